@@ -1,0 +1,92 @@
+"""A client of DDoS Open Threat Signaling: RFC 9132 over (D)TLS. Knows nothing of Django."""
+
+from __future__ import annotations
+
+from dots_client.client import Client, ClientSettings, Server, connect
+from dots_client.codec import from_json, to_json
+from dots_client.errors import (
+    Conflicted,
+    DecodeError,
+    DotsError,
+    EncodeError,
+    HandshakeFailed,
+    LocalProtocolError,
+    NoAnswer,
+    PeerUnreachable,
+    Redirected,
+    Refused,
+    RemoteProtocolError,
+    ServerUnavailable,
+    SessionClosed,
+    TransportError,
+)
+from dots_client.identity import Credentials, cuid_from_certificate, random_cuid
+from dots_client.model import (
+    DEFAULT_LIFETIME_S,
+    INDEFINITE,
+    AclEntry,
+    AttackStatus,
+    ConfigurationSet,
+    ConflictCause,
+    ConflictInformation,
+    ConflictStatus,
+    Heartbeat,
+    MitigationReport,
+    MitigationStatus,
+    Parameter,
+    PortRange,
+    RedirectedSignal,
+    Scope,
+    SignalConfig,
+    Targets,
+)
+from dots_client.session import RetransmissionSettings
+from dots_client.session.reconnect import Reconnect, ReconnectSettings
+from dots_client.transport.wire import WireRecord
+
+__all__ = [
+    "DEFAULT_LIFETIME_S",
+    "INDEFINITE",
+    "AclEntry",
+    "AttackStatus",
+    "Client",
+    "ClientSettings",
+    "ConfigurationSet",
+    "ConflictCause",
+    "ConflictInformation",
+    "ConflictStatus",
+    "Conflicted",
+    "Credentials",
+    "DecodeError",
+    "DotsError",
+    "EncodeError",
+    "HandshakeFailed",
+    "Heartbeat",
+    "LocalProtocolError",
+    "MitigationReport",
+    "MitigationStatus",
+    "NoAnswer",
+    "Parameter",
+    "PeerUnreachable",
+    "PortRange",
+    "Reconnect",
+    "ReconnectSettings",
+    "Redirected",
+    "RedirectedSignal",
+    "Refused",
+    "RemoteProtocolError",
+    "RetransmissionSettings",
+    "Scope",
+    "Server",
+    "ServerUnavailable",
+    "SessionClosed",
+    "SignalConfig",
+    "Targets",
+    "TransportError",
+    "WireRecord",
+    "connect",
+    "cuid_from_certificate",
+    "from_json",
+    "random_cuid",
+    "to_json",
+]

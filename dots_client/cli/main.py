@@ -1,0 +1,209 @@
+"""Runs one command and turns what happens into an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+from dots_client import (
+    AttackStatus,
+    Client,
+    ClientSettings,
+    ConfigurationSet,
+    Credentials,
+    DecodeError,
+    EncodeError,
+    LocalProtocolError,
+    NoAnswer,
+    Parameter,
+    PeerUnreachable,
+    Refused,
+    RemoteProtocolError,
+    Server,
+    ServerUnavailable,
+    SessionClosed,
+    SignalConfig,
+    TransportError,
+    connect,
+    cuid_from_certificate,
+)
+from dots_client.cli.arguments import host_and_port, parse, scope_of
+from dots_client.cli.console import Console
+
+_ATTACK: Final = {
+    "ongoing": AttackStatus.UNDER_ATTACK,
+    "mitigated": AttackStatus.SUCCESSFULLY_MITIGATED,
+}
+
+
+class Exit(IntEnum):
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parse(argv, os.environ)
+    console = Console(sys.stdout, sys.stderr, is_json=arguments.json, is_verbose=arguments.verbose)
+    try:
+        if arguments.command == "cuid":
+            cuid = cuid_from_certificate(_read(arguments.cert))
+            console.result(cuid, {"cuid": cuid})
+        else:
+            asyncio.run(_run(arguments, console))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Refused as error:
+        console.trouble(f"refused: {error}", code=error.code)
+        return Exit.REFUSED
+    except ServerUnavailable as error:
+        console.trouble(f"refused for now: {error}", code=error.code)
+        return Exit.REFUSED
+    except RemoteProtocolError as error:
+        console.trouble(str(error))
+        return Exit.REFUSED
+    except (EncodeError, DecodeError, LocalProtocolError, argparse.ArgumentTypeError) as error:
+        console.trouble(str(error))
+        return Exit.USAGE
+    except (TransportError, SessionClosed, NoAnswer) as error:
+        console.trouble(str(error))
+        return Exit.UNREACHABLE
+    return Exit.DONE
+
+
+async def _run(arguments: argparse.Namespace, console: Console) -> None:
+    host, port = host_and_port(arguments.server)
+    credentials = Credentials(
+        certificate_chain=_read(arguments.cert),
+        private_key=_read(arguments.key),
+        trust_anchors=_read(arguments.ca),
+    )
+    async with connect(
+        Server(arguments.name or host, host, port),
+        credentials,
+        cuid=arguments.cuid or cuid_from_certificate(credentials.certificate_chain),
+        settings=ClientSettings(
+            handshake_timeout_s=arguments.patience,
+            reads_configuration=False,
+        ),
+        on_wire=console.wire,
+    ) as client:
+        console.session(f"session with {client.peer} over {client.transport}")
+        command, patience_s = _COMMANDS[arguments.command], arguments.patience
+        if arguments.command == "status" and arguments.watch:
+            command, patience_s = _watch, None
+        if arguments.command == "efficacy":
+            patience_s = None  # silence is an answer there, and the client knows when to give up
+        try:
+            async with asyncio.timeout(patience_s):
+                await command(client, arguments, console)
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {arguments.patience:g} s") from None
+
+
+async def _mitigate(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    report = await client.request(arguments.mid, scope_of(arguments), on_sent=console.repeated)
+    console.reports((report,))
+
+
+async def _status(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.mid is None:
+        console.reports(await client.statuses())
+    else:
+        console.reports((await client.status(arguments.mid),))
+
+
+async def _watch(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.mid is None:
+        raise LocalProtocolError("--watch needs --mid")
+    async with client.observe(arguments.mid) as reports:
+        async for report in reports:
+            console.reports((report,))
+
+
+async def _withdraw(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    await client.withdraw(arguments.mid, on_sent=console.repeated)
+    console.result("withdrawn; it may go on for a while", {"mid": arguments.mid, "withdrawn": True})
+
+
+async def _efficacy(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    report = await client.efficacy(
+        arguments.mid,
+        scope_of(arguments),
+        _ATTACK[arguments.attack],
+        deadline_s=arguments.patience,
+    )
+    if report is None:
+        raise NoAnswer("no answer: the server may not know this mitigation")
+    console.reports((report,))
+
+
+async def _config(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.set:
+        if arguments.sid is None:
+            raise LocalProtocolError("--set needs --sid")
+        await client.configure(_config_of(arguments.set), arguments.sid)
+    console.config(await client.configuration())
+
+
+async def _ping(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    loop = asyncio.get_running_loop()
+    for _ in range(arguments.count):
+        started = loop.time()
+        if not await client.heartbeat():
+            raise PeerUnreachable("a heartbeat had no answer")
+        elapsed_ms = 1000 * (loop.time() - started)
+        console.result(f"answered in {elapsed_ms:.1f} ms", {"rtt_ms": round(elapsed_ms, 3)})
+
+
+_COMMANDS: Final = {
+    "mitigate": _mitigate,
+    "status": _status,
+    "withdraw": _withdraw,
+    "efficacy": _efficacy,
+    "config": _config,
+    "ping": _ping,
+}
+
+
+def _config_of(settings: Sequence[str]) -> SignalConfig:
+    values: dict[str, dict[str, Parameter]] = {"idle": {}, "mitigating": {}}
+    known = ConfigurationSet.__dataclass_fields__
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        set_name, _, parameter = path.partition(".")
+        field = parameter.replace("-", "_")
+        if not equals or set_name not in values or field not in known:
+            raise LocalProtocolError(
+                f"{setting!r} is not idle.… or mitigating.…, a parameter, =, a value"
+            )
+        values[set_name][field] = Parameter(current=_parameter_value(text, setting))
+    return SignalConfig(
+        idle=ConfigurationSet(**values["idle"]) if values["idle"] else None,
+        mitigating=ConfigurationSet(**values["mitigating"]) if values["mitigating"] else None,
+    )
+
+
+def _parameter_value(text: str, setting: str) -> int | Decimal:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise LocalProtocolError(f"{setting!r} has no number") from None
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise LocalProtocolError(f"{path} cannot be read: {error.strerror}") from error

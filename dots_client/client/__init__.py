@@ -1,0 +1,8 @@
+"""The awaitable API of a DOTS client."""
+
+from __future__ import annotations
+
+from dots_client.client.connection import Client, connect
+from dots_client.client.settings import ClientSettings, Server
+
+__all__ = ["Client", "ClientSettings", "Server", "connect"]

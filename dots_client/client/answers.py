@@ -1,0 +1,106 @@
+"""A server's answer as a value, or as the error it means (RFC 9132 section 9).
+
+Tolerant on purpose: deployed servers label CBOR as text, send `null` for an empty body, and repeat
+options of the request.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import aiocoap
+
+from dots_client.codec import decode_mitigations, decode_redirect
+from dots_client.errors import (
+    Conflicted,
+    DecodeError,
+    Redirected,
+    Refused,
+    RemoteProtocolError,
+    ServerUnavailable,
+)
+from dots_client.model import MitigationReport
+
+DEFAULT_MAX_AGE_S: Final = 60
+"""Without the option (RFC 7252 section 5.10.5)."""
+MAX_DIAGNOSTIC_CHARACTERS: Final = 300
+
+_CONFLICT: Final = "4.09"
+_UNAVAILABLE: Final = "5.03"
+_HOP_LIMIT_REACHED: Final = "5.08"
+"""A loop of gateways: repeating the request unchanged is as useless as after a 4.xx."""
+
+
+def raise_for(response: aiocoap.Message) -> None:
+    """Return for a success; raise what anything else means."""
+    code: str = response.code.dotted
+    if response.code.is_successful():
+        return
+    if code == _CONFLICT:
+        _raise_conflict(response)
+    if code == _UNAVAILABLE:
+        _raise_redirect(response)
+    if code == _HOP_LIMIT_REACHED or code.startswith("4."):
+        raise Refused(code, diagnostic_of(response))
+    if code.startswith("5."):
+        raise ServerUnavailable(code, diagnostic_of(response), retry_after_s=max_age_of(response))
+    raise RemoteProtocolError(f"the server answered with code {code}")
+
+
+def report_of(response: aiocoap.Message, mid: int) -> MitigationReport:
+    """What an accepted request was granted. A body we cannot read does not undo the acceptance."""
+    try:
+        reports = decode_mitigations(response.payload)
+    except DecodeError:
+        reports = ()
+    for report in reports:
+        if report.mid in (mid, None):
+            return report
+    return MitigationReport(mid=mid)
+
+
+def status_of(response: aiocoap.Message, mid: int) -> MitigationReport:
+    """What the server says of one mitigation."""
+    for report in reports_of(response):
+        if report.mid in (mid, None):
+            return report
+    raise RemoteProtocolError(f"the answer says nothing of mitigation {mid}")
+
+
+def reports_of(response: aiocoap.Message) -> tuple[MitigationReport, ...]:
+    try:
+        return decode_mitigations(response.payload)
+    except DecodeError as error:
+        raise RemoteProtocolError(f"the answer cannot be read: {error}") from error
+
+
+def max_age_of(response: aiocoap.Message) -> int:
+    return DEFAULT_MAX_AGE_S if response.opt.max_age is None else int(response.opt.max_age)
+
+
+def diagnostic_of(response: aiocoap.Message) -> str:
+    """The words for a person that errors carry; empty for a body in CBOR."""
+    try:
+        text = response.payload.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:MAX_DIAGNOSTIC_CHARACTERS]
+
+
+def _raise_conflict(response: aiocoap.Message) -> None:
+    try:
+        reports = decode_mitigations(response.payload)
+    except DecodeError:
+        return
+    for report in reports:
+        if report.conflict is not None:
+            raise Conflicted(report.conflict)
+
+
+def _raise_redirect(response: aiocoap.Message) -> None:
+    try:
+        redirect = decode_redirect(response.payload)
+    except DecodeError:
+        return
+    raise Redirected(redirect, ttl_s=max_age_of(response))

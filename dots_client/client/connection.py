@@ -1,0 +1,379 @@
+"""The awaitable API: `async with connect(...) as client`, then ask."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final, Protocol
+
+from aiocoap import Code, Message
+
+from dots_client.client.answers import raise_for, report_of, reports_of, status_of
+from dots_client.client.configuration import ConfigurationReader
+from dots_client.client.exchange import Exchanges, Link, OnSent, Request
+from dots_client.client.heartbeats import Heartbeats, HeartbeatSite
+from dots_client.client.observation import Observation
+from dots_client.client.settings import ClientSettings, Server
+from dots_client.codec import encode_request, mitigate_path
+from dots_client.errors import (
+    DotsError,
+    LocalProtocolError,
+    NoAnswer,
+    Refused,
+    SessionClosed,
+    TransportError,
+)
+from dots_client.identity import Credentials
+from dots_client.model import AttackStatus, Heartbeat, MitigationReport, Scope, SignalConfig
+from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
+from dots_client.transport.coap import Site
+from dots_client.transport.dtls import open_dtls
+from dots_client.transport.wire import WireTap
+
+EFFICACY_DEADLINE_S: Final = 30.0
+"""A server that does not hold the mitigation says nothing at all (RFC 9132 section 4.4.3)."""
+
+_NOT_FOUND: Final = "4.04"
+_rng = random.SystemRandom()
+
+
+class Opener(Protocol):
+    """Makes a session over one transport; TransportError when there is none in time."""
+
+    async def __call__(
+        self,
+        *,
+        name: str,
+        host: str,
+        port: int,
+        credentials: Credentials,
+        site: Site | None,
+        path_mtu: int,
+        timeout_s: float,
+        on_wire: WireTap | None = None,
+    ) -> Link: ...
+
+
+OPENERS: Final[Mapping[str, Opener]] = {"dtls": open_dtls}
+
+
+class Client:
+    """One session with one server, and everything that may be asked in it. Made by `connect()`."""
+
+    def __init__(self, link: Link, *, cuid: str, settings: ClientSettings) -> None:
+        self.cuid = cuid
+        self.peer_hears_us: bool | None = None
+        "what the server said last of our heartbeats; None: it has sent none"
+        self._link = link
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[DotsError] = self._loop.create_future()
+        self._rtt = RttEstimator()
+        if link.handshake_rtt_s is not None:
+            self._rtt.add(link.handshake_rtt_s)
+        self._exchanges = Exchanges(
+            link,
+            rng=_rng,
+            rtt=self._rtt,
+            settings=settings.retransmission,
+            on_answer=self._receive_answer,
+        )
+        self._configuration = ConfigurationReader(
+            self._exchanges,
+            parameters=self._parameters,
+            is_mitigating=lambda: self.mitigating,
+            on_change=self._reconfigure,
+        )
+        self._liveness = Liveness(
+            now=self._loop.time(),
+            parameters=_liveness_parameters(self._with_overrides(SessionParameters())),
+        )
+        self._heartbeats = Heartbeats(self._exchanges, self._liveness)
+
+    # What is known of the session
+
+    @property
+    def transport(self) -> str:
+        """`dtls` or `tls`."""
+        return self._link.transport_name
+
+    @property
+    def peer(self) -> str:
+        """Address and port, as `192.0.2.1:4646`."""
+        return self._link.peer
+
+    @property
+    def connected_at(self) -> float:
+        """Loop time."""
+        return self._link.connected_at
+
+    @property
+    def last_heard_at(self) -> float:
+        """Loop time of the last datagram from the server."""
+        return self._link.last_heard_at
+
+    @property
+    def rtt_s(self) -> float | None:
+        return self._rtt.rtt_s
+
+    @property
+    def max_message_bytes(self) -> int:
+        """What one datagram holds of a CoAP message."""
+        return self._link.max_message_bytes
+
+    @property
+    def mitigating(self) -> bool:
+        """While True the mitigating configuration holds, and missed heartbeats end no session."""
+        return self._liveness.is_mitigating
+
+    @mitigating.setter
+    def mitigating(self, is_mitigating: bool) -> None:
+        self._liveness.set_mitigating(is_mitigating=is_mitigating, now=self._loop.time())
+        self._reconfigure()
+        self._configuration.reschedule()
+
+    async def closed(self) -> DotsError:
+        """Wait for the end of the session; what comes back is its reason."""
+        return await asyncio.shield(self._closed)
+
+    async def close(self) -> None:
+        """End the session with a close_notify. Leaving `connect()` does it too."""
+        await self._end(SessionClosed("closed by us"))
+
+    # Mitigations
+
+    async def request(
+        self, mid: int, scope: Scope, *, on_sent: OnSent | None = None
+    ) -> MitigationReport:
+        """Ask for a mitigation, or refresh it, until there is an answer: use `asyncio.timeout`.
+
+        What comes back is what was granted. Raises Refused, Conflicted, ServerUnavailable,
+        Redirected, SessionClosed; EncodeError and LocalProtocolError for a scope that must not or
+        cannot be sent.
+        """
+        request = Request(
+            code=Code.PUT, path=mitigate_path(self.cuid, mid), payload=encode_request(scope)
+        )
+        response = await self._exchanges.ask(request, on_sent=on_sent)
+        raise_for(response)
+        return report_of(response, mid)
+
+    async def efficacy(
+        self,
+        mid: int,
+        scope: Scope,
+        attack_status: AttackStatus,
+        *,
+        deadline_s: float = EFFICACY_DEADLINE_S,
+    ) -> MitigationReport | None:
+        """Say how the attack looks from here; None for silence, as about an unknown mid."""
+        request = Request(
+            code=Code.PUT,
+            path=mitigate_path(self.cuid, mid),
+            payload=encode_request(replace(scope, attack_status=attack_status)),
+            must_exist=True,
+        )
+        try:
+            response = await self._exchanges.ask(request, deadline_s=deadline_s)
+        except NoAnswer:
+            return None
+        raise_for(response)
+        return report_of(response, mid)
+
+    async def withdraw(self, mid: int, *, on_sent: OnSent | None = None) -> None:
+        """Ask until the server has acknowledged; what it does not know counts as withdrawn."""
+        request = Request(code=Code.DELETE, path=mitigate_path(self.cuid, mid))
+        response = await self._exchanges.ask(request, on_sent=on_sent)
+        try:
+            raise_for(response)
+        except Refused as refusal:
+            if refusal.code != _NOT_FOUND:
+                raise
+
+    async def status(self, mid: int) -> MitigationReport:
+        """What the server says of one mitigation; Refused with 4.04 when it knows none."""
+        response = await self._get(mitigate_path(self.cuid, mid))
+        return status_of(response, mid)
+
+    async def statuses(self) -> tuple[MitigationReport, ...]:
+        """The same of all mitigations of this cuid; Refused with 4.04 when there are none."""
+        return reports_of(await self._get(mitigate_path(self.cuid)))
+
+    @asynccontextmanager
+    async def observe(self, mid: int) -> AsyncIterator[AsyncIterator[MitigationReport]]:
+        """Reports of one mitigation as they come.
+
+        The iterator raises what ends it: Refused with 4.04 when the mitigation is gone,
+        SessionClosed with the session.
+        """
+        observation = Observation(
+            self._exchanges,
+            path=mitigate_path(self.cuid, mid),
+            mid=mid,
+            rng=_rng,
+            settings=self._settings,
+        )
+        observation.start()
+        try:
+            yield observation
+        finally:
+            observation.leave()
+
+    # Session
+
+    async def configuration(self) -> SignalConfig:
+        """Read what is in force, with the limits within which it may be changed."""
+        return await self._configuration.read()
+
+    async def configure(self, config: SignalConfig, sid: int) -> None:
+        """Change it; `sid` has to grow. Refused with 4.22 when a value is outside the limits."""
+        await self._configuration.write(config, sid)
+
+    async def heartbeat(self) -> bool:
+        """Send one now; True when its answer came within `heartbeat_wait_s`."""
+        outcome: asyncio.Future[Message | DotsError] = self._loop.create_future()
+        self._heartbeats.send(lambda result: None if outcome.done() else outcome.set_result(result))
+        self._heartbeats.reschedule()
+        try:
+            async with asyncio.timeout(self._settings.heartbeat_wait_s):
+                answer = await outcome
+        except TimeoutError:
+            return False
+        if isinstance(answer, SessionClosed):
+            raise answer
+        return isinstance(answer, Message) and bool(answer.code.is_successful())
+
+    # Inside
+
+    def start(self, group: asyncio.TaskGroup) -> tuple[asyncio.Task[None], ...]:
+        """Everything that goes on beside the requests; `connect()` owns it."""
+        tasks = [group.create_task(self._watch_link()), group.create_task(self._send_heartbeats())]
+        if self._settings.reads_configuration:
+            tasks.append(group.create_task(self._read_configuration()))
+        return tuple(tasks)
+
+    def receive_heartbeat(self, heartbeat: Heartbeat) -> None:
+        self.peer_hears_us = heartbeat.peer_hb_status
+        self._liveness.peer_heartbeat_received(now=self._loop.time())
+
+    async def _get(self, path: tuple[str, ...]) -> Message:
+        response = await self._exchanges.fetch(Request(code=Code.GET, path=path))
+        raise_for(response)
+        return response
+
+    async def _watch_link(self) -> None:
+        await self._end(SessionClosed(await asyncio.shield(self._link.closed)))
+
+    async def _send_heartbeats(self) -> None:
+        try:
+            await self._end(await self._heartbeats.run())
+        except SessionClosed as error:
+            await self._end(error)
+
+    async def _read_configuration(self) -> None:
+        try:
+            await self._configuration.run()
+        except SessionClosed as error:
+            await self._end(error)
+
+    async def _end(self, reason: DotsError) -> None:
+        if not self._closed.done():
+            self._closed.set_result(reason)
+        await self._link.close(str(reason))
+
+    def _receive_answer(self) -> None:
+        self._liveness.answered(now=self._loop.time())
+
+    def _parameters(self) -> SessionParameters:
+        known = self._configuration.known.parameters(is_mitigating=self.mitigating)
+        return self._with_overrides(known)
+
+    def _with_overrides(self, parameters: SessionParameters) -> SessionParameters:
+        if self._settings.heartbeat_interval_s is not None:
+            parameters = replace(
+                parameters, heartbeat_interval_s=self._settings.heartbeat_interval_s
+            )
+        if self._settings.missing_hb_allowed is not None:
+            parameters = replace(parameters, missing_hb_allowed=self._settings.missing_hb_allowed)
+        return parameters
+
+    def _reconfigure(self) -> None:
+        self._liveness.configure(_liveness_parameters(self._parameters()), now=self._loop.time())
+        self._heartbeats.reschedule()
+
+
+@asynccontextmanager
+async def connect(
+    server: Server,
+    credentials: Credentials,
+    *,
+    cuid: str,
+    settings: ClientSettings | None = None,
+    on_wire: WireTap | None = None,
+) -> AsyncIterator[Client]:
+    """A session with `server`. The first heartbeat goes out at once; the configuration is read beside.
+
+    Raises HandshakeFailed or PeerUnreachable within `settings.handshake_timeout_s`. `on_wire` sees
+    every CoAP message and must not raise.
+    """
+    settings = settings or ClientSettings()
+    site = HeartbeatSite()
+    link = await _open(server, credentials, site=site, settings=settings, on_wire=on_wire)
+    client = Client(link, cuid=cuid, settings=settings)
+    site.on_heartbeat = client.receive_heartbeat
+    failure: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = client.start(group)
+            await asyncio.sleep(
+                0
+            )  # the first heartbeat goes out now, whatever the caller does next
+            try:
+                yield client
+            except BaseException as error:  # raised below: a group would wrap it
+                failure = error
+            finally:
+                for task in tasks:
+                    task.cancel()
+    finally:
+        await client.close()
+    if failure is not None:
+        raise failure
+
+
+async def _open(
+    server: Server,
+    credentials: Credentials,
+    *,
+    site: Site,
+    settings: ClientSettings,
+    on_wire: WireTap | None,
+) -> Link:
+    if unknown := set(server.transports) - set(OPENERS):
+        raise LocalProtocolError(f"no such transport: {', '.join(sorted(unknown))}")
+    failure: TransportError | None = None
+    for transport in server.transports:
+        try:
+            return await OPENERS[transport](
+                name=server.name,
+                host=server.host,
+                port=server.port,
+                credentials=credentials,
+                site=site,
+                path_mtu=settings.path_mtu,
+                timeout_s=settings.handshake_timeout_s,
+                on_wire=on_wire,
+            )
+        except TransportError as error:
+            failure = error
+    raise failure or LocalProtocolError("a server needs at least one transport")
+
+
+def _liveness_parameters(parameters: SessionParameters) -> LivenessParameters:
+    return LivenessParameters(
+        heartbeat_interval_s=parameters.heartbeat_interval_s,
+        missing_hb_allowed=parameters.missing_hb_allowed,
+    )

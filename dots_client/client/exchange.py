@@ -1,0 +1,268 @@
+"""Requests and their answers over one session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import aiocoap
+
+from dots_client.errors import (
+    DotsError,
+    LocalProtocolError,
+    NoAnswer,
+    RemoteProtocolError,
+    SessionClosed,
+)
+from dots_client.rng import Rng
+from dots_client.session import (
+    Retransmission,
+    RetransmissionSettings,
+    RttEstimator,
+    SessionParameters,
+)
+from dots_client.transport.coap import DOTS_CBOR, CoapEndpoint, message_bytes
+
+MAX_OUTSTANDING_REPEATS: Final = 32
+"""Of one request: an answer to an older repeat is not waited for any more."""
+MAX_BLOCKS: Final = 64
+"""Of one answer: 64 KiB, more than any list of mitigations we ask for."""
+
+OnSent = Callable[[int], None]
+"""Called with the number of transmissions so far, after each one."""
+OnOutcome = Callable[[aiocoap.Message | DotsError], None]
+
+
+class Link(Protocol):
+    """A session with a server, whatever carries it."""
+
+    endpoint: CoapEndpoint
+    transport_name: str
+    closed: asyncio.Future[str]
+    handshake_rtt_s: float | None
+
+    @property
+    def remote(self) -> aiocoap.interfaces.EndpointAddress: ...
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def connected_at(self) -> float: ...
+
+    @property
+    def last_heard_at(self) -> float: ...
+
+    @property
+    def max_message_bytes(self) -> int: ...
+
+    async def close(self, reason: str = ...) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked; each transmission makes a message of its own from it."""
+
+    code: aiocoap.Code
+    path: tuple[str, ...]
+    payload: bytes = b""
+    must_exist: bool = False
+    "an empty If-Match: the request must not create anything"
+    observe: int | None = None
+    block2: tuple[int, bool, int] | None = None
+    etag: bytes | None = None
+    token: bytes = b""
+    "empty: a random one for each transmission"
+
+    def message(self, tuning: aiocoap.TransportTuning) -> aiocoap.Message:
+        message = aiocoap.Message(
+            code=self.code,
+            uri_path=self.path,
+            payload=self.payload,
+            transport_tuning=tuning,
+            _token=self.token,
+            observe=self.observe,
+            block2=self.block2,
+        )
+        if self.payload:
+            message.opt.content_format = DOTS_CBOR
+        if self.must_exist:
+            message.opt.if_match = [b""]
+        if self.etag is not None:
+            message.opt.etag = self.etag
+        return message
+
+
+_NON_CONFIRMABLE: Final = aiocoap.Unreliable()
+
+
+class Exchanges:
+    """Everything we ask of one server."""
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        rng: Rng,
+        rtt: RttEstimator,
+        settings: RetransmissionSettings,
+        on_answer: Callable[[], None],
+    ) -> None:
+        self.link = link
+        self.rtt = rtt
+        self._rng = rng
+        self._settings = settings
+        self._on_answer = on_answer
+        self._loop = asyncio.get_running_loop()
+
+    async def ask(
+        self,
+        request: Request,
+        *,
+        deadline_s: float | None = None,
+        on_sent: OnSent | None = None,
+    ) -> aiocoap.Message:
+        """Ask Non-confirmably until an answer comes, each time with a new Message ID and token.
+
+        All repeats stay outstanding and the first answer to any of them wins (RFC 9132 section 4.4).
+        """
+        schedule = Retransmission(
+            now=self._loop.time(), rng=self._rng, deadline_s=deadline_s, settings=self._settings
+        )
+        answer = _Answer(self._loop)
+        outstanding: deque[Callable[[], None]] = deque()
+        try:
+            while (due_at := schedule.next_timer()) is not None:
+                if await answer.arrives_before(due_at):
+                    return answer.result()
+                if len(outstanding) == MAX_OUTSTANDING_REPEATS:
+                    outstanding.popleft()()
+                outstanding.append(self.transmit(request, answer.settle))
+                schedule.sent(now=self._loop.time(), rtt_s=self.rtt.rtt_s)
+                if on_sent is not None:
+                    on_sent(schedule.transmissions)
+            assert schedule.ends_at is not None
+            if await answer.arrives_before(schedule.ends_at):
+                return answer.result()
+            raise NoAnswer(f"no answer within {deadline_s:g} s")
+        finally:
+            for lose_interest in outstanding:
+                lose_interest()
+
+    async def ask_confirmably(
+        self, request: Request, parameters: SessionParameters
+    ) -> aiocoap.Message:
+        """Ask once; CoAP itself repeats, with the negotiated parameters (RFC 9132 section 4.5)."""
+        answer = _Answer(self._loop)
+        lose_interest = self.transmit(request, answer.settle, tuning=_tuning(parameters))
+        try:
+            return await answer.arrives()
+        finally:
+            lose_interest()
+
+    async def fetch(self, request: Request) -> aiocoap.Message:
+        """Ask for something that may come in several blocks."""
+        return await self.complete(request, await self.ask(request))
+
+    async def complete(self, request: Request, first: aiocoap.Message) -> aiocoap.Message:
+        """Ask for the blocks after the first, in the size the server chose (RFC 7959)."""
+        block = first.opt.block2
+        body = first.payload
+        number = 0
+        while block is not None and block.more:
+            number += 1
+            if number == MAX_BLOCKS:
+                raise RemoteProtocolError(f"the answer has more than {MAX_BLOCKS} blocks")
+            following = Request(
+                code=request.code,
+                path=request.path,
+                block2=(number, False, block.size_exponent),
+                etag=first.opt.etag,
+            )
+            response = await self.ask(following)
+            if not response.code.is_successful():
+                return response
+            block = response.opt.block2
+            if block is None or block.block_number != number or response.opt.etag != first.opt.etag:
+                raise RemoteProtocolError("the answer changed between its blocks")
+            body += response.payload
+        first.payload = body
+        return first
+
+    def transmit(
+        self,
+        request: Request,
+        on_outcome: OnOutcome,
+        *,
+        tuning: aiocoap.TransportTuning = _NON_CONFIRMABLE,
+    ) -> Callable[[], None]:
+        """Send one message now and report what becomes of it; the result ends the interest."""
+
+        def on_event(message: aiocoap.Message | None, error: Exception | None) -> None:
+            if message is not None:
+                # Of an observation the later messages answer nothing.
+                if request.observe is None:
+                    self.rtt.add(self._loop.time() - sent_at)
+                    self._on_answer()
+                on_outcome(message)
+            elif self.link.closed.done():
+                on_outcome(SessionClosed(self.link.closed.result()))
+            else:
+                on_outcome(NoAnswer(f"no answer: {error!r}"))
+
+        message = self._prepared(request, tuning)
+        sent_at = self._loop.time()
+        return self.link.endpoint.request(message, on_event)
+
+    def _prepared(self, request: Request, tuning: aiocoap.TransportTuning) -> aiocoap.Message:
+        if self.link.closed.done():
+            raise SessionClosed(self.link.closed.result())
+        message = request.message(tuning)
+        message.remote = self.link.remote
+        size = message_bytes(message)
+        if size > self.link.max_message_bytes:
+            raise LocalProtocolError(
+                f"the request has {size} bytes and one datagram holds "
+                f"{self.link.max_message_bytes}: split its targets over several requests"
+            )
+        return message
+
+
+class _Answer:
+    """The first outcome of several transmissions."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._outcome: aiocoap.Message | DotsError | None = None
+        self._settled: asyncio.Future[None] = loop.create_future()
+
+    def settle(self, outcome: aiocoap.Message | DotsError) -> None:
+        if not self._settled.done():
+            self._outcome = outcome
+            self._settled.set_result(None)
+
+    def result(self) -> aiocoap.Message:
+        if isinstance(self._outcome, DotsError):
+            raise self._outcome
+        return self._outcome
+
+    async def arrives(self) -> aiocoap.Message:
+        await self._settled
+        return self.result()
+
+    async def arrives_before(self, when: float) -> bool:
+        delay_s = when - self._loop.time()
+        if delay_s > 0 and not self._settled.done():
+            await asyncio.wait((self._settled,), timeout=delay_s)
+        return self._settled.done()
+
+
+def _tuning(parameters: SessionParameters) -> aiocoap.TransportTuning:
+    tuning = aiocoap.Reliable()
+    tuning.ACK_TIMEOUT = parameters.ack_timeout_s
+    tuning.ACK_RANDOM_FACTOR = parameters.ack_random_factor
+    tuning.MAX_RETRANSMIT = parameters.max_retransmit
+    return tuning

@@ -1,0 +1,112 @@
+"""Heartbeats in both directions (RFC 9132 section 4.7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import aiocoap
+from aiocoap import Code, resource
+from aiocoap.numbers.optionnumbers import OptionNumber
+
+from dots_client.client.exchange import Exchanges, Request
+from dots_client.codec import HEARTBEAT_PATH, decode_heartbeat, encode_heartbeat
+from dots_client.errors import DecodeError, DotsError, SessionClosed
+from dots_client.model import Heartbeat
+from dots_client.session import Liveness
+from dots_client.transport.coap import DOTS_CBOR
+
+MAX_OUTSTANDING_HEARTBEATS: Final = 16
+"""An answer to an older heartbeat is not waited for any more."""
+
+_KNOWN_CRITICAL_OPTIONS: Final = frozenset(
+    {
+        OptionNumber.URI_HOST,
+        OptionNumber.URI_PORT,
+        OptionNumber.URI_PATH,
+        OptionNumber.URI_QUERY,
+        OptionNumber.ACCEPT,
+        OptionNumber.BLOCK1,
+        OptionNumber.BLOCK2,
+    }
+)
+
+
+class HeartbeatSite(resource.Resource):  # type: ignore[misc]  # aiocoap has no types
+    """Answers the heartbeats of the server; a client serves nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_heartbeat: Callable[[Heartbeat], None] | None = None
+
+    async def needs_blockwise_assembly(self, request: aiocoap.Message) -> bool:
+        return False
+
+    async def render(self, request: aiocoap.Message) -> aiocoap.Message:
+        for option in request.opt.option_list():
+            if option.number.is_critical() and option.number not in _KNOWN_CRITICAL_OPTIONS:
+                return _refusal(Code.BAD_OPTION, f"option {int(option.number)} is not known")
+        if request.opt.uri_path != HEARTBEAT_PATH:
+            return _refusal(Code.NOT_FOUND, "a DOTS client serves heartbeats only")
+        if request.code is not Code.PUT:
+            return _refusal(Code.METHOD_NOT_ALLOWED, "a heartbeat is a PUT")
+        if request.opt.content_format not in (DOTS_CBOR, None):
+            return _refusal(Code.UNSUPPORTED_CONTENT_FORMAT, "expected application/dots+cbor")
+        try:
+            heartbeat = decode_heartbeat(request.payload)
+        except DecodeError as error:
+            return _refusal(Code.BAD_REQUEST, str(error))
+        if self.on_heartbeat is not None:
+            self.on_heartbeat(heartbeat)
+        return aiocoap.Message(code=Code.CHANGED)
+
+
+def _refusal(code: aiocoap.Code, diagnostic: str) -> aiocoap.Message:
+    return aiocoap.Message(code=code, payload=diagnostic.encode())
+
+
+class Heartbeats:
+    """Sends ours when `liveness` says so."""
+
+    def __init__(self, exchanges: Exchanges, liveness: Liveness) -> None:
+        self._exchanges = exchanges
+        self._liveness = liveness
+        self._outstanding: deque[Callable[[], None]] = deque()
+        self._rescheduled = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> SessionClosed:
+        """Send them until too many in a row stay unanswered, and say so."""
+        while True:
+            self._rescheduled.clear()
+            now = self._loop.time()
+            if self._liveness.is_lost(now=now):
+                return SessionClosed(
+                    f"{self._liveness.unanswered} heartbeats in a row had no answer"
+                )
+            if self._liveness.is_due(now=now):
+                self.send(lambda _outcome: None)
+            await self._wait()
+
+    def send(self, on_outcome: Callable[[aiocoap.Message | DotsError], None]) -> None:
+        now = self._loop.time()
+        heartbeat = Heartbeat(peer_hb_status=self._liveness.peer_hb_status(now=now))
+        request = Request(code=Code.PUT, path=HEARTBEAT_PATH, payload=encode_heartbeat(heartbeat))
+        if len(self._outstanding) == MAX_OUTSTANDING_HEARTBEATS:
+            self._outstanding.popleft()()
+        self._outstanding.append(self._exchanges.transmit(request, on_outcome))
+        self._liveness.sent(now=now)
+
+    def reschedule(self) -> None:
+        """What `liveness` says may have changed."""
+        self._rescheduled.set()
+
+    async def _wait(self) -> None:
+        due_at = self._liveness.next_timer()
+        try:
+            async with asyncio.timeout_at(due_at):
+                await self._rescheduled.wait()
+        except TimeoutError:
+            return

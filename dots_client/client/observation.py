@@ -1,0 +1,146 @@
+"""Watching one mitigation: notifications, and polls where they stay away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeAlias
+
+import aiocoap
+from aiocoap import Code
+
+from dots_client.client.answers import raise_for, status_of
+from dots_client.client.exchange import Exchanges, Request
+from dots_client.client.settings import ClientSettings
+from dots_client.errors import DotsError, SessionClosed
+from dots_client.model import MitigationReport
+from dots_client.rng import Rng
+from dots_client.session import NotificationOrder, Retransmission
+
+MAX_WAITING_REPORTS: Final = 32
+"""A reader that falls behind misses the oldest."""
+
+REGISTER: Final = 0
+DEREGISTER: Final = 1
+
+Outcome: TypeAlias = aiocoap.Message | DotsError
+
+
+class Observation(AsyncIterator[MitigationReport]):
+    """Reports of one mitigation as they come; ends with the error that ended it."""
+
+    def __init__(
+        self,
+        exchanges: Exchanges,
+        *,
+        path: tuple[str, ...],
+        mid: int,
+        rng: Rng,
+        settings: ClientSettings,
+    ) -> None:
+        self._exchanges = exchanges
+        self._mid = mid
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._poll_request = Request(code=Code.GET, path=path)
+        # One token for all: leaving needs it, and a repeated registration replaces the one before.
+        token = exchanges.link.endpoint.tokens.next_token()
+        self._registration = Request(code=Code.GET, path=path, token=token, observe=REGISTER)
+        self._departure = Request(code=Code.GET, path=path, token=token, observe=DEREGISTER)
+        self._registering = Retransmission(
+            now=self._loop.time(), rng=rng, settings=settings.retransmission
+        )
+        self._order = NotificationOrder()
+        self._is_registered = False
+        self._has_been_notified = False
+        self._waiting: deque[Outcome] = deque(maxlen=MAX_WAITING_REPORTS)
+        self._arrived = asyncio.Event()
+        self._news_at = self._loop.time()
+        self._end: DotsError | None = None
+        self._stop_listening: Callable[[], None] = _nothing
+        self._stop_poll: Callable[[], None] = _nothing
+
+    def start(self) -> None:
+        self._register()
+
+    def leave(self) -> None:
+        """Tell the server once; should that be lost, its next notification gets a Reset."""
+        self._stop_poll()
+        self._stop_listening()
+        if self._exchanges.link.closed.done():
+            return
+        self._exchanges.transmit(self._departure, lambda _outcome: None)()
+
+    async def __anext__(self) -> MitigationReport:
+        while True:
+            if self._end is not None:
+                raise self._end
+            if self._waiting:
+                return await self._report(self._waiting.popleft())
+            await self._wait()
+
+    async def _report(self, outcome: Outcome) -> MitigationReport:
+        try:
+            if isinstance(outcome, DotsError):
+                raise outcome
+            response = await self._exchanges.complete(self._poll_request, outcome)
+            raise_for(response)
+            return status_of(response, self._mid)
+        except DotsError as error:
+            self._end = error
+            raise
+
+    async def _wait(self) -> None:
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout_at(self._due_at()):
+                await self._arrived.wait()
+        except TimeoutError:
+            if self._is_registered:
+                self._poll()
+            else:
+                self._register()
+
+    def _due_at(self) -> float | None:
+        if not self._is_registered:
+            return self._registering.next_timer()
+        patience_s = (
+            self._settings.poll_interval_s
+            if self._has_been_notified
+            else self._settings.eager_poll_interval_s
+        )
+        return self._news_at + patience_s
+
+    def _register(self) -> None:
+        self._stop_listening()
+        self._stop_listening = self._exchanges.transmit(self._registration, self._receive)
+        self._registering.sent(now=self._loop.time(), rtt_s=self._exchanges.rtt.rtt_s)
+
+    def _poll(self) -> None:
+        self._news_at = self._loop.time()
+        self._stop_poll()
+        self._stop_poll = self._exchanges.transmit(self._poll_request, self._queue)
+
+    def _receive(self, outcome: Outcome) -> None:
+        now = self._loop.time()
+        if not isinstance(outcome, DotsError):
+            if not self._order.is_news(outcome.opt.observe, now=now):
+                return
+            # Some servers leave the option out of the first answer, and notify all the same.
+            self._has_been_notified |= self._is_registered or outcome.opt.observe is not None
+        self._is_registered = True
+        self._queue(outcome)
+
+    def _queue(self, outcome: Outcome) -> None:
+        self._news_at = self._loop.time()
+        if isinstance(outcome, SessionClosed) and any(
+            isinstance(waiting, SessionClosed) for waiting in self._waiting
+        ):
+            return
+        self._waiting.append(outcome)
+        self._arrived.set()
+
+
+def _nothing() -> None:
+    """There is nothing to stop yet."""

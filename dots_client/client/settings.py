@@ -1,0 +1,72 @@
+"""Which server, and how patiently to talk to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from dots_client.errors import LocalProtocolError
+from dots_client.session import RetransmissionSettings
+
+DEFAULT_PORT: Final = 4646
+DEFAULT_PATH_MTU: Final = 1280
+"""To be assumed without path MTU discovery (RFC 9132 section 7.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A DOTS server as it is provisioned."""
+
+    name: str
+    "to authenticate: DNS name or IP address, as in its certificate"
+    host: str = ""
+    "where to connect; default: `name`"
+    port: int = DEFAULT_PORT
+    transports: tuple[str, ...] = ("dtls",)
+    "in order of preference"
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            object.__setattr__(self, "host", self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """How a client behaves where RFC 9132 leaves a choice."""
+
+    handshake_timeout_s: float = 10.0
+    "0.1-300 seconds; lost flights are repeated after 1, 2, 4… seconds"
+    path_mtu: int = DEFAULT_PATH_MTU
+    "576-9000 bytes of an IP packet; a request has to fit into one"
+    retransmission: RetransmissionSettings = field(default_factory=RetransmissionSettings)
+    "when a request without an answer is repeated"
+    heartbeat_interval_s: float | None = None
+    "0.05-3600 seconds, 0: no heartbeats, None: as negotiated with the server"
+    missing_hb_allowed: int | None = None
+    "1-1000 unanswered heartbeats before the session counts as lost, None: as negotiated"
+    heartbeat_wait_s: float = 5.0
+    "0.05-60 seconds that `heartbeat()` waits for its answer"
+    poll_interval_s: float = 30.0
+    "0.05-3600 seconds without news of an observed mitigation before it is asked about"
+    eager_poll_interval_s: float = 5.0
+    "0.05-3600 seconds; the same for a server that has not shown yet that it sends notifications"
+    reads_configuration: bool = True
+    "False: live with the defaults of RFC 9132 section 4.5.2"
+
+    def __post_init__(self) -> None:
+        _check("handshake_timeout_s", self.handshake_timeout_s, 0.1, 300)
+        _check("path_mtu", self.path_mtu, 576, 9000)
+        if self.heartbeat_interval_s:
+            _check("heartbeat_interval_s", self.heartbeat_interval_s, 0.05, 3600)
+        if self.missing_hb_allowed is not None:
+            _check("missing_hb_allowed", self.missing_hb_allowed, 1, 1000)
+        _check("heartbeat_wait_s", self.heartbeat_wait_s, 0.05, 60)
+        _check("poll_interval_s", self.poll_interval_s, 0.05, 3600)
+        _check("eager_poll_interval_s", self.eager_poll_interval_s, 0.05, 3600)
+
+
+def _check(name: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise LocalProtocolError(
+            f"{name} must be between {lowest:g} and {highest:g}, not {value:g}"
+        )

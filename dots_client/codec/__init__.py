@@ -1,0 +1,60 @@
+"""The model ⇄ application/dots+cbor and Uri-Path; pure."""
+
+from __future__ import annotations
+
+from dots_client.codec.json_view import from_json, to_json
+from dots_client.codec.messages import (
+    decode_config,
+    decode_config_request,
+    decode_efficacy,
+    decode_heartbeat,
+    decode_mitigations,
+    decode_redirect,
+    decode_request,
+    encode_config,
+    encode_config_report,
+    encode_heartbeat,
+    encode_redirect,
+    encode_reports,
+    encode_request,
+)
+from dots_client.codec.paths import (
+    HEARTBEAT_PATH,
+    ConfigPath,
+    Content,
+    DotsPath,
+    HeartbeatPath,
+    MitigatePath,
+    config_path,
+    mitigate_path,
+    parse_content,
+    parse_path,
+)
+
+__all__ = [
+    "HEARTBEAT_PATH",
+    "ConfigPath",
+    "Content",
+    "DotsPath",
+    "HeartbeatPath",
+    "MitigatePath",
+    "config_path",
+    "decode_config",
+    "decode_config_request",
+    "decode_efficacy",
+    "decode_heartbeat",
+    "decode_mitigations",
+    "decode_redirect",
+    "decode_request",
+    "encode_config",
+    "encode_config_report",
+    "encode_heartbeat",
+    "encode_redirect",
+    "encode_reports",
+    "encode_request",
+    "from_json",
+    "mitigate_path",
+    "parse_content",
+    "parse_path",
+    "to_json",
+]

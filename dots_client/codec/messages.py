@@ -1,0 +1,174 @@
+"""The model ⇄ bodies of application/dots+cbor.
+
+`encode_*` raises EncodeError for anything RFC 9132 forbids to send. `decode_request`,
+`decode_efficacy` and `decode_config_request` are a server's and strict; the other `decode_*` are a
+client's and tolerant. Decoding raises nothing but DecodeError, whatever the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from dots_client.codec.cbor import Tree, join, pack, unpack
+from dots_client.codec.keys import (
+    HEARTBEAT,
+    MITIGATION_SCOPE,
+    REDIRECTED_SIGNAL,
+    SIGNAL_CONFIG,
+    Sender,
+)
+from dots_client.codec.rules import violations
+from dots_client.codec.trees import (
+    config_of,
+    config_tree,
+    report_of,
+    report_tree,
+    scope_of,
+    scope_tree,
+)
+from dots_client.errors import DecodeError, EncodeError
+from dots_client.model import Heartbeat, MitigationReport, RedirectedSignal, Scope, SignalConfig
+
+SCOPE_PATH: Final = "mitigation-scope.scope"
+MIN_HEARTBEAT_INTERVAL_S: Final = 15
+"""RFC 9132 section 4.5.2; 0 turns heartbeats off."""
+
+
+def encode_request(scope: Scope) -> bytes:
+    """The body of a mitigation request, refresh or efficacy update."""
+    tree = scope_tree(scope)
+    body = pack({MITIGATION_SCOPE: {"scope": [tree]}}, sender=Sender.CLIENT)
+    for path, reason in violations(tree, f"{SCOPE_PATH}[0]"):
+        raise EncodeError(path, reason)
+    return body
+
+
+def decode_request(data: bytes) -> Scope:
+    """What a server accepts as a mitigation request or refresh."""
+    tree = _request_tree(data, lifetime_is_mandatory=True)
+    if "attack-status" in tree:
+        raise DecodeError(
+            f"{SCOPE_PATH}[0].attack-status", "belongs in efficacy updates, with If-Match"
+        )
+    return scope_of(tree)
+
+
+def decode_efficacy(data: bytes, *, lifetime: int) -> Scope:
+    """What a server accepts as an efficacy update; `lifetime` stands in where the body has none."""
+    tree = _request_tree(data, lifetime_is_mandatory=False)
+    if "attack-status" not in tree:
+        raise DecodeError(f"{SCOPE_PATH}[0].attack-status", "is missing")
+    return scope_of({"lifetime": lifetime, **tree})
+
+
+def _request_tree(data: bytes, *, lifetime_is_mandatory: bool) -> Tree:
+    entries = _member(unpack(data, sender=Sender.CLIENT), MITIGATION_SCOPE).get("scope", [])
+    if len(entries) != 1:
+        raise DecodeError(SCOPE_PATH, f"must have one entry, not {len(entries)}")
+    tree: Tree = entries[0]
+    for path, reason in violations(
+        tree, f"{SCOPE_PATH}[0]", lifetime_is_mandatory=lifetime_is_mandatory
+    ):
+        raise DecodeError(path, reason)
+    return tree
+
+
+def encode_reports(reports: Iterable[MitigationReport]) -> bytes:
+    """The body of a server's answer or notification."""
+    entries = [report_tree(report) for report in reports]
+    return pack({MITIGATION_SCOPE: {"scope": entries}}, sender=Sender.SERVER)
+
+
+def decode_mitigations(data: bytes) -> tuple[MitigationReport, ...]:
+    """What a server said of mitigations; empty when it said nothing."""
+    body = unpack(data, sender=Sender.SERVER)
+    if not body:
+        return ()
+    return tuple(report_of(entry) for entry in _member(body, MITIGATION_SCOPE).get("scope", []))
+
+
+def encode_config(config: SignalConfig) -> bytes:
+    """The body of a client's PUT of the session configuration."""
+    tree = config_tree(config)
+    body = pack({SIGNAL_CONFIG: tree}, sender=Sender.CLIENT)
+    _require_parameters(tree, EncodeError)
+    for name, parameters in tree.items():
+        interval = parameters.get("heartbeat-interval", {"current-value": 0})["current-value"]
+        if 0 < interval < MIN_HEARTBEAT_INTERVAL_S:
+            raise EncodeError(
+                f"signal-config.{name}.heartbeat-interval",
+                f"must be 0 or at least {MIN_HEARTBEAT_INTERVAL_S} seconds",
+            )
+    return body
+
+
+def encode_config_report(config: SignalConfig) -> bytes:
+    """The body of a server's answer to a GET of the session configuration."""
+    return pack({SIGNAL_CONFIG: config_tree(config)}, sender=Sender.SERVER)
+
+
+def decode_config(data: bytes) -> SignalConfig:
+    """The configuration a server reports; limits it has swapped are put right."""
+    body = unpack(data, sender=Sender.SERVER)
+    return config_of(_member(body, SIGNAL_CONFIG)) if body else SignalConfig()
+
+
+def decode_config_request(data: bytes) -> SignalConfig:
+    """What a server accepts as the body of a configuration PUT."""
+    tree = _member(unpack(data, sender=Sender.CLIENT), SIGNAL_CONFIG)
+    _require_parameters(tree, DecodeError)
+    return config_of(tree)
+
+
+def _require_parameters(tree: Tree, error: type[EncodeError] | type[DecodeError]) -> None:
+    """At least one parameter (SC-077), and each with a value."""
+    if not any(tree.values()):
+        raise error("signal-config", "needs at least one parameter")
+    for set_name, parameters in tree.items():
+        for name, values in parameters.items():
+            if not values:
+                raise error(f"signal-config.{set_name}.{name}", "has no current value")
+
+
+def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+    return pack({HEARTBEAT: {"peer-hb-status": heartbeat.peer_hb_status}}, sender=Sender.CLIENT)
+
+
+def decode_heartbeat(data: bytes) -> Heartbeat:
+    """Either side's heartbeat. Both are read strictly: it is a request, whoever sends it."""
+    tree = _member(unpack(data, sender=Sender.CLIENT), HEARTBEAT)
+    return Heartbeat(peer_hb_status=_mandatory(tree, "peer-hb-status", "heartbeat"))
+
+
+def encode_redirect(redirect: RedirectedSignal) -> bytes:
+    tree: Tree = {"alt-server": redirect.alt_server}
+    if redirect.alt_server_record:
+        tree["alt-server-record"] = list(redirect.alt_server_record)
+    return pack({REDIRECTED_SIGNAL: tree}, sender=Sender.SERVER)
+
+
+def decode_redirect(data: bytes) -> RedirectedSignal:
+    """The alternate server of a 5.03; DecodeError when the body names none."""
+    tree = _member(unpack(data, sender=Sender.SERVER), REDIRECTED_SIGNAL)
+    alt_server = _mandatory(tree, "alt-server", "redirected-signal")
+    if not alt_server:
+        raise DecodeError("redirected-signal.alt-server", "must not be empty")
+    return RedirectedSignal(
+        alt_server=alt_server,
+        alt_server_record=tuple(filter(None, tree.get("alt-server-record", ()))),
+    )
+
+
+def _member(body: Tree, name: str) -> Tree:
+    """The one member the outermost map must have."""
+    if set(body) != {name}:
+        raise DecodeError("", f"the body must be one {join('', name)}")
+    member: Tree = body[name]
+    return member
+
+
+def _mandatory(tree: Tree, name: str, path: str) -> Any:
+    if name not in tree:
+        raise DecodeError(join(path, name), "is missing")
+    return tree[name]

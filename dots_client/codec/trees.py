@@ -1,0 +1,228 @@
+"""The model ⇄ trees (maps with the RFC's names, see `cbor`)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any, Final, TypeVar
+
+from dots_client.codec.cbor import Tree
+from dots_client.model import (
+    AclEntry,
+    AttackStatus,
+    ConfigurationSet,
+    ConflictCause,
+    ConflictInformation,
+    ConflictStatus,
+    MitigationReport,
+    MitigationStatus,
+    Parameter,
+    PortRange,
+    Scope,
+    SignalConfig,
+    Targets,
+)
+
+_Code = TypeVar("_Code", bound=IntEnum)
+
+DECIMAL_PARAMETERS: Final = frozenset({"ack-timeout", "ack-random-factor"})
+PARAMETER_NAMES: Final = tuple(field.name.replace("_", "-") for field in fields(ConfigurationSet))
+
+# Report fields whose value on the wire is the value in the model.
+_PLAIN_REPORT_NAMES: Final = (
+    "mid",
+    "lifetime",
+    "mitigation-start",
+    "bytes-dropped",
+    "pkts-dropped",
+    "bps-dropped",
+    "pps-dropped",
+    "trigger-mitigation",
+)
+_PLAIN_TARGET_NAMES: Final = (
+    "target-prefix",
+    "target-protocol",
+    "target-fqdn",
+    "target-uri",
+    "alias-name",
+)
+
+
+def scope_tree(scope: Scope) -> Tree:
+    tree = {**targets_tree(scope.targets), "lifetime": scope.lifetime}
+    # True is the default (RFC 9132 section 4.4.1.1) and stays off the wire.
+    if scope.trigger_mitigation is not True:
+        tree["trigger-mitigation"] = scope.trigger_mitigation
+    if scope.attack_status is not None:
+        tree["attack-status"] = scope.attack_status
+    return tree
+
+
+def scope_of(tree: Tree) -> Scope:
+    return Scope(
+        targets=targets_of(tree) or Targets(),
+        lifetime=tree["lifetime"],
+        trigger_mitigation=tree.get("trigger-mitigation", True),
+        attack_status=_known(AttackStatus, tree.get("attack-status")),
+    )
+
+
+def report_tree(report: MitigationReport) -> Tree:
+    tree: Tree = {
+        name: value
+        for name in _PLAIN_REPORT_NAMES
+        if (value := getattr(report, _field(name))) is not None
+    }
+    if report.targets is not None:
+        tree |= targets_tree(report.targets)
+    if report.status is not None:
+        tree["status"] = report.status
+    if report.conflict is not None:
+        tree["conflict-information"] = conflict_tree(report.conflict)
+    return tree
+
+
+def report_of(tree: Tree) -> MitigationReport:
+    conflict = tree.get("conflict-information")
+    return MitigationReport(
+        status=_known(MitigationStatus, tree.get("status")),
+        conflict=None if conflict is None else conflict_of(conflict),
+        targets=targets_of(tree),
+        **{_field(name): tree.get(name) for name in _PLAIN_REPORT_NAMES},
+    )
+
+
+def targets_tree(targets: Targets) -> Tree:
+    tree: Tree = {
+        name: list(values)
+        for name in _PLAIN_TARGET_NAMES
+        if (values := getattr(targets, _field(name)))
+    }
+    if targets.target_port_range:
+        tree["target-port-range"] = [
+            {"lower-port": ports.lower}
+            if ports.upper is None
+            else {"lower-port": ports.lower, "upper-port": ports.upper}
+            for ports in targets.target_port_range
+        ]
+    return tree
+
+
+def targets_of(tree: Tree) -> Targets | None:
+    """The targets in a scope entry or conflict-scope; None when it names none."""
+    targets = Targets(
+        target_port_range=tuple(
+            PortRange(lower=ports["lower-port"], upper=ports.get("upper-port"))
+            for ports in tree.get("target-port-range", ())
+            if "lower-port" in ports
+        ),
+        **{_field(name): tuple(tree.get(name, ())) for name in _PLAIN_TARGET_NAMES},
+    )
+    return targets if targets != Targets() else None
+
+
+def conflict_tree(conflict: ConflictInformation) -> Tree:
+    scope: Tree = {} if conflict.targets is None else targets_tree(conflict.targets)
+    if conflict.acl_list:
+        scope["acl-list"] = [
+            {"acl-name": entry.acl_name}
+            if entry.acl_type is None
+            else {"acl-name": entry.acl_name, "acl-type": entry.acl_type}
+            for entry in conflict.acl_list
+        ]
+    if conflict.mid is not None:
+        scope["mid"] = conflict.mid
+    tree: Tree = {
+        "conflict-status": conflict.status,
+        "conflict-cause": conflict.cause,
+        "retry-timer": conflict.retry_timer_s,
+        "conflict-scope": scope or None,
+    }
+    return {name: value for name, value in tree.items() if value is not None}
+
+
+def conflict_of(tree: Tree) -> ConflictInformation:
+    scope: Tree = tree.get("conflict-scope", {})
+    cause: int | None = tree.get("conflict-cause")
+    return ConflictInformation(
+        status=_known(ConflictStatus, tree.get("conflict-status")),
+        cause=_known(ConflictCause, cause) or cause,
+        retry_timer_s=tree.get("retry-timer"),
+        targets=targets_of(scope),
+        acl_list=tuple(
+            AclEntry(acl_name=entry["acl-name"], acl_type=entry.get("acl-type"))
+            for entry in scope.get("acl-list", ())
+            if "acl-name" in entry
+        ),
+        mid=scope.get("mid"),
+    )
+
+
+def config_tree(config: SignalConfig) -> Tree:
+    tree: Tree = {}
+    if config.sid is not None:
+        tree["sid"] = config.sid
+    for name, parameters in (
+        ("mitigating-config", config.mitigating),
+        ("idle-config", config.idle),
+    ):
+        if parameters is not None:
+            tree[name] = {
+                parameter_name: _parameter_tree(parameter_name, parameter)
+                for parameter_name in PARAMETER_NAMES
+                if (parameter := getattr(parameters, _field(parameter_name))) is not None
+            }
+    return tree
+
+
+def config_of(tree: Tree) -> SignalConfig:
+    return SignalConfig(
+        mitigating=_set_of(tree.get("mitigating-config")),
+        idle=_set_of(tree.get("idle-config")),
+        sid=tree.get("sid"),
+    )
+
+
+def _set_of(tree: Tree | None) -> ConfigurationSet | None:
+    if tree is None:
+        return None
+    return ConfigurationSet(
+        **{_field(name): _parameter_of(name, tree.get(name)) for name in PARAMETER_NAMES}
+    )
+
+
+def _parameter_names(name: str) -> tuple[str, str, str]:
+    suffix = "-decimal" if name in DECIMAL_PARAMETERS else ""
+    return f"current-value{suffix}", f"min-value{suffix}", f"max-value{suffix}"
+
+
+def _parameter_tree(name: str, parameter: Parameter) -> Tree:
+    values = (parameter.current, parameter.minimum, parameter.maximum)
+    return {
+        value_name: Decimal(value) if name in DECIMAL_PARAMETERS else value
+        for value_name, value in zip(_parameter_names(name), values, strict=True)
+        if value is not None
+    }
+
+
+def _parameter_of(name: str, tree: Tree | None) -> Parameter | None:
+    if tree is None:
+        return None
+    current, minimum, maximum = (tree.get(value_name) for value_name in _parameter_names(name))
+    # IANA's list has the keys of the two limits the other way round than Table 5.
+    if minimum is not None and maximum is not None and maximum < minimum:
+        minimum, maximum = maximum, minimum
+    return Parameter(current=current, minimum=minimum, maximum=maximum)
+
+
+def _field(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _known(codes: type[_Code], number: Any) -> _Code | None:
+    """The code for `number`; None when it is absent or not assigned."""
+    try:
+        return codes(number)
+    except ValueError:
+        return None

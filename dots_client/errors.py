@@ -1,0 +1,106 @@
+"""Everything `dots_client` raises, as one tree.
+
+DotsError
+├── EncodeError(path, reason)          the model holds something RFC 9132 forbids to send
+├── DecodeError(path, reason)          the only thing decoding raises
+├── LocalProtocolError                 the caller asked for something RFC 9132 forbids
+├── RemoteProtocolError                the server answered outside the protocol
+├── Refused(code, diagnostic)          a definite 4.xx: repeating it unchanged is useless
+│   └── Conflicted(conflict)           4.09, with the conflict information
+├── ServerUnavailable(retry_after_s)   5.xx: the same request may succeed later
+│   └── Redirected(alt_server, ...)    5.03 with an alternate server
+├── NoAnswer                           repeated until the deadline, nothing came back
+├── SessionClosed                      the session ended while something was waiting
+└── TransportError
+    ├── HandshakeFailed                (D)TLS came to an end without a session: the reason is in words
+    └── PeerUnreachable                nothing answered, or the network refused
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dots_client.model import ConflictInformation, RedirectedSignal
+
+
+class DotsError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class _AtPath(DotsError):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.path = path
+        self.reason = reason
+
+
+class EncodeError(_AtPath):
+    """The model holds something that must not be sent; `path` names the attribute."""
+
+
+class DecodeError(_AtPath):
+    """Received bytes are not a DOTS message; `path` names the attribute."""
+
+
+class LocalProtocolError(DotsError):
+    """We were asked to do something RFC 9132 forbids."""
+
+
+class RemoteProtocolError(DotsError):
+    """The server answered with something that is not RFC 9132."""
+
+
+class Refused(DotsError):
+    """The server refused for good: a 4.xx response code (RFC 9132 section 9)."""
+
+    def __init__(self, code: str, diagnostic: str = "") -> None:
+        super().__init__(f"{code} {diagnostic}".strip())
+        self.code = code
+        self.diagnostic = diagnostic
+
+
+class Conflicted(Refused):
+    """4.09 with conflict-information (RFC 9132 section 4.4.1.3)."""
+
+    def __init__(self, conflict: ConflictInformation) -> None:
+        super().__init__("4.09", conflict.cause_in_words)
+        self.conflict = conflict
+
+
+class ServerUnavailable(DotsError):
+    """A 5.xx response; `retry_after_s` is its Max-Age in seconds (RFC 7252 5.10.5)."""
+
+    def __init__(self, code: str, diagnostic: str = "", *, retry_after_s: int = 60) -> None:
+        super().__init__(f"{code} {diagnostic}".strip())
+        self.code = code
+        self.diagnostic = diagnostic
+        self.retry_after_s = retry_after_s
+
+
+class Redirected(ServerUnavailable):
+    """5.03 with an alternate server (RFC 9132 section 4.6)."""
+
+    def __init__(self, redirect: RedirectedSignal, *, ttl_s: int) -> None:
+        super().__init__("5.03", f"use {redirect.alt_server}", retry_after_s=ttl_s)
+        self.redirect = redirect
+
+
+class NoAnswer(DotsError):
+    """A request was repeated until its deadline without an answer."""
+
+
+class SessionClosed(DotsError):
+    """The session ended; whether the request arrived is not known."""
+
+
+class TransportError(DotsError):
+    """No session could be made."""
+
+
+class HandshakeFailed(TransportError):
+    """The (D)TLS handshake ended without a session."""
+
+
+class PeerUnreachable(TransportError):
+    """Nothing answered at the address, or the network refused."""

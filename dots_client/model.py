@@ -1,0 +1,195 @@
+"""The messages of the DOTS signal channel as frozen dataclasses (RFC 9132 sections 4 and 5).
+
+Names are the RFC's, with underscores. A field is `None` (or an empty tuple) when the attribute is absent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+
+INDEFINITE = -1
+"""`lifetime`: no end until withdrawn (RFC 9132 section 4.4.1.1)."""
+
+DEFAULT_LIFETIME_S = 3600
+MAX_UINT32 = 2**32 - 1
+
+
+class MitigationStatus(IntEnum):
+    """`status` of a mitigation (RFC 9132 Table 3)."""
+
+    IN_PROGRESS = 1
+    MITIGATING = 2
+    ATTACK_STOPPED = 3
+    EXCEEDED_CAPABILITY = 4
+    TERMINATING = 5
+    TERMINATED = 6
+    WITHDRAWN = 7
+    SIGNAL_LOSS = 8
+
+
+class AttackStatus(IntEnum):
+    """`attack-status` of an efficacy update (RFC 9132 Table 4)."""
+
+    UNDER_ATTACK = 1
+    SUCCESSFULLY_MITIGATED = 2
+
+
+class ConflictStatus(IntEnum):
+    """`conflict-status` (RFC 9132 section 4.4.1.3)."""
+
+    REQUEST_INACTIVE_OTHER_ACTIVE = 1
+    REQUEST_ACTIVE = 2
+    ALL_REQUESTS_INACTIVE = 3
+
+
+class ConflictCause(IntEnum):
+    """`conflict-cause` (RFC 9132 section 4.4.1.3; 4 is RFC 9244's)."""
+
+    OVERLAPPING_TARGETS = 1
+    CONFLICT_WITH_ACCEPTLIST = 2
+    CUID_COLLISION = 3
+    OVERLAPPING_PIPES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortRange:
+    """`target-port-range`: one port when `upper` is None."""
+
+    lower: int
+    "0-65535"
+    upper: int | None = None
+    "lower-65535"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What shall be protected (RFC 9132 section 4.4.1.1)."""
+
+    target_prefix: tuple[str, ...] = ()
+    "CIDR, network address; never broadcast, loopback or multicast"
+    target_port_range: tuple[PortRange, ...] = ()
+    "empty: any port"
+    target_protocol: tuple[int, ...] = ()
+    "IANA protocol numbers 0-255; empty: any"
+    target_fqdn: tuple[str, ...] = ()
+    target_uri: tuple[str, ...] = ()
+    alias_name: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The one `scope` entry of a mitigation request."""
+
+    targets: Targets
+    lifetime: int = DEFAULT_LIFETIME_S
+    "seconds, 1-4294967295, or INDEFINITE"
+    trigger_mitigation: bool = True
+    "False: preconfigured, starts when the session is lost"
+    attack_status: AttackStatus | None = None
+    "set in efficacy updates only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AclEntry:
+    """One entry of `acl-list` in a conflict-scope."""
+
+    acl_name: str
+    acl_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictInformation:
+    """Why a request is in conflict (RFC 9132 section 4.4.1.3)."""
+
+    status: ConflictStatus | None = None
+    cause: ConflictCause | int | None = None
+    "an unknown cause stays a plain number"
+    retry_timer_s: int | None = None
+    "seconds; do not send the same request again before"
+    targets: Targets | None = None
+    acl_list: tuple[AclEntry, ...] = ()
+    mid: int | None = None
+    "the own mitigation that won, in conflict-scope"
+
+    @property
+    def cause_in_words(self) -> str:
+        if isinstance(self.cause, ConflictCause):
+            return self.cause.name.lower().replace("_", " ")
+        return "unknown conflict" if self.cause is None else f"unknown conflict cause {self.cause}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MitigationReport:
+    """What a server says of one mitigation: an entry of `scope` in a response or notification."""
+
+    mid: int | None = None
+    lifetime: int | None = None
+    "remaining seconds, or INDEFINITE"
+    status: MitigationStatus | None = None
+    mitigation_start: int | None = None
+    "seconds since 1970-01-01 UTC"
+    bytes_dropped: int | None = None
+    pkts_dropped: int | None = None
+    bps_dropped: int | None = None
+    "BYTES per second, whatever the name says"
+    pps_dropped: int | None = None
+    conflict: ConflictInformation | None = None
+    targets: Targets | None = None
+    trigger_mitigation: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One negotiable parameter: what is in force, and between which limits it may be set."""
+
+    current: int | Decimal | None = None
+    minimum: int | Decimal | None = None
+    maximum: int | Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationSet:
+    """`idle-config` or `mitigating-config` (RFC 9132 section 4.5)."""
+
+    heartbeat_interval: Parameter | None = None
+    "seconds, 15-240, 0 = off; default 30"
+    missing_hb_allowed: Parameter | None = None
+    "default 15"
+    probing_rate: Parameter | None = None
+    "bytes per second; default 5"
+    max_retransmit: Parameter | None = None
+    "default 3"
+    ack_timeout: Parameter | None = None
+    "seconds, Decimal with two digits; default 2.00"
+    ack_random_factor: Parameter | None = None
+    "Decimal with two digits; default 1.50"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalConfig:
+    """`signal-config`: both sets, as sent in a PUT or received from a GET."""
+
+    mitigating: ConfigurationSet | None = None
+    idle: ConfigurationSet | None = None
+    sid: int | None = None
+    "in responses only; in requests it is part of the path"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectedSignal:
+    """`redirected-signal` of a 5.03 (RFC 9132 section 4.6)."""
+
+    alt_server: str
+    "the name to authenticate"
+    alt_server_record: tuple[str, ...] = ()
+    "addresses, to be used without DNS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """`heartbeat` (RFC 9132 section 4.7)."""
+
+    peer_hb_status: bool
+    "True: the sender received heartbeats within the last two intervals"

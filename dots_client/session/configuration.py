@@ -1,0 +1,142 @@
+"""The negotiated parameters of one session (RFC 9132 section 4.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Final
+
+from dots_client.codec.keys import UINT32
+from dots_client.errors import LocalProtocolError
+from dots_client.model import ConfigurationSet, Parameter, SignalConfig
+
+DEFAULT_MAX_AGE_S: Final = 60
+"""Max-Age of an answer without the option (RFC 7252 section 5.10.5)."""
+
+NEVER_EXPIRES: Final = UINT32
+REFRESH_AT: Final = 0.8
+"""Share of Max-Age after which to read again: leaves time for the repeats of a Confirmable."""
+
+MIN_HEARTBEAT_INTERVAL_S: Final = 15
+MIN_ACK_TIMEOUT_S: Final = 1.0
+"""Below it congestion control needs more care than we take (RFC 7252 section 4.8.1)."""
+
+MIN_ACK_RANDOM_FACTOR: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionParameters:
+    """One set of values in force; the defaults are those of RFC 9132 section 4.5.2."""
+
+    heartbeat_interval_s: float = 30
+    "0: no heartbeats"
+    missing_hb_allowed: int = 15
+    probing_rate: int = 5
+    "bytes per second"
+    max_retransmit: int = 3
+    ack_timeout_s: float = 2.0
+    ack_random_factor: float = 1.5
+
+
+DEFAULTS: Final = SessionParameters()
+
+
+class SessionConfiguration:
+    """What the server said of configuration, and when to ask again."""
+
+    def __init__(self) -> None:
+        self.idle = DEFAULTS
+        self.mitigating = DEFAULTS
+        self._refresh_at: float | None = None
+        self._last_sid: int | None = None
+
+    def parameters(self, *, is_mitigating: bool) -> SessionParameters:
+        return self.mitigating if is_mitigating else self.idle
+
+    def received(self, config: SignalConfig, *, now: float, max_age_s: int | None) -> None:
+        """Take over what the server reports; what it leaves out has its default."""
+        self.idle = in_force(config.idle)
+        self.mitigating = in_force(config.mitigating)
+        self.confirmed(now=now, max_age_s=max_age_s)
+
+    def confirmed(self, *, now: float, max_age_s: int | None) -> None:
+        """The server still holds the same values: start the clock of the next refresh."""
+        lasting = DEFAULT_MAX_AGE_S if max_age_s is None else max_age_s
+        self._refresh_at = None if lasting in (0, NEVER_EXPIRES) else now + REFRESH_AT * lasting
+
+    def next_refresh(self, *, is_mitigating: bool) -> float | None:
+        """When to read the configuration again: never while an attack is active."""
+        return None if is_mitigating else self._refresh_at
+
+    def next_sid(self) -> int:
+        """A new session-configuration identifier, higher than all before in this session."""
+        sid = 1 if self._last_sid is None else self._last_sid + 1
+        self.use_sid(sid)
+        return sid
+
+    def use_sid(self, sid: int) -> None:
+        """Use an identifier the caller chose."""
+        if self._last_sid is not None and sid <= self._last_sid:
+            raise LocalProtocolError(f"sid {sid} is not above {self._last_sid}")
+        if not 0 <= sid <= UINT32:
+            raise LocalProtocolError(f"sid {sid} is not a 32-bit number")
+        self._last_sid = sid
+
+
+def in_force(reported: ConfigurationSet | None) -> SessionParameters:
+    """The values to work by, with what RFC 7252 section 4.8.1 and RFC 9132 forbid put right."""
+    values = reported or ConfigurationSet()
+    interval = _number(values.heartbeat_interval, DEFAULTS.heartbeat_interval_s)
+    if 0 < interval < MIN_HEARTBEAT_INTERVAL_S:
+        interval = MIN_HEARTBEAT_INTERVAL_S
+    return SessionParameters(
+        heartbeat_interval_s=interval,
+        missing_hb_allowed=max(
+            1, int(_number(values.missing_hb_allowed, DEFAULTS.missing_hb_allowed))
+        ),
+        probing_rate=int(_number(values.probing_rate, DEFAULTS.probing_rate)),
+        max_retransmit=int(_number(values.max_retransmit, DEFAULTS.max_retransmit)),
+        ack_timeout_s=max(MIN_ACK_TIMEOUT_S, _number(values.ack_timeout, DEFAULTS.ack_timeout_s)),
+        ack_random_factor=max(
+            MIN_ACK_RANDOM_FACTOR, _number(values.ack_random_factor, DEFAULTS.ack_random_factor)
+        ),
+    )
+
+
+def within_limits(wanted: SignalConfig, limits: SignalConfig) -> SignalConfig:
+    """`wanted` moved to the nearest values the server said it accepts, ready to be sent."""
+    return SignalConfig(
+        mitigating=_set_within(wanted.mitigating, limits.mitigating),
+        idle=_set_within(wanted.idle, limits.idle),
+    )
+
+
+def _set_within(
+    wanted: ConfigurationSet | None, limits: ConfigurationSet | None
+) -> ConfigurationSet | None:
+    if wanted is None:
+        return None
+    clamped = {}
+    for field in fields(ConfigurationSet):
+        parameter: Parameter | None = getattr(wanted, field.name)
+        limit: Parameter | None = getattr(limits, field.name) if limits else None
+        if parameter is not None:
+            clamped[field.name] = _clamp(parameter, limit or Parameter())
+    return ConfigurationSet(**clamped)
+
+
+def _clamp(wanted: Parameter, limit: Parameter) -> Parameter:
+    value: int | Decimal | None = wanted.current
+    if value is None:
+        return Parameter()
+    if limit.minimum is not None:
+        value = max(value, limit.minimum)
+    if limit.maximum is not None:
+        value = min(value, limit.maximum)
+    return Parameter(current=value)
+
+
+def _number(parameter: Parameter | None, default: float) -> float:
+    if parameter is None or parameter.current is None:
+        return default
+    return float(parameter.current)

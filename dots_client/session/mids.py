@@ -1,0 +1,41 @@
+"""Mitigation identifiers of one client at one server (RFC 9132 section 4.4.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from dots_client.codec.keys import UINT32
+from dots_client.errors import LocalProtocolError
+
+FIRST_MID: Final = 1
+ROLL_OVER_AT: Final = 3221225471
+"""3/4 of 2^32 - 1: from here on, start again at 0 in the next quiet moment."""
+
+
+class MidAllocator:
+    """Hands out mids, always growing. `next_mid` is what has to survive a restart."""
+
+    def __init__(self, next_mid: int = FIRST_MID) -> None:
+        self.next_mid = next_mid
+
+    def allocate(self) -> int:
+        if self.next_mid > UINT32:
+            raise LocalProtocolError("all mids are used up: roll over while no attack is active")
+        mid = self.next_mid
+        self.next_mid += 1
+        return mid
+
+    def found_in_use(self, mids: Iterable[int]) -> None:
+        """Continue above what the server already holds, after the counter was lost."""
+        self.next_mid = max((self.next_mid, *(mid + 1 for mid in mids)))
+
+    @property
+    def should_roll_over(self) -> bool:
+        return self.next_mid > ROLL_OVER_AT
+
+    def roll_over(self, *, is_under_attack: bool) -> None:
+        """Start again at 0; preconfigured requests are then to be made anew with the new mids."""
+        if is_under_attack:
+            raise LocalProtocolError("mids must not roll over while an attack is active")
+        self.next_mid = 0

@@ -1,0 +1,39 @@
+"""Which notification is news (RFC 7641 section 3.4)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SEQUENCE_WINDOW: Final = 2**23
+FRESH_FOR_S: Final = 128.0
+
+
+class NotificationOrder:
+    """The order of the notifications of one observation over UDP.
+
+    Over TCP the order of arrival is the order (RFC 8323 section 7.1): do not ask.
+    """
+
+    def __init__(self) -> None:
+        self._latest: int | None = None
+        self._arrived_at = 0.0
+
+    def is_news(self, observe: int | None, *, now: float) -> bool:
+        """Whether a notification with this Observe value is newer than all before; remembers it if so.
+
+        One without the option (some servers leave it out) cannot be ordered and counts as news.
+        """
+        if observe is None:
+            return True
+        if self._latest is not None and not self._is_newer(self._latest, observe, now):
+            return False
+        self._latest = observe
+        self._arrived_at = now
+        return True
+
+    def _is_newer(self, before: int, after: int, now: float) -> bool:
+        return (
+            (before < after and after - before < SEQUENCE_WINDOW)
+            or (before > after and before - after > SEQUENCE_WINDOW)
+            or now > self._arrived_at + FRESH_FOR_S
+        )

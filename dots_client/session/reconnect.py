@@ -1,0 +1,66 @@
+"""When to try for a new session (RFC 9132 section 4.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dots_client.rng import Rng
+
+MIN_PEACE_DELAY_S: Final = 60.0
+"""MUST NOT be tried more often in peacetime."""
+
+MAX_PEACE_DELAY_S: Final = 300.0
+"""SHOULD NOT be tried more often in peacetime; reached after a few failures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconnectSettings:
+    """How eagerly to try."""
+
+    first_attack_delay_s: float = 1.0
+    max_attack_delay_s: float = 15.0
+    jitter: float = 0.1
+    "share of the delay added at random"
+
+
+class Reconnect:
+    """The attempts since the last session. The first is due at once."""
+
+    def __init__(self, *, rng: Rng, settings: ReconnectSettings | None = None) -> None:
+        self._rng = rng
+        self._settings = settings or ReconnectSettings()
+        self._attempts = 0
+        self._last_attempt_at = 0.0
+        self._stretch = 1.0
+
+    @property
+    def attempts(self) -> int:
+        return self._attempts
+
+    def next_attempt_at(self, *, now: float, is_under_attack: bool) -> float:
+        """When to try next. An attack that begins shortens the wait that is under way."""
+        if self._attempts == 0:
+            return now
+        return self._last_attempt_at + self._delay_s(is_under_attack=is_under_attack)
+
+    def attempted(self, *, now: float) -> None:
+        """An attempt begins."""
+        self._attempts += 1
+        self._last_attempt_at = now
+        self._stretch = 1 + self._settings.jitter * self._rng.random()
+
+    def succeeded(self) -> None:
+        """There is a session. Its loss will be followed by an attempt at once."""
+        self._attempts = 0
+
+    def _delay_s(self, *, is_under_attack: bool) -> float:
+        # Beyond 2^16 every delay is at its maximum anyway.
+        doubled = 2.0 ** min(self._attempts - 1, 16)
+        if is_under_attack:
+            delay = min(
+                self._settings.first_attack_delay_s * doubled, self._settings.max_attack_delay_s
+            )
+        else:
+            delay = min(MIN_PEACE_DELAY_S * doubled, MAX_PEACE_DELAY_S)
+        return delay * self._stretch

@@ -1,0 +1,174 @@
+"""aiocoap, put together for DOTS: tokens we choose, and Confirmable messages that fail alone.
+
+aiocoap builds the same stack in `Context._append_tokenmanaged_messagemanaged_transport` and has no
+public way to replace its parts. What is used here without a promise of stability is listed in
+`tests/dots_client/transport/test_coap.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Generator
+from typing import Any, Final, Protocol
+
+import aiocoap
+from aiocoap import error, interfaces
+from aiocoap.messagemanager import MessageManager
+from aiocoap.pipe import Pipe, error_to_message, run_driving_pipe
+from aiocoap.tokenmanager import TokenManager
+
+TOKEN_BYTES: Final = 4
+DOTS_CBOR: Final = 271
+"""Content-Format `application/dots+cbor`."""
+
+OnEvent = Callable[[aiocoap.Message | None, Exception | None], None]
+
+
+class Site(Protocol):
+    """What aiocoap asks of whoever answers requests."""
+
+    async def render_to_pipe(self, pipe: Pipe) -> None: ...
+
+
+class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no types
+    """Random tokens, or the one a request brings along, as for leaving an observation."""
+
+    _chosen: bytes = b""
+
+    def next_token(self) -> bytes:
+        if self._chosen:
+            return self._chosen
+        while True:
+            token = secrets.token_bytes(TOKEN_BYTES)
+            if all(token != taken for taken, _ in self.outgoing_requests):
+                return token
+
+    def request(self, request: Pipe) -> None:
+        self._chosen = request.request.token
+        try:
+            super().request(request)
+        finally:
+            self._chosen = b""
+
+    def request_of(self, response: aiocoap.Message) -> aiocoap.Message | None:
+        """The request that a response belongs to, while somebody still waits for it."""
+        pipe = (self.outgoing_requests or {}).get((response.token, response.remote))
+        return None if pipe is None else pipe.request
+
+    def process_response(self, response: aiocoap.Message) -> bool:
+        key = (response.token, response.remote)
+        pipe = self.outgoing_requests.get(key)
+        if pipe is None:
+            self.log.info("Response %r could not be matched to any request", response)
+            return False
+        # Deployed servers leave the Observe option out of the first answer, and notify all the
+        # same: only an error ends an observation (RFC 7641 section 4.2).
+        final = pipe.request.opt.observe != 0 or not response.code.is_successful()
+        if final:
+            del self.outgoing_requests[key]
+        pipe.add_response(response, is_last=final)
+        return True
+
+
+class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has no types
+    """A Confirmable message that nobody acknowledges fails alone, not with its session."""
+
+    token_manager: DotsTokenManager
+
+    def _retransmit(
+        self, message: aiocoap.Message, timeout: float, retransmission_counter: int
+    ) -> None:
+        if retransmission_counter < message.transport_tuning.MAX_RETRANSMIT:
+            super()._retransmit(message, timeout, retransmission_counter)
+            return
+        monitor, _ = self._active_exchanges.pop((message.remote, message.mid))
+        pipe = self.token_manager.outgoing_requests.get((message.token, message.remote))
+        if message.code.is_request() and pipe is not None:
+            pipe.add_exception(error.ConRetransmitsExceeded("Retransmissions exceeded"))
+        else:
+            monitor()
+        self._continue_backlog(message.remote)
+
+    def _process_response(self, response: aiocoap.Message) -> bool:
+        request = self.token_manager.request_of(response)
+        is_expected: bool = super()._process_response(response)
+        if is_expected and request is not None:
+            self._stop_repeating(request)
+        elif response.mtype is aiocoap.NON and response.opt.observe is not None:
+            self._reset(response)
+        return is_expected
+
+    def _reset(self, notification: aiocoap.Message) -> None:
+        """Tell a server that missed our leaving (RFC 7641 section 3.6)."""
+        reset = aiocoap.Message(_mtype=aiocoap.RST, _mid=notification.mid, code=aiocoap.EMPTY)
+        reset.remote = notification.remote.as_response_address()
+        self._send_initially(reset)
+
+    def _stop_repeating(self, request: aiocoap.Message) -> None:
+        """Some servers answer a Confirmable request with a Non-confirmable response and no ACK."""
+        exchange = self._active_exchanges.pop((request.remote, request.mid), None)
+        if exchange is not None:
+            exchange[1].cancel()
+            self._continue_backlog(request.remote)
+
+
+class DotsContext(aiocoap.Context):  # type: ignore[misc]  # aiocoap has no types
+    """Starts answering a request only when its turn comes.
+
+    aiocoap makes the coroutine first; where the session ends in between, nobody ever awaits it.
+    """
+
+    def render_to_pipe(self, pipe: Pipe) -> None:
+        run_driving_pipe(
+            error_to_message(pipe, self.log), _Rendering(self, pipe), name="DOTS answer"
+        )
+
+
+class _Rendering:
+    def __init__(self, context: DotsContext, pipe: Pipe) -> None:
+        self._context = context
+        self._pipe = pipe
+
+    def __await__(self) -> Generator[Any, None, None]:
+        rendering: Generator[Any, None, None] = self._context._render_to_pipe(
+            self._pipe
+        ).__await__()
+        return rendering
+
+
+class CoapEndpoint:
+    """One aiocoap context over one of our transports."""
+
+    def __init__(self, site: Site | None) -> None:
+        self.context = DotsContext(
+            loop=asyncio.get_running_loop(), serversite=site, loggername="dots_client.coap"
+        )
+        self.tokens = DotsTokenManager(self.context)
+        self.messages = DotsMessageManager(self.tokens)
+        self.tokens.token_interface = self.messages
+        self.context.request_interfaces.append(self.tokens)
+
+    def bind(self, message_interface: interfaces.MessageInterface) -> None:
+        self.messages.message_interface = message_interface
+
+    def request(self, message: aiocoap.Message, on_event: OnEvent) -> Callable[[], None]:
+        """Send now, and report each answer or the failure. What is returned ends the interest."""
+
+        def forward(event: Any) -> bool:
+            on_event(event.message, event.exception)
+            return not event.is_last
+
+        pipe = Pipe(message, self.context.log)
+        lose_interest: Callable[[], None] = pipe.on_event(forward)
+        self.tokens.request(pipe)
+        return lose_interest
+
+    async def shutdown(self) -> None:
+        await self.context.shutdown()
+
+
+def message_bytes(message: aiocoap.Message) -> int:
+    """The size that a request will have on the wire."""
+    body = 1 + len(message.payload) if message.payload else 0
+    return 4 + TOKEN_BYTES + len(message.opt.encode()) + body

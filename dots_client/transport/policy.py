@@ -1,0 +1,244 @@
+"""What we accept and offer in a DTLS handshake, and the words for what went wrong in one."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+
+import service_identity
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import NameOID
+from OpenSSL import SSL, crypto
+from service_identity.cryptography import (
+    verify_certificate_hostname,
+    verify_certificate_ip_address,
+)
+
+from dots_client.errors import HandshakeFailed
+from dots_client.identity import Credentials
+
+DTLS_1_2: Final = 0xFEFD
+MODE_NO_AUTO_CHAIN: Final = 0x8
+"""SSL_MODE_NO_AUTO_CHAIN, which pyOpenSSL has no name for: send no trust anchor in our chain."""
+
+CIPHER_SUITES: Final = b":".join(
+    (
+        # RFC 9325 section 4.2, in its order; ephemeral keys and authenticated encryption only.
+        b"ECDHE-ECDSA-AES128-GCM-SHA256",
+        b"ECDHE-ECDSA-AES256-GCM-SHA384",
+        b"ECDHE-RSA-AES128-GCM-SHA256",
+        b"ECDHE-RSA-AES256-GCM-SHA384",
+        b"ECDHE-ECDSA-CHACHA20-POLY1305",
+        b"ECDHE-RSA-CHACHA20-POLY1305",
+        # For small servers that speak nothing else.
+        b"ECDHE-ECDSA-AES128-CCM",
+    )
+)
+
+_UNTRUSTED: Final = "is signed by an authority that is not trusted here"
+_CHAIN_PROBLEMS: Final[Mapping[int, str]] = {
+    SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_ISSUER_CERT: _UNTRUSTED,
+    SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: _UNTRUSTED,
+    SSL.X509VerificationCodes.ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: _UNTRUSTED,
+    SSL.X509VerificationCodes.ERR_SELF_SIGNED_CERT_IN_CHAIN: _UNTRUSTED,
+    SSL.X509VerificationCodes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT: _UNTRUSTED,
+    SSL.X509VerificationCodes.ERR_CERT_SIGNATURE_FAILURE: _UNTRUSTED,
+    SSL.X509VerificationCodes.ERR_CERT_REVOKED: "was revoked",
+    SSL.X509VerificationCodes.ERR_INVALID_PURPOSE: "was issued for another purpose",
+    SSL.X509VerificationCodes.ERR_INVALID_CA: "may not sign other certificates",
+}
+
+_ALERTS: Final[Mapping[str, str]] = {
+    "unknown ca": "the {peer} does not trust the authority that signed our certificate",
+    "certificate expired": "the {peer} says that our certificate has expired",
+    "certificate revoked": "the {peer} says that our certificate was revoked",
+    "bad certificate": "the {peer} refused our certificate",
+    "unsupported certificate": "the {peer} refused our certificate: issued for another purpose",
+    "certificate unknown": "the {peer} refused our certificate",
+    "certificate required": "the {peer} requires a certificate and got none",
+    "access denied": "the {peer} knows our certificate and denies access",
+    "handshake failure": "the {peer} refused the handshake: it may require another certificate, "
+    "or share no cipher suite with us",
+    "protocol version": "the {peer} does not speak DTLS 1.2",
+}
+_LOCAL_REASONS: Final[Mapping[str, str]] = {
+    "peer did not return a certificate": "the {peer} sent no certificate",
+    "no shared cipher": "the {peer} shares no cipher suite with us",
+    "unsupported protocol": "the {peer} does not speak DTLS 1.2",
+    "wrong version number": "the {peer} does not speak DTLS 1.2",
+}
+
+
+@dataclass(slots=True)
+class Verification:
+    """What the callbacks of OpenSSL must know of one connection, and what they found."""
+
+    peer: str
+    "`server` or `client`: what the peer is to us"
+    expected_name: str | None = None
+    "DNS name or IP address that the peer's certificate must be for; None: any"
+    address: bytes = b""
+    "what a cookie binds to"
+    problem: str | None = None
+
+
+def client_context(credentials: Credentials) -> SSL.Context:
+    context = _context(credentials)
+    context.set_verify(SSL.VERIFY_PEER, _verify)
+    return context
+
+
+def server_context(
+    credentials: Credentials,
+    *,
+    require_client_certificate: bool,
+    cookie: Callable[[bytes], bytes],
+) -> SSL.Context:
+    """A context whose cookies are `cookie(address)`."""
+    context = _context(credentials)
+    mode = SSL.VERIFY_PEER
+    if require_client_certificate:
+        mode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+    context.set_verify(mode, _verify)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_cookie_generate_callback(
+        lambda connection: cookie(connection.get_app_data().address)
+    )
+    context.set_cookie_verify_callback(
+        lambda connection, received: hmac.compare_digest(
+            received, cookie(connection.get_app_data().address)
+        )
+    )
+    return context
+
+
+def _context(credentials: Credentials) -> SSL.Context:
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_min_proto_version(DTLS_1_2)
+    context.set_cipher_list(CIPHER_SUITES)
+    context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
+    context.set_mode(MODE_NO_AUTO_CHAIN | SSL.MODE_RELEASE_BUFFERS)
+    # A resumed session skips the verify callback, and with it the check of the name.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    try:
+        leaf, *intermediates = x509.load_pem_x509_certificates(credentials.certificate_chain)
+        context.use_certificate(leaf)
+        for intermediate in intermediates:
+            context.add_extra_chain_cert(intermediate)
+        context.use_privatekey(_private_key(credentials.private_key))
+        context.check_privatekey()
+        store = context.get_cert_store()
+        assert store is not None
+        for anchor in x509.load_pem_x509_certificates(credentials.trust_anchors):
+            store.add_cert(crypto.X509.from_cryptography(anchor))
+    except (ValueError, TypeError) as error:
+        raise HandshakeFailed(f"our own credentials cannot be read: {error}") from error
+    except SSL.Error as error:
+        raise HandshakeFailed("our private key does not belong to our certificate") from error
+    return context
+
+
+def _private_key(pem: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    key = load_pem_private_key(pem, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise TypeError("the private key is neither of an elliptic curve nor RSA")
+    return key
+
+
+def _verify(
+    connection: SSL.Connection,
+    certificate: crypto.X509,
+    error_number: int,
+    depth: int,
+    chain_is_good: int,
+) -> bool:
+    verification: Verification = connection.get_app_data()
+    if not chain_is_good:
+        verification.problem = _chain_problem(
+            certificate.to_cryptography(), error_number, depth, peer=verification.peer
+        )
+    elif depth == 0 and verification.expected_name is not None:
+        verification.problem = _name_problem(
+            certificate.to_cryptography(), verification.expected_name, peer=verification.peer
+        )
+    # Whatever is returned replaces the verdict on the chain: True would forgive it.
+    return verification.problem is None
+
+
+def _chain_problem(
+    certificate: x509.Certificate, error_number: int, depth: int, *, peer: str
+) -> str:
+    subject = (
+        f"the {peer}'s certificate"
+        if depth == 0
+        else f"the certificate of {common_name(certificate) or 'an authority'}, "
+        f"in the chain of the {peer}'s,"
+    )
+    if error_number == SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED:
+        return f"{subject} expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+    if error_number == SSL.X509VerificationCodes.ERR_CERT_NOT_YET_VALID:
+        return f"{subject} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
+    return f"{subject} {_CHAIN_PROBLEMS.get(error_number, f'did not verify (code {error_number})')}"
+
+
+def _name_problem(certificate: x509.Certificate, expected: str, *, peer: str) -> str | None:
+    try:
+        if is_ip_address(expected):
+            verify_certificate_ip_address(certificate, expected)
+        else:
+            verify_certificate_hostname(certificate, expected)
+    except (service_identity.VerificationError, service_identity.CertificateError):
+        names = ", ".join(_subject_alternative_names(certificate)) or "no name at all"
+        return f"the {peer}'s certificate is for {names}, not for {expected}"
+    except (ValueError, x509.DuplicateExtension):
+        return f"the names in the {peer}'s certificate cannot be read"
+    return None
+
+
+def is_ip_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _subject_alternative_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [
+        *names.get_values_for_type(x509.DNSName),
+        *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
+    ]
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
+def failure_in_words(error: SSL.Error, verification: Verification) -> str:
+    """Why a handshake ended, for a person who can do something about it."""
+    if verification.problem is not None:
+        return verification.problem
+    reasons: list[str] = [entry[2] for entry in error.args[0]] if _has_reasons(error) else []
+    for reason in reasons:
+        _, is_alert, alert = reason.rpartition("alert ")
+        if alert in _ALERTS:
+            return _ALERTS[alert].format(peer=verification.peer)
+        if is_alert:
+            return f"the {verification.peer} ended the handshake: {alert}"
+        if reason in _LOCAL_REASONS:
+            return _LOCAL_REASONS[reason].format(peer=verification.peer)
+    return f"the handshake failed: {'; '.join(filter(None, reasons)) or error!s}"
+
+
+def _has_reasons(error: SSL.Error) -> bool:
+    return bool(error.args) and isinstance(error.args[0], list)

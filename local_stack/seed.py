@@ -1,0 +1,51 @@
+"""The description that `manage.py seed_demo` reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from local_stack.cast import ORGANIZATIONS, USERS, User
+from local_stack.installation import Secrets
+from local_stack.ports import LOOPBACK
+from local_stack.simulators import Identities, Simulator
+
+
+def describe(
+    secrets: Secrets, simulators: Sequence[Simulator], identities: Mapping[str, Identities]
+) -> str:
+    return json.dumps(
+        {
+            "organizations": [asdict(organization) for organization in ORGANIZATIONS],
+            "users": [_user(user, secrets) for user in USERS],
+            "providers": [
+                _provider(simulator, identities[simulator.provider.key]) for simulator in simulators
+            ],
+        }
+    )
+
+
+def _user(user: User, secrets: Secrets) -> dict[str, Any]:
+    return {
+        "username": user.username,
+        "password": secrets.passwords[user.username],
+        "totp_secret": secrets.totp_secrets[user.username] if user.is_enrolled else None,
+        "organization": user.organization,
+        "role": user.role,
+        "is_staff": user.is_staff,
+    }
+
+
+def _provider(simulator: Simulator, identities: Identities) -> dict[str, Any]:
+    return {
+        "name": simulator.provider.name,
+        "short_name": simulator.provider.short_name,
+        "phone": simulator.provider.phone,
+        "host": LOOPBACK,
+        "port": simulator.signal_port,
+        "server_name": identities.server_name,
+        "trust_anchors": identities.trust_anchors,
+        "clients": [asdict(client) for client in identities.clients],
+    }

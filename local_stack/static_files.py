@@ -1,0 +1,30 @@
+"""Collected static files serve every installation on this machine; they are collected when they changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from local_stack.programs import ROOT
+
+SOURCES = (ROOT / "static", ROOT / "requirements.txt", ROOT / "portal" / "settings.py")
+COLLECTED = ROOT / "staticfiles"
+
+
+def collect_if_changed(manage: Callable[..., str]) -> None:
+    stamp = COLLECTED / ".sources"
+    current = _fingerprint()
+    if stamp.exists() and stamp.read_text() == current:
+        return
+    manage("collectstatic", "--no-input", "--clear")
+    stamp.write_text(current)
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            if path.is_file():
+                digest.update(str(path.relative_to(ROOT)).encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,73 @@
+"""The only way from a credential that came in to a person."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.models import Device
+from knox.crypto import hash_token
+
+from portal.accounts.models import ApiToken, User
+
+MAX_TOKEN_LENGTH: Final = 128
+LAST_USED_PRECISION: Final = timedelta(minutes=1)
+"""How exact `last_used_at` is: a write per call would be too many."""
+
+
+def token_for(plain: str) -> ApiToken | None:
+    """The live token of an active person."""
+    if not plain.isascii() or len(plain) > MAX_TOKEN_LENGTH:
+        return None
+    now = timezone.now()
+    token: ApiToken | None = (
+        ApiToken.objects.select_related("user")
+        .filter(Q(expiry__isnull=True) | Q(expiry__gt=now))
+        .filter(digest=hash_token(plain), user__is_active=True)
+        .first()
+    )
+    if token is not None:
+        _note_use(token, now)
+    return token
+
+
+def _note_use(token: ApiToken, now: datetime) -> None:
+    if token.last_used_at is None or now - token.last_used_at >= LAST_USED_PRECISION:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+
+
+def user_of_session(session_key: str) -> User | None:
+    """The person of a live session whose second factor is done."""
+    session = SessionStore(session_key)
+    if BACKEND_SESSION_KEY not in session:
+        return None
+    user = _user_with_id(str(session.get(SESSION_KEY, "")))
+    if user is None or not _password_is_unchanged(user, session):
+        return None
+    device = Device.from_persistent_id(session.get(DEVICE_ID_SESSION_KEY) or "")
+    if device is None or device.user_id != user.pk or not device.confirmed:
+        return None
+    return user
+
+
+def _user_with_id(user_id: str) -> User | None:
+    try:
+        return User.objects.filter(pk=user_id, is_active=True).first()
+    except ValidationError:
+        return None
+
+
+def _password_is_unchanged(user: User, session: SessionBase) -> bool:
+    kept = str(session.get(HASH_SESSION_KEY) or "")
+    return any(
+        hmac.compare_digest(kept, known)
+        for known in [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    )

@@ -1,0 +1,36 @@
+"""Nothing of a tenant is reachable without the second factor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from portal.accounts.models import Authenticator
+
+OPEN_PATHS: Final = frozenset({"/sign-in", "/sign-out", "/favicon.ico", "/robots.txt"})
+OPEN_PREFIXES: Final = (settings.STATIC_URL, "/api/")
+"""The API has its own sign-in; static files tell nothing."""
+SECOND_FACTOR_PATHS: Final = frozenset({"/sign-in/code", "/enrol", "/enrol/recovery-codes"})
+"""Open to whoever gave a right password."""
+
+
+class RequireSecondFactor:
+    """Sends everybody else to the step that is missing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIXES):
+            return self.get_response(request)
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if request.user.is_verified() or request.path in SECOND_FACTOR_PATHS:
+            return self.get_response(request)
+        enrolled = Authenticator.objects.filter(user=request.user, confirmed=True).exists()
+        return redirect("accounts:code" if enrolled else "accounts:enrol")

@@ -1,0 +1,54 @@
+"""Who calls: a device with a token, or a page with a session whose second factor is done."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rest_framework.authentication import (
+    BaseAuthentication,
+    SessionAuthentication,
+    get_authorization_header,
+)
+from rest_framework.request import Request
+
+from portal.accounts import access
+from portal.accounts.models import ApiToken, User
+from portal.core.errors import NotSignedIn, SecondFactorRequired
+
+SCHEME: Final = "Bearer"
+
+
+class BearerToken(BaseAuthentication):
+    """`Authorization: Bearer <token>`."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        scheme, _, plain = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != SCHEME.lower():
+            return None
+        token = access.token_for(plain.strip())
+        if token is None:
+            raise NotSignedIn("This token is unknown, was signed out, or has expired.")
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return SCHEME
+
+
+class VerifiedSession(SessionAuthentication):
+    """The session cookie of the pages, with CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        found = super().authenticate(request)
+        if found is None:
+            return None
+        user = found[0]
+        if not isinstance(user, User) or not user.is_verified():
+            raise SecondFactorRequired("Sign in with your second factor first.")
+        return user, None
+
+
+def caller(request: Request) -> User:
+    """The person that calls; every view but sign-in has one."""
+    if not isinstance(request.user, User):
+        raise NotSignedIn("Sign in first.")
+    return request.user

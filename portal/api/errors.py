@@ -1,0 +1,135 @@
+"""Every error of the API as application/problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from portal.api.authentication import SCHEME
+from portal.core.errors import FieldError, Invalid, PortalError, Throttled
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE: Final = "application/problem+json"
+MAX_NAMED_ERRORS: Final = 20
+
+# What Django REST framework says, in our codes and words.
+_WORDS: Final[dict[type[Exception], tuple[str, str, str]]] = {
+    exceptions.ParseError: ("malformed", "This is not JSON", ""),
+    exceptions.AuthenticationFailed: ("not-signed-in", "Sign in first", ""),
+    exceptions.NotAuthenticated: (
+        "not-signed-in",
+        "Sign in first",
+        "Send a token, or call from a page that is signed in.",
+    ),
+    exceptions.PermissionDenied: ("not-allowed", "This is not allowed", ""),
+    PermissionDenied: ("not-allowed", "This is not allowed", "This is not allowed."),
+    exceptions.NotFound: ("not-found", "There is nothing here", ""),
+    Http404: ("not-found", "There is nothing here", "There is nothing here, or it is not yours."),
+    exceptions.MethodNotAllowed: ("method-not-allowed", "This cannot be done here", ""),
+    exceptions.NotAcceptable: ("not-acceptable", "No such form of the answer", ""),
+    exceptions.UnsupportedMediaType: ("unsupported-media-type", "Send JSON", ""),
+    SuspiciousOperation: ("malformed", "This cannot be read", "This request cannot be read."),
+}
+_STATUS: Final[dict[type[Exception], int]] = {
+    PermissionDenied: 403,
+    Http404: 404,
+    SuspiciousOperation: 400,
+}
+
+
+class BodyTooLarge(exceptions.APIException):
+    """More bytes than any call of the API needs."""
+
+    status_code = 413
+    default_code = "body-too-large"
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response:
+    """The framework's exception handler: nothing leaves the API in another form."""
+    if isinstance(error, exceptions.ValidationError):
+        found = list(_flatten(error.detail, error.get_codes()))[:MAX_NAMED_ERRORS]
+        error = Invalid("Nothing was changed. Correct what is named in errors.", errors=found)
+    if isinstance(error, PortalError):
+        response = _problem(
+            error.http_status, error.code, error.title, error.message, errors=error.errors
+        )
+        if isinstance(error, Throttled):
+            response["Retry-After"] = str(error.retry_after_s)
+    elif isinstance(error, BodyTooLarge):
+        response = _problem(413, error.default_code, "This is too large", str(error.detail))
+    else:
+        response = _from_framework(error)
+    if response.status_code == 401:
+        response["WWW-Authenticate"] = SCHEME
+    return response
+
+
+def _from_framework(error: Exception) -> Response:
+    for kind, (code, title, words) in _WORDS.items():
+        if isinstance(error, kind):
+            status = _STATUS[kind] if kind in _STATUS else int(getattr(error, "status_code", 400))
+            detail = words or str(getattr(error, "detail", error))
+            return _problem(status, code, title, detail)
+    if isinstance(error, OperationalError):
+        logger.warning("the database did not answer: %s", error)
+        response = _problem(
+            503,
+            "unavailable",
+            "The portal cannot do this right now",
+            "The portal's database does not answer. Live requests go on. Try again in a moment.",
+        )
+        response["Retry-After"] = "2"
+        return response
+    # Not swallowed: logged in full, under the reference that the caller is given.
+    reference = secrets.token_hex(3)
+    logger.error("reference %s", reference, exc_info=error)
+    response = _problem(
+        500,
+        "portal-failed",
+        "The portal failed",
+        f"The portal failed to do this. Live requests go on. Reference {reference}.",
+    )
+    response.data["reference"] = reference
+    return response
+
+
+def _problem(
+    status: int, code: str, title: str, detail: str, *, errors: tuple[FieldError, ...] = ()
+) -> Response:
+    body: dict[str, Any] = {
+        "type": f"urn:portal:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": [_named(error) for error in errors],
+    }
+    return Response(body, status=status, content_type=CONTENT_TYPE)
+
+
+def _named(error: FieldError) -> dict[str, Any]:
+    named: dict[str, Any] = {"field": error.field, "code": error.code, "message": error.message}
+    if error.fixes:
+        named["fixes"] = [{"label": fix.label, "value": fix.value} for fix in error.fixes]
+    return named
+
+
+def _flatten(detail: Any, codes: Any, path: str = "") -> Iterator[FieldError]:
+    if isinstance(detail, dict):
+        for key, inner in detail.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from _flatten(inner, codes[key], ".".join(filter(None, [path, name])))
+    elif isinstance(detail, list):
+        for index, inner in enumerate(detail):
+            yield from _flatten(inner, codes[index], path)
+    else:
+        yield FieldError(path, str(codes), str(detail))

@@ -1,0 +1,61 @@
+"""`organizations/{slug}/events`: what happened, to be read on from where one stopped."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.schema import page_schema
+from portal.core.errors import FieldError, Invalid
+from portal.mitigations import queries
+from portal.mitigations.models import EventType
+from portal.organizations.access import membership_for
+
+EVENTS_PER_PAGE: Final = 200
+MAX_SEQ: Final = 2**63 - 1
+
+
+class EventShown(serializers.Serializer[Any]):
+    seq = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    type = serializers.ChoiceField(choices=EventType.choices)
+    request = serializers.UUIDField(allow_null=True)
+    mitigation = serializers.UUIDField(allow_null=True)
+    data = serializers.DictField()  # type: ignore[assignment]  # a field called data, as the contract has it
+
+
+class EventsView(APIView):
+    @extend_schema(
+        operation_id="list_events",
+        parameters=[
+            OpenApiParameter("after", int, description="The last `seq` you have. Default 0.")
+        ],
+        responses=page_schema(EventShown),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """The organization's events, oldest first, without a gap."""
+        membership = membership_for(caller(request), slug)
+        found = queries.events_after(
+            membership.organization_id, after_of(request), limit=EVENTS_PER_PAGE + 1
+        )
+        page = found[:EVENTS_PER_PAGE]
+        more = len(found) > len(page)
+        next_page = (
+            request.build_absolute_uri(f"{request.path}?after={page[-1].seq}") if more else None
+        )
+        results = [event.as_message() for event in page]
+        return Response({"next": next_page, "previous": None, "results": results})
+
+
+def after_of(request: Request) -> int:
+    text = request.query_params.get("after", "0")
+    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_SEQ:
+        return int(text)
+    message = "after is the number of an event: a whole number from 0."
+    raise Invalid(message, errors=[FieldError("after", "not-a-number", message)])

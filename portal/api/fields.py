@@ -1,0 +1,155 @@
+"""Fields that take one JSON type each, and say in plain words what they wanted."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+MAX_WHOLE_NUMBER: Final = 2**53
+"""What every JSON implementation keeps exactly."""
+
+_COMMON: Final = {"required": "This is missing.", "null": "This must not be null."}
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """An object with the named fields and no others."""
+
+    default_error_messages = {
+        **_COMMON,
+        "wrong-type": "Write an object.",
+        "unknown-field": "There is no field of this name.",
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            message = str(self.error_messages["wrong-type"])
+            raise serializers.ValidationError(
+                {"non_field_errors": [ErrorDetail(message, "wrong-type")]}
+            )
+        unknown = [name for name in data if name not in self.fields]
+        if unknown:
+            message = str(self.error_messages["unknown-field"])
+            raise serializers.ValidationError(
+                {name[:60]: [ErrorDetail(message, "unknown-field")] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+class Text(serializers.Field[str, str, str, Any]):
+    """A string that any database can keep."""
+
+    default_error_messages = {
+        **_COMMON,
+        "wrong-type": "Write text.",
+        "blank": "Write something here.",
+        "too-long": "This has {length} characters; at most {limit} can be kept.",
+        "odd-characters": "This has characters that cannot be kept. Type it again.",
+    }
+
+    def __init__(self, *, max_length: int, allow_blank: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.max_length = max_length
+        self.allow_blank = allow_blank
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("wrong-type")
+        if len(data) > self.max_length:
+            self.fail("too-long", length=f"{len(data):,}", limit=f"{self.max_length:,}")
+        if "\0" in data or any("\ud800" <= char <= "\udfff" for char in data):
+            self.fail("odd-characters")
+        if not data.strip() and not self.allow_blank:
+            self.fail("blank")
+        return data
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+class WholeNumber(serializers.Field[int, int, int, Any]):
+    """A JSON number without a fraction."""
+
+    default_error_messages = {
+        **_COMMON,
+        "wrong-type": "Write a whole number.",
+        "out-of-range": "This number is too large.",
+    }
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("wrong-type")
+        if abs(data) > MAX_WHOLE_NUMBER:
+            self.fail("out-of-range")
+        return data
+
+    def to_representation(self, value: int) -> int:
+        return value
+
+
+class YesNo(serializers.Field[bool, bool, bool, Any]):
+    """true or false."""
+
+    default_error_messages = {**_COMMON, "wrong-type": "Write true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("wrong-type")
+        return data
+
+    def to_representation(self, value: bool) -> bool:  # noqa: FBT001 — the framework's signature
+        return value
+
+
+class Choice(Text):
+    """One of a few words."""
+
+    default_error_messages = {"not-a-choice": "Choose one of: {choices}."}
+
+    def __init__(self, choices: list[str], **options: Any) -> None:
+        super().__init__(max_length=100, **options)
+        self.choices = choices
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if text not in self.choices:
+            self.fail("not-a-choice", choices=", ".join(self.choices))
+        return text
+
+
+class Identifier(serializers.Field[UUID, str, str, Any]):
+    """A UUID."""
+
+    default_error_messages = {**_COMMON, "not-an-id": "Write an id as it was given to you."}
+
+    def to_internal_value(self, data: Any) -> UUID:
+        try:
+            return UUID(data)
+        except (ValueError, TypeError, AttributeError):
+            self.fail("not-an-id")
+
+    def to_representation(self, value: UUID) -> str:
+        return str(value)
+
+
+class Several(serializers.ListField):
+    """A list with a bound, which is checked before anything inside it."""
+
+    default_error_messages = {
+        **_COMMON,
+        "wrong-type": "Write a list.",
+        "too-many": "These are {count}; at most {limit} are taken.",
+    }
+
+    def __init__(self, *, limit: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.limit = limit
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            self.fail("wrong-type")
+        if len(data) > self.limit:
+            self.fail("too-many", count=f"{len(data):,}", limit=self.limit)
+        return super().to_internal_value(data)

@@ -1,0 +1,75 @@
+"""Lists come in pages, with a cursor that stays right while rows are added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from portal.core.errors import FieldError, Invalid
+
+PAGE_SIZE: Final = 50
+MAX_PAGE_SIZE: Final = 200
+
+
+class Pages(CursorPagination):
+    """`?cursor=` is opaque; `?limit=` asks for smaller or larger pages."""
+
+    page_size = PAGE_SIZE
+    max_page_size = MAX_PAGE_SIZE
+    page_size_query_param = "limit"
+
+    def paginate_queryset(
+        self,
+        queryset: QuerySet[Any] | Sequence[Any],
+        request: Request,
+        view: APIView | None = None,
+    ) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (NotFound, ValidationError, ValueError):
+            raise _unknown_cursor() from None
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        cursor = super().decode_cursor(request)
+        # PostgreSQL takes no NUL in a text it compares with.
+        if cursor is not None and "\0" in str(cursor.position):
+            raise _unknown_cursor()
+        return cursor
+
+
+class NewestFirst(Pages):
+    ordering = ("-created_at", "-id")
+
+
+class ByName(Pages):
+    ordering = ("name", "id")
+
+
+class ByPriority(Pages):
+    ordering = ("priority", "id")
+
+
+def _unknown_cursor() -> Invalid:
+    message = "This cursor is not one of ours. Follow the links next and previous."
+    return Invalid(message, errors=[FieldError("cursor", "unknown-cursor", message)])
+
+
+def page_of(
+    queryset: QuerySet[Any],
+    shown: type[BaseSerializer[Any]],
+    pages: Pages,
+    request: Request,
+    view: APIView,
+) -> Response:
+    """One page of a list, rendered."""
+    rows = pages.paginate_queryset(queryset, request, view)
+    return pages.get_paginated_response(shown(rows, many=True).data)

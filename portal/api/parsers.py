@@ -1,0 +1,55 @@
+"""Bodies: JSON, strict, and no larger than any call needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any, Final, NoReturn
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from portal.api.errors import BodyTooLarge
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+
+class BoundedJSONParser(BaseParser):
+    """RFC 8259 to the letter: UTF-8, no NaN, no name twice in an object."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
+        try:
+            return json.loads(
+                body.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_object
+            )
+        except UnicodeDecodeError:
+            raise ParseError("The body is not UTF-8.") from None
+        except json.JSONDecodeError as error:
+            raise ParseError(f"The body is not JSON: {error}.") from None
+        except (ValueError, RecursionError) as error:
+            raise ParseError(f"The body is not plain JSON: {_short(error)}.") from None
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has the same name twice")
+    return found
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:120]

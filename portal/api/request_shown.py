@@ -1,0 +1,91 @@
+"""A request as the API shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.states import RequestStatus, Status
+
+
+class TargetsShown(serializers.Serializer[Any]):
+    prefixes = serializers.ListField(child=serializers.CharField())
+    fqdns = serializers.ListField(child=serializers.CharField())
+    uris = serializers.ListField(child=serializers.CharField())
+    resources = serializers.ListField(child=serializers.UUIDField())
+
+
+class PortsShown(serializers.Serializer[Any]):
+    lower = serializers.IntegerField()
+    upper = serializers.IntegerField()
+
+
+class RefusalShown(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class CountersShown(serializers.Serializer[Mitigation]):
+    bytes_dropped = serializers.IntegerField(allow_null=True)
+    pkts_dropped = serializers.IntegerField(allow_null=True)
+    bps_dropped = serializers.IntegerField(allow_null=True, help_text="Bytes per second.")
+    pps_dropped = serializers.IntegerField(allow_null=True, help_text="Packets per second.")
+
+
+class MitigationShown(serializers.Serializer[Mitigation]):
+    id = serializers.UUIDField()
+    subscription = serializers.UUIDField(source="subscription_id")
+    provider = serializers.CharField(source="subscription.provider.name")
+    mid = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    dots_status = serializers.IntegerField(allow_null=True)
+    refusal = serializers.SerializerMethodField()
+    conflict = serializers.JSONField()
+    lifetime_remaining = serializers.SerializerMethodField()
+    mitigation_start = serializers.DateTimeField(allow_null=True)
+    counters = CountersShown(source="*")
+    sent_at = serializers.DateTimeField(allow_null=True)
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field(RefusalShown(allow_null=True))
+    def get_refusal(self, mitigation: Mitigation) -> dict[str, str] | None:
+        if not mitigation.refusal_code:
+            return None
+        return {"code": mitigation.refusal_code, "reason": mitigation.refusal_reason}
+
+    def get_lifetime_remaining(self, mitigation: Mitigation) -> int | None:
+        return mitigation.lifetime_remaining_s(timezone.now())
+
+
+class RequestShown(serializers.Serializer[MitigationRequest]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=RequestStatus.choices)
+    targets = serializers.SerializerMethodField()
+    ports = PortsShown(many=True)
+    protocols = serializers.ListField(child=serializers.IntegerField())
+    lifetime = serializers.IntegerField(source="lifetime_s")
+    auto_renew = serializers.BooleanField()
+    strategy = serializers.ChoiceField(choices=Strategy.choices)
+    subscriptions = serializers.ListField(child=serializers.UUIDField())
+    reason = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField(source="created_by.username")
+    terminate_requested_at = serializers.DateTimeField(source="terminate_asked_at", allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    acknowledged_at = serializers.DateTimeField(allow_null=True)
+    mitigations = MitigationShown(many=True)
+
+    @extend_schema_field(TargetsShown)
+    def get_targets(self, request: MitigationRequest) -> dict[str, list[str]]:
+        return {
+            "prefixes": request.asked["prefixes"],
+            "fqdns": request.asked["fqdns"],
+            "uris": request.asked["uris"],
+            "resources": [str(resource.pk) for resource in request.resources.all()],
+        }

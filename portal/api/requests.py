@@ -1,0 +1,226 @@
+"""`organizations/{slug}/mitigation-requests`: what is asked, and what one may do with it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.fields import (
+    Choice,
+    Identifier,
+    Several,
+    StrictSerializer,
+    Text,
+    WholeNumber,
+    YesNo,
+)
+from portal.api.pagination import NewestFirst, page_of
+from portal.api.request_shown import RequestShown
+from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
+from portal.core.errors import FieldError, Invalid
+from portal.core.targets import MAX_TARGET_LENGTH
+from portal.mitigations import queries, services
+from portal.mitigations.access import request_for
+from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.services.asks import EFFICACY
+from portal.mitigations.states import RequestStatus
+from portal.mitigations.validation import (
+    MAX_PORT_RANGES,
+    MAX_PROTOCOLS,
+    MAX_REASON_LENGTH,
+    MAX_TARGETS,
+    Submission,
+)
+from portal.organizations.access import membership_for
+from portal.organizations.models import Organization, Role
+
+STATUS_FILTER = OpenApiParameter(
+    "status", str, enum=RequestStatus.values, many=True, explode=False, description="Only these."
+)
+
+
+class NewTargets(StrictSerializer):
+    prefixes = Several(child=Text(max_length=MAX_TARGET_LENGTH), limit=MAX_TARGETS, required=False)
+    fqdns = Several(child=Text(max_length=MAX_TARGET_LENGTH), limit=MAX_TARGETS, required=False)
+    uris = Several(child=Text(max_length=MAX_TARGET_LENGTH), limit=MAX_TARGETS, required=False)
+    resources = Several(child=Identifier(), limit=MAX_TARGETS, required=False)
+
+
+class NewPorts(StrictSerializer):
+    lower = WholeNumber()
+    upper = WholeNumber(required=False)
+
+
+class NewRequest(StrictSerializer):
+    targets = NewTargets()
+    ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
+    protocols = Several(child=WholeNumber(), limit=MAX_PROTOCOLS, required=False)
+    lifetime = WholeNumber(required=False, help_text="Seconds; -1: until terminated.")
+    auto_renew = YesNo(required=False)
+    strategy = Choice(Strategy.values, required=False)
+    subscriptions = Several(child=Identifier(), limit=MAX_TARGETS, required=False)
+    reason = Text(max_length=MAX_REASON_LENGTH, allow_blank=True, required=False)
+
+    def submission(self) -> Submission:
+        asked: dict[str, Any] = self.validated_data
+        targets = asked["targets"]
+        return Submission(
+            prefixes=tuple(targets.get("prefixes", ())),
+            fqdns=tuple(targets.get("fqdns", ())),
+            uris=tuple(targets.get("uris", ())),
+            resources=tuple(targets.get("resources", ())),
+            ports=tuple(
+                (ports["lower"], ports.get("upper", ports["lower"]))
+                for ports in asked.get("ports", ())
+            ),
+            protocols=tuple(asked.get("protocols", ())),
+            lifetime_s=asked.get("lifetime"),
+            auto_renew=asked.get("auto_renew", True),
+            strategy=asked.get("strategy", Strategy.FAILOVER.value),
+            subscriptions=tuple(asked.get("subscriptions", ())),
+            reason=asked.get("reason", ""),
+        )
+
+
+class Extension(StrictSerializer):
+    lifetime = WholeNumber(help_text="Seconds from now; -1: until terminated.")
+
+
+class Efficacy(StrictSerializer):
+    attack_status = Choice(list(EFFICACY))
+
+
+def _shown(request: MitigationRequest, *, status: int, **headers: str) -> Response:
+    return Response(RequestShown(request).data, status=status, headers=headers)
+
+
+def _reread(organization: Organization, request_id: UUID) -> MitigationRequest:
+    """As committed, with everything the answer shows."""
+    return queries.requests(organization).get(pk=request_id)
+
+
+class RequestsView(APIView):
+    @extend_schema(
+        operation_id="list_mitigation_requests",
+        responses=page_schema(RequestShown),
+        parameters=[STATUS_FILTER, CURSOR, LIMIT],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Newest first."""
+        membership = membership_for(caller(request), slug)
+        found = _with_status(queries.requests(membership.organization), request)
+        return page_of(found, RequestShown, NewestFirst(), request, self)
+
+    @extend_schema(
+        operation_id="submit_mitigation_request",
+        request=NewRequest,
+        responses={202: RequestShown},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Ask for mitigation. It is kept before this answers; providers are asked at once."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        form = NewRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        submitted = services.submit(
+            organization=membership.organization,
+            actor=caller(request),
+            submission=form.submission(),
+            key=idempotency_key(request),
+        )
+        location = reverse("api:request", args=[slug, submitted.pk])
+        return _shown(_reread(membership.organization, submitted.pk), status=202, Location=location)
+
+
+def _with_status(
+    requests: QuerySet[MitigationRequest], request: Request
+) -> QuerySet[MitigationRequest]:
+    wanted = [
+        word
+        for value in request.query_params.getlist("status")
+        for word in value.split(",")
+        if word
+    ]
+    unknown = next((word for word in wanted if word not in RequestStatus.values), None)
+    if unknown is not None:
+        message = (
+            f"There is no status {unknown[:40]}. Choose from: {', '.join(RequestStatus.values)}."
+        )
+        raise Invalid(message, errors=[FieldError("status", "not-a-choice", message)])
+    return requests.filter(status__in=wanted) if wanted else requests
+
+
+class RequestView(APIView):
+    @extend_schema(operation_id="get_mitigation_request", responses=RequestShown)
+    def get(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """One request, with every provider's part of it."""
+        membership = membership_for(caller(request), slug)
+        return _shown(request_for(membership, request_id), status=200)
+
+
+class TerminateView(APIView):
+    # Ending a mitigation must work however much else somebody calls.
+    throttle_classes: list[type[BaseThrottle]] = []
+
+    @extend_schema(
+        operation_id="terminate_mitigation_request", request=None, responses={202: RequestShown}
+    )
+    def post(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """Tell every provider to stop. Repeating it is harmless; it is never throttled."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        services.terminate(request_id=asked.pk, actor=caller(request))
+        return _shown(_reread(membership.organization, asked.pk), status=202)
+
+
+class ExtendView(APIView):
+    @extend_schema(
+        operation_id="extend_mitigation_request", request=Extension, responses={202: RequestShown}
+    )
+    def post(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """Ask for this lifetime, from now."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        form = Extension(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.extend(
+            request_id=asked.pk, actor=caller(request), lifetime_s=form.validated_data["lifetime"]
+        )
+        return _shown(_reread(membership.organization, asked.pk), status=202)
+
+
+class EfficacyView(APIView):
+    @extend_schema(operation_id="report_efficacy", request=Efficacy, responses={202: RequestShown})
+    def post(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """Tell the providers how the attack looks from your side."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        form = Efficacy(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.report_efficacy(
+            request_id=asked.pk,
+            actor=caller(request),
+            attack_status=form.validated_data["attack_status"],
+        )
+        return _shown(_reread(membership.organization, asked.pk), status=202)
+
+
+class AcknowledgeView(APIView):
+    @extend_schema(
+        operation_id="acknowledge_mitigation_request", request=None, responses=RequestShown
+    )
+    def post(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """A person has seen that the request ended."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        services.acknowledge(request_id=asked.pk, actor=caller(request))
+        return _shown(_reread(membership.organization, asked.pk), status=200)

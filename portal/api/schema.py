@@ -1,0 +1,179 @@
+"""The document of the API, and a plain page that shows it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views import View
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerFieldExtension,
+)
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from portal.api.errors import CONTENT_TYPE
+
+IDEMPOTENCY_KEY: Final = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="The same key and body give the first answer again.",
+)
+
+CURSOR: Final = OpenApiParameter("cursor", str, description="From the links next and previous.")
+LIMIT: Final = OpenApiParameter("limit", int, description="How many at once.")
+
+_PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "errors"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "For people."},
+        "code": {"type": "string", "description": "For programs. Stable."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "code", "message"],
+                "properties": {
+                    "field": {"type": "string", "example": "targets.prefixes.0"},
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                    "fixes": {
+                        "type": "array",
+                        "description": "Values that would do.",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "label": {"type": "string"},
+                                "value": {"type": "string"},
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def page_schema(shown: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
+    """How a page of a list looks."""
+    return inline_serializer(
+        f"{shown.__name__.removesuffix('Shown')}Page",
+        {
+            "next": serializers.URLField(allow_null=True),
+            "previous": serializers.URLField(allow_null=True),
+            "results": shown(many=True),
+        },
+    )
+
+
+def idempotency_key(request: Request) -> str:
+    return request.headers.get("Idempotency-Key", "")
+
+
+def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Every call may answer with a problem."""
+    result["components"]["schemas"]["Problem"] = _PROBLEM
+    content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["default"] = {"description": "A problem", "content": content}
+    return result
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    target_class = "portal.api.authentication.BearerToken"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    target_class = "portal.api.authentication.VerifiedSession"
+    name = "page"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
+
+class TextType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.Text"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "string", "maxLength": self.target.max_length}
+
+
+class ChoiceType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.Choice"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "string", "enum": self.target.choices}
+
+
+class WholeNumberType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.WholeNumber"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "integer"}
+
+
+class YesNoType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.YesNo"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class IdentifierType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.Identifier"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "string", "format": "uuid"}
+
+
+class DocsView(View):
+    """The document, readable without any script."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        document = SchemaGenerator().get_schema(request=None, public=True)
+        return render(
+            request, "api/docs.html", {"calls": _calls(document), "info": document["info"]}
+        )
+
+
+def _calls(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "method": method.upper(),
+            "path": path,
+            "about": operation.get("description", ""),
+            "parameters": operation.get("parameters", []),
+            "body": _schema_name(operation.get("requestBody", {}).get("content", {})),
+            "answers": [
+                {
+                    "status": status,
+                    "about": answer.get("description", ""),
+                    "schema": _schema_name(answer.get("content", {})),
+                }
+                for status, answer in operation["responses"].items()
+            ],
+        }
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def _schema_name(content: dict[str, Any]) -> str:
+    for body in content.values():
+        return str(body.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+    return ""

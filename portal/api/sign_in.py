@@ -1,0 +1,108 @@
+"""`auth/token` and `me`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.accounts import services
+from portal.accounts.models import ApiToken
+from portal.api.authentication import BearerToken, caller
+from portal.api.fields import StrictSerializer, Text
+from portal.core.errors import NotFound
+from portal.organizations import queries
+from portal.organizations.models import Role
+
+MAX_CODE_LENGTH = 40
+
+
+class SignIn(StrictSerializer):
+    username = Text(max_length=services.MAX_USERNAME_LENGTH)
+    password = Text(max_length=services.MAX_PASSWORD_LENGTH)
+    otp = Text(max_length=MAX_CODE_LENGTH)
+    device_name = Text(max_length=services.MAX_DEVICE_NAME_LENGTH)
+
+
+class DeviceShown(serializers.Serializer[ApiToken]):
+    id = serializers.UUIDField(source="device_id")
+    name = serializers.CharField(source="device_name")
+
+
+class SignedIn(serializers.Serializer[services.IssuedToken]):
+    token = serializers.CharField(source="plain")
+    expires_at = serializers.DateTimeField(source="token.expiry")
+    device = DeviceShown(source="token")
+
+
+class OrganizationShown(serializers.Serializer[Any]):
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class MembershipShown(serializers.Serializer[Any]):
+    organization = OrganizationShown()
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class PersonShown(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    username = serializers.CharField()
+    email = serializers.EmailField()
+    is_staff = serializers.BooleanField()
+
+
+class MeShown(serializers.Serializer[Any]):
+    username = serializers.CharField(source="user.username")
+    user = PersonShown()
+    memberships = MembershipShown(many=True)
+
+
+class TokenView(APIView):
+    """A device signs in with everything at once, and signs itself out."""
+
+    def get_authenticators(self) -> list[Any]:
+        # A stale token or cookie must not keep anybody from signing in.
+        return [BearerToken()] if self._is_sign_out() else []
+
+    def get_permissions(self) -> list[Any]:
+        return list(super().get_permissions()) if self._is_sign_out() else [AllowAny()]
+
+    def _is_sign_out(self) -> bool:
+        return getattr(self, "request", None) is not None and self.request.method == "DELETE"
+
+    @extend_schema(operation_id="sign_in", request=SignIn, responses={201: SignedIn}, auth=[])
+    def post(self, request: Request) -> Response:
+        """One answer, `invalid-credentials`, for every wrong part."""
+        form = SignIn(data=request.data)
+        form.is_valid(raise_exception=True)
+        user = services.sign_in(
+            username=form.validated_data["username"],
+            password=form.validated_data["password"],
+            code=form.validated_data["otp"],
+            address=request.META.get("REMOTE_ADDR", ""),
+        )
+        issued = services.issue_token(user=user, device_name=form.validated_data["device_name"])
+        return Response(SignedIn(issued).data, status=201, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(operation_id="sign_out", responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """The token of this call is gone, and its sockets close."""
+        if not isinstance(request.auth, ApiToken):
+            raise NotFound("This call came without a token, so there is none to sign out.")
+        services.revoke_token(token=request.auth)
+        return Response(status=204)
+
+
+class MeView(APIView):
+    @extend_schema(operation_id="me", responses=MeShown)
+    def get(self, request: Request) -> Response:
+        """Who calls, and what they may do where."""
+        user = caller(request)
+        shown = {"user": user, "memberships": queries.memberships(user)}
+        return Response(MeShown(shown).data)

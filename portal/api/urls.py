@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from portal.api import requests
+from portal.api.events import EventsView
+from portal.api.resources import ResourcesView
+from portal.api.schema import DocsView
+from portal.api.sign_in import MeView, TokenView
+from portal.api.subscriptions import SubscriptionsView
+from portal.core.errors import NotFound
+
+app_name = "api"
+
+
+class NoSuchCall(APIView):
+    """Whatever else is asked for under /api/v1/, by anybody."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    schema = None
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        super().initial(request, *args, **kwargs)
+        raise NotFound("The API has no such call. Its document is at /api/v1/schema/.")
+
+
+ORGANIZATION = "organizations/<slug:slug>"
+REQUESTS = f"{ORGANIZATION}/mitigation-requests"
+REQUEST = f"{REQUESTS}/<uuid:request_id>"
+
+urlpatterns = [
+    path("auth/token", TokenView.as_view(), name="token"),
+    path("me", MeView.as_view(), name="me"),
+    path(f"{ORGANIZATION}/resources", ResourcesView.as_view(), name="resources"),
+    path(f"{ORGANIZATION}/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
+    path(f"{ORGANIZATION}/events", EventsView.as_view(), name="events"),
+    path(REQUESTS, requests.RequestsView.as_view(), name="requests"),
+    path(REQUEST, requests.RequestView.as_view(), name="request"),
+    path(f"{REQUEST}/terminate", requests.TerminateView.as_view(), name="terminate"),
+    path(f"{REQUEST}/extend", requests.ExtendView.as_view(), name="extend"),
+    path(f"{REQUEST}/efficacy", requests.EfficacyView.as_view(), name="efficacy"),
+    path(f"{REQUEST}/acknowledge", requests.AcknowledgeView.as_view(), name="acknowledge"),
+    path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
+    path("docs/", DocsView.as_view(), name="docs"),
+    re_path("", NoSuchCall.as_view(), name="no-such-call"),
+]

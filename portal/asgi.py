@@ -1,0 +1,22 @@
+"""The ASGI application: pages and API over HTTP, events over WebSockets."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+_http = get_asgi_application()
+
+# Below need the loaded apps.
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+from portal.checks import refuse_to_start  # noqa: E402
+from portal.core.asgi import BoundedBodies  # noqa: E402
+from portal.routing import websocket  # noqa: E402
+
+refuse_to_start()
+
+application = ProtocolTypeRouter({"http": BoundedBodies(_http), "websocket": websocket})

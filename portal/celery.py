@@ -1,0 +1,23 @@
+"""The Celery application: queues `default` and `signal`."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import beat_init, worker_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+app = Celery("portal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_to_start_unprepared(**_: object) -> None:
+    # The apps are loaded by now; at import time of this module they are not.
+    from portal.checks import refuse_to_start
+
+    refuse_to_start()

@@ -1,0 +1,79 @@
+"""What an installation must have before it may serve anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+MIN_SECRET_KEY_LENGTH = 50
+
+
+@register("portal")
+def check_secret_key(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    try:
+        long_enough = len(settings.SECRET_KEY) >= MIN_SECRET_KEY_LENGTH
+    except ImproperlyConfigured:
+        long_enough = False
+    if long_enough:
+        return []
+    return [
+        Error(
+            f"PORTAL_SECRET_KEY is missing or shorter than {MIN_SECRET_KEY_LENGTH} characters.",
+            hint="Set PORTAL_SECRET_KEY or PORTAL_SECRET_KEY_FILE; PORTAL_DEBUG=1 for development.",
+            id="portal.E001",
+        )
+    ]
+
+
+@register("portal")
+def check_secrets_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    hint = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+    if not settings.SECRETS_KEYS:
+        return [Error("PORTAL_SECRETS_KEYS is missing.", hint=hint, id="portal.E002")]
+    for position, key in enumerate(settings.SECRETS_KEYS, start=1):
+        try:
+            Fernet(key)
+        except ValueError:
+            message = f"Key {position} of PORTAL_SECRETS_KEYS is not 32 bytes in URL-safe base64."
+            return [Error(message, hint=hint, id="portal.E003")]
+    return []
+
+
+@register("portal")
+def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    if settings.DEBUG or (settings.ALLOWED_HOSTS and "*" not in settings.ALLOWED_HOSTS):
+        return []
+    return [
+        Error(
+            "PORTAL_HOSTS names no host, or every host.",
+            hint="Set PORTAL_HOSTS to the names people type, separated by commas.",
+            id="portal.E004",
+        )
+    ]
+
+
+@register("portal")
+def check_redis(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    if settings.DEBUG or settings.REDIS_URL:
+        return []
+    return [
+        Error(
+            "PORTAL_REDIS_URL is missing: the processes cannot wake each other.",
+            hint="Set PORTAL_REDIS_URL, for example redis://127.0.0.1:6379/0.",
+            id="portal.E005",
+        )
+    ]
+
+
+def refuse_to_start() -> None:
+    """Servers and workers do not run system checks by themselves."""
+    checks = (check_secret_key, check_secrets_keys, check_hosts, check_redis)
+    found = [message for check in checks for message in check(None)]
+    if found:
+        raise ImproperlyConfigured("\n".join(str(message) for message in found))

@@ -1,0 +1,111 @@
+"""The only code that sends through the channel layer. Readers heal what gets lost from the event table."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from portal.core.rest import Rest
+
+logger = logging.getLogger(__name__)
+
+SEND_TIMEOUT_S = 1.0
+SEND_ATTEMPTS = 2
+"""The first send after a restart of Redis meets a stale connection."""
+MAX_WAITING = 1000
+"""Messages that wait for a slow Redis; readers find the rest in the event table."""
+
+layer_rest = Rest(pause_s=2.0)
+_sender: _Sender | None = None
+
+
+def organization_group(organization_id: UUID) -> str:
+    return f"organization.{organization_id.hex}"
+
+
+def user_group(user_id: UUID) -> str:
+    return f"user.{user_id.hex}"
+
+
+def broadcast_on_commit(organization_id: UUID, event: dict[str, Any]) -> None:
+    """Send `event` to every open page of the organization, and only there."""
+    _send_on_commit(organization_group(organization_id), {"type": "event", "event": event})
+
+
+def access_changed_on_commit(user_id: UUID) -> None:
+    """Let every open socket of this person look again whether it may stay open."""
+    _send_on_commit(user_group(user_id), {"type": "access.changed"})
+
+
+def _send_on_commit(group: str, message: dict[str, Any]) -> None:
+    transaction.on_commit(partial(_send, group, message), robust=True)
+
+
+def broadcast_from(loop: asyncio.AbstractEventLoop | None) -> None:
+    """Have this process send from `loop`, which runs in another thread, without waiting for it.
+
+    A loop made for each message would connect anew each time, in the way of what follows the commit.
+    """
+    global _sender
+    _sender = None if loop is None else _Sender(loop)
+
+
+class _Sender:
+    """Sends one message after the other, so that readers find no gaps that are none."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    def send(self, group: str, message: dict[str, Any]) -> None:
+        if self._waiting >= MAX_WAITING:
+            logger.warning("no broadcast to %s: %s messages wait already", group, MAX_WAITING)
+            return
+        self._waiting += 1
+        asyncio.run_coroutine_threadsafe(self._send(group, message), self._loop)
+
+    async def _send(self, group: str, message: dict[str, Any]) -> None:
+        try:
+            async with self._turn:
+                await _send_bounded(group, message)
+        finally:
+            self._waiting -= 1
+
+
+def _send(group: str, message: dict[str, Any]) -> None:
+    if layer_rest.is_on:
+        return
+    if _sender is None:
+        async_to_sync(_send_bounded)(group, message)
+    else:
+        _sender.send(group, message)
+
+
+async def _send_bounded(group: str, message: dict[str, Any]) -> None:
+    layer = get_channel_layer()
+    assert layer is not None, "settings always name a channel layer"
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            for attempt in range(1, SEND_ATTEMPTS + 1):
+                try:
+                    await layer.group_send(group, message)
+                except (RedisError, OSError) as error:
+                    if attempt == SEND_ATTEMPTS:
+                        logger.warning("no broadcast to %s: %s", group, error)
+                else:
+                    return
+    except TimeoutError:
+        logger.warning("no broadcast to %s within %s s", group, SEND_TIMEOUT_S)
+        layer_rest.begin()
+    except ChannelFull:
+        logger.warning("no broadcast to %s: its channel is full", group)

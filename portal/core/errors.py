@@ -1,0 +1,116 @@
+"""The portal's errors, told to people in a sentence and to programs by a code.
+
+PortalError
+├── NotSignedIn 401        └── InvalidCredentials
+├── NotAllowed 403         └── SecondFactorRequired
+├── NotFound 404
+├── Conflict 409
+├── Invalid 400            └── IdempotencyKeyReused 422
+└── Throttled 429
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A value that would do, and what its button says."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; its path is the API's ("targets.prefixes.0")."""
+
+    field: str
+    code: str
+    message: str
+    fixes: Sequence[Fix] = ()
+
+
+class PortalError(Exception):
+    """Something a person or a program can be told."""
+
+    code: str = "error"
+    http_status: ClassVar[int] = 400
+    title: ClassVar[str] = "The portal could not do this"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.code
+        self.errors = tuple(errors)
+
+
+class NotSignedIn(PortalError):
+    code = "not-signed-in"
+    http_status = 401
+    title = "Sign in first"
+
+
+class InvalidCredentials(NotSignedIn):
+    """One answer for every wrong part."""
+
+    code = "invalid-credentials"
+    title = "Sign-in did not match"
+
+    def __init__(self) -> None:
+        super().__init__("The name, password or code did not match.")
+
+
+class NotAllowed(PortalError):
+    code = "not-allowed"
+    http_status = 403
+    title = "Your role does not allow this"
+
+
+class SecondFactorRequired(NotAllowed):
+    code = "second-factor-required"
+    title = "A second factor is missing"
+
+
+class NotFound(PortalError):
+    code = "not-found"
+    http_status = 404
+    title = "There is nothing here"
+
+    def __init__(self, message: str = "There is nothing here, or it is not yours.") -> None:
+        super().__init__(message)
+
+
+class Conflict(PortalError):
+    code = "conflict"
+    http_status = 409
+    title = "This does not fit what happened before"
+
+
+class Invalid(PortalError):
+    code = "invalid"
+    http_status = 400
+    title = "Something needs correcting"
+
+
+class IdempotencyKeyReused(Invalid):
+    code = "idempotency-key-reused"
+    http_status = 422
+    title = "This key was used for something else"
+
+
+class Throttled(PortalError):
+    """Too many tries; the person is told when the next one counts."""
+
+    code = "throttled"
+    http_status = 429
+    title = "Too many tries"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

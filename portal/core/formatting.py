@@ -1,0 +1,187 @@
+"""Numbers, times and lists as people read them. Units keep to their number: no-break spaces everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+NBSP: Final = "\u00a0"
+BITS_PER_BYTE: Final = 8
+
+_SI: Final = (("P", 15), ("T", 12), ("G", 9), ("M", 6), ("k", 3), ("", 0))
+_DIGITS: Final = 3
+
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86400
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June", "July", "August",
+    "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def significant(value: Decimal) -> str:
+    """At most three digits of meaning, without trailing zeros behind the point."""
+    if value == 0:
+        return "0"
+    exponent = value.adjusted() - _DIGITS + 1
+    rounded = value.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_UP)
+    text = f"{rounded:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _si(value: Decimal) -> tuple[str, str]:
+    for prefix, power in _SI:
+        # 999.6 M reads as 1,000 M once rounded to three digits: it belongs to the next prefix.
+        if value >= Decimal("0.9995").scaleb(power) or power == 0:
+            return significant(value.scaleb(-power)), prefix
+    raise AssertionError("the last prefix takes everything")
+
+
+def si_scale(largest: Decimal) -> tuple[int, str]:
+    """The power of ten and the prefix that suit an axis up to `largest`."""
+    for prefix, power in _SI:
+        if largest >= Decimal(1).scaleb(power):
+            return power, prefix
+    return 0, ""
+
+
+def bit_rate(bytes_per_s: Decimal | int | None) -> str:
+    """Bytes per second, as stored, as a rate people know: "3.1 Gbit/s"."""
+    if bytes_per_s is None:
+        return ""
+    number, prefix = _si(Decimal(bytes_per_s) * BITS_PER_BYTE)
+    return f"{number}{NBSP}{prefix}bit/s"
+
+
+def packet_rate(packets_per_s: Decimal | int | None) -> str:
+    """412,000 packets/s; from ten million on "12.3 million packets/s"."""
+    if packets_per_s is None:
+        return ""
+    value = Decimal(packets_per_s)
+    if value >= Decimal(10_000_000):
+        return f"{significant(value.scaleb(-6))}{NBSP}million{NBSP}packets/s"
+    return f"{significant(value)}{NBSP}packets/s"
+
+
+def amount(octets: Decimal | int | None) -> str:
+    """Bytes in decimal units: "347 GB", "1.06 TB"."""
+    if octets is None:
+        return ""
+    number, prefix = _si(Decimal(octets))
+    return f"{number}{NBSP}{prefix}B" if prefix else f"{number}{NBSP}bytes"
+
+
+def clock(at: datetime | None) -> str:
+    """03:12:14"""
+    return "" if at is None else f"{at.astimezone(UTC):%H:%M:%S}"
+
+
+def clock_minute(at: datetime | None) -> str:
+    """03:12"""
+    return "" if at is None else f"{at.astimezone(UTC):%H:%M}"
+
+
+def day(at: datetime, now: datetime) -> str:
+    """6 October; with the year when it is another one."""
+    local = at.astimezone(UTC)
+    text = f"{local.day}{NBSP}{_MONTHS[local.month - 1]}"
+    return text if local.year == now.astimezone(UTC).year else f"{text}{NBSP}{local.year}"
+
+
+def moment(at: datetime | None, now: datetime) -> str:
+    """The time of day today, with the day before or after it otherwise: "2 October, 14:02:11"."""
+    if at is None:
+        return ""
+    days = (now.astimezone(UTC).date() - at.astimezone(UTC).date()).days
+    if days == 0:
+        return clock(at)
+    if days == 1:
+        return f"{clock(at)} yesterday"
+    return f"{day(at, now)}, {clock(at)}"
+
+
+def moment_minute(at: datetime | None, now: datetime) -> str:
+    """As `moment`, without seconds: for ends of lifetimes."""
+    if at is None:
+        return ""
+    days = (at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
+    if days == 0:
+        return clock_minute(at)
+    if days == 1:
+        return f"{clock_minute(at)} tomorrow"
+    return f"{day(at, now)}, {clock_minute(at)}"
+
+
+def since(at: datetime | None, now: datetime) -> str:
+    """03:11:40; "04:10 yesterday"; "2 October"."""
+    if at is None:
+        return ""
+    days = (now.astimezone(UTC).date() - at.astimezone(UTC).date()).days
+    if days == 0:
+        return clock(at)
+    return f"{clock_minute(at)} yesterday" if days == 1 else day(at, now)
+
+
+def plural(count: int, noun: str) -> str:
+    """1 hour, 4 hours"""
+    return f"{count:,}{NBSP}{noun}" if count == 1 else f"{count:,}{NBSP}{noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Roughly, in one unit: "47 s", "4 min", "3 h", "2 days"."""
+    whole = max(0, int(seconds))
+    if whole < 2 * _MINUTE_S:
+        return f"{whole}{NBSP}s"
+    if whole < 2 * _HOUR_S:
+        return f"{whole // _MINUTE_S}{NBSP}min"
+    if whole < 2 * _DAY_S:
+        return f"{whole // _HOUR_S}{NBSP}h"
+    return plural(whole // _DAY_S, "day")
+
+
+def exact_duration(seconds: float) -> tuple[tuple[str, str], ...]:
+    """In two units, for big numbers: ("40", "min"), ("41", "s")."""
+    whole = max(0, int(seconds))
+    units = (("days", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1))
+    first = next((i for i, (_, size) in enumerate(units) if whole >= size), len(units) - 1)
+    parts: list[tuple[str, str]] = []
+    for name, size in units[first : first + 2]:
+        count, whole = divmod(whole, size)
+        if count or not parts:
+            parts.append((str(count), name))
+    return tuple(parts)
+
+
+def lifetime(seconds: int) -> str:
+    """A length people choose: "1 hour", "24 hours", "90 minutes", "until you terminate"."""
+    if seconds < 0:
+        return "until you terminate it"
+    for noun, size in (("hour", _HOUR_S), ("minute", _MINUTE_S)):
+        if seconds >= size and seconds % size == 0:
+            return plural(seconds // size, noun)
+    return plural(seconds, "second")
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    return "" if at is None else f"{duration((now - at) / timedelta(seconds=1))} ago"
+
+
+def ahead(at: datetime | None, now: datetime) -> str:
+    return "" if at is None else f"in {duration((at - now) / timedelta(seconds=1))}"
+
+
+def listed(words: Iterable[str], *, conjunction: str = "and") -> str:
+    """a; a and b; a, b and c"""
+    *head, last = tuple(words) or ("",)
+    return f"{', '.join(head)} {conjunction} {last}" if head else last
+
+
+_SMALL: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def in_words(count: int) -> str:
+    """Small counts as words: "two things"."""
+    return _SMALL[count] if 0 <= count < len(_SMALL) else f"{count:,}"

@@ -1,0 +1,51 @@
+"""Errors as pages, and an answer for whoever watches the installation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from portal.core.errors import PortalError, Throttled
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+HEALTH_PATH = "/healthz"
+
+
+class HealthCheck:
+    """`/healthz`: before host names, redirects and sessions, so that a load balancer can ask."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path != HEALTH_PATH:
+            return self.get_response(request)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except DatabaseError:
+            return JsonResponse({"status": "no database"}, status=503)
+        return JsonResponse({"status": "ok"})
+
+
+class ErrorPages:
+    """Renders a PortalError that a page raised. The API has its own handler."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, PortalError):
+            return None
+        templates = [f"{error.http_status}.html", "error.html"]
+        response = render(request, templates, {"error": error}, status=error.http_status)
+        if isinstance(error, Throttled):
+            response["Retry-After"] = str(error.retry_after_s)
+        return response

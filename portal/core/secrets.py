@@ -1,0 +1,20 @@
+"""Secrets at rest: encrypted with the first key of PORTAL_SECRETS_KEYS, readable with any of them."""
+
+from __future__ import annotations
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+
+
+def encrypt(plain: bytes) -> bytes:
+    return _fernet().encrypt(plain)
+
+
+def decrypt(sealed: bytes | memoryview) -> bytes:
+    """Raises cryptography.fernet.InvalidToken when no key fits."""
+    # PostgreSQL hands binary columns out as memoryviews.
+    return _fernet().decrypt(bytes(sealed))
+
+
+def _fernet() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.SECRETS_KEYS])

@@ -1,0 +1,72 @@
+"""Counts tries in the cache. Without the cache nobody is kept out: other bounds hold in the database."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from time import time
+
+from django.core.cache import cache
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from portal.core.errors import Throttled
+from portal.core.rest import Rest
+
+logger = logging.getLogger(__name__)
+
+cache_rest = Rest(pause_s=2.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """At most `tries` within `window_s` seconds for each subject."""
+
+    name: str
+    tries: int
+    window_s: int
+    message: str
+
+
+def count(limit: Limit, subject: str) -> None:
+    """Count one try of `subject`; Throttled once it is one too many."""
+    if cache_rest.is_on:
+        return
+    now = time()
+    key = _key(limit, subject, now)
+    try:
+        cache.add(key, 0, timeout=limit.window_s)
+        tries = cache.incr(key)
+    except (RedisError, OSError) as error:
+        logger.warning("tries are not counted: %s", error)
+        if isinstance(error, TimeoutError | RedisTimeoutError):
+            cache_rest.begin()
+        return
+    except ValueError:
+        # The window ended, or the cache made room, between the two calls.
+        return
+    if tries > limit.tries:
+        retry_after_s = max(1, int(limit.window_s - now % limit.window_s))
+        raise Throttled(
+            f"{limit.message} Next try in {retry_after_s}\u00a0s.", retry_after_s=retry_after_s
+        )
+
+
+def give_back(limit: Limit, subject: str) -> None:
+    """The try was right: it does not count."""
+    if cache_rest.is_on:
+        return
+    key = _key(limit, subject, time())
+    try:
+        cache.decr(key)
+    except (RedisError, OSError) as error:
+        logger.warning("a try is not given back: %s", error)
+    except ValueError:
+        return
+
+
+def _key(limit: Limit, subject: str, now: float) -> str:
+    # What people type may be long or odd: cache keys may not.
+    digest = hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"throttle:{limit.name}:{int(now // limit.window_s)}:{digest}"

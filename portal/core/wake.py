@@ -1,0 +1,42 @@
+"""Tells the signal worker to look at a subscription. A lost wake-up costs a moment: its sweep looks anyway."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from time import monotonic
+from uuid import UUID
+
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from portal.celery import app
+from portal.core.rest import Rest
+
+logger = logging.getLogger(__name__)
+
+RECONCILE_TASK = "portal.signaling.tasks.reconcile"
+WAKE_EXPIRES_S = 30
+HUNG_AFTER_S = 0.5
+"""A broker that refuses does so at once; one that hangs costs every caller its timeout."""
+
+broker_rest = Rest(pause_s=2.0)
+
+
+def wake_on_commit(subscription_id: UUID) -> None:
+    """Once the rows are committed, and never at the price of what was committed."""
+    transaction.on_commit(partial(_wake, subscription_id), robust=True)
+
+
+def _wake(subscription_id: UUID) -> None:
+    if broker_rest.is_on:
+        return
+    started = monotonic()
+    try:
+        app.send_task(
+            RECONCILE_TASK, args=[str(subscription_id)], queue="signal", expires=WAKE_EXPIRES_S
+        )
+    except OperationalError as error:
+        logger.warning("no wake-up for subscription %s: %s", subscription_id, error)
+        if monotonic() - started >= HUNG_AFTER_S:
+            broker_rest.begin()

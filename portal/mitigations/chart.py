@@ -1,0 +1,270 @@
+"""The chart of dropped traffic: stacked areas as SVG paths. A missing report is a hole, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from portal.core.formatting import (
+    BITS_PER_BYTE,
+    bit_rate,
+    clock,
+    clock_minute,
+    listed,
+    packet_rate,
+    si_scale,
+    significant,
+)
+
+WIDTH: Final = 720
+HEIGHT: Final = 200
+COLUMNS: Final = 96
+HOLE_AFTER: Final = timedelta(seconds=60)
+PATTERNS: Final = ("a", "b", "c", "d")
+"""Solid, hatch, dots, cross-hatch; from the fifth provider on they are summed as "Others"."""
+TABLE_ROWS: Final = 15
+SPARK_COLUMNS: Final = 48
+GRID_LINES: Final = 3
+UNIT_NAMES: Final = {"bit": "bit/s", "packet": "packets/s"}
+_NICE: Final = tuple(Decimal(n) for n in (3, 6, 9, 12, 15, 18, 24, 30, 45, 60, 90))
+_LABELS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one provider reported at one moment."""
+
+    at: datetime
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One provider's reports, oldest first."""
+
+    name: str
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One provider's area, ready to be drawn."""
+
+    name: str
+    pattern: str
+    area: str
+    line: str
+    latest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Everything the template draws and says."""
+
+    bands: tuple[Band, ...]
+    gaps: str
+    silent: tuple[str, ...]
+    y_labels: tuple[str, ...]
+    x_labels: tuple[str, ...]
+    summary: str
+    table: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str) -> Chart | None:
+    """The chart of `unit` (bit or packet) between two moments; None when nobody reported anything."""
+    if not any(one.samples for one in series):
+        return None
+    shown = _with_others([one for one in series if one.samples])
+    step = max((end - start) / COLUMNS, timedelta(seconds=1))
+    moments = [start + step * column for column in range(COLUMNS + 1)]
+    last = max(one.samples[-1].at for one in shown)
+    values = [[value_at(one.samples, at, end, last=last) for at in moments] for one in shown]
+    top = nice_top(
+        max(
+            sum((row[column] or Decimal(0) for row in values), Decimal(0))
+            for column in range(COLUMNS + 1)
+        ),
+        unit,
+    )
+    base = [Decimal(0)] * (COLUMNS + 1)
+    bands: list[Band] = []
+    edges: set[int] = set()
+    for index, (one, row) in enumerate(zip(shown, values, strict=True)):
+        pattern = PATTERNS[index] if index < len(PATTERNS) else "e"
+        area, line = _paths(row, base, top)
+        newest = one.samples[-1]
+        bands.append(Band(one.name, pattern, area, line, _rate(newest.value, unit)))
+        edges |= _edges(row)
+        base = [low + (value or Decimal(0)) for low, value in zip(base, row, strict=True)]
+    return Chart(
+        bands=tuple(bands),
+        gaps="".join(f"M{_x(column)} 0V{HEIGHT}" for column in sorted(edges)),
+        silent=tuple(one.name for one, row in zip(shown, values, strict=True) if _edges(row)),
+        y_labels=_y_labels(top, unit),
+        x_labels=tuple(
+            clock_minute(start + (end - start) * n / (_LABELS - 1)) for n in range(_LABELS)
+        ),
+        summary=_summary(shown, values, moments, unit),
+        table=_table(shown, values, moments, unit),
+    )
+
+
+def value_at(
+    samples: Sequence[Sample], at: datetime, end: datetime, *, last: datetime | None = None
+) -> Decimal | None:
+    """What was reported at `at`; None before the first report and inside a hole.
+
+    Providers that fall silent together stop together: at the `last` report of any of them.
+    """
+    before = next((sample for sample in reversed(samples) if sample.at <= at), None)
+    if before is None or before.at == at:
+        return before.value if before else None
+    following = next((sample for sample in samples if sample.at > at), None)
+    if following is None:
+        is_fresh = end - before.at <= HOLE_AFTER
+        stops_with_others = last is not None and at <= last <= before.at + HOLE_AFTER
+        return before.value if is_fresh or stops_with_others else None
+    length = following.at - before.at
+    if length > HOLE_AFTER:
+        # Reports that change nothing are not kept: after a zero there was nothing to keep.
+        return before.value if before.value == 0 else None
+    share = Decimal((at - before.at) / length)
+    return before.value + (following.value - before.value) * share
+
+
+def nice_top(largest: Decimal, unit: str) -> Decimal:
+    """The top of the axis in the stored unit: three even steps in the unit people read."""
+    factor = BITS_PER_BYTE if unit == "bit" else 1
+    shown = largest * factor
+    if shown <= 0:
+        return Decimal(GRID_LINES)
+    power = shown.adjusted()
+    for scale in (power - 1, power, power + 1):
+        for nice in _NICE:
+            if nice.scaleb(scale) >= shown:
+                return nice.scaleb(scale) / factor
+    raise AssertionError("one power more is always enough")
+
+
+def _with_others(series: list[Series]) -> list[Series]:
+    if len(series) <= len(PATTERNS) + 1:
+        return series
+    rest = series[len(PATTERNS) :]
+    moments = sorted({sample.at for one in rest for sample in one.samples})
+    summed = tuple(
+        Sample(at, sum((value_at(one.samples, at, at) or Decimal(0) for one in rest), Decimal(0)))
+        for at in moments
+    )
+    return [*series[: len(PATTERNS)], Series("Others", summed)]
+
+
+def _x(column: int) -> str:
+    return f"{column * WIDTH / COLUMNS:g}"
+
+
+def _y(value: Decimal, top: Decimal) -> str:
+    return f"{HEIGHT - float(value / top) * HEIGHT:.1f}".removesuffix(".0")
+
+
+def _runs(row: Sequence[Decimal | None]) -> list[range]:
+    """The stretches of columns without a hole."""
+    runs: list[range] = []
+    first: int | None = None
+    for column, value in enumerate([*row, None]):
+        if value is not None and first is None:
+            first = column
+        elif value is None and first is not None:
+            runs.append(range(first, column))
+            first = None
+    return runs
+
+
+def _paths(row: Sequence[Decimal | None], base: Sequence[Decimal], top: Decimal) -> tuple[str, str]:
+    area, line = [], []
+    for run in _runs(row):
+        upper = [f"{_x(column)} {_y(base[column] + (row[column] or 0), top)}" for column in run]
+        lower = [f"{_x(column)} {_y(base[column], top)}" for column in reversed(run)]
+        line.append("M" + "L".join(upper))
+        area.append("M" + "L".join([*upper, *lower]) + "Z")
+    return "".join(area), "".join(line)
+
+
+def _edges(row: Sequence[Decimal | None]) -> set[int]:
+    """Where holes between reports begin and end, and where the reports end early."""
+    runs = _runs(row)
+    starts = {run.start for run in runs[1:]}
+    ends = {run.stop - 1 for run in runs if run.stop < len(row)}
+    is_open = bool(runs) and runs[-1].stop < len(row)
+    return starts | ends | ({len(row) - 1} if is_open else set())
+
+
+def _rate(value: Decimal, unit: str) -> str:
+    return bit_rate(value) if unit == "bit" else packet_rate(value)
+
+
+def _y_labels(top: Decimal, unit: str) -> tuple[str, ...]:
+    shown = top * (BITS_PER_BYTE if unit == "bit" else 1)
+    power, prefix = si_scale(shown)
+    if unit == "packet":
+        power, prefix = (6, "million ") if shown >= 10_000_000 else (0, "")
+    name = f"{prefix}{UNIT_NAMES[unit]}"
+    numbers = [
+        significant((shown * n / GRID_LINES).scaleb(-power)) for n in range(GRID_LINES, -1, -1)
+    ]
+    return (f"{numbers[0]} {name}", *numbers[1:])
+
+
+def _summary(
+    shown: Sequence[Series],
+    values: Sequence[Sequence[Decimal | None]],
+    moments: Sequence[datetime],
+    unit: str,
+) -> str:
+    parts = [f"Dropped traffic from {clock_minute(moments[0])} to {clock_minute(moments[-1])}."]
+    for one, row in zip(shown, values, strict=True):
+        known = [value for value in row if value is not None]
+        highest = f", at most {_rate(max(known), unit)}" if known else ""
+        parts.append(f"{one.name} last reported {_rate(one.samples[-1].value, unit)}{highest}.")
+        holes = [
+            f"between {clock(moments[left.stop - 1])} and {clock(moments[right.start])}"
+            for left, right in zip(_runs(row), _runs(row)[1:], strict=False)
+        ]
+        if holes:
+            parts.append(f"No report from {one.name} {listed(holes)}.")
+    return " ".join(parts)
+
+
+def _table(
+    shown: Sequence[Series],
+    values: Sequence[Sequence[Decimal | None]],
+    moments: Sequence[datetime],
+    unit: str,
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    every = max(1, COLUMNS // TABLE_ROWS)
+    rows = []
+    for column in range(COLUMNS, -1, -every):
+        cells = [row[column] for row in values]
+        if any(cell is not None for cell in cells):
+            said = tuple("no report" if cell is None else _rate(cell, unit) for cell in cells)
+            rows.append((clock(moments[column]), said))
+    return tuple(rows)
+
+
+def spark(samples: Sequence[Sample], *, start: datetime, end: datetime) -> str:
+    """A small line as a path, 176 × 40; empty with fewer than two reports."""
+    if len(samples) < 2:
+        return ""
+    step = (end - start) / SPARK_COLUMNS
+    row = [value_at(samples, start + step * n, end) for n in range(SPARK_COLUMNS + 1)]
+    top = max((value for value in row if value is not None), default=Decimal(0)) or Decimal(1)
+    lines = [
+        "L".join(
+            f"{column * 176 / SPARK_COLUMNS:g} {38 - float((row[column] or 0) / top) * 36:.1f}"
+            for column in run
+        )
+        for run in _runs(row)
+    ]
+    return "".join(f"M{line}" for line in lines)

@@ -1,0 +1,294 @@
+"""What was asked, what is wanted, what was observed, and the log of it all."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+from portal.core.targets import IPNetwork
+from portal.mitigations.states import REQUEST_TERMINAL, TERMINAL, RequestStatus, Status
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+
+MAX_COUNTER = 2**63 - 1
+"""DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its maximum."""
+
+
+class Targets(TypedDict):
+    """JSON of what is to be protected: network addresses in CIDR form, names, URIs."""
+
+    prefixes: list[str]
+    fqdns: list[str]
+    uris: list[str]
+
+
+class Port(TypedDict):
+    """JSON of a port range; `lower` equals `upper` for one port."""
+
+    lower: int
+    upper: int
+
+
+class Strategy(models.TextChoices):
+    """Who is asked: one after the other until one helps, or all at once."""
+
+    FAILOVER = "failover"
+    PARALLEL = "parallel"
+
+
+class MitigationRequest(models.Model):
+    """What a person asked for."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="requests"
+    )
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests"
+    )
+    name = models.CharField(max_length=200)
+    """What people call it: the names of its resources, else its first target."""
+    asked = models.JSONField()
+    """`Targets` that were typed in, beside the resources."""
+    resources = models.ManyToManyField(ProtectedResource, related_name="requests", blank=True)
+    scope = models.JSONField()
+    """`Targets` in full, as sent: resources included, sorted, never changed (a refresh repeats it)."""
+    ports = models.JSONField(default=list)
+    protocols = models.JSONField(default=list)
+    lifetime_s = models.BigIntegerField()
+    auto_renew = models.BooleanField(default=True)
+    strategy = models.CharField(max_length=16, choices=Strategy.choices)
+    subscriptions = models.JSONField(default=list)
+    """Ids of the subscriptions that may be asked, in order, as text."""
+    reason = models.TextField(blank=True)
+    status = models.CharField(max_length=24, choices=RequestStatus.choices)
+    terminate_asked_at = models.DateTimeField(null=True)
+    terminate_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+
+    class Meta:
+        indexes = [
+            # the dashboard: live requests of a tenant; the history: newest first
+            models.Index(fields=["organization", "status"], name="request_by_status"),
+            models.Index(
+                fields=["organization", "-created_at", "-id"], name="request_newest_first"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.status})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("mitigations:request", args=[self.organization.slug, self.pk])
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in REQUEST_TERMINAL
+
+    @property
+    def networks(self) -> tuple[IPNetwork, ...]:
+        return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
+
+    @property
+    def number(self) -> str:
+        """The short form people read out on the phone."""
+        text = self.pk.hex
+        return f"{text[:4]}-{text[4:8]}"
+
+
+class Wanted(models.TextChoices):
+    """What the portal wants to be true at the provider."""
+
+    ACTIVE = "active"
+    WITHDRAWN = "withdrawn"
+
+
+class Mitigation(models.Model):
+    """One provider's part of a request: one (cuid, mid), what is wanted, what was observed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    request = models.ForeignKey(
+        MitigationRequest, on_delete=models.PROTECT, related_name="mitigations"
+    )
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="mitigations"
+    )
+    position = models.PositiveSmallIntegerField()
+    mid = models.PositiveBigIntegerField()
+    asked_at = models.DateTimeField()
+    because = models.CharField(max_length=200, blank=True)
+    """Why this provider was asked after the ones before it, in words."""
+
+    wanted = models.CharField(max_length=16, choices=Wanted.choices, default=Wanted.ACTIVE)
+    lifetime_s = models.BigIntegerField()
+    refresh_asked_at = models.DateTimeField(null=True)
+    """A person extended it: a refresh is due until `refreshed_at` is later."""
+    withdrawal_asked_at = models.DateTimeField(null=True)
+    efficacy = models.PositiveSmallIntegerField(null=True)
+    """attack-status a person reported last (1 under attack, 2 mitigated)."""
+    efficacy_asked_at = models.DateTimeField(null=True)
+    efficacy_answered_at = models.DateTimeField(null=True)
+
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    dots_status = models.PositiveSmallIntegerField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    last_sent_at = models.DateTimeField(null=True)
+    sends = models.PositiveIntegerField(default=0)
+    overdue_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    refreshed_at = models.DateTimeField(null=True)
+    mitigating_at = models.DateTimeField(null=True)
+    withdrawal_confirmed_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    last_heard_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    """When the granted lifetime ends; null while unknown or without end."""
+    retry_at = models.DateTimeField(null=True)
+    """The provider asked not to be asked again before (Max-Age, retry-timer)."""
+    refusal_code = models.CharField(max_length=8, blank=True)
+    refusal_reason = models.TextField(blank=True)
+    conflict = models.JSONField(null=True)
+    mitigation_start = models.DateTimeField(null=True)
+    bytes_dropped = models.PositiveBigIntegerField(null=True)
+    pkts_dropped = models.PositiveBigIntegerField(null=True)
+    bps_dropped = models.PositiveBigIntegerField(null=True)
+    """BYTES per second (RFC 9132 YANG units)."""
+    pps_dropped = models.PositiveBigIntegerField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["subscription", "mid"], name="one_meaning_per_mid"),
+            models.UniqueConstraint(
+                fields=["request", "subscription"], name="one_leg_per_provider"
+            ),
+        ]
+        indexes = [
+            # the agent's sweep: what a subscription still has to do
+            models.Index(
+                fields=["subscription"],
+                condition=~models.Q(status__in=[str(status) for status in TERMINAL]),
+                name="mitigation_live",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"mid {self.mid} at {self.subscription_id} ({self.status})"
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in TERMINAL
+
+    def lifetime_remaining_s(self, now: datetime) -> int | None:
+        """Whole seconds until the granted lifetime ends, not below 0; None while unknown."""
+        if self.expires_at is None:
+            return None
+        return max(0, (self.expires_at - now) // timedelta(seconds=1))
+
+
+class EventType(models.TextChoices):
+    """The stable names of API.md."""
+
+    REQUEST_SUBMITTED = "request.submitted"
+    REQUEST_STATUS = "request.status"
+    REQUEST_TERMINATE_REQUESTED = "request.terminate_requested"
+    REQUEST_EXTENDED = "request.extended"
+    REQUEST_ACKNOWLEDGED = "request.acknowledged"
+    MITIGATION_SENT = "mitigation.sent"
+    MITIGATION_STATUS = "mitigation.status"
+    MITIGATION_COUNTERS = "mitigation.counters"
+    MITIGATION_REFUSED = "mitigation.refused"
+    MITIGATION_EFFICACY = "mitigation.efficacy"
+    SESSION_UP = "session.up"
+    SESSION_DOWN = "session.down"
+
+
+class Event(models.Model):
+    """One append-only line, numbered per organization: timeline, replay, later notices."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    seq = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+    type = models.CharField(max_length=40, choices=EventType.choices)
+    request = models.ForeignKey(
+        MitigationRequest, on_delete=models.PROTECT, null=True, related_name="events"
+    )
+    mitigation = models.ForeignKey(
+        Mitigation, on_delete=models.PROTECT, null=True, related_name="events"
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "seq"], name="one_event_per_seq"),
+        ]
+        indexes = [
+            # the timeline and the chart of one request
+            models.Index(fields=["request", "type", "seq"], name="event_of_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
+
+    def as_message(self) -> dict[str, Any]:
+        """The object of API.md, as sent by REST and sockets."""
+        return {
+            "seq": self.seq,
+            "at": self.at.isoformat().replace("+00:00", "Z"),
+            "type": self.type,
+            "request": str(self.request_id) if self.request_id else None,
+            "mitigation": str(self.mitigation_id) if self.mitigation_id else None,
+            "data": self.data,
+        }
+
+
+class EventCounter(models.Model):
+    """The last number given to an event of an organization; its row lock orders the log."""
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, primary_key=True, related_name="+"
+    )
+    last_seq = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.organization_id}: {self.last_seq}"
+
+
+class IdempotencyKey(models.Model):
+    """A key sent with a submission: the same key and content give the first answer again."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the submission, in hexadecimal."""
+    request = models.ForeignKey(MitigationRequest, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user", "key"], name="one_submission_per_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,184 @@
+"""The Now page: is anything happening, and does it need me?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from portal.core.formatting import bit_rate
+from portal.mitigations import chart, presentation, queries, wording
+from portal.mitigations.models import Event, EventType, MitigationRequest, Strategy
+from portal.mitigations.pages.shared import frame, past, pickable, subscriptions
+from portal.mitigations.presentation import Chip, Lane
+from portal.mitigations.states import REQUEST_TERMINAL
+from portal.organizations.models import Membership, Organization
+from portal.providers.models import Subscription
+
+TILES: Final = 3
+RECENT: Final = 5
+FULL_CARDS: Final = 6
+SPARK_FOR: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A live request on the Now page."""
+
+    request: MitigationRequest
+    asked: wording.Asked
+    chip: Chip
+    lanes: list[Lane]
+    targets: str
+    tell: str
+    rate: tuple[str, str] | None
+    spark: str
+    life: str
+    is_full: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A provider on the Now page."""
+
+    name: str
+    phone: str
+    chip: Chip
+    sentence: str
+
+
+def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[str, Any]:
+    organization = membership.organization
+    by_id = subscriptions(organization)
+    enabled = [one for one in by_id.values() if one.enabled]
+    live = [
+        (one, presentation.asked_of(one, by_id, organization))
+        for one in queries.live_requests(organization)
+    ]
+    live.sort(key=lambda pair: (wording.rank(pair[1], now), pair[0].created_at))
+    shown, moved = _keep_order(live, order)
+    worst = live[0][0].pk if live else None
+    context: dict[str, Any] = {
+        "frame": frame(membership, now),
+        "here": "now",
+        "connections": [_connection(one, now) for one in enabled],
+        "cards": _cards(organization, shown, now, worst),
+        "moved": moved,
+        "live_count": len(live),
+    }
+    if live:
+        context["say"] = wording.attack_says([asked for _, asked in live], now)
+        context["title"] = f"{context['say'].look.word or 'Now'} – {live[0][0].name}"
+        return context
+    verified = list(pickable(organization)[: TILES + 1])
+    context["say"] = wording.calm_says(
+        [(one.provider.short_name, presentation.session_of(one)) for one in enabled]
+    )
+    context |= {
+        "title": "Now",
+        "tiles": verified[:TILES],
+        "has_more_resources": len(verified) > TILES,
+        "to_do": not verified or not enabled,
+        "has_resources": bool(verified),
+        "recent": [past(one, by_id, organization, now) for one in _ended(organization)[:RECENT]],
+    }
+    return context
+
+
+def _keep_order(
+    live: list[tuple[MitigationRequest, wording.Asked]], order: str
+) -> tuple[list[tuple[MitigationRequest, wording.Asked]], int]:
+    """A row never moves under a finger: what is on the screen keeps its place, new ones come first."""
+    place = {text: index for index, text in enumerate(order.split(",")[:200])}
+    if not order:
+        return live, 0
+    kept = sorted(live, key=lambda pair: place.get(str(pair[0].pk), -1))
+    return kept, sum(one is not other for one, other in zip(live, kept, strict=True))
+
+
+def _cards(
+    organization: Organization,
+    live: Sequence[tuple[MitigationRequest, wording.Asked]],
+    now: datetime,
+    worst: UUID | None,
+) -> list[Card]:
+    """The worst one's sentence is the page's headline: its card does not say it again."""
+    samples = _recent_samples(organization, [request for request, _ in live], now)
+    cards = []
+    for request, asked in live:
+        look = wording.look(asked, now)
+        is_ordered = request.strategy == Strategy.FAILOVER
+        rate = wording.dropped_now(asked.legs, now)
+        cards.append(
+            Card(
+                request=request,
+                asked=asked,
+                chip=presentation.request_chip(asked, now),
+                lanes=presentation.lanes(asked, now, is_ordered=is_ordered),
+                targets=_scope_line(request),
+                tell=""
+                if look.family == "good" or request.pk == worst
+                else wording.headline(asked, now),
+                rate=_number_and_unit(bit_rate(rate)) if rate is not None else None,
+                spark=chart.spark(samples[request.pk], start=now - SPARK_FOR, end=now),
+                life=presentation.short_life(request, asked, now),
+                is_full=len(live) <= FULL_CARDS or look.family != "good",
+            )
+        )
+    return cards
+
+
+def _scope_line(request: MitigationRequest) -> str:
+    every = presentation.targets(request)
+    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
+    traffic = presentation.traffic_words(request.ports, request.protocols)
+    return f"{', '.join(every[:3])}{more}, {'any port' if traffic == 'Any' else traffic}"
+
+
+def _number_and_unit(words: str) -> tuple[str, str]:
+    number, _, unit = words.partition("\u00a0")
+    return number, unit
+
+
+def _recent_samples(
+    organization: Organization, live: Sequence[MitigationRequest], now: datetime
+) -> dict[UUID, list[chart.Sample]]:
+    """What all providers of a request report together, per report."""
+    found: dict[UUID, list[chart.Sample]] = defaultdict(list)
+    if not live:
+        return found
+    latest: dict[UUID, dict[UUID, Decimal]] = defaultdict(dict)
+    reports = Event.objects.filter(
+        organization=organization,
+        type=EventType.MITIGATION_COUNTERS,
+        request__in=[one.pk for one in live],
+        at__gte=now - SPARK_FOR,
+    ).order_by("-seq")[: queries.MAX_SAMPLES]
+    for report in reversed(reports):
+        value = report.data.get("bps_dropped")
+        if value is None or report.request_id is None or report.mitigation_id is None:
+            continue
+        latest[report.request_id][report.mitigation_id] = Decimal(value)
+        total = sum(latest[report.request_id].values(), Decimal(0))
+        found[report.request_id].append(chart.Sample(report.at, total))
+    return found
+
+
+def _connection(subscription: Subscription, now: datetime) -> Connection:
+    session = presentation.session_of(subscription)
+    return Connection(
+        name=subscription.provider.name,
+        phone=subscription.provider.phone,
+        chip=Chip(look=wording.session_look(session, now), status=session.state),
+        sentence=wording.session_sentence(session, now),
+    )
+
+
+def _ended(organization: Organization) -> QuerySet[MitigationRequest]:
+    return queries.requests(organization).filter(status__in=REQUEST_TERMINAL)

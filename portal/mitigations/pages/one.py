@@ -1,0 +1,133 @@
+"""The page of one request: does it work, and what now?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from django.http import QueryDict
+
+from portal.core.formatting import amount, bit_rate
+from portal.mitigations import chart, presentation, queries, wording
+from portal.mitigations.forms import lifetime_choices
+from portal.mitigations.models import Event, MitigationRequest, Strategy
+from portal.mitigations.pages.shared import frame, operators, subscriptions
+from portal.organizations.models import Membership
+
+SHOWN_ENTRIES: Final = 30
+SPANS: Final = {
+    "15m": ("15 min", timedelta(minutes=15)),
+    "1h": ("1 hour", timedelta(hours=1)),
+    "all": ("All", None),
+}
+
+
+def request_page(
+    membership: Membership, request: MitigationRequest, now: datetime, choice: QueryDict
+) -> dict[str, Any]:
+    organization = membership.organization
+    by_id = subscriptions(organization)
+    events = list(queries.timeline(request))
+    reports = queries.counter_reports(request)
+    moments = presentation.status_moments(events)
+    asked = presentation.asked_of(request, by_id, organization, status_at=moments)
+    entries = presentation.timeline(request, events, reports, organization)
+    is_ordered = request.strategy == Strategy.FAILOVER
+    can_act = membership.can_operate
+    hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
+    filtering = [leg for leg in asked.asked if wording.face(leg, now) in wording.FILTERING]
+    context: dict[str, Any] = {
+        "frame": frame(membership, now),
+        "request_": request,
+        "asked": asked,
+        "title": f"{wording.look(asked, now).word} – {request.name}",
+        "chip": presentation.request_chip(asked, now),
+        "say": wording.request_says(asked, now),
+        "next": wording.next_step(asked, now),
+        "lanes": presentation.lanes(asked, now, is_ordered=is_ordered),
+        "is_ordered": is_ordered,
+        "facts": presentation.facts(request, asked, now),
+        "entries": presentation.dated(entries[: len(entries) - hidden], now),
+        "hidden_entries": hidden,
+        "can_act": can_act,
+        "is_live": not request.is_over and not request.terminate_asked_at,
+        "question": wording.terminate_question(asked, presentation.targets(request), now),
+        "lifetimes": lifetime_choices(queries.policy(organization), ""),
+        "told": wording.goes_to([leg.short for leg in filtering]) if filtering else "",
+        "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
+        "has_chart": any(leg.confirmed_at is not None for leg in asked.legs),
+        **_chart(asked, request, reports, now, choice),
+    }
+    if request.is_over:
+        context |= _end(request, asked, reports)
+    return context
+
+
+def _end(
+    request: MitigationRequest, asked: wording.Asked, reports: Sequence[Event]
+) -> dict[str, Any]:
+    totals = [leg.bytes_dropped for leg in asked.asked if leg.bytes_dropped is not None]
+    rates: dict[UUID | None, Decimal] = {}
+    highest = Decimal(0)
+    for report in reports:
+        if report.data.get("bps_dropped") is not None:
+            rates[report.mitigation_id] = Decimal(report.data["bps_dropped"])
+            highest = max(highest, sum(rates.values(), Decimal(0)))
+    dropped = amount(sum(totals)) if totals else ""
+    return {
+        "numbers": presentation.numbers(request, asked, bit_rate(highest) if rates else "", dropped)
+    }
+
+
+def _chart(
+    asked: wording.Asked,
+    request: MitigationRequest,
+    reports: Sequence[Event],
+    now: datetime,
+    choice: QueryDict,
+) -> dict[str, Any]:
+    unit = choice.get("unit", "bit") if choice.get("unit") in chart.UNIT_NAMES else "bit"
+    span = choice.get("span", "15m") if choice.get("span") in SPANS else "15m"
+    if request.is_over and "span" not in choice:
+        span = "all"
+    end = min(now, request.ended_at) if request.ended_at else now
+    length = SPANS[span][1]
+    start = request.created_at if length is None else max(request.created_at, end - length)
+    key = "bps_dropped" if unit == "bit" else "pps_dropped"
+    samples: dict[UUID | None, list[chart.Sample]] = defaultdict(list)
+    for report in reports:
+        if report.data.get(key) is not None and report.at >= start:
+            samples[report.mitigation_id].append(chart.Sample(report.at, Decimal(report.data[key])))
+    legs = sorted(request.mitigations.all(), key=lambda one: one.position)
+    for one in legs:
+        _hold_zero(samples[one.pk], one.last_heard_at)
+    if request.is_over:
+        # After the last report nobody had anything to report: no hole is drawn there.
+        end = max((known[-1].at for known in samples.values() if known), default=end)
+    series = [
+        chart.Series(one.subscription.provider.short_name, tuple(samples[one.pk])) for one in legs
+    ]
+    return {
+        "chart": chart.draw(series, start=start, end=end, unit=unit),
+        "not_reporting": [
+            leg.short
+            for leg in asked.asked
+            if leg.mitigating_at is not None
+            and leg.bytes_dropped is None
+            and leg.bps_dropped is None
+        ],
+        "units": [(name, key, key == unit) for key, name in chart.UNIT_NAMES.items()],
+        "spans": [(name, key, key == span) for key, (name, _) in SPANS.items()],
+        "unit": unit,
+        "span": span,
+    }
+
+
+def _hold_zero(samples: list[chart.Sample], heard_at: datetime | None) -> None:
+    """Reports that change nothing are not kept; a provider heard later still reports nothing dropped."""
+    if samples and samples[-1].value == 0 and heard_at is not None and heard_at > samples[-1].at:
+        samples.append(chart.Sample(heard_at, Decimal(0)))

@@ -1,0 +1,43 @@
+"""From rows to what templates show. No words are made here; they are wording's."""
+
+from __future__ import annotations
+
+from portal.mitigations.presentation.asked import (
+    PROTOCOLS,
+    facts,
+    short_life,
+    targets,
+    traffic_words,
+    when_used,
+)
+from portal.mitigations.presentation.frame import Frame
+from portal.mitigations.presentation.legs import (
+    Chip,
+    Lane,
+    asked_of,
+    lanes,
+    request_chip,
+    session_of,
+)
+from portal.mitigations.presentation.told import dated, numbers, status_moments, timeline, told_of
+
+__all__ = [
+    "PROTOCOLS",
+    "Chip",
+    "Frame",
+    "Lane",
+    "asked_of",
+    "dated",
+    "facts",
+    "lanes",
+    "numbers",
+    "request_chip",
+    "session_of",
+    "short_life",
+    "status_moments",
+    "targets",
+    "timeline",
+    "told_of",
+    "traffic_words",
+    "when_used",
+]

@@ -1,0 +1,117 @@
+"""What was asked, in words: targets, traffic, lifetime, who."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from portal.core.formatting import ahead, day, lifetime, moment_minute
+from portal.mitigations import wording
+from portal.mitigations.models import MitigationRequest, Strategy
+
+PROTOCOLS: Final = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """The lifetime as words and as a bar."""
+
+    words: str
+    ends_at: datetime | None = None
+    left_min: int = 0
+    total_min: int = 0
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was asked, in words."""
+
+    resources: tuple[str, ...]
+    targets: tuple[str, ...]
+    traffic: str
+    who: str
+    life: Life
+
+
+WARN_BEFORE_END = timedelta(minutes=10)
+
+
+def targets(request: MitigationRequest) -> tuple[str, ...]:
+    scope = request.scope
+    return (*scope["prefixes"], *scope["fqdns"], *scope["uris"])
+
+
+def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
+    """ "TCP and UDP, ports 80 and 443–8080"; "Any" when nothing narrows it."""
+    names = " and ".join(PROTOCOLS.get(one, f"protocol {one}") for one in protocols)
+    spans = [
+        str(port["lower"]) if port["lower"] == port["upper"] else f"{port['lower']}–{port['upper']}"
+        for port in ports
+    ]
+    if not spans:
+        return names or "Any"
+    numbers = f"port{'s' if len(spans) > 1 or '–' in spans[0] else ''} {', '.join(spans)}"
+    return f"{names}, {numbers}" if names else f"Any protocol, {numbers}"
+
+
+def facts(
+    request: MitigationRequest,
+    asked: wording.Asked,
+    now: datetime,
+) -> Facts:
+    names = [leg.short for leg in asked.legs]
+    if len(names) == 1:
+        who = names[0]
+    elif request.strategy == Strategy.PARALLEL:
+        who = "Both at once" if len(names) == 2 else "All at once"
+    else:
+        patience = f"{asked.patience_s}\u00a0s"
+        who = f"One after the other: {', then '.join(names)}, each after {patience}"
+        if len(names) == 2:
+            who = f"One after the other: {names[0]}, then {names[1]} after {patience}"
+    return Facts(
+        resources=tuple(resource.name for resource in request.resources.all()),
+        targets=targets(request),
+        traffic=traffic_words(request.ports, request.protocols),
+        who=who or "Nobody",
+        life=life(request, asked, now),
+    )
+
+
+def life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Life:
+    """ "Ends at 04:12 UTC, in 44 min" while it runs; what was agreed otherwise."""
+    length = lifetime(request.lifetime_s)
+    agreed = f"{length[:1].upper()}{length[1:]}" + (", renews itself" if request.auto_renew else "")
+    if request.lifetime_s < 0:
+        agreed = "Until you terminate it"
+    if request.is_over:
+        by = request.terminate_asked_by
+        return Life(words=f"{agreed}; terminated by {by.username}" if by else agreed)
+    if asked.ends_at is None:
+        return Life(words=agreed)
+    left = asked.ends_at - now
+    return Life(
+        words=f"Ends at {moment_minute(asked.ends_at, now)} UTC, {ahead(asked.ends_at, now)}",
+        ends_at=asked.ends_at,
+        left_min=max(0, round(left / timedelta(minutes=1))),
+        total_min=max(1, request.lifetime_s // 60),
+        is_warning=not request.auto_renew and left < WARN_BEFORE_END,
+    )
+
+
+def short_life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> str:
+    """One line for a card: "Ends 04:12, renews itself"."""
+    if asked.ends_at is None:
+        return life(request, asked, now).words
+    ends = f"Ends {moment_minute(asked.ends_at, now)}"
+    return f"{ends}, renews itself" if request.auto_renew else ends
+
+
+def when_used(last_used_at: datetime | None, now: datetime) -> str:
+    if last_used_at is None:
+        return "Never used"
+    days = (now.date() - last_used_at.date()).days
+    return f"Last used {('today', 'yesterday')[days] if 0 <= days < 2 else day(last_used_at, now)}"

@@ -1,0 +1,118 @@
+"""What happened and what came of it: the timeline, and the numbers of an ended request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from portal.core.formatting import day, exact_duration
+from portal.mitigations import wording
+from portal.mitigations.models import Event, EventType, MitigationRequest
+from portal.organizations.models import Organization
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline, with its day where that is not clear."""
+
+    entry: wording.Entry
+    day: str
+
+
+def dated(entries: Iterable[wording.Entry], now: datetime) -> list[Line]:
+    """The day is named once for each day that is not today."""
+    lines: list[Line] = []
+    before = now.date()
+    for entry in entries:
+        on = entry.at.date()
+        lines.append(Line(entry, "" if on == before else day(entry.at, now)))
+        before = on
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One of the four numbers of an ended request."""
+
+    name: str
+    parts: tuple[tuple[str, str], ...]
+
+
+def numbers(
+    request: MitigationRequest, asked: wording.Asked, highest_bps: str, dropped: str
+) -> tuple[Number, ...]:
+    first = min((leg.mitigating_at for leg in asked.legs if leg.mitigating_at), default=None)
+    last = max(
+        (leg.ended_at for leg in asked.legs if leg.mitigating_at and leg.ended_at), default=None
+    )
+    filtered = exact_duration((last - first).total_seconds()) if first and last else (("–", ""),)
+    waited = exact_duration((first - request.created_at).total_seconds()) if first else (("–", ""),)
+    return (
+        Number("Filtered for", filtered),
+        Number("Request to first filter", waited),
+        Number("Dropped in all", _split(dropped)),
+        Number("Highest rate dropped", _split(highest_bps)),
+    )
+
+
+def _split(words: str) -> tuple[tuple[str, str], ...]:
+    number, _, unit = words.partition("\u00a0")
+    return ((number, unit),) if words else (("–", ""),)
+
+
+def told_of(
+    event: Event, request_name: str = "", reason: str = "", *, provider: str = ""
+) -> wording.Told:
+    """`provider` names whom an event without a mitigation is about."""
+    mitigation = event.mitigation
+    return wording.Told(
+        at=event.at,
+        type=EventType(event.type),
+        data=event.data,
+        provider=mitigation.subscription.provider.short_name if mitigation else provider,
+        actor=event.actor.username if event.actor else str(event.data.get("actor", "")),
+        request=request_name,
+        reason=reason,
+        because=mitigation.because if mitigation else "",
+        asked_at=mitigation.asked_at if mitigation else None,
+        is_ours=bool(mitigation and mitigation.withdrawal_asked_at),
+    )
+
+
+def timeline(
+    request: MitigationRequest,
+    events: Sequence[Event],
+    reports: Sequence[Event],
+    organization: Organization,
+) -> list[wording.Entry]:
+    """Newest first: events in words, silences nobody logged, and counter reports folded into one."""
+    entries = [
+        words
+        for event in events
+        if (words := wording.entry(told_of(event, request.name, request.reason))) is not None
+    ]
+    mitigations = sorted(request.mitigations.all(), key=lambda one: one.position)
+    following = [one.subscription.provider.short_name for one in mitigations[1:]] + [""]
+    for one, after in zip(mitigations, following, strict=True):
+        if one.overdue_at is not None:
+            provider = one.subscription.provider.short_name
+            entries.append(
+                wording.silence_entry(provider, one.overdue_at, organization.patience_s, after)
+            )
+    if reports:
+        entries.append(wording.reports_entry(len(reports), reports[0].at, reports[-1].at))
+    entries.sort(key=lambda entry: entry.at, reverse=True)
+    return wording.merged(entries)
+
+
+def status_moments(events: Iterable[Event]) -> dict[UUID, datetime]:
+    """When each mitigation's newest status was first reported; `events` newest first."""
+    moments: dict[UUID, datetime] = {}
+    for event in events:
+        if event.type != EventType.MITIGATION_STATUS or event.mitigation_id is None:
+            continue
+        if event.data.get("status") != event.data.get("previous"):
+            moments.setdefault(event.mitigation_id, event.at)
+    return moments

@@ -1,0 +1,157 @@
+"""Reads, the organization first. Querysets where the caller pages or filters further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from portal.core.targets import IPNetwork, overlap
+from portal.mitigations.models import (
+    Event,
+    EventCounter,
+    EventType,
+    Mitigation,
+    MitigationRequest,
+    Wanted,
+)
+from portal.mitigations.states import LIVE, REQUEST_TERMINAL
+from portal.mitigations.validation import Ask, Policy, Resource
+from portal.organizations.models import Membership, Organization, ProtectedResource, Role
+from portal.providers.models import Subscription
+
+MAX_EVENTS: Final = 1000
+"""Events one page of a replay holds."""
+MAX_SAMPLES: Final = 2000
+"""Counter reports one chart is drawn from."""
+
+
+def requests(organization: Organization) -> QuerySet[MitigationRequest]:
+    """Newest first, with everything a line of the history shows."""
+    return (
+        MitigationRequest.objects.filter(organization=organization)
+        .select_related("organization", "created_by", "terminate_asked_by", "acknowledged_by")
+        .prefetch_related("mitigations__subscription__provider", "resources")
+        .order_by("-created_at", "-id")
+    )
+
+
+def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
+    """What is not over, and what is over but was not seen by a person yet."""
+    return requests(organization).exclude(status__in=REQUEST_TERMINAL)
+
+
+def last_seq(organization: Organization) -> int:
+    counter = EventCounter.objects.filter(organization=organization).values_list("last_seq")
+    found = counter.first()
+    return found[0] if found else 0
+
+
+def events_after(organization_id: UUID, seq: int, *, limit: int = MAX_EVENTS) -> list[Event]:
+    """Events numbered above `seq`, oldest first, at most `limit`."""
+    return list(
+        Event.objects.filter(organization_id=organization_id, seq__gt=seq).order_by("seq")[:limit]
+    )
+
+
+def timeline(request: MitigationRequest) -> QuerySet[Event]:
+    """Newest first; counter reports left out, they are the chart's."""
+    return (
+        Event.objects.filter(request=request)
+        .exclude(type=EventType.MITIGATION_COUNTERS)
+        .select_related("mitigation__subscription__provider", "actor")
+        .order_by("-seq")
+    )
+
+
+def counter_reports(request: MitigationRequest, *, since: datetime | None = None) -> list[Event]:
+    """The newest counter reports of a request, oldest first, at most MAX_SAMPLES."""
+    reports = Event.objects.filter(request=request, type=EventType.MITIGATION_COUNTERS)
+    if since is not None:
+        reports = reports.filter(at__gte=since)
+    return list(reports.order_by("-seq")[:MAX_SAMPLES])[::-1]
+
+
+def subscriptions(organization: Organization) -> QuerySet[Subscription]:
+    """In the order in which they are asked."""
+    return (
+        Subscription.objects.filter(organization=organization)
+        .select_related("provider")
+        .order_by("priority", "pk")
+    )
+
+
+def asks(organization: Organization) -> list[Ask]:
+    """The providers that may be asked, in order, with their limits."""
+    return [
+        Ask(
+            subscription=subscription.pk,
+            provider=subscription.provider.short_name,
+            max_lifetime_s=subscription.provider.max_lifetime_s,
+            max_targets=subscription.provider.max_targets,
+            may_be_indefinite=subscription.provider.may_be_indefinite,
+        )
+        for subscription in subscriptions(organization).filter(enabled=True)
+    ]
+
+
+def verified_resources(organization: Organization) -> list[Resource]:
+    """Last used first, then by name."""
+    rows = ProtectedResource.objects.filter(
+        organization=organization, verified_at__isnull=False
+    ).order_by(F("last_used_at").desc(nulls_last=True), "name", "pk")
+    return [Resource(id=row.pk, name=row.name, kind=row.kind, value=row.value) for row in rows]
+
+
+def policy(organization: Organization) -> Policy:
+    admins = Membership.objects.filter(organization=organization, role=Role.ADMIN)
+    return Policy(
+        organization=organization.name,
+        default_lifetime_s=organization.default_lifetime_s,
+        max_lifetime_s=organization.max_lifetime_s,
+        may_be_indefinite=organization.may_be_indefinite,
+        admins=tuple(admins.order_by("user__username").values_list("user__username", flat=True)),
+    )
+
+
+def overlapping(
+    organization: Organization, networks: Sequence[IPNetwork]
+) -> list[MitigationRequest]:
+    """Live requests that share an address with `networks`."""
+    return [
+        request
+        for request in live_requests(organization)
+        if any(overlap(one, other) for one in networks for other in request.networks)
+    ]
+
+
+def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
+    """What a subscription still has to do or watch, lowest mid first."""
+    return list(
+        Mitigation.objects.filter(subscription_id=subscription_id, status__in=LIVE)
+        .select_related("request")
+        .order_by("mid")
+    )
+
+
+def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:
+    """What took a wanted mitigation's place: same subscription, higher mid, a common target."""
+    own = Mitigation.objects.select_related("request").get(pk=mitigation_id)
+    if own.wanted != Wanted.ACTIVE:
+        return None
+    newer = Mitigation.objects.filter(
+        subscription_id=own.subscription_id, mid__gt=own.mid, wanted=Wanted.ACTIVE, status__in=LIVE
+    ).select_related("request")
+    return next((one for one in newer if shares_target(own.request, one.request)), None)
+
+
+def shares_target(one: MitigationRequest, other: MitigationRequest) -> bool:
+    """Overlap as RFC 9132 section 4.4.1.3 has it: an address, name or URI in common."""
+    return (
+        any(overlap(mine, theirs) for mine in one.networks for theirs in other.networks)
+        or not set(one.scope["fqdns"]).isdisjoint(other.scope["fqdns"])
+        or not set(one.scope["uris"]).isdisjoint(other.scope["uris"])
+    )

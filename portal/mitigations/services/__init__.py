@@ -1,0 +1,49 @@
+"""The writes of this app, as plain verbs: `services.submit(...)`, `services.terminate(...)`."""
+
+from __future__ import annotations
+
+from portal.mitigations.services.asks import (
+    acknowledge,
+    extend,
+    report_efficacy,
+    submit,
+    terminate,
+)
+from portal.mitigations.services.log import append_event
+from portal.mitigations.services.observed import (
+    ProviderReport,
+    mark_expired,
+    mark_overdue,
+    record_confirmed,
+    record_efficacy_answered,
+    record_forgotten,
+    record_refused,
+    record_report,
+    record_sending,
+    record_sends,
+    record_superseded,
+    record_unavailable,
+    record_withdrawal_confirmed,
+)
+
+__all__ = [
+    "ProviderReport",
+    "acknowledge",
+    "append_event",
+    "extend",
+    "mark_expired",
+    "mark_overdue",
+    "record_confirmed",
+    "record_efficacy_answered",
+    "record_forgotten",
+    "record_refused",
+    "record_report",
+    "record_sending",
+    "record_sends",
+    "record_superseded",
+    "record_unavailable",
+    "record_withdrawal_confirmed",
+    "report_efficacy",
+    "submit",
+    "terminate",
+]

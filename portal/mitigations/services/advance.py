@@ -1,0 +1,173 @@
+"""The only code that writes a status: one mitigation by the table, its request by derivation, the next leg by policy.
+
+Locks are taken in this order: request, its mitigations, subscription, event counter (docs/locking.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from portal.accounts.models import User
+from portal.core.wake import wake_on_commit
+from portal.mitigations.failover import reason_to_ask_next
+from portal.mitigations.models import (
+    EventType,
+    Mitigation,
+    MitigationRequest,
+    Strategy,
+    Wanted,
+)
+from portal.mitigations.services.log import append_event
+from portal.mitigations.states import (
+    REQUEST_TERMINAL,
+    TERMINAL,
+    Leg,
+    Status,
+    Trigger,
+    next_status,
+    request_status,
+)
+from portal.providers.models import Subscription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One mitigation's change: what happened, which columns say so, and what the event tells."""
+
+    mitigation_id: UUID
+    trigger: Trigger | None = None
+    "None: columns change, the status does not"
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
+    "beside status and previous, in the event"
+    event: EventType | None = None
+    "None: an event only when the status changes"
+    actor: User | None = None
+
+
+@transaction.atomic
+def advance(step: Step, *, now: datetime) -> Mitigation | None:
+    """Apply `step`; None when the mitigation is over already, for late words change nothing."""
+    mitigation = lock_mitigation(step.mitigation_id)
+    if mitigation.is_over:
+        return None
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return mitigation
+
+
+def lock_mitigation(mitigation_id: UUID) -> Mitigation:
+    """The mitigation with its request's row locked, so that one process at a time decides about it."""
+    request_id = Mitigation.objects.values_list("request_id", flat=True).get(pk=mitigation_id)
+    request = lock_request(request_id)
+    mitigation = Mitigation.objects.select_for_update().get(pk=mitigation_id)
+    mitigation.request = request
+    return mitigation
+
+
+def lock_request(request_id: UUID) -> MitigationRequest:
+    return MitigationRequest.objects.select_for_update().get(pk=request_id)
+
+
+def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
+    """Write one step of a locked mitigation, with its event. `settle` must follow."""
+    previous = Status(mitigation.status)
+    status = next_status(previous, step.trigger) if step.trigger else previous
+    columns = dict(step.columns)
+    if status != previous:
+        columns["status"] = status
+        if status in (*TERMINAL, Status.WITHDRAWN):
+            columns["ended_at"] = now
+        elif previous == Status.WITHDRAWN:
+            columns["ended_at"] = None
+        if status == Status.MITIGATING and mitigation.mitigating_at is None:
+            columns["mitigating_at"] = now
+    for name, value in columns.items():
+        setattr(mitigation, name, value)
+    if columns:
+        mitigation.save(update_fields=list(columns))
+    event = step.event or (EventType.MITIGATION_STATUS if status != previous else None)
+    if event:
+        append_event(
+            organization_id=mitigation.organization_id,
+            type=event,
+            at=now,
+            request=mitigation.request,
+            mitigation=mitigation,
+            actor=step.actor,
+            data=_told(step, event, status, previous),
+        )
+
+
+def _told(step: Step, event: EventType, status: Status, previous: Status) -> dict[str, Any]:
+    if event == EventType.MITIGATION_COUNTERS:
+        return dict(step.told)
+    return {"status": status.value, "previous": previous.value, **step.told}
+
+
+def settle(request: MitigationRequest, *, now: datetime) -> None:
+    """Derive a locked request's status from its mitigations and, where policy says so, ask the next provider."""
+    legs = list(request.mitigations.select_related("subscription__provider").order_by("position"))
+    if request.strategy == Strategy.FAILOVER and not request.terminate_asked_at:
+        reason = reason_to_ask_next(legs)
+        asked = {str(leg.subscription_id) for leg in legs}
+        left = [one for one in request.subscriptions if one not in asked]
+        if reason and left:
+            legs.append(
+                start_leg(request, UUID(left[0]), position=len(legs), because=reason, now=now)
+            )
+    status = request_status(
+        (
+            Leg(
+                status=Status(leg.status),
+                is_overdue=leg.overdue_at is not None,
+                is_given_up=leg.wanted == Wanted.WITHDRAWN,
+            )
+            for leg in legs
+        ),
+        is_termination_asked=request.terminate_asked_at is not None,
+    )
+    if status == request.status:
+        return
+    previous, request.status = request.status, status
+    request.ended_at = now if status in REQUEST_TERMINAL else None
+    request.save(update_fields=["status", "ended_at"])
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.REQUEST_STATUS,
+        at=now,
+        request=request,
+        data={"status": status.value, "previous": previous},
+    )
+
+
+def start_leg(
+    request: MitigationRequest, subscription_id: UUID, *, position: int, because: str, now: datetime
+) -> Mitigation:
+    """Create one provider's part of a request, with a mid of its own, and wake who talks to it."""
+    mitigation = Mitigation.objects.create(
+        organization_id=request.organization_id,
+        request=request,
+        subscription_id=subscription_id,
+        position=position,
+        mid=_allocate_mid(subscription_id),
+        asked_at=now,
+        because=because,
+        lifetime_s=request.lifetime_s,
+    )
+    wake_on_commit(subscription_id)
+    return mitigation
+
+
+def _allocate_mid(subscription_id: UUID) -> int:
+    """The next mid: monotonic per cuid and never given twice (RFC 9132 section 4.4.1.1)."""
+    rows = Subscription.objects.filter(pk=subscription_id)
+    rows.update(next_mid=F("next_mid") + 1)
+    return rows.values_list("next_mid", flat=True).get() - 1

@@ -1,0 +1,275 @@
+"""What people ask for: submit, terminate, extend, report efficacy, acknowledge."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
+from portal.core.wake import wake_on_commit
+from portal.mitigations import queries
+from portal.mitigations.models import (
+    EventType,
+    IdempotencyKey,
+    MitigationRequest,
+    Strategy,
+    Wanted,
+)
+from portal.mitigations.services.advance import Step, apply, lock_request, settle, start_leg
+from portal.mitigations.services.log import append_event
+from portal.mitigations.states import CONFIRMED, RequestStatus, Status, Trigger
+from portal.mitigations.validation import Checked, Submission, check, lifetime_problem
+from portal.organizations.models import Organization, ProtectedResource
+
+MAX_KEY_LENGTH: Final = 200
+
+EFFICACY: Final = {"under-attack": 1, "attack-successfully-mitigated": 2}
+"""attack-status of RFC 9132 Table 4, by the API's words."""
+
+
+def submit(
+    *, organization: Organization, actor: User, submission: Submission, key: str = ""
+) -> MitigationRequest:
+    """Check a submission and commit it: request, first mitigations, event, wake-up.
+
+    The same `key` and submission of the same person give the first request again; another submission
+    under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field.
+    """
+    _check_key(key)
+    if key:
+        earlier = _submitted_before(organization, actor, submission, key)
+        if earlier:
+            return earlier
+    with transaction.atomic():
+        checked = check(
+            submission,
+            resources=queries.verified_resources(organization),
+            asks=queries.asks(organization),
+            policy=queries.policy(organization),
+        )
+        if key:
+            # Two presses at once: the second waits here for the first one's commit.
+            Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+            earlier = _submitted_before(organization, actor, submission, key)
+            if earlier:
+                return earlier
+        now = timezone.now()
+        request = _create(organization, actor, checked, now)
+        if key:
+            IdempotencyKey.objects.create(
+                organization=organization,
+                user=actor,
+                key=key,
+                digest=_digest(submission),
+                request=request,
+                created_at=now,
+            )
+        return request
+
+
+def _check_key(key: str) -> None:
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."
+        raise Invalid(
+            message,
+            errors=[FieldError(field="Idempotency-Key", code="not-a-key", message=message)],
+        )
+
+
+def _submitted_before(
+    organization: Organization, actor: User, submission: Submission, key: str
+) -> MitigationRequest | None:
+    earlier = (
+        IdempotencyKey.objects.select_related("request")
+        .filter(organization=organization, user=actor, key=key)
+        .first()
+    )
+    if earlier is None:
+        return None
+    if earlier.digest != _digest(submission):
+        raise IdempotencyKeyReused("This key was used for another request. Use a new one.")
+    return earlier.request
+
+
+def _digest(submission: Submission) -> str:
+    text = json.dumps(asdict(submission), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _create(
+    organization: Organization, actor: User, checked: Checked, now: datetime
+) -> MitigationRequest:
+    request = MitigationRequest.objects.create(
+        organization=organization,
+        created_at=now,
+        created_by=actor,
+        name=checked.name,
+        asked=checked.asked,
+        scope=checked.scope,
+        ports=checked.ports,
+        protocols=checked.protocols,
+        lifetime_s=checked.lifetime_s,
+        auto_renew=checked.auto_renew,
+        strategy=checked.strategy,
+        subscriptions=[str(subscription) for subscription in checked.subscriptions],
+        reason=checked.reason,
+        status=RequestStatus.REQUESTING,
+    )
+    ticked = ProtectedResource.objects.filter(organization=organization, pk__in=checked.resources)
+    request.resources.set(ticked)
+    ticked.update(last_used_at=now)
+    asked = checked.subscriptions
+    first = asked if checked.strategy == Strategy.PARALLEL else asked[:1]
+    # One order for everybody who takes several subscriptions' row locks.
+    for subscription in sorted(first):
+        start_leg(request, subscription, position=asked.index(subscription), because="", now=now)
+    append_event(
+        organization_id=organization.pk,
+        type=EventType.REQUEST_SUBMITTED,
+        at=now,
+        request=request,
+        actor=actor,
+        data={"status": request.status, "name": request.name},
+    )
+    return request
+
+
+@transaction.atomic
+def terminate(*, request_id: UUID, actor: User) -> MitigationRequest:
+    """Ask every provider to stop. Repeating it, or coming second, changes nothing."""
+    request = lock_request(request_id)
+    if request.terminate_asked_at or request.is_over:
+        return request
+    now = timezone.now()
+    request.terminate_asked_at, request.terminate_asked_by = now, actor
+    request.save(update_fields=["terminate_asked_at", "terminate_asked_by"])
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.REQUEST_TERMINATE_REQUESTED,
+        at=now,
+        request=request,
+        actor=actor,
+    )
+    for mitigation in request.mitigations.select_for_update().order_by("position"):
+        if mitigation.is_over:
+            continue
+        mitigation.request = request
+        never_left = mitigation.sent_at is None
+        step = Step(
+            mitigation_id=mitigation.pk,
+            trigger=Trigger.DROPPED_UNSENT if never_left else Trigger.WITHDRAWAL_ASKED,
+            columns={"wanted": Wanted.WITHDRAWN, "withdrawal_asked_at": now},
+        )
+        apply(mitigation, step, now=now)
+        wake_on_commit(mitigation.subscription_id)
+    settle(request, now=now)
+    return request
+
+
+@transaction.atomic
+def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationRequest:
+    """Ask the providers for `lifetime_s` from now (-1: until terminated)."""
+    request = lock_request(request_id)
+    _refuse_if_ending(request)
+    organization = request.organization
+    chosen = set(request.subscriptions)
+    problem = lifetime_problem(
+        lifetime_s,
+        asks=[ask for ask in queries.asks(organization) if str(ask.subscription) in chosen],
+        policy=queries.policy(organization),
+    )
+    if problem:
+        raise Invalid("Nothing was changed. Correct one thing.", errors=[problem])
+    now = timezone.now()
+    request.lifetime_s = lifetime_s
+    request.save(update_fields=["lifetime_s"])
+    live = request.mitigations.filter(wanted=Wanted.ACTIVE).exclude(
+        status__in=(Status.REFUSED, Status.EXPIRED, Status.TERMINATED)
+    )
+    for mitigation in live:
+        mitigation.lifetime_s, mitigation.refresh_asked_at = lifetime_s, now
+        mitigation.save(update_fields=["lifetime_s", "refresh_asked_at"])
+        wake_on_commit(mitigation.subscription_id)
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.REQUEST_EXTENDED,
+        at=now,
+        request=request,
+        actor=actor,
+        data={"lifetime": lifetime_s},
+    )
+    return request
+
+
+@transaction.atomic
+def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> MitigationRequest:
+    """Tell every provider that filters how the attack looks from here (RFC 9132 section 4.4.3)."""
+    if attack_status not in EFFICACY:
+        message = f"Choose one of {', '.join(EFFICACY)}."
+        error = FieldError(field="attack_status", code="unknown-attack-status", message=message)
+        raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
+    request = lock_request(request_id)
+    _refuse_if_ending(request)
+    told = [
+        mitigation
+        for mitigation in request.mitigations.select_related("subscription__provider")
+        if mitigation.status in CONFIRMED and mitigation.wanted == Wanted.ACTIVE
+    ]
+    if not told:
+        raise Conflict(
+            "No provider has confirmed yet, so nobody can be told.", code="nobody-to-tell"
+        )
+    now = timezone.now()
+    for mitigation in told:
+        mitigation.efficacy, mitigation.efficacy_asked_at = EFFICACY[attack_status], now
+        mitigation.save(update_fields=["efficacy", "efficacy_asked_at"])
+        wake_on_commit(mitigation.subscription_id)
+        append_event(
+            organization_id=request.organization_id,
+            type=EventType.MITIGATION_EFFICACY,
+            at=now,
+            request=request,
+            mitigation=mitigation,
+            actor=actor,
+            data={"attack_status": attack_status, "answered": False},
+        )
+    return request
+
+
+@transaction.atomic
+def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
+    """A person has seen that the request ended. Repeating it changes nothing."""
+    request = lock_request(request_id)
+    if not request.is_over:
+        raise Conflict("This request has not ended yet.", code="not-ended")
+    if request.acknowledged_at:
+        return request
+    now = timezone.now()
+    request.acknowledged_at, request.acknowledged_by = now, actor
+    request.save(update_fields=["acknowledged_at", "acknowledged_by"])
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.REQUEST_ACKNOWLEDGED,
+        at=now,
+        request=request,
+        actor=actor,
+    )
+    return request
+
+
+def _refuse_if_ending(request: MitigationRequest) -> None:
+    if request.terminate_asked_by and request.terminate_asked_at:
+        who, when = request.terminate_asked_by.username, request.terminate_asked_at
+        raise Conflict(
+            f"{who} terminated this at {when:%H:%M:%S} UTC. Nothing more to do.", code="terminated"
+        )
+    if request.is_over:
+        raise Conflict("This request has ended. Request mitigation again.", code="ended")

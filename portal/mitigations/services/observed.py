@@ -1,0 +1,309 @@
+"""What the signal worker did and what providers said, written down once, each under the request's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from portal.mitigations.models import MAX_COUNTER, EventType, Mitigation, Wanted
+from portal.mitigations.services.advance import Step, advance, apply, lock_mitigation, settle
+from portal.mitigations.states import LIVE, Status, Trigger
+
+INDEFINITE: Final = -1
+MAX_REASON_KEPT: Final = 500
+WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
+"""How long after it was told a provider may still report that it filters."""
+MAX_SWEPT: Final = 500
+"""Rows one sweep looks at; the rest waits for the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderReport:
+    """One report of a provider about one mitigation, in the portal's words."""
+
+    dots_status: int | None
+    trigger: Trigger | None
+    lifetime_s: int | None = None
+    "remaining; -1 without end"
+    mitigation_start: datetime | None = None
+    bytes_dropped: int | None = None
+    pkts_dropped: int | None = None
+    bps_dropped: int | None = None
+    "BYTES per second"
+    pps_dropped: int | None = None
+    conflict: Mapping[str, Any] | None = None
+
+    @property
+    def counters(self) -> dict[str, int]:
+        counters = {
+            "bytes_dropped": self.bytes_dropped,
+            "pkts_dropped": self.pkts_dropped,
+            "bps_dropped": self.bps_dropped,
+            "pps_dropped": self.pps_dropped,
+        }
+        return {
+            name: min(value, MAX_COUNTER) for name, value in counters.items() if value is not None
+        }
+
+
+@transaction.atomic
+def record_sending(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
+    """Say, before the first datagram leaves, that it may have left; None when it is not wanted any more.
+
+    A worker that dies after this leaves a row that is sent again, never one that is thought unsent.
+    """
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over or mitigation.wanted != Wanted.ACTIVE:
+        return None
+    columns: dict[str, Any] = {"last_sent_at": now, "sends": mitigation.sends + 1}
+    if mitigation.sent_at is None:
+        columns["sent_at"] = now
+    event = EventType.MITIGATION_SENT if mitigation.sent_at is None else None
+    apply(mitigation, Step(mitigation_id=mitigation_id, columns=columns, event=event), now=now)
+    return mitigation
+
+
+def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
+    """So many more copies of a request left."""
+    Mitigation.objects.filter(pk=mitigation_id).update(sends=F("sends") + times, last_sent_at=now)
+
+
+def record_confirmed(
+    *,
+    mitigation_id: UUID,
+    lifetime_s: int | None,
+    now: datetime,
+    asked_at: datetime,
+    conflict: Mapping[str, Any] | None = None,
+) -> Mitigation | None:
+    """2.01 or 2.04: the provider holds it for `lifetime_s` from now. `asked_at`: when that PUT was begun."""
+    columns: dict[str, Any] = {
+        "last_heard_at": now,
+        "refreshed_at": asked_at,
+        "overdue_at": None,
+        "retry_at": None,
+        "refusal_code": "",
+        "refusal_reason": "",
+        "conflict": conflict,
+        "confirmed_at": now,
+    }
+    with transaction.atomic():
+        first = lock_mitigation(mitigation_id).confirmed_at
+        if first:
+            columns["confirmed_at"] = first
+        if lifetime_s is not None:
+            columns["expires_at"] = _ends(lifetime_s, now)
+        step = Step(
+            mitigation_id=mitigation_id,
+            trigger=Trigger.ACCEPTED,
+            columns=columns,
+            told={} if lifetime_s is None else {"lifetime": lifetime_s},
+        )
+        return advance(step, now=now)
+
+
+def _ends(lifetime_s: int, now: datetime) -> datetime | None:
+    return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
+
+
+@transaction.atomic
+def record_report(
+    *, mitigation_id: UUID, report: ProviderReport, now: datetime
+) -> Mitigation | None:
+    """A notification or an answer to a poll."""
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return None
+    columns: dict[str, Any] = {"last_heard_at": now, **report.counters}
+    if report.dots_status is not None:
+        columns["dots_status"] = report.dots_status
+    if report.lifetime_s is not None:
+        columns["expires_at"] = _ends(report.lifetime_s, now)
+    if report.mitigation_start is not None:
+        columns["mitigation_start"] = report.mitigation_start
+    if report.conflict is not None:
+        columns["conflict"] = report.conflict
+    if _goes_on_after_all(mitigation, report, now):
+        # A late copy of the request arrived after the DELETE and began it anew: tell it again.
+        columns["withdrawal_confirmed_at"] = None
+    if mitigation.confirmed_at is None:
+        # The 2.01 was lost, the report was not: it says as much.
+        columns |= {"confirmed_at": now, "overdue_at": None}
+    has_news = any(getattr(mitigation, name) != value for name, value in report.counters.items())
+    apply(
+        mitigation,
+        Step(mitigation_id=mitigation_id, trigger=report.trigger, columns=columns),
+        now=now,
+    )
+    if has_news:
+        counters = Step(
+            mitigation_id=mitigation_id, event=EventType.MITIGATION_COUNTERS, told=report.counters
+        )
+        apply(mitigation, counters, now=now)
+    settle(mitigation.request, now=now)
+    return mitigation
+
+
+def _goes_on_after_all(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
+    told_at = mitigation.withdrawal_confirmed_at
+    if told_at is None or now - told_at < WIND_DOWN_PATIENCE:
+        return False
+    return report.trigger not in (None, Trigger.WINDING_DOWN, Trigger.ENDED)
+
+
+def record_refused(
+    *,
+    mitigation_id: UUID,
+    code: str,
+    reason: str,
+    now: datetime,
+    conflict: Mapping[str, Any] | None = None,
+) -> Mitigation | None:
+    """A definite 4.xx: repeating it unchanged would not help."""
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.PROVIDER_REFUSED,
+        columns={
+            "last_heard_at": now,
+            "refusal_code": code,
+            "refusal_reason": _kept(reason),
+            "conflict": conflict,
+            # A refused refresh is not repeated at once; the next one is due by time.
+            "refreshed_at": now,
+        },
+        told={"code": code, "reason": _kept(reason)[:100]},
+        event=EventType.MITIGATION_REFUSED,
+    )
+    return advance(step, now=now)
+
+
+def record_unavailable(
+    *,
+    mitigation_id: UUID,
+    code: str,
+    reason: str,
+    retry_at: datetime,
+    now: datetime,
+    conflict: Mapping[str, Any] | None = None,
+) -> Mitigation | None:
+    """Not now: the provider named the time from which it may be asked again."""
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns={
+            "last_heard_at": now,
+            "refusal_code": code,
+            "refusal_reason": _kept(reason),
+            "retry_at": retry_at,
+            "conflict": conflict,
+        },
+        told={"code": code, "retry_at": retry_at.isoformat()},
+        event=EventType.MITIGATION_STATUS,
+    )
+    return advance(step, now=now)
+
+
+def _kept(reason: str) -> str:
+    clean = "".join(char if char.isprintable() else " " for char in reason)
+    return clean[:MAX_REASON_KEPT]
+
+
+def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
+    """4.04: the provider does not hold it. If it is wanted it is asked again, else it has ended."""
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.FORGOTTEN,
+        columns={"last_heard_at": now, "expires_at": None, "asked_at": now, "overdue_at": None},
+        told={"why": "forgotten"},
+    )
+    return advance(step, now=now)
+
+
+def record_superseded(
+    *, mitigation_id: UUID, conflict: Mapping[str, Any], now: datetime
+) -> Mitigation | None:
+    """The provider dropped it for a newer request of ours with the same targets."""
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.PROVIDER_WITHDREW,
+        columns={"last_heard_at": now, "wanted": Wanted.WITHDRAWN, "conflict": conflict},
+        told={"why": "superseded"},
+    )
+    return advance(step, now=now)
+
+
+def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
+    """2.02: the provider was told to stop; it may filter a little longer."""
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns={"last_heard_at": now, "withdrawal_confirmed_at": now},
+        told={"told": True},
+        event=EventType.MITIGATION_STATUS,
+    )
+    return advance(step, now=now)
+
+
+def record_efficacy_answered(
+    *, mitigation_id: UUID, asked_at: datetime, is_accepted: bool, now: datetime
+) -> Mitigation | None:
+    """The provider answered the efficacy update asked at `asked_at`, or stayed silent to the end."""
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns={"efficacy_answered_at": asked_at},
+        told={"answered": True, "accepted": is_accepted},
+        event=EventType.MITIGATION_EFFICACY,
+    )
+    return advance(step, now=now)
+
+
+def mark_overdue(*, now: datetime) -> int:
+    """Mark the mitigations nobody confirmed within their organization's patience; how many."""
+    # Patience differs per organization, so the database compares each row with its own.
+    pending = Mitigation.objects.filter(
+        status=Status.PENDING, overdue_at__isnull=True, wanted=Wanted.ACTIVE, asked_at__lt=now
+    ).values_list("pk", "asked_at", "organization__patience_s")[:MAX_SWEPT]
+    overdue = [
+        pk
+        for pk, asked_at, patience_s in pending
+        if asked_at + timedelta(seconds=patience_s) <= now
+    ]
+    return sum(_still_pending(pk, now) for pk in overdue)
+
+
+@transaction.atomic
+def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.status != Status.PENDING or mitigation.overdue_at is not None:
+        return False
+    apply(mitigation, Step(mitigation_id=mitigation_id, columns={"overdue_at": now}), now=now)
+    settle(mitigation.request, now=now)
+    return True
+
+
+def mark_expired(*, now: datetime) -> int:
+    """End, or ask again where it renews itself, what outlived its granted lifetime; how many."""
+    due = Mitigation.objects.filter(status__in=LIVE, expires_at__lte=now).values_list("pk")
+    return sum(_outlived(pk, now) for (pk,) in due[:MAX_SWEPT])
+
+
+@transaction.atomic
+def _outlived(mitigation_id: UUID, now: datetime) -> bool:
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over or mitigation.expires_at is None or mitigation.expires_at > now:
+        return False
+    renews = mitigation.request.auto_renew and mitigation.wanted == Wanted.ACTIVE
+    columns = {"expires_at": None, "asked_at": now, "overdue_at": None} if renews else {}
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.FORGOTTEN if renews else Trigger.LIFETIME_OVER,
+        columns=columns,
+        told={"why": "lifetime over"},
+    )
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return True

@@ -1,0 +1,194 @@
+"""The life of one provider's mitigation, and of a request. Everything that may change a status is here.
+
+Triggers say what happened, never where to go. The number behind a provider's word is the DOTS status (RFC 9132 Table 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from django.db import models
+
+from portal.core.errors import Conflict
+
+
+class Status(models.TextChoices):
+    """One provider's mitigation, in the portal's words (API.md)."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    MITIGATING = "mitigating"
+    ATTACK_STOPPED = "attack_stopped"
+    EXCEEDED = "exceeded"
+    STANDBY = "standby"
+    WITHDRAWN = "withdrawn"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+class Trigger(Enum):
+    """What happened to a mitigation."""
+
+    ACCEPTED = "the provider confirmed the request"
+    SETTING_UP = "the provider reports 1"
+    FILTERING = "the provider reports 2"
+    ATTACK_ENDED = "the provider reports 3"
+    CAPACITY_EXCEEDED = "the provider reports 4"
+    WINDING_DOWN = "the provider reports 5"
+    ENDED = "the provider reports 6"
+    PROVIDER_WITHDREW = "the provider reports 7"
+    ARMED = "the provider reports 8"
+    PROVIDER_REFUSED = "the provider refused for good"
+    FORGOTTEN = "the provider does not know the mitigation"
+    WITHDRAWAL_ASKED = "a person or the policy wants it ended"
+    DROPPED_UNSENT = "it was ended before anything left the portal"
+    LIFETIME_OVER = "the granted lifetime ran out"
+
+
+class RequestStatus(models.TextChoices):
+    """A request, derived from its mitigations."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    REQUESTING = "requesting"
+    IN_PROGRESS = "in_progress"
+    MITIGATING = "mitigating"
+    ATTACK_STOPPED = "attack_stopped"
+    FAILING = "failing"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+    EXPIRED = "expired"
+    DECLINED = "declined"
+
+
+class IllegalTransition(Conflict):
+    """The table of this module does not know this step."""
+
+    code = "illegal-transition"
+
+    def __init__(self, *, status: str, trigger: str) -> None:
+        super().__init__(f"{trigger} cannot happen to a mitigation that is {status}.")
+
+
+CONFIRMED: Final = (
+    Status.IN_PROGRESS,
+    Status.MITIGATING,
+    Status.ATTACK_STOPPED,
+    Status.EXCEEDED,
+    Status.STANDBY,
+)
+"""The provider holds it, as far as it last said."""
+
+TERMINAL: Final = (Status.TERMINATED, Status.REFUSED, Status.EXPIRED)
+LIVE: Final = tuple(status for status in Status if status not in TERMINAL)
+
+_REPORTS: Final = {
+    Trigger.SETTING_UP: Status.IN_PROGRESS,
+    Trigger.FILTERING: Status.MITIGATING,
+    Trigger.ATTACK_ENDED: Status.ATTACK_STOPPED,
+    Trigger.CAPACITY_EXCEEDED: Status.EXCEEDED,
+    Trigger.ARMED: Status.STANDBY,
+    Trigger.PROVIDER_WITHDREW: Status.WITHDRAWN,
+}
+
+TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
+    # What the provider reports is what is shown, from wherever we were.
+    **{
+        (status, trigger): reported
+        for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
+        for trigger, reported in _REPORTS.items()
+    },
+    (Status.PENDING, Trigger.ACCEPTED): Status.IN_PROGRESS,
+    (Status.WITHDRAWN, Trigger.ACCEPTED): Status.IN_PROGRESS,
+    # A refresh was confirmed: nothing changes but the lifetime.
+    **{(status, Trigger.ACCEPTED): status for status in CONFIRMED},
+    (Status.PENDING, Trigger.PROVIDER_REFUSED): Status.REFUSED,
+    # A refused refresh does not end what runs.
+    **{(status, Trigger.PROVIDER_REFUSED): status for status in (*CONFIRMED, Status.WITHDRAWN)},
+    # 5 without our asking: another client of the same identity withdrew it.
+    **{
+        (status, Trigger.WINDING_DOWN): Status.TERMINATING
+        for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
+    },
+    # 6 without our asking: the provider stopped by itself.
+    **{
+        (status, Trigger.ENDED): Status.WITHDRAWN
+        for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
+    },
+    # The provider lost it (a restart): it is asked again under the same mid.
+    **{(status, Trigger.FORGOTTEN): Status.PENDING for status in (Status.PENDING, *CONFIRMED)},
+    (Status.WITHDRAWN, Trigger.FORGOTTEN): Status.WITHDRAWN,
+    (Status.PENDING, Trigger.DROPPED_UNSENT): Status.TERMINATED,
+    **{
+        (status, Trigger.WITHDRAWAL_ASKED): Status.TERMINATING
+        for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN, Status.TERMINATING)
+    },
+    **{
+        (status, Trigger.LIFETIME_OVER): Status.EXPIRED
+        for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
+    },
+    # While it ends, late words about its life change nothing.
+    **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _REPORTS},
+    (Status.TERMINATING, Trigger.ACCEPTED): Status.TERMINATING,
+    (Status.TERMINATING, Trigger.PROVIDER_REFUSED): Status.TERMINATING,
+    (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
+    (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
+    (Status.TERMINATING, Trigger.FORGOTTEN): Status.TERMINATED,
+    # Nobody confirmed the end: the lifetime ran out meanwhile, and that is what is said.
+    (Status.TERMINATING, Trigger.LIFETIME_OVER): Status.EXPIRED,
+}
+
+
+def next_status(status: Status, trigger: Trigger) -> Status:
+    """The status after `trigger`; IllegalTransition when the table does not know the step."""
+    try:
+        return TRANSITIONS[status, trigger]
+    except KeyError:
+        raise IllegalTransition(status=status, trigger=trigger.name) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """What a request's status is derived from: one of its mitigations."""
+
+    status: Status
+    is_overdue: bool = False
+    "nobody confirmed it within the organization's patience"
+    is_given_up: bool = False
+    "the portal does not want it any more"
+
+
+_FAILED: Final = (Status.REFUSED, Status.WITHDRAWN)
+
+
+def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> RequestStatus:
+    """A request's status from its mitigations: the best that a provider confirmed."""
+    legs = tuple(legs)
+    statuses = {leg.status for leg in legs}
+    if is_termination_asked or all(leg.is_given_up for leg in legs):
+        is_over = statuses <= {*TERMINAL, Status.WITHDRAWN}
+        return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
+    if statuses & {Status.MITIGATING, Status.EXCEEDED}:
+        return RequestStatus.MITIGATING
+    if statuses & {Status.IN_PROGRESS, Status.STANDBY}:
+        return RequestStatus.IN_PROGRESS
+    if Status.ATTACK_STOPPED in statuses:
+        return RequestStatus.ATTACK_STOPPED
+    if any(leg.status == Status.PENDING and not leg.is_overdue for leg in legs):
+        return RequestStatus.REQUESTING
+    if Status.TERMINATING in statuses:
+        return RequestStatus.TERMINATING
+    if statuses & {Status.PENDING, *_FAILED}:
+        return RequestStatus.FAILING
+    return RequestStatus.EXPIRED if Status.EXPIRED in statuses else RequestStatus.TERMINATED
+
+
+REQUEST_TERMINAL: Final = (
+    RequestStatus.TERMINATED,
+    RequestStatus.EXPIRED,
+    RequestStatus.DECLINED,
+)

@@ -1,0 +1,203 @@
+"""The pages of an organization: parse, one access call, one service or query call, render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
+from portal.mitigations import pages, queries, services
+from portal.mitigations.access import request_for
+from portal.mitigations.forms import RequestForm
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.validation import check
+from portal.organizations.access import membership_for
+from portal.organizations.models import Membership, Role
+from portal.organizations.queries import memberships
+
+
+def _person(request: HttpRequest) -> User:
+    # The middleware let nobody else through.
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _member(request: HttpRequest, slug: str, role: Role = Role.VIEWER) -> Membership:
+    """The membership; a page that says no keeps the header of what the person may see."""
+    membership = membership_for(_person(request), slug)
+    request.membership = membership  # type: ignore[attr-defined]  # read by failed.html
+    return membership if membership.allows(role) else membership_for(membership.user, slug, role)
+
+
+def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The page; or, asked by a script for what changed, only those parts."""
+    if request.headers.get("HX-Request") and "parts" in request.GET:
+        parts = [part for part in request.GET["parts"].split(",") if part in pages.PARTS]
+        heard = pages.announcements(context["frame"].organization, request.GET.get("after", ""))
+        return render(
+            request,
+            "mitigations/parts.html",
+            {
+                **context,
+                "parts": [pages.PARTS[part] for part in parts],
+                "heard": heard,
+                "oob": True,
+            },
+        )
+    return render(request, template, context)
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    first = memberships(_person(request)).first()
+    if first is None:
+        return render(request, "mitigations/nowhere.html")
+    return redirect("mitigations:now", slug=first.organization.slug)
+
+
+@require_safe
+def now(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = _member(request, slug)
+    context = pages.now_page(membership, timezone.now(), order=request.GET.get("order", ""))
+    return _page(request, "mitigations/now.html", context)
+
+
+@require_safe
+def requests(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = _member(request, slug)
+    return render(
+        request,
+        "mitigations/requests.html",
+        pages.history_page(membership, timezone.now(), request.GET),
+    )
+
+
+@require_safe
+def request_page(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    membership = _member(request, slug)
+    asked = request_for(membership, request_id)
+    context = pages.request_page(membership, asked, timezone.now(), request.GET)
+    return _page(request, "mitigations/request.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = _member(request, slug, Role.OPERATOR)
+    if request.method == "GET":
+        return _form(request, membership, pages.fresh_form(membership.organization, request.GET))
+    form = RequestForm.typed(request.POST)
+    if "fix" in request.POST:
+        return _form(request, membership, _checked(membership, form.mended(request.POST["fix"])))
+    if "check" in request.POST:
+        context = pages.form_page(membership, _checked(membership, form), timezone.now())
+        return render(request, "mitigations/new_checked.html", {**context, "oob": True})
+    return _send(request, membership, form)
+
+
+def _form(
+    request: HttpRequest, membership: Membership, form: RequestForm, status: int = 200
+) -> HttpResponse:
+    context = pages.form_page(membership, form, timezone.now(), is_refused=status != 200)
+    return render(request, "mitigations/new.html", context, status=status)
+
+
+def _checked(membership: Membership, form: RequestForm) -> RequestForm:
+    """The form with what is wrong so far; a target that is still missing is not wrong yet."""
+    organization = membership.organization
+    submission, unread = form.submission()
+    try:
+        check(
+            submission,
+            resources=queries.verified_resources(organization),
+            asks=queries.asks(organization),
+            policy=queries.policy(organization),
+        )
+    except Invalid as error:
+        return form.with_errors([*unread, *(one for one in error.errors if one.field != "targets")])
+    return form.with_errors(unread)
+
+
+def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
+    submission, unread = form.submission()
+    if unread:
+        # One answer names everything: what cannot be read and what the check finds.
+        return _form(request, membership, pages.all_wrong(membership.organization, form), 400)
+    try:
+        sent = services.submit(
+            organization=membership.organization,
+            actor=_person(request),
+            submission=submission,
+            key=form.key,
+        )
+    except IdempotencyKeyReused:
+        return _form(request, membership, pages.used_again(form, str(uuid4())), 422)
+    except Invalid as error:
+        return _form(request, membership, form.with_errors(error.errors), 400)
+    return redirect(f"{sent.get_absolute_url()}#h")
+
+
+@require_http_methods(["GET", "POST"])
+def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    membership = _member(request, slug, Role.OPERATOR)
+    asked = request_for(membership, request_id)
+    if request.method == "POST":
+        return _act(
+            request, asked, lambda actor: services.terminate(request_id=asked.pk, actor=actor)
+        )
+    if asked.is_over or asked.terminate_asked_at:
+        return redirect(asked)
+    context = pages.request_page(membership, asked, timezone.now(), request.GET)
+    return render(request, "mitigations/terminate.html", context)
+
+
+@require_POST
+def extend(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    asked = request_for(_member(request, slug, Role.OPERATOR), request_id)
+    text = request.POST.get("lifetime", "")
+    lifetime_s = int(text) if text.lstrip("-").isdecimal() and len(text) < 12 else 0
+    return _act(
+        request,
+        asked,
+        lambda actor: services.extend(request_id=asked.pk, actor=actor, lifetime_s=lifetime_s),
+    )
+
+
+@require_POST
+def efficacy(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    asked = request_for(_member(request, slug, Role.OPERATOR), request_id)
+    said = request.POST.get("attack_status", "")
+    return _act(
+        request,
+        asked,
+        lambda actor: services.report_efficacy(
+            request_id=asked.pk, actor=actor, attack_status=said
+        ),
+    )
+
+
+@require_POST
+def acknowledge(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    asked = request_for(_member(request, slug, Role.OPERATOR), request_id)
+    return _act(
+        request, asked, lambda actor: services.acknowledge(request_id=asked.pk, actor=actor)
+    )
+
+
+def _act(
+    request: HttpRequest, asked: MitigationRequest, act: Callable[[User], MitigationRequest]
+) -> HttpResponse:
+    """Do it and show the request; what does not fit any more is said there, beside what happened."""
+    try:
+        act(_person(request))
+    except (Conflict, Invalid) as error:
+        said = error.errors[0].message if error.errors else error.message
+        messages.warning(request, said)
+    return redirect(f"{asked.get_absolute_url()}#h")

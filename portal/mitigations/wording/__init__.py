@@ -1,0 +1,95 @@
+"""The words of the portal: one table, read by pages, mail and push alike.
+
+Pure functions of plain facts and a moment. A sentence never says more than a provider confirmed, and says who said it.
+"""
+
+from __future__ import annotations
+
+from portal.mitigations.wording.facts import Asked, Leg, Look, Session
+from portal.mitigations.wording.headlines import headline, look, mark
+from portal.mitigations.wording.lanes import Step, tell, track
+from portal.mitigations.wording.leads import (
+    Act,
+    NextStep,
+    Question,
+    goes_to,
+    lead,
+    lifetime_sentence,
+    may_not_end,
+    next_step,
+    terminate_question,
+)
+from portal.mitigations.wording.refusals import refusal_sentence
+from portal.mitigations.wording.sessions import (
+    Say,
+    attack_says,
+    calm_says,
+    rank,
+    request_says,
+    session_look,
+    session_sentence,
+)
+from portal.mitigations.wording.table import (
+    FILTERING,
+    LOOKS,
+    REQUEST_LOOKS,
+    Face,
+    dropped_now,
+    face,
+    is_stale,
+)
+from portal.mitigations.wording.timeline import (
+    Announcement,
+    Entry,
+    Told,
+    announcement,
+    entry,
+    merged,
+    reports_entry,
+    silence_entry,
+)
+
+__all__ = [
+    "FILTERING",
+    "LOOKS",
+    "REQUEST_LOOKS",
+    "Act",
+    "Announcement",
+    "Asked",
+    "Entry",
+    "Face",
+    "Leg",
+    "Look",
+    "NextStep",
+    "Question",
+    "Say",
+    "Session",
+    "Step",
+    "Told",
+    "announcement",
+    "attack_says",
+    "calm_says",
+    "dropped_now",
+    "entry",
+    "face",
+    "goes_to",
+    "headline",
+    "is_stale",
+    "lead",
+    "lifetime_sentence",
+    "look",
+    "mark",
+    "may_not_end",
+    "merged",
+    "next_step",
+    "rank",
+    "refusal_sentence",
+    "reports_entry",
+    "request_says",
+    "session_look",
+    "session_sentence",
+    "silence_entry",
+    "tell",
+    "terminate_question",
+    "track",
+]

@@ -1,0 +1,90 @@
+"""What sentences are made from: plain facts, nothing of the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.mitigations.states import RequestStatus, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A status for the eye and the ear: its word, its own shape, its colour family."""
+
+    word: str
+    shape: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The connection to one provider."""
+
+    state: str
+    "up, connecting or down"
+    since: datetime | None = None
+    last_heard_at: datetime | None = None
+    detail: str = ""
+    "why it is not up, in words"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One provider's part of a request, as sentences need it."""
+
+    name: str
+    short: str
+    session: Session
+    status: Status | None = None
+    "None: not asked"
+    phone: str = ""
+    because: str = ""
+    sent_at: datetime | None = None
+    last_sent_at: datetime | None = None
+    sends: int = 0
+    overdue_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    mitigating_at: datetime | None = None
+    status_at: datetime | None = None
+    "when the present status was first reported, where known"
+    withdrawal_asked_at: datetime | None = None
+    withdrawal_confirmed_at: datetime | None = None
+    ended_at: datetime | None = None
+    last_heard_at: datetime | None = None
+    retry_at: datetime | None = None
+    "the provider asked not to be asked before"
+    refusal_code: str = ""
+    refusal: str = ""
+    "the reason in words, a whole sentence"
+    bytes_dropped: int | None = None
+    bps_dropped: int | None = None
+    "bytes per second"
+    pps_dropped: int | None = None
+    reference: str = ""
+    "what a provider's desk finds it by"
+
+    @property
+    def heard_at(self) -> datetime | None:
+        moments = [at for at in (self.last_heard_at, self.session.last_heard_at) if at is not None]
+        return max(moments, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as sentences need it; legs in the order they are asked, those not asked yet last."""
+
+    name: str
+    status: RequestStatus
+    legs: tuple[Leg, ...]
+    auto_renew: bool = True
+    ends_at: datetime | None = None
+    "None: unknown, or no end"
+    ended_at: datetime | None = None
+    patience_s: int = 10
+    declined_by: str = ""
+    declined_because: str = ""
+
+    @property
+    def asked(self) -> tuple[Leg, ...]:
+        return tuple(leg for leg in self.legs if leg.status is not None)

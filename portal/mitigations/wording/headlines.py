@@ -1,0 +1,212 @@
+"""The one sentence a request opens with: worst leg first, counted only when all agree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+
+from portal.core.formatting import NBSP, ago, listed, moment_minute
+from portal.mitigations.states import RequestStatus
+from portal.mitigations.wording.facts import Asked, Leg, Look
+from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, Face, face, is_stale
+
+_BAD_FIRST: Final = (
+    Face.REFUSED, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER, Face.PUT_OFF, Face.EXPIRED,
+    Face.NOT_TOLD,
+)  # fmt: skip
+_THEN: Final = (
+    Face.MITIGATING, Face.ATTACK_STOPPED, Face.ACCEPTED, Face.STANDBY, Face.REQUESTED, Face.NOT_SENT,
+    Face.TOLD, Face.TERMINATED,
+)  # fmt: skip
+_WORST_FIRST: Final = (*_BAD_FIRST, *_THEN)
+
+_CLAUSES: Final = {
+    # what one provider does, what several do
+    Face.REFUSED: ("refused", "refused"),
+    Face.WITHDRAWN: ("stopped by itself", "stopped by themselves"),
+    Face.EXCEEDED: ("is over capacity", "are over capacity"),
+    Face.NO_ANSWER: ("does not answer", "do not answer"),
+    Face.PUT_OFF: ("asked the portal to wait", "asked the portal to wait"),
+    Face.EXPIRED: ("was not renewed", "were not renewed"),
+    Face.NOT_TOLD: ("cannot be told yet", "cannot be told yet"),
+    Face.MITIGATING: ("reports it is filtering", "report they are filtering"),
+    Face.ATTACK_STOPPED: ("reports the attack has stopped", "report the attack has stopped"),
+    Face.ACCEPTED: ("accepted and is setting up", "accepted and are setting up"),
+    Face.STANDBY: ("holds the plan", "hold the plan"),
+    Face.REQUESTED: ("has not answered yet", "have not answered yet"),
+    Face.NOT_SENT: ("has not been asked yet", "have not been asked yet"),
+    Face.TOLD: ("is winding down", "are winding down"),
+    Face.TERMINATED: ("stopped", "stopped"),
+}
+
+
+def faces(legs: Iterable[Leg], now: datetime) -> dict[Face, list[Leg]]:
+    """The legs by face, worst first."""
+    order = {leg_face: rank for rank, leg_face in enumerate(_WORST_FIRST)}
+    ranked = sorted(
+        ((face(leg, now), leg) for leg in legs if leg.status is not None),
+        key=lambda pair: order[pair[0]],
+    )
+    return {
+        leg_face: [leg for _, leg in group]
+        for leg_face, group in groupby(ranked, key=lambda pair: pair[0])
+    }
+
+
+def everyone(count: int) -> str:
+    """The subject when all providers asked agree and there are several."""
+    return "both providers" if count == 2 else f"all {count}{NBSP}providers"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _verb(leg_face: Face, legs: Sequence[Leg], now: datetime) -> str:
+    words = _CLAUSES[leg_face][len(legs) > 1]
+    if all(is_stale(leg, now) for leg in legs):
+        # Old words look old: what was reported, not what is reported.
+        return re.sub(r"^reports? ", "last reported ", words)
+    return words
+
+
+def _subject(legs: Sequence[Leg], *, of: int) -> str:
+    if len(legs) == of and of > 1:
+        return _capital(everyone(of))
+    return listed([leg.short for leg in legs])
+
+
+def _clauses(asked: Asked, now: datetime) -> str:
+    """Worst leg first; counted only when all agree."""
+    groups = faces(asked.legs, now)
+    total = len(asked.asked)
+    parts = [
+        f"{_subject(legs, of=total)} {_verb(leg_face, legs, now)}"
+        for leg_face, legs in groups.items()
+    ]
+    return "; ".join(parts) + "."
+
+
+def _requesting(asked: Asked, now: datetime) -> str:
+    groups = faces(asked.legs, now)
+    if set(groups) == {Face.NOT_SENT}:
+        return "Nothing has been sent yet."
+    if set(groups) <= {Face.REQUESTED, Face.NOT_SENT} and not any(
+        leg.because for leg in groups[Face.REQUESTED]
+    ):
+        waiting = groups[Face.REQUESTED]
+        first = min(leg.sent_at for leg in waiting if leg.sent_at is not None)
+        subject = _subject(waiting, of=len(asked.asked))
+        if subject.endswith("providers"):
+            subject = subject[:1].lower() + subject[1:]
+        return f"Sent to {subject} {ago(first, now)}."
+    return "No provider has confirmed yet."
+
+
+def _mitigating(asked: Asked, now: datetime) -> str:
+    exceeded = faces(asked.legs, now).get(Face.EXCEEDED)
+    if exceeded:
+        return f"{listed([leg.short for leg in exceeded])} cannot stop all of the attack on {asked.name}."
+    return _clauses(asked, now)
+
+
+def _attack_stopped(asked: Asked, now: datetime) -> str:
+    groups = faces(asked.legs, now)
+    if set(groups) == {Face.ATTACK_STOPPED}:
+        legs = groups[Face.ATTACK_STOPPED]
+        verb = _verb(Face.ATTACK_STOPPED, legs, now).removesuffix(" the attack has stopped")
+        who = f"{'Providers' if len(legs) > 1 else legs[0].short} {verb}"
+        return f"{who} the attack has stopped. Filtering is still on."
+    return f"{_clauses(asked, now)} Filtering is still on."
+
+
+def _terminating(asked: Asked, now: datetime) -> str:
+    groups = faces(asked.legs, now)
+    untold = groups.get(Face.NOT_TOLD, [])
+    unreachable = [leg for leg in untold if leg.session.state != "up"]
+    if unreachable:
+        return f"{listed([leg.short for leg in unreachable])} cannot be told yet."
+    if untold:
+        return f"Telling {_object(untold)} to stop."
+    told = [leg for leg in asked.asked if leg.withdrawal_asked_at is not None and leg.sent_at]
+    if not told:
+        winding_down = groups.get(Face.TOLD, [])
+        return f"{listed([leg.short for leg in winding_down])} is winding down."
+    confirmed = [leg for leg in told if face(leg, now) == Face.TERMINATED]
+    headline = f"Told {_object(told)} to stop."
+    if not confirmed:
+        return headline
+    has = "have" if len(confirmed) > 1 else "has"
+    return f"{headline} {listed([leg.short for leg in confirmed])} {has} confirmed."
+
+
+def _object(legs: Sequence[Leg]) -> str:
+    return legs[0].short if len(legs) == 1 else everyone(len(legs))
+
+
+def _terminated(asked: Asked, now: datetime) -> str:
+    groups = faces(asked.legs, now)
+    confirmed = [leg for leg in groups.get(Face.TERMINATED, []) if leg.sent_at is not None]
+    sent = [leg for leg in asked.asked if leg.sent_at is not None]
+    if not sent:
+        return "Terminated. Nothing had been sent."
+    if not confirmed:
+        return "Terminated. No provider was filtering."
+    if len(confirmed) == len(sent) and len(confirmed) > 1:
+        return f"Terminated. {_capital(everyone(len(confirmed)))} confirmed."
+    return f"Terminated. {listed([leg.short for leg in confirmed])} confirmed."
+
+
+def _expired(asked: Asked, now: datetime) -> str:
+    at = moment_minute(asked.ended_at or asked.ends_at, now)
+    return f"The lifetime ran out{f' at {at}' if at else ''}. Nothing is asked any more."
+
+
+def _declined(asked: Asked, _now: datetime) -> str:
+    because = f": {asked.declined_because.rstrip('.')}" if asked.declined_because else ""
+    return f"{asked.declined_by or 'An approver'} declined this{because}. Nothing was sent."
+
+
+_HEADLINES: Final[dict[RequestStatus, Callable[[Asked, datetime], str]]] = {
+    RequestStatus.AWAITING_APPROVAL: lambda _asked, _now: (
+        "Nothing has been sent. Waiting for approval."
+    ),
+    RequestStatus.REQUESTING: _requesting,
+    RequestStatus.IN_PROGRESS: _clauses,
+    RequestStatus.MITIGATING: _mitigating,
+    RequestStatus.ATTACK_STOPPED: _attack_stopped,
+    RequestStatus.FAILING: lambda _asked, _now: "No provider has confirmed help. Still trying.",
+    RequestStatus.TERMINATING: _terminating,
+    RequestStatus.TERMINATED: _terminated,
+    RequestStatus.EXPIRED: _expired,
+    RequestStatus.DECLINED: _declined,
+}
+
+
+def headline(asked: Asked, now: datetime) -> str:
+    """The one true sentence a page opens with."""
+    return _HEADLINES[asked.status](asked, now)
+
+
+def look(asked: Asked, now: datetime) -> Look:
+    """The chip of a request."""
+    if asked.status == RequestStatus.MITIGATING and Face.EXCEEDED in faces(asked.legs, now):
+        return LOOKS[Face.EXCEEDED]
+    return REQUEST_LOOKS[asked.status]
+
+
+def mark(asked: Asked, now: datetime) -> Look:
+    """The large shape beside the headline: as the chip, but an unanswered request warns."""
+    by_face = faces(asked.legs, now)
+    if asked.status == RequestStatus.REQUESTING and set(by_face) & set(_BAD_FIRST):
+        return LOOKS[Face.NO_ANSWER]
+    if asked.status == RequestStatus.TERMINATING and unreachable(by_face.get(Face.NOT_TOLD, [])):
+        return LOOKS[Face.NO_ANSWER]
+    return look(asked, now)
+
+
+def unreachable(legs: Iterable[Leg]) -> list[Leg]:
+    return [leg for leg in legs if leg.session.state != "up"]

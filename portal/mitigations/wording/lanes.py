@@ -1,0 +1,224 @@
+"""The sentences and the track of one provider's lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from portal.core.formatting import (
+    NBSP,
+    amount,
+    bit_rate,
+    clock,
+    listed,
+    moment,
+    moment_minute,
+    packet_rate,
+    since,
+)
+from portal.mitigations.wording.facts import Leg
+from portal.mitigations.wording.table import LOOKS, Face, face, is_stale
+
+
+def _amounts(leg: Leg) -> str:
+    rates = [rate for rate in (bit_rate(leg.bps_dropped), packet_rate(leg.pps_dropped)) if rate]
+    total = amount(leg.bytes_dropped)
+    if not rates and not total:
+        return f"{leg.short} does not report amounts."
+    if not rates:
+        return f"{total} dropped so far."
+    return f"{' and '.join(rates)} dropped{f'; {total} so far' if total else ''}."
+
+
+def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
+    fact = f"Nothing has left the portal for {leg.short}."
+    if leg.session.state == "up":
+        return fact, "It is sent within seconds."
+    since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+    return fact, f"There is no connection{since_when}. It is sent as soon as there is one."
+
+
+def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.confirmed_at is not None:
+        return (
+            f"Asked again at {moment(leg.last_sent_at, now)}.",
+            f"{leg.short} no longer knew this request. Waiting for its answer.",
+        )
+    if leg.because:
+        return f"Asked because {leg.because}.", "Waiting for its first answer."
+    return f"Sent at {moment(leg.sent_at, now)}.", "Waiting for the first answer."
+
+
+def _no_answer(leg: Leg, _now: datetime) -> tuple[str, str]:
+    times = "once" if leg.sends <= 1 else f"{leg.sends}{NBSP}times"
+    return (
+        f"Sent {times}, no answer.",
+        "The portal keeps asking. It may be acting already: answers get lost when your link is full.",
+    )
+
+
+def _put_off(leg: Leg, _now: datetime) -> tuple[str, str]:
+    return f"Next try at {clock(leg.retry_at)}.", leg.refusal
+
+
+def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.session.state == "up":
+        return "Not told yet.", "The portal is telling it now. It may still be filtering."
+    since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+    return (
+        f"Not told yet: unreachable{since_when}.",
+        "It may still be filtering. The portal keeps trying.",
+    )
+
+
+def _told(leg: Leg, now: datetime) -> tuple[str, str]:
+    at = leg.withdrawal_confirmed_at
+    if at is None:
+        return (
+            "Winding down, and not because you asked.",
+            "It may filter a little longer.",
+        )
+    return (
+        f"Was told at {moment(at, now)} and is winding down.",
+        "It may filter a little longer.",
+    )
+
+
+def _refused(leg: Leg, now: datetime) -> tuple[str, str]:
+    at = moment(leg.ended_at or leg.last_heard_at, now)
+    return f"{leg.short} refused{f' at {at}' if at else ''}.", leg.refusal
+
+
+def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
+    at = moment(leg.status_at or leg.ended_at or leg.last_heard_at, now)
+    return (
+        f"{leg.short} stopped by itself{f' at {at}' if at else ''}.",
+        leg.refusal or "It gave no reason.",
+    )
+
+
+def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.sent_at is None:
+        return f"Nothing had been sent to {leg.short}.", ""
+    return f"Confirmed at {moment(leg.ended_at, now)} that it stopped.", ""
+
+
+_TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
+    Face.NOT_SENT: _not_sent,
+    Face.REQUESTED: _requested,
+    Face.PUT_OFF: _put_off,
+    Face.NO_ANSWER: _no_answer,
+    Face.ACCEPTED: lambda leg, now: (
+        f"Accepted at {moment(leg.confirmed_at, now)} and is setting up.",
+        "It does not filter yet.",
+    ),
+    Face.STANDBY: lambda _leg, _now: (
+        "Holds the plan.",
+        "It filters only when activated, or by itself if it loses contact with you under attack.",
+    ),
+    Face.MITIGATING: lambda leg, _now: ("Reports that it is filtering.", _amounts(leg)),
+    Face.ATTACK_STOPPED: lambda leg, _now: (
+        "No longer sees the attack.",
+        "Its filter stays until you terminate."
+        + (
+            f" {amount(leg.bytes_dropped)} dropped in all." if leg.bytes_dropped is not None else ""
+        ),
+    ),
+    Face.EXCEEDED: lambda leg, _now: (
+        "The attack is larger than it can filter.",
+        f"Part of it gets through. {_amounts(leg)}",
+    ),
+    Face.NOT_TOLD: _not_told,
+    Face.TOLD: _told,
+    Face.TERMINATED: _terminated,
+    Face.WITHDRAWN: _withdrawn,
+    Face.REFUSED: _refused,
+    Face.EXPIRED: lambda leg, now: (
+        f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
+        "It should have stopped filtering.",
+    ),
+}
+
+
+def tell(
+    leg: Leg, now: datetime, *, before: Sequence[Leg] = (), patience_s: int = 10
+) -> tuple[str, str]:
+    """A lane's sentence: the fact, and what it means to a tired person."""
+    leg_face = face(leg, now)
+    if leg_face == Face.NOT_ASKED:
+        if not before:
+            return "Not asked.", ""
+        first = listed([other.short for other in before], conjunction="or")
+        return (
+            "Not asked.",
+            f"It is asked if {first} refuses, is over capacity, withdraws,"
+            f" or does not answer within {patience_s}{NBSP}s.",
+        )
+    fact, rest = _TELL[leg_face](leg, now)
+    if leg_face == Face.REQUESTED and leg.because.endswith("did not answer"):
+        fact = f"Asked because {leg.because} within {patience_s}{NBSP}s."
+    if is_stale(leg, now) and leg.heard_at is not None:
+        rest = f"Nothing heard since {moment(leg.heard_at, now)}; that is from then."
+    return fact, rest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One of the four steps of a lane's track: confirmed facts, not progress."""
+
+    word: str
+    place: str
+    "past, here, lost or next"
+    shape: str
+    at: datetime | None = None
+    note: str = ""
+
+    @property
+    def spoken(self) -> str:
+        return {"past": "done: ", "here": "now: ", "next": "not yet: "}.get(self.place, "")
+
+
+_ODD_ENDS: Final = (
+    Face.ATTACK_STOPPED,
+    Face.EXCEEDED,
+    Face.WITHDRAWN,
+    Face.REFUSED,
+    Face.EXPIRED,
+    Face.STANDBY,
+)
+
+
+def track(leg: Leg, now: datetime) -> tuple[Step, ...]:
+    """Sent, Accepted, Mitigating, and the end it took."""
+    here = face(leg, now)
+    end = here if here in _ODD_ENDS else Face.TERMINATED
+    is_at_end = here == end
+    rows = (
+        ("Sent", leg.sent_at, here in (Face.REQUESTED, Face.PUT_OFF)),
+        ("Accepted", leg.confirmed_at, here == Face.ACCEPTED),
+        ("Mitigating", leg.mitigating_at, here == Face.MITIGATING),
+        (LOOKS[end].word, leg.ended_at or leg.status_at, is_at_end),
+    )
+    steps: list[Step] = []
+    for index, (word, at, is_here) in enumerate(rows):
+        is_last = index == len(rows) - 1
+        if is_here:
+            shape = LOOKS[here].shape
+            steps.append(Step(word=word, place="here", shape=shape, at=at))
+        elif at is not None and not is_last:
+            steps.append(Step(word=word, place="past", shape="disc-tick", at=at))
+        elif _is_lost(index, here, is_at_end=is_at_end, sent=leg.sent_at is not None):
+            note = "not confirmed" if here in (Face.NO_ANSWER, Face.REQUESTED) else ""
+            steps.append(Step(word=word, place="lost", shape="dashed-ring", note=note))
+        else:
+            steps.append(Step(word=word, place="next", shape="ring"))
+    return tuple(steps)
+
+
+def _is_lost(index: int, here: Face, *, is_at_end: bool, sent: bool) -> bool:
+    """Nobody confirmed this step though it is due, or a later one was reached."""
+    if here == Face.NO_ANSWER:
+        return index == 1
+    return is_at_end and sent and 0 < index < 3

@@ -1,0 +1,296 @@
+"""What stands under the headline, and the one next step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from portal.core.formatting import ago, bit_rate, clock, listed, moment, moment_minute, since
+from portal.mitigations.states import RequestStatus
+from portal.mitigations.wording.facts import Asked, Leg
+from portal.mitigations.wording.headlines import everyone, faces, unreachable
+from portal.mitigations.wording.table import FILTERING, Face, dropped_now, face, is_stale
+
+
+class Act(Enum):
+    """The next step a page may offer as its one filled button."""
+
+    CALL = "call"
+    TERMINATE = "terminate"
+    ACKNOWLEDGE = "acknowledge"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do now, and whom to call where that is it."""
+
+    act: Act
+    leg: Leg | None = None
+
+
+def next_step(asked: Asked, now: datetime) -> NextStep | None:
+    """The obvious next step for the state; None when waiting is right."""
+    by_face = faces(asked.legs, now)
+    silent = by_face.get(Face.NO_ANSWER, [])
+    untold = unreachable(by_face.get(Face.NOT_TOLD, []))
+    match asked.status:
+        case RequestStatus.REQUESTING if silent:
+            return _call(silent)
+        case RequestStatus.FAILING:
+            return _call(asked.asked)
+        case RequestStatus.MITIGATING if Face.EXCEEDED in by_face:
+            return _call(by_face[Face.EXCEEDED])
+        case RequestStatus.TERMINATING if untold:
+            return _call(untold)
+        case RequestStatus.ATTACK_STOPPED:
+            return NextStep(Act.TERMINATE)
+        case RequestStatus.TERMINATED:
+            return NextStep(Act.ACKNOWLEDGE)
+        case RequestStatus.EXPIRED:
+            return NextStep(Act.AGAIN)
+        case _:
+            return None
+
+
+def _call(legs: Iterable[Leg]) -> NextStep | None:
+    leg = next((leg for leg in legs if leg.phone), None)
+    return NextStep(Act.CALL, leg) if leg else None
+
+
+def lifetime_sentence(asked: Asked, now: datetime) -> str:
+    """What happens to the filtering if nobody does anything."""
+    if asked.auto_renew:
+        return "Filtering stays on and renews itself until you terminate it."
+    if asked.ends_at is None:
+        return "Filtering stays on until you terminate it."
+    return f"Filtering ends at {moment_minute(asked.ends_at, now)} unless you extend it."
+
+
+def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
+    """ "Together they drop 4.3 Gbit/s." as far as they report it."""
+    rate = dropped_now(legs, now)
+    if rate is None:
+        return ""
+    reporting = [leg for leg in legs if _is_dropping(leg, now)]
+    who = reporting[0].short if len(reporting) == 1 else "together they"
+    who = f"{who[:1].upper()}{who[1:]}"
+    if all(is_stale(leg, now) for leg in reporting):
+        return f"{who} last reported {bit_rate(rate)} dropped."
+    return f"{who} {'drops' if len(reporting) == 1 else 'drop'} {bit_rate(rate)}."
+
+
+def _is_dropping(leg: Leg, now: datetime) -> bool:
+    return leg.bps_dropped is not None and face(leg, now) in (Face.MITIGATING, Face.EXCEEDED)
+
+
+def lead(asked: Asked, now: datetime) -> str:
+    """One or two sentences that a hurried person may skip."""
+    parts = [*_LEADS.get(asked.status, _nothing)(asked, now), _silence(asked, now)]
+    return " ".join(part for part in parts if part)
+
+
+def _nothing(_asked: Asked, _now: datetime) -> list[str]:
+    return []
+
+
+def _silence(asked: Asked, now: datetime) -> str:
+    stale = [leg for leg in asked.asked if is_stale(leg, now) and leg.heard_at is not None]
+    if not stale:
+        return ""
+    heard = min(leg.heard_at for leg in stale if leg.heard_at is not None)
+    who = listed([leg.short for leg in stale])
+    of_whom = "it" if len(stale) == 1 else "them"
+    return f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from then."
+
+
+def _waiting(leg: Leg, now: datetime) -> str:
+    match face(leg, now):
+        case Face.NO_ANSWER:
+            return f"{leg.name} has not answered since {moment(leg.sent_at, now)}."
+        case Face.REQUESTED:
+            return f"{leg.short} was asked {ago(leg.sent_at, now)}."
+        case Face.NOT_SENT if leg.session.state == "up":
+            return f"It goes to {leg.short} within seconds."
+        case Face.NOT_SENT:
+            return f"There is no connection to {leg.short}{_since(leg, now)}; it is sent as soon as there is one."
+        case Face.PUT_OFF:
+            return f"{leg.short} can be asked again at {moment(leg.retry_at, now)}."
+        case Face.REFUSED:
+            return " ".join(
+                part
+                for part in (f"{leg.short} refused at {moment(leg.ended_at, now)}.", leg.refusal)
+                if part
+            )
+        case Face.WITHDRAWN:
+            return f"{leg.short} stopped by itself at {moment(leg.ended_at, now)}."
+        case Face.EXPIRED:
+            return f"{leg.short} was not renewed."
+        case _:
+            return ""
+
+
+def _since(leg: Leg, now: datetime) -> str:
+    return f" since {since(leg.session.since, now)}" if leg.session.since else ""
+
+
+def _keeps_asking(asked: Asked, now: datetime) -> str:
+    open_faces = (Face.NO_ANSWER, Face.REQUESTED, Face.PUT_OFF, Face.NOT_SENT)
+    pending = [leg for leg in asked.asked if face(leg, now) in open_faces]
+    if not pending:
+        return ""
+    whom = pending[0].short if len(pending) == 1 else "both" if len(pending) == 2 else "all of them"
+    return f"The portal keeps asking {whom}, also when you close this page."
+
+
+def _requesting(asked: Asked, now: datetime) -> list[str]:
+    waiting = [_waiting(leg, now) for leg in asked.asked]
+    if set(faces(asked.legs, now)) == {Face.REQUESTED} and not any(
+        leg.because for leg in asked.asked
+    ):
+        waiting = ["Nobody has confirmed it yet."]
+    return [*waiting, _keeps_asking(asked, now)]
+
+
+def _in_progress(asked: Asked, now: datetime) -> list[str]:
+    return [
+        "Nothing is filtered yet.",
+        *(_waiting(leg, now) for leg in asked.asked if face(leg, now) != Face.ACCEPTED),
+    ]
+
+
+def _mitigating(asked: Asked, now: datetime) -> list[str]:
+    by_face = faces(asked.legs, now)
+    over = by_face.get(Face.EXCEEDED, [])
+    other = [_waiting(leg, now) for leg in asked.asked if leg not in over]
+    also = by_face.get(Face.MITIGATING, [])
+    if over:
+        is_over = "It is" if len(over) == 1 else "They are"
+        reports = f"{listed([leg.short for leg in also])} filters too." if also else ""
+        return [f"{is_over} over capacity.", reports, *other, lifetime_sentence(asked, now)]
+    return [dropped_sentence(asked.asked, now), *other, lifetime_sentence(asked, now)]
+
+
+def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
+    known = [
+        f"{leg.short} since {moment(leg.status_at, now)}"
+        for leg in faces(asked.legs, now).get(Face.ATTACK_STOPPED, [])
+        if leg.status_at is not None
+    ]
+    first = f"{', '.join(known)}." if known else ""
+    until = (
+        "Until then filtering renews itself." if asked.auto_renew else lifetime_sentence(asked, now)
+    )
+    return [first, f"When {asked.name} looks right to you, terminate.", until]
+
+
+def _failing(asked: Asked, now: datetime) -> list[str]:
+    return [*(_waiting(leg, now) for leg in asked.asked), _keeps_asking(asked, now)]
+
+
+def _terminating(asked: Asked, now: datetime) -> list[str]:
+    untold = unreachable(faces(asked.legs, now).get(Face.NOT_TOLD, []))
+    if untold:
+        verb = "It may" if len(untold) == 1 else "They may"
+        return [
+            f"{verb} still be filtering. The portal keeps trying, also when you close this page."
+        ]
+    return ["Providers may filter a little longer, to avoid a second wave."]
+
+
+def _terminated(asked: Asked, now: datetime) -> list[str]:
+    confirmed = [
+        leg
+        for leg in faces(asked.legs, now).get(Face.TERMINATED, [])
+        if leg.sent_at is not None and leg.ended_at is not None
+    ]
+    if not confirmed:
+        return []
+    first, *others = confirmed
+    said = f"{first.short} confirmed at {moment(first.ended_at, now)}"
+    tail = [f"{leg.short} at {clock(leg.ended_at)}" for leg in others]
+    return [f"{', '.join([said, *tail])}."]
+
+
+_LEADS: Final[dict[RequestStatus, Callable[[Asked, datetime], list[str]]]] = {
+    RequestStatus.REQUESTING: _requesting,
+    RequestStatus.IN_PROGRESS: _in_progress,
+    RequestStatus.MITIGATING: _mitigating,
+    RequestStatus.ATTACK_STOPPED: _attack_stopped,
+    RequestStatus.FAILING: _failing,
+    RequestStatus.TERMINATING: _terminating,
+    RequestStatus.TERMINATED: _terminated,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What will happen if a request is terminated."""
+
+    title: str
+    points: tuple[str, ...]
+    keep: str
+    "the way back"
+    is_filtering: bool
+
+
+def terminate_question(asked: Asked, targets: Sequence[str], now: datetime) -> Question:
+    """Asked once, with numbers, before anything that filters is ended."""
+    sent = [leg for leg in asked.asked if leg.sent_at is not None]
+    filtering = [leg for leg in sent if face(leg, now) in FILTERING]
+    whom = listed([leg.short for leg in sent])
+    rate = dropped_now(asked.asked, now)
+    again = "You can request again at any time; providers may take a minute to start over."
+    if asked.status == RequestStatus.ATTACK_STOPPED:
+        title = "Terminate now that the attack has stopped?"
+    elif filtering:
+        title = "Terminate while the attack goes on?"
+    else:
+        title = "Terminate before any provider filters?"
+    points: list[str] = []
+    if sent:
+        verb = "is" if len(sent) == 1 else "are"
+        points.append(f"{whom} {verb} told to stop filtering {listed(targets)}.")
+    else:
+        points.append("Nothing has been sent yet, and nothing will be.")
+    if rate:
+        points.append(
+            _what_comes_through([leg for leg in filtering if _is_dropping(leg, now)], rate, now)
+        )
+    silent = faces(asked.legs, now).get(Face.NO_ANSWER, [])
+    if silent:
+        points.append(
+            f"{listed([leg.short for leg in silent])} may be filtering already: only the answer is missing."
+        )
+    points.append(again)
+    return Question(
+        title=title,
+        points=tuple(points),
+        keep="Keep filtering" if filtering else "Keep the request",
+        is_filtering=bool(filtering),
+    )
+
+
+def _what_comes_through(dropping: Sequence[Leg], rate: int, now: datetime) -> str:
+    then = "That traffic will reach you, usually within minutes."
+    if all(is_stale(leg, now) for leg in dropping):
+        return f"{dropped_sentence(dropping, now)} {then}"
+    who = f"{dropping[0].short} drops" if len(dropping) == 1 else "they drop"
+    return f"Right now {who} {bit_rate(rate)}. {then}"
+
+
+def colleagues(able: Sequence[str]) -> str:
+    """Who may do what a viewer may not."""
+    return f" {listed(able)} can." if able else ""
+
+
+def may_not_end(role: str, able: Sequence[str]) -> str:
+    return f"You can see this request but not end it: your role is {role}.{colleagues(able)}"
+
+
+def goes_to(names: Sequence[str]) -> str:
+    """Whom an efficacy answer reaches."""
+    return everyone(len(names)) if len(names) > 1 else names[0]

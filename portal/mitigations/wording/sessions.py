@@ -1,0 +1,145 @@
+"""The sentences of a connection to a provider, and of the Now page's first line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.core.formatting import ago, duration, listed, plural, since
+from portal.mitigations.wording.facts import Asked, Leg, Look, Session
+from portal.mitigations.wording.headlines import everyone, headline, look, mark
+from portal.mitigations.wording.leads import lead
+from portal.mitigations.wording.table import (
+    ANSWERS_LOST,
+    LOOKS,
+    SESSION_LOOKS,
+    STALE_AFTER,
+    Face,
+    face,
+)
+
+
+def session_look(session: Session, now: datetime) -> Look:
+    return ANSWERS_LOST if _answers_lost(session, now) else SESSION_LOOKS[session.state]
+
+
+def _answers_lost(session: Session, now: datetime) -> bool:
+    if session.state != "up" or session.last_heard_at is None:
+        return False
+    return now - session.last_heard_at > STALE_AFTER
+
+
+def session_sentence(session: Session, now: datetime) -> str:
+    if _answers_lost(session, now) and session.last_heard_at is not None:
+        silent = duration((now - session.last_heard_at).total_seconds())
+        return f"Requests still go out. Nothing heard for {silent}; usual when the link is full."
+    from_when = since(session.since, now)
+    match session.state:
+        case "up":
+            heard = (
+                f" Last heard {ago(session.last_heard_at, now)}." if session.last_heard_at else ""
+            )
+            return f"Since {from_when}.{heard}" if from_when else f"Connected.{heard}"
+        case "connecting":
+            why = f" {session.detail.rstrip('.')}." if session.detail else ""
+            return (f"Trying since {from_when}." if from_when else "Trying.") + why
+        case _:
+            reason = f": {session.detail.rstrip('.')}" if session.detail else ""
+            return f"Unreachable{f' since {from_when}' if from_when else ''}{reason}."
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """What a page opens with."""
+
+    look: Look
+    headline: str
+    lead: str
+
+
+def request_says(asked: Asked, now: datetime) -> Say:
+    return Say(mark(asked, now), headline(asked, now), lead(asked, now))
+
+
+def calm_says(providers: Sequence[tuple[str, Session]]) -> Say:
+    """Nothing is live: is help within reach?"""
+    if not providers:
+        return Say(
+            LOOKS[Face.NO_ANSWER],
+            "Not ready: there is no provider to ask.",
+            "Portal staff add providers. Under attack now, call the number below.",
+        )
+    up = [name for name, session in providers if session.state == "up"]
+    lost = [name for name, session in providers if session.state != "up"]
+    if not up:
+        return Say(
+            LOOKS[Face.NO_ANSWER],
+            "Not ready: no provider is connected.",
+            "Nothing is being mitigated. The portal keeps trying to connect; a request you send now waits for that.",
+        )
+    if lost:
+        are = "is" if len(lost) == 1 else "are"
+        return Say(
+            LOOKS[Face.NO_ANSWER],
+            f"Nothing is being mitigated. {listed(lost)} {are} not connected.",
+            f"{listed(up)} {'is' if len(up) == 1 else 'are'} connected and can be asked.",
+        )
+    who = f"{up[0]} is" if len(up) == 1 else f"{everyone(len(up)).capitalize()} are"
+    return Say(
+        SESSION_LOOKS["up"],
+        "Ready. Nothing is being mitigated.",
+        f"{who} connected.",
+    )
+
+
+def attack_says(live: Sequence[Asked], now: datetime) -> Say:
+    """The sentence of the worst live request, and a word on the others; `live` is worst first."""
+    worst, *others = live
+    first = request_says(worst, now)
+    sentence = first.headline
+    if others and worst.name not in sentence:
+        sentence = f"{worst.name}: {sentence}"
+    return Say(
+        first.look, sentence, " ".join(part for part in (first.lead, _others(others, now)) if part)
+    )
+
+
+def _others(others: Sequence[Asked], now: datetime) -> str:
+    if not others:
+        return ""
+    if len(others) == 1:
+        return f"Your other live request, {others[0].name}, is {look(others[0], now).word.lower()}{_at(others[0], now)}."
+    if len({look(other, now).word for other in others}) == 1:
+        return f"{plural(len(others), 'other request')} are {look(others[0], now).word.lower()}."
+    return f"{plural(len(others), 'other request')} are live."
+
+
+def _at(asked: Asked, now: datetime) -> str:
+    """At whom it is what its word says, when all who were asked agree."""
+    shared = {face(leg, now) for leg in asked.asked}
+    if shared != {Face.MITIGATING}:
+        return ""
+    names: list[Leg] = list(asked.asked)
+    return f" at {names[0].short if len(names) == 1 else everyone(len(names))}"
+
+
+_ORDER = (
+    # worst first: failing, over capacity, no answer, attack stopped, requesting, accepted, mitigating, terminating
+    "Failing",
+    "Awaiting approval",
+    "Over capacity",
+    "No answer",
+    "Attack stopped",
+    "Requesting",
+    "Accepted",
+    "Mitigating",
+    "Terminating",
+)
+
+
+def rank(asked: Asked, now: datetime) -> int:
+    """The place of a live request on the Now page; lower is worse."""
+    if asked.status == "requesting" and Face.NO_ANSWER in {face(leg, now) for leg in asked.asked}:
+        return _ORDER.index("No answer")
+    return _ORDER.index(look(asked, now).word)

@@ -1,0 +1,126 @@
+"""Every status once: its word, its shape, its colour family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.wording.facts import Leg, Look
+
+HEARTBEAT: Final = timedelta(seconds=30)
+STALE_AFTER: Final = 3 * HEARTBEAT
+
+
+class Face(Enum):
+    """A leg's status as people tell it apart: finer than the API's."""
+
+    NOT_ASKED = "not_asked"
+    NOT_SENT = "not_sent"
+    REQUESTED = "requested"
+    PUT_OFF = "put_off"
+    NO_ANSWER = "no_answer"
+    ACCEPTED = "accepted"
+    STANDBY = "standby"
+    MITIGATING = "mitigating"
+    ATTACK_STOPPED = "attack_stopped"
+    EXCEEDED = "exceeded"
+    NOT_TOLD = "not_told"
+    TOLD = "told"
+    TERMINATED = "terminated"
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+LOOKS: Final = {
+    Face.NOT_ASKED: Look("Not asked", "ring", "idle"),
+    Face.NOT_SENT: Look("Not sent yet", "dashed-ring", "idle"),
+    Face.REQUESTED: Look("Requested", "ring-dot", "idle"),
+    Face.PUT_OFF: Look("Requested", "ring-dot", "idle"),
+    Face.NO_ANSWER: Look("No answer", "triangle", "warn"),
+    Face.ACCEPTED: Look("Accepted", "half-disc", "info"),
+    Face.STANDBY: Look("Standby", "pause", "idle"),
+    Face.MITIGATING: Look("Mitigating", "shield", "good"),
+    Face.ATTACK_STOPPED: Look("Attack stopped", "flag", "done"),
+    Face.EXCEEDED: Look("Over capacity", "triangle", "warn"),
+    Face.NOT_TOLD: Look("Terminating", "arrow-ring", "idle"),
+    Face.TOLD: Look("Terminating", "arrow-ring", "idle"),
+    Face.TERMINATED: Look("Terminated", "square-tick", "idle"),
+    Face.WITHDRAWN: Look("Withdrawn", "octagon", "bad"),
+    Face.REFUSED: Look("Refused", "octagon", "bad"),
+    Face.EXPIRED: Look("Expired", "clock", "warn"),
+}
+
+REQUEST_LOOKS: Final = {
+    RequestStatus.AWAITING_APPROVAL: Look("Awaiting approval", "hourglass", "warn"),
+    RequestStatus.REQUESTING: Look("Requesting", "ring-dot", "idle"),
+    RequestStatus.IN_PROGRESS: LOOKS[Face.ACCEPTED],
+    RequestStatus.MITIGATING: LOOKS[Face.MITIGATING],
+    RequestStatus.ATTACK_STOPPED: LOOKS[Face.ATTACK_STOPPED],
+    RequestStatus.FAILING: Look("Failing", "octagon", "bad"),
+    RequestStatus.TERMINATING: LOOKS[Face.TOLD],
+    RequestStatus.TERMINATED: LOOKS[Face.TERMINATED],
+    RequestStatus.EXPIRED: LOOKS[Face.EXPIRED],
+    RequestStatus.DECLINED: Look("Declined", "square-tick", "idle"),
+}
+
+SESSION_LOOKS: Final = {
+    "up": Look("Connected", "disc-tick", "good"),
+    "connecting": Look("Connecting", "arrow-ring", "idle"),
+    "down": Look("Unreachable", "octagon", "bad"),
+}
+ANSWERS_LOST: Final = Look("Connected, answers lost", "triangle", "warn")
+
+STATUS_FACES: Final = {
+    Status.PENDING: Face.REQUESTED,
+    Status.TERMINATING: Face.TOLD,
+    Status.IN_PROGRESS: Face.ACCEPTED,
+    Status.MITIGATING: Face.MITIGATING,
+    Status.ATTACK_STOPPED: Face.ATTACK_STOPPED,
+    Status.EXCEEDED: Face.EXCEEDED,
+    Status.STANDBY: Face.STANDBY,
+    Status.WITHDRAWN: Face.WITHDRAWN,
+    Status.TERMINATED: Face.TERMINATED,
+    Status.REFUSED: Face.REFUSED,
+    Status.EXPIRED: Face.EXPIRED,
+}
+_CLAIMED: Final = (Face.ACCEPTED, Face.STANDBY, Face.MITIGATING, Face.ATTACK_STOPPED, Face.EXCEEDED)
+"""What is true only as far as the provider last said."""
+FILTERING: Final = (Face.MITIGATING, Face.EXCEEDED, Face.ATTACK_STOPPED)
+"""Traffic goes through the provider, as far as it last said."""
+
+
+def face(leg: Leg, now: datetime) -> Face:
+    if leg.status is None:
+        return Face.NOT_ASKED
+    if leg.status == Status.PENDING:
+        if leg.sent_at is None:
+            return Face.NOT_SENT
+        if leg.retry_at is not None and leg.retry_at > now:
+            return Face.PUT_OFF
+        is_overdue = leg.overdue_at is not None and leg.overdue_at <= now
+        return Face.NO_ANSWER if is_overdue else Face.REQUESTED
+    if leg.status == Status.TERMINATING:
+        is_told = leg.withdrawal_confirmed_at is not None or leg.withdrawal_asked_at is None
+        return Face.TOLD if is_told else Face.NOT_TOLD
+    return STATUS_FACES[leg.status]
+
+
+def is_stale(leg: Leg, now: datetime) -> bool:
+    """The provider said so, but has been silent for three heartbeats."""
+    if face(leg, now) not in _CLAIMED:
+        return False
+    return leg.heard_at is None or now - leg.heard_at > STALE_AFTER
+
+
+def dropped_now(legs: Iterable[Leg], now: datetime) -> int | None:
+    """Bytes per second that the filtering legs report together; None when none reports amounts."""
+    rates = [
+        leg.bps_dropped
+        for leg in legs
+        if leg.bps_dropped is not None and face(leg, now) in (Face.MITIGATING, Face.EXCEEDED)
+    ]
+    return sum(rates) if rates else None

@@ -1,0 +1,279 @@
+"""Who did what: one entry per event, in the words of the pages; and what is said aloud of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from portal.core.formatting import clock, clock_minute, duration, lifetime, listed, plural
+from portal.mitigations.models import EventType
+from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.wording.facts import Look
+from portal.mitigations.wording.refusals import refusal_sentence
+from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, SESSION_LOOKS, STATUS_FACES, Face
+
+PERSON: Final = Look("", "person", "idle")
+TO_PROVIDER: Final = Look("", "out", "idle")
+FROM_PROVIDER: Final = Look("", "in", "idle")
+
+_ATTACK_WORDS: Final = {
+    "under-attack": "still under attack",
+    "attack-successfully-mitigated": "the attack is mitigated",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One event, as sentences need it."""
+
+    at: datetime
+    type: EventType
+    data: Mapping[str, Any]
+    provider: str = ""
+    "short name"
+    actor: str = ""
+    request: str = ""
+    "the request's name"
+    reason: str = ""
+    "what the person wrote"
+    because: str = ""
+    asked_at: datetime | None = None
+    is_ours: bool = False
+    "the end was asked for by us"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the timeline: who did what, and a detail below."""
+
+    at: datetime
+    look: Look
+    what: str
+    detail: str = ""
+    merges: str = ""
+    "entries of the same moment with the same words become one"
+    provider: str = ""
+
+
+def _submitted(told: Told) -> Entry:
+    what = f"{told.actor} requested mitigation for {told.request}."
+    return Entry(at=told.at, look=PERSON, what=what, detail=told.reason)
+
+
+def _sent(told: Told) -> Entry:
+    detail = f"{told.because}." if told.because else ""
+    return Entry(
+        at=told.at,
+        look=TO_PROVIDER,
+        what=f"Sent to {told.provider}.",
+        detail=detail,
+        merges="Sent to {}.",
+        provider=told.provider,
+    )
+
+
+def _refused(told: Told) -> Entry:
+    code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
+    words = refusal_sentence(told.provider, code=code, reason=reason)
+    return Entry(
+        at=told.at, look=LOOKS[Face.REFUSED], what=f"{told.provider} refused.", detail=words
+    )
+
+
+def _efficacy(told: Told) -> Entry:
+    if not told.data.get("answered"):
+        words = _ATTACK_WORDS.get(str(told.data.get("attack_status")), "how it looks")
+        return Entry(
+            at=told.at,
+            look=PERSON,
+            what=f"{told.actor} told {told.provider}: {words}.",
+            merges=f"{told.actor} told {{}}: {words}.",
+            provider=told.provider,
+        )
+    heard = "received your answer" if told.data.get("accepted") else "did not take your answer"
+    return Entry(at=told.at, look=FROM_PROVIDER, what=f"{told.provider} {heard}.")
+
+
+def _extended(told: Told) -> Entry:
+    seconds = int(told.data.get("lifetime", 0))
+    until = lifetime(seconds) if seconds < 0 else f"for {lifetime(seconds)} from then"
+    return Entry(at=told.at, look=PERSON, what=f"{told.actor} extended the request {until}.")
+
+
+def _status(told: Told) -> Entry | None:
+    if told.data.get("told"):
+        return Entry(
+            at=told.at,
+            look=LOOKS[Face.TOLD],
+            what=f"{told.provider} was told to stop and is winding down.",
+            detail="It may filter a little longer, to avoid a second wave.",
+        )
+    if told.data.get("retry_at"):
+        retry_at = datetime.fromisoformat(str(told.data["retry_at"]))
+        return Entry(
+            at=told.at,
+            look=FROM_PROVIDER,
+            what=f"{told.provider} asked the portal to wait.",
+            detail=f"Next try at {clock(retry_at)}.",
+        )
+    status = Status(str(told.data["status"]))
+    words = _STATUS_WORDS.get(status)
+    if words is None or (status == Status.TERMINATING and told.is_ours):
+        return None
+    return Entry(
+        at=told.at,
+        look=LOOKS[STATUS_FACES[status]],
+        what=words.format(provider=told.provider),
+        detail=_status_detail(status, told),
+    )
+
+
+_STATUS_WORDS: Final = {
+    Status.PENDING: "{provider} no longer has this request.",
+    Status.IN_PROGRESS: "{provider} accepted.",
+    Status.MITIGATING: "{provider} reports it is filtering.",
+    Status.ATTACK_STOPPED: "{provider} reports the attack has stopped.",
+    Status.EXCEEDED: "{provider} reports it is over capacity.",
+    Status.STANDBY: "{provider} holds the plan.",
+    Status.WITHDRAWN: "{provider} stopped by itself.",
+    Status.TERMINATING: "{provider} is winding down.",
+    Status.TERMINATED: "{provider} confirmed that it stopped.",
+    Status.EXPIRED: "The lifetime at {provider} ran out.",
+}
+
+
+def _status_detail(status: Status, told: Told) -> str:
+    why = told.data.get("why")
+    if status == Status.PENDING:
+        return "The portal asks again."
+    if status == Status.WITHDRAWN and why == "superseded":
+        return "You already have a newer request for these addresses."
+    if status == Status.IN_PROGRESS and "lifetime" in told.data:
+        granted = int(told.data["lifetime"])
+        return "Granted without an end." if granted < 0 else f"Granted {lifetime(granted)}."
+    if status == Status.MITIGATING and told.asked_at is not None:
+        return f"{duration((told.at - told.asked_at).total_seconds())} after the request."
+    return ""
+
+
+def _request_status(told: Told) -> Entry | None:
+    status = RequestStatus(str(told.data["status"]))
+    words = {
+        RequestStatus.FAILING: "No provider has confirmed help.",
+        RequestStatus.EXPIRED: "The request ended: its lifetime ran out.",
+    }.get(status)
+    if words is None:
+        return None
+    detail = "The portal keeps trying." if status == RequestStatus.FAILING else ""
+    return Entry(at=told.at, look=REQUEST_LOOKS[status], what=words, detail=detail)
+
+
+_ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
+    EventType.REQUEST_SUBMITTED: _submitted,
+    EventType.REQUEST_STATUS: _request_status,
+    EventType.REQUEST_TERMINATE_REQUESTED: lambda told: Entry(
+        at=told.at, look=PERSON, what=f"{told.actor} terminated the request."
+    ),
+    EventType.REQUEST_EXTENDED: _extended,
+    EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
+        at=told.at, look=PERSON, what=f"{told.actor} marked the end as seen."
+    ),
+    EventType.MITIGATION_SENT: _sent,
+    EventType.MITIGATION_STATUS: _status,
+    EventType.MITIGATION_REFUSED: _refused,
+    EventType.MITIGATION_EFFICACY: _efficacy,
+    EventType.SESSION_UP: lambda told: Entry(
+        at=told.at, look=SESSION_LOOKS["up"], what=f"{told.provider} is connected."
+    ),
+    EventType.SESSION_DOWN: lambda told: Entry(
+        at=told.at, look=SESSION_LOOKS["down"], what=f"{told.provider} is unreachable."
+    ),
+}
+
+
+def entry(told: Told) -> Entry | None:
+    """An event in words; None for what the page shows elsewhere."""
+    words = _ENTRIES.get(told.type)
+    return words(told) if words else None
+
+
+def merged(entries: list[Entry]) -> list[Entry]:
+    """Neighbours that say the same of several providers within a second become one."""
+    kept: list[Entry] = []
+    names: list[str] = []
+    for one in entries:
+        last = kept[-1] if kept else None
+        if (
+            last
+            and one.merges
+            and last.merges == one.merges
+            and abs((last.at - one.at).total_seconds()) <= 1
+        ):
+            # Newest first: the earlier of the two names goes in front.
+            names.insert(0, one.provider)
+            kept[-1] = Entry(
+                at=last.at, look=last.look, what=one.merges.format(listed(names)), merges=one.merges
+            )
+        else:
+            names = [one.provider]
+            kept.append(one)
+    return kept
+
+
+def silence_entry(provider: str, overdue_at: datetime, patience_s: int, following: str) -> Entry:
+    """Patience ran out: nobody sent anything, so no event says it."""
+    return Entry(
+        at=overdue_at,
+        look=LOOKS[Face.NO_ANSWER],
+        what=f"{provider} has not answered for {duration(patience_s)}.",
+        detail=f"{following} is next in order." if following else "",
+    )
+
+
+def reports_entry(count: int, first: datetime, last: datetime) -> Entry:
+    """A run of counter reports, folded."""
+    reports = f"{plural(count, 'report')} of dropped traffic"
+    when = f" since {clock_minute(first)}" if count > 1 else ""
+    return Entry(at=last, look=FROM_PROVIDER, what=f"{reports}{when}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a screen reader is told of an event; urgent ones interrupt."""
+
+    text: str
+    is_urgent: bool = False
+
+
+def announcement(told: Told) -> Announcement | None:
+    """Status changes, ends, new requests. Never counters, rates, heartbeats."""
+    match told.type:
+        case EventType.REQUEST_SUBMITTED:
+            return Announcement(f"{told.actor} requested mitigation for {told.request}.")
+        case EventType.REQUEST_TERMINATE_REQUESTED:
+            return Announcement(f"{told.actor} terminated {told.request}.")
+        case EventType.REQUEST_STATUS:
+            is_failing = told.data.get("status") == RequestStatus.FAILING
+            text = f"{told.request}: no provider has confirmed help. Still trying."
+            return Announcement(text, is_urgent=True) if is_failing else None
+        case EventType.MITIGATION_REFUSED:
+            return Announcement(f"{told.provider}: refused.")
+        case EventType.MITIGATION_STATUS:
+            return _spoken_status(told)
+        case EventType.SESSION_UP | EventType.SESSION_DOWN:
+            state = "up" if told.type == EventType.SESSION_UP else "down"
+            return Announcement(f"{told.provider}: {SESSION_LOOKS[state].word.lower()}.")
+        case _:
+            return None
+
+
+def _spoken_status(told: Told) -> Announcement | None:
+    status = Status(str(told.data["status"]))
+    if told.data.get("told") or told.data.get("retry_at") or told.data.get("previous") == status:
+        return None
+    if status == Status.PENDING:
+        return Announcement(f"{told.provider}: asked again.")
+    word = LOOKS[STATUS_FACES[status]].word.lower()
+    return Announcement(f"{told.provider}: {word}.", is_urgent=status == Status.WITHDRAWN)

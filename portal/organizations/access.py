@@ -1,0 +1,37 @@
+"""The only way from a person and a slug to an organization."""
+
+from __future__ import annotations
+
+from portal.accounts.models import User
+from portal.core.errors import NotAllowed, NotFound
+from portal.organizations.models import Membership, Role
+
+
+def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membership:
+    """The membership, organization included. NotFound for outsiders, NotAllowed below `role`."""
+    try:
+        membership = Membership.objects.select_related("organization").get(
+            user=user,
+            user__is_active=True,
+            organization__slug=slug,
+            organization__is_active=True,
+        )
+    except Membership.DoesNotExist:
+        raise NotFound from None
+    if not membership.allows(role):
+        raise NotAllowed(_refusal(membership, role))
+    return membership
+
+
+def _refusal(membership: Membership, role: Role) -> str:
+    who = ", ".join(
+        Membership.objects.filter(
+            organization_id=membership.organization_id,
+            role__in=[able for able in Role if able.covers(role)],
+            user__is_active=True,
+        )
+        .order_by("user__username")
+        .values_list("user__username", flat=True)[:5]
+    )
+    able = f" Able to: {who}." if who else ""
+    return f"Your role is {membership.role}; this takes {role.value}.{able}"

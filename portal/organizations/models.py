@@ -1,0 +1,157 @@
+"""Tenants, the people in them, and what they may ask protection for."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+MIN_PATIENCE_S = 1
+MAX_PATIENCE_S = 600
+MIN_LIFETIME_S = 30
+MAX_LIFETIME_S = 2**32 - 1
+
+
+class Role(models.TextChoices):
+    """What a member may do. Each role may do what the ones before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def covers(self, needed: Role) -> bool:
+        ladder = list(Role)
+        return ladder.index(self) >= ladder.index(needed)
+
+
+class Organization(models.Model):
+    """A tenant: an enterprise, or a customer of whoever runs the portal."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=200)
+    is_active = models.BooleanField(default=True)
+    patience_s = models.PositiveIntegerField(default=10)
+    """How long one provider may stay silent before the next is asked."""
+    default_lifetime_s = models.PositiveBigIntegerField(default=3600)
+    max_lifetime_s = models.PositiveBigIntegerField(default=86400)
+    may_be_indefinite = models.BooleanField(default=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(patience_s__gte=MIN_PATIENCE_S, patience_s__lte=MAX_PATIENCE_S),
+                name="patience_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    default_lifetime_s__gte=MIN_LIFETIME_S,
+                    default_lifetime_s__lte=F("max_lifetime_s"),
+                    max_lifetime_s__lte=MAX_LIFETIME_S,
+                ),
+                name="lifetimes_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in an organization."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="memberships"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "user"], name="one_role_per_member"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="role_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} is {self.role} of {self.organization_id}"
+
+    def allows(self, role: Role) -> bool:
+        return Role(self.role).covers(role)
+
+    @property
+    def can_operate(self) -> bool:
+        return self.allows(Role.OPERATOR)
+
+
+class ResourceKind(models.TextChoices):
+    """What a protected resource is."""
+
+    PREFIX = "prefix"
+    FQDN = "fqdn"
+    URI = "uri"
+
+
+class ProtectedResource(models.Model):
+    """Something the organization may ask protection for, under the name people use for it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="resources"
+    )
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=8, choices=ResourceKind.choices)
+    value = models.CharField(max_length=255)
+    """In normal form: see portal.core.targets."""
+    verified_at = models.DateTimeField(null=True, blank=True)
+    """When portal staff confirmed that it is the organization's; null: not yet."""
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["organization", "name"], name="resource_name_once"),
+            models.UniqueConstraint(
+                fields=["organization", "kind", "value"], name="resource_value_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=ResourceKind.values), name="resource_kind_is_known"
+            ),
+        ]
+        indexes: ClassVar = [
+            # the picker: last used first
+            models.Index(fields=["organization", "-last_used_at"], name="resource_last_used"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.value})"
+
+    @property
+    def is_verified(self) -> bool:
+        return self.verified_at is not None
+
+
+class ResourceKey(models.Model):
+    """A key sent with a new resource: the same key and content give the same resource again."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    """SHA-256 of what was sent, in hexadecimal."""
+    resource = models.ForeignKey(ProtectedResource, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "user", "key"], name="one_resource_per_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

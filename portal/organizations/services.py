@@ -1,0 +1,161 @@
+"""Everything that changes an organization, its members and its resources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.broadcast import access_changed_on_commit
+from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
+from portal.core.targets import MAX_TARGET_LENGTH, TargetError, parse_fqdn, parse_prefix, parse_uri
+from portal.organizations.models import (
+    Membership,
+    Organization,
+    ProtectedResource,
+    ResourceKey,
+    ResourceKind,
+    Role,
+)
+
+MAX_RESOURCES: Final = 500
+MAX_RESOURCE_NAME_LENGTH: Final = 100
+MAX_KEY_LENGTH: Final = 200
+KEYS_KEPT_FOR: Final = timedelta(days=7)
+
+
+# Resources
+
+
+@transaction.atomic
+def add_resource(
+    *,
+    organization: Organization,
+    actor: User,
+    name: str,
+    kind: ResourceKind,
+    value: str,
+    key: str = "",
+) -> ProtectedResource:
+    """A resource nobody may use before portal staff verified it.
+
+    The same `key` and content of the same person give the same resource again.
+    """
+    # The organization's row is the lock: names, values, keys and the number of resources are its own.
+    Organization.objects.select_for_update().get(pk=organization.pk)
+    digest = _check_key(key, name, kind, value)
+    earlier = (
+        ResourceKey.objects.select_related("resource")
+        .filter(organization=organization, user=actor, key=key)
+        .first()
+    )
+    if earlier is not None:
+        if earlier.digest != digest:
+            raise IdempotencyKeyReused("This key was used for another resource. Use a new one.")
+        return earlier.resource
+    resource = _create_resource(organization, name, kind, value)
+    if key:
+        ResourceKey.objects.create(
+            organization=organization, user=actor, key=key, digest=digest, resource=resource
+        )
+    return resource
+
+
+def prune(*, now: datetime) -> None:
+    """Forget keys nobody will send again."""
+    ResourceKey.objects.filter(created_at__lte=now - KEYS_KEPT_FOR).delete()
+
+
+def _check_key(key: str, *content: str) -> str:
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."
+        raise Invalid(message, errors=[FieldError("Idempotency-Key", "not-a-key", message)])
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _create_resource(
+    organization: Organization, name: str, kind: ResourceKind, value: str
+) -> ProtectedResource:
+    own = ProtectedResource.objects.filter(organization=organization)
+    if own.count() >= MAX_RESOURCES:
+        raise Conflict(
+            f"{organization.name} has {MAX_RESOURCES} resources already; no more are kept.",
+            code="too-many-resources",
+        )
+    errors: list[FieldError] = []
+    normal = _normal_value(kind, value, errors)
+    same_value = own.filter(kind=kind, value=normal).first() if normal else None
+    if same_value is not None:
+        message = f"{normal} is kept already, under the name {same_value.name}."
+        errors.append(FieldError("value", "value-exists", message))
+    if own.filter(name=name).exists():
+        message = f"{organization.name} has a resource called {name} already. Choose another name."
+        errors.append(FieldError("name", "name-exists", message))
+    if errors:
+        raise Invalid("Nothing was kept. Correct what is named in errors.", errors=errors)
+    return ProtectedResource.objects.create(
+        organization=organization, name=name, kind=kind, value=normal
+    )
+
+
+def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> str:
+    if len(value) > MAX_TARGET_LENGTH:
+        message = f"This has {len(value)} characters; at most {MAX_TARGET_LENGTH} can be kept."
+        errors.append(FieldError("value", "too-long", message))
+        return ""
+    try:
+        match kind:
+            case ResourceKind.PREFIX:
+                return str(parse_prefix(value))
+            case ResourceKind.FQDN:
+                return parse_fqdn(value)
+            case ResourceKind.URI:
+                return parse_uri(value)
+    except TargetError as error:
+        errors.append(FieldError("value", error.code, error.message, error.fixes))
+        return ""
+
+
+@transaction.atomic
+def verify_resource(*, resource: ProtectedResource) -> ProtectedResource:
+    """Portal staff confirm that it is the organization's. The first time counts."""
+    locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
+    if locked.verified_at is None:
+        locked.verified_at = timezone.now()
+        locked.save(update_fields=["verified_at"])
+    return locked
+
+
+# Members
+
+
+@transaction.atomic
+def set_role(*, organization: Organization, user: User, role: Role) -> Membership:
+    """Make `user` a member, or change what the member may do."""
+    membership, _ = Membership.objects.update_or_create(
+        organization=organization, user=user, defaults={"role": role}
+    )
+    access_changed_on_commit(user.pk)
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, organization: Organization, user: User) -> None:
+    """Doing it twice is harmless."""
+    Membership.objects.filter(organization=organization, user=user).delete()
+    access_changed_on_commit(user.pk)
+
+
+@transaction.atomic
+def set_active(*, organization: Organization, is_active: bool) -> None:
+    """A suspended organization is closed to its members; what was asked for goes on."""
+    Organization.objects.filter(pk=organization.pk).update(is_active=is_active)
+    for user_id in Membership.objects.filter(organization=organization).values_list(
+        "user_id", flat=True
+    ):
+        access_changed_on_commit(user_id)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from portal.core.admin import site
+from portal.core.errors import PortalError
+from portal.providers import services
+from portal.providers.models import Provider, Subscription, Transport
+
+
+class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Transports as boxes to tick, not as JSON."""
+
+    transports = forms.MultipleChoiceField(
+        choices=Transport.choices, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = Provider
+        fields = "__all__"  # noqa: DJ007 — staff see every field of a provider; none is secret
+
+
+@admin.register(Provider, site=site)
+class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Who mitigates upstream."""
+
+    form = ProviderForm
+    list_display = ("name", "phone", "host", "port", "server_name")
+    search_fields = ("name",)
+
+
+class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Keys go in and never come out."""
+
+    new_certificate_chain = forms.CharField(
+        label="Client certificate (PEM)", widget=forms.Textarea, required=False, strip=True
+    )
+    new_private_key = forms.CharField(
+        label="Its private key (PEM)", widget=forms.Textarea, required=False, strip=True
+    )
+
+    class Meta:
+        model = Subscription
+        fields = ("organization", "provider", "priority", "enabled")
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        given = [cleaned.get("new_certificate_chain"), cleaned.get("new_private_key")]
+        if any(given) != all(given):
+            raise forms.ValidationError("Give the certificate together with its key.")
+        if self.instance._state.adding and not all(given):
+            raise forms.ValidationError("A new subscription needs a certificate and its key.")
+        identity = self.identity()
+        if identity is not None:
+            try:
+                services.check_identity(identity)
+            except PortalError as error:
+                raise forms.ValidationError(error.message) from error
+        return cleaned
+
+    def identity(self) -> services.Identity | None:
+        if not self.cleaned_data.get("new_private_key"):
+            return None
+        return services.Identity(
+            certificate_chain=self.cleaned_data["new_certificate_chain"].encode(),
+            private_key=self.cleaned_data["new_private_key"].encode(),
+        )
+
+
+@admin.register(Subscription, site=site)
+class SubscriptionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+    """Who may ask whom."""
+
+    form = SubscriptionForm
+    list_display = ("organization", "provider", "priority", "enabled", "session_state")
+    list_filter = ("organization", "provider", "session_state")
+    list_select_related = ("organization", "provider")
+    readonly_fields = (
+        "cuid",
+        "certificate_chain",
+        "session_state",
+        "session_transport",
+        "session_since",
+        "last_heard_at",
+        "session_detail",
+    )
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Subscription | None = None
+    ) -> tuple[str, ...]:
+        return ("organization", "provider", *self.readonly_fields) if obj else self.readonly_fields
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Subscription,
+        form: SubscriptionForm,
+        change: bool,  # noqa: FBT001 — Django's signature
+    ) -> None:
+        identity = form.identity()
+        if not change and identity is not None:
+            created = services.subscribe(
+                organization=obj.organization,
+                provider=obj.provider,
+                identity=identity,
+                priority=obj.priority,
+            )
+            obj.pk = created.pk
+            return
+        services.set_order(subscription=obj, priority=obj.priority, enabled=obj.enabled)
+        if identity is not None:
+            services.replace_certificate(subscription=obj, identity=identity)

@@ -1,0 +1,122 @@
+"""Who mitigates upstream, and each organization's right to ask them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from portal.organizations.models import Organization
+
+MAX_PORT = 65535
+DEFAULT_SIGNAL_PORT = 4646
+
+
+class Transport(models.TextChoices):
+    """How the portal may reach a provider."""
+
+    DTLS = "dtls"
+    TLS = "tls"
+
+
+def default_transports() -> list[str]:
+    return [Transport.DTLS.value]
+
+
+class Provider(models.Model):
+    """A mitigation provider: where its server is, how it proves itself, what it can take."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    short_name = models.CharField(max_length=40)
+    phone = models.CharField(max_length=40)
+    """Its operations desk, for when the network cannot help."""
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField(default=DEFAULT_SIGNAL_PORT)
+    server_name = models.CharField(max_length=253)
+    """The name its certificate must carry."""
+    transports = models.JSONField(default=default_transports)
+    trust_anchors = models.TextField()
+    """PEM."""
+    max_lifetime_s = models.PositiveBigIntegerField(null=True, blank=True)
+    """Null: not known."""
+    max_targets = models.PositiveIntegerField(null=True, blank=True)
+    """Null: not known."""
+    may_be_indefinite = models.BooleanField(default=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(port__gte=1, port__lte=MAX_PORT), name="provider_port_in_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SessionState(models.TextChoices):
+    """What the signal worker last knew about the session."""
+
+    UP = "up"
+    CONNECTING = "connecting"
+    DOWN = "down"
+
+
+class Subscription(models.Model):
+    """An organization's right to use a provider: one client identity, one session."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="subscriptions"
+    )
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="subscriptions")
+    priority = models.PositiveSmallIntegerField(default=1)
+    """1 is asked first."""
+    enabled = models.BooleanField(default=True)
+    cuid = models.CharField(max_length=64)
+    certificate_chain = models.TextField()
+    """PEM, the client's own certificate first."""
+    private_key = models.BinaryField()
+    """PEM, encrypted (portal.core.secrets)."""
+    next_mid = models.PositiveBigIntegerField(default=1)
+    """The next number never used with this cuid."""
+
+    session_state = models.CharField(
+        max_length=12, choices=SessionState.choices, default=SessionState.DOWN
+    )
+    session_transport = models.CharField(max_length=8, blank=True)
+    session_since = models.DateTimeField(null=True, blank=True)
+    last_heard_at = models.DateTimeField(null=True, blank=True)
+    session_detail = models.CharField(max_length=300, blank=True)
+
+    owner = models.CharField(max_length=100, blank=True, default="")
+    """The signal worker that holds the session."""
+    lease_until = models.DateTimeField(null=True, blank=True)
+    """Its claim ends then unless renewed."""
+
+    class Meta:
+        ordering: ClassVar = ["priority", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "provider"], name="one_subscription_per_provider"
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "priority"], name="one_subscription_per_priority"
+            ),
+            # A provider tells its clients apart by cuid: two of ours may never share one.
+            models.UniqueConstraint(fields=["provider", "cuid"], name="one_client_per_cuid"),
+            models.CheckConstraint(
+                condition=Q(session_state__in=SessionState.values), name="session_state_is_known"
+            ),
+        ]
+        indexes: ClassVar = [
+            # the worker that looks for subscriptions nobody holds
+            models.Index(fields=["enabled", "lease_until"], name="subscription_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} at {self.provider_id}"

@@ -1,0 +1,18 @@
+"""Reads, the organization first."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+
+
+def subscriptions(organization: Organization) -> QuerySet[Subscription]:
+    """In the order in which they are asked; private keys stay in the database."""
+    return (
+        Subscription.objects.filter(organization=organization)
+        .select_related("provider")
+        .defer("private_key", "certificate_chain", "provider__trust_anchors")
+        .order_by("priority", "pk")
+    )

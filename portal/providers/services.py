@@ -1,0 +1,105 @@
+"""Everything that changes an organization's right to use a provider."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+from django.db import transaction
+
+from portal.core import secrets
+from portal.core.errors import Conflict, FieldError, Invalid
+from portal.core.wake import wake_on_commit
+from portal.organizations.models import Organization
+from portal.providers.models import Provider, Subscription
+
+CUID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A client certificate with its key, both PEM. Only ever in memory."""
+
+    certificate_chain: bytes
+    private_key: bytes
+
+    def __repr__(self) -> str:
+        return "Identity(…)"
+
+
+@transaction.atomic
+def subscribe(
+    *, organization: Organization, provider: Provider, identity: Identity, priority: int
+) -> Subscription:
+    """Let the organization use the provider under this identity."""
+    cuid = check_identity(identity)
+    taken = Subscription.objects.filter(organization=organization)
+    if taken.filter(provider=provider).exists():
+        raise Conflict(f"{organization.name} has a subscription to {provider.name} already.")
+    if taken.filter(priority=priority).exists():
+        message = f"Another provider of {organization.name} has priority {priority} already."
+        raise Invalid(message, errors=[FieldError("priority", "priority-exists", message)])
+    if Subscription.objects.filter(provider=provider, cuid=cuid).exists():
+        message = f"This certificate is used with {provider.name} already."
+        raise Invalid(message, errors=[FieldError("certificate_chain", "identity-exists", message)])
+    subscription = Subscription.objects.create(
+        organization=organization,
+        provider=provider,
+        priority=priority,
+        cuid=cuid,
+        certificate_chain=identity.certificate_chain.decode("ascii"),
+        private_key=secrets.encrypt(identity.private_key),
+    )
+    wake_on_commit(subscription.pk)
+    return subscription
+
+
+def replace_certificate(*, subscription: Subscription, identity: Identity) -> None:
+    """The certificate was renewed; the cuid stays, so that running mitigations stay ours."""
+    check_identity(identity)
+    with transaction.atomic():
+        Subscription.objects.filter(pk=subscription.pk).update(
+            certificate_chain=identity.certificate_chain.decode("ascii"),
+            private_key=secrets.encrypt(identity.private_key),
+        )
+        wake_on_commit(subscription.pk)
+
+
+@transaction.atomic
+def set_order(*, subscription: Subscription, priority: int, enabled: bool) -> None:
+    """When the provider is asked, and whether at all."""
+    Subscription.objects.filter(pk=subscription.pk).update(priority=priority, enabled=enabled)
+    wake_on_commit(subscription.pk)
+
+
+def private_key_of(subscription: Subscription) -> bytes:
+    """PEM, in clear. For the signal worker alone."""
+    return secrets.decrypt(subscription.private_key)
+
+
+def check_identity(identity: Identity) -> str:
+    """The cuid of the certificate; Invalid when the key is not its own.
+
+    The first 16 bytes of the SHA-256 of the certificate's public key (RFC 9132 section 4.4.1).
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(identity.certificate_chain)
+        key = load_pem_private_key(identity.private_key, password=None)
+    except (ValueError, TypeError):
+        message = "This is not a PEM certificate with its own unencrypted PEM key."
+        raise Invalid(
+            message, errors=[FieldError("certificate_chain", "not-an-identity", message)]
+        ) from None
+    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != public:
+        message = "The key does not belong to the certificate."
+        raise Invalid(message, errors=[FieldError("private_key", "not-its-key", message)])
+    digest = hashlib.sha256(public).digest()[:CUID_BYTES]
+    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")

@@ -1,0 +1,75 @@
+"""Who may hold a socket open: asked before it opens, and again for as long as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.cookie import parse_cookie
+from django.http.request import validate_host
+
+from portal.accounts import access
+from portal.accounts.models import User
+from portal.core.errors import NotSignedIn
+from portal.organizations.access import membership_for
+from portal.organizations.models import Membership
+
+DEVELOPMENT_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """What came with the handshake: a device's token, or a page's session."""
+
+    token: str = ""
+    session_key: str = ""
+
+    def __repr__(self) -> str:
+        return "Credential(…)"
+
+
+def credential_of(scope: Mapping[str, Any]) -> Credential:
+    """NotSignedIn when there is none, or when it came from another site's page."""
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    scheme, _, token = headers.get(b"authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return Credential(token=token.strip())
+    session_key = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
+    # A browser sends the cookie along from any site: the origin tells whose page it is.
+    if not session_key or not _is_own_page(headers.get(b"origin", ""), headers.get(b"host", "")):
+        raise NotSignedIn("Sign in first.")
+    return Credential(session_key=session_key)
+
+
+def admit(credential: Credential, slug: str) -> Membership:
+    """The membership it stands for. NotSignedIn, or NotFound for whoever is no member."""
+    user = _person(credential)
+    if user is None:
+        raise NotSignedIn("Sign in first.")
+    return membership_for(user, slug)
+
+
+def _person(credential: Credential) -> User | None:
+    if credential.session_key:
+        return access.user_of_session(credential.session_key)
+    token = access.token_for(credential.token)
+    return token.user if token else None
+
+
+def _is_own_page(origin: str, host: str) -> bool:
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    try:
+        parts = urlsplit(origin)
+        own_name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    allowed = settings.ALLOWED_HOSTS or (DEVELOPMENT_HOSTS if settings.DEBUG else [])
+    return (
+        parts.scheme in {"http", "https"}
+        and parts.netloc.lower() == host.lower()
+        and validate_host(f"[{own_name}]" if ":" in own_name else own_name, allowed)
+    )

@@ -1,0 +1,196 @@
+"""The event socket: everything after a number from the table, then live, without a hole or a repeat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter, deque
+from typing import Any, Final
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
+from redis.exceptions import RedisError
+
+from portal.core.broadcast import organization_group, user_group
+from portal.core.errors import NotSignedIn, PortalError
+from portal.mitigations import queries
+from portal.organizations.models import Membership
+from portal.realtime.access import admit, credential_of
+
+logger = logging.getLogger(__name__)
+
+CLOSE_MALFORMED: Final = 4400
+CLOSE_NOT_SIGNED_IN: Final = 4401
+CLOSE_NOT_A_MEMBER: Final = 4403
+CLOSE_NO_SUCH_SOCKET: Final = 4404
+CLOSE_TOO_MANY: Final = 4429
+CLOSE_TRY_AGAIN: Final = 1013
+
+LOOK_AGAIN_S: Final = 3.0
+"""How long a lost broadcast, or an access that ended unnoticed, can last."""
+PENDING_EVENTS: Final = 100
+"""Live events kept for a slow reader. What falls out is read from the table again."""
+REPLAY_BATCH: Final = 200
+SEND_TIMEOUT_S: Final = 10.0
+JOIN_TIMEOUT_S: Final = 2.0
+SOCKETS_PER_PERSON: Final = 20
+"""In one process."""
+MAX_SEQ_DIGITS: Final = 18
+
+_open_sockets: Counter[UUID] = Counter()
+
+
+class NoSuchSocket(AsyncWebsocketConsumer):
+    """Whatever else somebody tries to open."""
+
+    async def connect(self) -> None:
+        await self.close(CLOSE_NO_SUCH_SOCKET)
+
+
+class EventSocket(AsyncWebsocketConsumer):
+    """One open page or program of a member. It only ever sends."""
+
+    async def connect(self) -> None:
+        self._user_id: UUID | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._slug: str = self.scope["url_route"]["kwargs"]["slug"]
+        after = _after(self.scope["query_string"])
+        if after is None:
+            return await self.close(CLOSE_MALFORMED)
+        try:
+            self._credential = credential_of(self.scope)
+            membership = await self._admit()
+        except PortalError as error:
+            return await self.close(_close_code(error))
+        if _open_sockets[membership.user_id] >= SOCKETS_PER_PERSON:
+            return await self.close(CLOSE_TOO_MANY)
+        await self._open(membership, after)
+        return None
+
+    async def _open(self, membership: Membership, after: int) -> None:
+        self._user_id = membership.user_id
+        _open_sockets[membership.user_id] += 1
+        self._organization_id = membership.organization_id
+        self._groups = (
+            organization_group(membership.organization_id),
+            user_group(membership.user_id),
+        )
+        # A number from another life of the installation would silence the socket.
+        self._sent = min(after, await self._last_seq(membership))
+        self._pending: deque[dict[str, Any]] = deque(maxlen=PENDING_EVENTS)
+        self._news = asyncio.Event()
+        self._look_again = True
+        self._has_joined = False
+        self._is_over = False
+        await self.accept()
+        self._pump = asyncio.create_task(self._keep_sending())
+
+    async def disconnect(self, code: int) -> None:
+        if self._user_id is None:
+            return
+        self._is_over = True
+        _open_sockets[self._user_id] -= 1
+        if not _open_sockets[self._user_id]:
+            del _open_sockets[self._user_id]
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.wait([self._pump])
+        if self._has_joined:
+            for group in self._groups:
+                await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        await self.close(CLOSE_MALFORMED)
+
+    # From the channel layer. Quick, so that its own buffer never fills.
+
+    async def event(self, message: dict[str, Any]) -> None:
+        self._pending.append(message["event"])
+        self._news.set()
+
+    async def access_changed(self, message: dict[str, Any]) -> None:
+        self._look_again = True
+        self._news.set()
+
+    # The only sender.
+
+    async def _keep_sending(self) -> None:
+        code = CLOSE_TRY_AGAIN
+        try:
+            while True:
+                if self._look_again:
+                    await self._admit()
+                    # Joined before the table is read: nothing can fall between the two.
+                    await self._join()
+                    await self._send_from_table()
+                    self._look_again = False
+                await self._send_pending()
+                await self._wait_for_news()
+        except PortalError as error:
+            code = _close_code(error)
+        except (DatabaseError, TimeoutError) as error:
+            logger.warning("event socket of %s closed: %s", self._user_id, error)
+        finally:
+            if not self._is_over:
+                await self.close(code)
+
+    async def _join(self) -> None:
+        if self._has_joined:
+            return
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                for group in self._groups:
+                    await self.channel_layer.group_add(group, self.channel_name)
+        except (RedisError, OSError, TimeoutError) as error:
+            # Until it works, looking into the table every few seconds is the live update.
+            logger.warning("event socket of %s reads the table only: %s", self._user_id, error)
+        else:
+            self._has_joined = True
+
+    async def _wait_for_news(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_S):
+                await self._news.wait()
+        except TimeoutError:
+            self._look_again = True
+        self._news.clear()
+
+    async def _send_pending(self) -> None:
+        while self._pending:
+            event = self._pending.popleft()
+            if event["seq"] > self._sent + 1:
+                await self._send_from_table()
+            if event["seq"] == self._sent + 1:
+                await self._send(event)
+
+    async def _send_from_table(self) -> None:
+        read = database_sync_to_async(queries.events_after)
+        while events := await read(self._organization_id, self._sent, limit=REPLAY_BATCH):
+            for event in events:
+                await self._send(event.as_message())
+
+    async def _send(self, event: dict[str, Any]) -> None:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await self.send(json.dumps(event, separators=(",", ":"), ensure_ascii=False))
+        self._sent = event["seq"]
+
+    async def _last_seq(self, membership: Membership) -> int:
+        return await database_sync_to_async(queries.last_seq)(membership.organization)
+
+    async def _admit(self) -> Membership:
+        return await database_sync_to_async(admit)(self._credential, self._slug)
+
+
+def _after(query: bytes) -> int | None:
+    values = parse_qs(query.decode("latin-1")).get("after", ["0"])
+    text = values[-1]
+    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_SEQ_DIGITS
+    return int(text) if is_number else None
+
+
+def _close_code(error: PortalError) -> int:
+    return CLOSE_NOT_SIGNED_IN if isinstance(error, NotSignedIn) else CLOSE_NOT_A_MEMBER

@@ -1,0 +1,263 @@
+"""One exchange with a provider about one mitigation: say it, and write down what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, ParamSpec, TypeVar
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from dots_client import (
+    AttackStatus,
+    Client,
+    ConflictCause,
+    Conflicted,
+    MitigationReport,
+    Refused,
+    ServerUnavailable,
+)
+from portal.mitigations import queries, services
+from portal.mitigations.models import Mitigation
+from portal.signaling import sessions
+from portal.signaling.identity import replace_cuid
+from portal.signaling.mapping import (
+    OWN_NEWER_REQUEST,
+    conflict_words,
+    provider_report,
+    scope_of,
+)
+from portal.signaling.plan import Action, lifetime_to_ask
+from portal.signaling.store import Store
+
+logger = logging.getLogger(__name__)
+
+MIN_RETRY_S: Final = 1
+MAX_RETRY_S: Final = 300
+"""A provider may ask for more patience than a person under attack has."""
+POLL_TIMEOUT_S: Final = 30.0
+WRITE_PAUSE_S: Final = 0.5
+MAX_WRITE_PAUSE_S: Final = 5.0
+HEARD_EVERY_S: Final = 4.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Exchange:
+    """Speaks for one subscription while `owner` holds it."""
+
+    def __init__(
+        self,
+        *,
+        subscription_id: UUID,
+        owner: str,
+        store: Store,
+        on_cuid_replaced: Callable[[], None],
+    ) -> None:
+        self.subscription_id = subscription_id
+        self._owner = owner
+        self._store = store
+        self._on_cuid_replaced = on_cuid_replaced
+        self._resent: Counter[UUID] = Counter()
+        self._heard_noted_at = float("-inf")
+
+    async def perform(self, client: Client, row: Mitigation, action: Action) -> bool:
+        """Whether the provider now knows the mitigation on this session."""
+        match action:
+            case Action.REQUEST | Action.REFRESH:
+                return await self._put(client, row, action)
+            case Action.EFFICACY:
+                await self._tell_efficacy(client, row)
+            case Action.WITHDRAW:
+                await self._withdraw(client, row)
+            case Action.POLL:
+                return await self._poll(client, row)
+        return True
+
+    async def _put(self, client: Client, row: Mitigation, action: Action) -> bool:
+        asked_at = timezone.now()
+        if action == Action.REQUEST:
+            still_wanted = await self.write(
+                services.record_sending, mitigation_id=row.pk, now=asked_at
+            )
+            if still_wanted is None:
+                return False
+        scope = scope_of(row.request, lifetime_s=lifetime_to_ask(row, asked_at))
+        try:
+            report = await client.request(
+                row.mid, scope, on_sent=lambda count: self._count(row.pk, count)
+            )
+        except Conflicted as error:
+            return await self._conflicted(client, row, error)
+        except Refused as error:
+            await self.write(
+                services.record_refused,
+                mitigation_id=row.pk,
+                code=error.code,
+                reason=error.diagnostic,
+                now=timezone.now(),
+            )
+        except ServerUnavailable as error:
+            await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
+        else:
+            await self.write(
+                services.record_confirmed,
+                mitigation_id=row.pk,
+                lifetime_s=report.lifetime,
+                conflict=None if report.conflict is None else conflict_words(report.conflict),
+                asked_at=asked_at,
+                now=timezone.now(),
+            )
+        return True
+
+    def _count(self, mitigation_id: UUID, count: int) -> None:
+        if count > 1:
+            self._resent[mitigation_id] += 1
+
+    async def _conflicted(self, client: Client, row: Mitigation, error: Conflicted) -> bool:
+        conflict, words, now = error.conflict, conflict_words(error.conflict), timezone.now()
+        if conflict.cause == ConflictCause.CUID_COLLISION and await self.write(
+            replace_cuid, self.subscription_id, collided=client.cuid
+        ):
+            logger.warning("subscription %s: cuid collision, took a new one", self.subscription_id)
+            self._on_cuid_replaced()
+            return False
+        if conflict.mid is not None and row.confirmed_at is not None:
+            await self.write(
+                services.record_superseded, mitigation_id=row.pk, conflict=words, now=now
+            )
+        elif conflict.retry_timer_s is not None:
+            await self._unavailable(
+                row, error.code, str(words["reason"]), conflict.retry_timer_s, words
+            )
+        else:
+            await self.write(
+                services.record_refused,
+                mitigation_id=row.pk,
+                code=error.code,
+                reason=str(words["reason"]),
+                conflict=words,
+                now=now,
+            )
+        return True
+
+    async def _unavailable(
+        self,
+        row: Mitigation,
+        code: str,
+        reason: str,
+        retry_after_s: int,
+        conflict: dict[str, object] | None = None,
+    ) -> None:
+        # A conflict's timer is binding (SC-046); a busy server's Max-Age is bounded by our patience.
+        upper = retry_after_s if conflict else MAX_RETRY_S
+        delay = timedelta(seconds=min(max(retry_after_s, MIN_RETRY_S), upper))
+        now = timezone.now()
+        await self.write(
+            services.record_unavailable,
+            mitigation_id=row.pk,
+            code=code,
+            reason=reason,
+            retry_at=now + delay,
+            conflict=conflict,
+            now=now,
+        )
+
+    async def _tell_efficacy(self, client: Client, row: Mitigation) -> None:
+        if row.efficacy is None or row.efficacy_asked_at is None:
+            return
+        scope = scope_of(row.request, lifetime_s=lifetime_to_ask(row, timezone.now()))
+        is_accepted = False
+        try:
+            answer = await client.efficacy(row.mid, scope, AttackStatus(row.efficacy))
+            is_accepted = answer is not None
+        except (Refused, ServerUnavailable) as error:
+            logger.warning("mid %s: efficacy update refused: %s", row.mid, error)
+        await self.write(
+            services.record_efficacy_answered,
+            mitigation_id=row.pk,
+            asked_at=row.efficacy_asked_at,
+            is_accepted=is_accepted,
+            now=timezone.now(),
+        )
+
+    async def _withdraw(self, client: Client, row: Mitigation) -> None:
+        await client.withdraw(row.mid)
+        await self.write(
+            services.record_withdrawal_confirmed, mitigation_id=row.pk, now=timezone.now()
+        )
+
+    async def _poll(self, client: Client, row: Mitigation) -> bool:
+        try:
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                report = await client.status(row.mid)
+        except Refused as error:
+            return not await self.refused_status(row, error)
+        await self.reported(row, report)
+        return True
+
+    async def reported(self, row: Mitigation, report: MitigationReport) -> None:
+        """A notification, or the answer to a poll."""
+        await self.write(
+            services.record_report,
+            mitigation_id=row.pk,
+            report=provider_report(report),
+            now=timezone.now(),
+        )
+
+    async def refused_status(self, row: Mitigation, error: Refused) -> bool:
+        """A status was refused; True when the provider does not know the mitigation at all."""
+        if error.code != "4.04":
+            logger.warning("mid %s: status refused: %s", row.mid, error)
+            return False
+        await self.write(_forgotten, row.pk)
+        return True
+
+    async def flush(self, *, heard_s: float) -> None:
+        """Write down how often requests were repeated and that the provider was heard `heard_s` ago."""
+        resent, self._resent = self._resent, Counter()
+        for mitigation_id, times in resent.items():
+            await self.write(
+                services.record_sends, mitigation_id=mitigation_id, times=times, now=timezone.now()
+            )
+        loop_time = asyncio.get_running_loop().time()
+        heard_at = loop_time - heard_s
+        if heard_at > self._heard_noted_at + HEARD_EVERY_S:
+            self._heard_noted_at = heard_at
+            await self.write(
+                sessions.record_heard,
+                subscription_id=self.subscription_id,
+                owner=self._owner,
+                now=timezone.now() - timedelta(seconds=heard_s),
+            )
+
+    async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write what happened on the wire, however long the database is away."""
+        pause = WRITE_PAUSE_S
+        while True:
+            try:
+                return await self._store.run(call, *args, **kwargs)
+            except (InterfaceError, OperationalError) as error:
+                logger.warning("subscription %s: cannot write yet: %s", self.subscription_id, error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MAX_WRITE_PAUSE_S)
+
+
+def _forgotten(mitigation_id: UUID) -> None:
+    """The provider does not know it: dropped for a newer one of ours, lost, or ended as wanted."""
+    newer = queries.newer_overlapping(mitigation_id)
+    now = timezone.now()
+    if newer is None:
+        services.record_forgotten(mitigation_id=mitigation_id, now=now)
+        return
+    services.record_superseded(
+        mitigation_id=mitigation_id,
+        conflict={"reason": OWN_NEWER_REQUEST, "mid": newer.mid},
+        now=now,
+    )

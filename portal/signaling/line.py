@@ -1,0 +1,207 @@
+"""One live session and all that runs on it: an action and an observation per mitigation, and the watch over both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from dots_client import Client, DotsError, Refused, SessionClosed
+from portal.mitigations import queries
+from portal.mitigations.models import Mitigation, Wanted
+from portal.mitigations.states import CONFIRMED, Status
+from portal.signaling.exchange import Exchange
+from portal.signaling.plan import Action, next_action
+from portal.signaling.store import Store
+
+logger = logging.getLogger(__name__)
+
+SWEEP_S: Final = 5.0
+"""The longest time between two looks at the rows: what a lost wake-up costs."""
+HOLD_S: Final = 3.0
+"""The same action of one mitigation is not begun more often, whatever the rows say."""
+WATCH_S: Final = 1.0
+SUSPECT_AFTER_S: Final = 6.0
+"""An action unanswered for so long on a silent session: a new session is tried beside it (SC-094)."""
+OBSERVE_AGAIN_S: Final = 10.0
+DATABASE_PAUSE_S: Final = 1.0
+
+
+class Line:
+    """Runs until the session ends or `retire` is called. Wants an owner's `Exchange` for what it says."""
+
+    def __init__(
+        self, client: Client, exchange: Exchange, store: Store, *, on_relief: Callable[[], None]
+    ) -> None:
+        self.client = client
+        self.is_suspect = asyncio.Event()
+        self._exchange = exchange
+        self._on_relief = on_relief
+        self._subscription_id = exchange.subscription_id
+        self._store = store
+        self._wakeup = asyncio.Event()
+        self._retired = asyncio.Event()
+        self._introduced: set[UUID] = set()
+        self._actions: dict[UUID, tuple[Action, float, asyncio.Task[None]]] = {}
+        self._observers: dict[UUID, asyncio.Task[None]] = {}
+        self._begun: dict[UUID, tuple[Action, float]] = {}
+
+    def wake(self) -> None:
+        """Rows may have changed: look now."""
+        self._wakeup.set()
+
+    def retire(self) -> None:
+        """Another session took over."""
+        self._retired.set()
+
+    async def run(self) -> DotsError | None:
+        """The reason why the session is over; None when it was retired."""
+        closed = asyncio.create_task(self.client.closed())
+        retired = asyncio.create_task(self._retired.wait())
+        work = asyncio.create_task(self._work())
+        watch = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait({closed, retired, work, watch}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (work, watch):
+                if task.done():
+                    task.result()
+            return closed.result() if closed.done() else None
+        finally:
+            actions = [task for _, _, task in self._actions.values()]
+            await _stop(closed, retired, work, watch, *actions, *self._observers.values())
+
+    async def _work(self) -> None:
+        while True:
+            self._wakeup.clear()
+            try:
+                next_look = await self.reconcile()
+            except (InterfaceError, OperationalError) as error:
+                logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
+                next_look = DATABASE_PAUSE_S
+            try:
+                async with asyncio.timeout(next_look):
+                    await self._wakeup.wait()
+            except TimeoutError:
+                continue
+
+    async def reconcile(self) -> float:
+        """Compare wanted with observed, begin what follows; seconds until the next look."""
+        rows = await self._store.run(queries.live_mitigations, self._subscription_id)
+        now = timezone.now()
+        self.client.mitigating = any(is_under_attack(row) for row in rows)
+        self._forget_all_but({row.pk for row in rows})
+        return min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
+
+    def _look_at(self, row: Mitigation, now: datetime) -> float:
+        self._observe_if_due(row)
+        step = next_action(row, is_introduced=row.pk in self._introduced, now=now)
+        running = self._actions.get(row.pk)
+        if running:
+            action, _, task = running
+            # A person's termination goes before whatever still waits for an answer.
+            if step.action == Action.WITHDRAW and action != Action.WITHDRAW:
+                task.cancel()
+            return SWEEP_S
+        if step.action == Action.WAIT:
+            return SWEEP_S if step.at is None else max(0.0, (step.at - now).total_seconds())
+        held_s = self._held(row.pk, step.action)
+        if held_s > 0:
+            return held_s
+        begun_at = _time()
+        self._begun[row.pk] = step.action, begun_at
+        task = self._start(self._act(row, step.action))
+        self._actions[row.pk] = step.action, begun_at, task
+        return SWEEP_S
+
+    def _held(self, mitigation_id: UUID, action: Action) -> float:
+        last, begun_at = self._begun.get(mitigation_id, (None, 0.0))
+        return begun_at + HOLD_S - _time() if last == action else 0.0
+
+    async def _act(self, row: Mitigation, action: Action) -> None:
+        try:
+            if await self._exchange.perform(self.client, row, action):
+                self._introduced.add(row.pk)
+        except SessionClosed as error:
+            logger.info("%s: %s not finished: %s", self._name(row), action.name, error)
+        except (DotsError, TimeoutError) as error:
+            logger.warning("%s: %s failed: %s", self._name(row), action.name, error)
+        finally:
+            self._actions.pop(row.pk, None)
+            self.wake()
+
+    def _name(self, row: Mitigation) -> str:
+        return f"subscription {self._subscription_id} mid {row.mid}"
+
+    def _observe_if_due(self, row: Mitigation) -> None:
+        if row.pk in self._introduced and row.pk not in self._observers:
+            self._observers[row.pk] = self._start(self._observe(row))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._log_crash)
+        return task
+
+    def _log_crash(self, task: asyncio.Task[None]) -> None:
+        """A defect in one mitigation's exchange must not end the session of the others, nor go unseen."""
+        if not task.cancelled() and task.exception():
+            logger.error(
+                "subscription %s: an exchange crashed",
+                self._subscription_id,
+                exc_info=task.exception(),
+            )
+
+    async def _observe(self, row: Mitigation) -> None:
+        while True:
+            try:
+                async with self.client.observe(row.mid) as reports:
+                    async for report in reports:
+                        await self._exchange.reported(row, report)
+            except SessionClosed:
+                return
+            except Refused as error:
+                if await self._exchange.refused_status(row, error):
+                    self._introduced.discard(row.pk)
+                    self.wake()
+            except DotsError as error:
+                logger.warning("%s: observation ended: %s", self._name(row), error)
+            await asyncio.sleep(OBSERVE_AGAIN_S)
+
+    def _forget_all_but(self, live: set[UUID]) -> None:
+        for mitigation_id in self._observers.keys() - live:
+            self._observers.pop(mitigation_id).cancel()
+        self._introduced &= live
+        for mitigation_id in self._begun.keys() - live:
+            del self._begun[mitigation_id]
+
+    async def _watch(self) -> None:
+        """Suspect a session that stays silent although something waits for its answer."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            await self._exchange.flush(heard_s=_time() - self.client.last_heard_at)
+            oldest = min((begun_at for _, begun_at, _ in self._actions.values()), default=None)
+            silent_since = self.client.last_heard_at
+            if oldest is not None and _time() - max(oldest, silent_since) > SUSPECT_AFTER_S:
+                self.is_suspect.set()
+            elif self.is_suspect.is_set():
+                self.is_suspect.clear()
+                self._on_relief()
+
+
+def is_under_attack(row: Mitigation) -> bool:
+    return row.wanted == Wanted.ACTIVE and row.status in (Status.PENDING, *CONFIRMED)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,110 @@
+"""The portal's rows and words on one side, the protocol's on the other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from dots_client import (
+    ConflictCause,
+    ConflictInformation,
+    MitigationReport,
+    MitigationStatus,
+    PortRange,
+    Scope,
+    Targets,
+)
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.services import ProviderReport
+from portal.mitigations.states import Trigger
+
+TRIGGERS: Final = {
+    MitigationStatus.IN_PROGRESS: Trigger.SETTING_UP,
+    MitigationStatus.MITIGATING: Trigger.FILTERING,
+    MitigationStatus.ATTACK_STOPPED: Trigger.ATTACK_ENDED,
+    MitigationStatus.EXCEEDED_CAPABILITY: Trigger.CAPACITY_EXCEEDED,
+    MitigationStatus.TERMINATING: Trigger.WINDING_DOWN,
+    MitigationStatus.TERMINATED: Trigger.ENDED,
+    MitigationStatus.WITHDRAWN: Trigger.PROVIDER_WITHDREW,
+    MitigationStatus.SIGNAL_LOSS: Trigger.ARMED,
+}
+"""RFC 9132 Table 3."""
+
+_CAUSES: Final = {
+    ConflictCause.OVERLAPPING_TARGETS: (
+        "Another of your organization’s clients asked for the same addresses; theirs is active."
+    ),
+    ConflictCause.CONFLICT_WITH_ACCEPTLIST: "It would block addresses on your accept list.",
+    ConflictCause.CUID_COLLISION: "Another client uses the same identity.",
+    ConflictCause.OVERLAPPING_PIPES: "It overlaps the capacity of another request.",
+}
+
+OWN_NEWER_REQUEST: Final = "You already have a newer request for these addresses."
+
+
+def scope_of(request: MitigationRequest, *, lifetime_s: int) -> Scope:
+    """Exactly the scope first sent, but for the lifetime (SC-044)."""
+    return Scope(
+        targets=Targets(
+            target_prefix=tuple(request.scope["prefixes"]),
+            target_fqdn=tuple(request.scope["fqdns"]),
+            target_uri=tuple(request.scope["uris"]),
+            target_port_range=tuple(_port_range(port) for port in request.ports),
+            target_protocol=tuple(request.protocols),
+        ),
+        lifetime=lifetime_s,
+    )
+
+
+def _port_range(port: dict[str, int]) -> PortRange:
+    lower, upper = port["lower"], port["upper"]
+    return PortRange(lower=lower, upper=None if upper == lower else upper)
+
+
+def provider_report(report: MitigationReport) -> ProviderReport:
+    start = report.mitigation_start
+    return ProviderReport(
+        dots_status=None if report.status is None else int(report.status),
+        trigger=None if report.status is None else TRIGGERS[report.status],
+        lifetime_s=report.lifetime,
+        mitigation_start=None if start is None else _instant(start),
+        bytes_dropped=report.bytes_dropped,
+        pkts_dropped=report.pkts_dropped,
+        bps_dropped=report.bps_dropped,
+        pps_dropped=report.pps_dropped,
+        conflict=None if report.conflict is None else conflict_words(report.conflict),
+    )
+
+
+def _instant(epoch_s: int) -> datetime | None:
+    """None for a number no calendar holds: the rest of the report still counts."""
+    try:
+        return datetime.fromtimestamp(epoch_s, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def conflict_words(conflict: ConflictInformation) -> dict[str, Any]:
+    """The conflict as the API shows it: words first, then what programs may want."""
+    words: dict[str, Any] = {"reason": _reason(conflict)}
+    if conflict.cause is not None:
+        words["cause"] = int(conflict.cause)
+    if conflict.status is not None:
+        words["status"] = conflict.status.name.lower().replace("_", "-")
+    if conflict.retry_timer_s is not None:
+        words["retry_after"] = conflict.retry_timer_s
+    if conflict.mid is not None:
+        words["mid"] = conflict.mid
+    if conflict.targets is not None and conflict.targets.target_prefix:
+        words["prefixes"] = list(conflict.targets.target_prefix)
+    if conflict.acl_list:
+        words["accept_lists"] = [entry.acl_name for entry in conflict.acl_list]
+    return words
+
+
+def _reason(conflict: ConflictInformation) -> str:
+    if conflict.cause == ConflictCause.OVERLAPPING_TARGETS and conflict.mid is not None:
+        return OWN_NEWER_REQUEST
+    if isinstance(conflict.cause, ConflictCause):
+        return _CAUSES[conflict.cause]
+    return "It conflicts with another request."

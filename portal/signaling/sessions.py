@@ -1,0 +1,62 @@
+"""What is known about a session, written down for the pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from portal.mitigations.models import EventType
+from portal.mitigations.services import append_event
+from portal.providers.models import SessionState, Subscription
+
+MAX_DETAIL: Final = 300
+
+
+@transaction.atomic
+def record_session(
+    *,
+    subscription_id: UUID,
+    owner: str,
+    state: SessionState,
+    now: datetime,
+    transport: str = "",
+    detail: str = "",
+) -> None:
+    """Write the session's state if `owner` still holds it; an event when it goes up or stops being up."""
+    subscription = (
+        Subscription.objects.select_for_update().filter(pk=subscription_id, owner=owner).first()
+    )
+    if subscription is None:
+        return
+    previous = subscription.session_state
+    columns = ["session_state", "session_transport", "session_detail"]
+    subscription.session_state = state
+    subscription.session_transport = transport
+    subscription.session_detail = detail[:MAX_DETAIL]
+    is_news = (state == SessionState.UP) != (previous == SessionState.UP)
+    # Connecting and unreachable are one spell: "unreachable since" is when it began.
+    if is_news or subscription.session_since is None:
+        subscription.session_since = now
+        columns.append("session_since")
+    if state == SessionState.UP:
+        subscription.last_heard_at = now
+        columns.append("last_heard_at")
+    subscription.save(update_fields=columns)
+    if is_news or (state == SessionState.DOWN and previous != SessionState.DOWN):
+        append_event(
+            organization_id=subscription.organization_id,
+            type=EventType.SESSION_UP if state == SessionState.UP else EventType.SESSION_DOWN,
+            at=now,
+            data={
+                "subscription": str(subscription.pk),
+                "state": state.value,
+                "detail": detail[:100],
+            },
+        )
+
+
+def record_heard(*, subscription_id: UUID, owner: str, now: datetime) -> None:
+    Subscription.objects.filter(pk=subscription_id, owner=owner).update(last_heard_at=now)

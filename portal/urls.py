@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.urls import include, path
+
+from portal.core.admin import site
+
+urlpatterns = [
+    path("api/v1/", include("portal.api.urls")),
+    path("admin/", site.urls),
+    path("", include("portal.accounts.urls")),
+    path("", include("portal.mitigations.urls")),
+]
+
+handler400 = "portal.core.views.bad_request"
+handler403 = "portal.core.views.permission_denied"
+handler404 = "portal.core.views.page_not_found"
+handler500 = "portal.core.views.server_error"

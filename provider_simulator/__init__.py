@@ -1,0 +1,1 @@
+"""A DOTS server that plays a mitigation provider: for demonstrations, tests and drills."""

@@ -1,0 +1,147 @@
+"""`python -m provider_simulator`: play a mitigation provider, or make the certificates for one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from provider_simulator.behaviour import Behaviour, BehaviourError
+from provider_simulator.control import control_app, control_server
+from provider_simulator.pki import make_pki, server_credentials
+from provider_simulator.provider import Provider
+from provider_simulator.server import SignalServer
+from provider_simulator.targets import Entitlement
+
+DEFAULT_SIGNAL_PORT: Final = 4646
+DEFAULT_CONTROL_PORT: Final = 4650
+DEMO_TERMINATING_S: Final = 5.0
+"""Shorter than the 120 s of RFC 9132 section 4.4.4, for people who watch."""
+
+BEHAVIOUR_OPTIONS: Final = (
+    ("status-delay", "status_delay_s", 2.0, "seconds from acceptance to mitigating"),
+    ("attack-ends-after", "attack_ends_after_s", None, "seconds; never without it"),
+    ("notify-interval", "notify_interval_s", 2.0, "seconds between notifications"),
+    ("terminating", "terminating_s", DEMO_TERMINATING_S, "seconds of active-but-terminating"),
+    ("loss", "loss", 0.0, "share of datagrams to lose, each way"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "pki":
+            make_pki(options.dir, providers=options.provider, clients=options.client)
+            return 0
+        logging.basicConfig(
+            level=options.log_level, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
+        )
+        return asyncio.run(_serve(options))
+    except (BehaviourError, OSError, ValueError) as error:
+        print(f"provider_simulator: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="provider_simulator", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    serve = commands.add_parser("serve", help="play a provider until SIGTERM or Ctrl-C")
+    serve.add_argument("--name", required=True, help="what the provider is called")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_SIGNAL_PORT,
+        help="UDP port of the signal channel; 0: any",
+    )
+    serve.add_argument(
+        "--control-port", type=int, default=DEFAULT_CONTROL_PORT, help="loopback TCP port; 0: any"
+    )
+    serve.add_argument(
+        "--pki",
+        type=Path,
+        required=True,
+        help="what `pki` wrote: the folder of this provider, or the one above it",
+    )
+    serve.add_argument(
+        "--clients",
+        type=Path,
+        required=True,
+        help='JSON file: {"common name": ["203.0.113.0/24", "shop.example"], …}',
+    )
+    serve.add_argument("--seed", type=int, help="makes the play repeatable")
+    serve.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"])
+    for option, _, default, meaning in BEHAVIOUR_OPTIONS:
+        serve.add_argument(f"--{option}", type=float, default=default, help=meaning)
+
+    pki = commands.add_parser("pki", help="make the certificates that are missing")
+    pki.add_argument("--dir", type=Path, required=True)
+    pki.add_argument("--provider", action="append", required=True, help="may be repeated")
+    pki.add_argument("--client", action="append", default=[], help="may be repeated")
+    return parser
+
+
+def _provider_directory(pki: Path, name: str) -> Path:
+    return pki if (pki / "server.pem").exists() else pki / name.lower()
+
+
+def _behaviour(options: argparse.Namespace) -> Behaviour:
+    return Behaviour().changed(
+        {
+            name: getattr(options, option.replace("-", "_"))
+            for option, name, _, _ in BEHAVIOUR_OPTIONS
+        }
+    )
+
+
+def _entitlements(path: Path) -> dict[str, Entitlement]:
+    listed = json.loads(path.read_text())
+    if not isinstance(listed, dict):
+        raise ValueError(f"{path} must hold a JSON object")
+    return {name: Entitlement.of(entries) for name, entries in listed.items()}
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    rng = random.Random(options.seed)  # noqa: S311 - plays an attack, keeps no secret
+    provider = Provider(
+        entitlements=_entitlements(options.clients), rng=rng, behaviour=_behaviour(options)
+    )
+    server = SignalServer(provider, rng=rng)
+    credentials = server_credentials(_provider_directory(options.pki, options.name))
+    with socket.create_server(("127.0.0.1", options.control_port)) as control_socket:
+        await server.listen_dtls(host=options.host, port=options.port, credentials=credentials)
+        control = control_server(control_app(server, name=options.name))
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        tasks = [
+            asyncio.create_task(server.run()),
+            asyncio.create_task(control.serve(sockets=[control_socket])),
+        ]
+        ports = {"signal": server.port, "control": control_socket.getsockname()[1]}
+        print(json.dumps(ports), flush=True)
+        stopping = asyncio.create_task(stopped.wait())
+        # One of the two ending by itself is a failure: then everything ends.
+        done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        control.should_exit = True
+        tasks[0].cancel()
+        stopping.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        await server.close()
+    for task in done - {stopping}:
+        task.result()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""How the provider plays, as the control interface sets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from dots_client.codec.keys import UINT32
+
+ACCEPT_MODES: Final = ("always", "refuse", "silent")
+REFUSE_CODES: Final = (
+    *("4.00", "4.01", "4.03", "4.09", "4.13", "4.22", "4.29"),
+    *("5.00", "5.01", "5.03"),
+)
+
+MAX_TERMINATING_S: Final = 300.0
+"""RFC 9132 section 4.4.4."""
+
+
+class BehaviourError(Exception):
+    """A change of behaviour that makes no sense; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """What can be changed while the provider plays."""
+
+    accept: str = "always"
+    "`always`, `refuse` new mitigations, or stay `silent` on all mitigation requests"
+    refuse_code: str = "4.00"
+    refuse_reason: str = "refused by the operator"
+    retry_after_s: int = 60
+    "retry-timer of a 4.09, Max-Age of a 5.03"
+    capability_bps: float | None = None
+    "bytes of attack per second one mitigation can take; null: any"
+    attack_ends_after_s: float | None = None
+    "null: never"
+    status_delay_s: float = 2.0
+    "from acceptance to mitigating"
+    loss: float = 0.0
+    "share of datagrams lost, each way"
+    notify: bool = True
+    notify_interval_s: float = 2.0
+    terminating_s: float = 120.0
+    "active-but-terminating period (RFC 9132 section 4.4.4)"
+    max_lifetime_s: int = UINT32
+    may_be_indefinite: bool = True
+    heartbeats: bool = True
+    "whether the provider sends and answers them"
+    max_requests_per_s: float | None = None
+    "per client; null: any number"
+    redirect_to: str | None = None
+    "name of an alternate server, with addresses after it: `alt.example 192.0.2.7`"
+    redirect_ttl_s: int = 3600
+
+    def changed(self, changes: Any) -> Behaviour:
+        """This behaviour with `changes` from the control interface."""
+        if not isinstance(changes, Mapping):
+            raise BehaviourError("the body must be a JSON object")
+        for name, value in changes.items():
+            check = _CHECKS.get(name)
+            if check is None:
+                raise BehaviourError(f"{name!r} is none of {', '.join(_CHECKS)}")
+            if not check.holds(value):
+                raise BehaviourError(f"{name} must be {check.in_words}, not {value!r}")
+        return replace(self, **changes)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    in_words: str
+    holds: Callable[[Any], bool]
+
+
+def _is_number(value: Any, minimum: float, maximum: float) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and minimum <= value <= maximum
+    )
+
+
+def _number(minimum: float, maximum: float = 1e18, *, or_null: bool = False) -> _Check:
+    limits = f"from {minimum:g} to {maximum:g}" if maximum < 1e18 else f"of at least {minimum:g}"
+    return _Check(
+        f"a number {limits}{' or null' if or_null else ''}",
+        lambda value: (or_null and value is None) or _is_number(value, minimum, maximum),
+    )
+
+
+def _whole(minimum: int, maximum: int) -> _Check:
+    return _Check(
+        f"a whole number from {minimum} to {maximum}",
+        lambda value: isinstance(value, int) and _is_number(value, minimum, maximum),
+    )
+
+
+def _one_of(words: tuple[str, ...]) -> _Check:
+    return _Check(f"one of {', '.join(words)}", lambda value: value in words)
+
+
+_BOOLEAN: Final = _Check("true or false", lambda value: isinstance(value, bool))
+_CHECKS: Final[Mapping[str, _Check]] = {
+    "accept": _one_of(ACCEPT_MODES),
+    "refuse_code": _one_of(REFUSE_CODES),
+    "refuse_reason": _Check("text", lambda value: isinstance(value, str)),
+    "retry_after_s": _whole(0, UINT32),
+    "capability_bps": _number(0, or_null=True),
+    "attack_ends_after_s": _number(0, or_null=True),
+    "status_delay_s": _number(0),
+    "loss": _number(0, 1),
+    "notify": _BOOLEAN,
+    "notify_interval_s": _number(0.05),
+    "terminating_s": _number(0, MAX_TERMINATING_S),
+    "max_lifetime_s": _whole(1, UINT32),
+    "may_be_indefinite": _BOOLEAN,
+    "heartbeats": _BOOLEAN,
+    "max_requests_per_s": _number(0.1, or_null=True),
+    "redirect_to": _Check(
+        "a server name or null",
+        lambda value: value is None or (isinstance(value, str) and bool(value.split())),
+    ),
+    "redirect_ttl_s": _whole(0, UINT32),
+}

@@ -1,0 +1,59 @@
+"""CoAP as the provider sees it: requests, responses and notifications without a transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+DOTS_CBOR: Final = 271
+"""Content-Format of application/dots+cbor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request that arrived on a session."""
+
+    method: str
+    "GET, PUT, DELETE, or another name"
+    path: tuple[str, ...]
+    queries: tuple[str, ...] = ()
+    payload: bytes = b""
+    content_format: int | None = None
+    if_match: tuple[bytes, ...] = ()
+    observe: int | None = None
+    token: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One answer or notification."""
+
+    code: str
+    "as `2.05`"
+    payload: bytes = b""
+    content_format: int | None = None
+    max_age: int | None = None
+    observe: int | None = None
+
+    @property
+    def is_success(self) -> bool:
+        return self.code.startswith("2.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message to an observer."""
+
+    session: int
+    token: bytes
+    response: Response
+    is_last: bool = False
+
+
+def cbor(code: str, payload: bytes, *, max_age: int | None = None) -> Response:
+    return Response(code=code, payload=payload, content_format=DOTS_CBOR, max_age=max_age)
+
+
+def text(code: str, diagnostic: str, *, max_age: int | None = None) -> Response:
+    """An error with its diagnostic payload (RFC 7252 section 5.5.2)."""
+    return Response(code=code, payload=diagnostic.encode(), max_age=max_age)

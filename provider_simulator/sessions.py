@@ -1,0 +1,55 @@
+"""The sessions of the clients, and whether anything still comes from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dots_client.session import Liveness, LivenessParameters, SessionParameters, in_force
+from provider_simulator.configuration import HeldConfiguration
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One (D)TLS session with a client. Times are seconds since 1970-01-01 UTC."""
+
+    number: int
+    client: str
+    "common name of its certificate"
+    peer: str
+    "address and port"
+    opened_at: float
+    last_heard_at: float
+    configuration: HeldConfiguration = field(default_factory=HeldConfiguration)
+    liveness: Liveness | None = None
+    "starts with the client's first heartbeat"
+    rtt_s: float | None = None
+    heartbeats_received: int = 0
+
+    def parameters(self, *, is_mitigating: bool) -> SessionParameters:
+        config = self.configuration.config
+        return in_force(config.mitigating if is_mitigating else config.idle)
+
+    def liveness_parameters(self, *, is_mitigating: bool) -> LivenessParameters:
+        parameters = self.parameters(is_mitigating=is_mitigating)
+        return LivenessParameters(
+            heartbeat_interval_s=parameters.heartbeat_interval_s,
+            missing_hb_allowed=parameters.missing_hb_allowed,
+        )
+
+    def loss_at(self, *, is_mitigating: bool) -> float | None:
+        """When the session counts as lost if nothing more comes; None without heartbeats."""
+        parameters = self.parameters(is_mitigating=is_mitigating)
+        if parameters.heartbeat_interval_s == 0 or self.liveness is None:
+            return None
+        return self.last_heard_at + parameters.heartbeat_interval_s * parameters.missing_hb_allowed
+
+    def heartbeat_received(self, *, now: float, is_seen: bool, is_mitigating: bool) -> None:
+        """The client's heartbeat; `is_seen` is what it says of ours."""
+        self.heartbeats_received += 1
+        if self.liveness is None:
+            self.liveness = Liveness(
+                now=now, parameters=self.liveness_parameters(is_mitigating=is_mitigating)
+            )
+        self.liveness.peer_heartbeat_received(now=now)
+        if not is_seen:
+            self.liveness.hurry(now=now)

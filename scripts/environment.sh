@@ -1,0 +1,82 @@
+# Sourced by the scripts beside it: makes .venv with what a requirements file pins, and says what takes long.
+# shellcheck shell=bash
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+PYTHON=.venv/bin/python
+
+say() {
+    printf '[%3d s] %s\n' "$SECONDS" "$*"
+}
+
+give_up() {
+    printf '\n%s\n' "$*" >&2
+    exit 1
+}
+
+# The first Python that is new enough.
+find_python() {
+    local name
+    for name in python3 python3.13 python3.12 python3.11; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s' "$name"
+            return
+        fi
+    done
+    command -v python3 >/dev/null ||
+        give_up "Python 3 is missing. Install it with: sudo apt install python3 python3-venv"
+    give_up "Python 3.11 or newer is needed; this machine has $(python3 --version)."
+}
+
+make_venv() {
+    local python=$1
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        give_up "Python's venv module is missing. Install it with: sudo apt install python3-venv"
+    say "Making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv || give_up "Python could not make .venv; its words are above."
+}
+
+# Run a command quietly, with a line every five seconds.
+patiently() {
+    local what=$1 log=$2 pid waited=0
+    shift 2
+    say "$what"
+    "$@" >"$log" 2>&1 &
+    pid=$!
+    # Ctrl-C must end it too: a background job of a script ignores it.
+    trap 'kill "$pid" 2>/dev/null; exit 130' INT TERM
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.2
+        waited=$((waited + 1))
+        [ $((waited % 25)) -eq 0 ] && say "$what: still at it"
+    done
+    trap - INT TERM
+    wait "$pid"
+}
+
+fingerprint() {
+    cat "$@" | sha256sum | cut -d' ' -f1
+}
+
+# prepare_environment requirements.txt | requirements-dev.txt
+prepare_environment() {
+    local wanted=$1 stamp=.venv/installed.$1 log=.venv/pip.log python
+    # One script at a time; the lock is on a file that is always there.
+    exec 9<requirements.txt
+    flock 9
+    if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$(find_python) || exit 1
+        make_venv "$python"
+    fi
+    if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint requirements.txt "$wanted")" ]; then
+        patiently "Installing the libraries of $wanted" "$log" \
+            "$PYTHON" -m pip install --disable-pip-version-check --no-input -r "$wanted" || {
+            tail -n 15 "$log" >&2
+            give_up "The libraries could not be installed. pip's last words are above, all of them in $log."
+        }
+        fingerprint requirements.txt "$wanted" >"$stamp"
+        # The tools' file contains the other one.
+        fingerprint requirements.txt requirements.txt >.venv/installed.requirements.txt
+        say "Installed the libraries of $wanted"
+    fi
+    exec 9<&-
+}

@@ -1,0 +1,103 @@
+// Ages and countdowns that stay true while the page is open: "Heard 2 s ago", "in 44 min".
+
+const NBSP = "\u00a0";
+const MINUTE_S = 60;
+const HOUR_S = 3600;
+const DAY_S = 86400;
+const UNITS = { s: 1, min: MINUTE_S, h: HOUR_S, day: DAY_S, days: DAY_S };
+const AGE = new RegExp(`(\\d+)${NBSP}(s|min|h|days?) ago`, "g");
+const WARNINGS_S = [15 * MINUTE_S, 5 * MINUTE_S, MINUTE_S];
+
+// The server's clock and this one may differ: ages are counted from when the part was made and received.
+const received = new WeakMap();
+let isStale = false;
+
+function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 2 * MINUTE_S) return `${whole}${NBSP}s`;
+  if (whole < 2 * HOUR_S) return `${Math.floor(whole / MINUTE_S)}${NBSP}min`;
+  if (whole < 2 * DAY_S) return `${Math.floor(whole / HOUR_S)}${NBSP}h`;
+  return `${Math.floor(whole / DAY_S)}${NBSP}days`;
+}
+
+function clock(at) {
+  return new Date(at).toISOString().slice(11, 19);
+}
+
+function serverNow(part) {
+  const got = received.get(part);
+  return got ? got.server + (performance.now() - got.at) : Date.now();
+}
+
+function take(part) {
+  received.set(part, { server: Date.parse(part.dataset.now), at: performance.now() });
+  wrapAges(part);
+}
+
+// Sentences come as plain text; the ages in them are wrapped so that they can be counted on.
+function wrapAges(part) {
+  const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    AGE.lastIndex = 0;
+    if (!node.parentElement.closest(".age,.time,.vh,title") && AGE.test(node.data)) found.push(node);
+  }
+  for (const node of found) {
+    const pieces = document.createDocumentFragment();
+    let end = 0;
+    for (const match of node.data.matchAll(AGE)) {
+      pieces.append(node.data.slice(end, match.index));
+      const age = document.createElement("span");
+      age.className = "age";
+      age.dataset.at = received.get(part).server - Number(match[1]) * UNITS[match[2]] * 1000;
+      age.textContent = match[0];
+      pieces.append(age);
+      end = match.index + match[0].length;
+    }
+    pieces.append(node.data.slice(end));
+    node.replaceWith(pieces);
+  }
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function tick() {
+  for (const part of document.querySelectorAll("[data-part][data-now]")) {
+    if (received.get(part)?.server !== Date.parse(part.dataset.now)) take(part);
+    const now = serverNow(part);
+    for (const age of part.querySelectorAll(".age")) {
+      const at = age.dataset.at ? Number(age.dataset.at) : Date.parse(age.dateTime);
+      const lead = age.dataset.lead ? `${age.dataset.lead} ` : "";
+      if (isStale) put(age, lead ? `As of ${clock(at)}` : `at ${clock(at)}`);
+      else put(age, `${lead}${duration((now - at) / 1000)} ago`);
+    }
+    for (const end of part.querySelectorAll("[data-ends]")) countDown(end, now);
+  }
+}
+
+function countDown(element, now) {
+  const left = (Date.parse(element.dataset.ends) - now) / 1000;
+  const [when] = element.textContent.split(", in");
+  put(element, left > 0 ? `${when}, in${NBSP}${duration(left)}`.replace(`in${NBSP}`, "in ") : when);
+  const bar = element.parentElement.querySelector("progress");
+  if (bar && left > 0) bar.value = Math.round(left / MINUTE_S);
+  const before = Number(element.dataset.left ?? Infinity);
+  element.dataset.left = left;
+  const due = WARNINGS_S.find((at) => before > at && left <= at);
+  if (due && before !== Infinity) {
+    document.dispatchEvent(new CustomEvent("portal:say", { detail: { text: `Ends in ${duration(due)}.` } }));
+  }
+}
+
+document.addEventListener("portal:stale", (event) => {
+  isStale = event.detail.isStale;
+  document.body.classList.toggle("is-stale", isStale);
+  tick();
+});
+document.addEventListener("htmx:oobAfterSwap", tick);
+
+tick();
+setInterval(tick, 1000);

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from local_stack.installation import one_time_code
+from local_stack.stack import Stack
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+    # Last: Playwright keeps an event loop running, beside which no other test could start its own.
+    items.sort(key=lambda item: here in item.path.parents)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = chromium()
+    if program is None:
+        missing = "There is no Chromium. Install it, or name it: CHROMIUM=/path/to/chromium"
+        # A machine that skips what it should check would be green for nothing.
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        # Chromium refuses its sandbox to root.
+        browser = playwright.chromium.launch(
+            executable_path=program, chromium_sandbox=os.getuid() != 0
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def portal(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Every process for real, on SQLite as in the demo; asked for after the browser, which may be missing."""
+    with Stack(tmp_path_factory.mktemp("portal")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def context_of(browser: Browser, portal: Stack) -> Iterator[Callable[..., BrowserContext]]:
+    """A browser of one's own, for example `context_of(viewport={"width": 360, "height": 740})`."""
+    opened: list[BrowserContext] = []
+
+    def context_of(**options: object) -> BrowserContext:
+        context = browser.new_context(base_url=portal.url, **options)  # type: ignore[arg-type]  # as Playwright's own
+        opened.append(context)
+        return context
+
+    yield context_of
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def _kept_cookies() -> dict[str, list[object]]:
+    return {}
+
+
+@pytest.fixture
+def page_of(
+    context_of: Callable[..., BrowserContext],
+    portal: Stack,
+    _kept_cookies: dict[str, list[object]],
+) -> Callable[..., Page]:
+    """A page somebody is signed in on; each person signs in once, since no code counts twice."""
+
+    def page_of(username: str, **options: object) -> Page:
+        context = context_of(**options)
+        page = context.new_page()
+        if username in _kept_cookies:
+            context.add_cookies(_kept_cookies[username])  # type: ignore[arg-type]  # they came from it
+            page.goto("/")
+        else:
+            with_script = bool(options.get("java_script_enabled", True))
+            sign_in(page, portal, username, with_script=with_script)
+            _kept_cookies[username] = list(context.cookies())
+        return page
+
+    return page_of
+
+
+def sign_in(page: Page, portal: Stack, username: str, *, with_script: bool = True) -> None:
+    """By the pages, as a person does."""
+    page.goto("/sign-in")
+    page.fill("[name=username]", username)
+    page.fill("[name=password]", portal.secrets.passwords[username])
+    page.press("[name=password]", "Enter")
+    page.wait_for_url("**/sign-in/code*")
+    code, _ = one_time_code(portal.secrets.totp_secrets[username])
+    page.fill("[autocomplete=one-time-code]", code)
+    if not with_script:
+        # With it, the page sends itself after the sixth digit.
+        page.press("[autocomplete=one-time-code]", "Enter")
+    page.wait_for_url("**/organizations/**")

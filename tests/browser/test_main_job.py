@@ -1,0 +1,150 @@
+"""Steps 1 to 5 of the main job, as a person does them, in a real browser and against a real provider."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from local_stack.installation import one_time_code
+from local_stack.stack import Stack
+from tests.browser.conftest import sign_in
+from tests.integration.stack import control
+
+ContextOf = Callable[..., BrowserContext]
+PageOf = Callable[..., Page]
+WITHIN_MS = 20_000
+
+expect.set_options(timeout=WITHIN_MS)
+
+
+@pytest.fixture(autouse=True)
+def _calm(portal: Stack) -> None:
+    for provider in ("northgate", "tidewall"):
+        behaviour = {"accept": "always", "status_delay_s": 1, "attack_ends_after_s": None}
+        control(portal, provider, "/behaviour", behaviour)
+
+
+def filtering(portal: Stack, prefix: str) -> list[dict[str, Any]]:
+    """What the provider believes to filter for that prefix."""
+    found: list[dict[str, Any]] = control(portal, "northgate", "/state")["mitigations"]
+    return [one for one in found if one["scope"]["target-prefix"] == [prefix] and one["status"] < 5]
+
+
+def status(page: Page) -> Any:
+    """The status chip of the request's own page."""
+    return page.locator(".crumb [data-status]")
+
+
+def test_a_person_asks_for_help_watches_it_and_ends_it(portal: Stack, page_of: PageOf) -> None:
+    alice = page_of("alice")
+    colleague = page_of("dana", viewport={"width": 390, "height": 844})
+    stranger = page_of("charlie")
+    expect(alice.locator("h1")).to_have_text("Ready. Nothing is being mitigated.")
+
+    # Three interactions: open the form, tick, send.
+    alice.get_by_role("link", name="Request mitigation", exact=True).first.click()
+    alice.get_by_label("Customer API").check()
+    alice.get_by_role("button", name="Send request").last.click()
+
+    alice.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+    expect(status(alice)).to_have_attribute("data-status", "mitigating")
+    expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering")
+    expect(alice.locator(".lane").first).to_contain_text("Reports that it is filtering.")
+    expect(alice.locator("figure.chart path.fill-a")).to_have_count(1)
+
+    (there,) = filtering(portal, "203.0.113.64/27")
+
+    # A colleague's page moved by itself; the other organization's says nothing.
+    expect(colleague.locator("article.card [data-status]").first).to_have_attribute(
+        "data-status", "mitigating"
+    )
+    expect(stranger.locator("h1")).to_have_text("Ready. Nothing is being mitigated.")
+    stranger.goto(alice.url)
+    expect(stranger.locator("h1")).not_to_contain_text("filtering")
+    assert "203.0.113.64" not in stranger.content()
+
+    alice.get_by_role("button", name="Still under attack").click()
+    expect(alice.locator("ol.time")).to_contain_text("alice")
+
+    control(
+        portal, "northgate", f"/mitigations/{there['cuid']}/{there['mid']}/status", {"status": 3}
+    )
+    expect(status(alice)).to_have_attribute("data-status", "attack_stopped")
+
+    alice.get_by_text("Terminate…").first.click()
+    alice.get_by_role("button", name="Terminate now").click()
+    expect(status(alice)).to_have_attribute("data-status", "terminated")
+    expect(alice.locator("h1")).to_contain_text("Terminated.")
+    assert filtering(portal, "203.0.113.64/27") == []
+
+    alice.get_by_role("button", name="Mark as seen").click()
+    expect(alice.get_by_role("button", name="Mark as seen")).to_have_count(0)
+
+
+def test_a_closed_laptop_that_is_opened_again_shows_the_truth(
+    portal: Stack, page_of: PageOf, context_of: ContextOf
+) -> None:
+    alice = page_of("alice")
+    alice.goto("/organizations/acme/requests/new")
+    alice.get_by_label("Something else").fill("203.0.113.130")
+    alice.get_by_role("button", name="Send request").last.click()
+    alice.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+    expect(status(alice)).to_have_attribute("data-status", "mitigating")
+    (there,) = filtering(portal, "203.0.113.130/32")
+
+    # Being offline ends no socket that is open, so its server goes away beneath it.
+    alice.context.set_offline(True)
+    portal["web"].restart()
+    expect(alice.get_by_text("Reconnecting")).to_be_visible()
+    control(
+        portal, "northgate", f"/mitigations/{there['cuid']}/{there['mid']}/status", {"status": 3}
+    )
+    alice.context.set_offline(False)
+
+    expect(status(alice)).to_have_attribute("data-status", "attack_stopped")
+    expect(alice.locator("#banner")).to_contain_text("were missed and are shown now")
+    alice.get_by_text("Terminate…").first.click()
+    alice.get_by_role("button", name="Terminate now").click()
+    expect(status(alice)).to_have_attribute("data-status", "terminated")
+
+
+def test_the_first_sign_in_sets_up_the_second_factor(portal: Stack, context_of: ContextOf) -> None:
+    page = context_of().new_page()
+    page.goto("/organizations/acme/")
+    page.wait_for_url(re.compile(r"/sign-in(\?|$)"))
+    page.get_by_label("Name").fill("erin")
+    page.locator("[name=password]").fill(portal.secrets.passwords["erin"])
+    page.locator("[name=password]").press("Enter")
+
+    page.wait_for_url(re.compile(r"/enrol(\?|$)"))
+    expect(page.locator("main svg").first).to_be_visible()
+    key = page.locator("b.key").inner_text().replace(" ", "")
+    page.goto("/organizations/acme/")
+    page.wait_for_url(re.compile(r"/enrol(\?|$)"))
+    code, _ = one_time_code(key)
+    page.locator("[autocomplete=one-time-code]").fill(code)
+    page.wait_for_url(re.compile(r"/enrol/recovery-codes(\?|$)"))
+    page.get_by_label("I have saved them").check()
+    page.get_by_role("button", name="Continue").click()
+
+    page.wait_for_url("**/organizations/acme/")
+
+
+def test_nothing_breaks_the_content_security_policy(portal: Stack, context_of: ContextOf) -> None:
+    page = context_of().new_page()
+    complaints: list[str] = []
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    sign_in(page, portal, "bob")
+    for path in ("", "requests", "requests?status=terminated"):
+        page.goto(f"/organizations/acme/{path}")
+        page.wait_for_load_state("networkidle")
+
+    assert complaints == []

@@ -1,0 +1,134 @@
+"""The cast: acme with alice, dana and bob; globex with charlie; mo of the portal's own staff."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
+from rest_framework.test import APIClient
+
+from portal.accounts import services
+from portal.accounts.models import Authenticator, User
+from portal.core.broadcast import layer_rest
+from portal.core.throttle import cache_rest
+from portal.core.wake import broker_rest
+from portal.organizations.models import Organization, ProtectedResource, Role
+from portal.providers.models import Provider, Subscription
+from tests.factories import (
+    AuthenticatorFactory,
+    OrganizationFactory,
+    ProviderFactory,
+    ResourceFactory,
+    SubscriptionFactory,
+    UserFactory,
+    member,
+)
+
+
+@pytest.fixture(autouse=True)
+def _forget_tries_and_outages() -> None:
+    cache.clear()
+    for rest in (cache_rest, broker_rest, layer_rest):
+        rest.end()
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    return OrganizationFactory.create(slug="acme", name="Acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Organization:
+    return OrganizationFactory.create(slug="globex", name="Globex")
+
+
+@pytest.fixture
+def alice(acme: Organization) -> User:
+    return member("alice", acme, Role.ADMIN)
+
+
+@pytest.fixture
+def dana(acme: Organization) -> User:
+    return member("dana", acme, Role.OPERATOR)
+
+
+@pytest.fixture
+def bob(acme: Organization) -> User:
+    return member("bob", acme, Role.VIEWER)
+
+
+@pytest.fixture
+def charlie(globex: Organization) -> User:
+    return member("charlie", globex, Role.ADMIN)
+
+
+@pytest.fixture
+def mo(db: None) -> User:
+    user = UserFactory.create(username="mo", is_staff=True, is_superuser=True)
+    AuthenticatorFactory.create(user=user)
+    return user
+
+
+@pytest.fixture
+def northgate(db: None) -> Provider:
+    return ProviderFactory.create(name="Northgate Scrubbing", short_name="Northgate")
+
+
+@pytest.fixture
+def tidewall(db: None) -> Provider:
+    return ProviderFactory.create(name="Tidewall", short_name="Tidewall", phone="+1 555 0177")
+
+
+@pytest.fixture
+def acme_northgate(acme: Organization, northgate: Provider) -> Subscription:
+    return SubscriptionFactory.create(organization=acme, provider=northgate, priority=1)
+
+
+@pytest.fixture
+def acme_tidewall(acme: Organization, tidewall: Provider) -> Subscription:
+    return SubscriptionFactory.create(organization=acme, provider=tidewall, priority=2)
+
+
+@pytest.fixture
+def globex_northgate(globex: Organization, northgate: Provider) -> Subscription:
+    return SubscriptionFactory.create(organization=globex, provider=northgate, priority=1)
+
+
+@pytest.fixture
+def shop(acme: Organization) -> ProtectedResource:
+    return ResourceFactory.create(organization=acme, name="Shop front-end", value="203.0.113.0/26")
+
+
+ClientOf = Callable[[User], Client]
+ApiOf = Callable[[User], APIClient]
+
+
+@pytest.fixture
+def client_of() -> ClientOf:
+    """A browser of a person who gave password and code."""
+
+    def verified(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        session = client.session
+        session[DEVICE_ID_SESSION_KEY] = Authenticator.objects.get(user=user).persistent_id
+        session.save()
+        return client
+
+    return verified
+
+
+@pytest.fixture
+def api_of() -> ApiOf:
+    """A program of a person, with a token."""
+
+    def signed_in(user: User) -> APIClient:
+        api = APIClient()
+        token = services.issue_token(user=user, device_name="test").plain
+        api.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+        return api
+
+    return signed_in

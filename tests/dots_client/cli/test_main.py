@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiocoap import Code
+
+from dots_client import MitigationReport, MitigationStatus, cuid_from_certificate
+from dots_client.cli import main
+from dots_client.cli.main import Exit
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import Provider, answer, serving
+from tests.dots_client.transport.loopback import until
+
+MITIGATE = ("mitigate", "--mid", "1", "--prefix", "192.0.2.0/24")
+
+
+@dataclass
+class Shell:
+    """A server to talk to, and the environment that names it."""
+
+    provider: Provider
+    run: Callable[..., Coroutine[Any, Any, int]]
+    output: Callable[[], tuple[str, str]]
+
+
+@pytest.fixture
+def files(tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Path:
+    client = authority.client()
+    for name, variable, content in (
+        ("client.crt", "DOTS_CERT", client.certificate_chain),
+        ("client.key", "DOTS_KEY", client.private_key),
+        ("ca.crt", "DOTS_CA", client.trust_anchors),
+    ):
+        (tmp_path / name).write_bytes(content)
+        monkeypatch.setenv(variable, str(tmp_path / name))
+    monkeypatch.setenv("DOTS_NAME", "provider.example")
+    return tmp_path
+
+
+@asynccontextmanager
+async def shell(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Shell]:
+    async def run(*argv: str) -> int:
+        return await asyncio.to_thread(main, argv)
+
+    def output() -> tuple[str, str]:
+        captured = capsys.readouterr()
+        return captured.out, captured.err
+
+    provider = Provider()
+    async with serving(authority, provider) as server:
+        monkeypatch.setenv("DOTS_SERVER", f"127.0.0.1:{server.port}")
+        yield Shell(provider, run, output)
+
+
+@pytest.fixture
+async def at(
+    files: Path,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> AsyncIterator[Shell]:
+    async with shell(authority, monkeypatch, capsys) as made:
+        yield made
+
+
+async def test_mitigate_shows_what_was_granted(at: Shell) -> None:
+    assert await at.run(*MITIGATE, "--port", "80-90", "--protocol", "6") == Exit.DONE
+
+    assert at.output() == ("mid=1  lifetime=3600\n", "")
+    assert len(at.provider.asked(Code.PUT)) == 1
+
+
+async def test_results_can_be_read_by_programs(at: Shell) -> None:
+    await at.run(*MITIGATE, "--json")
+
+    out, _ = at.output()
+    assert json.loads(out) == {"mid": 1, "lifetime": 3600}
+
+
+async def test_verbose_shows_the_wire(at: Shell) -> None:
+    await at.run(*MITIGATE, "--verbose")
+
+    _, err = at.output()
+    lines = err.splitlines()
+    assert any(line.startswith("= session with 127.0.0.1:") for line in lines)
+    assert any(line.startswith("> NON 0.03 /.well-known/dots/mitigate/") for line in lines)
+    assert any(line.startswith("< NON 2.01") and '"lifetime": 3600' in line for line in lines)
+
+
+async def test_verbose_shows_repeats(at: Shell) -> None:
+    at.provider.script.append(lambda _request: None)
+
+    await at.run(*MITIGATE, "--verbose")
+
+    _, err = at.output()
+    assert "% no answer yet, sent 2 times" in err.splitlines()
+
+
+async def test_status_of_one_and_all(at: Shell) -> None:
+    at.provider.held = {
+        mid: MitigationReport(mid=mid, lifetime=60, status=MitigationStatus.MITIGATING)
+        for mid in (1, 2)
+    }
+
+    assert await at.run("status", "--mid", "2") == Exit.DONE
+    one, _ = at.output()
+    assert await at.run("status") == Exit.DONE
+    both, _ = at.output()
+
+    assert one == "mid=2  lifetime=60  status=attack-successfully-mitigated\n"
+    assert len(both.splitlines()) == 2
+
+
+async def test_watch_goes_on_until_the_mitigation_is_gone(at: Shell) -> None:
+    at.provider.held = {1: MitigationReport(mid=1, lifetime=60)}
+    watching = asyncio.create_task(at.run("status", "--mid", "1", "--watch"))
+    await until(lambda: at.provider.observer_count == 1)
+
+    at.provider.notify(MitigationStatus.MITIGATING)
+    await until(lambda: "status=attack-successfully-mitigated" in at.output()[0])
+    at.provider.held.clear()
+    at.provider.updated_state()
+
+    assert await watching == Exit.REFUSED
+    assert at.output() == ("", "! refused: 4.04 no such mitigation\n")
+
+
+async def test_withdraw(at: Shell) -> None:
+    assert await at.run("withdraw", "--mid", "1") == Exit.DONE
+
+    assert at.output()[0] == "withdrawn; it may go on for a while\n"
+    assert len(at.provider.asked(Code.DELETE)) == 1
+
+
+async def test_efficacy(at: Shell) -> None:
+    command = ("efficacy", *MITIGATE[1:], "--attack", "ongoing", "--patience", "1")
+
+    assert await at.run(*command) == Exit.DONE
+    at.provider.script.extend([lambda _request: None] * 5)
+    assert await at.run(*command) == Exit.UNREACHABLE
+
+    assert "! no answer: the server may not know this mitigation" in at.output()[1]
+
+
+async def test_config_is_shown_and_changed(at: Shell) -> None:
+    assert await at.run("config") == Exit.DONE
+    shown, _ = at.output()
+    change = ("config", "--set", "idle.heartbeat-interval=60", "--set", "idle.ack-timeout=2.50")
+    assert await at.run(*change, "--sid", "9") == Exit.DONE
+
+    assert "idle.heartbeat-interval  max-value=240  min-value=15  current-value=60" in shown
+    assert at.provider.asked(Code.PUT)[0].opt.uri_path[-1] == "sid=9"
+
+
+async def test_ping_times_heartbeats(at: Shell) -> None:
+    assert await at.run("ping", "--count", "2") == Exit.DONE
+
+    out, _ = at.output()
+    assert [line.split()[0] for line in out.splitlines()] == ["answered", "answered"]
+
+
+async def test_cuid_needs_no_server(at: Shell, authority: Authority, files: Path) -> None:
+    assert await at.run("cuid") == Exit.DONE
+
+    expected = cuid_from_certificate((files / "client.crt").read_bytes())
+    assert at.output()[0] == f"{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (Code.BAD_REQUEST, "! refused: 4.00 because\n"),
+        (Code.SERVICE_UNAVAILABLE, "! refused for now: 5.03 because\n"),
+    ],
+)
+async def test_a_refusal_is_exit_status_1(at: Shell, code: Code, words: str) -> None:
+    at.provider.script.append(answer(code, b"because"))
+
+    assert await at.run(*MITIGATE) == Exit.REFUSED
+
+    assert at.output() == ("", words)
+
+
+async def test_a_refusal_in_json_has_its_code(at: Shell) -> None:
+    at.provider.script.append(answer(Code.BAD_REQUEST, b"because"))
+
+    await at.run(*MITIGATE, "--json")
+
+    assert json.loads(at.output()[0]) == {"error": "refused: 4.00 because", "code": "4.00"}
+
+
+async def test_an_answer_out_of_protocol_is_exit_status_1(at: Shell) -> None:
+    at.provider.script.append(answer(Code.CONTENT, b"\xff"))
+
+    assert await at.run("status", "--mid", "1") == Exit.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("mitigate", "--mid", "1", "--prefix", "127.0.0.0/8"), "loopback"),
+        (("mitigate", "--mid", "1"), "target"),
+        (("status", "--watch"), "--watch needs --mid"),
+        (("config", "--set", "idle.heartbeat-interval=60"), "--set needs --sid"),
+        (("config", "--sid", "1", "--set", "idle.nonsense=1"), "idle.nonsense"),
+        (("config", "--sid", "1", "--set", "idle.probing-rate=fast"), "has no number"),
+        (("status", "--server", "[::1", "--mid", "1"), "is not [address]:port"),
+        (("status", "--server", "host:99999", "--mid", "1"), "is not a port"),
+        (("status", "--cert", "/nowhere/client.crt"), "/nowhere/client.crt cannot be read"),
+    ],
+)
+async def test_mistakes_are_exit_status_2(at: Shell, argv: tuple[str, ...], words: str) -> None:
+    assert await at.run(*argv) == Exit.USAGE
+
+    assert words in at.output()[1]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (),
+        ("nonsense",),
+        ("mitigate",),
+        ("mitigate", "--mid", "-1"),
+        ("mitigate", "--mid", "1", "--port", "http"),
+        ("mitigate", "--mid", "1", "--protocol", "300"),
+        ("ping", "--count", "0"),
+        ("status", "--patience", "soon"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_exit_status_2(
+    files: Path, argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+
+    assert ended.value.code == Exit.USAGE
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DOTS_SERVER", raising=False)
+
+    with pytest.raises(SystemExit):
+        main(["status"])
+
+    assert "--server is missing (or DOTS_SERVER in the environment)" in capsys.readouterr().err
+
+
+async def test_a_server_that_is_not_there_is_exit_status_3(at: Shell, unused_udp_port: int) -> None:
+    status = await at.run("status", "--server", f"127.0.0.1:{unused_udp_port}")
+
+    assert status == Exit.UNREACHABLE
+    assert "! nothing listens at 127.0.0.1:" in at.output()[1]
+
+
+async def test_a_server_with_another_name_is_exit_status_3(at: Shell) -> None:
+    assert await at.run("status", "--name", "evil.example") == Exit.UNREACHABLE
+
+    assert "not for evil.example" in at.output()[1]
+
+
+async def test_silence_is_exit_status_3(at: Shell) -> None:
+    at.provider.script.extend([lambda _request: None] * 9)
+
+    assert await at.run(*MITIGATE, "--patience", "1") == Exit.UNREACHABLE
+
+    assert "no answer within 1 s" in at.output()[1]
+
+
+def test_it_runs_as_a_module() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "dots_client", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 0
+    assert "exit status:" in ended.stdout
+    assert "DOTS_CERT" in ended.stdout

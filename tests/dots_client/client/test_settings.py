@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from dots_client import ClientSettings, LocalProtocolError, Server
+
+
+def test_a_server_is_reached_by_its_name_unless_said_otherwise() -> None:
+    assert Server("dots.example").host == "dots.example"
+    assert Server("dots.example", "192.0.2.1").host == "192.0.2.1"
+    assert Server("dots.example").port == 4646
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"handshake_timeout_s": 0},
+        {"path_mtu": 500},
+        {"heartbeat_interval_s": -1},
+        {"missing_hb_allowed": 0},
+        {"heartbeat_wait_s": 100},
+        {"poll_interval_s": 0},
+        {"eager_poll_interval_s": 4000},
+    ],
+)
+def test_settings_have_ranges(settings: dict[str, float]) -> None:
+    with pytest.raises(LocalProtocolError, match=f"{next(iter(settings))} must be between"):
+        ClientSettings(**settings)  # type: ignore[arg-type]  # one of several types

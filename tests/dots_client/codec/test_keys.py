@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from dots_client.codec.keys import (
+    BY_KEY,
+    BY_NAME,
+    MESSAGE,
+    NOBODY,
+    TABLE,
+    Comprehension,
+    Kind,
+    comprehension,
+)
+
+
+def test_no_key_and_no_name_is_there_twice() -> None:
+    assert len(BY_KEY) == len(BY_NAME) == len(TABLE)
+
+
+def test_all_keys_of_the_signal_channel_are_there() -> None:
+    assert sorted(BY_KEY) == list(range(1, 54))
+
+
+def test_every_attribute_stands_within_a_map_of_the_table() -> None:
+    maps = {row.name for row in TABLE if row.kind in (Kind.MAP, Kind.MAPS)} | {MESSAGE}
+
+    assert {name for row in TABLE for name in row.within} == maps
+
+
+@pytest.mark.rule("SC-035")
+@pytest.mark.rule("SS-014")
+def test_nobody_sends_cuid_or_cdid_in_a_body() -> None:
+    assert [row.name for row in TABLE if row.sender == NOBODY] == ["cdid", "cuid"]
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        (0, Comprehension.REQUIRED),
+        (127, Comprehension.REQUIRED),
+        (128, Comprehension.OPTIONAL),
+        (255, Comprehension.OPTIONAL),
+        (256, Comprehension.REQUIRED),
+        (16383, Comprehension.REQUIRED),
+        (16384, Comprehension.OPTIONAL),
+        (65535, Comprehension.OPTIONAL),
+        (65536, Comprehension.REQUIRED),
+    ],
+)
+def test_the_comprehension_class_follows_from_the_key(key: int, wanted: Comprehension) -> None:
+    assert comprehension(key) is wanted
+
+
+def test_every_attribute_of_rfc_9132_must_be_understood() -> None:
+    assert {row.comprehension for row in TABLE} == {Comprehension.REQUIRED}

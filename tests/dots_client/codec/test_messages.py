@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dots_client.codec import (
+    decode_config,
+    decode_config_request,
+    decode_efficacy,
+    decode_heartbeat,
+    decode_mitigations,
+    decode_redirect,
+    decode_request,
+    encode_config,
+    encode_config_report,
+    encode_heartbeat,
+    encode_redirect,
+    encode_reports,
+    encode_request,
+)
+from dots_client.errors import DecodeError, EncodeError
+from dots_client.model import (
+    INDEFINITE,
+    AclEntry,
+    AttackStatus,
+    ConfigurationSet,
+    ConflictCause,
+    ConflictInformation,
+    ConflictStatus,
+    Heartbeat,
+    MitigationReport,
+    MitigationStatus,
+    Parameter,
+    PortRange,
+    RedirectedSignal,
+    Scope,
+    SignalConfig,
+    Targets,
+)
+
+WEB = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
+
+
+def in_scope(entry: dict[int, Any]) -> bytes:
+    return cbor2.dumps({1: {2: [entry]}})
+
+
+ports = st.integers(0, 65535)
+targets = st.builds(
+    Targets,
+    target_prefix=st.lists(
+        st.integers(0, 255).map(lambda host: f"203.0.113.{host}/32"), min_size=1, unique=True
+    ).map(tuple),
+    target_port_range=st.lists(
+        st.builds(
+            lambda low, span: PortRange(lower=low, upper=low + span),
+            st.integers(0, 60000),
+            st.integers(0, 5000),
+        )
+        | st.builds(PortRange, lower=ports),
+        max_size=5,
+        unique_by=lambda ports: ports.lower,
+    ).map(tuple),
+    target_protocol=st.lists(st.integers(0, 255), max_size=5, unique=True).map(tuple),
+    alias_name=st.lists(st.text(min_size=1, max_size=10), max_size=3, unique=True).map(tuple),
+)
+scopes = st.builds(
+    Scope,
+    targets=targets,
+    lifetime=st.integers(1, 2**32 - 1) | st.just(INDEFINITE),
+    trigger_mitigation=st.booleans(),
+)
+uint32 = st.integers(0, 2**32 - 1)
+uint64 = st.integers(0, 2**64 - 1)
+optional_uint64 = st.none() | uint64
+conflicts = st.builds(
+    ConflictInformation,
+    status=st.none() | st.sampled_from(ConflictStatus),
+    cause=st.none() | st.sampled_from(ConflictCause),
+    retry_timer_s=st.none() | uint32,
+    targets=st.none() | targets,
+    acl_list=st.lists(
+        st.builds(
+            AclEntry, acl_name=st.text(min_size=1), acl_type=st.none() | st.just("ipv4-acl-type")
+        ),
+        max_size=2,
+    ).map(tuple),
+    mid=st.none() | uint32,
+)
+reports = st.builds(
+    MitigationReport,
+    mid=st.none() | uint32,
+    lifetime=st.none() | uint32 | st.just(INDEFINITE),
+    status=st.none() | st.sampled_from(MitigationStatus),
+    mitigation_start=optional_uint64,
+    bytes_dropped=optional_uint64,
+    pkts_dropped=optional_uint64,
+    bps_dropped=optional_uint64,
+    pps_dropped=optional_uint64,
+    conflict=st.none() | conflicts,
+    targets=st.none() | targets,
+    trigger_mitigation=st.none() | st.booleans(),
+)
+
+
+@given(scopes)
+def test_a_request_survives_encoding(scope: Scope) -> None:
+    assert decode_request(encode_request(scope)) == scope
+
+
+@given(st.lists(reports, min_size=1, max_size=4))
+def test_reports_survive_encoding(said: list[MitigationReport]) -> None:
+    assert decode_mitigations(encode_reports(said)) == tuple(said)
+
+
+@given(st.binary(max_size=100))
+def test_decoding_any_bytes_raises_nothing_but_decode_error(data: bytes) -> None:
+    decoders = (
+        decode_config,
+        decode_config_request,
+        decode_heartbeat,
+        decode_mitigations,
+        decode_redirect,
+        decode_request,
+    )
+    for decode in decoders:
+        for prefix in (b"", b"\xa1\x01\xa1\x02\x81", b"\xa1\x18\x1e\xa1\x18\x20"):
+            try:
+                decode(prefix + data)
+            except DecodeError:
+                continue
+
+
+@pytest.mark.rule("SC-041")
+@pytest.mark.rule("SC-040")
+@pytest.mark.rule("SC-042")
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        (Scope(targets=Targets()), "mitigation-scope.scope[0]"),
+        (replace(WEB, lifetime=0), "mitigation-scope.scope[0].lifetime"),
+        (replace(WEB, lifetime=-2), "mitigation-scope.scope[0].lifetime"),
+        (replace(WEB, lifetime=2**32), "mitigation-scope.scope[0].lifetime"),
+        (
+            Scope(targets=Targets(target_prefix=("203.0.113.7/24",))),
+            "mitigation-scope.scope[0].target-prefix[0]",
+        ),
+        (
+            Scope(targets=Targets(alias_name=("",))),
+            "mitigation-scope.scope[0].alias-name[0]",
+        ),
+        (
+            Scope(
+                targets=Targets(
+                    alias_name=("web",), target_port_range=(PortRange(lower=443, upper=80),)
+                )
+            ),
+            "mitigation-scope.scope[0].target-port-range[0].upper-port",
+        ),
+    ],
+)
+def test_a_forbidden_request_is_not_encoded(scope: Scope, path: str) -> None:
+    with pytest.raises(EncodeError) as refusal:
+        encode_request(scope)
+
+    assert refusal.value.path == path
+
+
+@pytest.mark.rule("SC-061")
+def test_attack_status_belongs_in_efficacy_updates_only() -> None:
+    update = encode_request(replace(WEB, attack_status=AttackStatus.UNDER_ATTACK))
+
+    assert decode_efficacy(update, lifetime=60).attack_status is AttackStatus.UNDER_ATTACK
+    with pytest.raises(DecodeError, match="If-Match"):
+        decode_request(update)
+    with pytest.raises(DecodeError, match="is missing"):
+        decode_efficacy(encode_request(WEB), lifetime=60)
+
+
+@pytest.mark.rule("SS-049")
+def test_an_efficacy_update_may_leave_out_the_lifetime() -> None:
+    without = in_scope({6: ["203.0.113.7/32"], 29: 2})
+    zero = in_scope({6: ["203.0.113.7/32"], 14: 0, 29: 2})
+
+    assert decode_efficacy(without, lifetime=1234).lifetime == 1234
+    with pytest.raises(DecodeError):
+        decode_efficacy(zero, lifetime=1234)
+
+
+@pytest.mark.parametrize(
+    "data", [cbor2.dumps({}), cbor2.dumps({1: {}}), cbor2.dumps({1: {2: [{}]}, 49: {51: True}})]
+)
+def test_a_request_without_its_one_scope_is_refused(data: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode_request(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xf6", b"\xa0"])
+def test_an_answer_without_content_says_nothing(data: bytes) -> None:
+    assert decode_mitigations(data) == ()
+    assert decode_config(data) == SignalConfig()
+
+
+def test_an_unassigned_status_reads_as_absent() -> None:
+    assert decode_mitigations(in_scope({5: 1, 16: 9})) == (MitigationReport(mid=1),)
+
+
+def test_an_unknown_conflict_cause_stays_a_number() -> None:
+    [report] = decode_mitigations(in_scope({5: 1, 17: {18: 7, 19: 99, 20: 60}}))
+
+    assert report.conflict == ConflictInformation(cause=99, retry_timer_s=60)
+    assert report.conflict.cause_in_words == "unknown conflict cause 99"
+
+
+def test_broken_entries_of_lists_in_an_answer_are_left_out() -> None:
+    [report] = decode_mitigations(
+        in_scope({7: [{9: 80}, {8: 443}], 17: {21: {22: [{24: "x"}, {23: "drop-dns"}]}}})
+    )
+
+    assert report.targets == Targets(target_port_range=(PortRange(lower=443),))
+    assert report.conflict == ConflictInformation(acl_list=(AclEntry(acl_name="drop-dns"),))
+
+
+HEARTBEAT_30 = ConfigurationSet(heartbeat_interval=Parameter(current=30))
+
+
+@pytest.mark.rule("SC-077")
+@pytest.mark.rule("SC-085")
+@pytest.mark.parametrize(
+    "config",
+    [
+        SignalConfig(),
+        SignalConfig(idle=ConfigurationSet()),
+        SignalConfig(idle=ConfigurationSet(probing_rate=Parameter())),
+        SignalConfig(idle=ConfigurationSet(heartbeat_interval=Parameter(current=14))),
+        SignalConfig(idle=ConfigurationSet(max_retransmit=Parameter(current=3, maximum=9))),
+        SignalConfig(idle=HEARTBEAT_30, sid=4),
+        SignalConfig(idle=ConfigurationSet(ack_timeout=Parameter(current=Decimal("1.001")))),
+    ],
+)
+def test_a_forbidden_configuration_is_not_encoded(config: SignalConfig) -> None:
+    with pytest.raises(EncodeError):
+        encode_config(config)
+
+
+@pytest.mark.parametrize("interval", [0, 15, 240])
+def test_a_configuration_survives_encoding(interval: int) -> None:
+    config = SignalConfig(
+        mitigating=ConfigurationSet(
+            heartbeat_interval=Parameter(current=interval),
+            ack_random_factor=Parameter(current=Decimal("1.50")),
+        ),
+        idle=ConfigurationSet(probing_rate=Parameter(current=5)),
+    )
+
+    assert decode_config_request(encode_config(config)) == config
+
+
+def test_the_configuration_a_server_reports_survives_encoding() -> None:
+    config = SignalConfig(
+        idle=ConfigurationSet(
+            heartbeat_interval=Parameter(current=30, minimum=15, maximum=240),
+            ack_timeout=Parameter(minimum=Decimal("1.00"), maximum=Decimal("30.00")),
+        ),
+        sid=7,
+    )
+
+    assert decode_config(encode_config_report(config)) == config
+
+
+def test_limits_a_server_has_swapped_are_put_right() -> None:
+    swapped = cbor2.dumps({30: {44: {33: {34: 15, 35: 240, 36: 30}}}})
+
+    assert decode_config(swapped).idle == ConfigurationSet(
+        heartbeat_interval=Parameter(current=30, minimum=15, maximum=240)
+    )
+
+
+def test_a_configuration_request_without_values_is_refused() -> None:
+    with pytest.raises(DecodeError, match="no current value"):
+        decode_config_request(cbor2.dumps({30: {32: {33: {}}}}))
+
+
+@pytest.mark.rule("SC-088")
+@pytest.mark.parametrize(("status", "body"), [(True, "a11831a11833f5"), (False, "a11831a11833f4")])
+def test_a_heartbeat_is_seven_bytes(status: bool, body: str) -> None:
+    heartbeat = Heartbeat(peer_hb_status=status)
+
+    assert encode_heartbeat(heartbeat).hex() == body
+    assert decode_heartbeat(bytes.fromhex(body)) == heartbeat
+
+
+def test_a_redirection_survives_encoding() -> None:
+    for redirect in (
+        RedirectedSignal(alt_server="alt.example", alt_server_record=("2001:db8::1",)),
+        RedirectedSignal(alt_server="alt.example"),
+    ):
+        assert decode_redirect(encode_redirect(redirect)) == redirect
+
+
+@pytest.mark.parametrize("data", [b"", cbor2.dumps({46: {}}), cbor2.dumps({46: {47: ""}})])
+def test_a_redirection_without_a_server_is_none(data: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode_redirect(data)

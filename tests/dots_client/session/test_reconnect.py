@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import itertools
+from random import Random
+
+import pytest
+
+from dots_client.session import Reconnect
+
+
+def attempts(reconnect: Reconnect, *, count: int, is_under_attack: bool) -> list[float]:
+    now, times = 0.0, []
+    for _ in range(count):
+        now = reconnect.next_attempt_at(now=now, is_under_attack=is_under_attack)
+        times.append(now)
+        reconnect.attempted(now=now)
+    return times
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [after - before for before, after in itertools.pairwise(times)]
+
+
+def test_the_first_attempt_is_due_at_once() -> None:
+    assert Reconnect(rng=Random(1)).next_attempt_at(now=12.0, is_under_attack=False) == 12.0
+
+
+@pytest.mark.rule("SC-091")
+def test_in_peace_at_least_a_minute_lies_between_attempts_and_soon_five() -> None:
+    spaces = gaps(attempts(Reconnect(rng=Random(1)), count=30, is_under_attack=False))
+
+    assert min(spaces) >= 60.0
+    assert min(spaces[3:]) >= 300.0
+    assert max(spaces) <= 330.0
+
+
+@pytest.mark.rule("SC-094")
+def test_under_attack_the_delay_doubles_from_one_second_to_fifteen() -> None:
+    spaces = gaps(attempts(Reconnect(rng=Random(1)), count=30, is_under_attack=True))
+
+    assert 1.0 <= spaces[0] <= 1.1
+    assert 2.0 <= spaces[1] <= 2.2
+    assert all(15.0 <= space <= 16.5 for space in spaces[4:])
+
+
+def test_an_attack_shortens_the_wait_under_way() -> None:
+    reconnect = Reconnect(rng=Random(1))
+    reconnect.attempted(now=100.0)
+
+    assert reconnect.next_attempt_at(now=110.0, is_under_attack=False) >= 160.0
+    assert reconnect.next_attempt_at(now=110.0, is_under_attack=True) <= 101.1
+
+
+def test_a_session_in_between_makes_the_next_attempt_due_at_once() -> None:
+    reconnect = Reconnect(rng=Random(1))
+    reconnect.attempted(now=0.0)
+    reconnect.attempted(now=60.0)
+    assert reconnect.attempts == 2
+
+    reconnect.succeeded()
+
+    assert reconnect.next_attempt_at(now=61.0, is_under_attack=False) == 61.0
+
+
+def test_two_clients_do_not_come_back_in_step() -> None:
+    first = attempts(Reconnect(rng=Random(1)), count=5, is_under_attack=True)
+    second = attempts(Reconnect(rng=Random(2)), count=5, is_under_attack=True)
+
+    assert first != second

@@ -1,0 +1,123 @@
+"""A small site, and client and server on the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiocoap
+from aiocoap import resource
+
+from dots_client.identity import Credentials
+from dots_client.transport.coap import CoapEndpoint
+from dots_client.transport.dtls import DtlsLink, open_dtls
+from dots_client.transport.server import DtlsServer, serve_dtls
+
+PATH = ["who"]
+
+
+class WhoAmI(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no types
+    """Says who asks; `silent` makes it never answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_silent = False
+        self.asked = 0
+
+    async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
+        self.asked += 1
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return aiocoap.Message(payload=request.remote.peer_common_name.encode())
+
+    @property
+    def observer_count(self) -> int:
+        return len(self._observations)
+
+
+def site_of(who: WhoAmI) -> resource.Site:
+    site = resource.Site()
+    site.add_resource(PATH, who)
+    return site
+
+
+@asynccontextmanager
+async def serving(
+    credentials: Credentials, who: WhoAmI | None = None, **settings: Any
+) -> AsyncIterator[DtlsServer]:
+    server = await serve_dtls(
+        site_of(who or WhoAmI()), host="127.0.0.1", port=0, credentials=credentials, **settings
+    )
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def linked(
+    server: DtlsServer, credentials: Credentials, **settings: Any
+) -> AsyncIterator[DtlsLink]:
+    link = await open_link(server.port, credentials, **settings)
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+async def open_link(port: int, credentials: Credentials, **settings: Any) -> DtlsLink:
+    return await open_dtls(
+        **{
+            "name": "provider.example",
+            "host": "127.0.0.1",
+            "port": port,
+            "credentials": credentials,
+            "site": None,
+            "path_mtu": 1280,
+            "timeout_s": 5.0,
+            **settings,
+        }
+    )
+
+
+def get(link: DtlsLink, **options: Any) -> aiocoap.Message:
+    tuning = options.pop("tuning", aiocoap.Unreliable())
+    message = aiocoap.Message(code=aiocoap.GET, transport_tuning=tuning, uri_path=PATH, **options)
+    message.remote = link.remote
+    return message
+
+
+async def ask(
+    endpoint: CoapEndpoint, message: aiocoap.Message, *, within_s: float = 5.0
+) -> aiocoap.Message:
+    """One request and its answer."""
+    answer: asyncio.Future[aiocoap.Message] = asyncio.get_running_loop().create_future()
+    stop = endpoint.request(message, resolve(answer))
+    try:
+        async with asyncio.timeout(within_s):
+            return await answer
+    finally:
+        stop()
+
+
+def resolve(
+    answer: asyncio.Future[aiocoap.Message],
+) -> Callable[[aiocoap.Message | None, Exception | None], None]:
+    def on_event(message: aiocoap.Message | None, exception: Exception | None) -> None:
+        if answer.done():
+            return
+        if exception is not None:
+            answer.set_exception(exception)
+        else:
+            answer.set_result(message)
+
+    return on_event
+
+
+async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
+    """For what has no event of its own; looks at every turn of the loop."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  # the condition is set by code without an event
+            await asyncio.sleep(0.001)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+
+import aiocoap
+import pytest
+
+from dots_client.errors import HandshakeFailed, PeerUnreachable
+from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, open_dtls
+from dots_client.transport.server import serve_dtls
+from dots_client.transport.wire import WireRecord
+from tests.dots_client.authority import Authority, trusting
+from tests.dots_client.transport.loopback import (
+    WhoAmI,
+    ask,
+    get,
+    linked,
+    open_link,
+    serving,
+    site_of,
+    until,
+)
+
+
+async def test_a_request_is_answered_over_dtls(authority: Authority) -> None:
+    async with serving(authority.server()) as server, linked(server, authority.client()) as link:
+        answer = await ask(link.endpoint, get(link))
+
+        assert answer.payload == b"acme"
+        assert link.peer == f"127.0.0.1:{server.port}"
+        assert link.handshake_rtt_s is not None
+        assert link.handshake_rtt_s < 1
+        assert link.max_message_bytes == 1280 - 28 - 37
+
+
+async def test_each_session_has_a_port_of_its_own(authority: Authority) -> None:
+    credentials = authority.client()
+    async with (
+        serving(authority.server()) as server,
+        linked(server, credentials),
+        linked(server, credentials),
+    ):
+        first, second = server.sessions
+
+        assert first.address != second.address
+
+
+async def test_a_wrong_name_is_refused_before_anything_is_sent(authority: Authority) -> None:
+    async with serving(authority.server()) as server:
+        with pytest.raises(HandshakeFailed, match=r"not for evil\.example"):
+            await open_link(server.port, authority.client(), name="evil.example")
+
+        assert server.sessions == ()
+
+
+async def test_an_unknown_client_learns_it_within_the_handshake(
+    authority: Authority, rogue: Authority
+) -> None:
+    credentials = trusting(rogue.client(), authority)
+    async with serving(authority.server()) as server:
+        with pytest.raises(HandshakeFailed, match="does not trust the authority"):
+            await open_link(server.port, credentials)
+
+
+async def test_a_port_where_nobody_listens_is_reported_at_once(authority: Authority) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = asyncio.get_running_loop().time()
+
+    with pytest.raises(PeerUnreachable, match=f"nothing listens at 127.0.0.1:{port}"):
+        await open_link(port, authority.client())
+
+    assert asyncio.get_running_loop().time() - started < 1
+
+
+async def test_silence_ends_at_the_deadline(authority: Authority) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as black_hole:
+        black_hole.bind(("127.0.0.1", 0))
+        port = black_hole.getsockname()[1]
+
+        with pytest.raises(PeerUnreachable, match=r"nothing answered at .* within 0.1 s"):
+            await open_link(port, authority.client(), timeout_s=0.1)
+
+
+async def test_a_handshake_that_stalls_is_not_called_silence(authority: Authority) -> None:
+    async with serving(authority.server()) as server:
+        # The hello and its cookie pass; the certificate never arrives.
+        server.drop_outgoing = lambda datagram, _address: len(datagram) > 200
+
+        with pytest.raises(HandshakeFailed, match=r"did not finish within 0.1 s"):
+            await open_link(server.port, authority.client(), timeout_s=0.1)
+
+
+async def test_a_name_without_an_address_is_reported(authority: Authority) -> None:
+    with pytest.raises(PeerUnreachable, match="has no address"):
+        await open_link(4646, authority.client(), host="a..b")
+
+
+async def test_the_next_address_is_tried_when_one_refuses(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(authority.server()) as server:
+
+        async def two_addresses(
+            host: str, port: int, **_: object
+        ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+            return [(0, 0, 0, "", ("127.0.0.2", port)), (0, 0, 0, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two_addresses)
+        link = await open_link(server.port, authority.client(), host="two.example")
+
+        assert link.peer == f"127.0.0.1:{server.port}"
+        await link.close()
+
+
+async def test_an_address_without_a_route_is_unreachable(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_route(_self: socket.socket, _address: object) -> None:
+        raise OSError(errno.ENETUNREACH, "no route")
+
+    monkeypatch.setattr(socket.socket, "connect", no_route)
+
+    with pytest.raises(PeerUnreachable, match=r"127\.0\.0\.1:4646 cannot be reached: Network is"):
+        await open_link(4646, authority.client())
+
+
+async def test_cancelling_leaves_no_socket_behind(authority: Authority) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as black_hole:
+        black_hole.bind(("127.0.0.1", 0))
+        opening = asyncio.create_task(open_link(black_hole.getsockname()[1], authority.client()))
+        await asyncio.sleep(0.01)
+
+        opening.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+
+async def test_a_server_that_stops_says_goodbye(authority: Authority) -> None:
+    async with serving(authority.server()) as server, linked(server, authority.client()) as link:
+        await server.close()
+
+        async with asyncio.timeout(5):
+            assert await link.closed == "the server closed the session"
+
+
+async def test_requests_under_way_fail_when_the_server_says_goodbye(authority: Authority) -> None:
+    who = WhoAmI()
+    who.is_silent = True
+    async with (
+        serving(authority.server(), who) as server,
+        linked(server, authority.client()) as link,
+    ):
+        waiting = asyncio.create_task(ask(link.endpoint, get(link)))
+        await until(lambda: who.asked == 1)
+
+        await server.close()
+
+        with pytest.raises(aiocoap.error.NetworkError) as ended:
+            await waiting
+
+    assert str(ended.value.__cause__) == "the server closed the session"
+
+
+async def test_a_killed_server_says_nothing_and_icmp_is_only_a_hint(authority: Authority) -> None:
+    async with serving(authority.server()) as server, linked(server, authority.client()) as link:
+        await server.abort()
+
+        with pytest.raises(TimeoutError):
+            await ask(link.endpoint, get(link), within_s=0.1)
+
+        assert not link.closed.done()
+        assert link.remote.is_established
+
+
+async def test_a_burst_of_answers_is_not_lost(authority: Authority) -> None:
+    async with serving(authority.server()) as server, linked(server, authority.client()) as link:
+        answers = await asyncio.gather(*(ask(link.endpoint, get(link)) for _ in range(400)))
+
+        assert {answer.payload for answer in answers} == {b"acme"}
+        assert RECEIVE_BUFFER_BYTES == 1 << 20
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+async def test_lost_datagrams_only_delay_a_handshake(authority: Authority, lost: int) -> None:
+    async with serving(authority.server()) as server:
+        countdown = iter(range(1000))
+        server.drop_incoming = lambda _datagram, _address: next(countdown) == lost
+
+        async with linked(server, authority.client()) as link:
+            answer = await ask(link.endpoint, get(link))
+
+        assert answer.payload == b"acme"
+
+
+async def test_a_path_that_swallows_large_datagrams_only_delays_a_handshake(
+    authority: Authority,
+) -> None:
+    async with serving(authority.server()) as server:
+        server.drop_outgoing = lambda datagram, _address: len(datagram) > 560
+        server.drop_incoming = lambda datagram, _address: len(datagram) > 560
+
+        async with linked(server, authority.client(), timeout_s=20) as link:
+            assert (await ask(link.endpoint, get(link))).payload == b"acme"
+
+
+async def test_every_message_is_shown_to_the_tap(authority: Authority) -> None:
+    seen: list[WireRecord] = []
+    async with (
+        serving(authority.server()) as server,
+        linked(server, authority.client(), on_wire=seen.append) as link,
+    ):
+        await ask(link.endpoint, get(link))
+
+    sent, received = seen
+    assert (sent.direction, sent.kind, sent.code, sent.path) == ("sent", "NON", "0.01", "/who")
+    assert (received.direction, received.code, received.path) == ("received", "2.05", "/who")
+    assert received.payload == b"acme"
+    assert received.token == sent.token
+    assert len(sent.token) == 8
+
+
+async def test_a_server_reached_over_ipv6_has_less_room(authority: Authority) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    server = await serve_dtls(site_of(WhoAmI()), host="::1", port=0, credentials=authority.server())
+    link = await open_dtls(
+        name="::1",
+        host="::1",
+        port=server.port,
+        credentials=authority.client(),
+        site=None,
+        path_mtu=1280,
+        timeout_s=5,
+    )
+
+    assert link.peer == f"[::1]:{server.port}"
+    assert link.max_message_bytes == 1195
+
+    await link.close()
+    await server.close()

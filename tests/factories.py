@@ -1,0 +1,124 @@
+"""Minimal objects that hold every constraint. Relations are named by the caller."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.utils import timezone
+from django_otp.oath import TOTP
+from factory.declarations import LazyAttribute, LazyFunction, Sequence
+from factory.django import DjangoModelFactory, Password
+
+from portal.accounts.models import Authenticator, User
+from portal.core import secrets
+from portal.organizations.models import (
+    Membership,
+    Organization,
+    ProtectedResource,
+    ResourceKind,
+    Role,
+)
+from portal.providers.models import Provider, SessionState, Subscription
+
+PASSWORD = "correct horse battery staple"
+AUTHENTICATOR_KEY = b"12345678901234567890"
+PRIVATE_KEY = b"-----BEGIN PRIVATE KEY-----\nnever to be shown\n-----END PRIVATE KEY-----\n"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nof a test\n-----END CERTIFICATE-----\n"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    """A person with a password and nothing else."""
+
+    class Meta:
+        model = User
+
+    username = Sequence(lambda n: f"person{n}")
+    password = Password(PASSWORD)
+
+
+class AuthenticatorFactory(DjangoModelFactory[Authenticator]):
+    """A confirmed authenticator app; `user` is required."""
+
+    class Meta:
+        model = Authenticator
+
+    name = "App"
+    confirmed = True
+    encrypted_key = LazyFunction(lambda: secrets.encrypt(AUTHENTICATOR_KEY))
+
+
+class OrganizationFactory(DjangoModelFactory[Organization]):
+    """A tenant."""
+
+    class Meta:
+        model = Organization
+
+    slug = Sequence(lambda n: f"tenant{n}")
+    name = LazyAttribute(lambda own: own.slug.capitalize())
+
+
+class MembershipFactory(DjangoModelFactory[Membership]):
+    """A role; `organization` and `user` are required."""
+
+    class Meta:
+        model = Membership
+
+    role = Role.VIEWER
+
+
+class ResourceFactory(DjangoModelFactory[ProtectedResource]):
+    """A verified prefix; `organization` is required."""
+
+    class Meta:
+        model = ProtectedResource
+
+    name = Sequence(lambda n: f"Network {n}")
+    kind = ResourceKind.PREFIX
+    value = Sequence(lambda n: f"203.0.{n % 256}.0/24")
+    verified_at = LazyFunction(timezone.now)
+
+
+class ProviderFactory(DjangoModelFactory[Provider]):
+    """A provider nobody has to reach."""
+
+    class Meta:
+        model = Provider
+
+    short_name = Sequence(lambda n: f"Provider{n}")
+    name = LazyAttribute(lambda own: f"{own.short_name} Scrubbing")
+    phone = "+1 555 0142"
+    host = "127.0.0.1"
+    server_name = LazyAttribute(lambda own: f"{own.short_name.lower()}.example")
+    trust_anchors = CERTIFICATE
+
+
+class SubscriptionFactory(DjangoModelFactory[Subscription]):
+    """A right to use a provider, with its session up; `organization` and `provider` are required."""
+
+    class Meta:
+        model = Subscription
+
+    priority = Sequence(lambda n: n + 1)
+    cuid = Sequence(lambda n: f"{n:022d}")
+    certificate_chain = CERTIFICATE
+    private_key = LazyFunction(lambda: secrets.encrypt(PRIVATE_KEY))
+    session_state = SessionState.UP
+    session_transport = "dtls"
+    session_since = LazyFunction(timezone.now)
+    last_heard_at = LazyFunction(timezone.now)
+
+
+def app_code(key: bytes = AUTHENTICATOR_KEY, *, steps: int = 0) -> str:
+    """What the app shows now, or `steps` half minutes later."""
+    totp = TOTP(key)
+    totp.time = time.time() + 30 * steps
+    return f"{totp.token():06d}"
+
+
+def member(username: str, organization: Organization, role: Role, **fields: Any) -> User:
+    """A person with a second factor and a role."""
+    user = UserFactory.create(username=username, **fields)
+    AuthenticatorFactory.create(user=user)
+    MembershipFactory.create(user=user, organization=organization, role=role)
+    return user

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from psycopg import sql
+from pytest_django.plugin import DjangoDbBlocker
+
+from local_stack.ports import free_port
+from local_stack.processes import Process
+from local_stack.servers import redis_program
+from portal import env
+from tests.integration.stack import Api, Databases, Stack
+
+KEPT_TABLES = ("django_migrations", "django_content_type", "auth_permission")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    databases = Databases(os.environ.get("DATABASE_URL", ""))
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server of our own."""
+    directory = tmp_path_factory.mktemp("redis")
+    port = free_port()
+    process = Process(
+        redis_program(port=port, password="test", directory=directory), directory / "redis.log"
+    )
+    process.start()
+    process.wait_until_ready()
+    yield f"redis://:test@127.0.0.1:{port}/0"
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def _migrated(databases: Databases, django_db_blocker: DjangoDbBlocker) -> dict[str, Any]:
+    """Settings of a PostgreSQL database that has every table."""
+    configured = env.database(databases.make("portal_test"), default_path=Path())
+    settings: dict[str, Any] = connections.configure_settings({"default": configured})["default"]
+    with django_db_blocker.unblock(), _default_database(settings):
+        call_command("migrate", interactive=False, verbosity=0)
+    return settings
+
+
+@pytest.fixture
+def _django_db_helper(
+    _migrated: dict[str, Any], django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """In this folder `db` and `pytest.mark.django_db` mean PostgreSQL, with real commits.
+
+    SQLite ignores row locks, and a rolled-back test shows nobody else what it wrote.
+    """
+    with django_db_blocker.unblock(), _default_database(_migrated):
+        yield
+        _empty_every_table()
+
+
+def _empty_every_table() -> None:
+    # Not `flush`: it trips over the tables of models that were swapped for our own.
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = ANY(%s)",
+            [list(KEPT_TABLES)],
+        )
+        names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in cursor.fetchall())
+        cursor.execute("SET lock_timeout = '5s'")
+        cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+
+
+@contextmanager
+def _default_database(settings: dict[str, Any]) -> Iterator[None]:
+    usual = connections.settings["default"]
+    usual_connection = connections["default"]
+    connections.settings["default"] = settings
+    del connections["default"]
+    try:
+        yield
+        connection = connections["default"]
+        assert isinstance(connection, DatabaseWrapper)
+        connection.close()
+        connection.close_pool()
+    finally:
+        connections.settings["default"] = usual
+        connections["default"] = usual_connection
+
+
+@pytest.fixture(scope="module")
+def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Every process for real, on PostgreSQL. One for the tests of a file, which may restart what they kill."""
+    with Stack(
+        tmp_path_factory.mktemp("stack"), database_url=databases.make("portal_stack")
+    ) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def api_as(stack: Stack) -> Iterator[Callable[[str], Api]]:
+    """A person's program; one sign-in each, since no code counts twice."""
+    signed_in: dict[str, Api] = {}
+
+    def api_as(username: str) -> Api:
+        if username not in signed_in:
+            signed_in[username] = Api(stack, username)
+        return signed_in[username]
+
+    yield api_as
+    for api in signed_in.values():
+        api.close()

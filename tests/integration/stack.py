@@ -1,0 +1,120 @@
+"""What the integration tests and the bench share: the running portal, seen from outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+from psycopg import sql
+
+from local_stack.installation import one_time_code
+from local_stack.servers import Postgres
+from local_stack.stack import Stack
+
+__all__ = ["Api", "Databases", "Stack", "control", "wait_for"]
+
+POLL_S = 0.05
+CALL_TIMEOUT_S = 15.0
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], *, within_s: float = 20.0) -> T:
+    """The first true answer; a failure that shows the last one when time is up."""
+    deadline = time.monotonic() + within_s
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {within_s} s; last: {answer!r}"
+        time.sleep(POLL_S)
+    return answer
+
+
+class Databases:
+    """New, empty databases on the server that DATABASE_URL names, else on one of our own."""
+
+    def __init__(self, given_url: str) -> None:
+        self._own = None if given_url else Postgres()
+        if self._own is not None:
+            self._own.start()
+        self._given_url = given_url
+        self._made: list[str] = []
+
+    def make(self, name: str) -> str:
+        """The URL of a new database."""
+        unique = f"{name}_{time.time_ns()}"
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unique)))
+        self._made.append(unique)
+        return self._url_of(unique)
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.remove()
+            return
+        with psycopg.connect(self._server_url, autocommit=True) as connection:
+            for name in self._made:
+                connection.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
+
+    @property
+    def _server_url(self) -> str:
+        return self._given_url or self._url_of("postgres")
+
+    def _url_of(self, database: str) -> str:
+        if self._own is not None:
+            return self._own.url(database)
+        url = httpx.URL(self._given_url)
+        return str(url.copy_with(path=f"/{database}"))
+
+
+class Api:
+    """A person's program: signed in with password and code, over HTTP."""
+
+    def __init__(self, stack: Stack, username: str) -> None:
+        self.stack = stack
+        self.username = username
+        self._client = httpx.Client(base_url=f"{stack.url}/api/v1/", timeout=CALL_TIMEOUT_S)
+        code, _ = one_time_code(stack.secrets.totp_secrets[username])
+        answer = self._client.post(
+            "auth/token",
+            json={
+                "username": username,
+                "password": stack.secrets.passwords[username],
+                "otp": code,
+                "device_name": "test",
+            },
+        )
+        answer.raise_for_status()
+        self.token: str = answer.json()["token"]
+        self._client.headers["Authorization"] = f"Bearer {self.token}"
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self._done(self._client.get(path, params=parameters))
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self._done(self._client.post(path, json=body or {}, headers=headers))
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """The bare answer, whatever its status."""
+        return self._client.request(method, path, **options)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _done(self, answer: httpx.Response) -> Any:
+        assert answer.is_success, f"{answer.status_code}: {answer.text[:500]}"
+        return answer.json() if answer.content else None
+
+
+def control(stack: Stack, provider: str, path: str, body: Any = None) -> Any:
+    """Ask or tell a simulated provider: `control(stack, "northgate", "/behaviour", {"loss": 0.5})`."""
+    url = stack.simulator(provider).control_url + path
+    answer = (
+        httpx.get(url, timeout=CALL_TIMEOUT_S)
+        if body is None
+        else httpx.post(url, json=body, timeout=CALL_TIMEOUT_S)
+    )
+    answer.raise_for_status()
+    return answer.json() if answer.content else None

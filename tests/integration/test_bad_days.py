@@ -1,0 +1,124 @@
+"""Providers, workers and brokers that die in between: nothing asked is lost, nothing is asked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.stack import Api, Stack, control, wait_for
+from tests.integration.test_main_job import REQUESTS, believed, shown, submit
+
+ApiAs = Callable[[str], Api]
+
+
+@pytest.fixture(autouse=True)
+def _everything_runs_again(stack: Stack) -> Iterator[None]:
+    yield
+    for process in stack.processes:
+        if not process.is_running:
+            process.start()
+            process.wait_until_ready()
+
+
+def test_a_request_waits_for_a_provider_that_is_down(stack: Stack, api_as: ApiAs) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.20/32"
+    stack["northgate"].kill()
+
+    request = submit(alice, prefix, subscriptions=_only_northgate(alice))
+    assert request["status"] == "requesting"
+    wait_for(lambda: _northgate(alice)["session"]["state"] in ("down", "connecting"), within_s=60)
+    stack["northgate"].start()
+    stack["northgate"].wait_until_ready()
+
+    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=60)
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_request_committed_while_no_worker_lives_is_sent_by_the_next(
+    stack: Stack, api_as: ApiAs
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.21/32"
+    stack["signal-1"].kill()
+
+    request = submit(alice, prefix)
+    assert believed(stack, "northgate", prefix) == []
+    stack["signal-1"].start()
+
+    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=60)
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_termination_reaches_a_provider_that_was_down(stack: Stack, api_as: ApiAs) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.22/32"
+    request = submit(alice, prefix)
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+    stack["signal-1"].kill()
+
+    ending = alice.post(f"{REQUESTS}/{request['id']}/terminate")
+    assert ending["status"] == "terminating"
+    assert believed(stack, "northgate", prefix)[0]["status"] < 5
+    stack["signal-1"].start()
+
+    wait_for(
+        lambda: not [one for one in believed(stack, "northgate", prefix) if one["status"] < 5],
+        within_s=60,
+    )
+    wait_for(lambda: shown(alice, request["id"])["status"] == "terminated", within_s=30)
+
+
+def test_a_broker_that_is_gone_loses_no_request(stack: Stack, api_as: ApiAs) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.23/32"
+    stack["redis"].kill()
+
+    request = submit(alice, prefix)
+
+    # The sweep of the signal worker sees the rows without a wake-up.
+    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=30)
+    stack["redis"].start()
+    stack["redis"].wait_until_ready()
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_provider_that_forgot_is_asked_again_under_the_same_mid(
+    stack: Stack, api_as: ApiAs
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.24/32"
+    request = submit(alice, prefix)
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+    (before,) = believed(stack, "northgate", prefix)
+
+    control(stack, "northgate", "/forget", {})
+
+    (again,) = wait_for(lambda: believed(stack, "northgate", prefix), within_s=60)
+    assert again["mid"] == before["mid"]
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_provider_that_crashed_silently_is_found_and_asked_again(
+    stack: Stack, api_as: ApiAs
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.25/32"
+    request = submit(alice, prefix)
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+
+    control(stack, "northgate", "/crash", {})
+    assert believed(stack, "northgate", prefix) == []
+
+    # Nobody says goodbye: silence is noticed, a new session is made beside the old one.
+    wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=90)
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def _only_northgate(api: Api) -> list[str]:
+    return [_northgate(api)["id"]]
+
+
+def _northgate(api: Api) -> dict[str, Any]:
+    listed: list[dict[str, Any]] = api.get("organizations/acme/subscriptions")["results"]
+    return next(one for one in listed if one["provider"]["name"].startswith("Northgate"))

@@ -1,0 +1,180 @@
+"""Ask, watch, end: through the API and the socket, checked against what the provider itself believes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.integration.stack import Api, Stack, control, wait_for
+
+ApiAs = Callable[[str], Api]
+REQUESTS = "organizations/acme/mitigation-requests"
+
+
+@pytest.fixture
+def calm(stack: Stack) -> None:
+    """Both providers help at once and their attacks last."""
+    for provider in ("northgate", "tidewall"):
+        behaviour = {"accept": "always", "status_delay_s": 0.2, "attack_ends_after_s": None}
+        control(stack, provider, "/behaviour", behaviour)
+
+
+def submit(api: Api, prefix: str, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = api.post(REQUESTS, {"targets": {"prefixes": [prefix]}, **more})
+    return answer
+
+
+def shown(api: Api, request_id: str) -> dict[str, Any]:
+    answer: dict[str, Any] = api.get(f"{REQUESTS}/{request_id}")
+    return answer
+
+
+def believed(stack: Stack, provider: str, prefix: str) -> list[dict[str, Any]]:
+    """The provider's own mitigations of that prefix."""
+    state = control(stack, provider, "/state")
+    return [one for one in state["mitigations"] if prefix in one["scope"]["target-prefix"]]
+
+
+def socket(stack: Stack, token: str, after: int = 0) -> ClientConnection:
+    url = stack.url.replace("http", "ws") + f"/ws/organizations/acme/events?after={after}"
+    return connect(url, additional_headers={"Authorization": f"Bearer {token}"})
+
+
+def until(events: ClientConnection, type_: str, **data: Any) -> dict[str, Any]:
+    """The next event of that type that carries `data`."""
+    while True:
+        event: dict[str, Any] = json.loads(events.recv(timeout=20))
+        if event["type"] == type_ and data.items() <= event["data"].items():
+            return event
+
+
+def test_a_request_is_asked_watched_and_ended(stack: Stack, api_as: ApiAs, calm: None) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.7/32"
+    after = alice.get("organizations/acme/events", after=0)
+    last_seq = after["results"][-1]["seq"] if after["results"] else 0
+
+    with socket(stack, alice.token, last_seq) as events:
+        request = submit(alice, prefix, reason="HTTP flood on the shop")
+        assert request["status"] == "requesting"
+
+        until(events, "request.submitted")
+        until(events, "mitigation.sent")
+        until(events, "mitigation.status", status="in_progress")
+        until(events, "mitigation.status", status="mitigating")
+        counters = until(events, "mitigation.counters")["data"]
+        assert counters["bps_dropped"] > 0
+        assert counters["pps_dropped"] > 0
+
+        (there,) = believed(stack, "northgate", prefix)
+        leg = shown(alice, request["id"])["mitigations"][0]
+        assert (there["mid"], there["status"]) == (leg["mid"], leg["dots_status"])
+        assert believed(stack, "tidewall", prefix) == []
+        assert 0 < leg["lifetime_remaining"] <= 3600
+
+        control(
+            stack, "northgate", f"/mitigations/{there['cuid']}/{there['mid']}/status", {"status": 3}
+        )
+        until(events, "request.status", status="attack_stopped")
+
+        alice.post(f"{REQUESTS}/{request['id']}/terminate")
+        until(events, "mitigation.status", status="terminating")
+        until(events, "mitigation.status", status="terminated")
+        until(events, "request.status", status="terminated")
+
+    wait_for(lambda: not [one for one in believed(stack, "northgate", prefix) if one["status"] < 5])
+    acknowledged = alice.post(f"{REQUESTS}/{request['id']}/acknowledge")
+    assert acknowledged["status"] == "terminated"
+
+
+def test_the_other_tenant_sees_nothing_of_it(stack: Stack, api_as: ApiAs, calm: None) -> None:
+    alice, charlie = api_as("alice"), api_as("charlie")
+    request = submit(alice, "203.0.113.8/32")
+
+    for call in ("terminate", "acknowledge"):
+        answer = charlie.call("POST", f"{REQUESTS}/{request['id']}/{call}")
+        assert answer.status_code == 404
+    assert charlie.call("GET", f"{REQUESTS}/{request['id']}").status_code == 404
+    own = charlie.get("organizations/globex/events", after=0)["results"]
+    assert request["id"] not in json.dumps(own)
+
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_an_efficacy_update_and_an_extension_reach_the_provider(
+    stack: Stack, api_as: ApiAs, calm: None
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.9/32"
+    request = submit(alice, prefix, lifetime=600)
+    wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
+
+    alice.post(f"{REQUESTS}/{request['id']}/extend", {"lifetime": 7200})
+    wait_for(lambda: believed(stack, "northgate", prefix)[0]["lifetime_remaining"] > 3600)
+    alice.post(f"{REQUESTS}/{request['id']}/efficacy", {"attack_status": "under-attack"})
+    events = wait_for(
+        lambda: [
+            event
+            for event in alice.get("organizations/acme/events", after=0)["results"]
+            if event["type"] == "mitigation.efficacy"
+            and event["request"] == request["id"]
+            and event["data"]["answered"]
+        ]
+    )
+
+    assert events[0]["data"]["accepted"] is True
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_refusal_is_followed_by_the_next_provider(
+    stack: Stack, api_as: ApiAs, calm: None
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.10/32"
+    control(stack, "northgate", "/behaviour", {"accept": "refuse", "refuse_code": "4.00"})
+
+    request = submit(alice, prefix)
+    wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
+
+    first, second = shown(alice, request["id"])["mitigations"]
+    assert (first["status"], first["refusal"]["code"]) == ("refused", "4.00")
+    assert second["status"] == "mitigating"
+    assert believed(stack, "northgate", prefix) == []
+    assert len(believed(stack, "tidewall", prefix)) == 1
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_double_click_is_one_request(stack: Stack, api_as: ApiAs, calm: None) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.11/32"
+    body, key = {"targets": {"prefixes": [prefix]}}, {"Idempotency-Key": "form-1"}
+
+    first = alice.post(REQUESTS, body, **key)
+    second = alice.post(REQUESTS, body, **key)
+    assert first["id"] == second["id"]
+    wait_for(lambda: shown(alice, first["id"])["status"] == "mitigating")
+
+    assert len(believed(stack, "northgate", prefix)) == 1
+    alice.post(f"{REQUESTS}/{first['id']}/terminate")
+
+
+def test_a_page_that_was_away_replays_without_hole_or_repeat(
+    stack: Stack, api_as: ApiAs, calm: None
+) -> None:
+    alice = api_as("alice")
+    with socket(stack, alice.token) as events:
+        first = submit(alice, "203.0.113.12/32")
+        seen = [until(events, "request.submitted")["seq"]]
+    second = submit(alice, "203.0.113.13/32")
+    wait_for(lambda: shown(alice, second["id"])["status"] == "mitigating")
+
+    with socket(stack, alice.token, after=seen[-1]) as events:
+        alice.post(f"{REQUESTS}/{first['id']}/terminate")
+        alice.post(f"{REQUESTS}/{second['id']}/terminate")
+        ends = 0
+        while ends < 2:
+            event = json.loads(events.recv(timeout=20))
+            seen.append(event["seq"])
+            ends += event["type"] == "request.terminate_requested"
+
+    assert seen == list(range(seen[0], seen[0] + len(seen)))

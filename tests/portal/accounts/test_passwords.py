@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import hashers
+
+from portal.accounts import services
+from portal.accounts.models import (
+    User,
+)
+from portal.core.errors import InvalidCredentials, Throttled
+from portal.core.throttle import Limit
+from tests.factories import PASSWORD
+
+ADDRESS = "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [
+        ("erin", "wrong"),
+        ("nobody", PASSWORD),
+        ("Erin\0", PASSWORD),
+        ("e" * 151, PASSWORD),
+        ("erin", "x" * 1025),
+    ],
+)
+def test_every_wrong_part_has_the_same_answer(erin: User, username: str, password: str) -> None:
+    with pytest.raises(InvalidCredentials) as caught:
+        services.check_password(username=username, password=password, address=ADDRESS)
+
+    assert caught.value.message == "The name, password or code did not match."
+
+
+def test_an_unknown_name_costs_as_much_as_a_known_one(
+    erin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    hasher = hashers.MD5PasswordHasher
+    encode = hasher.encode
+
+    def counting(self: Any, password: str, salt: str) -> str:
+        hashed.append(password)
+        return encode(self, password, salt)
+
+    monkeypatch.setattr(hasher, "encode", counting)
+    for username in ("erin", "nobody"):
+        with pytest.raises(InvalidCredentials):
+            services.check_password(username=username, password="wrong", address=ADDRESS)
+
+    assert hashed == ["wrong", "wrong"]
+
+
+def test_a_person_who_left_cannot_sign_in(erin: User) -> None:
+    User.objects.update(is_active=False)
+
+    with pytest.raises(InvalidCredentials):
+        services.check_password(username="erin", password=PASSWORD, address=ADDRESS)
+
+
+@pytest.mark.parametrize("limit", ["TRIES_PER_ADDRESS", "TRIES_PER_USER"])
+def test_tries_are_bounded_by_address_and_by_name(
+    erin: User, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(services, limit, Limit(name="x", tries=2, window_s=60, message="Too many."))
+    for _ in range(2):
+        with pytest.raises(InvalidCredentials):
+            services.check_password(username="erin", password="wrong", address=ADDRESS)
+
+    with pytest.raises(Throttled):
+        services.check_password(username="erin", password=PASSWORD, address=ADDRESS)
+
+
+def test_signing_in_often_is_not_trying_often(erin: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = Limit(name="x", tries=1, window_s=60, message="Too many.")
+    monkeypatch.setattr(services, "TRIES_PER_ADDRESS", limit)
+
+    for _ in range(3):
+        services.check_password(username="erin", password=PASSWORD, address=ADDRESS)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from portal.accounts.models import User
+from tests.conftest import ClientOf
+from tests.factories import UserFactory
+
+
+def test_nobody_is_sent_to_the_sign_in_and_back_afterwards(db: None) -> None:
+    answer = Client().get("/organizations/acme/requests?status=failing")
+
+    assert answer.status_code == 302
+    assert answer["Location"] == "/sign-in?next=/organizations/acme/requests%3Fstatus%3Dfailing"
+
+
+def test_with_a_password_alone_the_code_comes_next(alice: User) -> None:
+    browser = Client()
+    browser.force_login(alice)
+
+    assert browser.get("/organizations/acme/")["Location"] == "/sign-in/code"
+
+
+def test_without_a_second_factor_it_is_set_up_next(db: None) -> None:
+    browser = Client()
+    browser.force_login(UserFactory.create())
+
+    assert browser.get("/organizations/acme/")["Location"] == "/enrol"
+
+
+def test_a_second_factor_of_somebody_else_does_not_count(
+    alice: User, bob: User, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    session = browser.session
+    session["otp_device_id"] = bob.authenticator_set.get().persistent_id
+    session.save()
+
+    assert browser.get("/organizations/acme/")["Location"] == "/sign-in/code"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../organizations/acme/", "//organizations/acme/", "/apis"]
+)
+def test_a_path_that_only_looks_open_is_not(alice: User, path: str) -> None:
+    browser = Client()
+    browser.force_login(alice)
+
+    assert browser.get(path).status_code in (301, 302, 404)
+    assert b"Acme" not in browser.get(path).content

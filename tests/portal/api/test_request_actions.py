@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.states import RequestStatus, Status
+from portal.organizations.models import ProtectedResource
+from portal.providers.models import Subscription
+from tests.conftest import ApiOf
+
+URL = "/api/v1/organizations/acme/mitigation-requests"
+NEW = {"targets": {"prefixes": ["203.0.113.7/32"]}}
+
+
+@pytest.fixture(autouse=True)
+def _prepared(shop: ProtectedResource, acme_northgate: Subscription) -> None:
+    """Acme may protect 203.0.113.0/26, at Northgate."""
+
+
+@pytest.fixture
+def asked(dana: User, api_of: ApiOf) -> MitigationRequest:
+    api_of(dana).post(URL, NEW)
+    return MitigationRequest.objects.get()
+
+
+def test_terminating_twice_is_harmless(dana: User, api_of: ApiOf, asked: MitigationRequest) -> None:
+    api = api_of(dana)
+    Mitigation.objects.update(sent_at=timezone.now())
+
+    first = api.post(f"{URL}/{asked.pk}/terminate")
+    again = api.post(f"{URL}/{asked.pk}/terminate")
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["status"] == "terminating"
+    assert again.json() == first.json()
+
+
+def test_extending_asks_for_the_new_lifetime(
+    dana: User, api_of: ApiOf, asked: MitigationRequest
+) -> None:
+    answer = api_of(dana).post(f"{URL}/{asked.pk}/extend", {"lifetime": 7200})
+
+    assert answer.status_code == 202
+    assert answer.json()["lifetime"] == 7200
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"lifetime": 10**9}, {"lifetime": None}, {"lifetime": 60, "x": 1}]
+)
+def test_a_lifetime_out_of_range_is_named(
+    dana: User, api_of: ApiOf, asked: MitigationRequest, body: dict[str, Any]
+) -> None:
+    answer = api_of(dana).post(f"{URL}/{asked.pk}/extend", body)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"]
+
+
+def test_efficacy_before_any_confirmation_is_a_conflict(
+    dana: User, api_of: ApiOf, asked: MitigationRequest
+) -> None:
+    url = f"{URL}/{asked.pk}/efficacy"
+
+    answer = api_of(dana).post(url, {"attack_status": "under-attack"})
+
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "nobody-to-tell"
+
+
+def test_efficacy_is_passed_on(dana: User, api_of: ApiOf, asked: MitigationRequest) -> None:
+    Mitigation.objects.update(status=Status.MITIGATING)
+
+    answer = api_of(dana).post(
+        f"{URL}/{asked.pk}/efficacy", {"attack_status": "attack-successfully-mitigated"}
+    )
+
+    assert answer.status_code == 202
+    assert Mitigation.objects.get().efficacy == 2
+
+
+def test_an_unknown_efficacy_is_refused(
+    dana: User, api_of: ApiOf, asked: MitigationRequest
+) -> None:
+    answer = api_of(dana).post(f"{URL}/{asked.pk}/efficacy", {"attack_status": "fine"})
+
+    assert answer.json()["errors"][0]["field"] == "attack_status"
+
+
+def test_the_end_can_be_acknowledged(dana: User, api_of: ApiOf, asked: MitigationRequest) -> None:
+    api = api_of(dana)
+    assert api.post(f"{URL}/{asked.pk}/acknowledge").status_code == 409
+    services.terminate(request_id=asked.pk, actor=dana)
+
+    answer = api.post(f"{URL}/{asked.pk}/acknowledge")
+
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "terminated"
+    assert answer.json()["acknowledged_at"]
+
+
+@pytest.mark.parametrize("action", ["", "/terminate", "/extend", "/efficacy", "/acknowledge"])
+def test_another_tenants_request_is_404_through_ones_own_organization(
+    charlie: User, api_of: ApiOf, asked: MitigationRequest, action: str
+) -> None:
+    url = f"/api/v1/organizations/globex/mitigation-requests/{asked.pk}{action}"
+    api = api_of(charlie)
+
+    answer = api.post(url, {"lifetime": 60}) if action else api.get(url)
+
+    assert answer.status_code == 404
+    asked.refresh_from_db()
+    assert asked.status == RequestStatus.REQUESTING

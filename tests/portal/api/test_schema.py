@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from django.test import Client
+
+from portal.api.urls import urlpatterns
+
+
+@pytest.fixture
+def document(db: None) -> dict[str, Any]:
+    answer = Client().get("/api/v1/schema/")
+    assert answer.status_code == 200
+    loaded: dict[str, Any] = yaml.safe_load(answer.content)
+    return loaded
+
+
+def test_every_call_is_described(document: dict[str, Any]) -> None:
+    left_out = {"schema", "docs", "no-such-call"}
+
+    described = len(document["paths"])
+
+    assert described == len([one for one in urlpatterns if one.name not in left_out])
+
+
+def test_every_call_may_answer_with_a_problem(document: dict[str, Any]) -> None:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    def references(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            own = [node["$ref"]] if "$ref" in node else []
+            return own + [found for inner in node.values() for found in references(inner)]
+        if isinstance(node, list):
+            return [found for inner in node for found in references(inner)]
+        return []
+
+    names = {reference.rpartition("/")[2] for reference in references(document)}
+
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_creating_calls_take_an_idempotency_key(document: dict[str, Any]) -> None:
+    for path in ("resources", "mitigation-requests"):
+        operation = document["paths"][f"/api/v1/organizations/{{slug}}/{path}"]["post"]
+        assert "Idempotency-Key" in [parameter["name"] for parameter in operation["parameters"]]
+
+
+def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(db: None) -> None:
+    answer = Client().get("/api/v1/docs/")
+
+    text = answer.content.decode()
+    assert "/api/v1/organizations/{slug}/mitigation-requests/{request_id}/terminate" in text
+    assert "//cdn" not in text
+    assert "<script" not in text
+    assert "style=" not in text
+    assert "default-src 'none'" in answer["Content-Security-Policy"]

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.layers import get_channel_layer
+from django.db import transaction
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from portal.core import broadcast
+
+
+class Layer:
+    """A channel layer that fails as told, then works."""
+
+    def __init__(self, *, failures: int = 0, hangs: bool = False) -> None:
+        self.failures = failures
+        self.hangs = hangs
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failures:
+            self.failures -= 1
+            raise RedisConnectionError("stale connection")
+        self.sent.append((group, message))
+
+
+@pytest.fixture
+def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
+    own = Layer()
+    monkeypatch.setattr(broadcast, "get_channel_layer", lambda: own)
+    return own
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_goes_to_its_organization_after_the_commit(layer: Layer) -> None:
+    organization_id = uuid4()
+
+    with transaction.atomic():
+        broadcast.broadcast_on_commit(organization_id, {"seq": 1})
+        assert layer.sent == []
+
+    assert layer.sent == [
+        (f"organization.{organization_id.hex}", {"type": "event", "event": {"seq": 1}})
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stale_connection_is_tried_once_more(layer: Layer) -> None:
+    layer.failures = 1
+
+    broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
+
+    assert len(layer.sent) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("trouble", [{"failures": 9}, {"hangs": True}])
+def test_a_channel_layer_in_trouble_does_not_fail_what_was_committed(
+    layer: Layer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    trouble: dict[str, Any],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(broadcast, "SEND_TIMEOUT_S", 0.05)
+    for name, value in trouble.items():
+        setattr(layer, name, value)
+
+    with caplog.at_level(logging.WARNING):
+        broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
+
+    assert "no broadcast" in caplog.text
+    assert layer.sent == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_channel_layer_that_hangs_is_left_alone_for_a_while(
+    layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "SEND_TIMEOUT_S", 0.05)
+    layer.hangs = True
+    broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
+    layer.hangs = False
+
+    broadcast.broadcast_on_commit(uuid4(), {"seq": 2})
+    assert layer.sent == []
+
+    broadcast.layer_rest.end()
+    broadcast.broadcast_on_commit(uuid4(), {"seq": 3})
+    assert len(layer.sent) == 1
+
+
+@pytest.fixture
+def own_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in a thread, as the signal worker has one; the process sends from it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    broadcast.broadcast_from(loop)
+    yield loop
+    broadcast.broadcast_from(None)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
+
+
+def _sent_so_far(loop: asyncio.AbstractEventLoop) -> None:
+    """Wait until the loop has done what it was given."""
+
+    async def all_others() -> None:
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+    asyncio.run_coroutine_threadsafe(all_others(), loop).result(5)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_with_its_own_loop_sends_from_there_in_order(
+    layer: Layer, own_loop: asyncio.AbstractEventLoop
+) -> None:
+    for seq in range(20):
+        broadcast.broadcast_on_commit(uuid4(), {"seq": seq})
+
+    _sent_so_far(own_loop)
+
+    assert [message["event"]["seq"] for _, message in layer.sent] == list(range(20))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_messages_that_wait_for_a_slow_layer_are_bounded(
+    layer: Layer, own_loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(broadcast, "MAX_WAITING", 1)
+    monkeypatch.setattr(broadcast, "SEND_TIMEOUT_S", 0.2)
+    layer.hangs = True
+
+    broadcast.broadcast_on_commit(uuid4(), {"seq": 1})
+    broadcast.broadcast_on_commit(uuid4(), {"seq": 2})
+
+    assert "1 messages wait already" in caplog.text
+    _sent_so_far(own_loop)
+
+
+async def test_the_groups_are_names_the_channel_layer_takes() -> None:
+    layer = get_channel_layer()
+    assert layer
+
+    assert layer.require_valid_group_name(broadcast.organization_group(uuid4()))
+    assert layer.require_valid_group_name(broadcast.user_group(uuid4()))

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import checks
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def ready(settings: Any) -> Any:
+    """An installation with everything it needs."""
+    settings.DEBUG = False
+    settings.SECRET_KEY = "s" * checks.MIN_SECRET_KEY_LENGTH
+    settings.SECRETS_KEYS = [Fernet.generate_key().decode()]
+    settings.ALLOWED_HOSTS = ["portal.example"]
+    settings.REDIS_URL = "redis://127.0.0.1:6379/0"
+    return settings
+
+
+def test_an_installation_with_everything_starts(ready: Any) -> None:
+    checks.refuse_to_start()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("SECRET_KEY", "", "portal.E001"),
+        ("SECRET_KEY", "short", "portal.E001"),
+        ("SECRETS_KEYS", [], "portal.E002"),
+        ("SECRETS_KEYS", ["not a key"], "portal.E003"),
+        ("ALLOWED_HOSTS", [], "portal.E004"),
+        ("ALLOWED_HOSTS", ["*"], "portal.E004"),
+        ("REDIS_URL", "", "portal.E005"),
+    ],
+)
+def test_without_one_of_them_it_does_not(ready: Any, name: str, value: object, found: str) -> None:
+    setattr(ready, name, value)
+
+    with pytest.raises(ImproperlyConfigured, match=found):
+        checks.refuse_to_start()
+
+
+def start(**variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {"PATH": os.environ["PATH"], "DATABASE_URL": "sqlite:////nonexistent/never-opened"}
+    return subprocess.run(
+        [sys.executable, "-c", "import portal.asgi"],
+        cwd=ROOT,
+        env=kept | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_production_without_anything_refuses_to_start(tmp_path: Path) -> None:
+    outcome = start(DATABASE_URL=f"sqlite:///{tmp_path}/db")
+
+    assert outcome.returncode != 0
+    for found in ("E001", "E002", "E004", "E005"):
+        assert f"portal.{found}" in outcome.stderr
+
+
+def test_development_needs_one_variable(tmp_path: Path) -> None:
+    outcome = start(DATABASE_URL=f"sqlite:///{tmp_path}/db", PORTAL_DEBUG="1")
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")

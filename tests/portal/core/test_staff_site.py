@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from portal.accounts.models import User
+from portal.organizations.models import Membership, Organization, ProtectedResource, Role
+from portal.providers import services
+from portal.providers.models import Provider, Subscription
+from tests.conftest import ClientOf
+from tests.factories import PRIVATE_KEY, ResourceFactory
+from tests.portal.providers.identities import identity
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "organizations/organization/",
+        "organizations/membership/",
+        "organizations/protectedresource/",
+        "providers/provider/",
+        "providers/provider/add/",
+        "providers/subscription/",
+        "providers/subscription/add/",
+        "accounts/user/",
+        "accounts/user/add/",
+    ],
+)
+def test_staff_open_every_page(mo: User, client_of: ClientOf, page: str) -> None:
+    assert client_of(mo).get(f"/admin/{page}").status_code == 200
+
+
+def test_staff_without_second_factor_are_sent_to_it(mo: User) -> None:
+    browser = Client()
+    browser.force_login(mo)
+
+    answer = browser.get("/admin/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/sign-in/code")
+
+
+def test_others_are_refused(alice: User, client_of: ClientOf) -> None:
+    assert client_of(alice).get("/admin/", follow=True).status_code == 403
+
+
+def test_staff_verify_a_resource(mo: User, acme: Organization, client_of: ClientOf) -> None:
+    resource = ResourceFactory.create(organization=acme, verified_at=None)
+
+    client_of(mo).post(
+        "/admin/organizations/protectedresource/",
+        {"action": "verify", "_selected_action": [str(resource.pk)]},
+    )
+
+    assert ProtectedResource.objects.get().is_verified
+
+
+def test_a_private_key_is_never_shown(
+    mo: User, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    page = client_of(mo).get(f"/admin/providers/subscription/{acme_northgate.pk}/change/")
+
+    assert page.status_code == 200
+    assert PRIVATE_KEY not in page.content
+    assert bytes(acme_northgate.private_key) not in page.content
+
+
+def test_staff_give_and_take_roles(
+    mo: User, bob: User, globex: Organization, client_of: ClientOf
+) -> None:
+    browser = client_of(mo)
+    browser.post(
+        "/admin/organizations/membership/add/",
+        {"organization": str(globex.pk), "user": str(bob.pk), "role": "operator"},
+    )
+    membership = Membership.objects.get(organization=globex, user=bob)
+    assert membership.role == Role.OPERATOR
+
+    browser.post(f"/admin/organizations/membership/{membership.pk}/delete/", {"post": "yes"})
+
+    assert not Membership.objects.filter(organization=globex, user=bob).exists()
+
+
+@pytest.fixture
+def new_subscription(acme: Organization, northgate: Provider) -> dict[str, str]:
+    own = identity()
+    return {
+        "organization": str(acme.pk),
+        "provider": str(northgate.pk),
+        "priority": "1",
+        "enabled": "on",
+        "new_certificate_chain": own.certificate_chain.decode(),
+        "new_private_key": own.private_key.decode(),
+    }
+
+
+def test_staff_subscribe_an_organization_and_change_it(
+    mo: User, new_subscription: dict[str, str], client_of: ClientOf
+) -> None:
+    browser = client_of(mo)
+    browser.post("/admin/providers/subscription/add/", new_subscription)
+    kept = Subscription.objects.get()
+    assert (
+        services.private_key_of(kept).decode().strip()
+        == new_subscription["new_private_key"].strip()
+    )
+
+    renewed = identity()
+    browser.post(
+        f"/admin/providers/subscription/{kept.pk}/change/",
+        {
+            "priority": "4",
+            "new_certificate_chain": renewed.certificate_chain.decode(),
+            "new_private_key": renewed.private_key.decode(),
+        },
+    )
+
+    changed = Subscription.objects.get()
+    assert (changed.priority, changed.enabled, changed.cuid) == (4, False, kept.cuid)
+    assert changed.certificate_chain != kept.certificate_chain
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"new_certificate_chain": "x", "new_private_key": "y"}, b"not a PEM certificate"),
+        ({"new_private_key": ""}, b"together with its key"),
+        (
+            {"new_certificate_chain": "", "new_private_key": ""},
+            b"needs a certificate and its key",
+        ),
+    ],
+)
+def test_a_subscription_needs_a_certificate_with_its_key(
+    mo: User, new_subscription: dict[str, str], client_of: ClientOf,
+    wrong: dict[str, str], said: bytes,
+) -> None:  # fmt: skip
+    answer = client_of(mo).post("/admin/providers/subscription/add/", new_subscription | wrong)
+
+    assert answer.status_code == 200
+    assert said in answer.content
+    assert not Subscription.objects.exists()
+
+
+def test_staff_suspend_an_organization(mo: User, acme: Organization, client_of: ClientOf) -> None:
+    client_of(mo).post(
+        f"/admin/organizations/organization/{acme.pk}/change/",
+        {
+            "slug": "acme",
+            "name": "Acme",
+            "patience_s": "10",
+            "default_lifetime_s": "3600",
+            "max_lifetime_s": "86400",
+        },
+    )
+
+    acme.refresh_from_db()
+    assert not acme.is_active
+
+
+def test_staff_reset_a_lost_second_factor(mo: User, bob: User, client_of: ClientOf) -> None:
+    client_of(mo).post(
+        "/admin/accounts/user/",
+        {"action": "reset_second_factor", "_selected_action": [str(bob.pk)]},
+    )
+
+    assert not bob.authenticator_set.exists()

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.core.errors import Fix
+from portal.core.targets import (
+    TargetError,
+    Territory,
+    classify,
+    overlap,
+    parse_fqdn,
+    parse_prefix,
+    parse_uri,
+)
+
+ACME = Territory.of(
+    [
+        ("prefix", "203.0.113.0/24"),
+        ("prefix", "2001:db8:10::/48"),
+        ("fqdn", "acme.example"),
+        ("uri", "https://partner.example/acme"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7/32"),
+        ("203.0.113.0/26", "203.0.113.0/26"),
+        ("2001:DB8:10::1", "2001:db8:10::1/128"),
+    ],
+)
+def test_an_address_or_prefix_is_read_in_normal_form(text: str, network: str) -> None:
+    assert str(parse_prefix(text)) == network
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "sentence"),
+    [
+        ("203.0.113.300", "not-a-prefix", "203.0.113.300 is not an address: 300 is more than 255."),
+        ("203.0.113.0/33", "not-a-prefix", "203.0.113.0/33 is not a prefix: /33 is more than 32."),
+        ("2001:db8::/129", "not-a-prefix", "2001:db8::/129 is not a prefix: /129 is more than 128."),
+        ("127.0.0.1", "not-protectable", "127.0.0.1 cannot be protected: it is a loopback address."),
+        ("::1", "not-protectable", "::1 cannot be protected: it is a loopback address."),
+        ("224.0.0.0/4", "not-protectable", "224.0.0.0/4 cannot be protected: it is a multicast address."),
+        ("0.0.0.0/0", "not-protectable", "0.0.0.0/0 cannot be protected: it is every address."),
+        ("255.255.255.255", "not-protectable", "255.255.255.255 cannot be protected: it is the broadcast address."),
+        ("fe80::1", "not-protectable", "fe80::1 cannot be protected: it is a link-local address."),
+    ],
+)  # fmt: skip
+def test_what_is_no_target_is_told_with_its_value(text: str, code: str, sentence: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        parse_prefix(text)
+
+    assert (caught.value.code, caught.value.message) == (code, sentence)
+
+
+def test_host_bits_offer_both_ways_out() -> None:
+    with pytest.raises(TargetError) as caught:
+        parse_prefix("203.0.113.7/24")
+
+    assert caught.value.code == "host-bits-set"
+    assert caught.value.message == (
+        "203.0.113.7/24 is not a network address: the part after /24 must be zero. "
+        "Which did you mean?"
+    )
+    assert caught.value.fixes == (
+        Fix("Only 203.0.113.7", "203.0.113.7/32"),
+        Fix("All 256 of 203.0.113.0/24", "203.0.113.0/24"),
+    )
+
+
+def refusal(parse: Callable[[str], object], text: str) -> TargetError | None:
+    """Whatever else `parse` raises is a defect."""
+    try:
+        parse(text)
+    except TargetError as error:
+        return error
+    return None
+
+
+@given(st.text(max_size=300), st.sampled_from([parse_prefix, parse_fqdn, parse_uri]))
+def test_any_text_is_a_target_or_a_target_error(text: str, parse: Callable[[str], object]) -> None:
+    error = refusal(parse, text)
+
+    assert error is None or error.message.isprintable()
+
+
+@given(st.ip_addresses(v=4), st.integers(8, 32))
+def test_a_network_is_read_back_as_itself(address: ipaddress.IPv4Address, length: int) -> None:
+    network = ipaddress.ip_network((address, length), strict=False)
+    error = refusal(parse_prefix, str(network))
+
+    assert (error.code == "not-protectable") if error else parse_prefix(str(network)) == network
+
+
+def test_names_are_compared_as_domains_not_as_text() -> None:
+    assert ACME.has_name("shop.acme.example")
+    assert not ACME.has_name("notacme.example")
+
+
+def test_a_uri_belongs_to_whom_its_host_belongs() -> None:
+    assert ACME.has_uri("https://shop.acme.example/login")
+    assert ACME.has_uri("https://203.0.113.7/")
+    assert ACME.has_uri("https://partner.example/acme")
+    assert not ACME.has_uri("https://partner.example/other")
+
+
+def test_a_network_is_own_only_when_it_lies_wholly_inside() -> None:
+    assert ACME.has_network(parse_prefix("203.0.113.64/27"))
+    assert not ACME.has_network(parse_prefix("203.0.112.0/23"))
+    assert not ACME.has_network(parse_prefix("2001:db8:11::/48"))
+
+
+def test_networks_of_different_families_never_overlap() -> None:
+    assert overlap(parse_prefix("203.0.113.0/24"), parse_prefix("203.0.113.9"))
+    assert not overlap(parse_prefix("203.0.113.0/24"), parse_prefix("2001:db8:10::/48"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("203.0.113.7", "prefix"), ("2001:db8::1", "prefix"), ("shop.example", "fqdn"),
+     ("https://shop.example/", "uri"), ("203.0.113.300", "prefix")],
+)  # fmt: skip
+def test_free_text_is_taken_for_what_it_looks_like(text: str, kind: str) -> None:
+    assert classify(text) == kind
+
+
+@pytest.mark.parametrize("text", ["shop", "-a.example", "a..example", "x" * 254, "a b.example", ""])
+def test_what_is_no_name_is_refused(text: str) -> None:
+    with pytest.raises(TargetError):
+        parse_fqdn(text)
+
+
+def test_a_name_is_kept_in_lower_case_and_ascii() -> None:
+    assert parse_fqdn("Bücher.Example.") == "xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "text", ["https://", "ftp://a.example/", "https://a.example:99999/", "a.example"]
+)
+def test_what_is_no_web_address_is_refused(text: str) -> None:
+    with pytest.raises(TargetError):
+        parse_uri(text)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from portal.core import throttle
+from portal.core.errors import Throttled
+
+TWICE = throttle.Limit(name="test", tries=2, window_s=30, message="Too many tries.")
+
+
+def test_one_try_too_many_is_told_when_the_next_counts() -> None:
+    throttle.count(TWICE, "alice")
+    throttle.count(TWICE, "alice")
+
+    with pytest.raises(Throttled, match="Next try in") as caught:
+        throttle.count(TWICE, "alice")
+
+    assert 1 <= caught.value.retry_after_s <= 30
+
+
+def test_others_are_not_affected() -> None:
+    throttle.count(TWICE, "alice")
+    throttle.count(TWICE, "alice")
+
+    throttle.count(TWICE, "bob\0\ud800" + "x" * 1000)
+
+
+def test_a_right_try_does_not_count() -> None:
+    for _ in range(5):
+        throttle.count(TWICE, "alice")
+        throttle.give_back(TWICE, "alice")
+
+
+def test_the_next_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(throttle, "time", lambda: now)
+    throttle.count(TWICE, "alice")
+    throttle.count(TWICE, "alice")
+
+    now += TWICE.window_s
+
+    throttle.count(TWICE, "alice")
+
+
+@pytest.fixture
+def broken_cache(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """Holds what the cache fails with; each call is noted by one exception less."""
+    failures: list[Exception] = []
+
+    class Broken:
+        def add(self, *_: object, **__: object) -> None:
+            raise failures.pop()
+
+        decr = add
+
+    monkeypatch.setattr(throttle, "cache", Broken())
+    return failures
+
+
+def test_without_the_cache_nobody_is_kept_out(
+    broken_cache: list[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken_cache += [RedisConnectionError("refused")] * 4
+
+    for _ in range(3):
+        throttle.count(TWICE, "alice")
+    throttle.give_back(TWICE, "alice")
+
+    assert broken_cache == []
+    assert "not counted" in caplog.text
+
+
+def test_a_cache_that_hangs_is_left_alone_for_a_while(broken_cache: list[Exception]) -> None:
+    broken_cache += [RedisTimeoutError("hung")] * 2
+
+    throttle.count(TWICE, "alice")
+    throttle.count(TWICE, "alice")
+    throttle.give_back(TWICE, "alice")
+
+    assert len(broken_cache) == 1
+
+
+def test_a_cache_that_forgot_meanwhile_keeps_nobody_out(broken_cache: list[Exception]) -> None:
+    broken_cache += [ValueError("no such key")] * 2
+
+    throttle.count(TWICE, "alice")
+    throttle.give_back(TWICE, "alice")

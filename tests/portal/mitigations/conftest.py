@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+
+Submit = Callable[..., MitigationRequest]
+
+
+@pytest.fixture
+def submit(
+    acme: Organization,
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> Submit:
+    """alice asks Northgate, then Tidewall, for the shop."""
+
+    def submit(strategy: Strategy = Strategy.FAILOVER, **changes: object) -> MitigationRequest:
+        key = str(changes.pop("key", ""))
+        submission = Submission(resources=(shop.pk,), strategy=strategy, **changes)  # type: ignore[arg-type]  # the test names fields
+        return services.submit(organization=acme, actor=alice, submission=submission, key=key)
+
+    return submit

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.mitigations.services import ProviderReport
+from portal.mitigations.states import Trigger
+from portal.providers.models import Subscription
+from tests.portal.mitigations.conftest import Submit
+
+NOW = timezone.now()
+LATER = NOW + timedelta(seconds=60)
+FILTERING = ProviderReport(
+    dots_status=2, trigger=Trigger.FILTERING, lifetime_s=3500, bps_dropped=10**9, pps_dropped=5
+)
+
+
+@pytest.fixture
+def leg(submit: Submit) -> Mitigation:
+    return submit().mitigations.get()
+
+
+def confirm(leg: Mitigation, lifetime_s: int | None = 3600) -> None:
+    services.record_sending(mitigation_id=leg.pk, now=NOW)
+    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=lifetime_s, asked_at=NOW, now=NOW)
+
+
+def again(leg: Mitigation) -> Mitigation:
+    return Mitigation.objects.select_related("request").get(pk=leg.pk)
+
+
+def test_the_first_copy_is_written_down_before_it_leaves(leg: Mitigation) -> None:
+    services.record_sending(mitigation_id=leg.pk, now=NOW)
+    services.record_sends(mitigation_id=leg.pk, times=3, now=LATER)
+
+    leg = again(leg)
+    assert (leg.sent_at, leg.last_sent_at, leg.sends) == (NOW, LATER, 4)
+    assert Event.objects.filter(type="mitigation.sent").count() == 1
+
+
+def test_a_confirmation_is_accepted_not_mitigating(leg: Mitigation) -> None:
+    confirm(leg)
+
+    leg = again(leg)
+    assert (leg.status, leg.request.status) == ("in_progress", "in_progress")
+    assert leg.expires_at == NOW + timedelta(seconds=3600)
+    assert leg.lifetime_remaining_s(LATER) == 3540
+
+
+def test_a_grant_without_end_has_no_end(leg: Mitigation) -> None:
+    confirm(leg, lifetime_s=-1)
+
+    assert again(leg).expires_at is None
+
+
+def test_a_report_moves_the_status_and_the_counters(leg: Mitigation) -> None:
+    confirm(leg)
+
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+
+    leg = again(leg)
+    assert (leg.status, leg.request.status, leg.mitigating_at) == (
+        "mitigating",
+        "mitigating",
+        LATER,
+    )
+    assert leg.bps_dropped == 10**9
+    assert list(Event.objects.order_by("-seq").values_list("type", flat=True)[:3]) == [
+        "request.status",
+        "mitigation.counters",
+        "mitigation.status",
+    ]
+
+
+def test_a_report_without_news_makes_no_event(leg: Mitigation) -> None:
+    confirm(leg)
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+    before = Event.objects.count()
+
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+
+    assert Event.objects.count() == before
+
+
+def test_a_report_confirms_when_the_answer_was_lost(leg: Mitigation) -> None:
+    services.record_sending(mitigation_id=leg.pk, now=NOW)
+
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+
+    assert again(leg).confirmed_at == LATER
+
+
+def test_the_largest_counter_of_the_protocol_is_kept_as_the_largest_we_hold(
+    leg: Mitigation,
+) -> None:
+    confirm(leg)
+    report = ProviderReport(dots_status=2, trigger=Trigger.FILTERING, bytes_dropped=2**64 - 1)
+
+    services.record_report(mitigation_id=leg.pk, report=report, now=LATER)
+
+    assert again(leg).bytes_dropped == 2**63 - 1
+
+
+def test_late_words_about_what_is_over_change_nothing(leg: Mitigation, alice: User) -> None:
+    services.terminate(request_id=leg.request_id, actor=alice)
+
+    assert services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER) is None
+    assert again(leg).status == "terminated"
+
+
+def test_a_refusal_asks_the_next_provider_in_the_same_breath(
+    leg: Mitigation, acme_tidewall: Subscription
+) -> None:
+    services.record_sending(mitigation_id=leg.pk, now=NOW)
+
+    services.record_refused(mitigation_id=leg.pk, code="4.00", reason="no\0 such\nprefix", now=NOW)
+
+    first, second = leg.request.mitigations.all()
+    assert (first.status, first.refusal_reason) == ("refused", "no  such prefix")
+    assert (second.subscription, second.because) == (acme_tidewall, "Northgate refused")
+    assert again(leg).request.status == "requesting"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "because"),
+    [
+        (Trigger.CAPACITY_EXCEEDED, "Northgate is over capacity"),
+        (Trigger.PROVIDER_WITHDREW, "Northgate stopped by itself"),
+    ],
+)
+def test_a_provider_that_cannot_help_is_followed_by_the_next(
+    leg: Mitigation, trigger: Trigger, because: str
+) -> None:
+    confirm(leg)
+
+    report = ProviderReport(dots_status=None, trigger=trigger)
+    services.record_report(mitigation_id=leg.pk, report=report, now=LATER)
+
+    assert leg.request.mitigations.last().because == because  # type: ignore[union-attr]  # there are two
+
+
+def test_all_refused_is_failing(submit: Submit) -> None:
+    request = submit(Strategy.PARALLEL)
+
+    for leg in request.mitigations.all():
+        services.record_refused(mitigation_id=leg.pk, code="4.03", reason="", now=NOW)
+
+    assert MitigationRequest.objects.get(pk=request.pk).status == "failing"
+
+
+def test_patience_is_the_organizations(leg: Mitigation) -> None:
+    asked = leg.asked_at
+
+    assert services.mark_overdue(now=asked + timedelta(seconds=9)) == 0
+    assert services.mark_overdue(now=asked + timedelta(seconds=10)) == 1
+    assert services.mark_overdue(now=asked + timedelta(seconds=11)) == 0
+    assert leg.request.mitigations.count() == 2
+
+
+def test_an_answer_after_all_is_no_longer_overdue(leg: Mitigation) -> None:
+    services.mark_overdue(now=leg.asked_at + timedelta(seconds=10))
+
+    confirm(leg)
+
+    assert again(leg).overdue_at is None
+    assert again(leg).request.status == "in_progress"
+
+
+def test_what_the_provider_forgot_is_asked_again(leg: Mitigation) -> None:
+    confirm(leg)
+
+    services.record_forgotten(mitigation_id=leg.pk, now=LATER)
+
+    leg = again(leg)
+    assert (leg.status, leg.asked_at, leg.mid) == ("pending", LATER, 1)
+
+
+def test_what_renews_itself_is_asked_again_when_its_lifetime_ran_out(leg: Mitigation) -> None:
+    confirm(leg, lifetime_s=60)
+
+    assert services.mark_expired(now=NOW + timedelta(seconds=59)) == 0
+    assert services.mark_expired(now=LATER) == 1
+
+    assert again(leg).status == "pending"
+
+
+def test_what_does_not_renew_itself_expires(submit: Submit) -> None:
+    leg = submit(auto_renew=False).mitigations.get()
+    confirm(leg, lifetime_s=60)
+
+    services.mark_expired(now=LATER)
+
+    assert (again(leg).status, again(leg).request.status) == ("expired", "expired")
+
+
+def test_a_newer_request_in_its_place_ends_a_mitigation(leg: Mitigation) -> None:
+    confirm(leg)
+
+    services.record_superseded(mitigation_id=leg.pk, conflict={"reason": "newer"}, now=LATER)
+
+    leg = again(leg)
+    assert (leg.status, leg.wanted, leg.request.status) == ("withdrawn", "withdrawn", "terminated")
+
+
+def test_a_provider_that_filters_on_after_it_was_told_is_told_again(
+    leg: Mitigation, alice: User
+) -> None:
+    confirm(leg)
+    services.terminate(request_id=leg.request_id, actor=alice)
+    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
+
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=NOW + timedelta(seconds=5))
+    assert again(leg).withdrawal_confirmed_at == NOW
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+
+    assert again(leg).withdrawal_confirmed_at is None
+    assert again(leg).status == "terminating"
+
+
+def test_a_busy_provider_is_left_alone_until_it_said(leg: Mitigation) -> None:
+    services.record_unavailable(
+        mitigation_id=leg.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
+    )
+
+    assert (again(leg).status, again(leg).retry_at) == ("pending", LATER)
+
+
+def test_an_answered_efficacy_update_is_done(leg: Mitigation) -> None:
+    confirm(leg)
+
+    services.record_efficacy_answered(
+        mitigation_id=leg.pk, asked_at=NOW, is_accepted=True, now=LATER
+    )
+
+    assert again(leg).efficacy_answered_at == NOW
+    assert Event.objects.get(type="mitigation.efficacy").data["accepted"] is True
+
+
+def test_events_are_numbered_without_a_gap_per_organization(leg: Mitigation) -> None:
+    confirm(leg)
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+
+    seqs = list(Event.objects.filter(organization=leg.organization).values_list("seq", flat=True))
+    assert seqs == list(range(1, len(seqs) + 1))

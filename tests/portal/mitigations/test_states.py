@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from portal.mitigations.states import (
+    CONFIRMED,
+    TERMINAL,
+    TRANSITIONS,
+    IllegalTransition,
+    Leg,
+    RequestStatus,
+    Status,
+    Trigger,
+    next_status,
+    request_status,
+)
+
+
+def derived(*statuses: Status, asked: bool = False, overdue: bool = False) -> RequestStatus:
+    legs = [Leg(status=status, is_overdue=overdue) for status in statuses]
+    return request_status(legs, is_termination_asked=asked)
+
+
+@pytest.mark.parametrize(("status", "trigger"), list(product(Status, Trigger)))
+def test_every_step_is_in_the_table_or_refused(status: Status, trigger: Trigger) -> None:
+    if (status, trigger) in TRANSITIONS:
+        assert next_status(status, trigger) is TRANSITIONS[status, trigger]
+    else:
+        with pytest.raises(IllegalTransition):
+            next_status(status, trigger)
+
+
+def test_exactly_the_named_statuses_are_terminal() -> None:
+    sources = {status for status, _ in TRANSITIONS}
+
+    assert set(Status) - sources == set(TERMINAL)
+
+
+def test_every_status_can_be_reached_from_pending() -> None:
+    reached = {Status.PENDING}
+    for _ in Status:
+        reached |= {target for (source, _), target in TRANSITIONS.items() if source in reached}
+
+    assert reached == set(Status)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.SETTING_UP, Trigger.FILTERING, Trigger.ACCEPTED])
+def test_a_late_report_does_not_undo_a_termination(trigger: Trigger) -> None:
+    assert next_status(Status.TERMINATING, trigger) is Status.TERMINATING
+
+
+def test_nobody_says_terminated_when_only_the_lifetime_ran_out() -> None:
+    assert next_status(Status.TERMINATING, Trigger.LIFETIME_OVER) is Status.EXPIRED
+
+
+@pytest.mark.parametrize("status", CONFIRMED)
+def test_what_the_provider_forgot_is_pending_again(status: Status) -> None:
+    assert next_status(status, Trigger.FORGOTTEN) is Status.PENDING
+
+
+def test_the_best_confirmed_leg_names_the_request() -> None:
+    assert derived(Status.REFUSED, Status.MITIGATING) is RequestStatus.MITIGATING
+    assert derived(Status.PENDING, Status.IN_PROGRESS) is RequestStatus.IN_PROGRESS
+    assert derived(Status.ATTACK_STOPPED, Status.MITIGATING) is RequestStatus.MITIGATING
+    assert derived(Status.ATTACK_STOPPED, Status.REFUSED) is RequestStatus.ATTACK_STOPPED
+
+
+def test_over_capacity_still_filters() -> None:
+    assert derived(Status.EXCEEDED) is RequestStatus.MITIGATING
+
+
+def test_a_request_fails_only_when_every_leg_does() -> None:
+    assert derived(Status.REFUSED, Status.PENDING) is RequestStatus.REQUESTING
+    assert derived(Status.REFUSED, Status.PENDING, overdue=True) is RequestStatus.FAILING
+    assert derived(Status.WITHDRAWN, Status.REFUSED) is RequestStatus.FAILING
+
+
+def test_a_request_is_terminated_when_its_last_leg_is() -> None:
+    assert derived(Status.TERMINATED, Status.TERMINATING, asked=True) is RequestStatus.TERMINATING
+    assert derived(Status.TERMINATED, Status.REFUSED, asked=True) is RequestStatus.TERMINATED
+
+
+def test_a_request_that_ran_out_is_expired() -> None:
+    assert derived(Status.EXPIRED) is RequestStatus.EXPIRED
+    assert derived(Status.TERMINATED) is RequestStatus.TERMINATED
+
+
+def test_a_leg_that_a_newer_request_replaced_does_not_keep_its_request_failing() -> None:
+    leg = Leg(status=Status.WITHDRAWN, is_given_up=True)
+
+    assert request_status([leg], is_termination_asked=False) is RequestStatus.TERMINATED

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import pytest
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from portal.accounts.models import User
+from portal.core.errors import IdempotencyKeyReused, Invalid
+from portal.mitigations import queries, services
+from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from tests.portal.mitigations.conftest import Submit
+
+
+def test_failover_asks_the_first_provider_only(
+    submit: Submit, acme_northgate: Subscription
+) -> None:
+    request = submit()
+
+    leg = request.mitigations.get()
+    assert (leg.subscription, leg.mid, leg.status) == (acme_northgate, 1, "pending")
+    assert request.status == "requesting"
+    assert request.name == "Shop front-end"
+
+
+def test_parallel_asks_all_at_once(submit: Submit) -> None:
+    request = submit(Strategy.PARALLEL)
+
+    assert [leg.position for leg in request.mitigations.all()] == [0, 1]
+
+
+def test_a_mid_is_never_given_twice(submit: Submit) -> None:
+    mids = [submit().mitigations.get().mid for _ in range(3)]
+
+    assert mids == [1, 2, 3]
+
+
+def test_a_submission_is_logged_and_wakes_the_signal_worker(
+    submit: Submit,
+    acme: Organization,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks() as callbacks:
+        request = submit()
+
+    (event,) = queries.events_after(acme.pk, 0)
+    assert event.as_message() == {
+        "seq": 1,
+        "at": event.at.isoformat().replace("+00:00", "Z"),
+        "type": "request.submitted",
+        "request": str(request.pk),
+        "mitigation": None,
+        "data": {"actor": "alice", "status": "requesting", "name": "Shop front-end"},
+    }
+    # one wake-up and one broadcast, the wake-up first: seconds count on the wire, not on the page
+    assert [callback.func.__module__ for callback in callbacks] == [  # type: ignore[attr-defined]  # partials
+        "portal.core.wake",
+        "portal.core.broadcast",
+    ]
+
+
+def test_the_same_key_gives_the_first_request_again(submit: Submit) -> None:
+    first = submit(key="form-1")
+
+    assert submit(key="form-1") == first
+    assert MitigationRequest.objects.count() == 1
+
+
+def test_the_same_key_for_another_submission_is_refused(submit: Submit) -> None:
+    submit(key="form-1")
+
+    with pytest.raises(IdempotencyKeyReused):
+        submit(key="form-1", reason="another")
+    assert MitigationRequest.objects.count() == 1
+
+
+def test_a_key_belongs_to_one_person(submit: Submit, acme: Organization, dana: User) -> None:
+    first = submit(key="form-1")
+    submission = Submission(resources=(first.resources.get().pk,))
+
+    second = services.submit(organization=acme, actor=dana, submission=submission, key="form-1")
+
+    assert second != first
+
+
+@pytest.mark.parametrize("key", ["k" * 201, "k\0"])
+def test_an_odd_key_is_refused(submit: Submit, key: str) -> None:
+    with pytest.raises(Invalid):
+        submit(key=key)
+
+
+def test_a_refused_submission_writes_nothing(submit: Submit) -> None:
+    with pytest.raises(Invalid):
+        submit(prefixes=("198.51.100.0/24",), key="form-1")
+
+    assert not MitigationRequest.objects.exists()
+    assert not Mitigation.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_another_tenants_resource_and_subscription_are_unknown(
+    submit: Submit, globex: Organization, charlie: User, shop: ProtectedResource,
+    globex_northgate: Subscription, acme_northgate: Subscription,
+) -> None:  # fmt: skip
+    submission = Submission(resources=(shop.pk,), subscriptions=(acme_northgate.pk,))
+
+    with pytest.raises(Invalid) as caught:
+        services.submit(organization=globex, actor=charlie, submission=submission)
+
+    assert {error.code for error in caught.value.errors} == {
+        "unknown-resource",
+        "unknown-subscription",
+    }
+
+
+def test_a_used_resource_moves_to_the_front(submit: Submit, acme: Organization) -> None:
+    request = submit()
+
+    resource = queries.verified_resources(acme)[0]
+    assert resource.id == request.resources.get().pk
+
+
+def test_an_overlap_with_a_live_request_can_be_shown(submit: Submit, acme: Organization) -> None:
+    request = submit()
+
+    assert queries.overlapping(acme, request.networks) == [request]

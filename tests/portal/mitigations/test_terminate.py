@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, Invalid
+from portal.mitigations import services
+from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.states import Trigger
+from tests.portal.mitigations.conftest import Submit
+
+
+def sent(request: MitigationRequest) -> MitigationRequest:
+    leg = request.mitigations.get()
+    services.record_sending(mitigation_id=leg.pk, now=timezone.now())
+    return request
+
+
+def confirmed(request: MitigationRequest) -> MitigationRequest:
+    sent(request)
+    now = timezone.now()
+    leg = request.mitigations.get()
+    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=now, now=now)
+    return request
+
+
+def test_what_never_left_the_portal_is_terminated_at_once(submit: Submit, alice: User) -> None:
+    request = services.terminate(request_id=submit().pk, actor=alice)
+
+    assert request.status == "terminated"
+    assert request.mitigations.get().status == "terminated"
+
+
+def test_what_may_have_left_is_told_to_stop(submit: Submit, alice: User) -> None:
+    request = services.terminate(request_id=sent(submit()).pk, actor=alice)
+
+    leg = request.mitigations.get()
+    assert (request.status, leg.status, leg.wanted) == ("terminating", "terminating", "withdrawn")
+
+
+def test_nothing_is_sent_after_a_termination(submit: Submit, alice: User) -> None:
+    request = submit()
+    services.terminate(request_id=request.pk, actor=alice)
+
+    leg = request.mitigations.get()
+    assert services.record_sending(mitigation_id=leg.pk, now=timezone.now()) is None
+
+
+def test_terminating_twice_or_together_is_one_termination(
+    submit: Submit, alice: User, dana: User
+) -> None:
+    request = sent(submit())
+
+    services.terminate(request_id=request.pk, actor=alice)
+    again = services.terminate(request_id=request.pk, actor=dana)
+
+    assert again.terminate_asked_by == alice
+    assert Event.objects.filter(type="request.terminate_requested").count() == 1
+
+
+def test_six_ends_it_and_a_person_can_say_seen(submit: Submit, alice: User) -> None:
+    request = services.terminate(request_id=confirmed(submit()).pk, actor=alice)
+    leg = request.mitigations.get()
+    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=timezone.now())
+    services.record_report(
+        mitigation_id=leg.pk,
+        report=services.ProviderReport(dots_status=6, trigger=Trigger.ENDED),
+        now=timezone.now(),
+    )
+
+    request = services.acknowledge(request_id=request.pk, actor=alice)
+
+    assert request.status == "terminated"
+    assert request.acknowledged_by == alice
+    services.acknowledge(request_id=request.pk, actor=alice)
+    assert Event.objects.filter(type="request.acknowledged").count() == 1
+
+
+def test_an_end_that_did_not_come_cannot_be_seen(submit: Submit, alice: User) -> None:
+    with pytest.raises(Conflict):
+        services.acknowledge(request_id=submit().pk, actor=alice)
+
+
+def test_extending_asks_for_a_refresh(submit: Submit, alice: User) -> None:
+    request = confirmed(submit())
+
+    services.extend(request_id=request.pk, actor=alice, lifetime_s=7200)
+
+    leg = request.mitigations.get()
+    assert leg.lifetime_s == 7200
+    assert leg.refresh_asked_at is not None
+
+
+def test_extending_beyond_the_policy_is_refused_at_the_field(submit: Submit, alice: User) -> None:
+    with pytest.raises(Invalid) as caught:
+        services.extend(request_id=submit().pk, actor=alice, lifetime_s=10**12)
+
+    assert [error.field for error in caught.value.errors] == ["lifetime"]
+
+
+def test_what_ends_is_not_extended_and_the_person_is_told_who_ended_it(
+    submit: Submit, alice: User, dana: User
+) -> None:
+    request = services.terminate(request_id=sent(submit()).pk, actor=alice)
+
+    with pytest.raises(Conflict, match="alice terminated this at"):
+        services.extend(request_id=request.pk, actor=dana, lifetime_s=3600)
+
+
+def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
+    request = confirmed(submit())
+
+    services.report_efficacy(request_id=request.pk, actor=alice, attack_status="under-attack")
+
+    leg = request.mitigations.get()
+    assert leg.efficacy == 1
+    assert leg.efficacy_asked_at is not None
+    assert Event.objects.get(type="mitigation.efficacy").data["attack_status"] == "under-attack"
+
+
+def test_efficacy_needs_somebody_to_tell(submit: Submit, alice: User) -> None:
+    with pytest.raises(Conflict):
+        services.report_efficacy(request_id=submit().pk, actor=alice, attack_status="under-attack")
+
+
+def test_an_unknown_attack_status_is_refused_at_the_field(submit: Submit, alice: User) -> None:
+    with pytest.raises(Invalid) as caught:
+        services.report_efficacy(request_id=submit().pk, actor=alice, attack_status="fine")
+
+    assert [error.field for error in caught.value.errors] == ["attack_status"]

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from portal.core.errors import FieldError, Invalid
+from portal.mitigations.validation import (
+    MAX_REASON_LENGTH,
+    MAX_TARGETS,
+    Ask,
+    Checked,
+    Policy,
+    Resource,
+    Submission,
+    check,
+    hours,
+)
+
+SHOP = Resource(id=uuid4(), name="Shop front-end", kind="prefix", value="203.0.113.0/26")
+SITE = Resource(id=uuid4(), name="Shop", kind="fqdn", value="shop.acme.example")
+NORTHGATE = Ask(subscription=uuid4(), provider="Northgate")
+TIDEWALL = Ask(
+    subscription=uuid4(), provider="Tidewall", max_lifetime_s=86400, may_be_indefinite=False
+)
+POLICY = Policy(
+    organization="Acme",
+    default_lifetime_s=3600,
+    max_lifetime_s=604800,
+    may_be_indefinite=True,
+    admins=("dana",),
+)
+ONE = Submission(prefixes=("203.0.113.7",))
+
+
+def checked(submission: Submission, asks: list[Ask] | None = None) -> Checked:
+    return check(
+        submission,
+        resources=[SHOP, SITE],
+        asks=[NORTHGATE, TIDEWALL] if asks is None else asks,
+        policy=POLICY,
+    )
+
+
+def errors(submission: Submission, asks: list[Ask] | None = None) -> list[FieldError]:
+    with pytest.raises(Invalid) as caught:
+        checked(submission, asks)
+    return list(caught.value.errors)
+
+
+def error(submission: Submission, asks: list[Ask] | None = None) -> tuple[str, str, str]:
+    (only,) = errors(submission, asks)
+    return only.field, only.code, only.message
+
+
+def test_a_prefix_is_enough() -> None:
+    result = checked(ONE)
+
+    assert result.scope == {"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []}
+    assert result.lifetime_s == 3600
+    assert result.subscriptions == (NORTHGATE.subscription, TIDEWALL.subscription)
+    assert result.name == "203.0.113.7/32"
+
+
+def test_ticked_resources_become_part_of_the_scope_and_name_the_request() -> None:
+    result = checked(Submission(resources=(SHOP.id, SITE.id), prefixes=("203.0.113.7",)))
+
+    assert result.scope["prefixes"] == ["203.0.113.0/26", "203.0.113.7/32"]
+    assert result.scope["fqdns"] == ["shop.acme.example"]
+    assert result.asked == {"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []}
+    assert result.name == "Shop front-end and 2 more"
+
+
+def test_nothing_ticked_and_nothing_typed_asks_for_a_target() -> None:
+    assert error(Submission()) == (
+        "targets",
+        "required",
+        "Choose at least one target. Nothing was sent.",
+    )
+
+
+def test_somebody_elses_prefix_names_who_can_help() -> None:
+    assert error(Submission(prefixes=("198.51.100.0/24",))) == (
+        "targets.prefixes.0",
+        "not-verified",
+        "198.51.100.0/24 is not one of Acme’s verified resources. "
+        "Ask an admin (dana) to add it, or choose a listed one.",
+    )
+
+
+def test_each_wrong_target_is_told_at_its_place() -> None:
+    wrong = errors(
+        Submission(prefixes=("203.0.113.7", "203.0.113.7/24", "x/y"), fqdns=("evil.example",))
+    )
+
+    assert [(one.field, one.code) for one in wrong] == [
+        ("targets.prefixes.1", "host-bits-set"),
+        ("targets.prefixes.2", "not-a-prefix"),
+        ("targets.fqdns.0", "not-verified"),
+    ]
+    assert wrong[0].fixes
+
+
+def test_an_unknown_resource_is_refused() -> None:
+    field, code, _ = error(Submission(prefixes=ONE.prefixes, resources=(uuid4(),)))
+
+    assert (field, code) == ("targets.resources.0", "unknown-resource")
+
+
+def test_ten_thousand_targets_are_one_error() -> None:
+    field, code, message = error(Submission(prefixes=("203.0.113.7",) * 10_000))
+
+    assert (field, code) == ("targets.prefixes", "too-many")
+    assert message == f"10,000 targets are too many: at most {MAX_TARGETS} fit one request."
+
+
+def test_targets_that_do_not_fit_one_datagram_are_refused_with_the_size() -> None:
+    names = tuple(f"{'n' * 50}{index}.shop.acme.example" for index in range(20))
+
+    field, code, message = error(Submission(fqdns=names))
+
+    assert (field, code) == ("targets", "too-large")
+    assert "do not fit one message" in message
+
+
+@pytest.mark.parametrize("text", ["203.0.113.7\0", "9" * 1_000_000])
+def test_odd_targets_are_refused_and_shown_short(text: str) -> None:
+    _, code, message = error(Submission(prefixes=(text,)))
+
+    assert code == "not-a-target"
+    assert len(message) < 200
+    assert "\0" not in message
+
+
+def test_a_port_range_upside_down_is_turned_for_the_person() -> None:
+    assert error(replace(ONE, ports=((443, 80),))) == (
+        "ports.0",
+        "upside-down",
+        "The range 443–80 is upside down. Write 80–443.",
+    )
+
+
+@pytest.mark.parametrize("ports", [(-1, 80), (80, 65536)])
+def test_a_port_outside_the_range_is_refused(ports: tuple[int, int]) -> None:
+    assert error(replace(ONE, ports=(ports,)))[:2] == ("ports.0", "out-of-range")
+
+
+@pytest.mark.parametrize("protocol", [-1, 256, 10**12])
+def test_a_protocol_outside_the_range_is_refused(protocol: int) -> None:
+    assert error(replace(ONE, protocols=(6, protocol)))[:2] == ("protocols.1", "out-of-range")
+
+
+@pytest.mark.parametrize("lifetime_s", [0, -2, 29])
+def test_a_lifetime_that_is_none_is_refused(lifetime_s: int) -> None:
+    assert error(replace(ONE, lifetime_s=lifetime_s))[:2] == ("lifetime", "out-of-range")
+
+
+def test_the_shortest_limit_is_named_with_its_owner() -> None:
+    assert error(replace(ONE, lifetime_s=86401)) == (
+        "lifetime",
+        "too-long",
+        "Tidewall allows at most 24 hours. Choose 24 hours; it can renew itself.",
+    )
+    assert error(replace(ONE, lifetime_s=10**12))[2].startswith("Acme allows at most 168 hours.")
+
+
+def test_without_end_is_allowed_only_where_everybody_asked_allows_it() -> None:
+    assert error(replace(ONE, lifetime_s=-1))[2].startswith(
+        "Tidewall allows no request without an end."
+    )
+    assert checked(replace(ONE, lifetime_s=-1), [NORTHGATE]).lifetime_s == -1
+
+
+def test_a_megabyte_of_reason_is_refused() -> None:
+    field, code, message = error(replace(ONE, reason="x" * 2**20))
+
+    assert (field, code) == ("reason", "too-long")
+    assert (
+        message == f"The reason has 1,048,576 characters: at most {MAX_REASON_LENGTH:,} are kept."
+    )
+
+
+def test_nul_bytes_in_the_reason_are_refused() -> None:
+    assert error(replace(ONE, reason="flood\0"))[:2] == ("reason", "odd-characters")
+
+
+def test_chosen_providers_keep_their_order_of_priority() -> None:
+    chosen: tuple[UUID, ...] = (TIDEWALL.subscription, NORTHGATE.subscription)
+
+    assert checked(replace(ONE, subscriptions=chosen)).subscriptions == chosen[::-1]
+
+
+def test_somebody_elses_subscription_is_refused() -> None:
+    assert error(replace(ONE, subscriptions=(uuid4(),)))[:2] == (
+        "subscriptions.0",
+        "unknown-subscription",
+    )
+
+
+def test_without_a_provider_the_person_is_told() -> None:
+    assert error(ONE, [])[:2] == ("subscriptions", "no-provider")
+
+
+def test_an_unknown_strategy_is_refused() -> None:
+    assert error(replace(ONE, strategy="hope"))[:2] == ("strategy", "unknown-strategy")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3600, "1 hour"), (86400, "24 hours"), (5400, "90 minutes"), (45, "45 s")],
+)
+def test_lifetimes_are_told_in_whole_units(seconds: int, words: str) -> None:
+    assert hours(seconds) == words

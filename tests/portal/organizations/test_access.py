@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from portal.accounts.models import User
+from portal.core.errors import NotAllowed, NotFound
+from portal.organizations import queries, services
+from portal.organizations.access import membership_for
+from portal.organizations.models import Membership, Organization, Role
+
+
+def test_a_member_is_let_in(bob: User, acme: Organization) -> None:
+    assert membership_for(bob, "acme").organization == acme
+
+
+@pytest.mark.parametrize(
+    ("have", "needed", "may"),
+    [
+        (Role.VIEWER, Role.VIEWER, True),
+        (Role.VIEWER, Role.OPERATOR, False),
+        (Role.VIEWER, Role.ADMIN, False),
+        (Role.OPERATOR, Role.VIEWER, True),
+        (Role.OPERATOR, Role.OPERATOR, True),
+        (Role.OPERATOR, Role.ADMIN, False),
+        (Role.ADMIN, Role.VIEWER, True),
+        (Role.ADMIN, Role.OPERATOR, True),
+        (Role.ADMIN, Role.ADMIN, True),
+    ],
+)
+def test_a_role_may_what_lesser_roles_may(have: Role, needed: Role, may: bool) -> None:
+    assert have.covers(needed) is may
+
+
+def test_an_outsider_and_an_unknown_organization_have_the_same_answer(
+    charlie: User, acme: Organization
+) -> None:
+    with pytest.raises(NotFound) as foreign:
+        membership_for(charlie, "acme")
+    with pytest.raises(NotFound) as unknown:
+        membership_for(charlie, "nowhere")
+
+    assert foreign.value.message == unknown.value.message
+
+
+def test_a_member_below_the_role_is_told_who_can(
+    alice: User, dana: User, bob: User, acme: Organization
+) -> None:
+    with pytest.raises(
+        NotAllowed, match=r"Your role is viewer; this takes operator\. Able to: alice, dana\."
+    ):
+        membership_for(bob, "acme", Role.OPERATOR)
+
+
+def test_a_suspended_organization_is_closed(alice: User, acme: Organization) -> None:
+    services.set_active(organization=acme, is_active=False)
+
+    with pytest.raises(NotFound):
+        membership_for(alice, "acme")
+    assert not queries.memberships(alice).exists()
+
+
+def test_a_person_who_left_is_let_in_nowhere(alice: User, acme: Organization) -> None:
+    User.objects.update(is_active=False)
+
+    with pytest.raises(NotFound):
+        membership_for(alice, "acme")
+
+
+def test_a_role_can_change_and_end(bob: User, acme: Organization) -> None:
+    services.set_role(organization=acme, user=bob, role=Role.OPERATOR)
+    assert membership_for(bob, "acme", Role.OPERATOR).can_operate
+
+    services.remove_member(organization=acme, user=bob)
+    services.remove_member(organization=acme, user=bob)
+
+    assert not Membership.objects.filter(user=bob).exists()
+
+
+def test_portal_staff_are_no_members(mo: User, acme: Organization) -> None:
+    with pytest.raises(NotFound):
+        membership_for(mo, "acme")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.services import ProviderReport
+from portal.mitigations.states import Trigger
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+
+Ask = Callable[..., MitigationRequest]
+
+
+@pytest.fixture
+def ask(
+    acme: Organization,
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> Ask:
+    """alice asks Northgate, then Tidewall, for the shop."""
+
+    def ask(strategy: Strategy = Strategy.FAILOVER) -> MitigationRequest:
+        submission = Submission(resources=(shop.pk,), strategy=strategy, reason="UDP flood")
+        request = services.submit(organization=acme, actor=alice, submission=submission)
+        request.created_at -= timedelta(minutes=1)
+        request.save(update_fields=["created_at"])
+        return request
+
+    return ask
+
+
+def legs(request: MitigationRequest) -> list[Mitigation]:
+    return list(request.mitigations.order_by("position"))
+
+
+def sent(one: Mitigation, at: datetime) -> None:
+    services.record_sending(mitigation_id=one.pk, now=at)
+
+
+def accepted(one: Mitigation, at: datetime) -> None:
+    services.record_confirmed(mitigation_id=one.pk, lifetime_s=3600, now=at, asked_at=at)
+
+
+def reports(one: Mitigation, trigger: Trigger, at: datetime, bps: int | None = None) -> None:
+    numbers = {2: Trigger.FILTERING, 3: Trigger.ATTACK_ENDED, 4: Trigger.CAPACITY_EXCEEDED}
+    services.record_report(
+        mitigation_id=one.pk,
+        report=ProviderReport(
+            dots_status=next((n for n, known in numbers.items() if known == trigger), 6),
+            trigger=trigger,
+            bps_dropped=bps,
+            bytes_dropped=bps and bps * 60,
+        ),
+        now=at,
+    )
+
+
+def filtering(one: Mitigation, *, bps: int = 100_000_000) -> None:
+    """Sent, accepted and filtering, with one report of amounts."""
+    now = timezone.now()
+    sent(one, now - timedelta(seconds=30))
+    accepted(one, now - timedelta(seconds=29))
+    reports(one, Trigger.FILTERING, now - timedelta(seconds=5), bps)
+
+
+def ended(request: MitigationRequest, actor: User) -> None:
+    """Terminated, and confirmed by whom it had been sent to."""
+    services.terminate(request_id=request.pk, actor=actor)
+    for one in legs(request):
+        if one.sent_at:
+            reports(one, Trigger.ENDED, timezone.now())

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from portal.accounts.models import User
+from portal.mitigations.models import MitigationRequest
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Provider, Subscription
+from tests.conftest import ClientOf
+from tests.factories import ResourceFactory
+from tests.portal.pages.conftest import Ask, filtering, legs
+
+NEW = "/organizations/acme/requests/new"
+
+
+@pytest.fixture
+def browser(
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+    client_of: ClientOf,
+) -> Client:
+    return client_of(alice)
+
+
+def typed(**fields: Any) -> dict[str, Any]:
+    return {"key": "one-form", "lifetime": "3600", "renew": "1", "strategy": "failover", **fields}
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
+
+
+def test_a_resource_that_was_pressed_is_ticked(browser: Client, shop: ProtectedResource) -> None:
+    page = browser.get(NEW, {"resource": str(shop.pk)}).content.decode()
+
+    assert f'value="{shop.pk}" checked' in page
+    assert "Traffic to 203.0.113.0/26 takes a detour" in page
+    assert "Any port and protocol. 1\u00a0hour, renews itself." in page
+
+
+def test_ticking_and_sending_makes_one_request(browser: Client, shop: ProtectedResource) -> None:
+    answer = browser.post(NEW, typed(resources=[str(shop.pk)]))
+    again = browser.post(NEW, typed(resources=[str(shop.pk)]))
+
+    request = MitigationRequest.objects.get()
+    assert answer["Location"] == again["Location"] == f"{request.get_absolute_url()}#h"
+
+
+def test_the_same_form_with_other_values_is_asked_about_once_more(
+    browser: Client, shop: ProtectedResource
+) -> None:
+    browser.post(NEW, typed(resources=[str(shop.pk)]))
+
+    answer = browser.post(NEW, typed(resources=[str(shop.pk)], ports="443"))
+
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "This form was sent before, with other values." in page
+    assert 'value="one-form"' not in page
+    assert MitigationRequest.objects.count() == 1
+
+
+def test_something_else_is_told_apart_by_itself(browser: Client, acme: Organization) -> None:
+    ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
+
+    browser.post(NEW, typed(other="203.0.113.7, www.shop.example https://shop.example/pay"))
+
+    scope = MitigationRequest.objects.get().scope
+    assert scope == {
+        "prefixes": ["203.0.113.7/32"],
+        "fqdns": ["www.shop.example"],
+        "uris": ["https://shop.example/pay"],
+    }
+
+
+def test_options_reach_the_request(
+    browser: Client, shop: ProtectedResource, acme_tidewall: Subscription
+) -> None:
+    browser.post(
+        NEW,
+        typed(
+            resources=[str(shop.pk)],
+            ports="80, 8000–8080,443-444",
+            protocols=["6", "17"],
+            lifetime="14400",
+            renew="0",
+            strategy="parallel",
+            choosing="1",
+            subscriptions=[str(acme_tidewall.pk)],
+            reason="Flood",
+        ),
+    )
+
+    request = MitigationRequest.objects.get()
+    assert request.ports == [
+        {"lower": 80, "upper": 80},
+        {"lower": 443, "upper": 444},
+        {"lower": 8000, "upper": 8080},
+    ]
+    assert (request.protocols, request.lifetime_s, request.auto_renew) == ([6, 17], 14400, False)
+    assert request.subscriptions == [str(acme_tidewall.pk)]
+    assert (request.strategy, request.reason) == ("parallel", "Flood")
+
+
+WRONG = [
+    ({}, "Choose at least one target.", 'href="#resources"'),
+    (
+        {"other": "203.0.113.7/24"},
+        "203.0.113.7/24 is not a network address: the part after /24 must be zero. Which did you mean?",
+        'href="#other"',
+    ),
+    (
+        {"other": "203.0.113.300"},
+        "203.0.113.300 is not an address: 300 is more than 255.",
+        'href="#other"',
+    ),
+    (
+        {"other": "198.51.100.0/24"},
+        "198.51.100.0/24 is not one of Acme’s verified resources.",
+        'href="#other"',
+    ),
+    (
+        {"other": "203.0.113.7", "ports": "443-80"},
+        "The range 443–80 is upside down. Write 80–443.",
+        'href="#ports"',
+    ),
+    ({"other": "203.0.113.7", "ports": "80,x"}, "x is not a port.", 'href="#ports"'),
+    (
+        {"other": "203.0.113.7", "lifetime": "999999"},
+        "Acme allows at most 24 hours.",
+        'href="#lifetime"',
+    ),
+    ({"other": "203.0.113.7", "lifetime": "soon"}, "soon is not a lifetime.", 'href="#lifetime"'),
+    (
+        {"other": "203.0.113.7", "strategy": "all"},
+        "Choose one after the other or all at once.",
+        'href="#strategy"',
+    ),
+    (
+        {"other": "203.0.113.7", "choosing": "1"},
+        "Choose at least one provider.",
+        'href="#subscriptions"',
+    ),
+    (
+        {"resources": ["not-an-id"]},
+        "This resource is not verified or no longer exists.",
+        'href="#resources"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "sentence", "link"), WRONG)
+def test_what_is_wrong_is_said_at_the_field_and_on_top(
+    browser: Client, fields: dict[str, Any], sentence: str, link: str
+) -> None:
+    answer = browser.post(NEW, typed(**fields))
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "Nothing was sent." in page
+    assert sentence in text_of(page)
+    assert link in page
+    assert "<title>Error: Request mitigation" in page
+    assert not MitigationRequest.objects.exists()
+
+
+def test_everything_wrong_is_said_at_once_in_the_order_of_the_page(browser: Client) -> None:
+    answer = browser.post(NEW, typed(other="203.0.113.300", ports="x, 443-80", lifetime="1"))
+
+    page = answer.content.decode()
+    assert "Nothing was sent. Correct four things." in text_of(page)
+    links = re.findall(r'<li><a href="#(\w+)">', page)
+    assert links == ["other", "ports", "ports", "lifetime"]
+
+
+def test_what_was_typed_is_kept_and_the_fold_with_an_error_is_open(
+    browser: Client, shop: ProtectedResource
+) -> None:
+    answer = browser.post(
+        NEW, typed(resources=[str(shop.pk)], ports="443–80", reason="Since <03:05>", renew="0")
+    )
+
+    page = answer.content.decode()
+    assert f'value="{shop.pk}" checked' in page
+    assert 'value="443–80"' in page
+    assert "Since &lt;03:05&gt;" in page
+    assert '<details class="fold" id="options" open>' in page
+    assert 'name="renew" value="0" checked' in page
+
+
+def test_a_fix_button_mends_the_value_and_sends_nothing(browser: Client) -> None:
+    refused = browser.post(NEW, typed(other="203.0.113.8, 203.0.113.7/24")).content.decode()
+    fixes = re.findall(r'name="fix" value="([^"]+)">([^<]+)<', refused)
+
+    mended = browser.post(NEW, typed(other="203.0.113.8, 203.0.113.7/24", fix=fixes[0][0]))
+
+    assert [label for _, label in fixes] == ["Only 203.0.113.7", "All 256 of 203.0.113.0/24"]
+    assert mended.status_code == 200
+    assert 'value="203.0.113.8, 203.0.113.7/32"' in mended.content.decode()
+    assert not MitigationRequest.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "fix", ["", "targets.prefixes.9=x", "nonsense", "targets.prefixes.x=1", "ports.7=1"]
+)
+def test_a_fix_that_does_not_fit_changes_nothing(browser: Client, fix: str) -> None:
+    answer = browser.post(NEW, typed(other="203.0.113.7", fix=fix))
+
+    assert 'value="203.0.113.7"' in answer.content.decode()
+
+
+def test_pressing_enter_sends_rather_than_mends(browser: Client) -> None:
+    page = browser.post(NEW, typed(other="203.0.113.7/24")).content.decode()
+    form = page[page.index('<form id="ask"') :]
+
+    assert "Send request" in form[form.index("<button") : form.index("</button>")]
+
+
+def test_checking_while_typing_sends_nothing_and_misses_nothing_yet(browser: Client) -> None:
+    wrong = browser.post(NEW, typed(other="203.0.113.300", check="1")).content.decode()
+    empty = browser.post(NEW, typed(check="1")).content.decode()
+
+    assert "300 is more than 255" in wrong
+    assert 'id="will" hx-swap-oob="true"' in wrong
+    assert "Choose at least one target" not in empty
+    assert not MitigationRequest.objects.exists()
+
+
+def test_an_overlap_is_said_and_does_not_stop_the_send(
+    browser: Client, ask: Ask, shop: ProtectedResource
+) -> None:
+    live = ask()
+    filtering(legs(live)[0])
+
+    said = browser.get(NEW, {"resource": str(shop.pk)}).content.decode()
+    sent = browser.post(NEW, typed(other="203.0.113.7"))
+
+    assert "These addresses are already in a live request." in said
+    assert live.get_absolute_url() in said
+    assert sent.status_code == 302
+
+
+def test_three_resources_are_shown_and_the_rest_is_folded(
+    browser: Client, acme: Organization
+) -> None:
+    ResourceFactory.create_batch(3, organization=acme)
+
+    assert "Show 1 more resource<" in browser.get(NEW).content.decode()
+    assert "data-filters" not in browser.get(NEW).content.decode()
+
+    ResourceFactory.create_batch(6, organization=acme)
+    assert "data-filters" in browser.get(NEW).content.decode()
+
+
+def test_request_again_fills_the_form_like_the_one_before(browser: Client, ask: Ask) -> None:
+    earlier = ask()
+    MitigationRequest.objects.filter(pk=earlier.pk).update(
+        ports=[{"lower": 443, "upper": 443}], protocols=[6]
+    )
+
+    page = browser.get(NEW, {"again": str(earlier.pk)}).content.decode()
+
+    assert 'value="443"' in page
+    assert "UDP flood" in page
+    assert "TCP, port 443." in page
+
+
+def test_another_organizations_request_fills_nothing(
+    charlie: User, ask: Ask, client_of: ClientOf, globex_northgate: Subscription
+) -> None:
+    earlier = ask()
+
+    page = client_of(charlie).get("/organizations/globex/requests/new", {"again": str(earlier.pk)})
+
+    assert "UDP flood" not in page.content.decode()
+
+
+def test_a_limit_of_a_provider_is_said_beside_the_lifetime(
+    browser: Client, tidewall: Provider
+) -> None:
+    tidewall.max_lifetime_s = 14400
+    tidewall.save(update_fields=["max_lifetime_s"])
+
+    page = browser.get(NEW).content.decode()
+
+    assert "At most 4\u00a0hours at Tidewall." in page
+
+
+@pytest.mark.parametrize("text", ["\0", "²", "9" * 5000, "٣"])
+def test_odd_characters_are_answered_in_words(browser: Client, text: str) -> None:
+    fields = typed(other=text, ports=text, lifetime=text, protocols=[text], key=text)
+
+    assert browser.post(NEW, fields).status_code == 400

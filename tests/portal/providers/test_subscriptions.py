@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+
+from portal.core.errors import Conflict, Invalid
+from portal.organizations.models import Organization
+from portal.providers import services
+from portal.providers.models import Provider, Subscription
+from portal.providers.services import Identity
+from tests.factories import ProviderFactory, SubscriptionFactory
+from tests.portal.providers.identities import identity
+
+
+@pytest.fixture
+def own() -> Identity:
+    return identity()
+
+
+def test_the_key_is_encrypted_and_comes_back(
+    acme: Organization, northgate: Provider, own: Identity
+) -> None:
+    services.subscribe(organization=acme, provider=northgate, identity=own, priority=1)
+
+    kept = Subscription.objects.get()
+    assert own.private_key not in bytes(kept.private_key)
+    assert services.private_key_of(kept) == own.private_key
+    assert "PRIVATE" not in repr(own)
+
+
+def test_the_cuid_is_made_of_the_public_key(
+    acme: Organization, northgate: Provider, own: Identity
+) -> None:
+    subscription = services.subscribe(
+        organization=acme, provider=northgate, identity=own, priority=1
+    )
+
+    assert len(subscription.cuid) == 22
+    assert subscription.cuid == services.check_identity(own)
+
+
+def test_a_key_of_another_certificate_is_refused(own: Identity) -> None:
+    mixed = Identity(certificate_chain=own.certificate_chain, private_key=identity().private_key)
+
+    with pytest.raises(Invalid, match="does not belong"):
+        services.check_identity(mixed)
+
+
+@pytest.mark.parametrize("part", ["certificate_chain", "private_key"])
+def test_what_is_no_pem_is_refused(own: Identity, part: str) -> None:
+    parts: dict[str, Any] = {
+        "certificate_chain": own.certificate_chain,
+        "private_key": own.private_key,
+        part: b"nothing",
+    }
+
+    with pytest.raises(Invalid, match="PEM"):
+        services.check_identity(Identity(**parts))
+
+
+def test_one_subscription_per_provider(
+    acme: Organization, acme_northgate: Subscription, northgate: Provider, own: Identity
+) -> None:
+    with pytest.raises(Conflict):
+        services.subscribe(organization=acme, provider=northgate, identity=own, priority=2)
+
+
+def test_one_provider_per_priority(
+    acme: Organization, acme_northgate: Subscription, tidewall: Provider, own: Identity
+) -> None:
+    with pytest.raises(Invalid, match="priority 1"):
+        services.subscribe(organization=acme, provider=tidewall, identity=own, priority=1)
+
+
+def test_two_organizations_cannot_share_an_identity_at_one_provider(
+    acme: Organization, globex: Organization, northgate: Provider, own: Identity
+) -> None:
+    services.subscribe(organization=acme, provider=northgate, identity=own, priority=1)
+
+    with pytest.raises(Invalid, match="is used"):
+        services.subscribe(organization=globex, provider=northgate, identity=own, priority=1)
+
+
+def test_a_renewed_certificate_keeps_the_cuid(
+    acme: Organization, northgate: Provider, own: Identity
+) -> None:
+    subscription = services.subscribe(
+        organization=acme, provider=northgate, identity=own, priority=1
+    )
+    renewed = identity()
+
+    services.replace_certificate(subscription=subscription, identity=renewed)
+
+    kept = Subscription.objects.get()
+    assert kept.cuid == subscription.cuid
+    assert services.private_key_of(kept) == renewed.private_key
+
+
+def test_the_order_can_change(acme_northgate: Subscription) -> None:
+    services.set_order(subscription=acme_northgate, priority=7, enabled=False)
+
+    kept = Subscription.objects.get()
+    assert (kept.priority, kept.enabled) == (7, False)
+
+
+def test_the_database_refuses_a_cuid_used_twice(
+    acme_northgate: Subscription, globex: Organization, northgate: Provider
+) -> None:
+    with pytest.raises(IntegrityError):
+        SubscriptionFactory.create(
+            organization=globex, provider=northgate, cuid=acme_northgate.cuid
+        )
+
+
+@pytest.mark.parametrize("port", [0, 65536])
+def test_a_port_is_a_port(db: None, port: int) -> None:
+    with pytest.raises(IntegrityError):
+        ProviderFactory.create(port=port)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from channels.db import database_sync_to_async
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from portal.accounts import services as accounts
+from portal.accounts.models import ApiToken, Authenticator, User
+from portal.organizations import services as organizations
+from portal.organizations.models import Membership, Organization
+from portal.realtime import consumers
+from tests.conftest import ClientOf
+from tests.sockets import Socket
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TokenOf = Callable[[User], str]
+OWN_ORIGIN = (b"origin", b"http://testserver")
+
+
+def cookie_of(client: Client) -> tuple[bytes, bytes]:
+    return (b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())
+
+
+def _remove_member(user: User, organization: Organization) -> None:
+    organizations.remove_member(organization=organization, user=user)
+
+
+def _sign_the_device_out(user: User, organization: Organization) -> None:
+    accounts.revoke_token(token=ApiToken.objects.get(user=user))
+
+
+def _suspend(user: User, organization: Organization) -> None:
+    organizations.set_active(organization=organization, is_active=False)
+
+
+def _reset_factor(user: User, organization: Organization) -> None:
+    accounts.reset_second_factor(user=user)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        (_remove_member, 4403),
+        (_suspend, 4403),
+        (_sign_the_device_out, 4401),
+        (_reset_factor, 4401),
+    ],
+)
+async def test_it_closes_at_once_when_access_ends(
+    bob: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch,
+    ending: Callable[[User, Organization], None], code: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+
+    await database_sync_to_async(ending)(bob, acme)
+
+    assert await socket.close_code() == code
+
+
+def _expire(user: User) -> None:
+    ApiToken.objects.filter(user=user).update(expiry=timezone.now() - timedelta(seconds=1))
+
+
+def _deactivate(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def _delete_membership(user: User) -> None:
+    Membership.objects.filter(user=user).delete()
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [(_expire, 4401), (_deactivate, 4401), (_delete_membership, 4403)]
+)
+async def test_it_closes_soon_when_nobody_told_it(
+    bob: User, token_of: TokenOf, ending: Callable[[User], None], code: int
+) -> None:
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+
+    await database_sync_to_async(ending)(bob)
+
+    assert await socket.close_code() == code
+
+
+def _end_session(user: User) -> None:
+    Session.objects.all().delete()
+
+
+def _change_password(user: User) -> None:
+    user.set_password("another one entirely")
+    user.save()
+
+
+def _lose_device(user: User) -> None:
+    Authenticator.objects.all().delete()
+
+
+@pytest.mark.parametrize("ending", [_end_session, _change_password, _lose_device, _deactivate])
+async def test_a_pages_socket_ends_with_its_session(
+    bob: User, client_of: ClientOf, ending: Callable[[User], None]
+) -> None:
+    browser = await database_sync_to_async(client_of)(bob)
+    socket = Socket(headers=(cookie_of(browser), OWN_ORIGIN))
+    await socket.connect()
+
+    await database_sync_to_async(ending)(bob)
+
+    assert await socket.close_code() == 4401

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.utils import timezone
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from portal.accounts.models import User
+from portal.core.broadcast import organization_group
+from portal.mitigations import queries
+from portal.mitigations.models import Event, EventType
+from portal.mitigations.services import append_event
+from portal.organizations.models import Organization
+from portal.realtime import consumers
+from tests.portal.realtime.conftest import Log
+from tests.sockets import Socket
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TokenOf = Callable[[User], str]
+
+
+async def test_first_the_table_then_live_without_a_hole_or_a_repeat(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log
+) -> None:
+    for _ in range(3):
+        await log(acme)
+    socket = Socket(token=await database_sync_to_async(token_of)(bob), after=1)
+    assert await socket.connect() == 0
+    for _ in range(3):
+        await log(acme)
+
+    assert await socket.seqs(5) == [2, 3, 4, 5, 6]
+    assert await socket.is_silent()
+    await socket.disconnect()
+
+
+async def test_events_while_it_replays_come_once_and_in_order(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "REPLAY_BATCH", 2)
+    for _ in range(20):
+        await log(acme)
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+
+    live = asyncio.create_task(_log_many(log, acme, 20))
+    seqs = await socket.seqs(40)
+    await live
+
+    assert seqs == list(range(1, 41))
+    assert await socket.is_silent()
+    await socket.disconnect()
+
+
+async def _log_many(log: Log, organization: Organization, count: int) -> None:
+    for _ in range(count):
+        await log(organization)
+
+
+async def test_a_broadcast_that_got_lost_is_read_from_the_table(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+    await log(acme)
+    assert await socket.seqs(1) == [1]
+    await _append_silently(acme)
+    await log(acme)
+
+    assert await socket.seqs(2) == [2, 3]
+    await socket.disconnect()
+
+
+async def test_the_last_broadcast_that_got_lost_is_found_by_the_clock(
+    bob: User, acme: Organization, token_of: TokenOf
+) -> None:
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+    await _append_silently(acme)
+
+    assert await socket.seqs(1) == [1]
+    await socket.disconnect()
+
+
+async def _append_silently(organization: Organization) -> None:
+    def append() -> None:
+        seq = queries.last_seq(organization) + 1
+        append_event(organization_id=organization.pk, type=EventType.SESSION_UP, at=timezone.now())
+        assert Event.objects.filter(organization=organization, seq=seq).exists()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portal.mitigations.services.log.broadcast_on_commit", lambda *_: None)
+        await database_sync_to_async(append)()
+
+
+async def test_a_repeated_broadcast_is_sent_once(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log
+) -> None:
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+    await log(acme)
+    assert await socket.seqs(1) == [1]
+    event = (await database_sync_to_async(queries.events_after)(acme.pk, 0))[0]
+
+    layer = get_channel_layer()
+    assert layer
+    await layer.group_send(
+        organization_group(acme.pk), {"type": "event", "event": event.as_message()}
+    )
+
+    assert await socket.is_silent()
+    await socket.disconnect()
+
+
+async def test_a_slow_reader_is_caught_up_from_the_table(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "PENDING_EVENTS", 3)
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+
+    await _log_many(log, acme, 30)
+
+    assert await socket.seqs(30) == list(range(1, 31))
+    await socket.disconnect()
+
+
+async def test_only_the_organizations_own_events_arrive(
+    charlie: User, acme: Organization, globex: Organization, token_of: TokenOf, log: Log
+) -> None:
+    socket = Socket("globex", token=await database_sync_to_async(token_of)(charlie))
+    await socket.connect()
+
+    await log(acme)
+    await log(globex)
+
+    message = await socket.receive_event()
+    own = (await database_sync_to_async(queries.events_after)(globex.pk, 0))[0]
+    assert message == own.as_message()
+    assert await socket.is_silent()
+    await socket.disconnect()
+
+
+async def test_a_number_from_another_life_does_not_silence_it(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log
+) -> None:
+    socket = Socket(token=await database_sync_to_async(token_of)(bob), after=500)
+    await socket.connect()
+
+    await log(acme)
+
+    assert await socket.seqs(1) == [1]
+    await socket.disconnect()
+
+
+async def test_without_a_channel_layer_the_table_is_the_live_update(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: Any) -> None:
+        raise RedisConnectionError("no Redis")
+
+    monkeypatch.setattr(get_channel_layer(), "group_add", unreachable)
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    assert await socket.connect() == 0
+
+    await log(acme)
+
+    assert await socket.seqs(1) == [1]
+    await socket.disconnect()
+
+
+async def test_a_counter_report_fits_400_bytes(
+    bob: User, acme: Organization, token_of: TokenOf
+) -> None:
+    largest = 2**63 - 1
+
+    def report() -> Event:
+        return append_event(
+            organization_id=acme.pk,
+            type=EventType.MITIGATION_COUNTERS,
+            at=timezone.now(),
+            data={
+                "bytes_dropped": largest,
+                "pkts_dropped": largest,
+                "bps_dropped": largest,
+                "pps_dropped": largest,
+            },
+        )
+
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+    await database_sync_to_async(report)()
+
+    text = await socket.receive_text()
+
+    ids = 2 * len('"00000000-0000-4000-8000-000000000000"')
+    assert json.loads(text)["data"]["bytes_dropped"] == largest
+    assert len(text.encode()) + ids <= 400
+    await socket.disconnect()

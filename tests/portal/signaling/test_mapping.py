@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from dots_client import (
+    AclEntry,
+    ConflictCause,
+    ConflictInformation,
+    ConflictStatus,
+    MitigationReport,
+    MitigationStatus,
+    PortRange,
+    Targets,
+)
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.states import Trigger
+from portal.signaling.mapping import (
+    OWN_NEWER_REQUEST,
+    TRIGGERS,
+    conflict_words,
+    provider_report,
+    scope_of,
+)
+
+
+def test_every_status_of_the_protocol_has_its_trigger() -> None:
+    assert set(TRIGGERS) == set(MitigationStatus)
+    assert len(set(TRIGGERS.values())) == len(TRIGGERS)
+
+
+def test_a_request_becomes_the_scope_that_was_committed() -> None:
+    request = MitigationRequest(
+        scope={"prefixes": ["203.0.113.7/32"], "fqdns": ["shop.example"], "uris": []},
+        ports=[{"lower": 80, "upper": 80}, {"lower": 8000, "upper": 8080}],
+        protocols=[6],
+    )
+
+    scope = scope_of(request, lifetime_s=600)
+
+    assert scope.lifetime == 600
+    assert scope.targets == Targets(
+        target_prefix=("203.0.113.7/32",),
+        target_fqdn=("shop.example",),
+        target_port_range=(PortRange(lower=80), PortRange(lower=8000, upper=8080)),
+        target_protocol=(6,),
+    )
+
+
+def test_a_report_is_told_in_the_portals_words() -> None:
+    report = provider_report(
+        MitigationReport(
+            mid=1,
+            lifetime=1756,
+            status=MitigationStatus.MITIGATING,
+            mitigation_start=1507818434,
+            bps_dropped=43344,
+        )
+    )
+
+    assert (report.dots_status, report.trigger, report.lifetime_s) == (2, Trigger.FILTERING, 1756)
+    assert report.mitigation_start is not None
+    assert report.mitigation_start.isoformat() == "2017-10-12T14:27:14+00:00"
+    assert report.counters == {"bps_dropped": 43344}
+
+
+def test_a_start_no_calendar_holds_does_not_spoil_the_report() -> None:
+    report = provider_report(MitigationReport(mid=1, lifetime=1, mitigation_start=2**64 - 1))
+
+    assert report.mitigation_start is None
+    assert report.lifetime_s == 1
+
+
+@pytest.mark.parametrize("cause", [*ConflictCause, 99, None])
+def test_every_conflict_has_a_sentence(cause: ConflictCause | int | None) -> None:
+    assert str(conflict_words(ConflictInformation(cause=cause))["reason"]).endswith(".")
+
+
+def test_a_conflict_with_ones_own_newer_request_says_so() -> None:
+    conflict = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=7)
+
+    assert conflict_words(conflict) == {"reason": OWN_NEWER_REQUEST, "cause": 1, "mid": 7}
+
+
+def test_a_conflict_keeps_what_programs_may_want() -> None:
+    words = conflict_words(
+        ConflictInformation(
+            cause=ConflictCause.CONFLICT_WITH_ACCEPTLIST,
+            status=ConflictStatus.REQUEST_INACTIVE_OTHER_ACTIVE,
+            retry_timer_s=600,
+            targets=Targets(target_prefix=("203.0.113.7/32",)),
+            acl_list=(AclEntry(acl_name="partners"),),
+        )
+    )
+
+    assert words == {
+        "reason": "It would block addresses on your accept list.",
+        "cause": 2,
+        "status": "request-inactive-other-active",
+        "retry_after": 600,
+        "prefixes": ["203.0.113.7/32"],
+        "accept_lists": ["partners"],
+    }

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
+from portal.mitigations.states import CONFIRMED, TERMINAL, Status
+from portal.signaling.plan import (
+    POLL_AFTER,
+    POLL_ENDING_AFTER,
+    Action,
+    Next,
+    lifetime_to_ask,
+    next_action,
+)
+
+NOW = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=60)
+BEFORE = NOW - timedelta(seconds=60)
+
+
+def mitigation(status: Status, *, auto_renew: bool = True, **columns: object) -> Mitigation:
+    """A mitigation heard of just now, unless the test says otherwise."""
+    fresh: dict[str, object] = {"asked_at": NOW, "last_heard_at": NOW, "lifetime_s": 3600}
+    request = MitigationRequest(auto_renew=auto_renew)
+    return Mitigation(status=status, request=request, **{**fresh, **columns})
+
+
+def plan(one: Mitigation, *, is_introduced: bool = True) -> Next:
+    return next_action(one, is_introduced=is_introduced, now=NOW)
+
+
+def test_what_is_pending_is_requested() -> None:
+    assert plan(mitigation(Status.PENDING)).action is Action.REQUEST
+
+
+def test_a_provider_that_named_a_time_is_not_asked_before() -> None:
+    assert plan(mitigation(Status.PENDING, retry_at=LATER)) == Next(action=Action.WAIT, at=LATER)
+    assert plan(mitigation(Status.PENDING, retry_at=BEFORE)).action is Action.REQUEST
+
+
+@pytest.mark.parametrize("status", CONFIRMED)
+def test_a_new_session_introduces_what_is_live(status: Status) -> None:
+    assert plan(mitigation(status), is_introduced=False).action is Action.REFRESH
+
+
+def test_a_refresh_is_due_at_half_of_the_granted_lifetime() -> None:
+    due = mitigation(Status.MITIGATING, refreshed_at=BEFORE, expires_at=LATER)
+    not_yet = mitigation(
+        Status.MITIGATING, refreshed_at=NOW, expires_at=NOW + timedelta(seconds=20)
+    )
+
+    assert plan(due).action is Action.REFRESH
+    assert plan(not_yet) == Next(action=Action.WAIT, at=NOW + timedelta(seconds=10))
+
+
+def test_what_shall_not_renew_itself_is_not_refreshed() -> None:
+    one = mitigation(Status.MITIGATING, auto_renew=False, refreshed_at=BEFORE, expires_at=LATER)
+
+    assert plan(one).action is Action.WAIT
+
+
+def test_an_extension_is_a_refresh_at_once() -> None:
+    asked = mitigation(Status.MITIGATING, refreshed_at=BEFORE, refresh_asked_at=NOW)
+    done = mitigation(Status.MITIGATING, refreshed_at=NOW, refresh_asked_at=BEFORE)
+
+    assert plan(asked).action is Action.REFRESH
+    assert plan(done).action is Action.WAIT
+
+
+def test_an_efficacy_update_is_sent_once() -> None:
+    asked = mitigation(Status.MITIGATING, efficacy=1, efficacy_asked_at=NOW)
+    answered = mitigation(
+        Status.MITIGATING, efficacy=1, efficacy_asked_at=NOW, efficacy_answered_at=NOW
+    )
+
+    assert plan(asked).action is Action.EFFICACY
+    assert plan(answered).action is Action.WAIT
+
+
+def test_silence_is_followed_by_a_question() -> None:
+    silent = mitigation(Status.MITIGATING, last_heard_at=NOW - POLL_AFTER)
+
+    assert plan(silent).action is Action.POLL
+
+
+def test_a_termination_is_told_until_it_is_confirmed_and_then_watched_to_its_end() -> None:
+    gone = Wanted.WITHDRAWN
+    untold = mitigation(Status.TERMINATING, wanted=gone)
+    told = mitigation(Status.TERMINATING, wanted=gone, withdrawal_confirmed_at=NOW)
+
+    assert plan(untold).action is Action.WITHDRAW
+    assert plan(told) == Next(action=Action.WAIT, at=NOW + POLL_ENDING_AFTER)
+
+
+def test_a_provider_that_withdrew_is_asked_again_only_from_the_time_it_named() -> None:
+    assert plan(mitigation(Status.WITHDRAWN, retry_at=BEFORE)).action is Action.REQUEST
+    assert plan(mitigation(Status.WITHDRAWN)) == Next(action=Action.WAIT, at=NOW + POLL_AFTER)
+
+
+@pytest.mark.parametrize("status", [*TERMINAL, Status.WITHDRAWN])
+def test_what_is_given_up_needs_nothing(status: Status) -> None:
+    assert plan(mitigation(status, wanted=Wanted.WITHDRAWN)) == Next(action=Action.WAIT)
+
+
+def test_a_refresh_of_what_shall_end_asks_for_what_is_left_only() -> None:
+    ending = mitigation(Status.MITIGATING, auto_renew=False, expires_at=LATER)
+    renewing = mitigation(Status.MITIGATING, expires_at=LATER)
+
+    assert lifetime_to_ask(ending, NOW) == 60
+    assert lifetime_to_ask(renewing, NOW) == 3600

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from dots_client import ConfigurationSet, Parameter, SignalConfig
+from dots_client.codec import decode_config, encode_config
+from provider_simulator.configuration import LIMITS
+from tests.provider_simulator.desk import Desk, DeskClient
+
+
+def wanted(interval: int = 60) -> bytes:
+    values = ConfigurationSet(
+        heartbeat_interval=Parameter(current=interval),
+        ack_timeout=Parameter(current=Decimal("3.00")),
+    )
+    return encode_config(SignalConfig(mitigating=values))
+
+
+@pytest.fixture
+def acme() -> DeskClient:
+    return Desk().client()
+
+
+@pytest.mark.rule("SS-068")
+def test_the_limits_and_the_defaults_can_be_read(acme: DeskClient) -> None:
+    response = acme.config("GET")
+
+    assert (response.code, response.max_age) == ("2.05", 3600)
+    assert decode_config(response.payload) == SignalConfig(mitigating=LIMITS, idle=LIMITS)
+
+
+@pytest.mark.rule("SS-065")
+def test_a_new_sid_is_created_and_a_known_one_changed(acme: DeskClient) -> None:
+    assert acme.config("PUT", 7, payload=wanted()).code == "2.01"
+    assert acme.config("PUT", 7, payload=wanted(90)).code == "2.04"
+
+    held = decode_config(acme.config("GET", 7).payload)
+
+    assert held.mitigating is not None
+    assert held.mitigating.heartbeat_interval == Parameter(current=90, minimum=15, maximum=240)
+    assert held.idle == LIMITS
+
+
+@pytest.mark.rule("SS-067")
+def test_a_higher_sid_takes_the_place_of_the_lower(acme: DeskClient) -> None:
+    acme.config("PUT", 7, payload=wanted())
+
+    assert acme.config("PUT", 8, payload=wanted()).code == "2.01"
+
+    assert acme.config("GET", 7).code == "4.04"
+    assert acme.config("GET", 8).code == "2.05"
+
+
+@pytest.mark.rule("SS-072")
+def test_a_lower_sid_is_refused(acme: DeskClient) -> None:
+    acme.config("PUT", 7, payload=wanted())
+
+    assert acme.config("PUT", 6, payload=wanted()).code == "4.00"
+
+
+@pytest.mark.rule("SS-066")
+@pytest.mark.parametrize("interval", [15, 240, 0])
+def test_values_within_the_limits_are_taken(acme: DeskClient, interval: int) -> None:
+    assert acme.config("PUT", 1, payload=wanted(interval)).code == "2.01"
+
+
+@pytest.mark.rule("SS-066")
+def test_a_value_outside_the_limits_is_refused_with_the_limits(acme: DeskClient) -> None:
+    response = acme.config("PUT", 1, payload=wanted(241))
+
+    assert response.code == "4.22"
+    assert response.payload == b"heartbeat-interval must be between 15 and 240"
+
+
+@pytest.mark.rule("SS-064")
+def test_a_put_needs_a_sid_and_a_sound_body(acme: DeskClient) -> None:
+    assert acme.config("PUT", payload=wanted()).code == "4.00"
+    assert acme.config("PUT", 1, payload=b"\xa1\x18\x1e\xa0").code == "4.00"
+
+
+@pytest.mark.rule("SS-070")
+def test_a_delete_restores_the_defaults(acme: DeskClient) -> None:
+    acme.config("PUT", 7, payload=wanted())
+
+    assert acme.config("DELETE", 7).code == "2.02"
+
+    assert decode_config(acme.config("GET").payload).mitigating == LIMITS
+    assert acme.config("GET", 7).code == "4.04"
+
+
+@pytest.mark.rule("SS-071")
+def test_an_observer_is_told_of_a_change_and_of_nothing_else(acme: DeskClient) -> None:
+    acme.config("GET", observe=0, token=b"c")
+    assert acme.desk.wait(60) == []
+
+    acme.config("PUT", 7, payload=wanted())
+    acme.config("PUT", 7, payload=wanted())
+    [notification] = acme.desk.wait(60)
+
+    assert notification.token == b"c"
+    assert decode_config(notification.response.payload).mitigating is not None
+    assert notification.response.observe is not None
+
+
+def test_the_configuration_belongs_to_the_session(acme: DeskClient) -> None:
+    acme.config("PUT", 7, payload=wanted())
+
+    assert acme.desk.client(number=2).config("GET", 7).code == "4.04"

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from dots_client import LocalProtocolError, MitigationStatus
+from provider_simulator.lifecycle import TERMINAL, TRANSITIONS, Trigger, next_status
+
+
+@pytest.mark.parametrize(("status", "trigger"), list(itertools.product(MitigationStatus, Trigger)))
+def test_every_pair_is_in_the_table_or_refused(status: MitigationStatus, trigger: Trigger) -> None:
+    if (status, trigger) in TRANSITIONS:
+        assert next_status(status, trigger) is TRANSITIONS[status, trigger]
+    else:
+        with pytest.raises(LocalProtocolError, match=trigger.name):
+            next_status(status, trigger)
+
+
+def test_every_status_can_be_reached() -> None:
+    reached = {MitigationStatus.IN_PROGRESS, MitigationStatus.SIGNAL_LOSS}
+    for _ in MitigationStatus:
+        reached |= {after for (before, _), after in TRANSITIONS.items() if before in reached}
+
+    assert reached == set(MitigationStatus)
+
+
+def test_only_terminated_is_the_end() -> None:
+    assert {MitigationStatus.TERMINATED} == TERMINAL
+
+
+@pytest.mark.rule("SS-055")
+def test_what_the_server_withdrew_has_no_terminating_period() -> None:
+    assert (
+        next_status(MitigationStatus.WITHDRAWN, Trigger.CLIENT_WITHDREW)
+        is MitigationStatus.TERMINATED
+    )

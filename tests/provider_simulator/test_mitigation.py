@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from dots_client import MitigationStatus
+from tests.provider_simulator.desk import Desk, report, scope, statuses
+
+Status = MitigationStatus
+
+
+def test_a_mitigation_starts_after_the_status_delay() -> None:
+    acme = Desk(status_delay_s=2).client()
+    acme.ask(1)
+
+    acme.desk.wait(1.9)
+    assert acme.status(1) is Status.IN_PROGRESS
+    acme.desk.wait(0.2)
+
+    assert acme.status(1) is Status.MITIGATING
+
+
+def test_counters_grow_while_mitigating() -> None:
+    acme = Desk().client()
+    acme.ask(1)
+    seen = []
+    for _ in range(10):
+        acme.desk.wait(2)
+        seen.append(report(acme.get(1)).bytes_dropped or 0)
+
+    assert all(later > earlier for earlier, later in itertools.pairwise(seen))
+
+
+def test_the_attack_ends_when_it_shall_and_counters_stand_still() -> None:
+    acme = Desk(attack_ends_after_s=30).client()
+    acme.ask(1)
+    acme.desk.wait(29)
+    assert acme.status(1) is Status.MITIGATING
+
+    acme.desk.wait(2)
+    first = report(acme.get(1))
+    acme.desk.wait(20)
+
+    assert first.status is Status.ATTACK_STOPPED
+    assert report(acme.get(1)).bytes_dropped == first.bytes_dropped
+
+
+def test_an_attack_beyond_the_capability_is_said_to_be_so_until_it_is_not() -> None:
+    acme = Desk(capability_bps=1e6).client()
+    acme.ask(1)
+    acme.desk.wait(5)
+    assert acme.status(1) is Status.EXCEEDED_CAPABILITY
+    dropped = report(acme.get(1)).bps_dropped
+    assert dropped is not None
+    assert dropped <= 1e6
+
+    acme.desk.behave(capability_bps=None)
+    acme.desk.wait(1)
+
+    assert acme.status(1) is Status.MITIGATING
+    acme.desk.behave(capability_bps=1e6)
+    acme.desk.wait(1)
+    assert acme.status(1) is Status.EXCEEDED_CAPABILITY
+
+
+@pytest.mark.rule("SS-052")
+@pytest.mark.rule("SS-053")
+@pytest.mark.rule("SS-054")
+def test_after_a_delete_the_mitigation_is_active_but_terminating_for_120_seconds() -> None:
+    acme = Desk().client()
+    acme.ask(1)
+    acme.desk.wait(10)
+
+    acme.withdraw(1)
+
+    assert acme.status(1) is Status.TERMINATING
+    acme.desk.wait(119)
+    assert acme.status(1) is Status.TERMINATING
+    acme.desk.wait(2)
+    assert acme.status(1) is Status.TERMINATED
+    acme.desk.wait(5)
+    assert acme.get(1).code == "4.04"
+
+
+def test_a_second_delete_does_not_prolong_the_end() -> None:
+    acme = Desk(terminating_s=10).client()
+    acme.ask(1)
+    acme.withdraw(1)
+    acme.desk.wait(11)
+
+    assert acme.status(1) is Status.TERMINATED
+    assert acme.withdraw(1).code == "2.02"
+    assert acme.status(1) is Status.TERMINATED
+
+
+@pytest.mark.rule("SS-053")
+def test_asking_again_while_terminating_doubles_the_next_period_up_to_300_seconds() -> None:
+    desk = Desk()
+    acme = desk.client()
+    acme.ask(1)
+    periods = []
+    for _ in range(3):
+        acme.withdraw(1)
+        assert acme.ask(1).code == "2.04"
+        held = desk.provider.mitigations.find("acme", acme.cuid, 1)
+        assert held is not None
+        periods.append(held.terminating_period_s(desk.provider.behaviour))
+
+    assert periods == [240, 300, 300]
+    assert acme.status(1) is Status.IN_PROGRESS
+
+
+@pytest.mark.rule("SS-053")
+def test_a_new_mid_for_a_terminating_scope_takes_over_with_a_longer_period() -> None:
+    desk = Desk()
+    acme = desk.client()
+    acme.ask(1)
+    acme.withdraw(1)
+
+    assert acme.ask(2).code == "2.01"
+
+    held = desk.provider.mitigations.find("acme", acme.cuid, 2)
+    assert held is not None
+    assert held.terminating_period_s(desk.provider.behaviour) == 240
+
+
+def test_a_mid_whose_mitigation_is_terminated_can_be_asked_anew() -> None:
+    acme = Desk(terminating_s=0).client()
+    acme.ask(1)
+    acme.withdraw(1)
+    acme.desk.wait(0.1)
+    assert acme.status(1) is Status.TERMINATED
+
+    assert acme.ask(1, scope("203.0.113.99/32")).code == "2.01"
+
+
+@pytest.mark.parametrize("status", [3, 4, 7])
+def test_a_status_set_by_hand_stays(status: int) -> None:
+    desk = Desk()
+    acme = desk.client()
+    acme.ask(1)
+
+    assert desk.provider.set_status(acme.cuid, 1, Status(status), now=desk.now)
+    desk.wait(60)
+
+    assert acme.status(1) is Status(status)
+
+
+def test_after_mitigating_by_hand_the_play_goes_on() -> None:
+    desk = Desk(attack_ends_after_s=10)
+    acme = desk.client()
+    acme.ask(1)
+    desk.wait(11)
+    assert acme.status(1) is Status.ATTACK_STOPPED
+
+    desk.provider.set_status(acme.cuid, 1, Status.MITIGATING, now=desk.now)
+    desk.wait(9)
+    assert acme.status(1) is Status.MITIGATING
+    desk.wait(2)
+
+    assert acme.status(1) is Status.ATTACK_STOPPED
+
+
+def test_terminating_and_terminated_by_hand_come_to_their_end() -> None:
+    desk = Desk(terminating_s=10)
+    acme = desk.client()
+    for mid, status in ((1, Status.TERMINATING), (2, Status.TERMINATED)):
+        acme.ask(mid, scope(f"203.0.113.{mid}/32"))
+        desk.provider.set_status(acme.cuid, mid, status, now=desk.now)
+
+    desk.wait(15)
+
+    assert acme.get().code == "4.04"
+
+
+def test_there_is_no_status_to_set_for_an_unknown_mid() -> None:
+    desk = Desk()
+
+    assert not desk.provider.set_status("nobody", 1, Status.MITIGATING, now=desk.now)
+
+
+@pytest.mark.rule("SS-040")
+def test_every_change_reaches_an_observer() -> None:
+    desk = Desk(attack_ends_after_s=10, terminating_s=5, notify_interval_s=60)
+    acme = desk.client()
+    acme.heartbeat()
+    desk.provider.heartbeat_answered(1, now=desk.now, rtt_s=0.02)
+    acme.ask(1)
+    acme.observe(1)
+    sent = desk.wait(20)
+
+    acme.withdraw(1)
+    sent += desk.wait(20)
+
+    assert statuses(sent) == [
+        Status.MITIGATING,
+        Status.ATTACK_STOPPED,
+        Status.TERMINATING,
+        Status.TERMINATED,
+        "4.04",
+    ]
+    assert sent[-1].is_last

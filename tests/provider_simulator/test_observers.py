@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+
+from dots_client import MitigationStatus
+from dots_client.codec import decode_mitigations
+from provider_simulator.exchange import Notification
+from tests.provider_simulator.desk import Desk, DeskClient, report, scope
+
+Status = MitigationStatus
+
+
+@pytest.fixture
+def acme() -> DeskClient:
+    client = Desk(notify_interval_s=2).client()
+    client.heartbeat()
+    client.desk.provider.heartbeat_answered(1, now=client.desk.now, rtt_s=0.02)
+    client.ask(1)
+    return client
+
+
+def sequence(notifications: list[Notification]) -> list[int | None]:
+    return [notification.response.observe for notification in notifications]
+
+
+@pytest.mark.rule("SS-040")
+def test_an_observer_hears_periodically_with_growing_numbers(acme: DeskClient) -> None:
+    first = acme.observe(1)
+    sent = acme.desk.wait(20)
+
+    numbers = [first.observe, *sequence(sent)]
+    assert numbers == sorted(numbers, key=lambda number: number or 0)
+    assert len(set(numbers)) == len(numbers)
+    assert 9 <= len(sent) <= 12
+    assert {notification.token for notification in sent} == {b"t"}
+
+
+@pytest.mark.rule("SS-018")
+def test_without_a_round_trip_estimate_three_seconds_lie_between_notifications() -> None:
+    acme = Desk(notify_interval_s=0.5).client()
+    acme.ask(1)
+    acme.ask(2, scope("203.0.113.8/32"))
+    acme.observe(1, token=b"a")
+    acme.observe(2, token=b"b")
+
+    assert len(acme.desk.wait(30)) <= 11
+
+
+def test_a_status_set_by_hand_goes_out_at_once(acme: DeskClient) -> None:
+    acme.observe(1)
+    acme.desk.wait(5)
+
+    acme.desk.provider.set_status(acme.cuid, 1, Status.EXCEEDED_CAPABILITY, now=acme.desk.now)
+    acme.desk.now += 0.02
+    [notification] = acme.desk.provider.advance(now=acme.desk.now)
+
+    assert report(notification.response).status is Status.EXCEEDED_CAPABILITY
+
+
+@pytest.mark.rule("SS-043")
+def test_observe_1_with_the_same_token_ends_the_observation(acme: DeskClient) -> None:
+    acme.observe(1)
+
+    last = acme.get(1, observe=1, token=b"t")
+
+    assert (last.code, last.observe) == ("2.05", None)
+    assert acme.desk.wait(20) == []
+    assert len(acme.desk.provider.observers) == 0
+
+
+def test_the_observer_of_all_hears_of_each_and_of_the_end_of_all(acme: DeskClient) -> None:
+    acme.desk.behave(terminating_s=1)
+    acme.config("GET", observe=0, token=b"c")
+    acme.ask(2, scope("203.0.113.8/32"))
+    acme.observe()
+    sent = acme.desk.wait(3)
+    assert len(decode_mitigations(sent[-1].response.payload)) == 2
+
+    acme.withdraw(1)
+    acme.withdraw(2)
+    sent = acme.desk.wait(20)
+
+    assert sent[-1].response.code == "4.04"
+    assert sent[-1].is_last
+
+
+def test_what_does_not_exist_cannot_be_observed(acme: DeskClient) -> None:
+    refused = acme.observe(9)
+
+    assert (refused.code, refused.observe) == ("4.04", None)
+    assert len(acme.desk.provider.observers) == 0
+
+
+def test_a_provider_that_does_not_notify_registers_nobody(acme: DeskClient) -> None:
+    acme.observe(1)
+    acme.desk.behave(notify=False)
+
+    assert acme.observe(1, token=b"u").observe is None
+    assert acme.desk.wait(20) == []
+
+
+def test_observations_end_with_their_session(acme: DeskClient) -> None:
+    acme.observe(1)
+    acme.desk.client(number=2).observe(1)
+
+    acme.desk.provider.close_session(1)
+
+    assert {notification.session for notification in acme.desk.wait(10)} == {2}
+
+
+def test_another_clients_observer_hears_nothing(acme: DeskClient) -> None:
+    globex = acme.desk.client("globex", cuid="other", number=2)
+    globex.ask(1, scope("198.51.100.1/32"))
+    acme.observe(1)
+
+    assert {sent.session for sent in acme.desk.wait(10)} == {1}
+
+
+def test_forgetting_tells_the_observers_and_a_crash_tells_nobody(acme: DeskClient) -> None:
+    acme.observe(1)
+    acme.desk.wait(1)
+
+    acme.desk.provider.forget()
+    [notification] = acme.desk.wait(10)
+
+    assert notification.response.code == "4.04"
+    acme.ask(1)
+    acme.observe(1)
+    acme.desk.provider.crash()
+    assert acme.desk.wait(10) == []
+    assert acme.desk.provider.state(now=acme.desk.now)["mitigations"] == []

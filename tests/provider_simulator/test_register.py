@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dots_client import (
+    INDEFINITE,
+    ConflictCause,
+    ConflictInformation,
+    DecodeError,
+    Scope,
+    Targets,
+)
+from dots_client.codec import decode_mitigations, decode_redirect, mitigate_path
+from dots_client.model import MitigationStatus, RedirectedSignal
+from tests.provider_simulator.desk import Desk, report, scope
+
+
+@pytest.mark.rule("SS-015")
+@pytest.mark.rule("SS-029")
+@pytest.mark.rule("SS-031")
+def test_a_new_mid_is_accepted_with_the_lifetime_granted() -> None:
+    response = Desk().client().ask(123, scope(lifetime=3600))
+
+    assert response.code == "2.01"
+    assert response.payload.hex() == "a101a10281a205187b0e190e10"
+
+
+@pytest.mark.rule("SS-030")
+@pytest.mark.parametrize(("lifetime", "granted"), [(60, 60), (7200, 3600), (INDEFINITE, 3600)])
+def test_less_than_the_wanted_lifetime_may_be_granted(lifetime: int, granted: int) -> None:
+    acme = Desk(max_lifetime_s=3600, may_be_indefinite=False).client()
+
+    assert report(acme.ask(1, scope(lifetime=lifetime))).lifetime == granted
+
+
+def test_an_indefinite_lifetime_may_be_granted() -> None:
+    acme = Desk().client()
+
+    assert report(acme.ask(1, scope(lifetime=INDEFINITE))).lifetime == INDEFINITE
+    assert acme.desk.provider.mitigations.find("acme", acme.cuid, 1) is not None
+
+
+@pytest.mark.rule("SS-029")
+def test_the_remaining_lifetime_counts_down_and_a_refresh_renews_it() -> None:
+    acme = Desk().client()
+    acme.ask(1, scope(lifetime=100))
+    acme.desk.wait(40)
+    assert report(acme.get(1)).lifetime == 60
+
+    refreshed = acme.ask(1, scope(lifetime=500))
+
+    assert refreshed.code == "2.04"
+    assert report(refreshed).lifetime == 500
+
+
+@pytest.mark.rule("SS-034")
+def test_the_same_mid_with_another_scope_is_refused_and_changes_nothing() -> None:
+    acme = Desk().client()
+    acme.ask(1, scope(lifetime=100))
+    wider = replace(scope(), targets=Targets(target_prefix=("203.0.113.0/24",)))
+
+    refused = acme.ask(1, wider)
+
+    assert refused.code == "4.00"
+    assert b"higher mid" in refused.payload
+    assert report(acme.get(1)).targets == scope().targets
+
+
+@pytest.mark.rule("SS-035")
+def test_a_request_that_is_not_refreshed_ends_like_a_withdrawn_one() -> None:
+    acme = Desk(terminating_s=10).client()
+    acme.ask(1, scope(lifetime=60))
+
+    acme.desk.wait(61)
+    assert acme.status(1) is MitigationStatus.TERMINATING
+    acme.desk.wait(20)
+
+    assert acme.get(1).code == "4.04"
+
+
+@pytest.mark.rule("SS-008")
+@pytest.mark.rule("SS-027")
+def test_a_target_outside_the_clients_domain_is_refused_by_name() -> None:
+    refused = Desk().client().ask(1, scope("203.0.113.7/32", "198.51.100.1/32"))
+
+    assert refused.code == "4.00"
+    assert refused.payload == b"198.51.100.1/32 is outside the domain of acme"
+
+
+@pytest.mark.rule("SS-028")
+def test_an_alias_this_client_never_made_is_refused() -> None:
+    refused = Desk().client().ask(1, Scope(targets=Targets(alias_name=("web",))))
+
+    assert refused.code == "4.00"
+    assert b"alias web" in refused.payload
+
+
+@pytest.mark.rule("SS-025")
+@pytest.mark.rule("SS-005")
+def test_a_malformed_body_is_refused_with_the_reason() -> None:
+    acme = Desk().client()
+
+    refused = acme.answered("PUT", mitigate_path(acme.cuid, 1), payload=b"\xa0")
+
+    assert refused.code == "4.00"
+    assert refused.content_format is None
+    assert refused.payload == b"the body must be one mitigation-scope"
+
+
+@pytest.mark.rule("SS-026")
+def test_lifetime_zero_is_refused() -> None:
+    acme = Desk().client()
+    body = bytes.fromhex("a101a10281a206816c3139322e302e322e302f32340e00")
+
+    assert acme.answered("PUT", mitigate_path(acme.cuid, 1), payload=body).code == "4.00"
+
+
+@pytest.mark.rule("SS-024")
+@pytest.mark.rule("SS-050")
+def test_put_and_delete_need_a_mid() -> None:
+    acme = Desk().client()
+
+    assert acme.answered("PUT", mitigate_path(acme.cuid), payload=b"x").code == "4.00"
+    assert acme.withdraw(None).code == "4.00"
+
+
+@pytest.mark.rule("SS-039")
+def test_what_is_not_held_is_not_found() -> None:
+    acme = Desk().client()
+    assert acme.get().code == "4.04"
+    acme.ask(1)
+
+    assert acme.get(2).code == "4.04"
+    assert acme.get().code == "2.05"
+
+
+@pytest.mark.rule("SS-004")
+@pytest.mark.rule("SS-014")
+def test_a_get_without_mid_lists_all_of_the_clients_requests() -> None:
+    acme = Desk().client()
+    acme.ask(1)
+    acme.ask(2, scope("203.0.113.8/32"))
+
+    response = acme.get()
+
+    assert [held.mid for held in decode_mitigations(response.payload)] == [1, 2]
+    assert acme.cuid.encode() not in response.payload
+
+
+@pytest.mark.rule("SS-042")
+@pytest.mark.parametrize(
+    ("query", "has_targets", "has_status"),
+    [("c=a", True, True), ("c=c", True, False), ("c=n", False, True)],
+)
+def test_the_query_c_chooses_configuration_or_status(
+    query: str, has_targets: bool, has_status: bool
+) -> None:
+    acme = Desk().client()
+    acme.ask(1)
+
+    held = report(acme.get(1, queries=(query,)))
+
+    assert (held.targets is not None, held.status is not None) == (has_targets, has_status)
+    assert held.lifetime == 3600
+
+
+@pytest.mark.rule("SS-006")
+def test_a_client_reaches_only_what_it_created() -> None:
+    desk = Desk()
+    acme, globex = desk.client("acme"), desk.client("globex", number=2)
+    acme.ask(1)
+
+    assert globex.get(1).code == "4.04"
+    assert globex.withdraw(1).code == "2.02"
+    assert acme.get(1).code == "2.05"
+
+
+@pytest.mark.rule("SS-019")
+@pytest.mark.rule("SS-060")
+def test_a_cuid_of_another_client_is_a_collision_and_nothing_else_is_said() -> None:
+    desk = Desk()
+    acme, globex = desk.client("acme"), desk.client("globex", number=2)
+    acme.ask(1)
+
+    refused = globex.ask(7, scope("198.51.100.1/32"))
+
+    assert refused.code == "4.09"
+    assert refused.payload.hex() == "a101a10281a111a11303"
+    assert report(refused).conflict == ConflictInformation(cause=ConflictCause.CUID_COLLISION)
+
+
+@pytest.mark.rule("SS-051")
+def test_delete_is_acknowledged_also_for_an_unknown_mid() -> None:
+    response = Desk().client().withdraw(99)
+
+    assert (response.code, response.payload) == ("2.02", b"")
+
+
+def test_a_refused_request_leaves_nothing_behind() -> None:
+    acme = Desk(accept="refuse", refuse_code="4.03", refuse_reason="no").client()
+
+    refused = acme.ask(1)
+
+    assert (refused.code, refused.payload) == ("4.03", b"no")
+    assert acme.get(1).code == "4.04"
+
+
+def test_a_refusal_with_4_09_carries_conflict_information() -> None:
+    acme = Desk(accept="refuse", refuse_code="4.09", retry_after_s=300).client()
+
+    conflict = report(acme.ask(1)).conflict
+
+    assert conflict is not None
+    assert (conflict.retry_timer_s, conflict.targets) == (300, scope().targets)
+
+
+def test_a_refusal_with_5_03_says_when_to_come_back() -> None:
+    acme = Desk(accept="refuse", refuse_code="5.03", retry_after_s=30).client()
+
+    assert acme.ask(1).max_age == 30
+
+
+def test_refusing_new_requests_leaves_those_that_are_held_alone() -> None:
+    acme = Desk().client()
+    acme.ask(1)
+
+    acme.desk.behave(accept="refuse")
+
+    assert acme.ask(1).code == "2.04"
+
+
+@pytest.mark.rule("SS-079")
+@pytest.mark.rule("SS-081")
+def test_a_client_is_redirected_unless_it_is_being_protected() -> None:
+    acme = Desk(redirect_to="alt.example 192.0.2.7 2001:db8::7", redirect_ttl_s=600).client()
+
+    redirected = acme.ask(1)
+    acme.desk.behave(redirect_to=None)
+    acme.ask(1)
+    acme.desk.behave(redirect_to="alt.example")
+
+    assert (redirected.code, redirected.max_age) == ("5.03", 600)
+    assert decode_redirect(redirected.payload) == RedirectedSignal(
+        alt_server="alt.example", alt_server_record=("192.0.2.7", "2001:db8::7")
+    )
+    assert acme.ask(2, scope("203.0.113.8/32")).code == "2.01"
+
+
+@pytest.mark.rule("SS-005")
+def test_a_diagnostic_is_not_cbor() -> None:
+    refused = Desk().client().ask(1, scope("198.51.100.1/32"))
+
+    with pytest.raises(DecodeError):
+        decode_mitigations(refused.payload)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from provider_simulator.throttle import Throttle
+from tests.provider_simulator.desk import Desk, scope
+
+
+@pytest.mark.rule("SS-009")
+def test_a_client_may_burst_and_then_has_to_slow_down() -> None:
+    throttle = Throttle()
+
+    at_once = [throttle.admits("acme", 2.0, now=0.0) for _ in range(6)]
+    later = [throttle.admits("acme", 2.0, now=0.5 * tick) for tick in range(1, 4)]
+
+    assert at_once == [True, True, True, True, False, False]
+    assert later == [True, True, True]
+    assert throttle.admits("globex", 2.0, now=0.0)
+
+
+def test_without_a_limit_everything_is_admitted() -> None:
+    throttle = Throttle()
+
+    assert all(throttle.admits("acme", None, now=0.0) for _ in range(1000))
+
+
+@pytest.mark.rule("SS-009")
+def test_too_many_requests_are_answered_4_29_but_ending_is_never_throttled() -> None:
+    desk = Desk(max_requests_per_s=0.5)
+    acme = desk.client()
+    assert acme.ask(1).code == "2.01"
+
+    refused = acme.ask(2, scope("203.0.113.8/32"))
+
+    assert (refused.code, refused.max_age) == ("4.29", 1)
+    assert acme.withdraw(1).code == "2.02"
+
+
+@pytest.mark.rule("SS-009")
+def test_ever_new_cuids_are_refused() -> None:
+    desk = Desk()
+    codes = []
+    for number in range(9):
+        client = desk.client(cuid=f"cuid-{number}", number=number)
+        codes.append(client.ask(1, scope(f"203.0.113.{number}/32")).code)
+
+    assert codes == ["2.01"] * 8 + ["4.29"]
+
+
+def test_one_client_holds_a_bounded_number_of_mitigations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("provider_simulator.register.MAX_MITIGATIONS_PER_CLIENT", 2)
+    acme = Desk().client()
+
+    codes = [acme.ask(mid, scope(f"203.0.113.{mid}/32")).code for mid in (1, 2, 3)]
+
+    assert codes == ["2.01", "2.01", "4.29"]

@@ -1,0 +1,25 @@
+"""The portal's settings, with everything that is slow or outside the process replaced."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["PORTAL_DEBUG"] = "1"
+for _name in ("PORTAL_REDIS_URL", "PORTAL_SECRET_KEY", "PORTAL_SECRETS_KEYS"):
+    os.environ.pop(_name, None)
+
+from portal.settings import *  # noqa: E402, F403
+from portal.settings import DATABASES, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CELERY_BROKER_URL = "memory://"
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+
+# A file, since sockets are tested from several threads; one per run, since runs may overlap.
+DATABASES["default"]["TEST"] = {
+    "NAME": str(Path(tempfile.gettempdir()) / f"portal-test-{os.getpid()}.sqlite3")
+    if "sqlite3" in DATABASES["default"]["ENGINE"]
+    else f"portal_test_{os.getpid()}"
+}

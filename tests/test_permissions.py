@@ -1,0 +1,191 @@
+"""Every door, and what each of the cast gets there. A route that is missing here fails a test.
+
+charlie is an admin, but of another organization; bob is a viewer, dana an operator, alice an admin.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from tests.conftest import ClientOf
+
+PEOPLE: Final = ("anonymous", "charlie", "bob", "dana", "alice")
+
+# fmt: off
+API: Final = [
+    # method, route                   anonymous charlie bob dana alice
+    ("GET",    "api:me",                   401, 200, 200, 200, 200),
+    ("DELETE", "api:token",                401, 401, 401, 401, 401),
+    ("POST",   "api:token",                400, 400, 400, 400, 400),
+    ("GET",    "api:resources",            401, 404, 200, 200, 200),
+    ("POST",   "api:resources",            401, 404, 403, 201, 201),
+    ("GET",    "api:subscriptions",        401, 404, 200, 200, 200),
+    ("GET",    "api:events",               401, 404, 200, 200, 200),
+    ("GET",    "api:requests",             401, 404, 200, 200, 200),
+    ("POST",   "api:requests",             401, 404, 403, 202, 202),
+    ("GET",    "api:request",              401, 404, 200, 200, 200),
+    ("POST",   "api:terminate",            401, 404, 403, 202, 202),
+    ("POST",   "api:extend",               401, 404, 403, 202, 202),
+    ("POST",   "api:efficacy",             401, 404, 403, 409, 409),
+    ("POST",   "api:acknowledge",          401, 404, 403, 409, 409),
+    ("GET",    "api:schema",               200, 200, 200, 200, 200),
+    ("GET",    "api:docs",                 200, 200, 200, 200, 200),
+    ("GET",    "api:no-such-call",         404, 404, 404, 404, 404),
+]
+PAGES: Final = [
+    # 302 leads anonymous to the sign-in, and others from the staff's site to its refusal
+    ("GET",    "accounts:sign-in",         200, 302, 302, 302, 302),
+    ("GET",    "accounts:code",            302, 302, 302, 302, 302),
+    ("GET",    "accounts:enrol",           302, 302, 302, 302, 302),
+    ("GET",    "accounts:recovery-codes",  302, 302, 302, 302, 302),
+    ("POST",   "accounts:sign-out",        302, 302, 302, 302, 302),
+    ("GET",    "accounts:sign-out",        405, 405, 405, 405, 405),
+    ("GET",    "mitigations:home",         302, 302, 302, 302, 302),
+    ("GET",    "mitigations:now",          302, 404, 200, 200, 200),
+    ("GET",    "mitigations:requests",     302, 404, 200, 200, 200),
+    ("GET",    "mitigations:new",          302, 404, 403, 200, 200),
+    ("POST",   "mitigations:new",          302, 404, 403, 302, 302),
+    ("GET",    "mitigations:request",      302, 404, 200, 200, 200),
+    ("GET",    "mitigations:terminate",    302, 404, 403, 200, 200),
+    ("POST",   "mitigations:terminate",    302, 404, 403, 302, 302),
+    ("GET",    "mitigations:extend",       302, 405, 405, 405, 405),
+    ("POST",   "mitigations:extend",       302, 404, 403, 302, 302),
+    ("GET",    "mitigations:efficacy",     302, 405, 405, 405, 405),
+    ("POST",   "mitigations:efficacy",     302, 404, 403, 302, 302),
+    ("GET",    "mitigations:acknowledge",  302, 405, 405, 405, 405),
+    ("POST",   "mitigations:acknowledge",  302, 404, 403, 302, 302),
+    ("GET",    "staff:index",              302, 302, 302, 302, 302),
+    ("GET",    "staff:organizations_organization_changelist", 302, 302, 302, 302, 302),
+    ("GET",    "staff:providers_subscription_changelist",     302, 302, 302, 302, 302),
+]
+# fmt: on
+
+BODIES: Final[dict[str, dict[str, Any]]] = {
+    "api:resources": {"name": "New", "kind": "prefix", "value": "198.51.100.0/24"},
+    "api:requests": {"targets": {"prefixes": ["203.0.113.8/32"]}},
+    "api:extend": {"lifetime": 7200},
+    "api:efficacy": {"attack_status": "under-attack"},
+    "mitigations:new": {"other": "203.0.113.8/32", "targets": "203.0.113.8/32"},
+    "mitigations:extend": {"lifetime": "7200"},
+    "mitigations:efficacy": {"attack_status": "under-attack"},
+}
+
+EXEMPT: Final = {
+    "staff": "Django's own pages: each asks StaffSite.has_permission first, shown by the rows above",
+}
+
+
+@pytest.fixture
+def asked(
+    dana: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+) -> MitigationRequest:
+    return services.submit(
+        organization=acme, actor=dana, submission=Submission(prefixes=("203.0.113.7/32",))
+    )
+
+
+@pytest.fixture
+def browsers(
+    charlie: User, bob: User, dana: User, alice: User, client_of: ClientOf
+) -> dict[str, Client]:
+    signed_in = {user.username: client_of(user) for user in (charlie, bob, dana, alice)}
+    return {"anonymous": Client(), **signed_in}
+
+
+def url_of(route: str, request_id: UUID) -> str:
+    if route == "api:no-such-call":
+        return "/api/v1/no-such-call"
+    wanted: dict[str, object] = {"slug": "acme", "request_id": request_id}
+    [pattern] = [pattern for name, pattern in named_routes() if name == route]
+    return reverse(route, kwargs={key: wanted[key] for key in pattern.pattern.converters})
+
+
+def named_routes() -> Iterator[tuple[str, URLPattern]]:
+    def walk(resolver: URLResolver, namespace: str) -> Iterator[tuple[str, URLPattern]]:
+        for entry in resolver.url_patterns:
+            if isinstance(entry, URLResolver):
+                yield from walk(
+                    entry, f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+                )
+            else:
+                yield f"{namespace}{entry.name}", entry
+
+    yield from walk(get_resolver(), "")
+
+
+def call(browser: Client, method: str, route: str, url: str) -> Any:
+    body = BODIES.get(route, {})
+    if route.startswith("api:"):
+        text = json.dumps(body) if method == "POST" else ""
+        return browser.generic(method, url, text, content_type="application/json")
+    return browser.post(url, body) if method == "POST" else browser.get(url)
+
+
+def cases() -> list[tuple[str, str, str, int]]:
+    return [
+        (method, route, person, expected)
+        for method, route, *answers in [*API, *PAGES]
+        for person, expected in zip(PEOPLE, answers, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("method", "route", "person", "expected"), cases())
+def test_everybody_gets_what_they_may(
+    browsers: dict[str, Client],
+    asked: MitigationRequest,
+    method: str,
+    route: str,
+    person: str,
+    expected: int,
+) -> None:
+    answer = call(browsers[person], method, route, url_of(route, asked.pk))
+
+    assert answer.status_code == expected
+    if person == "anonymous" and expected == 302:
+        assert answer["Location"].startswith("/sign-in")
+    if person == "charlie" and expected in (403, 404):
+        assert str(asked.pk) not in answer.content.decode()
+        assert "Acme" not in answer.content.decode()
+
+
+def test_every_named_route_is_in_the_table() -> None:
+    listed = {route for _, route, *_ in [*API, *PAGES]}
+    named = {name for name, _ in named_routes() if name.partition(":")[0] not in EXEMPT}
+
+    assert named <= listed
+
+
+def test_a_session_without_second_factor_opens_no_page(
+    alice: User, asked: MitigationRequest
+) -> None:
+    browser = Client()
+    browser.force_login(alice)
+
+    for name, _ in named_routes():
+        if name.startswith("mitigations:"):
+            answer = browser.get(url_of(name, asked.pk))
+            assert (answer.status_code, answer["Location"]) == (302, "/sign-in/code"), name
+
+
+def test_what_changes_something_refuses_other_sites(
+    alice: User, asked: MitigationRequest, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    browser.handler.enforce_csrf_checks = True
+
+    for method, route, *_ in [*API, *PAGES]:
+        if method == "POST" and route != "api:token":
+            assert browser.post(url_of(route, asked.pk)).status_code == 403, route
