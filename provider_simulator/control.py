@@ -32,7 +32,8 @@ def control_app(signal: SignalServer, *, name: str) -> Starlette:
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit()):
             return _refusal(f"after must be a number, not {after!r}")
-        return JSONResponse({"requests": signal.requests.after(int(after))})
+        found = signal.requests.after(int(after))
+        return JSONResponse({"last": signal.requests.count, "requests": found})
 
     async def behaviour(request: Request) -> Response:
         if request.method == "POST":

@@ -18,14 +18,14 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._entries: deque[dict[str, Any]] = deque(maxlen=MAX_REQUESTS)
-        self._count = 0
+        self.count = 0
 
     def add(self, request: Request, response: Response | None, *, client: str, at: float) -> None:
-        self._count += 1
+        self.count += 1
         cuid, mid = _addressed(request)
         self._entries.append(
             {
-                "n": self._count,
+                "n": self.count,
                 "at": at,
                 "client": client,
                 "method": request.method,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from typing import Any
+import sys
+from typing import Any, Final
 from uuid import uuid4
 
 from celery import bootsteps
@@ -15,6 +16,10 @@ from dots_client import ClientSettings
 from portal.signaling.agent import Agent
 
 logger = logging.getLogger(__name__)
+
+SWITCH_INTERVAL_S: Final = 0.0005
+"""The agent's loop, its database threads and the tasks share one interpreter lock: with Python's 5 ms each hand-over may cost
+as much as the whole way to the provider."""
 
 agent: Agent | None = None
 """The agent of this process; None where there is none."""
@@ -32,6 +37,7 @@ class AgentStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         global agent
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         agent = Agent(owner, settings=ClientSettings())
         agent.start()
 

@@ -13,9 +13,6 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
-from local_stack.ports import free_port
-from local_stack.processes import Process
-from local_stack.servers import redis_program
 from portal import env
 from tests.integration.stack import Api, Databases, Stack
 
@@ -34,20 +31,6 @@ def databases() -> Iterator[Databases]:
     databases = Databases(os.environ.get("DATABASE_URL", ""))
     yield databases
     databases.close()
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis server of our own."""
-    directory = tmp_path_factory.mktemp("redis")
-    port = free_port()
-    process = Process(
-        redis_program(port=port, password="test", directory=directory), directory / "redis.log"
-    )
-    process.start()
-    process.wait_until_ready()
-    yield f"redis://:test@127.0.0.1:{port}/0"
-    process.stop()
 
 
 @pytest.fixture(scope="session")

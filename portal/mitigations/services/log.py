@@ -14,7 +14,7 @@ from portal.core.broadcast import broadcast_on_commit
 from portal.mitigations.models import Event, EventCounter, EventType, Mitigation, MitigationRequest
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def append_event(
     *,
     organization_id: UUID,
