@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import IO, Any, Final, NoReturn
+from typing import IO, Any, NoReturn
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from portal.api.errors import BodyTooLarge
-
-MAX_BODY_BYTES: Final = 64 * 1024
+from portal.core.asgi import MAX_BODY_BYTES
 
 
 class BoundedJSONParser(BaseParser):

@@ -138,7 +138,7 @@ class RequestsView(APIView):
             key=idempotency_key(request),
         )
         location = reverse("api:request", args=[slug, submitted.pk])
-        return _shown(_reread(membership.organization, submitted.pk), status=202, Location=location)
+        return _shown(submitted, status=202, Location=location)
 
 
 def _with_status(

@@ -12,8 +12,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MAX_BODY_BYTES: Final = 256 * 1024
-"""More than any page or call sends. Django would put a longer body on the disk, however long."""
+MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+"""So much is read, and what is too long in it is told at its field. Django would put a longer body on the disk, however long."""
 
 _PROBLEM: Final = json.dumps(
     {

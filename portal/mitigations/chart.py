@@ -104,12 +104,17 @@ def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str)
         gaps="".join(f"M{_x(column)} 0V{HEIGHT}" for column in sorted(edges)),
         silent=tuple(one.name for one, row in zip(shown, values, strict=True) if _edges(row)),
         y_labels=_y_labels(top, unit),
-        x_labels=tuple(
-            clock_minute(start + (end - start) * n / (_LABELS - 1)) for n in range(_LABELS)
-        ),
+        x_labels=_x_labels(start, end),
         summary=_summary(shown, values, moments, unit),
         table=_table(shown, values, moments, unit),
     )
+
+
+def _x_labels(start: datetime, end: datetime) -> tuple[str, ...]:
+    """With seconds while minutes would repeat themselves."""
+    step = (end - start) / (_LABELS - 1)
+    words = clock_minute if step >= timedelta(minutes=1) else clock
+    return tuple(words(start + step * n) for n in range(_LABELS))
 
 
 def value_at(
@@ -254,9 +259,10 @@ def _table(
 
 
 def spark(samples: Sequence[Sample], *, start: datetime, end: datetime) -> str:
-    """A small line as a path, 176 × 40; empty with fewer than two reports."""
+    """A small line as a path, 176 × 40, from the first report on; empty with fewer than two."""
     if len(samples) < 2:
         return ""
+    start = max(start, samples[0].at)
     step = (end - start) / SPARK_COLUMNS
     row = [value_at(samples, start + step * n, end) for n in range(SPARK_COLUMNS + 1)]
     top = max((value for value in row if value is not None), default=Decimal(0)) or Decimal(1)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -82,17 +82,12 @@ class Exchange:
 
     async def _put(self, client: Client, row: Mitigation, action: Action) -> bool:
         asked_at = timezone.now()
-        if action == Action.REQUEST:
-            still_wanted = await self.write(
-                services.record_sending, mitigation_id=row.pk, now=asked_at
-            )
-            if still_wanted is None:
-                return False
-        scope = scope_of(row.request, lifetime_s=lifetime_to_ask(row, asked_at))
+        if action == Action.REQUEST and not await self.write(
+            services.record_sending, mitigation_id=row.pk, now=asked_at
+        ):
+            return False
         try:
-            report = await client.request(
-                row.mid, scope, on_sent=lambda count: self._count(row.pk, count)
-            )
+            report = await self._request(client, row, action, asked_at)
         except Conflicted as error:
             return await self._conflicted(client, row, error)
         except Refused as error:
@@ -115,6 +110,22 @@ class Exchange:
                 now=timezone.now(),
             )
         return True
+
+    async def _request(
+        self, client: Client, row: Mitigation, action: Action, asked_at: datetime
+    ) -> MitigationReport:
+        """The PUT. That it was sent is written beside it, not before it: seconds count on the wire."""
+        scope = scope_of(row.request, lifetime_s=lifetime_to_ask(row, asked_at))
+        put = client.request(row.mid, scope, on_sent=lambda count: self._count(row.pk, count))
+        if action != Action.REQUEST:
+            return await put
+        answer = asyncio.ensure_future(put)
+        try:
+            await asyncio.sleep(0)
+            await self.write(services.record_sent, mitigation_id=row.pk, now=asked_at)
+            return await answer
+        finally:
+            answer.cancel()
 
     def _count(self, mitigation_id: UUID, count: int) -> None:
         if count > 1:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from celery import bootsteps
 from django.conf import settings
 
 from dots_client import ClientSettings
+from portal.core.interpreter import hand_over_quickly
 from portal.signaling.agent import Agent
 
 logger = logging.getLogger(__name__)
-
-SWITCH_INTERVAL_S: Final = 0.0005
-"""The agent's loop, its database threads and the tasks share one interpreter lock: with Python's 5 ms each hand-over may cost
-as much as the whole way to the provider."""
 
 agent: Agent | None = None
 """The agent of this process; None where there is none."""
@@ -37,7 +33,7 @@ class AgentStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         global agent
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        hand_over_quickly()
         agent = Agent(owner, settings=ClientSettings())
         agent.start()
 

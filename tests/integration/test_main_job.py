@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -86,6 +87,7 @@ def test_a_request_is_asked_watched_and_ended(stack: Stack, api_as: ApiAs, calm:
         until(events, "request.status", status="terminated")
 
     wait_for(lambda: not [one for one in believed(stack, "northgate", prefix) if one["status"] < 5])
+    wait_for(lambda: control(stack, "northgate", "/state")["observers"] == 0)
     acknowledged = alice.post(f"{REQUESTS}/{request['id']}/acknowledge")
     assert acknowledged["status"] == "terminated"
 
@@ -145,17 +147,66 @@ def test_a_refusal_is_followed_by_the_next_provider(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_double_click_is_one_request(stack: Stack, api_as: ApiAs, calm: None) -> None:
-    alice, prefix = api_as("alice"), "203.0.113.11/32"
+def test_many_clicks_at_once_are_one_request_and_one_termination(
+    stack: Stack, api_as: ApiAs, calm: None
+) -> None:
+    alice, dana, prefix = api_as("alice"), api_as("dana"), "203.0.113.11/32"
     body, key = {"targets": {"prefixes": [prefix]}}, {"Idempotency-Key": "form-1"}
 
-    first = alice.post(REQUESTS, body, **key)
-    second = alice.post(REQUESTS, body, **key)
-    assert first["id"] == second["id"]
-    wait_for(lambda: shown(alice, first["id"])["status"] == "mitigating")
-
+    with ThreadPoolExecutor(8) as together:
+        answers = list(together.map(lambda _: alice.post(REQUESTS, body, **key), range(8)))
+    (request_id,) = {answer["id"] for answer in answers}
+    wait_for(lambda: shown(alice, request_id)["status"] == "mitigating")
     assert len(believed(stack, "northgate", prefix)) == 1
-    alice.post(f"{REQUESTS}/{first['id']}/terminate")
+
+    with ThreadPoolExecutor(8) as together:
+        ends = [alice, dana] * 4
+        list(together.map(lambda person: person.post(f"{REQUESTS}/{request_id}/terminate"), ends))
+    wait_for(lambda: shown(alice, request_id)["status"] == "terminated")
+    events = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
+    asked = [one for one in events if one["type"] == "request.terminate_requested"]
+    assert len([one for one in asked if one["request"] == request_id]) == 1
+
+
+HOSTILE = {
+    "not an address": {"targets": {"prefixes": ["203.0.113.300"]}},
+    "host bits set": {"targets": {"prefixes": ["203.0.113.7/24"]}},
+    "somebody else’s": {"targets": {"prefixes": ["198.51.100.0/25"]}},
+    "no target": {"targets": {}},
+    "no body": {},
+    "ports upside down": {"ports": [{"lower": 443, "upper": 80}]},
+    "lifetime 0": {"lifetime": 0},
+    "lifetime -2": {"lifetime": -2},
+    "lifetime 10^12": {"lifetime": 10**12},
+    "lifetime beyond every integer": {"lifetime": 10**40},
+    "10,000 targets": {"targets": {"prefixes": ["203.0.113.7"] * 10_000}},
+    "1 MB of reason": {"reason": "x" * 2**20},
+    "NUL bytes": {"reason": "flood\0", "targets": {"prefixes": ["203.0.113.7\0"]}},
+    "unknown ids": {"subscriptions": ["00000000-0000-0000-0000-000000000000"]},
+    "words for numbers": {"lifetime": "long", "protocols": ["tcp"]},
+    "a field nobody knows": {"priority": "high"},
+}
+
+
+@pytest.mark.parametrize("changes", list(HOSTILE.values()), ids=list(HOSTILE))
+def test_bad_input_is_told_at_its_field_and_changes_nothing(
+    stack: Stack, api_as: ApiAs, calm: None, changes: dict[str, Any]
+) -> None:
+    alice = api_as("alice")
+    body = {"targets": {"prefixes": ["203.0.113.40"]}, **changes} if changes else {}
+    before = alice.get(REQUESTS, limit=1)["results"]
+
+    answer = alice.call("POST", REQUESTS, json=body)
+
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    problem = answer.json()
+    assert problem["errors"]
+    assert all(error["message"] and error["code"] for error in problem["errors"])
+    assert {error["field"].split(".")[0] for error in problem["errors"]} <= (
+        set(changes) or {"targets"}
+    )
+    assert alice.get(REQUESTS, limit=1)["results"] == before
 
 
 def test_a_page_that_was_away_replays_without_hole_or_repeat(

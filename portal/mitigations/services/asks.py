@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 
 from portal.accounts.models import User
@@ -19,6 +20,7 @@ from portal.mitigations import queries
 from portal.mitigations.models import (
     EventType,
     IdempotencyKey,
+    Mitigation,
     MitigationRequest,
     Strategy,
     Wanted,
@@ -139,6 +141,9 @@ def _create(
         actor=actor,
         data={"status": request.status, "name": request.name},
     )
+    # Read before the commit: what is answered is what was committed, however fast a provider is.
+    legs = Mitigation.objects.select_related("subscription__provider")
+    prefetch_related_objects([request], Prefetch("mitigations", legs), "resources")
     return request
 
 

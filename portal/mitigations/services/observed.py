@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from portal.mitigations.models import MAX_COUNTER, EventType, Mitigation, Wanted
 from portal.mitigations.services.advance import Step, advance, apply, lock_mitigation, settle
@@ -52,21 +53,25 @@ class ProviderReport:
         }
 
 
-@transaction.atomic
-def record_sending(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
-    """Say, before the first datagram leaves, that it may have left; None when it is not wanted any more.
+def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
+    """Say, before the first datagram leaves, that it may have left; False when it must not.
 
-    A worker that dies after this leaves a row that is sent again, never one that is thought unsent.
+    A worker that dies after this leaves a row that is sent again, never one that is thought unsent. One statement:
+    it stands between a person and the wire, and needs no lock that a termination does not take as well.
     """
+    wanted = Mitigation.objects.filter(pk=mitigation_id, wanted=Wanted.ACTIVE, status__in=LIVE)
+    return bool(
+        wanted.update(sent_at=Coalesce("sent_at", now), last_sent_at=now, sends=F("sends") + 1)
+    )
+
+
+@transaction.atomic
+def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
+    """The first copy left: one event, whichever worker gets to write it."""
     mitigation = lock_mitigation(mitigation_id)
-    if mitigation.is_over or mitigation.wanted != Wanted.ACTIVE:
-        return None
-    columns: dict[str, Any] = {"last_sent_at": now, "sends": mitigation.sends + 1}
-    if mitigation.sent_at is None:
-        columns["sent_at"] = now
-    event = EventType.MITIGATION_SENT if mitigation.sent_at is None else None
-    apply(mitigation, Step(mitigation_id=mitigation_id, columns=columns, event=event), now=now)
-    return mitigation
+    if not mitigation.events.filter(type=EventType.MITIGATION_SENT).exists():
+        step = Step(mitigation_id=mitigation_id, event=EventType.MITIGATION_SENT)
+        apply(mitigation, step, now=now)
 
 
 def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:

@@ -51,12 +51,13 @@ def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
     return f"Sent at {moment(leg.sent_at, now)}.", "Waiting for the first answer."
 
 
-def _no_answer(leg: Leg, _now: datetime) -> tuple[str, str]:
+def _no_answer(leg: Leg, now: datetime) -> tuple[str, str]:
     times = "once" if leg.sends <= 1 else f"{leg.sends}{NBSP}times"
-    return (
-        f"Sent {times}, no answer.",
-        "The portal keeps asking. It may be acting already: answers get lost when your link is full.",
-    )
+    acting = "It may be acting already: answers get lost when your link is full."
+    if leg.session.state == "up" or leg.session.since is None:
+        return f"Sent {times}, no answer.", f"The portal keeps asking. {acting}"
+    retrying = f"The portal has been retrying since {since(leg.session.since, now)}."
+    return f"Sent {times}, no answer.", f"{leg.short} is unreachable. {retrying} {acting}"
 
 
 def _put_off(leg: Leg, _now: datetime) -> tuple[str, str]:

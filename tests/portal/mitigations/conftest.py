@@ -27,6 +27,8 @@ def submit(
     def submit(strategy: Strategy = Strategy.FAILOVER, **changes: object) -> MitigationRequest:
         key = str(changes.pop("key", ""))
         submission = Submission(resources=(shop.pk,), strategy=strategy, **changes)  # type: ignore[arg-type]  # the test names fields
-        return services.submit(organization=acme, actor=alice, submission=submission, key=key)
+        request = services.submit(organization=acme, actor=alice, submission=submission, key=key)
+        # As anybody else finds it: what came back remembers its mitigations as committed.
+        return MitigationRequest.objects.get(pk=request.pk)
 
     return submit

@@ -113,3 +113,21 @@ def test_a_small_line_breaks_where_nothing_was_reported() -> None:
 
     assert chart.spark(samples, start=START, end=END).count("M") == 2
     assert chart.spark(samples[:1], start=START, end=END) == ""
+
+
+def test_minutes_that_would_repeat_themselves_are_told_with_seconds() -> None:
+    series = [Series("Northgate", every_10_s(0, 60, 8_000_000))]
+
+    long = chart.draw(series, start=START, end=END, unit="bit")
+    short = chart.draw(series, start=START, end=START + timedelta(seconds=40), unit="bit")
+
+    assert long is not None
+    assert short is not None
+    assert long.x_labels == ("03:12", "03:16", "03:20", "03:24", "03:28")
+    assert short.x_labels == ("03:12:00", "03:12:10", "03:12:20", "03:12:30", "03:12:40")
+
+
+def test_the_small_line_of_a_young_request_fills_its_width() -> None:
+    samples = every_10_s(900, 960, 8_000_000)
+
+    assert chart.spark(samples, start=START, end=END).startswith("M0 ")

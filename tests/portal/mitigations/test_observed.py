@@ -35,11 +35,20 @@ def again(leg: Mitigation) -> Mitigation:
 
 
 def test_the_first_copy_is_written_down_before_it_leaves(leg: Mitigation) -> None:
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
+    assert services.record_sending(mitigation_id=leg.pk, now=NOW)
     services.record_sends(mitigation_id=leg.pk, times=3, now=LATER)
 
     leg = again(leg)
     assert (leg.sent_at, leg.last_sent_at, leg.sends) == (NOW, LATER, 4)
+
+
+def test_that_it_was_sent_is_one_event_however_often_a_worker_begins_again(
+    leg: Mitigation,
+) -> None:
+    for _ in range(2):
+        services.record_sending(mitigation_id=leg.pk, now=NOW)
+        services.record_sent(mitigation_id=leg.pk, now=NOW)
+
     assert Event.objects.filter(type="mitigation.sent").count() == 1
 
 

@@ -44,7 +44,7 @@ def test_nothing_is_sent_after_a_termination(submit: Submit, alice: User) -> Non
     services.terminate(request_id=request.pk, actor=alice)
 
     leg = request.mitigations.get()
-    assert services.record_sending(mitigation_id=leg.pk, now=timezone.now()) is None
+    assert not services.record_sending(mitigation_id=leg.pk, now=timezone.now())
 
 
 def test_terminating_twice_or_together_is_one_termination(

@@ -78,6 +78,12 @@ LANES = [
         "The portal keeps asking. It may be acting already: answers get lost when your link is full.",
     ),
     (
+        leg("Northgate", Status.PENDING, DOWN, sent_at=ago(17), sends=4, overdue_at=ago(7)),
+        "Sent 4 times, no answer.",
+        "Northgate is unreachable. The portal has been retrying since 03:11:40. "
+        "It may be acting already: answers get lost when your link is full.",
+    ),
+    (
         leg(
             "Northgate",
             Status.PENDING,

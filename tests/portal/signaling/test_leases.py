@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from portal.providers.models import SessionState, Subscription
@@ -77,6 +78,7 @@ def note(subscription: Subscription, state: SessionState, owner: str = "one", **
     record_session(subscription_id=subscription.pk, owner=owner, state=state, now=NOW, **more)
 
 
+@pytest.mark.rule("SC-096")
 def test_a_session_that_comes_up_is_an_event_and_so_is_its_loss(
     acme_northgate: Subscription,
 ) -> None:

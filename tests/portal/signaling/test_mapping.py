@@ -28,6 +28,8 @@ def test_every_status_of_the_protocol_has_its_trigger() -> None:
     assert len(set(TRIGGERS.values())) == len(TRIGGERS)
 
 
+@pytest.mark.rule("SC-044")
+@pytest.mark.rule("SC-062")
 def test_a_request_becomes_the_scope_that_was_committed() -> None:
     request = MitigationRequest(
         scope={"prefixes": ["203.0.113.7/32"], "fqdns": ["shop.example"], "uris": []},
@@ -70,11 +72,13 @@ def test_a_start_no_calendar_holds_does_not_spoil_the_report() -> None:
     assert report.lifetime_s == 1
 
 
+@pytest.mark.rule("SC-057")
 @pytest.mark.parametrize("cause", [*ConflictCause, 99, None])
 def test_every_conflict_has_a_sentence(cause: ConflictCause | int | None) -> None:
     assert str(conflict_words(ConflictInformation(cause=cause))["reason"]).endswith(".")
 
 
+@pytest.mark.rule("SC-072")
 def test_a_conflict_with_ones_own_newer_request_says_so() -> None:
     conflict = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=7)
 

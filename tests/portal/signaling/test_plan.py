@@ -40,11 +40,14 @@ def test_a_provider_that_named_a_time_is_not_asked_before() -> None:
     assert plan(mitigation(Status.PENDING, retry_at=BEFORE)).action is Action.REQUEST
 
 
+@pytest.mark.rule("SC-059")
 @pytest.mark.parametrize("status", CONFIRMED)
 def test_a_new_session_introduces_what_is_live(status: Status) -> None:
     assert plan(mitigation(status), is_introduced=False).action is Action.REFRESH
 
 
+@pytest.mark.rule("SC-048")
+@pytest.mark.rule("SC-071")
 def test_a_refresh_is_due_at_half_of_the_granted_lifetime() -> None:
     due = mitigation(Status.MITIGATING, refreshed_at=BEFORE, expires_at=LATER)
     not_yet = mitigation(
@@ -94,6 +97,8 @@ def test_a_termination_is_told_until_it_is_confirmed_and_then_watched_to_its_end
     assert plan(told) == Next(action=Action.WAIT, at=NOW + POLL_ENDING_AFTER)
 
 
+@pytest.mark.rule("SC-046")
+@pytest.mark.rule("SC-073")
 def test_a_provider_that_withdrew_is_asked_again_only_from_the_time_it_named() -> None:
     assert plan(mitigation(Status.WITHDRAWN, retry_at=BEFORE)).action is Action.REQUEST
     assert plan(mitigation(Status.WITHDRAWN)) == Next(action=Action.WAIT, at=NOW + POLL_AFTER)
