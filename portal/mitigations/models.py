@@ -193,6 +193,12 @@ class Mitigation(models.Model):
     def is_over(self) -> bool:
         return self.status in TERMINAL
 
+    @property
+    def is_replaced(self) -> bool:
+        """The provider holds a newer request of ours instead; nobody asked for its end."""
+        is_given_up = self.status == Status.WITHDRAWN and self.wanted == Wanted.WITHDRAWN
+        return is_given_up and self.withdrawal_asked_at is None
+
     def lifetime_remaining_s(self, now: datetime) -> int | None:
         """Whole seconds until the granted lifetime ends, not below 0; None while unknown."""
         if self.expires_at is None:

@@ -194,7 +194,7 @@ def test_bad_input_is_told_at_its_field_and_changes_nothing(
 ) -> None:
     alice = api_as("alice")
     body = {"targets": {"prefixes": ["203.0.113.40"]}, **changes} if changes else {}
-    before = alice.get(REQUESTS, limit=1)["results"]
+    newest = alice.get(REQUESTS, limit=1)["results"][0]["id"]
 
     answer = alice.call("POST", REQUESTS, json=body)
 
@@ -206,7 +206,7 @@ def test_bad_input_is_told_at_its_field_and_changes_nothing(
     assert {error["field"].split(".")[0] for error in problem["errors"]} <= (
         set(changes) or {"targets"}
     )
-    assert alice.get(REQUESTS, limit=1)["results"] == before
+    assert alice.get(REQUESTS, limit=1)["results"][0]["id"] == newest
 
 
 def test_a_page_that_was_away_replays_without_hole_or_repeat(
@@ -229,3 +229,21 @@ def test_a_page_that_was_away_replays_without_hole_or_repeat(
             ends += event["type"] == "request.terminate_requested"
 
     assert seen == list(range(seen[0], seen[0] + len(seen)))
+
+
+def test_a_newer_request_for_the_same_addresses_ends_the_older_one_and_both_say_so(
+    stack: Stack, api_as: ApiAs, calm: None
+) -> None:
+    alice = api_as("alice")
+    older = submit(alice, "203.0.113.64/27")
+    wait_for(lambda: shown(alice, older["id"])["status"] == "mitigating")
+
+    newer = submit(alice, "203.0.113.65/32")
+    wait_for(lambda: shown(alice, newer["id"])["status"] == "mitigating")
+    wait_for(lambda: shown(alice, older["id"])["status"] == "terminated")
+
+    (leg,) = shown(alice, older["id"])["mitigations"]
+    assert leg["status"] == "withdrawn"
+    assert leg["conflict"]["mid"] == newer["mitigations"][0]["mid"]
+    assert len(believed(stack, "northgate", "203.0.113.65/32")) == 1
+    alice.post(f"{REQUESTS}/{newer['id']}/terminate")

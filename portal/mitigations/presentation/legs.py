@@ -45,6 +45,7 @@ def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> word
         withdrawal_confirmed_at=mitigation.withdrawal_confirmed_at,
         ended_at=mitigation.ended_at,
         last_heard_at=mitigation.last_heard_at,
+        is_replaced=mitigation.is_replaced,
         retry_at=mitigation.retry_at,
         refusal_code=mitigation.refusal_code,
         refusal=wording.refusal_sentence(

@@ -52,6 +52,8 @@ class Leg:
     withdrawal_confirmed_at: datetime | None = None
     ended_at: datetime | None = None
     last_heard_at: datetime | None = None
+    is_replaced: bool = False
+    "the provider ended it for a newer request of the same organization"
     retry_at: datetime | None = None
     "the provider asked not to be asked before"
     refusal_code: str = ""

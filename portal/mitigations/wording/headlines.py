@@ -153,6 +153,8 @@ def _terminated(asked: Asked, now: datetime) -> str:
     sent = [leg for leg in asked.asked if leg.sent_at is not None]
     if not sent:
         return "Terminated. Nothing had been sent."
+    if not confirmed and any(leg.is_replaced for leg in sent):
+        return "Replaced by a newer request for the same addresses."
     if not confirmed:
         return "Terminated. No provider was filtering."
     if len(confirmed) == len(sent) and len(confirmed) > 1:

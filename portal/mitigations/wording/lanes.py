@@ -94,6 +94,11 @@ def _refused(leg: Leg, now: datetime) -> tuple[str, str]:
 
 def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
     at = moment(leg.status_at or leg.ended_at or leg.last_heard_at, now)
+    if leg.is_replaced:
+        return (
+            f"Replaced{f' at {at}' if at else ''} by your newer request.",
+            f"{leg.short} holds only the newer of two requests for the same addresses.",
+        )
     return (
         f"{leg.short} stopped by itself{f' at {at}' if at else ''}.",
         leg.refusal or "It gave no reason.",

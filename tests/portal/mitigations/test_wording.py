@@ -53,6 +53,11 @@ MITIGATING: dict[str, Any] = {
 LANES = [
     (leg("Tidewall", None), "Not asked.", ""),
     (
+        leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
+        "Replaced at 03:26:41 by your newer request.",
+        "Northgate holds only the newer of two requests for the same addresses.",
+    ),
+    (
         leg("Tidewall", Status.PENDING),
         "Nothing has left the portal for Tidewall.",
         "It is sent within seconds.",
@@ -207,6 +212,13 @@ UNTOLD = leg("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60))
 GONE = leg("Tidewall", Status.TERMINATED, withdrawal_asked_at=ago(60), ended_at=ago(9))
 
 HEADLINES = [
+    (
+        asked(
+            RequestStatus.TERMINATED,
+            leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
+        ),
+        "Replaced by a newer request for the same addresses.",
+    ),
     (asked(RequestStatus.AWAITING_APPROVAL), "Nothing has been sent. Waiting for approval."),
     (
         asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING)),

@@ -242,6 +242,7 @@ def test_an_overlap_is_said_and_does_not_stop_the_send(
     sent = browser.post(NEW, typed(other="203.0.113.7"))
 
     assert "These addresses are already in a live request." in said
+    assert "sending this ends the other one there, for all its addresses" in said
     assert live.get_absolute_url() in said
     assert sent.status_code == 302
 
