@@ -164,6 +164,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="27"),
         "options": {"expires": 600},
     },
+    "prune-mitigations": {
+        "task": "portal.mitigations.tasks.prune",
+        "schedule": crontab(minute="37"),
+        "options": {"expires": 600},
+    },
     "sweep-deadlines": {
         "task": "portal.signaling.tasks.sweep_deadlines",
         "schedule": timedelta(seconds=5),

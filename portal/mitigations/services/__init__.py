@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.mitigations.services.asks import (
     acknowledge,
     extend,
+    prune,
     report_efficacy,
     submit,
     terminate,
@@ -34,6 +35,7 @@ __all__ = [
     "extend",
     "mark_expired",
     "mark_overdue",
+    "prune",
     "record_confirmed",
     "record_efficacy_answered",
     "record_forgotten",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -32,6 +32,8 @@ from portal.mitigations.validation import Checked, Submission, check, lifetime_p
 from portal.organizations.models import Organization, ProtectedResource
 
 MAX_KEY_LENGTH: Final = 200
+
+KEYS_KEPT_FOR: Final = timedelta(days=7)
 
 EFFICACY: Final = {"under-attack": 1, "attack-successfully-mitigated": 2}
 """attack-status of RFC 9132 Table 4, by the API's words."""
@@ -145,6 +147,12 @@ def _create(
     legs = Mitigation.objects.select_related("subscription__provider")
     prefetch_related_objects([request], Prefetch("mitigations", legs), "resources")
     return request
+
+
+def prune(*, now: datetime) -> int:
+    """Forget the keys nobody repeats any more; how many."""
+    deleted, _ = IdempotencyKey.objects.filter(created_at__lt=now - KEYS_KEPT_FOR).delete()
+    return deleted
 
 
 @transaction.atomic
