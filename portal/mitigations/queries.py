@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from portal.core.targets import IPNetwork, overlap
 from portal.mitigations.models import (
@@ -18,7 +18,7 @@ from portal.mitigations.models import (
     MitigationRequest,
     Wanted,
 )
-from portal.mitigations.states import LIVE, REQUEST_TERMINAL
+from portal.mitigations.states import LIVE, REQUEST_TERMINAL, Status
 from portal.mitigations.validation import Ask, Policy, Resource
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
@@ -135,6 +135,15 @@ def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
         .select_related("request")
         .order_by("mid")
     )
+
+
+def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
+    """Those of `held` whose provider was not told yet what is wanted."""
+    unsaid = Q(status=Status.PENDING, sent_at__isnull=True) | Q(
+        status=Status.TERMINATING, withdrawal_confirmed_at__isnull=True
+    )
+    rows = Mitigation.objects.filter(unsaid, subscription_id__in=held)
+    return set(rows.values_list("subscription_id", flat=True))
 
 
 def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
-from portal.mitigations import services
+from portal.mitigations import queries, services
 from portal.signaling import leases
 from portal.signaling.keeper import Keeper
 from portal.signaling.store import Store
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 SWEEP_S: Final = 1.0
 CALL_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 10.0
+HELD_ELSEWHERE: Final = "held elsewhere"
 
 
 class Agent:
@@ -93,11 +94,11 @@ class Agent:
     async def _wake(self, subscription_id: UUID) -> str:
         held = self._keepers.get(subscription_id)
         if held is None:
-            # Nobody may hold it yet; if another worker does, its own sweep sees the rows.
+            # Nobody may hold it yet.
             await self._claim()
             held = self._keepers.get(subscription_id)
         if held is None:
-            return "held elsewhere"
+            return HELD_ELSEWHERE
         held[0].wake()
         return "woken" if held[0].is_connected else "connecting"
 
@@ -109,6 +110,12 @@ class Agent:
                 logger.warning("agent %s: lost subscription %s", self._owner, subscription_id)
                 await self._drop(subscription_id)
         await self._claim()
+        # A wake-up may be lost with the broker, or have reached another worker.
+        for subscription_id in await self._store.run(
+            queries.subscriptions_with_something_to_say, list(self._keepers)
+        ):
+            if held := self._keepers.get(subscription_id):
+                held[0].wake()
         await self._store.run(services.mark_overdue, now=now)
         await self._store.run(services.mark_expired, now=now)
 

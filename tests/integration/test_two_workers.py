@@ -1,0 +1,59 @@
+"""Two signal workers share the subscriptions, and what one leaves behind the other takes up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from tests.integration.stack import Api, Databases, Stack, control, wait_for
+from tests.integration.test_main_job import REQUESTS, believed, shown, submit
+
+
+@pytest.fixture(scope="module")
+def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """With two workers from the start."""
+    with Stack(
+        tmp_path_factory.mktemp("two"),
+        database_url=databases.make("portal_two"),
+        signal_workers=2,
+    ) as stack:
+        yield stack
+
+
+def sessions(stack: Stack) -> int:
+    """Live sessions at both providers."""
+    return sum(
+        len(control(stack, provider, "/state")["sessions"])
+        for provider in ("northgate", "tidewall")
+    )
+
+
+def test_every_request_finds_the_worker_that_holds_the_session(
+    stack: Stack, api_as: Callable[[str], Api]
+) -> None:
+    alice = api_as("alice")
+    wait_for(lambda: sessions(stack) == 4)
+
+    asked = [submit(alice, f"203.0.113.{number}/32") for number in range(50, 58)]
+
+    for request in asked:
+        (prefix,) = request["targets"]["prefixes"]
+        wait_for(partial(believed, stack, "northgate", prefix))
+        alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_the_other_worker_takes_over_and_there_is_one_session_each(
+    stack: Stack, api_as: Callable[[str], Api]
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.60/32"
+    request = submit(alice, prefix)
+    wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+
+    stack["signal-1"].kill()
+    ending = alice.post(f"{REQUESTS}/{request['id']}/terminate")
+    assert ending["status"] == "terminating"
+
+    wait_for(lambda: shown(alice, request["id"])["status"] == "terminated", within_s=60)
+    wait_for(lambda: not [one for one in believed(stack, "northgate", prefix) if one["status"] < 5])
