@@ -28,6 +28,8 @@ def _why_no_help(leg: Mitigation) -> str:
     status = Status(leg.status)
     if status in _WORDS:
         return _WORDS[status].format(provider=provider)
+    if status == Status.PENDING and leg.retry_at is not None:
+        return f"{provider} asked the portal to wait"
     if status == Status.PENDING and leg.overdue_at is not None:
         return f"{provider} did not answer"
     return ""

@@ -158,7 +158,9 @@ class Mitigation(models.Model):
     expires_at = models.DateTimeField(null=True)
     """When the granted lifetime ends; null while unknown or without end."""
     retry_at = models.DateTimeField(null=True)
-    """The provider asked not to be asked again before (Max-Age, retry-timer)."""
+    """Not to be asked again before: the provider said so (Max-Age, retry-timer), or our own backoff."""
+    setbacks = models.PositiveSmallIntegerField(default=0)
+    """How often in a row it was refused or withdrawn: each time the next try waits longer."""
     refusal_code = models.CharField(max_length=8, blank=True)
     refusal_reason = models.TextField(blank=True)
     conflict = models.JSONField(null=True)

@@ -18,7 +18,7 @@ from portal.mitigations.models import (
     MitigationRequest,
     Wanted,
 )
-from portal.mitigations.states import LIVE, REQUEST_TERMINAL, Status
+from portal.mitigations.states import CONFIRMED, LIVE, REQUEST_TERMINAL, Status
 from portal.mitigations.validation import Ask, Policy, Resource
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
@@ -129,9 +129,10 @@ def overlapping(
 
 
 def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
-    """What a subscription still has to do or watch, lowest mid first."""
+    """What a subscription still has to do or watch, lowest mid first; who refused is not watched."""
     return list(
         Mitigation.objects.filter(subscription_id=subscription_id, status__in=LIVE)
+        .exclude(Q(status=Status.REFUSED) | Q(request__status__in=REQUEST_TERMINAL))
         .select_related("request")
         .order_by("mid")
     )
@@ -152,7 +153,10 @@ def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:
     if own.wanted != Wanted.ACTIVE:
         return None
     newer = Mitigation.objects.filter(
-        subscription_id=own.subscription_id, mid__gt=own.mid, wanted=Wanted.ACTIVE, status__in=LIVE
+        subscription_id=own.subscription_id,
+        mid__gt=own.mid,
+        wanted=Wanted.ACTIVE,
+        status__in=(Status.PENDING, *CONFIRMED),
     ).select_related("request")
     return next((one for one in newer if shares_target(own.request, one.request)), None)
 

@@ -48,6 +48,7 @@ class Trigger(Enum):
     WITHDRAWAL_ASKED = "a person or the policy wants it ended"
     DROPPED_UNSENT = "it was ended before anything left the portal"
     LIFETIME_OVER = "the granted lifetime ran out"
+    TURN_CAME_AGAIN = "nobody helps, and it is asked again"
 
 
 class RequestStatus(models.TextChoices):
@@ -83,7 +84,10 @@ CONFIRMED: Final = (
 )
 """The provider holds it, as far as it last said."""
 
-TERMINAL: Final = (Status.TERMINATED, Status.REFUSED, Status.EXPIRED)
+SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
+"""The provider said no; it is asked again when nobody else helps."""
+
+TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
 LIVE: Final = tuple(status for status in Status if status not in TERMINAL)
 
 _REPORTS: Final = {
@@ -99,16 +103,16 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     # What the provider reports is what is shown, from wherever we were.
     **{
         (status, trigger): reported
-        for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
+        for status in (Status.PENDING, *CONFIRMED, *SET_BACK)
         for trigger, reported in _REPORTS.items()
     },
-    (Status.PENDING, Trigger.ACCEPTED): Status.IN_PROGRESS,
-    (Status.WITHDRAWN, Trigger.ACCEPTED): Status.IN_PROGRESS,
+    **{(status, Trigger.ACCEPTED): Status.IN_PROGRESS for status in (Status.PENDING, *SET_BACK)},
+    **{(status, Trigger.TURN_CAME_AGAIN): Status.PENDING for status in SET_BACK},
     # A refresh was confirmed: nothing changes but the lifetime.
     **{(status, Trigger.ACCEPTED): status for status in CONFIRMED},
     (Status.PENDING, Trigger.PROVIDER_REFUSED): Status.REFUSED,
     # A refused refresh does not end what runs.
-    **{(status, Trigger.PROVIDER_REFUSED): status for status in (*CONFIRMED, Status.WITHDRAWN)},
+    **{(status, Trigger.PROVIDER_REFUSED): status for status in (*CONFIRMED, *SET_BACK)},
     # 5 without our asking: another client of the same identity withdrew it.
     **{
         (status, Trigger.WINDING_DOWN): Status.TERMINATING
@@ -121,7 +125,11 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     },
     # The provider lost it (a restart): it is asked again under the same mid.
     **{(status, Trigger.FORGOTTEN): Status.PENDING for status in (Status.PENDING, *CONFIRMED)},
-    (Status.WITHDRAWN, Trigger.FORGOTTEN): Status.WITHDRAWN,
+    **{(status, Trigger.FORGOTTEN): status for status in SET_BACK},
+    # A provider that refused holds nothing that could end.
+    (Status.REFUSED, Trigger.WINDING_DOWN): Status.REFUSED,
+    (Status.REFUSED, Trigger.ENDED): Status.REFUSED,
+    (Status.REFUSED, Trigger.WITHDRAWAL_ASKED): Status.REFUSED,
     (Status.PENDING, Trigger.DROPPED_UNSENT): Status.TERMINATED,
     **{
         (status, Trigger.WITHDRAWAL_ASKED): Status.TERMINATING
@@ -157,12 +165,9 @@ class Leg:
 
     status: Status
     is_overdue: bool = False
-    "nobody confirmed it within the organization's patience"
+    "nobody confirmed it within the organization's patience, or it was refused before"
     is_given_up: bool = False
     "the portal does not want it any more"
-
-
-_FAILED: Final = (Status.REFUSED, Status.WITHDRAWN)
 
 
 def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> RequestStatus:
@@ -170,7 +175,7 @@ def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> Reques
     legs = tuple(legs)
     statuses = {leg.status for leg in legs}
     if is_termination_asked or all(leg.is_given_up for leg in legs):
-        is_over = statuses <= {*TERMINAL, Status.WITHDRAWN}
+        is_over = statuses <= {*TERMINAL, *SET_BACK}
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
     if statuses & {Status.MITIGATING, Status.EXCEEDED}:
         return RequestStatus.MITIGATING
@@ -182,7 +187,7 @@ def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> Reques
         return RequestStatus.REQUESTING
     if Status.TERMINATING in statuses:
         return RequestStatus.TERMINATING
-    if statuses & {Status.PENDING, *_FAILED}:
+    if statuses & {Status.PENDING, *SET_BACK}:
         return RequestStatus.FAILING
     return RequestStatus.EXPIRED if Status.EXPIRED in statuses else RequestStatus.TERMINATED
 

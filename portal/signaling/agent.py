@@ -118,6 +118,7 @@ class Agent:
                 held[0].wake()
         await self._store.run(services.mark_overdue, now=now)
         await self._store.run(services.mark_expired, now=now)
+        await self._store.run(services.mark_due_again, now=now)
 
     async def _claim(self) -> None:
         for subscription_id in await self._store.run(leases.claim, self._owner, now=timezone.now()):

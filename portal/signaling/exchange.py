@@ -19,11 +19,13 @@ from dots_client import (
     ConflictCause,
     Conflicted,
     MitigationReport,
+    Redirected,
     Refused,
     ServerUnavailable,
 )
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
+from portal.mitigations.states import CONFIRMED
 from portal.signaling import sessions
 from portal.signaling.identity import replace_cuid
 from portal.signaling.mapping import (
@@ -99,6 +101,8 @@ class Exchange:
                 now=timezone.now(),
             )
         except ServerUnavailable as error:
+            if isinstance(error, Redirected) and client.should_move.is_set():
+                return False  # the next session, with the server it names, asks again at once
             await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
         else:
             await self.write(
@@ -143,10 +147,6 @@ class Exchange:
             await self.write(
                 services.record_superseded, mitigation_id=row.pk, conflict=words, now=now
             )
-        elif conflict.retry_timer_s is not None:
-            await self._unavailable(
-                row, error.code, str(words["reason"]), conflict.retry_timer_s, words
-            )
         else:
             await self.write(
                 services.record_refused,
@@ -154,9 +154,10 @@ class Exchange:
                 code=error.code,
                 reason=str(words["reason"]),
                 conflict=words,
+                retry_after_s=conflict.retry_timer_s,
                 now=now,
             )
-        return True
+        return _is_held(row)
 
     async def _unavailable(
         self,
@@ -164,11 +165,8 @@ class Exchange:
         code: str,
         reason: str,
         retry_after_s: int,
-        conflict: dict[str, object] | None = None,
     ) -> None:
-        # A conflict's timer is binding (SC-046); a busy server's Max-Age is bounded by our patience.
-        upper = retry_after_s if conflict else MAX_RETRY_S
-        delay = timedelta(seconds=min(max(retry_after_s, MIN_RETRY_S), upper))
+        delay = timedelta(seconds=min(max(retry_after_s, MIN_RETRY_S), MAX_RETRY_S))
         now = timezone.now()
         await self.write(
             services.record_unavailable,
@@ -176,7 +174,6 @@ class Exchange:
             code=code,
             reason=reason,
             retry_at=now + delay,
-            conflict=conflict,
             now=now,
         )
 
@@ -258,6 +255,11 @@ class Exchange:
                 logger.warning("subscription %s: cannot write yet: %s", self.subscription_id, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_WRITE_PAUSE_S)
+
+
+def _is_held(row: Mitigation) -> bool:
+    """After a no: the provider still holds what it confirmed before, if it did."""
+    return row.status in CONFIRMED
 
 
 def _forgotten(mitigation_id: UUID) -> None:

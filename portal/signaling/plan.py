@@ -51,7 +51,7 @@ def next_action(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -
     if status == Status.PENDING:
         return _after(mitigation.retry_at, Action.REQUEST, now)
     if status == Status.WITHDRAWN:
-        return _request_again(mitigation, now)
+        return _poll(mitigation, POLL_AFTER, now)
     if status in CONFIRMED:
         return _keep(mitigation, is_introduced=is_introduced, now=now)
     return _poll(mitigation, POLL_ENDING_AFTER, now)
@@ -63,13 +63,6 @@ def _end(mitigation: Mitigation, status: Status, now: datetime) -> Next:
     if mitigation.withdrawal_confirmed_at is None:
         return Next(action=Action.WITHDRAW)
     return _poll(mitigation, POLL_ENDING_AFTER, now)
-
-
-def _request_again(mitigation: Mitigation, now: datetime) -> Next:
-    """A provider that withdrew is asked again only when it said from when on (SC-046, SC-073)."""
-    if mitigation.retry_at is None:
-        return _poll(mitigation, POLL_AFTER, now)
-    return _after(mitigation.retry_at, Action.REQUEST, now)
 
 
 def _keep(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -> Next:

@@ -23,6 +23,13 @@ def session_of(subscription: Subscription) -> wording.Session:
     )
 
 
+def _is_tried_again(mitigation: Mitigation) -> bool:
+    """Who said no is asked again only while nobody helps."""
+    return mitigation.status == Status.PENDING or (
+        mitigation.request.status == RequestStatus.FAILING
+    )
+
+
 def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> wording.Leg:
     subscription = mitigation.subscription
     provider = subscription.provider
@@ -46,7 +53,7 @@ def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> word
         ended_at=mitigation.ended_at,
         last_heard_at=mitigation.last_heard_at,
         is_replaced=mitigation.is_replaced,
-        retry_at=mitigation.retry_at,
+        retry_at=mitigation.retry_at if _is_tried_again(mitigation) else None,
         refusal_code=mitigation.refusal_code,
         refusal=wording.refusal_sentence(
             provider.short_name,

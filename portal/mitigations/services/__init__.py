@@ -13,6 +13,7 @@ from portal.mitigations.services.asks import (
 from portal.mitigations.services.log import append_event
 from portal.mitigations.services.observed import (
     ProviderReport,
+    mark_due_again,
     mark_expired,
     mark_overdue,
     record_confirmed,
@@ -33,6 +34,7 @@ __all__ = [
     "acknowledge",
     "append_event",
     "extend",
+    "mark_due_again",
     "mark_expired",
     "mark_overdue",
     "prune",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -26,7 +26,9 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.log import append_event
 from portal.mitigations.states import (
+    CONFIRMED,
     REQUEST_TERMINAL,
+    SET_BACK,
     TERMINAL,
     Leg,
     Status,
@@ -35,6 +37,10 @@ from portal.mitigations.states import (
     request_status,
 )
 from portal.providers.models import Subscription
+
+FIRST_RETRY_S: Final = 30
+MAX_RETRY_S: Final = 600
+MAX_DOUBLINGS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +86,13 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
     """Write one step of a locked mitigation, with its event. `settle` must follow."""
     previous = Status(mitigation.status)
     status = next_status(previous, step.trigger) if step.trigger else previous
-    columns = dict(step.columns)
+    columns: dict[str, Any] = {}
     if status != previous:
-        columns["status"] = status
-        if status in (*TERMINAL, Status.WITHDRAWN):
-            columns["ended_at"] = now
-        elif previous == Status.WITHDRAWN:
-            columns["ended_at"] = None
-        if status == Status.MITIGATING and mitigation.mitigating_at is None:
-            columns["mitigating_at"] = now
+        # What the step itself says, such as a provider's own time for the next try, goes before.
+        columns = {"status": status, **_turn(mitigation, previous, status, now)}
+    columns |= step.columns
+    if status == Status.MITIGATING and mitigation.mitigating_at is None:
+        columns["mitigating_at"] = now
     for name, value in columns.items():
         setattr(mitigation, name, value)
     if columns:
@@ -104,6 +108,21 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
             actor=step.actor,
             data=_told(step, event, status, previous),
         )
+
+
+def _turn(
+    mitigation: Mitigation, previous: Status, status: Status, now: datetime
+) -> dict[str, Any]:
+    """What the columns say of an end, or of a setback and when it is tried again."""
+    if status in SET_BACK:
+        setbacks = mitigation.setbacks + 1
+        wait_s = min(FIRST_RETRY_S * 2 ** min(setbacks - 1, MAX_DOUBLINGS), MAX_RETRY_S)
+        again_at = now + timedelta(seconds=wait_s)
+        return {"ended_at": now, "setbacks": setbacks, "retry_at": again_at}
+    if status in TERMINAL:
+        return {"ended_at": now}
+    columns: dict[str, Any] = {"ended_at": None} if previous in SET_BACK else {}
+    return columns | ({"setbacks": 0} if status in CONFIRMED else {})
 
 
 def _told(step: Step, event: EventType, status: Status, previous: Status) -> dict[str, Any]:
@@ -127,7 +146,7 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
         (
             Leg(
                 status=Status(leg.status),
-                is_overdue=leg.overdue_at is not None,
+                is_overdue=leg.overdue_at is not None or leg.setbacks > 0,
                 is_given_up=leg.wanted == Wanted.WITHDRAWN,
             )
             for leg in legs

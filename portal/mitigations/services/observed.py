@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
+from portal.core.wake import wake_on_commit
 from portal.mitigations.models import MAX_COUNTER, EventType, Mitigation, Wanted
 from portal.mitigations.services.advance import Step, advance, apply, lock_mitigation, settle
-from portal.mitigations.states import LIVE, Status, Trigger
+from portal.mitigations.states import LIVE, SET_BACK, RequestStatus, Status, Trigger
 
 INDEFINITE: Final = -1
 MAX_REASON_KEPT: Final = 500
@@ -134,6 +135,9 @@ def record_report(
         columns["mitigation_start"] = report.mitigation_start
     if report.conflict is not None:
         columns["conflict"] = report.conflict
+        if "retry_after" in report.conflict:
+            wait = timedelta(seconds=report.conflict["retry_after"])
+            columns["retry_at"] = now + wait
     if _goes_on_after_all(mitigation, report, now):
         # A late copy of the request arrived after the DELETE and began it anew: tell it again.
         columns["withdrawal_confirmed_at"] = None
@@ -169,12 +173,15 @@ def record_refused(
     reason: str,
     now: datetime,
     conflict: Mapping[str, Any] | None = None,
+    retry_after_s: int | None = None,
 ) -> Mitigation | None:
-    """A definite 4.xx: repeating it unchanged would not help."""
+    """A definite 4.xx. `retry_after_s`: the provider's own time before it may be asked again (SC-046)."""
+    own_time = {} if retry_after_s is None else {"retry_at": now + timedelta(seconds=retry_after_s)}
     step = Step(
         mitigation_id=mitigation_id,
         trigger=Trigger.PROVIDER_REFUSED,
         columns={
+            **own_time,
             "last_heard_at": now,
             "refusal_code": code,
             "refusal_reason": _kept(reason),
@@ -287,6 +294,36 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
         return False
     apply(mitigation, Step(mitigation_id=mitigation_id, columns={"overdue_at": now}), now=now)
     settle(mitigation.request, now=now)
+    return True
+
+
+def mark_due_again(*, now: datetime) -> int:
+    """Ask again, where nobody helps and the time has come, who said no; how many."""
+    due = Mitigation.objects.filter(
+        status__in=SET_BACK,
+        wanted=Wanted.ACTIVE,
+        retry_at__lte=now,
+        request__status=RequestStatus.FAILING,
+    ).values_list("pk")
+    return sum(_due_again(pk, now) for (pk,) in due[:MAX_SWEPT])
+
+
+@transaction.atomic
+def _due_again(mitigation_id: UUID, now: datetime) -> bool:
+    mitigation = lock_mitigation(mitigation_id)
+    is_due = mitigation.retry_at is not None and mitigation.retry_at <= now
+    nobody_helps = mitigation.request.status == RequestStatus.FAILING
+    is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in SET_BACK
+    if not (is_due and nobody_helps and is_wanted):
+        return False
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.TURN_CAME_AGAIN,
+        columns={"asked_at": now, "overdue_at": None, "retry_at": None},
+    )
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    wake_on_commit(mitigation.subscription_id)
     return True
 
 

@@ -89,7 +89,14 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
 
 def _refused(leg: Leg, now: datetime) -> tuple[str, str]:
     at = moment(leg.ended_at or leg.last_heard_at, now)
-    return f"{leg.short} refused{f' at {at}' if at else ''}.", leg.refusal
+    return f"{leg.short} refused{f' at {at}' if at else ''}.", _again(leg, leg.refusal, now)
+
+
+def _again(leg: Leg, reason: str, now: datetime) -> str:
+    """The reason, and when who said no is asked again, if it is."""
+    if leg.retry_at is None or leg.retry_at <= now:
+        return reason
+    return f"{reason} The portal asks again at {clock(leg.retry_at)}.".lstrip()
 
 
 def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
@@ -101,7 +108,7 @@ def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
         )
     return (
         f"{leg.short} stopped by itself{f' at {at}' if at else ''}.",
-        leg.refusal or "It gave no reason.",
+        _again(leg, leg.refusal or "It gave no reason.", now),
     )
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -151,6 +151,85 @@ def test_a_provider_that_cannot_help_is_followed_by_the_next(
     services.record_report(mitigation_id=leg.pk, report=report, now=LATER)
 
     assert leg.request.mitigations.last().because == because  # type: ignore[union-attr]  # there are two
+
+
+def refuse(leg: Mitigation, now: datetime = NOW, retry_after_s: int | None = None) -> None:
+    services.record_refused(
+        mitigation_id=leg.pk, code="4.03", reason="", now=now, retry_after_s=retry_after_s
+    )
+
+
+@pytest.mark.rule("SC-046")
+@pytest.mark.rule("SC-073")
+def test_who_named_a_time_is_not_asked_before_it(
+    submit: Submit, acme_northgate: Subscription
+) -> None:
+    leg = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
+    refuse(leg, retry_after_s=1800)
+
+    assert services.mark_due_again(now=NOW + timedelta(seconds=1799)) == 0
+    assert services.mark_due_again(now=NOW + timedelta(seconds=1800)) == 1
+    assert (again(leg).status, again(leg).mid) == ("pending", leg.mid)
+
+
+def test_when_all_refused_each_is_asked_again_and_waits_longer_each_time(submit: Submit) -> None:
+    request = submit(Strategy.PARALLEL)
+    legs = list(request.mitigations.all())
+    for leg in legs:
+        refuse(leg)
+    waits = []
+
+    now = NOW
+    for _ in range(7):
+        retry_at = again(legs[0]).retry_at
+        assert retry_at is not None
+        waits.append((retry_at - now).total_seconds())
+        now = retry_at
+        services.mark_due_again(now=now)
+        assert again(legs[0]).request.status == "failing"
+        for leg in legs:
+            refuse(leg, now)
+
+    assert waits == [30, 60, 120, 240, 480, 600, 600]
+
+
+def test_nobody_is_asked_again_while_somebody_helps(submit: Submit) -> None:
+    first, second = submit(Strategy.PARALLEL).mitigations.all()
+    refuse(first)
+    confirm(second)
+
+    assert services.mark_due_again(now=LATER) == 0
+    assert again(first).status == "refused"
+
+
+def test_an_acceptance_after_all_ends_the_backoff(submit: Submit) -> None:
+    leg = submit().mitigations.get()
+    refuse(leg)
+
+    confirm(leg)
+
+    assert (again(leg).status, again(leg).setbacks, again(leg).retry_at) == ("in_progress", 0, None)
+
+
+def test_a_refused_mitigation_needs_no_termination(submit: Submit, alice: User) -> None:
+    request = submit(Strategy.PARALLEL)
+    for leg in request.mitigations.all():
+        services.record_sending(mitigation_id=leg.pk, now=NOW)
+        refuse(leg)
+
+    request = services.terminate(request_id=request.pk, actor=alice)
+
+    assert request.status == "terminated"
+    assert {leg.status for leg in request.mitigations.all()} == {"refused"}
+    assert services.mark_due_again(now=LATER) == 0
+
+
+def test_who_asked_to_wait_is_followed_by_the_next_at_once(leg: Mitigation) -> None:
+    services.record_unavailable(
+        mitigation_id=leg.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
+    )
+
+    assert leg.request.mitigations.count() == 2
 
 
 def test_all_refused_is_failing(submit: Submit) -> None:

@@ -51,6 +51,17 @@ MITIGATING: dict[str, Any] = {
 }
 
 LANES = [
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            ended_at=ago(60),
+            retry_at=ago(-30),
+            refusal="It would block addresses on your accept list.",
+        ),
+        "Northgate refused at 03:26:41.",
+        "It would block addresses on your accept list. The portal asks again at 03:28:11.",
+    ),
     (leg("Tidewall", None), "Not asked.", ""),
     (
         leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),

@@ -97,11 +97,10 @@ def test_a_termination_is_told_until_it_is_confirmed_and_then_watched_to_its_end
     assert plan(told) == Next(action=Action.WAIT, at=NOW + POLL_ENDING_AFTER)
 
 
-@pytest.mark.rule("SC-046")
-@pytest.mark.rule("SC-073")
-def test_a_provider_that_withdrew_is_asked_again_only_from_the_time_it_named() -> None:
-    assert plan(mitigation(Status.WITHDRAWN, retry_at=BEFORE)).action is Action.REQUEST
-    assert plan(mitigation(Status.WITHDRAWN)) == Next(action=Action.WAIT, at=NOW + POLL_AFTER)
+def test_a_provider_that_withdrew_is_only_watched() -> None:
+    assert plan(mitigation(Status.WITHDRAWN, retry_at=BEFORE)) == Next(
+        action=Action.WAIT, at=NOW + POLL_AFTER
+    )
 
 
 @pytest.mark.parametrize("status", [*TERMINAL, Status.WITHDRAWN])
