@@ -34,7 +34,7 @@ class EventsView(APIView):
     @extend_schema(
         operation_id="list_events",
         parameters=[
-            OpenApiParameter("after", int, description="The last `seq` you have. Default 0.")
+            OpenApiParameter("after", int, description="The last seq you have. Default 0.")
         ],
         responses=page_schema(EventShown),
     )

@@ -78,7 +78,7 @@ class TokenView(APIView):
 
     @extend_schema(operation_id="sign_in", request=SignIn, responses={201: SignedIn}, auth=[])
     def post(self, request: Request) -> Response:
-        """One answer, `invalid-credentials`, for every wrong part."""
+        """One answer, invalid-credentials, for every wrong part."""
         form = SignIn(data=request.data)
         form.is_valid(raise_exception=True)
         user = services.sign_in(

@@ -57,7 +57,10 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    first = memberships(_person(request)).first()
+    person = _person(request)
+    first = memberships(person).first()
+    if first is None and person.is_staff:
+        return redirect("admin:index")
     if first is None:
         return render(request, "mitigations/nowhere.html")
     return redirect("mitigations:now", slug=first.organization.slug)

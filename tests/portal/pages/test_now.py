@@ -144,8 +144,14 @@ def test_the_first_page_leads_to_the_first_organization(alice: User, client_of: 
     assert client_of(alice).get("/")["Location"] == NOW_PAGE
 
 
-def test_somebody_without_an_organization_is_told_so(mo: User, client_of: ClientOf) -> None:
-    assert "You are in no organization yet." in client_of(mo).get("/").content.decode()
+def test_somebody_without_an_organization_is_told_so(bob: User, client_of: ClientOf) -> None:
+    bob.memberships.all().delete()
+
+    assert "You are in no organization yet." in client_of(bob).get("/").content.decode()
+
+
+def test_portal_staff_begin_where_they_work(mo: User, client_of: ClientOf) -> None:
+    assert client_of(mo).get("/")["Location"] == "/admin/"
 
 
 def test_another_organizations_page_does_not_exist_for_charlie(
