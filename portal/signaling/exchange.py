@@ -141,6 +141,7 @@ class Exchange:
             replace_cuid, self.subscription_id, collided=client.cuid
         ):
             logger.warning("subscription %s: cuid collision, took a new one", self.subscription_id)
+            await self.write(services.record_identity_replaced, mitigation_id=row.pk, now=now)
             self._on_cuid_replaced()
             return False
         if conflict.mid is not None and row.confirmed_at is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+import dots_client
+from provider_simulator.pki import client_credentials
 from tests.integration.stack import Api, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 
@@ -84,6 +87,7 @@ def test_a_broker_that_is_gone_loses_no_request(stack: Stack, api_as: ApiAs) -> 
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
+@pytest.mark.rule("SC-059")
 def test_a_provider_that_forgot_is_asked_again_under_the_same_mid(
     stack: Stack, api_as: ApiAs
 ) -> None:
@@ -99,6 +103,7 @@ def test_a_provider_that_forgot_is_asked_again_under_the_same_mid(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
+@pytest.mark.rule("SC-094")
 def test_a_provider_that_crashed_silently_is_found_and_asked_again(
     stack: Stack, api_as: ApiAs
 ) -> None:
@@ -113,6 +118,39 @@ def test_a_provider_that_crashed_silently_is_found_and_asked_again(
     wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=90)
     wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_cuid_that_another_client_took_is_replaced_and_the_owner_told(
+    stack: Stack, api_as: ApiAs
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.26/32"
+    control(stack, "northgate", "/crash", {})
+    taken = asyncio.run(_take_cuid_of_acme(stack))
+
+    request = submit(alice, prefix, subscriptions=_only_northgate(alice))
+    wait_for(
+        lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"), within_s=60
+    )
+
+    (there,) = believed(stack, "northgate", prefix)
+    assert there["cuid"] != taken
+    events = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
+    assert [one for one in events if one["data"].get("why") == "identity"]
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+async def _take_cuid_of_acme(stack: Stack) -> str:
+    """globex's client at Northgate, badly configured, asks under acme's cuid."""
+    pki = stack.pki / "northgate"
+    simulator = stack.simulator("northgate")
+    server = dots_client.Server(
+        name=simulator.server_name, host="127.0.0.1", port=simulator.signal_port
+    )
+    cuid = dots_client.cuid_from_certificate((pki / "client-acme.pem").read_bytes())
+    scope = dots_client.Scope(targets=dots_client.Targets(target_prefix=("198.51.100.5/32",)))
+    async with dots_client.connect(server, client_credentials(pki, "globex"), cuid=cuid) as client:
+        await client.request(1, scope)
+    return cuid
 
 
 def _only_northgate(api: Api) -> list[str]:

@@ -249,6 +249,17 @@ def record_superseded(
     return advance(step, now=now)
 
 
+def record_identity_replaced(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
+    """The provider knows another client by our cuid: there is a new one, and its owner is told."""
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns={"last_heard_at": now},
+        told={"why": "identity"},
+        event=EventType.MITIGATION_STATUS,
+    )
+    return advance(step, now=now)
+
+
 def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
     """2.02: the provider was told to stop; it may filter a little longer."""
     step = Step(
@@ -320,6 +331,7 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
         mitigation_id=mitigation_id,
         trigger=Trigger.TURN_CAME_AGAIN,
         columns={"asked_at": now, "overdue_at": None, "retry_at": None},
+        told={"why": "turn"},
     )
     apply(mitigation, step, now=now)
     settle(mitigation.request, now=now)

@@ -119,17 +119,30 @@ def _status(told: Told) -> Entry | None:
             detail=f"Next try at {clock(retry_at)}.",
         )
     status = Status(str(told.data["status"]))
-    words = _STATUS_WORDS.get(status)
+    words, detail = _WHY_WORDS.get(str(told.data.get("why")), (_STATUS_WORDS.get(status), ""))
     if words is None or (status == Status.TERMINATING and told.is_ours):
         return None
     return Entry(
         at=told.at,
         look=LOOKS[STATUS_FACES[status]],
         what=words.format(provider=told.provider),
-        detail=_status_detail(status, told),
+        detail=detail or _status_detail(status, told),
     )
 
 
+_WHY_WORDS: Final = {
+    # what happened, where the status alone does not tell it
+    "turn": ("The portal asks {provider} again.", "Nobody helps yet."),
+    "lifetime over": ("The lifetime at {provider} ran out.", ""),
+    "identity": (
+        "Another client uses the same identity at {provider}.",
+        "The portal made a new one and sends again.",
+    ),
+    "superseded": (
+        "{provider} replaced this by your newer request.",
+        "It holds only the newer of two requests for the same addresses.",
+    ),
+}
 _STATUS_WORDS: Final = {
     Status.PENDING: "{provider} no longer has this request.",
     Status.IN_PROGRESS: "{provider} accepted.",
@@ -145,11 +158,8 @@ _STATUS_WORDS: Final = {
 
 
 def _status_detail(status: Status, told: Told) -> str:
-    why = told.data.get("why")
     if status == Status.PENDING:
         return "The portal asks again."
-    if status == Status.WITHDRAWN and why == "superseded":
-        return "You already have a newer request for these addresses."
     if status == Status.IN_PROGRESS and "lifetime" in told.data:
         granted = int(told.data["lifetime"])
         return "Granted without an end." if granted < 0 else f"Granted {lifetime(granted)}."

@@ -503,6 +503,31 @@ ENTRIES = [
         "17 s after the request.",
     ),
     (
+        told(
+            EventType.MITIGATION_STATUS, {"status": "pending", "previous": "refused", "why": "turn"}
+        ),
+        "The portal asks Northgate again.",
+        "Nobody helps yet.",
+    ),
+    (
+        told(
+            EventType.MITIGATION_STATUS,
+            {"status": "pending", "previous": "pending", "why": "identity"},
+        ),
+        "Another client uses the same identity at Northgate.",
+        "The portal made a new one and sends again.",
+    ),
+    (
+        told(EventType.MITIGATION_STATUS, {"status": "pending", "why": "lifetime over"}),
+        "The lifetime at Northgate ran out.",
+        "The portal asks again.",
+    ),
+    (
+        told(EventType.MITIGATION_STATUS, {"status": "withdrawn", "why": "superseded"}),
+        "Northgate replaced this by your newer request.",
+        "It holds only the newer of two requests for the same addresses.",
+    ),
+    (
         told(EventType.MITIGATION_STATUS, {"status": "pending", "previous": "mitigating"}),
         "Northgate no longer has this request.",
         "The portal asks again.",
