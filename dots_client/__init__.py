@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dots_client.client import Client, ClientSettings, Server, connect
-from dots_client.codec import from_json, to_json
+from dots_client.client import (
+    Client,
+    ClientSettings,
+    Server,
+    connect,
+    request_with_any_cuid,
+    roll_over,
+)
+from dots_client.client.memory import Memory
+from dots_client.codec import from_json, request_overhead_bytes, split, to_json
 from dots_client.errors import (
     Conflicted,
     DecodeError,
     DotsError,
     EncodeError,
+    FiltersFailed,
     HandshakeFailed,
+    HopLimitReached,
     LocalProtocolError,
     NoAnswer,
     PeerUnreachable,
@@ -25,11 +35,13 @@ from dots_client.model import (
     DEFAULT_LIFETIME_S,
     INDEFINITE,
     AclEntry,
+    ActivationType,
     AttackStatus,
     ConfigurationSet,
     ConflictCause,
     ConflictInformation,
     ConflictStatus,
+    FilterControl,
     Heartbeat,
     MitigationReport,
     MitigationStatus,
@@ -40,7 +52,8 @@ from dots_client.model import (
     SignalConfig,
     Targets,
 )
-from dots_client.session import RetransmissionSettings
+from dots_client.session import MidAllocator, RetransmissionSettings
+from dots_client.session.conflicts import RetryWindow, own_winner, retry_window
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
 from dots_client.transport.wire import WireRecord
 
@@ -48,6 +61,7 @@ __all__ = [
     "DEFAULT_LIFETIME_S",
     "INDEFINITE",
     "AclEntry",
+    "ActivationType",
     "AttackStatus",
     "Client",
     "ClientSettings",
@@ -60,9 +74,14 @@ __all__ = [
     "DecodeError",
     "DotsError",
     "EncodeError",
+    "FilterControl",
+    "FiltersFailed",
     "HandshakeFailed",
     "Heartbeat",
+    "HopLimitReached",
     "LocalProtocolError",
+    "Memory",
+    "MidAllocator",
     "MitigationReport",
     "MitigationStatus",
     "NoAnswer",
@@ -76,6 +95,7 @@ __all__ = [
     "Refused",
     "RemoteProtocolError",
     "RetransmissionSettings",
+    "RetryWindow",
     "Scope",
     "Server",
     "ServerUnavailable",
@@ -87,6 +107,12 @@ __all__ = [
     "connect",
     "cuid_from_certificate",
     "from_json",
+    "own_winner",
     "random_cuid",
+    "request_overhead_bytes",
+    "request_with_any_cuid",
+    "retry_window",
+    "roll_over",
+    "split",
     "to_json",
 ]

@@ -6,9 +6,11 @@ DotsError
 ├── LocalProtocolError                 the caller asked for something RFC 9132 forbids
 ├── RemoteProtocolError                the server answered outside the protocol
 ├── Refused(code, diagnostic)          a definite 4.xx: repeating it unchanged is useless
-│   └── Conflicted(conflict)           4.09, with the conflict information
+│   ├── Conflicted(conflict)           4.09, with the conflict information
+│   └── HopLimitReached(gateways)      5.08: a loop of gateways, which repeating does not end
 ├── ServerUnavailable(retry_after_s)   5.xx: the same request may succeed later
-│   └── Redirected(alt_server, ...)    5.03 with an alternate server
+│   ├── Redirected(alt_server, ...)    5.03 with an alternate server
+│   └── FiltersFailed(acl_list)        5.03 naming filters that could not be switched (RFC 9133)
 ├── NoAnswer                           repeated until the deadline, nothing came back
 ├── SessionClosed                      the session ended while something was waiting
 └── TransportError
@@ -21,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dots_client.model import ConflictInformation, RedirectedSignal
+    from dots_client.model import ConflictInformation, FilterControl, RedirectedSignal
 
 
 class DotsError(Exception):
@@ -68,6 +70,15 @@ class Conflicted(Refused):
         self.conflict = conflict
 
 
+class HopLimitReached(Refused):
+    """5.08 (RFC 8768): the request went round in a loop of gateways, named from here to the server."""
+
+    def __init__(self, gateways: tuple[str, ...]) -> None:
+        through = ", ".join(gateways) or "gateways that do not say their names"
+        super().__init__("5.08", f"the request goes in a loop through {through}")
+        self.gateways = gateways
+
+
 class ServerUnavailable(DotsError):
     """A 5.xx response; `retry_after_s` is its Max-Age in seconds (RFC 7252 5.10.5)."""
 
@@ -84,6 +95,15 @@ class Redirected(ServerUnavailable):
     def __init__(self, redirect: RedirectedSignal, *, ttl_s: int) -> None:
         super().__init__("5.03", f"use {redirect.alt_server}", retry_after_s=ttl_s)
         self.redirect = redirect
+
+
+class FiltersFailed(ServerUnavailable):
+    """5.03 naming filters (RFC 9133 section 3.2.1): ask at once without `acl_list`, under a new mid."""
+
+    def __init__(self, acl_list: tuple[FilterControl, ...], *, retry_after_s: int) -> None:
+        names = ", ".join(control.acl_name for control in acl_list)
+        super().__init__("5.03", f"could not switch {names}", retry_after_s=retry_after_s)
+        self.acl_list = acl_list
 
 
 class NoAnswer(DotsError):

@@ -26,10 +26,15 @@ class Credentials:
     "PEM, not encrypted"
     trust_anchors: bytes
     "PEM, the authorities the peer's certificate may come from"
+    revocation_lists: bytes = b""
+    "PEM; with any, a peer's certificate has to be covered by one, and not be on it"
 
 
 def cuid_from_certificate(pem: bytes) -> str:
-    """The cuid RFC 9132 section 4.4.1.1 recommends for the first certificate in `pem`."""
+    """The cuid RFC 9132 section 4.4.1.1 recommends for the first certificate in `pem`: 22 characters.
+
+    ValueError when there is no certificate in it.
+    """
     public_key = x509.load_pem_x509_certificate(pem).public_key()
     return cuid_from_identity(
         public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

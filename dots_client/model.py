@@ -53,9 +53,17 @@ class ConflictCause(IntEnum):
     OVERLAPPING_PIPES = 4
 
 
+class ActivationType(IntEnum):
+    """`activation-type` of a filter (RFC 9133 section 3.2.1)."""
+
+    ACTIVATE_WHEN_MITIGATING = 1
+    IMMEDIATE = 2
+    DEACTIVATE = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortRange:
-    """`target-port-range`: one port when `upper` is None."""
+    """`target-port-range` (RFC 9132 section 4.4.1.1): one port when `upper` is None."""
 
     lower: int
     "0-65535"
@@ -74,13 +82,26 @@ class Targets:
     target_protocol: tuple[int, ...] = ()
     "IANA protocol numbers 0-255; empty: any"
     target_fqdn: tuple[str, ...] = ()
+    "domain names as in RFC 6991, up to 253 characters, without the root alone"
     target_uri: tuple[str, ...] = ()
+    "ASCII, with a scheme and a host; the scheme implies protocol and port"
     alias_name: tuple[str, ...] = ()
+    "made before by the same cuid over the data channel (RFC 8783)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterControl:
+    """One filter to switch on or off: an entry of RFC 9133's `acl-list`."""
+
+    acl_name: str
+    "as it was installed over the data channel by the same cuid"
+    activation_type: ActivationType | None = None
+    "None: not said, which means ACTIVATE_WHEN_MITIGATING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The one `scope` entry of a mitigation request."""
+    """The one `scope` entry of a mitigation request (RFC 9132 section 4.4.1.1)."""
 
     targets: Targets
     lifetime: int = DEFAULT_LIFETIME_S
@@ -89,11 +110,13 @@ class Scope:
     "False: preconfigured, starts when the session is lost"
     attack_status: AttackStatus | None = None
     "set in efficacy updates only"
+    acl_list: tuple[FilterControl, ...] = ()
+    "filters to switch with this request; needs a new mid, and an attack (RFC 9133 section 3.2.1)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AclEntry:
-    """One entry of `acl-list` in a conflict-scope."""
+    """One entry of `acl-list` in a conflict-scope: a filter that is in the way (RFC 9132 section 4.4.1.3)."""
 
     acl_name: str
     acl_type: str | None = None
@@ -107,7 +130,7 @@ class ConflictInformation:
     cause: ConflictCause | int | None = None
     "an unknown cause stays a plain number"
     retry_timer_s: int | None = None
-    "seconds; do not send the same request again before"
+    "0-4294967295 seconds; do not send the same request again before"
     targets: Targets | None = None
     acl_list: tuple[AclEntry, ...] = ()
     mid: int | None = None
@@ -115,6 +138,7 @@ class ConflictInformation:
 
     @property
     def cause_in_words(self) -> str:
+        """The cause for a person, also an unknown one or none."""
         if isinstance(self.cause, ConflictCause):
             return self.cause.name.lower().replace("_", " ")
         return "unknown conflict" if self.cause is None else f"unknown conflict cause {self.cause}"
@@ -122,22 +146,27 @@ class ConflictInformation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitigationReport:
-    """What a server says of one mitigation: an entry of `scope` in a response or notification."""
+    """What a server says of one mitigation: an entry of `scope` in its answers (RFC 9132 section 4.4.2)."""
 
     mid: int | None = None
+    "0-4294967295; None: the server did not say which"
     lifetime: int | None = None
     "remaining seconds, or INDEFINITE"
     status: MitigationStatus | None = None
+    "None: not said, or a number that is not assigned"
     mitigation_start: int | None = None
     "seconds since 1970-01-01 UTC"
     bytes_dropped: int | None = None
+    "since the start; starts again at 2^64, as pkts_dropped does"
     pkts_dropped: int | None = None
     bps_dropped: int | None = None
-    "BYTES per second, whatever the name says"
+    "BYTES per second, whatever the name says; an average of five minutes, as pps_dropped is"
     pps_dropped: int | None = None
     conflict: ConflictInformation | None = None
     targets: Targets | None = None
     trigger_mitigation: bool | None = None
+    acl_list: tuple[FilterControl, ...] = ()
+    "filters whose activation changed, or which could not be switched (RFC 9133 section 3.2.1)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,15 +185,15 @@ class ConfigurationSet:
     heartbeat_interval: Parameter | None = None
     "seconds, 15-240, 0 = off; default 30"
     missing_hb_allowed: Parameter | None = None
-    "default 15"
+    "heartbeats in a row without an answer, 1-65535; default 15"
     probing_rate: Parameter | None = None
-    "bytes per second; default 5"
+    "bytes per second, enough for a heartbeat of 43 bytes in each interval; default 5"
     max_retransmit: Parameter | None = None
-    "default 3"
+    "repeats of a Confirmable, 0-65535; default 3"
     ack_timeout: Parameter | None = None
     "seconds, Decimal with two digits; default 2.00"
     ack_random_factor: Parameter | None = None
-    "Decimal with two digits; default 1.50"
+    "Decimal with two digits, 1.00 or more; default 1.50"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

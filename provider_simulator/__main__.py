@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--port",
         type=int,
         default=DEFAULT_SIGNAL_PORT,
-        help="UDP port of the signal channel; 0: any",
+        help="UDP and TCP port of the signal channel; 0: any",
     )
     serve.add_argument(
         "--control-port", type=int, default=DEFAULT_CONTROL_PORT, help="loopback TCP port; 0: any"
@@ -118,7 +118,7 @@ async def _serve(options: argparse.Namespace) -> int:
     server = SignalServer(provider, rng=rng)
     credentials = server_credentials(_provider_directory(options.pki, options.name))
     with socket.create_server(("127.0.0.1", options.control_port)) as control_socket:
-        await server.listen_dtls(host=options.host, port=options.port, credentials=credentials)
+        await server.listen(host=options.host, port=options.port, credentials=credentials)
         control = control_server(control_app(server, name=options.name))
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()

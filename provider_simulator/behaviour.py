@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_address
 from typing import Any, Final
 
 from dots_client.codec.keys import UINT32
@@ -103,6 +104,17 @@ def _one_of(words: tuple[str, ...]) -> _Check:
     return _Check(f"one of {', '.join(words)}", lambda value: value in words)
 
 
+def _redirects(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, str) or not value.split():
+        return False
+    try:
+        return all(map(ip_address, value.split()[1:]))
+    except ValueError:
+        return False
+
+
 _BOOLEAN: Final = _Check("true or false", lambda value: isinstance(value, bool))
 _CHECKS: Final[Mapping[str, _Check]] = {
     "accept": _one_of(ACCEPT_MODES),
@@ -120,9 +132,6 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "may_be_indefinite": _BOOLEAN,
     "heartbeats": _BOOLEAN,
     "max_requests_per_s": _number(0.1, or_null=True),
-    "redirect_to": _Check(
-        "a server name or null",
-        lambda value: value is None or (isinstance(value, str) and bool(value.split())),
-    ),
+    "redirect_to": _Check("a server name, maybe with IP addresses after it, or null", _redirects),
     "redirect_ttl_s": _whole(0, UINT32),
 }

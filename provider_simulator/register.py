@@ -197,6 +197,8 @@ class Register:
         self, scope: Scope, cuid: str, client: str, behaviour: Behaviour
     ) -> Response | None:
         """Why this provider does not want the request, whatever else it holds."""
+        if scope.acl_list:
+            return self._filter_refusal(scope, client)
         if scope.targets.alias_name:
             return text("4.00", f"alias {scope.targets.alias_name[0]} was not made by this client")
         if (outside := self._entitlements[client].outside(scope.targets)) is not None:
@@ -213,6 +215,12 @@ class Register:
         if behaviour.accept == "refuse":
             return _refused_by_operator(scope, behaviour)
         return None
+
+    def _filter_refusal(self, scope: Scope, client: str) -> Response:
+        """RFC 9133 section 3.2.1. There is no data channel, and so no filter to switch."""
+        if not self.is_mitigating_for(client):
+            return text("4.00", "filters are not switched while no mitigation is active")
+        return text("4.04", f"no filter {scope.acl_list[0].acl_name} is known")
 
     def _conflict(
         self, scope: Scope, mid: int, client: str, *, now: float, behaviour: Behaviour

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from collections import deque
@@ -15,7 +16,9 @@ from aiocoap.pipe import Pipe
 from dots_client import Credentials, Heartbeat, MitigationStatus
 from dots_client.codec import HEARTBEAT_PATH, encode_heartbeat
 from dots_client.rng import Rng
-from dots_client.transport.server import DtlsServer, ServerSession, serve_dtls
+from dots_client.transport.remote import Remote
+from dots_client.transport.server import DtlsServer, serve_dtls
+from dots_client.transport.tls_server import TlsServer, serve_tls
 from dots_client.transport.wire import WireRecord
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.blocks import Blocks, is_follow_up
@@ -27,6 +30,7 @@ log = logging.getLogger("provider_simulator")
 
 HEARTBEAT_ANSWER_WITHIN_S: Final = 10.0
 MAX_REMEMBERED_NOTIFICATIONS: Final = 4096
+PORT_TRIES: Final = 10
 
 KNOWN_CRITICAL_OPTIONS: Final = frozenset({1, 3, 7, 11, 15, 17, 23})
 """If-Match, Uri-Host, Uri-Port, Uri-Path, Uri-Query, Accept, Block2."""
@@ -39,8 +43,8 @@ class SignalServer:
         self.provider = provider
         self.requests = RequestLog()
         self._rng = rng
-        self._server: DtlsServer | None = None
-        self._sessions: dict[int, ServerSession] = {}
+        self._servers: list[DtlsServer | TlsServer] = []
+        self._sessions: dict[int, Remote] = {}
         self._pipes: dict[tuple[int, bytes], Pipe] = {}
         self._blocks = Blocks()
         self._notified: deque[tuple[int, tuple[int, bytes]]] = deque(
@@ -51,8 +55,7 @@ class SignalServer:
 
     @property
     def port(self) -> int:
-        assert self._server is not None
-        return self._server.port
+        return self._servers[0].port
 
     def now(self) -> float:
         """Seconds since 1970, without the jumps of the wall clock."""
@@ -61,8 +64,32 @@ class SignalServer:
 
     # Transports
 
+    async def listen(self, *, host: str, port: int, credentials: Credentials) -> None:
+        """UDP and TCP on one port; with port 0 on one that is free in both."""
+        for is_last in (*[False] * (PORT_TRIES - 1), True):
+            await self.listen_dtls(host=host, port=port, credentials=credentials)
+            try:
+                await self.listen_tls(host=host, port=self.port, credentials=credentials)
+            except OSError as error:
+                await self._servers.pop().close()
+                if port != 0 or error.errno != errno.EADDRINUSE or is_last:
+                    raise
+            else:
+                return
+
+    async def listen_tls(self, *, host: str, port: int, credentials: Credentials) -> None:
+        server = await serve_tls(
+            self,
+            host=host,
+            port=port,
+            credentials=credentials,
+            on_session=self._session_opened,
+            on_session_end=self._session_closed,
+        )
+        self._servers.append(server)
+
     async def listen_dtls(self, *, host: str, port: int, credentials: Credentials) -> None:
-        self._server = await serve_dtls(
+        server = await serve_dtls(
             self,
             host=host,
             port=port,
@@ -71,14 +98,15 @@ class SignalServer:
             on_session_end=self._session_closed,
             on_wire=self._see,
         )
-        self._server.drop_incoming = self._loses
-        self._server.drop_outgoing = self._loses
+        server.drop_incoming = self._loses
+        server.drop_outgoing = self._loses
+        self._servers.append(server)
 
     async def close(self) -> None:
-        if self._server is not None:
-            await self._server.close()
+        for server in self._servers:
+            await server.close()
 
-    def _session_opened(self, session: ServerSession) -> None:
+    def _session_opened(self, session: Remote) -> None:
         log.info("%s: session with %s", session.hostinfo, session.peer_common_name)
         self._sessions[session.serial] = session
         self.provider.open_session(
@@ -88,7 +116,7 @@ class SignalServer:
             now=self.now(),
         )
 
-    def _session_closed(self, session: ServerSession) -> None:
+    def _session_closed(self, session: Remote) -> None:
         log.info("%s: session ended: %s", session.hostinfo, session.reason)
         del self._sessions[session.serial]
         self.provider.close_session(session.serial)
@@ -101,7 +129,7 @@ class SignalServer:
     async def render_to_pipe(self, pipe: Pipe) -> None:
         """Answer one request; an observed one stays here until nobody listens any more."""
         message: aiocoap.Message = pipe.request
-        session: ServerSession = message.remote
+        session: Remote = message.remote
         if session.serial not in self._sessions:
             return  # it ended between the request's arrival and now
         key = (session.serial, message.token)
@@ -132,8 +160,7 @@ class SignalServer:
 
     def _stay_silent(self, message: aiocoap.Message) -> None:
         """Let go of a request that gets no answer; aiocoap would keep it as long as the session."""
-        assert self._server is not None
-        _, stop = self._server.endpoint.tokens.incoming_requests[message.token, message.remote]
+        _, stop = message.remote.endpoint.tokens.incoming_requests[message.token, message.remote]
         stop()
 
     async def _until_nobody_listens(self, key: tuple[int, bytes], pipe: Pipe) -> None:
@@ -181,7 +208,7 @@ class SignalServer:
         pipe.add_response(message, is_last=notification.is_last)
         self._notified.append((message.mid, key))
 
-    async def _send_heartbeat(self, session: ServerSession, peer_hb_status: bool) -> None:  # noqa: FBT001 - named by the RFC
+    async def _send_heartbeat(self, session: Remote, peer_hb_status: bool) -> None:  # noqa: FBT001 - named by the RFC
         message = aiocoap.Message(
             code=aiocoap.PUT,
             uri_path=HEARTBEAT_PATH,

@@ -6,8 +6,24 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from dots_client import DEFAULT_LIFETIME_S, INDEFINITE, PortRange, Scope, Targets
+from dots_client import (
+    DEFAULT_LIFETIME_S,
+    INDEFINITE,
+    ActivationType,
+    FilterControl,
+    PortRange,
+    Scope,
+    Targets,
+)
+from dots_client.cli.manual import CONVENTIONS, PAGES
 from dots_client.client.settings import DEFAULT_PORT
+from dots_client.codec.keys import ACTIVATION_TYPE_LABELS
+
+TRANSPORTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "any": ("dtls", "tls"),
+    "udp": ("dtls",),
+    "tcp": ("tls",),
+}
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "server": "DOTS_SERVER",
@@ -18,21 +34,13 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "cuid": "DOTS_CUID",
 }
 
+_FOR_A_SESSION: Final = ("server", "cert", "key", "ca")
+_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {"cuid": ("cert",), "codec": ()}
+_ACTIVATION_TYPES: Final[Mapping[str, ActivationType]] = dict(
+    zip(ACTIVATION_TYPE_LABELS, ActivationType, strict=True)
+)
+
 DESCRIPTION: Final = "Ask a DOTS server (RFC 9132) for DDoS mitigation."
-EPILOG: Final = """\
-exit status:
-  0  done
-  1  refused by the server
-  2  a mistake in the command line, or something RFC 9132 does not allow to be asked
-  3  the server could not be reached, or did not answer in time
-
-environment:
-  DOTS_SERVER, DOTS_NAME, DOTS_CERT, DOTS_KEY, DOTS_CA, DOTS_CUID
-     stand in for --server, --name, --cert, --key, --ca, --cuid
-
---verbose writes the wire to stderr:
-  > sent   < received   = session   % repeated   ! trouble
-"""
 
 
 def parse(argv: Sequence[str] | None, environment: Mapping[str, str]) -> argparse.Namespace:
@@ -56,6 +64,7 @@ def scope_of(arguments: argparse.Namespace) -> Scope:
         ),
         lifetime=arguments.lifetime,
         trigger_mitigation=not arguments.preconfigured,
+        acl_list=tuple(arguments.acl),
     )
 
 
@@ -79,44 +88,61 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dots_client",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=CONVENTIONS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     common, session = _common(environment), _session(environment)
 
-    mitigate = commands.add_parser(
-        "mitigate", parents=[common, session], help="request a mitigation, or refresh it"
-    )
+    def command(name: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        page = PAGES[name]
+        return commands.add_parser(
+            name,
+            parents=parents,
+            help=page.summary,
+            description=page.description,
+            epilog=f"{page.examples}\n\n{CONVENTIONS}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    mitigate = command("mitigate", common, session)
     _add_mid(mitigate)
     _add_scope(mitigate)
-
-    status = commands.add_parser(
-        "status", parents=[common, session], help="what the server says of mitigations"
+    mitigate.add_argument(
+        "--acl",
+        type=_filter,
+        action="append",
+        default=[],
+        metavar="NAME[=TYPE]",
+        help="switch a filter the server knows, during an attack and with a new --mid (RFC 9133); "
+        f"TYPE is {', '.join(_ACTIVATION_TYPES)}; may be repeated",
     )
+    mitigate.add_argument(
+        "--split",
+        action="store_true",
+        help="ask with several mids, from --mid on, when the targets do not fit one datagram",
+    )
+
+    status = command("status", common, session)
     _add_mid(status, is_required=False)
     status.add_argument(
         "--watch", action="store_true", help="go on with every notification of one --mid"
     )
 
-    withdraw = commands.add_parser("withdraw", parents=[common, session], help="end a mitigation")
-    _add_mid(withdraw)
+    _add_mid(command("withdraw", common, session))
 
-    efficacy = commands.add_parser(
-        "efficacy",
-        parents=[common, session],
-        help="tell the server how the attack looks from here; repeat the scope of the request",
-    )
+    efficacy = command("efficacy", common, session)
     _add_mid(efficacy)
     efficacy.add_argument(
         "--attack", required=True, choices=("ongoing", "mitigated"), help="how it looks"
     )
     _add_scope(efficacy)
+    efficacy.set_defaults(acl=[])
 
-    config = commands.add_parser(
-        "config", parents=[common, session], help="read or change the session configuration"
-    )
-    config.add_argument(
+    config = command("config", common, session)
+    change = config.add_mutually_exclusive_group()
+    change.add_argument("--reset", action="store_true", help="go back to the server's defaults")
+    change.add_argument(
         "--set",
         action="append",
         default=[],
@@ -125,16 +151,28 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     config.add_argument("--sid", type=_sid, help="of the change; has to grow")
 
-    ping = commands.add_parser(
-        "ping", parents=[common, session], help="send heartbeats and time their answers"
-    )
+    ping = command("ping", common, session)
     ping.add_argument("--count", type=_count, default=3, help="default: %(default)s")
 
-    commands.add_parser("cuid", parents=[common], help="show the cuid of a client certificate")
-    for name, command in commands.choices.items():
-        required = ("cert",) if name == "cuid" else ("server", "cert", "key", "ca")
-        command.set_defaults(required=required)
+    command("cuid", common)
+    _add_codec(command("codec"))
+    for name, parser_of_command in commands.choices.items():
+        parser_of_command.set_defaults(required=_REQUIRED.get(name, _FOR_A_SESSION))
     return parser
+
+
+def _add_codec(parser: argparse.ArgumentParser) -> None:
+    direction = parser.add_mutually_exclusive_group(required=True)
+    direction.add_argument("--to-cbor", action="store_true", help="JSON to hexadecimal CBOR")
+    direction.add_argument("--to-json", action="store_true", help="hexadecimal CBOR to JSON")
+    parser.add_argument(
+        "--sender",
+        choices=("client", "server"),
+        default="client",
+        help="by whose rules to check; default: %(default)s",
+    )
+    parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: stdin")
+    parser.set_defaults(json=False, verbose=False)
 
 
 def _common(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -152,6 +190,17 @@ def _session(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _add(parser, "key", environment, "file with the private key, PEM, not encrypted")
     _add(parser, "ca", environment, "file with the authorities that sign servers, PEM")
     _add(parser, "cuid", environment, "default: derived from the certificate")
+    parser.add_argument(
+        "--transport",
+        choices=tuple(TRANSPORTS),
+        default="any",
+        help="default: any, whichever works first",
+    )
+    parser.add_argument(
+        "--no-alpn",
+        action="store_true",
+        help="over TCP, live with a server that does not choose CoAP by ALPN",
+    )
     parser.add_argument(
         "--patience",
         type=_patience,
@@ -240,6 +289,17 @@ def _count(text: str) -> int:
 
 def _patience(text: str) -> float:
     return float(_number(text, 1, 3600, "a number of seconds"))
+
+
+def _filter(text: str) -> FilterControl:
+    name, equals, label = text.partition("=")
+    if not name or (equals and label not in _ACTIVATION_TYPES):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name, or a name with ={', ='.join(_ACTIVATION_TYPES)}"
+        )
+    return FilterControl(
+        acl_name=name, activation_type=_ACTIVATION_TYPES[label] if equals else None
+    )
 
 
 def _number(text: str, lowest: int, highest: int, what: str) -> int:

@@ -63,7 +63,8 @@ class Console:
             record.code,
             record.path,
             f"[{record.options}]" if record.options else "",
-            f"#{record.message_id} {record.token}",
+            "" if record.message_id is None else f"#{record.message_id}",
+            record.token,
             f"{record.size} bytes",
             _body(record.payload),
         ]

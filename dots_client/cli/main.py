@@ -17,15 +17,21 @@ from dots_client import (
     Client,
     ClientSettings,
     ConfigurationSet,
+    ConflictCause,
+    Conflicted,
+    ConflictInformation,
     Credentials,
     DecodeError,
     EncodeError,
     LocalProtocolError,
+    Memory,
     NoAnswer,
     Parameter,
     PeerUnreachable,
+    Redirected,
     Refused,
     RemoteProtocolError,
+    Scope,
     Server,
     ServerUnavailable,
     SessionClosed,
@@ -33,9 +39,15 @@ from dots_client import (
     TransportError,
     connect,
     cuid_from_certificate,
+    own_winner,
+    request_overhead_bytes,
+    split,
 )
-from dots_client.cli.arguments import host_and_port, parse, scope_of
+from dots_client.cli.arguments import TRANSPORTS, host_and_port, parse, scope_of
 from dots_client.cli.console import Console
+from dots_client.cli.translation import translate
+
+MAX_REDIRECTIONS: Final = 3
 
 _ATTACK: Final = {
     "ongoing": AttackStatus.UNDER_ATTACK,
@@ -55,18 +67,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse(argv, os.environ)
     console = Console(sys.stdout, sys.stderr, is_json=arguments.json, is_verbose=arguments.verbose)
     try:
-        if arguments.command == "cuid":
-            cuid = cuid_from_certificate(_read(arguments.cert))
-            console.result(cuid, {"cuid": cuid})
-        else:
-            asyncio.run(_run(arguments, console))
+        match arguments.command:
+            case "cuid":
+                cuid = cuid_from_certificate(_read(arguments.cert))
+                console.result(cuid, {"cuid": cuid})
+            case "codec":
+                translate(arguments, sys.stdin, sys.stdout)
+            case _:
+                asyncio.run(_run(arguments, console))
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except Conflicted as error:
+        console.trouble(f"refused: {error}{_advice(error.conflict)}", code=error.code)
+        return Exit.REFUSED
     except Refused as error:
         console.trouble(f"refused: {error}", code=error.code)
         return Exit.REFUSED
     except ServerUnavailable as error:
-        console.trouble(f"refused for now: {error}", code=error.code)
+        console.trouble(
+            f"refused for now: {error} (ask again in {error.retry_after_s} s)", code=error.code
+        )
         return Exit.REFUSED
     except RemoteProtocolError as error:
         console.trouble(str(error))
@@ -87,8 +107,34 @@ async def _run(arguments: argparse.Namespace, console: Console) -> None:
         private_key=_read(arguments.key),
         trust_anchors=_read(arguments.ca),
     )
+    memory = Memory()
+    server = Server(
+        arguments.name or host,
+        host,
+        port,
+        transports=TRANSPORTS[arguments.transport],
+        requires_alpn=not arguments.no_alpn,
+    )
+    for is_last in (*[False] * MAX_REDIRECTIONS, True):
+        is_redirected = await _in_session(
+            server, credentials, memory, arguments, console, may_move=not is_last
+        )
+        if not is_redirected:
+            return
+
+
+async def _in_session(
+    server: Server,
+    credentials: Credentials,
+    memory: Memory,
+    arguments: argparse.Namespace,
+    console: Console,
+    *,
+    may_move: bool,
+) -> bool:
+    """Whether the server sent us to another one, where the same has to be asked again."""
     async with connect(
-        Server(arguments.name or host, host, port),
+        server,
         credentials,
         cuid=arguments.cuid or cuid_from_certificate(credentials.certificate_chain),
         settings=ClientSettings(
@@ -96,6 +142,8 @@ async def _run(arguments: argparse.Namespace, console: Console) -> None:
             reads_configuration=False,
         ),
         on_wire=console.wire,
+        memory=memory,
+        is_under_attack=memory.is_redirected,
     ) as client:
         console.session(f"session with {client.peer} over {client.transport}")
         command, patience_s = _COMMANDS[arguments.command], arguments.patience
@@ -108,11 +156,21 @@ async def _run(arguments: argparse.Namespace, console: Console) -> None:
                 await command(client, arguments, console)
         except TimeoutError:
             raise NoAnswer(f"no answer within {arguments.patience:g} s") from None
+        except Redirected as error:
+            if not may_move or not client.should_move.is_set():
+                raise
+            console.session(f"redirected to {error.redirect.alt_server}")
+            return True
+        return False
 
 
 async def _mitigate(client: Client, arguments: argparse.Namespace, console: Console) -> None:
-    report = await client.request(arguments.mid, scope_of(arguments), on_sent=console.repeated)
-    console.reports((report,))
+    scope = scope_of(arguments)
+    parts: tuple[Scope, ...] = (scope,)
+    if arguments.split:
+        parts = split(scope, client.max_message_bytes - request_overhead_bytes(client.cuid))
+    for mid, part in enumerate(parts, start=arguments.mid):
+        console.reports((await client.request(mid, part, on_sent=console.repeated),))
 
 
 async def _status(client: Client, arguments: argparse.Namespace, console: Console) -> None:
@@ -152,7 +210,8 @@ async def _config(client: Client, arguments: argparse.Namespace, console: Consol
         if arguments.sid is None:
             raise LocalProtocolError("--set needs --sid")
         await client.configure(_config_of(arguments.set), arguments.sid)
-    console.config(await client.configuration())
+    read = client.restore_configuration if arguments.reset else client.configuration
+    console.config(await read())
 
 
 async def _ping(client: Client, arguments: argparse.Namespace, console: Console) -> None:
@@ -163,6 +222,16 @@ async def _ping(client: Client, arguments: argparse.Namespace, console: Console)
             raise PeerUnreachable("a heartbeat had no answer")
         elapsed_ms = 1000 * (loop.time() - started)
         console.result(f"answered in {elapsed_ms:.1f} ms", {"rtt_ms": round(elapsed_ms, 3)})
+
+
+def _advice(conflict: ConflictInformation) -> str:
+    if (winner := own_winner(conflict)) is not None:
+        return f" (your own mid {winner} has these targets: use a higher --mid, or withdraw it)"
+    if conflict.retry_timer_s is not None:
+        return f" (ask again in {conflict.retry_timer_s} s)"
+    if conflict.cause is ConflictCause.CUID_COLLISION:
+        return " (another client has this cuid: choose one with --cuid)"
+    return ""
 
 
 _COMMANDS: Final = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dots_client.client.connection import Client, connect
+from dots_client.client.identifiers import request_with_any_cuid, roll_over
 from dots_client.client.settings import ClientSettings, Server
 
-__all__ = ["Client", "ClientSettings", "Server", "connect"]
+__all__ = ["Client", "ClientSettings", "Server", "connect", "request_with_any_cuid", "roll_over"]

@@ -14,6 +14,8 @@ from dots_client.codec import decode_mitigations, decode_redirect
 from dots_client.errors import (
     Conflicted,
     DecodeError,
+    FiltersFailed,
+    HopLimitReached,
     Redirected,
     Refused,
     RemoteProtocolError,
@@ -24,6 +26,8 @@ from dots_client.model import MitigationReport
 DEFAULT_MAX_AGE_S: Final = 60
 """Without the option (RFC 7252 section 5.10.5)."""
 MAX_DIAGNOSTIC_CHARACTERS: Final = 300
+
+MAX_GATEWAYS: Final = 32
 
 _CONFLICT: Final = "4.09"
 _UNAVAILABLE: Final = "5.03"
@@ -39,8 +43,12 @@ def raise_for(response: aiocoap.Message) -> None:
     if code == _CONFLICT:
         _raise_conflict(response)
     if code == _UNAVAILABLE:
-        _raise_redirect(response)
-    if code == _HOP_LIMIT_REACHED or code.startswith("4."):
+        if (redirected := redirection_of(response)) is not None:
+            raise redirected
+        _raise_failed_filters(response)
+    if code == _HOP_LIMIT_REACHED:
+        raise HopLimitReached(_gateways_of(response))
+    if code.startswith("4."):
         raise Refused(code, diagnostic_of(response))
     if code.startswith("5."):
         raise ServerUnavailable(code, diagnostic_of(response), retry_after_s=max_age_of(response))
@@ -98,9 +106,27 @@ def _raise_conflict(response: aiocoap.Message) -> None:
             raise Conflicted(report.conflict)
 
 
-def _raise_redirect(response: aiocoap.Message) -> None:
+def redirection_of(response: aiocoap.Message) -> Redirected | None:
+    """Where the server sends us, in an answer or a notification; None when it does not."""
+    if response.code.dotted != _UNAVAILABLE:
+        return None
     try:
         redirect = decode_redirect(response.payload)
     except DecodeError:
+        return None
+    return Redirected(redirect, ttl_s=max_age_of(response))
+
+
+def _gateways_of(response: aiocoap.Message) -> tuple[str, ...]:
+    """Each gateway puts its name before those it got, with a space between (RFC 8768 section 4)."""
+    return tuple(diagnostic_of(response).split()[:MAX_GATEWAYS])
+
+
+def _raise_failed_filters(response: aiocoap.Message) -> None:
+    try:
+        reports = decode_mitigations(response.payload)
+    except DecodeError:
         return
-    raise Redirected(redirect, ttl_s=max_age_of(response))
+    filters = tuple(control for report in reports for control in report.acl_list)
+    if filters:
+        raise FiltersFailed(filters, retry_after_s=max_age_of(response))

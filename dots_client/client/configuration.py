@@ -71,6 +71,13 @@ class ConfigurationReader:
         self._sid = sid
         self._take_over(config, max_age_s=max_age_of(response))
 
+    async def restore(self) -> SignalConfig:
+        """Undo all that was negotiated (RFC 9132 section 4.5.4); the server's defaults come back."""
+        request = Request(code=Code.DELETE, path=config_path())
+        raise_for(await self._exchanges.ask_confirmably(request, self._parameters()))
+        self._sid = None
+        return await self.read()
+
     def reschedule(self) -> None:
         """Whether a mitigation is active may have changed."""
         self._rescheduled.set()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from aiocoap import Code, Message
 
@@ -15,12 +15,14 @@ from dots_client.client.answers import raise_for, report_of, reports_of, status_
 from dots_client.client.configuration import ConfigurationReader
 from dots_client.client.exchange import Exchanges, Link, OnSent, Request
 from dots_client.client.heartbeats import Heartbeats, HeartbeatSite
+from dots_client.client.memory import Memory
+from dots_client.client.mover import Mover
 from dots_client.client.observation import Observation
+from dots_client.client.opening import Opening
 from dots_client.client.settings import ClientSettings, Server
 from dots_client.codec import encode_request, mitigate_path
 from dots_client.errors import (
     DotsError,
-    LocalProtocolError,
     NoAnswer,
     Refused,
     SessionClosed,
@@ -29,8 +31,6 @@ from dots_client.errors import (
 from dots_client.identity import Credentials
 from dots_client.model import AttackStatus, Heartbeat, MitigationReport, Scope, SignalConfig
 from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
-from dots_client.transport.coap import Site
-from dots_client.transport.dtls import open_dtls
 from dots_client.transport.wire import WireTap
 
 EFFICACY_DEADLINE_S: Final = 30.0
@@ -40,35 +40,24 @@ _NOT_FOUND: Final = "4.04"
 _rng = random.SystemRandom()
 
 
-class Opener(Protocol):
-    """Makes a session over one transport; TransportError when there is none in time."""
-
-    async def __call__(
-        self,
-        *,
-        name: str,
-        host: str,
-        port: int,
-        credentials: Credentials,
-        site: Site | None,
-        path_mtu: int,
-        timeout_s: float,
-        on_wire: WireTap | None = None,
-    ) -> Link: ...
-
-
-OPENERS: Final[Mapping[str, Opener]] = {"dtls": open_dtls}
-
-
 class Client:
     """One session with one server, and everything that may be asked in it. Made by `connect()`."""
 
-    def __init__(self, link: Link, *, cuid: str, settings: ClientSettings) -> None:
+    def __init__(
+        self,
+        link: Link,
+        *,
+        cuid: str,
+        settings: ClientSettings,
+        mover: Mover,
+        is_under_attack: bool = False,
+    ) -> None:
         self.cuid = cuid
         self.peer_hears_us: bool | None = None
         "what the server said last of our heartbeats; None: it has sent none"
         self._link = link
         self._settings = settings
+        self._mover = mover
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[DotsError] = self._loop.create_future()
         self._rtt = RttEstimator()
@@ -80,6 +69,7 @@ class Client:
             rtt=self._rtt,
             settings=settings.retransmission,
             on_answer=self._receive_answer,
+            on_response=mover.receive,
         )
         self._configuration = ConfigurationReader(
             self._exchanges,
@@ -89,9 +79,10 @@ class Client:
         )
         self._liveness = Liveness(
             now=self._loop.time(),
-            parameters=_liveness_parameters(self._with_overrides(SessionParameters())),
+            parameters=self._liveness_parameters(self._with_overrides(SessionParameters())),
         )
         self._heartbeats = Heartbeats(self._exchanges, self._liveness)
+        self.mitigating = is_under_attack
 
     # What is known of the session
 
@@ -117,6 +108,7 @@ class Client:
 
     @property
     def rtt_s(self) -> float | None:
+        """Smoothed round-trip time in seconds (RFC 6298); None before the first answer."""
         return self._rtt.rtt_s
 
     @property
@@ -132,8 +124,17 @@ class Client:
     @mitigating.setter
     def mitigating(self, is_mitigating: bool) -> None:
         self._liveness.set_mitigating(is_mitigating=is_mitigating, now=self._loop.time())
+        self._mover.set_mitigating(is_mitigating=is_mitigating)
         self._reconfigure()
         self._configuration.reschedule()
+
+    @property
+    def should_move(self) -> asyncio.Event:
+        """Set when a new session with the same `Memory` would be a better one than this.
+
+        The server redirected us, the time of a redirection is over, or UDP works again beside TCP.
+        """
+        return self._mover.should_move
 
     async def closed(self) -> DotsError:
         """Wait for the end of the session; what comes back is its reason."""
@@ -169,7 +170,11 @@ class Client:
         *,
         deadline_s: float = EFFICACY_DEADLINE_S,
     ) -> MitigationReport | None:
-        """Say how the attack looks from here; None for silence, as about an unknown mid."""
+        """Say how the attack looks from here; None for silence, as about an unknown mid.
+
+        RFC 9132 section 4.4.3. `scope` is the one that was requested; its lifetime is refreshed too.
+        Raises what `request()` raises; ServerUnavailable says after how many seconds to try again.
+        """
         request = Request(
             code=Code.PUT,
             path=mitigate_path(self.cuid, mid),
@@ -184,7 +189,11 @@ class Client:
         return report_of(response, mid)
 
     async def withdraw(self, mid: int, *, on_sent: OnSent | None = None) -> None:
-        """Ask until the server has acknowledged; what it does not know counts as withdrawn."""
+        """Ask until the server has acknowledged; what it does not know counts as withdrawn.
+
+        It may go on for up to 300 seconds with the status TERMINATING (RFC 9132 section 4.4.4).
+        Raises what `request()` raises.
+        """
         request = Request(code=Code.DELETE, path=mitigate_path(self.cuid, mid))
         response = await self._exchanges.ask(request, on_sent=on_sent)
         try:
@@ -229,8 +238,16 @@ class Client:
         return await self._configuration.read()
 
     async def configure(self, config: SignalConfig, sid: int) -> None:
-        """Change it; `sid` has to grow. Refused with 4.22 when a value is outside the limits."""
+        """Change it for this session (RFC 9132 section 4.5.2); `sid`, 0-4294967295, has to grow.
+
+        Refused with 4.22 when a value is outside the limits that `configuration()` tells; EncodeError
+        and LocalProtocolError for what must not be sent.
+        """
         await self._configuration.write(config, sid)
+
+    async def restore_configuration(self) -> SignalConfig:
+        """Go back to the server's defaults, and read them (RFC 9132 section 4.5.4)."""
+        return await self._configuration.restore()
 
     async def heartbeat(self) -> bool:
         """Send one now; True when its answer came within `heartbeat_wait_s`."""
@@ -253,7 +270,7 @@ class Client:
         tasks = [group.create_task(self._watch_link()), group.create_task(self._send_heartbeats())]
         if self._settings.reads_configuration:
             tasks.append(group.create_task(self._read_configuration()))
-        return tuple(tasks)
+        return (*tasks, *self._mover.start(group))
 
     def receive_heartbeat(self, heartbeat: Heartbeat) -> None:
         self.peer_hears_us = heartbeat.peer_hb_status
@@ -301,8 +318,18 @@ class Client:
         return parameters
 
     def _reconfigure(self) -> None:
-        self._liveness.configure(_liveness_parameters(self._parameters()), now=self._loop.time())
+        self._liveness.configure(
+            self._liveness_parameters(self._parameters()), now=self._loop.time()
+        )
         self._heartbeats.reschedule()
+
+    def _liveness_parameters(self, parameters: SessionParameters) -> LivenessParameters:
+        if self._link.is_reliable:
+            return LivenessParameters.over_tcp(parameters.heartbeat_interval_s)
+        return LivenessParameters(
+            heartbeat_interval_s=parameters.heartbeat_interval_s,
+            missing_hb_allowed=parameters.missing_hb_allowed,
+        )
 
 
 @asynccontextmanager
@@ -313,16 +340,36 @@ async def connect(
     cuid: str,
     settings: ClientSettings | None = None,
     on_wire: WireTap | None = None,
+    memory: Memory | None = None,
+    is_under_attack: bool = False,
 ) -> AsyncIterator[Client]:
     """A session with `server`. The first heartbeat goes out at once; the configuration is read beside.
 
-    Raises HandshakeFailed or PeerUnreachable within `settings.handshake_timeout_s`. `on_wire` sees
-    every CoAP message and must not raise.
+    All ways to it race (RFC 9132 section 4.3). Raises HandshakeFailed or PeerUnreachable within
+    `settings.handshake_timeout_s`. `on_wire` sees every CoAP message and must not raise. With
+    `memory` the next session knows what this one learned, such as being sent to another server.
     """
     settings = settings or ClientSettings()
+    memory = memory or Memory()
+    now = asyncio.get_running_loop().time
     site = HeartbeatSite()
-    link = await _open(server, credentials, site=site, settings=settings, on_wire=on_wire)
-    client = Client(link, cuid=cuid, settings=settings)
+    opening = Opening(
+        memory.target(server, now=now(), is_under_attack=is_under_attack),
+        credentials,
+        settings=settings,
+        memory=memory,
+        on_wire=on_wire,
+    )
+    try:
+        link = await opening.open(site, is_under_attack=is_under_attack)
+    except TransportError:
+        memory.redirections.failed(opening.server.name, now=now())
+        raise
+    memory.redirections.talked_to(opening.server.name, now=now())
+    mover = Mover(opening, memory, transport=link.transport_name, udp_probe_s=settings.udp_probe_s)
+    client = Client(
+        link, cuid=cuid, settings=settings, mover=mover, is_under_attack=is_under_attack
+    )
     site.on_heartbeat = client.receive_heartbeat
     failure: BaseException | None = None
     try:
@@ -342,38 +389,3 @@ async def connect(
         await client.close()
     if failure is not None:
         raise failure
-
-
-async def _open(
-    server: Server,
-    credentials: Credentials,
-    *,
-    site: Site,
-    settings: ClientSettings,
-    on_wire: WireTap | None,
-) -> Link:
-    if unknown := set(server.transports) - set(OPENERS):
-        raise LocalProtocolError(f"no such transport: {', '.join(sorted(unknown))}")
-    failure: TransportError | None = None
-    for transport in server.transports:
-        try:
-            return await OPENERS[transport](
-                name=server.name,
-                host=server.host,
-                port=server.port,
-                credentials=credentials,
-                site=site,
-                path_mtu=settings.path_mtu,
-                timeout_s=settings.handshake_timeout_s,
-                on_wire=on_wire,
-            )
-        except TransportError as error:
-            failure = error
-    raise failure or LocalProtocolError("a server needs at least one transport")
-
-
-def _liveness_parameters(parameters: SessionParameters) -> LivenessParameters:
-    return LivenessParameters(
-        heartbeat_interval_s=parameters.heartbeat_interval_s,
-        missing_hb_allowed=parameters.missing_hb_allowed,
-    )

@@ -19,12 +19,13 @@ from dots_client.errors import (
 )
 from dots_client.rng import Rng
 from dots_client.session import (
+    Pacer,
     Retransmission,
     RetransmissionSettings,
     RttEstimator,
     SessionParameters,
 )
-from dots_client.transport.coap import DOTS_CBOR, CoapEndpoint, message_bytes
+from dots_client.transport.coap import DOTS_CBOR, Endpoint, message_bytes
 
 MAX_OUTSTANDING_REPEATS: Final = 32
 """Of one request: an answer to an older repeat is not waited for any more."""
@@ -39,8 +40,10 @@ OnOutcome = Callable[[aiocoap.Message | DotsError], None]
 class Link(Protocol):
     """A session with a server, whatever carries it."""
 
-    endpoint: CoapEndpoint
+    endpoint: Endpoint
     transport_name: str
+    is_reliable: bool
+    "TCP repeats what is lost: we need not, and do not"
     closed: asyncio.Future[str]
     handshake_rtt_s: float | None
 
@@ -69,6 +72,7 @@ class Request:
     code: aiocoap.Code
     path: tuple[str, ...]
     payload: bytes = b""
+    queries: tuple[str, ...] = ()
     must_exist: bool = False
     "an empty If-Match: the request must not create anything"
     observe: int | None = None
@@ -81,6 +85,7 @@ class Request:
         message = aiocoap.Message(
             code=self.code,
             uri_path=self.path,
+            uri_query=self.queries,
             payload=self.payload,
             transport_tuning=tuning,
             _token=self.token,
@@ -99,6 +104,10 @@ class Request:
 _NON_CONFIRMABLE: Final = aiocoap.Unreliable()
 
 
+def _ignore(_response: aiocoap.Message) -> None:
+    """Nobody else wants to see it."""
+
+
 class Exchanges:
     """Everything we ask of one server."""
 
@@ -110,13 +119,16 @@ class Exchanges:
         rtt: RttEstimator,
         settings: RetransmissionSettings,
         on_answer: Callable[[], None],
+        on_response: Callable[[aiocoap.Message], None] = _ignore,
     ) -> None:
         self.link = link
         self.rtt = rtt
         self._rng = rng
         self._settings = settings
         self._on_answer = on_answer
+        self._on_response = on_response
         self._loop = asyncio.get_running_loop()
+        self._pacer = Pacer(now=self._loop.time())
 
     async def ask(
         self,
@@ -136,15 +148,21 @@ class Exchanges:
         outstanding: deque[Callable[[], None]] = deque()
         try:
             while (due_at := schedule.next_timer()) is not None:
+                is_repeat = schedule.transmissions > 0
+                if is_repeat and self.link.is_reliable:
+                    break
                 if await answer.arrives_before(due_at):
+                    return answer.result()
+                if is_repeat and await self._settles_before_slot(answer, schedule.ends_at):
                     return answer.result()
                 if len(outstanding) == MAX_OUTSTANDING_REPEATS:
                     outstanding.popleft()()
-                outstanding.append(self.transmit(request, answer.settle))
+                outstanding.append(self.transmit(request, answer.settle, has_slot=is_repeat))
                 schedule.sent(now=self._loop.time(), rtt_s=self.rtt.rtt_s)
                 if on_sent is not None:
                     on_sent(schedule.transmissions)
-            assert schedule.ends_at is not None
+            if schedule.ends_at is None:
+                return await answer.arrives()
             if await answer.arrives_before(schedule.ends_at):
                 return answer.result()
             raise NoAnswer(f"no answer within {deadline_s:g} s")
@@ -158,10 +176,22 @@ class Exchanges:
         """Ask once; CoAP itself repeats, with the negotiated parameters (RFC 9132 section 4.5)."""
         answer = _Answer(self._loop)
         lose_interest = self.transmit(request, answer.settle, tuning=_tuning(parameters))
+        patience_s = _transmit_wait_s(parameters) if self.link.is_reliable else None
         try:
-            return await answer.arrives()
+            async with asyncio.timeout(patience_s):
+                return await answer.arrives()
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {patience_s:g} s") from None
         finally:
             lose_interest()
+
+    def slot_for_repeat(self) -> float:
+        """Loop time at which a repeat may go out: one datagram per round trip (SC-018)."""
+        return self._pacer.reserve(now=self._loop.time(), rtt_s=self.rtt.rtt_s)
+
+    async def _settles_before_slot(self, answer: _Answer, ends_at: float | None) -> bool:
+        slot = self.slot_for_repeat()
+        return await answer.arrives_before(slot if ends_at is None else min(slot, ends_at))
 
     async def fetch(self, request: Request) -> aiocoap.Message:
         """Ask for something that may come in several blocks."""
@@ -198,11 +228,13 @@ class Exchanges:
         on_outcome: OnOutcome,
         *,
         tuning: aiocoap.TransportTuning = _NON_CONFIRMABLE,
+        has_slot: bool = False,
     ) -> Callable[[], None]:
         """Send one message now and report what becomes of it; the result ends the interest."""
 
         def on_event(message: aiocoap.Message | None, error: Exception | None) -> None:
             if message is not None:
+                self._on_response(message)
                 # Of an observation the later messages answer nothing.
                 if request.observe is None:
                     self.rtt.add(self._loop.time() - sent_at)
@@ -215,6 +247,8 @@ class Exchanges:
 
         message = self._prepared(request, tuning)
         sent_at = self._loop.time()
+        if not has_slot:
+            self._pacer.sent(now=sent_at, rtt_s=self.rtt.rtt_s)
         return self.link.endpoint.request(message, on_event)
 
     def _prepared(self, request: Request, tuning: aiocoap.TransportTuning) -> aiocoap.Message:
@@ -224,8 +258,9 @@ class Exchanges:
         message.remote = self.link.remote
         size = message_bytes(message)
         if size > self.link.max_message_bytes:
+            holder = "the server takes" if self.link.is_reliable else "one datagram holds"
             raise LocalProtocolError(
-                f"the request has {size} bytes and one datagram holds "
+                f"the request has {size} bytes and {holder} "
                 f"{self.link.max_message_bytes}: split its targets over several requests"
             )
         return message
@@ -258,6 +293,12 @@ class _Answer:
         if delay_s > 0 and not self._settled.done():
             await asyncio.wait((self._settled,), timeout=delay_s)
         return self._settled.done()
+
+
+def _transmit_wait_s(parameters: SessionParameters) -> float:
+    """How long a Confirmable request would have been repeated (RFC 7252 section 4.8.2)."""
+    doublings: int = 2 ** (parameters.max_retransmit + 1) - 1
+    return parameters.ack_timeout_s * doublings * parameters.ack_random_factor
 
 
 def _tuning(parameters: SessionParameters) -> aiocoap.TransportTuning:

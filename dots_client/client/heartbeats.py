@@ -83,8 +83,11 @@ class Heartbeats:
             self._rescheduled.clear()
             now = self._loop.time()
             if self._liveness.is_lost(now=now):
+                unanswered = self._liveness.unanswered
                 return SessionClosed(
-                    f"{self._liveness.unanswered} heartbeats in a row had no answer"
+                    "a heartbeat had no answer in time"
+                    if unanswered == 1
+                    else f"{unanswered} heartbeats in a row had no answer"
                 )
             if self._liveness.is_due(now=now):
                 self.send(lambda _outcome: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 import aiocoap
@@ -13,6 +14,7 @@ from aiocoap import Code
 from dots_client.client.answers import raise_for, status_of
 from dots_client.client.exchange import Exchanges, Request
 from dots_client.client.settings import ClientSettings
+from dots_client.codec import Content
 from dots_client.errors import DotsError, SessionClosed
 from dots_client.model import MitigationReport
 from dots_client.rng import Rng
@@ -43,7 +45,12 @@ class Observation(AsyncIterator[MitigationReport]):
         self._mid = mid
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._poll_request = Request(code=Code.GET, path=path)
+        # What further blocks of a notification are asked with.
+        self._whole = Request(code=Code.GET, path=path)
+        # The targets are known: without them the answer is small (RFC 9132 section 4.4.2).
+        self._poll_request = Request(
+            code=Code.GET, path=path, queries=(f"c={Content.STATUS.value}",)
+        )
         # One token for all: leaving needs it, and a repeated registration replaces the one before.
         token = exchanges.link.endpoint.tokens.next_token()
         self._registration = Request(code=Code.GET, path=path, token=token, observe=REGISTER)
@@ -52,9 +59,11 @@ class Observation(AsyncIterator[MitigationReport]):
             now=self._loop.time(), rng=rng, settings=settings.retransmission
         )
         self._order = NotificationOrder()
+        self._slot: float | None = None
+        "when the repeated registration may go out"
         self._is_registered = False
         self._has_been_notified = False
-        self._waiting: deque[Outcome] = deque(maxlen=MAX_WAITING_REPORTS)
+        self._waiting: deque[tuple[Request, Outcome]] = deque(maxlen=MAX_WAITING_REPORTS)
         self._arrived = asyncio.Event()
         self._news_at = self._loop.time()
         self._end: DotsError | None = None
@@ -77,14 +86,14 @@ class Observation(AsyncIterator[MitigationReport]):
             if self._end is not None:
                 raise self._end
             if self._waiting:
-                return await self._report(self._waiting.popleft())
+                return await self._report(*self._waiting.popleft())
             await self._wait()
 
-    async def _report(self, outcome: Outcome) -> MitigationReport:
+    async def _report(self, request: Request, outcome: Outcome) -> MitigationReport:
         try:
             if isinstance(outcome, DotsError):
                 raise outcome
-            response = await self._exchanges.complete(self._poll_request, outcome)
+            response = await self._exchanges.complete(request, outcome)
             raise_for(response)
             return status_of(response, self._mid)
         except DotsError as error:
@@ -99,12 +108,16 @@ class Observation(AsyncIterator[MitigationReport]):
         except TimeoutError:
             if self._is_registered:
                 self._poll()
+            elif self._slot is not None:
+                self._register(has_slot=True)
             else:
-                self._register()
+                self._slot = self._exchanges.slot_for_repeat()
 
     def _due_at(self) -> float | None:
         if not self._is_registered:
-            return self._registering.next_timer()
+            if self._exchanges.link.is_reliable:
+                return None
+            return self._slot or self._registering.next_timer()
         patience_s = (
             self._settings.poll_interval_s
             if self._has_been_notified
@@ -112,15 +125,20 @@ class Observation(AsyncIterator[MitigationReport]):
         )
         return self._news_at + patience_s
 
-    def _register(self) -> None:
+    def _register(self, *, has_slot: bool = False) -> None:
+        self._slot = None
         self._stop_listening()
-        self._stop_listening = self._exchanges.transmit(self._registration, self._receive)
+        self._stop_listening = self._exchanges.transmit(
+            self._registration, self._receive, has_slot=has_slot
+        )
         self._registering.sent(now=self._loop.time(), rtt_s=self._exchanges.rtt.rtt_s)
 
     def _poll(self) -> None:
         self._news_at = self._loop.time()
         self._stop_poll()
-        self._stop_poll = self._exchanges.transmit(self._poll_request, self._queue)
+        self._stop_poll = self._exchanges.transmit(
+            self._poll_request, partial(self._queue, self._poll_request)
+        )
 
     def _receive(self, outcome: Outcome) -> None:
         now = self._loop.time()
@@ -130,15 +148,15 @@ class Observation(AsyncIterator[MitigationReport]):
             # Some servers leave the option out of the first answer, and notify all the same.
             self._has_been_notified |= self._is_registered or outcome.opt.observe is not None
         self._is_registered = True
-        self._queue(outcome)
+        self._queue(self._whole, outcome)
 
-    def _queue(self, outcome: Outcome) -> None:
+    def _queue(self, request: Request, outcome: Outcome) -> None:
         self._news_at = self._loop.time()
         if isinstance(outcome, SessionClosed) and any(
-            isinstance(waiting, SessionClosed) for waiting in self._waiting
+            isinstance(waiting, SessionClosed) for _, waiting in self._waiting
         ):
             return
-        self._waiting.append(outcome)
+        self._waiting.append((request, outcome))
         self._arrived.set()
 
 

@@ -23,7 +23,11 @@ class Server:
     "where to connect; default: `name`"
     port: int = DEFAULT_PORT
     transports: tuple[str, ...] = ("dtls",)
-    "in order of preference"
+    "which ones may be used; UDP (`dtls`) is tried before TCP (`tls`)"
+    addresses: tuple[str, ...] = ()
+    "to be used without asking DNS for `host`"
+    requires_alpn: bool = True
+    "False: over TLS, live with a server that does not choose CoAP by ALPN"
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -35,7 +39,19 @@ class ClientSettings:
     """How a client behaves where RFC 9132 leaves a choice."""
 
     handshake_timeout_s: float = 10.0
-    "0.1-300 seconds; lost flights are repeated after 1, 2, 4… seconds"
+    "0.1-300 seconds for all attempts together; lost flights are repeated after 1, 2, 4… seconds"
+    attack_handshake_timeout_s: float = 30.0
+    "0.1-300 seconds; the same while an attack is active, if it is longer"
+    attempt_delay_s: float = 0.25
+    "0.01-10 seconds between UDP and TCP, IPv6 and IPv4"
+    attack_attempt_delay_s: float = 0.1
+    "0.01-10 seconds; the same while an attack is active"
+    handshake_repeat_s: float = 3.0
+    "0.1-60 seconds until a DTLS handshake is overtaken by another from a new port"
+    max_handshakes: int = 10
+    "1-32 at once"
+    udp_probe_s: float = 86400.0
+    "300-604800 seconds between looks for UDP from a session over TCP"
     path_mtu: int = DEFAULT_PATH_MTU
     "576-9000 bytes of an IP packet; a request has to fit into one"
     retransmission: RetransmissionSettings = field(default_factory=RetransmissionSettings)
@@ -55,6 +71,12 @@ class ClientSettings:
 
     def __post_init__(self) -> None:
         _check("handshake_timeout_s", self.handshake_timeout_s, 0.1, 300)
+        _check("attack_handshake_timeout_s", self.attack_handshake_timeout_s, 0.1, 300)
+        _check("attempt_delay_s", self.attempt_delay_s, 0.01, 10)
+        _check("attack_attempt_delay_s", self.attack_attempt_delay_s, 0.01, 10)
+        _check("handshake_repeat_s", self.handshake_repeat_s, 0.1, 60)
+        _check("max_handshakes", self.max_handshakes, 1, 32)
+        _check("udp_probe_s", self.udp_probe_s, 300, 604800)
         _check("path_mtu", self.path_mtu, 576, 9000)
         if self.heartbeat_interval_s:
             _check("heartbeat_interval_s", self.heartbeat_interval_s, 0.05, 3600)

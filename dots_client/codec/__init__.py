@@ -30,6 +30,7 @@ from dots_client.codec.paths import (
     parse_content,
     parse_path,
 )
+from dots_client.codec.split import request_bytes, request_overhead_bytes, split
 
 __all__ = [
     "HEARTBEAT_PATH",
@@ -56,5 +57,8 @@ __all__ = [
     "mitigate_path",
     "parse_content",
     "parse_path",
+    "request_bytes",
+    "request_overhead_bytes",
+    "split",
     "to_json",
 ]

@@ -118,6 +118,8 @@ class _Reader:
                 if comprehension(key) is Comprehension.REQUIRED:
                     unknown.append(key)
             elif within in attribute.within and self._sender in attribute.sender:
+                if attribute.name in tree:
+                    raise DecodeError(join(path, attribute.name), "is there twice")
                 tree[attribute.name] = self._read(attribute, value, join(path, attribute.name))
             elif self._strict:
                 raise DecodeError(join(path, attribute.name), "does not belong here")

@@ -14,7 +14,7 @@ from typing import Any, Final
 import cbor2
 
 from dots_client.codec.cbor import DECIMAL_TAG, TOLERATED_EXPONENTS, decimal_fraction, join, parse
-from dots_client.codec.keys import BY_KEY, BY_NAME, Attribute, Kind
+from dots_client.codec.keys import BY_KEY, BY_READ_NAME, Attribute, Kind
 from dots_client.errors import DecodeError, EncodeError
 
 _MAX_DIGITS: Final = 20
@@ -70,9 +70,13 @@ def _show_plain(value: Any) -> Any:
         case bytes():
             return value.hex()
         case cbor2.CBORTag(tag=tag, value=[exponent, mantissa]) if (
-            tag == DECIMAL_TAG and exponent in TOLERATED_EXPONENTS and type(mantissa) is int
+            tag == DECIMAL_TAG
+            # A simple value equals the int of its number, and is none.
+            and type(exponent) is int
+            and exponent in TOLERATED_EXPONENTS
+            and type(mantissa) is int
         ):
-            return f"{Decimal(mantissa).scaleb(int(exponent)):f}"
+            return f"{Decimal(mantissa).scaleb(exponent):f}"
     # JSON has no word for the rest: undefined, tags, infinities.
     return str(value)
 
@@ -83,7 +87,7 @@ def _read_map(value: Any, path: str) -> dict[int, Any]:
     read: dict[int, Any] = {}
     for name, member in value.items():
         at = join(path, str(name))
-        attribute = BY_NAME.get(name)
+        attribute = BY_READ_NAME.get(name)
         if attribute is None:
             raise EncodeError(at, "is not an attribute of RFC 9132")
         read[attribute.key] = _read(attribute, member, at)

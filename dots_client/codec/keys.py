@@ -184,7 +184,7 @@ TABLE: Final[tuple[Attribute, ...]] = (
     ),
     _row(21, "conflict-scope", Kind.MAP, ("conflict-information",), Sender.SERVER),
     _row(22, "acl-list", Kind.MAPS, ("conflict-scope",), Sender.SERVER),
-    _row(23, "acl-name", Kind.TEXT, ("acl-list", CONTROL_ACL_LIST), Sender.SERVER),
+    _row(23, "acl-name", Kind.TEXT, ("acl-list", CONTROL_ACL_LIST), BOTH),
     _row(24, "acl-type", Kind.TEXT, ("acl-list",), Sender.SERVER),
     _row(25, "bytes-dropped", Kind.UINT, _SCOPE, Sender.SERVER, is_string=True),
     _row(26, "bps-dropped", Kind.UINT, _SCOPE, Sender.SERVER, is_string=True),
@@ -214,17 +214,29 @@ TABLE: Final[tuple[Attribute, ...]] = (
     _row(49, HEARTBEAT, Kind.MAP, (MESSAGE,), BOTH),
     _row(50, "probing-rate", Kind.MAP, _SETS, BOTH),
     _row(51, "peer-hb-status", Kind.BOOLEAN, (HEARTBEAT,), BOTH),
-    # RFC 9133, known so that a status that lists filters can be read.
+    # RFC 9133.
     _row(
         52,
-        "ietf-dots-signal-control:activation-type",
+        "activation-type",
         Kind.UINT,
         (CONTROL_ACL_LIST,),
-        Sender.SERVER,
+        BOTH,
         labels=ACTIVATION_TYPE_LABELS,
     ),
-    _row(53, CONTROL_ACL_LIST, Kind.MAPS, _SCOPE, Sender.SERVER),
+    _row(53, CONTROL_ACL_LIST, Kind.MAPS, _SCOPE, BOTH),
 )
 
-BY_KEY: Final = {attribute.key: attribute for attribute in TABLE}
+DRAFT_ACL_NAME_KEY: Final = 54
+"""What drafts of RFC 9133 planned for acl-name: read, never sent."""
+
+# Names inside the list that drafts of RFC 9133 wrote with their module.
+_DRAFT_NAMES: Final = {
+    "ietf-dots-signal-control:acl-name": "acl-name",
+    "ietf-dots-signal-control:activation-type": "activation-type",
+}
+
 BY_NAME: Final = {attribute.name: attribute for attribute in TABLE}
+BY_READ_NAME: Final = BY_NAME | {written: BY_NAME[name] for written, name in _DRAFT_NAMES.items()}
+BY_KEY: Final = {attribute.key: attribute for attribute in TABLE} | {
+    DRAFT_ACL_NAME_KEY: BY_NAME["acl-name"]
+}

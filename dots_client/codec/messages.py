@@ -33,10 +33,17 @@ from dots_client.model import Heartbeat, MitigationReport, RedirectedSignal, Sco
 SCOPE_PATH: Final = "mitigation-scope.scope"
 MIN_HEARTBEAT_INTERVAL_S: Final = 15
 """RFC 9132 section 4.5.2; 0 turns heartbeats off."""
+DEFAULT_HEARTBEAT_INTERVAL_S: Final = 30
+DEFAULT_PROBING_RATE: Final = 5
+HEARTBEAT_MESSAGE_BYTES: Final = 43
+"""A heartbeat as a CoAP message over UDP, with a token of eight bytes."""
 
 
 def encode_request(scope: Scope) -> bytes:
-    """The body of a mitigation request, refresh or efficacy update."""
+    """The body of a mitigation request, refresh or efficacy update (RFC 9132 sections 4.4.1, 4.4.3).
+
+    EncodeError names the attribute that breaks a rule.
+    """
     tree = scope_tree(scope)
     body = pack({MITIGATION_SCOPE: {"scope": [tree]}}, sender=Sender.CLIENT)
     for path, reason in violations(tree, f"{SCOPE_PATH}[0]"):
@@ -45,7 +52,7 @@ def encode_request(scope: Scope) -> bytes:
 
 
 def decode_request(data: bytes) -> Scope:
-    """What a server accepts as a mitigation request or refresh."""
+    """What a server accepts as a mitigation request or refresh (RFC 9132 section 4.4.1.3)."""
     tree = _request_tree(data, lifetime_is_mandatory=True)
     if "attack-status" in tree:
         raise DecodeError(
@@ -89,18 +96,34 @@ def decode_mitigations(data: bytes) -> tuple[MitigationReport, ...]:
 
 
 def encode_config(config: SignalConfig) -> bytes:
-    """The body of a client's PUT of the session configuration."""
+    """The body of a client's PUT of the session configuration (RFC 9132 section 4.5.2).
+
+    EncodeError without any parameter, for a heartbeat-interval of 1-14 seconds, and for a probing-rate
+    that lets no heartbeat through.
+    """
     tree = config_tree(config)
     body = pack({SIGNAL_CONFIG: tree}, sender=Sender.CLIENT)
     _require_parameters(tree, EncodeError)
     for name, parameters in tree.items():
-        interval = parameters.get("heartbeat-interval", {"current-value": 0})["current-value"]
+        interval = _current(parameters, "heartbeat-interval", DEFAULT_HEARTBEAT_INTERVAL_S)
         if 0 < interval < MIN_HEARTBEAT_INTERVAL_S:
             raise EncodeError(
                 f"signal-config.{name}.heartbeat-interval",
                 f"must be 0 or at least {MIN_HEARTBEAT_INTERVAL_S} seconds",
             )
+        rate = _current(parameters, "probing-rate", DEFAULT_PROBING_RATE)
+        if interval and interval * rate < HEARTBEAT_MESSAGE_BYTES:
+            raise EncodeError(
+                f"signal-config.{name}.probing-rate",
+                f"does not let one heartbeat of {HEARTBEAT_MESSAGE_BYTES} bytes go out every "
+                f"{interval} seconds",
+            )
     return body
+
+
+def _current(parameters: Tree, name: str, default: int) -> int:
+    value: int = parameters.get(name, {"current-value": default})["current-value"]
+    return value
 
 
 def encode_config_report(config: SignalConfig) -> bytes:
@@ -132,6 +155,7 @@ def _require_parameters(tree: Tree, error: type[EncodeError] | type[DecodeError]
 
 
 def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+    """The body of a heartbeat, of either side: seven bytes (RFC 9132 section 4.7)."""
     return pack({HEARTBEAT: {"peer-hb-status": heartbeat.peer_hb_status}}, sender=Sender.CLIENT)
 
 
@@ -142,6 +166,7 @@ def decode_heartbeat(data: bytes) -> Heartbeat:
 
 
 def encode_redirect(redirect: RedirectedSignal) -> bytes:
+    """The body of a 5.03 that sends a client elsewhere (RFC 9132 section 4.6)."""
     tree: Tree = {"alt-server": redirect.alt_server}
     if redirect.alt_server_record:
         tree["alt-server-record"] = list(redirect.alt_server_record)

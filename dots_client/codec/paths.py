@@ -57,6 +57,10 @@ class Content(Enum):
 
 
 def mitigate_path(cuid: str, mid: int | None = None) -> tuple[str, ...]:
+    """Uri-Path of one mitigation, or of all of a client.
+
+    EncodeError for a cuid that is empty or over 250 bytes long, or a mid outside 0-4294967295.
+    """
     if not cuid:
         raise EncodeError("cuid", "must not be empty")
     segment = f"cuid={cuid}"
@@ -68,6 +72,7 @@ def mitigate_path(cuid: str, mid: int | None = None) -> tuple[str, ...]:
 
 
 def config_path(sid: int | None = None) -> tuple[str, ...]:
+    """Uri-Path of the session configuration; EncodeError for a sid outside 0-4294967295."""
     if sid is None:
         return (*PREFIX, CONFIG)
     return (*PREFIX, CONFIG, f"sid={_checked('sid', sid)}")

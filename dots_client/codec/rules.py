@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from dots_client.codec.cbor import Tree, join
+from dots_client.codec.keys import CONTROL_ACL_LIST
 
 FORBIDDEN_NETWORKS: Final[tuple[tuple[str, IPv4Network | IPv6Network], ...]] = (
     ("loopback", IPv4Network("127.0.0.0/8")),
@@ -51,6 +52,7 @@ def violations(
             if reason := check(text):
                 yield f"{join(path, name)}[{index}]", reason
     yield from _port_violations(scope.get("target-port-range", ()), join(path, "target-port-range"))
+    yield from _filter_violations(scope, join(path, CONTROL_ACL_LIST))
     for name in (*TARGET_NAMES, "target-protocol"):
         yield from _repetitions(scope.get(name, ()), join(path, name))
     if scope.get("lifetime") == 0:
@@ -104,6 +106,16 @@ def _port_violations(ranges: Sequence[Tree], path: str) -> Iterator[Violation]:
             yield join(at, "upper-port"), "is below lower-port"
     # The YANG list has lower-port as its key.
     yield from _repetitions([ports.get("lower-port") for ports in ranges], path)
+
+
+def _filter_violations(scope: Tree, path: str) -> Iterator[Violation]:
+    filters: Sequence[Tree] = scope.get(CONTROL_ACL_LIST, ())
+    if filters and "attack-status" in scope:
+        yield path, "does not belong in an efficacy update"  # RFC 9133 section 3.2.1
+    for index, entry in enumerate(filters):
+        if "acl-name" not in entry:
+            yield join(f"{path}[{index}]", "acl-name"), "is missing"
+    yield from _repetitions([entry.get("acl-name") for entry in filters], path)
 
 
 def _repetitions(values: Sequence[Hashable], path: str) -> Iterator[Violation]:

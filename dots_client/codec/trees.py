@@ -8,13 +8,16 @@ from enum import IntEnum
 from typing import Any, Final, TypeVar
 
 from dots_client.codec.cbor import Tree
+from dots_client.codec.keys import CONTROL_ACL_LIST
 from dots_client.model import (
     AclEntry,
+    ActivationType,
     AttackStatus,
     ConfigurationSet,
     ConflictCause,
     ConflictInformation,
     ConflictStatus,
+    FilterControl,
     MitigationReport,
     MitigationStatus,
     Parameter,
@@ -56,6 +59,8 @@ def scope_tree(scope: Scope) -> Tree:
         tree["trigger-mitigation"] = scope.trigger_mitigation
     if scope.attack_status is not None:
         tree["attack-status"] = scope.attack_status
+    if scope.acl_list:
+        tree[CONTROL_ACL_LIST] = _filter_trees(scope.acl_list)
     return tree
 
 
@@ -65,6 +70,7 @@ def scope_of(tree: Tree) -> Scope:
         lifetime=tree["lifetime"],
         trigger_mitigation=tree.get("trigger-mitigation", True),
         attack_status=_known(AttackStatus, tree.get("attack-status")),
+        acl_list=_filters_of(tree),
     )
 
 
@@ -80,6 +86,8 @@ def report_tree(report: MitigationReport) -> Tree:
         tree["status"] = report.status
     if report.conflict is not None:
         tree["conflict-information"] = conflict_tree(report.conflict)
+    if report.acl_list:
+        tree[CONTROL_ACL_LIST] = _filter_trees(report.acl_list)
     return tree
 
 
@@ -89,6 +97,7 @@ def report_of(tree: Tree) -> MitigationReport:
         status=_known(MitigationStatus, tree.get("status")),
         conflict=None if conflict is None else conflict_of(conflict),
         targets=targets_of(tree),
+        acl_list=_filters_of(tree),
         **{_field(name): tree.get(name) for name in _PLAIN_REPORT_NAMES},
     )
 
@@ -120,6 +129,26 @@ def targets_of(tree: Tree) -> Targets | None:
         **{_field(name): tuple(tree.get(name, ())) for name in _PLAIN_TARGET_NAMES},
     )
     return targets if targets != Targets() else None
+
+
+def _filter_trees(filters: tuple[FilterControl, ...]) -> list[Tree]:
+    return [
+        {"acl-name": control.acl_name}
+        if control.activation_type is None
+        else {"acl-name": control.acl_name, "activation-type": control.activation_type}
+        for control in filters
+    ]
+
+
+def _filters_of(tree: Tree) -> tuple[FilterControl, ...]:
+    return tuple(
+        FilterControl(
+            acl_name=entry["acl-name"],
+            activation_type=_known(ActivationType, entry.get("activation-type")),
+        )
+        for entry in tree.get(CONTROL_ACL_LIST, ())
+        if "acl-name" in entry
+    )
 
 
 def conflict_tree(conflict: ConflictInformation) -> Tree:

@@ -11,22 +11,34 @@ from dots_client.session.configuration import (
 from dots_client.session.liveness import Liveness, LivenessParameters
 from dots_client.session.mids import MidAllocator
 from dots_client.session.observation import NotificationOrder
+from dots_client.session.pacing import Pacer
+from dots_client.session.race import Candidate, Outcome, Race, RaceSettings, UdpProbe, candidates
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
+from dots_client.session.redirection import Alternate, Redirections
 from dots_client.session.retransmission import Retransmission, RetransmissionSettings
 from dots_client.session.rtt import RttEstimator
 
 __all__ = [
+    "Alternate",
+    "Candidate",
     "Liveness",
     "LivenessParameters",
     "MidAllocator",
     "NotificationOrder",
+    "Outcome",
+    "Pacer",
+    "Race",
+    "RaceSettings",
     "Reconnect",
     "ReconnectSettings",
+    "Redirections",
     "Retransmission",
     "RetransmissionSettings",
     "RttEstimator",
     "SessionConfiguration",
     "SessionParameters",
+    "UdpProbe",
+    "candidates",
     "in_force",
     "within_limits",
 ]

@@ -51,6 +51,7 @@ class SessionConfiguration:
         self._last_sid: int | None = None
 
     def parameters(self, *, is_mitigating: bool) -> SessionParameters:
+        """The set in force: one for peace, one for mitigations (RFC 9132 section 4.5)."""
         return self.mitigating if is_mitigating else self.idle
 
     def received(self, config: SignalConfig, *, now: float, max_age_s: int | None) -> None:

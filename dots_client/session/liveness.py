@@ -44,6 +44,7 @@ class Liveness:
 
     @property
     def is_mitigating(self) -> bool:
+        """What `set_mitigating` was told last."""
         return self._is_mitigating
 
     def set_mitigating(self, *, is_mitigating: bool, now: float) -> None:
@@ -63,6 +64,7 @@ class Liveness:
         return self._due_at if self._parameters.heartbeat_interval_s > 0 else None
 
     def is_due(self, *, now: float) -> bool:
+        """Whether it is time to send a heartbeat, or to judge the session first."""
         due_at = self.next_timer()
         return due_at is not None and now >= due_at
 
@@ -98,5 +100,6 @@ class Liveness:
         self._heard_at = now
 
     def peer_heartbeat_received(self, *, now: float) -> None:
+        """The peer sent one of its own."""
         self._peer_heartbeat_at = now
         self.heard(now=now)

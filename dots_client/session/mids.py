@@ -20,6 +20,7 @@ class MidAllocator:
         self.next_mid = next_mid
 
     def allocate(self) -> int:
+        """The next mid, 0-4294967295. Raises LocalProtocolError after the last."""
         if self.next_mid > UINT32:
             raise LocalProtocolError("all mids are used up: roll over while no attack is active")
         mid = self.next_mid
@@ -32,10 +33,18 @@ class MidAllocator:
 
     @property
     def should_roll_over(self) -> bool:
+        """Whether 3/4 of the mids are used: `roll_over` in the next quiet moment."""
         return self.next_mid > ROLL_OVER_AT
 
-    def roll_over(self, *, is_under_attack: bool) -> None:
-        """Start again at 0; preconfigured requests are then to be made anew with the new mids."""
+    def roll_over(
+        self, *, is_under_attack: bool, preconfigured: Iterable[int] = ()
+    ) -> dict[int, int]:
+        """Start again at 0. What comes back are the new mids of the `preconfigured` requests.
+
+        They have to be withdrawn under their old mids first: the server refuses a lower mid that
+        overlaps a higher one. Raises LocalProtocolError while an attack is active.
+        """
         if is_under_attack:
             raise LocalProtocolError("mids must not roll over while an attack is active")
         self.next_mid = 0
+        return {mid: self.allocate() for mid in sorted(preconfigured)}

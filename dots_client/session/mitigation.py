@@ -52,6 +52,7 @@ class Trigger(Enum):
     SERVER_DELETED = "2.02"
     HIGHER_MID_ACCEPTED = "an overlapping request with a higher mid was accepted"
     LIFETIME_OVER = "the lifetime ran out without a refresh"
+    SESSION_LOST = "the server hears nothing from the client any more"
 
 
 TRIGGER_OF_STATUS: Final[Mapping[MitigationStatus, Trigger]] = {
@@ -98,7 +99,7 @@ _STILL_RUNNING: Final = (
     Trigger.STATUS_SIGNAL_LOSS,
 )
 
-TRANSITIONS: Final[Mapping[tuple[State, Trigger], State]] = {
+_WITH_SESSION: Final[Mapping[tuple[State, Trigger], State]] = {
     (State.DRAFT, Trigger.CLIENT_CONFIRMED): State.REQUESTED,
     (State.REQUESTED, Trigger.SERVER_ACCEPTED): State.ACCEPTED,
     (State.REQUESTED, Trigger.SERVER_REJECTED): State.REJECTED,
@@ -142,6 +143,16 @@ TRANSITIONS: Final[Mapping[tuple[State, Trigger], State]] = {
     (State.TERMINATING, Trigger.STATUS_TERMINATED): State.TERMINATED,
     (State.TERMINATING, Trigger.SERVER_FORGOT): State.TERMINATED,
     (State.TERMINATING, Trigger.LIFETIME_OVER): State.TERMINATED,
+}
+
+# What is armed starts without the client, and what overlaps it the server withdraws: its status says so
+# when there is a session again (RFC 9132 section 4.4.1.3).
+_UNTOUCHED_BY_LOSS: Final = frozenset(state for state, _ in _WITH_SESSION) - {State.ARMED}
+
+TRANSITIONS: Final[Mapping[tuple[State, Trigger], State]] = {
+    **_WITH_SESSION,
+    (State.ARMED, Trigger.SESSION_LOST): State.STARTING,
+    **{(state, Trigger.SESSION_LOST): state for state in _UNTOUCHED_BY_LOSS},
 }
 
 TERMINAL: Final = frozenset(State) - {state for state, _ in TRANSITIONS}

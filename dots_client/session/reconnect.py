@@ -36,6 +36,7 @@ class Reconnect:
 
     @property
     def attempts(self) -> int:
+        """Since the last session."""
         return self._attempts
 
     def next_attempt_at(self, *, now: float, is_under_attack: bool) -> float:

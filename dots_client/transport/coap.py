@@ -137,7 +137,7 @@ class _Rendering:
         return rendering
 
 
-class CoapEndpoint:
+class Endpoint:
     """One aiocoap context over one of our transports."""
 
     def __init__(self, site: Site | None) -> None:
@@ -145,12 +145,7 @@ class CoapEndpoint:
             loop=asyncio.get_running_loop(), serversite=site, loggername="dots_client.coap"
         )
         self.tokens = DotsTokenManager(self.context)
-        self.messages = DotsMessageManager(self.tokens)
-        self.tokens.token_interface = self.messages
         self.context.request_interfaces.append(self.tokens)
-
-    def bind(self, message_interface: interfaces.MessageInterface) -> None:
-        self.messages.message_interface = message_interface
 
     def request(self, message: aiocoap.Message, on_event: OnEvent) -> Callable[[], None]:
         """Send now, and report each answer or the failure. What is returned ends the interest."""
@@ -166,6 +161,25 @@ class CoapEndpoint:
 
     async def shutdown(self) -> None:
         await self.context.shutdown()
+
+
+class CoapEndpoint(Endpoint):
+    """Over datagrams: with Message IDs, acknowledgements and repeats (RFC 7252)."""
+
+    def __init__(self, site: Site | None) -> None:
+        super().__init__(site)
+        self.messages = DotsMessageManager(self.tokens)
+        self.tokens.token_interface = self.messages
+
+    def bind(self, message_interface: interfaces.MessageInterface) -> None:
+        self.messages.message_interface = message_interface
+
+
+class StreamEndpoint(Endpoint):
+    """Over streams, which need nothing of that (RFC 8323)."""
+
+    def bind(self, token_interface: interfaces.TokenInterface) -> None:
+        self.tokens.token_interface = token_interface
 
 
 def message_bytes(message: aiocoap.Message) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import os
 import socket
 from typing import Any, Final, cast
 
@@ -14,15 +12,12 @@ from aiocoap import interfaces
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable, SessionClosed, TransportError
 from dots_client.identity import Credentials
-from dots_client.transport.association import (
-    Association,
-    SocketAddress,
-    datagram_mtu,
-    hostinfo,
-)
+from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.engine import DtlsEngine
+from dots_client.transport.network import addresses_of, out_of_time, unreachable
 from dots_client.transport.policy import client_context
+from dots_client.transport.remote import Remote, SocketAddress, hostinfo
 from dots_client.transport.wire import WireTap
 
 log = logging.getLogger("dots_client.transport")
@@ -35,6 +30,7 @@ class DtlsLink(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: 
     """A session of one client with one server."""
 
     transport_name: Final = "dtls"
+    is_reliable: Final = False
 
     def __init__(self, site: Site | None) -> None:
         loop = asyncio.get_running_loop()
@@ -136,24 +132,24 @@ class DtlsLink(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: 
             # ICMP is not authenticated: it may not end what authenticated itself.
             log.info("%s: the network says %s", self.peer, exc)
             return
-        self.established.set_exception(PeerUnreachable(_unreachable(self.remote.address, exc)))
+        self.established.set_exception(PeerUnreachable(unreachable(self.remote.address, exc)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
 
     # The owner of the association
 
-    def association_established(self, association: Association) -> None:
+    def session_established(self, remote: Remote) -> None:
         if not self.established.done():
             self.established.set_result(None)
 
-    def association_closed(self, association: Association) -> None:
+    def session_closed(self, remote: Remote) -> None:
         if not self.established.done():
-            self.established.set_exception(HandshakeFailed(association.reason))
+            self.established.set_exception(HandshakeFailed(remote.reason))
             return
         if not self.closed.done():
-            self.closed.set_result(association.reason)
-        self.endpoint.messages.dispatch_error(SessionClosed(association.reason), association)
+            self.closed.set_result(remote.reason)
+        self.endpoint.messages.dispatch_error(SessionClosed(remote.reason), remote)
 
     # aiocoap's message interface
 
@@ -188,19 +184,19 @@ async def open_dtls(
     link: DtlsLink | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            unreachable = PeerUnreachable(f"{host} has no address")
-            for address in await _addresses(host, port):
+            failure = PeerUnreachable(f"{host} has no address")
+            for address in await addresses_of(host, port):
                 link = DtlsLink(site)
                 mtu = datagram_mtu(path_mtu, address[0])
                 engine = DtlsEngine.client(context, peer_name=name, mtu=mtu)
                 try:
                     await link.open(address, engine=engine, on_wire=on_wire)
                 except PeerUnreachable as error:
-                    unreachable = error
+                    failure = error
                     await link.close()
                 else:
                     return link
-            raise unreachable
+            raise failure
     except BaseException as error:
         if link is not None:
             await link.close()
@@ -210,18 +206,9 @@ async def open_dtls(
 
 
 def _out_of_time(peer: str, link: DtlsLink | None, timeout_s: float) -> TransportError:
-    if link is not None and link.has_heard_anything:
-        return HandshakeFailed(f"the handshake with {peer} did not finish within {timeout_s:g} s")
-    return PeerUnreachable(f"nothing answered at {peer} within {timeout_s:g} s")
-
-
-async def _addresses(host: str, port: int) -> list[SocketAddress]:
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except (socket.gaierror, UnicodeError) as error:
-        raise PeerUnreachable(f"{host} has no address: {error}") from error
-    return [cast(SocketAddress, sockaddr[:2]) for *_, sockaddr in found]
+    return out_of_time(
+        peer, timeout_s, has_heard_anything=link is not None and link.has_heard_anything
+    )
 
 
 def _connected_socket(address: SocketAddress) -> socket.socket:
@@ -234,13 +221,5 @@ def _connected_socket(address: SocketAddress) -> socket.socket:
         sock.connect(address)
     except OSError as error:
         sock.close()
-        raise PeerUnreachable(_unreachable(address, error)) from error
+        raise PeerUnreachable(unreachable(address, error)) from error
     return sock
-
-
-def _unreachable(address: SocketAddress, error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.ECONNREFUSED:
-        return f"nothing listens at {hostinfo(address)}"
-    reason = os.strerror(number) if number else str(error)
-    return f"{hostinfo(address)} cannot be reached: {reason}"

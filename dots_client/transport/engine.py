@@ -50,7 +50,7 @@ class DtlsEngine:
         connection = SSL.Connection(context)
         connection.set_connect_state()
         if not is_ip_address(peer_name):
-            connection.set_tlsext_host_name(_sni(peer_name))
+            connection.set_tlsext_host_name(sni(peer_name))
         return cls(connection, Verification(peer="server", expected_name=peer_name), mtu=mtu)
 
     def start(self) -> None:
@@ -143,7 +143,7 @@ class DtlsEngine:
             self.reason = reason
 
 
-def _sni(name: str) -> bytes:
+def sni(name: str) -> bytes:
     try:
         return name.encode("idna")
     except UnicodeError as error:

@@ -1,4 +1,4 @@
-"""What we accept and offer in a DTLS handshake, and the words for what went wrong in one."""
+"""What we accept and offer in a (D)TLS handshake, and the words for what went wrong in one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
 
 DTLS_1_2: Final = 0xFEFD
+ALPN: Final = b"coap"
+"""RFC 8323 section 8.2."""
 MODE_NO_AUTO_CHAIN: Final = 0x8
 """SSL_MODE_NO_AUTO_CHAIN, which pyOpenSSL has no name for: send no trust anchor in our chain."""
 
@@ -40,6 +42,10 @@ CIPHER_SUITES: Final = b":".join(
     )
 )
 
+TLS_1_3_CIPHER_SUITES: Final = (
+    b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+)
+
 _UNTRUSTED: Final = "is signed by an authority that is not trusted here"
 _CHAIN_PROBLEMS: Final[Mapping[int, str]] = {
     SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_ISSUER_CERT: _UNTRUSTED,
@@ -49,6 +55,10 @@ _CHAIN_PROBLEMS: Final[Mapping[int, str]] = {
     SSL.X509VerificationCodes.ERR_DEPTH_ZERO_SELF_SIGNED_CERT: _UNTRUSTED,
     SSL.X509VerificationCodes.ERR_CERT_SIGNATURE_FAILURE: _UNTRUSTED,
     SSL.X509VerificationCodes.ERR_CERT_REVOKED: "was revoked",
+    SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_CRL: "cannot be checked: its authority's "
+    "revocation list is not here",
+    SSL.X509VerificationCodes.ERR_CRL_HAS_EXPIRED: "cannot be checked: its authority's "
+    "revocation list is out of date",
     SSL.X509VerificationCodes.ERR_INVALID_PURPOSE: "was issued for another purpose",
     SSL.X509VerificationCodes.ERR_INVALID_CA: "may not sign other certificates",
 }
@@ -64,13 +74,16 @@ _ALERTS: Final[Mapping[str, str]] = {
     "access denied": "the {peer} knows our certificate and denies access",
     "handshake failure": "the {peer} refused the handshake: it may require another certificate, "
     "or share no cipher suite with us",
-    "protocol version": "the {peer} does not speak DTLS 1.2",
+    "no application protocol": "the {peer} does not serve CoAP there (ALPN)",
+    "protocol version": "the {peer} does not speak {protocol}",
 }
 _LOCAL_REASONS: Final[Mapping[str, str]] = {
     "peer did not return a certificate": "the {peer} sent no certificate",
     "no shared cipher": "the {peer} shares no cipher suite with us",
-    "unsupported protocol": "the {peer} does not speak DTLS 1.2",
-    "wrong version number": "the {peer} does not speak DTLS 1.2",
+    "unsupported protocol": "the {peer} does not speak {protocol}",
+    "wrong version number": "the {peer} does not speak {protocol}",
+    "http request": "the {peer} does not speak {protocol}",
+    "unexpected eof while reading": "the {peer} broke off",
 }
 
 
@@ -85,11 +98,32 @@ class Verification:
     address: bytes = b""
     "what a cookie binds to"
     problem: str | None = None
+    protocol: str = "DTLS 1.2"
+    "the least we speak"
 
 
 def client_context(credentials: Credentials) -> SSL.Context:
-    context = _context(credentials)
+    context = _dtls_context(credentials)
     context.set_verify(SSL.VERIFY_PEER, _verify)
+    return context
+
+
+def tls_client_context(credentials: Credentials) -> SSL.Context:
+    context = _tls_context(credentials)
+    context.set_verify(SSL.VERIFY_PEER, _verify)
+    context.set_alpn_protos([ALPN])
+    return context
+
+
+def tls_server_context(
+    credentials: Credentials, *, require_client_certificate: bool
+) -> SSL.Context:
+    context = _tls_context(credentials)
+    context.set_verify(_server_mode(require_client_certificate), _verify)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_alpn_select_callback(
+        lambda _connection, offered: ALPN if ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+    )
     return context
 
 
@@ -100,11 +134,8 @@ def server_context(
     cookie: Callable[[bytes], bytes],
 ) -> SSL.Context:
     """A context whose cookies are `cookie(address)`."""
-    context = _context(credentials)
-    mode = SSL.VERIFY_PEER
-    if require_client_certificate:
-        mode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-    context.set_verify(mode, _verify)
+    context = _dtls_context(credentials)
+    context.set_verify(_server_mode(require_client_certificate), _verify)
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_cookie_generate_callback(
         lambda connection: cookie(connection.get_app_data().address)
@@ -117,11 +148,30 @@ def server_context(
     return context
 
 
-def _context(credentials: Credentials) -> SSL.Context:
+def _server_mode(require_client_certificate: bool) -> int:  # noqa: FBT001 - named where it comes from
+    mode = SSL.VERIFY_PEER
+    if require_client_certificate:
+        mode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
+    return mode
+
+
+def _dtls_context(credentials: Credentials) -> SSL.Context:
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_min_proto_version(DTLS_1_2)
+    context.set_options(SSL.OP_NO_QUERY_MTU)
+    return _equipped(context, credentials)
+
+
+def _tls_context(credentials: Credentials) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_tls13_ciphersuites(TLS_1_3_CIPHER_SUITES)
+    return _equipped(context, credentials)
+
+
+def _equipped(context: SSL.Context, credentials: Credentials) -> SSL.Context:
     context.set_cipher_list(CIPHER_SUITES)
-    context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
     context.set_mode(MODE_NO_AUTO_CHAIN | SSL.MODE_RELEASE_BUFFERS)
     # A resumed session skips the verify callback, and with it the check of the name.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
@@ -136,11 +186,19 @@ def _context(credentials: Credentials) -> SSL.Context:
         assert store is not None
         for anchor in x509.load_pem_x509_certificates(credentials.trust_anchors):
             store.add_cert(crypto.X509.from_cryptography(anchor))
+        for revocation_list in _revocation_lists(credentials.revocation_lists):
+            store.add_crl(revocation_list)
+            store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
     except (ValueError, TypeError) as error:
         raise HandshakeFailed(f"our own credentials cannot be read: {error}") from error
     except SSL.Error as error:
         raise HandshakeFailed("our private key does not belong to our certificate") from error
     return context
+
+
+def _revocation_lists(pem: bytes) -> list[x509.CertificateRevocationList]:
+    end = b"-----END X509 CRL-----"
+    return [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]
 
 
 def _private_key(pem: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
@@ -232,11 +290,13 @@ def failure_in_words(error: SSL.Error, verification: Verification) -> str:
     for reason in reasons:
         _, is_alert, alert = reason.rpartition("alert ")
         if alert in _ALERTS:
-            return _ALERTS[alert].format(peer=verification.peer)
+            return _ALERTS[alert].format(peer=verification.peer, protocol=verification.protocol)
         if is_alert:
             return f"the {verification.peer} ended the handshake: {alert}"
         if reason in _LOCAL_REASONS:
-            return _LOCAL_REASONS[reason].format(peer=verification.peer)
+            return _LOCAL_REASONS[reason].format(
+                peer=verification.peer, protocol=verification.protocol
+            )
     return f"the handshake failed: {'; '.join(filter(None, reasons)) or error!s}"
 
 

@@ -17,15 +17,11 @@ from OpenSSL import SSL
 
 from dots_client.errors import SessionClosed
 from dots_client.identity import Credentials
-from dots_client.transport.association import (
-    Association,
-    SocketAddress,
-    datagram_mtu,
-    hostinfo,
-)
+from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.engine import DtlsEngine
 from dots_client.transport.policy import Verification, server_context
+from dots_client.transport.remote import Remote, SocketAddress, hostinfo
 from dots_client.transport.wire import WireTap
 
 log = logging.getLogger("dots_client.transport")
@@ -61,15 +57,9 @@ class ServerSettings:
 
 
 class ServerSession(Association):
-    """An association with one client, and `context`, through which the server asks it something."""
+    """An association with one client."""
 
-    context: aiocoap.Context
     client_random: bytes = b""
-
-    async def request(self, message: aiocoap.Message) -> aiocoap.Message:
-        """Ask this client. A Non-confirmable request waits for ever: use `asyncio.timeout`."""
-        message.remote = self
-        return await self.context.request(message, handle_blockwise=False).response
 
 
 class DtlsServer(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
@@ -223,7 +213,6 @@ class DtlsServer(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type
             local_address=self._local_address,
             on_wire=self._on_wire,
         )
-        session.context = self.endpoint.context
         session.client_random = hello[_RANDOM_AT]
         self._pending[address] = session
         self._deadlines[session] = self._loop.call_later(
@@ -232,8 +221,8 @@ class DtlsServer(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type
         # A memory BIO cannot be peeked into: the listener consumed the hello it accepted.
         session.receive_datagram(hello)
 
-    def association_established(self, association: Association) -> None:
-        session = cast(ServerSession, association)
+    def session_established(self, remote: Remote) -> None:
+        session = cast(ServerSession, remote)
         del self._pending[session.address]
         self._deadlines.pop(session).cancel()
         old = self._live.pop(session.address, None)
@@ -245,8 +234,8 @@ class DtlsServer(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type
         if self.on_session is not None:
             self.on_session(session)
 
-    def association_closed(self, association: Association) -> None:
-        session = cast(ServerSession, association)
+    def session_closed(self, remote: Remote) -> None:
+        session = cast(ServerSession, remote)
         deadline = self._deadlines.pop(session, None)
         if deadline is not None:
             deadline.cancel()

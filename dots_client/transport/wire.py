@@ -20,7 +20,7 @@ class WireRecord:
     at: float
     "seconds since 1970-01-01 UTC"
     kind: str
-    "CON, NON, ACK or RST"
+    "CON, NON, ACK or RST; TCP where messages have no type"
     code: str
     "as `0.03` or `2.01`; `0.00` is an empty message"
     path: str
@@ -32,7 +32,8 @@ class WireRecord:
     "bytes of the whole CoAP message"
     token: str
     "hexadecimal"
-    message_id: int
+    message_id: int | None
+    "None over TCP"
 
 
 WireTap = Callable[[WireRecord], None]
@@ -63,7 +64,7 @@ def record(
     return WireRecord(
         direction=direction,
         at=at,
-        kind=message.mtype.name,
+        kind="TCP" if message.mid is None else message.mtype.name,
         code=message.code.dotted,
         path="/" + "/".join(source.opt.uri_path) if source is not None else "",
         options=", ".join(_options(message)),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.utils import timezone
 
-from dots_client import ClientSettings, DotsError, Reconnect, connect
+from dots_client import ClientSettings, DotsError, Memory, Reconnect, Server, connect
 from portal.mitigations import queries
 from portal.providers.models import SessionState
 from portal.signaling import sessions
@@ -46,7 +46,8 @@ class Keeper:
             on_cuid_replaced=self._reopen,
         )
         self._line: Line | None = None
-        self._noted: SessionState | None = None
+        self._memory: tuple[Server, Memory] | None = None
+        self._noted: tuple[SessionState, str, str] | None = None
         self._changed = asyncio.Event()
         self._lines: set[asyncio.Task[None]] = set()
 
@@ -81,9 +82,8 @@ class Keeper:
         while True:
             self._changed.clear()
             rows = await self._exchange.write(queries.live_mitigations, self.subscription_id)
-            due_at = self._reconnect.next_attempt_at(
-                now=_time(), is_under_attack=any(is_under_attack(row) for row in rows)
-            )
+            is_wanted = any(is_under_attack(row) for row in rows)
+            due_at = self._reconnect.next_attempt_at(now=_time(), is_under_attack=is_wanted)
             delay_s = due_at - _time()
             if delay_s <= 0:
                 break
@@ -92,23 +92,32 @@ class Keeper:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-        await self._attempt()
+        await self._attempt(is_wanted=is_wanted)
 
     async def _guard(self, line: Line) -> None:
-        """Until the session ends; a suspect one gets a rival, and the first that works stays."""
+        """Until the session ends; a suspect one gets a rival, and the first that works stays.
+
+        So does one that has a better place to be: redirected, back again, or UDP beside TCP.
+        """
+        should_move = line.client.should_move
         while self._line is line:
             self._changed.clear()
+            if should_move.is_set():
+                should_move.clear()
+                logger.info("subscription %s: moving", self.subscription_id)
+                await self._attempt(is_wanted=line.client.mitigating)
+                continue
             if not line.is_suspect.is_set():
                 self._reconnect.succeeded()
                 await self._note_up(line)
-                await self._wait_for(line.is_suspect, self._changed)
+                await self._wait_for(line.is_suspect, self._changed, should_move)
                 continue
             delay_s = self._reconnect.next_attempt_at(now=_time(), is_under_attack=True) - _time()
             if delay_s > 0:
                 await asyncio.sleep(min(delay_s, LOOK_S))
                 continue
             logger.info("subscription %s: silent, trying a new session", self.subscription_id)
-            await self._attempt()
+            await self._attempt(is_wanted=True, suspect=line)
 
     async def _wait_for(self, *events: asyncio.Event) -> None:
         waiting = [asyncio.create_task(event.wait()) for event in events]
@@ -118,14 +127,25 @@ class Keeper:
             for task in waiting:
                 task.cancel()
 
-    async def _attempt(self) -> None:
-        """One handshake. The session it makes runs on in a task of its own."""
+    async def _attempt(self, *, is_wanted: bool, suspect: Line | None = None) -> None:
+        """One race of handshakes. The session it makes runs on in a task of its own.
+
+        It ends when `suspect`, which it is to replace, is heard after all (SC-095).
+        """
         self._reconnect.attempted(now=_time())
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._hold(opened))
+        task = asyncio.create_task(self._hold(opened, is_wanted=is_wanted))
         self._lines.add(task)
         task.add_done_callback(self._line_ended)
-        await asyncio.wait({opened, task}, return_when=asyncio.FIRST_COMPLETED)
+        while not (opened.done() or task.done()):
+            self._changed.clear()
+            changed = asyncio.create_task(self._changed.wait())
+            waiting: set[asyncio.Future[Any]] = {opened, task, changed}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+            if suspect and not suspect.is_suspect.is_set() and not opened.done():
+                task.cancel()
+                return
         failure = opened.exception() if opened.done() else CRASHED
         if failure is None:
             self._reconnect.succeeded()
@@ -134,11 +154,16 @@ class Keeper:
         if self._line is None or self._line.is_suspect.is_set():
             await self._note(SessionState.DOWN, detail=str(failure))
 
-    async def _hold(self, opened: asyncio.Future[None]) -> None:
+    async def _hold(self, opened: asyncio.Future[None], *, is_wanted: bool) -> None:
         try:
             identity: Identity = await self._exchange.write(load_identity, self.subscription_id)
             async with connect(
-                identity.server, identity.credentials, cuid=identity.cuid, settings=self._settings
+                identity.server,
+                identity.credentials,
+                cuid=identity.cuid,
+                settings=self._settings,
+                memory=self._memory_of(identity.server),
+                is_under_attack=is_wanted,
             ) as client:
                 rival = self._line
                 line = Line(client, self._exchange, self._store, on_relief=self._changed.set)
@@ -173,14 +198,20 @@ class Keeper:
                 exc_info=task.exception(),
             )
 
+    def _memory_of(self, server: Server) -> Memory:
+        """What earlier sessions learned, as long as the provider's row is the same."""
+        if self._memory is None or self._memory[0] != server:
+            self._memory = server, Memory()
+        return self._memory[1]
+
     async def _note_up(self, line: Line) -> None:
         """Once when it is made, and again when a session that was given up is heard after all."""
-        if self._noted != SessionState.UP:
-            transport, peer = line.client.transport, line.client.peer
+        transport, peer = line.client.transport, line.client.peer
+        if self._noted != (SessionState.UP, transport, peer):
             await self._note(SessionState.UP, transport=transport, detail=peer)
 
     async def _note(self, state: SessionState, *, transport: str = "", detail: str = "") -> None:
-        self._noted = state
+        self._noted = state, transport, detail
         await self._exchange.write(
             sessions.record_session,
             subscription_id=self.subscription_id,

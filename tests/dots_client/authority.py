@@ -35,6 +35,25 @@ class Authority:
     def client(self, name: str = "acme", *, age_days: int = 1) -> Credentials:
         return self.issue(name, purpose=ExtendedKeyUsageOID.CLIENT_AUTH, age_days=age_days)
 
+    def revocation_list(self, *revoked: Credentials) -> bytes:
+        """PEM, valid for 30 days."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.subject)
+            .last_update(now - timedelta(days=1))
+            .next_update(now + timedelta(days=30))
+        )
+        for credentials in revoked:
+            certificate = x509.load_pem_x509_certificate(credentials.certificate_chain)
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(certificate.serial_number)
+                .revocation_date(now)
+                .build()
+            )
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
     def issue(
         self,
         common_name: str,

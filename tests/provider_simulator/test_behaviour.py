@@ -34,7 +34,8 @@ def test_only_what_is_named_changes() -> None:
         ({"terminating_s": 301}, "terminating_s"),
         ({"max_lifetime_s": 0}, "max_lifetime_s must be a whole number"),
         ({"max_lifetime_s": 1.5}, "max_lifetime_s"),
-        ({"redirect_to": "  "}, "redirect_to must be a server name or null"),
+        ({"redirect_to": "  "}, "redirect_to must be a server name, maybe with IP addresses"),
+        ({"redirect_to": "alt.example alt2.example"}, "redirect_to must be a server name"),
         ({"redirect_to": 7}, "redirect_to"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from dots_client import ConfigurationSet, Parameter, SignalConfig
 from dots_client.codec import decode_config, encode_config
-from provider_simulator.configuration import LIMITS
+from provider_simulator.configuration import LIMITS, MAX_AGE_S
 from tests.provider_simulator.desk import Desk, DeskClient
 
 
@@ -108,3 +108,15 @@ def test_the_configuration_belongs_to_the_session(acme: DeskClient) -> None:
     acme.config("PUT", 7, payload=wanted())
 
     assert acme.desk.client(number=2).config("GET", 7).code == "4.04"
+
+
+@pytest.mark.rule("SS-069")
+def test_a_configuration_that_was_not_read_again_in_time_ends_no_session(acme: DeskClient) -> None:
+    acme.ask(1)
+    acme.config("GET")
+
+    for _ in range(2 * MAX_AGE_S // 60):
+        acme.desk.wait(60)
+        acme.heartbeat()
+
+    assert acme.config("GET").code == "2.05"

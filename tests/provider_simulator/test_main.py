@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from dots_client import Server, SessionClosed, connect, cuid_from_certificate
-from provider_simulator.__main__ import main
+from provider_simulator.__main__ import _parser, main
 from provider_simulator.pki import client_credentials
 from tests.provider_simulator.desk import scope
 
@@ -107,3 +107,11 @@ def test_what_cannot_be_served_is_said_in_one_line(
     assert code == 2
     [line] = capsys.readouterr().err.splitlines()
     assert reason in line
+
+
+@pytest.mark.rule("SS-001")
+def test_it_listens_on_port_4646_unless_told_otherwise() -> None:
+    command = ["serve", "--name", "Northgate", "--pki", "pki", "--clients", "clients.json"]
+
+    assert _parser().parse_args(command).port == 4646
+    assert _parser().parse_args([*command, "--port", "4700"]).port == 4700

@@ -97,6 +97,7 @@ def test_an_alias_this_client_never_made_is_refused() -> None:
     assert b"alias web" in refused.payload
 
 
+@pytest.mark.rule("SS-010")
 @pytest.mark.rule("SS-025")
 @pytest.mark.rule("SS-005")
 def test_a_malformed_body_is_refused_with_the_reason() -> None:

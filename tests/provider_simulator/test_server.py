@@ -154,8 +154,8 @@ async def test_silence_holds_no_memory(running: Running) -> None:
             async with asyncio.timeout(1.2):
                 await acme.request(1, scope())
 
-        assert running.signal._server is not None
-        tokens = running.signal._server.endpoint.tokens
+        (server,) = running.signal._servers
+        tokens = server.endpoint.tokens
         await eventually(lambda: not tokens.incoming_requests)
 
 

@@ -13,9 +13,19 @@ from typing import Any
 import pytest
 from aiocoap import Code
 
-from dots_client import MitigationReport, MitigationStatus, cuid_from_certificate
+from dots_client import (
+    ActivationType,
+    ConflictCause,
+    ConflictInformation,
+    FilterControl,
+    MitigationReport,
+    MitigationStatus,
+    cuid_from_certificate,
+)
 from dots_client.cli import main
 from dots_client.cli.main import Exit
+from dots_client.cli.manual import PAGES
+from dots_client.codec import decode_request, encode_reports
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, serving
 from tests.dots_client.transport.loopback import until
@@ -163,6 +173,13 @@ async def test_config_is_shown_and_changed(at: Shell) -> None:
     assert at.provider.asked(Code.PUT)[0].opt.uri_path[-1] == "sid=9"
 
 
+async def test_config_can_be_given_back(at: Shell) -> None:
+    assert await at.run("config", "--reset") == Exit.DONE
+
+    assert "idle.heartbeat-interval" in at.output()[0]
+    assert [request.code for request in at.provider.requests] == [Code.DELETE, Code.GET]
+
+
 async def test_ping_times_heartbeats(at: Shell) -> None:
     assert await at.run("ping", "--count", "2") == Exit.DONE
 
@@ -181,7 +198,7 @@ async def test_cuid_needs_no_server(at: Shell, authority: Authority, files: Path
     ("code", "words"),
     [
         (Code.BAD_REQUEST, "! refused: 4.00 because\n"),
-        (Code.SERVICE_UNAVAILABLE, "! refused for now: 5.03 because\n"),
+        (Code.SERVICE_UNAVAILABLE, "! refused for now: 5.03 because (ask again in 60 s)\n"),
     ],
 )
 async def test_a_refusal_is_exit_status_1(at: Shell, code: Code, words: str) -> None:
@@ -237,6 +254,11 @@ async def test_mistakes_are_exit_status_2(at: Shell, argv: tuple[str, ...], word
         ("mitigate", "--mid", "1", "--protocol", "300"),
         ("ping", "--count", "0"),
         ("status", "--patience", "soon"),
+        ("mitigate", "--mid", "1", "--acl", "partners=off"),
+        ("mitigate", "--mid", "1", "--acl", "=deactivate"),
+        ("codec",),
+        ("config", "--reset", "--set", "idle.probing-rate=10"),
+        ("codec", "--to-json", "--to-cbor"),
     ],
 )
 def test_a_command_line_that_cannot_be_read_is_exit_status_2(
@@ -258,6 +280,80 @@ def test_what_is_missing_is_named(
         main(["status"])
 
     assert "--server is missing (or DOTS_SERVER in the environment)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("conflict", "advice"),
+    [
+        (
+            ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=9),
+            "overlapping targets (your own mid 9 has these targets: use a higher --mid, or withdraw it)",
+        ),
+        (
+            ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, retry_timer_s=600),
+            "overlapping targets (ask again in 600 s)",
+        ),
+        (
+            ConflictInformation(cause=ConflictCause.CUID_COLLISION),
+            "cuid collision (another client has this cuid: choose one with --cuid)",
+        ),
+        (ConflictInformation(), "unknown conflict"),
+    ],
+)
+async def test_a_conflict_says_what_may_help(
+    at: Shell, conflict: ConflictInformation, advice: str
+) -> None:
+    body = encode_reports([MitigationReport(conflict=conflict)])
+    at.provider.script.append(answer(Code.CONFLICT, body, content_format=271))
+
+    assert await at.run(*MITIGATE) == Exit.REFUSED
+
+    assert at.output() == ("", f"! refused: 4.09 {advice}\n")
+
+
+@pytest.mark.rule("SC-128")
+async def test_a_scope_that_is_too_large_is_split_over_several_mids(at: Shell) -> None:
+    prefixes = [f"2001:db8:{number:x}::/48" for number in range(1, 121)]
+    targets = [argument for prefix in prefixes for argument in ("--prefix", prefix)]
+
+    assert await at.run("mitigate", "--mid", "5", *targets) == Exit.USAGE
+    assert "split its targets" in at.output()[1]
+    assert await at.run("mitigate", "--mid", "5", "--split", *targets) == Exit.DONE
+
+    requests = [decode_request(request.payload) for request in at.provider.asked(Code.PUT)]
+    assert at.output()[0] == "".join(
+        f"mid={mid}  lifetime=3600\n" for mid, _ in enumerate(requests, start=5)
+    )
+    assert sorted(at.provider.held) == [5, 6]
+    assert [prefix for scope in requests for prefix in scope.targets.target_prefix] == prefixes
+
+
+async def test_what_fits_is_not_split(at: Shell) -> None:
+    assert await at.run(*MITIGATE, "--split") == Exit.DONE
+
+    assert len(at.provider.asked(Code.PUT)) == 1
+
+
+async def test_filters_are_switched_by_name(at: Shell) -> None:
+    assert await at.run(*MITIGATE, "--acl", "partners=deactivate", "--acl", "limits") == Exit.DONE
+
+    (request,) = at.provider.asked(Code.PUT)
+    assert decode_request(request.payload).acl_list == (
+        FilterControl(acl_name="partners", activation_type=ActivationType.DEACTIVATE),
+        FilterControl(acl_name="limits"),
+    )
+
+
+@pytest.mark.parametrize("command", sorted(PAGES))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+
+    shown = capsys.readouterr().out
+    assert ended.value.code == Exit.DONE
+    assert PAGES[command].description in shown
+    assert f"python -m dots_client {command}" in shown
+    assert "exit status:" in shown
 
 
 async def test_a_server_that_is_not_there_is_exit_status_3(at: Shell, unused_udp_port: int) -> None:

@@ -18,6 +18,7 @@ from dots_client import (
     SignalConfig,
 )
 from dots_client.client.answers import MAX_DIAGNOSTIC_CHARACTERS
+from dots_client.transport.coap import CoapEndpoint
 from dots_client.transport.server import ServerSession
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SCOPE, Scene, in_session, silence
@@ -96,7 +97,9 @@ async def test_a_configuration_may_come_without_an_ack(authority: Authority) -> 
         answer = await asked_and_told(scene, config, NON, 0x45, b"\xc2\x01\x0f\xff\xf6")
 
         assert answer == SignalConfig()
-        assert scene.client._link.endpoint.messages._active_exchanges == {}
+        endpoint = scene.client._link.endpoint
+        assert isinstance(endpoint, CoapEndpoint)
+        assert endpoint.messages._active_exchanges == {}
 
 
 async def test_a_deletion_may_say_so_in_words(authority: Authority) -> None:

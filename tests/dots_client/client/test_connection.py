@@ -13,6 +13,7 @@ from dots_client import (
     Conflicted,
     ConflictInformation,
     HandshakeFailed,
+    HopLimitReached,
     LocalProtocolError,
     MitigationReport,
     MitigationStatus,
@@ -155,7 +156,6 @@ async def test_a_request_can_be_given_up(authority: Authority) -> None:
         (Code.BAD_REQUEST, b"key 60 is unknown", "key 60 is unknown"),
         (Code.UNAUTHORIZED, b"", ""),
         (Code.NOT_FOUND, b"\xff\xfe", ""),
-        (Code.HOP_LIMIT_REACHED, b"gateway-1 gateway-2", "gateway-1 gateway-2"),
     ],
 )
 async def test_a_refusal_carries_its_words(
@@ -168,6 +168,29 @@ async def test_a_refusal_carries_its_words(
             await scene.client.request(1, SCOPE)
 
         assert (refused.value.code, refused.value.diagnostic) == (code.dotted, diagnostic)
+
+
+@pytest.mark.rule("SC-107")
+@pytest.mark.parametrize(
+    ("payload", "gateways", "words"),
+    [
+        (b"gateway-1 gw2.example", ("gateway-1", "gw2.example"), "through gateway-1, gw2.example"),
+        (b"", (), "through gateways that do not say their names"),
+        (b"a " * 1000, ("a",) * 32, "through a, a"),
+    ],
+)
+async def test_a_loop_of_gateways_is_a_refusal_that_names_them(
+    authority: Authority, payload: bytes, gateways: tuple[str, ...], words: str
+) -> None:
+    async with in_session(authority) as scene:
+        scene.provider.script.append(answer(Code.HOP_LIMIT_REACHED, payload))
+
+        with pytest.raises(HopLimitReached, match=words) as reached:
+            await scene.client.request(1, SCOPE)
+
+        assert reached.value.gateways == gateways
+        assert isinstance(reached.value, Refused)
+        assert len(scene.provider.asked(Code.PUT)) == 1, "the same again would loop again"
 
 
 async def test_a_conflict_carries_its_cause(authority: Authority) -> None:
@@ -187,6 +210,7 @@ async def test_a_conflict_carries_its_cause(authority: Authority) -> None:
         assert conflicted.value.conflict == conflict
 
 
+@pytest.mark.rule("SC-064")
 async def test_a_server_without_room_says_when_to_come_back(authority: Authority) -> None:
     async with in_session(authority) as scene:
         scene.provider.script.append(answer(Code.SERVICE_UNAVAILABLE, b"full", max_age=17))
@@ -231,6 +255,8 @@ async def test_a_success_without_a_body_we_can_read_is_a_success(
         assert report == MitigationReport(mid=1)
 
 
+@pytest.mark.rule("SC-127")
+@pytest.mark.rule("SC-130")
 async def test_thirty_two_targets_fit_one_datagram_and_a_larger_request_is_refused(
     authority: Authority,
 ) -> None:
@@ -269,6 +295,8 @@ async def test_efficacy_gives_up_on_a_silent_server(authority: Authority) -> Non
         assert 2 <= len(scene.provider.requests) <= 3
 
 
+@pytest.mark.rule("SC-066")
+@pytest.mark.rule("SC-067")
 @pytest.mark.parametrize("code", [Code.DELETED, Code.NOT_FOUND])
 async def test_a_withdrawal_is_acknowledged(authority: Authority, code: Code) -> None:
     async with in_session(authority) as scene:
@@ -319,6 +347,8 @@ async def test_a_long_list_arrives_in_blocks(authority: Authority) -> None:
         assert len(scene.provider.requests) == 1, "the later blocks come from the same rendering"
 
 
+@pytest.mark.rule("SC-117")
+@pytest.mark.rule("SC-123")
 async def test_a_server_that_cannot_be_authenticated_gets_nothing(
     authority: Authority, rogue: Authority
 ) -> None:

@@ -8,6 +8,7 @@ from aiocoap import Code
 
 from dots_client import RemoteProtocolError, RetransmissionSettings
 from dots_client.client.exchange import MAX_BLOCKS, MAX_OUTSTANDING_REPEATS
+from dots_client.session.pacing import BURST
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SCOPE, SETTINGS, answer, in_session, silence
 from tests.dots_client.transport.loopback import until
@@ -44,6 +45,30 @@ async def test_the_pace_follows_the_round_trip(authority: Authority) -> None:
 
         allowed = (loop.time() - started) / 0.05 + 1
         assert 3 <= len(scene.provider.requests) <= allowed
+
+
+@pytest.mark.rule("SC-018")
+@pytest.mark.rule("SC-020")
+async def test_many_requests_together_keep_the_pace_of_one(authority: Authority) -> None:
+    async with in_session(authority, VERY_EAGER) as scene:
+        loop = asyncio.get_running_loop()
+        rtt_s = 0.05
+        await scene.client.heartbeat()
+        for _ in range(60):
+            scene.client._rtt.add(rtt_s)
+        scene.server.drop_outgoing = lambda _datagram, _address: True
+        started = loop.time()
+        asking = [asyncio.create_task(scene.client.request(mid, SCOPE)) for mid in range(20)]
+        await until(lambda: len(scene.provider.requests) == 20)
+        assert loop.time() - started < 1, "no first copy waits"
+
+        await asyncio.sleep(2.0)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+        elapsed = loop.time() - started
+        assert 25 <= len(scene.provider.requests) <= elapsed / (0.9 * rtt_s) + BURST + 1
 
 
 async def test_the_outcomes_of_an_exchange_measure_the_round_trip(authority: Authority) -> None:

@@ -47,6 +47,8 @@ async def test_the_first_heartbeat_goes_out_at_once(authority: Authority) -> Non
         assert record.payload == TRUE
 
 
+@pytest.mark.rule("SC-086")
+@pytest.mark.rule("SC-089")
 async def test_heartbeats_follow_at_their_interval(authority: Authority) -> None:
     async with in_session(authority, FAST) as scene:
         started = asyncio.get_running_loop().time()

@@ -177,6 +177,8 @@ async def test_a_first_answer_without_the_option_keeps_the_subscription(
         assert (first.status, second.status) == (MitigationStatus.IN_PROGRESS, MITIGATING)
 
 
+@pytest.mark.rule("SC-052")
+@pytest.mark.rule("SC-053")
 @pytest.mark.rule("SC-059")
 async def test_a_server_that_sends_nothing_is_asked(authority: Authority) -> None:
     async with in_session(authority, EAGER) as scene:
@@ -191,6 +193,7 @@ async def test_a_server_that_sends_nothing_is_asked(authority: Authority) -> Non
         assert report.status is MITIGATING
         poll = scene.provider.asked(Code.GET)[1]
         assert poll.opt.observe is None
+        assert poll.opt.uri_query == ("c=n",)
 
 
 async def test_a_reader_that_falls_behind_misses_the_oldest(authority: Authority) -> None:

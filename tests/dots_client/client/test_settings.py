@@ -5,6 +5,8 @@ import pytest
 from dots_client import ClientSettings, LocalProtocolError, Server
 
 
+@pytest.mark.rule("SC-001")
+@pytest.mark.rule("SC-002")
 def test_a_server_is_reached_by_its_name_unless_said_otherwise() -> None:
     assert Server("dots.example").host == "dots.example"
     assert Server("dots.example", "192.0.2.1").host == "192.0.2.1"
@@ -15,6 +17,12 @@ def test_a_server_is_reached_by_its_name_unless_said_otherwise() -> None:
     "settings",
     [
         {"handshake_timeout_s": 0},
+        {"attack_handshake_timeout_s": 301},
+        {"attempt_delay_s": 0},
+        {"attack_attempt_delay_s": 11},
+        {"handshake_repeat_s": 0},
+        {"max_handshakes": 33},
+        {"udp_probe_s": 299},
         {"path_mtu": 500},
         {"heartbeat_interval_s": -1},
         {"missing_hb_allowed": 0},

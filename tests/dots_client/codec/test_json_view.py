@@ -47,6 +47,12 @@ def test_values_of_another_type_than_expected_are_shown_as_they_are() -> None:
     }
 
 
+def test_an_exponent_that_only_equals_a_number_makes_no_decimal() -> None:
+    entry = {43: cbor2.CBORTag(4, [cbor2.CBORSimpleValue(8), 100])}
+
+    assert "CBORTag(4" in shown(entry)["current-value-decimal"]
+
+
 def test_a_tag_around_an_unknown_value_is_shown() -> None:
     assert shown({250: cbor2.CBORTag(99, [1])})["250"] == "CBORTag(99, (1,))"
 

@@ -28,11 +28,13 @@ from dots_client.errors import DecodeError, EncodeError
 from dots_client.model import (
     INDEFINITE,
     AclEntry,
+    ActivationType,
     AttackStatus,
     ConfigurationSet,
     ConflictCause,
     ConflictInformation,
     ConflictStatus,
+    FilterControl,
     Heartbeat,
     MitigationReport,
     MitigationStatus,
@@ -70,11 +72,21 @@ targets = st.builds(
     target_protocol=st.lists(st.integers(0, 255), max_size=5, unique=True).map(tuple),
     alias_name=st.lists(st.text(min_size=1, max_size=10), max_size=3, unique=True).map(tuple),
 )
+filters = st.lists(
+    st.builds(
+        FilterControl,
+        acl_name=st.text(min_size=1, max_size=10),
+        activation_type=st.none() | st.sampled_from(ActivationType),
+    ),
+    max_size=3,
+    unique_by=lambda control: control.acl_name,
+).map(tuple)
 scopes = st.builds(
     Scope,
     targets=targets,
     lifetime=st.integers(1, 2**32 - 1) | st.just(INDEFINITE),
     trigger_mitigation=st.booleans(),
+    acl_list=filters,
 )
 uint32 = st.integers(0, 2**32 - 1)
 uint64 = st.integers(0, 2**64 - 1)
@@ -106,6 +118,7 @@ reports = st.builds(
     conflict=st.none() | conflicts,
     targets=st.none() | targets,
     trigger_mitigation=st.none() | st.booleans(),
+    acl_list=filters,
 )
 
 
@@ -308,3 +321,59 @@ def test_a_redirection_survives_encoding() -> None:
 def test_a_redirection_without_a_server_is_none(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_redirect(data)
+
+
+@pytest.mark.rule("SC-084")
+@pytest.mark.parametrize(("interval", "rate"), [(15, 2), (None, 1), (240, 0)])
+def test_a_probing_rate_that_lets_no_heartbeat_through_is_not_asked_for(
+    interval: int | None, rate: int
+) -> None:
+    wanted = ConfigurationSet(
+        heartbeat_interval=None if interval is None else Parameter(current=interval),
+        probing_rate=Parameter(current=rate),
+    )
+
+    with pytest.raises(EncodeError, match=r"idle-config\.probing-rate: does not let"):
+        encode_config(SignalConfig(idle=wanted))
+
+
+@pytest.mark.rule("SC-084")
+def test_the_default_probing_rate_and_no_heartbeats_at_all_are_fine() -> None:
+    for wanted in (
+        ConfigurationSet(probing_rate=Parameter(current=5)),
+        ConfigurationSet(
+            heartbeat_interval=Parameter(current=0), probing_rate=Parameter(current=1)
+        ),
+    ):
+        assert encode_config(SignalConfig(mitigating=wanted))
+
+
+@pytest.mark.rule("SC-038")
+def test_a_request_has_exactly_one_scope() -> None:
+    [entry] = cbor2.loads(encode_request(WEB))[1][2]
+
+    assert entry[6] == ["203.0.113.7/32"]
+
+
+@pytest.mark.rule("SC-044")
+def test_a_refresh_differs_in_nothing_but_the_lifetime() -> None:
+    [first] = cbor2.loads(encode_request(WEB))[1][2]
+    [refresh] = cbor2.loads(encode_request(replace(WEB, lifetime=7200)))[1][2]
+
+    assert first | {14: 7200} == refresh
+
+
+@pytest.mark.rule("SC-065")
+def test_an_efficacy_update_has_the_lifetime_too() -> None:
+    [entry] = cbor2.loads(
+        encode_request(replace(WEB, attack_status=AttackStatus.SUCCESSFULLY_MITIGATED))
+    )[1][2]
+
+    assert (entry[14], entry[29]) == (3600, 2)
+
+
+@pytest.mark.rule("SC-014")
+@pytest.mark.parametrize("key", [60, 127, 300])
+def test_an_answer_with_a_key_that_must_be_understood_cannot_be_read(key: int) -> None:
+    with pytest.raises(DecodeError, match=f"unknown key {key}"):
+        decode_mitigations(in_scope({5: 1, 14: 60, key: 1}))

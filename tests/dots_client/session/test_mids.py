@@ -62,3 +62,13 @@ def test_there_is_no_mid_beyond_32_bits() -> None:
 
     with pytest.raises(LocalProtocolError):
         mids.allocate()
+
+
+@pytest.mark.rule("SC-034")
+def test_after_a_roll_over_preconfigured_requests_get_mids_from_0() -> None:
+    mids = MidAllocator(next_mid=ROLL_OVER_AT + 1)
+
+    renumbered = mids.roll_over(is_under_attack=False, preconfigured=[ROLL_OVER_AT, 17])
+
+    assert renumbered == {17: 0, ROLL_OVER_AT: 1}
+    assert mids.allocate() == 2

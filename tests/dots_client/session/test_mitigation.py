@@ -107,3 +107,37 @@ def test_a_higher_mid_replaces_the_mitigation() -> None:
     accepted = (Trigger.CLIENT_CONFIRMED, Trigger.SERVER_ACCEPTED)
 
     assert life(*accepted, Trigger.HIGHER_MID_ACCEPTED) is State.REPLACED
+
+
+ARMED = (Trigger.CLIENT_CONFIRMED, Trigger.SERVER_ACCEPTED, Trigger.STATUS_SIGNAL_LOSS)
+
+
+def test_what_is_armed_starts_with_the_loss_of_the_session_and_is_armed_again() -> None:
+    started = (*ARMED, Trigger.SESSION_LOST)
+    stopped = (*started, Trigger.STATUS_MITIGATING, Trigger.STATUS_ATTACK_STOPPED)
+
+    assert life(*ARMED) is State.ARMED
+    assert life(*started) is State.STARTING
+    assert life(*stopped) is State.STOPPED
+    assert life(*stopped, Trigger.STATUS_SIGNAL_LOSS) is State.ARMED
+
+
+def test_what_an_immediate_request_put_aside_is_armed_again() -> None:
+    aside = (*ARMED, Trigger.SESSION_LOST, Trigger.STATUS_MITIGATING, Trigger.STATUS_WITHDRAWN)
+
+    assert life(*aside) is State.WITHDRAWN_BY_SERVER
+    assert life(*aside, Trigger.STATUS_SIGNAL_LOSS) is State.ARMED
+
+
+def test_the_loss_of_the_session_does_not_end_an_immediate_mitigation_here() -> None:
+    mitigating = (Trigger.CLIENT_CONFIRMED, Trigger.STATUS_MITIGATING)
+
+    assert life(*mitigating, Trigger.SESSION_LOST) is State.MITIGATING
+    assert life(*mitigating, Trigger.SESSION_LOST, Trigger.STATUS_WITHDRAWN) is (
+        State.WITHDRAWN_BY_SERVER
+    )
+
+
+@pytest.mark.rule("SC-071")
+def test_a_refresh_leaves_an_armed_mitigation_armed() -> None:
+    assert life(*ARMED, Trigger.SERVER_ACCEPTED) is State.ARMED

@@ -11,9 +11,11 @@ import aiocoap
 from aiocoap import resource
 
 from dots_client.identity import Credentials
-from dots_client.transport.coap import CoapEndpoint
+from dots_client.transport.coap import Endpoint
 from dots_client.transport.dtls import DtlsLink, open_dtls
 from dots_client.transport.server import DtlsServer, serve_dtls
+from dots_client.transport.tls import TlsLink, open_tls
+from dots_client.transport.tls_server import TlsServer, serve_tls
 
 PATH = ["who"]
 
@@ -67,6 +69,44 @@ async def linked(
         await link.close()
 
 
+@asynccontextmanager
+async def serving_tls(
+    credentials: Credentials, who: WhoAmI | None = None, **settings: Any
+) -> AsyncIterator[TlsServer]:
+    server = await serve_tls(
+        site_of(who or WhoAmI()), host="127.0.0.1", port=0, credentials=credentials, **settings
+    )
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def linked_tls(
+    server: TlsServer, credentials: Credentials, **settings: Any
+) -> AsyncIterator[TlsLink]:
+    link = await open_tls_link(server.port, credentials, **settings)
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+async def open_tls_link(port: int, credentials: Credentials, **settings: Any) -> TlsLink:
+    return await open_tls(
+        **{
+            "name": "provider.example",
+            "host": "127.0.0.1",
+            "port": port,
+            "credentials": credentials,
+            "site": None,
+            "timeout_s": 5.0,
+            **settings,
+        }
+    )
+
+
 async def open_link(port: int, credentials: Credentials, **settings: Any) -> DtlsLink:
     return await open_dtls(
         **{
@@ -82,7 +122,7 @@ async def open_link(port: int, credentials: Credentials, **settings: Any) -> Dtl
     )
 
 
-def get(link: DtlsLink, **options: Any) -> aiocoap.Message:
+def get(link: DtlsLink | TlsLink, **options: Any) -> aiocoap.Message:
     tuning = options.pop("tuning", aiocoap.Unreliable())
     message = aiocoap.Message(code=aiocoap.GET, transport_tuning=tuning, uri_path=PATH, **options)
     message.remote = link.remote
@@ -90,7 +130,7 @@ def get(link: DtlsLink, **options: Any) -> aiocoap.Message:
 
 
 async def ask(
-    endpoint: CoapEndpoint, message: aiocoap.Message, *, within_s: float = 5.0
+    endpoint: Endpoint, message: aiocoap.Message, *, within_s: float = 5.0
 ) -> aiocoap.Message:
     """One request and its answer."""
     answer: asyncio.Future[aiocoap.Message] = asyncio.get_running_loop().create_future()

@@ -5,7 +5,8 @@ import logging
 import aiocoap
 import pytest
 
-from dots_client.transport.association import datagram_mtu, hostinfo
+from dots_client.transport.association import datagram_mtu
+from dots_client.transport.remote import hostinfo
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import ask, get, linked, serving
 

@@ -9,6 +9,8 @@ import pytest
 from aiocoap.messagemanager import MessageManager
 from aiocoap.pipe import Pipe
 from aiocoap.tokenmanager import TokenManager
+from aiocoap.transports import tcp
+from aiocoap.transports.rfc8323common import RFC8323Remote
 
 from dots_client.transport.coap import TOKEN_BYTES, CoapEndpoint, message_bytes
 from tests.dots_client.authority import Authority
@@ -38,6 +40,12 @@ def test_aiocoap_is_the_one_whose_private_names_we_use() -> None:
     assert parameters(TokenManager.next_token) == ["self"]
     assert parameters(aiocoap.Context._render_to_pipe) == ["self", "pipe"]
     assert parameters(Pipe.on_event)[:2] == ["self", "callback"]
+    assert parameters(tcp._extract_message_size) == ["data"]
+    assert parameters(tcp._decode_message) == ["data"]
+    assert parameters(tcp._serialize) == ["msg"]
+    assert parameters(RFC8323Remote._send_initial_csm) == ["self"]
+    assert parameters(RFC8323Remote._process_signaling) == ["self", "msg"]
+    assert parameters(RFC8323Remote.abort) == ["self", "errormessage", "bad_csm_option"]
 
 
 def parameters(function: object) -> list[str]:

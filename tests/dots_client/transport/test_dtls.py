@@ -224,6 +224,7 @@ async def test_every_message_is_shown_to_the_tap(authority: Authority) -> None:
     assert len(sent.token) == 8
 
 
+@pytest.mark.rule("SC-126")
 async def test_a_server_reached_over_ipv6_has_less_room(authority: Authority) -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")

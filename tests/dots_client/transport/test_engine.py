@@ -68,6 +68,7 @@ def test_cleartext_arrives_one_datagram_each(pair: tuple[DtlsEngine, DtlsEngine]
     assert [server.receive(datagram) for datagram in datagrams] == [[b"one", b"two"]]
 
 
+@pytest.mark.rule("SC-127")
 def test_the_budget_for_cleartext_is_the_mtu_less_the_record(
     pair: tuple[DtlsEngine, DtlsEngine],
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_name_that_cannot_be_one_is_refused(authority: Authority) -> None:
         client_of(authority.client(), name="a..b")
 
 
+@pytest.mark.rule("SC-119")
 def test_a_replayed_datagram_is_dropped(pair: tuple[DtlsEngine, DtlsEngine]) -> None:
     client, server = pair
     client.send(b"once")

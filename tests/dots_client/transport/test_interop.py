@@ -1,10 +1,8 @@
-"""Against libcoap, which speaks DTLS with certificates and knows nothing of DOTS."""
+"""Against libcoap, which speaks DTLS and TLS with certificates and knows nothing of DOTS."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -17,51 +15,21 @@ from dots_client import (
     Client,
     ClientSettings,
     Credentials,
+    HandshakeFailed,
+    MitigationReport,
     PeerUnreachable,
     Refused,
     Server,
     connect,
 )
 from dots_client.codec import decode_mitigations, encode_request
+from dots_client.transport.tls_server import serve_tls
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, Provider, serving
+from tests.dots_client.transport.libcoap import asked, needed, two_free_ports, written
 
 BACKENDS = ("openssl", "gnutls")
 pytestmark = pytest.mark.integration
-
-
-def needed(program: str) -> str:
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"{program} is not installed")
-    return path
-
-
-def written(credentials: Credentials, folder: Path) -> list[str]:
-    (folder / "own.crt").write_bytes(credentials.certificate_chain)
-    (folder / "own.key").write_bytes(credentials.private_key)
-    (folder / "ca.crt").write_bytes(credentials.trust_anchors)
-    return [
-        *("-c", str(folder / "own.crt")),
-        *("-j", str(folder / "own.key")),
-        *("-C", str(folder / "ca.crt")),
-    ]
-
-
-def two_free_ports() -> int:
-    """libcoap serves DTLS one port above the one it is told."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second,
-        ):
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 @asynccontextmanager
@@ -97,15 +65,17 @@ async def session_with(
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_our_client_with_the_server_of_libcoap(
-    backend: str, authority: Authority, tmp_path: Path
+    backend: str, transport: str, authority: Authority, tmp_path: Path
 ) -> None:
     async with (
-        libcoap_server(backend, authority.server(), tmp_path) as server,
-        await session_with(server, authority.client()) as client,
+        libcoap_server(backend, authority.server(), tmp_path) as listening,
+        await session_with(_to(listening, backend, transport), authority.client()) as client,
         asyncio.timeout(20),
     ):
+        assert client.transport == transport
         assert await client.heartbeat() is True
         assert (await client.request(1, SCOPE)).mid == 1
         assert (await client.status(1)).lifetime == SCOPE.lifetime
@@ -121,29 +91,55 @@ async def test_our_client_with_the_server_of_libcoap(
         assert (first.lifetime, second.lifetime) == (3600, 7200)
 
 
+def _to(server: Server, backend: str, transport: str) -> Server:
+    # libcoap's GnuTLS server chooses nothing by ALPN.
+    return replace(server, transports=(transport,), requires_alpn=backend == "openssl")
+
+
+@pytest.mark.rule("SC-114")
+async def test_a_server_without_alpn_is_left_unless_it_is_known(
+    authority: Authority, tmp_path: Path
+) -> None:
+    async with libcoap_server("gnutls", authority.server(), tmp_path) as listening:
+        server = replace(listening, transports=("tls",))
+        with pytest.raises(HandshakeFailed, match="did not choose CoAP"):
+            await session_with(server, authority.client())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_the_client_of_libcoap_with_our_server_over_tcp(
+    backend: str, authority: Authority, tmp_path: Path
+) -> None:
+    provider = Provider()
+    provider.held[1] = MitigationReport(mid=1, lifetime=600)
+    server = await serve_tls(provider, host="127.0.0.1", port=0, credentials=authority.server())
+    path = f"coaps+tcp://127.0.0.1:{server.port}/.well-known/dots/mitigate/cuid={CUID}/mid=1"
+
+    status = await asked(
+        f"coap-client-{backend}", authority.client(), tmp_path, "-B", "5", "-m", "get", path
+    )
+
+    await server.close()
+    assert decode_mitigations(status.rstrip(b"\n"))[0].lifetime == 600
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kind", [[], ["-N"]])
 async def test_the_client_of_libcoap_with_our_server(
     backend: str, kind: list[str], authority: Authority, tmp_path: Path
 ) -> None:
-    program = needed(f"coap-client-{backend}")
     body = tmp_path / "body"
     body.write_bytes(encode_request(SCOPE))
     provider = Provider()
     async with serving(authority, provider) as server:
         path = f"coaps://127.0.0.1:{server.port}/.well-known/dots/mitigate/cuid={CUID}/mid=1"
+        acme = authority.client()
 
         async def ask(*arguments: str) -> bytes:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                *written(authority.client(), tmp_path),
-                *("-B", "5", *kind, *arguments, path),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
+            printed = await asked(
+                f"coap-client-{backend}", acme, tmp_path, "-B", "5", *kind, *arguments, path
             )
-            async with asyncio.timeout(20):
-                out, _ = await process.communicate()
-            return out.rstrip(b"\n")
+            return printed.rstrip(b"\n")
 
         granted = await ask("-m", "put", "-t", "271", "-f", str(body))
         status = await ask("-m", "get")

@@ -80,6 +80,9 @@ def raw_clients() -> Iterator[list[RawClient]]:
         client.socket.close()
 
 
+@pytest.mark.rule("SC-008")
+@pytest.mark.rule("SC-123")
+@pytest.mark.rule("SS-007")
 async def test_a_session_knows_its_client(authority: Authority) -> None:
     credentials = authority.client("globex")
     async with serving(authority.server()) as server, linked(server, credentials):
@@ -315,6 +318,7 @@ async def test_the_server_asks_its_client_over_the_same_session(authority: Autho
         assert answer.mtype is aiocoap.NON
 
 
+@pytest.mark.rule("SS-017")
 async def test_notifications_reach_their_session_as_non(authority: Authority) -> None:
     who = WhoAmI()
     arrived: asyncio.Queue[aiocoap.Message] = asyncio.Queue()

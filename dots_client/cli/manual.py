@@ -1,0 +1,141 @@
+"""What `--help` says of each command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    summary: str
+    "one line, in the list of commands"
+    description: str
+    examples: str
+
+
+CONVENTIONS: Final = """\
+exit status:
+  0  done
+  1  refused by the server
+  2  a mistake in the command line, or something RFC 9132 does not allow
+  3  the server could not be reached, or did not answer in time
+  130  interrupted
+
+environment:
+  DOTS_SERVER, DOTS_NAME, DOTS_CERT, DOTS_KEY, DOTS_CA, DOTS_CUID
+     stand in for --server, --name, --cert, --key, --ca, --cuid
+
+output:
+  Results go to stdout, troubles to stderr. With --json each result, and
+  each trouble, is one line of JSON on stdout, with the names of the RFC.
+
+--verbose writes the wire to stderr:
+  > sent   < received   = session   % repeated   ! trouble
+"""
+
+PAGES: Final[Mapping[str, Page]] = {
+    "mitigate": Page(
+        summary="request a mitigation, or refresh it",
+        description="""\
+Ask the server to protect targets (PUT), again and again until it answers or
+--patience is over. What is printed is what was granted: the lifetime may be
+shorter than the one wanted.
+
+--mid is a number of your own, higher than all you used before with this
+server; a request that overlaps an older one replaces it. To refresh a
+mitigation repeat the command with the same --mid and the same targets; only
+the lifetime may differ. To change its targets use a higher --mid.
+
+At least one --prefix, --fqdn, --uri or --alias is needed. Addresses are those
+the server sees: behind a NAT, the external ones.""",
+        examples="""\
+examples:
+  python -m dots_client mitigate --mid 1 --prefix 203.0.113.0/26 --port 443
+  python -m dots_client mitigate --mid 2 --prefix 203.0.113.0/24 --preconfigured
+  python -m dots_client mitigate --mid 3 --fqdn shop.example --acl us=deactivate
+  python -m dots_client mitigate --mid 10 --split --prefix 2001:db8:1::/48 ...""",
+    ),
+    "status": Page(
+        summary="what the server says of mitigations",
+        description="""\
+Show one mitigation, or all of this client (GET). --watch goes on with every
+notification (Observe) until the mitigation is gone, which is exit status 1
+with 4.04, or until Ctrl-C.""",
+        examples="""\
+examples:
+  python -m dots_client status
+  python -m dots_client status --mid 1 --watch --json""",
+    ),
+    "withdraw": Page(
+        summary="end a mitigation",
+        description="""\
+End a mitigation (DELETE), repeated until the server acknowledges. It may go
+on for a while, with the status dots-client-withdrawn-mitigation; one the
+server does not know counts as withdrawn.""",
+        examples="""\
+example:
+  python -m dots_client withdraw --mid 1""",
+    ),
+    "efficacy": Page(
+        summary="tell the server how the attack looks from here",
+        description="""\
+Say whether the attack is over, from the client's point of view (PUT with an
+empty If-Match). It refreshes the mitigation too, so give the targets exactly
+as they were requested. A server that does not know the mitigation keeps
+silent: exit status 3 after --patience.""",
+        examples="""\
+example:
+  python -m dots_client efficacy --mid 1 --fqdn shop.example --attack ongoing""",
+    ),
+    "config": Page(
+        summary="read or change the session configuration",
+        description="""\
+Show the heartbeat and retransmission parameters, with the limits the server
+accepts; --set changes some of them first. The sets are idle and mitigating;
+the parameters heartbeat-interval (seconds, 0: off), missing-hb-allowed,
+probing-rate (bytes per second), max-retransmit, ack-timeout (seconds) and
+ack-random-factor. --reset goes back to the server's defaults. A change lives
+as long as the session, so this is for trying what a server accepts.""",
+        examples="""\
+examples:
+  python -m dots_client config
+  python -m dots_client config --sid 1 --set idle.heartbeat-interval=60""",
+    ),
+    "ping": Page(
+        summary="send heartbeats and time their answers",
+        description="""\
+Send heartbeats (PUT /hb), one after the other, and print how long each answer
+took. The first that has no answer within five seconds ends it: exit status 3.""",
+        examples="""\
+example:
+  python -m dots_client ping --count 5""",
+    ),
+    "cuid": Page(
+        summary="show the cuid of a client certificate",
+        description="""\
+Print the client identifier that follows from the public key of --cert: 22
+characters, the same as long as the key is the same. Needs no server.""",
+        examples="""\
+example:
+  python -m dots_client cuid --cert client.pem""",
+    ),
+    "codec": Page(
+        summary="translate bodies between JSON and CBOR",
+        description="""\
+--to-cbor reads JSON with the attribute names of the RFC and writes
+application/dots+cbor in hexadecimal. --to-json reads such hexadecimal (spaces
+and line breaks do not matter) and writes JSON. Both check what --sender may
+say: what the rules refuse is exit status 2, with the attribute and the reason
+on stderr. --to-cbor then writes nothing; --to-json shows all the same what is
+there, unknown keys as numbers.
+
+FILE is read from, and - means stdin. Needs no server.""",
+        examples="""\
+examples:
+  echo a11831a11833f5 | python -m dots_client codec --to-json
+  python -m dots_client codec --to-cbor request.json
+  python -m dots_client codec --to-json --sender server answer.hex""",
+    ),
+}

@@ -1,0 +1,52 @@
+"""What a client remembers from one session with a provider to the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from dots_client.client.settings import Server
+from dots_client.session import Outcome, Redirections
+
+MAX_REMEMBERED_OUTCOMES: Final = 16
+
+
+class Memory:
+    """Of one provisioned server. Given to every `connect()` with it, it saves time and keeps promises."""
+
+    def __init__(self) -> None:
+        self.redirections = Redirections()
+        self._outcomes: dict[str, Outcome] = {}
+        self._addresses: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def is_redirected(self) -> bool:
+        """Whether the next session will be with another server than the provisioned one."""
+        return self.redirections.is_redirected
+
+    def target(self, server: Server, *, now: float, is_under_attack: bool) -> Server:
+        """Whom to connect to: `server`, or where it has sent us."""
+        alternate = self.redirections.alternate(now=now, is_under_attack=is_under_attack)
+        if alternate is None:
+            return server
+        return replace(
+            server, name=alternate.name, host=alternate.name, addresses=alternate.addresses
+        )
+
+    def outcome(self, server: Server) -> Outcome:
+        """How `server` was reached last."""
+        outcome = self._outcomes.pop(server.name, None) or Outcome()
+        self._outcomes[server.name] = outcome
+        while len(self._outcomes) > MAX_REMEMBERED_OUTCOMES:
+            forgotten = next(iter(self._outcomes))
+            del self._outcomes[forgotten]
+            self._addresses.pop(forgotten, None)
+        return outcome
+
+    def resolved(self, server: Server, addresses: tuple[str, ...]) -> None:
+        """DNS may be the first victim of an attack: what it said last is kept."""
+        self._addresses[server.name] = addresses
+
+    def addresses(self, server: Server) -> tuple[str, ...]:
+        """What DNS said last; empty when it never said anything."""
+        return self._addresses.get(server.name, ())

@@ -1,0 +1,92 @@
+"""Tells when another session would be a better one: redirected, back again, or UDP instead of TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+import aiocoap
+
+from dots_client.client.answers import redirection_of
+from dots_client.client.memory import Memory
+from dots_client.client.opening import Opening
+from dots_client.session import UdpProbe
+
+MOVE_AGAIN_S: Final = 300.0
+
+log = logging.getLogger("dots_client")
+
+
+class Mover:
+    """Watches over the place of one session."""
+
+    def __init__(
+        self, opening: Opening, memory: Memory, *, transport: str, udp_probe_s: float
+    ) -> None:
+        self.should_move = asyncio.Event()
+        self._opening = opening
+        self._memory = memory
+        self._transport = transport
+        self._udp_probe_s = udp_probe_s
+        self._is_mitigating = False
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def set_mitigating(self, *, is_mitigating: bool) -> None:
+        self._is_mitigating = is_mitigating
+        self._changed.set()
+
+    def receive(self, response: aiocoap.Message) -> None:
+        """Any response: one that redirects is followed, unless that would be a loop."""
+        redirected = redirection_of(response)
+        if redirected is None:
+            return
+        name, alternate = self._opening.server.name, redirected.redirect.alt_server
+        redirections, now = self._memory.redirections, self._loop.time()
+        redirections.talked_to(name, now=now)
+        if redirections.redirected(redirected.redirect, ttl_s=redirected.retry_after_s, now=now):
+            log.info("%s sends us to %s", name, alternate)
+            self.should_move.set()
+        elif not self.should_move.is_set():
+            log.warning("%s sends us to %s, where we have just been: ignored", name, alternate)
+
+    async def watch_redirection(self) -> None:
+        """Until its time is over and no attack is active (RFC 9132 section 4.6)."""
+        redirections = self._memory.redirections
+        while True:
+            self._changed.clear()
+            now = self._loop.time()
+            alternate = redirections.alternate(now=now, is_under_attack=self._is_mitigating)
+            if alternate is None or alternate.name != self._opening.server.name:
+                self.should_move.set()
+                # Should nobody get through elsewhere, this session goes on, and they try again.
+                await asyncio.sleep(MOVE_AGAIN_S)
+                continue
+            expires_at = redirections.expires_at()
+            is_over = expires_at is not None and expires_at <= now
+            try:
+                async with asyncio.timeout_at(None if is_over else expires_at):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def look_for_udp(self) -> None:
+        probe = UdpProbe(now=self._loop.time(), interval_s=self._udp_probe_s)
+        while True:
+            await asyncio.sleep(probe.next_timer() - self._loop.time())
+            probe.probed(now=self._loop.time())
+            if await self._opening.is_reachable_over_udp():
+                self.should_move.set()
+
+    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        tasks = []
+        server, now = self._opening.server, self._loop.time()
+        alternate = self._memory.redirections.alternate(
+            now=now, is_under_attack=self._is_mitigating
+        )
+        if alternate is not None and alternate.name == server.name:
+            tasks.append(group.create_task(self.watch_redirection()))
+        if self._transport == "tls" and "dtls" in server.transports:
+            tasks.append(group.create_task(self.look_for_udp()))
+        return tasks

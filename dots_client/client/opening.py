@@ -1,0 +1,133 @@
+"""From a server's name to a session with it, by whichever way works first (RFC 9132 section 4.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from dots_client.client.exchange import Link
+from dots_client.client.memory import Memory
+from dots_client.client.settings import ClientSettings, Server
+from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
+from dots_client.identity import Credentials
+from dots_client.session import Candidate, RaceSettings, candidates
+from dots_client.transport.coap import Site
+from dots_client.transport.dtls import open_dtls
+from dots_client.transport.network import addresses_of
+from dots_client.transport.race import win
+from dots_client.transport.tls import open_tls
+from dots_client.transport.wire import WireTap
+
+TRANSPORTS: Final = frozenset({"dtls", "tls"})
+
+
+class Opening:
+    """Makes sessions with one server."""
+
+    def __init__(
+        self,
+        server: Server,
+        credentials: Credentials,
+        *,
+        settings: ClientSettings,
+        memory: Memory,
+        on_wire: WireTap | None = None,
+    ) -> None:
+        if unknown := set(server.transports) - TRANSPORTS:
+            raise LocalProtocolError(f"no such transport: {', '.join(sorted(unknown))}")
+        if not server.transports:
+            raise LocalProtocolError("a server needs at least one transport")
+        self.server = server
+        self._credentials = credentials
+        self._settings = settings
+        self._memory = memory
+        self._on_wire = on_wire
+
+    async def open(
+        self,
+        site: Site | None,
+        *,
+        is_under_attack: bool,
+        transports: Sequence[str] | None = None,
+    ) -> Link:
+        """The first session that completes; TransportError in words when none does."""
+        settings = self._settings
+        timeout_s = settings.handshake_timeout_s
+        if is_under_attack:
+            timeout_s = max(timeout_s, settings.attack_handshake_timeout_s)
+        deadline = _time() + timeout_s
+        addresses = await self._addresses(timeout_s)
+        outcome = self._memory.outcome(self.server)
+
+        async def open_one(candidate: Candidate, within_s: float) -> Link:
+            return await self._open(candidate, site, within_s)
+
+        winner, link = await win(
+            candidates(addresses, transports or self.server.transports),
+            open_one,
+            timeout_s=deadline - _time(),
+            settings=RaceSettings(
+                attempt_delay_s=settings.attack_attempt_delay_s
+                if is_under_attack
+                else settings.attempt_delay_s,
+                repeat_s=settings.handshake_repeat_s,
+                max_at_once=settings.max_handshakes,
+            ),
+            first=outcome.preferred(now=_time()),
+        )
+        outcome.won(winner, now=_time())
+        return link
+
+    async def is_reachable_over_udp(self) -> bool:
+        """Try; a session that succeeds is remembered as the way to go, and closed."""
+        try:
+            link = await self.open(None, is_under_attack=False, transports=("dtls",))
+        except (PeerUnreachable, HandshakeFailed):
+            return False
+        await link.close()
+        return True
+
+    async def _addresses(self, timeout_s: float) -> tuple[str, ...]:
+        if self.server.addresses:
+            return self.server.addresses
+        host = self.server.host
+        try:
+            async with asyncio.timeout(timeout_s / 2):
+                found = await addresses_of(host, self.server.port)
+        except (TimeoutError, PeerUnreachable) as error:
+            if known := self._memory.addresses(self.server):
+                return known
+            if isinstance(error, PeerUnreachable):
+                raise
+            raise PeerUnreachable(f"the address of {host} could not be found in time") from error
+        addresses = tuple(dict.fromkeys(host for host, _ in found))
+        self._memory.resolved(self.server, addresses)
+        return addresses
+
+    async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link:
+        if candidate.transport == "tls":
+            return await open_tls(
+                name=self.server.name,
+                host=candidate.address,
+                port=self.server.port,
+                credentials=self._credentials,
+                site=site,
+                timeout_s=within_s,
+                requires_alpn=self.server.requires_alpn,
+                on_wire=self._on_wire,
+            )
+        return await open_dtls(
+            name=self.server.name,
+            host=candidate.address,
+            port=self.server.port,
+            credentials=self._credentials,
+            site=site,
+            path_mtu=self._settings.path_mtu,
+            timeout_s=within_s,
+            on_wire=self._on_wire,
+        )
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

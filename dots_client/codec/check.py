@@ -1,0 +1,50 @@
+"""Whether a body is one that a client, or a server, may send."""
+
+from __future__ import annotations
+
+from dots_client.codec.cbor import unpack
+from dots_client.codec.keys import (
+    HEARTBEAT,
+    MITIGATION_SCOPE,
+    REDIRECTED_SIGNAL,
+    SIGNAL_CONFIG,
+    Sender,
+)
+from dots_client.codec.messages import (
+    decode_config,
+    decode_config_request,
+    decode_efficacy,
+    decode_heartbeat,
+    decode_mitigations,
+    decode_redirect,
+    decode_request,
+    encode_config,
+)
+from dots_client.errors import DecodeError
+
+
+def check_body(data: bytes, *, sender: Sender) -> None:
+    """Raise DecodeError or EncodeError, naming the attribute, for what RFC 9132 does not let `sender` say.
+
+    A client's mitigation with attack-status is taken for an efficacy update.
+    """
+    tree = unpack(data, sender=sender)
+    match tuple(tree):
+        case (name,) if name == MITIGATION_SCOPE and sender is Sender.SERVER:
+            decode_mitigations(data)
+        case (name,) if name == MITIGATION_SCOPE:
+            entries = tree[MITIGATION_SCOPE].get("scope", [])
+            if any("attack-status" in entry for entry in entries):
+                decode_efficacy(data, lifetime=1)
+            else:
+                decode_request(data)
+        case (name,) if name == SIGNAL_CONFIG and sender is Sender.SERVER:
+            decode_config(data)
+        case (name,) if name == SIGNAL_CONFIG:
+            encode_config(decode_config_request(data))
+        case (name,) if name == HEARTBEAT:
+            decode_heartbeat(data)
+        case (name,) if name == REDIRECTED_SIGNAL:
+            decode_redirect(data)
+        case _:
+            raise DecodeError("", "the body must have exactly one of the four messages in it")

@@ -1,0 +1,144 @@
+"""A scope that does not fit one datagram as several that do (RFC 9132 section 7.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+from urllib.parse import urlsplit
+
+from dots_client.codec.keys import UINT32
+from dots_client.codec.messages import encode_request
+from dots_client.codec.paths import mitigate_path
+from dots_client.errors import EncodeError
+from dots_client.model import AttackStatus, Scope, Targets
+
+MAX_TOKEN_BYTES: Final = 8
+HEADER_BYTES: Final = 4
+IF_MATCH_BYTES: Final = 1
+"""Empty, in efficacy updates."""
+CONTENT_FORMAT_BYTES: Final = 3
+PAYLOAD_MARKER_BYTES: Final = 1
+
+_Network = IPv4Network | IPv6Network
+_Target = tuple[str, str]
+"""Name of its list in `Targets`, and its value."""
+
+
+def request_overhead_bytes(cuid: str) -> int:
+    """What a CoAP message for a mitigation of `cuid` has besides its body, at most.
+
+    Over UDP (RFC 7252 section 3), with the longest mid, the longest token, and the If-Match of an
+    efficacy update. EncodeError for a cuid no path can hold.
+    """
+    segments = [segment.encode() for segment in mitigate_path(cuid, UINT32)]
+    return (
+        HEADER_BYTES
+        + MAX_TOKEN_BYTES
+        + IF_MATCH_BYTES
+        # An option has one byte, and one more when its value has 13 bytes or more (up to 268).
+        + sum(1 + (len(segment) > 12) + len(segment) for segment in segments)
+        + CONTENT_FORMAT_BYTES
+        + PAYLOAD_MARKER_BYTES
+    )
+
+
+def request_bytes(scope: Scope) -> int:
+    """How long the body of a request for `scope`, its refreshes and efficacy updates may get."""
+    largest = len(encode_request(replace(scope, lifetime=UINT32)))
+    if scope.acl_list:
+        return largest  # efficacy updates leave the filters out
+    update = replace(scope, lifetime=UINT32, attack_status=AttackStatus.UNDER_ATTACK)
+    return max(largest, len(encode_request(update)))
+
+
+def split(scope: Scope, max_bytes: int) -> tuple[Scope, ...]:
+    """`scope` in as few parts as fit `max_bytes` of body each, in the order of its targets.
+
+    `max_bytes` is what a datagram holds (`Client.max_message_bytes`, 1195 bytes over IPv6) less
+    `request_overhead_bytes()`. A scope that fits comes back as it is. The parts are to be requested
+    with mids of their own; together they protect the same:
+
+    * ports, protocols, lifetime and `trigger_mitigation` are in every part;
+    * no two parts overlap, for of two that do the server deletes the lower mid (section 4.4.1.3): a
+      prefix inside another one of the scope is left out, and a URI stays with its host;
+    * filters are switched by the first part.
+
+    EncodeError when the scope must not be sent at all, or when one target does not fit.
+    """
+    if request_bytes(scope) <= max_bytes:
+        return (scope,)
+    parts: list[Scope] = []
+    held: list[_Target] = []
+    for group in _inseparable(scope.targets):
+        wanted = [*held, *group]
+        if held and request_bytes(_part(scope, wanted, is_first=not parts)) > max_bytes:
+            parts.append(_part(scope, held, is_first=not parts))
+            wanted = group
+        alone = _part(scope, wanted, is_first=not parts)
+        if (size := request_bytes(alone)) > max_bytes:
+            raise EncodeError(
+                "mitigation-scope.scope[0]",
+                f"{group[0][1]} with the ports, protocols and filters has {size} bytes, and "
+                f"{max_bytes} are allowed",
+            )
+        held = wanted
+    return (*parts, _part(scope, held, is_first=not parts))
+
+
+def _part(scope: Scope, targets: list[_Target], *, is_first: bool) -> Scope:
+    def of(name: str) -> tuple[str, ...]:
+        return tuple(value for listed, value in targets if listed == name)
+
+    return replace(
+        scope,
+        targets=replace(
+            scope.targets,
+            target_prefix=of("target_prefix"),
+            target_fqdn=of("target_fqdn"),
+            target_uri=of("target_uri"),
+            alias_name=of("alias_name"),
+        ),
+        acl_list=scope.acl_list if is_first else (),
+    )
+
+
+def _inseparable(targets: Targets) -> Iterator[list[_Target]]:
+    """The targets in groups that have no address in common, as far as their text tells."""
+    networks = [ip_network(prefix) for prefix in targets.target_prefix]
+    groups: dict[object, list[_Target]] = {}
+    for network, prefix in zip(networks, targets.target_prefix, strict=True):
+        if _widest(network, networks) == network:
+            groups.setdefault(network, []).append(("target_prefix", prefix))
+    for fqdn in targets.target_fqdn:
+        groups.setdefault(_plain(fqdn), []).append(("target_fqdn", fqdn))
+    for uri in targets.target_uri:
+        groups.setdefault(_home(uri, networks), []).append(("target_uri", uri))
+    for alias in targets.alias_name:
+        groups.setdefault(("alias", alias), []).append(("alias_name", alias))
+    yield from groups.values()
+
+
+def _home(uri: str, networks: list[_Network]) -> object:
+    """What a URI must stay with: the widest prefix around its address, or its host."""
+    host = urlsplit(uri).hostname or ""
+    try:
+        return _widest(ip_network(ip_address(host)), networks)
+    except ValueError:
+        return _plain(host)
+
+
+def _widest(network: _Network, networks: list[_Network]) -> _Network:
+    around = [other for other in networks if _is_inside(network, other)]
+    return min((network, *around), key=lambda other: other.prefixlen)
+
+
+def _is_inside(inner: _Network, outer: _Network) -> bool:
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
+
+
+def _plain(name: str) -> str:
+    return name.lower().rstrip(".")

@@ -1,0 +1,75 @@
+"""Where a server has sent us, and until when (RFC 9132 section 4.6)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from dots_client.codec.keys import UINT32
+from dots_client.model import RedirectedSignal
+
+LOOP_WINDOW_S: Final = 300.0
+"""A server talked to so recently is not followed to again."""
+MAX_REMEMBERED_SERVERS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternate:
+    """The server to use instead of the provisioned one."""
+
+    name: str
+    "to authenticate"
+    addresses: tuple[str, ...] = ()
+    "to be used without DNS; empty: ask it"
+
+
+class Redirections:
+    """The decisions of one client about one provisioned server."""
+
+    def __init__(self) -> None:
+        self._talked_at: dict[str, float] = {}
+        self._alternate: Alternate | None = None
+        self._until = 0.0
+
+    def talked_to(self, name: str, *, now: float) -> None:
+        """A session with `name` begins, goes on, or failed: all of that makes a way back a loop."""
+        key = name.lower().rstrip(".")
+        self._talked_at.pop(key, None)
+        self._talked_at[key] = now
+        while len(self._talked_at) > MAX_REMEMBERED_SERVERS:
+            del self._talked_at[next(iter(self._talked_at))]
+
+    def redirected(self, redirect: RedirectedSignal, *, ttl_s: int, now: float) -> bool:
+        """Whether to follow. A loop is not followed; the request then counts as unavailable."""
+        key = redirect.alt_server.lower().rstrip(".")
+        if now - self._talked_at.get(key, -math.inf) < LOOP_WINDOW_S:
+            return False
+        self._alternate = Alternate(name=redirect.alt_server, addresses=redirect.alt_server_record)
+        self._until = math.inf if ttl_s == UINT32 else now + ttl_s
+        return True
+
+    @property
+    def is_redirected(self) -> bool:
+        """Whether the last word of a server was to go elsewhere."""
+        return self._alternate is not None
+
+    def alternate(self, *, now: float, is_under_attack: bool) -> Alternate | None:
+        """Whom to talk to; None is the provisioned server.
+
+        An attack keeps us where we are after the time is over, also after a time of 0, which is
+        the redirection of a single request.
+        """
+        if self._alternate is not None and now >= self._until and not is_under_attack:
+            self._alternate = None
+        return self._alternate
+
+    def expires_at(self) -> float | None:
+        """When to go back, unless an attack is active; None: not by time."""
+        return None if self._alternate is None or self._until == math.inf else self._until
+
+    def failed(self, name: str, *, now: float) -> None:
+        """There is no session with `name`: back to the provisioned server, if it was the alternate."""
+        self.talked_to(name, now=now)
+        if self._alternate is not None and self._alternate.name == name:
+            self._alternate = None

@@ -1,0 +1,107 @@
+"""Runs the attempts of a `Race`: the first session wins, the others are closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from dots_client.errors import HandshakeFailed, PeerUnreachable, TransportError
+from dots_client.session import Candidate, Race, RaceSettings
+
+
+class Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+Session = TypeVar("Session", bound=Closable)
+Open = Callable[[Candidate, float], Awaitable[Session]]
+"""Makes a session within so many seconds, or raises TransportError."""
+
+
+async def win(
+    entrants: Sequence[Candidate],
+    opens: Open[Session],
+    *,
+    timeout_s: float,
+    settings: RaceSettings,
+    first: Candidate | None = None,
+) -> tuple[Candidate, Session]:
+    """The first session and how it was made; TransportError when there is none in time."""
+    return await _Run(opens, Race(entrants, now=_time(), settings=settings, first=first)).win(
+        _time() + timeout_s
+    )
+
+
+class _Run(Generic[Session]):
+    def __init__(self, opens: Open[Session], race: Race) -> None:
+        self._opens = opens
+        self._race = race
+        self._attempts: dict[asyncio.Task[Session], Candidate] = {}
+        self._numbers: dict[asyncio.Task[Session], int] = {}
+        self._failures: dict[str, list[tuple[int, TransportError]]] = {}
+
+    async def win(self, deadline: float) -> tuple[Candidate, Session]:
+        try:
+            while True:
+                self._begin_what_is_due(deadline)
+                if not self._attempts:
+                    raise self._failure()
+                done, _ = await asyncio.wait(
+                    self._attempts,
+                    timeout=self._patience_s(deadline),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in sorted(done, key=self._numbers.__getitem__):
+                    if not self._has_failed(task):
+                        return self._attempts.pop(task), task.result()
+        finally:
+            await self._stop()
+
+    def _begin_what_is_due(self, deadline: float) -> None:
+        now = _time()
+        while now < deadline and (candidate := self._race.due(now=now)) is not None:
+            task = asyncio.ensure_future(self._opens(candidate, deadline - now))
+            self._attempts[task] = candidate
+            self._numbers[task] = len(self._numbers)
+
+    def _patience_s(self, deadline: float) -> float | None:
+        # After the deadline nothing begins any more, and the attempts end by themselves.
+        next_at = self._race.next_timer()
+        now = _time()
+        return None if next_at is None or now >= deadline else max(0.0, next_at - now)
+
+    def _has_failed(self, task: asyncio.Task[Session]) -> bool:
+        error = task.exception()
+        if error is None:
+            return False
+        candidate = self._attempts.pop(task)
+        if not isinstance(error, TransportError):
+            raise error
+        self._race.failed(candidate, now=_time())
+        self._failures.setdefault(candidate.transport, []).append((self._numbers[task], error))
+        return True
+
+    def _failure(self) -> TransportError:
+        """The one that says most: a handshake that was refused before an address that is silent."""
+        telling = [
+            min(errors, key=lambda one: (not isinstance(one[1], HandshakeFailed), one[0]))[1]
+            for errors in self._failures.values()
+        ]
+        if not telling:
+            return PeerUnreachable("there is no address to try")
+        telling.sort(key=lambda error: not isinstance(error, HandshakeFailed))
+        words = "; ".join(dict.fromkeys(str(error) for error in telling))
+        return type(telling[0])(words)
+
+    async def _stop(self) -> None:
+        for task in self._attempts:
+            task.cancel()
+        ended = await asyncio.gather(*self._attempts, return_exceptions=True)
+        for session in ended:
+            if not isinstance(session, BaseException):
+                await session.close()
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,159 @@
+"""The peer of one session as aiocoap's idea of a remote, equal to itself only.
+
+So tokens, Message IDs and observations end with it (RFC 7252 section 9.1.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from hashlib import sha256
+from typing import ClassVar, Final, Protocol, TypeAlias
+
+import aiocoap
+from aiocoap import interfaces
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from dots_client.transport.coap import Endpoint
+from dots_client.transport.policy import common_name
+from dots_client.transport.wire import Direction, WireTap, record
+
+OPTION_BYTES: Final = 71
+"""Room for header, token and options beside a payload in one message."""
+
+SocketAddress: TypeAlias = tuple[str, int]
+_serials = itertools.count(1)
+
+
+class RemoteOwner(Protocol):
+    """The socket that sessions live on."""
+
+    def session_established(self, remote: Remote) -> None: ...
+
+    def session_closed(self, remote: Remote) -> None: ...
+
+
+class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has no types
+    """One session with one peer, whatever carries it."""
+
+    scheme: ClassVar[str]
+    transport: ClassVar[str]
+    is_multicast: ClassVar[bool] = False
+    is_multicast_locally: ClassVar[bool] = False
+    maximum_block_size_exp: ClassVar[int] = 6
+
+    def __init__(
+        self,
+        *,
+        owner: RemoteOwner,
+        endpoint: Endpoint,
+        address: SocketAddress,
+        local_address: SocketAddress,
+        on_wire: WireTap | None,
+    ) -> None:
+        self.address = address
+        self.endpoint = endpoint
+        self.serial = next(_serials)
+        self.established_at: float | None = None
+        "loop time"
+        self.last_heard_at: float | None = None
+        "loop time of the last bytes that authenticated"
+        self.reason = ""
+        "why it is closed"
+        self.max_message_bytes = 0
+        self.peer_certificate: x509.Certificate | None = None
+        self._owner = owner
+        self._local_address = local_address
+        self._on_wire = on_wire
+        self._loop = asyncio.get_running_loop()
+
+    def __repr__(self) -> str:
+        return f"<{self.transport} session {self.serial} with {self.hostinfo}>"
+
+    @property
+    def is_established(self) -> bool:
+        raise NotImplementedError
+
+    def send_message(self, message: aiocoap.Message) -> None:
+        """Never raises: timers call this on sessions that may be gone."""
+        raise NotImplementedError
+
+    def close(self, reason: str = "closed by us") -> None:
+        raise NotImplementedError
+
+    def forget(self, reason: str) -> None:
+        """End without a word."""
+        raise NotImplementedError
+
+    async def request(self, message: aiocoap.Message) -> aiocoap.Message:
+        """Ask this peer. A Non-confirmable request waits for ever: use `asyncio.timeout`."""
+        message.remote = self
+        return await self.context.request(message, handle_blockwise=False).response
+
+    @property
+    def context(self) -> aiocoap.Context:
+        return self.endpoint.context
+
+    # Who the peer is
+
+    @property
+    def peer_common_name(self) -> str:
+        return common_name(self.peer_certificate) if self.peer_certificate else ""
+
+    @property
+    def peer_spki_sha256(self) -> str:
+        """Hexadecimal; empty for a peer without a certificate."""
+        if self.peer_certificate is None:
+            return ""
+        key = self.peer_certificate.public_key()
+        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return sha256(spki).hexdigest()
+
+    def _tap(self, message: aiocoap.Message, direction: Direction, size: int) -> None:
+        if self._on_wire is None:
+            return
+        request = (
+            self.endpoint.tokens.request_of(message) if direction == "received" else message.request
+        )
+        self._on_wire(
+            record(message, direction=direction, at=time.time(), size=size, request=request)
+        )
+
+    # What aiocoap asks of a remote
+
+    @property
+    def hostinfo(self) -> str:
+        return hostinfo(self.address)
+
+    @property
+    def hostinfo_local(self) -> str:
+        return hostinfo(self._local_address)
+
+    @property
+    def uri_base(self) -> str:
+        return f"{self.scheme}://{self.hostinfo}"
+
+    @property
+    def uri_base_local(self) -> str:
+        return f"{self.scheme}://{self.hostinfo_local}"
+
+    @property
+    def maximum_payload_size(self) -> int:
+        return max(self.max_message_bytes - OPTION_BYTES, 16)
+
+    @property
+    def blockwise_key(self) -> int:
+        return self.serial
+
+    @property
+    def authenticated_claims(self) -> tuple[str, ...]:
+        if self.peer_certificate is None:
+            return ()
+        return (self.peer_certificate.subject.rfc4514_string(),)
+
+
+def hostinfo(address: SocketAddress) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,261 @@
+"""One TCP connection with TLS and CoAP on it (RFC 8323), as aiocoap's idea of a remote."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, ClassVar, Final, Protocol, cast
+
+import aiocoap
+from aiocoap.transports.rfc8323common import CloseConnection, RFC8323Remote
+
+from dots_client.errors import RemoteProtocolError
+from dots_client.transport.coap import StreamEndpoint
+from dots_client.transport.engine import State
+from dots_client.transport.frames import (
+    BASE_MAX_MESSAGE_BYTES,
+    MAX_MESSAGE_BYTES,
+    Frames,
+    framed,
+)
+from dots_client.transport.policy import ALPN
+from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
+from dots_client.transport.tls_engine import TlsEngine
+from dots_client.transport.wire import WireTap
+
+MAX_UNSENT_BYTES: Final = 1 << 20
+"""A peer that reads nothing for so long is given up."""
+CLOSE_PATIENCE_S: Final = 1.0
+NO_ALPN: Final = (
+    "the server did not choose CoAP (ALPN); where it is known not to, turn that check off"
+)
+
+
+class ConnectionOwner(RemoteOwner, Protocol):
+    """The server or client that connections belong to."""
+
+    def session_failed(self, remote: TlsConnection, error: Exception | None) -> None:
+        """It ended before it was established; `error` is what the network said."""
+
+    def socket_gone(self, remote: TlsConnection) -> None:
+        """Nothing is left of it."""
+
+
+class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[misc]  # no types
+    """Established once the peer's CSM is here: in TLS 1.3 a refused certificate shows only then."""
+
+    scheme: ClassVar[str] = "coaps+tcp"
+    transport: ClassVar[str] = "tls"
+    endpoint: StreamEndpoint
+    log: ClassVar[logging.Logger] = logging.getLogger("dots_client.transport")
+    _my_max_message_size: ClassVar[int] = MAX_MESSAGE_BYTES
+    _owner: ConnectionOwner
+
+    def __init__(
+        self,
+        engine: TlsEngine,
+        *,
+        owner: ConnectionOwner,
+        endpoint: StreamEndpoint,
+        address: SocketAddress = ("", 0),
+        requires_alpn: bool,
+        on_wire: WireTap | None,
+    ) -> None:
+        super().__init__(
+            owner=owner,
+            endpoint=endpoint,
+            address=address,
+            local_address=("", 0),
+            on_wire=on_wire,
+        )
+        self.has_heard_anything = False
+        self._remote_settings: dict[str, Any] | None = None
+        self._engine: TlsEngine | None = engine
+        self._requires_alpn = requires_alpn
+        self._frames = Frames()
+        self._is_greeted = False
+        self._transport: asyncio.Transport | None = None
+        self._lost = asyncio.Event()
+
+    @property
+    def is_established(self) -> bool:
+        return self._engine is not None and self.established_at is not None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a socket."""
+        return self._transport is not None and not self._lost.is_set()
+
+    async def lost(self) -> None:
+        """Wait until the socket is gone; a peer that does not read cannot hold it for long."""
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE_S):
+                await self._lost.wait()
+        except TimeoutError:
+            assert self._transport is not None
+            self._transport.abort()
+            await self._lost.wait()
+
+    # asyncio's stream protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.address = transport.get_extra_info("peername")[:2]
+        self._local_address = transport.get_extra_info("sockname")[:2]
+        if self._engine is None:
+            self._transport.abort()
+            return
+        self._engine.start()
+        self._flush(self._engine)
+
+    def data_received(self, data: bytes) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        self.has_heard_anything = True
+        cleartext = engine.receive(data)
+        self._greet(engine)
+        self._flush(engine)
+        if cleartext:
+            self._receive_cleartext(cleartext)
+        self._report_end(engine)
+
+    def eof_received(self) -> None:
+        self._end("the {peer} broke off the connection")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
+        if isinstance(exc, ConnectionResetError):
+            self._end("the {peer} reset the connection", exc)
+        else:
+            self._end(
+                "the connection broke" if exc is None else f"the connection broke: {exc}", exc
+            )
+        self._owner.socket_gone(self)
+
+    # Messages
+
+    def send_message(self, message: aiocoap.Message) -> None:
+        if not self.is_established:
+            self.log.debug("%r is not established: %r dropped", self, message)
+            return
+        size = self._send_message(message)
+        if size:
+            self._tap(message, "sent", size)
+
+    def close(self, reason: str = "closed by us") -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        engine.close(reason)
+        self._flush(engine)
+        self._report_end(engine)
+
+    def forget(self, reason: str) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        self.close(reason)
+
+    # Inside
+
+    def _greet(self, engine: TlsEngine) -> None:
+        """Our CSM goes out first, whatever the peer's does (RFC 8323 section 5.3)."""
+        if self._is_greeted or engine.state is not State.ESTABLISHED:
+            return
+        self._is_greeted = True
+        self.peer_certificate = engine.peer_certificate
+        if self._requires_alpn and engine.protocol_selected != ALPN:
+            engine.close(NO_ALPN)
+            return
+        self._send_initial_csm()
+
+    def _receive_cleartext(self, cleartext: bytes) -> None:
+        try:
+            for message in self._frames.receive(cleartext):
+                self._receive_message(message)
+        except RemoteProtocolError as error:
+            self.abort(str(error))
+
+    def _receive_message(self, message: aiocoap.Message) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        message.remote = self
+        self.last_heard_at = self._loop.time()
+        if message.code.is_signalling():
+            self._receive_signal(message, engine)
+        elif not self.is_established:
+            self.abort(f"the {engine.peer} did not begin with a CSM")
+        else:
+            self._tap(message, "received", len(framed(message)))
+            if message.code.is_response():
+                self.endpoint.tokens.process_response(message)
+            elif message.code.is_request():
+                self.endpoint.tokens.process_request(message)
+
+    def _receive_signal(self, message: aiocoap.Message, engine: TlsEngine) -> None:
+        if message.code is not aiocoap.Code.CSM and self._remote_settings is None:
+            self.abort(f"the {engine.peer} did not begin with a CSM")
+            return
+        try:
+            self._process_signaling(message)
+        except CloseConnection:
+            said = message.payload.decode("utf-8", "replace")
+            self.close(": ".join(filter(None, (f"the {engine.peer} ended the session", said))))
+            return
+        if self._engine is None or self._remote_settings is None:
+            return
+        self.max_message_bytes = self._remote_settings.get(
+            "max-message-size", BASE_MAX_MESSAGE_BYTES
+        )
+        if self.established_at is None:
+            self.established_at = self._loop.time()
+            self._owner.session_established(self)
+
+    def _send_message(self, message: aiocoap.Message) -> int:
+        """Bytes sent; 0 for none. aiocoap's half of RFC 8323 sends its signals through this."""
+        engine = self._engine
+        if engine is None or engine.state is not State.ESTABLISHED:
+            return 0
+        frame = framed(message)
+        if message.code.is_signalling() or len(frame) <= self.max_message_bytes:
+            engine.send(frame)
+            self._flush(engine)
+            return len(frame)
+        self.log.warning(
+            "%r: a message of %d bytes dropped, the peer takes %d",
+            self,
+            len(frame),
+            self.max_message_bytes,
+        )
+        return 0
+
+    def _abort_with(self, message: aiocoap.Message) -> None:
+        self._send_message(message)
+        self.close(message.payload.decode())
+
+    def _flush(self, engine: TlsEngine) -> None:
+        waiting = engine.bytes_to_send()
+        if self._transport is None or not waiting or self._transport.is_closing():
+            return
+        self._transport.write(waiting)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self._transport.abort()
+
+    def _end(self, reason: str, error: Exception | None = None) -> None:
+        engine = self._engine
+        if engine is not None:
+            engine.close(reason.format(peer=engine.peer))
+            self._report_end(engine, error)
+
+    def _report_end(self, engine: TlsEngine, error: Exception | None = None) -> None:
+        if engine.state is not State.CLOSED or self._engine is None:
+            return
+        self.reason = engine.reason
+        self._engine = None
+        if self._transport is not None:
+            self._transport.close()
+        if self.established_at is None:
+            self._owner.session_failed(self, error)
+        else:
+            self._owner.session_closed(self)

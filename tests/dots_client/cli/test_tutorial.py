@@ -1,0 +1,94 @@
+"""Types docs/client.md from top to bottom, and compares what comes."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+TUTORIAL = ROOT / "docs" / "client.md"
+BLOCK = re.compile(r"^```(sh|text|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SEPARATOR = "\x1e"
+PROLOGUE = "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
+
+
+@dataclass
+class Step:
+    commands: str
+    expected: str = ""
+
+
+@dataclass
+class Tutorial:
+    steps: list[Step] = field(default_factory=list)
+    program: str = ""
+
+
+def read_tutorial() -> Tutorial:
+    tutorial = Tutorial()
+    for kind, body in BLOCK.findall(TUTORIAL.read_text(encoding="utf-8")):
+        if kind == "sh":
+            tutorial.steps.append(Step(body))
+        elif kind == "text":
+            tutorial.steps[-1].expected = body
+        else:
+            tutorial.program = body
+    return tutorial
+
+
+def free_ports() -> tuple[int, int]:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as signal,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as control,
+    ):
+        signal.bind(("127.0.0.1", 0))
+        control.bind(("127.0.0.1", 0))
+        return signal.getsockname()[1], control.getsockname()[1]
+
+
+def matches(expected: str, shown: str) -> bool:
+    """An ellipsis stands for the rest of a line, or for a piece of it."""
+    lines = [".*".join(map(re.escape, line.split("…"))) for line in expected.splitlines()]
+    return re.fullmatch("\n".join(lines), shown.rstrip("\n")) is not None
+
+
+@pytest.mark.integration
+def test_every_command_of_the_tutorial_works_as_it_says(tmp_path: Path) -> None:
+    tutorial = read_tutorial()
+    # The program of the end runs while the provider is still there.
+    (tmp_path / "protect.py").write_text(tutorial.program, encoding="utf-8")
+    program = Step("python protect.py\n", "granted for 600 seconds")
+    steps = [*tutorial.steps[:-1], program, tutorial.steps[-1]]
+    script = f"{PROLOGUE}\n" + f"printf '{SEPARATOR}'\n".join(step.commands for step in steps)
+    signal_port, control_port = free_ports()
+    # The ports of DOTS may be taken here: the tutorial's own are replaced by free ones.
+    for known, free in (("4646", signal_port), ("4650", control_port)):
+        script = script.replace(known, str(free))
+    source = tmp_path / "protect.py"
+    source.write_text(source.read_text("utf-8").replace("4646", str(signal_port)), "utf-8")
+    environment = {name: value for name, value in os.environ.items() if "DOTS" not in name}
+
+    typed = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=environment
+        | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert typed.returncode == 0, typed.stderr
+    for step, shown in zip(steps, typed.stdout.split(SEPARATOR), strict=True):
+        assert matches(step.expected, shown), f"{step.commands}\n{shown}"

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+
+from dots_client.session import Candidate, Outcome, Race, RaceSettings, UdpProbe, candidates
+from dots_client.session.race import MAX_CANDIDATES
+
+V6, V4 = "2001:db8::1", "192.0.2.1"
+UDP6, UDP4 = Candidate("dtls", V6), Candidate("dtls", V4)
+TCP6, TCP4 = Candidate("tls", V6), Candidate("tls", V4)
+ALL = (UDP6, UDP4, TCP6, TCP4)
+SETTINGS = RaceSettings(attempt_delay_s=0.25, repeat_s=3, max_at_once=10)
+
+
+def run(race: Race, *, until: float) -> list[tuple[float, Candidate]]:
+    """Begin whatever is due, in time order; nothing ever ends."""
+    begun: list[tuple[float, Candidate]] = []
+    while (at := race.next_timer()) is not None and at <= until:
+        while (candidate := race.due(now=at)) is not None:
+            begun.append((at, candidate))
+    return begun
+
+
+@pytest.mark.rule("SC-108")
+def test_udp_goes_before_tcp_and_ipv6_before_ipv4() -> None:
+    assert candidates([V4, V6], ["tls", "dtls"]) == ALL
+
+
+@pytest.mark.rule("SC-108")
+def test_second_addresses_come_after_every_first_one() -> None:
+    order = candidates([V4, "192.0.2.2", V6, V4], ["dtls", "tls"])
+
+    assert order == (*ALL, Candidate("dtls", "192.0.2.2"), Candidate("tls", "192.0.2.2"))
+
+
+def test_only_the_allowed_transports_race() -> None:
+    assert candidates([V4], ["dtls"]) == (UDP4,)
+    assert candidates([], ["dtls", "tls"]) == ()
+
+
+def test_a_name_with_many_addresses_has_a_bound() -> None:
+    many = [f"192.0.2.{number}" for number in range(100)]
+
+    assert len(candidates(many, ["dtls", "tls"])) == MAX_CANDIDATES
+
+
+@pytest.mark.rule("SC-108")
+def test_attempts_are_staggered_and_none_waits_for_the_others_to_end() -> None:
+    begun = run(Race(ALL, now=100.0, settings=SETTINGS), until=102)
+
+    assert begun == [(100.0, UDP6), (100.25, UDP4), (100.5, TCP6), (100.75, TCP4)]
+
+
+@pytest.mark.rule("SC-109")
+def test_an_attack_makes_them_start_closer_together() -> None:
+    hurried = RaceSettings(attempt_delay_s=0.1)
+
+    begun = run(Race(ALL, now=0.0, settings=hurried), until=1)
+
+    assert [round(at, 6) for at, _ in begun] == [0.0, 0.1, 0.2, 0.3]
+
+
+@pytest.mark.rule("SC-108")
+def test_a_failure_lets_the_next_one_start_at_once() -> None:
+    race = Race(ALL, now=0.0, settings=SETTINGS)
+    race.due(now=0.0)
+
+    race.failed(UDP6, now=0.01)
+
+    assert race.next_timer() == 0.01
+    assert race.due(now=0.01) == UDP4
+    assert race.due(now=0.01) is None
+
+
+def test_a_dtls_handshake_that_takes_long_is_overtaken_by_a_new_one() -> None:
+    begun = run(Race((UDP4, TCP4), now=0.0, settings=SETTINGS), until=10)
+
+    assert begun == [(0.0, UDP4), (0.25, TCP4), (3.0, UDP4), (6.0, UDP4), (9.0, UDP4)]
+
+
+def test_the_attempts_at_once_have_a_bound() -> None:
+    race = Race((UDP4,), now=0.0, settings=RaceSettings(max_at_once=3))
+
+    begun = run(race, until=1000)
+
+    assert [at for at, _ in begun] == [0.0, 3.0, 6.0]
+    assert race.next_timer() is None
+    assert race.due(now=1000) is None
+
+
+def test_it_is_lost_when_every_way_has_failed() -> None:
+    race = Race((UDP4, TCP4), now=0.0, settings=SETTINGS)
+    race.due(now=0.0)
+    race.due(now=0.25)
+    race.failed(UDP4, now=0.3)
+    assert not race.is_lost
+
+    race.failed(TCP4, now=0.4)
+
+    assert race.is_lost
+    assert race.next_timer() is None
+
+
+def test_a_rival_of_a_failed_handshake_may_still_win() -> None:
+    race = Race((UDP4,), now=0.0, settings=SETTINGS)
+    race.due(now=0.0)
+    race.due(now=3.0)
+
+    race.failed(UDP4, now=4.0)
+
+    assert not race.is_lost
+    assert race.next_timer() is None, "what failed for good is not begun again"
+
+
+@pytest.mark.rule("SC-110")
+def test_what_won_is_tried_first_for_ten_minutes() -> None:
+    outcome = Outcome()
+    outcome.won(TCP4, now=0.0)
+
+    soon = Race(ALL, now=599.0, settings=SETTINGS, first=outcome.preferred(now=599.0))
+    late = Race(ALL, now=600.0, settings=SETTINGS, first=outcome.preferred(now=600.0))
+
+    assert [candidate for _, candidate in run(soon, until=600)] == [TCP4, UDP6, UDP4, TCP6]
+    assert late.due(now=600.0) == UDP6
+
+
+@pytest.mark.rule("SC-111")
+def test_udp_is_looked_for_once_a_day_and_never_more_often_than_every_five_minutes() -> None:
+    assert UdpProbe(now=0.0).next_timer() == 86400
+    eager = UdpProbe(now=0.0, interval_s=1)
+    assert eager.next_timer() == 300
+
+    eager.probed(now=300)
+
+    assert eager.next_timer() == 600

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+
+from dots_client import RedirectedSignal
+from dots_client.session import Alternate, Redirections
+from dots_client.session.redirection import MAX_REMEMBERED_SERVERS
+
+ALT = RedirectedSignal(alt_server="alt.example", alt_server_record=("192.0.2.7",))
+HERE = Alternate(name="alt.example", addresses=("192.0.2.7",))
+
+
+def moved(*, ttl_s: int, now: float = 0.0) -> Redirections:
+    redirections = Redirections()
+    redirections.talked_to("home.example", now=now)
+    assert redirections.redirected(ALT, ttl_s=ttl_s, now=now)
+    return redirections
+
+
+@pytest.mark.rule("SC-098")
+@pytest.mark.rule("SC-099")
+def test_a_redirection_is_followed_with_its_addresses() -> None:
+    redirections = moved(ttl_s=600)
+
+    assert redirections.alternate(now=1.0, is_under_attack=True) == HERE
+    assert redirections.expires_at() == 600
+    assert redirections.is_redirected
+    assert not Redirections().is_redirected
+
+
+@pytest.mark.rule("SC-100")
+def test_after_its_time_the_provisioned_server_is_used_again() -> None:
+    redirections = moved(ttl_s=600)
+
+    assert redirections.alternate(now=599.9, is_under_attack=False) == HERE
+    assert redirections.alternate(now=600.0, is_under_attack=False) is None
+    assert redirections.expires_at() is None
+
+
+@pytest.mark.rule("SC-100")
+def test_an_attack_keeps_it_until_it_is_over() -> None:
+    redirections = moved(ttl_s=600)
+
+    assert redirections.alternate(now=5000.0, is_under_attack=True) == HERE
+    assert redirections.alternate(now=5000.0, is_under_attack=False) is None
+    assert redirections.alternate(now=5000.1, is_under_attack=True) is None
+
+
+@pytest.mark.rule("SC-101")
+def test_a_time_of_zero_is_for_the_request_alone() -> None:
+    redirections = moved(ttl_s=0)
+
+    assert redirections.alternate(now=0.0, is_under_attack=True) == HERE
+    assert redirections.alternate(now=0.0, is_under_attack=False) is None
+
+
+@pytest.mark.rule("SC-101")
+def test_the_largest_time_ends_with_the_next_redirection_only() -> None:
+    redirections = moved(ttl_s=2**32 - 1)
+
+    assert redirections.expires_at() is None
+    assert redirections.alternate(now=1e12, is_under_attack=False) == HERE
+    other = RedirectedSignal(alt_server="other.example")
+    assert redirections.redirected(other, ttl_s=60, now=1e12)
+    assert redirections.alternate(now=1e12, is_under_attack=False) == Alternate(
+        name="other.example"
+    )
+
+
+@pytest.mark.rule("SC-102")
+@pytest.mark.parametrize("name", ["home.example", "HOME.example."])
+def test_a_way_back_within_five_minutes_is_a_loop(name: str) -> None:
+    redirections = moved(ttl_s=600)
+    back = RedirectedSignal(alt_server=name)
+
+    assert not redirections.redirected(back, ttl_s=600, now=299.9)
+    assert redirections.alternate(now=299.9, is_under_attack=True) == HERE
+    assert redirections.redirected(back, ttl_s=600, now=300.0)
+
+
+@pytest.mark.rule("SC-102")
+def test_a_server_that_sends_us_to_itself_is_not_followed() -> None:
+    redirections = Redirections()
+    redirections.talked_to("alt.example", now=10.0)
+
+    assert not redirections.redirected(ALT, ttl_s=600, now=10.0)
+
+
+def test_an_alternate_that_cannot_be_reached_is_given_up() -> None:
+    redirections = moved(ttl_s=600)
+
+    redirections.failed("alt.example", now=5.0)
+
+    assert redirections.alternate(now=6.0, is_under_attack=True) is None
+    assert not redirections.redirected(ALT, ttl_s=600, now=6.0)
+
+
+def test_a_failure_of_the_provisioned_server_changes_nothing() -> None:
+    redirections = moved(ttl_s=600)
+
+    redirections.failed("home.example", now=5.0)
+
+    assert redirections.alternate(now=6.0, is_under_attack=True) == HERE
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    redirections = Redirections()
+    for number in range(MAX_REMEMBERED_SERVERS + 1):
+        redirections.talked_to(f"server-{number}.example", now=float(number))
+
+    first = RedirectedSignal(alt_server="server-0.example")
+    second = RedirectedSignal(alt_server="server-1.example")
+
+    assert redirections.redirected(first, ttl_s=1, now=65.0)
+    assert not redirections.redirected(second, ttl_s=1, now=65.0)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+import dots_client
+from dots_client import codec, session
+
+
+def public_things() -> Iterator[tuple[str, object]]:
+    packages: tuple[ModuleType, ...] = (dots_client, codec, session)
+    for package in packages:
+        for name in package.__all__:
+            thing = getattr(package, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                yield f"{package.__name__}.{name}", thing
+
+
+@pytest.mark.parametrize(
+    ("name", "thing"), [pytest.param(*one, id=one[0]) for one in public_things()]
+)
+def test_everything_public_says_what_it_is(name: str, thing: object) -> None:
+    words = thing.__doc__
+
+    # Without a docstring of its own a dataclass has its signature there.
+    assert words
+    assert not words.startswith(f"{name.rpartition('.')[2]}(")
+
+
+def test_the_front_door_lists_each_name_once() -> None:
+    assert len(set(dots_client.__all__)) == len(dots_client.__all__)

@@ -1,0 +1,69 @@
+"""libcoap's programs, which speak DTLS with certificates and know nothing of DOTS."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from dots_client import Credentials
+
+
+def needed(program: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        why = f"{program} is not there: apt-get install libcoap3-bin"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{why}. CI may skip nothing.")
+        pytest.skip(why)
+    return path
+
+
+def written(credentials: Credentials, folder: Path) -> list[str]:
+    (folder / "own.crt").write_bytes(credentials.certificate_chain)
+    (folder / "own.key").write_bytes(credentials.private_key)
+    (folder / "ca.crt").write_bytes(credentials.trust_anchors)
+    return [
+        *("-c", str(folder / "own.crt")),
+        *("-j", str(folder / "own.key")),
+        *("-C", str(folder / "ca.crt")),
+    ]
+
+
+def two_free_ports() -> int:
+    """libcoap serves DTLS one port above the one it is told."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second,
+        ):
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+async def asked(program: str, credentials: Credentials, folder: Path, *arguments: str) -> bytes:
+    """What a client of libcoap prints."""
+    process = await asyncio.create_subprocess_exec(
+        needed(program),
+        *written(credentials, folder),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(30):
+            printed, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return printed

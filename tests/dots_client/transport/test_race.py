@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
+from dots_client.session import Candidate, RaceSettings
+from dots_client.transport.race import win
+
+UDP, TCP = Candidate("dtls", "192.0.2.1"), Candidate("tls", "192.0.2.1")
+SETTINGS = RaceSettings(attempt_delay_s=0.02, repeat_s=0.05)
+
+
+class Session:
+    """Knows whether it was closed."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class Network:
+    """Makes sessions after `takes_s`, or raises what stands there instead."""
+
+    def __init__(self, **takes_s: float | Exception) -> None:
+        self.takes_s = takes_s
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.made: list[Session] = []
+
+    async def open(self, candidate: Candidate, within_s: float) -> Session:
+        self.begun.append(candidate.transport)
+        takes_s = self.takes_s[candidate.transport]
+        try:
+            if isinstance(takes_s, Exception):
+                raise takes_s
+            async with asyncio.timeout(within_s):
+                await asyncio.sleep(takes_s)
+        except TimeoutError:
+            raise PeerUnreachable(f"nothing within {within_s:.1f} s") from None
+        finally:
+            self.ended.append(candidate.transport)
+        session = Session()
+        self.made.append(session)
+        return session
+
+
+@pytest.mark.rule("SC-108")
+async def test_the_first_session_wins_and_the_others_are_stopped() -> None:
+    network = Network(dtls=30.0, tls=0.0)
+
+    winner, session = await win((UDP, TCP), network.open, timeout_s=5, settings=SETTINGS)
+
+    assert winner == TCP
+    assert network.begun == ["dtls", "tls"]
+    assert sorted(network.ended) == ["dtls", "tls"]
+    assert not session.is_closed
+
+
+async def test_a_session_that_comes_second_in_the_same_moment_is_closed() -> None:
+    network = Network(dtls=0.02, tls=0.0)
+
+    _, session = await win(
+        (UDP, TCP), network.open, timeout_s=5, settings=RaceSettings(attempt_delay_s=0.02)
+    )
+
+    assert [made.is_closed for made in network.made if made is not session] in ([], [True])
+
+
+async def test_a_silent_handshake_is_repeated_until_time_is_up() -> None:
+    network = Network(dtls=30.0)
+
+    with pytest.raises(PeerUnreachable, match=r"nothing within 0\.2 s"):
+        await win((UDP,), network.open, timeout_s=0.2, settings=SETTINGS)
+
+    assert 3 <= len(network.begun) <= 4
+    assert network.begun == network.ended
+
+
+async def test_what_failed_for_good_ends_the_race_at_once() -> None:
+    network = Network(dtls=HandshakeFailed("wrong name"), tls=PeerUnreachable("nobody there"))
+    started = asyncio.get_running_loop().time()
+
+    with pytest.raises(HandshakeFailed, match=r"^wrong name; nobody there$"):
+        await win((UDP, TCP), network.open, timeout_s=30, settings=SETTINGS)
+
+    assert asyncio.get_running_loop().time() - started < 5
+    assert network.begun == ["dtls", "tls"]
+
+
+async def test_a_race_without_entrants_is_lost() -> None:
+    with pytest.raises(PeerUnreachable, match="no address"):
+        await win((), Network().open, timeout_s=1, settings=SETTINGS)
+
+
+async def test_a_mistake_is_not_hidden_behind_the_others() -> None:
+    network = Network(dtls=30.0, tls=LocalProtocolError("ours"))
+
+    with pytest.raises(LocalProtocolError, match="ours"):
+        await win((UDP, TCP), network.open, timeout_s=5, settings=SETTINGS)
+
+    assert sorted(network.ended) == ["dtls", "tls"]
+
+
+async def test_giving_up_stops_every_attempt() -> None:
+    network = Network(dtls=30.0, tls=30.0)
+    racing = asyncio.create_task(win((UDP, TCP), network.open, timeout_s=60, settings=SETTINGS))
+    async with asyncio.timeout(5):
+        while len(network.begun) < 3:  # noqa: ASYNC110 - the fake has no event
+            await asyncio.sleep(0.01)
+
+    racing.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await racing
+    assert sorted(network.ended) == sorted(network.begun)

@@ -1,0 +1,195 @@
+"""The keeper's sessions against two DOTS servers; the rows are stood in for."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dots_client import (
+    Client,
+    ClientSettings,
+    Redirected,
+    RedirectedSignal,
+    Server,
+)
+from portal.mitigations.models import Mitigation
+from portal.providers.models import SessionState
+from portal.signaling import exchange, keeper, sessions
+from portal.signaling.exchange import Exchange
+from portal.signaling.identity import Identity
+from portal.signaling.keeper import Keeper
+from portal.signaling.plan import Action
+from portal.signaling.store import Store
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS
+from tests.dots_client.client.test_redirection import Pair, pair, to
+from tests.dots_client.transport.loopback import until
+
+
+class InlineStore:
+    async def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
+    """What the pages would be told of the session."""
+    told: list[tuple[SessionState, str]] = []
+
+    def record_session(**row: Any) -> None:
+        told.append((row["state"], row["detail"]))
+
+    monkeypatch.setattr(sessions, "record_session", record_session)
+    monkeypatch.setattr(sessions, "record_heard", lambda **_row: None)
+    monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda _subscription: [])
+    return told
+
+
+@asynccontextmanager
+async def keeping(
+    there: Pair, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Keeper]:
+    identity = Identity(
+        server=there.server, credentials=authority.client(), cuid=CUID, provider="Home"
+    )
+    monkeypatch.setattr(keeper, "load_identity", lambda _subscription: identity)
+    kept = Keeper(
+        subscription_id=uuid.uuid4(),
+        owner="here",
+        store=cast(Store, InlineStore()),
+        settings=SETTINGS,
+    )
+    running = asyncio.create_task(kept.run())
+    try:
+        await until(lambda: kept.is_connected)
+        yield kept
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+def client_of(kept: Keeper) -> Client:
+    assert kept._line is not None
+    return kept._line.client
+
+
+@pytest.mark.rule("SC-098")
+@pytest.mark.rule("SC-100")
+async def test_the_session_moves_to_the_alternate_and_back(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, keeping(there, authority, monkeypatch) as kept:
+        home = client_of(kept)
+        there.home.script.append(to(ttl_s=1))
+        with pytest.raises(Redirected):
+            await home.request(1, SCOPE)
+
+        await until(lambda: client_of(kept) is not home)
+        assert client_of(kept).peer.startswith("127.0.0.2:")
+        await until(lambda: there.servers[0].sessions == ())
+
+        await until(lambda: client_of(kept).peer.startswith("127.0.0.1:"))
+        await until(lambda: there.servers[1].sessions == ())
+
+    port = there.server.port
+    up = [detail for state, detail in notes if state == SessionState.UP]
+    assert up == [f"127.0.0.1:{port}", f"127.0.0.2:{port}", f"127.0.0.1:{port}"]
+    assert SessionState.DOWN not in {state for state, _ in notes}
+
+
+async def test_a_session_stays_where_it_is_when_the_alternate_is_away(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, keeping(there, authority, monkeypatch) as kept:
+        home = client_of(kept)
+        there.home.script.append(to("alt.example", "127.0.0.3"))
+        with pytest.raises(Redirected):
+            await home.request(1, SCOPE)
+        await until(lambda: not kept._memory_of(there.server).is_redirected)
+
+        assert client_of(kept) is home
+        assert (await home.request(2, SCOPE)).mid == 2
+        assert SessionState.DOWN not in {state for state, _ in notes}
+
+
+@pytest.mark.rule("SC-094")
+@pytest.mark.rule("SC-095")
+async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, keeping(there, authority, monkeypatch) as kept:
+        line, (home, _alt) = kept._line, there.servers
+        assert line is not None
+        strangers: set[object] = set()
+        known = {session.address for session in home.sessions}
+
+        def lose_strangers(_datagram: bytes, address: object) -> bool:
+            if address not in known:
+                strangers.add(address)
+            return address not in known
+
+        home.drop_incoming = lose_strangers
+        line.is_suspect.set()
+        await until(lambda: bool(strangers))
+        assert len(kept._lines) == 2
+
+        line.is_suspect.clear()
+        kept._changed.set()
+
+        await until(lambda: len(kept._lines) == 1)
+        assert kept._line is line
+        assert notes[-1][0] == SessionState.UP
+
+
+def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
+    kept = Keeper(
+        subscription_id=uuid.uuid4(),
+        owner="here",
+        store=cast(Store, InlineStore()),
+        settings=ClientSettings(),
+    )
+    one = kept._memory_of(Server("a.example"))
+
+    assert kept._memory_of(Server("a.example")) is one
+    assert kept._memory_of(Server("a.example", port=4647)) is not one
+
+
+@pytest.mark.parametrize(("is_followed", "unavailable"), [(True, []), (False, ["5.03"])])
+async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
+    monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[str]
+) -> None:
+    told: list[str] = []
+    row = cast(Mitigation, SimpleNamespace(pk=uuid.uuid4(), mid=1, request=None))
+    should_move = asyncio.Event()
+    if is_followed:
+        should_move.set()
+
+    async def request(*_args: object, **_options: object) -> None:
+        raise Redirected(RedirectedSignal(alt_server="alt.example"), ttl_s=600)
+
+    monkeypatch.setattr(exchange, "scope_of", lambda *_args, **_options: SCOPE)
+    monkeypatch.setattr(exchange, "lifetime_to_ask", lambda *_args: 3600)
+    services = "portal.mitigations.services"
+    monkeypatch.setattr(f"{services}.record_sending", lambda **_row: row)
+    monkeypatch.setattr(f"{services}.record_sent", lambda **_row: None)
+    monkeypatch.setattr(f"{services}.record_unavailable", lambda **row: told.append(row["code"]))
+    speaking = Exchange(
+        subscription_id=uuid.uuid4(),
+        owner="here",
+        store=cast(Store, InlineStore()),
+        on_cuid_replaced=lambda: None,
+    )
+    client = cast(Client, SimpleNamespace(request=request, should_move=should_move))
+
+    await speaking.perform(client, row, Action.REQUEST)
+
+    assert told == unavailable
