@@ -1,192 +1,30 @@
-"""How long the way takes from a person to the wire and back, on this machine: scripts/bench.
-
-Every process is real: PostgreSQL, Redis, web, signal worker, default worker, two simulated providers on
-loopback. Beside it, in the same run, what the same PUT costs with nothing but `dots_client` around it.
-"""
+"""What the portal and its DOTS client cost and stand, measured on this machine: scripts/bench."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
-import os
-import platform
-import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from ipaddress import IPv6Address, IPv6Network
-from pathlib import Path
-from typing import Any
+from importlib import import_module
+from typing import Final
 
-from websockets.sync.client import ClientConnection, connect
-
-import dots_client
-from local_stack.cast import PROVIDERS
-from local_stack.ports import LOOPBACK, free_port
-from local_stack.processes import Process, Program
-from local_stack.programs import ROOT
-from local_stack.stack import Stack
-from provider_simulator.pki import client_credentials, make_pki, server_name
-from tests.integration.stack import Api, Databases, control, wait_for
-
-REQUESTS = "organizations/acme/mitigation-requests"
-LAST = 2**53
-"""Beyond every number: asks for no request, only for the count of them."""
-BARE_PREFIX = "2001:db8:30::/48"
-WARM_UP = 10
-NOTIFIED_WITHIN_S = 10.0
+BENCHMARKS: Final = {
+    "portal": "the way from a person to the wire and back",
+    "loss": "a request on a bad line, beside libcoap",
+    "sessions": "many sessions in one process",
+    "codec": "CBOR beside bare cbor2",
+}
+DEFAULT: Final = "portal"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--samples", type=int, default=200, help="of each way (default 200)")
-    parser.add_argument("--sqlite", action="store_true", help="on SQLite instead of PostgreSQL")
-    options = parser.parse_args()
-    print(_machine(), flush=True)
-    databases = Databases(os.environ.get("DATABASE_URL", ""))
-    try:
-        url = None if options.sqlite else databases.make("portal_bench")
-        with (
-            tempfile.TemporaryDirectory(prefix="portal-bench-") as directory,
-            Stack(Path(directory), database_url=url) as stack,
-        ):
-            _measure(stack, options.samples)
-    finally:
-        databases.close()
-
-
-def _measure(stack: Stack, samples: int) -> None:
-    for provider in PROVIDERS:
-        calm = {"accept": "always", "status_delay_s": 0.1, "attack_ends_after_s": None}
-        control(stack, provider.key, "/behaviour", calm)
-    alice = Api(stack, "alice")
-    with tempfile.TemporaryDirectory(prefix="portal-bench-") as directory:
-        bare = asyncio.run(_bare_puts(Path(directory), samples))
-    _report("bare dots_client PUT, there and back", bare)
-    _report("HTTP POST to the PUT's arrival", _post_to_put(stack, alice, samples))
-    _report("notification to the WebSocket frame", _notification_to_frame(stack, alice, samples))
-    alice.close()
-
-
-def _post_to_put(stack: Stack, alice: Api, samples: int) -> Iterator[float]:
-    """From just before the POST to when the provider read the PUT's datagram, by one clock."""
-    for number in range(WARM_UP + samples):
-        prefix = f"{IPv6Address('2001:db8:10::1') + number}/128"
-        seen = control(stack, "northgate", f"/requests?after={LAST}")["last"]
-        posted_at = time.time()
-        request = alice.post(REQUESTS, {"targets": {"prefixes": [prefix]}})
-        mid = request["mitigations"][0]["mid"]
-        arrived_at = wait_for(partial(_arrival, stack, mid, seen))
-        alice.post(f"{REQUESTS}/{request['id']}/terminate")
-        if number >= WARM_UP:
-            yield arrived_at - posted_at
-
-
-def _arrival(stack: Stack, mid: int, seen: int) -> float:
-    """When the first PUT of that mid arrived, in seconds since 1970; 0 if none has."""
-    requests = control(stack, "northgate", f"/requests?after={seen}")["requests"]
-    arrivals = [
-        one["at"]
-        for one in requests
-        if (one["client"], one["method"], one["mid"]) == ("acme", "PUT", mid)
-    ]
-    return min(arrivals, default=0.0)
-
-
-def _notification_to_frame(stack: Stack, alice: Api, samples: int) -> Iterator[float]:
-    """From when the provider sent the notification to when a page's socket holds the event."""
-    control(stack, "northgate", "/behaviour", {"status_delay_s": 3600})
-    request = alice.post(REQUESTS, {"targets": {"prefixes": ["203.0.113.9/32"]}})
-    path = wait_for(lambda: _own_path(stack, request["mitigations"][0]["mid"]))
-    after = alice.get("organizations/acme/events", after=0, limit=1000)["results"][-1]["seq"]
-    url = stack.url.replace("http", "ws") + f"/ws/organizations/acme/events?after={after}"
-    words = {2: "mitigating", 3: "attack_stopped"}
-    with connect(url, additional_headers={"Authorization": f"Bearer {alice.token}"}) as socket:
-        for number in range(WARM_UP + samples):
-            status = 2 + number % 2
-            answer = control(stack, "northgate", f"{path}/status", {"status": status})
-            framed_at = _frame(socket, words[status])
-            if number >= WARM_UP:
-                yield framed_at - answer["at"]
-    alice.post(f"{REQUESTS}/{request['id']}/terminate")
-
-
-def _own_path(stack: Stack, mid: int) -> str:
-    for one in control(stack, "northgate", "/state")["mitigations"]:
-        if one["mid"] == mid:
-            return f"/mitigations/{one['cuid']}/{mid}"
-    return ""
-
-
-def _frame(socket: ClientConnection, status: str) -> float:
-    while True:
-        event: dict[str, Any] = json.loads(socket.recv(timeout=NOTIFIED_WITHIN_S))
-        received_at = time.time()
-        if event["type"] == "mitigation.status" and event["data"]["status"] == status:
-            return received_at
-
-
-async def _bare_puts(directory: Path, samples: int) -> list[float]:
-    """One session with a provider that nobody else talks to."""
-    make_pki(directory, providers=["bench"], clients=["bench"])
-    (directory / "clients.json").write_text(json.dumps({"bench": [BARE_PREFIX]}))
-    signal_port, control_port = free_port(), free_port()
-    program = Program(
-        name="bench",
-        command=[
-            *(sys.executable, "-m", "provider_simulator", "serve", "--name", "Bench"),
-            *("--port", str(signal_port), "--control-port", str(control_port)),
-            *("--pki", str(directory / "bench"), "--clients", str(directory / "clients.json")),
-        ],
-        environment=os.environ,
-        directory=ROOT,
-        is_ready=lambda process: process.has_printed('"signal"'),
-    )
-    process = Process(program, directory / "bench.log")
-    process.start()
-    try:
-        process.wait_until_ready()
-        return await _time_puts(directory / "bench", signal_port, samples)
-    finally:
-        process.stop()
-
-
-async def _time_puts(pki: Path, port: int, samples: int) -> list[float]:
-    credentials = client_credentials(pki, "bench")
-    server = dots_client.Server(name=server_name("bench"), host=LOOPBACK, port=port)
-    cuid = dots_client.cuid_from_certificate(credentials.certificate_chain)
-    times = []
-    async with dots_client.connect(server, credentials, cuid=cuid) as client:
-        for mid in range(1, WARM_UP + samples + 1):
-            prefix = f"{IPv6Network(BARE_PREFIX)[mid]}/128"
-            scope = dots_client.Scope(targets=dots_client.Targets(target_prefix=(prefix,)))
-            began = time.perf_counter()
-            await client.request(mid, scope)
-            times.append(time.perf_counter() - began)
-            await client.withdraw(mid)
-    return times[WARM_UP:]
-
-
-def _report(what: str, seconds: Sequence[float] | Iterator[float]) -> None:
-    times = sorted(seconds)
-    cuts: Callable[[int], float] = statistics.quantiles(
-        times, n=100, method="inclusive"
-    ).__getitem__
-    print(
-        f"{what:<40} median {1000 * statistics.median(times):7.1f} ms   "
-        f"95th percentile {1000 * cuts(94):7.1f} ms   of {len(times)}",
-        flush=True,
-    )
-
-
-def _machine() -> str:
-    return (
-        f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"Python {sys.version.split()[0]}"
-    )
+    name, *arguments = sys.argv[1:] or [DEFAULT]
+    if name in ("-h", "--help"):
+        print("scripts/bench [BENCHMARK] [--help] …")
+        for benchmark, meaning in BENCHMARKS.items():
+            print(f"  {benchmark:<10} {meaning}")
+        return
+    if name not in BENCHMARKS:
+        name, arguments = DEFAULT, sys.argv[1:]
+    import_module(f"tests.bench.{name}").main(arguments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,193 @@
+"""What many live sessions cost one process, and how they come back after the provider restarted.
+
+The provider is a simulator in a process of its own; every session has a socket, a context and heartbeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import random
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import psutil
+
+from dots_client import Client, ClientSettings, DotsError, Reconnect, connect
+from tests.bench.provider import BenchProvider, bench_provider
+from tests.bench.report import machine, percentile, say, table
+
+HEARTBEAT_INTERVAL_S: Final = 30.0
+SETTLED_AFTER_S: Final = 5.0
+DESCRIPTORS_EACH: Final = 4
+"""Handshakes that overtake each other have a socket each."""
+GIVEN_UP_AFTER_S: Final = 200.0
+KIB: Final = 1024
+
+Row = tuple[str, str]
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench sessions", description=__doc__)
+    parser.add_argument("--sessions", type=int, default=1000, help="at most 1024 (1000)")
+    parser.add_argument(
+        "--watch", type=float, default=90.0, help="seconds of peace to measure (90)"
+    )
+    parser.add_argument("--at-once", type=int, default=20, help="handshakes at first (20)")
+    parser.add_argument(
+        "--spread", type=float, default=0.0, help="seconds over which lost sessions come back (0)"
+    )
+    options = parser.parse_args(arguments)
+    _allow_descriptors(DESCRIPTORS_EACH * options.sessions)
+    say(machine())
+    say()
+    with bench_provider() as provider:
+        table(("what", "measured"), asyncio.run(_measure(provider, options)))
+
+
+def _allow_descriptors(wanted: int) -> None:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(allowed, min(wanted, most)), most))
+
+
+class Fleet:
+    """Sessions that come back by themselves, as the portal's do."""
+
+    def __init__(self, provider: BenchProvider, *, at_once: int, spread_s: float) -> None:
+        self.provider = provider
+        self._spread_s = spread_s
+        self.is_under_attack = False
+        self.clients: set[Client] = set()
+        self.opened_at: list[float] = []
+        self.attempted_at: list[float] = []
+        self.has_changed = asyncio.Event()
+        self._free = asyncio.Semaphore(at_once)
+        self._loop = asyncio.get_running_loop()
+
+    async def keep_one(self, number: int) -> None:
+        rng = random.Random(number)
+        reconnect = Reconnect(rng=rng)
+        is_first = True
+        while True:
+            due_at = reconnect.next_attempt_at(
+                now=self._loop.time(), is_under_attack=self.is_under_attack
+            )
+            await asyncio.sleep(max(0.0, due_at - self._loop.time()))
+            if is_first:
+                await self._free.acquire()
+            try:
+                await self._hold(reconnect, on_open=self._free.release if is_first else _nothing)
+            except DotsError:
+                if is_first:
+                    raise
+            is_first = False
+            if reconnect.attempts == 0:
+                await asyncio.sleep(self._spread_s * rng.random())
+
+    async def _hold(self, reconnect: Reconnect, *, on_open: Callable[[], None]) -> None:
+        reconnect.attempted(now=self._loop.time())
+        self.attempted_at.append(self._loop.time())
+        async with connect(
+            self.provider.server(),
+            self.provider.credentials,
+            cuid=self.provider.cuid,
+            settings=ClientSettings(heartbeat_interval_s=HEARTBEAT_INTERVAL_S),
+        ) as client:
+            reconnect.succeeded()
+            on_open()
+            self.opened_at.append(self._loop.time())
+            self.clients.add(client)
+            self.has_changed.set()
+            try:
+                await client.closed()
+            finally:
+                self.clients.discard(client)
+
+
+def _nothing() -> None:
+    """Only the first handshakes take turns."""
+
+
+async def _measure(provider: BenchProvider, options: argparse.Namespace) -> list[Row]:
+    loop = asyncio.get_running_loop()
+    fleet = Fleet(provider, at_once=options.at_once, spread_s=options.spread)
+    rss_before = _rss()
+    began_at = loop.time()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(fleet.keep_one(number)) for number in range(options.sessions)]
+        await _until_all_are_up(fleet, options.sessions)
+        opening_s = max(fleet.opened_at) - began_at
+        await asyncio.sleep(SETTLED_AFTER_S)
+        rss = _rss() - rss_before
+        rows = [
+            ("live sessions", str(options.sessions)),
+            (
+                f"handshakes, {options.at_once} at the same time",
+                f"{options.sessions / opening_s:.0f} a second",
+            ),
+            ("memory of one session", f"{rss / options.sessions / KIB:.0f} KiB"),
+            await _peace(fleet, options),
+            *await _restart(fleet, options.sessions, "in peace"),
+        ]
+        fleet.is_under_attack = True
+        rows += await _restart(fleet, options.sessions, "under attack")
+        for task in tasks:
+            task.cancel()
+    return rows
+
+
+async def _peace(fleet: Fleet, options: argparse.Namespace) -> Row:
+    process = psutil.Process()
+    cpu_s = -sum(process.cpu_times()[:2])
+    await asyncio.sleep(options.watch)
+    cpu_s += sum(process.cpu_times()[:2])
+    assert len(fleet.clients) == options.sessions
+    return (
+        f"CPU in {options.watch:g} s of peace, heartbeats each {HEARTBEAT_INTERVAL_S:g} s both ways",
+        f"{100 * cpu_s / options.watch:.1f} % of one core",
+    )
+
+
+async def _restart(fleet: Fleet, sessions: int, when: str) -> list[Row]:
+    """The provider says goodbye to all, and is back as soon as it has started."""
+    loop = asyncio.get_running_loop()
+    stopped_at = loop.time()
+    await asyncio.to_thread(fleet.provider.process.stop)
+    fleet.opened_at.clear()
+    fleet.attempted_at.clear()
+    fleet.provider.process.start()
+    await asyncio.to_thread(fleet.provider.process.wait_until_ready)
+    ready_at = loop.time()
+    await _until_all_are_up(fleet, sessions)
+    back = [at - ready_at for at in sorted(fleet.opened_at)]
+    attempts = [at - ready_at for at in fleet.attempted_at]
+    return [
+        (f"restart {when}: the provider was away for", f"{ready_at - stopped_at:.1f} s"),
+        (
+            f"restart {when}: half, 99 %, all are back after",
+            f"{percentile(back, 0.5):.1f} s, {percentile(back, 0.99):.1f} s, {back[-1]:.1f} s",
+        ),
+        (
+            f"restart {when}: attempts in the busiest second",
+            f"{_busiest_second(attempts)} of {len(attempts)}",
+        ),
+    ]
+
+
+async def _until_all_are_up(fleet: Fleet, sessions: int) -> None:
+    async with asyncio.timeout(GIVEN_UP_AFTER_S):
+        while len(fleet.clients) < sessions:
+            fleet.has_changed.clear()
+            await fleet.has_changed.wait()
+
+
+def _busiest_second(times: Iterable[float]) -> int:
+    return max(Counter(int(time // 1) for time in times).values(), default=0)
+
+
+def _rss() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
