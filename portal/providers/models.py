@@ -22,7 +22,8 @@ class Transport(models.TextChoices):
 
 
 def default_transports() -> list[str]:
-    return [Transport.DTLS.value]
+    """Both, raced: where a network stops UDP the request still gets out (RFC 9132 section 4.3)."""
+    return [Transport.DTLS.value, Transport.TLS.value]
 
 
 class Provider(models.Model):

@@ -139,6 +139,22 @@ def test_a_cuid_that_another_client_took_is_replaced_and_the_owner_told(
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
+def test_a_network_that_stops_udp_does_not_stop_a_request(stack: Stack, api_as: ApiAs) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.27/32"
+    control(stack, "northgate", "/behaviour", {"loss": 1.0})
+    try:
+        stack["signal-1"].restart()
+        wait_for(lambda: _northgate(alice)["session"]["transport"] == "tls", within_s=60)
+
+        request = submit(alice, prefix)
+        wait_for(lambda: shown(alice, request["id"])["status"] in ("in_progress", "mitigating"))
+        assert len(believed(stack, "northgate", prefix)) == 1
+        alice.post(f"{REQUESTS}/{request['id']}/terminate")
+        wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
+    finally:
+        control(stack, "northgate", "/behaviour", {"loss": 0.0})
+
+
 async def _take_cuid_of_acme(stack: Stack) -> str:
     """globex's client at Northgate, badly configured, asks under acme's cuid."""
     pki = stack.pki / "northgate"
