@@ -39,6 +39,8 @@ class Provider(models.Model):
     server_name = models.CharField(max_length=253)
     """The name its certificate must carry."""
     transports = models.JSONField(default=default_transports)
+    requires_alpn = models.BooleanField(default=True)
+    """Over TCP: insist that its server selects "coap" (RFC 8323 section 8.2). Some select nothing."""
     trust_anchors = models.TextField()
     """PEM."""
     max_lifetime_s = models.PositiveBigIntegerField(null=True, blank=True)

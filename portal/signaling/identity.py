@@ -35,6 +35,7 @@ def load_identity(subscription_id: UUID) -> Identity:
             host=provider.host,
             port=provider.port,
             transports=tuple(provider.transports),
+            requires_alpn=provider.requires_alpn,
         ),
         credentials=Credentials(
             certificate_chain=subscription.certificate_chain.encode(),

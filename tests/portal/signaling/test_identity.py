@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from portal.providers.models import Subscription
+from portal.signaling.identity import load_identity
+from tests.factories import PRIVATE_KEY
+
+
+def test_a_session_is_opened_as_the_rows_say(acme_northgate: Subscription) -> None:
+    provider = acme_northgate.provider
+    provider.transports, provider.requires_alpn = ["tls"], False
+    provider.save()
+
+    identity = load_identity(acme_northgate.pk)
+
+    assert (identity.server.name, identity.server.host) == (provider.server_name, provider.host)
+    assert identity.server.transports == ("tls",)
+    assert not identity.server.requires_alpn
+    assert identity.credentials.private_key == PRIVATE_KEY
+    assert identity.cuid == acme_northgate.cuid
