@@ -100,10 +100,12 @@ class Exchange:
                 reason=error.diagnostic,
                 now=timezone.now(),
             )
+            return _is_held(row)
         except ServerUnavailable as error:
             if isinstance(error, Redirected) and client.should_move.is_set():
                 return False  # the next session, with the server it names, asks again at once
             await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
+            return _is_held(row)
         else:
             await self.write(
                 services.record_confirmed,
