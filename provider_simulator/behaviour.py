@@ -54,6 +54,10 @@ class Behaviour:
     redirect_to: str | None = None
     "name of an alternate server, with addresses after it: `alt.example 192.0.2.7`"
     redirect_ttl_s: int = 3600
+    rejects_redirected: bool = False
+    "answer 4.03 to a client that asks for more within `redirect_ttl_s` instead of going there"
+    hop_loop: str | None = None
+    "names of gateways: mitigation requests end in 5.08, as after a loop through these"
 
     def changed(self, changes: Any) -> Behaviour:
         """This behaviour with `changes` from the control interface."""
@@ -134,4 +138,9 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "max_requests_per_s": _number(0.1, or_null=True),
     "redirect_to": _Check("a server name, maybe with IP addresses after it, or null", _redirects),
     "redirect_ttl_s": _whole(0, UINT32),
+    "rejects_redirected": _BOOLEAN,
+    "hop_loop": _Check(
+        "names of gateways or null",
+        lambda value: value is None or (isinstance(value, str) and bool(value.split())),
+    ),
 }

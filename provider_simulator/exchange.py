@@ -21,6 +21,7 @@ class Request:
     content_format: int | None = None
     if_match: tuple[bytes, ...] = ()
     observe: int | None = None
+    hop_limit: int | None = None
     token: bytes = b""
 
 

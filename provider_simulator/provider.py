@@ -111,6 +111,8 @@ class Provider:
             return text("4.04", f"/{'/'.join(request.path)} is not here")
         if request.method not in METHODS[operation]:
             return text("4.05", f"{request.method} is not for {operation}")
+        if request.hop_limit == 0:
+            return text("4.00", "a Hop-Limit of 0 is not for the wire")
         if request.method == "PUT" and request.content_format != DOTS_CBOR:
             return text("4.15", f"the Content-Format must be {DOTS_CBOR}")
         try:
@@ -156,6 +158,8 @@ class Provider:
     ) -> Response | None:
         if self.behaviour.accept == "silent":
             return None
+        if self.behaviour.hop_loop is not None:
+            return text("5.08", self.behaviour.hop_loop)
         # A cdid from a client itself is ignored: no gateway is trusted here.
         match request.method:
             case "GET":

@@ -13,14 +13,12 @@ from dots_client import (
     DecodeError,
     MitigationReport,
     MitigationStatus,
-    RedirectedSignal,
     Scope,
 )
 from dots_client.codec import (
     MitigatePath,
     decode_efficacy,
     decode_request,
-    encode_redirect,
     encode_reports,
     parse_content,
 )
@@ -29,6 +27,7 @@ from provider_simulator.behaviour import Behaviour
 from provider_simulator.exchange import Request, Response, cbor, text
 from provider_simulator.mitigation import Mitigation
 from provider_simulator.observers import Observers
+from provider_simulator.redirections import Redirections
 from provider_simulator.targets import Entitlement, is_same_request, shared
 
 Key = tuple[str, str, int]
@@ -52,6 +51,7 @@ class Register:
         self._observers = observers
         self._mitigations: dict[Key, Mitigation] = {}
         self._cuid_owners: dict[str, str] = {}
+        self._redirections = Redirections()
 
     def __iter__(self) -> Iterator[Mitigation]:
         return iter(tuple(self._mitigations.values()))
@@ -84,6 +84,7 @@ class Register:
     def forget_everything(self) -> None:
         self._mitigations.clear()
         self._cuid_owners.clear()
+        self._redirections.forget()
 
     # Reading and ending
 
@@ -173,9 +174,9 @@ class Register:
         now: float,
         behaviour: Behaviour,
     ) -> Response:
-        refusal = self._refusal(scope, cuid, client, behaviour) or self._conflict(
-            scope, mid, client, now=now, behaviour=behaviour
-        )
+        refusal = self._refusal(
+            scope, cuid, mid, client, now=now, behaviour=behaviour
+        ) or self._conflict(scope, mid, client, now=now, behaviour=behaviour)
         if refusal is not None:
             return refusal
         self._cuid_owners[cuid] = client
@@ -194,7 +195,14 @@ class Register:
         return self._granted("2.01", mitigation, now)
 
     def _refusal(
-        self, scope: Scope, cuid: str, client: str, behaviour: Behaviour
+        self,
+        scope: Scope,
+        cuid: str,
+        mid: int,
+        client: str,
+        *,
+        now: float,
+        behaviour: Behaviour,
     ) -> Response | None:
         """Why this provider does not want the request, whatever else it holds."""
         if scope.acl_list:
@@ -209,9 +217,14 @@ class Register:
         if len(self.of_client(client)) >= MAX_MITIGATIONS_PER_CLIENT:
             return text("4.29", "too many mitigations", max_age=behaviour.retry_after_s)
         if behaviour.redirect_to is not None and not self.is_mitigating_for(client):
-            name, *addresses = behaviour.redirect_to.split()
-            redirect = RedirectedSignal(alt_server=name, alt_server_record=tuple(addresses))
-            return cbor("5.03", encode_redirect(redirect), max_age=behaviour.redirect_ttl_s)
+            return self._redirections.answer(
+                behaviour.redirect_to,
+                client=client,
+                cuid=cuid,
+                mid=mid,
+                now=now,
+                behaviour=behaviour,
+            )
         if behaviour.accept == "refuse":
             return _refused_by_operator(scope, behaviour)
         return None

@@ -273,6 +273,7 @@ def _request_of(message: aiocoap.Message) -> Request:
         content_format=_number(message.opt.content_format),
         if_match=message.opt.if_match,
         observe=message.opt.observe,
+        hop_limit=_number(message.opt.hop_limit),
         token=message.token,
     )
 

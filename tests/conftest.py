@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
+from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from portal.accounts import services
@@ -26,6 +27,10 @@ from tests.factories import (
     UserFactory,
     member,
 )
+
+# A machine that is busy with something else is no bug of what is tested.
+hypothesis_settings.register_profile("portal", deadline=None)
+hypothesis_settings.load_profile("portal")
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from dots_client.client.memory import Memory
 from dots_client.client.mover import Mover
 from dots_client.client.observation import Observation
 from dots_client.client.opening import Opening
-from dots_client.client.settings import ClientSettings, Server
+from dots_client.client.settings import BLOCK_SIZES, ClientSettings, Server
 from dots_client.codec import encode_request, mitigate_path
 from dots_client.errors import (
     DotsError,
@@ -50,6 +50,7 @@ class Client:
         cuid: str,
         settings: ClientSettings,
         mover: Mover,
+        rtt_s: float | None = None,
         is_under_attack: bool = False,
     ) -> None:
         self.cuid = cuid
@@ -61,8 +62,8 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[DotsError] = self._loop.create_future()
         self._rtt = RttEstimator()
-        if link.handshake_rtt_s is not None:
-            self._rtt.add(link.handshake_rtt_s)
+        if rtt_s is not None:
+            self._rtt.add(rtt_s)
         self._exchanges = Exchanges(
             link,
             rng=_rng,
@@ -277,9 +278,15 @@ class Client:
         self._liveness.peer_heartbeat_received(now=self._loop.time())
 
     async def _get(self, path: tuple[str, ...]) -> Message:
-        response = await self._exchanges.fetch(Request(code=Code.GET, path=path))
+        request = Request(code=Code.GET, path=path, block2=self._preferred_block())
+        response = await self._exchanges.fetch(request)
         raise_for(response)
         return response
+
+    def _preferred_block(self) -> tuple[int, bool, int] | None:
+        """The first block in the size we should like (RFC 9132 section 4.4.2)."""
+        size = self._settings.block_bytes
+        return None if size is None else (0, False, BLOCK_SIZES[size])
 
     async def _watch_link(self) -> None:
         await self._end(SessionClosed(await asyncio.shield(self._link.closed)))
@@ -368,7 +375,12 @@ async def connect(
     memory.redirections.talked_to(opening.server.name, now=now())
     mover = Mover(opening, memory, transport=link.transport_name, udp_probe_s=settings.udp_probe_s)
     client = Client(
-        link, cuid=cuid, settings=settings, mover=mover, is_under_attack=is_under_attack
+        link,
+        cuid=cuid,
+        settings=settings,
+        mover=mover,
+        rtt_s=opening.rtt_s(link),
+        is_under_attack=is_under_attack,
     )
     site.on_heartbeat = client.receive_heartbeat
     failure: BaseException | None = None
@@ -386,6 +398,7 @@ async def connect(
                 for task in tasks:
                     task.cancel()
     finally:
+        opening.measured(link, client.rtt_s)
         await client.close()
     if failure is not None:
         raise failure

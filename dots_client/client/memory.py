@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from dots_client.client.settings import Server
 from dots_client.session import Outcome, Redirections
+from dots_client.transport.resumption import Resumption
 
 MAX_REMEMBERED_OUTCOMES: Final = 16
+
+OnCircle = Callable[[str, str], None]
 
 
 class Memory:
     """Of one provisioned server. Given to every `connect()` with it, it saves time and keeps promises."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_circle: OnCircle | None = None) -> None:
+        self.on_circle = on_circle
+        "told when a redirection is ignored because it leads back: who redirects, and to whom"
         self.redirections = Redirections()
+        self.resumption = Resumption()
         self._outcomes: dict[str, Outcome] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
 

@@ -50,6 +50,8 @@ class Mover:
             self.should_move.set()
         elif not self.should_move.is_set():
             log.warning("%s sends us to %s, where we have just been: ignored", name, alternate)
+            if self._memory.on_circle is not None:
+                self._memory.on_circle(name, alternate)
 
     async def watch_redirection(self) -> None:
         """Until its time is over and no attack is active (RFC 9132 section 4.6)."""

@@ -11,10 +11,10 @@ from dots_client.client.memory import Memory
 from dots_client.client.settings import ClientSettings, Server
 from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
 from dots_client.identity import Credentials
-from dots_client.session import Candidate, RaceSettings, candidates
+from dots_client.session import Candidate, RaceSettings, candidates, reachable
 from dots_client.transport.coap import Site
 from dots_client.transport.dtls import open_dtls
-from dots_client.transport.network import addresses_of
+from dots_client.transport.network import addresses_of, has_route
 from dots_client.transport.race import win
 from dots_client.transport.tls import open_tls
 from dots_client.transport.wire import WireTap
@@ -52,10 +52,9 @@ class Opening:
         transports: Sequence[str] | None = None,
     ) -> Link:
         """The first session that completes; TransportError in words when none does."""
-        settings = self._settings
-        timeout_s = settings.handshake_timeout_s
+        timeout_s = self._settings.handshake_timeout_s
         if is_under_attack:
-            timeout_s = max(timeout_s, settings.attack_handshake_timeout_s)
+            timeout_s = max(timeout_s, self._settings.attack_handshake_timeout_s)
         deadline = _time() + timeout_s
         addresses = await self._addresses(timeout_s)
         outcome = self._memory.outcome(self.server)
@@ -67,17 +66,22 @@ class Opening:
             candidates(addresses, transports or self.server.transports),
             open_one,
             timeout_s=deadline - _time(),
-            settings=RaceSettings(
-                attempt_delay_s=settings.attack_attempt_delay_s
-                if is_under_attack
-                else settings.attempt_delay_s,
-                repeat_s=settings.handshake_repeat_s,
-                max_at_once=settings.max_handshakes,
-            ),
+            settings=self._race_settings(is_under_attack=is_under_attack),
             first=outcome.preferred(now=_time()),
         )
         outcome.won(winner, now=_time())
         return link
+
+    def rtt_s(self, link: Link) -> float | None:
+        """What its handshake measured; else what the last session with the same peer did."""
+        if link.handshake_rtt_s is not None:
+            return link.handshake_rtt_s
+        return self._memory.outcome(self.server).rtt_s(_way(link), now=_time())
+
+    def measured(self, link: Link, rtt_s: float | None) -> None:
+        """What the session knows of its round trip at its end, for the next one to begin with."""
+        if rtt_s is not None:
+            self._memory.outcome(self.server).measured(_way(link), rtt_s=rtt_s, now=_time())
 
     async def is_reachable_over_udp(self) -> bool:
         """Try; a session that succeeds is remembered as the way to go, and closed."""
@@ -88,9 +92,23 @@ class Opening:
         await link.close()
         return True
 
+    def _race_settings(self, *, is_under_attack: bool) -> RaceSettings:
+        settings = self._settings
+        if is_under_attack:
+            return RaceSettings(
+                attempt_delay_s=settings.attack_attempt_delay_s,
+                repeat_s=settings.attack_handshake_repeat_s,
+                max_at_once=settings.attack_max_handshakes,
+            )
+        return RaceSettings(
+            attempt_delay_s=settings.attempt_delay_s,
+            repeat_s=settings.handshake_repeat_s,
+            max_at_once=settings.max_handshakes,
+        )
+
     async def _addresses(self, timeout_s: float) -> tuple[str, ...]:
         if self.server.addresses:
-            return self.server.addresses
+            return reachable(self.server.addresses, has_route=has_route)
         host = self.server.host
         try:
             async with asyncio.timeout(timeout_s / 2):
@@ -126,7 +144,12 @@ class Opening:
             path_mtu=self._settings.path_mtu,
             timeout_s=within_s,
             on_wire=self._on_wire,
+            resumption=self._memory.resumption if self._settings.resumes_sessions else None,
         )
+
+
+def _way(link: Link) -> Candidate:
+    return Candidate(link.transport_name, link.peer)
 
 
 def _time() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +12,9 @@ from dots_client.session import RetransmissionSettings
 DEFAULT_PORT: Final = 4646
 DEFAULT_PATH_MTU: Final = 1280
 """To be assumed without path MTU discovery (RFC 9132 section 7.3)."""
+
+BLOCK_SIZES: Final[Mapping[int, int]] = {256: 4, 512: 5, 1024: 6}
+"""Bytes to exponent (RFC 7959 section 2.2); in smaller blocks a list of mitigations has too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,12 @@ class ClientSettings:
     "0.01-10 seconds; the same while an attack is active"
     handshake_repeat_s: float = 3.0
     "0.1-60 seconds until a DTLS handshake is overtaken by another from a new port"
+    attack_handshake_repeat_s: float = 1.0
+    "0.1-60 seconds; the same while an attack is active"
     max_handshakes: int = 10
     "1-32 at once"
+    attack_max_handshakes: int = 20
+    "1-32; the same while an attack is active"
     udp_probe_s: float = 86400.0
     "300-604800 seconds between looks for UDP from a session over TCP"
     path_mtu: int = DEFAULT_PATH_MTU
@@ -68,6 +76,10 @@ class ClientSettings:
     "0.05-3600 seconds; the same for a server that has not shown yet that it sends notifications"
     reads_configuration: bool = True
     "False: live with the defaults of RFC 9132 section 4.5.2"
+    block_bytes: int | None = None
+    "256, 512 or 1024 bytes of an answer in one datagram; None: as many as the server likes"
+    resumes_sessions: bool = False
+    "True: with a `Memory`, take up the last DTLS session with a server instead of making a new one"
 
     def __post_init__(self) -> None:
         _check("handshake_timeout_s", self.handshake_timeout_s, 0.1, 300)
@@ -75,9 +87,16 @@ class ClientSettings:
         _check("attempt_delay_s", self.attempt_delay_s, 0.01, 10)
         _check("attack_attempt_delay_s", self.attack_attempt_delay_s, 0.01, 10)
         _check("handshake_repeat_s", self.handshake_repeat_s, 0.1, 60)
+        _check("attack_handshake_repeat_s", self.attack_handshake_repeat_s, 0.1, 60)
         _check("max_handshakes", self.max_handshakes, 1, 32)
+        _check("attack_max_handshakes", self.attack_max_handshakes, 1, 32)
         _check("udp_probe_s", self.udp_probe_s, 300, 604800)
         _check("path_mtu", self.path_mtu, 576, 9000)
+        if self.block_bytes is not None and self.block_bytes not in BLOCK_SIZES:
+            raise LocalProtocolError(
+                f"block_bytes must be one of {', '.join(map(str, BLOCK_SIZES))}, "
+                f"not {self.block_bytes}"
+            )
         if self.heartbeat_interval_s:
             _check("heartbeat_interval_s", self.heartbeat_interval_s, 0.05, 3600)
         if self.missing_hb_allowed is not None:

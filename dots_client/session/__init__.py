@@ -8,6 +8,7 @@ from dots_client.session.configuration import (
     in_force,
     within_limits,
 )
+from dots_client.session.embedding import embedded, reachable
 from dots_client.session.liveness import Liveness, LivenessParameters
 from dots_client.session.mids import MidAllocator
 from dots_client.session.observation import NotificationOrder
@@ -39,6 +40,8 @@ __all__ = [
     "SessionParameters",
     "UdpProbe",
     "candidates",
+    "embedded",
     "in_force",
+    "reachable",
     "within_limits",
 ]

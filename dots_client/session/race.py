@@ -136,6 +136,8 @@ class Outcome:
         self._lifetime_s = lifetime_s
         self._winner: Candidate | None = None
         self._until = 0.0
+        self._measured: tuple[Candidate, float, float] | None = None
+        "which way, its round trip, and until when that says something"
 
     def won(self, candidate: Candidate, *, now: float) -> None:
         self._winner = candidate
@@ -144,6 +146,16 @@ class Outcome:
     def preferred(self, *, now: float) -> Candidate | None:
         """What to try first."""
         return self._winner if now < self._until else None
+
+    def measured(self, way: Candidate, *, rtt_s: float, now: float) -> None:
+        self._measured = way, rtt_s, now + self._lifetime_s
+
+    def rtt_s(self, way: Candidate, *, now: float) -> float | None:
+        """The round trip that was measured on the same way."""
+        if self._measured is None:
+            return None
+        measured, rtt_s, until = self._measured
+        return rtt_s if way == measured and now < until else None
 
 
 class UdpProbe:

@@ -18,6 +18,12 @@ MAX_PEACE_DELAY_S: Final = 300.0
 class ReconnectSettings:
     """How eagerly to try."""
 
+    first_peace_delay_s: float = 2.0
+    "after a session, for a server that is about to start again: who fails waits a minute"
+    peace_spread_s: float = 6.0
+    "added to it at random, so that not every client of a server is back in the same second"
+    attack_spread_s: float = 1.5
+    "between the end of a session and the next attempt, at most, at random"
     first_attack_delay_s: float = 1.0
     max_attack_delay_s: float = 15.0
     jitter: float = 0.1
@@ -25,7 +31,7 @@ class ReconnectSettings:
 
 
 class Reconnect:
-    """The attempts since the last session. The first is due at once."""
+    """The attempts since the last session. The first of all is due at once."""
 
     def __init__(self, *, rng: Rng, settings: ReconnectSettings | None = None) -> None:
         self._rng = rng
@@ -33,6 +39,10 @@ class Reconnect:
         self._attempts = 0
         self._last_attempt_at = 0.0
         self._stretch = 1.0
+        self._has_had_session = False
+        self._missed_at: float | None = None
+        self._share = 0.0
+        "of the spread, for the first attempt after a session"
 
     @property
     def attempts(self) -> int:
@@ -40,9 +50,12 @@ class Reconnect:
         return self._attempts
 
     def next_attempt_at(self, *, now: float, is_under_attack: bool) -> float:
-        """When to try next. An attack that begins shortens the wait that is under way."""
+        """When to try next. An attack that begins shortens the wait that is under way.
+
+        To be asked as soon as a session is missed: the first attempt after it counts from then.
+        """
         if self._attempts == 0:
-            return now
+            return self._first_attempt_at(now=now, is_under_attack=is_under_attack)
         return self._last_attempt_at + self._delay_s(is_under_attack=is_under_attack)
 
     def attempted(self, *, now: float) -> None:
@@ -52,8 +65,24 @@ class Reconnect:
         self._stretch = 1 + self._settings.jitter * self._rng.random()
 
     def succeeded(self) -> None:
-        """There is a session. Its loss will be followed by an attempt at once."""
+        """There is a session. Its loss will be followed by an attempt soon."""
         self._attempts = 0
+        self._has_had_session = True
+        self._missed_at = None
+        self._share = self._rng.random()
+
+    def _first_attempt_at(self, *, now: float, is_under_attack: bool) -> float:
+        if not self._has_had_session:
+            return now
+        if self._missed_at is None:
+            self._missed_at = now
+        if is_under_attack:
+            return self._missed_at + self._share * self._settings.attack_spread_s
+        return (
+            self._missed_at
+            + self._settings.first_peace_delay_s
+            + self._share * self._settings.peace_spread_s
+        )
 
     def _delay_s(self, *, is_under_attack: bool) -> float:
         # Beyond 2^16 every delay is at its maximum anyway.

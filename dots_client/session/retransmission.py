@@ -15,7 +15,7 @@ INTERVAL_WITHOUT_RTT_S: Final = 3.0
 class RetransmissionSettings:
     """How eagerly to repeat, within what the RFC allows."""
 
-    floor_s: float = 0.5
+    floor_s: float = 0.25
     "between two transmissions, however short the round trip is"
     eager_for_s: float = 60.0
     "after this long, one every 3 seconds is enough"

@@ -46,7 +46,9 @@ class Association(Remote):
             on_wire=on_wire,
         )
         self.has_timed_out = False
-        "a flight of the handshake had to be repeated"
+        "the flight of the handshake that is under way had to be repeated"
+        self.was_resumed = False
+        "the handshake took up an older session; known once established"
         self._engine: DtlsEngine | None = engine
         self._transmit = transmit
         self._timer: asyncio.TimerHandle | None = None
@@ -121,6 +123,7 @@ class Association(Remote):
             self.last_heard_at = self.established_at
             self.max_message_bytes = engine.max_cleartext_bytes
             self.peer_certificate = engine.peer_certificate
+            self.was_resumed = engine.was_resumed
             self._owner.session_established(self)
 
     def _flush(self, engine: DtlsEngine) -> None:

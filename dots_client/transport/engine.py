@@ -13,7 +13,12 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
-from dots_client.transport.policy import Verification, failure_in_words, is_ip_address
+from dots_client.transport.policy import (
+    Verification,
+    failure_in_words,
+    is_ip_address,
+    problem_of_resumed,
+)
 
 RECORD_HEADER_BYTES: Final = 13
 MAX_CLEARTEXT_BYTES: Final = 16384
@@ -35,6 +40,8 @@ class DtlsEngine:
         self.reason = ""
         "why the association is closed, in words"
         self.peer_certificate: x509.Certificate | None = None
+        self.was_resumed = False
+        "the handshake took up an older session; known once established"
         self.max_cleartext_bytes = 0
         "what one datagram carries; known once established"
         self._connection = connection
@@ -46,12 +53,27 @@ class DtlsEngine:
         connection.set_ciphertext_mtu(mtu)
 
     @classmethod
-    def client(cls, context: SSL.Context, *, peer_name: str, mtu: int) -> DtlsEngine:
+    def client(
+        cls,
+        context: SSL.Context,
+        *,
+        peer_name: str,
+        mtu: int,
+        session: SSL.Session | None = None,
+    ) -> DtlsEngine:
+        """With a `session` that the server may resume, where the context allows it."""
         connection = SSL.Connection(context)
         connection.set_connect_state()
+        if session is not None:
+            connection.set_session(session)
         if not is_ip_address(peer_name):
             connection.set_tlsext_host_name(sni(peer_name))
         return cls(connection, Verification(peer="server", expected_name=peer_name), mtu=mtu)
+
+    @property
+    def session(self) -> SSL.Session | None:
+        """What a later handshake may offer; known once established."""
+        return self._connection.get_session()
 
     def start(self) -> None:
         self._continue_handshake()
@@ -113,6 +135,12 @@ class DtlsEngine:
             return
         self.state = State.ESTABLISHED
         self.peer_certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        if not self._verification.has_seen_certificate:
+            self.was_resumed = self.peer_certificate is not None
+            problem = problem_of_resumed(self.peer_certificate, self._verification)
+            if problem is not None:
+                self.close(problem)
+                return
         overhead = self._sending_mtu - self._connection.get_cleartext_mtu()
         # From the configured MTU: losses in the handshake must not forbid larger requests later.
         self.max_cleartext_bytes = self._mtu - overhead

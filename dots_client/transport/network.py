@@ -6,10 +6,13 @@ import asyncio
 import errno
 import os
 import socket
-from typing import cast
+from typing import Final, cast
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable, TransportError
 from dots_client.transport.remote import SocketAddress, hostinfo
+
+DISCARD: Final = 9
+"""Any port would do."""
 
 
 async def addresses_of(host: str, port: int) -> list[SocketAddress]:
@@ -20,6 +23,17 @@ async def addresses_of(host: str, port: int) -> list[SocketAddress]:
     except (socket.gaierror, UnicodeError) as error:
         raise PeerUnreachable(f"{host} has no address: {error}") from error
     return [cast(SocketAddress, sockaddr[:2]) for *_, sockaddr in found]
+
+
+def has_route(address: str) -> bool:
+    """Whether this machine knows a way to it; nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((address, DISCARD))
+    except OSError:
+        return False
+    return True
 
 
 def unreachable(address: SocketAddress, error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Final
 
@@ -27,6 +28,9 @@ ALPN: Final = b"coap"
 """RFC 8323 section 8.2."""
 MODE_NO_AUTO_CHAIN: Final = 0x8
 """SSL_MODE_NO_AUTO_CHAIN, which pyOpenSSL has no name for: send no trust anchor in our chain."""
+SESSION_CONTEXT: Final = b"dots"
+"""Without one OpenSSL refuses every resumption by a client with a certificate."""
+TICKET_LIFETIME_S: Final = 86400
 
 CIPHER_SUITES: Final = b":".join(
     (
@@ -98,12 +102,14 @@ class Verification:
     address: bytes = b""
     "what a cookie binds to"
     problem: str | None = None
+    has_seen_certificate: bool = False
+    "False after a handshake: it resumed a session, and OpenSSL asked for nothing"
     protocol: str = "DTLS 1.2"
     "the least we speak"
 
 
-def client_context(credentials: Credentials) -> SSL.Context:
-    context = _dtls_context(credentials)
+def client_context(credentials: Credentials, *, resumes: bool = False) -> SSL.Context:
+    context = _dtls_context(credentials, has_tickets=resumes)
     context.set_verify(SSL.VERIFY_PEER, _verify)
     return context
 
@@ -132,9 +138,12 @@ def server_context(
     *,
     require_client_certificate: bool,
     cookie: Callable[[bytes], bytes],
+    hands_out_tickets: bool = False,
 ) -> SSL.Context:
     """A context whose cookies are `cookie(address)`."""
-    context = _dtls_context(credentials)
+    context = _dtls_context(credentials, has_tickets=hands_out_tickets)
+    context.set_session_id(SESSION_CONTEXT)
+    context.set_timeout(TICKET_LIFETIME_S)
     context.set_verify(_server_mode(require_client_certificate), _verify)
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_cookie_generate_callback(
@@ -155,25 +164,28 @@ def _server_mode(require_client_certificate: bool) -> int:  # noqa: FBT001 - nam
     return mode
 
 
-def _dtls_context(credentials: Credentials) -> SSL.Context:
+def _dtls_context(credentials: Credentials, *, has_tickets: bool) -> SSL.Context:
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_min_proto_version(DTLS_1_2)
     context.set_options(SSL.OP_NO_QUERY_MTU)
+    if not has_tickets:
+        context.set_options(SSL.OP_NO_TICKET)
     return _equipped(context, credentials)
 
 
 def _tls_context(credentials: Credentials) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_TICKET)
     context.set_tls13_ciphersuites(TLS_1_3_CIPHER_SUITES)
     return _equipped(context, credentials)
 
 
 def _equipped(context: SSL.Context, credentials: Credentials) -> SSL.Context:
     context.set_cipher_list(CIPHER_SUITES)
-    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
     context.set_mode(MODE_NO_AUTO_CHAIN | SSL.MODE_RELEASE_BUFFERS)
-    # A resumed session skips the verify callback, and with it the check of the name.
+    # Sessions are kept by the client alone, see `resumption`; a server holds no state for them.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     try:
         leaf, *intermediates = x509.load_pem_x509_certificates(credentials.certificate_chain)
@@ -216,6 +228,7 @@ def _verify(
     chain_is_good: int,
 ) -> bool:
     verification: Verification = connection.get_app_data()
+    verification.has_seen_certificate = True
     if not chain_is_good:
         verification.problem = _chain_problem(
             certificate.to_cryptography(), error_number, depth, peer=verification.peer
@@ -226,6 +239,22 @@ def _verify(
         )
     # Whatever is returned replaces the verdict on the chain: True would forgive it.
     return verification.problem is None
+
+
+def problem_of_resumed(
+    certificate: x509.Certificate | None, verification: Verification
+) -> str | None:
+    """What a full handshake finds by itself: a resumed one skips the verify callback."""
+    if certificate is None:
+        named = verification.expected_name is not None
+        return f"the {verification.peer} has shown no certificate" if named else None
+    now = datetime.now(UTC)
+    if now > certificate.not_valid_after_utc:
+        number = SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED
+        return _chain_problem(certificate, number, 0, peer=verification.peer)
+    if verification.expected_name is None:
+        return None
+    return _name_problem(certificate, verification.expected_name, peer=verification.peer)
 
 
 def _chain_problem(

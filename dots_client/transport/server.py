@@ -54,6 +54,8 @@ class ServerSettings:
     "handshakes under way; the oldest gives way"
     max_live: int = MAX_LIVE_ASSOCIATIONS
     "sessions; the longest silent gives way"
+    hands_out_tickets: bool = False
+    "True: a client may resume its session; its state is with the client, encrypted (RFC 5077)"
 
 
 class ServerSession(Association):
@@ -84,13 +86,14 @@ class DtlsServer(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type
         "loses a datagram from a client when it says True"
         self.drop_outgoing: Drop | None = None
         "loses a datagram to a client when it says True"
+        self._settings = settings or ServerSettings()
         self._cookie_secret = secrets.token_bytes(32)
         self._context = server_context(
             credentials,
             require_client_certificate=require_client_certificate,
             cookie=self._cookie,
+            hands_out_tickets=self._settings.hands_out_tickets,
         )
-        self._settings = settings or ServerSettings()
         self._on_wire = on_wire
         self._loop = asyncio.get_running_loop()
         self._live: dict[SocketAddress, ServerSession] = {}

@@ -25,6 +25,7 @@ LOOK_S: Final = 1.0
 """While there is no session: the longest time until a new request shortens the wait for the next attempt."""
 
 STOP_NOTE_S: Final = 2.0
+SENT_IN_CIRCLE: Final = "It sent the portal in a circle."
 CRASHED: Final = RuntimeError("The portal failed to open the session. Its log says why.")
 
 
@@ -47,6 +48,7 @@ class Keeper:
         )
         self._line: Line | None = None
         self._memory: tuple[Server, Memory] | None = None
+        self._goes_in_circle = False
         self._noted: tuple[SessionState, str, str] | None = None
         self._changed = asyncio.Event()
         self._lines: set[asyncio.Task[None]] = set()
@@ -165,6 +167,7 @@ class Keeper:
                 memory=self._memory_of(identity.server),
                 is_under_attack=is_wanted,
             ) as client:
+                self._goes_in_circle = False
                 rival = self._line
                 line = Line(client, self._exchange, self._store, on_relief=self._changed.set)
                 self._line = line
@@ -201,14 +204,19 @@ class Keeper:
     def _memory_of(self, server: Server) -> Memory:
         """What earlier sessions learned, as long as the provider's row is the same."""
         if self._memory is None or self._memory[0] != server:
-            self._memory = server, Memory()
+            self._memory = server, Memory(on_circle=self._sent_in_circle)
         return self._memory[1]
 
     async def _note_up(self, line: Line) -> None:
         """Once when it is made, and again when a session that was given up is heard after all."""
-        transport, peer = line.client.transport, line.client.peer
-        if self._noted != (SessionState.UP, transport, peer):
-            await self._note(SessionState.UP, transport=transport, detail=peer)
+        transport = line.client.transport
+        detail = SENT_IN_CIRCLE if self._goes_in_circle else line.client.peer
+        if self._noted != (SessionState.UP, transport, detail):
+            await self._note(SessionState.UP, transport=transport, detail=detail)
+
+    def _sent_in_circle(self, _from: str, _to: str) -> None:
+        self._goes_in_circle = True
+        self._changed.set()
 
     async def _note(self, state: SessionState, *, transport: str = "", detail: str = "") -> None:
         self._noted = state, transport, detail

@@ -16,7 +16,7 @@ from local_stack.stack import Stack
 
 __all__ = ["Api", "Databases", "Stack", "control", "wait_for"]
 
-POLL_S = 0.05
+POLL_S = 0.1
 CALL_TIMEOUT_S = 15.0
 T = TypeVar("T")
 

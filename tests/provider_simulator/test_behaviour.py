@@ -37,6 +37,7 @@ def test_only_what_is_named_changes() -> None:
         ({"redirect_to": "  "}, "redirect_to must be a server name, maybe with IP addresses"),
         ({"redirect_to": "alt.example alt2.example"}, "redirect_to must be a server name"),
         ({"redirect_to": 7}, "redirect_to"),
+        ({"hop_loop": " "}, "hop_loop must be names of gateways or null"),
     ],
 )
 def test_a_change_that_makes_no_sense_is_refused_with_the_reason(changes: Any, reason: str) -> None:

@@ -249,6 +249,43 @@ def test_a_client_is_redirected_unless_it_is_being_protected() -> None:
     assert acme.ask(2, scope("203.0.113.8/32")).code == "2.01"
 
 
+@pytest.mark.rule("SS-080")
+def test_who_was_sent_away_and_asks_for_more_all_the_same_may_be_rejected() -> None:
+    desk = Desk(redirect_to="alt.example", redirect_ttl_s=600, rejects_redirected=True)
+    acme, globex = desk.client(), desk.client("globex", number=2)
+    other = scope("203.0.113.8/32")
+
+    assert acme.ask(1).code == "5.03"
+    assert acme.ask(1).code == "5.03", "a repeat, for the answer may be lost"
+    assert acme.ask(2, other).code == "4.03"
+    assert globex.ask(2, scope("198.51.100.1/32")).code == "5.03"
+    desk.wait(600)
+    assert acme.ask(2, other).code == "5.03"
+    assert acme.ask(3, other).code == "4.03"
+    desk.provider.crash()
+    assert desk.client(number=3).ask(3, other).code == "5.03"
+
+
+@pytest.mark.rule("SS-080")
+def test_unless_told_so_the_simulator_redirects_as_often_as_it_is_asked() -> None:
+    acme = Desk(redirect_to="alt.example").client()
+
+    assert [acme.ask(mid).code for mid in (1, 2)] == ["5.03", "5.03"]
+
+
+@pytest.mark.rule("SS-086")
+def test_a_loop_of_gateways_is_told_with_their_names_and_a_spent_hop_limit_is_refused() -> None:
+    acme = Desk(hop_loop="gw1.example gw2.example").client()
+
+    looped = acme.ask(1)
+    acme.desk.behave(hop_loop=None)
+
+    assert (looped.code, looped.payload) == ("5.08", b"gw1.example gw2.example")
+    assert looped.content_format is None
+    assert acme.get(hop_limit=0).code == "4.00"
+    assert acme.get(hop_limit=1).code == "4.04"
+
+
 @pytest.mark.rule("SS-005")
 def test_a_diagnostic_is_not_cbor() -> None:
     refused = Desk().client().ask(1, scope("198.51.100.1/32"))

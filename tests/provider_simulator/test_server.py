@@ -11,6 +11,7 @@ from dots_client import (
     Client,
     ClientSettings,
     HandshakeFailed,
+    HopLimitReached,
     MitigationReport,
     MitigationStatus,
     Redirected,
@@ -169,7 +170,12 @@ async def test_refusals_and_redirections_reach_the_client(running: Running) -> N
         with pytest.raises(Redirected) as redirected:
             await acme.request(2, scope())
 
+        await running.behave(redirect_to=None, hop_loop="gw1.example gw2.example")
+        with pytest.raises(HopLimitReached) as looped:
+            await acme.request(3, scope())
+
     assert redirected.value.redirect.alt_server_record == ("192.0.2.7",)
+    assert looped.value.gateways == ("gw1.example", "gw2.example")
 
 
 @pytest.mark.rule("SS-091")

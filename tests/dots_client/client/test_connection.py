@@ -347,6 +347,28 @@ async def test_a_long_list_arrives_in_blocks(authority: Authority) -> None:
         assert len(scene.provider.requests) == 1, "the later blocks come from the same rendering"
 
 
+@pytest.mark.rule("SC-129")
+@pytest.mark.parametrize("size", [256, 1024])
+async def test_the_blocks_have_the_size_we_asked_for(size: int, authority: Authority) -> None:
+    async with in_session(authority, replace(SETTINGS, block_bytes=size)) as scene:
+        scene.provider.held = {
+            mid: MitigationReport(
+                mid=mid,
+                targets=Targets(target_prefix=tuple(f"192.0.{mid}.{n}/32" for n in range(20))),
+            )
+            for mid in range(1, 9)
+        }
+
+        reports = await scene.client.statuses()
+
+        assert [report.mid for report in reports] == list(range(1, 9))
+        (first,) = scene.provider.requests
+        assert (first.opt.block2.block_number, first.opt.block2.size) == (0, size)
+        answers = [one for one in scene.wire if one.code == "2.05"]
+        assert max(len(one.payload) for one in answers) == size
+        assert len(answers) > 1
+
+
 @pytest.mark.rule("SC-117")
 @pytest.mark.rule("SC-123")
 async def test_a_server_that_cannot_be_authenticated_gets_nothing(

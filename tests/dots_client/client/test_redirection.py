@@ -159,12 +159,15 @@ async def test_an_alternate_that_is_away_is_given_up(authority: Authority) -> No
 
 
 @pytest.mark.rule("SC-102")
+@pytest.mark.rule("SC-103")
 async def test_a_loop_is_not_followed_and_is_told(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
+    circles: list[tuple[str, ...]] = []
     async with pair(authority) as there:
         await there.redirected(to())
         there.alt.script.append(to(HOME, "127.0.0.1"))
+        there.memory.on_circle = lambda *names: circles.append(names)
         with caplog.at_level(logging.WARNING, logger="dots_client"):
             async with there.session() as client:
                 with pytest.raises(Redirected):
@@ -172,6 +175,7 @@ async def test_a_loop_is_not_followed_and_is_told(
                 assert not client.should_move.is_set()
 
         assert "alt.example sends us to home.example, where we have just been" in caplog.text
+        assert circles == [(ALT, HOME)]
         async with there.session() as client:
             assert client.peer.startswith("127.0.0.2:")
 

@@ -21,7 +21,9 @@ def test_a_server_is_reached_by_its_name_unless_said_otherwise() -> None:
         {"attempt_delay_s": 0},
         {"attack_attempt_delay_s": 11},
         {"handshake_repeat_s": 0},
+        {"attack_handshake_repeat_s": 61},
         {"max_handshakes": 33},
+        {"attack_max_handshakes": 0},
         {"udp_probe_s": 299},
         {"path_mtu": 500},
         {"heartbeat_interval_s": -1},
@@ -34,3 +36,9 @@ def test_a_server_is_reached_by_its_name_unless_said_otherwise() -> None:
 def test_settings_have_ranges(settings: dict[str, float]) -> None:
     with pytest.raises(LocalProtocolError, match=f"{next(iter(settings))} must be between"):
         ClientSettings(**settings)  # type: ignore[arg-type]  # one of several types
+
+
+@pytest.mark.parametrize("size", [0, 128, 300, 2048])
+def test_a_block_has_one_of_three_sizes(size: int) -> None:
+    with pytest.raises(LocalProtocolError, match=f"one of 256, 512, 1024, not {size}"):
+        ClientSettings(block_bytes=size)

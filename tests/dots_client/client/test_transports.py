@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -38,6 +39,7 @@ from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, s
 from tests.dots_client.transport.loopback import until
 
 BOTH = ("dtls", "tls")
+PORTS_TO_TRY = 20
 QUICK = replace(SETTINGS, attempt_delay_s=0.05, attack_attempt_delay_s=0.05, handshake_repeat_s=0.1)
 
 
@@ -62,14 +64,27 @@ async def listening(
     authority: Authority, credentials: Credentials | None = None
 ) -> AsyncIterator[Listening]:
     provider = Provider()
-    own = credentials or authority.server()
-    udp = await serve_dtls(provider, host="127.0.0.1", port=0, credentials=own)
-    tcp = await serve_tls(provider, host="127.0.0.1", port=udp.port, credentials=own)
+    udp, tcp = await _on_one_port(provider, credentials or authority.server())
     try:
         yield Listening(provider, udp, tcp)
     finally:
         await udp.close()
         await tcp.close()
+
+
+async def _on_one_port(provider: Provider, own: Credentials) -> tuple[DtlsServer, TlsServer]:
+    """A port that is free for UDP may be taken for TCP, by any connection of this machine."""
+    for _ in range(PORTS_TO_TRY):
+        udp = await serve_dtls(provider, host="127.0.0.1", port=0, credentials=own)
+        try:
+            tcp = await serve_tls(provider, host="127.0.0.1", port=udp.port, credentials=own)
+        except OSError as error:
+            await udp.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return udp, tcp
+    pytest.fail(f"of {PORTS_TO_TRY} ports none was free for both")
 
 
 @asynccontextmanager
@@ -321,10 +336,12 @@ async def test_different_failures_are_both_told_the_telling_one_first(
         Provider(), host="127.0.0.1", port=0, credentials=authority.server(names=("x.example",))
     )
     server = Server("provider.example", "127.0.0.1", udp.port, ("tls", "dtls"))
-    with pytest.raises(HandshakeFailed) as failed:
-        async with connect(server, authority.client(), cuid=CUID, settings=QUICK):
-            pytest.fail("there must be no session")
-    await udp.close()
+    try:
+        with pytest.raises(HandshakeFailed) as failed:
+            async with connect(server, authority.client(), cuid=CUID, settings=QUICK):
+                pytest.fail("there must be no session")
+    finally:
+        await udp.close()
 
     assert str(failed.value) == (
         "the server's certificate is for x.example, not for provider.example; "

@@ -12,7 +12,9 @@ from tests.dots_client.client.provider import CUID, SCOPE, Provider, serving
 from tests.dots_client.loss.relay import Weather, both_ways, relaying
 
 DELAY_S = 0.02
-RACING = ClientSettings(handshake_timeout_s=20, handshake_repeat_s=0.1, reads_configuration=False)
+RACING = ClientSettings(
+    handshake_timeout_s=20, attack_handshake_repeat_s=0.1, reads_configuration=False
+)
 
 
 @pytest.mark.parametrize("seed", range(1, 4))

@@ -124,6 +124,17 @@ def test_what_won_is_tried_first_for_ten_minutes() -> None:
     assert late.due(now=600.0) == UDP6
 
 
+def test_a_round_trip_is_remembered_for_its_way_and_for_ten_minutes() -> None:
+    outcome = Outcome()
+    assert outcome.rtt_s(UDP4, now=0.0) is None
+
+    outcome.measured(UDP4, rtt_s=0.1, now=0.0)
+
+    assert outcome.rtt_s(UDP4, now=599.0) == 0.1
+    assert outcome.rtt_s(TCP4, now=599.0) is None
+    assert outcome.rtt_s(UDP4, now=600.0) is None
+
+
 @pytest.mark.rule("SC-111")
 def test_udp_is_looked_for_once_a_day_and_never_more_often_than_every_five_minutes() -> None:
     assert UdpProbe(now=0.0).next_timer() == 86400

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from random import Random
 
 import pytest
@@ -51,7 +52,7 @@ def test_an_attack_shortens_the_wait_under_way() -> None:
     assert reconnect.next_attempt_at(now=110.0, is_under_attack=True) <= 101.1
 
 
-def test_a_session_in_between_makes_the_next_attempt_due_at_once() -> None:
+def test_a_session_in_between_makes_the_next_attempt_due_soon() -> None:
     reconnect = Reconnect(rng=Random(1))
     reconnect.attempted(now=0.0)
     reconnect.attempted(now=60.0)
@@ -59,7 +60,37 @@ def test_a_session_in_between_makes_the_next_attempt_due_at_once() -> None:
 
     reconnect.succeeded()
 
-    assert reconnect.next_attempt_at(now=61.0, is_under_attack=False) == 61.0
+    due_at = reconnect.next_attempt_at(now=61.0, is_under_attack=False)
+    assert 63.0 <= due_at <= 69.0
+    assert reconnect.next_attempt_at(now=62.0, is_under_attack=False) == due_at
+    assert 61.0 <= reconnect.next_attempt_at(now=62.0, is_under_attack=True) <= 62.5
+
+
+def test_each_session_that_is_lost_is_counted_from_its_own_end() -> None:
+    reconnect = Reconnect(rng=Random(1))
+    for lost_at in (100.0, 1000.0):
+        reconnect.attempted(now=lost_at - 50)
+        reconnect.succeeded()
+
+        due_at = reconnect.next_attempt_at(now=lost_at, is_under_attack=False)
+
+        assert lost_at + 2 <= due_at <= lost_at + 8
+
+
+@pytest.mark.parametrize(("is_under_attack", "within_s"), [(False, 8.0), (True, 1.5)])
+def test_a_thousand_clients_of_one_server_do_not_come_back_in_one_second(
+    is_under_attack: bool, within_s: float
+) -> None:
+    seconds: Counter[int] = Counter()
+    for seed in range(1000):
+        reconnect = Reconnect(rng=Random(seed))
+        reconnect.attempted(now=0.0)
+        reconnect.succeeded()
+        due_at = reconnect.next_attempt_at(now=100.0, is_under_attack=is_under_attack)
+        assert 100.0 <= due_at <= 100.0 + within_s
+        seconds[int(due_at)] += 1
+
+    assert max(seconds.values()) < (750 if is_under_attack else 220)
 
 
 def test_two_clients_do_not_come_back_in_step() -> None:

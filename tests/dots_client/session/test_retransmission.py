@@ -56,8 +56,8 @@ def test_no_more_than_one_request_per_round_trip_is_sent(rtt_s: float) -> None:
 def test_a_short_round_trip_does_not_make_a_flood() -> None:
     times = transmissions(until=10, rtt_s=0.001)
 
-    assert min(gaps(times)) >= 0.5
-    assert len(times) >= 15
+    assert min(gaps(times)) >= 0.25
+    assert 30 <= len(times) <= 41
 
 
 def test_after_a_minute_three_seconds_are_enough() -> None:

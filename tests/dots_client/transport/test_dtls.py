@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 
 import aiocoap
 import pytest
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
-from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, open_dtls
+from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, content_types, open_dtls
 from dots_client.transport.server import serve_dtls
 from dots_client.transport.wire import WireRecord
 from tests.dots_client.authority import Authority, trusting
@@ -74,6 +75,88 @@ async def test_a_port_where_nobody_listens_is_reported_at_once(authority: Author
         await open_link(port, authority.client())
 
     assert asyncio.get_running_loop().time() - started < 1
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAFNOSUPPORT])
+async def test_no_socket_is_told_in_words(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_socket(*_: object) -> socket.socket:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("dots_client.transport.dtls.socket.socket", no_socket)
+
+    with pytest.raises(PeerUnreachable, match=rf"cannot be reached: {os.strerror(number)}$"):
+        await open_link(4646, authority.client())
+
+
+async def test_each_flight_can_tell_the_round_trip(authority: Authority) -> None:
+    lost = 1
+
+    def loses_the_first(_datagram: bytes, _address: object) -> bool:
+        nonlocal lost
+        lost -= 1
+        return lost >= 0
+
+    async with serving(authority.server()) as server:
+        server.drop_incoming = loses_the_first
+        async with linked(server, authority.client()) as link:
+            assert link.handshake_rtt_s is not None
+            assert link.handshake_rtt_s < 1
+
+
+def _is_last_flight(datagram: bytes, _address: object) -> bool:
+    return 20 in content_types(datagram)  # ChangeCipherSpec
+
+
+async def test_an_overtaken_handshake_that_completes_all_the_same_says_goodbye(
+    authority: Authority,
+) -> None:
+    ended: list[str] = []
+    async with serving(
+        authority.server(), on_session_end=lambda session: ended.append(session.reason)
+    ) as server:
+        # The server has its session; the client does not know, for it never hears the last flight.
+        server.drop_outgoing = _is_last_flight
+        opening = asyncio.create_task(open_link(server.port, authority.client()))
+        await until(lambda: bool(server.sessions))
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+        server.drop_outgoing = None
+        await until(lambda: server.sessions == ())
+
+    assert ended == ["the client closed the session"]
+
+
+async def test_an_overtaken_handshake_that_the_server_hardly_knows_ends_at_once(
+    authority: Authority,
+) -> None:
+    async with serving(authority.server()) as server:
+        server.drop_outgoing = lambda _datagram, _address: server.pending_count > 0
+        opening = asyncio.create_task(open_link(server.port, authority.client()))
+        await until(lambda: server.pending_count == 1)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+        assert len(asyncio.all_tasks()) == 1
+
+
+async def test_an_overtaken_handshake_is_not_waited_for_without_end(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dots_client.transport.dtls.LINGER_S", 0.1)
+    async with serving(authority.server()) as server:
+        server.drop_outgoing = _is_last_flight
+        opening = asyncio.create_task(open_link(server.port, authority.client()))
+        await until(lambda: bool(server.sessions))
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+        await until(lambda: len(asyncio.all_tasks()) == 1)
 
 
 async def test_silence_ends_at_the_deadline(authority: Authority) -> None:

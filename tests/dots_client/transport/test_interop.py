@@ -16,6 +16,7 @@ from dots_client import (
     ClientSettings,
     Credentials,
     HandshakeFailed,
+    Memory,
     MitigationReport,
     PeerUnreachable,
     Refused,
@@ -94,6 +95,31 @@ async def test_our_client_with_the_server_of_libcoap(
 def _to(server: Server, backend: str, transport: str) -> Server:
     # libcoap's GnuTLS server chooses nothing by ALPN.
     return replace(server, transports=(transport,), requires_alpn=backend == "openssl")
+
+
+@pytest.mark.rule("SC-120")
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_the_server_of_libcoap_is_offered_a_resumption(
+    backend: str, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """GnuTLS goes on in full by itself; OpenSSL ends the handshake with an alert, as libcoap sets it up."""
+    settings = ClientSettings(
+        reads_configuration=False, handshake_timeout_s=5, resumes_sessions=True
+    )
+    memory, credentials = Memory(), authority.client()
+    caplog.set_level("INFO", logger="dots_client.transport")
+    async with libcoap_server(backend, authority.server(), tmp_path) as server:
+        async with await session_with(server, credentials):
+            pass  # it listens
+        for _ in range(3):
+            async with (
+                asyncio.timeout(3),
+                connect(server, credentials, cuid=CUID, settings=settings, memory=memory) as client,
+            ):
+                assert await client.heartbeat() is True
+
+    if backend == "openssl":
+        assert "does not resume" in caplog.text
 
 
 @pytest.mark.rule("SC-114")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,11 +15,14 @@ import pytest
 from dots_client import (
     Client,
     ClientSettings,
+    Reconnect,
+    ReconnectSettings,
     Redirected,
     RedirectedSignal,
     Server,
 )
 from portal.mitigations.models import Mitigation
+from portal.mitigations.states import Status
 from portal.providers.models import SessionState
 from portal.signaling import exchange, keeper, sessions
 from portal.signaling.exchange import Exchange
@@ -120,6 +124,26 @@ async def test_a_session_stays_where_it_is_when_the_alternate_is_away(
         assert SessionState.DOWN not in {state for state, _ in notes}
 
 
+@pytest.mark.rule("SC-103")
+async def test_the_pages_are_told_of_a_circle_of_redirections(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, keeping(there, authority, monkeypatch) as kept:
+        home = client_of(kept)
+        there.home.script.append(to())
+        there.alt.script.append(to("home.example", "127.0.0.1"))
+        with pytest.raises(Redirected):
+            await home.request(1, SCOPE)
+        await until(lambda: client_of(kept) is not home)
+        with pytest.raises(Redirected):
+            await client_of(kept).request(1, SCOPE)
+
+        await until(lambda: notes[-1][1] == "It sent the portal in a circle.")
+        assert notes[-1][0] == SessionState.UP
+        assert client_of(kept).peer.startswith("127.0.0.2:")
+
+
 @pytest.mark.rule("SC-094")
 @pytest.mark.rule("SC-095")
 async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
@@ -138,6 +162,10 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
             return address not in known
 
         home.drop_incoming = lose_strangers
+        # The old session is alive: it must not be heard before there is an attempt to end.
+        kept._reconnect = Reconnect(
+            rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
+        )
         line.is_suspect.set()
         await until(lambda: bool(strangers))
         assert len(kept._lines) == 2
@@ -168,7 +196,10 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
     monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[str]
 ) -> None:
     told: list[str] = []
-    row = cast(Mitigation, SimpleNamespace(pk=uuid.uuid4(), mid=1, request=None))
+    row = cast(
+        Mitigation,
+        SimpleNamespace(pk=uuid.uuid4(), mid=1, request=None, status=Status.PENDING),
+    )
     should_move = asyncio.Event()
     if is_followed:
         should_move.set()

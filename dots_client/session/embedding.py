@@ -1,0 +1,36 @@
+"""IPv4 addresses as a network without IPv4 reaches them: through NAT64 (RFC 6052)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+WELL_KNOWN_PREFIX: Final = IPv6Address("64:ff9b::")
+"""Of 96 bits."""
+
+
+def embedded(address: str) -> str | None:
+    """The IPv4-embedded IPv6 address; None for what has none.
+
+    The well-known prefix must not carry addresses that are not global (RFC 6052 section 3.1).
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    if not isinstance(parsed, IPv4Address) or not parsed.is_global:
+        return None
+    return str(IPv6Address(int(WELL_KNOWN_PREFIX) | int(parsed)))
+
+
+def reachable(addresses: Iterable[str], *, has_route: Callable[[str], bool]) -> tuple[str, ...]:
+    """`addresses`, with those embedded that the network carries in no other way."""
+    return tuple(_reachable(address, has_route=has_route) for address in addresses)
+
+
+def _reachable(address: str, *, has_route: Callable[[str], bool]) -> str:
+    replacement = embedded(address)
+    if replacement is None or has_route(address) or not has_route(replacement):
+        return address
+    return replacement

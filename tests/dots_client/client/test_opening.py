@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dots_client import ClientSettings, Memory, PeerUnreachable, Server
+from dots_client.client import opening
+from dots_client.client.opening import Opening
+from dots_client.transport.network import has_route
+from tests.dots_client.authority import Authority
+
+
+@pytest.mark.rule("SC-104")
+async def test_an_ipv4_alternate_is_reached_through_nat64_where_there_is_no_ipv4(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    async def open_dtls(*, host: str, **_options: object) -> None:
+        tried.append(host)
+        await asyncio.sleep(0)
+        raise PeerUnreachable("nobody there")
+
+    monkeypatch.setattr(opening, "has_route", lambda address: ":" in address)
+    monkeypatch.setattr(opening, "open_dtls", open_dtls)
+    server = Server("alt.example", addresses=("198.41.0.4", "2001:db8::7"))
+    way = Opening(server, authority.client(), settings=ClientSettings(), memory=Memory())
+
+    with pytest.raises(PeerUnreachable):
+        await way.open(None, is_under_attack=False)
+
+    assert set(tried) == {"64:ff9b::c629:4", "2001:db8::7"}
+
+
+def test_there_is_a_route_to_this_machine_and_none_to_a_neighbour_of_no_known_link() -> None:
+    assert has_route("127.0.0.1")
+    assert not has_route("fe80::1")

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
+
+import pytest
+from OpenSSL import SSL
+
+from dots_client.errors import HandshakeFailed
+from dots_client.identity import Credentials
+from dots_client.transport import policy
+from dots_client.transport.engine import DtlsEngine, State
+from dots_client.transport.policy import Verification, client_context, server_context
+from dots_client.transport.resumption import (
+    MAX_AGE_S,
+    MAX_KEPT,
+    Resumable,
+    Resumption,
+    ResumptionKey,
+)
+from dots_client.transport.server import ServerSettings
+from tests.dots_client.authority import Authority
+from tests.dots_client.transport.loopback import ask, get, linked, serving
+from tests.dots_client.transport.test_engine import MTU, talk
+
+WITH_TICKETS = ServerSettings(hands_out_tickets=True)
+
+
+class Pair:
+    """The two engines of each of several sessions between the same two."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._client = client_context(authority.client(), resumes=True)
+        self._server = server_context(
+            authority.server(),
+            require_client_certificate=True,
+            cookie=lambda address: address,
+            hands_out_tickets=True,
+        )
+
+    def shake(
+        self, session: SSL.Session | None = None, *, name: str = "provider.example"
+    ) -> tuple[DtlsEngine, DtlsEngine]:
+        connection = SSL.Connection(self._server)
+        connection.set_accept_state()
+        server = DtlsEngine(connection, Verification(peer="client"), mtu=MTU)
+        client = DtlsEngine.client(self._client, peer_name=name, mtu=MTU, session=session)
+        client.start()
+        talk(client, server)
+        return client, server
+
+
+@pytest.fixture
+def pair(authority: Authority) -> Pair:
+    return Pair(authority)
+
+
+@pytest.mark.rule("SC-120")
+def test_a_session_is_resumed_and_both_still_know_the_other(pair: Pair) -> None:
+    first, _ = pair.shake()
+    first.close()
+
+    client, server = pair.shake(first.session)
+
+    assert (first.was_resumed, client.was_resumed, server.was_resumed) == (False, True, True)
+    assert (client.state, server.state) == (State.ESTABLISHED, State.ESTABLISHED)
+    assert client.peer_certificate == first.peer_certificate
+    assert server.peer_certificate is not None
+
+
+@pytest.mark.rule("SC-120")
+def test_a_session_resumed_under_another_name_is_refused(pair: Pair) -> None:
+    first, _ = pair.shake()
+
+    client, server = pair.shake(first.session, name="evil.example")
+
+    assert client.was_resumed
+    assert client.state is State.CLOSED
+    assert "not for evil.example" in client.reason
+    assert server.state is State.CLOSED
+
+
+@pytest.mark.rule("SC-120")
+def test_a_session_is_not_resumed_past_the_end_of_a_certificate(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = pair.shake()
+    later = Mock(wraps=datetime)
+    later.now.return_value = datetime.now(UTC) + timedelta(days=36500)
+    monkeypatch.setattr(policy, "datetime", later)
+
+    client, _ = pair.shake(first.session)
+
+    assert client.state is State.CLOSED
+    assert "expired on" in client.reason
+
+
+@pytest.mark.rule("SC-120", "SC-124")
+async def test_the_next_link_takes_up_the_session_of_the_last(authority: Authority) -> None:
+    resumption, credentials = Resumption(), authority.client()
+    async with serving(authority.server(), settings=WITH_TICKETS) as server:
+        async with linked(server, credentials, resumption=resumption) as first:
+            assert not first.remote.was_resumed
+        for _ in range(3):
+            async with linked(server, credentials, resumption=resumption) as later:
+                assert later.remote.was_resumed
+                assert (await ask(later.endpoint, get(later))).payload == b"acme"
+
+
+@pytest.mark.rule("SC-120")
+async def test_a_session_is_neither_offered_to_another_nor_by_another(authority: Authority) -> None:
+    resumption = Resumption()
+    async with serving(authority.server(), settings=WITH_TICKETS) as server:
+        async with linked(server, authority.client(), resumption=resumption):
+            pass
+        async with linked(server, authority.client("globex"), resumption=resumption) as other:
+            assert not other.remote.was_resumed
+            assert (await ask(other.endpoint, get(other))).payload == b"globex"
+        with pytest.raises(HandshakeFailed, match="not for evil"):
+            async with linked(
+                server, authority.client(), resumption=resumption, name="evil.example"
+            ):
+                pass
+
+
+@pytest.mark.rule("SC-120")
+async def test_nothing_is_resumed_without_being_asked_for(authority: Authority) -> None:
+    credentials = authority.client()
+    async with serving(authority.server(), settings=WITH_TICKETS) as server:
+        for _ in range(2):
+            async with linked(server, credentials) as link:
+                assert not link.remote.was_resumed
+
+
+@pytest.mark.rule("SC-120")
+@pytest.mark.parametrize("settings", [ServerSettings(), WITH_TICKETS])
+async def test_a_server_that_cannot_read_the_ticket_gets_a_full_handshake(
+    settings: ServerSettings, authority: Authority
+) -> None:
+    resumption, credentials = Resumption(), authority.client()
+    async with (
+        serving(authority.server(), settings=WITH_TICKETS) as server,
+        linked(server, credentials, resumption=resumption),
+    ):
+        port = server.port
+    async with serving(authority.server(), settings=settings) as restarted:
+        key = ResumptionKey("provider.example", restarted.port, credentials)
+        before = ResumptionKey("provider.example", port, credentials)
+        now = asyncio.get_running_loop().time()
+        resumable = resumption.offer(before, now=now)
+        assert resumable is not None
+        resumption.keep(key, resumable, was_resumed=False, now=now)
+        async with linked(restarted, credentials, resumption=resumption) as link:
+            assert not link.remote.was_resumed
+            assert (await ask(link.endpoint, get(link))).payload == b"acme"
+
+
+@pytest.mark.rule("SC-120")
+async def test_a_server_that_answers_with_an_alert_gets_a_full_handshake_at_once(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # What coap-server-openssl 4.3.1 does: OpenSSL resumes nothing without a context.
+    monkeypatch.setattr(policy, "SESSION_CONTEXT", b"")
+    caplog.set_level("INFO", logger="dots_client.transport")
+    resumption, credentials = Resumption(), authority.client()
+    async with serving(authority.server(), settings=WITH_TICKETS) as server:
+        for _ in range(3):
+            async with (
+                asyncio.timeout(0.9),  # before a flight would be repeated
+                linked(server, credentials, resumption=resumption) as link,
+            ):
+                assert not link.remote.was_resumed
+                assert (await ask(link.endpoint, get(link))).payload == b"acme"
+
+    assert caplog.text.count("does not resume") == 2
+
+
+def _key(credentials: Credentials, number: int = 0) -> ResumptionKey:
+    return ResumptionKey("provider.example", 4646 + number, credentials)
+
+
+@pytest.mark.rule("SC-120")
+def test_every_second_attempt_is_a_full_handshake(authority: Authority) -> None:
+    resumption, key, resumable = Resumption(), _key(authority.client()), Mock(Resumable)
+    resumption.keep(key, resumable, was_resumed=False, now=0)
+
+    offered = [resumption.offer(key, now=1) for _ in range(4)]
+
+    assert offered == [resumable, None, resumable, None]
+
+
+@pytest.mark.rule("SC-120")
+def test_a_session_grows_no_older_than_a_day_however_often_it_is_resumed(
+    authority: Authority,
+) -> None:
+    resumption, key, resumable = Resumption(), _key(authority.client()), Mock(Resumable)
+    resumption.keep(key, resumable, was_resumed=False, now=0)
+    resumption.keep(key, resumable, was_resumed=True, now=MAX_AGE_S - 1)
+
+    assert resumption.offer(key, now=MAX_AGE_S) is resumable
+    assert resumption.offer(key, now=MAX_AGE_S + 1) is None
+    resumption.keep(key, resumable, was_resumed=True, now=MAX_AGE_S + 1)
+    assert resumption.offer(key, now=MAX_AGE_S + 1) is None
+
+
+def test_what_is_kept_is_bounded_and_can_be_forgotten(authority: Authority) -> None:
+    resumption, credentials, resumable = Resumption(), authority.client(), Mock(Resumable)
+    for number in range(MAX_KEPT + 1):
+        resumption.keep(_key(credentials, number), resumable, was_resumed=False, now=0)
+    resumption.forget(_key(credentials, 2))
+
+    offered = [resumption.offer(_key(credentials, number), now=0) for number in range(4)]
+
+    assert offered == [None, resumable, None, resumable]
+    other = replace(_key(credentials, 3), credentials=authority.client("globex"))
+    assert resumption.offer(other, now=0) is None
