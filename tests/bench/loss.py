@@ -162,9 +162,9 @@ def _settings(options: argparse.Namespace) -> ClientSettings:
     if options.floor is not None:
         settings = replace(settings, retransmission=RetransmissionSettings(floor_s=options.floor))
     if options.handshake_repeat is not None:
-        settings = replace(settings, handshake_repeat_s=options.handshake_repeat)
+        settings = replace(settings, attack_handshake_repeat_s=options.handshake_repeat)
     if options.handshakes is not None:
-        settings = replace(settings, max_handshakes=options.handshakes)
+        settings = replace(settings, attack_max_handshakes=options.handshakes)
     if options.handshake_timeout is not None:
         settings = replace(settings, attack_handshake_timeout_s=options.handshake_timeout)
     return settings

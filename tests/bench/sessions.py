@@ -37,9 +37,6 @@ def main(arguments: Sequence[str]) -> None:
         "--watch", type=float, default=90.0, help="seconds of peace to measure (90)"
     )
     parser.add_argument("--at-once", type=int, default=20, help="handshakes at first (20)")
-    parser.add_argument(
-        "--spread", type=float, default=0.0, help="seconds over which lost sessions come back (0)"
-    )
     options = parser.parse_args(arguments)
     _allow_descriptors(DESCRIPTORS_EACH * options.sessions)
     say(machine())
@@ -56,9 +53,8 @@ def _allow_descriptors(wanted: int) -> None:
 class Fleet:
     """Sessions that come back by themselves, as the portal's do."""
 
-    def __init__(self, provider: BenchProvider, *, at_once: int, spread_s: float) -> None:
+    def __init__(self, provider: BenchProvider, *, at_once: int) -> None:
         self.provider = provider
-        self._spread_s = spread_s
         self.is_under_attack = False
         self.clients: set[Client] = set()
         self.opened_at: list[float] = []
@@ -68,8 +64,7 @@ class Fleet:
         self._loop = asyncio.get_running_loop()
 
     async def keep_one(self, number: int) -> None:
-        rng = random.Random(number)
-        reconnect = Reconnect(rng=rng)
+        reconnect = Reconnect(rng=random.Random(number))
         is_first = True
         while True:
             due_at = reconnect.next_attempt_at(
@@ -84,8 +79,6 @@ class Fleet:
                 if is_first:
                     raise
             is_first = False
-            if reconnect.attempts == 0:
-                await asyncio.sleep(self._spread_s * rng.random())
 
     async def _hold(self, reconnect: Reconnect, *, on_open: Callable[[], None]) -> None:
         reconnect.attempted(now=self._loop.time())
@@ -95,6 +88,7 @@ class Fleet:
             self.provider.credentials,
             cuid=self.provider.cuid,
             settings=ClientSettings(heartbeat_interval_s=HEARTBEAT_INTERVAL_S),
+            is_under_attack=self.is_under_attack,
         ) as client:
             reconnect.succeeded()
             on_open()
@@ -113,7 +107,7 @@ def _nothing() -> None:
 
 async def _measure(provider: BenchProvider, options: argparse.Namespace) -> list[Row]:
     loop = asyncio.get_running_loop()
-    fleet = Fleet(provider, at_once=options.at_once, spread_s=options.spread)
+    fleet = Fleet(provider, at_once=options.at_once)
     rss_before = _rss()
     began_at = loop.time()
     async with asyncio.TaskGroup() as group:
