@@ -34,7 +34,7 @@ from local_stack.simulators import Simulator
 from local_stack.stack import Stack
 
 USUAL_PORT = 8000
-MADE_BY_A_DEMO = ("portal.sqlite3*", "secrets.json", "beat-schedule*", "log", "pki", "redis")
+MADE_BY_A_DEMO = ("stack.sqlite3*", "secrets.json", "beat-schedule*", "log", "pki", "redis")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace) -> None:
         (state / "demo.json").unlink(missing_ok=True)
         if options.fresh:
             _forget(state)
-        elif (state / "portal.sqlite3").exists() and not (state / "secrets.json").exists():
+        elif (state / "stack.sqlite3").exists() and not (state / "secrets.json").exists():
             raise CannotRun(
                 f"{state}/secrets.json is gone, and without it the data cannot be read. "
                 "Start anew with: scripts/demo --fresh"

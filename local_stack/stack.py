@@ -52,7 +52,7 @@ class Stack:
         self.url = f"http://{LOOPBACK}:{self.web_port}"
         self.redis_port = free_port()
         self.redis_url = f"redis://:{self.secrets.redis_password}@{LOOPBACK}:{self.redis_port}/0"
-        self.database_url = database_url or f"sqlite:///{self.directory}/portal.sqlite3"
+        self.database_url = database_url or f"sqlite:///{self.directory}/stack.sqlite3"
         self.environment = self._environment() | (environment or {})
         self._on_step = on_step
         self._on_line = on_line
