@@ -74,7 +74,7 @@ class Process:
         self._tail.clear()
         self._awaited = dict.fromkeys(self._awaited, False)
         self._popen = subprocess.Popen(
-            [*_dies_with_its_parent(program.stop_signal), *program.command],
+            [*_dies_with_its_parent(), *program.command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -240,9 +240,12 @@ def run_to_end(program: Program, log_path: Path) -> str:
     return "\n".join(process.last_lines())
 
 
-def _dies_with_its_parent(stop_signal: signal.Signals) -> list[str]:
-    """Even when the parent is killed with -9, nothing stays behind (Linux with util-linux)."""
+def _dies_with_its_parent() -> list[str]:
+    """Even when the parent is killed with -9, nothing stays behind (Linux with util-linux).
+
+    Killed, not asked: a program that is only starting may miss what it is asked.
+    """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return []
-    return [setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG"), "--"]
+    return [setpriv, "--pdeathsig", "KILL", "--"]
