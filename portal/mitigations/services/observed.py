@@ -202,7 +202,6 @@ def record_unavailable(
     reason: str,
     retry_at: datetime,
     now: datetime,
-    conflict: Mapping[str, Any] | None = None,
 ) -> Mitigation | None:
     """Not now: the provider named the time from which it may be asked again."""
     step = Step(
@@ -212,7 +211,7 @@ def record_unavailable(
             "refusal_code": code,
             "refusal_reason": _kept(reason),
             "retry_at": retry_at,
-            "conflict": conflict,
+            "conflict": None,
         },
         told={"code": code, "retry_at": retry_at.isoformat()},
         event=EventType.MITIGATION_STATUS,
