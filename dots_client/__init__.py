@@ -55,13 +55,14 @@ from dots_client.model import (
 from dots_client.session import MidAllocator, RetransmissionSettings
 from dots_client.session.conflicts import RetryWindow, own_winner, retry_window
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
-from dots_client.transport.wire import WireRecord
+from dots_client.transport.wire import AnsweredRequest, WireRecord, WireTap
 
 __all__ = [
     "DEFAULT_LIFETIME_S",
     "INDEFINITE",
     "AclEntry",
     "ActivationType",
+    "AnsweredRequest",
     "AttackStatus",
     "Client",
     "ClientSettings",
@@ -104,6 +105,7 @@ __all__ = [
     "Targets",
     "TransportError",
     "WireRecord",
+    "WireTap",
     "connect",
     "cuid_from_certificate",
     "from_json",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
-from dots_client import DecodeError, MitigationReport, SignalConfig, WireRecord, to_json
+from dots_client import MitigationReport, SignalConfig, WireRecord, to_json
 from dots_client.codec import encode_config_report, encode_reports
 
 SENT: Final = ">"
@@ -66,7 +66,7 @@ class Console:
             "" if record.message_id is None else f"#{record.message_id}",
             record.token,
             f"{record.size} bytes",
-            _body(record.payload),
+            _body(record),
         ]
         self._note(sigil, " ".join(filter(None, parts)))
 
@@ -83,10 +83,8 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _body(payload: bytes) -> str:
-    if not payload:
+def _body(record: WireRecord) -> str:
+    body = record.body
+    if body is None:
         return ""
-    try:
-        return json.dumps(to_json(payload))
-    except DecodeError:
-        return repr(payload.decode("utf-8", "replace"))
+    return repr(body) if isinstance(body, str) else json.dumps(body)

@@ -93,6 +93,12 @@ class Client:
         return self._link.transport_name
 
     @property
+    def serial(self) -> int:
+        """Which session of this process it is; `WireRecord.session` is the same number."""
+        serial: int = self._link.remote.serial
+        return serial
+
+    @property
     def peer(self) -> str:
         """Address and port, as `192.0.2.1:4646`."""
         return self._link.peer
@@ -353,7 +359,8 @@ async def connect(
     """A session with `server`. The first heartbeat goes out at once; the configuration is read beside.
 
     All ways to it race (RFC 9132 section 4.3). Raises HandshakeFailed or PeerUnreachable within
-    `settings.handshake_timeout_s`. `on_wire` sees every CoAP message and must not raise. With
+    `settings.handshake_timeout_s`. `on_wire` is told of every CoAP message of the session, sent,
+    repeated and received (not of the signals of RFC 8323 over TCP), and must not raise. With
     `memory` the next session knows what this one learned, such as being sent to another server.
     """
     settings = settings or ClientSettings()

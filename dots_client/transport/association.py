@@ -92,7 +92,7 @@ class Association(Remote):
                 self.max_message_bytes,
             )
             return
-        self._tap(message, "sent", len(cleartext))
+        self._tap(message, "sent", cleartext)
         engine.send(cleartext)
         self._flush(engine)
 
@@ -162,7 +162,7 @@ class Association(Remote):
         except (aiocoap.error.UnparsableMessage, UnicodeDecodeError) as error:
             log.info("%r: %d bytes are no CoAP message (%s)", self, len(cleartext), error)
             return
-        self._tap(message, "received", len(cleartext))
+        self._tap(message, "received", cleartext)
         self.endpoint.messages.dispatch_message(message)
 
 

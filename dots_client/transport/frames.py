@@ -21,8 +21,8 @@ class Frames:
     def __init__(self) -> None:
         self._waiting = b""
 
-    def receive(self, data: bytes) -> list[aiocoap.Message]:
-        """The messages that are whole now; RemoteProtocolError for what cannot be one."""
+    def receive(self, data: bytes) -> list[tuple[aiocoap.Message, bytes]]:
+        """The messages that are whole now, with their bytes; RemoteProtocolError for junk."""
         self._waiting += data
         messages = []
         while (sizes := _extract_message_size(self._waiting)) is not None:
@@ -34,7 +34,7 @@ class Frames:
             if size > len(self._waiting):
                 break
             frame, self._waiting = self._waiting[:size], self._waiting[size:]
-            messages.append(_decoded(frame))
+            messages.append((_decoded(frame), frame))
         return messages
 
 

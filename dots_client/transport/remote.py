@@ -111,14 +111,22 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return sha256(spki).hexdigest()
 
-    def _tap(self, message: aiocoap.Message, direction: Direction, size: int) -> None:
+    def _tap(self, message: aiocoap.Message, direction: Direction, encoded: bytes) -> None:
         if self._on_wire is None:
             return
         request = (
             self.endpoint.tokens.request_of(message) if direction == "received" else message.request
         )
         self._on_wire(
-            record(message, direction=direction, at=time.time(), size=size, request=request)
+            record(
+                message,
+                direction=direction,
+                at=time.time(),
+                session=self.serial,
+                transport=self.transport,
+                encoded=encoded,
+                request=request,
+            )
         )
 
     # What aiocoap asks of a remote

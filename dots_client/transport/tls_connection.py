@@ -139,9 +139,9 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         if not self.is_established:
             self.log.debug("%r is not established: %r dropped", self, message)
             return
-        size = self._send_message(message)
-        if size:
-            self._tap(message, "sent", size)
+        frame = self._send_message(message)
+        if frame:
+            self._tap(message, "sent", frame)
 
     def close(self, reason: str = "closed by us") -> None:
         engine = self._engine
@@ -171,12 +171,12 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
 
     def _receive_cleartext(self, cleartext: bytes) -> None:
         try:
-            for message in self._frames.receive(cleartext):
-                self._receive_message(message)
+            for message, frame in self._frames.receive(cleartext):
+                self._receive_message(message, frame)
         except RemoteProtocolError as error:
             self.abort(str(error))
 
-    def _receive_message(self, message: aiocoap.Message) -> None:
+    def _receive_message(self, message: aiocoap.Message, frame: bytes) -> None:
         engine = self._engine
         if engine is None:
             return
@@ -187,7 +187,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         elif not self.is_established:
             self.abort(f"the {engine.peer} did not begin with a CSM")
         else:
-            self._tap(message, "received", len(framed(message)))
+            self._tap(message, "received", frame)
             if message.code.is_response():
                 self.endpoint.tokens.process_response(message)
             elif message.code.is_request():
@@ -212,23 +212,23 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             self.established_at = self._loop.time()
             self._owner.session_established(self)
 
-    def _send_message(self, message: aiocoap.Message) -> int:
-        """Bytes sent; 0 for none. aiocoap's half of RFC 8323 sends its signals through this."""
+    def _send_message(self, message: aiocoap.Message) -> bytes:
+        """What was sent; empty for nothing. aiocoap's half of RFC 8323 signals through this."""
         engine = self._engine
         if engine is None or engine.state is not State.ESTABLISHED:
-            return 0
+            return b""
         frame = framed(message)
         if message.code.is_signalling() or len(frame) <= self.max_message_bytes:
             engine.send(frame)
             self._flush(engine)
-            return len(frame)
+            return frame
         self.log.warning(
             "%r: a message of %d bytes dropped, the peer takes %d",
             self,
             len(frame),
             self.max_message_bytes,
         )
-        return 0
+        return b""
 
     def _abort_with(self, message: aiocoap.Message) -> None:
         self._send_message(message)

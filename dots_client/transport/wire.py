@@ -1,4 +1,4 @@
-"""What went over the wire, one CoAP message at a time."""
+"""What went over the wire, one CoAP message at a time: the journal of a session."""
 
 from __future__ import annotations
 
@@ -9,16 +9,36 @@ from typing import Any, Literal
 import aiocoap
 from aiocoap.optiontypes import BlockOption
 
+from dots_client.codec import to_json
+from dots_client.errors import DecodeError
+
 Direction = Literal["sent", "received"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredRequest:
+    """The request that a response or notification belongs to; its token is the record's own."""
+
+    code: str
+    path: str
+    message_id: int | None
+    "None over TCP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WireRecord:
-    """One CoAP message, as it was sent or received."""
+    """One CoAP message, as it was before encryption or after decryption.
+
+    It holds no key and no password: those never are in a CoAP message.
+    """
 
     direction: Direction
     at: float
     "seconds since 1970-01-01 UTC"
+    session: int
+    "which session of this process; `Client.serial` is the same number"
+    transport: str
+    "`dtls` or `tls`"
     kind: str
     "CON, NON, ACK or RST; TCP where messages have no type"
     code: str
@@ -28,15 +48,34 @@ class WireRecord:
     options: str
     "the other options, in words"
     payload: bytes
-    size: int
-    "bytes of the whole CoAP message"
+    message: bytes
+    "the whole of it, header and payload"
     token: str
-    "hexadecimal"
+    "hexadecimal; a response has the one of its request"
     message_id: int | None
-    "None over TCP"
+    "None over TCP; an acknowledgement or reset has the one of the message it is about"
+    answers: AnsweredRequest | None
+    "None also for an answer that nobody waits for any more"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole CoAP message."""
+        return len(self.message)
+
+    @property
+    def body(self) -> Any:
+        """The payload as JSON values with the RFC's names; None when empty, else its text."""
+        try:
+            shown = to_json(self.payload)
+        except DecodeError:
+            shown = ""
+        if shown is None or isinstance(shown, dict):
+            return shown
+        return self.payload.decode("utf-8", "replace")
 
 
 WireTap = Callable[[WireRecord], None]
+"""Told of each message as it goes by; called in the event loop, must be quick and not raise."""
 
 _OPTION_NAMES = (
     ("if_match", "If-Match"),
@@ -56,23 +95,38 @@ def record(
     *,
     direction: Direction,
     at: float,
-    size: int,
+    session: int,
+    transport: str,
+    encoded: bytes,
     request: aiocoap.Message | None,
 ) -> WireRecord:
     """`request` is the one that a response belongs to."""
-    source = message if message.code.is_request() else request
+    is_request = message.code.is_request()
+    answered = None if is_request else request
+    source = message if is_request else request
     return WireRecord(
         direction=direction,
         at=at,
+        session=session,
+        transport=transport,
         kind="TCP" if message.mid is None else message.mtype.name,
         code=message.code.dotted,
-        path="/" + "/".join(source.opt.uri_path) if source is not None else "",
+        path="" if source is None else _path(source),
         options=", ".join(_options(message)),
         payload=message.payload,
-        size=size,
+        message=encoded,
         token=message.token.hex(),
         message_id=message.mid,
+        answers=None if answered is None else _answered(answered),
     )
+
+
+def _answered(request: aiocoap.Message) -> AnsweredRequest:
+    return AnsweredRequest(code=request.code.dotted, path=_path(request), message_id=request.mid)
+
+
+def _path(request: aiocoap.Message) -> str:
+    return "/" + "/".join(request.opt.uri_path)
 
 
 def _options(message: aiocoap.Message) -> list[str]:

@@ -68,18 +68,27 @@ def codec(data: bytes) -> None:
 def messages(data: bytes) -> None:
     """CoAP in a datagram and in a stream, as far as the site: paths, and the journal of the wire."""
     with suppress(aiocoap.error.UnparsableMessage, UnicodeDecodeError):
-        _look_at(aiocoap.Message.decode(data))
+        _look_at(aiocoap.Message.decode(data), data)
     half = len(data) // 2
     frames = Frames()
     try:
-        for message in [*frames.receive(data[:half]), *frames.receive(data[half:])]:
-            _look_at(message)
+        for message, frame in [*frames.receive(data[:half]), *frames.receive(data[half:])]:
+            _look_at(message, frame)
     except RemoteProtocolError:
         return
 
 
-def _look_at(message: aiocoap.Message) -> None:
-    record(message, direction="received", at=0.0, size=0, request=None)
+def _look_at(message: aiocoap.Message, encoded: bytes) -> None:
+    shown = record(
+        message,
+        direction="received",
+        at=0.0,
+        session=1,
+        transport="dtls",
+        encoded=encoded,
+        request=None,
+    )
+    assert shown.body is not None or not message.payload
     try:
         parse_path(message.opt.uri_path)
     except DecodeError:

@@ -11,7 +11,7 @@ import pytest
 from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, content_types, open_dtls
 from dots_client.transport.server import serve_dtls
-from dots_client.transport.wire import WireRecord
+from dots_client.transport.wire import AnsweredRequest, WireRecord
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.transport.loopback import (
     WhoAmI,
@@ -304,6 +304,14 @@ async def test_every_message_is_shown_to_the_tap(authority: Authority) -> None:
     assert (received.direction, received.code, received.path) == ("received", "2.05", "/who")
     assert received.payload == b"acme"
     assert received.token == sent.token
+    assert received.answers == AnsweredRequest(code="0.01", path="/who", message_id=sent.message_id)
+    assert sent.session == received.session == link.remote.serial
+    assert (sent.transport, received.transport) == ("dtls", "dtls")
+    assert sent.message == b"\x54\x01%b%b\xb3who" % (
+        (sent.message_id or 0).to_bytes(2, "big"),
+        bytes.fromhex(sent.token),
+    )
+    assert received.message.endswith(b"\xffacme")
     assert len(sent.token) == 8
 
 

@@ -32,8 +32,9 @@ def test_messages_come_out_as_they_went_in_however_the_stream_is_cut(
         for one in frames.receive(stream[start : start + cut])
     ]
 
-    assert [len(one.payload) for one in received] == sizes
-    assert all((one.token, one.opt.uri_path) == (b"\x01\x02", ("a",)) for one in received)
+    assert [len(one.payload) for one, _ in received] == sizes
+    assert all((one.token, one.opt.uri_path) == (b"\x01\x02", ("a",)) for one, _ in received)
+    assert b"".join(frame for _, frame in received) == stream
 
 
 @given(st.binary(max_size=200))

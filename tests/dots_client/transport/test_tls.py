@@ -18,7 +18,7 @@ from dots_client.transport.policy import Verification, tls_client_context, tls_s
 from dots_client.transport.server import ServerSettings
 from dots_client.transport.tls_connection import NO_ALPN
 from dots_client.transport.tls_engine import TlsEngine
-from dots_client.transport.wire import WireRecord
+from dots_client.transport.wire import AnsweredRequest, WireRecord
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.transport.loopback import (
     WhoAmI,
@@ -556,7 +556,11 @@ async def test_the_wire_is_told_of_every_message(authority: Authority) -> None:
     assert (sent.direction, sent.kind, sent.code, sent.path) == ("sent", "TCP", "0.01", "/who")
     assert (received.direction, received.code, received.path) == ("received", "2.05", "/who")
     assert (sent.message_id, received.message_id) == (None, None)
-    assert sent.size > 0
+    assert received.answers == AnsweredRequest(code="0.01", path="/who", message_id=None)
+    assert sent.session == received.session == link.remote.serial
+    assert (sent.transport, received.transport) == ("tls", "tls")
+    assert sent.message == b"\x44\x01" + bytes.fromhex(sent.token) + b"\xb3who"
+    assert received.message.endswith(b"\xffacme")
 
 
 async def test_a_revoked_server_is_refused(authority: Authority) -> None:

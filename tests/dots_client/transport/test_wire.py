@@ -5,17 +5,36 @@ from typing import Any
 import aiocoap
 import pytest
 
-from dots_client.transport.wire import record
+from dots_client.codec import from_json
+from dots_client.transport.wire import AnsweredRequest, Direction, WireRecord, record
 
 
 def message(**options: Any) -> aiocoap.Message:
+    payload = options.pop("payload", b"body")
     return aiocoap.Message(
         code=aiocoap.PUT,
         _mtype=aiocoap.NON,
         _mid=7,
         _token=b"\x01\x02",
-        payload=b"body",
+        payload=payload,
         **options,
+    )
+
+
+def recorded(
+    message: aiocoap.Message,
+    *,
+    direction: Direction = "sent",
+    request: aiocoap.Message | None = None,
+) -> WireRecord:
+    return record(
+        message,
+        direction=direction,
+        at=1.5,
+        session=3,
+        transport="dtls",
+        encoded=message.encode(),
+        request=request,
     )
 
 
@@ -32,25 +51,60 @@ def message(**options: Any) -> aiocoap.Message:
     ],
 )
 def test_options_are_summarised(options: dict[str, Any], words: str) -> None:
-    made = record(message(**options), direction="sent", at=0, size=99, request=None)
-
-    assert made.options == words
+    assert recorded(message(**options)).options == words
 
 
-def test_a_response_shows_the_path_of_its_request() -> None:
+def test_the_whole_message_is_kept_as_it_was_sent() -> None:
+    request = message(uri_path=["a"])
+
+    made = recorded(request)
+
+    assert made.message == request.encode()
+    assert made.size == len(request.encode())
+    assert (made.session, made.transport, made.at) == (3, "dtls", 1.5)
+
+
+def test_a_response_shows_its_request() -> None:
     request = message(uri_path=["a", "b"])
-    response = aiocoap.Message(code=aiocoap.CHANGED, _mtype=aiocoap.ACK, _mid=7)
+    response = aiocoap.Message(code=aiocoap.CHANGED, _mtype=aiocoap.ACK, _mid=7, _token=b"\x01\x02")
 
-    known = record(response, direction="received", at=1.5, size=4, request=request)
-    unknown = record(response, direction="received", at=1.5, size=4, request=None)
+    known = recorded(response, direction="received", request=request)
+    unknown = recorded(response, direction="received")
 
     assert (known.kind, known.code, known.path) == ("ACK", "2.04", "/a/b")
-    assert unknown.path == ""
+    assert known.answers == AnsweredRequest(code="0.03", path="/a/b", message_id=7)
+    assert (unknown.path, unknown.answers) == ("", None)
+
+
+def test_a_request_answers_nothing() -> None:
+    earlier = message(uri_path=["a"])
+
+    made = recorded(message(uri_path=["b"]), request=earlier)
+
+    assert (made.path, made.answers) == ("/b", None)
 
 
 def test_an_empty_message_can_be_shown() -> None:
     reset = aiocoap.Message(code=aiocoap.EMPTY, _mtype=aiocoap.RST, _mid=7)
 
-    made = record(reset, direction="sent", at=0, size=4, request=None)
+    made = recorded(reset)
 
     assert (made.kind, made.code, made.message_id, made.token) == ("RST", "0.00", 7, "")
+    assert made.size == 4
+
+
+HEARTBEAT = {"ietf-dots-signal-channel:heartbeat": {"peer-hb-status": True}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "body"),
+    [
+        (b"", None),
+        (from_json(HEARTBEAT), HEARTBEAT),
+        (b"no such mid", "no such mid"),
+        (b"dmids", "dmids"),  # also a CBOR text
+        (b"\xff\xfe", "��"),
+    ],
+)
+def test_a_body_is_shown_with_names_and_a_diagnostic_as_its_text(payload: bytes, body: Any) -> None:
+    assert recorded(message(payload=payload)).body == body
