@@ -1,0 +1,45 @@
+"""A submission checked against an organization's resources, providers and policy: pure functions.
+
+Field paths are those of the API ("targets.prefixes.0"), so that pages and programs are told the same.
+"""
+
+from __future__ import annotations
+
+from portal.mitigations.validation.checking import MAX_REASON_LENGTH, check
+from portal.mitigations.validation.lifetimes import (
+    INDEFINITE,
+    MIN_LIFETIME_S,
+    hours,
+    lifetime_problem,
+)
+from portal.mitigations.validation.submission import (
+    MAX_NAMED_ERRORS,
+    MAX_TARGETS,
+    Ask,
+    Checked,
+    Policy,
+    Resource,
+    Submission,
+)
+from portal.mitigations.validation.targets import MESSAGE_LIMIT_BYTES, message_bytes
+from portal.mitigations.validation.traffic import MAX_PORT_RANGES, MAX_PROTOCOLS
+
+__all__ = [
+    "INDEFINITE",
+    "MAX_NAMED_ERRORS",
+    "MAX_PORT_RANGES",
+    "MAX_PROTOCOLS",
+    "MAX_REASON_LENGTH",
+    "MAX_TARGETS",
+    "MESSAGE_LIMIT_BYTES",
+    "MIN_LIFETIME_S",
+    "Ask",
+    "Checked",
+    "Policy",
+    "Resource",
+    "Submission",
+    "check",
+    "hours",
+    "lifetime_problem",
+    "message_bytes",
+]

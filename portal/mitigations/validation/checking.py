@@ -1,0 +1,90 @@
+"""The whole of a submission, checked in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from portal.core.errors import Invalid
+from portal.core.targets import Territory
+from portal.mitigations.models import Strategy
+from portal.mitigations.validation.lifetimes import checked_lifetime
+from portal.mitigations.validation.providers import chosen_asks
+from portal.mitigations.validation.submission import (
+    Ask,
+    Checked,
+    Errors,
+    Policy,
+    Resource,
+    Submission,
+)
+from portal.mitigations.validation.targets import (
+    count_targets,
+    request_name,
+    ticked_resources,
+    typed_targets,
+    whole_scope,
+)
+from portal.mitigations.validation.traffic import checked_ports, checked_protocols
+
+MAX_REASON_LENGTH: Final = 2000
+
+
+def check(
+    submission: Submission, *, resources: Sequence[Resource], asks: Sequence[Ask], policy: Policy
+) -> Checked:
+    """`submission` in normal form; Invalid with every field that is wrong."""
+    errors = Errors()
+    by_id = {resource.id: resource for resource in resources}
+    territory = Territory.of((resource.kind, resource.value) for resource in resources)
+    targets = typed_targets(submission, territory, policy, errors)
+    ticked = ticked_resources(submission, by_id, errors)
+    chosen = chosen_asks(submission, asks, policy, errors)
+    scope = whole_scope(targets, ticked)
+    count_targets(submission, scope, chosen, errors)
+    ports = checked_ports(submission, errors)
+    protocols = checked_protocols(submission, errors)
+    lifetime_s = checked_lifetime(submission, chosen, policy, errors)
+    reason = _reason(submission, errors)
+    if submission.strategy not in Strategy.values:
+        errors.add("strategy", "unknown-strategy", "Choose one after the other or all at once.")
+    if errors.found:
+        raise Invalid(_headline(len(errors.found)), errors=errors.found)
+    return Checked(
+        name=request_name(targets, ticked),
+        asked=targets,
+        scope=scope,
+        resources=tuple(resource.id for resource in ticked),
+        ports=ports,
+        protocols=protocols,
+        lifetime_s=lifetime_s,
+        auto_renew=submission.auto_renew,
+        strategy=Strategy(submission.strategy),
+        subscriptions=tuple(ask.subscription for ask in chosen),
+        reason=reason,
+    )
+
+
+def _headline(count: int) -> str:
+    return (
+        "Nothing was sent. Correct one thing."
+        if count == 1
+        else f"Nothing was sent. Correct {count} things."
+    )
+
+
+def _reason(submission: Submission, errors: Errors) -> str:
+    reason = submission.reason.strip()
+    if len(reason) > MAX_REASON_LENGTH:
+        errors.add(
+            "reason",
+            "too-long",
+            f"The reason has {len(reason):,} characters: at most {MAX_REASON_LENGTH:,} are kept.",
+        )
+    if "\0" in reason:
+        errors.add(
+            "reason",
+            "odd-characters",
+            "The reason has characters that cannot be kept. Type it again.",
+        )
+    return reason

@@ -1,0 +1,165 @@
+"""What shall be protected: inside the organization's verified resources, and small enough for one message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+from uuid import UUID
+
+from portal.core.targets import (
+    MAX_TARGET_LENGTH,
+    TargetError,
+    Territory,
+    parse_fqdn,
+    parse_prefix,
+    parse_uri,
+    shown,
+)
+from portal.mitigations.models import Targets
+from portal.mitigations.validation.submission import (
+    MAX_TARGETS,
+    Ask,
+    Errors,
+    Policy,
+    Resource,
+    Submission,
+)
+
+MESSAGE_LIMIT_BYTES: Final = 1195
+"""A CoAP message in one datagram of 1280 bytes over DTLS and IPv6 (RFC 9132 section 7.3)."""
+MESSAGE_OVERHEAD_BYTES: Final = 140
+"""Header, token, path options and the fixed parts of the body, rounded up."""
+
+_Target = TypeVar("_Target")
+
+
+def typed_targets(
+    submission: Submission, territory: Territory, policy: Policy, errors: Errors
+) -> Targets:
+    return {
+        "prefixes": _each(
+            submission.prefixes,
+            "targets.prefixes",
+            parse_prefix,
+            territory.has_network,
+            policy,
+            errors,
+        ),
+        "fqdns": _each(
+            submission.fqdns, "targets.fqdns", parse_fqdn, territory.has_name, policy, errors
+        ),
+        "uris": _each(
+            submission.uris, "targets.uris", parse_uri, territory.has_uri, policy, errors
+        ),
+    }
+
+
+def _each(
+    texts: Sequence[str],
+    path: str,
+    parse: Callable[[str], _Target],
+    is_own: Callable[[_Target], bool],
+    policy: Policy,
+    errors: Errors,
+) -> list[str]:
+    if len(texts) > MAX_TARGETS:
+        errors.add(
+            path,
+            "too-many",
+            f"{len(texts):,} targets are too many: at most {MAX_TARGETS} fit one request.",
+        )
+        return []
+    values: dict[str, None] = {}
+    for index, text in enumerate(texts):
+        try:
+            target = parse(_short(text.strip()))
+        except TargetError as error:
+            errors.add(f"{path}.{index}", error.code, error.message, error)
+            continue
+        if is_own(target):
+            values[str(target)] = None
+        else:
+            errors.add(f"{path}.{index}", "not-verified", _not_own(str(target), policy))
+    return list(values)
+
+
+def _short(text: str) -> str:
+    if len(text) > MAX_TARGET_LENGTH or "\0" in text:
+        raise TargetError(
+            "not-a-target", f"{shown(text)} is not a target: it is too long or has odd characters."
+        )
+    return text
+
+
+def _not_own(target: str, policy: Policy) -> str:
+    admins = f" ({', '.join(policy.admins[:2])})" if policy.admins else ""
+    return (
+        f"{shown(target)} is not one of {policy.organization}’s verified resources. "
+        f"Ask an admin{admins} to add it, or choose a listed one."
+    )
+
+
+def ticked_resources(
+    submission: Submission, by_id: Mapping[UUID, Resource], errors: Errors
+) -> list[Resource]:
+    ticked = []
+    for index, resource_id in enumerate(submission.resources[: MAX_TARGETS + 1]):
+        if resource_id in by_id:
+            ticked.append(by_id[resource_id])
+        else:
+            errors.add(
+                f"targets.resources.{index}",
+                "unknown-resource",
+                "This resource is not verified or no longer exists. Choose another.",
+            )
+    return ticked
+
+
+def whole_scope(targets: Targets, ticked: Sequence[Resource]) -> Targets:
+    def merged(kind: str, typed: list[str]) -> list[str]:
+        return sorted({*typed, *(one.value for one in ticked if one.kind == kind)})
+
+    return {
+        "prefixes": merged("prefix", targets["prefixes"]),
+        "fqdns": merged("fqdn", targets["fqdns"]),
+        "uris": merged("uri", targets["uris"]),
+    }
+
+
+def count_targets(
+    submission: Submission, scope: Targets, chosen: Sequence[Ask], errors: Errors
+) -> None:
+    targets = [*scope["prefixes"], *scope["fqdns"], *scope["uris"]]
+    if not targets and not errors.found:
+        errors.add("targets", "required", "Choose at least one target. Nothing was sent.")
+    limit = min([MAX_TARGETS, *(ask.max_targets for ask in chosen if ask.max_targets)])
+    if len(targets) > limit:
+        errors.add(
+            "targets",
+            "too-many",
+            f"These are {len(targets)} targets: at most {limit} fit one request. Send several requests.",
+        )
+        return
+    size = message_bytes(targets, ports=len(submission.ports), protocols=len(submission.protocols))
+    if size > MESSAGE_LIMIT_BYTES:
+        errors.add(
+            "targets",
+            "too-large",
+            f"These {len(targets)} targets do not fit one message ({size:,} of "
+            f"{MESSAGE_LIMIT_BYTES:,} bytes). Send them as two requests, or use larger prefixes.",
+        )
+
+
+def message_bytes(targets: Sequence[str], *, ports: int, protocols: int) -> int:
+    """Upper bound of the request's size as one CoAP message, in bytes."""
+    texts = sum(len(target.encode()) + 2 for target in targets)
+    return MESSAGE_OVERHEAD_BYTES + texts + 9 * ports + 2 * protocols
+
+
+def request_name(targets: Targets, ticked: Sequence[Resource]) -> str:
+    parts = list(dict.fromkeys(resource.name for resource in ticked))
+    parts += [*targets["prefixes"], *targets["fqdns"], *targets["uris"]]
+    if not parts:
+        return ""
+    more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
+    return f"{parts[0][:150]}{more}"
