@@ -18,11 +18,12 @@ from portal.core.formatting import (
     si_scale,
     significant,
 )
+from portal.mitigations.models import REPORTS_MISSING_AFTER
 
 WIDTH: Final = 720
 HEIGHT: Final = 200
 COLUMNS: Final = 96
-HOLE_AFTER: Final = timedelta(seconds=60)
+HOLE_AFTER: Final = REPORTS_MISSING_AFTER
 PATTERNS: Final = ("a", "b", "c", "d")
 """Solid, hatch, dots, cross-hatch; from the fifth provider on they are summed as "Others"."""
 TABLE_ROWS: Final = 15
@@ -39,6 +40,8 @@ class Sample:
 
     at: datetime
     value: Decimal
+    is_repeat: bool = False
+    "the same was reported all along since the sample before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,7 @@ def value_at(
         return before.value if is_fresh or stops_with_others else None
     length = following.at - before.at
     if length > HOLE_AFTER:
-        # Reports that change nothing are not kept: after a zero there was nothing to keep.
-        return before.value if before.value == 0 else None
+        return before.value if following.is_repeat else None
     share = Decimal((at - before.at) / length)
     return before.value + (following.value - before.value) * share
 
@@ -158,12 +160,23 @@ def _with_others(series: list[Series]) -> list[Series]:
     if len(series) <= len(PATTERNS) + 1:
         return series
     rest = series[len(PATTERNS) :]
-    moments = sorted({sample.at for one in rest for sample in one.samples})
-    summed = tuple(
-        Sample(at, sum((value_at(one.samples, at, at) or Decimal(0) for one in rest), Decimal(0)))
-        for at in moments
+    return [*series[: len(PATTERNS)], Series("Others", summed([one.samples for one in rest]))]
+
+
+def summed(parts: Sequence[Sequence[Sample]]) -> tuple[Sample, ...]:
+    """What several report together, at each moment at which one of them does."""
+    repeats = {sample.at: sample.is_repeat for samples in parts for sample in samples}
+    for samples in parts:
+        for sample in samples:
+            repeats[sample.at] |= sample.is_repeat
+    return tuple(
+        Sample(
+            at,
+            sum((value_at(samples, at, at) or Decimal(0) for samples in parts), Decimal(0)),
+            repeats[at],
+        )
+        for at in sorted(repeats)
     )
-    return [*series[: len(PATTERNS)], Series("Others", summed)]
 
 
 def _x(column: int) -> str:

@@ -16,6 +16,8 @@ from portal.mitigations.states import REQUEST_TERMINAL, TERMINAL, RequestStatus,
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 
+REPORTS_MISSING_AFTER = timedelta(seconds=60)
+"""A provider that reports amounts and is not heard for longer was silent meanwhile."""
 MAX_COUNTER = 2**63 - 1
 """DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its maximum."""
 
@@ -170,6 +172,10 @@ class Mitigation(models.Model):
     bps_dropped = models.PositiveBigIntegerField(null=True)
     """BYTES per second (RFC 9132 YANG units)."""
     pps_dropped = models.PositiveBigIntegerField(null=True)
+    counters_since = models.DateTimeField(null=True)
+    """When these counters were first reported: the time of their event."""
+    counters_at = models.DateTimeField(null=True)
+    """When they were last reported; equal ones are no event of their own."""
 
     class Meta:
         ordering = ["position"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +15,7 @@ from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.models import Event, EventType, MitigationRequest, Strategy
 from portal.mitigations.pages.shared import frame, past, pickable, subscriptions
 from portal.mitigations.presentation import Chip, Lane
+from portal.mitigations.samples import samples_of, within
 from portal.mitigations.states import REQUEST_TERMINAL
 from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription
@@ -148,26 +147,25 @@ def _number_and_unit(words: str) -> tuple[str, str]:
 
 def _recent_samples(
     organization: Organization, live: Sequence[MitigationRequest], now: datetime
-) -> dict[UUID, list[chart.Sample]]:
+) -> Mapping[UUID, Sequence[chart.Sample]]:
     """What all providers of a request report together, per report."""
-    found: dict[UUID, list[chart.Sample]] = defaultdict(list)
     if not live:
-        return found
-    latest: dict[UUID, dict[UUID, Decimal]] = defaultdict(dict)
+        return {}
     reports = Event.objects.filter(
         organization=organization,
         type=EventType.MITIGATION_COUNTERS,
         request__in=[one.pk for one in live],
         at__gte=now - SPARK_FOR,
     ).order_by("-seq")[: queries.MAX_SAMPLES]
-    for report in reversed(reports):
-        value = report.data.get("bps_dropped")
-        if value is None or report.request_id is None or report.mitigation_id is None:
-            continue
-        latest[report.request_id][report.mitigation_id] = Decimal(value)
-        total = sum(latest[report.request_id].values(), Decimal(0))
-        found[report.request_id].append(chart.Sample(report.at, total))
-    return found
+    mitigations = [one for request in live for one in request.mitigations.all()]
+    samples = samples_of(mitigations, list(reversed(reports)), "bps_dropped")
+    start = now - SPARK_FOR
+    return {
+        request.pk: chart.summed(
+            [within(samples[one.pk], start) for one in request.mitigations.all()]
+        )
+        for request in live
+    }
 
 
 def _connection(subscription: Subscription, now: datetime) -> Connection:

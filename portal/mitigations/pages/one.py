@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +15,7 @@ from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.forms import lifetime_choices
 from portal.mitigations.models import Event, MitigationRequest, Strategy
 from portal.mitigations.pages.shared import frame, operators, subscriptions
+from portal.mitigations.samples import samples_of, within
 from portal.organizations.models import Membership
 
 SHOWN_ENTRIES: Final = 30
@@ -98,13 +98,9 @@ def _chart(
     length = SPANS[span][1]
     start = request.created_at if length is None else max(request.created_at, end - length)
     key = "bps_dropped" if unit == "bit" else "pps_dropped"
-    samples: dict[UUID | None, list[chart.Sample]] = defaultdict(list)
-    for report in reports:
-        if report.data.get(key) is not None and report.at >= start:
-            samples[report.mitigation_id].append(chart.Sample(report.at, Decimal(report.data[key])))
     legs = sorted(request.mitigations.all(), key=lambda one: one.position)
-    for one in legs:
-        _hold_zero(samples[one.pk], one.last_heard_at)
+    every = samples_of(legs, reports, key)
+    samples = {one.pk: within(every[one.pk], start) for one in legs}
     if request.is_over:
         # After the last report nobody had anything to report: no hole is drawn there.
         end = max((known[-1].at for known in samples.values() if known), default=end)
@@ -125,9 +121,3 @@ def _chart(
         "unit": unit,
         "span": span,
     }
-
-
-def _hold_zero(samples: list[chart.Sample], heard_at: datetime | None) -> None:
-    """Reports that change nothing are not kept; a provider heard later still reports nothing dropped."""
-    if samples and samples[-1].value == 0 and heard_at is not None and heard_at > samples[-1].at:
-        samples.append(chart.Sample(heard_at, Decimal(0)))

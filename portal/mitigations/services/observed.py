@@ -13,7 +13,13 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from portal.core.wake import wake_on_commit
-from portal.mitigations.models import MAX_COUNTER, EventType, Mitigation, Wanted
+from portal.mitigations.models import (
+    MAX_COUNTER,
+    REPORTS_MISSING_AFTER,
+    EventType,
+    Mitigation,
+    Wanted,
+)
 from portal.mitigations.services.advance import Step, advance, apply, lock_mitigation, settle
 from portal.mitigations.states import LIVE, SET_BACK, RequestStatus, Status, Trigger
 
@@ -144,7 +150,12 @@ def record_report(
     if mitigation.confirmed_at is None:
         # The 2.01 was lost, the report was not: it says as much.
         columns |= {"confirmed_at": now, "overdue_at": None}
-    has_news = any(getattr(mitigation, name) != value for name, value in report.counters.items())
+    has_news = _has_news(mitigation, report, now)
+    held_until = _held_until(mitigation)
+    if report.counters:
+        columns["counters_at"] = now
+    if has_news:
+        columns["counters_since"] = now
     apply(
         mitigation,
         Step(mitigation_id=mitigation_id, trigger=report.trigger, columns=columns),
@@ -152,11 +163,31 @@ def record_report(
     )
     if has_news:
         counters = Step(
-            mitigation_id=mitigation_id, event=EventType.MITIGATION_COUNTERS, told=report.counters
+            mitigation_id=mitigation_id,
+            event=EventType.MITIGATION_COUNTERS,
+            told={**report.counters, **held_until},
         )
         apply(mitigation, counters, now=now)
     settle(mitigation.request, now=now)
     return mitigation
+
+
+def _has_news(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
+    """Equal counters are news only after a silence, which would else look like reports."""
+    if not report.counters:
+        return False
+    last = mitigation.counters_at
+    if last is None or now - last > REPORTS_MISSING_AFTER:
+        return True
+    return any(getattr(mitigation, name) != value for name, value in report.counters.items())
+
+
+def _held_until(mitigation: Mitigation) -> dict[str, str]:
+    """Until when the counters of the event before were reported again, if they were."""
+    since, last = mitigation.counters_since, mitigation.counters_at
+    if since is None or last is None or last <= since:
+        return {}
+    return {"held_until": last.isoformat().replace("+00:00", "Z")}
 
 
 def _goes_on_after_all(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:

@@ -131,3 +131,34 @@ def test_the_small_line_of_a_young_request_fills_its_width() -> None:
     samples = every_10_s(900, 960, 8_000_000)
 
     assert chart.spark(samples, start=START, end=END).startswith("M0 ")
+
+
+def at(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+def test_what_was_repeated_all_along_is_no_hole() -> None:
+    steady = (Sample(at(0), Decimal(8)), Sample(at(900), Decimal(8), is_repeat=True))
+
+    drawn = draw(Series("Northgate", steady))
+
+    assert drawn.bands[0].line.count("M") == 1
+    assert drawn.gaps == ""
+
+
+@pytest.mark.parametrize("value", [0, 8])
+def test_equal_reports_with_silence_between_them_leave_a_hole(value: int) -> None:
+    samples = (Sample(at(0), Decimal(value)), Sample(at(900), Decimal(value)))
+
+    assert draw(Series("Northgate", samples)).bands[0].line.count("M") == 2
+
+
+def test_what_several_repeat_is_summed_as_repeated() -> None:
+    first = (Sample(at(0), Decimal(8)), Sample(at(300), Decimal(8), is_repeat=True))
+    second = (Sample(at(200), Decimal(1)),)
+
+    assert chart.summed([first, second]) == (
+        Sample(at(0), Decimal(8)),
+        Sample(at(200), Decimal(9)),
+        Sample(at(300), Decimal(8), is_repeat=True),
+    )

@@ -3,12 +3,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.mitigations import services
-from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus, Trigger
 from tests.conftest import ClientOf
 from tests.portal.pages.conftest import Ask, ended, filtering, legs, reports, sent
@@ -263,16 +264,20 @@ def test_what_a_person_wrote_is_shown_as_text(alice: User, ask: Ask, client_of: 
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_a_provider_that_still_reports_nothing_dropped_is_no_hole(
-    alice: User, ask: Ask, client_of: ClientOf
+@pytest.mark.parametrize(("bps", "words"), [(0, "0\u00a0bit/s"), (125, "1\u00a0kbit/s")])
+@pytest.mark.parametrize("span", ["15m", "all"])
+def test_a_provider_that_reports_the_same_all_along_is_no_hole(
+    alice: User, ask: Ask, client_of: ClientOf, bps: int, words: str, span: str
 ) -> None:
     request = ask()
     [first] = legs(request)
-    filtering(first)
-    reports(first, Trigger.ATTACK_ENDED, timezone.now() - timedelta(seconds=4), 0)
-    Mitigation.objects.filter(pk=first.pk).update(last_heard_at=timezone.now())
+    begin = timezone.now() - timedelta(minutes=20)
+    MitigationRequest.objects.filter(pk=request.pk).update(created_at=begin)
+    for second in range(0, 1200, 30):
+        reports(first, Trigger.FILTERING, begin + timedelta(seconds=second), bps)
 
-    page = page_of(client_of(alice), request)
+    page = page_of(client_of(alice), request, f"?span={span}")
 
-    assert "0\u00a0bit/s" in page
+    assert words in page
     assert "sent no report" not in page
+    assert "no report</td>" not in page

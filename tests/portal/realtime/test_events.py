@@ -192,6 +192,7 @@ async def test_a_counter_report_fits_400_bytes(
                 "pkts_dropped": largest,
                 "bps_dropped": largest,
                 "pps_dropped": largest,
+                "held_until": "2026-10-06T03:12:14.123456Z",
             },
         )
 
