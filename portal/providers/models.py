@@ -95,6 +95,10 @@ class Subscription(models.Model):
     session_since = models.DateTimeField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
     session_detail = models.CharField(max_length=300, blank=True)
+    dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When a session over UDP was last known to work; while there is one, when it was made."""
+    tls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """The same over TCP."""
 
     owner = models.CharField(max_length=100, blank=True, default="")
     """The signal worker that holds the session."""

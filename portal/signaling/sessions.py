@@ -10,7 +10,7 @@ from django.db import transaction
 
 from portal.mitigations.models import EventType
 from portal.mitigations.services import append_event
-from portal.providers.models import SessionState, Subscription
+from portal.providers.models import SessionState, Subscription, Transport
 
 MAX_DETAIL: Final = 300
 
@@ -33,6 +33,7 @@ def record_session(
         return
     previous = subscription.session_state
     columns = ["session_state", "session_transport", "session_detail"]
+    columns += _remember_transports(subscription, state, transport, now)
     subscription.session_state = state
     subscription.session_transport = transport
     subscription.session_detail = detail[:MAX_DETAIL]
@@ -56,6 +57,22 @@ def record_session(
                 "detail": detail[:100],
             },
         )
+
+
+def _remember_transports(
+    subscription: Subscription, state: SessionState, transport: str, now: datetime
+) -> list[str]:
+    """Note what works, and of what is left until when it did; the columns that changed."""
+    worked: dict[str, datetime] = {}
+    left, heard_at = subscription.session_transport, subscription.last_heard_at
+    if left and left != transport and heard_at is not None:
+        worked[left] = heard_at
+    if state == SessionState.UP:
+        worked[transport] = now
+    columns = {f"{name}_worked_at": at for name, at in worked.items() if name in Transport.values}
+    for name, at in columns.items():
+        setattr(subscription, name, at)
+    return list(columns)
 
 
 def record_heard(*, subscription_id: UUID, owner: str, now: datetime) -> None:
