@@ -59,6 +59,8 @@ PAGES: Final = [
     ("GET",    "mitigations:new",          302, 404, 403, 200, 200),
     ("POST",   "mitigations:new",          302, 404, 403, 302, 302),
     ("GET",    "mitigations:request",      302, 404, 200, 200, 200),
+    ("GET",    "mitigations:report",       302, 404, 200, 200, 200),
+    ("GET",    "mitigations:report-text",  302, 404, 200, 200, 200),
     ("GET",    "mitigations:terminate",    302, 404, 403, 200, 200),
     ("POST",   "mitigations:terminate",    302, 404, 403, 302, 302),
     ("GET",    "mitigations:extend",       302, 405, 405, 405, 405),

@@ -91,6 +91,12 @@ def day(at: datetime, now: datetime) -> str:
     return text if local.year == now.astimezone(UTC).year else f"{text}{NBSP}{local.year}"
 
 
+def date(at: datetime) -> str:
+    """6 October 2026: for what is read later."""
+    local = at.astimezone(UTC)
+    return f"{local.day}{NBSP}{_MONTHS[local.month - 1]}{NBSP}{local.year}"
+
+
 def moment(at: datetime | None, now: datetime) -> str:
     """The time of day today, with the day before or after it otherwise: "2 October, 14:02:11"."""
     if at is None:

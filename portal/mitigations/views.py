@@ -91,6 +91,26 @@ def request_page(request: HttpRequest, slug: str, request_id: UUID) -> HttpRespo
     return _page(request, "mitigations/request.html", context)
 
 
+@require_safe
+def report(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    return render(request, "mitigations/report.html", _reported(request, slug, request_id))
+
+
+@require_safe
+def report_text(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    """The same facts to paste into a ticket."""
+    context = _reported(request, slug, request_id)
+    answer = render(request, "mitigations/report.txt", context, "text/plain; charset=utf-8")
+    name = f"request-{context['request_'].number}.txt"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _reported(request: HttpRequest, slug: str, request_id: UUID) -> dict[str, Any]:
+    membership = _member(request, slug)
+    return pages.report_page(membership, request_for(membership, request_id), timezone.now())
+
+
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest, slug: str) -> HttpResponse:
     membership = _member(request, slug, Role.OPERATOR)

@@ -47,6 +47,7 @@ def stamp(at: datetime | None, form: str = "clock") -> SafeString:
         "minute": formatting.moment_minute(at, now),
         "since": formatting.since(at, now),
         "day": formatting.day(at, now),
+        "date": formatting.date(at),
     }[form]
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), words)
 
@@ -76,6 +77,11 @@ def bit_rate(value: Decimal | None) -> str:
 @register.filter
 def amount(value: Decimal | None) -> str:
     return formatting.amount(value)
+
+
+@register.filter
+def full_date(at: datetime) -> str:
+    return formatting.date(at)
 
 
 @register.filter

@@ -8,6 +8,7 @@ from portal.mitigations.pages.form import all_wrong, form_page, fresh_form, used
 from portal.mitigations.pages.history import history_page
 from portal.mitigations.pages.now import now_page
 from portal.mitigations.pages.one import request_page
+from portal.mitigations.pages.report import report_page
 from portal.mitigations.pages.shared import announcements, frame
 
 PARTS: Final = {
@@ -30,6 +31,7 @@ __all__ = [
     "fresh_form",
     "history_page",
     "now_page",
+    "report_page",
     "request_page",
     "used_again",
 ]

@@ -59,17 +59,19 @@ def request_page(
         "lifetimes": lifetime_choices(queries.policy(organization), ""),
         "told": wording.goes_to([leg.short for leg in filtering]) if filtering else "",
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
+        "reports": reports,
         "has_chart": any(leg.confirmed_at is not None for leg in asked.legs),
         **_chart(asked, request, reports, now, choice),
     }
     if request.is_over:
-        context |= _end(request, asked, reports)
+        context["numbers"] = numbers_of(request, asked, reports, now)
     return context
 
 
-def _end(
-    request: MitigationRequest, asked: wording.Asked, reports: Sequence[Event]
-) -> dict[str, Any]:
+def numbers_of(
+    request: MitigationRequest, asked: wording.Asked, reports: Sequence[Event], now: datetime
+) -> tuple[presentation.Number, ...]:
+    """The four numbers: at the end, or so far."""
     totals = [leg.bytes_dropped for leg in asked.asked if leg.bytes_dropped is not None]
     rates: dict[UUID | None, Decimal] = {}
     highest = Decimal(0)
@@ -78,9 +80,8 @@ def _end(
             rates[report.mitigation_id] = Decimal(report.data["bps_dropped"])
             highest = max(highest, sum(rates.values(), Decimal(0)))
     dropped = amount(sum(totals)) if totals else ""
-    return {
-        "numbers": presentation.numbers(request, asked, bit_rate(highest) if rates else "", dropped)
-    }
+    rate = bit_rate(highest) if rates else ""
+    return presentation.numbers(request, asked, rate, dropped, now)
 
 
 def _chart(

@@ -19,13 +19,23 @@ from portal.mitigations.presentation.legs import (
     request_chip,
     session_of,
 )
-from portal.mitigations.presentation.told import dated, numbers, status_moments, timeline, told_of
+from portal.mitigations.presentation.told import (
+    Line,
+    Number,
+    dated,
+    numbers,
+    status_moments,
+    timeline,
+    told_of,
+)
 
 __all__ = [
     "PROTOCOLS",
     "Chip",
     "Frame",
     "Lane",
+    "Line",
+    "Number",
     "asked_of",
     "dated",
     "facts",

@@ -34,18 +34,24 @@ def dated(entries: Iterable[wording.Entry], now: datetime) -> list[Line]:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One of the four numbers of an ended request."""
+    """One of the four numbers of a request."""
 
     name: str
     parts: tuple[tuple[str, str], ...]
 
 
 def numbers(
-    request: MitigationRequest, asked: wording.Asked, highest_bps: str, dropped: str
+    request: MitigationRequest,
+    asked: wording.Asked,
+    highest_bps: str,
+    dropped: str,
+    now: datetime,
 ) -> tuple[Number, ...]:
+    """At the end of the request, or so far."""
     first = min((leg.mitigating_at for leg in asked.legs if leg.mitigating_at), default=None)
     last = max(
-        (leg.ended_at for leg in asked.legs if leg.mitigating_at and leg.ended_at), default=None
+        (at for leg in asked.legs if leg.mitigating_at and (at := _filtered_until(leg, now))),
+        default=None,
     )
     filtered = exact_duration((last - first).total_seconds()) if first and last else (("–", ""),)
     waited = exact_duration((first - request.created_at).total_seconds()) if first else (("–", ""),)
@@ -55,6 +61,12 @@ def numbers(
         Number("Dropped in all", _split(dropped)),
         Number("Highest rate dropped", _split(highest_bps)),
     )
+
+
+def _filtered_until(leg: wording.Leg, now: datetime) -> datetime | None:
+    if leg.ended_at is None and wording.face(leg, now) in wording.FILTERING:
+        return now
+    return leg.ended_at
 
 
 def _split(words: str) -> tuple[tuple[str, str], ...]:

@@ -59,6 +59,8 @@ def pages(
         "live": live.get_absolute_url(),
         "over": over.get_absolute_url(),
         "terminate": f"{live.get_absolute_url()}/terminate",
+        "report": f"{over.get_absolute_url()}/report",
+        "report of a live one": f"{live.get_absolute_url()}/report",
     }
     shown = {name: browser.get(path).content.decode() for name, path in paths.items()}
     shown["error"] = browser.post(paths["new"], {"other": "203.0.113.7/24"}).content.decode()
