@@ -8,7 +8,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
 from portal.mitigations.states import RequestStatus, Status
 
 
@@ -65,6 +65,7 @@ class MitigationShown(serializers.Serializer[Mitigation]):
 class RequestShown(serializers.Serializer[MitigationRequest]):
     id = serializers.UUIDField()
     name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=RequestKind.choices)
     status = serializers.ChoiceField(choices=RequestStatus.choices)
     targets = serializers.SerializerMethodField()
     ports = PortsShown(many=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -30,7 +30,7 @@ from portal.core.errors import FieldError, Invalid
 from portal.core.targets import MAX_TARGET_LENGTH
 from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
-from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
 from portal.mitigations.services.asks import EFFICACY
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.validation import (
@@ -43,6 +43,14 @@ from portal.mitigations.validation import (
 from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
 
+KIND_FILTER = OpenApiParameter(
+    "kind",
+    str,
+    enum=RequestKind.values,
+    many=True,
+    explode=False,
+    description="Only these. Default immediate: what was asked for at once.",
+)
 STATUS_FILTER = OpenApiParameter(
     "status", str, enum=RequestStatus.values, many=True, explode=False, description="Only these."
 )
@@ -105,19 +113,25 @@ def _shown(request: MitigationRequest, *, status: int, **headers: str) -> Respon
 
 def _reread(organization: Organization, request_id: UUID) -> MitigationRequest:
     """As committed, with everything the answer shows."""
-    return queries.requests(organization).get(pk=request_id)
+    return queries.requests(organization, kinds=queries.EVERY_KIND).get(pk=request_id)
 
 
 class RequestsView(APIView):
     @extend_schema(
         operation_id="list_mitigation_requests",
         responses=page_schema(RequestShown),
-        parameters=[STATUS_FILTER, CURSOR, LIMIT],
+        parameters=[KIND_FILTER, STATUS_FILTER, CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
         """Newest first."""
         membership = membership_for(caller(request), slug)
-        found = _with_status(queries.requests(membership.organization), request)
+        kinds = _chosen("kind", RequestKind.values, request) or [RequestKind.IMMEDIATE]
+        found = queries.requests(
+            membership.organization, kinds=[RequestKind(kind) for kind in kinds]
+        )
+        statuses = _chosen("status", RequestStatus.values, request)
+        if statuses:
+            found = found.filter(status__in=statuses)
         return page_of(found, RequestShown, NewestFirst(), request, self)
 
     @extend_schema(
@@ -141,22 +155,16 @@ class RequestsView(APIView):
         return _shown(submitted, status=202, Location=location)
 
 
-def _with_status(
-    requests: QuerySet[MitigationRequest], request: Request
-) -> QuerySet[MitigationRequest]:
+def _chosen(name: str, known: Sequence[str], request: Request) -> list[str]:
+    """The values of a filter that may be given several times, or with commas."""
     wanted = [
-        word
-        for value in request.query_params.getlist("status")
-        for word in value.split(",")
-        if word
+        word for value in request.query_params.getlist(name) for word in value.split(",") if word
     ]
-    unknown = next((word for word in wanted if word not in RequestStatus.values), None)
+    unknown = next((word for word in wanted if word not in known), None)
     if unknown is not None:
-        message = (
-            f"There is no status {unknown[:40]}. Choose from: {', '.join(RequestStatus.values)}."
-        )
-        raise Invalid(message, errors=[FieldError("status", "not-a-choice", message)])
-    return requests.filter(status__in=wanted) if wanted else requests
+        message = f"There is no {name} {unknown[:40]}. Choose from: {', '.join(known)}."
+        raise Invalid(message, errors=[FieldError(name, "not-a-choice", message)])
+    return wanted
 
 
 class RequestView(APIView):

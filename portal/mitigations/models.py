@@ -44,10 +44,21 @@ class Strategy(models.TextChoices):
     PARALLEL = "parallel"
 
 
+class RequestKind(models.TextChoices):
+    """What a request is for: help now, help held in readiness, or a test of that."""
+
+    IMMEDIATE = "immediate"
+    STANDBY = "standby"
+    DRILL = "drill"
+
+
 class MitigationRequest(models.Model):
     """What a person asked for."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(
+        max_length=16, choices=RequestKind.choices, default=RequestKind.IMMEDIATE
+    )
     organization = models.ForeignKey(
         Organization, on_delete=models.PROTECT, related_name="requests"
     )
@@ -86,7 +97,7 @@ class MitigationRequest(models.Model):
             # the dashboard: live requests of a tenant; the history: newest first
             models.Index(fields=["organization", "status"], name="request_by_status"),
             models.Index(
-                fields=["organization", "-created_at", "-id"], name="request_newest_first"
+                fields=["organization", "kind", "-created_at", "-id"], name="request_newest_first"
             ),
         ]
 
@@ -99,6 +110,11 @@ class MitigationRequest(models.Model):
     @property
     def is_over(self) -> bool:
         return self.status in REQUEST_TERMINAL
+
+    @property
+    def is_immediate(self) -> bool:
+        """Providers act on it at once; the others they hold until contact is lost (status 8)."""
+        return self.kind == RequestKind.IMMEDIATE
 
     @property
     def networks(self) -> tuple[IPNetwork, ...]:
@@ -147,6 +163,8 @@ class Mitigation(models.Model):
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     dots_status = models.PositiveSmallIntegerField(null=True)
+    reported_at = models.DateTimeField(null=True)
+    """When the provider last reported a status: a refresh that was accepted says none."""
     sent_at = models.DateTimeField(null=True)
     last_sent_at = models.DateTimeField(null=True)
     sends = models.PositiveIntegerField(default=0)

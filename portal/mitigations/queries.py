@@ -9,16 +9,25 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
+from portal.accounts.models import User
 from portal.core.targets import IPNetwork, overlap
 from portal.mitigations.models import (
     Event,
     EventCounter,
     EventType,
+    IdempotencyKey,
     Mitigation,
     MitigationRequest,
+    RequestKind,
     Wanted,
 )
-from portal.mitigations.states import CONFIRMED, LIVE, REQUEST_TERMINAL, Status
+from portal.mitigations.states import (
+    CONFIRMED,
+    LIVE,
+    REQUEST_TERMINAL,
+    RequestStatus,
+    Status,
+)
 from portal.mitigations.validation import Ask, Policy, Resource
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
@@ -29,10 +38,22 @@ MAX_SAMPLES: Final = 2000
 """Counter reports one chart is drawn from."""
 
 
-def requests(organization: Organization) -> QuerySet[MitigationRequest]:
+IMMEDIATE_ONLY: Final = (RequestKind.IMMEDIATE,)
+EVERY_KIND: Final = tuple(RequestKind)
+ACTED_ON: Final = (
+    RequestStatus.IN_PROGRESS,
+    RequestStatus.MITIGATING,
+    RequestStatus.ATTACK_STOPPED,
+)
+"""What a plan's request is while a provider that activated it acts."""
+
+
+def requests(
+    organization: Organization, *, kinds: Collection[RequestKind] = IMMEDIATE_ONLY
+) -> QuerySet[MitigationRequest]:
     """Newest first, with everything a line of the history shows."""
     return (
-        MitigationRequest.objects.filter(organization=organization)
+        MitigationRequest.objects.filter(organization=organization, kind__in=kinds)
         .select_related("organization", "created_by", "terminate_asked_by", "acknowledged_by")
         .prefetch_related("mitigations__subscription__provider", "resources")
         .order_by("-created_at", "-id")
@@ -40,8 +61,21 @@ def requests(organization: Organization) -> QuerySet[MitigationRequest]:
 
 
 def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
-    """What is not over, and what is over but was not seen by a person yet."""
-    return requests(organization).exclude(status__in=REQUEST_TERMINAL)
+    """What goes on now: what was asked for at once, and plans that a provider activated by itself."""
+    ending = Q(status=RequestStatus.TERMINATING, mitigations__mitigating_at__isnull=False)
+    return (
+        requests(organization, kinds=EVERY_KIND)
+        .filter(Q(kind=RequestKind.IMMEDIATE) | Q(status__in=ACTED_ON) | ending)
+        .exclude(status__in=REQUEST_TERMINAL)
+        .distinct()
+    )
+
+
+def submitted_with(organization: Organization, person: User, key: str) -> MitigationRequest | None:
+    """What a person asked for under an idempotency key."""
+    own = IdempotencyKey.objects.filter(organization=organization, user=person, key=key)
+    found = own.select_related("request").first() if key else None
+    return found.request if found else None
 
 
 def last_seq(organization: Organization) -> int:
@@ -148,7 +182,11 @@ def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
 
 
 def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:
-    """What took a wanted mitigation's place: same subscription, higher mid, a common target."""
+    """What took a wanted mitigation's place: same subscription, higher mid, a common target.
+
+    Only among requests with the same trigger value (RFC 9132 section 4.4.1.3): a plan and a request for
+    help now do not replace each other.
+    """
     own = Mitigation.objects.select_related("request").get(pk=mitigation_id)
     if own.wanted != Wanted.ACTIVE:
         return None
@@ -157,8 +195,16 @@ def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:
         mid__gt=own.mid,
         wanted=Wanted.ACTIVE,
         status__in=(Status.PENDING, *CONFIRMED),
+        request__kind__in=same_trigger(own.request),
     ).select_related("request")
     return next((one for one in newer if shares_target(own.request, one.request)), None)
+
+
+def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
+    """The kinds that go out with the same trigger value."""
+    if request.is_immediate:
+        return IMMEDIATE_ONLY
+    return tuple(kind for kind in RequestKind if kind != RequestKind.IMMEDIATE)
 
 
 def shares_target(one: MitigationRequest, other: MitigationRequest) -> bool:

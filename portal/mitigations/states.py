@@ -35,6 +35,7 @@ class Trigger(Enum):
     """What happened to a mitigation."""
 
     ACCEPTED = "the provider confirmed the request"
+    HELD = "the provider confirmed a request to be held in standby"
     SETTING_UP = "the provider reports 1"
     FILTERING = "the provider reports 2"
     ATTACK_ENDED = "the provider reports 3"
@@ -59,6 +60,7 @@ class RequestStatus(models.TextChoices):
     IN_PROGRESS = "in_progress"
     MITIGATING = "mitigating"
     ATTACK_STOPPED = "attack_stopped"
+    STANDBY = "standby"
     FAILING = "failing"
     TERMINATING = "terminating"
     TERMINATED = "terminated"
@@ -84,6 +86,9 @@ CONFIRMED: Final = (
 )
 """The provider holds it, as far as it last said."""
 
+ACTIVE: Final = tuple(status for status in CONFIRMED if status != Status.STANDBY)
+"""The provider acts, or did until the attack stopped."""
+
 SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 """The provider said no; it is asked again when nobody else helps."""
 
@@ -107,9 +112,14 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
         for trigger, reported in _REPORTS.items()
     },
     **{(status, Trigger.ACCEPTED): Status.IN_PROGRESS for status in (Status.PENDING, *SET_BACK)},
+    **{(status, Trigger.HELD): Status.STANDBY for status in (Status.PENDING, *SET_BACK)},
     **{(status, Trigger.TURN_CAME_AGAIN): Status.PENDING for status in SET_BACK},
     # A refresh was confirmed: nothing changes but the lifetime.
-    **{(status, Trigger.ACCEPTED): status for status in CONFIRMED},
+    **{
+        (status, trigger): status
+        for status in CONFIRMED
+        for trigger in (Trigger.ACCEPTED, Trigger.HELD)
+    },
     (Status.PENDING, Trigger.PROVIDER_REFUSED): Status.REFUSED,
     # A refused refresh does not end what runs.
     **{(status, Trigger.PROVIDER_REFUSED): status for status in (*CONFIRMED, *SET_BACK)},
@@ -142,6 +152,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     # While it ends, late words about its life change nothing.
     **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _REPORTS},
     (Status.TERMINATING, Trigger.ACCEPTED): Status.TERMINATING,
+    (Status.TERMINATING, Trigger.HELD): Status.TERMINATING,
     (Status.TERMINATING, Trigger.PROVIDER_REFUSED): Status.TERMINATING,
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
@@ -179,10 +190,12 @@ def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> Reques
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
     if statuses & {Status.MITIGATING, Status.EXCEEDED}:
         return RequestStatus.MITIGATING
-    if statuses & {Status.IN_PROGRESS, Status.STANDBY}:
+    if Status.IN_PROGRESS in statuses:
         return RequestStatus.IN_PROGRESS
     if Status.ATTACK_STOPPED in statuses:
         return RequestStatus.ATTACK_STOPPED
+    if Status.STANDBY in statuses:
+        return RequestStatus.STANDBY
     if any(leg.status == Status.PENDING and not leg.is_overdue for leg in legs):
         return RequestStatus.REQUESTING
     if Status.TERMINATING in statuses:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from dots_client import Client, DotsError, Refused, SessionClosed
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
-from portal.mitigations.states import CONFIRMED, Status
+from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling.exchange import Exchange
 from portal.signaling.plan import Action, next_action
 from portal.signaling.store import Store
@@ -194,7 +194,9 @@ class Line:
 
 
 def is_under_attack(row: Mitigation) -> bool:
-    return row.wanted == Wanted.ACTIVE and row.status in (Status.PENDING, *CONFIRMED)
+    """A plan or a drill that is only held is no attack; a plan that the provider activated is one."""
+    signs = (Status.PENDING, *CONFIRMED) if row.request.is_immediate else ACTIVE
+    return row.wanted == Wanted.ACTIVE and row.status in signs
 
 
 def _time() -> float:

@@ -53,6 +53,7 @@ def scope_of(request: MitigationRequest, *, lifetime_s: int) -> Scope:
             target_protocol=tuple(request.protocols),
         ),
         lifetime=lifetime_s,
+        trigger_mitigation=request.is_immediate,
     )
 
 

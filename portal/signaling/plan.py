@@ -68,6 +68,8 @@ def _end(mitigation: Mitigation, status: Status, now: datetime) -> Next:
 def _keep(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -> Next:
     if not is_introduced or _is_extended(mitigation):
         return Next(action=Action.REFRESH)
+    if _is_unproved(mitigation):
+        return Next(action=Action.POLL)
     if mitigation.efficacy_asked_at != mitigation.efficacy_answered_at:
         return Next(action=Action.EFFICACY)
     poll = _poll(mitigation, POLL_AFTER, now)
@@ -82,6 +84,14 @@ def _keep(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -> Next
 def _is_extended(mitigation: Mitigation) -> bool:
     asked, refreshed = mitigation.refresh_asked_at, mitigation.refreshed_at
     return asked is not None and (refreshed is None or refreshed < asked)
+
+
+def _is_unproved(mitigation: Mitigation) -> bool:
+    """A plan was refreshed, and no status says yet that it is still held in standby."""
+    reported, refreshed = mitigation.reported_at, mitigation.refreshed_at
+    if mitigation.request.is_immediate or refreshed is None:
+        return False
+    return reported is None or reported < refreshed
 
 
 def _renewal(mitigation: Mitigation) -> datetime | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from portal.mitigations import wording
+from portal.mitigations import services, wording
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import RequestStatus, Status
 from portal.organizations.models import Organization
@@ -24,10 +24,7 @@ def session_of(subscription: Subscription) -> wording.Session:
 
 
 def _is_tried_again(mitigation: Mitigation) -> bool:
-    """Who said no is asked again only while nobody helps."""
-    return mitigation.status == Status.PENDING or (
-        mitigation.request.status == RequestStatus.FAILING
-    )
+    return mitigation.status == Status.PENDING or services.is_asked_again(mitigation.request)
 
 
 def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> wording.Leg:
@@ -126,6 +123,7 @@ def request_chip(asked: wording.Asked, now: datetime) -> Chip:
         RequestStatus.IN_PROGRESS,
         RequestStatus.MITIGATING,
         RequestStatus.ATTACK_STOPPED,
+        RequestStatus.STANDBY,
     )
     return Chip(
         look=wording.look(asked, now),

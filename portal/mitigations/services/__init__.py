@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from portal.mitigations.services.asks import (
     acknowledge,
+    ask_refresh,
     extend,
     prune,
     report_efficacy,
     submit,
     terminate,
+    withdraw_leg,
 )
 from portal.mitigations.services.log import append_event
 from portal.mitigations.services.observed import (
     ProviderReport,
+    is_asked_again,
     mark_due_again,
     mark_expired,
     mark_overdue,
@@ -34,7 +37,9 @@ __all__ = [
     "ProviderReport",
     "acknowledge",
     "append_event",
+    "ask_refresh",
     "extend",
+    "is_asked_again",
     "mark_due_again",
     "mark_expired",
     "mark_overdue",
@@ -54,4 +59,5 @@ __all__ = [
     "report_efficacy",
     "submit",
     "terminate",
+    "withdraw_leg",
 ]

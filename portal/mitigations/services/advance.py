@@ -41,6 +41,14 @@ from portal.providers.models import Subscription
 FIRST_RETRY_S: Final = 30
 MAX_RETRY_S: Final = 600
 MAX_DOUBLINGS: Final = 10
+OF_ONE_ACTIVATION: Final = (
+    "mitigating_at",
+    "mitigation_start",
+    "bytes_dropped",
+    "pkts_dropped",
+    "bps_dropped",
+    "pps_dropped",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +130,9 @@ def _turn(
     if status in TERMINAL:
         return {"ended_at": now}
     columns: dict[str, Any] = {"ended_at": None} if previous in SET_BACK else {}
+    if status == Status.STANDBY:
+        # Armed anew: what it did when it was active is the log's.
+        columns |= dict.fromkeys(OF_ONE_ACTIVATION)
     return columns | ({"setbacks": 0} if status in CONFIRMED else {})
 
 
@@ -129,6 +140,18 @@ def _told(step: Step, event: EventType, status: Status, previous: Status) -> dic
     if event == EventType.MITIGATION_COUNTERS:
         return dict(step.told)
     return {"status": status.value, "previous": previous.value, **step.told}
+
+
+def end_leg(mitigation: Mitigation, *, now: datetime) -> None:
+    """Want the end of one provider's part of a locked request. `settle` must follow."""
+    never_left = mitigation.sent_at is None
+    step = Step(
+        mitigation_id=mitigation.pk,
+        trigger=Trigger.DROPPED_UNSENT if never_left else Trigger.WITHDRAWAL_ASKED,
+        columns={"wanted": Wanted.WITHDRAWN, "withdrawal_asked_at": now},
+    )
+    apply(mitigation, step, now=now)
+    wake_on_commit(mitigation.subscription_id)
 
 
 def settle(request: MitigationRequest, *, now: datetime) -> None:

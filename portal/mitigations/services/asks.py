@@ -22,12 +22,19 @@ from portal.mitigations.models import (
     IdempotencyKey,
     Mitigation,
     MitigationRequest,
+    RequestKind,
     Strategy,
     Wanted,
 )
-from portal.mitigations.services.advance import Step, apply, lock_request, settle, start_leg
+from portal.mitigations.services.advance import (
+    end_leg,
+    lock_mitigation,
+    lock_request,
+    settle,
+    start_leg,
+)
 from portal.mitigations.services.log import append_event
-from portal.mitigations.states import CONFIRMED, RequestStatus, Status, Trigger
+from portal.mitigations.states import ACTIVE, CONFIRMED, RequestStatus, Status
 from portal.mitigations.validation import Checked, Submission, check, lifetime_problem
 from portal.organizations.models import Organization, ProtectedResource
 
@@ -40,16 +47,25 @@ EFFICACY: Final = {"under-attack": 1, "attack-successfully-mitigated": 2}
 
 
 def submit(
-    *, organization: Organization, actor: User, submission: Submission, key: str = ""
+    *,
+    organization: Organization,
+    actor: User,
+    submission: Submission,
+    key: str = "",
+    kind: RequestKind = RequestKind.IMMEDIATE,
+    name: str = "",
 ) -> MitigationRequest:
     """Check a submission and commit it: request, first mitigations, event, wake-up.
+
+    `name`: what it is called, when not by its targets.
 
     The same `key` and submission of the same person give the first request again; another submission
     under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field.
     """
     _check_key(key)
+    digest = _digest(submission, kind, name)
     if key:
-        earlier = _submitted_before(organization, actor, submission, key)
+        earlier = _submitted_before(organization, actor, digest, key)
         if earlier:
             return earlier
     with transaction.atomic():
@@ -62,17 +78,17 @@ def submit(
         if key:
             # Two presses at once: the second waits here for the first one's commit.
             Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-            earlier = _submitted_before(organization, actor, submission, key)
+            earlier = _submitted_before(organization, actor, digest, key)
             if earlier:
                 return earlier
         now = timezone.now()
-        request = _create(organization, actor, checked, now)
+        request = _create(organization, actor, checked, now, kind=kind, name=name)
         if key:
             IdempotencyKey.objects.create(
                 organization=organization,
                 user=actor,
                 key=key,
-                digest=_digest(submission),
+                digest=digest,
                 request=request,
                 created_at=now,
             )
@@ -89,33 +105,38 @@ def _check_key(key: str) -> None:
 
 
 def _submitted_before(
-    organization: Organization, actor: User, submission: Submission, key: str
+    organization: Organization, actor: User, digest: str, key: str
 ) -> MitigationRequest | None:
-    earlier = (
-        IdempotencyKey.objects.select_related("request")
-        .filter(organization=organization, user=actor, key=key)
-        .first()
-    )
+    own = IdempotencyKey.objects.filter(organization=organization, user=actor, key=key)
+    earlier = own.select_related("request").first()
     if earlier is None:
         return None
-    if earlier.digest != _digest(submission):
+    if earlier.digest != digest:
         raise IdempotencyKeyReused("This key was used for another request. Use a new one.")
     return earlier.request
 
 
-def _digest(submission: Submission) -> str:
-    text = json.dumps(asdict(submission), sort_keys=True, default=str)
+def _digest(submission: Submission, kind: RequestKind, name: str) -> str:
+    content = {**asdict(submission), "kind": kind.value, "name": name}
+    text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _create(
-    organization: Organization, actor: User, checked: Checked, now: datetime
+    organization: Organization,
+    actor: User,
+    checked: Checked,
+    now: datetime,
+    *,
+    kind: RequestKind,
+    name: str,
 ) -> MitigationRequest:
     request = MitigationRequest.objects.create(
+        kind=kind,
         organization=organization,
         created_at=now,
         created_by=actor,
-        name=checked.name,
+        name=name or checked.name,
         asked=checked.asked,
         scope=checked.scope,
         ports=checked.ports,
@@ -141,7 +162,7 @@ def _create(
         at=now,
         request=request,
         actor=actor,
-        data={"status": request.status, "name": request.name},
+        data={"status": request.status, "name": request.name, "kind": request.kind},
     )
     # Read before the commit: what is answered is what was committed, however fast a provider is.
     legs = Mitigation.objects.select_related("subscription__provider")
@@ -156,8 +177,11 @@ def prune(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def terminate(*, request_id: UUID, actor: User) -> MitigationRequest:
-    """Ask every provider to stop. Repeating it, or coming second, changes nothing."""
+def terminate(*, request_id: UUID, actor: User | None) -> MitigationRequest:
+    """Ask every provider to stop. Repeating it, or coming second, changes nothing.
+
+    Without an actor it is the portal that ends it.
+    """
     request = lock_request(request_id)
     if request.terminate_asked_at or request.is_over:
         return request
@@ -175,16 +199,33 @@ def terminate(*, request_id: UUID, actor: User) -> MitigationRequest:
         if mitigation.is_over:
             continue
         mitigation.request = request
-        never_left = mitigation.sent_at is None
-        step = Step(
-            mitigation_id=mitigation.pk,
-            trigger=Trigger.DROPPED_UNSENT if never_left else Trigger.WITHDRAWAL_ASKED,
-            columns={"wanted": Wanted.WITHDRAWN, "withdrawal_asked_at": now},
-        )
-        apply(mitigation, step, now=now)
-        wake_on_commit(mitigation.subscription_id)
+        end_leg(mitigation, now=now)
     settle(request, now=now)
     return request
+
+
+@transaction.atomic
+def withdraw_leg(*, mitigation_id: UUID) -> Mitigation:
+    """Ask one provider to stop, by the portal's policy. Repeating it changes nothing."""
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
+        return mitigation
+    now = timezone.now()
+    end_leg(mitigation, now=now)
+    settle(mitigation.request, now=now)
+    return mitigation
+
+
+@transaction.atomic
+def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
+    """Have the provider confirm now that it still holds it; when that was asked, None if it is not held."""
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.wanted == Wanted.WITHDRAWN or mitigation.status not in CONFIRMED:
+        return None
+    mitigation.refresh_asked_at = timezone.now()
+    mitigation.save(update_fields=["refresh_asked_at"])
+    wake_on_commit(mitigation.subscription_id)
+    return mitigation.refresh_asked_at
 
 
 @transaction.atomic
@@ -192,6 +233,8 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
     """Ask the providers for `lifetime_s` from now (-1: until terminated)."""
     request = lock_request(request_id)
     _refuse_if_ending(request)
+    if not request.is_immediate:
+        raise Conflict("A plan renews itself while it is on.", code="renews-itself")
     organization = request.organization
     chosen = set(request.subscriptions)
     problem = lifetime_problem(
@@ -231,10 +274,11 @@ def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> Mit
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
     request = lock_request(request_id)
     _refuse_if_ending(request)
+    able = CONFIRMED if request.is_immediate else ACTIVE
     told = [
         mitigation
         for mitigation in request.mitigations.select_related("subscription__provider")
-        if mitigation.status in CONFIRMED and mitigation.wanted == Wanted.ACTIVE
+        if mitigation.status in able and mitigation.wanted == Wanted.ACTIVE
     ]
     if not told:
         raise Conflict(

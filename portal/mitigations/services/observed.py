@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from portal.core.wake import wake_on_commit
@@ -18,6 +18,8 @@ from portal.mitigations.models import (
     REPORTS_MISSING_AFTER,
     EventType,
     Mitigation,
+    MitigationRequest,
+    RequestKind,
     Wanted,
 )
 from portal.mitigations.services.advance import Step, advance, apply, lock_mitigation, settle
@@ -106,14 +108,14 @@ def record_confirmed(
         "confirmed_at": now,
     }
     with transaction.atomic():
-        first = lock_mitigation(mitigation_id).confirmed_at
-        if first:
-            columns["confirmed_at"] = first
+        mitigation = lock_mitigation(mitigation_id)
+        if mitigation.confirmed_at:
+            columns["confirmed_at"] = mitigation.confirmed_at
         if lifetime_s is not None:
             columns["expires_at"] = _ends(lifetime_s, now)
         step = Step(
             mitigation_id=mitigation_id,
-            trigger=Trigger.ACCEPTED,
+            trigger=Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD,
             columns=columns,
             told={} if lifetime_s is None else {"lifetime": lifetime_s},
         )
@@ -134,7 +136,7 @@ def record_report(
         return None
     columns: dict[str, Any] = {"last_heard_at": now, **report.counters}
     if report.dots_status is not None:
-        columns["dots_status"] = report.dots_status
+        columns |= {"dots_status": report.dots_status, "reported_at": now}
     if report.lifetime_s is not None:
         columns["expires_at"] = _ends(report.lifetime_s, now)
     if report.mitigation_start is not None:
@@ -339,23 +341,22 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_due_again(*, now: datetime) -> int:
-    """Ask again, where nobody helps and the time has come, who said no; how many."""
+    """Ask again, where the time has come, who said no: while nobody helps, or to hold a plan; how many."""
     due = Mitigation.objects.filter(
+        Q(request__status=RequestStatus.FAILING) | Q(request__kind=RequestKind.STANDBY),
         status__in=SET_BACK,
         wanted=Wanted.ACTIVE,
         retry_at__lte=now,
-        request__status=RequestStatus.FAILING,
-    ).values_list("pk")
-    return sum(_due_again(pk, now) for (pk,) in due[:MAX_SWEPT])
+    ).exclude(request__kind=RequestKind.DRILL)
+    return sum(_due_again(pk, now) for (pk,) in due.values_list("pk")[:MAX_SWEPT])
 
 
 @transaction.atomic
 def _due_again(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     is_due = mitigation.retry_at is not None and mitigation.retry_at <= now
-    nobody_helps = mitigation.request.status == RequestStatus.FAILING
     is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in SET_BACK
-    if not (is_due and nobody_helps and is_wanted):
+    if not (is_due and is_asked_again(mitigation.request) and is_wanted):
         return False
     step = Step(
         mitigation_id=mitigation_id,
@@ -367,6 +368,13 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
     settle(mitigation.request, now=now)
     wake_on_commit(mitigation.subscription_id)
     return True
+
+
+def is_asked_again(request: MitigationRequest) -> bool:
+    """Whether who said no is asked once more: every provider of a plan; of a request only while nobody helps."""
+    if request.kind == RequestKind.DRILL:
+        return False
+    return request.kind == RequestKind.STANDBY or request.status == RequestStatus.FAILING
 
 
 def mark_expired(*, now: datetime) -> int:

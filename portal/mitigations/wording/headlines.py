@@ -180,6 +180,7 @@ _HEADLINES: Final[dict[RequestStatus, Callable[[Asked, datetime], str]]] = {
     RequestStatus.IN_PROGRESS: _clauses,
     RequestStatus.MITIGATING: _mitigating,
     RequestStatus.ATTACK_STOPPED: _attack_stopped,
+    RequestStatus.STANDBY: _clauses,
     RequestStatus.FAILING: lambda _asked, _now: "No provider has confirmed help. Still trying.",
     RequestStatus.TERMINATING: _terminating,
     RequestStatus.TERMINATED: _terminated,

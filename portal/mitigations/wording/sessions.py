@@ -134,6 +134,7 @@ _ORDER = (
     "Requesting",
     "Accepted",
     "Mitigating",
+    "Standby",
     "Terminating",
 )
 

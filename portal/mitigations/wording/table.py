@@ -60,6 +60,7 @@ REQUEST_LOOKS: Final = {
     RequestStatus.IN_PROGRESS: LOOKS[Face.ACCEPTED],
     RequestStatus.MITIGATING: LOOKS[Face.MITIGATING],
     RequestStatus.ATTACK_STOPPED: LOOKS[Face.ATTACK_STOPPED],
+    RequestStatus.STANDBY: LOOKS[Face.STANDBY],
     RequestStatus.FAILING: Look("Failing", "octagon", "bad"),
     RequestStatus.TERMINATING: LOOKS[Face.TOLD],
     RequestStatus.TERMINATED: LOOKS[Face.TERMINATED],

@@ -5,7 +5,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from portal.accounts.models import User
 from portal.mitigations import services
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
+from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf
@@ -39,11 +40,30 @@ def test_the_list_is_newest_first_and_can_be_filtered(
     assert ended == [str(asked.pk)]
 
 
-def test_an_unknown_status_is_refused(dana: User, api_of: ApiOf) -> None:
-    answer = api_of(dana).get(f"{URL}?status=burning")
+def test_plans_and_drills_are_listed_only_when_asked_for(
+    dana: User, acme: Organization, api_of: ApiOf, asked: MitigationRequest
+) -> None:
+    submission = Submission(prefixes=("203.0.113.9/32",))
+    plan = services.submit(
+        organization=acme, actor=dana, submission=submission, kind=RequestKind.STANDBY, name="Plan"
+    )
+    api = api_of(dana)
+
+    def listed(query: str) -> list[tuple[str, str]]:
+        return [(one["id"], one["kind"]) for one in api.get(f"{URL}{query}").json()["results"]]
+
+    assert listed("") == [(str(asked.pk), "immediate")]
+    assert listed("?kind=standby") == [(str(plan.pk), "standby")]
+    assert len(listed("?kind=immediate,standby&kind=drill")) == 2
+    assert api.get(f"{URL}/{plan.pk}").json()["name"] == "Plan"
+
+
+@pytest.mark.parametrize("name", ["status", "kind"])
+def test_an_unknown_filter_is_refused(dana: User, api_of: ApiOf, name: str) -> None:
+    answer = api_of(dana).get(f"{URL}?{name}=burning")
 
     assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "status"
+    assert answer.json()["errors"][0]["field"] == name
 
 
 def test_reading_costs_the_same_however_many_there_are(

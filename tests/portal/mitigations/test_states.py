@@ -67,6 +67,32 @@ def test_the_best_confirmed_leg_names_the_request() -> None:
     assert derived(Status.ATTACK_STOPPED, Status.REFUSED) is RequestStatus.ATTACK_STOPPED
 
 
+def test_a_plan_that_one_provider_holds_is_in_standby_until_somebody_acts() -> None:
+    assert derived(Status.STANDBY, Status.PENDING) is RequestStatus.STANDBY
+    assert derived(Status.STANDBY, Status.REFUSED) is RequestStatus.STANDBY
+    assert derived(Status.STANDBY, Status.IN_PROGRESS) is RequestStatus.IN_PROGRESS
+    assert derived(Status.STANDBY, Status.ATTACK_STOPPED) is RequestStatus.ATTACK_STOPPED
+
+
+@pytest.mark.parametrize("path", [(1, 2, 3, 8), (1, 4, 2, 7, 8), (7, 8), (2, 3, 1, 2, 3, 8)])
+def test_a_plan_is_activated_ends_and_is_armed_again(path: tuple[int, ...]) -> None:
+    reports = {
+        1: Trigger.SETTING_UP,
+        2: Trigger.FILTERING,
+        3: Trigger.ATTACK_ENDED,
+        4: Trigger.CAPACITY_EXCEEDED,
+        7: Trigger.PROVIDER_WITHDREW,
+        8: Trigger.ARMED,
+    }
+    status = next_status(Status.PENDING, Trigger.HELD)
+    assert status is Status.STANDBY
+
+    for number in path:
+        status = next_status(status, reports[number])
+
+    assert status is Status.STANDBY
+
+
 def test_over_capacity_still_filters() -> None:
     assert derived(Status.EXCEEDED) is RequestStatus.MITIGATING
 

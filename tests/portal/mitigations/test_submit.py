@@ -54,7 +54,12 @@ def test_a_submission_is_logged_and_wakes_the_signal_worker(
         "type": "request.submitted",
         "request": str(request.pk),
         "mitigation": None,
-        "data": {"actor": "alice", "status": "requesting", "name": "Shop front-end"},
+        "data": {
+            "actor": "alice",
+            "status": "requesting",
+            "name": "Shop front-end",
+            "kind": "immediate",
+        },
     }
     # one wake-up and one broadcast, the wake-up first: seconds count on the wire, not on the page
     assert [callback.func.__module__ for callback in callbacks] == [  # type: ignore[attr-defined]  # partials

@@ -230,6 +230,10 @@ HEADLINES = [
         ),
         "Replaced by a newer request for the same addresses.",
     ),
+    (
+        asked(RequestStatus.STANDBY, leg("Northgate", Status.STANDBY, last_heard_at=ago(5))),
+        "Northgate holds the plan.",
+    ),
     (asked(RequestStatus.AWAITING_APPROVAL), "Nothing has been sent. Waiting for approval."),
     (
         asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING)),

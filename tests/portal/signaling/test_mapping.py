@@ -48,6 +48,17 @@ def test_a_request_becomes_the_scope_that_was_committed() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_triggered"), [("immediate", True), ("standby", False), ("drill", False)]
+)
+def test_only_what_is_asked_for_now_is_triggered_now(kind: str, is_triggered: bool) -> None:
+    request = MitigationRequest(
+        kind=kind, scope={"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []}
+    )
+
+    assert scope_of(request, lifetime_s=600).trigger_mitigation is is_triggered
+
+
 def test_a_report_is_told_in_the_portals_words() -> None:
     report = provider_report(
         MitigationReport(

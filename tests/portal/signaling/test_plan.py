@@ -6,6 +6,7 @@ import pytest
 
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, TERMINAL, Status
+from portal.signaling.line import is_under_attack
 from portal.signaling.plan import (
     POLL_AFTER,
     POLL_ENDING_AFTER,
@@ -20,10 +21,12 @@ LATER = NOW + timedelta(seconds=60)
 BEFORE = NOW - timedelta(seconds=60)
 
 
-def mitigation(status: Status, *, auto_renew: bool = True, **columns: object) -> Mitigation:
+def mitigation(
+    status: Status, *, auto_renew: bool = True, kind: str = "immediate", **columns: object
+) -> Mitigation:
     """A mitigation heard of just now, unless the test says otherwise."""
     fresh: dict[str, object] = {"asked_at": NOW, "last_heard_at": NOW, "lifetime_s": 3600}
-    request = MitigationRequest(auto_renew=auto_renew)
+    request = MitigationRequest(auto_renew=auto_renew, kind=kind)
     return Mitigation(status=status, request=request, **{**fresh, **columns})
 
 
@@ -114,3 +117,33 @@ def test_a_refresh_of_what_shall_end_asks_for_what_is_left_only() -> None:
 
     assert lifetime_to_ask(ending, NOW) == 60
     assert lifetime_to_ask(renewing, NOW) == 3600
+
+
+def test_a_plan_whose_refresh_was_accepted_is_asked_for_its_status() -> None:
+    def reported(at: datetime | None) -> Action:
+        held = mitigation(Status.STANDBY, kind="standby", refreshed_at=NOW, reported_at=at)
+        return plan(held).action
+
+    assert reported(None) is Action.POLL
+    assert reported(BEFORE) is Action.POLL
+    assert reported(LATER) is Action.WAIT
+    assert plan(mitigation(Status.MITIGATING, refreshed_at=NOW)).action is Action.WAIT
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "is_attack"),
+    [
+        ("immediate", Status.PENDING, True),
+        ("immediate", Status.ATTACK_STOPPED, True),
+        ("immediate", Status.REFUSED, False),
+        ("standby", Status.PENDING, False),
+        ("standby", Status.STANDBY, False),
+        ("drill", Status.PENDING, False),
+        ("drill", Status.STANDBY, False),
+        ("standby", Status.IN_PROGRESS, True),
+        ("standby", Status.MITIGATING, True),
+    ],
+)
+def test_what_is_only_held_is_no_attack(kind: str, status: Status, is_attack: bool) -> None:
+    assert is_under_attack(mitigation(status, kind=kind)) is is_attack
+    assert not is_under_attack(mitigation(status, kind=kind, wanted=Wanted.WITHDRAWN))
