@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "portal.organizations",
     "portal.providers",
     "portal.mitigations",
+    "portal.standby",
     "portal.signaling",
     "portal.api",
     "portal.realtime",
@@ -174,6 +175,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
+    "follow-standby": {
+        "task": "portal.standby.tasks.follow",
+        "schedule": timedelta(seconds=2),
+        "options": {"expires": 2},
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat-schedule")
 
@@ -255,6 +261,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "EventType": "portal.mitigations.models.EventType",
         "MitigationStatus": "portal.mitigations.states.Status",
+        "RequestKind": "portal.mitigations.models.RequestKind",
         "RequestStatus": "portal.mitigations.states.RequestStatus",
         "Strategy": "portal.mitigations.models.Strategy",
         "ResourceKind": "portal.organizations.models.ResourceKind",

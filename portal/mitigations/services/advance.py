@@ -48,6 +48,8 @@ OF_ONE_ACTIVATION: Final = (
     "pkts_dropped",
     "bps_dropped",
     "pps_dropped",
+    "counters_at",
+    "counters_since",
 )
 
 

@@ -1,0 +1,164 @@
+"""What is prepared for the day nobody can ask: plans that providers hold, and drills that prove they would."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+
+MAX_NAME_LENGTH = 100
+MAX_REASON_KEPT = 300
+
+
+class StandbyPlan(models.Model):
+    """A request its providers hold in readiness for as long as it is on. What it asks for is its request's."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="plans")
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    request = models.OneToOneField(MitigationRequest, on_delete=models.PROTECT, related_name="plan")
+    """The newest version, as the providers were asked to hold it."""
+    earlier = models.ManyToManyField(MitigationRequest, related_name="+", blank=True)
+    """Versions that are replaced, or were ended when the plan was turned off."""
+    activation = models.ForeignKey(
+        MitigationRequest, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """The last request for help now that was made from it."""
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["name", "id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                condition=Q(removed_at__isnull=True),
+                name="plan_name_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("standby:plan", args=[self.organization.slug, self.pk])
+
+    @property
+    def is_on(self) -> bool:
+        """Its providers are wanted to hold it."""
+        return self.request.terminate_asked_at is None and not self.request.is_over
+
+    @property
+    def live_activation(self) -> MitigationRequest | None:
+        """What was asked for from this plan and still goes on."""
+        asked = self.activation
+        return asked if asked is not None and not asked.is_over else None
+
+
+class Drill(models.Model):
+    """One test of every enabled provider; over when each check has its end."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="drills")
+    started_at = models.DateTimeField()
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-started_at", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization"],
+                condition=Q(ended_at__isnull=True),
+                name="one_drill_at_a_time",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["organization", "-started_at"], name="drill_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"drill of {self.organization_id} at {self.started_at:%F %T}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended_at is not None
+
+    @property
+    def has_passed(self) -> bool:
+        """Every provider did all it was asked."""
+        checks = self.checks.all()
+        return self.is_over and bool(checks) and all(not check.failure for check in checks)
+
+
+class Way(models.TextChoices):
+    """How a provider is tested."""
+
+    REQUEST = "request"
+    """A standby request of its own, which is withdrawn again."""
+    PLAN = "plan"
+    """A plan it holds is confirmed anew: a request of its own would replace that plan."""
+
+
+class Failure(models.TextChoices):
+    """Where a check ended without success."""
+
+    NOT_SENT = "not_sent"
+    NO_ANSWER = "no_answer"
+    REFUSED = "refused"
+    NOT_HELD = "not_held"
+    ACTED = "acted"
+    NOT_TOLD = "not_told"
+    NOT_ENDED = "not_ended"
+
+
+class DrillCheck(models.Model):
+    """What one provider did in a drill, and when."""
+
+    drill = models.ForeignKey(Drill, on_delete=models.CASCADE, related_name="checks")
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="+")
+    way = models.CharField(max_length=8, choices=Way.choices)
+    mitigation = models.ForeignKey(
+        Mitigation, on_delete=models.PROTECT, related_name="drill_checks"
+    )
+    asked_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    """The provider reported that it holds it in standby."""
+    withdrawn_at = models.DateTimeField(null=True)
+    """The portal began to tell it to let go."""
+    told_at = models.DateTimeField(null=True)
+    """The provider confirmed that it was told."""
+    ended_at = models.DateTimeField(null=True)
+    """The provider no longer holds it; for a plan, when it was confirmed."""
+    failure = models.CharField(max_length=16, choices=Failure.choices, blank=True)
+    reason = models.CharField(max_length=MAX_REASON_KEPT, blank=True)
+    """In the provider's words, made a sentence."""
+
+    class Meta:
+        ordering: ClassVar = ["subscription__priority", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["drill", "mitigation"], name="one_check_per_mitigation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.way} at {self.subscription_id}"
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.failure) or self.ended_at is not None

@@ -1,0 +1,100 @@
+"""Reads, the organization first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+
+from portal.mitigations.models import Mitigation, RequestKind, Wanted
+from portal.mitigations.states import ACTIVE, LIVE, REQUEST_TERMINAL, Status
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+from portal.standby.models import Drill, DrillCheck, StandbyPlan
+
+IN_STANDBY: Final = 8
+"""The DOTS status of what is held."""
+
+
+def plans(organization: Organization) -> QuerySet[StandbyPlan]:
+    """By name, with their providers' parts; removed ones left out."""
+    return (
+        StandbyPlan.objects.filter(organization=organization, removed_at__isnull=True)
+        .select_related("organization", "created_by", "activation", "activation__created_by")
+        .select_related("request__organization", "request__created_by")
+        .select_related("request__terminate_asked_by", "request__acknowledged_by")
+        .prefetch_related("request__mitigations__subscription__provider", "request__resources")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """One provider's part in a plan."""
+
+    subscription: Subscription
+    mitigation: Mitigation
+    is_held: bool
+    "it reported last that it holds the plan in standby"
+    is_active: bool
+    "it reported last that it activated the plan"
+    reported_at: datetime | None
+
+
+def holders(plan: StandbyPlan) -> list[Holder]:
+    """Who was asked to hold the plan, in order, and what each last said."""
+    legs = sorted(plan.request.mitigations.all(), key=lambda leg: leg.position)
+    return [
+        Holder(
+            subscription=leg.subscription,
+            mitigation=leg,
+            is_held=leg.status == Status.STANDBY and leg.dots_status == IN_STANDBY,
+            is_active=leg.status in ACTIVE,
+            reported_at=leg.reported_at,
+        )
+        for leg in legs
+    ]
+
+
+def drills(organization: Organization) -> QuerySet[Drill]:
+    """Newest first, with what each provider did."""
+    checks = DrillCheck.objects.select_related(
+        "subscription__provider", "mitigation__request"
+    ).order_by("subscription__priority", "pk")
+    return (
+        Drill.objects.filter(organization=organization)
+        .select_related("started_by", "organization")
+        .prefetch_related(Prefetch("checks", checks))
+    )
+
+
+def last_drill(organization: Organization) -> Drill | None:
+    """The newest, running or not."""
+    return drills(organization).first()
+
+
+def last_passed_drill(organization: Organization) -> Drill | None:
+    """The newest in which every provider did all it was asked."""
+    failed = DrillCheck.objects.filter(drill=OuterRef("pk")).exclude(failure="")
+    any_check = DrillCheck.objects.filter(drill=OuterRef("pk"))
+    return (
+        drills(organization)
+        .filter(Q(Exists(any_check)), ~Exists(failed), ended_at__isnull=False)
+        .first()
+    )
+
+
+def kept_in_standby(subscription: Subscription) -> list[Mitigation]:
+    """Plans a provider is wanted to hold: what a drill must not touch."""
+    return list(
+        Mitigation.objects.filter(
+            subscription=subscription,
+            request__kind=RequestKind.STANDBY,
+            wanted=Wanted.ACTIVE,
+            status__in=LIVE,
+        )
+        .exclude(request__status__in=REQUEST_TERMINAL)
+        .select_related("request")
+        .order_by("mid")
+    )

@@ -1,0 +1,215 @@
+"""Drills: a real standby request to each provider, confirmed and withdrawn, with the times written down."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.mitigations import queries as asked
+from portal.mitigations import services as mitigations
+from portal.mitigations import wording
+from portal.mitigations.models import Mitigation, RequestKind, Strategy
+from portal.mitigations.states import ACTIVE, Status
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+from portal.standby.models import (
+    MAX_REASON_KEPT,
+    Drill,
+    DrillCheck,
+    Failure,
+    Way,
+)
+from portal.standby.queries import IN_STANDBY, kept_in_standby
+from portal.standby.scope import Target, drill_target
+
+CONFIRM_WITHIN: Final = timedelta(seconds=30)
+"""A provider that has not confirmed by then has failed the drill; it is told to let go all the same."""
+END_WITHIN: Final = timedelta(seconds=75)
+"""The drill is over by then, whatever is still open."""
+DRILL_LIFETIME_S: Final = 300
+"""What a drill asks for; it does not renew itself, so it ends at the provider even if nobody can tell it."""
+MAX_FOLLOWED: Final = 200
+"""Drills one sweep looks at; the rest waits for the next."""
+
+
+@transaction.atomic
+def start_drill(*, organization: Organization, actor: User) -> Drill:
+    """Test every enabled provider. Conflict while another drill runs, or while something is mitigated."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    _refuse_if_unfit(organization)
+    now = timezone.now()
+    subscriptions = list(asked.subscriptions(organization).filter(enabled=True))
+    if not subscriptions:
+        raise Conflict(f"{organization.name} has no provider to test.", code="no-provider")
+    drill = Drill.objects.create(organization=organization, started_at=now, started_by=actor)
+    resources = asked.verified_resources(organization)
+    fresh: dict[Target, list[Subscription]] = defaultdict(list)
+    for subscription in subscriptions:
+        plans = kept_in_standby(subscription)
+        target = drill_target(resources, [plan.request.scope for plan in plans])
+        if target is not None:
+            fresh[target].append(subscription)
+        for plan in plans if target is None else ():
+            _confirm_plan(drill, plan, now)
+    for target, group in fresh.items():
+        _send_request(drill, target, group, actor, now)
+    if not drill.checks.exists():
+        raise Conflict(
+            f"{organization.name} has no verified resource to test with. Portal staff verify what is yours.",
+            code="nothing-to-test",
+        )
+    return drill
+
+
+def _refuse_if_unfit(organization: Organization) -> None:
+    running = Drill.objects.filter(organization=organization, ended_at__isnull=True).first()
+    if running is not None:
+        raise Conflict(
+            f"{running.started_by.username} started a drill at {running.started_at:%H:%M:%S} UTC. "
+            "It is not over yet.",
+            code="drill-running",
+        )
+    live = asked.live_requests(organization).first()
+    if live is not None:
+        raise Conflict(
+            f"{live.name} is being mitigated. A drill waits until nothing is live.",
+            code="under-attack",
+        )
+
+
+def _confirm_plan(drill: Drill, plan: Mitigation, now: datetime) -> None:
+    asked_at = mitigations.ask_refresh(mitigation_id=plan.pk)
+    DrillCheck.objects.create(
+        drill=drill,
+        subscription_id=plan.subscription_id,
+        way=Way.PLAN,
+        mitigation=plan,
+        asked_at=asked_at or now,
+        failure="" if asked_at else Failure.NOT_HELD,
+    )
+
+
+def _send_request(
+    drill: Drill, target: Target, group: list[Subscription], actor: User, now: datetime
+) -> None:
+    request = mitigations.submit(
+        organization=drill.organization,
+        actor=actor,
+        kind=RequestKind.DRILL,
+        name="Drill",
+        submission=Submission(
+            prefixes=(target.value,) if target.kind == "prefix" else (),
+            fqdns=(target.value,) if target.kind == "fqdn" else (),
+            uris=(target.value,) if target.kind == "uri" else (),
+            lifetime_s=DRILL_LIFETIME_S,
+            auto_renew=False,
+            strategy=Strategy.PARALLEL.value,
+            subscriptions=tuple(subscription.pk for subscription in group),
+        ),
+    )
+    DrillCheck.objects.bulk_create(
+        DrillCheck(
+            drill=drill,
+            subscription_id=leg.subscription_id,
+            way=Way.REQUEST,
+            mitigation=leg,
+            asked_at=now,
+        )
+        for leg in request.mitigations.all()
+    )
+
+
+def follow_drills(*, now: datetime) -> int:
+    """Write down what running drills came to, and withdraw what was confirmed; how many run on."""
+    running = Drill.objects.filter(ended_at__isnull=True).order_by("started_at")
+    return sum(_runs_on(pk, now) for pk in running.values_list("pk", flat=True)[:MAX_FOLLOWED])
+
+
+@transaction.atomic
+def _runs_on(drill_id: UUID, now: datetime) -> bool:
+    drill = Drill.objects.select_for_update(of=("self",)).get(pk=drill_id)
+    if drill.ended_at is not None:
+        return False
+    checks = list(drill.checks.select_related("mitigation__subscription__provider"))
+    for check in checks:
+        if not check.is_over:
+            _look_at(check, drill.started_at, now)
+    if not all(check.is_over for check in checks):
+        return True
+    drill.ended_at = now
+    drill.save(update_fields=["ended_at"])
+    return False
+
+
+def _look_at(check: DrillCheck, started_at: datetime, now: datetime) -> None:
+    leg = check.mitigation
+    if check.way == Way.PLAN:
+        _look_at_plan(check, leg)
+    else:
+        _look_at_request(check, leg)
+    if not check.is_over:
+        check.failure = _overdue(check, now - started_at)
+    is_done = check.confirmed_at is not None or check.failure
+    if check.way == Way.REQUEST and is_done and check.withdrawn_at is None:
+        mitigations.withdraw_leg(mitigation_id=leg.pk)
+        check.withdrawn_at = now
+    check.save()
+
+
+def _look_at_request(check: DrillCheck, leg: Mitigation) -> None:
+    check.sent_at = leg.sent_at
+    if check.confirmed_at is None and leg.dots_status == IN_STANDBY:
+        check.confirmed_at = leg.reported_at
+    check.told_at = leg.withdrawal_confirmed_at
+    if check.withdrawn_at is not None and leg.status == Status.TERMINATED:
+        check.ended_at = leg.ended_at
+    elif leg.status == Status.REFUSED:
+        check.failure, check.reason = Failure.REFUSED, _refusal(leg)
+    elif leg.status in (*ACTIVE, Status.WITHDRAWN):
+        check.failure = Failure.ACTED
+    elif leg.is_over:
+        check.failure = Failure.NOT_HELD
+
+
+def _look_at_plan(check: DrillCheck, leg: Mitigation) -> None:
+    if leg.refreshed_at is None or leg.refreshed_at < check.asked_at:
+        return
+    check.sent_at = leg.refreshed_at
+    if leg.refusal_code:
+        check.failure, check.reason = Failure.REFUSED, _refusal(leg)
+    elif leg.status in ACTIVE:
+        check.failure = Failure.ACTED
+    elif leg.status != Status.STANDBY:
+        check.failure = Failure.NOT_HELD
+    elif leg.dots_status == IN_STANDBY and (leg.reported_at or check.asked_at) > leg.refreshed_at:
+        check.confirmed_at = check.ended_at = leg.reported_at
+
+
+def _overdue(check: DrillCheck, age: timedelta) -> str:
+    """The failure that time alone makes of a check; empty while there is time."""
+    if check.confirmed_at is None:
+        if age < CONFIRM_WITHIN:
+            return ""
+        is_unsent = check.way == Way.REQUEST and check.sent_at is None
+        return Failure.NOT_SENT if is_unsent else Failure.NO_ANSWER
+    if age < END_WITHIN:
+        return ""
+    return Failure.NOT_ENDED if check.told_at else Failure.NOT_TOLD
+
+
+def _refusal(leg: Mitigation) -> str:
+    sentence = wording.refusal_sentence(
+        leg.subscription.provider.short_name,
+        code=leg.refusal_code,
+        reason=leg.refusal_reason,
+        conflict=leg.conflict,
+    )
+    return sentence[:MAX_REASON_KEPT]

@@ -1,0 +1,319 @@
+"""Plans: prepared, changed, turned off and on, activated by hand.
+
+Locks are taken in this order: organization, plan, request and what follows it (docs/locking.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, FieldError, Invalid, NotFound
+from portal.mitigations import queries as asked
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import MitigationRequest, RequestKind, Strategy, Wanted
+from portal.mitigations.states import CONFIRMED, REQUEST_TERMINAL
+from portal.mitigations.validation import Submission, check
+from portal.organizations.models import Organization
+from portal.standby.models import MAX_NAME_LENGTH, StandbyPlan
+
+MAX_PLANS: Final = 20
+MAX_CHANGES_FINISHED: Final = 200
+"""Replaced versions one sweep looks at; the rest waits for the next."""
+
+
+@transaction.atomic
+def create_plan(
+    *, organization: Organization, actor: User, name: str, submission: Submission, key: str = ""
+) -> StandbyPlan:
+    """A plan that is on from now: every chosen provider is asked to hold it.
+
+    The same `key` and content of the same person give the first plan again. Raises Invalid with every
+    wrong field.
+    """
+    _lock(organization)
+    prepared = _as_standby(organization, submission)
+    earlier = asked.submitted_with(organization, actor, key)
+    if earlier is not None:
+        # Refuses the key when it stands for something else.
+        mitigations.submit(
+            organization=organization,
+            actor=actor,
+            submission=prepared,
+            key=key,
+            kind=RequestKind.STANDBY,
+            name=name.strip(),
+        )
+        return _plan_of(earlier)
+    name = _checked_name(organization, name)
+    if _own(organization).count() >= MAX_PLANS:
+        raise Conflict(
+            f"{organization.name} has {MAX_PLANS} plans already; no more are kept.",
+            code="too-many-plans",
+        )
+    request = _submit(organization, actor, name, prepared, key=key)
+    return StandbyPlan.objects.create(
+        organization=organization,
+        name=name,
+        created_at=request.created_at,
+        created_by=actor,
+        request=request,
+    )
+
+
+@transaction.atomic
+def change_plan(
+    *,
+    plan_id: UUID,
+    actor: User,
+    name: str | None = None,
+    submission: Submission | None = None,
+) -> StandbyPlan:
+    """Another name, or another content: a new request with a higher mid.
+
+    A provider lets go of the old version as it takes the new one; where the two have no target in common,
+    or the new one is refused, the old one stays until the new one is held.
+    """
+    plan = _locked(plan_id)
+    if name is not None and name.strip() != plan.name:
+        plan.name = _checked_name(plan.organization, name)
+        plan.save(update_fields=["name"])
+        MitigationRequest.objects.filter(pk=plan.request_id).update(name=plan.name)
+        plan.request.name = plan.name
+    if submission is not None:
+        _renew(plan, actor, _as_standby(plan.organization, submission))
+    return plan
+
+
+@transaction.atomic
+def turn_off(*, plan_id: UUID, actor: User) -> StandbyPlan:
+    """Nobody shall hold it any more. Repeating it changes nothing."""
+    plan = _locked(plan_id)
+    if plan.is_on:
+        plan.request = mitigations.terminate(request_id=plan.request_id, actor=actor)
+    _end_earlier(plan)
+    return plan
+
+
+@transaction.atomic
+def turn_on(*, plan_id: UUID, actor: User) -> StandbyPlan:
+    """Have it held again, as it was. Repeating it changes nothing."""
+    plan = _locked(plan_id)
+    if not plan.is_on:
+        _renew(plan, actor, _submission_of(plan))
+    return plan
+
+
+@transaction.atomic
+def remove_plan(*, plan_id: UUID, actor: User) -> None:
+    """Turn it off and forget it; what happened stays in the log."""
+    plan = _locked(plan_id)
+    if plan.is_on:
+        mitigations.terminate(request_id=plan.request_id, actor=actor)
+    _end_earlier(plan)
+    plan.removed_at = timezone.now()
+    plan.save(update_fields=["removed_at"])
+
+
+@transaction.atomic
+def activate(*, plan_id: UUID, actor: User, key: str = "") -> MitigationRequest:
+    """Ask every provider of the plan for help now, with the plan's targets. The plan stays held."""
+    plan = _locked(plan_id)
+    earlier = asked.submitted_with(plan.organization, actor, key)
+    going_on = plan.live_activation
+    if going_on is not None and earlier is None and not going_on.terminate_asked_at:
+        raise Conflict(
+            f"{going_on.created_by.username} activated this plan at "
+            f"{going_on.created_at:%H:%M:%S} UTC. Nothing more to do.",
+            code="already-active",
+        )
+    request = mitigations.submit(
+        organization=plan.organization,
+        actor=actor,
+        submission=_submission_of(plan),
+        key=key,
+        name=plan.name,
+    )
+    if request.pk != plan.activation_id and earlier is None:
+        plan.activation = request
+        plan.save(update_fields=["activation"])
+    return request
+
+
+def finish_changes() -> int:
+    """Let providers drop replaced versions once they hold the new one; how many parts were ended."""
+    unfinished = (
+        StandbyPlan.objects.filter(earlier__isnull=False)
+        .exclude(earlier__status__in=REQUEST_TERMINAL)
+        .values_list("pk", flat=True)
+        .distinct()[:MAX_CHANGES_FINISHED]
+    )
+    return sum(_finish_change(plan_id) for plan_id in unfinished)
+
+
+@transaction.atomic
+def _finish_change(plan_id: UUID) -> int:
+    plan = StandbyPlan.objects.select_for_update(of=("self",)).get(pk=plan_id)
+    return _end_earlier(plan)
+
+
+def _end_earlier(plan: StandbyPlan) -> int:
+    """End the parts of replaced versions that nobody needs."""
+    # A provider that does not hold the new version yet keeps the old one, as long as the plan is on.
+    needed = set()
+    if plan.is_on and plan.removed_at is None:
+        new = plan.request.mitigations.all()
+        needed = {leg.subscription_id for leg in new if leg.status not in CONFIRMED}
+    ended = 0
+    for earlier in plan.earlier.exclude(status__in=REQUEST_TERMINAL).order_by("created_at", "pk"):
+        for leg in earlier.mitigations.filter(wanted=Wanted.ACTIVE).order_by("position"):
+            if leg.status in CONFIRMED and leg.subscription_id in needed:
+                continue
+            mitigations.withdraw_leg(mitigation_id=leg.pk)
+            ended += 1
+    return ended
+
+
+def _renew(plan: StandbyPlan, actor: User, prepared: Submission) -> None:
+    request = _submit(plan.organization, actor, plan.name, prepared, but=plan)
+    plan.earlier.add(plan.request)
+    plan.request = request
+    plan.save(update_fields=["request"])
+    _end_earlier(plan)
+
+
+def _lock(organization: Organization) -> None:
+    """One change of an organization's plans at a time: they may not overlap."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+
+
+def _locked(plan_id: UUID) -> StandbyPlan:
+    organization_id = StandbyPlan.objects.values_list("organization_id", flat=True).get(pk=plan_id)
+    Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
+    plan = StandbyPlan.objects.select_for_update(of=("self",)).get(pk=plan_id)
+    if plan.removed_at is not None:
+        raise NotFound
+    return plan
+
+
+def _own(organization: Organization) -> QuerySet[StandbyPlan]:
+    own = StandbyPlan.objects.filter(organization=organization, removed_at__isnull=True)
+    return own.select_related("request")
+
+
+def _plan_of(request: MitigationRequest) -> StandbyPlan:
+    plan = StandbyPlan.objects.filter(request=request).first()
+    plan = plan or StandbyPlan.objects.filter(earlier=request).first()
+    if plan is None:
+        raise Conflict("This key was used for a request. Use a new one.", code="key-of-a-request")
+    return plan
+
+
+def _checked_name(organization: Organization, name: str) -> str:
+    name = name.strip()
+    problem = _name_problem(organization, name)
+    if problem:
+        raise Invalid("Nothing was sent. Correct one thing.", errors=[problem])
+    return name
+
+
+def _name_problem(organization: Organization, name: str) -> FieldError | None:
+    if not name:
+        return FieldError("name", "required", "Give the plan a name people know under stress.")
+    if len(name) > MAX_NAME_LENGTH:
+        message = f"The name has {len(name):,} characters: at most {MAX_NAME_LENGTH} are kept."
+        return FieldError("name", "too-long", message)
+    if not name.isprintable():
+        message = "The name has characters that cannot be kept. Type it again."
+        return FieldError("name", "odd-characters", message)
+    if any(plan.name == name for plan in _own(organization)):
+        message = f"{organization.name} has a plan called {name} already. Choose another name."
+        return FieldError("name", "name-exists", message)
+    return None
+
+
+def _as_standby(organization: Organization, submission: Submission) -> Submission:
+    """Held by every chosen provider, for as long as it is on."""
+    longest = [organization.max_lifetime_s]
+    longest += [ask.max_lifetime_s for ask in asked.asks(organization) if ask.max_lifetime_s]
+    lifetime_s = submission.lifetime_s
+    return replace(
+        submission,
+        strategy=Strategy.PARALLEL.value,
+        auto_renew=True,
+        # Nobody can renew it while contact is lost: the longest that everybody grants.
+        lifetime_s=min(longest) if lifetime_s is None else lifetime_s,
+    )
+
+
+def _submit(
+    organization: Organization,
+    actor: User,
+    name: str,
+    prepared: Submission,
+    *,
+    key: str = "",
+    but: StandbyPlan | None = None,
+) -> MitigationRequest:
+    _refuse_overlap(organization, prepared, but)
+    return mitigations.submit(
+        organization=organization,
+        actor=actor,
+        submission=prepared,
+        key=key,
+        kind=RequestKind.STANDBY,
+        name=name,
+    )
+
+
+def _refuse_overlap(
+    organization: Organization, prepared: Submission, but: StandbyPlan | None
+) -> None:
+    """Of two plans with a common target a provider would keep only the newer one."""
+    checked = check(
+        prepared,
+        resources=asked.verified_resources(organization),
+        asks=asked.asks(organization),
+        policy=asked.policy(organization),
+    )
+    chosen = {str(subscription) for subscription in checked.subscriptions}
+    wanted = MitigationRequest(scope=checked.scope)
+    for plan in _own(organization):
+        is_other = but is None or plan.pk != but.pk
+        is_shared = plan.is_on and not chosen.isdisjoint(plan.request.subscriptions)
+        if is_other and is_shared and asked.shares_target(wanted, plan.request):
+            message = (
+                f"The plan {plan.name} covers some of these targets already. A provider holds only "
+                "one plan for a target: change that plan, or choose other targets."
+            )
+            raise Invalid(
+                "Nothing was sent. Correct one thing.",
+                errors=[FieldError("targets", "overlaps-plan", message)],
+            )
+
+
+def _submission_of(plan: StandbyPlan) -> Submission:
+    """What the plan asks for, as it was prepared; providers that can no longer be asked are left out."""
+    request = plan.request
+    resources = [one for one in request.resources.all() if one.is_verified]
+    ticked = {one.value for one in resources}
+    able = {str(ask.subscription) for ask in asked.asks(plan.organization)}
+    scope = request.scope
+    return Submission(
+        prefixes=tuple(one for one in scope["prefixes"] if one not in ticked),
+        fqdns=tuple(one for one in scope["fqdns"] if one not in ticked),
+        uris=tuple(one for one in scope["uris"] if one not in ticked),
+        resources=tuple(one.pk for one in resources),
+        ports=tuple((port["lower"], port["upper"]) for port in request.ports),
+        protocols=tuple(request.protocols),
+        lifetime_s=request.lifetime_s,
+        strategy=Strategy.PARALLEL.value,
+        subscriptions=tuple(UUID(one) for one in request.subscriptions if one in able),
+        reason=request.reason,
+    )

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.services import ProviderReport
+from portal.mitigations.states import Trigger
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.standby import services
+from portal.standby.models import StandbyPlan
+
+Prepare = Callable[..., StandbyPlan]
+
+REPORTS = {
+    1: Trigger.SETTING_UP,
+    2: Trigger.FILTERING,
+    3: Trigger.ATTACK_ENDED,
+    5: Trigger.WINDING_DOWN,
+    6: Trigger.ENDED,
+    7: Trigger.PROVIDER_WITHDREW,
+    8: Trigger.ARMED,
+}
+
+
+@pytest.fixture
+def prepare(
+    acme: Organization,
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> Prepare:
+    """alice prepares a plan for the shop at both providers."""
+
+    def prepare(
+        name: str = "Shop, full flood",
+        *,
+        key: str = "",
+        resources: tuple[ProtectedResource, ...] = (shop,),
+        **fields: object,
+    ) -> StandbyPlan:
+        submission = Submission(resources=tuple(one.pk for one in resources), **fields)  # type: ignore[arg-type]  # the test names fields
+        plan = services.create_plan(
+            organization=acme, actor=alice, name=name, submission=submission, key=key
+        )
+        return again(plan)
+
+    return prepare
+
+
+def again(plan: StandbyPlan) -> StandbyPlan:
+    return StandbyPlan.objects.select_related("request", "organization").get(pk=plan.pk)
+
+
+def legs(request: MitigationRequest) -> list[Mitigation]:
+    return list(request.mitigations.select_related("request").order_by("position"))
+
+
+def says(leg: Mitigation, dots_status: int, at: datetime | None = None, **facts: object) -> None:
+    """The provider reports this status."""
+    report = ProviderReport(
+        dots_status=dots_status,
+        trigger=REPORTS[dots_status],
+        **facts,  # type: ignore[arg-type]  # the test names facts
+    )
+    now = at or timezone.now()
+    mitigations.record_report(mitigation_id=leg.pk, report=report, now=now)
+
+
+def takes(leg: Mitigation, at: datetime | None = None) -> None:
+    """The provider confirms that it will hold it."""
+    now = at or timezone.now()
+    mitigations.record_sending(mitigation_id=leg.pk, now=now)
+    mitigations.record_confirmed(mitigation_id=leg.pk, lifetime_s=86400, asked_at=now, now=now)
+
+
+def holds(leg: Mitigation, at: datetime | None = None) -> None:
+    """It confirms, and reports standby."""
+    takes(leg, at)
+    says(leg, 8, at)

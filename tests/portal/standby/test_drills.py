@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.standby import queries, services
+from portal.standby.models import Drill, DrillCheck
+from portal.standby.services.drills import CONFIRM_WITHIN, END_WITHIN
+from tests.portal.standby.conftest import Prepare, holds, legs, says, takes
+
+
+@pytest.fixture
+def both(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
+    """Two providers, connected."""
+
+
+@pytest.fixture
+def drill(acme: Organization, alice: User, shop: ProtectedResource, both: None) -> Drill:
+    return services.start_drill(organization=acme, actor=alice)
+
+
+def checks(drill: Drill) -> list[DrillCheck]:
+    return list(drill.checks.all())
+
+
+def follow(at: datetime | None = None) -> int:
+    return services.follow_drills(now=at or timezone.now())
+
+
+def leg_of(check: DrillCheck) -> Mitigation:
+    return Mitigation.objects.select_related("request").get(pk=check.mitigation_id)
+
+
+def lets_go(check: DrillCheck) -> None:
+    mitigations.record_withdrawal_confirmed(mitigation_id=check.mitigation_id, now=timezone.now())
+    says(leg_of(check), 6)
+
+
+def test_a_drill_asks_every_provider_to_hold_one_address_for_a_short_while(drill: Drill) -> None:
+    request = MitigationRequest.objects.get()
+
+    assert (request.kind, request.auto_renew, request.lifetime_s) == ("drill", False, 300)
+    assert request.scope["prefixes"] == ["203.0.113.1/32"]
+    assert [check.way for check in checks(drill)] == ["request", "request"]
+
+
+def test_what_a_provider_confirmed_is_withdrawn_and_its_times_are_kept(
+    drill: Drill, acme: Organization
+) -> None:
+    northgate, tidewall = checks(drill)
+    takes(leg_of(northgate))
+    follow()
+    # 2.01 says that it was taken; only a status says that it is held.
+    assert checks(drill)[0].confirmed_at is None
+    says(leg_of(northgate), 8)
+    follow()
+
+    assert leg_of(northgate).wanted == "withdrawn"
+    assert leg_of(tidewall).wanted == "active"
+    lets_go(northgate)
+    holds(leg_of(tidewall))
+    assert follow() == 1
+    lets_go(tidewall)
+    assert follow() == 0
+
+    for check in checks(drill):
+        assert check.failure == ""
+        times = [
+            check.sent_at,
+            check.confirmed_at,
+            check.withdrawn_at,
+            check.told_at,
+            check.ended_at,
+        ]
+        assert times == sorted(at for at in times if at is not None)
+    last = queries.last_drill(acme)
+    assert last is not None
+    assert last.has_passed
+    assert queries.last_passed_drill(acme) == last
+    assert MitigationRequest.objects.get().status == "terminated"
+
+
+def test_a_provider_that_refuses_fails_the_drill_with_its_reason(
+    drill: Drill, acme: Organization
+) -> None:
+    now = timezone.now()
+    refusing, holding = checks(drill)
+    mitigations.record_sending(mitigation_id=refusing.mitigation_id, now=now)
+    mitigations.record_refused(
+        mitigation_id=refusing.mitigation_id, code="4.03", reason="no contract", now=now
+    )
+    holds(leg_of(holding))
+    follow()
+    lets_go(holding)
+    follow()
+
+    first, second = checks(drill)
+    assert (first.failure, first.reason) == ("refused", "Northgate says: no contract.")
+    assert second.failure == ""
+    last = queries.last_drill(acme)
+    assert last is not None
+    assert (last.is_over, last.has_passed) == (True, False)
+    assert queries.last_passed_drill(acme) is None
+    # Nobody is asked once more for a drill.
+    assert mitigations.mark_due_again(now=now + timedelta(hours=1)) == 0
+
+
+def test_a_drill_gives_up_in_time_and_withdraws_all_the_same(drill: Drill) -> None:
+    sent, unsent = checks(drill)
+    mitigations.record_sending(mitigation_id=sent.mitigation_id, now=drill.started_at)
+    follow(drill.started_at + CONFIRM_WITHIN - timedelta(seconds=1))
+    assert not checks(drill)[0].is_over
+
+    assert follow(drill.started_at + CONFIRM_WITHIN) == 0
+
+    assert [check.failure for check in checks(drill)] == ["no_answer", "not_sent"]
+    assert leg_of(sent).status == "terminating"
+    assert leg_of(unsent).status == "terminated"
+
+
+@pytest.mark.parametrize(("is_told", "failure"), [(False, "not_told"), (True, "not_ended")])
+def test_a_provider_that_does_not_let_go_fails_the_drill(
+    drill: Drill, is_told: bool, failure: str
+) -> None:
+    for check in checks(drill):
+        holds(leg_of(check))
+    follow()
+    if is_told:
+        for check in checks(drill):
+            mitigations.record_withdrawal_confirmed(
+                mitigation_id=check.mitigation_id, now=timezone.now()
+            )
+
+    assert follow(drill.started_at + END_WITHIN) == 0
+
+    assert {check.failure for check in checks(drill)} == {failure}
+
+
+def test_a_provider_that_filters_instead_of_holding_fails_the_drill_and_is_told_to_stop(
+    drill: Drill,
+) -> None:
+    acting = checks(drill)[0]
+    takes(leg_of(acting))
+    says(leg_of(acting), 1)
+
+    follow()
+
+    assert checks(drill)[0].failure == "acted"
+    assert leg_of(acting).status == "terminating"
+
+
+def test_where_a_plan_covers_everything_the_plan_itself_is_confirmed(
+    prepare: Prepare, acme: Organization, alice: User
+) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    holding, _silent = legs(plan.request)
+
+    drill = services.start_drill(organization=acme, actor=alice)
+    assert [check.way for check in checks(drill)] == ["plan", "plan"]
+    assert MitigationRequest.objects.filter(kind="drill").count() == 0
+    follow()
+    assert checks(drill)[0].confirmed_at is None
+    holds(holding)
+    says(holding, 8)
+    assert follow() == 1
+
+    first, second = checks(drill)
+    assert first.failure == ""
+    assert first.confirmed_at == first.ended_at is not None
+    assert first.withdrawn_at is None
+    assert not second.is_over
+    follow(drill.started_at + CONFIRM_WITHIN)
+    assert checks(drill)[1].failure == "no_answer"
+    # A drill never takes a plan away.
+    assert [(leg.status, leg.wanted) for leg in (leg_of(first), leg_of(second))] == [
+        ("standby", "active"),
+        ("standby", "active"),
+    ]
+
+
+def test_a_drill_beside_a_plan_asks_for_what_the_plan_leaves(
+    prepare: Prepare, acme: Organization, alice: User
+) -> None:
+    plan = prepare(resources=(), prefixes=("203.0.113.0/27",))
+    for leg in legs(plan.request):
+        holds(leg)
+
+    drill = services.start_drill(organization=acme, actor=alice)
+
+    request = MitigationRequest.objects.get(kind="drill")
+    assert request.scope["prefixes"] == ["203.0.113.33/32"]
+    assert {check.way for check in checks(drill)} == {"request"}
+
+
+def test_a_refused_confirmation_of_a_plan_is_no_success(
+    prepare: Prepare, acme: Organization, alice: User
+) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    drill = services.start_drill(organization=acme, actor=alice)
+    refusing = checks(drill)[0]
+    mitigations.record_refused(
+        mitigation_id=refusing.mitigation_id, code="4.00", reason="gone", now=timezone.now()
+    )
+    says(leg_of(refusing), 8)
+
+    follow()
+
+    assert (checks(drill)[0].failure, checks(drill)[0].confirmed_at) == ("refused", None)
+
+
+def test_a_plan_a_provider_does_not_hold_fails_at_once(
+    prepare: Prepare, acme: Organization, alice: User
+) -> None:
+    prepare()
+
+    drill = services.start_drill(organization=acme, actor=alice)
+
+    assert [check.failure for check in checks(drill)] == ["not_held", "not_held"]
+
+
+def test_one_drill_at_a_time(drill: Drill, acme: Organization, dana: User) -> None:
+    with pytest.raises(Conflict) as refused:
+        services.start_drill(organization=acme, actor=dana)
+
+    assert refused.value.code == "drill-running"
+    assert "alice started a drill" in refused.value.message
+
+
+def test_no_drill_while_something_is_mitigated(
+    acme: Organization, alice: User, shop: ProtectedResource, both: None
+) -> None:
+    mitigations.submit(organization=acme, actor=alice, submission=Submission(resources=(shop.pk,)))
+
+    with pytest.raises(Conflict) as refused:
+        services.start_drill(organization=acme, actor=alice)
+
+    assert refused.value.code == "under-attack"
+    assert not Drill.objects.exists()
+
+
+def test_a_drill_needs_a_provider_and_something_to_ask_for(
+    acme: Organization, alice: User, acme_northgate: Subscription
+) -> None:
+    with pytest.raises(Conflict) as refused:
+        services.start_drill(organization=acme, actor=alice)
+    assert refused.value.code == "nothing-to-test"
+    acme_northgate.enabled = False
+    acme_northgate.save(update_fields=["enabled"])
+
+    with pytest.raises(Conflict) as refused:
+        services.start_drill(organization=acme, actor=alice)
+    assert refused.value.code == "no-provider"
+    assert not Drill.objects.exists()

@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid, NotFound
+from portal.mitigations import queries as asked
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.standby import queries, services
+from portal.standby.models import StandbyPlan
+from portal.standby.services import plans as plan_services
+from tests.factories import ResourceFactory
+from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
+
+
+@pytest.fixture
+def office(acme: Organization) -> ProtectedResource:
+    return ResourceFactory.create(organization=acme, name="Office", value="203.0.113.128/26")
+
+
+def statuses(request: MitigationRequest) -> list[str]:
+    return [leg.status for leg in legs(request)]
+
+
+def test_every_chosen_provider_is_asked_to_hold_a_plan_for_as_long_as_it_may(
+    prepare: Prepare,
+) -> None:
+    plan = prepare()
+
+    request = plan.request
+    assert (request.kind, request.strategy, request.auto_renew) == ("standby", "parallel", True)
+    assert (request.name, request.lifetime_s) == ("Shop, full flood", 86400)
+    assert statuses(request) == ["pending", "pending"]
+    assert plan.is_on
+
+
+def test_a_plan_asks_for_no_longer_than_every_provider_grants(
+    prepare: Prepare, acme_tidewall: Subscription
+) -> None:
+    acme_tidewall.provider.max_lifetime_s = 7200
+    acme_tidewall.provider.save(update_fields=["max_lifetime_s"])
+
+    assert prepare().request.lifetime_s == 7200
+
+
+def test_a_provider_that_confirms_a_plan_holds_it_and_does_not_set_up(prepare: Prepare) -> None:
+    plan = prepare()
+    takes(legs(plan.request)[0])
+
+    holder = queries.holders(again(plan))[0]
+    assert holder.mitigation.status == "standby"
+    assert not holder.is_held
+    assert again(plan).request.status == "standby"
+
+    says(legs(plan.request)[0], 8)
+
+    assert queries.holders(again(plan))[0].is_held
+
+
+def test_what_a_provider_refused_to_hold_it_is_asked_again_though_another_holds_it(
+    prepare: Prepare,
+) -> None:
+    plan = prepare()
+    holding, refusing = legs(plan.request)
+    holds(holding)
+    now = timezone.now()
+    mitigations.record_sending(mitigation_id=refusing.pk, now=now)
+    mitigations.record_refused(mitigation_id=refusing.pk, code="4.00", reason="no", now=now)
+    assert mitigations.mark_due_again(now=now) == 0
+
+    assert mitigations.mark_due_again(now=now + timedelta(seconds=31)) == 1
+
+    assert statuses(plan.request) == ["standby", "pending"]
+    assert again(plan).request.status == "standby"
+
+
+def test_a_plan_is_no_live_request_until_a_provider_activates_it(
+    prepare: Prepare, acme: Organization
+) -> None:
+    plan = prepare()
+    leg = legs(plan.request)[0]
+    holds(leg)
+    assert not asked.live_requests(acme)
+
+    says(leg, 1)
+    assert [one.pk for one in asked.live_requests(acme)] == [plan.request_id]
+    says(leg, 2, bytes_dropped=5)
+    assert [one.status for one in asked.live_requests(acme)] == ["mitigating"]
+
+    says(leg, 3)
+    assert [one.status for one in asked.live_requests(acme)] == ["attack_stopped"]
+
+
+def test_a_plan_that_is_armed_again_forgets_the_activation_before(prepare: Prepare) -> None:
+    plan = prepare()
+    leg = legs(plan.request)[0]
+    holds(leg)
+    says(leg, 2, bytes_dropped=5, mitigation_start=timezone.now())
+    says(leg, 3)
+
+    says(leg, 8)
+
+    leg = legs(plan.request)[0]
+    assert (leg.status, leg.mitigating_at, leg.mitigation_start, leg.bytes_dropped) == (
+        "standby",
+        None,
+        None,
+        None,
+    )
+    assert Event.objects.filter(mitigation=leg, type="mitigation.counters").count() == 1
+
+
+def test_an_activated_plan_stays_live_until_its_end_is_confirmed(
+    prepare: Prepare, acme: Organization, alice: User
+) -> None:
+    plan = prepare()
+    leg, other = legs(plan.request)
+    holds(leg)
+    holds(other)
+    says(leg, 2)
+
+    mitigations.terminate(request_id=plan.request_id, actor=alice)
+    assert [one.status for one in asked.live_requests(acme)] == ["terminating"]
+    assert not again(plan).is_on
+    for one in (leg, other):
+        says(one, 6)
+
+    assert not asked.live_requests(acme)
+
+
+def test_a_plan_turned_off_is_withdrawn_and_asked_for_anew_when_it_is_on_again(
+    prepare: Prepare, alice: User
+) -> None:
+    plan = prepare()
+    first = plan.request
+    for leg in legs(first):
+        holds(leg)
+
+    services.turn_off(plan_id=plan.pk, actor=alice)
+    services.turn_off(plan_id=plan.pk, actor=alice)
+    assert statuses(first) == ["terminating", "terminating"]
+    assert not again(plan).is_on
+    services.turn_on(plan_id=plan.pk, actor=alice)
+
+    second = again(plan).request
+    assert second.pk != first.pk
+    assert (second.scope, second.lifetime_s) == (first.scope, first.lifetime_s)
+    assert {leg.mid for leg in legs(second)}.isdisjoint(leg.mid for leg in legs(first))
+    services.turn_on(plan_id=plan.pk, actor=alice)
+    assert again(plan).request_id == second.pk
+
+
+def test_a_changed_plan_keeps_the_old_version_at_each_provider_until_the_new_one_is_held(
+    prepare: Prepare, alice: User, office: ProtectedResource
+) -> None:
+    plan = prepare()
+    old = plan.request
+    for leg in legs(old):
+        holds(leg)
+
+    services.change_plan(
+        plan_id=plan.pk, actor=alice, submission=Submission(resources=(office.pk,))
+    )
+    new = again(plan).request
+    assert statuses(old) == ["standby", "standby"]
+    holds(legs(new)[0])
+    assert services.finish_changes() == 1
+
+    assert statuses(old) == ["terminating", "standby"]
+    assert legs(old)[0].wanted == "withdrawn"
+    holds(legs(new)[1])
+    assert services.finish_changes() == 1
+    assert services.finish_changes() == 0
+
+
+def test_a_provider_that_is_left_out_of_a_changed_plan_lets_go_at_once(
+    prepare: Prepare, alice: User, shop: ProtectedResource, acme_northgate: Subscription
+) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+
+    services.change_plan(
+        plan_id=plan.pk,
+        actor=alice,
+        submission=Submission(resources=(shop.pk,), subscriptions=(acme_northgate.pk,)),
+    )
+
+    assert statuses(plan.request) == ["standby", "terminating"]
+
+
+def test_what_never_left_the_portal_is_dropped_with_its_version(
+    prepare: Prepare, alice: User, shop: ProtectedResource
+) -> None:
+    plan = prepare()
+
+    services.change_plan(plan_id=plan.pk, actor=alice, submission=Submission(resources=(shop.pk,)))
+
+    assert statuses(plan.request) == ["terminated", "terminated"]
+
+
+def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
+    prepare: Prepare, alice: User, shop: ProtectedResource
+) -> None:
+    plan = prepare()
+    old = legs(plan.request)
+    for leg in old:
+        holds(leg)
+    services.change_plan(plan_id=plan.pk, actor=alice, submission=Submission(resources=(shop.pk,)))
+
+    newer = asked.newer_overlapping(old[0].pk)
+
+    assert newer is not None
+    assert newer.request_id == again(plan).request_id
+
+
+@pytest.mark.parametrize("is_plan_newer", [True, False])
+def test_a_plan_and_a_request_for_help_now_do_not_replace_each_other(
+    prepare: Prepare,
+    acme: Organization,
+    alice: User,
+    shop: ProtectedResource,
+    is_plan_newer: bool,
+) -> None:
+    submission = Submission(resources=(shop.pk,))
+    if is_plan_newer:
+        mitigations.submit(organization=acme, actor=alice, submission=submission)
+    older = prepare().request
+    if is_plan_newer:
+        older = MitigationRequest.objects.get(kind="immediate")
+    else:
+        mitigations.submit(organization=acme, actor=alice, submission=submission)
+    takes(legs(older)[0])
+
+    assert asked.newer_overlapping(legs(older)[0].pk) is None
+
+
+def test_two_plans_for_a_target_are_refused_where_they_share_a_provider(
+    prepare: Prepare, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    prepare(subscriptions=(acme_northgate.pk,))
+
+    with pytest.raises(Invalid) as refused:
+        prepare("Another", subscriptions=(acme_northgate.pk, acme_tidewall.pk))
+
+    (error,) = refused.value.errors
+    assert (error.field, error.code) == ("targets", "overlaps-plan")
+    assert prepare("Another", subscriptions=(acme_tidewall.pk,)).is_on
+
+
+def test_a_plan_that_is_off_covers_nothing(
+    prepare: Prepare, alice: User, acme: Organization
+) -> None:
+    first = prepare()
+    services.turn_off(plan_id=first.pk, actor=alice)
+    prepare("Another")
+
+    with pytest.raises(Invalid):
+        services.turn_on(plan_id=first.pk, actor=alice)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("", "required"), ("x" * 101, "too-long"), ("a\nb", "odd-characters"), ("One", "name-exists")],
+)
+def test_a_name_that_nobody_can_use_is_told(
+    prepare: Prepare, office: ProtectedResource, name: str, code: str
+) -> None:
+    prepare("One")
+
+    with pytest.raises(Invalid) as refused:
+        prepare(name, resources=(office,))
+
+    assert [(one.field, one.code) for one in refused.value.errors] == [("name", code)]
+
+
+def test_a_renamed_plan_asks_nobody_anew(prepare: Prepare, alice: User) -> None:
+    plan = prepare()
+
+    services.change_plan(plan_id=plan.pk, actor=alice, name="Shop")
+
+    renamed = again(plan)
+    assert (renamed.name, renamed.request.name) == ("Shop", "Shop")
+    assert renamed.request_id == plan.request_id
+
+
+def test_the_same_key_prepares_one_plan(prepare: Prepare, office: ProtectedResource) -> None:
+    plan = prepare(key="k1")
+
+    assert prepare(key="k1").pk == plan.pk
+    with pytest.raises(IdempotencyKeyReused):
+        prepare("Other", key="k1", resources=(office,))
+    assert StandbyPlan.objects.count() == 1
+
+
+def test_an_organization_has_a_bounded_number_of_plans(
+    prepare: Prepare, office: ProtectedResource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_services, "MAX_PLANS", 1)
+    prepare()
+
+    with pytest.raises(Conflict) as refused:
+        prepare("Office", resources=(office,))
+
+    assert refused.value.code == "too-many-plans"
+
+
+def test_a_removed_plan_is_let_go_and_its_name_is_free(prepare: Prepare, alice: User) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+
+    services.remove_plan(plan_id=plan.pk, actor=alice)
+
+    assert statuses(plan.request) == ["terminating", "terminating"]
+    assert not queries.plans(plan.organization)
+    with pytest.raises(NotFound):
+        services.turn_on(plan_id=plan.pk, actor=alice)
+    assert prepare().pk != plan.pk
+
+
+def test_a_plan_activated_by_hand_asks_all_its_providers_now_and_stays_held(
+    prepare: Prepare, alice: User
+) -> None:
+    plan = prepare(ports=((80, 443),), protocols=(6,))
+    for leg in legs(plan.request):
+        holds(leg)
+
+    request = services.activate(plan_id=plan.pk, actor=alice, key="k1")
+
+    assert (request.kind, request.name, request.strategy) == (
+        "immediate",
+        "Shop, full flood",
+        "parallel",
+    )
+    assert (request.scope, request.ports, request.protocols) == (
+        plan.request.scope,
+        plan.request.ports,
+        plan.request.protocols,
+    )
+    assert statuses(request) == ["pending", "pending"]
+    assert statuses(plan.request) == ["standby", "standby"]
+    assert services.activate(plan_id=plan.pk, actor=alice, key="k1").pk == request.pk
+
+
+def test_a_plan_is_activated_once_until_that_request_ends(
+    prepare: Prepare, alice: User, dana: User
+) -> None:
+    plan = prepare()
+    request = services.activate(plan_id=plan.pk, actor=alice)
+
+    with pytest.raises(Conflict) as refused:
+        services.activate(plan_id=plan.pk, actor=dana)
+    assert refused.value.code == "already-active"
+    assert "alice activated this plan" in refused.value.message
+    mitigations.terminate(request_id=request.pk, actor=alice)
+
+    assert services.activate(plan_id=plan.pk, actor=dana).pk != request.pk
+
+
+def test_a_plan_is_activated_at_the_providers_that_can_still_be_asked(
+    prepare: Prepare, alice: User, acme_tidewall: Subscription
+) -> None:
+    plan = prepare()
+    acme_tidewall.enabled = False
+    acme_tidewall.save(update_fields=["enabled"])
+
+    request = services.activate(plan_id=plan.pk, actor=alice)
+
+    assert request.subscriptions == plan.request.subscriptions[:1]
+
+
+def test_a_plan_for_what_is_no_longer_verified_is_not_activated(
+    prepare: Prepare, alice: User, shop: ProtectedResource
+) -> None:
+    plan = prepare()
+    shop.verified_at = None
+    shop.save(update_fields=["verified_at"])
+
+    with pytest.raises(Invalid) as refused:
+        services.activate(plan_id=plan.pk, actor=alice)
+
+    assert refused.value.errors[0].code == "not-verified"
+
+
+def test_a_plan_cannot_be_extended_and_held_only_it_has_nobody_to_tell(
+    prepare: Prepare, alice: User
+) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+
+    with pytest.raises(Conflict) as refused:
+        mitigations.extend(request_id=plan.request_id, actor=alice, lifetime_s=3600)
+    assert refused.value.code == "renews-itself"
+    with pytest.raises(Conflict) as refused:
+        mitigations.report_efficacy(
+            request_id=plan.request_id, actor=alice, attack_status="under-attack"
+        )
+    assert refused.value.code == "nobody-to-tell"

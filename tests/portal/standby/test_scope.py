@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import ipaddress
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.mitigations.models import Targets
+from portal.mitigations.validation import Resource
+from portal.standby.scope import Target, drill_target
+
+
+def own(*values: str, kind: str = "prefix") -> list[Resource]:
+    return [Resource(id=uuid4(), name=value, kind=kind, value=value) for value in values]
+
+
+def held(*prefixes: str, fqdns: tuple[str, ...] = ()) -> Targets:
+    return {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
+
+
+def test_one_address_is_enough_and_it_is_neither_the_networks_name_nor_its_broadcast() -> None:
+    assert drill_target(own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.1/32")
+    assert drill_target(own("2001:db8::/48"), []) == Target("prefix", "2001:db8::1/128")
+    assert drill_target(own("203.0.113.7/32"), []) == Target("prefix", "203.0.113.7/32")
+
+
+def test_what_a_plan_holds_is_left_alone() -> None:
+    target = drill_target(own("203.0.113.0/24"), [held("203.0.113.0/25")])
+
+    assert target == Target("prefix", "203.0.113.129/32")
+
+
+@pytest.mark.parametrize("plan", ["203.0.113.0/24", "203.0.112.0/20"])
+def test_a_plan_for_everything_leaves_nothing_for_a_drill(plan: str) -> None:
+    assert drill_target(own("203.0.113.0/24"), [held(plan)]) is None
+
+
+def test_a_plan_for_a_name_may_hold_any_address() -> None:
+    assert drill_target(own("203.0.113.0/24"), [held(fqdns=("shop.example",))]) is None
+
+
+def test_a_name_is_asked_for_only_where_no_address_is_held() -> None:
+    names = own("shop.example", kind="fqdn")
+
+    assert drill_target(names, []) == Target("fqdn", "shop.example")
+    assert drill_target(names, [held("198.51.100.0/24")]) is None
+    assert drill_target([], []) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 255), st.integers(24, 32)).map(
+            lambda pair: ipaddress.ip_network((0xCB007100 + pair[0], pair[1]), strict=False)
+        ),
+        max_size=12,
+    )
+)
+def test_a_drill_never_touches_a_plan(plans: list[ipaddress.IPv4Network]) -> None:
+    target = drill_target(own("203.0.113.0/24"), [held(*map(str, plans))])
+
+    covered = {address for plan in plans for address in plan}
+    if target is None:
+        assert covered >= set(ipaddress.ip_network("203.0.113.0/24"))
+    else:
+        assert ipaddress.ip_network(target.value)[0] not in covered
