@@ -15,8 +15,10 @@ import aiocoap
 from dots_client import Client, DotsError
 from dots_client.client.exchange import MAX_OUTSTANDING_REPEATS
 from dots_client.client.heartbeats import MAX_OUTSTANDING_HEARTBEATS
+from dots_client.transport.dtls import DtlsLink
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SCOPE, Scene, in_session, silence
+from tests.dots_client.transport.loopback import until
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "rfc9132.json"
 MESSAGES = 3000
@@ -78,18 +80,45 @@ async def watch_over_and_over(client: Client) -> None:
         await asyncio.sleep(0)
 
 
+class Backlog:
+    """Datagrams that the server has sent and the client has not read."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._sent = 0
+        self._read = 0
+        link = scene.client._exchanges.link
+        assert isinstance(link, DtlsLink)
+        self._receive = link.datagram_received
+        link.datagram_received = self._note_read  # type: ignore[method-assign]
+        scene.server.drop_outgoing = self._note_sent
+
+    async def gone(self) -> None:
+        """A buffer of the system that overflows would say nothing of the client."""
+        await until(lambda: self._read >= self._sent)
+
+    def _note_sent(self, _datagram: bytes, _address: object) -> bool:
+        self._sent += 1
+        return False
+
+    def _note_read(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        self._read += 1
+        self._receive(data, addr)
+
+
 async def talk_nonsense(scene: Scene, *, seed: int) -> int:
     """The largest number of requests that waited for an answer."""
     rng = Random(seed)
     sound = vectors()
     waiting = scene.client._exchanges.link.endpoint.tokens.outgoing_requests
+    backlog = Backlog(scene)
     most = 0
     for number in range(MESSAGES):
         tokens = [token for token, _ in waiting]
         scene.session.send_message(Bytes(strange(rng, sound, tokens)))
         most = max(most, len(tokens))
         if number % AT_ONCE == 0:
-            await asyncio.sleep(0.001)
+            await backlog.gone()
+    await backlog.gone()
     return most
 
 
