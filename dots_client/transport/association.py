@@ -10,7 +10,8 @@ from typing import ClassVar, Final
 import aiocoap
 
 from dots_client.transport.coap import CoapEndpoint
-from dots_client.transport.engine import DtlsEngine, State
+from dots_client.transport.dtls_engine import DtlsEngine
+from dots_client.transport.engine import State
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
 from dots_client.transport.wire import WireTap
 

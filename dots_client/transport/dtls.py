@@ -16,7 +16,7 @@ from dots_client.errors import HandshakeFailed, PeerUnreachable, SessionClosed, 
 from dots_client.identity import Credentials
 from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
-from dots_client.transport.engine import RECORD_HEADER_BYTES, DtlsEngine
+from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
 from dots_client.transport.network import addresses_of, out_of_time, unreachable
 from dots_client.transport.policy import client_context
 from dots_client.transport.remote import Remote, SocketAddress, hostinfo

@@ -19,7 +19,7 @@ from dots_client.errors import SessionClosed
 from dots_client.identity import Credentials
 from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
-from dots_client.transport.engine import DtlsEngine
+from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.policy import Verification, server_context
 from dots_client.transport.remote import Remote, SocketAddress, hostinfo
 from dots_client.transport.wire import WireTap

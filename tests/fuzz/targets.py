@@ -26,7 +26,7 @@ from dots_client.codec import (
     to_json,
 )
 from dots_client.errors import DecodeError, RemoteProtocolError
-from dots_client.transport.engine import DtlsEngine
+from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.frames import Frames
 from dots_client.transport.policy import client_context
 from dots_client.transport.server import DtlsServer

@@ -5,7 +5,8 @@ from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
-from dots_client.transport.engine import LOWERED_MTU, DtlsEngine, State, pack_records
+from dots_client.transport.dtls_engine import LOWERED_MTU, DtlsEngine, pack_records
+from dots_client.transport.engine import State
 from dots_client.transport.policy import Verification, client_context, server_context
 from tests.dots_client.authority import Authority
 

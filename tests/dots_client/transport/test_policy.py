@@ -8,7 +8,8 @@ from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
-from dots_client.transport.engine import DtlsEngine, State
+from dots_client.transport.dtls_engine import DtlsEngine
+from dots_client.transport.engine import State
 from dots_client.transport.policy import (
     Verification,
     client_context,
@@ -16,7 +17,7 @@ from dots_client.transport.policy import (
     is_ip_address,
 )
 from tests.dots_client.authority import Authority, trusting
-from tests.dots_client.transport.test_engine import client_of, server_of, talk
+from tests.dots_client.transport.test_dtls_engine import client_of, server_of, talk
 
 Issue = Callable[[Authority], Credentials]
 

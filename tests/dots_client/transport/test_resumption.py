@@ -11,7 +11,8 @@ from OpenSSL import SSL
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
 from dots_client.transport import policy
-from dots_client.transport.engine import DtlsEngine, State
+from dots_client.transport.dtls_engine import DtlsEngine
+from dots_client.transport.engine import State
 from dots_client.transport.policy import Verification, client_context, server_context
 from dots_client.transport.resumption import (
     MAX_AGE_S,
@@ -23,7 +24,7 @@ from dots_client.transport.resumption import (
 from dots_client.transport.server import ServerSettings
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import ask, get, linked, serving
-from tests.dots_client.transport.test_engine import MTU, talk
+from tests.dots_client.transport.test_dtls_engine import MTU, talk
 
 WITH_TICKETS = ServerSettings(hands_out_tickets=True)
 

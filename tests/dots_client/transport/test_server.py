@@ -8,7 +8,8 @@ import aiocoap
 import pytest
 from aiocoap import resource
 
-from dots_client.transport.engine import DtlsEngine, State
+from dots_client.transport.dtls_engine import DtlsEngine
+from dots_client.transport.engine import State
 from dots_client.transport.policy import client_context
 from dots_client.transport.server import DtlsServer, ServerSession, ServerSettings
 from tests.dots_client.authority import Authority

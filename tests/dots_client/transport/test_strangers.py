@@ -16,7 +16,8 @@ import psutil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dots_client.transport.engine import DtlsEngine, State
+from dots_client.transport.dtls_engine import DtlsEngine
+from dots_client.transport.engine import State
 from dots_client.transport.policy import client_context
 from dots_client.transport.server import DtlsServer
 from tests.dots_client.authority import Authority

@@ -1,0 +1,136 @@
+"""What an engine of DTLS and one of TLS have in common: a session without any I/O."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from cryptography import x509
+from OpenSSL import SSL
+
+from dots_client.errors import HandshakeFailed
+from dots_client.transport.policy import (
+    Verification,
+    failure_in_words,
+    is_ip_address,
+    problem_of_resumed,
+)
+
+MAX_CLEARTEXT_BYTES: Final = 16384
+"""Of one record."""
+_BIO_READ_BYTES: Final = 65536
+
+
+class State(Enum):
+    HANDSHAKING = "handshaking"
+    ESTABLISHED = "established"
+    CLOSED = "closed"
+
+
+class Engine:
+    """The caller owns the socket, and sends what waits after every call."""
+
+    def __init__(self, connection: SSL.Connection, verification: Verification) -> None:
+        self.state = State.HANDSHAKING
+        self.reason = ""
+        "why the session is closed, in words"
+        self.peer_certificate: x509.Certificate | None = None
+        self.was_resumed = False
+        "the handshake took up an older session; known once established"
+        self._connection = connection
+        self._verification = verification
+        connection.set_app_data(verification)
+
+    @property
+    def peer(self) -> str:
+        """`server` or `client`: what the peer is to us."""
+        return self._verification.peer
+
+    @property
+    def session(self) -> SSL.Session | None:
+        """What a later handshake may offer; known once established, and in TLS 1.3 soon after."""
+        return self._connection.get_session()
+
+    def start(self) -> None:
+        self._continue_handshake()
+
+    def close(self, reason: str = "closed by us") -> None:
+        """Say goodbye with a close_notify, where there is somebody to say it to."""
+        if self.state is State.ESTABLISHED:
+            self._shutdown()
+        self._close(reason)
+
+    def _established(self) -> None:
+        """The handshake is done, and the peer is who it should be."""
+
+    def _continue_handshake(self) -> None:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return
+        except SSL.Error as error:
+            self._close(failure_in_words(error, self._verification))
+            return
+        self.state = State.ESTABLISHED
+        self.peer_certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        if not self._verification.has_seen_certificate:
+            self.was_resumed = self.peer_certificate is not None
+            problem = problem_of_resumed(self.peer_certificate, self._verification)
+            if problem is not None:
+                self.close(problem)
+                return
+        self._established()
+
+    def _cleartexts(self) -> list[bytes]:
+        cleartexts: list[bytes] = []
+        while self.state is State.ESTABLISHED:
+            try:
+                cleartexts.append(self._connection.recv(MAX_CLEARTEXT_BYTES))
+            except SSL.WantReadError:
+                break
+            except SSL.ZeroReturnError:
+                self._shutdown()
+                self._close(f"the {self.peer} closed the session")
+            except SSL.Error as error:
+                # In TLS 1.3 also the refusal of our certificate.
+                self._close(failure_in_words(error, self._verification))
+        return cleartexts
+
+    def _waiting(self) -> bytes:
+        waiting = b""
+        while True:
+            try:
+                waiting += self._connection.bio_read(_BIO_READ_BYTES)
+            except SSL.WantReadError:
+                return waiting
+
+    def _shutdown(self) -> None:
+        try:
+            self._connection.shutdown()
+        except SSL.Error as error:
+            self.reason = failure_in_words(error, self._verification)
+
+    def _close(self, reason: str) -> None:
+        if self.state is not State.CLOSED:
+            self.state = State.CLOSED
+            self.reason = reason
+
+
+def client_connection(
+    context: SSL.Context, peer_name: str, session: SSL.Session | None
+) -> SSL.Connection:
+    """With a `session` that the server may resume, where the context allows it."""
+    connection = SSL.Connection(context)
+    connection.set_connect_state()
+    if session is not None:
+        connection.set_session(session)
+    if not is_ip_address(peer_name):
+        connection.set_tlsext_host_name(_sni(peer_name))
+    return connection
+
+
+def _sni(name: str) -> bytes:
+    try:
+        return name.encode("idna")
+    except UnicodeError as error:
+        raise HandshakeFailed(f"{name!r} is not a name a server can have") from error
