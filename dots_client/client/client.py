@@ -13,7 +13,7 @@ from aiocoap import Code, Message
 
 from dots_client.client.answers import raise_for, report_of, reports_of, status_of
 from dots_client.client.configuration import ConfigurationReader
-from dots_client.client.exchange import Exchanges, Link, OnSent, Request
+from dots_client.client.exchange import Exchanges, OnSent, Request
 from dots_client.client.heartbeats import Heartbeats, HeartbeatSite
 from dots_client.client.memory import Memory
 from dots_client.client.mover import Mover
@@ -31,6 +31,8 @@ from dots_client.errors import (
 from dots_client.identity import Credentials
 from dots_client.model import AttackStatus, Heartbeat, MitigationReport, Scope, SignalConfig
 from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
+from dots_client.transport.link import Link
+from dots_client.transport.remote import Remote
 from dots_client.transport.wire import WireTap
 
 EFFICACY_DEADLINE_S: Final = 30.0
@@ -45,7 +47,7 @@ class Client:
 
     def __init__(
         self,
-        link: Link,
+        link: Link[Remote],
         *,
         cuid: str,
         settings: ClientSettings,

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import aiocoap
 
@@ -25,7 +25,9 @@ from dots_client.session import (
     RttEstimator,
     SessionParameters,
 )
-from dots_client.transport.coap import DOTS_CBOR, Endpoint, message_bytes
+from dots_client.transport.coap import DOTS_CBOR, message_bytes
+from dots_client.transport.link import Link
+from dots_client.transport.remote import Remote
 
 MAX_OUTSTANDING_REPEATS: Final = 32
 """Of one request: an answer to an older repeat is not waited for any more."""
@@ -35,34 +37,6 @@ MAX_BLOCKS: Final = 64
 OnSent = Callable[[int], None]
 """Called with the number of transmissions so far, after each one."""
 OnOutcome = Callable[[aiocoap.Message | DotsError], None]
-
-
-class Link(Protocol):
-    """A session with a server, whatever carries it."""
-
-    endpoint: Endpoint
-    transport_name: str
-    is_reliable: bool
-    "TCP repeats what is lost: we need not, and do not"
-    closed: asyncio.Future[str]
-    handshake_rtt_s: float | None
-
-    @property
-    def remote(self) -> aiocoap.interfaces.EndpointAddress: ...
-
-    @property
-    def peer(self) -> str: ...
-
-    @property
-    def connected_at(self) -> float: ...
-
-    @property
-    def last_heard_at(self) -> float: ...
-
-    @property
-    def max_message_bytes(self) -> int: ...
-
-    async def close(self, reason: str = ...) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +87,7 @@ class Exchanges:
 
     def __init__(
         self,
-        link: Link,
+        link: Link[Remote],
         *,
         rng: Rng,
         rtt: RttEstimator,

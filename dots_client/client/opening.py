@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from dots_client.client.exchange import Link
 from dots_client.client.memory import Memory
 from dots_client.client.settings import ClientSettings, Server
 from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
@@ -14,8 +13,10 @@ from dots_client.identity import Credentials
 from dots_client.session import Candidate, RaceSettings, candidates, reachable
 from dots_client.transport.coap import Site
 from dots_client.transport.dtls import open_dtls
+from dots_client.transport.link import Link
 from dots_client.transport.network import addresses_of, has_route
 from dots_client.transport.race import win
+from dots_client.transport.remote import Remote
 from dots_client.transport.tls import open_tls
 from dots_client.transport.wire import WireTap
 
@@ -50,7 +51,7 @@ class Opening:
         *,
         is_under_attack: bool,
         transports: Sequence[str] | None = None,
-    ) -> Link:
+    ) -> Link[Remote]:
         """The first session that completes; TransportError in words when none does."""
         timeout_s = self._settings.handshake_timeout_s
         if is_under_attack:
@@ -59,7 +60,7 @@ class Opening:
         addresses = await self._addresses(timeout_s)
         outcome = self._memory.outcome(self.server)
 
-        async def open_one(candidate: Candidate, within_s: float) -> Link:
+        async def open_one(candidate: Candidate, within_s: float) -> Link[Remote]:
             return await self._open(candidate, site, within_s)
 
         winner, link = await win(
@@ -72,13 +73,13 @@ class Opening:
         outcome.won(winner, now=_time())
         return link
 
-    def rtt_s(self, link: Link) -> float | None:
+    def rtt_s(self, link: Link[Remote]) -> float | None:
         """What its handshake measured; else what the last session with the same peer did."""
         if link.handshake_rtt_s is not None:
             return link.handshake_rtt_s
         return self._memory.outcome(self.server).rtt_s(_way(link), now=_time())
 
-    def measured(self, link: Link, rtt_s: float | None) -> None:
+    def measured(self, link: Link[Remote], rtt_s: float | None) -> None:
         """What the session knows of its round trip at its end, for the next one to begin with."""
         if rtt_s is not None:
             self._memory.outcome(self.server).measured(_way(link), rtt_s=rtt_s, now=_time())
@@ -123,7 +124,7 @@ class Opening:
         self._memory.resolved(self.server, addresses)
         return addresses
 
-    async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link:
+    async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link[Remote]:
         if candidate.transport == "tls":
             return await open_tls(
                 name=self.server.name,
@@ -148,7 +149,7 @@ class Opening:
         )
 
 
-def _way(link: Link) -> Candidate:
+def _way(link: Link[Remote]) -> Candidate:
     return Candidate(link.transport_name, link.peer)
 
 

@@ -48,8 +48,6 @@ class Association(Remote):
         )
         self.has_timed_out = False
         "the flight of the handshake that is under way had to be repeated"
-        self.was_resumed = False
-        "the handshake took up an older session; known once established"
         self._engine: DtlsEngine | None = engine
         self._transmit = transmit
         self._timer: asyncio.TimerHandle | None = None

@@ -159,6 +159,10 @@ class Endpoint:
         self.tokens.request(pipe)
         return lose_interest
 
+    def dispatch_error(self, error: Exception, remote: interfaces.EndpointAddress) -> None:
+        """What is asked of `remote` fails."""
+        self.tokens.dispatch_error(error, remote)
+
     async def shutdown(self) -> None:
         await self.context.shutdown()
 
@@ -173,6 +177,9 @@ class CoapEndpoint(Endpoint):
 
     def bind(self, message_interface: interfaces.MessageInterface) -> None:
         self.messages.message_interface = message_interface
+
+    def dispatch_error(self, error: Exception, remote: interfaces.EndpointAddress) -> None:
+        self.messages.dispatch_error(error, remote)
 
 
 class StreamEndpoint(Endpoint):

@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import aiocoap
 from aiocoap import interfaces
-from OpenSSL import SSL
 
-from dots_client.errors import HandshakeFailed, PeerUnreachable, SessionClosed, TransportError
+from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.identity import Credentials
 from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
-from dots_client.transport.network import addresses_of, out_of_time, unreachable
+from dots_client.transport.link import Link, first_open
+from dots_client.transport.network import unreachable
 from dots_client.transport.policy import client_context
-from dots_client.transport.remote import Remote, SocketAddress, hostinfo
-from dots_client.transport.resumption import Resumable, Resumption, ResumptionKey
+from dots_client.transport.remote import SocketAddress
+from dots_client.transport.resumption import Offer, Offers, Resumption, ResumptionKey
 from dots_client.transport.wire import WireTap
 
 log = logging.getLogger("dots_client.transport")
@@ -34,109 +33,67 @@ LINGER_S: Final = 5.0
 _CHANGE_CIPHER_SPEC: Final = 20
 
 
-class DtlsLink(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
-    """A session of one client with one server."""
+class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
+    """A session over UDP: one socket of its own."""
 
-    transport_name: Final = "dtls"
-    is_reliable: Final = False
+    transport_name: ClassVar[str] = "dtls"
+    is_reliable: ClassVar[bool] = False
+    endpoint: CoapEndpoint
+    engine: DtlsEngine
 
-    def __init__(self, site: Site | None) -> None:
-        loop = asyncio.get_running_loop()
-        self.endpoint = CoapEndpoint(site)
+    def __init__(
+        self,
+        site: Site | None,
+        engine: DtlsEngine,
+        address: SocketAddress,
+        *,
+        on_wire: WireTap | None,
+    ) -> None:
+        super().__init__(CoapEndpoint(site), engine, address)
         self.endpoint.bind(self)
-        self.established: asyncio.Future[None] = loop.create_future()
-        self.closed: asyncio.Future[str] = loop.create_future()
-        "why the session is over, in words"
-        self.handshake_rtt_s: float | None = None
-        self.has_heard_anything = False
-        self._loop = loop
+        self._on_wire = on_wire
+        self._has_heard_anything = False
         self._asked_at = 0.0
         "when the flight under way was sent first"
         self._datagrams_sent = 0
         self._may_be_session_there = False
         "our last flight is out: should it arrive, the server has a session"
         self._lingering: asyncio.Task[None] | None = None
-        self._is_closing = False
-        self._has_closed = asyncio.Event()
         self._lost = asyncio.Event()
-        self._association: Association | None = None
         self._socket_transport: asyncio.DatagramTransport | None = None
 
     @property
-    def remote(self) -> Association:
-        assert self._association is not None
-        return self._association
+    def has_heard_anything(self) -> bool:
+        return self._has_heard_anything
 
-    @property
-    def peer(self) -> str:
-        return self.remote.hostinfo
-
-    @property
-    def connected_at(self) -> float:
-        """Loop time."""
-        assert self.remote.established_at is not None
-        return self.remote.established_at
-
-    @property
-    def last_heard_at(self) -> float:
-        """Loop time of the last datagram that authenticated."""
-        assert self.remote.last_heard_at is not None
-        return self.remote.last_heard_at
-
-    @property
-    def max_message_bytes(self) -> int:
-        return self.remote.max_message_bytes
-
-    async def open(
-        self,
-        address: SocketAddress,
-        *,
-        engine: DtlsEngine,
-        on_wire: WireTap | None,
-    ) -> None:
-        """Connect the socket and finish the handshake, or raise why not."""
-        sock = _connected_socket(address)
+    async def open(self) -> None:
+        sock = _connected_socket(self.address)
         try:
             transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=sock)
         except BaseException:
             sock.close()
             raise
-        self._association = Association(
-            engine,
+        self._remote = Association(
+            self.engine,
             owner=self,
             endpoint=self.endpoint,
             transmit=self._transmit,
-            address=address,
+            address=self.address,
             local_address=transport.get_extra_info("sockname")[:2],
-            on_wire=on_wire,
+            on_wire=self._on_wire,
         )
         self._asked_at = self._loop.time()
-        self._association.start()
+        self._remote.start()
         # It may have to go on after whoever waits for it here.
         await asyncio.shield(self.established)
 
     async def abandon(self) -> None:
-        """Nobody waits for it any more; a session that comes of it all the same gets a close_notify."""
+        """A session that comes of it all the same gets a close_notify."""
         if self._may_be_session_there and not self.established.done():
             self._lingering = self._loop.create_task(self._linger())
             await asyncio.sleep(0)  # what is cancelled before it began closes nothing
         else:
             await self.close()
-
-    async def close(self, reason: str = "closed by us") -> None:
-        if self._is_closing:
-            await self._has_closed.wait()
-            return
-        self._is_closing = True
-        self.established.cancel()
-        try:
-            if self._association is not None:
-                self._association.close(reason)
-            if not self.closed.done():
-                self.closed.set_result(reason)
-            await self.endpoint.shutdown()
-        finally:
-            self._has_closed.set()
 
     # asyncio's datagram protocol
 
@@ -144,7 +101,7 @@ class DtlsLink(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: 
         self._socket_transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        self.has_heard_anything = True
+        self._has_heard_anything = True
         if self.established.done():
             self.remote.receive_datagram(data)
             return
@@ -166,20 +123,6 @@ class DtlsLink(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: 
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
-
-    # The owner of the association
-
-    def session_established(self, remote: Remote) -> None:
-        if not self.established.done():
-            self.established.set_result(None)
-
-    def session_closed(self, remote: Remote) -> None:
-        if not self.established.done():
-            self.established.set_exception(HandshakeFailed(remote.reason))
-            return
-        if not self.closed.done():
-            self.closed.set_result(remote.reason)
-        self.endpoint.messages.dispatch_error(SessionClosed(remote.reason), remote)
 
     # aiocoap's message interface
 
@@ -214,7 +157,7 @@ class DtlsLink(interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: 
             await self._lost.wait()
 
     async def recognize_remote(self, remote: object) -> bool:
-        return remote is self._association
+        return remote is self._remote
 
     async def determine_remote(self, message: aiocoap.Message) -> None:
         return None
@@ -236,93 +179,19 @@ async def open_dtls(
 
     With `resumption` one of an earlier call is taken up again, where the server is willing.
     """
-    own_context = client_context(credentials, resumes=resumption is not None)
-    sessions = _Sessions(resumption, ResumptionKey(name, port, credentials))
-    link: DtlsLink | None = None
-    try:
-        async with asyncio.timeout(timeout_s):
-            failure = PeerUnreachable(f"{host} has no address")
-            for address, offered in sessions.ways(await addresses_of(host, port)):
-                link = DtlsLink(site)
-                context = own_context if offered is None else offered.context
-                engine = DtlsEngine.client(
-                    context,
-                    peer_name=name,
-                    mtu=datagram_mtu(path_mtu, address[0]),
-                    session=None if offered is None else offered.session,
-                )
-                try:
-                    await link.open(address, engine=engine, on_wire=on_wire)
-                except PeerUnreachable as error:
-                    failure = error
-                    await link.close()
-                except HandshakeFailed as error:
-                    if offered is None:
-                        raise
-                    # libcoap over OpenSSL answers with an alert where it could go on in full.
-                    log.info("%s does not resume: %s", hostinfo(address), error)
-                    sessions.refused()
-                    await link.close()
-                else:
-                    sessions.keep(engine, context)
-                    return link
-            raise failure
-    except (TimeoutError, asyncio.CancelledError) as error:
-        if link is not None:
-            await link.abandon()
-        if isinstance(error, TimeoutError):
-            raise _out_of_time(hostinfo((host, port)), link, timeout_s) from None
-        raise
-    except BaseException:
-        if link is not None:
-            await link.close()
-        raise
 
+    def make(address: SocketAddress, offer: Offer) -> DtlsLink:
+        engine = DtlsEngine.client(
+            offer.context,
+            peer_name=name,
+            mtu=datagram_mtu(path_mtu, address[0]),
+            session=offer.session,
+        )
+        return DtlsLink(site, engine, address, on_wire=on_wire)
 
-class _Sessions:
-    """What the handshakes of one call begin with."""
-
-    def __init__(self, resumption: Resumption | None, key: ResumptionKey) -> None:
-        self._resumption = resumption
-        self._key = key
-        self._was_refused = False
-
-    def ways(
-        self, addresses: Iterable[SocketAddress]
-    ) -> Iterator[tuple[SocketAddress, Resumable | None]]:
-        """Each address; twice when the session offered at first was refused there."""
-        for address in addresses:
-            offered = self._offer()
-            if offered is not None:
-                self._was_refused = False
-                yield address, offered
-                if not self._was_refused:
-                    continue
-            yield address, None
-
-    def refused(self) -> None:
-        self._was_refused = True
-        if self._resumption is not None:
-            self._resumption.forget(self._key)
-
-    def keep(self, engine: DtlsEngine, context: SSL.Context) -> None:
-        if self._resumption is None or engine.session is None:
-            return
-        resumable = Resumable(context, engine.session)
-        self._resumption.keep(self._key, resumable, was_resumed=engine.was_resumed, now=_now())
-
-    def _offer(self) -> Resumable | None:
-        return None if self._resumption is None else self._resumption.offer(self._key, now=_now())
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _out_of_time(peer: str, link: DtlsLink | None, timeout_s: float) -> TransportError:
-    return out_of_time(
-        peer, timeout_s, has_heard_anything=link is not None and link.has_heard_anything
-    )
+    context = client_context(credentials, resumes=resumption is not None)
+    offers = Offers(context, resumption, ResumptionKey(name, port, credentials))
+    return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)
 
 
 def _connected_socket(address: SocketAddress) -> socket.socket:

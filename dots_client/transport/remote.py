@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from abc import abstractmethod
 from hashlib import sha256
 from typing import ClassVar, Final, Protocol, TypeAlias
 
@@ -63,6 +64,8 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         self.reason = ""
         "why it is closed"
         self.max_message_bytes = 0
+        self.was_resumed = False
+        "the handshake took up an older session; known once established"
         self.peer_certificate: x509.Certificate | None = None
         self._owner = owner
         self._local_address = local_address
@@ -73,19 +76,19 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         return f"<{self.transport} session {self.serial} with {self.hostinfo}>"
 
     @property
-    def is_established(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_established(self) -> bool: ...
 
+    @abstractmethod
     def send_message(self, message: aiocoap.Message) -> None:
         """Never raises: timers call this on sessions that may be gone."""
-        raise NotImplementedError
 
-    def close(self, reason: str = "closed by us") -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def close(self, reason: str = "closed by us") -> None: ...
 
+    @abstractmethod
     def forget(self, reason: str) -> None:
         """End without a word."""
-        raise NotImplementedError
 
     async def request(self, message: aiocoap.Message) -> aiocoap.Message:
         """Ask this peer. A Non-confirmable request waits for ever: use `asyncio.timeout`."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from OpenSSL import SSL
 
 from dots_client.identity import Credentials
+from dots_client.transport.engine import Engine
+from dots_client.transport.remote import SocketAddress
 
 MAX_AGE_S: Final = 86400.0
 """Certificates are looked at again at least once a day."""
@@ -25,28 +29,25 @@ class ResumptionKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Resumable:
-    """A session can be offered only by the context that made it."""
+class Offer:
+    """What a handshake begins with."""
 
     context: SSL.Context
-    session: SSL.Session
-
-
-@dataclass(slots=True)
-class _Kept:
-    resumable: Resumable
+    "a session can be offered only by the context that made it"
+    session: SSL.Session | None
+    "None: a full handshake"
     since: float
-    "when its full handshake was"
-    is_on_offer: bool = False
+    "loop time of the full handshake that it goes back to"
 
 
 class Resumption:
     """The last session with each server."""
 
     def __init__(self) -> None:
-        self._kept: dict[ResumptionKey, _Kept] = {}
+        self._kept: dict[ResumptionKey, Offer] = {}
+        self._on_offer: set[ResumptionKey] = set()
 
-    def offer(self, key: ResumptionKey, *, now: float) -> Resumable | None:
+    def offer(self, key: ResumptionKey, *, now: float) -> Offer | None:
         """What to begin the next handshake with; None: a full one.
 
         Every second handshake is a full one until one completes: a server may just be silent about
@@ -56,23 +57,61 @@ class Resumption:
         if kept is None:
             return None
         if now - kept.since > MAX_AGE_S:
-            del self._kept[key]
+            self.forget(key)
             return None
-        kept.is_on_offer = not kept.is_on_offer
-        return kept.resumable if kept.is_on_offer else None
+        self._on_offer ^= {key}
+        return kept if key in self._on_offer else None
 
-    def keep(
-        self, key: ResumptionKey, resumable: Resumable, *, was_resumed: bool, now: float
-    ) -> None:
-        """Of a handshake that has just completed."""
-        before = self._kept.pop(key, None)
-        if was_resumed and before is None:
-            return
-        since = before.since if was_resumed and before is not None else now
-        self._kept[key] = _Kept(resumable, since)
+    def keep(self, key: ResumptionKey, session: Offer) -> None:
+        """Of a handshake that has completed."""
+        self.forget(key)
+        self._kept[key] = session
         while len(self._kept) > MAX_KEPT:
-            del self._kept[next(iter(self._kept))]
+            self.forget(next(iter(self._kept)))
 
     def forget(self, key: ResumptionKey) -> None:
         """The server did not take it."""
         self._kept.pop(key, None)
+        self._on_offer.discard(key)
+
+
+class Offers:
+    """What the handshakes of one call begin with."""
+
+    def __init__(
+        self, context: SSL.Context, resumption: Resumption | None, key: ResumptionKey
+    ) -> None:
+        self._context = context
+        self._resumption = resumption
+        self._key = key
+        self._was_refused = False
+
+    def ways(self, addresses: Iterable[SocketAddress]) -> Iterator[tuple[SocketAddress, Offer]]:
+        """Each address; twice when the session offered at first was refused there."""
+        for address in addresses:
+            kept = self._kept()
+            if kept is not None:
+                self._was_refused = False
+                yield address, kept
+                if not self._was_refused:
+                    continue
+            yield address, Offer(self._context, None, _now())
+
+    def refused(self) -> None:
+        self._was_refused = True
+        if self._resumption is not None:
+            self._resumption.forget(self._key)
+
+    def keep(self, engine: Engine, offer: Offer) -> None:
+        """The session that came of an offer, as old as the full handshake it goes back to."""
+        if self._resumption is None or engine.session is None:
+            return
+        since = offer.since if engine.was_resumed else _now()
+        self._resumption.keep(self._key, Offer(offer.context, engine.session, since))
+
+    def _kept(self) -> Offer | None:
+        return None if self._resumption is None else self._resumption.offer(self._key, now=_now())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 import aiocoap
 from aiocoap import interfaces
 
-from dots_client.errors import HandshakeFailed, PeerUnreachable, SessionClosed, TransportError
+from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.identity import Credentials
 from dots_client.transport.coap import Site, StreamEndpoint
-from dots_client.transport.network import addresses_of, out_of_time, unreachable
+from dots_client.transport.link import Link, first_open
+from dots_client.transport.network import unreachable
 from dots_client.transport.policy import tls_client_context
-from dots_client.transport.remote import Remote, SocketAddress, hostinfo
+from dots_client.transport.remote import SocketAddress
+from dots_client.transport.resumption import Offer, Offers, ResumptionKey
 from dots_client.transport.tls_connection import TlsConnection
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
@@ -23,64 +24,25 @@ from dots_client.transport.wire import WireTap
 BROKEN_OFF: Final = "{reason} before the session began: the server may not accept our certificate"
 
 
-class TlsLink(interfaces.TokenInterface):  # type: ignore[misc]  # no types
-    """A session of one client with one server."""
+class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[misc]  # no types
+    """A session over TCP."""
 
-    transport_name: Final = "tls"
-    is_reliable: Final = True
+    transport_name: ClassVar[str] = "tls"
+    is_reliable: ClassVar[bool] = True
+    endpoint: StreamEndpoint
 
-    def __init__(self, site: Site | None) -> None:
-        loop = asyncio.get_running_loop()
-        self.endpoint = StreamEndpoint(site)
-        self.endpoint.bind(self)
-        self.established: asyncio.Future[None] = loop.create_future()
-        self.closed: asyncio.Future[str] = loop.create_future()
-        "why the session is over, in words"
-        self.handshake_rtt_s: float | None = None
-        self._loop = loop
-        self._is_closing = False
-        self._has_closed = asyncio.Event()
-        self._connection: TlsConnection | None = None
-
-    @property
-    def remote(self) -> TlsConnection:
-        assert self._connection is not None
-        return self._connection
-
-    @property
-    def has_heard_anything(self) -> bool:
-        return self._connection is not None and self._connection.has_heard_anything
-
-    @property
-    def peer(self) -> str:
-        return self.remote.hostinfo
-
-    @property
-    def connected_at(self) -> float:
-        """Loop time."""
-        assert self.remote.established_at is not None
-        return self.remote.established_at
-
-    @property
-    def last_heard_at(self) -> float:
-        """Loop time of the last message."""
-        assert self.remote.last_heard_at is not None
-        return self.remote.last_heard_at
-
-    @property
-    def max_message_bytes(self) -> int:
-        return self.remote.max_message_bytes
-
-    async def open(
+    def __init__(
         self,
+        site: Site | None,
+        engine: TlsEngine,
         address: SocketAddress,
         *,
-        engine: TlsEngine,
         requires_alpn: bool,
         on_wire: WireTap | None,
     ) -> None:
-        """Connect, finish the handshake and hear the server's CSM, or raise why not."""
-        self._connection = connection = TlsConnection(
+        super().__init__(StreamEndpoint(site), engine, address)
+        self.endpoint.bind(self)
+        self._remote = TlsConnection(
             engine,
             owner=self,
             endpoint=self.endpoint,
@@ -88,34 +50,23 @@ class TlsLink(interfaces.TokenInterface):  # type: ignore[misc]  # no types
             requires_alpn=requires_alpn,
             on_wire=on_wire,
         )
+
+    @property
+    def has_heard_anything(self) -> bool:
+        return self.remote.has_heard_anything
+
+    async def open(self) -> None:
+        """Connect, finish the handshake and hear the server's CSM, or raise why not."""
         started_at = self._loop.time()
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         try:
-            await self._loop.create_connection(lambda: connection, *address, family=family)
+            await self._loop.create_connection(lambda: self.remote, *self.address, family=family)
         except OSError as error:
-            raise PeerUnreachable(unreachable(address, error)) from error
+            raise PeerUnreachable(unreachable(self.address, error)) from error
         self.handshake_rtt_s = self._loop.time() - started_at
         await self.established
 
-    async def close(self, reason: str = "closed by us") -> None:
-        if self._is_closing:
-            await self._has_closed.wait()
-            return
-        self._is_closing = True
-        try:
-            if self._connection is not None:
-                self._connection.close(reason)
-            if not self.closed.done():
-                self.closed.set_result(reason)
-            await self.endpoint.shutdown()
-        finally:
-            self._has_closed.set()
-
     # The owner of the connection
-
-    def session_established(self, remote: Remote) -> None:
-        if not self.established.done():
-            self.established.set_result(None)
 
     def session_failed(self, remote: TlsConnection, error: Exception | None) -> None:
         if self.established.done() or self._is_closing:
@@ -129,11 +80,6 @@ class TlsLink(interfaces.TokenInterface):  # type: ignore[misc]  # no types
     def socket_gone(self, remote: TlsConnection) -> None:
         """`shutdown` waits for it by itself."""
 
-    def session_closed(self, remote: Remote) -> None:
-        if not self.closed.done():
-            self.closed.set_result(remote.reason)
-        self.endpoint.tokens.dispatch_error(SessionClosed(remote.reason), remote)
-
     # aiocoap's token interface
 
     def send_message(
@@ -142,11 +88,11 @@ class TlsLink(interfaces.TokenInterface):  # type: ignore[misc]  # no types
         message.remote.send_message(message)
 
     async def fill_or_recognize_remote(self, message: aiocoap.Message) -> bool:
-        return message.remote is self._connection
+        return message.remote is self._remote
 
     async def shutdown(self) -> None:
-        if self._connection is not None and self._connection.is_connected:
-            await self._connection.lost()
+        if self.remote.is_connected:
+            await self.remote.lost()
 
 
 async def open_tls(
@@ -162,35 +108,11 @@ async def open_tls(
     on_wire: WireTap | None = None,
 ) -> TlsLink:
     """A session with the server called `name`, reached at `host`."""
+
+    def make(address: SocketAddress, offer: Offer) -> TlsLink:
+        engine = TlsEngine.client(offer.context, peer_name=name, session=offer.session)
+        return TlsLink(site, engine, address, requires_alpn=requires_alpn, on_wire=on_wire)
+
     context = tls_client_context(credentials)
-    link: TlsLink | None = None
-    try:
-        async with asyncio.timeout(timeout_s):
-            failure = PeerUnreachable(f"{host} has no address")
-            for address in await addresses_of(host, port):
-                link = TlsLink(site)
-                engine = TlsEngine.client(context, peer_name=name)
-                try:
-                    await link.open(
-                        address, engine=engine, requires_alpn=requires_alpn, on_wire=on_wire
-                    )
-                except PeerUnreachable as error:
-                    failure = error
-                    await link.close()
-                else:
-                    return link
-            raise failure
-    except BaseException as error:
-        if link is not None:
-            await link.close()
-        if isinstance(error, TimeoutError):
-            raise _out_of_time(host, port, link, timeout_s) from None
-        raise
-
-
-def _out_of_time(host: str, port: int, link: TlsLink | None, timeout_s: float) -> TransportError:
-    return out_of_time(
-        hostinfo((host, port)),
-        timeout_s,
-        has_heard_anything=link is not None and link.has_heard_anything,
-    )
+    offers = Offers(context, None, ResumptionKey(name, port, credentials))
+    return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)

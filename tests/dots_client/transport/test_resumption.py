@@ -12,12 +12,13 @@ from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
 from dots_client.transport import policy
 from dots_client.transport.dtls_engine import DtlsEngine
-from dots_client.transport.engine import State
+from dots_client.transport.engine import Engine, State
 from dots_client.transport.policy import Verification, client_context, server_context
 from dots_client.transport.resumption import (
     MAX_AGE_S,
     MAX_KEPT,
-    Resumable,
+    Offer,
+    Offers,
     Resumption,
     ResumptionKey,
 )
@@ -150,9 +151,9 @@ async def test_a_server_that_cannot_read_the_ticket_gets_a_full_handshake(
         key = ResumptionKey("provider.example", restarted.port, credentials)
         before = ResumptionKey("provider.example", port, credentials)
         now = asyncio.get_running_loop().time()
-        resumable = resumption.offer(before, now=now)
-        assert resumable is not None
-        resumption.keep(key, resumable, was_resumed=False, now=now)
+        kept = resumption.offer(before, now=now)
+        assert kept is not None
+        resumption.keep(key, kept)
         async with linked(restarted, credentials, resumption=resumption) as link:
             assert not link.remote.was_resumed
             assert (await ask(link.endpoint, get(link))).payload == b"acme"
@@ -182,38 +183,61 @@ def _key(credentials: Credentials, number: int = 0) -> ResumptionKey:
     return ResumptionKey("provider.example", 4646 + number, credentials)
 
 
+def _kept(since: float = 0) -> Offer:
+    return Offer(Mock(SSL.Context), Mock(SSL.Session), since)
+
+
 @pytest.mark.rule("SC-120")
 def test_every_second_attempt_is_a_full_handshake(authority: Authority) -> None:
-    resumption, key, resumable = Resumption(), _key(authority.client()), Mock(Resumable)
-    resumption.keep(key, resumable, was_resumed=False, now=0)
+    resumption, key, kept = Resumption(), _key(authority.client()), _kept()
+    resumption.keep(key, kept)
 
     offered = [resumption.offer(key, now=1) for _ in range(4)]
 
-    assert offered == [resumable, None, resumable, None]
+    assert offered == [kept, None, kept, None]
 
 
 @pytest.mark.rule("SC-120")
 def test_a_session_grows_no_older_than_a_day_however_often_it_is_resumed(
-    authority: Authority,
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resumption, key, resumable = Resumption(), _key(authority.client()), Mock(Resumable)
-    resumption.keep(key, resumable, was_resumed=False, now=0)
-    resumption.keep(key, resumable, was_resumed=True, now=MAX_AGE_S - 1)
+    resumption, key = Resumption(), _key(authority.client())
+    offers = Offers(Mock(SSL.Context), resumption, key)
+    resumed = Mock(Engine, was_resumed=True, session=Mock(SSL.Session))
+    resumption.keep(key, _kept(since=0))
 
-    assert resumption.offer(key, now=MAX_AGE_S) is resumable
+    for now in (MAX_AGE_S - 1, MAX_AGE_S):
+        monkeypatch.setattr("dots_client.transport.resumption._now", lambda now=now: now)
+        ((_, offer),) = offers.ways([("192.0.2.1", 4646)])
+        assert offer.session is not None
+        offers.keep(resumed, offer)
+
     assert resumption.offer(key, now=MAX_AGE_S + 1) is None
-    resumption.keep(key, resumable, was_resumed=True, now=MAX_AGE_S + 1)
-    assert resumption.offer(key, now=MAX_AGE_S + 1) is None
+
+
+@pytest.mark.rule("SC-120")
+def test_a_full_handshake_makes_a_session_young_again(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumption, key = Resumption(), _key(authority.client())
+    offers = Offers(Mock(SSL.Context), resumption, key)
+    resumption.keep(key, _kept(since=0))
+    monkeypatch.setattr("dots_client.transport.resumption._now", lambda: MAX_AGE_S)
+
+    ((_, offer),) = offers.ways([("192.0.2.1", 4646)])
+    offers.keep(Mock(Engine, was_resumed=False, session=Mock(SSL.Session)), offer)
+
+    assert resumption.offer(key, now=2 * MAX_AGE_S) is not None
 
 
 def test_what_is_kept_is_bounded_and_can_be_forgotten(authority: Authority) -> None:
-    resumption, credentials, resumable = Resumption(), authority.client(), Mock(Resumable)
+    resumption, credentials, kept = Resumption(), authority.client(), _kept()
     for number in range(MAX_KEPT + 1):
-        resumption.keep(_key(credentials, number), resumable, was_resumed=False, now=0)
+        resumption.keep(_key(credentials, number), kept)
     resumption.forget(_key(credentials, 2))
 
     offered = [resumption.offer(_key(credentials, number), now=0) for number in range(4)]
 
-    assert offered == [None, resumable, None, resumable]
+    assert offered == [None, kept, None, kept]
     other = replace(_key(credentials, 3), credentials=authority.client("globex"))
     assert resumption.offer(other, now=0) is None

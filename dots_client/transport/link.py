@@ -1,0 +1,157 @@
+"""The client's side of a session, whatever carries it: what DTLS and TLS have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Generic, TypeVar
+
+from dots_client.errors import HandshakeFailed, PeerUnreachable, SessionClosed
+from dots_client.transport.coap import Endpoint
+from dots_client.transport.engine import Engine
+from dots_client.transport.network import addresses_of, out_of_time
+from dots_client.transport.remote import Remote, SocketAddress, hostinfo
+from dots_client.transport.resumption import Offer, Offers
+
+log = logging.getLogger("dots_client.transport")
+
+RemoteT_co = TypeVar("RemoteT_co", bound=Remote, covariant=True)
+
+
+class Link(ABC, Generic[RemoteT_co]):
+    """A session of one client with one server."""
+
+    transport_name: ClassVar[str]
+    is_reliable: ClassVar[bool]
+    "TCP repeats what is lost: we need not, and do not"
+
+    def __init__(self, endpoint: Endpoint, engine: Engine, address: SocketAddress) -> None:
+        loop = asyncio.get_running_loop()
+        self.endpoint = endpoint
+        self.engine = engine
+        self.address = address
+        self.established: asyncio.Future[None] = loop.create_future()
+        self.closed: asyncio.Future[str] = loop.create_future()
+        "why the session is over, in words"
+        self.handshake_rtt_s: float | None = None
+        self._remote: RemoteT_co | None = None
+        self._loop = loop
+        self._is_closing = False
+        self._has_closed = asyncio.Event()
+
+    @property
+    def remote(self) -> RemoteT_co:
+        assert self._remote is not None
+        return self._remote
+
+    @property
+    @abstractmethod
+    def has_heard_anything(self) -> bool: ...
+
+    @property
+    def peer(self) -> str:
+        return self.remote.hostinfo
+
+    @property
+    def connected_at(self) -> float:
+        """Loop time."""
+        assert self.remote.established_at is not None
+        return self.remote.established_at
+
+    @property
+    def last_heard_at(self) -> float:
+        """Loop time of the last bytes that authenticated."""
+        assert self.remote.last_heard_at is not None
+        return self.remote.last_heard_at
+
+    @property
+    def max_message_bytes(self) -> int:
+        return self.remote.max_message_bytes
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect the socket and finish the handshake, or raise why not."""
+
+    async def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        await self.close()
+
+    async def close(self, reason: str = "closed by us") -> None:
+        if self._is_closing:
+            await self._has_closed.wait()
+            return
+        self._is_closing = True
+        self.established.cancel()
+        try:
+            if self._remote is not None:
+                self._remote.close(reason)
+            if not self.closed.done():
+                self.closed.set_result(reason)
+            await self.endpoint.shutdown()
+        finally:
+            self._has_closed.set()
+
+    # The owner of the remote
+
+    def session_established(self, remote: Remote) -> None:
+        if not self.established.done():
+            self.established.set_result(None)
+
+    def session_closed(self, remote: Remote) -> None:
+        if not self.established.done():
+            self.established.set_exception(HandshakeFailed(remote.reason))
+            return
+        if not self.closed.done():
+            self.closed.set_result(remote.reason)
+        self.endpoint.dispatch_error(SessionClosed(remote.reason), remote)
+
+
+LinkT = TypeVar("LinkT", bound=Link[Remote])
+
+
+async def first_open(
+    make: Callable[[SocketAddress, Offer], LinkT],
+    *,
+    host: str,
+    port: int,
+    timeout_s: float,
+    offers: Offers,
+) -> LinkT:
+    """A session with one of the addresses of `host`, in the order the resolver prefers."""
+    link: LinkT | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            failure = PeerUnreachable(f"{host} has no address")
+            for address, offer in offers.ways(await addresses_of(host, port)):
+                link = make(address, offer)
+                try:
+                    await link.open()
+                except PeerUnreachable as error:
+                    failure = error
+                    await link.close()
+                except HandshakeFailed as error:
+                    if offer.session is None:
+                        raise
+                    # libcoap over OpenSSL answers with an alert where it could go on in full.
+                    log.info("%s does not resume: %s", hostinfo(address), error)
+                    offers.refused()
+                    await link.close()
+                else:
+                    offers.keep(link.engine, offer)
+                    return link
+            raise failure
+    except (TimeoutError, asyncio.CancelledError) as error:
+        if link is not None:
+            await link.abandon()
+        if isinstance(error, TimeoutError):
+            has_heard = link is not None and link.has_heard_anything
+            raise out_of_time(
+                hostinfo((host, port)), timeout_s, has_heard_anything=has_heard
+            ) from None
+        raise
+    except BaseException:
+        if link is not None:
+            await link.close()
+        raise
