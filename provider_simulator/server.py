@@ -16,8 +16,8 @@ from aiocoap.pipe import Pipe
 from dots_client import Credentials, Heartbeat, MitigationStatus
 from dots_client.codec import HEARTBEAT_PATH, encode_heartbeat
 from dots_client.rng import Rng
+from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from dots_client.transport.remote import Remote
-from dots_client.transport.server import DtlsServer, serve_dtls
 from dots_client.transport.tls_server import TlsServer, serve_tls
 from dots_client.transport.wire import WireRecord
 from provider_simulator.behaviour import Behaviour

@@ -27,9 +27,9 @@ from dots_client.codec import (
 )
 from dots_client.errors import DecodeError, RemoteProtocolError
 from dots_client.transport.dtls_engine import DtlsEngine
+from dots_client.transport.dtls_server import DtlsServer
 from dots_client.transport.frames import Frames
 from dots_client.transport.policy import client_context
-from dots_client.transport.server import DtlsServer
 from dots_client.transport.wire import record
 from tests.dots_client.authority import Authority
 

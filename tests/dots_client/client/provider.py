@@ -35,7 +35,7 @@ from dots_client.codec import (
     encode_reports,
     parse_path,
 )
-from dots_client.transport.server import DtlsServer, ServerSession, serve_dtls
+from dots_client.transport.dtls_server import DtlsServer, ServerSession, serve_dtls
 from tests.dots_client.authority import Authority
 
 CUID = "dz6pHjaADkaFTbjr0JGBpw"

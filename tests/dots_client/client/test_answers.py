@@ -19,7 +19,7 @@ from dots_client import (
 )
 from dots_client.client.answers import MAX_DIAGNOSTIC_CHARACTERS
 from dots_client.transport.coap import CoapEndpoint
-from dots_client.transport.server import ServerSession
+from dots_client.transport.dtls_server import ServerSession
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SCOPE, Scene, in_session, silence
 from tests.dots_client.transport.loopback import until

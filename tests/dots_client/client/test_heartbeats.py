@@ -11,7 +11,7 @@ from aiocoap import Code
 from dots_client import SessionClosed
 from dots_client.client.heartbeats import MAX_OUTSTANDING_HEARTBEATS
 from dots_client.codec import HEARTBEAT_PATH
-from dots_client.transport.server import ServerSession
+from dots_client.transport.dtls_server import ServerSession
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SETTINGS, in_session
 from tests.dots_client.transport.loopback import until

@@ -23,7 +23,7 @@ from dots_client import (
     connect,
 )
 from dots_client.codec import encode_redirect
-from dots_client.transport.server import DtlsServer, serve_dtls
+from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Answer, Provider, answer
 

@@ -7,7 +7,8 @@ import pytest
 
 from dots_client import Client, Memory, Server, connect
 from dots_client.transport.association import Association
-from dots_client.transport.server import ServerSettings, serve_dtls
+from dots_client.transport.dtls_server import serve_dtls
+from dots_client.transport.server import ServerSettings
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider
 

@@ -32,7 +32,7 @@ from dots_client import (
 from dots_client.client.mover import Mover
 from dots_client.client.opening import Opening
 from dots_client.session import Candidate
-from dots_client.transport.server import DtlsServer, serve_dtls
+from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from dots_client.transport.tls_server import TlsServer, serve_tls
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, silence

@@ -11,7 +11,7 @@ from typing import TypeVar
 from aiocoap import Message
 
 from dots_client import Client, ClientSettings
-from dots_client.transport.server import ServerSession
+from dots_client.transport.dtls_server import ServerSession
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SETTINGS, Scene, in_session, silence
 from tests.dots_client.transport.loopback import until

@@ -13,7 +13,7 @@ from aiocoap import resource
 from dots_client.identity import Credentials
 from dots_client.transport.coap import Endpoint
 from dots_client.transport.dtls import DtlsLink, open_dtls
-from dots_client.transport.server import DtlsServer, serve_dtls
+from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from dots_client.transport.tls import TlsLink, open_tls
 from dots_client.transport.tls_server import TlsServer, serve_tls
 

@@ -10,7 +10,7 @@ import pytest
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.transport.dtls import RECEIVE_BUFFER_BYTES, content_types, open_dtls
-from dots_client.transport.server import serve_dtls
+from dots_client.transport.dtls_server import serve_dtls
 from dots_client.transport.wire import AnsweredRequest, WireRecord
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.transport.loopback import (

@@ -9,9 +9,10 @@ import pytest
 from aiocoap import resource
 
 from dots_client.transport.dtls_engine import DtlsEngine
+from dots_client.transport.dtls_server import DtlsServer, ServerSession
 from dots_client.transport.engine import State
 from dots_client.transport.policy import client_context
-from dots_client.transport.server import DtlsServer, ServerSession, ServerSettings
+from dots_client.transport.server import ServerSettings
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import (
     WhoAmI,
