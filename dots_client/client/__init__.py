@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dots_client.client.connection import Client, connect
+from dots_client.client.client import Client
+from dots_client.client.connection import connect
 from dots_client.client.identifiers import request_with_any_cuid, roll_over
 from dots_client.client.settings import ClientSettings, Server
 

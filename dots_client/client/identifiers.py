@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from dots_client.client.connection import Client
+from dots_client.client.client import Client
 from dots_client.client.exchange import OnSent
 from dots_client.errors import Conflicted
 from dots_client.identity import random_cuid
