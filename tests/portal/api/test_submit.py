@@ -31,8 +31,8 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
     assert body == {
         "id": str(request.pk),
         "name": "203.0.113.7/32",
-        "name": "203.0.113.7/32",
         "kind": "immediate",
+        "status": "requesting",
         "targets": {"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": [], "resources": []},
         "ports": [],
         "protocols": [],
