@@ -24,12 +24,15 @@ def flag(name: str, *, default: bool = False) -> bool:
     return value in _TRUE
 
 
-def integer(name: str, default: int) -> int:
+def integer(name: str, default: int, *, at_least: int = 0) -> int:
     value = text(name, str(default))
     try:
-        return int(value)
+        number = int(value)
     except ValueError:
         raise ImproperlyConfigured(f"{name} is {value!r}: write a whole number.") from None
+    if number < at_least:
+        raise ImproperlyConfigured(f"{name} is {value!r}: write {at_least} or more.")
+    return number
 
 
 def items(name: str, default: str = "") -> list[str]:

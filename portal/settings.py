@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "portal.providers",
     "portal.mitigations",
     "portal.standby",
+    "portal.wire",
     "portal.signaling",
     "portal.api",
     "portal.realtime",
@@ -170,6 +171,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="37"),
         "options": {"expires": 600},
     },
+    "prune-wire": {
+        "task": "portal.wire.tasks.prune",
+        "schedule": crontab(minute="*/10"),
+        "options": {"expires": 300},
+    },
     "sweep-deadlines": {
         "task": "portal.signaling.tasks.sweep_deadlines",
         "schedule": timedelta(seconds=5),
@@ -181,6 +187,10 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 2},
     },
 }
+# How much of the past is kept.
+PORTAL_WIRE_DAYS = env.integer("PORTAL_WIRE_DAYS", 90, at_least=1)
+PORTAL_WIRE_ROWS = env.integer("PORTAL_WIRE_ROWS", 50_000, at_least=1)
+
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat-schedule")
 
 # Who may come in

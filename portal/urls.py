@@ -9,6 +9,7 @@ urlpatterns = [
     path("admin/", site.urls),
     path("", include("portal.accounts.urls")),
     path("", include("portal.mitigations.urls")),
+    path("", include("portal.wire.urls")),
 ]
 
 handler400 = "portal.core.views.bad_request"

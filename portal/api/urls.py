@@ -12,6 +12,7 @@ from portal.api.resources import ResourcesView
 from portal.api.schema import DocsView
 from portal.api.sign_in import MeView, TokenView
 from portal.api.subscriptions import SubscriptionsView
+from portal.api.wire import WireView
 from portal.core.errors import NotFound
 
 app_name = "api"
@@ -45,6 +46,7 @@ urlpatterns = [
     path(f"{REQUEST}/extend", requests.ExtendView.as_view(), name="extend"),
     path(f"{REQUEST}/efficacy", requests.EfficacyView.as_view(), name="efficacy"),
     path(f"{REQUEST}/acknowledge", requests.AcknowledgeView.as_view(), name="acknowledge"),
+    path(f"{REQUEST}/wire", WireView.as_view(), name="wire"),
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
     re_path("", NoSuchCall.as_view(), name="no-such-call"),

@@ -19,22 +19,9 @@ from portal.mitigations.access import request_for
 from portal.mitigations.forms import RequestForm
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import check
-from portal.organizations.access import membership_for
+from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
 from portal.organizations.queries import memberships
-
-
-def _person(request: HttpRequest) -> User:
-    # The middleware let nobody else through.
-    assert isinstance(request.user, User)
-    return request.user
-
-
-def _member(request: HttpRequest, slug: str, role: Role = Role.VIEWER) -> Membership:
-    """The membership; a page that says no keeps the header of what the person may see."""
-    membership = membership_for(_person(request), slug)
-    request.membership = membership  # type: ignore[attr-defined]  # read by failed.html
-    return membership if membership.allows(role) else membership_for(membership.user, slug, role)
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
@@ -57,7 +44,7 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    person = _person(request)
+    person = person_of(request)
     first = memberships(person).first()
     if first is None and person.is_staff:
         return redirect("admin:index")
@@ -68,14 +55,14 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def now(request: HttpRequest, slug: str) -> HttpResponse:
-    membership = _member(request, slug)
+    membership = member_of(request, slug)
     context = pages.now_page(membership, timezone.now(), order=request.GET.get("order", ""))
     return _page(request, "mitigations/now.html", context)
 
 
 @require_safe
 def requests(request: HttpRequest, slug: str) -> HttpResponse:
-    membership = _member(request, slug)
+    membership = member_of(request, slug)
     return render(
         request,
         "mitigations/requests.html",
@@ -85,7 +72,7 @@ def requests(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def request_page(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    membership = _member(request, slug)
+    membership = member_of(request, slug)
     asked = request_for(membership, request_id)
     context = pages.request_page(membership, asked, timezone.now(), request.GET)
     return _page(request, "mitigations/request.html", context)
@@ -107,13 +94,13 @@ def report_text(request: HttpRequest, slug: str, request_id: UUID) -> HttpRespon
 
 
 def _reported(request: HttpRequest, slug: str, request_id: UUID) -> dict[str, Any]:
-    membership = _member(request, slug)
+    membership = member_of(request, slug)
     return pages.report_page(membership, request_for(membership, request_id), timezone.now())
 
 
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest, slug: str) -> HttpResponse:
-    membership = _member(request, slug, Role.OPERATOR)
+    membership = member_of(request, slug, Role.OPERATOR)
     if request.method == "GET":
         return _form(request, membership, pages.fresh_form(membership.organization, request.GET))
     form = RequestForm.typed(request.POST)
@@ -156,7 +143,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
     try:
         sent = services.submit(
             organization=membership.organization,
-            actor=_person(request),
+            actor=person_of(request),
             submission=submission,
             key=form.key,
         )
@@ -169,7 +156,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
 
 @require_http_methods(["GET", "POST"])
 def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    membership = _member(request, slug, Role.OPERATOR)
+    membership = member_of(request, slug, Role.OPERATOR)
     asked = request_for(membership, request_id)
     if request.method == "POST":
         return _act(
@@ -183,7 +170,7 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
 
 @require_POST
 def extend(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    asked = request_for(_member(request, slug, Role.OPERATOR), request_id)
+    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
     text = request.POST.get("lifetime", "")
     lifetime_s = int(text) if text.lstrip("-").isdecimal() and len(text) < 12 else 0
     return _act(
@@ -195,7 +182,7 @@ def extend(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
 
 @require_POST
 def efficacy(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    asked = request_for(_member(request, slug, Role.OPERATOR), request_id)
+    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
     said = request.POST.get("attack_status", "")
     return _act(
         request,
@@ -208,7 +195,7 @@ def efficacy(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
 
 @require_POST
 def acknowledge(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    asked = request_for(_member(request, slug, Role.OPERATOR), request_id)
+    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
     return _act(
         request, asked, lambda actor: services.acknowledge(request_id=asked.pk, actor=actor)
     )
@@ -219,7 +206,7 @@ def _act(
 ) -> HttpResponse:
     """Do it and show the request; what does not fit any more is said there, beside what happened."""
     try:
-        act(_person(request))
+        act(person_of(request))
     except (Conflict, Invalid) as error:
         said = error.errors[0].message if error.errors else error.message
         messages.warning(request, said)

@@ -16,6 +16,7 @@ from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
 from portal.mitigations import queries, services
 from portal.signaling import leases
+from portal.signaling.journal import Journal
 from portal.signaling.keeper import Keeper
 from portal.signaling.store import Store
 
@@ -34,6 +35,7 @@ class Agent:
         self._owner = owner
         self._settings = settings
         self._store = Store()
+        self._journal = Journal(self._store)
         self._keepers: dict[UUID, tuple[Keeper, asyncio.Task[None]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -76,6 +78,7 @@ class Agent:
         self._loop = asyncio.get_running_loop()
         broadcast_from(self._loop)
         logger.info("agent %s: at work", self._owner)
+        self._write_journal()
         try:
             while not self._stopping.is_set():
                 try:
@@ -128,6 +131,7 @@ class Agent:
                 subscription_id=subscription_id,
                 owner=self._owner,
                 store=self._store,
+                recorder=self._journal.recorder(subscription_id),
                 settings=self._settings,
             )
             task = asyncio.create_task(keeper.run(), name=f"keeper {subscription_id}")
@@ -145,6 +149,18 @@ class Agent:
             if held is task:
                 del self._keepers[subscription_id]
 
+    def _write_journal(self) -> None:
+        self._writing = asyncio.create_task(self._journal.run(), name="wire journal")
+        self._writing.add_done_callback(self._journal_ended)
+
+    def _journal_ended(self, task: asyncio.Task[None]) -> None:
+        """A defect costs the journal what it had in hand, and nobody the help that was asked for."""
+        if task.cancelled() or task.exception() is None:
+            return
+        logger.error("agent %s: the wire journal crashed", self._owner, exc_info=task.exception())
+        self._journal.lose_what_is_in_hand()
+        self._write_journal()
+
     async def _drop(self, subscription_id: UUID) -> None:
         _, task = self._keepers.pop(subscription_id)
         task.cancel()
@@ -157,5 +173,6 @@ class Agent:
             await self._store.run(leases.release, self._owner, held)
         except DatabaseError as error:
             logger.warning("agent %s: leases run out by themselves: %s", self._owner, error)
+        await self._journal.close(self._writing)
         self._store.close()
         logger.info("agent %s: handed over %s subscriptions", self._owner, len(held))

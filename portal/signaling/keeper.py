@@ -17,6 +17,7 @@ from portal.signaling import sessions
 from portal.signaling.exchange import Exchange
 from portal.signaling.identity import Identity, load_identity
 from portal.signaling.line import Line, is_under_attack
+from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
 
 logger = logging.getLogger(__name__)
@@ -33,11 +34,18 @@ class Keeper:
     """Owns the session of one subscription for as long as `run` runs."""
 
     def __init__(
-        self, *, subscription_id: UUID, owner: str, store: Store, settings: ClientSettings
+        self,
+        *,
+        subscription_id: UUID,
+        owner: str,
+        store: Store,
+        recorder: Recorder,
+        settings: ClientSettings,
     ) -> None:
         self.subscription_id = subscription_id
         self._owner = owner
         self._store = store
+        self._recorder = recorder
         self._settings = settings
         self._reconnect = Reconnect(rng=random.SystemRandom())
         self._exchange = Exchange(
@@ -84,6 +92,7 @@ class Keeper:
         while True:
             self._changed.clear()
             rows = await self._exchange.write(queries.live_mitigations, self.subscription_id)
+            self._recorder.keeps_heartbeats = bool(rows)
             is_wanted = any(is_under_attack(row) for row in rows)
             due_at = self._reconnect.next_attempt_at(now=_time(), is_under_attack=is_wanted)
             delay_s = due_at - _time()
@@ -164,12 +173,19 @@ class Keeper:
                 identity.credentials,
                 cuid=identity.cuid,
                 settings=self._settings,
+                on_wire=self._recorder.see,
                 memory=self._memory_of(identity.server),
                 is_under_attack=is_wanted,
             ) as client:
                 self._goes_in_circle = False
                 rival = self._line
-                line = Line(client, self._exchange, self._store, on_relief=self._changed.set)
+                line = Line(
+                    client,
+                    self._exchange,
+                    self._store,
+                    recorder=self._recorder,
+                    on_relief=self._changed.set,
+                )
                 self._line = line
                 if rival:
                     rival.retire()

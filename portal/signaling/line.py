@@ -18,6 +18,7 @@ from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling.exchange import Exchange
 from portal.signaling.plan import Action, next_action
+from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,18 @@ class Line:
     """Runs until the session ends or `retire` is called. Wants an owner's `Exchange` for what it says."""
 
     def __init__(
-        self, client: Client, exchange: Exchange, store: Store, *, on_relief: Callable[[], None]
+        self,
+        client: Client,
+        exchange: Exchange,
+        store: Store,
+        *,
+        recorder: Recorder,
+        on_relief: Callable[[], None],
     ) -> None:
         self.client = client
         self.is_suspect = asyncio.Event()
         self._exchange = exchange
+        self._recorder = recorder
         self._on_relief = on_relief
         self._subscription_id = exchange.subscription_id
         self._store = store
@@ -94,6 +102,7 @@ class Line:
         """Compare wanted with observed, begin what follows; seconds until the next look."""
         rows = await self._store.run(queries.live_mitigations, self._subscription_id)
         now = timezone.now()
+        self._recorder.keeps_heartbeats = bool(rows)
         self.client.mitigating = any(is_under_attack(row) for row in rows)
         self._forget_all_but({row.pk for row in rows})
         return min([SWEEP_S, *(self._look_at(row, now) for row in rows)])

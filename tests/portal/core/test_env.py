@@ -28,6 +28,13 @@ def test_a_number_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         env.integer("X", 7)
 
 
+def test_a_number_that_is_too_small_stops_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "0")
+
+    with pytest.raises(ImproperlyConfigured, match="X is '0': write 1 or more"):
+        env.integer("X", 7, at_least=1)
+
+
 def test_items_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", " a, b ,,")
 

@@ -29,6 +29,7 @@ from portal.signaling.exchange import Exchange
 from portal.signaling.identity import Identity
 from portal.signaling.keeper import Keeper
 from portal.signaling.plan import Action
+from portal.signaling.recorder import Recorder, Room
 from portal.signaling.store import Store
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS
@@ -67,6 +68,7 @@ async def keeping(
         subscription_id=uuid.uuid4(),
         owner="here",
         store=cast(Store, InlineStore()),
+        recorder=Recorder(Room(1)),
         settings=SETTINGS,
     )
     running = asyncio.create_task(kept.run())
@@ -183,6 +185,7 @@ def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
         subscription_id=uuid.uuid4(),
         owner="here",
         store=cast(Store, InlineStore()),
+        recorder=Recorder(Room(1)),
         settings=ClientSettings(),
     )
     one = kept._memory_of(Server("a.example"))

@@ -1,0 +1,89 @@
+"""`organizations/{slug}/mitigation-requests/{id}/wire`: every message about a request, both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.pagination import Pages, page_of
+from portal.api.schema import CURSOR, LIMIT, page_schema
+from portal.core.errors import FieldError, Invalid
+from portal.mitigations.access import request_for
+from portal.organizations.access import membership_for
+from portal.organizations.models import Role
+from portal.wire import queries
+from portal.wire.models import Direction, Topic, WireMessage
+from portal.wire.queries import Which
+from portal.wire.shown import as_data
+
+MESSAGES = OpenApiParameter(
+    "messages",
+    str,
+    enum=[which.value for which in Which],
+    description="own (default): about this request; session: also what its sessions said meanwhile; "
+    "all: heartbeats too.",
+)
+
+
+@extend_schema_field({"type": ["object", "string", "null"]})
+class AnyJson(serializers.JSONField):
+    """The body with the names of RFC 9132; text where it is no such body."""
+
+
+class WireMessageShown(serializers.Serializer[WireMessage]):
+    at = serializers.DateTimeField()
+    direction = serializers.ChoiceField(choices=Direction.choices)
+    provider = serializers.CharField()
+    subscription = serializers.UUIDField()
+    mitigation = serializers.UUIDField(allow_null=True)
+    mid = serializers.IntegerField(allow_null=True)
+    topic = serializers.ChoiceField(choices=Topic.choices)
+    meaning = serializers.CharField(help_text="In words.")
+    kind = serializers.CharField(help_text="CON, NON, ACK, RST; TCP where messages have no type.")
+    code = serializers.CharField(help_text="As 0.03 or 2.01.")
+    method = serializers.CharField(help_text="Of the request, in its response too.")
+    path = serializers.CharField(help_text="Of the request, in its response too.")
+    options = serializers.CharField(help_text="The other options, in words.")
+    size = serializers.IntegerField(help_text="Bytes of the whole message.")
+    body = AnyJson(allow_null=True)
+    octets = serializers.CharField(help_text="The whole message, hexadecimal.")
+    is_cut = serializers.BooleanField(help_text="Only the beginning of octets is kept.")
+    copy = serializers.IntegerField(help_text="Which copy of the same unanswered request.")
+    not_kept = serializers.IntegerField(help_text="With direction not_kept: how many are missing.")
+
+    def to_representation(self, instance: WireMessage) -> dict[str, Any]:
+        return as_data(instance)
+
+
+class NewestMessageFirst(Pages):
+    ordering = ("-at", "-id")
+
+
+class WireView(APIView):
+    @extend_schema(
+        operation_id="list_wire_messages",
+        responses=page_schema(WireMessageShown),
+        parameters=[MESSAGES, CURSOR, LIMIT],
+    )
+    def get(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """Every message about a request, newest first. For those who may ask."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        found = queries.messages(asked, _which(request))
+        return page_of(found, WireMessageShown, NewestMessageFirst(), request, self)
+
+
+def _which(request: Request) -> Which:
+    text = request.query_params.get("messages", Which.OWN.value)
+    known = {which.value: which for which in Which}
+    if text not in known:
+        message = f"Choose one of {', '.join(known)}."
+        raise Invalid(message, errors=[FieldError("messages", "not-a-choice", message)])
+    return known[text]

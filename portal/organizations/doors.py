@@ -1,0 +1,22 @@
+"""How every page begins: who asks, and what they may in this organization."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from portal.accounts.models import User
+from portal.organizations.access import membership_for
+from portal.organizations.models import Membership, Role
+
+
+def person_of(request: HttpRequest) -> User:
+    # The middleware let nobody else through.
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def member_of(request: HttpRequest, slug: str, role: Role = Role.VIEWER) -> Membership:
+    """The membership; a page that says no keeps the header of what the person may see."""
+    membership = membership_for(person_of(request), slug)
+    request.membership = membership  # type: ignore[attr-defined]  # read by failed.html
+    return membership if membership.allows(role) else membership_for(membership.user, slug, role)

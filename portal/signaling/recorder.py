@@ -1,0 +1,184 @@
+"""What one subscription's sessions say, in memory and bounded: which request a message belongs to, and which copy it is.
+
+It knows no database and no clock: the time is the record's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Final, TypeVar
+from uuid import UUID, uuid4
+
+from dots_client import WireRecord
+
+MAX_WAITING: Final = 2_000
+"""Messages of one subscription that wait for the database: the oldest make room."""
+PER_S: Final = 50.0
+BURST: Final = 2_000.0
+"""Messages that one subscription may have kept: so many at once, and PER_S in the long run."""
+MAX_REMEMBERED: Final = 512
+"""Requests whose answers are still recognized after nobody waits for them any more."""
+MAX_COPIES: Final = 100
+"""Copies that are folded into one line; then another begins."""
+
+METHODS: Final = {"0.01": "GET", "0.02": "POST", "0.03": "PUT", "0.04": "DELETE"}
+EMPTY: Final = "0.00"
+_MITIGATE: Final = re.compile(r"/\.well-known/dots/mitigate(?:/[^/]+)*?(?:/mid=(\d{1,10}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a message is about: of a response, what its request was."""
+
+    topic: str = "other"
+    mid: int | None = None
+    method: str = ""
+    path: str = ""
+
+
+NOTHING_KNOWN: Final = About()
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A message that waits to be written down."""
+
+    record: WireRecord
+    about: About
+    run: UUID | None = None
+    copy: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What makes two requests copies of each other."""
+
+    code: str
+    path: str
+    options: str
+    payload: bytes
+
+
+def about(code: str, path: str) -> About:
+    """Of a request with this code and path."""
+    method = METHODS.get(code, "")
+    if path == "/.well-known/dots/hb":
+        return About("heartbeat", None, method, path)
+    if path.startswith("/.well-known/dots/config"):
+        return About("session", None, method, path)
+    match = _MITIGATE.fullmatch(path)
+    if match is None:
+        return About("other", None, method, path)
+    return About("mitigation", int(match[1]) if match[1] else None, method, path)
+
+
+class Room:
+    """What all subscriptions of a worker may have waiting together."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+
+    def take(self) -> bool:
+        if self.places <= 0:
+            return False
+        self.places -= 1
+        return True
+
+    def give_back(self, places: int) -> None:
+        self.places += places
+
+
+class Recorder:
+    """`see` is a tap: called in the event loop, quick, and it never raises."""
+
+    def __init__(self, room: Room) -> None:
+        self.waiting: deque[Noted] = deque()
+        self.keeps_heartbeats = False
+        "only while there is a mitigation to which they could be evidence"
+        self.not_kept = 0
+        self.not_kept_at = 0.0
+        self._room = room
+        self._allowance = BURST
+        self._seen_at = 0.0
+        self._runs: OrderedDict[Request, tuple[UUID, int]] = OrderedDict()
+        self._tokens: OrderedDict[tuple[int, str, str], Request] = OrderedDict()
+        self._message_ids: OrderedDict[tuple[int, int, str], About] = OrderedDict()
+
+    def see(self, record: WireRecord) -> None:
+        noted = self._note(record)
+        if noted.about.topic == "heartbeat" and not self.keeps_heartbeats:
+            return
+        if not self._may_keep(record.at):
+            self.lose(record.at)
+            return
+        if len(self.waiting) >= MAX_WAITING or not self._room.take():
+            # The oldest makes room, or there is none to be had.
+            self.lose(record.at)
+            if not self.waiting:
+                return
+            self.waiting.popleft()
+        self.waiting.append(noted)
+
+    def lose(self, at: float, count: int = 1) -> None:
+        """Say at `at` that so many messages before it are missing."""
+        self.not_kept += count
+        self.not_kept_at = max(at, self.not_kept_at)
+
+    def _may_keep(self, at: float) -> bool:
+        """A peer that talks without pause does not fill the database."""
+        self._allowance = min(BURST, self._allowance + PER_S * max(0.0, at - self._seen_at))
+        self._seen_at = at
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
+    def _note(self, record: WireRecord) -> Noted:
+        if record.code in METHODS:
+            noted = self._note_request(record)
+        else:
+            noted = Noted(record, self._subject(record))
+        # Others carry the number of what they acknowledge.
+        if record.message_id is not None and record.kind in ("CON", "NON"):
+            place = (record.session, record.message_id, record.direction)
+            _remember(self._message_ids, place, noted.about)
+        return noted
+
+    def _note_request(self, record: WireRecord) -> Noted:
+        subject = about(record.code, record.path)
+        request = Request(record.code, record.path, record.options, record.payload)
+        _remember(self._tokens, (record.session, record.token, record.direction), request)
+        if record.direction != "sent" or subject.topic == "heartbeat":
+            return Noted(record, subject)
+        run, copies = self._runs.get(request, (uuid4(), 0))
+        if copies >= MAX_COPIES:
+            run, copies = uuid4(), 0
+        _remember(self._runs, request, (run, copies + 1))
+        return Noted(record, subject, run, copies + 1)
+
+    def _subject(self, record: WireRecord) -> About:
+        asker = "received" if record.direction == "sent" else "sent"
+        if record.code == EMPTY:
+            # An acknowledgement or reset carries the number of what came from the other side.
+            place = (record.session, record.message_id or 0, asker)
+            return self._message_ids.get(place, NOTHING_KNOWN)
+        request = self._tokens.get((record.session, record.token, asker))
+        if request is not None and asker == "sent":
+            # It is answered: what is asked from now on is asked anew.
+            self._runs.pop(request, None)
+        if record.answers is not None:
+            return about(record.answers.code, record.answers.path)
+        return NOTHING_KNOWN if request is None else about(request.code, request.path)
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _remember(known: OrderedDict[K, V], key: K, value: V) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > MAX_REMEMBERED:
+        known.popitem(last=False)

@@ -1,0 +1,164 @@
+"""The writes of the journal: what the signal worker saw, and the end of what is too old or too much."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DataError, IntegrityError, transaction
+from django.db.models import Count, Q, QuerySet
+
+from portal.mitigations.models import Mitigation
+from portal.providers.models import Subscription
+from portal.wire.models import Direction, Topic, WireMessage
+
+logger = logging.getLogger(__name__)
+
+MAX_OCTETS_KEPT: Final = 4096
+"""Bytes of one message that are kept; its true size is kept beside them."""
+MAX_BODY_KEPT: Final = 32_768
+"""Characters of one decoded body; a longer one is left out, its bytes stay."""
+MAX_TEXT_KEPT: Final = 400
+PRUNED_AT_ONCE: Final = 500
+"""Rows that one statement deletes: short locks, on SQLite too."""
+MAX_PRUNED: Final = 200_000
+"""Rows that one run deletes; the rest waits for the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One message as the signal worker saw it; or, with NOT_KEPT, how many it could not keep."""
+
+    at: datetime
+    direction: Direction
+    topic: Topic = Topic.OTHER
+    mid: int | None = None
+    kind: str = ""
+    code: str = ""
+    method: str = ""
+    path: str = ""
+    options: str = ""
+    body: str = ""
+    "JSON"
+    octets: bytes = b""
+    "the whole message"
+    run: UUID | None = None
+    copy: int = 1
+    count: int = 0
+
+
+def record(seen: Sequence[tuple[UUID, Seen]]) -> dict[UUID, int]:
+    """Write down what was seen of which subscription; how many messages of each could not be kept.
+
+    What the database refuses of one subscription costs no other one a line.
+    """
+    try:
+        _write(seen)
+    except (DataError, IntegrityError):
+        by_subscription: dict[UUID, list[tuple[UUID, Seen]]] = defaultdict(list)
+        for subscription, message in seen:
+            by_subscription[subscription].append((subscription, message))
+        return {
+            subscription: lost
+            for subscription, own in by_subscription.items()
+            if (lost := _write_or_lose(own))
+        }
+    return {}
+
+
+def _write_or_lose(seen: Sequence[tuple[UUID, Seen]]) -> int:
+    try:
+        _write(seen)
+    except (DataError, IntegrityError):
+        logger.exception("wire journal: %s messages cannot be kept", len(seen))
+        return len(seen)
+    return 0
+
+
+@transaction.atomic
+def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
+    owners = dict(
+        Subscription.objects.filter(pk__in={subscription for subscription, _ in seen}).values_list(
+            "pk", "organization_id"
+        )
+    )
+    mitigations = _mitigations(seen)
+    WireMessage.objects.bulk_create(
+        WireMessage(
+            organization_id=owners[subscription],
+            subscription_id=subscription,
+            mitigation_id=mitigations.get((subscription, message.mid)),
+            at=message.at,
+            direction=message.direction,
+            topic=message.topic,
+            kind=message.kind,
+            code=message.code,
+            method=message.method,
+            path=_kept(message.path),
+            options=_kept(message.options),
+            body=message.body if len(message.body) <= MAX_BODY_KEPT else "",
+            octets=message.octets[:MAX_OCTETS_KEPT],
+            size=len(message.octets),
+            run=message.run,
+            copy=message.copy,
+            count=message.count,
+        )
+        for subscription, message in seen
+        # A subscription that was deleted meanwhile has no journal any more.
+        if subscription in owners
+    )
+
+
+def _mitigations(seen: Iterable[tuple[UUID, Seen]]) -> dict[tuple[UUID, int | None], UUID]:
+    """Whose messages they are: a mid means one mitigation of one subscription, and no other."""
+    mids: dict[UUID, set[int]] = defaultdict(set)
+    for subscription, message in seen:
+        if message.mid is not None:
+            mids[subscription].add(message.mid)
+    if not mids:
+        return {}
+    wanted = Q()
+    for subscription, own in mids.items():
+        wanted |= Q(subscription=subscription, mid__in=own)
+    rows = Mitigation.objects.filter(wanted).values_list("subscription_id", "mid", "pk")
+    return {(subscription, mid): pk for subscription, mid, pk in rows}
+
+
+def _kept(text: str) -> str:
+    """A peer chooses these characters: what no database or page takes is replaced."""
+    clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return clean[:MAX_TEXT_KEPT]
+
+
+def prune(*, now: datetime) -> int:
+    """Forget what is older than the policy, and the oldest of a subscription that has too much; how many."""
+    too_old = WireMessage.objects.filter(at__lt=now - timedelta(days=settings.PORTAL_WIRE_DAYS))
+    pruned = _delete_oldest(too_old, MAX_PRUNED)
+    crowded = (
+        WireMessage.objects.order_by()
+        .values_list("subscription")
+        .annotate(rows=Count("pk"))
+        .filter(rows__gt=settings.PORTAL_WIRE_ROWS)
+    )
+    for subscription, rows in list(crowded):
+        excess = min(rows - settings.PORTAL_WIRE_ROWS, MAX_PRUNED - pruned)
+        pruned += _delete_oldest(WireMessage.objects.filter(subscription=subscription), excess)
+    return pruned
+
+
+def _delete_oldest(rows: QuerySet[WireMessage], most: int) -> int:
+    """In small portions: nobody who writes waits long."""
+    deleted = 0
+    while deleted < most:
+        portion = rows.order_by("at", "id").values_list("pk", flat=True)
+        ids = list(portion[: min(PRUNED_AT_ONCE, most - deleted)])
+        if not ids:
+            break
+        deleted += WireMessage.objects.filter(pk__in=ids).delete()[0]
+    return deleted

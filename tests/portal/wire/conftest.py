@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.wire.models import Direction, Topic
+from portal.wire.services import Seen, record
+
+SCOPE = "ietf-dots-signal-channel:mitigation-scope"
+MITIGATE = "/.well-known/dots/mitigate/cuid=abc/mid="
+Say = Callable[..., None]
+
+
+def scope(**attributes: Any) -> str:
+    entry = {name.replace("_", "-"): value for name, value in attributes.items()}
+    return json.dumps({SCOPE: {"scope": [entry]}})
+
+
+@pytest.fixture
+def asked(
+    dana: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+) -> MitigationRequest:
+    submission = Submission(prefixes=("203.0.113.7/32",))
+    return services.submit(organization=acme, actor=dana, submission=submission)
+
+
+@pytest.fixture
+def leg(asked: MitigationRequest) -> Mitigation:
+    return asked.mitigations.get()
+
+
+def put(mid: int, at: datetime | None = None, **changed: Any) -> Seen:
+    """The request as it goes out."""
+    fields: dict[str, Any] = {
+        "at": at or timezone.now(),
+        "direction": Direction.SENT,
+        "topic": Topic.MITIGATION,
+        "mid": mid,
+        "kind": "NON",
+        "code": "0.03",
+        "method": "PUT",
+        "path": f"{MITIGATE}{mid}",
+        "body": scope(lifetime=3600, target_prefix=["203.0.113.7/32"]),
+        "octets": b"\x58\x03\x00\x01 a body",
+    }
+    return Seen(**{**fields, **changed})
+
+
+def created(mid: int, at: datetime | None = None, **changed: Any) -> Seen:
+    fields = {"direction": Direction.RECEIVED, "code": "2.01", "body": scope(lifetime=3600)}
+    return put(mid, at, **{**fields, **changed})
+
+
+def heartbeat(at: datetime | None = None) -> Seen:
+    return Seen(
+        at=at or timezone.now(),
+        direction=Direction.SENT,
+        topic=Topic.HEARTBEAT,
+        code="0.03",
+        method="PUT",
+        path="/.well-known/dots/hb",
+    )
+
+
+def keep(subscription: UUID, *seen: Seen) -> dict[UUID, int]:
+    return record([(subscription, one) for one in seen])
+
+
+def exchange(leg: Mitigation) -> None:
+    """Asked a minute ago, accepted at once, mitigating now."""
+    now = timezone.now()
+    keep(
+        leg.subscription_id,
+        put(leg.mid, now - timedelta(seconds=60)),
+        created(leg.mid, now - timedelta(seconds=59)),
+        created(
+            leg.mid,
+            now - timedelta(seconds=1),
+            code="2.05",
+            method="GET",
+            body=scope(status="attack-successfully-mitigated", bps_dropped="388110272"),
+        ),
+    )

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.wire import pages
+from portal.wire.models import Direction
+from portal.wire.services import Seen
+from tests.conftest import ClientOf
+from tests.factories import PRIVATE_KEY
+from tests.portal.pages.test_markup import Page
+from tests.portal.pages.test_new import text_of
+from tests.portal.wire.conftest import created, exchange, heartbeat, keep, put, scope
+
+
+@pytest.fixture
+def browser(dana: User, client_of: ClientOf) -> Client:
+    return client_of(dana)
+
+
+def url(request: MitigationRequest) -> str:
+    return f"{request.get_absolute_url()}/wire"
+
+
+def page(browser: Client, request: MitigationRequest, **choice: str) -> str:
+    answer = browser.get(url(request), choice)
+    assert answer.status_code == 200
+    return text_of(answer.content.decode()).replace("\u00a0", " ")
+
+
+def test_the_journal_says_what_was_really_said(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    exchange(leg)
+
+    told = page(browser, asked)
+
+    newest, answer, first = (
+        told.index("Northgate reports: mitigating, 3.1 Gbit/s dropped"),
+        told.index("Northgate accepts, for 3,600 s"),
+        told.index("Asks Northgate to start mitigation, for 3,600 s"),
+    )
+    assert newest < answer < first
+    assert "58 03 00 01 20 61 20 62" in told
+    assert '"target-prefix"' in told.replace("&quot;", '"')
+    assert "Kept for 90 days" in told
+
+
+def test_each_line_says_its_direction_aloud(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    exchange(leg)
+
+    shown = Page(browser.get(url(asked)).content.decode())
+
+    spoken = [one["aria-label"] for one in shown.all("svg") if one.get("role") == "img"]
+    assert spoken == ["Received", "Received", "Sent"]
+    assert [one.get("open") for one in shown.all("details") if "data-item" in one] == [
+        "",
+        None,
+        None,
+    ]
+
+
+def test_copies_of_one_request_are_one_line(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    run, now = uuid4(), timezone.now()
+    copies = [
+        put(leg.mid, now + timedelta(seconds=n), run=run, copy=n + 1, octets=b"123")
+        for n in range(6)
+    ]
+    keep(leg.subscription_id, *copies)
+
+    told = page(browser, asked)
+
+    assert told.count("Asks Northgate to start mitigation") == 1
+    last = copies[-1].at
+    assert f"first of 6 copies, the last at {last:%H:%M:%S}" in told
+
+
+def test_heartbeats_and_the_session_are_shown_only_on_demand(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    config = Seen(
+        at=timezone.now(),
+        direction=Direction.SENT,
+        topic="session",  # type: ignore[arg-type]  # as a plain word
+        code="0.01",
+        method="GET",
+        path="/.well-known/dots/config",
+    )
+    keep(leg.subscription_id, put(leg.mid), config, heartbeat())
+
+    own, session, everything = (
+        page(browser, asked),
+        page(browser, asked, messages="session"),
+        page(browser, asked, messages="all"),
+    )
+
+    assert "Heartbeat to" not in own
+    assert "settings of the session" not in own
+    assert "settings of the session" in session
+    assert "Heartbeat to" not in session
+    assert "Heartbeat to" in everything
+
+
+def test_what_the_session_said_long_before_is_not_the_requests(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    keep(leg.subscription_id, heartbeat(asked.created_at - timedelta(minutes=5)))
+
+    assert "Nothing was sent or received about this request yet" in page(
+        browser, asked, messages="all"
+    )
+
+
+def test_a_gap_is_always_said(browser: Client, asked: MitigationRequest, leg: Mitigation) -> None:
+    keep(leg.subscription_id, Seen(at=timezone.now(), direction=Direction.NOT_KEPT, count=17))
+
+    assert "17 messages before this could not be kept" in page(browser, asked)
+
+
+def test_fifty_lines_are_a_page_and_the_older_ones_follow(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    at = timezone.now()
+    many = [
+        created(leg.mid, at, code="2.05", method="GET", body=scope(pps_dropped=str(number)))
+        for number in range(pages.PAGE_ROWS + 3)
+    ]
+    keep(leg.subscription_id, *many)
+
+    first = browser.get(url(asked)).content.decode()
+    [older] = [one["href"] for one in Page(first).all("a") if "before=" in one.get("href", "")]
+    second = browser.get(url(asked) + older.replace("&amp;", "&")).content.decode()
+
+    assert first.count("<details") - second.count("<details") == pages.PAGE_ROWS - 3
+    assert "Newest" in second
+    assert "before=" not in second.partition("Newest")[0].rpartition("<a")[2]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"before": "x"},
+        {"before": "9" * 17 + "-1"},
+        {"before": "²-1"},
+        {"messages": "nonsense"},
+        {"provider": "nonsense"},
+    ],
+)
+def test_an_odd_address_is_read_as_none(
+    browser: Client, asked: MitigationRequest, leg: Mitigation, choice: dict[str, str]
+) -> None:
+    exchange(leg)
+
+    assert browser.get(url(asked), choice).status_code == 200
+
+
+def test_the_number_of_queries_does_not_grow(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            browser.get(url(asked))
+        return len(captured)
+
+    exchange(leg)
+    before = queries()
+    for _ in range(4):
+        exchange(leg)
+
+    assert queries() == before <= 13
+
+
+def test_no_key_is_in_the_journal(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    exchange(leg)
+
+    told = page(browser, asked, messages="all")
+
+    assert "PRIVATE KEY" not in told
+    assert PRIVATE_KEY.hex() not in told
+
+
+def test_a_viewer_is_told_who_may_and_sees_no_link(
+    bob: User, client_of: ClientOf, browser: Client, asked: MitigationRequest
+) -> None:
+    viewer = client_of(bob)
+
+    refused = viewer.get(url(asked))
+
+    assert refused.status_code == 403
+    assert url(asked) not in viewer.get(asked.get_absolute_url()).content.decode()
+    assert url(asked) in browser.get(asked.get_absolute_url()).content.decode()

@@ -1,0 +1,117 @@
+"""What is kept of what was seen."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.db import DataError
+
+from portal.accounts.models import User
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Mitigation
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+from portal.wire import services
+from portal.wire.models import WireMessage
+from tests.factories import ResourceFactory
+from tests.portal.wire.conftest import heartbeat, keep, put, scope
+
+
+def test_a_message_belongs_to_the_mitigation_its_path_names(leg: Mitigation) -> None:
+    keep(leg.subscription_id, put(leg.mid), put(leg.mid + 7), heartbeat())
+
+    own, strange, beat = WireMessage.objects.order_by("id")
+    assert own.mitigation == leg
+    assert own.organization == leg.organization
+    assert (strange.mitigation, beat.mitigation) == (None, None)
+
+
+def test_the_same_mid_of_two_organizations_never_mixes(
+    leg: Mitigation, globex: Organization, globex_northgate: Subscription, charlie: User
+) -> None:
+    ResourceFactory.create(organization=globex, value="198.51.100.0/24")
+    theirs = mitigations.submit(
+        organization=globex, actor=charlie, submission=Submission(prefixes=("198.51.100.0/24",))
+    ).mitigations.get()
+    assert theirs.mid == leg.mid
+
+    services.record([(leg.subscription_id, put(leg.mid)), (globex_northgate.pk, put(leg.mid))])
+
+    ours, other = WireMessage.objects.order_by("id")
+    assert (ours.mitigation, ours.organization) == (leg, leg.organization)
+    assert (other.mitigation, other.organization) == (theirs, globex)
+
+
+def test_a_long_message_is_cut_and_its_size_is_kept(leg: Mitigation) -> None:
+    long = put(leg.mid, octets=b"x" * (services.MAX_OCTETS_KEPT + 1))
+
+    keep(leg.subscription_id, long, put(leg.mid))
+
+    cut, whole = WireMessage.objects.order_by("id")
+    assert len(cut.octets) == services.MAX_OCTETS_KEPT
+    assert cut.size == services.MAX_OCTETS_KEPT + 1
+    assert cut.is_cut
+    assert not whole.is_cut
+
+
+def test_a_decoded_body_that_is_too_long_is_left_out(leg: Mitigation) -> None:
+    fits = scope(reason="x" * (services.MAX_BODY_KEPT - 200))
+
+    keep(
+        leg.subscription_id,
+        put(leg.mid, body=fits),
+        put(leg.mid, body=scope(reason="x" * services.MAX_BODY_KEPT)),
+    )
+
+    kept, left_out = WireMessage.objects.order_by("id")
+    assert kept.body == fits
+    assert left_out.body == ""
+    assert left_out.octets
+
+
+def test_characters_no_database_takes_are_replaced(leg: Mitigation) -> None:
+    keep(leg.subscription_id, put(leg.mid, path="/a\0b\ud800" + "c" * 1000, options="x\ny"))
+
+    message = WireMessage.objects.get()
+    assert message.path.startswith("/a\ufffdb\ufffdc")
+    assert len(message.path) == services.MAX_TEXT_KEPT
+    assert message.options == "x\ufffdy"
+
+
+def test_a_body_with_a_nul_is_kept(leg: Mitigation) -> None:
+    keep(leg.subscription_id, put(leg.mid, body='"a\\u0000b"'))
+
+    assert WireMessage.objects.get().decoded == "a\0b"
+
+
+def test_what_was_seen_of_a_subscription_that_is_gone_is_left_out(leg: Mitigation) -> None:
+    lost = services.record([(uuid4(), put(1)), (leg.subscription_id, put(leg.mid))])
+
+    assert lost == {}
+    assert WireMessage.objects.get().mitigation == leg
+
+
+def test_what_the_database_refuses_of_one_costs_the_others_nothing(
+    leg: Mitigation, globex_northgate: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = services._write
+
+    def refusing(seen: list[tuple[object, services.Seen]]) -> None:
+        if any(message.code == "7.31" for _, message in seen):
+            raise DataError("odd")
+        write(seen)  # type: ignore[arg-type]  # as given
+
+    monkeypatch.setattr(services, "_write", refusing)
+    bad = put(1, code="7.31")
+    lost = services.record(
+        [
+            (globex_northgate.pk, bad),
+            (leg.subscription_id, put(leg.mid)),
+            (globex_northgate.pk, bad),
+        ]
+    )
+
+    assert lost == {globex_northgate.pk: 2}
+    assert WireMessage.objects.get().mitigation == leg
