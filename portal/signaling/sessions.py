@@ -10,6 +10,7 @@ from django.db import transaction
 
 from portal.mitigations.models import EventType
 from portal.mitigations.services import append_event
+from portal.mitigations.services.log import lock_log
 from portal.providers.models import SessionState, Subscription, Transport
 
 MAX_DETAIL: Final = 300
@@ -26,9 +27,12 @@ def record_session(
     detail: str = "",
 ) -> None:
     """Write the session's state if `owner` still holds it; an event when it goes up or stops being up."""
-    subscription = (
-        Subscription.objects.select_for_update().filter(pk=subscription_id, owner=owner).first()
-    )
+    held = Subscription.objects.filter(pk=subscription_id, owner=owner)
+    organization_id = held.values_list("organization_id", flat=True).first()
+    if organization_id is None:
+        return
+    lock_log(organization_id)
+    subscription = held.select_for_update().first()
     if subscription is None:
         return
     previous = subscription.session_state

@@ -25,7 +25,7 @@ def append_event(
     actor: User | None = None,
     data: dict[str, Any] | None = None,
 ) -> Event:
-    """Append one line. Call it last in a transaction: the counter's row lock orders commits by `seq`."""
+    """Append one line. The counter's row is locked until the commit, which orders commits by `seq`."""
     event = Event.objects.create(
         organization_id=organization_id,
         seq=_next_seq(organization_id),
@@ -40,9 +40,18 @@ def append_event(
     return event
 
 
+def lock_log(organization_id: UUID) -> None:
+    """Lock the counter before a subscription's row: whoever locks both takes them in this order."""
+    _count(organization_id, 0)
+
+
 def _next_seq(organization_id: UUID) -> int:
+    return _count(organization_id, 1)
+
+
+def _count(organization_id: UUID, more: int) -> int:
     counters = EventCounter.objects.filter(organization_id=organization_id)
-    if not counters.update(last_seq=F("last_seq") + 1):
+    if not counters.update(last_seq=F("last_seq") + more):
         EventCounter.objects.get_or_create(organization_id=organization_id)
-        counters.update(last_seq=F("last_seq") + 1)
+        counters.update(last_seq=F("last_seq") + more)
     return counters.values_list("last_seq", flat=True).get()
