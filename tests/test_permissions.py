@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from portal.accounts.models import User
 from portal.mitigations import services
-from portal.mitigations.models import MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
@@ -40,6 +40,9 @@ API: Final = [
     ("POST",   "api:terminate",            401, 404, 403, 202, 202),
     ("POST",   "api:extend",               401, 404, 403, 202, 202),
     ("POST",   "api:efficacy",             401, 404, 403, 409, 409),
+    ("POST",   "api:ask",                  401, 404, 403, 409, 409),
+    ("POST",   "api:withdraw",             401, 404, 403, 409, 409),
+    ("POST",   "api:eligibility",          401, 404, 403, 200, 200),
     ("POST",   "api:acknowledge",          401, 404, 403, 409, 409),
     ("GET",    "api:wire",                 401, 404, 403, 200, 200),
     ("GET",    "api:schema",               200, 200, 200, 200, 200),
@@ -81,6 +84,7 @@ PAGES: Final = [
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "api:resources": {"name": "New", "kind": "prefix", "value": "198.51.100.0/24"},
     "api:requests": {"targets": {"prefixes": ["203.0.113.8/32"]}},
+    "api:eligibility": {"targets": {"prefixes": ["203.0.113.8/32"]}},
     "api:extend": {"lifetime": 7200},
     "api:efficacy": {"attack_status": "under-attack"},
     "mitigations:new": {"other": "203.0.113.8/32", "targets": "203.0.113.8/32"},
@@ -113,7 +117,12 @@ def browsers(
 def url_of(route: str, request_id: UUID) -> str:
     if route == "api:no-such-call":
         return "/api/v1/no-such-call"
-    wanted: dict[str, object] = {"slug": "acme", "request_id": request_id}
+    leg = Mitigation.objects.get(request=request_id)
+    wanted: dict[str, object] = {
+        "slug": "acme",
+        "request_id": request_id,
+        "mitigation_id": leg.pk,
+    }
     [pattern] = [pattern for name, pattern in named_routes() if name == route]
     return reverse(route, kwargs={key: wanted[key] for key in pattern.pattern.converters})
 

@@ -12,6 +12,12 @@ from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.states import RequestStatus, Status
 
 
+class ScopeShown(serializers.Serializer[Any]):
+    prefixes = serializers.ListField(child=serializers.CharField())
+    fqdns = serializers.ListField(child=serializers.CharField())
+    uris = serializers.ListField(child=serializers.CharField())
+
+
 class TargetsShown(serializers.Serializer[Any]):
     prefixes = serializers.ListField(child=serializers.CharField())
     fqdns = serializers.ListField(child=serializers.CharField())
@@ -41,6 +47,19 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     subscription = serializers.UUIDField(source="subscription_id")
     provider = serializers.CharField(source="subscription.provider.name")
     mid = serializers.IntegerField()
+    targets = ScopeShown(
+        source="scope", help_text="The part of the request that this provider may protect."
+    )
+    asked_at = serializers.DateTimeField()
+    asked_by = serializers.SerializerMethodField(
+        help_text="Who had it asked by hand; null: the request did."
+    )
+    because = serializers.CharField(help_text="Why it was asked after those before it.")
+    retry_at = serializers.DateTimeField(
+        allow_null=True, help_text="Not asked again before, while nobody else helps."
+    )
+    withdrawn_by = serializers.SerializerMethodField(help_text="Who withdrew it alone.")
+    withdrawn_because = serializers.CharField(help_text="Why policy withdrew it.")
     status = serializers.ChoiceField(choices=Status.choices)
     dots_status = serializers.IntegerField(allow_null=True)
     refusal = serializers.SerializerMethodField()
@@ -57,6 +76,12 @@ class MitigationShown(serializers.Serializer[Mitigation]):
         if not mitigation.refusal_code:
             return None
         return {"code": mitigation.refusal_code, "reason": mitigation.refusal_reason}
+
+    def get_asked_by(self, mitigation: Mitigation) -> str | None:
+        return mitigation.asked_by.username if mitigation.asked_by else None
+
+    def get_withdrawn_by(self, mitigation: Mitigation) -> str | None:
+        return mitigation.withdrawn_by.username if mitigation.withdrawn_by else None
 
     def get_lifetime_remaining(self, mitigation: Mitigation) -> int | None:
         return mitigation.lifetime_remaining_s(timezone.now())

@@ -107,11 +107,11 @@ class Efficacy(StrictSerializer):
     attack_status = Choice(list(EFFICACY))
 
 
-def _shown(request: MitigationRequest, *, status: int, **headers: str) -> Response:
+def shown_request(request: MitigationRequest, *, status: int, **headers: str) -> Response:
     return Response(RequestShown(request).data, status=status, headers=headers)
 
 
-def _reread(organization: Organization, request_id: UUID) -> MitigationRequest:
+def reread(organization: Organization, request_id: UUID) -> MitigationRequest:
     """As committed, with everything the answer shows."""
     return queries.requests(organization, kinds=queries.EVERY_KIND).get(pk=request_id)
 
@@ -152,7 +152,7 @@ class RequestsView(APIView):
             key=idempotency_key(request),
         )
         location = reverse("api:request", args=[slug, submitted.pk])
-        return _shown(submitted, status=202, Location=location)
+        return shown_request(submitted, status=202, Location=location)
 
 
 def _chosen(name: str, known: Sequence[str], request: Request) -> list[str]:
@@ -172,7 +172,7 @@ class RequestView(APIView):
     def get(self, request: Request, slug: str, request_id: UUID) -> Response:
         """One request, with every provider's part of it."""
         membership = membership_for(caller(request), slug)
-        return _shown(request_for(membership, request_id), status=200)
+        return shown_request(request_for(membership, request_id), status=200)
 
 
 class TerminateView(APIView):
@@ -187,7 +187,7 @@ class TerminateView(APIView):
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         asked = request_for(membership, request_id)
         services.terminate(request_id=asked.pk, actor=caller(request))
-        return _shown(_reread(membership.organization, asked.pk), status=202)
+        return shown_request(reread(membership.organization, asked.pk), status=202)
 
 
 class ExtendView(APIView):
@@ -203,7 +203,7 @@ class ExtendView(APIView):
         services.extend(
             request_id=asked.pk, actor=caller(request), lifetime_s=form.validated_data["lifetime"]
         )
-        return _shown(_reread(membership.organization, asked.pk), status=202)
+        return shown_request(reread(membership.organization, asked.pk), status=202)
 
 
 class EfficacyView(APIView):
@@ -219,7 +219,7 @@ class EfficacyView(APIView):
             actor=caller(request),
             attack_status=form.validated_data["attack_status"],
         )
-        return _shown(_reread(membership.organization, asked.pk), status=202)
+        return shown_request(reread(membership.organization, asked.pk), status=202)
 
 
 class AcknowledgeView(APIView):
@@ -231,4 +231,4 @@ class AcknowledgeView(APIView):
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         asked = request_for(membership, request_id)
         services.acknowledge(request_id=asked.pk, actor=caller(request))
-        return _shown(_reread(membership.organization, asked.pk), status=200)
+        return shown_request(reread(membership.organization, asked.pk), status=200)

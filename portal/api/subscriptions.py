@@ -13,7 +13,7 @@ from portal.api.pagination import ByPriority, page_of
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.organizations.access import membership_for
 from portal.providers import queries
-from portal.providers.models import Provider, SessionState, Subscription
+from portal.providers.models import PathKind, Provider, SessionState, Subscription
 
 
 class ProviderShown(serializers.Serializer[Provider]):
@@ -33,11 +33,37 @@ class SessionShown(serializers.Serializer[Subscription]):
         return subscription.session_transport or None
 
 
+class LimitsShown(serializers.Serializer[Provider]):
+    max_lifetime = serializers.IntegerField(source="max_lifetime_s", allow_null=True)
+    may_be_indefinite = serializers.BooleanField()
+    max_targets = serializers.IntegerField(allow_null=True)
+    max_port_ranges = serializers.IntegerField(allow_null=True)
+    longest_prefix_v4 = serializers.IntegerField(allow_null=True)
+    longest_prefix_v6 = serializers.IntegerField(allow_null=True)
+    takes_names = serializers.BooleanField()
+
+
+class PathShown(serializers.Serializer[Provider]):
+    kind = serializers.ChoiceField(choices=PathKind.choices, source="path_kind")
+    hops = serializers.ListField(
+        child=serializers.CharField(), help_text="After the portal; the provider is the last."
+    )
+    session_ends_at = serializers.CharField(
+        help_text="Whose connection the session is. A gateway that is up says nothing of the provider."
+    )
+
+
 class SubscriptionShown(serializers.Serializer[Subscription]):
     id = serializers.UUIDField()
     provider = ProviderShown()
     priority = serializers.IntegerField()
     enabled = serializers.BooleanField()
+    limited_to = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The prefixes this provider may protect; empty: all that the organization may.",
+    )
+    limits = LimitsShown(source="provider", help_text="What the provider takes; null: not known.")
+    path = PathShown(source="provider")
     session = SessionShown(source="*")
 
 

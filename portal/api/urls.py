@@ -6,7 +6,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.api import requests
+from portal.api import eligibility, legs, requests
 from portal.api.events import EventsView
 from portal.api.resources import ResourcesView
 from portal.api.schema import DocsView
@@ -47,6 +47,13 @@ urlpatterns = [
     path(f"{REQUEST}/efficacy", requests.EfficacyView.as_view(), name="efficacy"),
     path(f"{REQUEST}/acknowledge", requests.AcknowledgeView.as_view(), name="acknowledge"),
     path(f"{REQUEST}/wire", WireView.as_view(), name="wire"),
+    path(f"{REQUEST}/mitigations/ask", legs.AskView.as_view(), name="ask"),
+    path(
+        f"{REQUEST}/mitigations/<uuid:mitigation_id>/withdraw",
+        legs.WithdrawView.as_view(),
+        name="withdraw",
+    ),
+    path(f"{REQUESTS}/eligibility", eligibility.EligibilityView.as_view(), name="eligibility"),
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
     re_path("", NoSuchCall.as_view(), name="no-such-call"),

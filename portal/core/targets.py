@@ -158,7 +158,7 @@ class Territory:
         )
 
     def has_network(self, network: IPNetwork) -> bool:
-        return any(_contains(own, network) for own in self.networks)
+        return any(contains(own, network) for own in self.networks)
 
     def has_name(self, name: str) -> bool:
         return any(name == own or name.endswith(f".{own}") for own in self.names)
@@ -173,7 +173,8 @@ class Territory:
             return self.has_name(host)
 
 
-def _contains(outer: IPNetwork, inner: IPNetwork) -> bool:
+def contains(outer: IPNetwork, inner: IPNetwork) -> bool:
+    """Whether every address of `inner` is in `outer`; never across the two versions of IP."""
     if isinstance(outer, ipaddress.IPv4Network) and isinstance(inner, ipaddress.IPv4Network):
         return inner.subnet_of(outer)
     if isinstance(outer, ipaddress.IPv6Network) and isinstance(inner, ipaddress.IPv6Network):
@@ -182,7 +183,7 @@ def _contains(outer: IPNetwork, inner: IPNetwork) -> bool:
 
 
 def overlap(one: IPNetwork, other: IPNetwork) -> bool:
-    return _contains(one, other) or _contains(other, one)
+    return contains(one, other) or contains(other, one)
 
 
 def classify(text: str) -> str:

@@ -15,7 +15,12 @@ def request_for(membership: Membership, request_id: UUID) -> MitigationRequest:
         MitigationRequest.objects.select_related(
             "organization", "created_by", "terminate_asked_by", "acknowledged_by"
         )
-        .prefetch_related("mitigations__subscription__provider", "resources")
+        .prefetch_related(
+            "mitigations__subscription__provider",
+            "mitigations__asked_by",
+            "mitigations__withdrawn_by",
+            "resources",
+        )
         .filter(organization_id=membership.organization_id, pk=request_id)
         .first()
     )

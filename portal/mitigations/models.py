@@ -30,6 +30,11 @@ class Targets(TypedDict):
     uris: list[str]
 
 
+def every_target(scope: Targets) -> tuple[str, ...]:
+    """The targets of a scope, one by one: addresses, then names, then URIs."""
+    return (*scope["prefixes"], *scope["fqdns"], *scope["uris"])
+
+
 class Port(TypedDict):
     """JSON of a port range; `lower` equals `upper` for one port."""
 
@@ -91,6 +96,8 @@ class MitigationRequest(models.Model):
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    has_gap = models.BooleanField(default=False)
+    """Some target has no provider that holds it or may still take it: who said no is asked again."""
 
     class Meta:
         indexes = [
@@ -147,15 +154,27 @@ class Mitigation(models.Model):
     )
     position = models.PositiveSmallIntegerField()
     mid = models.PositiveBigIntegerField()
+    scope = models.JSONField()
+    """`Targets`: the part of the request's scope that this provider may protect, as first sent, never changed."""
     asked_at = models.DateTimeField()
     because = models.CharField(max_length=200, blank=True)
     """Why this provider was asked after the ones before it, in words."""
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """Who had it asked by hand; null: the request's own order did. Policy never withdraws what a person started."""
 
     wanted = models.CharField(max_length=16, choices=Wanted.choices, default=Wanted.ACTIVE)
     lifetime_s = models.BigIntegerField()
     refresh_asked_at = models.DateTimeField(null=True)
     """A person extended it: a refresh is due until `refreshed_at` is later."""
     withdrawal_asked_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """Who withdrew this provider alone."""
+    withdrawn_because = models.CharField(max_length=200, blank=True)
+    """Why policy withdrew it, in words."""
     efficacy = models.PositiveSmallIntegerField(null=True)
     """attack-status a person reported last (1 under attack, 2 mitigated)."""
     efficacy_asked_at = models.DateTimeField(null=True)
@@ -199,8 +218,11 @@ class Mitigation(models.Model):
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["subscription", "mid"], name="one_meaning_per_mid"),
+            # Who was withdrawn may be asked again, under another mid.
             models.UniqueConstraint(
-                fields=["request", "subscription"], name="one_leg_per_provider"
+                fields=["request", "subscription"],
+                condition=models.Q(wanted="active"),
+                name="one_wanted_leg_per_provider",
             ),
         ]
         indexes = [
@@ -225,6 +247,17 @@ class Mitigation(models.Model):
         is_given_up = self.status == Status.WITHDRAWN and self.wanted == Wanted.WITHDRAWN
         return is_given_up and self.withdrawal_asked_at is None
 
+    @property
+    def networks(self) -> tuple[IPNetwork, ...]:
+        return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
+
+    @property
+    def is_told_to_wait(self) -> bool:
+        """The provider itself named the time before which it must not be asked (SC-046), not our own backoff."""
+        if self.retry_at is None:
+            return False
+        return self.status == Status.PENDING or "retry_after" in (self.conflict or {})
+
     def lifetime_remaining_s(self, now: datetime) -> int | None:
         """Whole seconds until the granted lifetime ends, not below 0; None while unknown."""
         if self.expires_at is None:
@@ -240,6 +273,8 @@ class EventType(models.TextChoices):
     REQUEST_TERMINATE_REQUESTED = "request.terminate_requested"
     REQUEST_EXTENDED = "request.extended"
     REQUEST_ACKNOWLEDGED = "request.acknowledged"
+    MITIGATION_ASKED = "mitigation.asked"
+    MITIGATION_WITHDRAW_REQUESTED = "mitigation.withdraw_requested"
     MITIGATION_SENT = "mitigation.sent"
     MITIGATION_STATUS = "mitigation.status"
     MITIGATION_COUNTERS = "mitigation.counters"

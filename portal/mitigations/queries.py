@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
@@ -28,7 +29,7 @@ from portal.mitigations.states import (
     RequestStatus,
     Status,
 )
-from portal.mitigations.validation import Ask, Policy, Resource
+from portal.mitigations.validation import Ask, Part, Policy, Resource, part_of
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
 
@@ -55,7 +56,12 @@ def requests(
     return (
         MitigationRequest.objects.filter(organization=organization, kind__in=kinds)
         .select_related("organization", "created_by", "terminate_asked_by", "acknowledged_by")
-        .prefetch_related("mitigations__subscription__provider", "resources")
+        .prefetch_related(
+            "mitigations__subscription__provider",
+            "mitigations__asked_by",
+            "mitigations__withdrawn_by",
+            "resources",
+        )
         .order_by("-created_at", "-id")
     )
 
@@ -127,9 +133,24 @@ def asks(organization: Organization) -> list[Ask]:
             max_lifetime_s=subscription.provider.max_lifetime_s,
             max_targets=subscription.provider.max_targets,
             may_be_indefinite=subscription.provider.may_be_indefinite,
+            limited_to=tuple(ipaddress.ip_network(one) for one in subscription.limited_to),
+            max_port_ranges=subscription.provider.max_port_ranges,
+            longest_prefix_v4=subscription.provider.longest_prefix_v4,
+            longest_prefix_v6=subscription.provider.longest_prefix_v6,
+            takes_names=subscription.provider.takes_names,
         )
         for subscription in subscriptions(organization).filter(enabled=True)
     ]
+
+
+def parts(request: MitigationRequest) -> list[Part]:
+    """What each provider that may be asked now may protect of `request`: those it named first, in its order."""
+    named = {text: index for index, text in enumerate(request.subscriptions)}
+    found = sorted(
+        asks(request.organization),
+        key=lambda ask: named.get(str(ask.subscription), len(named)),
+    )
+    return [part_of(ask, request.scope, port_ranges=len(request.ports)) for ask in found]
 
 
 def verified_resources(organization: Organization) -> list[Resource]:
@@ -197,7 +218,7 @@ def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:
         status__in=(Status.PENDING, *CONFIRMED),
         request__kind__in=same_trigger(own.request),
     ).select_related("request")
-    return next((one for one in newer if shares_target(own.request, one.request)), None)
+    return next((one for one in newer if shares_target(own, one)), None)
 
 
 def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
@@ -207,7 +228,9 @@ def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
     return tuple(kind for kind in RequestKind if kind != RequestKind.IMMEDIATE)
 
 
-def shares_target(one: MitigationRequest, other: MitigationRequest) -> bool:
+def shares_target(
+    one: Mitigation | MitigationRequest, other: Mitigation | MitigationRequest
+) -> bool:
     """Overlap as RFC 9132 section 4.4.1.3 has it: an address, name or URI in common."""
     return (
         any(overlap(mine, theirs) for mine in one.networks for theirs in other.networks)

@@ -188,6 +188,9 @@ def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> Reques
     if is_termination_asked or all(leg.is_given_up for leg in legs):
         is_over = statuses <= {*TERMINAL, *SET_BACK}
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
+    # Who was withdrawn alone says nothing about the help of the others.
+    legs = tuple(leg for leg in legs if not leg.is_given_up)
+    statuses = {leg.status for leg in legs}
     if statuses & {Status.MITIGATING, Status.EXCEEDED}:
         return RequestStatus.MITIGATING
     if Status.IN_PROGRESS in statuses:

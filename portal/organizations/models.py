@@ -27,6 +27,13 @@ class Role(models.TextChoices):
         return ladder.index(self) >= ladder.index(needed)
 
 
+class LateAcceptance(models.TextChoices):
+    """What becomes of the providers asked in place of one that helps after all."""
+
+    KEEP = "keep", "Keep both until a person withdraws one"
+    WITHDRAW_LATER = "withdraw_later", "Withdraw the later one once the earlier one filters"
+
+
 class Organization(models.Model):
     """A tenant: an enterprise, or a customer of whoever runs the portal."""
 
@@ -39,6 +46,13 @@ class Organization(models.Model):
     default_lifetime_s = models.PositiveBigIntegerField(default=3600)
     max_lifetime_s = models.PositiveBigIntegerField(default=86400)
     may_be_indefinite = models.BooleanField(default=True)
+    late_acceptance = models.CharField(
+        "when an earlier provider accepts late",
+        max_length=16,
+        choices=LateAcceptance.choices,
+        default=LateAcceptance.KEEP,
+    )
+    """Whoever was started by hand stays in any case."""
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -54,6 +68,10 @@ class Organization(models.Model):
                     max_lifetime_s__lte=MAX_LIFETIME_S,
                 ),
                 name="lifetimes_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(late_acceptance__in=LateAcceptance.values),
+                name="late_acceptance_is_known",
             ),
         ]
 

@@ -11,6 +11,8 @@ from django.db.models import Q
 from portal.organizations.models import Organization
 
 MAX_PORT = 65535
+MAX_PREFIX_V4 = 32
+MAX_PREFIX_V6 = 128
 DEFAULT_SIGNAL_PORT = 4646
 
 
@@ -24,6 +26,14 @@ class Transport(models.TextChoices):
 def default_transports() -> list[str]:
     """Both, raced: where a network stops UDP the request still gets out (RFC 9132 section 4.3)."""
     return [Transport.DTLS.value, Transport.TLS.value]
+
+
+class PathKind(models.TextChoices):
+    """What answers at a provider's address."""
+
+    DIRECT = "direct", "The provider itself"
+    GATEWAY = "gateway", "A gateway: sessions end there, it has one of its own to the provider"
+    RELAY = "relay", "A relay: it passes packets on, sessions end at the provider"
 
 
 class Provider(models.Model):
@@ -48,10 +58,30 @@ class Provider(models.Model):
     max_targets = models.PositiveIntegerField(null=True, blank=True)
     """Null: not known."""
     may_be_indefinite = models.BooleanField(default=True)
+    max_port_ranges = models.PositiveSmallIntegerField(null=True, blank=True)
+    """Null: not known; 0: it protects all ports or none."""
+    longest_prefix_v4 = models.PositiveSmallIntegerField(null=True, blank=True)
+    """24: it takes nothing smaller than a /24. Null: not known."""
+    longest_prefix_v6 = models.PositiveSmallIntegerField(null=True, blank=True)
+    takes_names = models.BooleanField(default=True)
+    """Whether names and URIs may be targets, or addresses alone."""
+    path_kind = models.CharField(max_length=8, choices=PathKind.choices, default=PathKind.DIRECT)
+    path_name = models.CharField(max_length=40, blank=True)
+    """What people call the gateway or relay; empty for the provider itself."""
 
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(longest_prefix_v4__lte=MAX_PREFIX_V4)
+                & Q(longest_prefix_v6__lte=MAX_PREFIX_V6),
+                name="provider_prefixes_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(path_kind=PathKind.DIRECT, path_name="")
+                | (Q(path_kind__in=[PathKind.GATEWAY, PathKind.RELAY]) & ~Q(path_name="")),
+                name="provider_path_has_a_name",
+            ),
             models.CheckConstraint(
                 condition=Q(port__gte=1, port__lte=MAX_PORT), name="provider_port_in_range"
             ),
@@ -59,6 +89,16 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def hops(self) -> tuple[str, ...]:
+        """Whom a request passes after the portal, the provider last."""
+        return (self.path_name, self.short_name) if self.path_name else (self.short_name,)
+
+    @property
+    def session_ends_at(self) -> str:
+        """Whose connection a session is: a gateway ends it, a relay does not."""
+        return self.path_name if self.path_kind == PathKind.GATEWAY else self.short_name
 
 
 class SessionState(models.TextChoices):
@@ -80,6 +120,8 @@ class Subscription(models.Model):
     priority = models.PositiveSmallIntegerField(default=1)
     """1 is asked first."""
     enabled = models.BooleanField(default=True)
+    limited_to = models.JSONField(default=list, blank=True)
+    """Prefixes in normal form that this provider alone assigned or may protect; empty: whatever the organization may."""
     cuid = models.CharField(max_length=64)
     certificate_chain = models.TextField()
     """PEM, the client's own certificate first."""

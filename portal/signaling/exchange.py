@@ -121,7 +121,7 @@ class Exchange:
         self, client: Client, row: Mitigation, action: Action, asked_at: datetime
     ) -> MitigationReport:
         """The PUT. That it was sent is written beside it, not before it: seconds count on the wire."""
-        scope = scope_of(row.request, lifetime_s=lifetime_to_ask(row, asked_at))
+        scope = scope_of(row, lifetime_s=lifetime_to_ask(row, asked_at))
         put = client.request(row.mid, scope, on_sent=lambda count: self._count(row.pk, count))
         if action != Action.REQUEST:
             return await put
@@ -183,7 +183,7 @@ class Exchange:
     async def _tell_efficacy(self, client: Client, row: Mitigation) -> None:
         if row.efficacy is None or row.efficacy_asked_at is None:
             return
-        scope = scope_of(row.request, lifetime_s=lifetime_to_ask(row, timezone.now()))
+        scope = scope_of(row, lifetime_s=lifetime_to_ask(row, timezone.now()))
         is_accepted = False
         try:
             answer = await client.efficacy(row.mid, scope, AttackStatus(row.efficacy))

@@ -14,7 +14,7 @@ from dots_client import (
     Scope,
     Targets,
 )
-from portal.mitigations.models import MitigationRequest
+from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 
@@ -42,18 +42,18 @@ _CAUSES: Final = {
 OWN_NEWER_REQUEST: Final = "You already have a newer request for these addresses."
 
 
-def scope_of(request: MitigationRequest, *, lifetime_s: int) -> Scope:
+def scope_of(mitigation: Mitigation, *, lifetime_s: int) -> Scope:
     """Exactly the scope first sent, but for the lifetime (SC-044)."""
     return Scope(
         targets=Targets(
-            target_prefix=tuple(request.scope["prefixes"]),
-            target_fqdn=tuple(request.scope["fqdns"]),
-            target_uri=tuple(request.scope["uris"]),
-            target_port_range=tuple(_port_range(port) for port in request.ports),
-            target_protocol=tuple(request.protocols),
+            target_prefix=tuple(mitigation.scope["prefixes"]),
+            target_fqdn=tuple(mitigation.scope["fqdns"]),
+            target_uri=tuple(mitigation.scope["uris"]),
+            target_port_range=tuple(_port_range(port) for port in mitigation.request.ports),
+            target_protocol=tuple(mitigation.request.protocols),
         ),
         lifetime=lifetime_s,
-        trigger_mitigation=request.is_immediate,
+        trigger_mitigation=mitigation.request.is_immediate,
     )
 
 

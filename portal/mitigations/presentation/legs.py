@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from portal.mitigations import services, wording
+from portal.mitigations import wording
+from portal.mitigations.failover import is_asked_again
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import RequestStatus, Status
 from portal.organizations.models import Organization
@@ -24,7 +25,9 @@ def session_of(subscription: Subscription) -> wording.Session:
 
 
 def _is_tried_again(mitigation: Mitigation) -> bool:
-    return mitigation.status == Status.PENDING or services.is_asked_again(mitigation.request)
+    if mitigation.status == Status.PENDING:
+        return True
+    return is_asked_again(mitigation, list(mitigation.request.mitigations.all()))
 
 
 def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> wording.Leg:

@@ -12,10 +12,10 @@ from portal.mitigations.services.asks import (
     terminate,
     withdraw_leg,
 )
+from portal.mitigations.services.legs import ask_provider, withdraw_provider
 from portal.mitigations.services.log import append_event
 from portal.mitigations.services.observed import (
     ProviderReport,
-    is_asked_again,
     mark_due_again,
     mark_expired,
     mark_overdue,
@@ -37,9 +37,9 @@ __all__ = [
     "ProviderReport",
     "acknowledge",
     "append_event",
+    "ask_provider",
     "ask_refresh",
     "extend",
-    "is_asked_again",
     "mark_due_again",
     "mark_expired",
     "mark_overdue",
@@ -60,4 +60,5 @@ __all__ = [
     "submit",
     "terminate",
     "withdraw_leg",
+    "withdraw_provider",
 ]

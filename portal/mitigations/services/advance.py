@@ -1,6 +1,6 @@
 """The only code that writes a status: one mitigation by the table, its request by derivation, the next leg by policy.
 
-Locks are taken in this order: request, its mitigations, subscription, event counter (docs/locking.md).
+Locks are taken in this order: request, its mitigations, event counter, subscriptions (docs/locking.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from django.db.models import F
 
 from portal.accounts.models import User
 from portal.core.wake import wake_on_commit
-from portal.mitigations.failover import reason_to_ask_next
+from portal.mitigations import queries
+from portal.mitigations.failover import (
+    current_legs,
+    due,
+    gap,
+    is_withdrawn_by_policy,
+    may_be_started,
+    surplus,
+    why_no_help,
+)
 from portal.mitigations.models import (
     EventType,
     Mitigation,
@@ -24,7 +33,7 @@ from portal.mitigations.models import (
     Strategy,
     Wanted,
 )
-from portal.mitigations.services.log import append_event
+from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.states import (
     CONFIRMED,
     REQUEST_TERMINAL,
@@ -36,6 +45,7 @@ from portal.mitigations.states import (
     next_status,
     request_status,
 )
+from portal.mitigations.validation import Part, within_limits
 from portal.providers.models import Subscription
 
 FIRST_RETRY_S: Final = 30
@@ -51,6 +61,8 @@ OF_ONE_ACTIVATION: Final = (
     "counters_at",
     "counters_since",
 )
+FILTERING_HEARD_WITHIN: Final = timedelta(seconds=90)
+"""Three heartbeats: an older word that somebody filters is no ground to withdraw somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,29 +156,19 @@ def _told(step: Step, event: EventType, status: Status, previous: Status) -> dic
     return {"status": status.value, "previous": previous.value, **step.told}
 
 
-def end_leg(mitigation: Mitigation, *, now: datetime) -> None:
-    """Want the end of one provider's part of a locked request. `settle` must follow."""
-    never_left = mitigation.sent_at is None
-    step = Step(
-        mitigation_id=mitigation.pk,
-        trigger=Trigger.DROPPED_UNSENT if never_left else Trigger.WITHDRAWAL_ASKED,
-        columns={"wanted": Wanted.WITHDRAWN, "withdrawal_asked_at": now},
-    )
-    apply(mitigation, step, now=now)
-    wake_on_commit(mitigation.subscription_id)
-
-
 def settle(request: MitigationRequest, *, now: datetime) -> None:
-    """Derive a locked request's status from its mitigations and, where policy says so, ask the next provider."""
-    legs = list(request.mitigations.select_related("subscription__provider").order_by("position"))
+    """Derive a locked request's status from its mitigations; where policy says so, ask the next, withdraw the needless."""
+    legs = legs_of(request)
     if request.strategy == Strategy.FAILOVER and not request.terminate_asked_at:
-        reason = reason_to_ask_next(legs)
-        asked = {str(leg.subscription_id) for leg in legs}
-        left = [one for one in request.subscriptions if one not in asked]
-        if reason and left:
-            legs.append(
-                start_leg(request, UUID(left[0]), position=len(legs), because=reason, now=now)
-            )
+        has_asked = _ask_next(request, legs, now=now)
+        has_withdrawn = _withdraw_surplus(request, legs, now=now)
+        if has_asked or has_withdrawn:
+            legs = legs_of(request)
+    legs = current_legs(legs)
+    has_gap = not request.terminate_asked_at and bool(gap(request.scope, legs))
+    if has_gap != request.has_gap:
+        request.has_gap = has_gap
+        request.save(update_fields=["has_gap"])
     status = request_status(
         (
             Leg(
@@ -192,19 +194,92 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
     )
 
 
+def legs_of(request: MitigationRequest) -> list[Mitigation]:
+    return list(request.mitigations.select_related("subscription__provider").order_by("position"))
+
+
+def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> bool:
+    current = {str(leg.subscription_id): leg for leg in current_legs(legs)}
+    free = [one for one in request.subscriptions if may_be_started(current.get(one))]
+    if not (free and any(why_no_help(leg) for leg in current.values())):
+        return False
+    parts = queries.parts(request)
+    by_id = {part.ask.subscription: part for part in parts if str(part.ask.subscription) in free}
+    able = {one: part.scope for one, part in by_id.items() if part.is_able}
+    found = due(able, list(current.values()))
+    for one in sorted(found, key=lambda each: each.subscription):
+        start_leg(request, by_id[one.subscription], because=one.because, now=now)
+    return bool(found)
+
+
+def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> bool:
+    if len(legs) < 2:
+        return False
+    found = surplus(
+        current_legs(legs),
+        policy=request.organization.late_acceptance,
+        heard_since=now - FILTERING_HEARD_WITHIN,
+        spared={leg.subscription_id for leg in legs if is_withdrawn_by_policy(leg)},
+    )
+    for leg, because in found:
+        mitigation = Mitigation.objects.select_for_update().get(pk=leg.pk)
+        mitigation.request = request
+        end_leg(mitigation, now=now, because=because)
+    return bool(found)
+
+
+def end_leg(
+    mitigation: Mitigation, *, now: datetime, actor: User | None = None, because: str = ""
+) -> None:
+    """Want the end of one provider's part of a locked request. `settle` must follow."""
+    never_left = mitigation.sent_at is None and mitigation.status == Status.PENDING
+    step = Step(
+        mitigation_id=mitigation.pk,
+        trigger=Trigger.DROPPED_UNSENT if never_left else Trigger.WITHDRAWAL_ASKED,
+        columns={
+            "wanted": Wanted.WITHDRAWN,
+            "withdrawal_asked_at": now,
+            "withdrawn_by": actor,
+            "withdrawn_because": because,
+        },
+        told={"why": "unsent"} if never_left else {},
+    )
+    apply(mitigation, step, now=now)
+    if actor or because:
+        append_event(
+            organization_id=mitigation.organization_id,
+            type=EventType.MITIGATION_WITHDRAW_REQUESTED,
+            at=now,
+            request=mitigation.request,
+            mitigation=mitigation,
+            actor=actor,
+            data={"because": because} if because else {},
+        )
+    wake_on_commit(mitigation.subscription_id)
+
+
 def start_leg(
-    request: MitigationRequest, subscription_id: UUID, *, position: int, because: str, now: datetime
+    request: MitigationRequest,
+    part: Part,
+    *,
+    because: str,
+    now: datetime,
+    actor: User | None = None,
 ) -> Mitigation:
     """Create one provider's part of a request, with a mid of its own, and wake who talks to it."""
+    subscription_id = part.ask.subscription
+    lock_log(request.organization_id)
     mitigation = Mitigation.objects.create(
         organization_id=request.organization_id,
         request=request,
         subscription_id=subscription_id,
-        position=position,
+        position=request.subscriptions.index(str(subscription_id)),
         mid=_allocate_mid(subscription_id),
+        scope=part.scope,
         asked_at=now,
         because=because,
-        lifetime_s=request.lifetime_s,
+        asked_by=actor,
+        lifetime_s=within_limits(request.lifetime_s, part.ask),
     )
     wake_on_commit(subscription_id)
     return mitigation

@@ -17,6 +17,7 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
+from portal.mitigations.failover import due
 from portal.mitigations.models import (
     EventType,
     IdempotencyKey,
@@ -144,18 +145,19 @@ def _create(
         lifetime_s=checked.lifetime_s,
         auto_renew=checked.auto_renew,
         strategy=checked.strategy,
-        subscriptions=[str(subscription) for subscription in checked.subscriptions],
+        subscriptions=[str(subscription) for subscription in checked.parts],
         reason=checked.reason,
         status=RequestStatus.REQUESTING,
     )
     ticked = ProtectedResource.objects.filter(organization=organization, pk__in=checked.resources)
     request.resources.set(ticked)
     ticked.update(last_used_at=now)
-    asked = checked.subscriptions
-    first = asked if checked.strategy == Strategy.PARALLEL else asked[:1]
+    first = set(checked.parts)
+    if checked.strategy == Strategy.FAILOVER:
+        first = {one.subscription for one in due(checked.scopes, [])}
     # One order for everybody who takes several subscriptions' row locks.
     for subscription in sorted(first):
-        start_leg(request, subscription, position=asked.index(subscription), because="", now=now)
+        start_leg(request, checked.parts[subscription], because="", now=now)
     append_event(
         organization_id=organization.pk,
         type=EventType.REQUEST_SUBMITTED,
@@ -196,7 +198,7 @@ def terminate(*, request_id: UUID, actor: User | None) -> MitigationRequest:
         actor=actor,
     )
     for mitigation in request.mitigations.select_for_update().order_by("position"):
-        if mitigation.is_over:
+        if mitigation.is_over or mitigation.withdrawal_asked_at:
             continue
         mitigation.request = request
         end_leg(mitigation, now=now)
@@ -232,7 +234,7 @@ def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
 def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationRequest:
     """Ask the providers for `lifetime_s` from now (-1: until terminated)."""
     request = lock_request(request_id)
-    _refuse_if_ending(request)
+    refuse_if_ending(request)
     if not request.is_immediate:
         raise Conflict("A plan renews itself while it is on.", code="renews-itself")
     organization = request.organization
@@ -273,7 +275,7 @@ def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> Mit
         error = FieldError(field="attack_status", code="unknown-attack-status", message=message)
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
     request = lock_request(request_id)
-    _refuse_if_ending(request)
+    refuse_if_ending(request)
     able = CONFIRMED if request.is_immediate else ACTIVE
     told = [
         mitigation
@@ -322,7 +324,7 @@ def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
     return request
 
 
-def _refuse_if_ending(request: MitigationRequest) -> None:
+def refuse_if_ending(request: MitigationRequest) -> None:
     if request.terminate_asked_by and request.terminate_asked_at:
         who, when = request.terminate_asked_by.username, request.terminate_asked_at
         raise Conflict(

@@ -13,17 +13,24 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from portal.core.wake import wake_on_commit
+from portal.mitigations.failover import is_asked_again
 from portal.mitigations.models import (
     MAX_COUNTER,
     REPORTS_MISSING_AFTER,
     EventType,
     Mitigation,
-    MitigationRequest,
     RequestKind,
     Wanted,
 )
-from portal.mitigations.services.advance import Step, advance, apply, lock_mitigation, settle
-from portal.mitigations.states import LIVE, SET_BACK, RequestStatus, Status, Trigger
+from portal.mitigations.services.advance import (
+    Step,
+    advance,
+    apply,
+    legs_of,
+    lock_mitigation,
+    settle,
+)
+from portal.mitigations.states import LIVE, SET_BACK, Status, Trigger
 
 INDEFINITE: Final = -1
 MAX_REASON_KEPT: Final = 500
@@ -341,9 +348,9 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_due_again(*, now: datetime) -> int:
-    """Ask again, where the time has come, who said no: while nobody helps, or to hold a plan; how many."""
+    """Ask again, where the time has come, who said no: while nobody else helps, or to hold a plan; how many."""
     due = Mitigation.objects.filter(
-        Q(request__status=RequestStatus.FAILING) | Q(request__kind=RequestKind.STANDBY),
+        Q(request__has_gap=True) | Q(request__kind=RequestKind.STANDBY),
         status__in=SET_BACK,
         wanted=Wanted.ACTIVE,
         retry_at__lte=now,
@@ -356,7 +363,7 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     is_due = mitigation.retry_at is not None and mitigation.retry_at <= now
     is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in SET_BACK
-    if not (is_due and is_asked_again(mitigation.request) and is_wanted):
+    if not (is_due and is_wanted and is_asked_again(mitigation, legs_of(mitigation.request))):
         return False
     step = Step(
         mitigation_id=mitigation_id,
@@ -368,13 +375,6 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
     settle(mitigation.request, now=now)
     wake_on_commit(mitigation.subscription_id)
     return True
-
-
-def is_asked_again(request: MitigationRequest) -> bool:
-    """Whether who said no is asked once more: every provider of a plan; of a request only while nobody helps."""
-    if request.kind == RequestKind.DRILL:
-        return False
-    return request.kind == RequestKind.STANDBY or request.status == RequestStatus.FAILING
 
 
 def mark_expired(*, now: datetime) -> int:

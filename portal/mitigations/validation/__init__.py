@@ -11,12 +11,15 @@ from portal.mitigations.validation.lifetimes import (
     MIN_LIFETIME_S,
     hours,
     lifetime_problem,
+    within_limits,
 )
+from portal.mitigations.validation.providers import limits_in_words, part_of, parts_for
 from portal.mitigations.validation.submission import (
     MAX_NAMED_ERRORS,
     MAX_TARGETS,
     Ask,
     Checked,
+    Part,
     Policy,
     Resource,
     Submission,
@@ -35,11 +38,16 @@ __all__ = [
     "MIN_LIFETIME_S",
     "Ask",
     "Checked",
+    "Part",
     "Policy",
     "Resource",
     "Submission",
     "check",
     "hours",
     "lifetime_problem",
+    "limits_in_words",
     "message_bytes",
+    "part_of",
+    "parts_for",
+    "within_limits",
 ]

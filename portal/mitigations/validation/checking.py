@@ -9,7 +9,7 @@ from portal.core.errors import Invalid
 from portal.core.targets import Territory
 from portal.mitigations.models import Strategy
 from portal.mitigations.validation.lifetimes import checked_lifetime
-from portal.mitigations.validation.providers import chosen_asks
+from portal.mitigations.validation.providers import check_somebody_may, chosen_asks, parts_for
 from portal.mitigations.validation.submission import (
     Ask,
     Checked,
@@ -37,14 +37,19 @@ def check(
     errors = Errors()
     by_id = {resource.id: resource for resource in resources}
     territory = Territory.of((resource.kind, resource.value) for resource in resources)
-    targets = typed_targets(submission, territory, policy, errors)
-    ticked = ticked_resources(submission, by_id, errors)
+    paths: dict[str, str] = {}
+    targets = typed_targets(submission, territory, policy, errors, paths)
+    ticked = ticked_resources(submission, by_id, errors, paths)
     chosen = chosen_asks(submission, asks, policy, errors)
     scope = whole_scope(targets, ticked)
-    count_targets(submission, scope, chosen, errors)
+    count_targets(submission, scope, errors)
+    parts = parts_for(submission, scope, chosen)
+    check_somebody_may(parts, scope, paths, errors)
+    able = [part for part in parts if part.is_able]
     ports = checked_ports(submission, errors)
     protocols = checked_protocols(submission, errors)
-    lifetime_s = checked_lifetime(submission, chosen, policy, errors)
+    asked = [part.ask for part in able] or chosen
+    lifetime_s = checked_lifetime(submission, asked, policy, errors)
     reason = _reason(submission, errors)
     if submission.strategy not in Strategy.values:
         errors.add("strategy", "unknown-strategy", "Choose one after the other or all at once.")
@@ -60,7 +65,7 @@ def check(
         lifetime_s=lifetime_s,
         auto_renew=submission.auto_renew,
         strategy=Strategy(submission.strategy),
-        subscriptions=tuple(ask.subscription for ask in chosen),
+        parts={part.ask.subscription: part for part in able},
         reason=reason,
     )
 

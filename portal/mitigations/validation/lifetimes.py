@@ -10,6 +10,8 @@ from portal.mitigations.validation.submission import Ask, Errors, Policy, Submis
 
 MIN_LIFETIME_S: Final = 30
 INDEFINITE: Final = -1
+FALLBACK_LIFETIME_S: Final = 3600
+"""Asked of a provider that takes no request without an end, and whose longest lifetime nobody knows."""
 
 
 def checked_lifetime(
@@ -41,6 +43,15 @@ def lifetime_problem(lifetime_s: int, *, asks: Sequence[Ask], policy: Policy) ->
         if ask.max_lifetime_s is not None and lifetime_s > ask.max_lifetime_s:
             return _too_long(ask.provider, ask.max_lifetime_s)
     return None
+
+
+def within_limits(lifetime_s: int, ask: Ask) -> int:
+    """The lifetime this provider is asked for when it joins later: help for less time than wished is still help."""
+    if lifetime_s == INDEFINITE and not ask.may_be_indefinite:
+        return ask.max_lifetime_s or FALLBACK_LIFETIME_S
+    if ask.max_lifetime_s is not None:
+        return min(lifetime_s, ask.max_lifetime_s)
+    return lifetime_s
 
 
 def _no_lifetime(why: str, policy: Policy) -> FieldError:

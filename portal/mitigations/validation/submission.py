@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from portal.core.errors import FieldError
-from portal.core.targets import TargetError
-from portal.mitigations.models import Port, Strategy, Targets
+from portal.core.targets import IPNetwork, TargetError
+from portal.mitigations.models import Port, Strategy, Targets, every_target
 
 MAX_TARGETS: Final = 32
 MAX_NAMED_ERRORS: Final = 20
@@ -52,6 +53,39 @@ class Ask:
     max_lifetime_s: int | None = None
     max_targets: int | None = None
     may_be_indefinite: bool = True
+    limited_to: tuple[IPNetwork, ...] = ()
+    "empty: whatever the organization may"
+    max_port_ranges: int | None = None
+    longest_prefix_v4: int | None = None
+    longest_prefix_v6: int | None = None
+    takes_names: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one provider may protect of a request, and why not the rest of it."""
+
+    ask: Ask
+    scope: Targets
+    excluded: Mapping[str, str]
+    "a target to the reason, which is a clause about the provider"
+    problem: str = ""
+    "why the provider cannot be asked at all, although it may protect some of it"
+    problem_field: str = "targets"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return () if self.problem else every_target(self.scope)
+
+    @property
+    def is_able(self) -> bool:
+        return bool(self.targets)
+
+    def why_not(self) -> str:
+        """One clause about a provider that is left out, or empty."""
+        if self.problem or self.is_able:
+            return self.problem
+        return "; ".join(dict.fromkeys(self.excluded.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +112,17 @@ class Checked:
     lifetime_s: int
     auto_renew: bool
     strategy: Strategy
-    subscriptions: tuple[UUID, ...]
+    parts: Mapping[UUID, Part]
+    "what each provider may protect, in the order in which they are asked; who may protect nothing is left out"
     reason: str
+
+    @property
+    def subscriptions(self) -> tuple[UUID, ...]:
+        return tuple(self.parts)
+
+    @property
+    def scopes(self) -> dict[UUID, Targets]:
+        return {subscription: part.scope for subscription, part in self.parts.items()}
 
 
 @dataclass(slots=True)

@@ -15,10 +15,9 @@ from portal.core.targets import (
     parse_uri,
     shown,
 )
-from portal.mitigations.models import Targets
+from portal.mitigations.models import Targets, every_target
 from portal.mitigations.validation.submission import (
     MAX_TARGETS,
-    Ask,
     Errors,
     Policy,
     Resource,
@@ -34,8 +33,13 @@ _Target = TypeVar("_Target")
 
 
 def typed_targets(
-    submission: Submission, territory: Territory, policy: Policy, errors: Errors
+    submission: Submission,
+    territory: Territory,
+    policy: Policy,
+    errors: Errors,
+    paths: dict[str, str],
 ) -> Targets:
+    """What was typed, in normal form; `paths` learns where each was typed."""
     return {
         "prefixes": _each(
             submission.prefixes,
@@ -44,12 +48,13 @@ def typed_targets(
             territory.has_network,
             policy,
             errors,
+            paths,
         ),
         "fqdns": _each(
-            submission.fqdns, "targets.fqdns", parse_fqdn, territory.has_name, policy, errors
+            submission.fqdns, "targets.fqdns", parse_fqdn, territory.has_name, policy, errors, paths
         ),
         "uris": _each(
-            submission.uris, "targets.uris", parse_uri, territory.has_uri, policy, errors
+            submission.uris, "targets.uris", parse_uri, territory.has_uri, policy, errors, paths
         ),
     }
 
@@ -61,6 +66,7 @@ def _each(
     is_own: Callable[[_Target], bool],
     policy: Policy,
     errors: Errors,
+    paths: dict[str, str],
 ) -> list[str]:
     if len(texts) > MAX_TARGETS:
         errors.add(
@@ -78,6 +84,7 @@ def _each(
             continue
         if is_own(target):
             values[str(target)] = None
+            paths.setdefault(str(target), f"{path}.{index}")
         else:
             errors.add(f"{path}.{index}", "not-verified", _not_own(str(target), policy))
     return list(values)
@@ -100,12 +107,16 @@ def _not_own(target: str, policy: Policy) -> str:
 
 
 def ticked_resources(
-    submission: Submission, by_id: Mapping[UUID, Resource], errors: Errors
+    submission: Submission,
+    by_id: Mapping[UUID, Resource],
+    errors: Errors,
+    paths: dict[str, str],
 ) -> list[Resource]:
     ticked = []
     for index, resource_id in enumerate(submission.resources[: MAX_TARGETS + 1]):
         if resource_id in by_id:
             ticked.append(by_id[resource_id])
+            paths.setdefault(by_id[resource_id].value, f"targets.resources.{index}")
         else:
             errors.add(
                 f"targets.resources.{index}",
@@ -126,18 +137,15 @@ def whole_scope(targets: Targets, ticked: Sequence[Resource]) -> Targets:
     }
 
 
-def count_targets(
-    submission: Submission, scope: Targets, chosen: Sequence[Ask], errors: Errors
-) -> None:
-    targets = [*scope["prefixes"], *scope["fqdns"], *scope["uris"]]
+def count_targets(submission: Submission, scope: Targets, errors: Errors) -> None:
+    targets = every_target(scope)
     if not targets and not errors.found:
         errors.add("targets", "required", "Choose at least one target. Nothing was sent.")
-    limit = min([MAX_TARGETS, *(ask.max_targets for ask in chosen if ask.max_targets)])
-    if len(targets) > limit:
+    if len(targets) > MAX_TARGETS:
         errors.add(
             "targets",
             "too-many",
-            f"These are {len(targets)} targets: at most {limit} fit one request. Send several requests.",
+            f"These are {len(targets)} targets: at most {MAX_TARGETS} fit one request. Send several requests.",
         )
         return
     size = message_bytes(targets, ports=len(submission.ports), protocols=len(submission.protocols))

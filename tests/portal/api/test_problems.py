@@ -204,5 +204,5 @@ def test_every_call_that_needs_somebody_says_so_alike(db: None) -> None:
 
     assert closed == {
         "me", "resources", "subscriptions", "events", "requests", "request",
-        "terminate", "extend", "efficacy", "acknowledge",
+        "terminate", "extend", "efficacy", "acknowledge", "ask", "withdraw", "eligibility",
     }  # fmt: skip

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from portal.accounts.models import User
 from portal.organizations.models import Organization
-from portal.providers.models import Subscription
+from portal.providers.models import Provider, Subscription
 from tests.conftest import ApiOf
 from tests.factories import PRIVATE_KEY, ProviderFactory, SubscriptionFactory
 
@@ -30,6 +31,17 @@ def test_a_subscription_shows_provider_and_session(
             },
             "priority": 1,
             "enabled": True,
+            "limited_to": [],
+            "limits": {
+                "max_lifetime": None,
+                "may_be_indefinite": True,
+                "max_targets": None,
+                "max_port_ranges": None,
+                "longest_prefix_v4": None,
+                "longest_prefix_v6": None,
+                "takes_names": True,
+            },
+            "path": {"kind": "direct", "hops": ["Northgate"], "session_ends_at": "Northgate"},
             "session": {
                 "state": "up",
                 "transport": "dtls",
@@ -76,3 +88,18 @@ def test_another_tenants_subscriptions_are_not_shown(
     assert api_of(charlie).get(URL).status_code == 404
     own = api_of(charlie).get("/api/v1/organizations/globex/subscriptions").json()["results"]
     assert [one["id"] for one in own] == [str(globex_northgate.pk)]
+
+
+@pytest.mark.parametrize(("kind", "ends_at"), [("gateway", "Edge 1"), ("relay", "Northgate")])
+def test_a_path_says_whom_a_request_passes_and_whose_connection_it_is(
+    bob: User, acme_northgate: Subscription, api_of: ApiOf, kind: str, ends_at: str
+) -> None:
+    Provider.objects.update(path_kind=kind, path_name="Edge 1")
+
+    [shown] = api_of(bob).get(URL).json()["results"]
+
+    assert shown["path"] == {
+        "kind": kind,
+        "hops": ["Edge 1", "Northgate"],
+        "session_ends_at": ends_at,
+    }

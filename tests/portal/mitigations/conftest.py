@@ -26,7 +26,8 @@ def submit(
 
     def submit(strategy: Strategy = Strategy.FAILOVER, **changes: object) -> MitigationRequest:
         key = str(changes.pop("key", ""))
-        submission = Submission(resources=(shop.pk,), strategy=strategy, **changes)  # type: ignore[arg-type]  # the test names fields
+        changes.setdefault("resources", (shop.pk,))
+        submission = Submission(strategy=strategy, **changes)  # type: ignore[arg-type]  # the test names fields
         request = services.submit(organization=acme, actor=alice, submission=submission, key=key)
         # As anybody else finds it: what came back remembers its mitigations as committed.
         return MitigationRequest.objects.get(pk=request.pk)

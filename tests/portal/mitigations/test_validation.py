@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,6 +18,7 @@ from portal.mitigations.validation import (
     Submission,
     check,
     hours,
+    within_limits,
 )
 
 SHOP = Resource(id=uuid4(), name="Shop front-end", kind="prefix", value="203.0.113.0/26")
@@ -212,3 +215,143 @@ def test_an_unknown_strategy_is_refused() -> None:
 )
 def test_lifetimes_are_told_in_whole_units(seconds: int, words: str) -> None:
     assert hours(seconds) == words
+
+
+# what each provider may protect
+
+
+OLD, NEW = "203.0.113.7/32", "203.0.113.33/32"
+UNLIMITED = Ask(subscription=uuid4(), provider="Harbour")
+LIMITED = replace(NORTHGATE, limited_to=(ip_network("203.0.113.0/27"),))
+OTHER = replace(TIDEWALL, limited_to=(ip_network("203.0.113.32/27"),))
+
+
+def scopes(submission: Submission, asks: list[Ask]) -> dict[str, list[str]]:
+    parts = checked(submission, asks).parts.values()
+    return {part.ask.provider: list(part.targets) for part in parts}
+
+
+def test_each_provider_gets_only_what_it_may_protect() -> None:
+    mixed = Submission(prefixes=(OLD, NEW))
+
+    assert scopes(mixed, [LIMITED, OTHER, UNLIMITED]) == {
+        "Northgate": [OLD],
+        "Tidewall": [NEW],
+        "Harbour": [NEW, OLD],
+    }
+
+
+def test_who_may_protect_nothing_of_it_is_left_out() -> None:
+    assert checked(ONE, [LIMITED, OTHER]).subscriptions == (NORTHGATE.subscription,)
+
+
+def test_a_target_that_nobody_may_protect_is_an_error_at_its_place() -> None:
+    assert error(Submission(prefixes=(OLD, NEW)), [LIMITED]) == (
+        "targets.prefixes.1",
+        "nobody-may-protect",
+        "Nobody chosen may protect 203.0.113.33/32: Northgate may protect only 203.0.113.0/27.",
+    )
+
+
+def test_a_target_wider_than_the_limit_is_not_cut_to_it() -> None:
+    field, code, _ = error(Submission(prefixes=("203.0.113.0/26",)), [LIMITED, OTHER])
+
+    assert (field, code) == ("targets.prefixes.0", "nobody-may-protect")
+
+
+def test_a_ticked_resource_that_nobody_may_protect_is_told_at_the_resource() -> None:
+    field, _, message = error(Submission(resources=(SITE.id,)), [LIMITED, OTHER])
+
+    assert field == "targets.resources.0"
+    assert message == (
+        "Nobody chosen may protect shop.acme.example: Northgate may protect only 203.0.113.0/27;"
+        " Tidewall may protect only 203.0.113.32/27."
+    )
+
+
+def test_a_uri_with_an_address_is_as_good_as_the_address() -> None:
+    uris = ("https://203.0.113.7/pay", "https://shop.acme.example/")
+
+    assert scopes(Submission(uris=uris), [LIMITED, UNLIMITED]) == {
+        "Northgate": ["https://203.0.113.7/pay"],
+        "Harbour": sorted(uris),
+    }
+
+
+@pytest.mark.parametrize(
+    ("limit", "submission", "reason"),
+    [
+        (
+            {"takes_names": False},
+            Submission(fqdns=("shop.acme.example",)),
+            "Northgate takes addresses, not names",
+        ),
+        (
+            {"longest_prefix_v4": 24},
+            Submission(prefixes=("203.0.113.7",)),
+            "Northgate takes no IPv4 prefix longer than /24",
+        ),
+    ],
+)
+def test_a_limit_of_one_provider_leaves_that_one_out(
+    limit: dict[str, Any], submission: Submission, reason: str
+) -> None:
+    strict = replace(NORTHGATE, **limit)
+
+    assert checked(submission, [strict, TIDEWALL]).subscriptions == (TIDEWALL.subscription,)
+    assert error(submission, [strict])[2].endswith(f": {reason}.")
+
+
+@pytest.mark.parametrize(
+    ("limit", "submission", "field", "message"),
+    [
+        (
+            {"max_targets": 1},
+            Submission(prefixes=(OLD, NEW)),
+            "targets",
+            "Northgate takes at most 1 target, these are 2. Send several requests.",
+        ),
+        (
+            {"max_port_ranges": 1},
+            replace(ONE, ports=((80, 80), (443, 443))),
+            "ports",
+            "Northgate takes at most 1 port range. Leave some out.",
+        ),
+        (
+            {"max_port_ranges": 0},
+            replace(ONE, ports=((80, 80),)),
+            "ports",
+            "Northgate takes no ports. Leave some out.",
+        ),
+    ],
+)
+def test_more_than_one_provider_takes_leaves_it_out_and_stops_only_when_nobody_is_left(
+    limit: dict[str, Any], submission: Submission, field: str, message: str
+) -> None:
+    strict = replace(NORTHGATE, **limit)
+
+    assert checked(submission, [strict, TIDEWALL]).subscriptions == (TIDEWALL.subscription,)
+    assert error(submission, [strict]) == (field, "beyond-limits", message)
+
+
+def test_the_lifetime_of_who_is_left_out_does_not_matter() -> None:
+    short = replace(OTHER, max_lifetime_s=60)
+
+    assert checked(replace(ONE, lifetime_s=3600), [NORTHGATE, short]).lifetime_s == 3600
+    assert short.subscription not in checked(ONE, [NORTHGATE, short]).subscriptions
+
+
+@pytest.mark.parametrize(
+    ("lifetime_s", "limits", "asked_s"),
+    [
+        (3600, {}, 3600),
+        (3600, {"max_lifetime_s": 600}, 600),
+        (-1, {"max_lifetime_s": 600}, -1),
+        (-1, {"max_lifetime_s": 600, "may_be_indefinite": False}, 600),
+        (-1, {"may_be_indefinite": False}, 3600),
+    ],
+)
+def test_who_joins_late_is_asked_for_what_it_takes(
+    lifetime_s: int, limits: dict[str, Any], asked_s: int
+) -> None:
+    assert within_limits(lifetime_s, replace(NORTHGATE, **limits)) == asked_s

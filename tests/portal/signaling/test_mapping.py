@@ -12,7 +12,7 @@ from dots_client import (
     PortRange,
     Targets,
 )
-from portal.mitigations.models import MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Trigger
 from portal.signaling.mapping import (
     OWN_NEWER_REQUEST,
@@ -30,14 +30,20 @@ def test_every_status_of_the_protocol_has_its_trigger() -> None:
 
 @pytest.mark.rule("SC-044")
 @pytest.mark.rule("SC-062")
-def test_a_request_becomes_the_scope_that_was_committed() -> None:
+def test_a_provider_is_sent_its_own_part_as_it_was_committed() -> None:
     request = MitigationRequest(
-        scope={"prefixes": ["203.0.113.7/32"], "fqdns": ["shop.example"], "uris": []},
+        scope={
+            "prefixes": ["198.51.100.0/24", "203.0.113.7/32"],
+            "fqdns": ["shop.example"],
+            "uris": [],
+        },
         ports=[{"lower": 80, "upper": 80}, {"lower": 8000, "upper": 8080}],
         protocols=[6],
     )
 
-    scope = scope_of(request, lifetime_s=600)
+    own_part = {"prefixes": ["203.0.113.7/32"], "fqdns": ["shop.example"], "uris": []}
+
+    scope = scope_of(Mitigation(request=request, scope=own_part), lifetime_s=600)
 
     assert scope.lifetime == 600
     assert scope.targets == Targets(
@@ -52,11 +58,12 @@ def test_a_request_becomes_the_scope_that_was_committed() -> None:
     ("kind", "is_triggered"), [("immediate", True), ("standby", False), ("drill", False)]
 )
 def test_only_what_is_asked_for_now_is_triggered_now(kind: str, is_triggered: bool) -> None:
-    request = MitigationRequest(
-        kind=kind, scope={"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []}
+    mitigation = Mitigation(
+        request=MitigationRequest(kind=kind),
+        scope={"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []},
     )
 
-    assert scope_of(request, lifetime_s=600).trigger_mitigation is is_triggered
+    assert scope_of(mitigation, lifetime_s=600).trigger_mitigation is is_triggered
 
 
 def test_a_report_is_told_in_the_portals_words() -> None:

@@ -1,0 +1,61 @@
+"""`mitigation-requests/{id}/mitigations`: what one may do with one provider's part."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.fields import Identifier, StrictSerializer
+from portal.api.request_shown import RequestShown
+from portal.api.requests import reread, shown_request
+from portal.mitigations import services
+from portal.mitigations.access import request_for
+from portal.organizations.access import membership_for
+from portal.organizations.models import Role
+
+
+class AskNow(StrictSerializer):
+    subscription = Identifier(
+        required=False,
+        help_text="Whom to ask; without it the next in order, else who waits for another try.",
+    )
+
+
+class AskView(APIView):
+    @extend_schema(operation_id="ask_provider_now", request=AskNow, responses={202: RequestShown})
+    def post(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """Ask a provider now instead of in its turn. Who is asked already stays asked."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        form = AskNow(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.ask_provider(
+            request_id=asked.pk,
+            actor=caller(request),
+            subscription_id=form.validated_data.get("subscription"),
+        )
+        return shown_request(reread(membership.organization, asked.pk), status=202)
+
+
+class WithdrawView(APIView):
+    # Ending a mitigation must work however much else somebody calls.
+    throttle_classes: list[type[BaseThrottle]] = []
+
+    @extend_schema(operation_id="withdraw_provider", request=None, responses={202: RequestShown})
+    def post(self, request: Request, slug: str, request_id: UUID, mitigation_id: UUID) -> Response:
+        """Tell one provider to stop; the others go on. Repeating it is harmless; it is never throttled.
+
+        The last one that may be filtering is not withdrawn: terminate the request instead.
+        """
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        services.withdraw_provider(
+            request_id=asked.pk, mitigation_id=mitigation_id, actor=caller(request)
+        )
+        return shown_request(reread(membership.organization, asked.pk), status=202)

@@ -1,0 +1,181 @@
+"""What a person does with one provider's part of a request: ask it now, withdraw it alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, FieldError, Invalid, NotFound
+from portal.core.wake import wake_on_commit
+from portal.mitigations import queries
+from portal.mitigations.failover import current_legs, is_withdrawn_by_person, may_filter
+from portal.mitigations.models import EventType, Mitigation, MitigationRequest, Wanted
+from portal.mitigations.services.advance import (
+    Step,
+    apply,
+    end_leg,
+    legs_of,
+    lock_mitigation,
+    lock_request,
+    settle,
+    start_leg,
+)
+from portal.mitigations.services.asks import refuse_if_ending
+from portal.mitigations.services.log import append_event
+from portal.mitigations.states import SET_BACK, Status, Trigger
+from portal.mitigations.validation import Part
+
+
+@transaction.atomic
+def ask_provider(
+    *, request_id: UUID, actor: User, subscription_id: UUID | None = None
+) -> MitigationRequest:
+    """Ask a provider now, whatever the order says; without one, the next that was not asked yet.
+
+    Asking who is asked already changes nothing. Who waits for our own backoff is asked at once; who named a time of its
+    own is not (SC-046). Who was withdrawn is asked anew.
+    """
+    request = lock_request(request_id)
+    refuse_if_ending(request)
+    _refuse_if_prepared(request)
+    now = timezone.now()
+    current = {leg.subscription_id: leg for leg in current_legs(legs_of(request))}
+    parts = {part.ask.subscription: part for part in queries.parts(request)}
+    if subscription_id is None:
+        subscription_id = _next_in_order(request, current, parts, now=now)
+    leg = current.get(subscription_id)
+    if leg is None or leg.is_over or (leg.wanted == Wanted.WITHDRAWN and not leg.is_replaced):
+        _start(request, subscription_id, parts, actor=actor, now=now)
+    elif not _is_asked_already(leg, now=now):
+        _ask_again(leg, actor=actor, now=now)
+    else:
+        wake_on_commit(subscription_id)
+        return request
+    settle(request, now=now)
+    return request
+
+
+def _refuse_if_prepared(request: MitigationRequest) -> None:
+    if not request.is_immediate:
+        raise Conflict("Change the plan to change who holds it.", code="part-of-a-plan")
+
+
+def _next_in_order(
+    request: MitigationRequest,
+    current: dict[UUID, Mitigation],
+    parts: dict[UUID, Part],
+    *,
+    now: datetime,
+) -> UUID:
+    """The first in order that was not asked yet, else the first that waits for our backoff."""
+    named = [UUID(text) for text in request.subscriptions]
+    able = [one for one in named if one in parts and parts[one].is_able]
+    for subscription_id in able:
+        leg = current.get(subscription_id)
+        if leg is None or (leg.wanted == Wanted.WITHDRAWN and not is_withdrawn_by_person(leg)):
+            return subscription_id
+    for subscription_id in able:
+        leg = current[subscription_id]
+        if leg.wanted == Wanted.ACTIVE and leg.status in SET_BACK and not _must_wait(leg, now):
+            return subscription_id
+    raise Conflict("Every provider of this request has been asked.", code="nobody-left")
+
+
+def _start(
+    request: MitigationRequest,
+    subscription_id: UUID,
+    parts: dict[UUID, Part],
+    *,
+    actor: User,
+    now: datetime,
+) -> None:
+    part = parts.get(subscription_id)
+    if part is None:
+        message = "This provider is not connected for you. Choose a listed one."
+        error = FieldError("subscription", "unknown-subscription", message)
+        raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
+    if not part.is_able:
+        raise Conflict(f"{part.why_not()}. It was not asked.", code="nothing-to-protect")
+    if str(subscription_id) not in request.subscriptions:
+        request.subscriptions = [*request.subscriptions, str(subscription_id)]
+        request.save(update_fields=["subscriptions"])
+    leg = start_leg(request, part, because="", actor=actor, now=now)
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.MITIGATION_ASKED,
+        at=now,
+        request=request,
+        mitigation=leg,
+        actor=actor,
+        data={"status": leg.status},
+    )
+
+
+def _must_wait(leg: Mitigation, now: datetime) -> bool:
+    return leg.is_told_to_wait and leg.retry_at is not None and leg.retry_at > now
+
+
+def _is_asked_already(leg: Mitigation, *, now: datetime) -> bool:
+    """Raises Conflict when asking it now is not possible, in words that say why."""
+    provider = leg.subscription.provider.short_name
+    if _must_wait(leg, now):
+        raise Conflict(
+            f"{provider} said when it may be asked again: {leg.retry_at:%H:%M:%S} UTC."
+            " The portal asks it then.",
+            code="told-to-wait",
+        )
+    if leg.is_replaced:
+        raise Conflict(f"{provider} holds your newer request for these addresses.", code="replaced")
+    if leg.status == Status.TERMINATING:
+        raise Conflict(
+            f"{provider} is winding down. Ask it again when it has stopped.", code="winding-down"
+        )
+    return leg.status not in SET_BACK
+
+
+def _ask_again(leg: Mitigation, *, actor: User, now: datetime) -> None:
+    mitigation = lock_mitigation(leg.pk)
+    step = Step(
+        mitigation_id=leg.pk,
+        trigger=Trigger.TURN_CAME_AGAIN,
+        columns={"asked_at": now, "overdue_at": None, "retry_at": None, "asked_by": actor},
+        told={"why": "by hand"},
+        event=EventType.MITIGATION_ASKED,
+        actor=actor,
+    )
+    apply(mitigation, step, now=now)
+    wake_on_commit(leg.subscription_id)
+
+
+@transaction.atomic
+def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> MitigationRequest:
+    """Tell one provider to stop and let the others go on. Repeating it, or coming second, changes nothing."""
+    request = lock_request(request_id)
+    _refuse_if_prepared(request)
+    mitigation = (
+        request.mitigations.select_for_update(of=("self",))
+        .select_related("subscription__provider")
+        .filter(pk=mitigation_id)
+        .first()
+    )
+    if mitigation is None:
+        raise NotFound
+    if request.terminate_asked_at or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
+        return request
+    others = [leg for leg in current_legs(legs_of(request)) if leg.pk != mitigation_id]
+    if not any(may_filter(leg) for leg in others):
+        provider = mitigation.subscription.provider.short_name
+        raise Conflict(
+            f"{provider} is the only one that may be filtering. To stop it, terminate the request;"
+            " to replace it, ask another provider first.",
+            code="last-one",
+        )
+    mitigation.request = request
+    now = timezone.now()
+    end_leg(mitigation, now=now, actor=actor)
+    settle(request, now=now)
+    return request
