@@ -14,6 +14,7 @@ from dots_client.client.opening import Opening
 from dots_client.client.settings import ClientSettings, Server
 from dots_client.errors import TransportError
 from dots_client.identity import Credentials
+from dots_client.transport.gate import MaySend, always
 from dots_client.transport.wire import WireTap
 
 
@@ -27,6 +28,7 @@ async def connect(
     on_wire: WireTap | None = None,
     memory: Memory | None = None,
     is_under_attack: bool = False,
+    may_send: MaySend = always,
 ) -> AsyncIterator[Client]:
     """A session with `server`. The first heartbeat goes out at once; the configuration is read beside.
 
@@ -34,6 +36,7 @@ async def connect(
     `settings.handshake_timeout_s`. `on_wire` is told of every CoAP message of the session, sent,
     repeated and received (not of the signals of RFC 8323 over TCP), and must not raise. With
     `memory` the next session knows what this one learned, such as being sent to another server.
+    Nothing at all is sent, not even a goodbye, while `may_send()` says no: it is asked right before each datagram.
     """
     settings = settings or ClientSettings()
     memory = memory or Memory()
@@ -45,6 +48,7 @@ async def connect(
         settings=settings,
         memory=memory,
         on_wire=on_wire,
+        may_send=may_send,
     )
     try:
         link = await opening.open(site, is_under_attack=is_under_attack)

@@ -13,6 +13,7 @@ from dots_client.identity import Credentials
 from dots_client.session import Candidate, RaceSettings, candidates, reachable
 from dots_client.transport.coap import Site
 from dots_client.transport.dtls import open_dtls
+from dots_client.transport.gate import MaySend, always
 from dots_client.transport.link import Link
 from dots_client.transport.network import addresses_of, has_route
 from dots_client.transport.race import win
@@ -34,6 +35,7 @@ class Opening:
         settings: ClientSettings,
         memory: Memory,
         on_wire: WireTap | None = None,
+        may_send: MaySend = always,
     ) -> None:
         if unknown := set(server.transports) - TRANSPORTS:
             raise LocalProtocolError(f"no such transport: {', '.join(sorted(unknown))}")
@@ -44,6 +46,7 @@ class Opening:
         self._settings = settings
         self._memory = memory
         self._on_wire = on_wire
+        self._may_send = may_send
 
     async def open(
         self,
@@ -135,6 +138,7 @@ class Opening:
                 timeout_s=within_s,
                 requires_alpn=self.server.requires_alpn,
                 on_wire=self._on_wire,
+                may_send=self._may_send,
             )
         return await open_dtls(
             name=self.server.name,
@@ -145,6 +149,7 @@ class Opening:
             path_mtu=self._settings.path_mtu,
             timeout_s=within_s,
             on_wire=self._on_wire,
+            may_send=self._may_send,
             resumption=self._memory.resumption if self._settings.resumes_sessions else None,
         )
 

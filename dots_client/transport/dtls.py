@@ -15,6 +15,7 @@ from dots_client.identity import Credentials
 from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
+from dots_client.transport.gate import GatedSocket, MaySend, always
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.policy import client_context
@@ -48,10 +49,12 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         address: SocketAddress,
         *,
         on_wire: WireTap | None,
+        may_send: MaySend,
     ) -> None:
         super().__init__(CoapEndpoint(site), engine, address)
         self.endpoint.bind(self)
         self._on_wire = on_wire
+        self._may_send = may_send
         self._has_heard_anything = False
         self._asked_at = 0.0
         "when the flight under way was sent first"
@@ -67,7 +70,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         return self._has_heard_anything
 
     async def open(self) -> None:
-        sock = _connected_socket(self.address)
+        sock = _connected_socket(self.address, self._may_send)
         try:
             transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=sock)
         except BaseException:
@@ -174,6 +177,7 @@ async def open_dtls(
     timeout_s: float,
     on_wire: WireTap | None = None,
     resumption: Resumption | None = None,
+    may_send: MaySend = always,
 ) -> DtlsLink:
     """A session with the server called `name`, reached at `host`.
 
@@ -187,18 +191,18 @@ async def open_dtls(
             mtu=datagram_mtu(path_mtu, address[0]),
             session=offer.session,
         )
-        return DtlsLink(site, engine, address, on_wire=on_wire)
+        return DtlsLink(site, engine, address, on_wire=on_wire, may_send=may_send)
 
     context = client_context(credentials, resumes=resumption is not None)
     offers = Offers(context, resumption, ResumptionKey(name, port, credentials))
     return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)
 
 
-def _connected_socket(address: SocketAddress) -> socket.socket:
+def _connected_socket(address: SocketAddress, may_send: MaySend) -> socket.socket:
     """With a fresh port: servers ignore a handshake from one they hold an association for."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock = GatedSocket(family, socket.SOCK_DGRAM, may_send)
     except OSError as error:  # no file descriptor is left, or no such family here
         raise PeerUnreachable(unreachable(address, error)) from error
     try:

@@ -12,6 +12,7 @@ from aiocoap import interfaces
 from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.identity import Credentials
 from dots_client.transport.coap import Site, StreamEndpoint
+from dots_client.transport.gate import GatedSocket, MaySend, always
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.policy import tls_client_context
@@ -39,9 +40,11 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
         *,
         requires_alpn: bool,
         on_wire: WireTap | None,
+        may_send: MaySend,
     ) -> None:
         super().__init__(StreamEndpoint(site), engine, address)
         self.endpoint.bind(self)
+        self._may_send = may_send
         self._remote = TlsConnection(
             engine,
             owner=self,
@@ -60,9 +63,19 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
         started_at = self._loop.time()
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         try:
-            await self._loop.create_connection(lambda: self.remote, *self.address, family=family)
-        except OSError as error:
+            sock = GatedSocket(family, socket.SOCK_STREAM, self._may_send)
+        except OSError as error:  # no file descriptor is left, or no such family here
             raise PeerUnreachable(unreachable(self.address, error)) from error
+        try:
+            sock.settimeout(0)
+            await self._loop.sock_connect(sock, self.address)
+            await self._loop.create_connection(lambda: self.remote, sock=sock)
+        except OSError as error:
+            sock.close()
+            raise PeerUnreachable(unreachable(self.address, error)) from error
+        except BaseException:
+            sock.close()
+            raise
         self.handshake_rtt_s = self._loop.time() - started_at
         await self.established
 
@@ -106,12 +119,20 @@ async def open_tls(
     timeout_s: float,
     requires_alpn: bool = True,
     on_wire: WireTap | None = None,
+    may_send: MaySend = always,
 ) -> TlsLink:
     """A session with the server called `name`, reached at `host`."""
 
     def make(address: SocketAddress, offer: Offer) -> TlsLink:
         engine = TlsEngine.client(offer.context, peer_name=name, session=offer.session)
-        return TlsLink(site, engine, address, requires_alpn=requires_alpn, on_wire=on_wire)
+        return TlsLink(
+            site,
+            engine,
+            address,
+            requires_alpn=requires_alpn,
+            on_wire=on_wire,
+            may_send=may_send,
+        )
 
     context = tls_client_context(credentials)
     offers = Offers(context, None, ResumptionKey(name, port, credentials))
