@@ -9,6 +9,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+_POSTGRESQL = {
+    # A server that is cut off is noticed within seconds, not after the hours of the system's defaults.
+    "connect_timeout": "3",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    # A process that stops in the middle of a transaction must not keep others from the rows it locked.
+    "options": "-c idle_in_transaction_session_timeout=5s",
+}
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
@@ -64,7 +75,7 @@ def database(url: str, *, default_path: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"DATABASE_URL starts with {parts.scheme!r}: use postgresql or sqlite."
         )
-    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = {**_POSTGRESQL, **dict(parse_qsl(parts.query))}
     host = options.pop("host", "") or unquote(parts.hostname or "")
     # Measured: after a restart of the server this pool answers again at once.
     options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}

@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from typing import Final
 from uuid import UUID
 
-from django.db import DatabaseError
-from django.utils import timezone
+from django.db import Error
 
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
 from portal.mitigations import queries, services
-from portal.signaling import leases
+from portal.signaling import clock
+from portal.signaling.holdings import HELD_ELSEWHERE, Holdings
 from portal.signaling.journal import Journal
-from portal.signaling.keeper import Keeper
 from portal.signaling.store import Store
+
+__all__ = ["HELD_ELSEWHERE", "Agent"]
 
 logger = logging.getLogger(__name__)
 
+SHARE_S: Final = 1.0
+SILENCE_S: Final = 0.25
 SWEEP_S: Final = 1.0
 CALL_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 10.0
-HELD_ELSEWHERE: Final = "held elsewhere"
 
 
 class Agent:
@@ -33,10 +36,11 @@ class Agent:
 
     def __init__(self, owner: str, *, settings: ClientSettings) -> None:
         self._owner = owner
-        self._settings = settings
         self._store = Store()
         self._journal = Journal(self._store)
-        self._keepers: dict[UUID, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._holdings = Holdings(
+            owner, store=self._store, journal=self._journal, settings=settings
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._is_stopping = threading.Event()
@@ -79,75 +83,48 @@ class Agent:
         broadcast_from(self._loop)
         logger.info("agent %s: at work", self._owner)
         self._write_journal()
+        # Apart from each other: no sweep and no hung database keeps a lease from being renewed, or a session from
+        # falling silent.
+        rounds = [
+            asyncio.create_task(self._every(SHARE_S, self._holdings.share)),
+            asyncio.create_task(self._every(SILENCE_S, self._holdings.silence)),
+            asyncio.create_task(self._every(SWEEP_S, self._sweep)),
+        ]
         try:
-            while not self._stopping.is_set():
-                try:
-                    await self._sweep()
-                except DatabaseError as error:
-                    logger.warning("agent %s: no sweep: %s", self._owner, error)
-                try:
-                    async with asyncio.timeout(SWEEP_S):
-                        await self._stopping.wait()
-                except TimeoutError:
-                    continue
+            await self._stopping.wait()
         finally:
-            await self._hand_over()
+            for task in rounds:
+                task.cancel()
+            await asyncio.gather(*rounds, return_exceptions=True)
+            await self._holdings.hand_over()
+            await self._journal.close(self._writing)
+            self._store.close()
             broadcast_from(None)
 
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Error as error:
+                logger.warning("agent %s: no %s: %s", self._owner, work.__name__, error)
+            except Exception:
+                logger.exception("agent %s: %s crashed", self._owner, work.__name__)
+            await asyncio.sleep(seconds)
+
     async def _wake(self, subscription_id: UUID) -> str:
-        held = self._keepers.get(subscription_id)
-        if held is None:
-            # Nobody may hold it yet.
-            await self._claim()
-            held = self._keepers.get(subscription_id)
-        if held is None:
-            return HELD_ELSEWHERE
-        held[0].wake()
-        return "woken" if held[0].is_connected else "connecting"
+        return self._holdings.wake(subscription_id)
 
     async def _sweep(self) -> None:
-        now = timezone.now()
-        if self._keepers:
-            kept = await self._store.run(leases.renew, self._owner, list(self._keepers), now=now)
-            for subscription_id in self._keepers.keys() - kept:
-                logger.warning("agent %s: lost subscription %s", self._owner, subscription_id)
-                await self._drop(subscription_id)
-        await self._claim()
         # A wake-up may be lost with the broker, or have reached another worker.
         for subscription_id in await self._store.run(
-            queries.subscriptions_with_something_to_say, list(self._keepers)
+            queries.subscriptions_with_something_to_say, self._holdings.ids
         ):
-            if held := self._keepers.get(subscription_id):
-                held[0].wake()
+            self._holdings.wake(subscription_id)
+        now = clock.now()
         await self._store.run(services.mark_overdue, now=now)
-        await self._store.run(services.mark_expired, now=now)
         await self._store.run(services.mark_due_again, now=now)
-
-    async def _claim(self) -> None:
-        for subscription_id in await self._store.run(leases.claim, self._owner, now=timezone.now()):
-            if subscription_id in self._keepers:
-                continue
-            keeper = Keeper(
-                subscription_id=subscription_id,
-                owner=self._owner,
-                store=self._store,
-                recorder=self._journal.recorder(subscription_id),
-                settings=self._settings,
-            )
-            task = asyncio.create_task(keeper.run(), name=f"keeper {subscription_id}")
-            task.add_done_callback(self._keeper_ended)
-            self._keepers[subscription_id] = keeper, task
-
-    def _keeper_ended(self, task: asyncio.Task[None]) -> None:
-        """A keeper that crashed is dropped: the next sweep finds its lease and starts a new one."""
-        if task.cancelled():
-            return
-        logger.error(
-            "agent %s: %s crashed", self._owner, task.get_name(), exc_info=task.exception()
-        )
-        for subscription_id, (_, held) in list(self._keepers.items()):
-            if held is task:
-                del self._keepers[subscription_id]
+        if clock.is_settled():
+            await self._store.run(services.mark_expired, now=now)
 
     def _write_journal(self) -> None:
         self._writing = asyncio.create_task(self._journal.run(), name="wire journal")
@@ -160,19 +137,3 @@ class Agent:
         logger.error("agent %s: the wire journal crashed", self._owner, exc_info=task.exception())
         self._journal.lose_what_is_in_hand()
         self._write_journal()
-
-    async def _drop(self, subscription_id: UUID) -> None:
-        _, task = self._keepers.pop(subscription_id)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    async def _hand_over(self) -> None:
-        held = list(self._keepers)
-        await asyncio.gather(*(self._drop(subscription_id) for subscription_id in held))
-        try:
-            await self._store.run(leases.release, self._owner, held)
-        except DatabaseError as error:
-            logger.warning("agent %s: leases run out by themselves: %s", self._owner, error)
-        await self._journal.close(self._writing)
-        self._store.close()
-        logger.info("agent %s: handed over %s subscriptions", self._owner, len(held))

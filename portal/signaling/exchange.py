@@ -7,11 +7,11 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 
 from dots_client import (
     AttackStatus,
@@ -22,11 +22,13 @@ from dots_client import (
     Redirected,
     Refused,
     ServerUnavailable,
+    SessionClosed,
 )
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED
-from portal.signaling import sessions
+from portal.signaling import clock, leases, sessions
+from portal.signaling.hold import Hold
 from portal.signaling.identity import replace_cuid
 from portal.signaling.mapping import (
     OWN_NEWER_REQUEST,
@@ -60,11 +62,13 @@ class Exchange:
         subscription_id: UUID,
         owner: str,
         store: Store,
+        hold: Hold,
         on_cuid_replaced: Callable[[], None],
     ) -> None:
         self.subscription_id = subscription_id
         self._owner = owner
         self._store = store
+        self._hold = hold
         self._on_cuid_replaced = on_cuid_replaced
         self._resent: Counter[UUID] = Counter()
         self._heard_noted_at = float("-inf")
@@ -83,8 +87,9 @@ class Exchange:
         return True
 
     async def _put(self, client: Client, row: Mitigation, action: Action) -> bool:
-        asked_at = timezone.now()
-        if action == Action.REQUEST and not await self.write(
+        asked_at = clock.now()
+        # Not fenced: that a copy may have left is never wrong, and this stands between a person and the wire.
+        if action == Action.REQUEST and not await self.until_done(
             services.record_sending, mitigation_id=row.pk, now=asked_at
         ):
             return False
@@ -98,7 +103,7 @@ class Exchange:
                 mitigation_id=row.pk,
                 code=error.code,
                 reason=error.diagnostic,
-                now=timezone.now(),
+                now=clock.now(),
             )
             return _is_held(row)
         except ServerUnavailable as error:
@@ -112,8 +117,8 @@ class Exchange:
                 mitigation_id=row.pk,
                 lifetime_s=report.lifetime,
                 conflict=None if report.conflict is None else conflict_words(report.conflict),
-                asked_at=asked_at,
-                now=timezone.now(),
+                asked_at=max(asked_at, row.refresh_asked_at or asked_at),
+                now=clock.now(),
             )
         return True
 
@@ -138,7 +143,7 @@ class Exchange:
             self._resent[mitigation_id] += 1
 
     async def _conflicted(self, client: Client, row: Mitigation, error: Conflicted) -> bool:
-        conflict, words, now = error.conflict, conflict_words(error.conflict), timezone.now()
+        conflict, words, now = error.conflict, conflict_words(error.conflict), clock.now()
         if conflict.cause == ConflictCause.CUID_COLLISION and await self.write(
             replace_cuid, self.subscription_id, collided=client.cuid
         ):
@@ -170,7 +175,7 @@ class Exchange:
         retry_after_s: int,
     ) -> None:
         delay = timedelta(seconds=min(max(retry_after_s, MIN_RETRY_S), MAX_RETRY_S))
-        now = timezone.now()
+        now = clock.now()
         await self.write(
             services.record_unavailable,
             mitigation_id=row.pk,
@@ -183,7 +188,7 @@ class Exchange:
     async def _tell_efficacy(self, client: Client, row: Mitigation) -> None:
         if row.efficacy is None or row.efficacy_asked_at is None:
             return
-        scope = scope_of(row, lifetime_s=lifetime_to_ask(row, timezone.now()))
+        scope = scope_of(row, lifetime_s=lifetime_to_ask(row, clock.now()))
         is_accepted = False
         try:
             answer = await client.efficacy(row.mid, scope, AttackStatus(row.efficacy))
@@ -195,13 +200,13 @@ class Exchange:
             mitigation_id=row.pk,
             asked_at=row.efficacy_asked_at,
             is_accepted=is_accepted,
-            now=timezone.now(),
+            now=clock.now(),
         )
 
     async def _withdraw(self, client: Client, row: Mitigation) -> None:
         await client.withdraw(row.mid)
         await self.write(
-            services.record_withdrawal_confirmed, mitigation_id=row.pk, now=timezone.now()
+            services.record_withdrawal_confirmed, mitigation_id=row.pk, now=clock.now()
         )
 
     async def _poll(self, client: Client, row: Mitigation) -> bool:
@@ -219,7 +224,7 @@ class Exchange:
             services.record_report,
             mitigation_id=row.pk,
             report=provider_report(report),
-            now=timezone.now(),
+            now=clock.now(),
         )
 
     async def refused_status(self, row: Mitigation, error: Refused) -> bool:
@@ -235,29 +240,42 @@ class Exchange:
         resent, self._resent = self._resent, Counter()
         for mitigation_id, times in resent.items():
             await self.write(
-                services.record_sends, mitigation_id=mitigation_id, times=times, now=timezone.now()
+                services.record_sends, mitigation_id=mitigation_id, times=times, now=clock.now()
             )
         loop_time = asyncio.get_running_loop().time()
         heard_at = loop_time - heard_s
         if heard_at > self._heard_noted_at + HEARD_EVERY_S:
             self._heard_noted_at = heard_at
-            await self.write(
+            await self.until_done(
                 sessions.record_heard,
                 subscription_id=self.subscription_id,
                 owner=self._owner,
-                now=timezone.now() - timedelta(seconds=heard_s),
+                now=clock.now() - timedelta(seconds=heard_s),
             )
 
     async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write what happened on the wire, however long the database is away."""
+        """Write what happened on the wire, unless another worker speaks for the subscription by now."""
+        return await self.until_done(
+            leases.write_as_owner,
+            self.subscription_id,
+            self._owner,
+            partial(call, *args, **kwargs),
+        )
+
+    async def until_done(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """However long the database is away, as long as the subscription is ours."""
         pause = WRITE_PAUSE_S
-        while True:
+        while self._hold.is_on():
             try:
                 return await self._store.run(call, *args, **kwargs)
+            except leases.NotHeld:
+                logger.warning("subscription %s: another worker holds it", self.subscription_id)
+                self._hold.end()
             except (InterfaceError, OperationalError) as error:
                 logger.warning("subscription %s: cannot write yet: %s", self.subscription_id, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_WRITE_PAUSE_S)
+        raise SessionClosed("the subscription is not this worker's any more")
 
 
 def _is_held(row: Mitigation) -> bool:
@@ -268,7 +286,7 @@ def _is_held(row: Mitigation) -> bool:
 def _forgotten(mitigation_id: UUID) -> None:
     """The provider does not know it: dropped for a newer one of ours, lost, or ended as wanted."""
     newer = queries.newer_overlapping(mitigation_id)
-    now = timezone.now()
+    now = clock.now()
     if newer is None:
         services.record_forgotten(mitigation_id=mitigation_id, now=now)
         return

@@ -8,13 +8,21 @@ import random
 from typing import Any, Final
 from uuid import UUID
 
-from django.utils import timezone
-
-from dots_client import ClientSettings, DotsError, Memory, Reconnect, Server, connect
+from dots_client import (
+    ClientSettings,
+    DotsError,
+    Memory,
+    Reconnect,
+    Server,
+    SessionClosed,
+    WireRecord,
+    connect,
+)
 from portal.mitigations import queries
 from portal.providers.models import SessionState
-from portal.signaling import sessions
+from portal.signaling import clock, sessions
 from portal.signaling.exchange import Exchange
+from portal.signaling.hold import Hold
 from portal.signaling.identity import Identity, load_identity
 from portal.signaling.line import Line, is_under_attack
 from portal.signaling.recorder import Recorder
@@ -41,17 +49,20 @@ class Keeper:
         store: Store,
         recorder: Recorder,
         settings: ClientSettings,
+        hold: Hold,
     ) -> None:
         self.subscription_id = subscription_id
         self._owner = owner
         self._store = store
         self._recorder = recorder
         self._settings = settings
+        self._may_send = hold.is_on
         self._reconnect = Reconnect(rng=random.SystemRandom())
         self._exchange = Exchange(
             subscription_id=subscription_id,
             owner=owner,
             store=store,
+            hold=hold,
             on_cuid_replaced=self._reopen,
         )
         self._line: Line | None = None
@@ -64,6 +75,11 @@ class Keeper:
     @property
     def is_connected(self) -> bool:
         return self._line is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is asked of the provider."""
+        return self._line is None or self._line.is_idle
 
     def wake(self) -> None:
         """Rows may have changed."""
@@ -91,7 +107,7 @@ class Keeper:
         """Wait for the next attempt's time, sooner when somebody asks for help meanwhile."""
         while True:
             self._changed.clear()
-            rows = await self._exchange.write(queries.live_mitigations, self.subscription_id)
+            rows = await self._exchange.until_done(queries.live_mitigations, self.subscription_id)
             self._recorder.keeps_heartbeats = bool(rows)
             is_wanted = any(is_under_attack(row) for row in rows)
             due_at = self._reconnect.next_attempt_at(now=_time(), is_under_attack=is_wanted)
@@ -167,15 +183,18 @@ class Keeper:
 
     async def _hold(self, opened: asyncio.Future[None], *, is_wanted: bool) -> None:
         try:
-            identity: Identity = await self._exchange.write(load_identity, self.subscription_id)
+            identity: Identity = await self._exchange.until_done(
+                load_identity, self.subscription_id
+            )
             async with connect(
                 identity.server,
                 identity.credentials,
                 cuid=identity.cuid,
                 settings=self._settings,
-                on_wire=self._recorder.see,
+                on_wire=self._see,
                 memory=self._memory_of(identity.server),
                 is_under_attack=is_wanted,
+                may_send=self._may_send,
             ) as client:
                 self._goes_in_circle = False
                 rival = self._line
@@ -207,6 +226,11 @@ class Keeper:
             else:
                 opened.set_exception(error)
 
+    def _see(self, record: WireRecord) -> None:
+        """What a closed gate keeps back was not sent."""
+        if record.direction == "received" or self._may_send():
+            self._recorder.see(record)
+
     def _line_ended(self, task: asyncio.Task[None]) -> None:
         self._lines.discard(task)
         self._changed.set()
@@ -236,14 +260,14 @@ class Keeper:
 
     async def _note(self, state: SessionState, *, transport: str = "", detail: str = "") -> None:
         self._noted = state, transport, detail
-        await self._exchange.write(
+        await self._exchange.until_done(
             sessions.record_session,
             subscription_id=self.subscription_id,
             owner=self._owner,
             state=state,
             transport=transport,
             detail=detail,
-            now=timezone.now(),
+            now=clock.now(),
         )
 
     async def _stop(self) -> None:
@@ -254,6 +278,8 @@ class Keeper:
         try:
             async with asyncio.timeout(STOP_NOTE_S):
                 await self._note(SessionState.CONNECTING)
+        except SessionClosed:
+            return  # it is another worker's to tell
         except TimeoutError:
             logger.warning("subscription %s: its end was not written down", self.subscription_id)
 

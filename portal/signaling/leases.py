@@ -1,63 +1,136 @@
 """Which signal worker talks for a subscription: one at a time, through a claim that must be renewed.
 
-A provider accepts one live session per client identity, so a worker whose claim is gone stops talking.
+A provider accepts one live session per client identity, so a worker whose claim is gone stops talking (`hold.py`). Every
+`now` here is the database's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from portal.providers.models import SessionState, Subscription
+from portal.signaling.hold import LEASE
+from portal.signaling.models import SignalWorker
 
-LEASE: Final = timedelta(seconds=15)
-RENEW_EVERY: Final = timedelta(seconds=4)
 NOBODY_HOLDS_IT: Final = "No signal worker of the portal is running."
-MAX_CLAIMED: Final = 200
-"""Subscriptions one sweep claims; the rest waits for the next, or for another worker."""
+QUIET: Final = timedelta(seconds=3)
+"""A holder that lives renews several times within it."""
+PRESENT_FOR: Final = timedelta(seconds=4)
+"""A worker that did not check in for so long has no share."""
+FORGOTTEN_AFTER: Final = timedelta(days=1)
+MAX_LOOKED_AT: Final = 1000
+
+T = TypeVar("T")
 
 
-def claim(owner: str, *, now: datetime) -> list[UUID]:
-    """Claim what nobody holds; the ids of all newly claimed subscriptions."""
-    free = Q(owner="") | Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    candidates = (
-        Subscription.objects.filter(free, enabled=True, organization__is_active=True)
-        .order_by("pk")
-        .values_list("pk", flat=True)[:MAX_CLAIMED]
+class NotHeld(Exception):
+    """Another worker speaks for the subscription now: what this one has to say comes too late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """As it was read. A claim succeeds only on exactly this."""
+
+    subscription: UUID
+    owner: str
+    until: datetime | None
+
+    def is_released(self) -> bool:
+        return not self.owner or self.until is None
+
+    def has_run_out(self, now: datetime) -> bool:
+        """Or cannot be: who wrote it had another time than the database has now."""
+        return self.until is None or self.until < now or self.until > now + LEASE + QUIET
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    kept: frozenset[UUID]
+    switched_off: frozenset[UUID]
+    "still ours, to be given up"
+
+
+def renew(owner: str, held: Collection[UUID], *, now: datetime) -> Renewed:
+    """Prolong what nobody took from us; whether the lease had run out meanwhile does not matter."""
+    ours = Subscription.objects.filter(pk__in=held, owner=owner)
+    ours.update(lease_until=now + LEASE)
+    rows = ours.values_list("pk", "enabled", "organization__is_active")
+    on = {pk: is_on and is_active for pk, is_on, is_active in rows}
+    return Renewed(
+        kept=frozenset(pk for pk, is_on in on.items() if is_on),
+        switched_off=frozenset(pk for pk, is_on in on.items() if not is_on),
     )
+
+
+def doubtful(*, now: datetime) -> list[Lease]:
+    """Leases that nobody renewed lately: free, about to run out, or of a time that cannot be."""
+    unrenewed = (
+        Q(owner="")
+        | Q(lease_until__isnull=True)
+        | Q(lease_until__lt=now + LEASE - QUIET)
+        | Q(lease_until__gt=now + LEASE + QUIET)
+    )
+    rows = _wanted().filter(unrenewed).order_by("pk")[:MAX_LOOKED_AT]
+    return [Lease(*row) for row in rows.values_list("pk", "owner", "lease_until")]
+
+
+def claim(owner: str, leases: Iterable[Lease], *, now: datetime) -> list[UUID]:
+    """Take over what is still as it was read; what is ours then."""
     return [
-        subscription
-        for subscription in candidates
+        lease.subscription
+        for lease in leases
         # Counted: of two workers that saw it free, one gets it.
-        if Subscription.objects.filter(free, pk=subscription).update(
-            owner=owner, lease_until=now + LEASE
-        )
+        if Subscription.objects.filter(
+            pk=lease.subscription, owner=lease.owner, **_until(lease)
+        ).update(owner=owner, lease_until=now + LEASE)
     ]
 
 
-def renew(owner: str, held: Collection[UUID], *, now: datetime) -> set[UUID]:
-    """Prolong what is still ours; the ids that are. The rest was lost, disabled or deleted."""
-    still = Subscription.objects.filter(
-        pk__in=held,
-        owner=owner,
-        enabled=True,
-        organization__is_active=True,
-        lease_until__gte=now,
-    )
-    kept = set(still.values_list("pk", flat=True))
-    prolonged = Subscription.objects.filter(pk__in=kept, owner=owner, lease_until__gte=now)
-    if prolonged.update(lease_until=now + LEASE) != len(kept):
-        kept = set(still.values_list("pk", flat=True))
-    return kept
+def _until(lease: Lease) -> dict[str, datetime | bool]:
+    return {"lease_until__isnull": True} if lease.until is None else {"lease_until": lease.until}
 
 
 def release(owner: str, held: Collection[UUID]) -> None:
     """Hand over at once what is still ours."""
     Subscription.objects.filter(pk__in=held, owner=owner).update(owner="", lease_until=None)
+
+
+def check_in(worker: str, *, now: datetime) -> None:
+    SignalWorker.objects.update_or_create(name=worker, defaults={"seen_at": now})
+    SignalWorker.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).delete()
+
+
+def check_out(worker: str) -> None:
+    SignalWorker.objects.filter(name=worker).delete()
+
+
+def share(*, now: datetime) -> int:
+    """How many subscriptions each of the workers that live should hold at most."""
+    present = SignalWorker.objects.filter(
+        seen_at__gt=now - PRESENT_FOR, seen_at__lt=now + PRESENT_FOR
+    )
+    workers = max(1, present.count())
+    return -(-_wanted().count() // workers)
+
+
+def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> T:
+    """Run `call` and commit it if `owner` still holds the subscription; else undo it and raise NotHeld.
+
+    Looked at last, without a lock: a commit that overlaps with another worker's claim is one that came before it, since
+    that worker's own writes wait for the locks of this one.
+    """
+    with transaction.atomic():
+        done = call()
+        if not Subscription.objects.filter(pk=subscription_id, owner=owner).exists():
+            raise NotHeld
+    return done
 
 
 def mark_orphans(*, now: datetime) -> int:
@@ -68,3 +141,7 @@ def mark_orphans(*, now: datetime) -> int:
     return orphans.update(
         session_state=SessionState.DOWN, session_since=now, session_detail=NOBODY_HOLDS_IT
     )
+
+
+def _wanted() -> QuerySet[Subscription]:
+    return Subscription.objects.filter(enabled=True, organization__is_active=True)

@@ -10,12 +10,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 
 from dots_client import Client, DotsError, Refused, SessionClosed
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
+from portal.signaling import clock
 from portal.signaling.exchange import Exchange
 from portal.signaling.plan import Action, next_action
 from portal.signaling.recorder import Recorder
@@ -54,11 +54,17 @@ class Line:
         self._subscription_id = exchange.subscription_id
         self._store = store
         self._wakeup = asyncio.Event()
+        self._has_rows = True
         self._retired = asyncio.Event()
         self._introduced: set[UUID] = set()
         self._actions: dict[UUID, tuple[Action, float, asyncio.Task[None]]] = {}
         self._observers: dict[UUID, asyncio.Task[None]] = {}
         self._begun: dict[UUID, tuple[Action, float]] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """No mitigation was there at the last look."""
+        return not self._has_rows
 
     def wake(self) -> None:
         """Rows may have changed: look now."""
@@ -101,8 +107,9 @@ class Line:
     async def reconcile(self) -> float:
         """Compare wanted with observed, begin what follows; seconds until the next look."""
         rows = await self._store.run(queries.live_mitigations, self._subscription_id)
-        now = timezone.now()
+        self._has_rows = bool(rows)
         self._recorder.keeps_heartbeats = bool(rows)
+        now = clock.now()
         self.client.mitigating = any(is_under_attack(row) for row in rows)
         self._forget_all_but({row.pk for row in rows})
         return min([SWEEP_S, *(self._look_at(row, now) for row in rows)])

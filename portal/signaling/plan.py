@@ -17,6 +17,7 @@ POLL_AFTER: Final = timedelta(seconds=15)
 """Ask for the status when nothing was heard of a live mitigation for so long (RFC 9132 section 4.4.2.2)."""
 POLL_ENDING_AFTER: Final = timedelta(seconds=5)
 """The same while it winds down: the end may come without a notification."""
+CLOCKS_APART: Final = timedelta(seconds=60)
 RENEW_AT: Final = 2
 """A refresh is due when 1/RENEW_AT of the granted lifetime is left: time for many lost tries."""
 
@@ -103,6 +104,8 @@ def _renewal(mitigation: Mitigation) -> datetime | None:
 
 def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Next:
     heard = mitigation.last_heard_at or mitigation.asked_at
+    if heard > now + CLOCKS_APART:
+        return Next(action=Action.POLL)  # the clock was set back since
     return _after(heard + after, Action.POLL, now)
 
 

@@ -20,8 +20,8 @@ T = TypeVar("T")
 class Store:
     """Runs synchronous services. A cancelled awaiter does not undo the write it waited for."""
 
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="agent-db")
+    def __init__(self, *, threads: int = DATABASE_THREADS) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="agent-db")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()

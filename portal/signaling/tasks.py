@@ -6,11 +6,10 @@ from typing import Final
 from uuid import UUID
 
 from celery import shared_task
-from django.utils import timezone
 
 from portal.core.wake import WAKE_EXPIRES_S
 from portal.mitigations import services
-from portal.signaling import leases, worker
+from portal.signaling import clock, leases, worker
 from portal.signaling.agent import HELD_ELSEWHERE
 
 MAX_RELAYS: Final = 8
@@ -32,7 +31,7 @@ def reconcile(subscription_id: str, relays: int = 0) -> str:
 @shared_task
 def sweep_deadlines() -> None:
     """What the rows must say even when no signal worker lives to say it."""
-    now = timezone.now()
+    now = clock.ask()
     services.mark_overdue(now=now)
     services.mark_expired(now=now)
     leases.mark_orphans(now=now)

@@ -100,6 +100,18 @@ def test_postgresql_comes_with_a_pool(tmp_path: Path) -> None:
     }
 
 
+def test_postgresql_may_not_be_waited_for_without_end(tmp_path: Path) -> None:
+    options = env.database("postgresql://db.example/portal", default_path=tmp_path)["OPTIONS"]
+    own = env.database(
+        "postgresql://db.example/portal?connect_timeout=9&options=-c%20lock_timeout%3D1s",
+        default_path=tmp_path,
+    )["OPTIONS"]
+
+    assert "idle_in_transaction_session_timeout" in options["options"]
+    assert options["tcp_user_timeout"] == "10000"
+    assert (own["connect_timeout"], own["options"]) == ("9", "-c lock_timeout=1s")
+
+
 def test_postgresql_may_be_behind_a_unix_socket(tmp_path: Path) -> None:
     database = env.database("postgresql:///portal?host=/run/postgresql", default_path=tmp_path)
 

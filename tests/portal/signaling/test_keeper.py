@@ -24,8 +24,9 @@ from dots_client import (
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import Status
 from portal.providers.models import SessionState
-from portal.signaling import exchange, keeper, sessions
+from portal.signaling import exchange, keeper, leases, sessions
 from portal.signaling.exchange import Exchange
+from portal.signaling.hold import Hold, clock
 from portal.signaling.identity import Identity
 from portal.signaling.keeper import Keeper
 from portal.signaling.plan import Action
@@ -70,6 +71,7 @@ async def keeping(
         store=cast(Store, InlineStore()),
         recorder=Recorder(Room(1)),
         settings=SETTINGS,
+        hold=Hold(asked_at=clock()),
     )
     running = asyncio.create_task(kept.run())
     try:
@@ -187,6 +189,7 @@ def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
         store=cast(Store, InlineStore()),
         recorder=Recorder(Room(1)),
         settings=ClientSettings(),
+        hold=Hold(asked_at=clock()),
     )
     one = kept._memory_of(Server("a.example"))
 
@@ -201,7 +204,9 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
     told: list[str] = []
     row = cast(
         Mitigation,
-        SimpleNamespace(pk=uuid.uuid4(), mid=1, request=None, status=Status.PENDING),
+        SimpleNamespace(
+            pk=uuid.uuid4(), mid=1, request=None, status=Status.PENDING, refresh_asked_at=None
+        ),
     )
     should_move = asyncio.Event()
     if is_followed:
@@ -210,6 +215,7 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
     async def request(*_args: object, **_options: object) -> None:
         raise Redirected(RedirectedSignal(alt_server="alt.example"), ttl_s=600)
 
+    monkeypatch.setattr(leases, "write_as_owner", lambda _subscription, _owner, call: call())
     monkeypatch.setattr(exchange, "scope_of", lambda *_args, **_options: SCOPE)
     monkeypatch.setattr(exchange, "lifetime_to_ask", lambda *_args: 3600)
     services = "portal.mitigations.services"
@@ -220,6 +226,7 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
         subscription_id=uuid.uuid4(),
         owner="here",
         store=cast(Store, InlineStore()),
+        hold=Hold(asked_at=clock()),
         on_cuid_replaced=lambda: None,
     )
     client = cast(Client, SimpleNamespace(request=request, should_move=should_move))

@@ -1,70 +1,154 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
-from portal.providers.models import SessionState, Subscription
+from portal.organizations.models import Organization
+from portal.providers.models import Provider, SessionState, Subscription
 from portal.signaling import leases
+from portal.signaling.hold import LEASE
+from portal.signaling.models import SignalWorker
 from portal.signaling.sessions import record_heard, record_session
 from tests.portal.signaling.conftest import session_events
 
 NOW = timezone.now()
-EXPIRED = NOW + leases.LEASE + timedelta(seconds=1)
+EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
 
-def test_of_two_workers_one_gets_the_subscription(acme_northgate: Subscription) -> None:
-    assert leases.claim("one", now=NOW) == [acme_northgate.pk]
-    assert leases.claim("two", now=NOW) == []
+def claim(owner: str) -> list[UUID]:
+    return leases.claim(owner, leases.doubtful(now=NOW), now=NOW)
+
+
+def test_of_two_workers_that_saw_it_free_one_gets_the_subscription(
+    acme_northgate: Subscription,
+) -> None:
+    free = leases.doubtful(now=NOW)
+
+    assert leases.claim("one", free, now=NOW) == [acme_northgate.pk]
+    assert leases.claim("two", free, now=NOW) == []
 
 
 def test_a_worker_that_stops_renewing_loses_its_subscriptions(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
+    run_out = leases.doubtful(now=EXPIRED)
+    assert [lease.has_run_out(EXPIRED) for lease in run_out] == [True]
 
-    assert leases.claim("two", now=EXPIRED) == [acme_northgate.pk]
-    assert leases.renew("one", [acme_northgate.pk], now=EXPIRED) == set()
+    assert leases.claim("two", run_out, now=EXPIRED) == [acme_northgate.pk]
+    assert leases.renew("one", [acme_northgate.pk], now=EXPIRED).kept == set()
 
 
-def test_a_lease_that_ran_out_is_not_renewed_even_if_nobody_took_it(
+def test_a_renewal_between_look_and_claim_keeps_the_subscription(
     acme_northgate: Subscription,
 ) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
+    run_out = leases.doubtful(now=EXPIRED)
+    leases.renew("one", [acme_northgate.pk], now=EXPIRED)
 
-    assert leases.renew("one", [acme_northgate.pk], now=EXPIRED) == set()
+    assert leases.claim("two", run_out, now=EXPIRED) == []
 
 
-def test_renewing_keeps_the_others_away(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
-    leases.renew("one", [acme_northgate.pk], now=NOW + timedelta(seconds=10))
+def test_what_nobody_took_is_renewed_however_late(acme_northgate: Subscription) -> None:
+    claim("one")
 
-    assert leases.claim("two", now=EXPIRED) == []
+    assert leases.renew("one", [acme_northgate.pk], now=EXPIRED).kept == {acme_northgate.pk}
+
+
+def test_what_is_renewed_in_time_is_not_doubtful(acme_northgate: Subscription) -> None:
+    claim("one")
+    soon = NOW + timedelta(seconds=1)
+
+    assert leases.doubtful(now=soon) == []
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_lease_of_another_time_has_run_out(acme_northgate: Subscription, jump: timedelta) -> None:
+    claim("one")
+
+    (lease,) = leases.doubtful(now=NOW + jump)
+
+    assert lease.has_run_out(NOW + jump)
 
 
 def test_a_released_subscription_is_free_at_once(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
     leases.release("one", [acme_northgate.pk])
 
-    assert leases.claim("two", now=NOW) == [acme_northgate.pk]
+    assert claim("two") == [acme_northgate.pk]
 
 
 def test_only_the_owner_releases(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
     leases.release("two", [acme_northgate.pk])
 
-    assert leases.claim("two", now=NOW) == []
+    assert leases.doubtful(now=NOW) == []
 
 
 def test_a_disabled_subscription_is_neither_claimed_nor_kept(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
     Subscription.objects.update(enabled=False)
 
-    assert leases.renew("one", [acme_northgate.pk], now=NOW) == set()
-    assert leases.claim("two", now=EXPIRED) == []
+    renewed = leases.renew("one", [acme_northgate.pk], now=NOW)
+
+    assert renewed.kept == set()
+    assert renewed.switched_off == {acme_northgate.pk}
+    assert leases.doubtful(now=EXPIRED) == []
+
+
+def test_each_worker_that_lives_has_the_same_share(
+    acme_northgate: Subscription, globex: Organization, tidewall: Provider, acme: Organization
+) -> None:
+    Subscription.objects.create(organization=acme, provider=tidewall, cuid="a", priority=2)
+    Subscription.objects.create(organization=globex, provider=tidewall, cuid="b", priority=1)
+    leases.check_in("one", now=NOW)
+    assert leases.share(now=NOW) == 3
+
+    leases.check_in("two", now=NOW)
+    assert leases.share(now=NOW) == 2
+
+    later = NOW + leases.PRESENT_FOR + timedelta(seconds=1)
+    leases.check_in("two", now=later)
+    assert leases.share(now=later) == 3
+
+    leases.check_in("one", now=later)
+    leases.check_out("two")
+    assert leases.share(now=later) == 3
+
+
+def test_workers_that_are_long_gone_leave_no_rows(db: None) -> None:
+    leases.check_in("one", now=NOW)
+    leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER + timedelta(seconds=1))
+
+    assert list(SignalWorker.objects.values_list("name", flat=True)) == ["two"]
+
+
+def test_what_the_owner_writes_is_kept(acme_northgate: Subscription) -> None:
+    claim("one")
+
+    assert leases.write_as_owner(acme_northgate.pk, "one", rename) == 1
+
+    acme_northgate.refresh_from_db()
+    assert acme_northgate.session_detail == "written"
+
+
+def test_what_an_owner_of_before_writes_is_undone(acme_northgate: Subscription) -> None:
+    claim("two")
+
+    with pytest.raises(leases.NotHeld):
+        leases.write_as_owner(acme_northgate.pk, "one", rename)
+
+    acme_northgate.refresh_from_db()
+    assert acme_northgate.session_detail == ""
+
+
+def rename() -> int:
+    return Subscription.objects.update(session_detail="written")
 
 
 def test_a_session_nobody_holds_is_not_shown_as_connected(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
     note(acme_northgate, SessionState.UP)
 
     assert leases.mark_orphans(now=NOW) == 0
@@ -82,7 +166,7 @@ def note(subscription: Subscription, state: SessionState, owner: str = "one", **
 def test_a_session_that_comes_up_is_an_event_and_so_is_its_loss(
     acme_northgate: Subscription,
 ) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
     note(acme_northgate, SessionState.CONNECTING)
     note(acme_northgate, SessionState.UP, transport="dtls")
     note(acme_northgate, SessionState.CONNECTING, detail="it closed the connection")
@@ -96,7 +180,7 @@ def test_a_session_that_comes_up_is_an_event_and_so_is_its_loss(
 
 
 def test_who_does_not_hold_the_subscription_writes_nothing(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    claim("one")
 
     note(acme_northgate, SessionState.UP, owner="two")
     record_heard(subscription_id=acme_northgate.pk, owner="two", now=NOW)

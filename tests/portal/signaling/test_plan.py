@@ -67,6 +67,12 @@ def test_what_shall_not_renew_itself_is_not_refreshed() -> None:
     assert plan(one).action is Action.WAIT
 
 
+def test_a_clock_that_was_set_back_does_not_stop_the_asking() -> None:
+    ahead = NOW + timedelta(hours=1)
+
+    assert plan(mitigation(Status.MITIGATING, last_heard_at=ahead)).action is Action.POLL
+
+
 def test_an_extension_is_a_refresh_at_once() -> None:
     asked = mitigation(Status.MITIGATING, refreshed_at=BEFORE, refresh_asked_at=NOW)
     done = mitigation(Status.MITIGATING, refreshed_at=NOW, refresh_asked_at=BEFORE)

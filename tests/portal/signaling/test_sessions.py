@@ -31,7 +31,7 @@ def worked(subscription: Subscription) -> tuple[datetime | None, datetime | None
 
 
 def test_a_session_says_that_its_transport_works(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    leases.claim("one", leases.doubtful(now=NOW), now=NOW)
 
     note(acme_northgate, 1, SessionState.UP, "tls")
 
@@ -41,7 +41,7 @@ def test_a_session_says_that_its_transport_works(acme_northgate: Subscription) -
 def test_a_transport_that_is_left_worked_until_it_was_last_heard(
     acme_northgate: Subscription,
 ) -> None:
-    leases.claim("one", now=NOW)
+    leases.claim("one", leases.doubtful(now=NOW), now=NOW)
     note(acme_northgate, 1, SessionState.UP, "dtls")
     record_heard(subscription_id=acme_northgate.pk, owner="one", now=at(50))
 
@@ -52,7 +52,7 @@ def test_a_transport_that_is_left_worked_until_it_was_last_heard(
 
 
 def test_a_lost_session_worked_until_it_was_last_heard(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    leases.claim("one", leases.doubtful(now=NOW), now=NOW)
     note(acme_northgate, 1, SessionState.UP, "dtls")
     record_heard(subscription_id=acme_northgate.pk, owner="one", now=at(50))
 
@@ -63,7 +63,7 @@ def test_a_lost_session_worked_until_it_was_last_heard(acme_northgate: Subscript
 
 
 def test_what_never_worked_is_not_said_to_have(acme_northgate: Subscription) -> None:
-    leases.claim("one", now=NOW)
+    leases.claim("one", leases.doubtful(now=NOW), now=NOW)
 
     note(acme_northgate, 1, SessionState.CONNECTING)
     note(acme_northgate, 9, SessionState.DOWN)

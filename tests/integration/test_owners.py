@@ -1,0 +1,183 @@
+"""One worker speaks for a subscription, whatever is done to it; the others take over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import httpx
+import psycopg
+import pytest
+
+from local_stack.processes import Process
+from portal.signaling.hold import LEASE
+from tests.dots_client.loss.relay import Relay
+from tests.integration.network import proxied, sent_from, udp_ports, watched
+from tests.integration.stack import Api, Databases, Stack, control, wait_for
+from tests.integration.test_main_job import REQUESTS, believed, shown, submit
+
+TAKEN_OVER_WITHIN_S = LEASE.total_seconds() + 15
+LISTENED_S = 4.0
+"""After waking: longer than every timer that fell due meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(
+        tmp_path_factory.mktemp("owners"),
+        database_url=databases.make("portal_owners"),
+        signal_workers=2,
+    ) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def relay(stack: Stack) -> Iterator[Relay]:
+    """Between the portal and Northgate. Its provider pushes often: much waits for a worker that wakes."""
+    control(stack, "northgate", "/behaviour", {"notify_interval_s": 0.2, "status_delay_s": 0.1})
+    with watched(stack, "northgate") as relay:
+        # Sessions that went beside the relay are forgotten with their provider's memory.
+        control(stack, "northgate", "/crash", {})
+        for worker in stack.signal_workers:
+            worker.restart()
+        wait_for(lambda: sessions(stack) == 2, within_s=30)
+        yield relay
+
+
+@pytest.fixture(autouse=True)
+def _everything_runs_again(stack: Stack) -> Iterator[None]:
+    yield
+    for worker in stack.signal_workers:
+        worker.thaw()
+        if not worker.is_running:
+            worker.start()
+            worker.wait_until_ready()
+
+
+def sessions(stack: Stack) -> int:
+    return len(control(stack, "northgate", "/state")["sessions"])
+
+
+def owner(stack: Stack) -> tuple[Process, Process]:
+    """Who holds acme's subscription at Northgate, and the other one."""
+    with psycopg.connect(stack.database_url) as connection:
+        (name,) = connection.execute(
+            "SELECT owner FROM providers_subscription s JOIN providers_provider p ON p.id = s.provider_id"
+            " JOIN organizations_organization o ON o.id = s.organization_id"
+            " WHERE o.slug = 'acme' AND p.short_name = 'Northgate'"
+        ).fetchone() or ("",)
+    workers = sorted(stack.signal_workers, key=lambda worker: f"-{worker.pid}-" not in name)
+    assert f"-{workers[0].pid}-" in name
+    return workers[0], workers[1]
+
+
+def test_a_worker_that_was_paused_says_nothing_when_it_wakes(
+    stack: Stack, api_as: Callable[[str], Api], relay: Relay
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.30/32"
+    request = submit(alice, prefix)
+    wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
+    paused, other = owner(stack)
+    ports = udp_ports(paused)
+    assert sent_from(relay, ports)
+
+    paused.freeze()
+    alice.post(f"{REQUESTS}/{request['id']}/extend", {"lifetime": 7200})
+    wait_for(lambda: owner(stack)[0] is other, within_s=TAKEN_OVER_WITHIN_S)
+    wait_for(
+        lambda: believed(stack, "northgate", prefix)[0]["lifetime_remaining"] > 3600, within_s=20
+    )
+    woken_at = time.monotonic()
+    paused.thaw()
+    time.sleep(LISTENED_S)
+
+    assert sent_from(relay, ports, since=woken_at) == []
+    assert owner(stack)[0] is other
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+    wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
+
+
+def test_a_worker_without_a_database_is_silent_before_another_speaks(
+    stack: Stack, api_as: Callable[[str], Api], relay: Relay
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.31/32"
+    url = httpx.URL(stack.database_url)
+    with proxied(url.port or 5432) as proxy:
+        cut_off, other = owner(stack)
+        program = cut_off.program
+        other.stop()
+        cut_off.stop()
+        through = str(url.copy_with(host="127.0.0.1", port=proxy.port))
+        cut_off.program = replace(
+            program, environment={**program.environment, "DATABASE_URL": through}
+        )
+        try:
+            cut_off.start()
+            cut_off.wait_until_ready()
+            request = submit(alice, prefix)
+            wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating", within_s=30)
+            other.start()
+            other.wait_until_ready()
+            ports = udp_ports(cut_off)
+            assert owner(stack)[0] is cut_off, "under attack nothing is given away"
+
+            proxy.cut()
+            wait_for(lambda: owner(stack)[0] is other, within_s=TAKEN_OVER_WITHIN_S)
+            taken_at = time.monotonic()
+            last = sent_from(relay, ports)[-1].at
+            wait_for(lambda: sent_from(relay, udp_ports(other), since=taken_at - 1), within_s=20)
+            first = sent_from(relay, udp_ports(other), since=last)[0].at
+            proxy.mend()
+            time.sleep(LISTENED_S)
+
+            assert sent_from(relay, ports, since=taken_at) == []
+            assert last < first
+            wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1)
+        finally:
+            cut_off.kill()
+            cut_off.program = program
+            alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_worker_that_is_stopped_hands_over_at_once(
+    stack: Stack, api_as: Callable[[str], Api], relay: Relay
+) -> None:
+    alice, prefix = api_as("alice"), "203.0.113.32/32"
+    request = submit(alice, prefix)
+    wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
+    leaving, other = owner(stack)
+    before = udp_ports(other)
+
+    asked_at = time.monotonic()
+    leaving.ask_to_stop()
+    wait_for(lambda: sent_from(relay, udp_ports(other) - before), within_s=10)
+    took_s = sent_from(relay, udp_ports(other) - before)[0].at - asked_at
+    leaving.wait_until_stopped()
+    leaving.start()
+    leaving.wait_until_ready()
+
+    assert took_s < 5
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_new_worker_gets_its_share(
+    stack: Stack, api_as: Callable[[str], Api], relay: Relay
+) -> None:
+    one, two = stack.signal_workers
+    two.stop()
+    wait_for(lambda: held(stack) == [4], within_s=TAKEN_OVER_WITHIN_S)
+
+    two.start()
+
+    wait_for(lambda: held(stack) == [2, 2], within_s=20)
+    assert one.is_running
+
+
+def held(stack: Stack) -> list[int]:
+    """How many subscriptions each owner holds."""
+    with psycopg.connect(stack.database_url) as connection:
+        rows = connection.execute(
+            "SELECT count(*) FROM providers_subscription WHERE owner <> '' GROUP BY owner"
+        ).fetchall()
+    return [number for (number,) in rows]
