@@ -10,6 +10,7 @@ from dots_client.client import (
     request_with_any_cuid,
     roll_over,
 )
+from dots_client.client.composing import Composed, compose
 from dots_client.client.memory import Memory
 from dots_client.codec import from_json, request_overhead_bytes, split, to_json
 from dots_client.errors import (
@@ -66,6 +67,7 @@ __all__ = [
     "AttackStatus",
     "Client",
     "ClientSettings",
+    "Composed",
     "ConfigurationSet",
     "ConflictCause",
     "ConflictInformation",
@@ -106,6 +108,7 @@ __all__ = [
     "TransportError",
     "WireRecord",
     "WireTap",
+    "compose",
     "connect",
     "cuid_from_certificate",
     "from_json",

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "portal.signaling",
     "portal.api",
     "portal.realtime",
+    "portal.preview",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

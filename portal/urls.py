@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("portal.accounts.urls")),
     path("", include("portal.mitigations.urls")),
     path("", include("portal.wire.urls")),
+    path("", include("portal.preview.urls")),
 ]
 
 handler400 = "portal.core.views.bad_request"

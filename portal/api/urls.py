@@ -8,6 +8,7 @@ from rest_framework.views import APIView
 
 from portal.api import eligibility, legs, requests
 from portal.api.events import EventsView
+from portal.api.preview import PreviewView
 from portal.api.resources import ResourcesView
 from portal.api.schema import DocsView
 from portal.api.sign_in import MeView, TokenView
@@ -41,6 +42,7 @@ urlpatterns = [
     path(f"{ORGANIZATION}/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
     path(f"{ORGANIZATION}/events", EventsView.as_view(), name="events"),
     path(REQUESTS, requests.RequestsView.as_view(), name="requests"),
+    path(f"{REQUESTS}/preview", PreviewView.as_view(), name="preview"),
     path(REQUEST, requests.RequestView.as_view(), name="request"),
     path(f"{REQUEST}/terminate", requests.TerminateView.as_view(), name="terminate"),
     path(f"{REQUEST}/extend", requests.ExtendView.as_view(), name="extend"),

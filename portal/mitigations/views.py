@@ -106,6 +106,8 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
     form = RequestForm.typed(request.POST)
     if "fix" in request.POST:
         return _form(request, membership, _checked(membership, form.mended(request.POST["fix"])))
+    if "change" in request.POST:
+        return _form(request, membership, _checked(membership, form))
     if "check" in request.POST:
         context = pages.form_page(membership, _checked(membership, form), timezone.now())
         return render(request, "mitigations/new_checked.html", {**context, "oob": True})

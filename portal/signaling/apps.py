@@ -9,7 +9,7 @@ class SignalingConfig(AppConfig):
 
     def ready(self) -> None:
         if settings.PORTAL_SIGNAL_AGENT:
-            # Only a signal worker pays for the protocol stack.
+            # Only a signal worker holds sessions.
             from portal.celery import app
             from portal.signaling.worker import AgentStep
 

@@ -67,6 +67,9 @@ def pages(
     }
     shown = {name: browser.get(path).content.decode() for name, path in paths.items()}
     shown["error"] = browser.post(paths["new"], {"other": "203.0.113.7/24"}).content.decode()
+    shown["preview"] = browser.post(
+        "/organizations/acme/requests/preview", {"other": "203.0.113.7"}
+    ).content.decode()
     shown["404"] = browser.get("/organizations/nowhere/").content.decode()
     shown["sign-in"] = Client().get("/sign-in").content.decode()
     return shown

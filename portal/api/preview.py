@@ -1,0 +1,114 @@
+"""`organizations/{slug}/mitigation-requests/preview`: what submitting the same body would send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.eligibility import LeftOutShown
+from portal.api.requests import NewRequest
+from portal.mitigations.models import Strategy
+from portal.mitigations.states import RequestStatus
+from portal.mitigations.wording.preview import effects, gets_this
+from portal.organizations.access import membership_for
+from portal.organizations.models import Organization, Role
+from portal.signaling.preview import Preview, preview
+
+
+class TargetsPlanned(serializers.Serializer[Any]):
+    prefixes = serializers.ListField(child=serializers.CharField())
+    fqdns = serializers.ListField(child=serializers.CharField())
+    uris = serializers.ListField(child=serializers.CharField())
+
+
+class MessagePlanned(serializers.Serializer[Any]):
+    subscription = serializers.UUIDField()
+    provider = serializers.CharField()
+    is_sent_at_once = serializers.BooleanField(
+        help_text="False: only if the ones before do not help."
+    )
+    when = serializers.CharField(help_text="In words.")
+    targets = TargetsPlanned()
+    lifetime = serializers.IntegerField(help_text="Seconds; -1: until terminated.")
+    path = serializers.CharField(help_text="With the next free mid.")
+    body = serializers.DictField(help_text="With the names of RFC 9132.")
+    payload = serializers.CharField(help_text="The encoded body, hexadecimal.")
+    size = serializers.IntegerField(help_text="Bytes of the whole message.")
+    limit = serializers.IntegerField(help_text="Bytes that fit one message.")
+
+
+class OverlapShown(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=RequestStatus.choices)
+
+
+class PreviewShown(serializers.Serializer[Any]):
+    strategy = serializers.ChoiceField(choices=Strategy.choices)
+    messages = MessagePlanned(many=True)
+    left_out = LeftOutShown(many=True, help_text="Who may protect nothing of this request.")
+    overlaps = OverlapShown(many=True)
+    effects = serializers.ListField(
+        child=serializers.CharField(), help_text="What a provider may do to good traffic, in words."
+    )
+
+
+class PreviewView(APIView):
+    @extend_schema(
+        operation_id="preview_mitigation_request", request=NewRequest, responses=PreviewShown
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """What submitting this body would send, to whom and when. Nothing is sent or kept."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        form = NewRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        organization = membership.organization
+        found = preview(organization, form.submission())
+        return Response(PreviewShown(_told(organization, found)).data)
+
+
+def _told(organization: Organization, found: Preview) -> dict[str, Any]:
+    checked = found.checked
+    names = [one.part.ask.provider for one in found.planned]
+    return {
+        "strategy": checked.strategy,
+        "messages": [
+            {
+                "subscription": one.subscription.pk,
+                "provider": one.subscription.provider.name,
+                "is_sent_at_once": not one.after,
+                "when": gets_this(
+                    one.part.ask.provider, after=one.after, patience_s=organization.patience_s
+                ),
+                "targets": one.part.scope,
+                "lifetime": one.lifetime_s,
+                "path": one.path,
+                "body": one.body,
+                "payload": one.octets.hex(),
+                "size": one.size,
+                "limit": one.limit,
+            }
+            for one in found.planned
+        ],
+        "left_out": [
+            {
+                "subscription": part.ask.subscription,
+                "provider": part.ask.provider,
+                "reason": part.why_not(),
+            }
+            for part in found.left_out
+        ],
+        "overlaps": found.overlaps,
+        "effects": effects(
+            checked.scope,
+            is_narrowed=bool(checked.ports or checked.protocols),
+            names=names,
+            strategy=checked.strategy,
+        ),
+    }

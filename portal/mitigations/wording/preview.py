@@ -1,0 +1,69 @@
+"""What will be sent, before it is: who gets it and when, and what it may do to good traffic."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Final
+
+from portal.core.formatting import NBSP, listed
+from portal.mitigations.models import Strategy, Targets
+
+MAX_NAMED: Final = 3
+_WIDE: Final = 256
+"""Addresses from which on a prefix is said to hold many."""
+
+
+def gets_this(name: str, *, after: Sequence[str], patience_s: int) -> str:
+    """The headline of one provider's message. `after`: those that have to fail before it is asked."""
+    if not after:
+        return f"{name} gets this now"
+    return f"{name} gets this only if {_cannot_help(after, patience_s)}"
+
+
+def _cannot_help(before: Sequence[str], patience_s: int) -> str:
+    if len(before) == 1:
+        who = before[0]
+        return (
+            f"{who} refuses, is over capacity, withdraws, or does not answer within "
+            f"{patience_s}{NBSP}s"
+        )
+    every = "both" if len(before) == 2 else "all"
+    return (
+        f"{listed(before)} {every} refuse, are over capacity, withdraw, or do not answer within "
+        f"{patience_s}{NBSP}s each"
+    )
+
+
+def effects(
+    targets: Targets, *, is_narrowed: bool, names: Sequence[str], strategy: str
+) -> list[str]:
+    """What a provider may do to good traffic, each a sentence or two."""
+    whole = [*targets["prefixes"], *targets["fqdns"], *targets["uris"]]
+    what = listed(whole if len(whole) <= MAX_NAMED else [*whole[:MAX_NAMED], "others"])
+    told = [
+        f"Traffic to {what} takes a detour through the provider. Some good connections may drop when it begins "
+        "and when it ends.",
+        "The provider decides which packets look bad. It may drop good ones, slow them down, or ask visitors for proof.",
+    ]
+    if not is_narrowed:
+        told.append(
+            "No port and no protocol is named, so it may act on everything sent to these targets."
+        )
+    if wide := [prefix for prefix in targets["prefixes"] if _addresses(prefix) >= _WIDE]:
+        is_one = len(wide) == 1
+        told.append(
+            f"{listed(wide[:MAX_NAMED])} {'holds' if is_one else 'hold'} many addresses: those that are not under "
+            "attack take the detour too."
+        )
+    if targets["fqdns"] or targets["uris"]:
+        told.append(
+            "A name is looked up by the provider. Others who share its addresses may be affected too."
+        )
+    if strategy == Strategy.PARALLEL and len(names) > 1:
+        told.append(f"{listed(names)} filter at the same time: traffic takes all their paths.")
+    return told
+
+
+def _addresses(prefix: str) -> int:
+    return ipaddress.ip_network(prefix).num_addresses

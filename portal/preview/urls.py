@@ -1,0 +1,13 @@
+"""The page of the preview."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.preview import views
+
+app_name = "preview"
+
+urlpatterns = [
+    path("organizations/<slug:slug>/requests/preview", views.preview, name="preview"),
+]

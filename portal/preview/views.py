@@ -1,0 +1,40 @@
+"""The preview of a request: what will be sent, before it is."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from portal.core.errors import Invalid
+from portal.mitigations.forms import RequestForm
+from portal.mitigations.pages import all_wrong, form_page
+from portal.organizations.doors import member_of
+from portal.organizations.models import Membership, Role
+from portal.preview.pages import preview_page
+from portal.signaling.preview import preview as preview_of
+
+
+@require_http_methods(["GET", "POST"])
+def preview(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    if request.method == "GET":
+        return redirect("mitigations:new", slug=slug)
+    form = RequestForm.typed(request.POST)
+    submission, unread = form.submission()
+    if unread:
+        return _refused(request, membership, form)
+    try:
+        found = preview_of(membership.organization, submission)
+    except Invalid:
+        return _refused(request, membership, form)
+    context = preview_page(membership, form, found, timezone.now())
+    return render(request, "preview/preview.html", context)
+
+
+def _refused(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
+    """The form with everything that is wrong, as sending it would show."""
+    wrong = all_wrong(membership.organization, form)
+    context = form_page(membership, wrong, timezone.now(), is_refused=True)
+    return render(request, "mitigations/new.html", context, status=400)

@@ -1,0 +1,123 @@
+"""What a submission would say to each provider: composed by the client's own code, sent by nobody, written nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dots_client import compose
+from portal.mitigations import queries
+from portal.mitigations.failover import due
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.validation import (
+    MESSAGE_LIMIT_BYTES,
+    Checked,
+    Part,
+    Submission,
+    check,
+    parts_for,
+    within_limits,
+)
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+from portal.signaling.mapping import scope_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The message for one provider, as it would be sent now."""
+
+    subscription: Subscription
+    part: Part
+    after: tuple[str, ...]
+    "the providers that have to fail before this one is asked; empty: it is asked at once"
+    lifetime_s: int
+    path: str
+    body: Any
+    "with the names of RFC 9132"
+    octets: bytes
+    "the encoded body"
+    size: int
+    "bytes of the whole message"
+    limit: int = MESSAGE_LIMIT_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would happen; the messages in the order in which the providers are asked."""
+
+    checked: Checked
+    planned: tuple[Planned, ...]
+    left_out: tuple[Part, ...]
+    "the chosen providers that may protect nothing of it"
+    overlaps: tuple[MitigationRequest, ...]
+
+
+def preview(organization: Organization, submission: Submission) -> Preview:
+    """Raises Invalid with every wrong field, as submitting does."""
+    asks = queries.asks(organization)
+    checked = check(
+        submission,
+        resources=queries.verified_resources(organization),
+        asks=asks,
+        policy=queries.policy(organization),
+    )
+    by_id = {one.pk: one for one in queries.subscriptions(organization)}
+    request = _unsaved(organization, checked)
+    parts = list(checked.parts.values())
+    return Preview(
+        checked=checked,
+        planned=tuple(
+            _planned(
+                by_id[part.ask.subscription], request, part, after=_after(part, parts, checked)
+            )
+            for part in parts
+        ),
+        left_out=tuple(
+            part for part in parts_for(submission, checked.scope, asks) if not part.is_able
+        ),
+        overlaps=tuple(queries.overlapping(organization, request.networks)),
+    )
+
+
+def _after(part: Part, parts: Sequence[Part], checked: Checked) -> tuple[str, ...]:
+    """Of those before it, the ones that are asked for the same targets first."""
+    at_once = {one.subscription for one in due(checked.scopes, [])}
+    if checked.strategy == Strategy.PARALLEL or part.ask.subscription in at_once:
+        return ()
+    before = parts[: parts.index(part)]
+    return tuple(
+        one.ask.provider for one in before if not set(one.targets).isdisjoint(part.targets)
+    )
+
+
+def _unsaved(organization: Organization, checked: Checked) -> MitigationRequest:
+    return MitigationRequest(
+        organization=organization,
+        scope=checked.scope,
+        ports=checked.ports,
+        protocols=checked.protocols,
+        lifetime_s=checked.lifetime_s,
+    )
+
+
+def _planned(
+    subscription: Subscription, request: MitigationRequest, part: Part, *, after: tuple[str, ...]
+) -> Planned:
+    """With the next free mid: another request that is sent before takes it."""
+    leg = Mitigation(request=request, subscription=subscription, scope=part.scope)
+    lifetime_s = within_limits(request.lifetime_s, part.ask)
+    composed = compose(
+        scope_of(leg, lifetime_s=lifetime_s), cuid=subscription.cuid, mid=subscription.next_mid
+    )
+    return Planned(
+        subscription=subscription,
+        part=part,
+        after=after,
+        lifetime_s=lifetime_s,
+        path=composed.path,
+        body=composed.body,
+        octets=composed.payload,
+        size=composed.size,
+    )

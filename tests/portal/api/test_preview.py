@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+
+from portal.accounts.models import User
+from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.validation import Submission, message_bytes
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.signaling.preview import preview
+from tests.conftest import ApiOf
+from tests.factories import ResourceFactory
+
+REQUESTS = "/api/v1/organizations/acme/mitigation-requests"
+URL = f"{REQUESTS}/preview"
+NEW = {"targets": {"prefixes": ["203.0.113.7/32"]}, "lifetime": 3600}
+
+
+@pytest.fixture(autouse=True)
+def _prepared(
+    shop: ProtectedResource, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    """Acme may protect 203.0.113.0/26, at Northgate, then at Tidewall."""
+
+
+def test_the_messages_are_told_in_the_order_of_asking(
+    dana: User, api_of: ApiOf, acme_northgate: Subscription
+) -> None:
+    answer = api_of(dana).post(URL, NEW)
+
+    assert answer.status_code == 200
+    first, second = answer.json()["messages"]
+    assert first == {
+        "subscription": str(acme_northgate.pk),
+        "provider": "Northgate Scrubbing",
+        "is_sent_at_once": True,
+        "when": "Northgate gets this now",
+        "targets": {"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []},
+        "lifetime": 3600,
+        "path": f"/.well-known/dots/mitigate/cuid={acme_northgate.cuid}/mid=1",
+        "body": {
+            "ietf-dots-signal-channel:mitigation-scope": {
+                "scope": [{"target-prefix": ["203.0.113.7/32"], "lifetime": 3600}]
+            }
+        },
+        "payload": "a101a10281a206816e3230332e302e3131332e372f33320e190e10",
+        "size": first["size"],
+        "limit": 1195,
+    }
+    assert second["is_sent_at_once"] is False
+    assert second["when"].startswith("Tidewall gets this only if Northgate refuses")
+
+
+def test_each_provider_gets_its_own_part(
+    dana: User,
+    api_of: ApiOf,
+    acme: Organization,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    ResourceFactory.create(organization=acme, value="198.51.100.0/24")
+    acme_northgate.limited_to = ["203.0.113.0/24"]
+    acme_northgate.save(update_fields=["limited_to"])
+    both = {"targets": {"prefixes": ["203.0.113.7/32", "198.51.100.7/32"]}}
+
+    first, second = api_of(dana).post(URL, both).json()["messages"]
+
+    assert first["targets"]["prefixes"] == ["203.0.113.7/32"]
+    assert "198.51.100.7" not in str(first["body"])
+    assert second["targets"]["prefixes"] == ["198.51.100.7/32", "203.0.113.7/32"]
+    # Tidewall is the first that may protect the other address.
+    assert (first["is_sent_at_once"], second["is_sent_at_once"]) == (True, True)
+
+
+def test_who_may_protect_nothing_of_it_is_named(
+    dana: User, api_of: ApiOf, acme_tidewall: Subscription
+) -> None:
+    acme_tidewall.limited_to = ["198.51.100.0/24"]
+    acme_tidewall.save(update_fields=["limited_to"])
+
+    told = api_of(dana).post(URL, NEW).json()
+
+    assert len(told["messages"]) == 1
+    assert told["left_out"] == [
+        {
+            "subscription": str(acme_tidewall.pk),
+            "provider": "Tidewall",
+            "reason": "Tidewall may protect only 198.51.100.0/24",
+        }
+    ]
+
+
+def test_what_is_previewed_is_what_is_asked_first(dana: User, api_of: ApiOf) -> None:
+    api = api_of(dana)
+    messages = api.post(URL, NEW).json()["messages"]
+
+    asked = api.post(REQUESTS, NEW).json()["mitigations"]
+
+    at_once = [one["subscription"] for one in messages if one["is_sent_at_once"]]
+    assert [one["subscription"] for one in asked] == at_once
+    assert f"/mid={asked[0]['mid']}" in messages[0]["path"]
+
+
+def test_nothing_is_sent_or_kept(dana: User, api_of: ApiOf, acme_northgate: Subscription) -> None:
+    api_of(dana).post(URL, NEW)
+
+    acme_northgate.refresh_from_db()
+    assert acme_northgate.next_mid == 1
+    assert not MitigationRequest.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_what_overlaps_is_named(dana: User, api_of: ApiOf) -> None:
+    api = api_of(dana)
+    live = api.post(REQUESTS, NEW).json()
+
+    [overlap] = api.post(URL, NEW).json()["overlaps"]
+
+    assert overlap == {"id": live["id"], "name": "203.0.113.7/32", "status": "requesting"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"targets": {"prefixes": ["203.0.113.7/24"]}},
+        {"targets": {}},
+        {"targets": {"prefixes": ["198.51.100.0/24"]}},
+        {**NEW, "lifetime": 1},
+        {**NEW, "ports": [{"lower": 443, "upper": 80}]},
+        {**NEW, "unknown": 1},
+        [],
+    ],
+)
+def test_errors_are_those_of_submitting(dana: User, api_of: ApiOf, body: object) -> None:
+    api = api_of(dana)
+
+    previewed, submitted = api.post(URL, body), api.post(REQUESTS, body)
+
+    assert previewed.status_code == submitted.status_code == 400
+    assert previewed.json() == submitted.json()
+
+
+@pytest.mark.parametrize("count", [1, 8, 32])
+def test_the_bound_in_the_check_is_never_below_the_real_size(
+    acme: Organization, count: int
+) -> None:
+    ResourceFactory.create(organization=acme, value="2001:db8::/32")
+    prefixes = tuple(f"2001:db8:{n:x}::{n:x}/128" for n in range(1, count + 1))
+    ports = tuple((number, number + 1) for number in range(0, 2 * count, 2))
+    submission = Submission(prefixes=prefixes, ports=ports, protocols=tuple(range(count)))
+
+    for planned in preview(acme, submission).planned:
+        bound = message_bytes(planned.part.targets, ports=count, protocols=count)
+        assert planned.size <= bound <= planned.size + 260
