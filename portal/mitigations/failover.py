@@ -117,6 +117,8 @@ def gap(scope: Targets, legs: Sequence[Mitigation]) -> list[str]:
 def is_asked_again(leg: Mitigation, legs: Sequence[Mitigation]) -> bool:
     """Whether who said no is asked once more: to hold a plan always, for a request what nobody else helps with."""
     request = leg.request
+    if leg.wanted != Wanted.ACTIVE:
+        return False
     if request.kind != RequestKind.IMMEDIATE:
         return request.kind == RequestKind.STANDBY
     return not set(gap(request.scope, legs)).isdisjoint(every_target(leg.scope))

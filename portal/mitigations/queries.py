@@ -126,21 +126,23 @@ def subscriptions(organization: Organization) -> QuerySet[Subscription]:
 
 def asks(organization: Organization) -> list[Ask]:
     """The providers that may be asked, in order, with their limits."""
-    return [
-        Ask(
-            subscription=subscription.pk,
-            provider=subscription.provider.short_name,
-            max_lifetime_s=subscription.provider.max_lifetime_s,
-            max_targets=subscription.provider.max_targets,
-            may_be_indefinite=subscription.provider.may_be_indefinite,
-            limited_to=tuple(ipaddress.ip_network(one) for one in subscription.limited_to),
-            max_port_ranges=subscription.provider.max_port_ranges,
-            longest_prefix_v4=subscription.provider.longest_prefix_v4,
-            longest_prefix_v6=subscription.provider.longest_prefix_v6,
-            takes_names=subscription.provider.takes_names,
-        )
-        for subscription in subscriptions(organization).filter(enabled=True)
-    ]
+    return [ask_of(one) for one in subscriptions(organization).filter(enabled=True)]
+
+
+def ask_of(subscription: Subscription) -> Ask:
+    """A provider with its limits, as the check of a request wants it."""
+    return Ask(
+        subscription=subscription.pk,
+        provider=subscription.provider.short_name,
+        max_lifetime_s=subscription.provider.max_lifetime_s,
+        max_targets=subscription.provider.max_targets,
+        may_be_indefinite=subscription.provider.may_be_indefinite,
+        limited_to=tuple(ipaddress.ip_network(one) for one in subscription.limited_to),
+        max_port_ranges=subscription.provider.max_port_ranges,
+        longest_prefix_v4=subscription.provider.longest_prefix_v4,
+        longest_prefix_v6=subscription.provider.longest_prefix_v6,
+        takes_names=subscription.provider.takes_names,
+    )
 
 
 def parts(request: MitigationRequest) -> list[Part]:

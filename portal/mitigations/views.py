@@ -171,6 +171,51 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
 
 
 @require_POST
+def ask(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    subscription_id = _id(request.POST.get("subscription", ""))
+    return _act(
+        request,
+        asked,
+        lambda actor: services.ask_provider(
+            request_id=asked.pk, actor=actor, subscription_id=subscription_id
+        ),
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def withdraw(
+    request: HttpRequest, slug: str, request_id: UUID, mitigation_id: UUID
+) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    asked = request_for(membership, request_id)
+    if request.method == "POST":
+        return _act(
+            request,
+            asked,
+            lambda actor: services.withdraw_provider(
+                request_id=asked.pk, mitigation_id=mitigation_id, actor=actor
+            ),
+        )
+    context = pages.request_page(membership, asked, timezone.now(), request.GET)
+    lanes = (lane for lane in context["lanes"] if lane.leg.mitigation == str(mitigation_id))
+    lane = next(lanes, None)
+    if lane is None or lane.question is None:
+        return redirect(asked)
+    return render(request, "mitigations/withdraw.html", {**context, "lane": lane})
+
+
+def _id(text: str) -> UUID | None:
+    """None for nothing: the next in order; an id that is none belongs to nobody."""
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
+@require_POST
 def extend(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
     text = request.POST.get("lifetime", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -34,10 +35,13 @@ def request_page(
     events = list(queries.timeline(request))
     reports = queries.counter_reports(request)
     moments = presentation.status_moments(events)
-    asked = presentation.asked_of(request, by_id, organization, status_at=moments)
+    asked = presentation.asked_of(
+        request, by_id, organization, status_at=moments, with_others=request.is_immediate
+    )
     entries = presentation.timeline(request, events, reports, organization)
     is_ordered = request.strategy == Strategy.FAILOVER
     can_act = membership.can_operate
+    is_live = not request.is_over and not request.terminate_asked_at
     hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
     filtering = [leg for leg in asked.asked if wording.face(leg, now) in wording.FILTERING]
     context: dict[str, Any] = {
@@ -48,13 +52,19 @@ def request_page(
         "chip": presentation.request_chip(asked, now),
         "say": wording.request_says(asked, now),
         "next": wording.next_step(asked, now),
-        "lanes": presentation.lanes(asked, now, is_ordered=is_ordered),
+        "lanes": presentation.lanes(
+            asked,
+            now,
+            is_ordered=is_ordered,
+            targets=presentation.targets(request),
+            can_act=can_act and is_live and request.is_immediate,
+        ),
         "is_ordered": is_ordered,
         "facts": presentation.facts(request, asked, now),
         "entries": presentation.dated(entries[: len(entries) - hidden], now),
         "hidden_entries": hidden,
         "can_act": can_act,
-        "is_live": not request.is_over and not request.terminate_asked_at,
+        "is_live": is_live,
         "question": wording.terminate_question(asked, presentation.targets(request), now),
         "lifetimes": lifetime_choices(queries.policy(organization), ""),
         "told": wording.goes_to([leg.short for leg in filtering]) if filtering else "",
@@ -105,9 +115,11 @@ def _chart(
     if request.is_over:
         # After the last report nobody had anything to report: no hole is drawn there.
         end = max((known[-1].at for known in samples.values() if known), default=end)
-    series = [
-        chart.Series(one.subscription.provider.short_name, tuple(samples[one.pk])) for one in legs
-    ]
+    # Who was withdrawn and asked anew is one provider still.
+    by_provider: dict[str, list[chart.Sample]] = defaultdict(list)
+    for one in sorted(legs, key=lambda one: (one.position, one.mid)):
+        by_provider[one.subscription.provider.short_name] += samples[one.pk]
+    series = [chart.Series(name, tuple(known)) for name, known in by_provider.items()]
     return {
         "chart": chart.draw(series, start=start, end=end, unit=unit),
         "not_reporting": [

@@ -62,7 +62,7 @@ def facts(
     asked: wording.Asked,
     now: datetime,
 ) -> Facts:
-    names = [leg.short for leg in asked.legs]
+    names = [leg.short for leg in asked.legs if leg.is_chosen]
     if len(names) == 1:
         who = names[0]
     elif request.strategy == Strategy.PARALLEL:

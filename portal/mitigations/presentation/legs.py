@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from portal.mitigations import wording
-from portal.mitigations.failover import is_asked_again
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations import queries, wording
+from portal.mitigations.failover import (
+    current_legs,
+    gap,
+    is_asked_again,
+    is_withdrawn_by_policy,
+)
+from portal.mitigations.models import Mitigation, MitigationRequest, every_target
 from portal.mitigations.states import RequestStatus, Status
-from portal.organizations.models import Organization
+from portal.mitigations.validation import part_of
+from portal.organizations.models import LateAcceptance, Organization
 from portal.providers.models import Subscription
 
 
@@ -30,10 +36,18 @@ def _is_tried_again(mitigation: Mitigation) -> bool:
     return is_asked_again(mitigation, list(mitigation.request.mitigations.all()))
 
 
-def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> wording.Leg:
+def leg_of(
+    mitigation: Mitigation,
+    *,
+    status_at: datetime | None = None,
+    earlier: Sequence[Mitigation] = (),
+) -> wording.Leg:
+    """`earlier`: what the same provider was asked before in this request, and withdrawn."""
     subscription = mitigation.subscription
     provider = subscription.provider
     has_refusal = bool(mitigation.refusal_code or mitigation.conflict)
+    dropped = [one.bytes_dropped for one in (*earlier, mitigation) if one.bytes_dropped is not None]
+    targets = every_target(mitigation.scope)
     return wording.Leg(
         name=provider.name,
         short=provider.short_name,
@@ -47,6 +61,10 @@ def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> word
         overdue_at=mitigation.overdue_at,
         confirmed_at=mitigation.confirmed_at,
         mitigating_at=mitigation.mitigating_at,
+        first_mitigating_at=min(
+            (one.mitigating_at for one in (*earlier, mitigation) if one.mitigating_at),
+            default=None,
+        ),
         status_at=status_at,
         withdrawal_asked_at=mitigation.withdrawal_asked_at,
         withdrawal_confirmed_at=mitigation.withdrawal_confirmed_at,
@@ -63,20 +81,48 @@ def leg_of(mitigation: Mitigation, *, status_at: datetime | None = None) -> word
         )
         if has_refusal
         else "",
-        bytes_dropped=mitigation.bytes_dropped,
+        bytes_dropped=sum(dropped) if dropped else None,
         bps_dropped=mitigation.bps_dropped,
         pps_dropped=mitigation.pps_dropped,
         reference=f"cuid {subscription.cuid}, mid {mitigation.mid}",
+        mitigation=str(mitigation.pk),
+        subscription=str(subscription.pk),
+        asked_at=mitigation.asked_at,
+        asked_by=mitigation.asked_by.username if mitigation.asked_by else "",
+        part=() if targets == every_target(mitigation.request.scope) else targets,
+        must_wait=mitigation.is_told_to_wait,
+        withdrawn_by=mitigation.withdrawn_by.username if mitigation.withdrawn_by else "",
+        withdrawn_because=mitigation.withdrawn_because,
+        may_be_withdrawn=_may_be_withdrawn(mitigation, earlier),
     )
 
 
-def _not_asked(subscription: Subscription) -> wording.Leg:
+def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> bool:
+    """By policy: fallback asked it, no person did, and it was not taken away once before."""
+    policy = mitigation.request.organization.late_acceptance
+    was_fallback = bool(mitigation.because) and mitigation.asked_by_id is None
+    return (
+        policy == LateAcceptance.WITHDRAW_LATER
+        and was_fallback
+        and not any(is_withdrawn_by_policy(one) for one in earlier)
+    )
+
+
+def _not_asked(
+    subscription: Subscription, request: MitigationRequest, *, is_chosen: bool
+) -> wording.Leg:
     provider = subscription.provider
+    part = part_of(queries.ask_of(subscription), request.scope, port_ranges=len(request.ports))
+    is_partial = part.targets != every_target(request.scope)
     return wording.Leg(
         name=provider.name,
         short=provider.short_name,
         phone=provider.phone,
         session=session_of(subscription),
+        subscription=str(subscription.pk),
+        is_chosen=is_chosen,
+        why_not=part.why_not(),
+        part=part.targets if is_partial else (),
     )
 
 
@@ -86,17 +132,35 @@ def asked_of(
     organization: Organization,
     *,
     status_at: Mapping[UUID, datetime] | None = None,
+    with_others: bool = False,
 ) -> wording.Asked:
-    """A request as sentences need it. `subscriptions` are the organization's, by id."""
-    mitigations = sorted(request.mitigations.all(), key=lambda one: one.position)
-    taken = {str(mitigation.subscription_id) for mitigation in mitigations}
-    left = [] if request.is_over or request.terminate_asked_at else request.subscriptions
+    """A request as sentences need it. `subscriptions` are the organization's, by id.
+
+    `with_others`: providers that the request does not name follow after those it does.
+    """
+    mitigations = list(request.mitigations.all())
+    current = current_legs(mitigations)
     since = status_at or {}
-    legs = [leg_of(one, status_at=since.get(one.pk)) for one in mitigations]
-    legs += [
-        _not_asked(subscriptions[one]) for one in left if one not in taken and one in subscriptions
-    ]
-    ends = [one.expires_at for one in mitigations if one.expires_at and not one.is_over]
+    by_id = {
+        str(one.subscription_id): leg_of(
+            one,
+            status_at=since.get(one.pk),
+            earlier=[
+                old
+                for old in mitigations
+                if old.subscription_id == one.subscription_id and old.pk != one.pk
+            ],
+        )
+        for one in current
+    }
+    if not (request.is_over or request.terminate_asked_at):
+        for one, subscription in subscriptions.items():
+            is_chosen = one in request.subscriptions
+            if one not in by_id and subscription.enabled and (is_chosen or with_others):
+                by_id[one] = _not_asked(subscription, request, is_chosen=is_chosen)
+    named = [one for one in request.subscriptions if one in by_id]
+    legs = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
+    ends = [one.expires_at for one in current if one.expires_at and not one.is_over]
     return wording.Asked(
         name=request.name,
         status=RequestStatus(request.status),
@@ -105,6 +169,7 @@ def asked_of(
         ends_at=min(ends, default=None),
         ended_at=request.ended_at,
         patience_s=organization.patience_s,
+        uncovered=tuple(gap(request.scope, current)),
     )
 
 
@@ -157,6 +222,10 @@ class Lane:
     steps: tuple[wording.Step, ...]
     family: str
     needs_call: bool
+    ask: str = ""
+    "the button that asks it now; empty: none"
+    question: wording.Question | None = None
+    "what withdrawing it alone would do; None: it cannot be withdrawn alone"
 
     @property
     def is_asked(self) -> bool:
@@ -175,16 +244,26 @@ def leg_chip(leg: wording.Leg, now: datetime) -> Chip:
     )
 
 
-def lanes(asked: wording.Asked, now: datetime, *, is_ordered: bool) -> list[Lane]:
+def lanes(
+    asked: wording.Asked,
+    now: datetime,
+    *,
+    is_ordered: bool,
+    targets: Sequence[str] = (),
+    can_act: bool = False,
+) -> list[Lane]:
+    """`can_act`: with the buttons that ask or withdraw one provider; `targets` are the request's."""
     shown: list[Lane] = []
+    chosen = sum(leg.is_chosen for leg in asked.legs)
     for index, leg in enumerate(asked.legs):
-        fact, rest = wording.tell(leg, now, before=asked.legs[:index], patience_s=asked.patience_s)
+        before = [one for one in asked.legs[:index] if one.is_chosen]
+        fact, rest = wording.tell(leg, now, before=before, patience_s=asked.patience_s)
         leg_face = wording.face(leg, now)
         is_reachable = leg_face != wording.Face.NOT_TOLD or leg.session.state == "up"
         shown.append(
             Lane(
                 leg=leg,
-                number=index + 1 if is_ordered and len(asked.legs) > 1 else None,
+                number=index + 1 if is_ordered and chosen > 1 and leg.is_chosen else None,
                 chip=leg_chip(leg, now),
                 fact=fact,
                 rest=rest,
@@ -193,6 +272,8 @@ def lanes(asked: wording.Asked, now: datetime, *, is_ordered: bool) -> list[Lane
                 needs_call=bool(leg.phone)
                 and leg_face in _IN_TROUBLE
                 and not (leg_face == wording.Face.NOT_TOLD and is_reachable),
+                ask=wording.ask_label(leg, now) if can_act else "",
+                question=wording.withdraw_question(asked, leg, targets, now) if can_act else None,
             )
         )
     return shown

@@ -48,7 +48,8 @@ def numbers(
     now: datetime,
 ) -> tuple[Number, ...]:
     """At the end of the request, or so far."""
-    first = min((leg.mitigating_at for leg in asked.legs if leg.mitigating_at), default=None)
+    began = [leg.first_mitigating_at for leg in asked.legs if leg.first_mitigating_at]
+    first = min(began, default=None)
     last = max(
         (at for leg in asked.legs if leg.mitigating_at and (at := _filtered_until(leg, now))),
         default=None,
@@ -105,11 +106,16 @@ def timeline(
         for event in events
         if (words := wording.entry(told_of(event, request.name, request.reason))) is not None
     ]
-    mitigations = sorted(request.mitigations.all(), key=lambda one: one.position)
-    following = [one.subscription.provider.short_name for one in mitigations[1:]] + [""]
-    for one, after in zip(mitigations, following, strict=True):
+    mitigations = list(request.mitigations.all())
+    for one in mitigations:
         if one.overdue_at is not None:
             provider = one.subscription.provider.short_name
+            instead = (
+                other.subscription.provider.short_name
+                for other in mitigations
+                if other.because == f"{provider} did not answer"
+            )
+            after = next(instead, "")
             entries.append(
                 wording.silence_entry(provider, one.overdue_at, organization.patience_s, after)
             )

@@ -32,6 +32,7 @@ from portal.mitigations.wording.sessions import (
 from portal.mitigations.wording.table import (
     FILTERING,
     LOOKS,
+    MAY_FILTER,
     REQUEST_LOOKS,
     Face,
     dropped_now,
@@ -48,10 +49,12 @@ from portal.mitigations.wording.timeline import (
     reports_entry,
     silence_entry,
 )
+from portal.mitigations.wording.withdrawing import ask_label, withdraw_question
 
 __all__ = [
     "FILTERING",
     "LOOKS",
+    "MAY_FILTER",
     "REQUEST_LOOKS",
     "Act",
     "Announcement",
@@ -67,6 +70,7 @@ __all__ = [
     "Step",
     "Told",
     "announcement",
+    "ask_label",
     "attack_says",
     "calm_says",
     "dropped_now",
@@ -92,4 +96,5 @@ __all__ = [
     "tell",
     "terminate_question",
     "track",
+    "withdraw_question",
 ]

@@ -27,6 +27,10 @@ class Session:
     last_heard_at: datetime | None = None
     detail: str = ""
     "why it is not up, in words"
+    gateway: str = ""
+    "whose connection it is when a gateway stands between: it tells nothing of the provider behind"
+    relay: str = ""
+    "who passes it on to the provider unread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class Leg:
     overdue_at: datetime | None = None
     confirmed_at: datetime | None = None
     mitigating_at: datetime | None = None
+    first_mitigating_at: datetime | None = None
+    "the same, of all that this provider was asked in the request"
     status_at: datetime | None = None
     "when the present status was first reported, where known"
     withdrawal_asked_at: datetime | None = None
@@ -65,6 +71,25 @@ class Leg:
     pps_dropped: int | None = None
     reference: str = ""
     "what a provider's desk finds it by"
+    mitigation: str = ""
+    subscription: str = ""
+    "what a form names the provider by"
+    asked_at: datetime | None = None
+    asked_by: str = ""
+    "who had it asked by hand"
+    is_chosen: bool = True
+    "the request names this provider"
+    why_not: str = ""
+    "why it cannot be asked, a clause; empty when it can"
+    part: tuple[str, ...] = ()
+    "what it is asked for, where that is not all of the request"
+    must_wait: bool = False
+    "the provider named the time before which it must not be asked"
+    withdrawn_by: str = ""
+    withdrawn_because: str = ""
+    "why policy withdrew it, a clause"
+    may_be_withdrawn: bool = False
+    "policy may withdraw it once an earlier one filters"
 
     @property
     def heard_at(self) -> datetime | None:
@@ -84,6 +109,8 @@ class Asked:
     "None: unknown, or no end"
     ended_at: datetime | None = None
     patience_s: int = 10
+    uncovered: tuple[str, ...] = ()
+    "targets that nobody holds, and nobody was just asked for"
     declined_by: str = ""
     declined_because: str = ""
 

@@ -19,7 +19,10 @@ from portal.core.formatting import (
     since,
 )
 from portal.mitigations.wording.facts import Leg
-from portal.mitigations.wording.table import LOOKS, Face, face, is_stale
+from portal.mitigations.wording.table import LOOKS, MAY_FILTER, Face, face, is_stale
+
+REPEATED_WITHIN_S: Final = 4
+"""On a connection that is up an unanswered request is repeated every 3 s, and a little more at random."""
 
 
 def _amounts(leg: Leg) -> str:
@@ -46,6 +49,9 @@ def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
             f"Asked again at {moment(leg.last_sent_at, now)}.",
             f"{leg.short} no longer knew this request. Waiting for its answer.",
         )
+    if leg.asked_by:
+        at = moment(leg.sent_at, now)
+        return f"Asked by {leg.asked_by}, sent at {at}.", "Waiting for its first answer."
     if leg.because:
         return f"Asked because {leg.because}.", "Waiting for its first answer."
     return f"Sent at {moment(leg.sent_at, now)}.", "Waiting for the first answer."
@@ -55,7 +61,7 @@ def _no_answer(leg: Leg, now: datetime) -> tuple[str, str]:
     times = "once" if leg.sends <= 1 else f"{leg.sends}{NBSP}times"
     acting = "It may be acting already: answers get lost when your link is full."
     if leg.session.state == "up" or leg.session.since is None:
-        return f"Sent {times}, no answer.", f"The portal keeps asking. {acting}"
+        return f"Sent {times}, no answer.", f"Next try within {REPEATED_WITHIN_S}{NBSP}s. {acting}"
     retrying = f"The portal has been retrying since {since(leg.session.since, now)}."
     return f"Sent {times}, no answer.", f"{leg.short} is unreachable. {retrying} {acting}"
 
@@ -65,13 +71,23 @@ def _put_off(leg: Leg, _now: datetime) -> tuple[str, str]:
 
 
 def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
+    why = _why_withdrawn(leg, now)
     if leg.session.state == "up":
-        return "Not told yet.", "The portal is telling it now. It may still be filtering."
+        return "Not told yet.", f"{why}The portal is telling it now. It may still be filtering."
     since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
     return (
         f"Not told yet: unreachable{since_when}.",
-        "It may still be filtering. The portal keeps trying.",
+        f"{why}It may still be filtering. The portal keeps trying.",
     )
+
+
+def _why_withdrawn(leg: Leg, now: datetime) -> str:
+    """Who or what took this provider alone away; empty when the whole request was ended."""
+    if leg.withdrawn_by:
+        return f"{leg.withdrawn_by} withdrew it at {moment(leg.withdrawal_asked_at, now)}. "
+    if leg.withdrawn_because:
+        return f"Withdrawn because {leg.withdrawn_because}. "
+    return ""
 
 
 def _told(leg: Leg, now: datetime) -> tuple[str, str]:
@@ -83,7 +99,7 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
         )
     return (
         f"Was told at {moment(at, now)} and is winding down.",
-        "It may filter a little longer.",
+        f"{_why_withdrawn(leg, now)}It may filter a little longer.",
     )
 
 
@@ -113,9 +129,10 @@ def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
+    why = _why_withdrawn(leg, now).rstrip()
     if leg.sent_at is None:
-        return f"Nothing had been sent to {leg.short}.", ""
-    return f"Confirmed at {moment(leg.ended_at, now)} that it stopped.", ""
+        return f"Nothing had been sent to {leg.short}.", why
+    return f"Confirmed at {moment(leg.ended_at, now)} that it stopped.", why
 
 
 _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
@@ -161,20 +178,46 @@ def tell(
     """A lane's sentence: the fact, and what it means to a tired person."""
     leg_face = face(leg, now)
     if leg_face == Face.NOT_ASKED:
-        if not before:
-            return "Not asked.", ""
-        first = listed([other.short for other in before], conjunction="or")
-        return (
-            "Not asked.",
-            f"It is asked if {first} refuses, is over capacity, withdraws,"
-            f" or does not answer within {patience_s}{NBSP}s.",
-        )
+        return "Not asked.", _when_asked(leg, before, patience_s)
     fact, rest = _TELL[leg_face](leg, now)
     if leg_face == Face.REQUESTED and leg.because.endswith("did not answer"):
         fact = f"Asked because {leg.because} within {patience_s}{NBSP}s."
     if is_stale(leg, now) and leg.heard_at is not None:
         rest = f"Nothing heard since {moment(leg.heard_at, now)}; that is from then."
-    return fact, rest
+    return fact, " ".join(part for part in (rest, _late(leg, before, now)) if part)
+
+
+def _when_asked(leg: Leg, before: Sequence[Leg], patience_s: int) -> str:
+    if leg.why_not:
+        return f"{leg.why_not}."
+    if not leg.is_chosen:
+        return "It was not chosen for this request."
+    if not before:
+        return ""
+    first = listed([other.short for other in before], conjunction="or")
+    return (
+        f"It is asked if {first} refuses, is over capacity, withdraws,"
+        f" or does not answer within {patience_s}{NBSP}s."
+    )
+
+
+def _late(leg: Leg, before: Sequence[Leg], now: datetime) -> str:
+    """What becomes of a later provider when one before it helps after all."""
+    if face(leg, now) not in MAY_FILTER or leg.asked_at is None:
+        return ""
+    late = [
+        other
+        for other in before
+        if other.confirmed_at is not None
+        and other.confirmed_at > leg.asked_at
+        and face(other, now) in (Face.ACCEPTED, Face.MITIGATING)
+    ]
+    if not late:
+        return ""
+    who = listed([other.short for other in late])
+    if leg.may_be_withdrawn:
+        return f"{who} accepted late. {leg.short} is withdrawn when {late[0].short} reports that it is filtering."
+    return f"{who} accepted late. {leg.short} stays on until you withdraw it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

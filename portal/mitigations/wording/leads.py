@@ -14,11 +14,18 @@ from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.headlines import everyone, faces, unreachable
 from portal.mitigations.wording.table import FILTERING, Face, dropped_now, face, is_stale
 
+_HELPING: Final = (
+    RequestStatus.IN_PROGRESS,
+    RequestStatus.MITIGATING,
+    RequestStatus.ATTACK_STOPPED,
+)
+
 
 class Act(Enum):
     """The next step a page may offer as its one filled button."""
 
     CALL = "call"
+    ASK = "ask"
     TERMINATE = "terminate"
     ACKNOWLEDGE = "acknowledge"
     AGAIN = "again"
@@ -26,7 +33,7 @@ class Act(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What to do now, and whom to call where that is it."""
+    """What to do now, and whom to call or ask where that is it."""
 
     act: Act
     leg: Leg | None = None
@@ -43,7 +50,7 @@ def next_step(asked: Asked, now: datetime) -> NextStep | None:
         case RequestStatus.FAILING:
             return _call(asked.asked)
         case RequestStatus.MITIGATING if Face.EXCEEDED in by_face:
-            return _call(by_face[Face.EXCEEDED])
+            return _ask(asked, now) or _call(by_face[Face.EXCEEDED])
         case RequestStatus.TERMINATING if untold:
             return _call(untold)
         case RequestStatus.ATTACK_STOPPED:
@@ -54,6 +61,12 @@ def next_step(asked: Asked, now: datetime) -> NextStep | None:
             return NextStep(Act.AGAIN)
         case _:
             return None
+
+
+def _ask(asked: Asked, now: datetime) -> NextStep | None:
+    left = (leg for leg in asked.legs if face(leg, now) == Face.NOT_ASKED and not leg.why_not)
+    leg = next(left, None)
+    return NextStep(Act.ASK, leg) if leg else None
 
 
 def _call(legs: Iterable[Leg]) -> NextStep | None:
@@ -89,12 +102,23 @@ def _is_dropping(leg: Leg, now: datetime) -> bool:
 
 def lead(asked: Asked, now: datetime) -> str:
     """One or two sentences that a hurried person may skip."""
-    parts = [*_LEADS.get(asked.status, _nothing)(asked, now), _silence(asked, now)]
+    parts = [
+        *_LEADS.get(asked.status, _nothing)(asked, now),
+        _uncovered(asked),
+        _silence(asked, now),
+    ]
     return " ".join(part for part in parts if part)
 
 
 def _nothing(_asked: Asked, _now: datetime) -> list[str]:
     return []
+
+
+def _uncovered(asked: Asked) -> str:
+    """Some of it is helped with, the rest is not: that must not drown in good news."""
+    if asked.status not in _HELPING or not asked.uncovered:
+        return ""
+    return f"No provider has confirmed help for {listed(asked.uncovered)}."
 
 
 def _silence(asked: Asked, now: datetime) -> str:

@@ -94,6 +94,18 @@ FILTERING: Final = (Face.MITIGATING, Face.EXCEEDED, Face.ATTACK_STOPPED)
 """Traffic goes through the provider, as far as it last said."""
 
 
+MAY_FILTER: Final = (
+    Face.NOT_SENT,
+    Face.REQUESTED,
+    Face.PUT_OFF,
+    Face.NO_ANSWER,
+    Face.ACCEPTED,
+    Face.STANDBY,
+    *FILTERING,
+)
+"""Somebody counts on it: it was asked, and did not say no."""
+
+
 def face(leg: Leg, now: datetime) -> Face:
     if leg.status is None:
         return Face.NOT_ASKED

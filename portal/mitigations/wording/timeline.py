@@ -74,6 +74,25 @@ def _sent(told: Told) -> Entry:
     )
 
 
+def _asked(told: Told) -> Entry:
+    if told.data.get("why") == "by hand":
+        return Entry(at=told.at, look=PERSON, what=f"{told.actor} had {told.provider} asked again.")
+    return Entry(at=told.at, look=PERSON, what=f"{told.actor} asked {told.provider} by hand.")
+
+
+def _withdrawn_alone(told: Told) -> Entry:
+    if told.actor:
+        what = f"{told.actor} withdrew {told.provider} only."
+        return Entry(at=told.at, look=PERSON, what=what)
+    because = str(told.data.get("because", ""))
+    return Entry(
+        at=told.at,
+        look=TO_PROVIDER,
+        what=f"The portal withdrew {told.provider}.",
+        detail=f"{because}." if because else "",
+    )
+
+
 def _refused(told: Told) -> Entry:
     code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
     words = refusal_sentence(told.provider, code=code, reason=reason)
@@ -133,6 +152,7 @@ def _status(told: Told) -> Entry | None:
 _WHY_WORDS: Final = {
     # what happened, where the status alone does not tell it
     "turn": ("The portal asks {provider} again.", "Nobody helps yet."),
+    "unsent": ("Nothing had been sent to {provider}.", ""),
     "lifetime over": ("The lifetime at {provider} ran out.", ""),
     "identity": (
         "Another client uses the same identity at {provider}.",
@@ -190,6 +210,8 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
         at=told.at, look=PERSON, what=f"{told.actor} marked the end as seen."
     ),
+    EventType.MITIGATION_ASKED: _asked,
+    EventType.MITIGATION_WITHDRAW_REQUESTED: _withdrawn_alone,
     EventType.MITIGATION_SENT: _sent,
     EventType.MITIGATION_STATUS: _status,
     EventType.MITIGATION_REFUSED: _refused,
@@ -268,6 +290,10 @@ def announcement(told: Told) -> Announcement | None:
             is_failing = told.data.get("status") == RequestStatus.FAILING
             text = f"{told.request}: no provider has confirmed help. Still trying."
             return Announcement(text, is_urgent=True) if is_failing else None
+        case EventType.MITIGATION_ASKED:
+            return Announcement(f"{told.actor} asked {told.provider}.")
+        case EventType.MITIGATION_WITHDRAW_REQUESTED:
+            return Announcement(f"{told.actor or 'The portal'} withdrew {told.provider}.")
         case EventType.MITIGATION_REFUSED:
             return Announcement(f"{told.provider}: refused.")
         case EventType.MITIGATION_STATUS:

@@ -91,7 +91,7 @@ LANES = [
     (
         leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7)),
         "Sent 4 times, no answer.",
-        "The portal keeps asking. It may be acting already: answers get lost when your link is full.",
+        "Next try within 4 s. It may be acting already: answers get lost when your link is full.",
     ),
     (
         leg("Northgate", Status.PENDING, DOWN, sent_at=ago(17), sends=4, overdue_at=ago(7)),

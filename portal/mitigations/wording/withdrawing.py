@@ -1,0 +1,79 @@
+"""What one may do with one provider's part: ask it now, withdraw it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from portal.core.formatting import bit_rate, listed
+from portal.mitigations.wording.facts import Asked, Leg
+from portal.mitigations.wording.leads import Question
+from portal.mitigations.wording.table import FILTERING, MAY_FILTER, Face, face, is_stale
+
+_ASKED_AGAIN = (Face.REFUSED, Face.WITHDRAWN, Face.TERMINATED, Face.EXPIRED)
+
+
+def ask_label(leg: Leg, now: datetime) -> str:
+    """The button that asks this provider now; empty where that would change nothing."""
+    if leg.why_not or leg.is_replaced or leg.must_wait:
+        return ""
+    leg_face = face(leg, now)
+    if leg_face == Face.NOT_ASKED:
+        return f"Ask {leg.short} now"
+    is_withdrawn_alone = bool(leg.withdrawn_by or leg.withdrawn_because)
+    if leg_face in _ASKED_AGAIN or (leg_face in (Face.TOLD, Face.NOT_TOLD) and is_withdrawn_alone):
+        return f"Ask {leg.short} again now"
+    return ""
+
+
+def withdraw_question(
+    asked: Asked, leg: Leg, targets: Sequence[str], now: datetime
+) -> Question | None:
+    """Asked once, before one provider is withdrawn; None where it is the last that may be filtering."""
+    if face(leg, now) not in MAY_FILTER:
+        return None
+    others = [one for one in asked.asked if one is not leg and face(one, now) in MAY_FILTER]
+    if not others:
+        return None
+    is_filtering = face(leg, now) in FILTERING
+    points = [_told(leg, targets), _what_comes_through(leg, others, now)]
+    uncovered = [one for one in leg.part or targets if not _is_covered(one, others, targets)]
+    if uncovered:
+        points.append(f"Nobody else is asked for {listed(uncovered)}.")
+    points.append(f"You can ask {leg.short} again at any time.")
+    return Question(
+        title=f"Withdraw {leg.short} only?",
+        points=tuple(point for point in points if point),
+        keep=f"Keep {leg.short}",
+        is_filtering=is_filtering,
+    )
+
+
+def _told(leg: Leg, targets: Sequence[str]) -> str:
+    whom = leg.part or targets
+    if leg.sent_at is None:
+        return f"Nothing has been sent to {leg.short} yet, and nothing will be."
+    return f"{leg.short} is told to stop filtering {listed(whom)}."
+
+
+def _is_covered(target: str, others: Sequence[Leg], targets: Sequence[str]) -> bool:
+    return any(target in (other.part or targets) for other in others)
+
+
+def _what_comes_through(leg: Leg, others: Sequence[Leg], now: datetime) -> str:
+    """What reaches the organization, as far as anybody reported: never more certain than that."""
+    filtering = [one for one in others if face(one, now) == Face.MITIGATING]
+    who = listed([one.short for one in filtering or others])
+    now_drops = ""
+    if leg.bps_dropped and face(leg, now) in FILTERING:
+        verb = "last reported" if is_stale(leg, now) else "drops"
+        tail = " dropped" if is_stale(leg, now) else ""
+        now_drops = f"{leg.short} {verb} {bit_rate(leg.bps_dropped)}{tail}. "
+    if filtering:
+        goes_on = "goes on" if len(filtering) == 1 else "go on"
+        them = f"What {who} cannot take on of that reaches you." if now_drops else ""
+        return f"{now_drops}{who} {goes_on} filtering. {them}".strip()
+    have = "has" if len(others) == 1 else "have"
+    reaches = "That traffic will reach you: " if now_drops else ""
+    said = f"{who} {have} not reported any filtering."
+    return f"{now_drops}{reaches}{said}" if now_drops else said
