@@ -189,6 +189,7 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 # How much of the past is kept.
+PORTAL_COUNTER_DAYS = env.integer("PORTAL_COUNTER_DAYS", 14, at_least=1)
 PORTAL_WIRE_DAYS = env.integer("PORTAL_WIRE_DAYS", 90, at_least=1)
 PORTAL_WIRE_ROWS = env.integer("PORTAL_WIRE_ROWS", 50_000, at_least=1)
 

@@ -23,6 +23,10 @@ MAX_SEQ: Final = 2**63 - 1
 
 class EventShown(serializers.Serializer[Any]):
     seq = serializers.IntegerField()
+    thinned = serializers.IntegerField(
+        required=False,
+        help_text="So many counter reports with the numbers directly before seq are no longer kept.",
+    )
     at = serializers.DateTimeField()
     type = serializers.ChoiceField(choices=EventType.choices)
     request = serializers.UUIDField(allow_null=True)
@@ -39,7 +43,7 @@ class EventsView(APIView):
         responses=page_schema(EventShown),
     )
     def get(self, request: Request, slug: str) -> Response:
-        """The organization's events, oldest first, without a gap."""
+        """The organization's events, oldest first, without a gap but where `thinned` says so."""
         membership = membership_for(caller(request), slug)
         found = queries.events_after(
             membership.organization_id, after_of(request), limit=EVENTS_PER_PAGE + 1

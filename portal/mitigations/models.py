@@ -301,6 +301,8 @@ class Event(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     data = models.JSONField(default=dict)
+    thinned = models.PositiveIntegerField(default=0)
+    """So many counter reports directly before it are no longer kept."""
 
     class Meta:
         ordering = ["seq"]
@@ -317,8 +319,10 @@ class Event(models.Model):
 
     def as_message(self) -> dict[str, Any]:
         """The object of API.md, as sent by REST and sockets."""
+        thinned = {"thinned": self.thinned} if self.thinned else {}
         return {
             "seq": self.seq,
+            **thinned,
             "at": self.at.isoformat().replace("+00:00", "Z"),
             "type": self.type,
             "request": str(self.request_id) if self.request_id else None,
@@ -334,6 +338,8 @@ class EventCounter(models.Model):
         Organization, on_delete=models.PROTECT, primary_key=True, related_name="+"
     )
     last_seq = models.PositiveBigIntegerField(default=0)
+    thinned_to = models.PositiveBigIntegerField(default=0)
+    """Up to this number old counter reports were thinned."""
 
     def __str__(self) -> str:
         return f"{self.organization_id}: {self.last_seq}"

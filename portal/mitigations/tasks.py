@@ -8,4 +8,6 @@ from portal.mitigations import services
 
 @shared_task
 def prune() -> None:
-    services.prune(now=timezone.now())
+    now = timezone.now()
+    services.prune(now=now)
+    services.thin_counters(now=now)

@@ -32,6 +32,7 @@ from portal.mitigations.services.observed import (
     record_unavailable,
     record_withdrawal_confirmed,
 )
+from portal.mitigations.services.thin import thin_counters
 
 __all__ = [
     "ProviderReport",
@@ -59,6 +60,7 @@ __all__ = [
     "report_efficacy",
     "submit",
     "terminate",
+    "thin_counters",
     "withdraw_leg",
     "withdraw_provider",
 ]

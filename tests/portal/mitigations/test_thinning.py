@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from portal.accounts.models import User
+from portal.mitigations import services, tasks
+from portal.mitigations.models import Event, EventCounter, EventType, Mitigation, MitigationRequest
+from portal.mitigations.services import thin
+from portal.mitigations.services.log import append_event
+from portal.mitigations.thinning import STEP, CounterReport, thinning
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from tests.conftest import ApiOf
+
+START = datetime(2026, 1, 1, 0, 0, 0, tzinfo=UTC)
+ONE = uuid.UUID(int=1)
+DAYS = 14
+
+
+def reports(*seconds: float) -> list[CounterReport]:
+    return [
+        CounterReport(number, ONE, START + timedelta(seconds=second))
+        for number, second in enumerate(seconds, 1)
+    ]
+
+
+def kept(given_reports: list[CounterReport]) -> list[int]:
+    gone = thinning(given_reports).gone
+    return [report.seq for report in given_reports if report.seq not in gone]
+
+
+def test_of_half_a_minute_the_last_and_the_highest_stay() -> None:
+    dense = [
+        CounterReport(number, ONE, START + timedelta(seconds=number), rate=number % 20)
+        for number in range(60)
+    ]
+
+    assert kept(dense) == [0, 19, 29, 39, 59]
+
+
+def test_what_surrounds_a_silence_stays() -> None:
+    assert kept(reports(1, 2, 3, 100, 101, 102, 103)) == [1, 3, 4, 7]
+
+
+def test_what_stays_says_nothing_of_one_that_is_gone() -> None:
+    alternating = [
+        CounterReport(number, ONE, START + timedelta(seconds=number), is_after_repeats=True)
+        for number in range(1, 30)
+    ]
+
+    found = thinning(alternating)
+
+    assert kept(alternating) == [1, 29]
+    assert found.loose == {29}
+
+
+def test_a_long_repetition_stays_with_what_was_repeated() -> None:
+    first, second = reports(0, 200)
+    second = CounterReport(second.seq, ONE, second.at, is_after_repeats=True)
+
+    found = thinning([first, second])
+
+    assert (found.gone, found.loose) == (frozenset(), frozenset())
+
+
+def test_mitigations_are_thinned_apart() -> None:
+    other = uuid.UUID(int=2)
+    mixed = [
+        CounterReport(number, other if number % 2 else ONE, START + timedelta(seconds=number))
+        for number in range(10)
+    ]
+
+    assert kept(mixed) == [0, 1, 8, 9]
+
+
+@given(
+    gaps=st.lists(st.floats(min_value=0.1, max_value=90), min_size=1, max_size=200),
+    repeats=st.sets(st.integers(0, 200)),
+)
+def test_no_hole_appears_and_none_is_filled(gaps: list[float], repeats: set[int]) -> None:
+    at, dense = START, []
+    for number, gap in enumerate(gaps):
+        at += timedelta(seconds=gap)
+        dense.append(CounterReport(number, ONE, at, is_after_repeats=number in repeats))
+
+    left = [report for report in dense if report.seq in set(kept(dense))]
+
+    assert {dense[0], dense[-1]} <= set(left)
+    silences = {
+        (one.at, other.at) for one, other in pairwise(dense) if other.at - one.at > 2 * STEP
+    }
+    assert {
+        (one.at, other.at) for one, other in pairwise(left) if other.at - one.at > 2 * STEP
+    } == silences
+    for before, report in pairwise(dense):
+        if report.is_after_repeats and report in left:
+            assert (before in left) != (report.seq in thinning(dense).loose)
+
+
+@pytest.fixture
+def request_(
+    dana: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+) -> MitigationRequest:
+    submission = Submission(prefixes=("203.0.113.7/32",))
+    return services.submit(organization=acme, actor=dana, submission=submission)
+
+
+@pytest.fixture(autouse=True)
+def _policy(settings: Settings) -> None:
+    settings.PORTAL_COUNTER_DAYS = DAYS
+
+
+def counters(request: MitigationRequest, count: int, *, at: datetime) -> Mitigation:
+    """One report a second."""
+    leg = request.mitigations.get()
+    for number in range(count):
+        append_event(
+            organization_id=request.organization_id,
+            type=EventType.MITIGATION_COUNTERS,
+            at=at + timedelta(seconds=number),
+            request=request,
+            mitigation=leg,
+            data={"bps_dropped": number},
+        )
+    return leg
+
+
+def old() -> datetime:
+    at = timezone.now() - timedelta(days=DAYS + 1)
+    return at.replace(second=0, microsecond=0)
+
+
+def aged(request: MitigationRequest) -> None:
+    Event.objects.filter(request=request).update(at=old() - timedelta(minutes=1))
+
+
+def test_old_reports_go_and_what_follows_says_how_many(request_: MitigationRequest) -> None:
+    aged(request_)
+    counters(request_, 60, at=old())
+    append_event(
+        organization_id=request_.organization_id,
+        type=EventType.REQUEST_STATUS,
+        at=timezone.now(),
+        request=request_,
+    )
+
+    assert services.thin_counters(now=timezone.now()) == 57
+
+    events = list(Event.objects.order_by("seq"))
+    types = [event.type for event in events]
+    assert types == ["request.submitted", *["mitigation.counters"] * 3, "request.status"]
+    assert [event.data.get("bps_dropped") for event in events[1:4]] == [0, 29, 59]
+    assert_honest(events)
+
+
+def assert_honest(events: list[Event]) -> None:
+    """Whoever reads can tell that nothing else is missing."""
+    for before, event in pairwise(events):
+        assert event.seq == before.seq + 1 + event.thinned
+
+
+def test_an_event_that_stays_no_longer_speaks_of_one_that_is_gone(
+    request_: MitigationRequest,
+) -> None:
+    aged(request_)
+    counters(request_, 30, at=old())
+    last = Event.objects.order_by("seq").last()
+    assert last is not None
+    last.data = {"bps_dropped": 99, "held_until": "2026-01-01T00:00:00Z"}
+    last.save()
+
+    services.thin_counters(now=timezone.now())
+
+    last.refresh_from_db()
+    assert last.data == {"bps_dropped": 99}
+
+
+def test_young_reports_and_everything_else_stay(request_: MitigationRequest) -> None:
+    counters(request_, 40, at=timezone.now() - timedelta(days=DAYS - 1))
+    before = Event.objects.count()
+
+    assert services.thin_counters(now=timezone.now()) == 0
+    assert Event.objects.count() == before
+
+
+def test_thinning_twice_changes_nothing(request_: MitigationRequest) -> None:
+    aged(request_)
+    counters(request_, 60, at=old())
+    tasks.prune()
+    once = list(Event.objects.order_by("seq").values())
+
+    tasks.prune()
+
+    assert list(Event.objects.order_by("seq").values()) == once
+
+
+def test_a_log_is_thinned_in_portions(
+    request_: MitigationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged(request_)
+    counters(request_, 120, at=old())
+    monkeypatch.setattr(thin, "PORTION", 25)
+    monkeypatch.setattr(thin, "AT_ONCE", 7)
+    monkeypatch.setattr(thin, "MAX_PORTIONS", 2)
+
+    first = services.thin_counters(now=timezone.now())
+    counter = EventCounter.objects.get(pk=request_.organization_id)
+    assert 0 < first < 50
+    assert counter.thinned_to == 50
+
+    services.thin_counters(now=timezone.now())
+    services.thin_counters(now=timezone.now())
+
+    events = list(Event.objects.order_by("seq"))
+    assert len(events) < 30
+    assert_honest(events)
+
+
+def test_a_run_beside_another_one_loses_and_changes_nothing(
+    request_: MitigationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged(request_)
+    counters(request_, 60, at=old())
+    remove = thin._remove
+
+    def overtaken(*args: object) -> None:
+        remove(*args)  # type: ignore[arg-type]  # as given
+        EventCounter.objects.update(thinned_to=1)
+
+    monkeypatch.setattr(thin, "_remove", overtaken)
+
+    assert services.thin_counters(now=timezone.now()) == 0
+    assert Event.objects.count() == 61
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 30, 31, 60])
+def test_a_reader_who_asks_from_anywhere_learns_what_is_missing(
+    dana: User, api_of: ApiOf, request_: MitigationRequest, after: int
+) -> None:
+    aged(request_)
+    counters(request_, 60, at=old())
+    services.thin_counters(now=timezone.now())
+
+    told = api_of(dana).get(f"/api/v1/organizations/acme/events?after={after}").json()["results"]
+
+    first = told[0]
+    assert first["seq"] - 1 - first.get("thinned", 0) <= after < first["seq"]
+    for before, event in pairwise(told):
+        assert event["seq"] == before["seq"] + 1 + event.get("thinned", 0)
