@@ -159,7 +159,7 @@ class RequestForm:
     def has_option_errors(self) -> bool:
         return any(error.input in OPTION_INPUTS for error in self.errors)
 
-    def options_in_words(self, providers: Sequence[str]) -> str:
+    def options_in_words(self, who: str) -> str:
         """The fold's summary: what is inside, in words."""
         submission, _ = self.submission()
         ports = [{"lower": lower, "upper": upper} for lower, upper in submission.ports]
@@ -173,7 +173,7 @@ class RequestForm:
         else:
             until = f"{how_long}, {'renews itself' if self.renew else 'then it ends'}"
         until = until[:1].upper() + until[1:]
-        return f"{traffic}. {until}. {who_in_words(providers, self.strategy)}."
+        return f"{traffic}. {until}. {who}."
 
 
 def who_in_words(providers: Sequence[str], strategy: str) -> str:

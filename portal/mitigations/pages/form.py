@@ -21,12 +21,15 @@ from portal.mitigations.forms import (
     who_in_words,
 )
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.pages.eligible import Eligible, eligible
 from portal.mitigations.pages.shared import frame, pickable, subscriptions
 from portal.mitigations.validation import Ask, check
 from portal.organizations.models import Membership, Organization, ProtectedResource
 
 PICK_FIRST: Final = 3
 FILTER_FROM: Final = 10
+MAX_TYPED_LOOKED_AT: Final = 20
+"""Typed targets whose providers are named while the form is filled in; the check looks at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +121,21 @@ def form_page(
         for one in pickable(organization)
     ]
     chosen = [
-        ask.provider
+        ask
         for ask in asks
         if form.subscriptions is None or str(ask.subscription) in form.subscriptions
     ]
+    submission, _ = form.submission()
+    asked = eligible(
+        chosen,
+        [
+            *(pick.resource.value for pick in picks if pick.is_ticked),
+            *form.tokens[:MAX_TYPED_LOOKED_AT],
+        ],
+        strategy=form.strategy,
+        port_ranges=len(submission.ports),
+    )
+    who = _who(asked, form.strategy)
     first = [pick for index, pick in enumerate(picks) if index < PICK_FIRST or pick.is_ticked]
     return {
         "frame": frame(membership, now),
@@ -144,13 +158,19 @@ def form_page(
             )
             for ask in asks
         ],
-        "providers": chosen,
+        "asked": asked,
         "patience_s": organization.patience_s,
-        "who": who_in_words(chosen, form.strategy),
-        "options": form.options_in_words(chosen),
+        "who": who,
+        "options": form.options_in_words(who),
         "will_protect": listed(_targets_of(form, picks)),
         "overlaps": _overlaps(organization, form, picks, now),
     }
+
+
+def _who(asked: Eligible, strategy: str) -> str:
+    if asked.is_split:
+        return f"{listed(asked.at_once)} at once, each for its own targets"
+    return who_in_words(asked.providers, strategy)
 
 
 def _limits(asks: Iterable[Ask]) -> str:
@@ -162,7 +182,7 @@ def _limits(asks: Iterable[Ask]) -> str:
 
 
 def _targets_of(form: RequestForm, picks: Sequence[Pick]) -> list[str]:
-    typed = [] if "other" in form.wrong else form.tokens[:20]
+    typed = [] if "other" in form.wrong else form.tokens[:MAX_TYPED_LOOKED_AT]
     return [pick.resource.value for pick in picks if pick.is_ticked] + typed
 
 

@@ -14,7 +14,7 @@ from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
 from tests.portal.pages.conftest import Ask, filtering, legs
 
-NEW = "/organizations/acme/requests/new"
+FORM = "/organizations/acme/requests/new"
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def text_of(page: str) -> str:
 
 
 def test_a_resource_that_was_pressed_is_ticked(browser: Client, shop: ProtectedResource) -> None:
-    page = browser.get(NEW, {"resource": str(shop.pk)}).content.decode()
+    page = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
 
     assert f'value="{shop.pk}" checked' in page
     assert "Traffic to 203.0.113.0/26 takes a detour" in page
@@ -45,8 +45,8 @@ def test_a_resource_that_was_pressed_is_ticked(browser: Client, shop: ProtectedR
 
 
 def test_ticking_and_sending_makes_one_request(browser: Client, shop: ProtectedResource) -> None:
-    answer = browser.post(NEW, typed(resources=[str(shop.pk)]))
-    again = browser.post(NEW, typed(resources=[str(shop.pk)]))
+    answer = browser.post(FORM, typed(resources=[str(shop.pk)]))
+    again = browser.post(FORM, typed(resources=[str(shop.pk)]))
 
     request = MitigationRequest.objects.get()
     assert answer["Location"] == again["Location"] == f"{request.get_absolute_url()}#h"
@@ -55,9 +55,9 @@ def test_ticking_and_sending_makes_one_request(browser: Client, shop: ProtectedR
 def test_the_same_form_with_other_values_is_asked_about_once_more(
     browser: Client, shop: ProtectedResource
 ) -> None:
-    browser.post(NEW, typed(resources=[str(shop.pk)]))
+    browser.post(FORM, typed(resources=[str(shop.pk)]))
 
-    answer = browser.post(NEW, typed(resources=[str(shop.pk)], ports="443"))
+    answer = browser.post(FORM, typed(resources=[str(shop.pk)], ports="443"))
 
     page = answer.content.decode()
     assert answer.status_code == 422
@@ -69,7 +69,7 @@ def test_the_same_form_with_other_values_is_asked_about_once_more(
 def test_something_else_is_told_apart_by_itself(browser: Client, acme: Organization) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
 
-    browser.post(NEW, typed(other="203.0.113.7, www.shop.example https://shop.example/pay"))
+    browser.post(FORM, typed(other="203.0.113.7, www.shop.example https://shop.example/pay"))
 
     scope = MitigationRequest.objects.get().scope
     assert scope == {
@@ -83,7 +83,7 @@ def test_options_reach_the_request(
     browser: Client, shop: ProtectedResource, acme_tidewall: Subscription
 ) -> None:
     browser.post(
-        NEW,
+        FORM,
         typed(
             resources=[str(shop.pk)],
             ports="80, 8000–8080,443-444",
@@ -159,7 +159,7 @@ WRONG = [
 def test_what_is_wrong_is_said_at_the_field_and_on_top(
     browser: Client, fields: dict[str, Any], sentence: str, link: str
 ) -> None:
-    answer = browser.post(NEW, typed(**fields))
+    answer = browser.post(FORM, typed(**fields))
 
     page = answer.content.decode()
     assert answer.status_code == 400
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_said_at_the_field_and_on_top(
 
 
 def test_everything_wrong_is_said_at_once_in_the_order_of_the_page(browser: Client) -> None:
-    answer = browser.post(NEW, typed(other="203.0.113.300", ports="x, 443-80", lifetime="1"))
+    answer = browser.post(FORM, typed(other="203.0.113.300", ports="x, 443-80", lifetime="1"))
 
     page = answer.content.decode()
     assert "Nothing was sent. Correct four things." in text_of(page)
@@ -183,7 +183,7 @@ def test_what_was_typed_is_kept_and_the_fold_with_an_error_is_open(
     browser: Client, shop: ProtectedResource
 ) -> None:
     answer = browser.post(
-        NEW, typed(resources=[str(shop.pk)], ports="443–80", reason="Since <03:05>", renew="0")
+        FORM, typed(resources=[str(shop.pk)], ports="443–80", reason="Since <03:05>", renew="0")
     )
 
     page = answer.content.decode()
@@ -195,10 +195,10 @@ def test_what_was_typed_is_kept_and_the_fold_with_an_error_is_open(
 
 
 def test_a_fix_button_mends_the_value_and_sends_nothing(browser: Client) -> None:
-    refused = browser.post(NEW, typed(other="203.0.113.8, 203.0.113.7/24")).content.decode()
+    refused = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24")).content.decode()
     fixes = re.findall(r'name="fix" value="([^"]+)">([^<]+)<', refused)
 
-    mended = browser.post(NEW, typed(other="203.0.113.8, 203.0.113.7/24", fix=fixes[0][0]))
+    mended = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24", fix=fixes[0][0]))
 
     assert [label for _, label in fixes] == ["Only 203.0.113.7", "All 256 of 203.0.113.0/24"]
     assert mended.status_code == 200
@@ -210,21 +210,21 @@ def test_a_fix_button_mends_the_value_and_sends_nothing(browser: Client) -> None
     "fix", ["", "targets.prefixes.9=x", "nonsense", "targets.prefixes.x=1", "ports.7=1"]
 )
 def test_a_fix_that_does_not_fit_changes_nothing(browser: Client, fix: str) -> None:
-    answer = browser.post(NEW, typed(other="203.0.113.7", fix=fix))
+    answer = browser.post(FORM, typed(other="203.0.113.7", fix=fix))
 
     assert 'value="203.0.113.7"' in answer.content.decode()
 
 
 def test_pressing_enter_sends_rather_than_mends(browser: Client) -> None:
-    page = browser.post(NEW, typed(other="203.0.113.7/24")).content.decode()
+    page = browser.post(FORM, typed(other="203.0.113.7/24")).content.decode()
     form = page[page.index('<form id="ask"') :]
 
     assert "Send request" in form[form.index("<button") : form.index("</button>")]
 
 
 def test_checking_while_typing_sends_nothing_and_misses_nothing_yet(browser: Client) -> None:
-    wrong = browser.post(NEW, typed(other="203.0.113.300", check="1")).content.decode()
-    empty = browser.post(NEW, typed(check="1")).content.decode()
+    wrong = browser.post(FORM, typed(other="203.0.113.300", check="1")).content.decode()
+    empty = browser.post(FORM, typed(check="1")).content.decode()
 
     assert "300 is more than 255" in wrong
     assert 'id="will" hx-swap-oob="true"' in wrong
@@ -238,8 +238,8 @@ def test_an_overlap_is_said_and_does_not_stop_the_send(
     live = ask()
     filtering(legs(live)[0])
 
-    said = browser.get(NEW, {"resource": str(shop.pk)}).content.decode()
-    sent = browser.post(NEW, typed(other="203.0.113.7"))
+    said = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
+    sent = browser.post(FORM, typed(other="203.0.113.7"))
 
     assert "These addresses are already in a live request." in said
     assert "sending this ends the other one there, for all its addresses" in said
@@ -252,11 +252,11 @@ def test_three_resources_are_shown_and_the_rest_is_folded(
 ) -> None:
     ResourceFactory.create_batch(3, organization=acme)
 
-    assert "Show 1 more resource<" in browser.get(NEW).content.decode()
-    assert "data-filters" not in browser.get(NEW).content.decode()
+    assert "Show 1 more resource<" in browser.get(FORM).content.decode()
+    assert "data-filters" not in browser.get(FORM).content.decode()
 
     ResourceFactory.create_batch(6, organization=acme)
-    assert "data-filters" in browser.get(NEW).content.decode()
+    assert "data-filters" in browser.get(FORM).content.decode()
 
 
 def test_request_again_fills_the_form_like_the_one_before(browser: Client, ask: Ask) -> None:
@@ -265,7 +265,7 @@ def test_request_again_fills_the_form_like_the_one_before(browser: Client, ask: 
         ports=[{"lower": 443, "upper": 443}], protocols=[6]
     )
 
-    page = browser.get(NEW, {"again": str(earlier.pk)}).content.decode()
+    page = browser.get(FORM, {"again": str(earlier.pk)}).content.decode()
 
     assert 'value="443"' in page
     assert "UDP flood" in page
@@ -288,7 +288,7 @@ def test_a_limit_of_a_provider_is_said_beside_the_lifetime(
     tidewall.max_lifetime_s = 14400
     tidewall.save(update_fields=["max_lifetime_s"])
 
-    page = browser.get(NEW).content.decode()
+    page = browser.get(FORM).content.decode()
 
     assert "At most 4\u00a0hours at Tidewall." in page
 
@@ -297,4 +297,75 @@ def test_a_limit_of_a_provider_is_said_beside_the_lifetime(
 def test_odd_characters_are_answered_in_words(browser: Client, text: str) -> None:
     fields = typed(other=text, ports=text, lifetime=text, protocols=[text], key=text)
 
-    assert browser.post(NEW, fields).status_code == 400
+    assert browser.post(FORM, fields).status_code == 400
+
+
+OLD, NEW = "203.0.113.7", "203.0.113.40"
+
+
+@pytest.fixture
+def limited(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
+    """Northgate may protect the lower half of the shop, Tidewall all that Acme may."""
+    Subscription.objects.filter(pk=acme_northgate.pk).update(limited_to=["203.0.113.0/27"])
+
+
+def checked(browser: Client, **fields: Any) -> str:
+    answer = browser.post(FORM, typed(check="1", choosing="1", **fields))
+    return text_of(answer.content.decode().replace("\u00a0", " ").replace("&nbsp;", " "))
+
+
+def test_who_may_protect_what_is_said_before_anything_is_sent(
+    browser: Client,
+    limited: None,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    every = [str(acme_northgate.pk), str(acme_tidewall.pk)]
+
+    mixed = checked(browser, other=f"{OLD} {NEW}", subscriptions=every)
+    alone = checked(browser, other=NEW, subscriptions=every)
+    nobody = checked(browser, other=NEW, subscriptions=every[:1])
+
+    assert "Only Tidewall may protect 203.0.113.40/32." in mixed
+    assert "Goes to Northgate and Tidewall at once, each for what it may protect." in mixed
+    assert "Northgate and Tidewall at once, each for its own targets." in mixed
+    assert "Goes to Tidewall at once." in alone
+    assert "Nobody chosen may protect 203.0.113.40/32: Northgate may protect only" in nobody
+    assert "nobody: no provider is chosen that may protect this." in nobody
+    assert not MitigationRequest.objects.exists()
+
+
+def test_a_target_nobody_may_protect_is_an_error_at_its_field(
+    browser: Client, limited: None, acme_northgate: Subscription
+) -> None:
+    answer = browser.post(
+        FORM, typed(other=NEW, choosing="1", subscriptions=[str(acme_northgate.pk)])
+    )
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "Nobody chosen may protect 203.0.113.40/32: Northgate may protect only" in page
+    assert 'id="other-e"' in page
+    assert 'aria-invalid="true"' in page
+
+
+def test_a_limit_of_one_provider_is_said_and_the_other_is_asked(
+    browser: Client, northgate: Provider, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    Provider.objects.filter(pk=northgate.pk).update(max_port_ranges=1)
+    every = [str(acme_northgate.pk), str(acme_tidewall.pk)]
+
+    page = checked(browser, other=OLD, ports="80, 443", subscriptions=every)
+
+    assert "Northgate takes at most 1 port range. It is not asked." in page
+    assert "Goes to Tidewall at once." in page
+
+
+def test_each_provider_is_sent_its_own_part(
+    browser: Client, limited: None, acme_tidewall: Subscription
+) -> None:
+    browser.post(FORM, typed(other=f"{OLD} {NEW}"))
+
+    [north, tide] = MitigationRequest.objects.get().mitigations.order_by("position")
+    assert north.scope["prefixes"] == ["203.0.113.7/32"]
+    assert tide.scope["prefixes"] == ["203.0.113.40/32", "203.0.113.7/32"]

@@ -1,0 +1,91 @@
+"""Who will be asked for which target, told while the form is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from portal.core.formatting import listed
+from portal.core.targets import TargetError, classify, parse_fqdn, parse_prefix, parse_uri
+from portal.mitigations.failover import due
+from portal.mitigations.models import Strategy, Targets, every_target
+from portal.mitigations.validation import Ask, Part, part_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eligible:
+    """Provider names: who is asked at once, who only if those cannot help, and what some may not protect."""
+
+    at_once: tuple[str, ...]
+    later: tuple[str, ...]
+    notes: tuple[str, ...]
+    is_split: bool = False
+    "those asked at once are asked for different targets"
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        return (*self.at_once, *self.later)
+
+
+def eligible(
+    asks: Sequence[Ask], texts: Iterable[str], *, strategy: str, port_ranges: int
+) -> Eligible:
+    """`asks`: the chosen ones in order; `texts`: targets as typed or ticked, whether they can be read or not."""
+    scope = _scope(texts)
+    parts = [part_of(ask, scope, port_ranges=port_ranges) for ask in asks]
+    if not every_target(scope):
+        names = tuple(ask.provider for ask in asks)
+        first = names if strategy == Strategy.PARALLEL else names[:1]
+        return Eligible(at_once=first, later=names[len(first) :], notes=())
+    able = {part.ask.subscription: part for part in parts if part.is_able}
+    first_ids = set(able)
+    if strategy != Strategy.PARALLEL:
+        first_ids = {
+            one.subscription for one in due({key: part.scope for key, part in able.items()}, [])
+        }
+    return Eligible(
+        at_once=_names(able, first_ids),
+        later=_names(able, set(able) - first_ids),
+        notes=(*_per_target(parts, scope), *_left_out(parts)),
+        is_split=len({able[one].targets for one in first_ids}) > 1,
+    )
+
+
+def _names(able: dict[UUID, Part], chosen: set[UUID]) -> tuple[str, ...]:
+    return tuple(part.ask.provider for key, part in able.items() if key in chosen)
+
+
+def _scope(texts: Iterable[str]) -> Targets:
+    scope: Targets = {"prefixes": [], "fqdns": [], "uris": []}
+    for text in dict.fromkeys(texts):
+        try:
+            match classify(text):
+                case "prefix":
+                    scope["prefixes"].append(str(parse_prefix(text)))
+                case "fqdn":
+                    scope["fqdns"].append(parse_fqdn(text))
+                case _:
+                    scope["uris"].append(parse_uri(text))
+        except TargetError:
+            # It is told what is wrong with it at its own place.
+            continue
+    return scope
+
+
+def _per_target(parts: Sequence[Part], scope: Targets) -> list[str]:
+    """ "Only Tidewall may protect 2001:db8:10::/48."; what nobody may protect is an error at its place."""
+    told: dict[tuple[str, ...], list[str]] = {}
+    for target in every_target(scope):
+        if not any(target in part.excluded for part in parts):
+            continue
+        names = tuple(part.ask.provider for part in parts if target not in part.excluded)
+        if names:
+            told.setdefault(names, []).append(target)
+    return [
+        f"Only {listed(names)} may protect {listed(targets)}." for names, targets in told.items()
+    ]
+
+
+def _left_out(parts: Sequence[Part]) -> list[str]:
+    return [f"{part.problem}. It is not asked." for part in parts if part.problem]
