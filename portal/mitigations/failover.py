@@ -14,7 +14,7 @@ from uuid import UUID
 
 from portal.core.formatting import listed
 from portal.mitigations.models import Mitigation, RequestKind, Targets, Wanted, every_target
-from portal.mitigations.states import CONFIRMED, Status
+from portal.mitigations.states import CONFIRMED, LOOP, Status
 from portal.organizations.models import LateAcceptance
 
 _WORDS: Final = {
@@ -81,6 +81,8 @@ def why_no_help(leg: Mitigation) -> str:
         return ""
     provider = leg.subscription.provider.short_name
     status = Status(leg.status)
+    if status == Status.REFUSED and leg.refusal_code == LOOP:
+        return f"the request did not reach {provider}"
     if status in _WORDS:
         return _WORDS[status].format(provider=provider)
     if status == Status.PENDING and leg.retry_at is not None:

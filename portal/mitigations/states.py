@@ -92,6 +92,9 @@ ACTIVE: Final = tuple(status for status in CONFIRMED if status != Status.STANDBY
 SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 """The provider said no; it is asked again when nobody else helps."""
 
+LOOP: Final = "5.08"
+"""The code of a refusal that is none: gateways passed the request round in a loop (RFC 8768)."""
+
 TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
 LIVE: Final = tuple(status for status in Status if status not in TERMINAL)
 

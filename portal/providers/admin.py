@@ -7,9 +7,16 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from portal.core.admin import site
-from portal.core.errors import PortalError
+from portal.core.errors import Invalid, PortalError
 from portal.providers import services
-from portal.providers.models import Provider, Subscription, Transport
+from portal.providers.models import (
+    MAX_PREFIX_V4,
+    MAX_PREFIX_V6,
+    PathKind,
+    Provider,
+    Subscription,
+    Transport,
+)
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -22,6 +29,21 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
     class Meta:
         model = Provider
         fields = "__all__"  # noqa: DJ007 — staff see every field of a provider; none is secret
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        for field, longest in (
+            ("longest_prefix_v4", MAX_PREFIX_V4),
+            ("longest_prefix_v6", MAX_PREFIX_V6),
+        ):
+            if (cleaned.get(field) or 0) > longest:
+                self.add_error(field, f"A prefix is at most /{longest} long. Write 0 to {longest}.")
+        is_direct = cleaned.get("path_kind") == PathKind.DIRECT
+        if is_direct and cleaned.get("path_name"):
+            self.add_error("path_name", "Nobody stands between: leave the name empty.")
+        if not is_direct and not cleaned.get("path_name"):
+            self.add_error("path_name", "Give the gateway or relay the name people know it by.")
+        return cleaned
 
 
 @admin.register(Provider, site=site)
@@ -36,6 +58,13 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
 class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """Keys go in and never come out."""
 
+    limited_to = forms.CharField(
+        label="May protect only",
+        help_text="One prefix per line, such as those it assigned itself. "
+        "Empty: whatever the organization may. What runs already stays.",
+        widget=forms.Textarea(attrs={"rows": 4}),
+        required=False,
+    )
     new_certificate_chain = forms.CharField(
         label="Client certificate (PEM)", widget=forms.Textarea, required=False, strip=True
     )
@@ -45,7 +74,17 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
 
     class Meta:
         model = Subscription
-        fields = ("organization", "provider", "priority", "enabled")
+        fields = ("organization", "provider", "priority", "enabled", "limited_to")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["limited_to"] = "\n".join(self.instance.limited_to)
+
+    def clean_limited_to(self) -> list[str]:
+        try:
+            return services.normal_limits(self.cleaned_data["limited_to"].split())
+        except Invalid as error:
+            raise forms.ValidationError([one.message for one in error.errors]) from error
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
@@ -109,8 +148,10 @@ class SubscriptionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic 
                 identity=identity,
                 priority=obj.priority,
             )
+            services.limit(subscription=created, prefixes=obj.limited_to)
             obj.pk = created.pk
             return
         services.set_order(subscription=obj, priority=obj.priority, enabled=obj.enabled)
+        services.limit(subscription=obj, prefixes=obj.limited_to)
         if identity is not None:
             services.replace_certificate(subscription=obj, identity=identity)

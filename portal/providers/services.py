@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
@@ -16,11 +18,14 @@ from django.db import transaction
 
 from portal.core import secrets
 from portal.core.errors import Conflict, FieldError, Invalid
+from portal.core.targets import IPNetwork, TargetError, parse_prefix
 from portal.core.wake import wake_on_commit
 from portal.organizations.models import Organization
 from portal.providers.models import Provider, Subscription
 
 CUID_BYTES = 16
+MAX_LIMITS = 64
+"""Prefixes one subscription may be limited to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,34 @@ def set_order(*, subscription: Subscription, priority: int, enabled: bool) -> No
     """When the provider is asked, and whether at all."""
     Subscription.objects.filter(pk=subscription.pk).update(priority=priority, enabled=enabled)
     wake_on_commit(subscription.pk)
+
+
+def limit(*, subscription: Subscription, prefixes: Sequence[str]) -> None:
+    """Let the provider protect these prefixes alone; none: whatever the organization may.
+
+    What runs stays as it is: the limit holds for whoever is asked from now on.
+    """
+    normal = normal_limits(prefixes)
+    Subscription.objects.filter(pk=subscription.pk).update(limited_to=normal)
+
+
+def normal_limits(texts: Sequence[str]) -> list[str]:
+    """Prefixes in normal form: sorted, without what another one contains. Invalid with every wrong one."""
+    if len(texts) > MAX_LIMITS:
+        message = f"These are {len(texts):,} prefixes: at most {MAX_LIMITS} are kept."
+        raise Invalid(message, errors=[FieldError("limited_to", "too-many", message)])
+    networks: list[IPNetwork] = []
+    errors: list[FieldError] = []
+    for index, text in enumerate(texts):
+        try:
+            networks.append(parse_prefix(text.strip()))
+        except TargetError as error:
+            errors.append(FieldError(f"limited_to.{index}", error.code, error.message, error.fixes))
+    if errors:
+        raise Invalid(errors[0].message, errors=errors)
+    v4 = [one for one in networks if isinstance(one, IPv4Network)]
+    v6 = [one for one in networks if isinstance(one, IPv6Network)]
+    return [str(one) for one in (*collapse_addresses(v4), *collapse_addresses(v6))]
 
 
 def private_key_of(subscription: Subscription) -> bytes:

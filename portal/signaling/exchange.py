@@ -18,6 +18,7 @@ from dots_client import (
     Client,
     ConflictCause,
     Conflicted,
+    HopLimitReached,
     MitigationReport,
     Redirected,
     Refused,
@@ -98,11 +99,12 @@ class Exchange:
         except Conflicted as error:
             return await self._conflicted(client, row, error)
         except Refused as error:
+            in_loop = ", ".join(error.gateways) if isinstance(error, HopLimitReached) else None
             await self.write(
                 services.record_refused,
                 mitigation_id=row.pk,
                 code=error.code,
-                reason=error.diagnostic,
+                reason=error.diagnostic if in_loop is None else in_loop,
                 now=clock.now(),
             )
             return _is_held(row)

@@ -174,7 +174,7 @@ def _connection(subscription: Subscription, now: datetime) -> Connection:
         name=subscription.provider.name,
         phone=subscription.provider.phone,
         chip=Chip(look=wording.session_look(session, now), status=session.state),
-        sentence=wording.session_sentence(session, now),
+        sentence=wording.session_sentence(session, now, provider=subscription.provider.short_name),
     )
 
 

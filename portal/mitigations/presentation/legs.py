@@ -18,11 +18,14 @@ from portal.mitigations.models import Mitigation, MitigationRequest, every_targe
 from portal.mitigations.states import RequestStatus, Status
 from portal.mitigations.validation import part_of
 from portal.organizations.models import LateAcceptance, Organization
-from portal.providers.models import Subscription
+from portal.providers.models import PathKind, Subscription
 
 
 def session_of(subscription: Subscription) -> wording.Session:
+    provider = subscription.provider
     return wording.Session(
+        gateway=provider.path_name if provider.path_kind == PathKind.GATEWAY else "",
+        relay=provider.path_name if provider.path_kind == PathKind.RELAY else "",
         state=subscription.session_state,
         since=subscription.session_since,
         last_heard_at=subscription.last_heard_at,
@@ -84,7 +87,7 @@ def leg_of(
         bytes_dropped=sum(dropped) if dropped else None,
         bps_dropped=mitigation.bps_dropped,
         pps_dropped=mitigation.pps_dropped,
-        reference=f"cuid {subscription.cuid}, mid {mitigation.mid}",
+        reference=_reference(mitigation),
         mitigation=str(mitigation.pk),
         subscription=str(subscription.pk),
         asked_at=mitigation.asked_at,
@@ -95,6 +98,15 @@ def leg_of(
         withdrawn_because=mitigation.withdrawn_because,
         may_be_withdrawn=_may_be_withdrawn(mitigation, earlier),
     )
+
+
+def _reference(mitigation: Mitigation) -> str:
+    """What a desk finds it by; behind a gateway the provider may know it by other numbers."""
+    subscription = mitigation.subscription
+    provider = subscription.provider
+    numbers = f"cuid {subscription.cuid}, mid {mitigation.mid}"
+    is_behind = provider.path_kind == PathKind.GATEWAY
+    return f"{numbers} at gateway {provider.path_name}" if is_behind else numbers
 
 
 def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> bool:
@@ -222,6 +234,8 @@ class Lane:
     steps: tuple[wording.Step, ...]
     family: str
     needs_call: bool
+    path: str = ""
+    "whom a request passes on its way, a sentence"
     ask: str = ""
     "the button that asks it now; empty: none"
     question: wording.Question | None = None
@@ -272,6 +286,7 @@ def lanes(
                 needs_call=bool(leg.phone)
                 and leg_face in _IN_TROUBLE
                 and not (leg_face == wording.Face.NOT_TOLD and is_reachable),
+                path=wording.path_sentence(leg.session, leg.short),
                 ask=wording.ask_label(leg, now) if can_act else "",
                 question=wording.withdraw_question(asked, leg, targets, now) if can_act else None,
             )

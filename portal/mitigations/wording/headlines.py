@@ -14,7 +14,7 @@ from portal.mitigations.wording.facts import Asked, Leg, Look
 from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, Face, face, is_stale
 
 _BAD_FIRST: Final = (
-    Face.REFUSED, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER, Face.PUT_OFF, Face.EXPIRED,
+    Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER, Face.PUT_OFF, Face.EXPIRED,
     Face.NOT_TOLD,
 )  # fmt: skip
 _THEN: Final = (
@@ -26,6 +26,7 @@ _WORST_FIRST: Final = (*_BAD_FIRST, *_THEN)
 _CLAUSES: Final = {
     # what one provider does, what several do
     Face.REFUSED: ("refused", "refused"),
+    Face.NOT_REACHED: ("was not reached", "were not reached"),
     Face.WITHDRAWN: ("stopped by itself", "stopped by themselves"),
     Face.EXCEEDED: ("is over capacity", "are over capacity"),
     Face.NO_ANSWER: ("does not answer", "do not answer"),

@@ -63,7 +63,8 @@ def _no_answer(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.session.state == "up" or leg.session.since is None:
         return f"Sent {times}, no answer.", f"Next try within {REPEATED_WITHIN_S}{NBSP}s. {acting}"
     retrying = f"The portal has been retrying since {since(leg.session.since, now)}."
-    return f"Sent {times}, no answer.", f"{leg.short} is unreachable. {retrying} {acting}"
+    whom = f"Gateway {leg.session.gateway}" if leg.session.gateway else leg.short
+    return f"Sent {times}, no answer.", f"{whom} is unreachable. {retrying} {acting}"
 
 
 def _put_off(leg: Leg, _now: datetime) -> tuple[str, str]:
@@ -165,6 +166,10 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.TERMINATED: _terminated,
     Face.WITHDRAWN: _withdrawn,
     Face.REFUSED: _refused,
+    Face.NOT_REACHED: lambda leg, now: (
+        f"The request did not reach {leg.short}.",
+        _again(leg, leg.refusal, now),
+    ),
     Face.EXPIRED: lambda leg, now: (
         f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
         "It should have stopped filtering.",
@@ -241,6 +246,7 @@ _ODD_ENDS: Final = (
     Face.EXCEEDED,
     Face.WITHDRAWN,
     Face.REFUSED,
+    Face.NOT_REACHED,
     Face.EXPIRED,
     Face.STANDBY,
 )

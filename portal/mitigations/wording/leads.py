@@ -149,6 +149,8 @@ def _waiting(leg: Leg, now: datetime) -> str:
                 for part in (f"{leg.short} refused at {moment(leg.ended_at, now)}.", leg.refusal)
                 if part
             )
+        case Face.NOT_REACHED:
+            return f"The request did not reach {leg.short}."
         case Face.WITHDRAWN:
             return f"{leg.short} stopped by itself at {moment(leg.ended_at, now)}."
         case Face.EXPIRED:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from portal.mitigations.states import LOOP
+
 _CODES: Final = {
     "4.00": "It could not read the request",
     "4.01": "It does not know this organization’s certificate",
@@ -22,6 +24,9 @@ def refusal_sentence(
     provider: str, *, code: str, reason: str = "", conflict: Mapping[str, Any] | None = None
 ) -> str:
     """The reason as a whole sentence; what the provider wrote is quoted as its words."""
+    if code == LOOP:
+        through = reason or "gateways that do not say their names"
+        return f"It went round in a loop through {through}. Their operators have to mend that."
     in_words = (conflict or {}).get("reason")
     if isinstance(in_words, str) and in_words:
         return in_words

@@ -30,7 +30,32 @@ def _answers_lost(session: Session, now: datetime) -> bool:
     return now - session.last_heard_at > STALE_AFTER
 
 
-def session_sentence(session: Session, now: datetime) -> str:
+def session_sentence(session: Session, now: datetime, *, provider: str = "") -> str:
+    """`provider`: whose connection it is, named where somebody stands between."""
+    return f"{_path(session, provider)}{_session_sentence(session, now)}"
+
+
+def path_sentence(session: Session, provider: str) -> str:
+    """Whom a request passes on its way; empty where nobody stands between."""
+    if session.gateway:
+        return f"Goes through gateway {session.gateway}, which speaks to {provider}."
+    if session.relay:
+        return f"Goes through relay {session.relay}, which passes it on to {provider} unread."
+    return ""
+
+
+def _path(session: Session, provider: str) -> str:
+    """Whom the connection reaches: one that is up says nothing of a provider behind a gateway."""
+    if session.gateway:
+        whose = {"up": "Connected to gateway", "connecting": "Connecting to gateway"}
+        doing = whose.get(session.state, "Through gateway")
+        return f"{doing} {session.gateway}, which speaks to {provider or 'the provider'}. "
+    if session.relay:
+        return f"Passed on by relay {session.relay}. "
+    return ""
+
+
+def _session_sentence(session: Session, now: datetime) -> str:
     if _answers_lost(session, now) and session.last_heard_at is not None:
         silent = duration((now - session.last_heard_at).total_seconds())
         return f"Requests still go out. Nothing heard for {silent}; usual when the link is full."
@@ -89,8 +114,16 @@ def calm_says(providers: Sequence[tuple[str, Session]]) -> Say:
     return Say(
         SESSION_LOOKS["up"],
         "Ready. Nothing is being mitigated.",
-        f"{who} connected.",
+        " ".join([f"{who} connected.", *_through_gateways(providers)]),
     )
+
+
+def _through_gateways(providers: Sequence[tuple[str, Session]]) -> list[str]:
+    return [
+        f"The connection for {name} ends at gateway {session.gateway}."
+        for name, session in providers
+        if session.gateway
+    ]
 
 
 def attack_says(live: Sequence[Asked], now: datetime) -> Say:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.states import LOOP, RequestStatus, Status
 from portal.mitigations.wording.facts import Leg, Look
 
 HEARTBEAT: Final = timedelta(seconds=30)
@@ -32,6 +32,7 @@ class Face(Enum):
     TERMINATED = "terminated"
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"
+    NOT_REACHED = "not_reached"
     EXPIRED = "expired"
 
 
@@ -51,6 +52,7 @@ LOOKS: Final = {
     Face.TERMINATED: Look("Terminated", "square-tick", "idle"),
     Face.WITHDRAWN: Look("Withdrawn", "octagon", "bad"),
     Face.REFUSED: Look("Refused", "octagon", "bad"),
+    Face.NOT_REACHED: Look("Not reached", "octagon", "bad"),
     Face.EXPIRED: Look("Expired", "clock", "warn"),
 }
 
@@ -119,6 +121,8 @@ def face(leg: Leg, now: datetime) -> Face:
     if leg.status == Status.TERMINATING:
         is_told = leg.withdrawal_confirmed_at is not None or leg.withdrawal_asked_at is None
         return Face.TOLD if is_told else Face.NOT_TOLD
+    if leg.status == Status.REFUSED and leg.refusal_code == LOOP:
+        return Face.NOT_REACHED
     return STATUS_FACES[leg.status]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from portal.core.formatting import clock, clock_minute, duration, lifetime, listed, plural
 from portal.mitigations.models import EventType
-from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.states import LOOP, RequestStatus, Status
 from portal.mitigations.wording.facts import Look
 from portal.mitigations.wording.refusals import refusal_sentence
 from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, SESSION_LOOKS, STATUS_FACES, Face
@@ -96,9 +96,10 @@ def _withdrawn_alone(told: Told) -> Entry:
 def _refused(told: Told) -> Entry:
     code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
     words = refusal_sentence(told.provider, code=code, reason=reason)
-    return Entry(
-        at=told.at, look=LOOKS[Face.REFUSED], what=f"{told.provider} refused.", detail=words
-    )
+    what, look = f"{told.provider} refused.", LOOKS[Face.REFUSED]
+    if code == LOOP:
+        what, look = f"The request did not reach {told.provider}.", LOOKS[Face.NOT_REACHED]
+    return Entry(at=told.at, look=look, what=what, detail=words)
 
 
 def _efficacy(told: Told) -> Entry:
@@ -295,7 +296,8 @@ def announcement(told: Told) -> Announcement | None:
         case EventType.MITIGATION_WITHDRAW_REQUESTED:
             return Announcement(f"{told.actor or 'The portal'} withdrew {told.provider}.")
         case EventType.MITIGATION_REFUSED:
-            return Announcement(f"{told.provider}: refused.")
+            is_lost = told.data.get("code") == LOOP
+            return Announcement(f"{told.provider}: {'not reached' if is_lost else 'refused'}.")
         case EventType.MITIGATION_STATUS:
             return _spoken_status(told)
         case EventType.SESSION_UP | EventType.SESSION_DOWN:

@@ -10,7 +10,7 @@ from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.leads import Question
 from portal.mitigations.wording.table import FILTERING, MAY_FILTER, Face, face, is_stale
 
-_ASKED_AGAIN = (Face.REFUSED, Face.WITHDRAWN, Face.TERMINATED, Face.EXPIRED)
+_ASKED_AGAIN = (Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN, Face.TERMINATED, Face.EXPIRED)
 
 
 def ask_label(leg: Leg, now: datetime) -> str:

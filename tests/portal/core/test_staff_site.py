@@ -151,6 +151,7 @@ def test_staff_suspend_an_organization(mo: User, acme: Organization, client_of: 
             "patience_s": "10",
             "default_lifetime_s": "3600",
             "max_lifetime_s": "86400",
+            "late_acceptance": "keep",
         },
     )
 
@@ -165,3 +166,50 @@ def test_staff_reset_a_lost_second_factor(mo: User, bob: User, client_of: Client
     )
 
     assert not bob.authenticator_set.exists()
+
+
+def test_staff_limit_a_subscription_to_prefixes(
+    mo: User, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    browser = client_of(mo)
+    url = f"/admin/providers/subscription/{acme_northgate.pk}/change/"
+    form = {"priority": "1", "enabled": "on"}
+
+    wrong = browser.post(url, {**form, "limited_to": "203.0.113.7/24\nx"}).content.decode()
+    browser.post(url, {**form, "limited_to": "203.0.113.0/25\n203.0.113.128/25"})
+    shown = browser.get(url).content.decode()
+
+    assert "203.0.113.7/24 is not a network address" in wrong
+    assert "x is not an address or prefix" in wrong
+    assert Subscription.objects.get().limited_to == ["203.0.113.0/24"]
+    assert "203.0.113.0/24</textarea>" in shown
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("path_kind", "gateway", "Give the gateway or relay the name people know it by."),
+        ("path_name", "Edge 1", "Nobody stands between: leave the name empty."),
+        ("longest_prefix_v4", "33", "A prefix is at most /32 long. Write 0 to 32."),
+    ],
+)
+def test_what_a_provider_takes_and_how_it_is_reached_is_checked(
+    mo: User, northgate: Provider, client_of: ClientOf, field: str, value: str, words: str
+) -> None:
+    form = {
+        "name": "Northgate Scrubbing",
+        "short_name": "Northgate",
+        "phone": "1",
+        "host": "127.0.0.1",
+        "port": "4646",
+        "server_name": "northgate.example",
+        "transports": ["dtls"],
+        "trust_anchors": "x",
+        "path_kind": "direct",
+        field: value,
+    }
+
+    page = client_of(mo).post(f"/admin/providers/provider/{northgate.pk}/change/", form)
+
+    assert words in page.content.decode()
+    assert "is violated" not in page.content.decode()

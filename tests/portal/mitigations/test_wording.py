@@ -62,7 +62,39 @@ LANES = [
         "Northgate refused at 03:26:41.",
         "It would block addresses on your accept list. The portal asks again at 03:28:11.",
     ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            refusal_code="5.08",
+            ended_at=ago(60),
+            refusal="It went round in a loop through edge-1.",
+        ),
+        "The request did not reach Northgate.",
+        "It went round in a loop through edge-1.",
+    ),
     (leg("Tidewall", None), "Not asked.", ""),
+    (
+        leg("Tidewall", None, why_not="Tidewall may protect only 2001:db8::/32"),
+        "Not asked.",
+        "Tidewall may protect only 2001:db8::/32.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, sent_at=ago(3), asked_by="dana"),
+        "Asked by dana, sent at 03:27:38.",
+        "Waiting for its first answer.",
+    ),
+    (
+        leg(
+            "Tidewall",
+            Status.TERMINATED,
+            ended_at=ago(9),
+            withdrawn_by="dana",
+            withdrawal_asked_at=ago(60),
+        ),
+        "Confirmed at 03:27:32 that it stopped.",
+        "dana withdrew it at 03:26:41.",
+    ),
     (
         leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
         "Replaced at 03:26:41 by your newer request.",

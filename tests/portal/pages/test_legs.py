@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,8 +13,8 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
-from portal.organizations.models import LateAcceptance, Organization
-from portal.providers.models import Subscription
+from portal.organizations.models import LateAcceptance, Organization, ProtectedResource
+from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
 from tests.portal.pages.conftest import Ask, accepted, filtering, legs, reports, sent
 
@@ -319,3 +320,78 @@ def test_what_was_never_sent_is_not_said_to_have_stopped(
 
     assert "Nothing had been sent to Tidewall." in page
     assert "Tidewall confirmed that it stopped" not in page
+
+
+# gateways and relays
+
+
+@pytest.fixture
+def through(acme_northgate: Subscription) -> Callable[[str], None]:
+    def through(kind: str) -> None:
+        Provider.objects.filter(pk=acme_northgate.provider_id).update(
+            path_kind=kind, path_name="Edge 1"
+        )
+
+    return through
+
+
+def test_a_lane_says_that_the_connection_ends_at_a_gateway(
+    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
+) -> None:
+    request = ask()
+    silent(request)
+    through("gateway")
+    Subscription.objects.update(session_state="down")
+
+    page = page_of(client_of, alice, request)
+
+    assert "Goes through gateway Edge 1, which speaks to Northgate." in page
+    assert "Gateway Edge 1 is unreachable." in page
+    assert "mid 1 at gateway Edge 1" in page
+
+
+def test_a_relay_is_named_and_changes_nothing_else(
+    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
+) -> None:
+    request = ask()
+    through("relay")
+
+    page = page_of(client_of, alice, request)
+
+    assert "Goes through relay Edge 1, which passes it on to Northgate unread." in page
+
+
+def test_now_does_not_call_a_provider_connected_whose_gateway_is(
+    alice: User,
+    client_of: ClientOf,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    through: Callable[[str], None],
+) -> None:
+    through("gateway")
+
+    page = client_of(alice).get("/organizations/acme/").content.decode()
+
+    assert "The connection for Northgate ends at gateway Edge 1." in page
+    assert "Connected to gateway Edge 1, which speaks to Northgate. Since" in page
+
+
+def test_a_loop_of_gateways_is_named_and_is_no_refusal(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request = ask()
+    sent(legs(request)[0], timezone.now())
+    services.record_refused(
+        mitigation_id=legs(request)[0].pk,
+        code="5.08",
+        reason="edge-1, core-2",
+        now=timezone.now(),
+    )
+    sent(legs(request)[1], timezone.now())
+
+    page = page_of(client_of, alice, request)
+
+    assert "The request did not reach Northgate.</strong> It went round in a loop through" in page
+    assert "edge-1, core-2. Their operators have to mend that." in page
+    assert "Asked because the request did not reach Northgate." in page
+    assert "Northgate refused" not in page

@@ -9,7 +9,7 @@ from portal.core.errors import Conflict, Invalid
 from portal.organizations.models import Organization
 from portal.providers import services
 from portal.providers.models import Provider, Subscription
-from portal.providers.services import Identity
+from portal.providers.services import MAX_LIMITS, Identity
 from tests.factories import ProviderFactory, SubscriptionFactory
 from tests.portal.providers.identities import identity
 
@@ -118,3 +118,50 @@ def test_the_database_refuses_a_cuid_used_twice(
 def test_a_port_is_a_port(db: None, port: int) -> None:
     with pytest.raises(IntegrityError):
         ProviderFactory.create(port=port)
+
+
+# limits
+
+
+def test_limits_are_kept_in_normal_form(acme_northgate: Subscription) -> None:
+    services.limit(
+        subscription=acme_northgate,
+        prefixes=["2001:DB8::/32", "203.0.113.128/25", "203.0.113.0/25", "203.0.113.7"],
+    )
+
+    assert Subscription.objects.get().limited_to == ["203.0.113.0/24", "2001:db8::/32"]
+
+
+def test_every_wrong_limit_is_told(acme_northgate: Subscription) -> None:
+    with pytest.raises(Invalid) as caught:
+        services.limit(subscription=acme_northgate, prefixes=["203.0.113.7/24", "10.0.0.0/8", "x"])
+
+    assert [(one.field, one.code) for one in caught.value.errors] == [
+        ("limited_to.0", "host-bits-set"),
+        ("limited_to.2", "not-a-prefix"),
+    ]
+    assert Subscription.objects.get().limited_to == []
+
+
+def test_a_subscription_has_so_many_limits(acme_northgate: Subscription) -> None:
+    many = [f"10.{number}.0.0/16" for number in range(0, 2 * (MAX_LIMITS + 1), 2)]
+
+    services.limit(subscription=acme_northgate, prefixes=many[:MAX_LIMITS])
+    with pytest.raises(Invalid, match="at most 64"):
+        services.limit(subscription=acme_northgate, prefixes=many)
+
+    assert len(Subscription.objects.get().limited_to) == MAX_LIMITS
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"longest_prefix_v4": 33},
+        {"longest_prefix_v6": 129},
+        {"path_kind": "gateway"},
+        {"path_name": "Edge 1"},
+    ],
+)
+def test_a_limit_or_path_that_means_nothing_is_refused(db: None, columns: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError):
+        ProviderFactory.create(**columns)
