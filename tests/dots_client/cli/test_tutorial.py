@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 TUTORIAL = ROOT / "docs" / "client.md"
 BLOCK = re.compile(r"^```(sh|text|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SEPARATOR = "\x1e"
+PATIENCE_S = 240
 PROLOGUE = "set -euo pipefail; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"
 
 
@@ -45,12 +47,12 @@ def read_tutorial() -> Tutorial:
 
 def free_ports() -> tuple[int, int]:
     with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as signal,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dots,
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as control,
     ):
-        signal.bind(("127.0.0.1", 0))
+        dots.bind(("127.0.0.1", 0))
         control.bind(("127.0.0.1", 0))
-        return signal.getsockname()[1], control.getsockname()[1]
+        return dots.getsockname()[1], control.getsockname()[1]
 
 
 def matches(expected: str, shown: str) -> bool:
@@ -59,6 +61,28 @@ def matches(expected: str, shown: str) -> bool:
     return re.fullmatch("\n".join(lines), shown.rstrip("\n")) is not None
 
 
+def typed(script: str, *, folder: Path, environment: dict[str, str]) -> str:
+    """What a shell prints; nothing that it started outlives it."""
+    shell = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed, complaints = shell.communicate(timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.communicate()
+        raise
+    assert shell.returncode == 0, complaints
+    return printed
+
+
+@pytest.mark.timeout(PATIENCE_S + 30)
 @pytest.mark.integration
 def test_every_command_of_the_tutorial_works_as_it_says(tmp_path: Path) -> None:
     tutorial = read_tutorial()
@@ -75,20 +99,10 @@ def test_every_command_of_the_tutorial_works_as_it_says(tmp_path: Path) -> None:
     source.write_text(source.read_text("utf-8").replace("4646", str(signal_port)), "utf-8")
     environment = {name: value for name, value in os.environ.items() if "DOTS" not in name}
 
-    typed = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=environment
-        | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-        },
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment["PYTHONPATH"] = str(ROOT)
 
-    assert typed.returncode == 0, typed.stderr
-    for step, shown in zip(steps, typed.stdout.split(SEPARATOR), strict=True):
+    printed = typed(script, folder=tmp_path, environment=environment)
+
+    for step, shown in zip(steps, printed.split(SEPARATOR), strict=True):
         assert matches(step.expected, shown), f"{step.commands}\n{shown}"

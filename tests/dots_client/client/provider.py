@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiocoap
@@ -46,6 +47,8 @@ SETTINGS = ClientSettings(
     reads_configuration=False,
     heartbeat_wait_s=0.5,
 )
+ONCE = replace(SETTINGS, retransmission=RetransmissionSettings(floor_s=60, jitter=0))
+"""Repeats nothing, so that each request counts once, however busy the machine is."""
 CONFIG = SignalConfig(
     sid=7,
     mitigating=ConfigurationSet(heartbeat_interval=Parameter(current=15, minimum=15, maximum=240)),

@@ -31,6 +31,7 @@ from dots_client.codec import encode_redirect, encode_reports
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.client.provider import (
     CUID,
+    ONCE,
     SCOPE,
     SETTINGS,
     Provider,
@@ -330,7 +331,7 @@ async def test_status_of_one_and_of_all(authority: Authority) -> None:
 
 
 async def test_a_long_list_arrives_in_blocks(authority: Authority) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, ONCE) as scene:
         scene.provider.held = {
             mid: MitigationReport(
                 mid=mid,
@@ -350,7 +351,7 @@ async def test_a_long_list_arrives_in_blocks(authority: Authority) -> None:
 @pytest.mark.rule("SC-129")
 @pytest.mark.parametrize("size", [256, 1024])
 async def test_the_blocks_have_the_size_we_asked_for(size: int, authority: Authority) -> None:
-    async with in_session(authority, replace(SETTINGS, block_bytes=size)) as scene:
+    async with in_session(authority, replace(ONCE, block_bytes=size)) as scene:
         scene.provider.held = {
             mid: MitigationReport(
                 mid=mid,

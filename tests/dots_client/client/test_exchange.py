@@ -10,7 +10,7 @@ from dots_client import RemoteProtocolError, RetransmissionSettings
 from dots_client.client.exchange import MAX_BLOCKS, MAX_OUTSTANDING_REPEATS
 from dots_client.session.pacing import BURST
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import SCOPE, SETTINGS, answer, in_session, silence
+from tests.dots_client.client.provider import ONCE, SCOPE, SETTINGS, answer, in_session, silence
 from tests.dots_client.transport.loopback import until
 
 VERY_EAGER = replace(SETTINGS, retransmission=RetransmissionSettings(floor_s=0.001, jitter=0))
@@ -52,23 +52,24 @@ async def test_the_pace_follows_the_round_trip(authority: Authority) -> None:
 async def test_many_requests_together_keep_the_pace_of_one(authority: Authority) -> None:
     async with in_session(authority, VERY_EAGER) as scene:
         loop = asyncio.get_running_loop()
-        rtt_s = 0.05
+        rtt_s, copies = 0.05, 20
         await scene.client.heartbeat()
         for _ in range(60):
             scene.client._rtt.add(rtt_s)
         scene.server.drop_outgoing = lambda _datagram, _address: True
         started = loop.time()
-        asking = [asyncio.create_task(scene.client.request(mid, SCOPE)) for mid in range(20)]
-        await until(lambda: len(scene.provider.requests) == 20)
-        assert loop.time() - started < 1, "no first copy waits"
-
-        await asyncio.sleep(2.0)
+        asking = [asyncio.create_task(scene.client.request(mid, SCOPE)) for mid in range(copies)]
+        # 2 seconds, unless the machine has no time for us.
+        await until(lambda: len(scene.provider.requests) >= copies + 30, within_s=30)
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
         elapsed = loop.time() - started
-        assert 25 <= len(scene.provider.requests) <= elapsed / (0.9 * rtt_s) + BURST + 1
+        requests = scene.provider.requests
+        first = {request.opt.uri_path[-1] for request in requests[:copies]}
+        assert len(first) == copies, "no first copy waits"
+        assert len(requests) <= elapsed / (0.9 * rtt_s) + BURST + 1
 
 
 async def test_the_outcomes_of_an_exchange_measure_the_round_trip(authority: Authority) -> None:
@@ -80,7 +81,7 @@ async def test_the_outcomes_of_an_exchange_measure_the_round_trip(authority: Aut
 
 
 async def test_an_answer_in_endless_blocks_is_given_up(authority: Authority) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, ONCE) as scene:
         for number in range(MAX_BLOCKS):
             scene.provider.script.append(answer(Code.CONTENT, bytes(16), block2=(number, True, 0)))
         scene.provider.cuts_blocks = False
@@ -93,7 +94,7 @@ async def test_an_answer_in_endless_blocks_is_given_up(authority: Authority) -> 
 async def test_the_etag_of_the_first_block_is_repeated_and_a_change_is_noticed(
     authority: Authority,
 ) -> None:
-    async with in_session(authority) as scene:
+    async with in_session(authority, ONCE) as scene:
         scene.provider.cuts_blocks = False
         scene.provider.script.extend(
             [
