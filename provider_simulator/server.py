@@ -18,6 +18,7 @@ from dots_client.codec import HEARTBEAT_PATH, encode_heartbeat
 from dots_client.rng import Rng
 from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from dots_client.transport.remote import Remote
+from dots_client.transport.server import ServerSettings
 from dots_client.transport.tls_server import TlsServer, serve_tls
 from dots_client.transport.wire import WireRecord
 from provider_simulator.behaviour import Behaviour
@@ -31,6 +32,7 @@ log = logging.getLogger("provider_simulator")
 HEARTBEAT_ANSWER_WITHIN_S: Final = 10.0
 MAX_REMEMBERED_NOTIFICATIONS: Final = 4096
 PORT_TRIES: Final = 10
+SETTINGS: Final = ServerSettings(hands_out_tickets=True)
 
 KNOWN_CRITICAL_OPTIONS: Final = frozenset({1, 3, 7, 11, 15, 17, 23})
 """If-Match, Uri-Host, Uri-Port, Uri-Path, Uri-Query, Accept, Block2."""
@@ -83,6 +85,7 @@ class SignalServer:
             host=host,
             port=port,
             credentials=credentials,
+            settings=SETTINGS,
             on_session=self._session_opened,
             on_session_end=self._session_closed,
         )
@@ -94,6 +97,7 @@ class SignalServer:
             host=host,
             port=port,
             credentials=credentials,
+            settings=SETTINGS,
             on_session=self._session_opened,
             on_session_end=self._session_closed,
             on_wire=self._see,

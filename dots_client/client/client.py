@@ -92,13 +92,17 @@ class Client:
     @property
     def serial(self) -> int:
         """Which session of this process it is; `WireRecord.session` is the same number."""
-        serial: int = self._link.remote.serial
-        return serial
+        return self._link.remote.serial
 
     @property
     def peer(self) -> str:
         """Address and port, as `192.0.2.1:4646`."""
         return self._link.peer
+
+    @property
+    def was_resumed(self) -> bool:
+        """Whether the handshake took up an older session (`ClientSettings.resumes_sessions`)."""
+        return self._link.remote.was_resumed
 
     @property
     def connected_at(self) -> float:

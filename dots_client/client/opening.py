@@ -128,6 +128,7 @@ class Opening:
         return addresses
 
     async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link[Remote]:
+        resumption = self._memory.resumption if self._settings.resumes_sessions else None
         if candidate.transport == "tls":
             return await open_tls(
                 name=self.server.name,
@@ -139,6 +140,7 @@ class Opening:
                 requires_alpn=self.server.requires_alpn,
                 on_wire=self._on_wire,
                 may_send=self._may_send,
+                resumption=resumption,
             )
         return await open_dtls(
             name=self.server.name,
@@ -150,7 +152,7 @@ class Opening:
             timeout_s=within_s,
             on_wire=self._on_wire,
             may_send=self._may_send,
-            resumption=self._memory.resumption if self._settings.resumes_sessions else None,
+            resumption=resumption,
         )
 
 

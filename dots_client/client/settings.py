@@ -78,8 +78,8 @@ class ClientSettings:
     "False: live with the defaults of RFC 9132 section 4.5.2"
     block_bytes: int | None = None
     "256, 512 or 1024 bytes of an answer in one datagram; None: as many as the server likes"
-    resumes_sessions: bool = False
-    "True: with a `Memory`, take up the last DTLS session with a server instead of making a new one"
+    resumes_sessions: bool = True
+    "with a `Memory`: take up the last session with a server, at most a day old; False: never"
 
     def __post_init__(self) -> None:
         _check("handshake_timeout_s", self.handshake_timeout_s, 0.1, 300)

@@ -194,7 +194,8 @@ async def open_dtls(
         return DtlsLink(site, engine, address, on_wire=on_wire, may_send=may_send)
 
     context = client_context(credentials, resumes=resumption is not None)
-    offers = Offers(context, resumption, ResumptionKey(name, port, credentials))
+    key = ResumptionKey(DtlsLink.transport_name, name, port, credentials)
+    offers = Offers(context, resumption, key)
     return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)
 
 

@@ -17,6 +17,9 @@ RECORD_HEADER_BYTES: Final = 13
 LOWERED_MTU: Final = 548
 """UDP payload of the smallest datagram every IPv4 host must take (576 bytes)."""
 TIMEOUTS_BEFORE_LOWERED_MTU: Final = 2
+MAX_COOKIE_BYTES: Final = 255
+"""Of RFC 6347; the second hello is longer by so much."""
+_CLIENT_HELLO: Final = 1
 
 
 class DtlsEngine(Engine):
@@ -27,6 +30,8 @@ class DtlsEngine(Engine):
         self._mtu = mtu
         self._sending_mtu = mtu
         self._timeouts = 0
+        self._hello_bytes = 0
+        "of the flight under way; 0 where it is no hello"
         connection.set_ciphertext_mtu(mtu)
 
     @classmethod
@@ -38,8 +43,19 @@ class DtlsEngine(Engine):
         mtu: int,
         session: SSL.Session | None = None,
     ) -> DtlsEngine:
-        connection = client_connection(context, peer_name, session)
-        return cls(connection, Verification(peer="server", expected_name=peer_name), mtu=mtu)
+        """`session` is left out where a hello with its ticket would need a second datagram."""
+
+        def begin(session: SSL.Session | None) -> DtlsEngine:
+            connection = client_connection(context, peer_name, session)
+            verification = Verification(peer="server", expected_name=peer_name)
+            return cls(connection, verification, mtu=mtu)
+
+        if session is not None:
+            trial = begin(session)
+            trial.start()
+            if sum(map(len, trial.datagrams_to_send())) + MAX_COOKIE_BYTES > mtu:
+                session = None
+        return begin(session)
 
     def receive(self, datagram: bytes) -> list[bytes]:
         """Feed exactly one datagram; what it held in cleartext comes back."""
@@ -56,7 +72,11 @@ class DtlsEngine(Engine):
         self._connection.send(cleartext)
 
     def datagrams_to_send(self) -> list[bytes]:
-        return pack_records(self._waiting(), self._sending_mtu)
+        datagrams = pack_records(self._waiting(), self._sending_mtu)
+        if datagrams:
+            first = datagrams[0]
+            self._hello_bytes = len(first) if first[RECORD_HEADER_BYTES] == _CLIENT_HELLO else 0
+        return datagrams
 
     def next_timeout_s(self) -> float | None:
         if self.state is State.CLOSED:
@@ -67,9 +87,13 @@ class DtlsEngine(Engine):
         if self.state is State.CLOSED:
             return
         self._timeouts += 1
-        if self._timeouts == TIMEOUTS_BEFORE_LOWERED_MTU and self._mtu > LOWERED_MTU:
+        if (
+            self._timeouts >= TIMEOUTS_BEFORE_LOWERED_MTU
+            and self._sending_mtu > LOWERED_MTU
+            and self._hello_bytes <= LOWERED_MTU
+        ):
             # A flight that is lost twice may be too large for the path; OpenSSL fragments what it
-            # repeats anew.
+            # repeats anew. A hello in fragments is dropped by servers without state for strangers.
             self._sending_mtu = LOWERED_MTU
             self._connection.set_ciphertext_mtu(LOWERED_MTU)
         try:

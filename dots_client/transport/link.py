@@ -108,6 +108,17 @@ class Link(ABC, Generic[RemoteT_co]):
         self.endpoint.dispatch_error(SessionClosed(remote.reason), remote)
 
 
+def _keep(link: Link[Remote], offer: Offer, offers: Offers) -> None:
+    """Now and at the end: in TLS 1.3 tickets come when they like, and the last is the freshest."""
+    made_at = link.connected_at
+
+    def keep(_closed: object = None) -> None:
+        offers.keep(link.engine, offer, made_at=made_at)
+
+    keep()
+    link.closed.add_done_callback(keep)
+
+
 LinkT = TypeVar("LinkT", bound=Link[Remote])
 
 
@@ -139,7 +150,7 @@ async def first_open(
                     offers.refused()
                     await link.close()
                 else:
-                    offers.keep(link.engine, offer)
+                    _keep(link, offer, offers)
                     return link
             raise failure
     except (TimeoutError, asyncio.CancelledError) as error:

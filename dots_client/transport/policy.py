@@ -114,19 +114,18 @@ def client_context(credentials: Credentials, *, resumes: bool = False) -> SSL.Co
     return context
 
 
-def tls_client_context(credentials: Credentials) -> SSL.Context:
-    context = _tls_context(credentials)
+def tls_client_context(credentials: Credentials, *, resumes: bool = False) -> SSL.Context:
+    context = _tls_context(credentials, has_tickets=resumes)
     context.set_verify(SSL.VERIFY_PEER, _verify)
     context.set_alpn_protos([ALPN])
     return context
 
 
 def tls_server_context(
-    credentials: Credentials, *, require_client_certificate: bool
+    credentials: Credentials, *, require_client_certificate: bool, hands_out_tickets: bool = False
 ) -> SSL.Context:
-    context = _tls_context(credentials)
-    context.set_verify(_server_mode(require_client_certificate), _verify)
-    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context = _tls_context(credentials, has_tickets=hands_out_tickets)
+    _equip_server(context, require_client_certificate=require_client_certificate)
     context.set_alpn_select_callback(
         lambda _connection, offered: ALPN if ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
     )
@@ -142,10 +141,7 @@ def server_context(
 ) -> SSL.Context:
     """A context whose cookies are `cookie(address)`."""
     context = _dtls_context(credentials, has_tickets=hands_out_tickets)
-    context.set_session_id(SESSION_CONTEXT)
-    context.set_timeout(TICKET_LIFETIME_S)
-    context.set_verify(_server_mode(require_client_certificate), _verify)
-    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    _equip_server(context, require_client_certificate=require_client_certificate)
     context.set_cookie_generate_callback(
         lambda connection: cookie(connection.get_app_data().address)
     )
@@ -157,32 +153,34 @@ def server_context(
     return context
 
 
-def _server_mode(require_client_certificate: bool) -> int:  # noqa: FBT001 - named where it comes from
+def _equip_server(context: SSL.Context, *, require_client_certificate: bool) -> None:
     mode = SSL.VERIFY_PEER
     if require_client_certificate:
         mode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-    return mode
+    context.set_verify(mode, _verify)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_session_id(SESSION_CONTEXT)
+    context.set_timeout(TICKET_LIFETIME_S)
 
 
 def _dtls_context(credentials: Credentials, *, has_tickets: bool) -> SSL.Context:
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_min_proto_version(DTLS_1_2)
     context.set_options(SSL.OP_NO_QUERY_MTU)
-    if not has_tickets:
-        context.set_options(SSL.OP_NO_TICKET)
-    return _equipped(context, credentials)
+    return _equipped(context, credentials, has_tickets=has_tickets)
 
 
-def _tls_context(credentials: Credentials) -> SSL.Context:
+def _tls_context(credentials: Credentials, *, has_tickets: bool) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_TICKET)
     context.set_tls13_ciphersuites(TLS_1_3_CIPHER_SUITES)
-    return _equipped(context, credentials)
+    return _equipped(context, credentials, has_tickets=has_tickets)
 
 
-def _equipped(context: SSL.Context, credentials: Credentials) -> SSL.Context:
+def _equipped(context: SSL.Context, credentials: Credentials, *, has_tickets: bool) -> SSL.Context:
     context.set_cipher_list(CIPHER_SUITES)
+    if not has_tickets:
+        context.set_options(SSL.OP_NO_TICKET)
     context.set_options(SSL.OP_NO_RENEGOTIATION)
     context.set_mode(MODE_NO_AUTO_CHAIN | SSL.MODE_RELEASE_BUFFERS)
     # Sessions are kept by the client alone, see `resumption`; a server holds no state for them.

@@ -1,4 +1,4 @@
-"""DTLS sessions that can be taken up again without a certificate on the way (RFC 5077)."""
+"""Sessions that can be taken up again without a certificate on the way (RFC 5077, RFC 8446)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ MAX_KEPT: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class ResumptionKey:
-    """A session is never offered to another server, nor by anybody else."""
+    """A session is never offered to another server, over another transport, nor by anybody else."""
 
+    transport: str
+    "`dtls` or `tls`"
     name: str
     "the server's, as in its certificate"
     port: int
@@ -63,7 +65,9 @@ class Resumption:
         return kept if key in self._on_offer else None
 
     def keep(self, key: ResumptionKey, session: Offer) -> None:
-        """Of a handshake that has completed."""
+        """Of a handshake that has completed; one that goes back further than what is here is not kept."""
+        if (kept := self._kept.get(key)) is not None and kept.since > session.since:
+            return
         self.forget(key)
         self._kept[key] = session
         while len(self._kept) > MAX_KEPT:
@@ -102,11 +106,11 @@ class Offers:
         if self._resumption is not None:
             self._resumption.forget(self._key)
 
-    def keep(self, engine: Engine, offer: Offer) -> None:
+    def keep(self, engine: Engine, offer: Offer, *, made_at: float) -> None:
         """The session that came of an offer, as old as the full handshake it goes back to."""
         if self._resumption is None or engine.session is None:
             return
-        since = offer.since if engine.was_resumed else _now()
+        since = offer.since if engine.was_resumed else made_at
         self._resumption.keep(self._key, Offer(offer.context, engine.session, since))
 
     def _kept(self) -> Offer | None:

@@ -17,7 +17,7 @@ from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.policy import tls_client_context
 from dots_client.transport.remote import SocketAddress
-from dots_client.transport.resumption import Offer, Offers, ResumptionKey
+from dots_client.transport.resumption import Offer, Offers, Resumption, ResumptionKey
 from dots_client.transport.tls_connection import TlsConnection
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
@@ -120,8 +120,12 @@ async def open_tls(
     requires_alpn: bool = True,
     on_wire: WireTap | None = None,
     may_send: MaySend = always,
+    resumption: Resumption | None = None,
 ) -> TlsLink:
-    """A session with the server called `name`, reached at `host`."""
+    """A session with the server called `name`, reached at `host`.
+
+    With `resumption` one of an earlier call is taken up again, where the server is willing.
+    """
 
     def make(address: SocketAddress, offer: Offer) -> TlsLink:
         engine = TlsEngine.client(offer.context, peer_name=name, session=offer.session)
@@ -134,6 +138,7 @@ async def open_tls(
             may_send=may_send,
         )
 
-    context = tls_client_context(credentials)
-    offers = Offers(context, None, ResumptionKey(name, port, credentials))
+    context = tls_client_context(credentials, resumes=resumption is not None)
+    key = ResumptionKey(TlsLink.transport_name, name, port, credentials)
+    offers = Offers(context, resumption, key)
     return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)

@@ -164,6 +164,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             return
         self._is_greeted = True
         self.peer_certificate = engine.peer_certificate
+        self.was_resumed = engine.was_resumed
         if self._requires_alpn and engine.protocol_selected != ALPN:
             engine.close(NO_ALPN)
             return

@@ -68,7 +68,9 @@ class TlsServer(Server[TlsConnection], interfaces.TokenInterface):  # type: igno
         self, credentials: Credentials, *, require_client_certificate: bool
     ) -> SSL.Context:
         return tls_server_context(
-            credentials, require_client_certificate=require_client_certificate
+            credentials,
+            require_client_certificate=require_client_certificate,
+            hands_out_tickets=self._settings.hands_out_tickets,
         )
 
     # aiocoap's token interface

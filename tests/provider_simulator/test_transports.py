@@ -17,6 +17,7 @@ from dots_client import (
     Client,
     ClientSettings,
     HandshakeFailed,
+    Memory,
     MitigationStatus,
     Server,
     connect,
@@ -48,7 +49,12 @@ async def both(pki: Path) -> AsyncIterator[SignalServer]:
 
 @asynccontextmanager
 async def session(
-    signal: SignalServer, pki: Path, *, transports: tuple[str, ...], **settings: Any
+    signal: SignalServer,
+    pki: Path,
+    *,
+    transports: tuple[str, ...],
+    memory: Memory | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Client]:
     credentials = client_credentials(pki, "acme")
     async with connect(
@@ -56,6 +62,7 @@ async def session(
         credentials,
         cuid=cuid_from_certificate(credentials.certificate_chain),
         settings=ClientSettings(**settings),
+        memory=memory,
     ) as client:
         yield client
 
@@ -72,6 +79,18 @@ async def test_a_mitigation_lives_on_either_transport(pki: Path, transport: str)
 
         assert acme.transport == transport
         assert (granted.mid, granted.lifetime) == (1, 600)
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+async def test_a_client_that_comes_back_is_resumed(pki: Path, transport: str) -> None:
+    memory, resumed = Memory(), []
+    async with both(pki) as signal:
+        for _ in range(2):
+            async with session(signal, pki, transports=(transport,), memory=memory) as acme:
+                resumed.append(acme.was_resumed)
+                await acme.heartbeat()
+
+    assert resumed == [False, True]
 
 
 async def test_heartbeats_go_both_ways_over_tcp(pki: Path) -> None:

@@ -98,17 +98,21 @@ def _to(server: Server, backend: str, transport: str) -> Server:
 
 
 @pytest.mark.rule("SC-120")
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_the_server_of_libcoap_is_offered_a_resumption(
-    backend: str, authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    backend: str,
+    transport: str,
+    authority: Authority,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """GnuTLS goes on in full by itself; OpenSSL ends the handshake with an alert, as libcoap sets it up."""
-    settings = ClientSettings(
-        reads_configuration=False, handshake_timeout_s=5, resumes_sessions=True
-    )
+    settings = ClientSettings(reads_configuration=False, handshake_timeout_s=5)
     memory, credentials = Memory(), authority.client()
     caplog.set_level("INFO", logger="dots_client.transport")
-    async with libcoap_server(backend, authority.server(), tmp_path) as server:
+    async with libcoap_server(backend, authority.server(), tmp_path) as listening:
+        server = _to(listening, backend, transport)
         async with await session_with(server, credentials):
             pass  # it listens
         for _ in range(3):
