@@ -9,6 +9,7 @@ from typing import Final
 BENCHMARKS: Final = {
     "portal": "the way from a person to the wire and back",
     "loss": "a request on a bad line, beside libcoap",
+    "handshakes": "full handshakes beside resumed ones",
     "sessions": "many sessions in one process",
     "codec": "CBOR beside bare cbor2",
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dots_client import Client, ClientSettings, DotsError, Reconnect, connect
+from dots_client import Client, ClientSettings, DotsError, Memory, Reconnect, connect
 from dots_client.codec import encode_request, mitigate_path
 from tests.bench.provider import BenchProvider, scope
 from tests.bench.report import NEVER
@@ -76,37 +76,54 @@ async def in_session(line: Line) -> Outcome:
 
 async def from_nothing(line: Line) -> Outcome:
     """The line is bad already, and the handshake has still to be done."""
+    async with relaying(line.provider.port, seed=line.seed) as relay:
+        return await _through_the_storm(line, relay, Memory())
+
+
+async def from_a_ticket(line: Line) -> Outcome:
+    """The same after a session in peace, whose ticket is still here."""
+    memory = Memory()
+    calm = Weather(delay_s=DELAY_S)
+    async with relaying(line.provider.port, seed=line.seed, weather=calm) as relay:
+        async with _connected(line, relay, memory=memory) as client:
+            await client.heartbeat()
+        return await _through_the_storm(line, relay, memory)
+
+
+async def _through_the_storm(line: Line, relay: Relay, memory: Memory) -> Outcome:
     loop = asyncio.get_running_loop()
+    _turn_bad(relay, line)
     began_at = loop.time()
     confirmed_s = NEVER
     tries: list[float] = []
     outcome: Outcome | None = None
-    async with relaying(line.provider.port, seed=line.seed) as relay:
-        _turn_bad(relay, line)
-        reconnect = Reconnect(rng=random.Random(line.seed))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(line.patience_s):
-                while outcome is None:
-                    due_at = reconnect.next_attempt_at(now=loop.time(), is_under_attack=True)
-                    await asyncio.sleep(max(0.0, due_at - loop.time()))
-                    reconnect.attempted(now=loop.time())
-                    with suppress(DotsError):
-                        async with _connected(line, relay, is_under_attack=True) as client:
-                            await client.request(line.mid, scope(line.mid), on_sent=_noting(tries))
-                            confirmed_s = loop.time() - began_at
-                            outcome = _outcome(relay, began_at, confirmed_s, tries)
-                            await _clear_away(client, relay, line)
-        return outcome or _outcome(relay, began_at, confirmed_s, tries)
+    reconnect = Reconnect(rng=random.Random(line.seed))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(line.patience_s):
+            while outcome is None:
+                due_at = reconnect.next_attempt_at(now=loop.time(), is_under_attack=True)
+                await asyncio.sleep(max(0.0, due_at - loop.time()))
+                reconnect.attempted(now=loop.time())
+                with suppress(DotsError):
+                    async with _connected(
+                        line, relay, memory=memory, is_under_attack=True
+                    ) as client:
+                        await client.request(line.mid, scope(line.mid), on_sent=_noting(tries))
+                        confirmed_s = loop.time() - began_at
+                        outcome = _outcome(relay, began_at, confirmed_s, tries)
+                        await _clear_away(client, relay, line)
+    return outcome or _outcome(relay, began_at, confirmed_s, tries)
 
 
 def _connected(
-    line: Line, relay: Relay, *, is_under_attack: bool = False
+    line: Line, relay: Relay, *, memory: Memory | None = None, is_under_attack: bool = False
 ) -> AbstractAsyncContextManager[Client]:
     return connect(
         line.provider.server(port=relay.port),
         line.provider.credentials,
         cuid=line.provider.cuid,
         settings=line.settings,
+        memory=memory,
         is_under_attack=is_under_attack,
     )
 

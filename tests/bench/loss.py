@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
         "--loss", type=int, nargs="*", default=[0, 30, 50, 70, 90], help="percent, each way"
     )
     parser.add_argument("--no-dark", action="store_true", help="leave out the 30 s of silence")
-    parser.add_argument("--only", choices=["session", "handshake"], help="one of the two halves")
+    parser.add_argument("--only", choices=["session", "handshake", "ticket"], help="one part")
     parser.add_argument(
         "--handshake-repeat", type=float, help="seconds until a handshake is overtaken"
     )
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str]) -> None:
     if not has_libcoap:
         say(f"{lines.LIBCOAP} is not installed: without it")
     libcoap_runs = options.libcoap_runs if has_libcoap else 0
-    halves = {
+    parts = {
         "session": (
             "The session is there when the line turns bad",
             [
@@ -90,6 +90,10 @@ def main(arguments: Sequence[str]) -> None:
                 Way("libcoap, CON", lines.libcoap_from_nothing, libcoap_runs),
             ],
         ),
+        "ticket": (
+            "The same with a ticket from a session in peace",
+            [Way("dots_client", lines.from_a_ticket, options.runs)],
+        ),
     }
     conditions = [
         Condition(f"{percent} % each way", both_ways(percent / 100, delay_s=DELAY_S))
@@ -98,8 +102,8 @@ def main(arguments: Sequence[str]) -> None:
     if not options.no_dark:
         dark = Weather(lost_to_client=1.0, delay_s=DELAY_S)
         conditions.append(Condition(f"all from the server, {DARK_S:.0f} s", dark, DARK_S))
-    for half, (title, ways) in halves.items():
-        if options.only in (None, half):
+    for part, (title, ways) in parts.items():
+        if options.only in (None, part):
             say(f"\n{title}; given up after {options.patience:g} s:\n")
             measure(conditions, ways, options)
 
