@@ -31,7 +31,7 @@ RECEIVE_BUFFER_BYTES: Final = 1 << 20
 LINGER_S: Final = 5.0
 """For a handshake that nobody waits for any more, but whose server may hold a session already."""
 
-_CHANGE_CIPHER_SPEC: Final = 20
+CHANGE_CIPHER_SPEC: Final = 20
 
 
 class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
@@ -135,7 +135,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
     def _transmit(self, datagram: bytes) -> None:
         assert self._socket_transport is not None
         self._datagrams_sent += 1
-        self._may_be_session_there |= _CHANGE_CIPHER_SPEC in content_types(datagram)
+        self._may_be_session_there |= CHANGE_CIPHER_SPEC in content_types(datagram)
         self._socket_transport.sendto(datagram)
 
     def _complete_flight(self, arrived_at: float, *, was_repeated: bool) -> None:

@@ -30,6 +30,9 @@ class DtlsEngine(Engine):
         self._mtu = mtu
         self._sending_mtu = mtu
         self._timeouts = 0
+        self._last_words = b""
+        "our end of a resumed handshake, until the server is heard in the session"
+        self._unsent = b""
         self._hello_bytes = 0
         "of the flight under way; 0 where it is no hello"
         connection.set_ciphertext_mtu(mtu)
@@ -64,7 +67,10 @@ class DtlsEngine(Engine):
         self._connection.bio_write(datagram)
         if self.state is State.HANDSHAKING:
             self._continue_handshake()
-        return self._cleartexts()
+        cleartexts = self._cleartexts()
+        if cleartexts:
+            self._last_words = b""
+        return cleartexts
 
     def send(self, cleartext: bytes) -> None:
         """Encrypt into one record, whatever its size: DTLS never fragments application data."""
@@ -72,7 +78,14 @@ class DtlsEngine(Engine):
         self._connection.send(cleartext)
 
     def datagrams_to_send(self) -> list[bytes]:
-        datagrams = pack_records(self._waiting(), self._sending_mtu)
+        waiting = self._unsent + self._waiting()
+        if self._unsent:
+            self._unsent = b""
+        elif 0 < len(waiting) <= self._sending_mtu - len(self._last_words):
+            # Nothing acknowledges them: without them the server can read nothing of the session.
+            # What it has seen already it drops as a replay.
+            waiting = self._last_words + waiting
+        datagrams = pack_records(waiting, self._sending_mtu)
         if datagrams:
             first = datagrams[0]
             self._hello_bytes = len(first) if first[RECORD_HEADER_BYTES] == _CLIENT_HELLO else 0
@@ -102,6 +115,8 @@ class DtlsEngine(Engine):
             self._close(failure_in_words(error, self._verification))
 
     def _established(self) -> None:
+        if self.was_resumed and self.peer == "server":
+            self._unsent = self._last_words = self._waiting()
         overhead = self._sending_mtu - self._connection.get_cleartext_mtu()
         # From the configured MTU: losses in the handshake must not forbid larger requests later.
         self.max_cleartext_bytes = self._mtu - overhead

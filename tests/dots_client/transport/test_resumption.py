@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
 from dots_client.transport import policy
+from dots_client.transport.dtls import CHANGE_CIPHER_SPEC, content_types
 from dots_client.transport.dtls_engine import LOWERED_MTU, DtlsEngine
 from dots_client.transport.engine import Engine, State
 from dots_client.transport.policy import (
@@ -60,16 +61,23 @@ class Pair:
     ) -> DtlsEngine:
         return DtlsEngine.client(self._client, peer_name=name, mtu=mtu, session=session)
 
+    def server(self) -> DtlsEngine:
+        connection = SSL.Connection(self._server)
+        connection.set_accept_state()
+        return DtlsEngine(connection, Verification(peer="client"), mtu=MTU)
+
     def shake(
         self, session: SSL.Session | None = None, **choices: Any
     ) -> tuple[DtlsEngine, DtlsEngine]:
-        connection = SSL.Connection(self._server)
-        connection.set_accept_state()
-        server = DtlsEngine(connection, Verification(peer="client"), mtu=MTU)
-        client = self.client(session, **choices)
+        server, client = self.server(), self.client(session, **choices)
         client.start()
         talk(client, server)
         return client, server
+
+
+def carry(sender: DtlsEngine, receiver: DtlsEngine) -> None:
+    for datagram in sender.datagrams_to_send():
+        receiver.receive(datagram)
 
 
 @pytest.fixture
@@ -303,6 +311,75 @@ def test_a_hello_with_a_ticket_is_never_repeated_in_fragments(pair: Pair) -> Non
 
     assert len(hello) > LOWERED_MTU
     assert client._sending_mtu == MTU
+
+
+def test_the_end_of_a_resumed_handshake_comes_with_each_datagram_until_the_server_answers(
+    pair: Pair,
+) -> None:
+    first, _ = pair.shake()
+    server, client = pair.server(), pair.client(first.session)
+    client.start()
+    carry(client, server)
+    carry(server, client)
+    lost = client.datagrams_to_send()
+
+    client.send(b"one")
+    (datagram,) = client.datagrams_to_send()
+    read = server.receive(datagram)
+    client.send(b"two")
+    (again,) = client.datagrams_to_send()
+    read += server.receive(again)
+    server.send(b"answer")
+    carry(server, client)
+    client.send(b"three")
+    (alone,) = client.datagrams_to_send()
+
+    assert lost[0] in datagram
+    assert server.was_resumed
+    assert read == [b"one", b"two"]
+    assert lost[0] not in alone
+    assert server.receive(alone) == [b"three"]
+
+
+def test_a_request_that_leaves_no_room_for_the_end_of_the_handshake_goes_alone(pair: Pair) -> None:
+    first, _ = pair.shake()
+    server, client = pair.server(), pair.client(first.session)
+    client.start()
+    carry(client, server)
+    carry(server, client)
+    (last_words,) = client.datagrams_to_send()
+
+    client.send(bytes(client.max_cleartext_bytes))
+    (datagram,) = client.datagrams_to_send()
+
+    assert last_words not in datagram
+    assert len(datagram) <= MTU
+
+
+@pytest.mark.rule("SC-120", "SC-124")
+async def test_the_loss_of_the_last_flight_costs_a_resumed_session_nothing(
+    authority: Authority,
+) -> None:
+    resumption, credentials = Resumption(), authority.client()
+    async with serving(authority.server(), settings=WITH_TICKETS) as server:
+        async with linked(server, credentials, resumption=resumption):
+            pass
+        lost: list[bytes] = []
+
+        def loses(datagram: bytes, _address: object) -> bool:
+            is_last_flight = not lost and CHANGE_CIPHER_SPEC in content_types(datagram)
+            if is_last_flight:
+                lost.append(datagram)
+            return is_last_flight
+
+        server.drop_incoming = loses
+        async with linked(server, credentials, resumption=resumption) as link:
+            # Before a server would repeat its own flight.
+            answer = await ask(link.endpoint, get(link), within_s=0.9)
+
+        assert len(lost) == 1
+        assert link.remote.was_resumed
+        assert answer.payload == b"acme"
 
 
 # Over TCP
