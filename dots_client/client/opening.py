@@ -10,7 +10,8 @@ from dots_client.client.memory import Memory
 from dots_client.client.settings import ClientSettings, Server
 from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
 from dots_client.identity import Credentials
-from dots_client.session import Candidate, RaceSettings, candidates, reachable
+from dots_client.session import Candidate, Outcome, RaceSettings, candidates, reachable
+from dots_client.session.race import eager_repeat_s
 from dots_client.transport.coap import Site
 from dots_client.transport.dtls import open_dtls
 from dots_client.transport.gate import MaySend, always
@@ -70,7 +71,7 @@ class Opening:
             candidates(addresses, transports or self.server.transports),
             open_one,
             timeout_s=deadline - _time(),
-            settings=self._race_settings(is_under_attack=is_under_attack),
+            settings=self._race_settings(outcome, is_under_attack=is_under_attack),
             first=outcome.preferred(now=_time()),
         )
         outcome.won(winner, now=_time())
@@ -96,12 +97,14 @@ class Opening:
         await link.close()
         return True
 
-    def _race_settings(self, *, is_under_attack: bool) -> RaceSettings:
+    def _race_settings(self, outcome: Outcome, *, is_under_attack: bool) -> RaceSettings:
         settings = self._settings
         if is_under_attack:
             return RaceSettings(
                 attempt_delay_s=settings.attack_attempt_delay_s,
-                repeat_s=settings.attack_handshake_repeat_s,
+                repeat_s=eager_repeat_s(
+                    settings.attack_handshake_repeat_s, rtt_s=outcome.rtt_s(now=_time())
+                ),
                 max_at_once=settings.attack_max_handshakes,
             )
         return RaceSettings(

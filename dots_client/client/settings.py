@@ -53,7 +53,7 @@ class ClientSettings:
     handshake_repeat_s: float = 3.0
     "0.1-60 seconds until a DTLS handshake is overtaken by another from a new port"
     attack_handshake_repeat_s: float = 1.0
-    "0.1-60 seconds; the same while an attack is active"
+    "0.1-60 seconds; the same while an attack is active; four round trips where these are known"
     max_handshakes: int = 10
     "1-32 at once"
     attack_max_handshakes: int = 20

@@ -12,6 +12,9 @@ TLS: Final = "tls"
 
 MAX_CANDIDATES: Final = 16
 OUTCOME_LIFETIME_S: Final = 600.0
+MIN_REPEAT_S: Final = 0.25
+DATAGRAMS_OF_AN_ATTEMPT: Final = 4
+"""Its repeats after 1, 2 and 4 seconds included."""
 MIN_UDP_PROBE_S: Final = 300.0
 """MUST NOT be probed for more often (RFC 9132 section 4.3)."""
 UDP_PROBE_S: Final = 86400.0
@@ -51,6 +54,17 @@ class RaceSettings:
     "a DTLS handshake whose datagrams are lost is overtaken by a new one after so long"
     max_at_once: int = 10
     "attempts under way"
+
+
+def eager_repeat_s(usual_s: float, *, rtt_s: float | None) -> float:
+    """When handshakes overtake each other under attack.
+
+    A round trip that is known allows more than guessing does: with what each attempt sends, still
+    no more than one datagram per round trip (RFC 8085 section 3.1.3).
+    """
+    if rtt_s is None:
+        return usual_s
+    return min(usual_s, max(MIN_REPEAT_S, DATAGRAMS_OF_AN_ATTEMPT * rtt_s))
 
 
 @dataclass(slots=True)
@@ -150,12 +164,12 @@ class Outcome:
     def measured(self, way: Candidate, *, rtt_s: float, now: float) -> None:
         self._measured = way, rtt_s, now + self._lifetime_s
 
-    def rtt_s(self, way: Candidate, *, now: float) -> float | None:
-        """The round trip that was measured on the same way."""
+    def rtt_s(self, way: Candidate | None = None, *, now: float) -> float | None:
+        """The round trip that was measured on the same way; without one, on whichever was last."""
         if self._measured is None:
             return None
         measured, rtt_s, until = self._measured
-        return rtt_s if way == measured and now < until else None
+        return rtt_s if way in (None, measured) and now < until else None
 
 
 class UdpProbe:

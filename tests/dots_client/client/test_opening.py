@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from dots_client import ClientSettings, Memory, PeerUnreachable, Server
 from dots_client.client import opening
 from dots_client.client.opening import Opening
+from dots_client.session import Candidate
 from dots_client.transport.network import has_route
 from tests.dots_client.authority import Authority
 
@@ -36,3 +38,31 @@ async def test_an_ipv4_alternate_is_reached_through_nat64_where_there_is_no_ipv4
 def test_there_is_a_route_to_this_machine_and_none_to_a_neighbour_of_no_known_link() -> None:
     assert has_route("127.0.0.1")
     assert not has_route("fe80::1")
+
+
+async def test_under_attack_a_round_trip_that_was_measured_sets_the_pace_of_handshakes(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[float] = []
+
+    async def open_dtls(*, timeout_s: float, **_options: object) -> None:
+        begun.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(timeout_s)
+        raise PeerUnreachable("nobody there")
+
+    monkeypatch.setattr(opening, "open_dtls", open_dtls)
+    memory, server = Memory(), Server("192.0.2.1", addresses=("192.0.2.1",))
+    settings = ClientSettings(handshake_timeout_s=0.6, attack_handshake_timeout_s=0.6)
+    memory.outcome(server).measured(
+        Candidate("dtls", "192.0.2.1:4646"), rtt_s=0.01, now=asyncio.get_running_loop().time()
+    )
+    way = Opening(server, authority.client(), settings=settings, memory=memory)
+    for is_under_attack in (True, False):
+        with pytest.raises(PeerUnreachable):
+            await way.open(None, is_under_attack=is_under_attack)
+        begun.append(0.0)
+
+    in_attack, in_peace = begun[: begun.index(0.0)], begun[begun.index(0.0) + 1 : -1]
+    assert len(in_attack) > 1
+    assert min(later - earlier for earlier, later in pairwise(in_attack)) >= 0.24
+    assert len(in_peace) == 1

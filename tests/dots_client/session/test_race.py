@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dots_client.session import Candidate, Outcome, Race, RaceSettings, UdpProbe, candidates
-from dots_client.session.race import MAX_CANDIDATES
+from dots_client.session.race import MAX_CANDIDATES, eager_repeat_s
 
 V6, V4 = "2001:db8::1", "192.0.2.1"
 UDP6, UDP4 = Candidate("dtls", V6), Candidate("dtls", V4)
@@ -132,6 +132,8 @@ def test_a_round_trip_is_remembered_for_its_way_and_for_ten_minutes() -> None:
 
     assert outcome.rtt_s(UDP4, now=599.0) == 0.1
     assert outcome.rtt_s(TCP4, now=599.0) is None
+    assert outcome.rtt_s(now=599.0) == 0.1
+    assert outcome.rtt_s(now=600.0) is None
     assert outcome.rtt_s(UDP4, now=600.0) is None
 
 
@@ -144,3 +146,12 @@ def test_udp_is_looked_for_once_a_day_and_never_more_often_than_every_five_minut
     eager.probed(now=300)
 
     assert eager.next_timer() == 600
+
+
+@pytest.mark.parametrize(
+    ("rtt_s", "repeat_s"), [(None, 1.0), (0.01, 0.25), (0.1, 0.4), (0.25, 1.0), (2.0, 1.0)]
+)
+def test_a_known_round_trip_lets_handshakes_overtake_each_other_sooner(
+    rtt_s: float | None, repeat_s: float
+) -> None:
+    assert eager_repeat_s(1.0, rtt_s=rtt_s) == pytest.approx(repeat_s)
