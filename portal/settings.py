@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "portal.standby",
     "portal.wire",
     "portal.signaling",
+    "portal.readiness",
     "portal.api",
     "portal.realtime",
     "portal.preview",
@@ -271,6 +272,9 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "CheckCode": "portal.readiness.rows.Code",
+        "CheckGroup": "portal.readiness.rows.Group",
+        "CheckState": "portal.readiness.rows.State",
         "EventType": "portal.mitigations.models.EventType",
         "MitigationStatus": "portal.mitigations.states.Status",
         "RequestKind": "portal.mitigations.models.RequestKind",

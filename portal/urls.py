@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("portal.mitigations.urls")),
     path("", include("portal.wire.urls")),
     path("", include("portal.preview.urls")),
+    path("", include("portal.readiness.urls")),
 ]
 
 handler400 = "portal.core.views.bad_request"

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 from portal.api import eligibility, legs, requests
 from portal.api.events import EventsView
 from portal.api.preview import PreviewView
+from portal.api.readiness import ReadinessView
 from portal.api.resources import ResourcesView
 from portal.api.schema import DocsView
 from portal.api.sign_in import MeView, TokenView
@@ -40,6 +41,7 @@ urlpatterns = [
     path("me", MeView.as_view(), name="me"),
     path(f"{ORGANIZATION}/resources", ResourcesView.as_view(), name="resources"),
     path(f"{ORGANIZATION}/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
+    path(f"{ORGANIZATION}/readiness", ReadinessView.as_view(), name="readiness"),
     path(f"{ORGANIZATION}/events", EventsView.as_view(), name="events"),
     path(REQUESTS, requests.RequestsView.as_view(), name="requests"),
     path(f"{REQUESTS}/preview", PreviewView.as_view(), name="preview"),

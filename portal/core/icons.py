@@ -60,6 +60,8 @@ _OTHERS: Final = {
     ),
     "now": _line("M2 11h3.5L8 5l4 10 2.5-6 1 2H18"),
     "list": _line("M3.5 5h13M3.5 10h13M3.5 15h8"),
+    "check-list": _line("m3 5.5 1.5 1.5L7 4m-4 7.500L4.5 13 7 10m3.5-4.5H17M10.5 12H17"),
+    "more": "".join(f'<circle cx="{x}" cy="10" r="1.6" fill="currentColor"/>' for x in (4, 10, 16)),
     "person": f'<circle cx="10" cy="7" r="3.5" {_LINE}/>'
     + _line("M3.5 17.5c.7-3 3.2-4.5 6.5-4.5s5.8 1.5 6.5 4.5"),
     "dot": '<circle cx="10" cy="10" r="7" fill="currentColor"/>',

@@ -19,7 +19,7 @@ from portal.providers.models import SessionState, Subscription
 from portal.signaling.hold import LEASE
 from portal.signaling.models import SignalWorker
 
-NOBODY_HOLDS_IT: Final = "No signal worker of the portal is running."
+NOBODY_HOLDS_IT: Final = "The part of the portal that talks to providers is not running."
 QUIET: Final = timedelta(seconds=3)
 """A holder that lives renews several times within it."""
 PRESENT_FOR: Final = timedelta(seconds=4)

@@ -12,6 +12,7 @@ from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import SessionState, Subscription
 from tests.conftest import ClientOf
+from tests.portal.identities import in_order
 from tests.portal.pages.conftest import Ask, ended, filtering, legs, reports, sent
 
 NOW_PAGE = "/organizations/acme/"
@@ -19,7 +20,8 @@ NOW_PAGE = "/organizations/acme/"
 
 @pytest.fixture
 def both(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
-    """Two providers, connected."""
+    """Two providers, connected, with nothing that stands against it."""
+    in_order()
 
 
 def test_calm_is_said_with_its_evidence_and_tiles_lead_to_a_ticked_form(
@@ -121,6 +123,7 @@ def test_an_ended_request_is_recent_until_somebody_has_seen_it(
     request = ask()
     filtering(legs(request)[0])
     ended(request, alice)
+    in_order()
 
     page = client_of(alice).get(NOW_PAGE).content.decode()
 

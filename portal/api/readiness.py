@@ -1,0 +1,56 @@
+"""`organizations/{slug}/readiness`."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.organizations.access import membership_for
+from portal.readiness.gather import Readiness, readiness_of
+from portal.readiness.rows import Code, Group, Row, State, of
+
+STATES = [(state.value, state.name) for state in State]
+
+
+class CheckShown(serializers.Serializer[Row]):
+    code = serializers.ChoiceField(choices=[(code.value, code.name) for code in Code])
+    about = serializers.SerializerMethodField()
+    group = serializers.ChoiceField(choices=[(group.value, group.name) for group in Group])
+    state = serializers.ChoiceField(choices=STATES)
+    question = serializers.CharField()
+    evidence = serializers.CharField()
+
+    def get_about(self, row: Row) -> str | None:
+        """The id of the subscription or plan the check is about."""
+        return row.about or None
+
+
+class CountsShown(serializers.Serializer[dict[str, int]]):
+    def get_fields(self) -> dict[str, serializers.Field]:  # type: ignore[type-arg]  # generic in the stubs only
+        # "pass" is no name that a class body takes.
+        return {state.value: serializers.IntegerField() for state in State}
+
+
+class ReadinessShown(serializers.Serializer[Readiness]):
+    state = serializers.ChoiceField(choices=STATES, source="answer.state")
+    headline = serializers.CharField(source="answer.headline")
+    counts = serializers.SerializerMethodField()
+    checked_at = serializers.DateTimeField()
+    checks = CheckShown(many=True, source="rows")
+
+    @extend_schema_field(CountsShown)
+    def get_counts(self, readiness: Readiness) -> dict[str, int]:
+        return {state.value: len(of(readiness.rows, state)) for state in State}
+
+
+class ReadinessView(APIView):
+    @extend_schema(operation_id="read_readiness", responses=ReadinessShown)
+    def get(self, request: Request, slug: str) -> Response:
+        """Would it work tonight? Every check by a stable code, the worst state of all, and the headline of the page."""
+        membership = membership_for(caller(request), slug)
+        return Response(ReadinessShown(readiness_of(membership, timezone.now())).data)

@@ -1,0 +1,1 @@
+"""Each check is a function of plain data: what is known in, one row out."""

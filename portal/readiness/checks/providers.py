@@ -1,0 +1,262 @@
+"""What must hold of each provider: there is one, it is connected, both sides can prove who they are, it can be called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from portal.core.formatting import NBSP, ago, ahead, date, duration, listed, since
+from portal.mitigations.wording import Session, session_sentence
+from portal.mitigations.wording.table import STALE_AFTER
+from portal.readiness.certificates import Validity
+from portal.readiness.rows import Code, Group, Link, Row, State
+
+WARN_BEFORE_END: Final = timedelta(days=30)
+"""Certificates that end sooner are to be replaced soon."""
+OVER: Final = {"dtls": "UDP", "tls": "TCP"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """What the portal knows of one provider an organization asks."""
+
+    id: str
+    name: str
+    short: str
+    phone: str
+    session: Session
+    transport: str
+    "what the session runs over: dtls or tls"
+    transports: Sequence[str]
+    "what may be used"
+    worked: Mapping[str, datetime | None] = field(default_factory=dict)
+    "when each transport last worked"
+    is_kept: bool
+    "a part of the portal that runs looks after the connection"
+    chain: Sequence[Validity]
+    "the client's certificates, its own first"
+    anchors: Sequence[Validity]
+    staff_link: Link | None = None
+
+
+def subscribed(organization: str) -> Row:
+    """The row of an organization that has nobody to ask."""
+    return Row(
+        code=Code.SUBSCRIBED,
+        group=Group.PROVIDERS,
+        state=State.FAIL,
+        question="Somebody to ask",
+        evidence=f"{organization} has no provider. Portal staff add providers.",
+        clause="there is no provider to ask",
+    )
+
+
+def kept(providers: Sequence[Provider]) -> Row:
+    left = [one.short for one in providers if not one.is_kept]
+    if not left:
+        return Row(
+            code=Code.KEPT,
+            group=Group.PROVIDERS,
+            state=State.PASS,
+            question="The portal’s own part",
+            evidence=f"It runs and looks after {_whose([one.short for one in providers])}.",
+        )
+    return Row(
+        code=Code.KEPT,
+        group=Group.PROVIDERS,
+        state=State.FAIL,
+        question="The portal’s own part",
+        evidence=f"Nothing of the portal looks after {_whose(left)}. Whoever runs the portal has to "
+        "start its signalling again.",
+        clause=f"the portal does not look after {_whose(left)}",
+    )
+
+
+def _whose(names: Sequence[str]) -> str:
+    return f"the connection{'' if len(names) == 1 else 's'} to {listed(names)}"
+
+
+def session(provider: Provider, now: datetime) -> Row:
+    state, evidence = _connected(provider, now)
+    clause = {
+        State.PASS: "",
+        State.WARN: f"{provider.short} has been silent for a while",
+        State.FAIL: f"{provider.short} is not connected",
+    }[state]
+    return Row(
+        code=Code.SESSION,
+        group=Group.PROVIDERS,
+        state=state,
+        question=provider.name,
+        evidence=evidence,
+        clause=clause,
+        about=provider.id,
+        link=_call(provider) if state != State.PASS else None,
+    )
+
+
+def _connected(provider: Provider, now: datetime) -> tuple[State, str]:
+    known = provider.session
+    if known.state != "up":
+        return State.FAIL, session_sentence(known, now)
+    if not provider.is_kept:
+        heard = f" Last heard {ago(known.last_heard_at, now)}." if known.last_heard_at else ""
+        return State.FAIL, f"Nobody keeps this connection.{heard}"
+    others = _other_transports(provider, now)
+    first = _since_when(provider, now)
+    if known.last_heard_at is not None and now - known.last_heard_at > STALE_AFTER:
+        silent = duration((now - known.last_heard_at).total_seconds())
+        words = f"{first}, but nothing heard for {silent}; usual when the link is full."
+        return State.WARN, " ".join([words, *others])
+    last = [f"Last heard {ago(known.last_heard_at, now)}."] if known.last_heard_at else []
+    return State.PASS, " ".join([f"{first}.", *last, *others])
+
+
+def _since_when(provider: Provider, now: datetime) -> str:
+    known = provider.session
+    over = OVER.get(provider.transport, "")
+    from_when = since(known.since, now)
+    is_moved = any(
+        at is not None and known.since is not None and at > known.since
+        for name, at in provider.worked.items()
+        if name != provider.transport
+    )
+    if not over or not from_when or not is_moved:
+        over_words = f" over {over}" if over else ""
+        return f"Connected{over_words}" + (f" since {from_when}" if from_when else "")
+    # It changed over while it was up: "over TCP since" would be too much.
+    return f"Connected since {from_when}, over {over} now"
+
+
+def _other_transports(provider: Provider, now: datetime) -> list[str]:
+    words = []
+    for name in provider.transports:
+        at = provider.worked.get(name)
+        if name == provider.transport or name not in OVER:
+            continue
+        words.append(
+            f"{OVER[name]} last worked {_when(at, now)}."
+            if at is not None
+            else f"{OVER[name]} has not been used yet."
+        )
+    return words
+
+
+def _when(at: datetime, now: datetime) -> str:
+    """ "at 03:11:40", "at 04:10 yesterday", "on 3 October" """
+    words = since(at, now)
+    return f"at {words}" if ":" in words else f"on {words}"
+
+
+def certificate(provider: Provider, now: datetime) -> Row:
+    """The client's own chain: with an ended one the provider accepts nothing."""
+    state, evidence, clause = _own_chain(provider, now)
+    return Row(
+        code=Code.CERTIFICATE,
+        group=Group.PROVIDERS,
+        state=state,
+        question=f"{provider.short} certificate",
+        evidence=evidence,
+        clause=clause,
+        about=provider.id,
+        link=provider.staff_link if state != State.PASS else None,
+    )
+
+
+def _own_chain(provider: Provider, now: datetime) -> tuple[State, str, str]:
+    short = provider.short
+    if not provider.chain:
+        words = f"The portal cannot read it. {short} will not accept your requests."
+        return State.FAIL, words, f"the certificate for {short} cannot be read"
+    late = max(provider.chain, key=lambda one: one.begins)
+    if late.begins > now:
+        words = f"{_which(provider, late)}valid only from {date(late.begins)} on."
+        return State.FAIL, words, f"the certificate for {short} is not valid yet"
+    first = min(provider.chain, key=lambda one: one.ends)
+    subject = "" if first is provider.chain[0] else f"The one that signed it ({first.name}): "
+    if first.ends <= now:
+        words = (
+            f"{subject}Ended on {date(first.ends)}, {ago(first.ends, now)}. "
+            f"{short} does not accept your requests with it."
+        )
+        return State.FAIL, words, f"the certificate for {short} has ended"
+    left = ahead(first.ends, now)
+    if first.ends - now <= WARN_BEFORE_END:
+        words = (
+            f"{subject}Ends {left}, on {date(first.ends)}. "
+            f"After that {short} will not accept your requests."
+        )
+        return State.WARN, words, f"{_possessive(short)} certificate ends {left}"
+    return State.PASS, f"{subject}Ends on {date(first.ends)}, {left}.", ""
+
+
+def _which(provider: Provider, one: Validity) -> str:
+    return "It is " if one is provider.chain[0] else f"The one that signed it ({one.name}) is "
+
+
+def _possessive(name: str) -> str:
+    return f"{name}’" if name.endswith("s") else f"{name}’s"
+
+
+def trust(provider: Provider, now: datetime) -> Row:
+    """What the portal knows the provider by: without it no connection can be made anew."""
+    state, evidence, clause = _anchors(provider, now)
+    return Row(
+        code=Code.TRUST,
+        group=Group.PROVIDERS,
+        state=state,
+        question=f"How the portal knows {provider.short}",
+        evidence=evidence,
+        clause=clause,
+        about=provider.id,
+        link=provider.staff_link if state != State.PASS else None,
+    )
+
+
+def _anchors(provider: Provider, now: datetime) -> tuple[State, str, str]:
+    short = provider.short
+    if not provider.anchors:
+        words = f"The portal cannot read the certificate it knows {short} by."
+        return State.FAIL, words, f"the portal cannot tell that {short} is {short}"
+    last = max(provider.anchors, key=lambda one: one.ends)
+    first = min(provider.anchors, key=lambda one: one.ends)
+    if last.ends <= now:
+        words = f"By {last.name}, which ended on {date(last.ends)}. No new connection can be made."
+        return State.FAIL, words, f"the portal cannot tell any more that {short} is {short}"
+    if first.ends <= now:
+        words = (
+            f"{first.name} ended on {date(first.ends)}; {last.name} holds until {date(last.ends)}."
+        )
+        return State.WARN, words, f"a certificate the portal knows {short} by has ended"
+    left = ahead(first.ends, now)
+    words = f"By {first.name}, until {date(first.ends)}, {left}."
+    if first.ends - now <= WARN_BEFORE_END:
+        return State.WARN, words, f"what the portal knows {short} by ends {left}"
+    return State.PASS, words, ""
+
+
+def phone(providers: Sequence[Provider]) -> Row:
+    without = [one.short for one in providers if not one.phone.strip()]
+    known = [
+        f"{one.short} {one.phone.replace(' ', NBSP)}" for one in providers if one.phone.strip()
+    ]
+    state, clause, parts = State.PASS, "", [f"{', '.join(known)}."] if known else []
+    if without:
+        state, clause = State.WARN, f"no number is known for {listed(without)}"
+        parts.append(f"No number is known for {listed(without)}. Portal staff enter it.")
+    return Row(
+        code=Code.PHONE,
+        group=Group.PROVIDERS,
+        state=state,
+        question="Whom to call",
+        evidence=" ".join(parts),
+        clause=clause,
+    )
+
+
+def _call(provider: Provider) -> Link | None:
+    if not provider.phone.strip():
+        return None
+    return Link(f"Call {provider.phone}", f"tel:{provider.phone.replace(' ', '')}")

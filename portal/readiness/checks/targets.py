@@ -1,0 +1,113 @@
+"""What must hold of what is protected: it is known to be the organization's, and it fits into a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from portal.core.formatting import listed, plural
+from portal.mitigations.models import every_target
+from portal.mitigations.validation import MAX_TARGETS, MESSAGE_LIMIT_BYTES, Part, message_bytes
+from portal.readiness.rows import Code, Group, Link, Row, State
+
+NAMED: Final = 3
+"""Names one row spells out; the rest is counted."""
+
+SEVERAL: Final = "To protect everything at once, send several requests."
+
+
+def some(names: Sequence[str]) -> str:
+    """a, b, c and 4 more"""
+    more = len(names) - NAMED
+    return listed([*names[:NAMED], *([f"{more} more"] if more > 0 else [])])
+
+
+def resources(verified: int, unverified: Sequence[str]) -> Row:
+    total = verified + len(unverified)
+    state, clause = State.PASS, ""
+    evidence = f"{verified} of {total}."
+    if not total:
+        state, clause = State.FAIL, "there is nothing to protect yet"
+        evidence = "There are none yet. Portal staff verify what is yours."
+    elif not verified:
+        state, clause = State.FAIL, "no resource is verified yet"
+        evidence += f" Portal staff have not verified {some(unverified)} yet."
+    elif unverified:
+        state, clause = State.WARN, f"{some(unverified)} {_are(unverified)} not verified"
+        evidence += f" Portal staff have not verified {some(unverified)} yet."
+    return Row(
+        code=Code.RESOURCES,
+        group=Group.TARGETS,
+        state=state,
+        question="Resources verified",
+        evidence=evidence,
+        clause=clause,
+    )
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def coverage(resources: Mapping[str, str], parts: Sequence[Part]) -> Row:
+    """Whether each verified resource (its value to its name) has a provider that may protect it."""
+    covered = {target for part in parts for target in every_target(part.scope)}
+    left = [value for value in resources if value not in covered]
+    state, clause = State.PASS, ""
+    evidence = _who_covers(len(resources), parts)
+    if left:
+        names = some([resources[value] for value in left])
+        why = "; ".join(part.excluded[left[0]] for part in parts if left[0] in part.excluded)
+        state, clause = State.FAIL, f"no provider may protect {names}"
+        evidence = f"No provider may protect {names}: {why}."
+    return Row(
+        code=Code.COVERAGE,
+        group=Group.TARGETS,
+        state=state,
+        question="Every target has a provider",
+        evidence=evidence,
+        clause=clause,
+    )
+
+
+def _who_covers(total: int, parts: Sequence[Part]) -> str:
+    counts = [(part.ask.provider, len(every_target(part.scope))) for part in parts]
+    words = [
+        f"{who} may protect {f'all {total}' if count == total else f'{count} of {total}'}."
+        if total > 1
+        else f"{who} may {'' if count else 'not '}protect it."
+        for who, count in counts
+    ]
+    return " ".join(words)
+
+
+def size(parts: Sequence[Part], link: Link | None) -> Row:
+    """Whether all that a provider may protect fits one message to it."""
+    state, evidence = State.PASS, ""
+    largest = max(parts, key=lambda part: _octets(part))
+    count = len(every_target(largest.scope))
+    room = f"{_octets(largest):,} of {MESSAGE_LIMIT_BYTES:,} bytes, for {largest.ask.provider}"
+    what = f"All {count} resources together" if count > 1 else "The one resource"
+    evidence = f"{what}: at most {room}."
+    if _octets(largest) > MESSAGE_LIMIT_BYTES:
+        state, evidence = State.WARN, f"{what} would take {room}. {SEVERAL}"
+    for part in parts:
+        count, most = len(every_target(part.scope)), part.ask.max_targets or MAX_TARGETS
+        if count > min(most, MAX_TARGETS):
+            who = "one request" if most >= MAX_TARGETS else part.ask.provider
+            takes = plural(min(most, MAX_TARGETS), "target")
+            state = State.WARN
+            evidence = f"{count} resources are verified; {who} takes at most {takes}. {SEVERAL}"
+    return Row(
+        code=Code.SIZE,
+        group=Group.TARGETS,
+        state=state,
+        question="Largest request fits one message",
+        evidence=evidence,
+        clause="" if state == State.PASS else "not everything fits one request",
+        link=None if state == State.PASS else link,
+    )
+
+
+def _octets(part: Part) -> int:
+    return message_bytes(every_target(part.scope), ports=0, protocols=0)

@@ -1,0 +1,117 @@
+"""Drills in plain data and in words: how long each provider took, and what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from portal.mitigations.wording import Look
+from portal.organizations.models import Organization
+from portal.readiness.checks import prepared
+from portal.readiness.checks.prepared import seconds, when
+from portal.readiness.rows import LOOKS, State
+from portal.standby import models, queries
+
+FAILURES: Final = {
+    models.Failure.NOT_SENT: "Nothing was sent to {provider}: it was not connected.",
+    models.Failure.NO_ANSWER: "{provider} did not confirm in time.",
+    models.Failure.REFUSED: "{provider} refused.",
+    models.Failure.NOT_HELD: "{provider} did not keep it.",
+    models.Failure.ACTED: "{provider} began to filter instead of holding it.",
+    models.Failure.NOT_TOLD: "{provider} could not be told to let go.",
+    models.Failure.NOT_ENDED: "{provider} was told to let go and has not confirmed that it did.",
+}
+RUNNING: Final = Look("Running", "ring-dot", "idle")
+
+
+def drills_of(organization: Organization) -> tuple[prepared.Drill | None, prepared.Drill | None]:
+    """The newest, and the newest that passed."""
+    last = queries.last_drill(organization)
+    if last is None:
+        return None, None
+    newest = drill_of(last)
+    if newest.has_passed:
+        return newest, newest
+    passed = queries.last_passed_drill(organization)
+    return newest, drill_of(passed) if passed else None
+
+
+def drill_of(row: models.Drill) -> prepared.Drill:
+    return prepared.Drill(
+        started_at=row.started_at,
+        by=row.started_by.username,
+        is_over=row.is_over,
+        parts=tuple(_part(check) for check in row.checks.all()),
+    )
+
+
+def _part(check: models.DrillCheck) -> prepared.DrillPart:
+    provider = check.subscription.provider
+    by_plan = f", plan “{check.mitigation.request.name}”" if check.way == models.Way.PLAN else ""
+    failure = ""
+    if check.failure:
+        words = FAILURES[models.Failure(check.failure)].format(provider=provider.short_name)
+        failure = f"{words} {check.reason}".strip()
+    return prepared.DrillPart(
+        name=f"{provider.name}{by_plan}",
+        short=provider.short_name,
+        confirmed_s=_between(check.sent_at or check.asked_at, check.confirmed_at),
+        withdrawn_s=_between(check.withdrawn_at, check.ended_at),
+        failure=failure,
+        is_over=check.is_over,
+    )
+
+
+def _between(first: datetime | None, last: datetime | None) -> float | None:
+    """Never below zero: two clocks may have written the two."""
+    if first is None or last is None:
+        return None
+    return max(0.0, (last - first).total_seconds())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartShown:
+    """One provider's line in the table of a drill."""
+
+    name: str
+    look: Look
+    words: str
+    confirmed: str
+    withdrawn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillShown:
+    """A drill as its table shows it."""
+
+    title: str
+    when: str
+    by: str
+    parts: tuple[PartShown, ...]
+
+
+def shown(drill: prepared.Drill, now: datetime) -> DrillShown:
+    at = when(drill.started_at, now)
+    return DrillShown(
+        title=f"{at[:1].upper()}{at[1:]}, by {drill.by}",
+        when=at,
+        by=drill.by,
+        parts=tuple(_part_shown(part) for part in drill.parts),
+    )
+
+
+def _part_shown(part: prepared.DrillPart) -> PartShown:
+    if part.failure:
+        look, words = LOOKS[State.FAIL], part.failure
+    elif part.is_over:
+        look, words = LOOKS[State.PASS], "Passed"
+    else:
+        look, words = RUNNING, "Withdrawing" if part.confirmed_s is not None else "Asking"
+    return PartShown(
+        name=part.name,
+        look=look,
+        words=words,
+        confirmed=seconds(part.confirmed_s),
+        withdrawn=seconds(part.withdrawn_s),
+    )

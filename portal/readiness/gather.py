@@ -1,0 +1,185 @@
+"""What is known of an organization, read with a known number of queries, and the rows it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Exists, F, OuterRef
+from django.urls import reverse
+
+from portal.accounts.models import Authenticator
+from portal.mitigations import presentation
+from portal.mitigations import queries as mitigations
+from portal.mitigations.models import Targets
+from portal.mitigations.validation import Ask, part_of
+from portal.organizations.models import (
+    Membership,
+    Organization,
+    ProtectedResource,
+    ResourceKind,
+    Role,
+)
+from portal.providers.models import Subscription
+from portal.readiness.certificates import validities
+from portal.readiness.checks import people, prepared, providers, targets
+from portal.readiness.drills import drills_of
+from portal.readiness.rows import Answer, Link, Row, answer
+from portal.standby import queries as standby
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Every check of an organization at one moment."""
+
+    rows: tuple[Row, ...]
+    answer: Answer
+    checked_at: datetime
+    last_drill: prepared.Drill | None
+    passed_drill: prepared.Drill | None
+
+
+def readiness_of(membership: Membership, now: datetime) -> Readiness:
+    """Who asks decides which links are shown, nothing else."""
+    organization = membership.organization
+    subscriptions = _subscriptions(organization)
+    last, passed = drills_of(organization)
+    rows = (
+        *_provider_rows(membership, subscriptions, now),
+        *_target_rows(membership, mitigations.asks(organization)),
+        *_plan_rows(organization, now),
+        _drill_row(organization, last, passed, now),
+        *_people_rows(organization),
+    )
+    return Readiness(
+        rows=rows,
+        answer=answer(rows),
+        checked_at=now,
+        last_drill=last,
+        passed_drill=passed,
+    )
+
+
+def _provider_rows(
+    membership: Membership, subscriptions: Sequence[Subscription], now: datetime
+) -> list[Row]:
+    is_staff = membership.user.is_staff
+    asked = [_provider(one, now, is_staff=is_staff) for one in subscriptions]
+    if not asked:
+        return [providers.subscribed(membership.organization.name)]
+    return [
+        providers.kept(asked),
+        *(providers.session(one, now) for one in asked),
+        *(providers.certificate(one, now) for one in asked),
+        *(providers.trust(one, now) for one in asked),
+        providers.phone(asked),
+    ]
+
+
+def _subscriptions(organization: Organization) -> list[Subscription]:
+    """Certificates included, which other pages leave in the database; never a key."""
+    return list(
+        Subscription.objects.filter(organization=organization, enabled=True)
+        .select_related("provider")
+        .defer("private_key")
+        .order_by("priority", "pk")
+    )
+
+
+def _provider(subscription: Subscription, now: datetime, *, is_staff: bool) -> providers.Provider:
+    provider = subscription.provider
+    lease_until = subscription.lease_until
+    return providers.Provider(
+        id=str(subscription.pk),
+        name=provider.name,
+        short=provider.short_name,
+        phone=provider.phone,
+        session=presentation.session_of(subscription),
+        transport=subscription.session_transport,
+        transports=provider.transports,
+        worked={"dtls": subscription.dtls_worked_at, "tls": subscription.tls_worked_at},
+        is_kept=bool(subscription.owner) and lease_until is not None and lease_until >= now,
+        chain=validities(subscription.certificate_chain),
+        anchors=validities(provider.trust_anchors),
+        staff_link=Link(
+            "Replace", reverse("admin:providers_subscription_change", args=[subscription.pk])
+        )
+        if is_staff
+        else None,
+    )
+
+
+def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:
+    organization = membership.organization
+    known = list(
+        ProtectedResource.objects.filter(organization=organization)
+        .order_by("name", "pk")
+        .values_list("name", "kind", "value", "verified_at")
+    )
+    verified = [(name, kind, value) for name, kind, value, verified_at in known if verified_at]
+    left = [name for name, _, _, verified_at in known if verified_at is None]
+    rows = [targets.resources(len(verified), left)]
+    if verified and asks:
+        scope: Targets = {
+            "prefixes": [value for _, kind, value in verified if kind == ResourceKind.PREFIX],
+            "fqdns": [value for _, kind, value in verified if kind == ResourceKind.FQDN],
+            "uris": [value for _, kind, value in verified if kind == ResourceKind.URI],
+        }
+        parts = [part_of(ask, scope, port_ranges=0) for ask in asks]
+        form = reverse("mitigations:new", args=[organization.slug])
+        link = Link("Request some", form) if membership.can_operate else None
+        rows.append(targets.coverage({value: name for name, _, value in verified}, parts))
+        rows.append(targets.size(parts, link))
+    return rows
+
+
+def _plan_rows(organization: Organization, now: datetime) -> list[Row]:
+    """Of the plans that are on; one that is turned off is not prepared, and nobody claims it."""
+    return [
+        prepared.plan(
+            plan.name,
+            str(plan.pk),
+            [
+                prepared.Holder(
+                    short=one.subscription.provider.short_name,
+                    is_held=one.is_held,
+                    is_active=one.is_active,
+                    reported_at=one.reported_at,
+                )
+                for one in standby.holders(plan)
+            ],
+            now,
+            None,
+        )
+        for plan in standby.plans(organization)
+        if plan.is_on
+    ]
+
+
+def _drill_row(
+    organization: Organization,
+    last: prepared.Drill | None,
+    passed: prepared.Drill | None,
+    now: datetime,
+) -> Row:
+    every = Link("All drills", reverse("readiness:drills", args=[organization.slug]))
+    return prepared.drill(last, passed, now, every)
+
+
+def _people_rows(organization: Organization) -> list[Row]:
+    second_factor = Authenticator.objects.filter(user=OuterRef("user_id"), confirmed=True)
+    members = [
+        people.Member(
+            name=one.user.username,
+            role=Role(one.role).value,
+            can_request=one.can_operate,
+            is_admin=one.allows(Role.ADMIN),
+            has_second_factor=one.has_second_factor,
+        )
+        for one in Membership.objects.filter(organization=organization, user__is_active=True)
+        .select_related("user")
+        .annotate(has_second_factor=Exists(second_factor))
+        .order_by(F("user__username"))
+    ]
+    return [people.requesters(members), people.second_factor(members), people.admins(members)]

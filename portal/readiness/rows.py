@@ -1,0 +1,145 @@
+"""What a check comes to, and the answer that all of them make together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from portal.core.formatting import in_words
+from portal.mitigations.wording import Look
+
+
+class State(StrEnum):
+    """What a check says: it holds; it holds tonight, but mend it; it does not hold."""
+
+    PASS = "pass"  # noqa: S105  a verdict
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Group(StrEnum):
+    """What a check is about."""
+
+    PROVIDERS = "providers"
+    TARGETS = "targets"
+    PEOPLE = "people"
+
+
+class Code(StrEnum):
+    """The stable names of the checks, for programs."""
+
+    SUBSCRIBED = "subscribed"
+    KEPT = "kept"
+    SESSION = "session"
+    CERTIFICATE = "certificate"
+    TRUST = "trust"
+    PHONE = "phone"
+    RESOURCES = "resources"
+    COVERAGE = "coverage"
+    SIZE = "size"
+    PLAN = "plan"
+    DRILL = "drill"
+    REQUESTERS = "requesters"
+    SECOND_FACTOR = "second_factor"
+    ADMINS = "admins"
+
+
+GROUP_NAMES: Final = {
+    Group.PROVIDERS: "Providers",
+    Group.TARGETS: "Targets and plans",
+    Group.PEOPLE: "People",
+}
+LOOKS: Final = {
+    State.PASS: Look("Pass", "disc-tick", "good"),
+    State.WARN: Look("Mend soon", "triangle", "warn"),
+    State.FAIL: Look("Mend now", "octagon", "bad"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where a row leads."""
+
+    words: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One check: what was asked, what was found, how old that is."""
+
+    code: Code
+    group: Group
+    state: State
+    question: str
+    evidence: str
+    clause: str = ""
+    'of what does not hold, for a headline: "Tidewall is not connected"'
+    about: str = ""
+    "the id of the subscription or plan it is about"
+    link: Link | None = None
+
+    @property
+    def look(self) -> Look:
+        return LOOKS[self.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Would it work tonight?"""
+
+    state: State
+    headline: str
+    counts: str
+    "11 of 13 checks pass."
+
+    @property
+    def look(self) -> Look:
+        return LOOKS[self.state]
+
+
+NO_SESSION: Final = "no provider is connected"
+
+
+def answer(rows: Sequence[Row]) -> Answer:
+    """The headline: the worst thing first, and how much there is to mend."""
+    passes, soon, now = (of(rows, state) for state in State)
+    if now:
+        more = f" Mend {things(len(now))} now." if len(now) > 1 else ""
+        return Answer(
+            state=State.FAIL,
+            headline=f"Not ready: {_worst(rows, now)}.{more}",
+            counts=_counts(len(passes), len(rows)),
+        )
+    if soon:
+        return Answer(
+            state=State.WARN,
+            headline=f"Ready for tonight. Mend {things(len(soon))} soon.",
+            counts=_counts(len(passes), len(rows)),
+        )
+    return Answer(
+        state=State.PASS,
+        headline=f"Ready for tonight. All {len(rows)} checks pass.",
+        counts=f"All {len(rows)} checks pass.",
+    )
+
+
+def of(rows: Sequence[Row], state: State) -> list[Row]:
+    return [row for row in rows if row.state == state]
+
+
+def things(count: int) -> str:
+    return f"{in_words(count)} thing{'' if count == 1 else 's'}"
+
+
+def _worst(rows: Sequence[Row], now: Sequence[Row]) -> str:
+    sessions = [row for row in rows if row.code == Code.SESSION]
+    if sessions and all(row.state == State.FAIL for row in sessions):
+        return NO_SESSION
+    return now[0].clause
+
+
+def _counts(passes: int, total: int) -> str:
+    return f"{passes} of {total} checks pass."

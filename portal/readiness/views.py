@@ -1,0 +1,70 @@
+"""The Readiness page and its drills: would it work tonight?"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from portal.core.errors import Conflict
+from portal.mitigations.pages import announcements, frame
+from portal.organizations.doors import member_of
+from portal.organizations.models import Membership, Role
+from portal.readiness.gather import readiness_of
+from portal.readiness.pages import drills_page, readiness_page
+from portal.standby import services
+
+PAGE_DIGITS: Final = 5
+
+
+@require_safe
+def readiness(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug)
+    now = timezone.now()
+    context = readiness_page(readiness_of(membership, now), now)
+    return _page(request, membership, "readiness", context)
+
+
+def drills(request: HttpRequest, slug: str) -> HttpResponse:
+    """All drills; by POST one more."""
+    if request.method == "POST":
+        return _start(request, member_of(request, slug, Role.OPERATOR))
+    return _list(request, slug)
+
+
+@require_safe
+def _list(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug)
+    text = request.GET.get("page", "")
+    page = int(text) if text.isdecimal() and len(text) <= PAGE_DIGITS else 1
+    context = drills_page(membership.organization, timezone.now(), max(1, page))
+    return _page(request, membership, "drills", context)
+
+
+def _start(request: HttpRequest, membership: Membership) -> HttpResponse:
+    try:
+        services.start_drill(organization=membership.organization, actor=membership.user)
+    except Conflict as error:
+        messages.warning(request, error.message)
+    return redirect("readiness:readiness", slug=membership.organization.slug)
+
+
+def _page(
+    request: HttpRequest, membership: Membership, name: str, context: dict[str, Any]
+) -> HttpResponse:
+    """The page; or, asked by a script after something happened, what stands on it."""
+    organization = membership.organization
+    context |= {"frame": frame(membership, timezone.now()), "here": "readiness"}
+    if request.headers.get("HX-Request") and "parts" in request.GET:
+        heard = announcements(organization, request.GET.get("after", ""))
+        part = f"readiness/_{name}.html"
+        return render(
+            request,
+            "mitigations/parts.html",
+            {**context, "parts": [part], "heard": heard, "oob": True},
+        )
+    return render(request, f"readiness/{name}.html", context)

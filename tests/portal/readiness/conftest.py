@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.mitigations.wording import Session
+from portal.organizations.models import Organization
+from portal.providers.models import Provider, Subscription
+from portal.readiness.certificates import Validity
+from portal.readiness.checks import providers
+from tests.factories import ResourceFactory
+from tests.portal.identities import in_order as orderly
+
+NOW = datetime(2026, 10, 6, 3, 27, 41, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def valid(days: float, name: str = "acme", begins: float = -100) -> Validity:
+    return Validity(name, NOW + begins * DAY, NOW + days * DAY)
+
+
+def provider(**changes: object) -> providers.Provider:
+    """Northgate, connected over UDP since 2 October, heard 8 s ago, and in order."""
+    fields: dict[str, object] = {
+        "id": "n",
+        "name": "Northgate Scrubbing",
+        "short": "Northgate",
+        "phone": "+1 555 0142",
+        "session": up(),
+        "transport": "dtls",
+        "transports": ["dtls"],
+        "is_kept": True,
+        "chain": [valid(149)],
+        "anchors": [valid(900, "Northgate Root")],
+        **changes,
+    }
+    return providers.Provider(**fields)  # type: ignore[arg-type]  # the test names fields
+
+
+def up(heard_s: float = 8) -> Session:
+    return Session(
+        state="up",
+        since=datetime(2026, 10, 2, 1, 0, tzinfo=UTC),
+        last_heard_at=NOW - timedelta(seconds=heard_s),
+    )
+
+
+@pytest.fixture
+def in_order(
+    acme: Organization,
+    northgate: Provider,
+    tidewall: Provider,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    """Both providers connected and kept, certificates good for long, one verified resource."""
+    orderly()
+    ResourceFactory.create(organization=acme, name="Shop front-end", value="203.0.113.0/26")

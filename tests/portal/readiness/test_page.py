@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from unittest.mock import ANY
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource, Role
+from portal.providers.models import SessionState, Subscription
+from portal.readiness.pages import DRILLS_PER_PAGE
+from portal.standby.models import Drill, DrillCheck, Failure, Way
+from tests.conftest import ApiOf, ClientOf
+from tests.factories import (
+    PRIVATE_KEY,
+    MembershipFactory,
+    ProviderFactory,
+    SubscriptionFactory,
+    UserFactory,
+    member,
+)
+from tests.portal.identities import pem
+
+PAGE = "/organizations/acme/readiness"
+DRILLS = f"{PAGE}/drills"
+API = "/api/v1/organizations/acme/readiness"
+
+
+@pytest.fixture
+def erin(acme: Organization) -> User:
+    return member("erin", acme, Role.ADMIN)
+
+
+def passed(organization: Organization, person: User, *, ago: timedelta, failure: str = "") -> Drill:
+    """A drill that is over, of every enabled provider."""
+    begin = timezone.now() - ago
+    asked = mitigations.submit(
+        organization=organization,
+        actor=person,
+        submission=Submission(
+            prefixes=("203.0.113.1/32",),
+            strategy="parallel",
+        ),
+    )
+    mitigations.terminate(request_id=asked.pk, actor=person)
+    drill = Drill.objects.create(
+        organization=organization,
+        started_at=begin,
+        started_by=person,
+        ended_at=begin + timedelta(seconds=5),
+    )
+    for leg in asked.mitigations.all():
+        DrillCheck.objects.create(
+            drill=drill,
+            subscription_id=leg.subscription_id,
+            way=Way.REQUEST,
+            mitigation=leg,
+            asked_at=begin,
+            sent_at=begin + timedelta(seconds=0.1),
+            confirmed_at=None if failure else begin + timedelta(seconds=1.5),
+            withdrawn_at=begin + timedelta(seconds=2),
+            ended_at=None if failure else begin + timedelta(seconds=3.1),
+            failure=failure,
+        )
+    return drill
+
+
+@pytest.fixture
+def all_well(in_order: None, acme: Organization, alice: User, dana: User, erin: User) -> None:
+    passed(acme, dana, ago=timedelta(days=3))
+
+
+def test_when_all_holds_it_says_so_with_the_last_drill(
+    alice: User, all_well: None, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get(PAGE).content.decode()
+
+    assert "Ready for tonight. All 15 checks pass." in page
+    assert "3\u00a0days ago, both providers confirmed within 1.4\u00a0s." in page
+    assert 'data-l="Confirmed in">1.4\u00a0s' in page
+    assert 'data-l="Withdrawn in">1.1\u00a0s' in page
+    assert "Mend soon" not in page
+    assert ">Checked at" in page.replace("\n", "").replace("checks pass. ", ">")
+
+
+def test_what_to_mend_comes_first_the_worst_on_top(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    Subscription.objects.filter(priority=1).update(session_state=SessionState.DOWN)
+    Subscription.objects.filter(priority=2).update(certificate_chain=pem(12))
+
+    page = client_of(alice).get(PAGE).content.decode()
+
+    assert "Not ready: Northgate is not connected." in page
+    assert page.index("Mend now") < page.index("Mend soon") < page.index("<h2>Providers</h2>")
+    assert "Tidewall certificate" in page
+
+
+def test_a_viewer_reads_it_and_starts_nothing(
+    bob: User, all_well: None, client_of: ClientOf
+) -> None:
+    page = client_of(bob).get(PAGE).content.decode()
+
+    assert "Ready for tonight." in page
+    assert "Run a drill" not in page
+    assert client_of(bob).post(DRILLS).status_code == 403
+
+
+def test_only_portal_staff_are_led_to_where_a_certificate_is_replaced(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    Subscription.objects.update(certificate_chain=pem(12))
+    browser = client_of(alice)
+
+    assert "Replace" not in browser.get(PAGE).content.decode()
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    assert "/admin/providers/subscription/" in browser.get(PAGE).content.decode()
+
+
+def test_an_organization_with_nothing_is_told_what_is_missing(
+    alice: User, acme: Organization, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get(PAGE).content.decode()
+
+    assert "Not ready: there is no provider to ask. Mend two things now." in page
+    assert "There are none yet." in page
+
+
+def test_only_the_own_organizations_members_resources_and_drills_count(
+    charlie: User, acme: Organization, globex: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    browser = client_of(charlie)
+
+    for path in (PAGE, DRILLS):
+        assert browser.get(path).status_code == 404
+    assert browser.post(DRILLS).status_code == 404
+    own = browser.get(PAGE.replace("acme", "globex")).content.decode()
+    for word in ("Northgate", "Shop front-end", "alice", "3\u00a0days ago"):
+        assert word not in own
+
+
+def test_a_drill_is_started_with_one_press_and_the_page_says_that_it_runs(
+    dana: User, in_order: None, client_of: ClientOf
+) -> None:
+    browser = client_of(dana)
+
+    answer = browser.post(DRILLS, follow=True)
+
+    page = answer.content.decode()
+    assert answer.redirect_chain == [(PAGE, 302)]
+    assert "A drill runs since" in page
+    assert "started by dana." in page
+    assert "Run a drill" not in page
+    assert "Asking" in page
+
+
+def test_what_stands_against_a_drill_is_said(
+    dana: User, in_order: None, client_of: ClientOf
+) -> None:
+    browser = client_of(dana)
+    browser.post(DRILLS)
+
+    page = browser.post(DRILLS, follow=True).content.decode()
+
+    assert "dana started a drill at" in page
+    assert Drill.objects.count() == 1
+
+
+def test_a_failure_is_told_with_who_and_what(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    passed(acme, alice, ago=timedelta(hours=1), failure=Failure.NO_ANSWER)
+
+    page = client_of(alice).get(PAGE).content.decode()
+
+    assert "Ready for tonight. Mend one thing soon." in page
+    assert "Northgate did not confirm in time." in page
+
+
+def test_all_drills_are_listed_by_pages(
+    alice: User, acme: Organization, in_order: None, client_of: ClientOf
+) -> None:
+    begin = timezone.now()
+    Drill.objects.bulk_create(
+        Drill(
+            organization=acme,
+            started_at=begin - timedelta(days=n),
+            started_by=alice,
+            ended_at=begin,
+        )
+        for n in range(DRILLS_PER_PAGE + 1)
+    )
+    browser = client_of(alice)
+
+    first, second = (browser.get(f"{DRILLS}?page={n}").content.decode() for n in (1, 2))
+
+    assert first.count("by alice</h2>") == DRILLS_PER_PAGE
+    assert 'href="?page=2"' in first
+    assert second.count("by alice</h2>") == 1
+    for odd in ("x", "-1", "999999999", "٣"):
+        assert browser.get(DRILLS, {"page": odd}).status_code == 200
+
+
+def test_before_the_first_drill_the_list_says_so(
+    bob: User, acme: Organization, client_of: ClientOf
+) -> None:
+    assert "No drill was run yet." in client_of(bob).get(DRILLS).content.decode()
+
+
+@pytest.mark.parametrize(("path", "part"), [(PAGE, "readiness"), (DRILLS, "drills")])
+def test_a_refresh_brings_the_part_only(
+    alice: User, all_well: None, client_of: ClientOf, path: str, part: str
+) -> None:
+    answer = client_of(alice).get(path, {"parts": part}, headers={"HX-Request": "true"})
+
+    text = answer.content.decode()
+    assert f'id="p-{part}" hx-swap-oob="true"' in text
+    assert "<html" not in text
+
+
+def test_it_costs_the_same_however_much_there_is(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.get(PAGE).status_code == 200
+        return len(captured)
+
+    before = count()
+    for n in range(4):
+        MembershipFactory.create(organization=acme, user=UserFactory.create(username=f"p{n}"))
+        SubscriptionFactory.create(
+            organization=acme, provider=ProviderFactory.create(), priority=10 + n
+        )
+
+    assert count() == before
+    assert before <= 16
+
+
+def test_programs_read_the_same_rows_by_stable_codes(
+    bob: User, acme_tidewall: Subscription, all_well: None, api_of: ApiOf
+) -> None:
+    Subscription.objects.filter(pk=acme_tidewall.pk).update(certificate_chain=pem(12))
+
+    answer = api_of(bob).get(API)
+
+    body = answer.json()
+    assert answer.status_code == 200
+    assert body["state"] == "warn"
+    assert body["headline"] == "Ready for tonight. Mend one thing soon."
+    assert body["counts"] == {"pass": 14, "warn": 1, "fail": 0}
+    assert body["checked_at"].endswith("Z")
+    [certificate] = [
+        row
+        for row in body["checks"]
+        if row["code"] == "certificate" and row["about"] == str(acme_tidewall.pk)
+    ]
+    assert certificate == {
+        "code": "certificate",
+        "about": str(acme_tidewall.pk),
+        "group": "providers",
+        "state": "warn",
+        "question": "Tidewall certificate",
+        "evidence": ANY,
+    }
+    assert certificate["evidence"].startswith("Ends in 11\u00a0days")
+    assert PRIVATE_KEY not in answer.content
+    assert b"BEGIN" not in answer.content
+
+
+def test_another_tenants_readiness_is_not_told(
+    charlie: User, acme: Organization, api_of: ApiOf
+) -> None:
+    assert api_of(charlie).get(API).status_code == 404
+
+
+NOW_PAGE = "/organizations/acme/"
+
+
+def test_the_calm_page_gives_its_evidence_and_counts(
+    alice: User, all_well: None, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "Ready. Nothing is being mitigated." in page
+    assert "Both providers are connected. In the last drill that passed, 3\u00a0days ago" in page
+    assert "All 15 checks pass." in page
+    assert f'href="{PAGE}"' in page
+
+
+def test_the_calm_page_is_not_ready_when_a_check_says_no(
+    alice: User, all_well: None, client_of: ClientOf
+) -> None:
+    Subscription.objects.filter(priority=1).update(certificate_chain=pem(-1))
+
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "Not ready: the certificate for Northgate has ended." in page
+    assert "Nothing is being mitigated." in page
+    assert "Ready. Nothing" not in page
+
+
+def test_the_calm_page_names_what_to_mend(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    Subscription.objects.filter(priority=2).update(certificate_chain=pem(12))
+    MembershipFactory.create(organization=acme, user=UserFactory.create(username="carol"))
+    ProtectedResource.objects.create(organization=acme, name="Mail", kind="fqdn", value="m.example")
+
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "Ready. Nothing is being mitigated." in page
+    assert "Ready for tonight. Mend three things soon." in page
+    assert "Tidewall’s certificate ends in 11\u00a0days; Mail is not verified; " in page
+    assert "carol has no second factor." in page
+
+
+def test_while_something_is_live_readiness_is_left_out(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    mitigations.submit(
+        organization=acme, actor=alice, submission=Submission(prefixes=("203.0.113.7/32",))
+    )
+    assert MitigationRequest.objects.count() == 2
+
+    assert "Ready for tonight?" not in client_of(alice).get(NOW_PAGE).content.decode()
+
+
+def test_a_calm_page_takes_a_known_number_of_queries(
+    alice: User, all_well: None, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+
+    with CaptureQueriesContext(connection) as captured:
+        assert browser.get(NOW_PAGE).status_code == 200
+
+    assert len(captured) <= 24

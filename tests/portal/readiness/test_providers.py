@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.mitigations.wording import Session
+from portal.readiness.certificates import validities
+from portal.readiness.checks import providers
+from portal.readiness.rows import State
+from tests.portal.identities import pem
+from tests.portal.readiness.conftest import NOW, provider, up, valid
+
+PASS, WARN, FAIL = State.PASS, State.WARN, State.FAIL
+
+
+def at(day: int, hour: int = 4, minute: int = 0) -> datetime:
+    return datetime(2026, 10, day, hour, minute, tzinfo=UTC)
+
+
+def test_a_connection_says_over_what_since_when_and_what_else_worked() -> None:
+    row = providers.session(
+        provider(transports=["dtls", "tls"], worked={"dtls": at(2, 1), "tls": at(1)}), NOW
+    )
+
+    assert (row.state, row.question, row.about) == (PASS, "Northgate Scrubbing", "n")
+    assert row.evidence == (
+        "Connected over UDP since 2\u00a0October. Last heard 8\u00a0s ago. "
+        "TCP last worked on 1\u00a0October."
+    )
+
+
+@pytest.mark.parametrize(
+    ("worked", "said"),
+    [
+        (None, "TCP has not been used yet."),
+        (at(6, 3), "TCP last worked at 03:00:00."),
+        (at(5), "TCP last worked at 04:00 yesterday."),
+    ],
+)
+def test_the_other_transport_is_only_said_to_work_when_it_did(
+    worked: datetime | None, said: str
+) -> None:
+    one = provider(transports=["dtls", "tls"], worked={"dtls": at(2, 1), "tls": worked})
+
+    assert said in providers.session(one, NOW).evidence
+
+
+def test_a_connection_that_changed_over_is_not_said_to_have_been_so_all_along() -> None:
+    one = provider(transports=["dtls", "tls"], worked={"dtls": at(6, 3), "tls": at(4)})
+
+    evidence = providers.session(one, NOW).evidence
+
+    assert evidence.startswith("Connected since 2\u00a0October, over UDP now.")
+
+
+def test_a_transport_that_may_not_be_used_is_not_spoken_of() -> None:
+    assert "TCP" not in providers.session(provider(), NOW).evidence
+
+
+@pytest.mark.parametrize(("silent_s", "state"), [(90, PASS), (91, WARN)])
+def test_three_heartbeats_of_silence_are_worth_a_word(silent_s: int, state: State) -> None:
+    row = providers.session(provider(session=up(silent_s)), NOW)
+
+    assert row.state == state
+    assert ("nothing heard for 91\u00a0s" in row.evidence) == (state == WARN)
+
+
+@pytest.mark.parametrize("state", ["connecting", "down"])
+def test_who_is_not_connected_has_a_reason_and_a_number(state: str) -> None:
+    lost = Session(state=state, since=at(6, 3, 11), detail="no route")
+
+    row = providers.session(provider(session=lost), NOW)
+
+    assert (row.state, row.clause) == (FAIL, "Northgate is not connected")
+    assert "03:11:00" in row.evidence
+    assert "o route" in row.evidence
+    assert row.link is not None
+    assert row.link.href == "tel:+15550142"
+
+
+def test_a_connection_that_nobody_keeps_is_none() -> None:
+    row = providers.session(provider(is_kept=False), NOW)
+
+    assert row.state == FAIL
+    assert row.evidence == "Nobody keeps this connection. Last heard 8\u00a0s ago."
+
+
+def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
+    both = [provider(), provider(id="t", short="Tidewall", is_kept=False)]
+
+    assert providers.kept([provider()]).state == PASS
+    row = providers.kept(both)
+    assert row.state == FAIL
+    assert row.clause == "the portal does not look after the connection to Tidewall"
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "said"),
+    [
+        (30.5, PASS, "Ends on 5\u00a0November\u00a02026, in 30\u00a0days."),
+        (30, WARN, "Ends in 30\u00a0days, on 5\u00a0November\u00a02026. After that Northgate"),
+        (0.25, WARN, "Ends in 6\u00a0h"),
+        (0, FAIL, "Ended on 6\u00a0October\u00a02026"),
+        (-3, FAIL, "Ended on 3\u00a0October\u00a02026, 3\u00a0days ago."),
+    ],
+)
+def test_a_certificate_is_watched_for_thirty_days(days: float, state: State, said: str) -> None:
+    row = providers.certificate(provider(chain=[valid(days)]), NOW)
+
+    assert row.state == state
+    assert said in row.evidence
+    assert bool(row.clause) == (state != PASS)
+
+
+def test_what_signed_the_certificate_may_end_first() -> None:
+    row = providers.certificate(provider(chain=[valid(400), valid(10, "Sub CA")]), NOW)
+
+    assert row.state == WARN
+    assert row.evidence.startswith("The one that signed it (Sub CA): Ends in 10\u00a0days")
+
+
+def test_a_certificate_that_begins_later_does_not_count_yet() -> None:
+    row = providers.certificate(provider(chain=[valid(400, begins=2)]), NOW)
+
+    assert row.state == FAIL
+    assert row.evidence == "It is valid only from 8\u00a0October\u00a02026 on."
+
+
+def test_what_cannot_be_read_is_no_certificate() -> None:
+    assert providers.certificate(provider(chain=()), NOW).state == FAIL
+    assert providers.trust(provider(anchors=()), NOW).state == FAIL
+
+
+@pytest.mark.parametrize(
+    ("days", "state"),
+    [((900,), PASS), ((30,), WARN), ((900, 29), WARN), ((900, -1), WARN), ((-1, -2), FAIL)],
+)
+def test_one_anchor_that_holds_is_enough_for_tonight(days: tuple[int, ...], state: State) -> None:
+    row = providers.trust(provider(anchors=[valid(one, f"Root {one}") for one in days]), NOW)
+
+    assert row.state == state
+    assert bool(row.clause) == (state != PASS)
+
+
+def test_a_provider_without_a_number_cannot_be_called() -> None:
+    both = [provider(), provider(short="Tidewall", phone=" ")]
+
+    assert providers.phone([provider()]).evidence == "Northgate +1\u00a0555\u00a00142."
+    row = providers.phone(both)
+    assert (row.state, row.clause) == (WARN, "no number is known for Tidewall")
+
+
+def test_certificates_are_read_from_a_chain_and_rubbish_gives_none() -> None:
+    chain = validities(pem(10, "acme") + pem(20, "Sub CA"))
+
+    assert [one.name for one in chain] == ["acme", "Sub CA"]
+    assert chain[1].ends - chain[0].ends > timedelta(days=9)
+    assert validities("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n") == ()
+    assert validities("") == ()

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from portal.readiness.rows import Code, Group, Row, State, answer
+
+PASS, WARN, FAIL = State.PASS, State.WARN, State.FAIL
+
+
+def row(state: State, code: Code = Code.PHONE, clause: str = "Tidewall has no number") -> Row:
+    return Row(
+        code=code,
+        group=Group.PROVIDERS,
+        state=state,
+        question="?",
+        evidence="!",
+        clause=clause,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "headline", "counts"),
+    [
+        ([row(PASS)] * 13, "Ready for tonight. All 13 checks pass.", "All 13 checks pass."),
+        (
+            [*[row(PASS)] * 11, *[row(WARN)] * 2],
+            "Ready for tonight. Mend two things soon.",
+            "11 of 13 checks pass.",
+        ),
+        ([row(PASS), row(WARN)], "Ready for tonight. Mend one thing soon.", "1 of 2 checks pass."),
+        (
+            [row(PASS), row(WARN), row(FAIL)],
+            "Not ready: Tidewall has no number.",
+            "1 of 3 checks pass.",
+        ),
+        (
+            [row(FAIL), row(FAIL, clause="nobody can send a request")],
+            "Not ready: Tidewall has no number. Mend two things now.",
+            "0 of 2 checks pass.",
+        ),
+        (
+            [row(FAIL), row(FAIL, Code.SESSION, "Northgate is not connected")],
+            "Not ready: no provider is connected. Mend two things now.",
+            "0 of 2 checks pass.",
+        ),
+        (
+            [row(PASS, Code.SESSION), row(FAIL, Code.SESSION, "Northgate is not connected")],
+            "Not ready: Northgate is not connected.",
+            "1 of 2 checks pass.",
+        ),
+    ],
+)
+def test_the_answer_names_the_worst_and_counts_the_rest(
+    rows: list[Row], headline: str, counts: str
+) -> None:
+    answered = answer(rows)
+
+    assert (answered.headline, answered.counts) == (headline, counts)
+
+
+def test_codes_do_not_change_under_those_who_watch_them() -> None:
+    assert {code.value for code in Code} == {
+        "subscribed",
+        "kept",
+        "session",
+        "certificate",
+        "trust",
+        "phone",
+        "resources",
+        "coverage",
+        "size",
+        "plan",
+        "drill",
+        "requesters",
+        "second_factor",
+        "admins",
+    }

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from ipaddress import ip_network
+from uuid import uuid4
+
+import pytest
+
+from portal.mitigations.models import Targets
+from portal.mitigations.validation import MAX_TARGETS, Ask, Part, part_of
+from portal.readiness.checks import targets
+from portal.readiness.rows import Link, State
+
+FORM = Link("Request some", "/form")
+
+
+@pytest.mark.parametrize(
+    ("verified", "unverified", "state", "evidence"),
+    [
+        (9, [], State.PASS, "9 of 9."),
+        (8, ["Mail"], State.WARN, "8 of 9. Portal staff have not verified Mail yet."),
+        (0, ["Mail"], State.FAIL, "0 of 1. Portal staff have not verified Mail yet."),
+        (0, [], State.FAIL, "There are none yet. Portal staff verify what is yours."),
+        (
+            1,
+            ["a", "b", "c", "d", "e"],
+            State.WARN,
+            "1 of 6. Portal staff have not verified a, b, c and 2 more yet.",
+        ),
+    ],
+)
+def test_resources_count_when_they_are_verified(
+    verified: int, unverified: list[str], state: State, evidence: str
+) -> None:
+    row = targets.resources(verified, unverified)
+
+    assert (row.state, row.evidence) == (state, evidence)
+    assert bool(row.clause) == (state != State.PASS)
+
+
+def part(
+    *prefixes: str,
+    provider: str = "Northgate",
+    limited_to: str = "",
+    most: int | None = None,
+    fqdns: tuple[str, ...] = (),
+) -> Part:
+    ask = Ask(
+        subscription=uuid4(),
+        provider=provider,
+        max_targets=most,
+        limited_to=(ip_network(limited_to),) if limited_to else (),
+    )
+    scope: Targets = {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
+    return part_of(ask, scope, port_ranges=0)
+
+
+SHOP, API = "203.0.113.0/26", "198.51.100.0/24"
+NAMES = {SHOP: "Shop", API: "API"}
+
+
+def test_every_target_with_a_provider_is_said_with_who_it_is() -> None:
+    everything = part(SHOP, API)
+    some = part(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
+
+    row = targets.coverage(NAMES, [everything, some])
+
+    assert row.state == State.PASS
+    assert row.evidence == "Northgate may protect all 2. Tidewall may protect 1 of 2."
+
+
+def test_a_target_nobody_may_protect_is_named_with_the_reason() -> None:
+    row = targets.coverage(NAMES, [part(SHOP, API, limited_to="203.0.113.0/24")])
+
+    assert (row.state, row.clause) == (State.FAIL, "no provider may protect API")
+    assert row.evidence == (
+        "No provider may protect API: Northgate may protect only 203.0.113.0/24."
+    )
+
+
+def test_what_fits_is_said_with_its_size_where_it_is_largest() -> None:
+    some = part(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
+
+    row = targets.size([some, part(SHOP, API)], FORM)
+
+    assert row.state == State.PASS
+    assert row.evidence == "All 2 resources together: at most 173 of 1,195 bytes, for Northgate."
+    assert row.link is None
+
+
+def test_as_many_as_one_request_takes_is_not_too_many() -> None:
+    many = [f"203.0.113.{n}/32" for n in range(MAX_TARGETS)]
+
+    assert targets.size([part(*many)], FORM).state == State.PASS
+    row = targets.size([part(*many, API)], FORM)
+    assert row.state == State.WARN
+    assert "33 resources are verified; one request takes at most 32\u00a0targets." in row.evidence
+    assert row.link == FORM
+
+
+def test_the_strictest_provider_counts() -> None:
+    row = targets.size([part(SHOP, API, most=5), part(SHOP, API, provider="T", most=1)], FORM)
+
+    assert row.state == State.WARN
+    assert "T takes at most 1\u00a0target." in row.evidence
+
+
+def test_a_provider_is_not_too_small_for_what_it_may_not_protect() -> None:
+    small = part(SHOP, API, most=1, limited_to="203.0.113.0/24")
+
+    assert targets.size([small], FORM).state == State.PASS
+
+
+def test_long_names_may_not_fit_one_message() -> None:
+    row = targets.size([part(fqdns=tuple(f"{'x' * 200}.example{n}" for n in range(6)))], FORM)
+
+    assert row.state == State.WARN
+    assert "of 1,195 bytes" in row.evidence
