@@ -80,6 +80,15 @@ USERS = (
     User("mo", "staff"),
 )
 
+
+@dataclass(frozen=True)
+class Cast:
+    """Who an installation begins with, apart from the providers."""
+
+    organizations: tuple[Organization, ...] = ORGANIZATIONS
+    users: tuple[User, ...] = USERS
+
+
 PROVIDERS = (
     Provider("Northgate Scrubbing", "Northgate", "+1 555 0142", 4646, 4650),
     Provider("Tidewall", "Tidewall", "+1 555 0177", 4647, 4651),

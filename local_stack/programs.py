@@ -25,7 +25,7 @@ def manage(
         command=[sys.executable, str(ROOT / "manage.py"), *arguments],
         environment=environment,
         directory=ROOT,
-        ready_within_s=120,
+        ready_within_s=300,
         standard_input=standard_input.encode(),
     )
 

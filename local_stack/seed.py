@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from local_stack.cast import ORGANIZATIONS, USERS, User
+from local_stack.cast import Cast, User
 from local_stack.installation import Secrets
 from local_stack.ports import LOOPBACK
 from local_stack.simulators import Identities, Simulator
 
 
 def describe(
-    secrets: Secrets, simulators: Sequence[Simulator], identities: Mapping[str, Identities]
+    secrets: Secrets,
+    simulators: Sequence[Simulator],
+    identities: Mapping[str, Identities],
+    cast: Cast,
 ) -> str:
     return json.dumps(
         {
-            "organizations": [asdict(organization) for organization in ORGANIZATIONS],
-            "users": [_user(user, secrets) for user in USERS],
+            "organizations": [asdict(organization) for organization in cast.organizations],
+            "users": [_user(user, secrets) for user in cast.users],
             "providers": [
                 _provider(simulator, identities[simulator.provider.key]) for simulator in simulators
             ],

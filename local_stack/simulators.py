@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dots_client import cuid_from_certificate
-from local_stack.cast import ORGANIZATIONS, Provider
+from local_stack.cast import ORGANIZATIONS, Organization, Provider
 from local_stack.installation import write_privately
 from local_stack.ports import LOOPBACK, free_port, free_port_from
 from local_stack.processes import Program, run_to_end
@@ -82,11 +82,15 @@ class Simulator:
 
 
 def make_identities(
-    simulators: Sequence[Simulator], pki: Path, environment: Mapping[str, str], log_path: Path
+    simulators: Sequence[Simulator],
+    pki: Path,
+    environment: Mapping[str, str],
+    log_path: Path,
+    organizations: Sequence[Organization] = ORGANIZATIONS,
 ) -> dict[str, Identities]:
     """Each provider has an authority of its own, made once; the identities by the provider's key."""
     providers = [word for one in simulators for word in ("--provider", one.provider.key)]
-    clients = [word for one in ORGANIZATIONS for word in ("--client", one.slug)]
+    clients = [word for one in organizations for word in ("--client", one.slug)]
     run_to_end(
         Program(
             name="the making of certificates",
@@ -101,27 +105,31 @@ def make_identities(
         log_path,
     )
     pki.chmod(0o700)
-    write_privately(pki / "clients.json", _entitlements())
-    return {one.provider.key: _read(pki / one.provider.key, one) for one in simulators}
+    write_privately(pki / "clients.json", _entitlements(organizations))
+    return {
+        one.provider.key: _read(pki / one.provider.key, one, organizations) for one in simulators
+    }
 
 
-def _entitlements() -> str:
+def _entitlements(organizations: Sequence[Organization]) -> str:
     """What each client may ask for, in the providers' books."""
     return json.dumps(
         {
             organization.slug: [
                 resource.value for resource in organization.resources if resource.is_verified
             ]
-            for organization in ORGANIZATIONS
+            for organization in organizations
         }
     )
 
 
-def _read(directory: Path, simulator: Simulator) -> Identities:
+def _read(
+    directory: Path, simulator: Simulator, organizations: Sequence[Organization]
+) -> Identities:
     return Identities(
         server_name=simulator.server_name,
         trust_anchors=(directory / "ca.pem").read_text(),
-        clients=tuple(_client(directory, organization.slug) for organization in ORGANIZATIONS),
+        clients=tuple(_client(directory, organization.slug) for organization in organizations),
     )
 
 

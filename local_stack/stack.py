@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from local_stack import programs, seed, servers, static_files
-from local_stack.cast import PROVIDERS, USERS
+from local_stack.cast import PROVIDERS, Cast
 from local_stack.installation import Secrets
 from local_stack.ports import LOOPBACK, free_port
 from local_stack.processes import Process, ProcessFailed, Program, run_to_end, stop_all
@@ -32,9 +33,11 @@ class Stack:
         *,
         web_port: int | None = None,
         simulators: Sequence[Simulator] | None = None,
+        cast: Cast | None = None,
         signal_workers: int = 1,
         database_url: str | None = None,
         environment: dict[str, str] | None = None,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
         on_step: Callable[[str], None] = lambda _: None,
         on_line: Callable[[str, str], None] | None = None,
     ) -> None:
@@ -45,8 +48,9 @@ class Stack:
             if simulators is None
             else list(simulators)
         )
+        self._cast = cast or Cast()
         self.secrets = Secrets.kept_in(
-            self.directory / "secrets.json", [user.username for user in USERS]
+            self.directory / "secrets.json", [user.username for user in self._cast.users]
         )
         self.web_port = free_port() if web_port is None else web_port
         self.url = f"http://{LOOPBACK}:{self.web_port}"
@@ -54,6 +58,8 @@ class Stack:
         self.redis_url = f"redis://:{self.secrets.redis_password}@{LOOPBACK}:{self.redis_port}/0"
         self.database_url = database_url or f"sqlite:///{self.directory}/stack.sqlite3"
         self.environment = self._environment() | (environment or {})
+        self._environments = environments or {}
+        "beside it, of single processes by their names"
         self._on_step = on_step
         self._on_line = on_line
         self._signal_workers = signal_workers
@@ -147,7 +153,11 @@ class Stack:
         )
         self._on_step("Preparing the providers' certificates")
         identities = make_identities(
-            self.simulators, self.pki, self.environment, self._log_path("pki")
+            self.simulators,
+            self.pki,
+            self.environment,
+            self._log_path("pki"),
+            self._cast.organizations,
         )
         redis.wait_until_ready()
         self._on_step("Collecting the pages' static files")
@@ -155,7 +165,8 @@ class Stack:
         self._on_step("Preparing the database")
         self.manage("migrate", "--no-input")
         self.manage(
-            "seed_demo", standard_input=seed.describe(self.secrets, self.simulators, identities)
+            "seed_demo",
+            standard_input=seed.describe(self.secrets, self.simulators, identities, self._cast),
         )
         self._on_step("Starting the providers, the web server and the workers")
         for process in [self._launch(program) for program in self._portal_programs()]:
@@ -171,6 +182,8 @@ class Stack:
         yield programs.beat(self.directory / "beat-schedule", self.environment)
 
     def _launch(self, program: Program) -> Process:
+        own = self._environments.get(program.name, {})
+        program = replace(program, environment={**program.environment, **own})
         process = Process(program, self._log_path(program.name), self._on_line)
         self._processes[program.name] = process
         process.start()

@@ -28,7 +28,10 @@ SWEEP_S: Final = 5.0
 HOLD_S: Final = 3.0
 """The same action of one mitigation is not begun more often, whatever the rows say."""
 WATCH_S: Final = 1.0
-SUSPECT_AFTER_S: Final = 6.0
+PROBE_AFTER_S: Final = 4.0
+"""A session with live mitigations that was silent for so long is asked for the status of one: a provider that lost its
+memory with its sessions says nothing by itself."""
+SUSPECT_AFTER_S: Final = 5.0
 """An action unanswered for so long on a silent session: a new session is tried beside it (SC-094)."""
 OBSERVE_AGAIN_S: Final = 10.0
 DATABASE_PAUSE_S: Final = 1.0
@@ -55,6 +58,7 @@ class Line:
         self._store = store
         self._wakeup = asyncio.Event()
         self._has_rows = True
+        self._confirmed: list[Mitigation] = []
         self._retired = asyncio.Event()
         self._introduced: set[UUID] = set()
         self._actions: dict[UUID, tuple[Action, float, asyncio.Task[None]]] = {}
@@ -108,6 +112,7 @@ class Line:
         """Compare wanted with observed, begin what follows; seconds until the next look."""
         rows = await self._store.run(queries.live_mitigations, self._subscription_id)
         self._has_rows = bool(rows)
+        self._confirmed = [row for row in rows if row.status in CONFIRMED]
         self._recorder.keeps_heartbeats = bool(rows)
         now = clock.now()
         self.client.mitigating = any(is_under_attack(row) for row in rows)
@@ -200,6 +205,7 @@ class Line:
         while True:
             await asyncio.sleep(WATCH_S)
             await self._exchange.flush(heard_s=_time() - self.client.last_heard_at)
+            self._probe_if_silent()
             oldest = min((begun_at for _, begun_at, _ in self._actions.values()), default=None)
             silent_since = self.client.last_heard_at
             if oldest is not None and _time() - max(oldest, silent_since) > SUSPECT_AFTER_S:
@@ -207,6 +213,17 @@ class Line:
             elif self.is_suspect.is_set():
                 self.is_suspect.clear()
                 self._on_relief()
+
+    def _probe_if_silent(self) -> None:
+        if (
+            self._actions
+            or not self._confirmed
+            or _time() - self.client.last_heard_at < PROBE_AFTER_S
+        ):
+            return
+        row = self._confirmed[0]
+        task = self._start(self._act(row, Action.POLL))
+        self._actions[row.pk] = Action.POLL, _time(), task
 
 
 def is_under_attack(row: Mitigation) -> bool:

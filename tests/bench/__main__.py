@@ -8,6 +8,7 @@ from typing import Final
 
 BENCHMARKS: Final = {
     "portal": "the way from a person to the wire and back",
+    "load": "a hundred organizations under attack at once, and a thousand mitigations held",
     "loss": "a request on a bad line, beside libcoap",
     "handshakes": "full handshakes beside resumed ones",
     "sessions": "many sessions in one process",

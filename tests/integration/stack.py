@@ -34,9 +34,10 @@ class Databases:
     """New, empty databases on the server that DATABASE_URL names, else on one of our own."""
 
     def __init__(self, given_url: str) -> None:
-        self._own = None if given_url else Postgres()
-        if self._own is not None:
-            self._own.start()
+        self.own = None if given_url else Postgres()
+        "the server, where it is one of our own"
+        if self.own is not None:
+            self.own.start()
         self._given_url = given_url
         self._made: list[str] = []
 
@@ -49,8 +50,8 @@ class Databases:
         return self._url_of(unique)
 
     def close(self) -> None:
-        if self._own is not None:
-            self._own.remove()
+        if self.own is not None:
+            self.own.remove()
             return
         with psycopg.connect(self._server_url, autocommit=True) as connection:
             for name in self._made:
@@ -63,8 +64,8 @@ class Databases:
         return self._given_url or self._url_of("postgres")
 
     def _url_of(self, database: str) -> str:
-        if self._own is not None:
-            return self._own.url(database)
+        if self.own is not None:
+            return self.own.url(database)
         url = httpx.URL(self._given_url)
         return str(url.copy_with(path=f"/{database}"))
 

@@ -1,0 +1,165 @@
+"""How each fault is done to the processes of a stack, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import httpx
+
+from local_stack.processes import Process, ProcessFailed
+from local_stack.servers import Postgres
+from tests.integration.stack import Stack, control
+
+LOSS: Final = 0.5
+NOBODY_THERE: Final = "alternate.example 127.0.0.9"
+JUMPS_S: Final = (-3600, -90, 90, 3600)
+STARTS_WITHIN_S: Final = 30.0
+
+
+def wrong_clock(directory: Path, name: str) -> dict[str, str]:
+    """The environment of a Python process whose date can be set."""
+    directory.mkdir(parents=True, exist_ok=True)
+    setting = _clock_of(directory, name)
+    setting.write_text("0")
+    return {
+        "PYTHONPATH": str(Path(__file__).parent / "wrong_clock"),
+        "WRONG_CLOCK_FILE": str(setting),
+    }
+
+
+def _clock_of(directory: Path, name: str) -> Path:
+    return directory / f"{name}.clock"
+
+
+@dataclass
+class Injection:
+    """The faults of one run; each ends by itself, and `all_over` waits for that."""
+
+    stack: Stack
+    postgres: Postgres
+    rng: Random
+    starter: Executor
+    "one thread that outlives the run: what it started is killed with it"
+    _running: list[threading.Thread] = field(default_factory=list)
+    _failures: list[str] = field(default_factory=list)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, kind: str, victim: str, seconds: float) -> None:
+        thread = threading.Thread(target=self._suffer, args=(kind, victim, seconds), daemon=True)
+        self._running.append(thread)
+        thread.start()
+
+    def all_over(self) -> float:
+        """When the last fault had ended."""
+        for thread in self._running:
+            thread.join()
+        self._running.clear()
+        if self._failures:
+            raise RuntimeError(f"the harness failed: {self._failures}")
+        return time.monotonic()
+
+    def _suffer(self, kind: str, victim: str, seconds: float) -> None:
+        try:
+            with self._fault(kind, victim):
+                time.sleep(seconds)
+        except (ProcessFailed, httpx.HTTPError, OSError, RuntimeError) as error:
+            self._failures.append(f"{kind} {victim}: {error!r}")
+
+    @contextmanager
+    def _fault(self, kind: str, victim: str) -> Iterator[None]:
+        match kind:
+            case "kill":
+                self._process(victim).kill()
+                yield
+                self._start(victim)
+            case "restart":
+                yield
+                with self._turn:
+                    self._process(victim).stop()
+                self._start(victim)
+            case "stop":
+                pids = family(self._process(victim))
+                _signal_all(pids, signal.SIGSTOP)
+                yield
+                _signal_all(pids, signal.SIGCONT)
+            case "crash" | "forget":
+                self._tell(victim, f"/{kind}", {})
+                yield
+            case "loss":
+                self._tell(victim, "/behaviour", {"loss": LOSS})
+                yield
+                self._tell(victim, "/behaviour", {"loss": 0.0})
+            case "redirect":
+                self._tell(victim, "/behaviour", {"redirect_to": NOBODY_THERE})
+                yield
+                self._tell(victim, "/behaviour", {"redirect_to": None})
+            case "clock":
+                setting = _clock_of(self.stack.directory, victim)
+                setting.write_text(str(self.rng.choice(JUMPS_S)))
+                yield
+                setting.write_text("0")
+            case _:
+                raise RuntimeError(f"no such fault: {kind}")
+
+    def _process(self, name: str) -> Process:
+        return self.postgres.process if name == "postgres" else self.stack[name]
+
+    def _start(self, name: str) -> None:
+        """Also what another fault of this run has started, stopped or killed meanwhile."""
+        process = self._process(name)
+        deadline = time.monotonic() + STARTS_WITHIN_S
+        while True:
+            with self._turn:
+                if not process.is_running:
+                    self.starter.submit(process.start).result()
+            try:
+                process.wait_until_ready()
+            except ProcessFailed:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
+
+    def _tell(self, provider: str, path: str, body: object) -> None:
+        """The provider itself may be down because of another fault; when it is back it behaves."""
+        _patiently(lambda: control(self.stack, provider, path, body))
+
+
+def _patiently(call: Callable[[], object]) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while True:
+        try:
+            call()
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def family(process: Process) -> list[int]:
+    """The process and its children, which for PostgreSQL are in groups of their own."""
+    pids = [process.pid]
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, IndexError, ValueError):
+            if int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1]) == pids[0]:
+                pids.append(int(folder.name))
+    return pids
+
+
+def _signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

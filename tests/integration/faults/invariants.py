@@ -1,0 +1,102 @@
+"""What must hold once everything works again: a pure comparison of what is shown with what providers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+OVER: Final = ("terminated", "expired")
+LIVE_BELOW: Final = 5
+"""DOTS statuses from 5 on: it ends, has ended, was withdrawn; 8 is standby and not used here."""
+
+Shown = Mapping[str, Any]
+"""A request as the API shows it."""
+Held = Mapping[str, Any]
+"""A mitigation as a provider's `/state` shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asked for, as far as it was answered with success."""
+
+    name: str
+    label: str
+    "told as the reason, and so found again"
+    prefix: str
+    subscriptions: tuple[str, ...]
+    "ids, in the order in which they are to be asked"
+    strategy: str
+    is_terminated: bool
+
+
+def differences(
+    asked: Asked, found: Sequence[Shown], held: Mapping[str, Sequence[Held]]
+) -> list[str]:
+    """In words; empty when all is well. `found`: requests for its prefix; `held`: by subscription, of its client."""
+    if len(found) != 1:
+        return [f"{asked.name}: {len(found)} requests instead of one"]
+    shown = found[0]
+    legs = {leg["subscription"]: leg for leg in shown["mitigations"]}
+    return [
+        f"{asked.name}: {problem}"
+        for problem in (
+            *_reached(asked, shown, legs),
+            *(
+                problem
+                for subscription in asked.subscriptions
+                for problem in _agrees(
+                    asked, legs.get(subscription), _of(held[subscription], asked.prefix)
+                )
+            ),
+        )
+    ]
+
+
+def _reached(asked: Asked, shown: Shown, legs: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    if asked.is_terminated:
+        if shown["status"] not in OVER:
+            yield f"is {shown['status']} after its termination"
+        return
+    if shown["status"] not in ("in_progress", "mitigating"):
+        yield f"is {shown['status']}"
+    expected = asked.subscriptions if asked.strategy == "parallel" else asked.subscriptions[:1]
+    for subscription in expected:
+        if subscription not in legs:
+            yield f"subscription {subscription} was never asked"
+
+
+def _agrees(asked: Asked, leg: Mapping[str, Any] | None, held: Sequence[Held]) -> Iterable[str]:
+    live = [one for one in held if one["status"] < LIVE_BELOW]
+    mids = [one["mid"] for one in live]
+    if asked.is_terminated:
+        if live:
+            yield f"the provider still holds mid {mids}"
+        return
+    if leg is None:
+        if live:
+            yield f"the provider holds mid {mids}, and nobody is shown to be asked"
+        return
+    is_wanted = leg["status"] not in (*OVER, "terminating", "withdrawn", "refused")
+    if not is_wanted:
+        if live:
+            yield f"is shown as {leg['status']}, and the provider holds mid {mids}"
+        return
+    if mids != [leg["mid"]]:
+        yield f"mid {leg['mid']} is {leg['status']}, and the provider holds {mids}"
+    elif leg["dots_status"] != live[0]["status"]:
+        yield f"mid {leg['mid']} is shown with {leg['dots_status']}, the provider has {live[0]['status']}"
+    elif leg["status"] == "pending":
+        yield f"mid {leg['mid']} is shown as pending, and the provider holds it"
+
+
+def _of(held: Sequence[Held], prefix: str) -> list[Held]:
+    return [one for one in held if prefix in one["scope"].get("target-prefix", ())]
+
+
+def gaps(after: int, numbers: Sequence[int]) -> list[str]:
+    """Of an organization's events, as read from `after` on."""
+    for meant, number in enumerate(numbers, after + 1):
+        if number != meant:
+            return [f"events: {number} follows where {meant} should"]
+    return []

@@ -1,0 +1,280 @@
+"""A stack of real processes in which scenarios are run one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any, Final, TypeVar
+
+import httpx
+import psycopg
+
+from local_stack.servers import Postgres
+from tests.integration.faults.injection import Injection, wrong_clock
+from tests.integration.faults.invariants import Asked, differences, gaps
+from tests.integration.faults.scenario import CLOCKED, PROVIDERS, Scenario, Step
+from tests.integration.stack import Api, Databases, Stack, control, wait_for
+
+HOLDS_WITHIN_S: Final = 15.0
+"""After the end of the last fault (issue: "within 15 s of the fault's end")."""
+STEP_PATIENCE_S: Final = 90.0
+HELPS_WITHIN_S: Final = 3.0
+"""A scenario waits no longer for help: with a fault under way it may not come."""
+LOOK_EVERY_S: Final = 0.3
+PERSON: Final = {"acme": "alice", "globex": "charlie"}
+PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
+ADDRESSES: Final = 60
+CALM: Final = {
+    "accept": "always",
+    "status_delay_s": 0.2,
+    "terminating_s": 0.5,
+    "attack_ends_after_s": None,
+    "loss": 0.0,
+    "redirect_to": None,
+}
+T = TypeVar("T")
+
+
+class World:
+    """The stack, the people's programs, and how far each organization's events were read."""
+
+    def __init__(self, stack: Stack, postgres: Postgres) -> None:
+        self.stack = stack
+        self.postgres = postgres
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
+        self._people = {slug: Api(stack, person) for slug, person in PERSON.items()}
+        self._read_to = dict.fromkeys(PERSON, 0)
+        self._numbers = itertools.count()
+        self._run_number = 0
+        self._began_ns = time.time_ns()
+
+    def close(self) -> None:
+        self._starter.shutdown()
+        for person in self._people.values():
+            person.close()
+
+    def run(self, scenario: Scenario) -> list[str]:
+        """What does not hold 15 s after the last fault; empty when all is well."""
+        self._run_number += 1
+        for provider in PROVIDERS:
+            control(self.stack, provider, "/behaviour", CALM)
+        injection = Injection(self.stack, self.postgres, Random(scenario.name), self._starter)
+        asked: dict[str, Asked] = {}
+        try:
+            for step in scenario.steps:
+                self._do(step, asked, injection)
+        finally:
+            over_at = injection.all_over()
+        problems = self._until_all_holds(asked, over_at)
+        for name, one in list(asked.items()):
+            if not one.is_terminated:
+                self._terminate(name, asked)
+        problems += self._until_all_holds(asked, time.monotonic())
+        return list(dict.fromkeys(problems))
+
+    # Steps
+
+    def _do(self, step: Step, asked: dict[str, Asked], injection: Injection) -> None:
+        match step.words:
+            case ("fault", kind, victim, "for", seconds):
+                injection.begin(kind, victim, float(seconds))
+            case ("pause", seconds):
+                time.sleep(float(seconds))
+            case ("submit", name, organization, strategy):
+                self._submit(name, organization, strategy, asked)
+            case ("wait", name):
+                self._wait(asked[name])
+            case ("terminate", name):
+                self._terminate(name, asked)
+            case ("extend", name):
+                self._act(asked[name], "extend", {"lifetime": 7200})
+            case ("efficacy", name):
+                self._act(asked[name], "efficacy", {"attack_status": "under-attack"})
+            case _:
+                raise ValueError(f"no such step: {step}")
+
+    def _submit(self, name: str, organization: str, strategy: str, asked: dict[str, Asked]) -> None:
+        number = next(self._numbers) % ADDRESSES + 1
+        prefix = PREFIXES[organization].format(number)
+        label = f"run {self._run_number} {name}"
+        body = {
+            "targets": {"prefixes": [prefix]},
+            "strategy": strategy,
+            "lifetime": 3600,
+            "reason": label,
+        }
+        key = {"Idempotency-Key": f"{label} of {self._began_ns}"}
+        subscriptions = self._patiently(
+            lambda: self._people[organization].call(
+                "GET", f"{self._path(organization)}subscriptions"
+            )
+        )["results"]
+        request = self._patiently(
+            lambda: self._people[organization].call(
+                "POST", self._requests(organization), json=body, headers=key
+            )
+        )
+        asked[name] = Asked(
+            name=f"{organization} {request['id']}",
+            label=label,
+            prefix=prefix,
+            subscriptions=tuple(one["id"] for one in subscriptions),
+            strategy=strategy,
+            is_terminated=False,
+        )
+
+    def _terminate(self, name: str, asked: dict[str, Asked]) -> None:
+        self._act(asked[name], "terminate", {})
+        asked[name] = replace(asked[name], is_terminated=True)
+
+    def _act(self, asked: Asked, verb: str, body: dict[str, Any]) -> None:
+        organization, request_id = asked.name.split()
+        path = f"{self._requests(organization)}/{request_id}/{verb}"
+        # A conflict is an answer: nobody has confirmed yet, or somebody ended it.
+        self._patiently(
+            lambda: self._people[organization].call("POST", path, json=body), is_ok=(409,)
+        )
+
+    def _wait(self, asked: Asked) -> None:
+        organization, request_id = asked.name.split()
+        deadline = time.monotonic() + HELPS_WITHIN_S
+        while time.monotonic() < deadline:
+            shown = self._patiently(
+                lambda: self._people[organization].call(
+                    "GET", f"{self._requests(organization)}/{request_id}"
+                )
+            )
+            if shown["status"] == "mitigating":
+                return
+            time.sleep(LOOK_EVERY_S)
+
+    def _patiently(self, call: Callable[[], httpx.Response], *, is_ok: tuple[int, ...] = ()) -> Any:
+        """As a program under attack would: again after a broken connection, and after a server's own trouble."""
+        deadline = time.monotonic() + STEP_PATIENCE_S
+        while True:
+            try:
+                answer = call()
+            except httpx.TransportError as error:
+                trouble = repr(error)
+            else:
+                if answer.is_success or answer.status_code in is_ok:
+                    return answer.json() if answer.content else None
+                if answer.status_code < 500 and answer.status_code != 429:
+                    raise AssertionError(f"{answer.status_code}: {answer.text[:300]}")
+                trouble = f"{answer.status_code}: {answer.text[:200]}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no answer within {STEP_PATIENCE_S:.0f} s: {trouble}")
+            time.sleep(0.2)
+
+    # What must hold
+
+    def _until_all_holds(self, asked: dict[str, Asked], over_at: float) -> list[str]:
+        deadline = over_at + HOLDS_WITHIN_S
+        while True:
+            problems = self._problems(asked)
+            if not problems or time.monotonic() > deadline:
+                return problems
+            time.sleep(LOOK_EVERY_S)
+
+    def _problems(self, asked: dict[str, Asked]) -> list[str]:
+        states = {provider: control(self.stack, provider, "/state") for provider in PROVIDERS}
+        problems: list[str] = []
+        for one in asked.values():
+            organization, _ = one.name.split()
+            listed = self._get(organization, "subscriptions")["results"]
+            found = [
+                shown
+                for shown in self._get(organization, "mitigation-requests", limit=10)["results"]
+                if shown["reason"] == one.label
+            ]
+            held = {
+                subscription["id"]: [
+                    held
+                    for held in states[_key(subscription)]["mitigations"]
+                    if held["client"] == organization
+                ]
+                for subscription in listed
+            }
+            problems += differences(one, found, held)
+        return problems + self._gaps()
+
+    def _gaps(self) -> list[str]:
+        problems = []
+        for organization in PERSON:
+            read_to = self._read_to[organization]
+            numbers: list[int] = []
+            while True:
+                page = self._get(organization, "events", after=numbers[-1] if numbers else read_to)
+                numbers += [event["seq"] for event in page["results"]]
+                if page["next"] is None:
+                    break
+            problems += [f"{organization}: {gap}" for gap in gaps(read_to, numbers)]
+            if numbers:
+                self._read_to[organization] = numbers[-1]
+        return problems + self._gaps_in_rows()
+
+    def _gaps_in_rows(self) -> list[str]:
+        with psycopg.connect(self.stack.database_url) as connection:
+            rows = connection.execute(
+                "SELECT o.slug, count(*), max(e.seq), (SELECT last_seq FROM mitigations_eventcounter c"
+                " WHERE c.organization_id = o.id) FROM mitigations_event e"
+                " JOIN organizations_organization o ON o.id = e.organization_id GROUP BY o.id"
+            ).fetchall()
+        return [
+            f"{slug}: {count} events, the last is {last}, the counter says {counter}"
+            for slug, count, last, counter in rows
+            if not count == last == counter
+        ]
+
+    def _get(self, organization: str, what: str, **parameters: Any) -> Any:
+        return self._patiently(
+            lambda: self._people[organization].call(
+                "GET", self._path(organization) + what, params=parameters
+            )
+        )
+
+    def _path(self, organization: str) -> str:
+        return f"organizations/{organization}/"
+
+    def _requests(self, organization: str) -> str:
+        return self._path(organization) + "mitigation-requests"
+
+
+def _key(subscription: dict[str, Any]) -> str:
+    return str(subscription["provider"]["name"]).split()[0].lower()
+
+
+@contextmanager
+def world(directory: Path | None = None) -> Iterator[World]:
+    """On a PostgreSQL of its own: it is killed, too."""
+    with tempfile.TemporaryDirectory(prefix="portal-faults-") as made:
+        where = directory or Path(made)
+        databases = Databases("")
+        try:
+            assert databases.own is not None
+            stack = Stack(
+                where,
+                database_url=databases.make("portal_faults"),
+                signal_workers=2,
+                environments={name: wrong_clock(where, name) for name in CLOCKED},
+            )
+            with stack:
+                opened = World(stack, databases.own)
+                try:
+                    wait_for(lambda: _sessions(stack) == 4, within_s=60)
+                    yield opened
+                finally:
+                    opened.close()
+        finally:
+            databases.close()
+
+
+def _sessions(stack: Stack) -> int:
+    return sum(len(control(stack, provider, "/state")["sessions"]) for provider in PROVIDERS)

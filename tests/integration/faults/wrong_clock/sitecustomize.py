@@ -1,0 +1,61 @@
+"""The date of a Python process, as many seconds off as a file says. Python imports this first where PYTHONPATH leads here.
+
+Only the date: the clocks that measure time go on, as they do when an administrator or NTP sets a machine's date. (libfaketime cannot do
+that to Python 3.11, whose sleeps are until a time of the monotonic clock.)
+"""
+
+from __future__ import annotations
+
+import datetime as module
+import os
+import time
+from datetime import datetime as real_datetime
+from typing import Any
+
+_FILE = os.environ["WRONG_CLOCK_FILE"]
+_READ_EVERY_S = 0.2
+_real_time = time.time
+_read_at, _offset_s = float("-inf"), 0.0
+
+
+def _offset() -> float:
+    global _read_at, _offset_s
+    now = time.monotonic()
+    if now - _read_at > _READ_EVERY_S:
+        _read_at = now
+        with open(_FILE, encoding="ascii") as file:
+            _offset_s = float(file.read() or 0)
+    return _offset_s
+
+
+def _time() -> float:
+    return _real_time() + _offset()
+
+
+class _Kind(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, real_datetime)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, real_datetime)
+
+    def __call__(cls, *arguments: Any, **options: Any) -> Any:
+        return real_datetime.__new__(real_datetime, *arguments, **options)
+
+
+class datetime(real_datetime, metaclass=_Kind):
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return real_datetime.now(tz) + module.timedelta(seconds=_offset())
+
+    @classmethod
+    def utcnow(cls) -> Any:
+        return cls.now(module.UTC).replace(tzinfo=None)
+
+    @classmethod
+    def today(cls) -> Any:
+        return cls.now()
+
+
+time.time = _time
+module.datetime = datetime  # type: ignore[misc]

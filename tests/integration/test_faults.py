@@ -1,0 +1,145 @@
+"""A quick set of what `python -m tests.integration.faults` does at length; and that its checker can see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.integration.faults.invariants import Asked, differences, gaps
+from tests.integration.faults.scenario import (
+    FAULTS,
+    MAX_FAULTS,
+    Scenario,
+    from_seed,
+    parse,
+    single_faults,
+)
+from tests.integration.faults.world import World, world
+
+QUICK = (
+    "kill web at ask",
+    "kill signal-1 at live",
+    "kill redis at ask",
+    "restart postgres at live",
+    "crash northgate at live",
+    "forget northgate at extend",
+    "clock signal-2 at live",
+)
+SEEDS = (11, 12)
+
+ASKED = Asked(
+    name="acme 1",
+    label="run 1 a",
+    prefix="203.0.113.1/32",
+    subscriptions=("north", "tide"),
+    strategy="parallel",
+    is_terminated=False,
+)
+
+
+@pytest.fixture(scope="module")
+def everything() -> Iterator[World]:
+    with world() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [*(one for one in single_faults() if one.name in QUICK), *map(from_seed, SEEDS)],
+    ids=lambda scenario: scenario.name,
+)
+def test_nothing_asked_is_lost_and_what_is_shown_is_true(
+    everything: World, scenario: Scenario
+) -> None:
+    assert everything.run(scenario) == [], f"\n{scenario}"
+
+
+def test_the_quick_set_is_all_there() -> None:
+    assert set(QUICK) <= {one.name for one in single_faults()}
+
+
+def test_a_seed_makes_the_same_scenario_again_and_its_print_is_read_back() -> None:
+    one = from_seed(7)
+
+    assert one == from_seed(7) != from_seed(8)
+    assert parse(one.name, str(one).splitlines()) == one
+
+
+def test_seeds_reach_every_fault_and_stay_short() -> None:
+    scenarios = [from_seed(seed) for seed in range(500)]
+
+    assert {kind for one in scenarios for kind, _ in one.faults} == set(FAULTS)
+    assert all(1 <= len(one.faults) <= MAX_FAULTS for one in scenarios)
+
+
+def leg(subscription: str, mid: int = 1, **more: Any) -> dict[str, Any]:
+    return {
+        "subscription": subscription,
+        "mid": mid,
+        "status": "mitigating",
+        "dots_status": 2,
+    } | more
+
+
+def shown(*legs: dict[str, Any], status: str = "mitigating") -> dict[str, Any]:
+    return {"status": status, "mitigations": legs}
+
+
+def held(mid: int = 1, status: int = 2) -> dict[str, Any]:
+    return {"mid": mid, "status": status, "scope": {"target-prefix": [ASKED.prefix]}}
+
+
+BOTH = (leg("north"), leg("tide"))
+TERMINATED = replace(ASKED, is_terminated=True)
+
+
+def test_the_checker_is_content_when_all_is_well() -> None:
+    assert differences(ASKED, [shown(*BOTH)], {"north": [held()], "tide": [held()]}) == []
+    over = shown(*BOTH, status="terminated")
+    assert differences(TERMINATED, [over], {"north": [held(status=6)], "tide": []}) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "north", "tide", "asked"),
+    [
+        pytest.param([], [held()], [held()], ASKED, id="lost"),
+        pytest.param([shown(*BOTH)] * 2, [held()], [held()], ASKED, id="asked twice"),
+        pytest.param([shown(leg("north"))], [held()], [], ASKED, id="a provider never asked"),
+        pytest.param([shown(*BOTH)], [held()], [], ASKED, id="not held"),
+        pytest.param([shown(*BOTH)], [held()], [held(), held(2)], ASKED, id="two mids"),
+        pytest.param([shown(*BOTH)], [held(status=1)], [held()], ASKED, id="another status"),
+        pytest.param([shown(*BOTH, status="failing")], [held()], [held()], ASKED, id="failing"),
+        pytest.param(
+            [shown(leg("north"), leg("tide", status="refused"))],
+            [held()],
+            [held()],
+            ASKED,
+            id="shown as refused",
+        ),
+        pytest.param(
+            [shown(leg("north"), leg("tide", status="pending"))],
+            [held()],
+            [held()],
+            ASKED,
+            id="shown as pending",
+        ),
+        pytest.param([shown(*BOTH, status="terminated")], [held()], [], TERMINATED, id="goes on"),
+        pytest.param([shown(*BOTH, status="terminating")], [], [], TERMINATED, id="never ends"),
+    ],
+)
+def test_the_checker_sees_what_is_wrong(
+    found: list[dict[str, Any]],
+    north: list[dict[str, Any]],
+    tide: list[dict[str, Any]],
+    asked: Asked,
+) -> None:
+    assert differences(asked, found, {"north": north, "tide": tide})
+
+
+def test_the_checker_sees_a_gap() -> None:
+    assert gaps(3, [4, 5, 6]) == gaps(3, []) == []
+    assert gaps(3, [4, 6]) == ["events: 6 follows where 5 should"]
+    assert gaps(3, [4, 4]) == ["events: 4 follows where 5 should"]
