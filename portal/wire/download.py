@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db.models import QuerySet
 
 from portal.wire.models import WireMessage
@@ -23,12 +23,12 @@ async def lines(found: QuerySet[WireMessage]) -> AsyncIterator[bytes]:
     after: WireMessage | None = None
     left = MAX_LINES
     while left:
-        portion = await sync_to_async(_portion)(oldest_first, after, min(PORTION, left))
+        portion = await database_sync_to_async(_portion)(oldest_first, after, min(PORTION, left))
         if not portion:
             return
         after = portion[-1]
         left -= len(portion)
-        yield await sync_to_async(_text)(portion)
+        yield await database_sync_to_async(_text)(portion)
     yield _line({"not_in_this_file": f"Only the first {MAX_LINES:,} messages are in this file."})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db import OperationalError
 
 from dots_client import Server, connect
@@ -47,7 +47,7 @@ def store() -> Iterator[Store]:
 
 
 async def rows() -> list[WireMessage]:
-    return await sync_to_async(lambda: list(WireMessage.objects.order_by("at", "id")))()
+    return await database_sync_to_async(lambda: list(WireMessage.objects.order_by("at", "id")))()
 
 
 async def test_a_real_session_is_written_down_whole(leg: Mitigation, store: Store) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 from django_otp import DEVICE_ID_SESSION_KEY
@@ -45,9 +45,9 @@ async def test_the_file_has_every_message_oldest_first(
     dana: User, asked: MitigationRequest, leg: Mitigation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "PORTION", 2)
-    client = await sync_to_async(prepared)(dana)
-    await sync_to_async(exchange)(leg)
-    await sync_to_async(keep)(leg.subscription_id, heartbeat())
+    client = await database_sync_to_async(prepared)(dana)
+    await database_sync_to_async(exchange)(leg)
+    await database_sync_to_async(keep)(leg.subscription_id, heartbeat())
 
     lines = await lines_of(client, f"{url(asked)}?messages=all")
 
@@ -62,8 +62,8 @@ async def test_a_file_that_ends_early_says_so(
     dana: User, asked: MitigationRequest, leg: Mitigation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "MAX_LINES", 2)
-    client = await sync_to_async(prepared)(dana)
-    await sync_to_async(exchange)(leg)
+    client = await database_sync_to_async(prepared)(dana)
+    await database_sync_to_async(exchange)(leg)
 
     lines = await lines_of(client, url(asked))
 

@@ -1,0 +1,99 @@
+"""The preview before a request and the wire journal after it, at the sizes people have, without a word of script if need be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from local_stack.stack import Stack
+from tests.browser.test_main_job import status
+
+PageOf = Callable[..., Page]
+NEW = "/organizations/acme/requests/new"
+SIZES: Final[list[tuple[int, int, Literal["light", "dark"]]]] = [
+    (1280, 900, "light"),
+    (768, 1024, "dark"),
+    (390, 844, "dark"),
+    (360, 740, "light"),
+]
+
+
+@pytest.fixture
+def alice(page_of: PageOf) -> Page:
+    return page_of("alice")
+
+
+@pytest.fixture
+def asked(alice: Page, portal: Stack) -> Iterator[str]:
+    """A request that a provider mitigates; it is ended afterwards."""
+    alice.goto(NEW)
+    alice.get_by_label("Something else").fill("203.0.113.131")
+    alice.get_by_role("button", name="Preview").click()
+    expect(alice.locator("h1")).to_have_text("What will be sent")
+    alice.get_by_role("button", name="Send request").click()
+    alice.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+    expect(status(alice)).to_have_attribute("data-status", "mitigating")
+    url = alice.url.partition("#")[0]
+    yield url
+    alice.goto(f"{url}/terminate")
+    alice.get_by_role("button", name="Terminate now").first.click()
+    expect(status(alice)).to_have_attribute("data-status", "terminated")
+
+
+def assert_fits_and_is_accessible(page: Page) -> None:
+    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(width) == 0
+    violations = Axe().run(page).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == []
+
+
+def test_what_was_previewed_is_what_the_journal_shows(alice: Page, asked: str) -> None:
+    alice.get_by_role("link", name="Wire journal").click()
+
+    lines = alice.locator(".wire details")
+    expect(lines.last).to_contain_text("Asks Northgate to start mitigation")
+    expect(alice.locator(".wire")).to_contain_text("Northgate accepts, for 3,600")
+    expect(alice.locator(".wire")).to_contain_text("Northgate reports: mitigating")
+    lines.last.locator("summary").click()
+    expect(lines.last.locator("pre").first).to_contain_text('"203.0.113.131/32"')
+
+    with alice.expect_download() as download:
+        alice.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename.endswith(".jsonl")
+    assert '"203.0.113.131/32"' in download.value.path().read_text()
+
+
+def test_both_pages_fit_and_are_accessible(alice: Page, asked: str) -> None:
+    for width, height, scheme in SIZES:
+        alice.set_viewport_size({"width": width, "height": height})
+        alice.emulate_media(color_scheme=scheme)
+
+        alice.goto(f"{asked}/wire?messages=all")
+        expect(alice.locator(".wire details").first).to_be_visible()
+        assert_fits_and_is_accessible(alice)
+
+        alice.goto(NEW)
+        alice.get_by_label("Something else").fill("203.0.113.131")
+        alice.get_by_role("button", name="Preview").click()
+        alice.locator("details.fold summary").first.click()
+        assert_fits_and_is_accessible(alice)
+
+
+def test_the_preview_works_without_script_and_loses_nothing(page_of: PageOf) -> None:
+    page = page_of("alice", java_script_enabled=False)
+    page.goto(NEW)
+    page.get_by_label("Something else").fill("203.0.113.132")
+    page.locator("#options > summary").click()
+    page.get_by_label("Ports").fill("80, 443")
+
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("h1")).to_have_text("What will be sent")
+    page.get_by_role("button", name="Change").click()
+
+    expect(page.get_by_label("Something else")).to_have_value("203.0.113.132")
+    expect(page.locator("#ports")).to_have_value("80, 443")
