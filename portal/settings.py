@@ -280,6 +280,8 @@ SPECTACULAR_SETTINGS = {
         "RequestKind": "portal.mitigations.models.RequestKind",
         "RequestStatus": "portal.mitigations.states.RequestStatus",
         "Strategy": "portal.mitigations.models.Strategy",
+        "DrillFailure": "portal.standby.models.Failure",
+        "DrillWay": "portal.standby.models.Way",
         "ResourceKind": "portal.organizations.models.ResourceKind",
         "Role": "portal.organizations.models.Role",
         "SessionState": "portal.providers.models.SessionState",

@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("portal.wire.urls")),
     path("", include("portal.preview.urls")),
     path("", include("portal.readiness.urls")),
+    path("", include("portal.standby.urls")),
 ]
 
 handler400 = "portal.core.views.bad_request"

@@ -20,6 +20,8 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
+from portal.standby import services as standby
+from portal.standby.models import StandbyPlan
 from tests.conftest import ClientOf
 
 PEOPLE: Final = ("anonymous", "charlie", "bob", "dana", "alice")
@@ -47,6 +49,15 @@ API: Final = [
     ("POST",   "api:eligibility",          401, 404, 403, 200, 200),
     ("POST",   "api:acknowledge",          401, 404, 403, 409, 409),
     ("GET",    "api:wire",                 401, 404, 403, 200, 200),
+    ("GET",    "api:standby-plans",        401, 404, 200, 200, 200),
+    ("POST",   "api:standby-plans",        401, 404, 403, 201, 201),
+    ("GET",    "api:standby-plan",         401, 404, 200, 200, 200),
+    ("PATCH",  "api:standby-plan",         401, 404, 403, 202, 202),
+    ("DELETE", "api:standby-plan",         401, 404, 403, 204, 204),
+    ("POST",   "api:activate-plan",        401, 404, 403, 202, 202),
+    ("GET",    "api:drills",               401, 404, 200, 200, 200),
+    # something is live
+    ("POST",   "api:drills",               401, 404, 403, 409, 409),
     ("GET",    "api:schema",               200, 200, 200, 200, 200),
     ("GET",    "api:docs",                 200, 200, 200, 200, 200),
     ("GET",    "api:no-such-call",         404, 404, 404, 404, 404),
@@ -86,6 +97,17 @@ PAGES: Final = [
     ("GET",    "readiness:readiness",      302, 404, 200, 200, 200),
     ("GET",    "readiness:drills",         302, 404, 200, 200, 200),
     ("POST",   "readiness:drills",         302, 404, 403, 302, 302),
+    ("GET",    "standby:standby",          302, 404, 200, 200, 200),
+    ("GET",    "standby:new",              302, 404, 403, 200, 200),
+    ("POST",   "standby:new",              302, 404, 403, 302, 302),
+    ("GET",    "standby:plan",             302, 404, 200, 200, 200),
+    ("GET",    "standby:edit",             302, 404, 403, 200, 200),
+    ("POST",   "standby:edit",             302, 404, 403, 302, 302),
+    ("GET",    "standby:activate",         302, 404, 403, 200, 200),
+    ("POST",   "standby:activate",         302, 404, 403, 302, 302),
+    ("POST",   "standby:turn-on",          302, 404, 403, 302, 302),
+    ("POST",   "standby:turn-off",         302, 404, 403, 302, 302),
+    ("POST",   "standby:remove",           302, 404, 403, 302, 302),
     ("GET",    "staff:index",              302, 302, 302, 302, 302),
     ("GET",    "staff:organizations_organization_changelist", 302, 302, 302, 302, 302),
     ("GET",    "staff:providers_subscription_changelist",     302, 302, 302, 302, 302),
@@ -100,6 +122,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "api:efficacy": {"attack_status": "under-attack"},
     "api:preview": {"targets": {"prefixes": ["203.0.113.8/32"]}},
     "preview:preview": {"other": "203.0.113.8/32"},
+    "api:standby-plans": {"name": "New", "targets": {"prefixes": ["203.0.113.16/32"]}},
+    "api:standby-plan": {"name": "Renamed"},
+    "standby:new": {"name": "New", "other": "203.0.113.16/32"},
+    "standby:edit": {"name": "Renamed", "other": "203.0.113.32/27"},
     "mitigations:new": {"other": "203.0.113.8/32", "targets": "203.0.113.8/32"},
     "mitigations:extend": {"lifetime": "7200"},
     "mitigations:efficacy": {"attack_status": "under-attack"},
@@ -114,6 +140,12 @@ EXEMPT: Final = {
 def asked(
     dana: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
 ) -> MitigationRequest:
+    standby.create_plan(
+        organization=acme,
+        actor=dana,
+        name="Shop, full flood",
+        submission=Submission(prefixes=("203.0.113.32/27",)),
+    )
     return services.submit(
         organization=acme, actor=dana, submission=Submission(prefixes=("203.0.113.7/32",))
     )
@@ -135,6 +167,7 @@ def url_of(route: str, request_id: UUID) -> str:
         "slug": "acme",
         "request_id": request_id,
         "mitigation_id": leg.pk,
+        "plan_id": StandbyPlan.objects.values_list("pk", flat=True).first(),
     }
     [pattern] = [pattern for name, pattern in named_routes() if name == route]
     return reverse(route, kwargs={key: wanted[key] for key in pattern.pattern.converters})
@@ -156,7 +189,7 @@ def named_routes() -> Iterator[tuple[str, URLPattern]]:
 def call(browser: Client, method: str, route: str, url: str) -> Any:
     body = BODIES.get(route, {})
     if route.startswith("api:"):
-        text = json.dumps(body) if method == "POST" else ""
+        text = json.dumps(body) if method in ("POST", "PATCH") else ""
         return browser.generic(method, url, text, content_type="application/json")
     return browser.post(url, body) if method == "POST" else browser.get(url)
 

@@ -50,6 +50,10 @@ class NewestFirst(Pages):
     ordering = ("-created_at", "-id")
 
 
+class NewestDrill(Pages):
+    ordering = ("-started_at", "-id")
+
+
 class ByName(Pages):
     ordering = ("name", "id")
 

@@ -6,7 +6,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.api import eligibility, legs, requests
+from portal.api import eligibility, legs, requests, standby
 from portal.api.events import EventsView
 from portal.api.preview import PreviewView
 from portal.api.readiness import ReadinessView
@@ -35,6 +35,8 @@ class NoSuchCall(APIView):
 ORGANIZATION = "organizations/<slug:slug>"
 REQUESTS = f"{ORGANIZATION}/mitigation-requests"
 REQUEST = f"{REQUESTS}/<uuid:request_id>"
+PLANS = f"{ORGANIZATION}/standby-plans"
+PLAN = f"{PLANS}/<uuid:plan_id>"
 
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="token"),
@@ -58,6 +60,10 @@ urlpatterns = [
         name="withdraw",
     ),
     path(f"{REQUESTS}/eligibility", eligibility.EligibilityView.as_view(), name="eligibility"),
+    path(PLANS, standby.PlansView.as_view(), name="standby-plans"),
+    path(PLAN, standby.PlanView.as_view(), name="standby-plan"),
+    path(f"{PLAN}/activate", standby.ActivateView.as_view(), name="activate-plan"),
+    path(f"{ORGANIZATION}/drills", standby.DrillsView.as_view(), name="drills"),
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
     re_path("", NoSuchCall.as_view(), name="no-such-call"),

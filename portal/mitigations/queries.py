@@ -102,7 +102,7 @@ def timeline(request: MitigationRequest) -> QuerySet[Event]:
     return (
         Event.objects.filter(request=request)
         .exclude(type=EventType.MITIGATION_COUNTERS)
-        .select_related("mitigation__subscription__provider", "actor")
+        .select_related("mitigation__subscription__provider", "request", "actor")
         .order_by("-seq")
     )
 

@@ -8,11 +8,26 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
+from portal.mitigations import queries as asked
 from portal.mitigations.models import Mitigation, RequestKind, Wanted
+from portal.mitigations.queries import ACTED_ON
 from portal.mitigations.states import ACTIVE, LIVE, REQUEST_TERMINAL, Status
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from portal.standby.models import Drill, DrillCheck, StandbyPlan
+
+__all__ = [
+    "ACTED_ON",
+    "IN_STANDBY",
+    "Holder",
+    "drills",
+    "holders",
+    "kept_in_standby",
+    "last_drill",
+    "last_passed_drill",
+    "longest_lifetime_s",
+    "plans",
+]
 
 IN_STANDBY: Final = 8
 """The DOTS status of what is held."""
@@ -55,6 +70,12 @@ def holders(plan: StandbyPlan) -> list[Holder]:
         )
         for leg in legs
     ]
+
+
+def longest_lifetime_s(organization: Organization) -> int:
+    """What a plan asks for: nobody can renew it while contact is lost, so the longest that all grant."""
+    limits = [ask.max_lifetime_s for ask in asked.asks(organization) if ask.max_lifetime_s]
+    return min([organization.max_lifetime_s, *limits])
 
 
 def drills(organization: Organization) -> QuerySet[Drill]:

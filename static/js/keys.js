@@ -48,7 +48,7 @@ function ask(id) {
   return details;
 }
 
-const CHORDS = { n: () => go(".o1 a"), q: () => go(".o2 a"), d: () => go(".o3 a") };
+const CHORDS = { n: () => go(".o1 a"), q: () => go(".o2 a"), s: () => go(".os a"), d: () => go(".o3 a") };
 const KEYS = {
   "?": () => dialog.showModal(),
   r: () => go(".ask a"),

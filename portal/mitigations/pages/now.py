@@ -120,7 +120,7 @@ def _cards(
                 asked=asked,
                 chip=presentation.request_chip(asked, now),
                 lanes=presentation.lanes(asked, now, is_ordered=is_ordered),
-                targets=_scope_line(request),
+                targets=presentation.scope_line(request),
                 tell=""
                 if look.family == "good" or request.pk == worst
                 else wording.headline(asked, now),
@@ -131,13 +131,6 @@ def _cards(
             )
         )
     return cards
-
-
-def _scope_line(request: MitigationRequest) -> str:
-    every = presentation.targets(request)
-    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
-    traffic = presentation.traffic_words(request.ports, request.protocols)
-    return f"{', '.join(every[:3])}{more}, {'any port' if traffic == 'Any' else traffic}"
 
 
 def _number_and_unit(words: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.mitigations.presentation.asked import (
     PROTOCOLS,
     facts,
+    scope_line,
     short_life,
     targets,
     traffic_words,
@@ -42,6 +43,7 @@ __all__ = [
     "lanes",
     "numbers",
     "request_chip",
+    "scope_line",
     "session_of",
     "short_life",
     "status_moments",

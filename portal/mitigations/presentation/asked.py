@@ -57,6 +57,14 @@ def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) 
     return f"{names}, {numbers}" if names else f"Any protocol, {numbers}"
 
 
+def scope_line(request: MitigationRequest) -> str:
+    """One line for a card: "203.0.113.0/26 and 2 more, any port"."""
+    every = targets(request)
+    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
+    traffic = traffic_words(request.ports, request.protocols)
+    return f"{', '.join(every[:3])}{more}, {'any port' if traffic == 'Any' else traffic}"
+
+
 def facts(
     request: MitigationRequest,
     asked: wording.Asked,

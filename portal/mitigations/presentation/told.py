@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portal.core.formatting import day, exact_duration
 from portal.mitigations import wording
-from portal.mitigations.models import Event, EventType, MitigationRequest
+from portal.mitigations.models import Event, EventType, MitigationRequest, RequestKind, Strategy
 from portal.organizations.models import Organization
 
 
@@ -90,6 +90,7 @@ def told_of(
         reason=reason,
         because=mitigation.because if mitigation else "",
         asked_at=mitigation.asked_at if mitigation else None,
+        kind=RequestKind(event.request.kind) if event.request else RequestKind.IMMEDIATE,
         is_ours=bool(mitigation and mitigation.withdrawal_asked_at),
     )
 

@@ -167,7 +167,12 @@ def record_report(
         columns["counters_since"] = now
     apply(
         mitigation,
-        Step(mitigation_id=mitigation_id, trigger=report.trigger, columns=columns),
+        Step(
+            mitigation_id=mitigation_id,
+            trigger=report.trigger,
+            columns=columns,
+            told=_began(mitigation, report),
+        ),
         now=now,
     )
     if has_news:
@@ -179,6 +184,14 @@ def record_report(
         apply(mitigation, counters, now=now)
     settle(mitigation.request, now=now)
     return mitigation
+
+
+def _began(mitigation: Mitigation, report: ProviderReport) -> dict[str, str]:
+    """When a provider activated a plan: it may be long before the portal hears of it."""
+    start = report.mitigation_start
+    if mitigation.request.is_immediate or start is None:
+        return {}
+    return {"mitigation_start": start.isoformat().replace("+00:00", "Z")}
 
 
 def _has_news(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:

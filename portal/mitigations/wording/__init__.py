@@ -12,6 +12,7 @@ from portal.mitigations.wording.leads import (
     Act,
     NextStep,
     Question,
+    colleagues,
     goes_to,
     lead,
     lifetime_sentence,
@@ -19,6 +20,7 @@ from portal.mitigations.wording.leads import (
     next_step,
     terminate_question,
 )
+from portal.mitigations.wording.plans import is_held_now
 from portal.mitigations.wording.refusals import refusal_sentence
 from portal.mitigations.wording.sessions import (
     Say,
@@ -74,11 +76,13 @@ __all__ = [
     "ask_label",
     "attack_says",
     "calm_says",
+    "colleagues",
     "dropped_now",
     "entry",
     "face",
     "goes_to",
     "headline",
+    "is_held_now",
     "is_stale",
     "lead",
     "lifetime_sentence",

@@ -43,6 +43,8 @@ class Leg:
     status: Status | None = None
     "None: not asked"
     phone: str = ""
+    is_plan: bool = False
+    "it is asked to hold it in standby"
     because: str = ""
     sent_at: datetime | None = None
     last_sent_at: datetime | None = None
@@ -52,6 +54,8 @@ class Leg:
     mitigating_at: datetime | None = None
     first_mitigating_at: datetime | None = None
     "the same, of all that this provider was asked in the request"
+    mitigation_start: datetime | None = None
+    "the provider's own word of when it began"
     status_at: datetime | None = None
     "when the present status was first reported, where known"
     withdrawal_asked_at: datetime | None = None
@@ -104,6 +108,8 @@ class Asked:
     name: str
     status: RequestStatus
     legs: tuple[Leg, ...]
+    is_plan: bool = False
+    "providers hold it in standby"
     auto_renew: bool = True
     ends_at: datetime | None = None
     "None: unknown, or no end"

@@ -10,6 +10,7 @@ from typing import Final
 
 from portal.core.formatting import NBSP, ago, listed, moment_minute
 from portal.mitigations.states import RequestStatus
+from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg, Look
 from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, Face, face, is_stale
 
@@ -67,7 +68,11 @@ def _capital(text: str) -> str:
 
 
 def _verb(leg_face: Face, legs: Sequence[Leg], now: datetime) -> str:
-    words = _CLAUSES[leg_face][len(legs) > 1]
+    is_plan = legs[0].is_plan
+    clauses = plans.CLAUSES.get(leg_face, _CLAUSES[leg_face]) if is_plan else _CLAUSES[leg_face]
+    words = clauses[len(legs) > 1]
+    if leg_face == Face.STANDBY and all(plans.has_lost_contact(leg, now) for leg in legs):
+        return plans.HELD_BEFORE
     if all(is_stale(leg, now) for leg in legs):
         # Old words look old: what was reported, not what is reported.
         return re.sub(r"^reports? ", "last reported ", words)
@@ -95,6 +100,8 @@ def _requesting(asked: Asked, now: datetime) -> str:
     groups = faces(asked.legs, now)
     if set(groups) == {Face.NOT_SENT}:
         return "Nothing has been sent yet."
+    if asked.is_plan:
+        return "No provider holds the plan yet."
     if set(groups) <= {Face.REQUESTED, Face.NOT_SENT} and not any(
         leg.because for leg in groups[Face.REQUESTED]
     ):
@@ -120,7 +127,11 @@ def _attack_stopped(asked: Asked, now: datetime) -> str:
         legs = groups[Face.ATTACK_STOPPED]
         verb = _verb(Face.ATTACK_STOPPED, legs, now).removesuffix(" the attack has stopped")
         who = f"{'Providers' if len(legs) > 1 else legs[0].short} {verb}"
+        if asked.is_plan:
+            return f"{who} the attack has stopped."
         return f"{who} the attack has stopped. Filtering is still on."
+    if asked.is_plan:
+        return _clauses(asked, now)
     return f"{_clauses(asked, now)} Filtering is still on."
 
 
@@ -130,14 +141,15 @@ def _terminating(asked: Asked, now: datetime) -> str:
     unreachable = [leg for leg in untold if leg.session.state != "up"]
     if unreachable:
         return f"{listed([leg.short for leg in unreachable])} cannot be told yet."
+    what = "let go of the plan" if asked.is_plan else "stop"
     if untold:
-        return f"Telling {_object(untold)} to stop."
+        return f"Telling {_object(untold)} to {what}."
     told = [leg for leg in asked.asked if leg.withdrawal_asked_at is not None and leg.sent_at]
     if not told:
         winding_down = groups.get(Face.TOLD, [])
         return f"{listed([leg.short for leg in winding_down])} is winding down."
     confirmed = [leg for leg in told if face(leg, now) == Face.TERMINATED]
-    headline = f"Told {_object(told)} to stop."
+    headline = f"Told {_object(told)} to {what}."
     if not confirmed:
         return headline
     has = "have" if len(confirmed) > 1 else "has"
@@ -152,6 +164,8 @@ def _terminated(asked: Asked, now: datetime) -> str:
     groups = faces(asked.legs, now)
     confirmed = [leg for leg in groups.get(Face.TERMINATED, []) if leg.sent_at is not None]
     sent = [leg for leg in asked.asked if leg.sent_at is not None]
+    if asked.is_plan:
+        return plans.terminated(confirmed, sent, _capital(everyone(len(confirmed))))
     if not sent:
         return "Terminated. Nothing had been sent."
     if not confirmed and any(leg.is_replaced for leg in sent):
@@ -165,7 +179,8 @@ def _terminated(asked: Asked, now: datetime) -> str:
 
 def _expired(asked: Asked, now: datetime) -> str:
     at = moment_minute(asked.ended_at or asked.ends_at, now)
-    return f"The lifetime ran out{f' at {at}' if at else ''}. Nothing is asked any more."
+    then = "Nobody holds the plan any more" if asked.is_plan else "Nothing is asked any more"
+    return f"The lifetime ran out{f' at {at}' if at else ''}. {then}."
 
 
 def _declined(asked: Asked, _now: datetime) -> str:
@@ -182,7 +197,11 @@ _HEADLINES: Final[dict[RequestStatus, Callable[[Asked, datetime], str]]] = {
     RequestStatus.MITIGATING: _mitigating,
     RequestStatus.ATTACK_STOPPED: _attack_stopped,
     RequestStatus.STANDBY: _clauses,
-    RequestStatus.FAILING: lambda _asked, _now: "No provider has confirmed help. Still trying.",
+    RequestStatus.FAILING: lambda asked, _now: (
+        "No provider holds the plan. Still trying."
+        if asked.is_plan
+        else "No provider has confirmed help. Still trying."
+    ),
     RequestStatus.TERMINATING: _terminating,
     RequestStatus.TERMINATED: _terminated,
     RequestStatus.EXPIRED: _expired,

@@ -18,6 +18,7 @@ from portal.core.formatting import (
     packet_rate,
     since,
 )
+from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Leg
 from portal.mitigations.wording.table import LOOKS, MAY_FILTER, Face, face, is_stale
 
@@ -184,7 +185,12 @@ def tell(
     leg_face = face(leg, now)
     if leg_face == Face.NOT_ASKED:
         return "Not asked.", _when_asked(leg, before, patience_s)
-    fact, rest = _TELL[leg_face](leg, now)
+    if leg.is_plan and leg_face == Face.STANDBY:
+        return plans.TELL[leg_face](leg, now)
+    words = plans.TELL.get(leg_face, _TELL[leg_face]) if leg.is_plan else _TELL[leg_face]
+    fact, rest = words(leg, now)
+    if leg.is_plan:
+        rest = f"{plans.activation(leg, now)} {rest}".strip()
     if leg_face == Face.REQUESTED and leg.because.endswith("did not answer"):
         fact = f"Asked because {leg.because} within {patience_s}{NBSP}s."
     if is_stale(leg, now) and leg.heard_at is not None:
@@ -255,6 +261,8 @@ _ODD_ENDS: Final = (
 def track(leg: Leg, now: datetime) -> tuple[Step, ...]:
     """Sent, Accepted, Mitigating, and the end it took."""
     here = face(leg, now)
+    if leg.is_plan:
+        return _plan_track(leg, here)
     end = here if here in _ODD_ENDS else Face.TERMINATED
     is_at_end = here == end
     rows = (
@@ -274,6 +282,26 @@ def track(leg: Leg, now: datetime) -> tuple[Step, ...]:
         elif _is_lost(index, here, is_at_end=is_at_end, sent=leg.sent_at is not None):
             note = "not confirmed" if here in (Face.NO_ANSWER, Face.REQUESTED) else ""
             steps.append(Step(word=word, place="lost", shape="dashed-ring", note=note))
+        else:
+            steps.append(Step(word=word, place="next", shape="ring"))
+    return tuple(steps)
+
+
+def _plan_track(leg: Leg, here: Face) -> tuple[Step, ...]:
+    """Sent, Standby, Mitigating while it is active, and the end it took."""
+    end = here if here in _ODD_ENDS and here != Face.STANDBY else Face.TERMINATED
+    rows = (
+        ("Sent", leg.sent_at, here in (Face.REQUESTED, Face.PUT_OFF, Face.NO_ANSWER)),
+        (LOOKS[Face.STANDBY].word, leg.confirmed_at, here == Face.STANDBY),
+        (LOOKS[Face.MITIGATING].word, leg.mitigating_at, here in (Face.ACCEPTED, Face.MITIGATING)),
+        (LOOKS[end].word, leg.ended_at or leg.status_at, here == end),
+    )
+    steps: list[Step] = []
+    for index, (word, at, is_here) in enumerate(rows):
+        if is_here:
+            steps.append(Step(word=word, place="here", shape=LOOKS[here].shape, at=at))
+        elif at is not None and index < len(rows) - 1:
+            steps.append(Step(word=word, place="past", shape="disc-tick", at=at))
         else:
             steps.append(Step(word=word, place="next", shape="ring"))
     return tuple(steps)

@@ -10,6 +10,7 @@ from typing import Final
 
 from portal.core.formatting import ago, bit_rate, clock, listed, moment, moment_minute, since
 from portal.mitigations.states import RequestStatus
+from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.headlines import everyone, faces, unreachable
 from portal.mitigations.wording.table import FILTERING, Face, dropped_now, face, is_stale
@@ -39,9 +40,18 @@ class NextStep:
     leg: Leg | None = None
 
 
+_NOTHING_TO_DO_WITH_A_PLAN: Final = (
+    RequestStatus.ATTACK_STOPPED,
+    RequestStatus.TERMINATED,
+    RequestStatus.EXPIRED,
+)
+
+
 def next_step(asked: Asked, now: datetime) -> NextStep | None:
     """The obvious next step for the state; None when waiting is right."""
     by_face = faces(asked.legs, now)
+    if asked.is_plan and asked.status in _NOTHING_TO_DO_WITH_A_PLAN:
+        return None
     silent = by_face.get(Face.NO_ANSWER, [])
     untold = unreachable(by_face.get(Face.NOT_TOLD, []))
     match asked.status:
@@ -76,6 +86,8 @@ def _call(legs: Iterable[Leg]) -> NextStep | None:
 
 def lifetime_sentence(asked: Asked, now: datetime) -> str:
     """What happens to the filtering if nobody does anything."""
+    if asked.is_plan:
+        return plans.end_sentence()
     if asked.auto_renew:
         return "Filtering stays on and renews itself until you terminate it."
     if asked.ends_at is None:
@@ -102,10 +114,13 @@ def _is_dropping(leg: Leg, now: datetime) -> bool:
 
 def lead(asked: Asked, now: datetime) -> str:
     """One or two sentences that a hurried person may skip."""
+    activated = plans.activations(asked, now) if asked.is_plan else []
+    silence = "" if asked.status == RequestStatus.STANDBY else _silence(asked, now)
     parts = [
+        *activated,
         *_LEADS.get(asked.status, _nothing)(asked, now),
         _uncovered(asked),
-        _silence(asked, now),
+        silence,
     ]
     return " ".join(part for part in parts if part)
 
@@ -200,7 +215,14 @@ def _mitigating(asked: Asked, now: datetime) -> list[str]:
     return [dropped_sentence(asked.asked, now), *other, lifetime_sentence(asked, now)]
 
 
+def _standby(asked: Asked, now: datetime) -> list[str]:
+    others = [_waiting(leg, now) for leg in asked.asked if face(leg, now) != Face.STANDBY]
+    return [*plans.standby_lead(asked, now), *others]
+
+
 def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
+    if asked.is_plan:
+        return ["It returns to standby by itself."]
     known = [
         f"{leg.short} since {moment(leg.status_at, now)}"
         for leg in faces(asked.legs, now).get(Face.ATTACK_STOPPED, [])
@@ -224,6 +246,8 @@ def _terminating(asked: Asked, now: datetime) -> list[str]:
         return [
             f"{verb} still be filtering. The portal keeps trying, also when you close this page."
         ]
+    if asked.is_plan and not any(leg.mitigating_at for leg in asked.asked):
+        return []
     return ["Providers may filter a little longer, to avoid a second wave."]
 
 
@@ -246,6 +270,7 @@ _LEADS: Final[dict[RequestStatus, Callable[[Asked, datetime], list[str]]]] = {
     RequestStatus.IN_PROGRESS: _in_progress,
     RequestStatus.MITIGATING: _mitigating,
     RequestStatus.ATTACK_STOPPED: _attack_stopped,
+    RequestStatus.STANDBY: _standby,
     RequestStatus.FAILING: _failing,
     RequestStatus.TERMINATING: _terminating,
     RequestStatus.TERMINATED: _terminated,
@@ -275,11 +300,12 @@ def terminate_question(asked: Asked, targets: Sequence[str], now: datetime) -> Q
     elif filtering:
         title = "Terminate while the attack goes on?"
     else:
-        title = "Terminate before any provider filters?"
+        title = "Turn off the plan?" if asked.is_plan else "Terminate before any provider filters?"
     points: list[str] = []
     if sent:
         verb = "is" if len(sent) == 1 else "are"
-        points.append(f"{whom} {verb} told to stop filtering {listed(targets)}.")
+        what = "let go of the plan for" if asked.is_plan and not filtering else "stop filtering"
+        points.append(f"{whom} {verb} told to {what} {listed(targets)}.")
     else:
         points.append("Nothing has been sent yet, and nothing will be.")
     if rate:
@@ -287,15 +313,19 @@ def terminate_question(asked: Asked, targets: Sequence[str], now: datetime) -> Q
             _what_comes_through([leg for leg in filtering if _is_dropping(leg, now)], rate, now)
         )
     silent = faces(asked.legs, now).get(Face.NO_ANSWER, [])
-    if silent:
+    if silent and not asked.is_plan:
         points.append(
             f"{listed([leg.short for leg in silent])} may be filtering already: only the answer is missing."
         )
+    if asked.is_plan:
+        again = "The plan is off then: nobody holds it until you turn it on again."
     points.append(again)
     return Question(
         title=title,
         points=tuple(points),
-        keep="Keep filtering" if filtering else "Keep the request",
+        keep="Keep filtering"
+        if filtering
+        else f"Keep the {'plan' if asked.is_plan else 'request'}",
         is_filtering=bool(filtering),
     )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from portal.core.formatting import clock, clock_minute, duration, lifetime, listed, plural
-from portal.mitigations.models import EventType
+from portal.mitigations.models import EventType, RequestKind
 from portal.mitigations.states import LOOP, RequestStatus, Status
 from portal.mitigations.wording.facts import Look
 from portal.mitigations.wording.refusals import refusal_sentence
@@ -17,6 +17,8 @@ from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, SESSION_LOOKS
 PERSON: Final = Look("", "person", "idle")
 TO_PROVIDER: Final = Look("", "out", "idle")
 FROM_PROVIDER: Final = Look("", "in", "idle")
+
+UNSEEN_AFTER: Final = timedelta(seconds=30)
 
 _ATTACK_WORDS: Final = {
     "under-attack": "still under attack",
@@ -42,6 +44,11 @@ class Told:
     asked_at: datetime | None = None
     is_ours: bool = False
     "the end was asked for by us"
+    kind: RequestKind = RequestKind.IMMEDIATE
+
+    @property
+    def is_plan(self) -> bool:
+        return self.kind != RequestKind.IMMEDIATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +65,27 @@ class Entry:
 
 
 def _submitted(told: Told) -> Entry:
-    what = f"{told.actor} requested mitigation for {told.request}."
-    return Entry(at=told.at, look=PERSON, what=what, detail=told.reason)
+    return Entry(at=told.at, look=PERSON, what=_asked_words(told), detail=told.reason)
+
+
+def _asked_words(told: Told) -> str:
+    match told.kind:
+        case RequestKind.STANDBY:
+            return f"{told.actor} asked providers to hold the plan {told.request}."
+        case RequestKind.DRILL:
+            return f"{told.actor} started a drill."
+        case _:
+            return f"{told.actor} requested mitigation for {told.request}."
+
+
+def _terminate_words(told: Told, what: str) -> str:
+    match told.kind:
+        case RequestKind.STANDBY:
+            return f"{told.actor} turned off the plan {told.request}."
+        case RequestKind.DRILL:
+            return f"{told.actor} ended the drill."
+        case _:
+            return f"{told.actor} terminated {what}."
 
 
 def _sent(told: Told) -> Entry:
@@ -127,8 +153,10 @@ def _status(told: Told) -> Entry | None:
         return Entry(
             at=told.at,
             look=LOOKS[Face.TOLD],
-            what=f"{told.provider} was told to stop and is winding down.",
-            detail="It may filter a little longer, to avoid a second wave.",
+            what=f"{told.provider} was told to let go of the plan."
+            if told.is_plan
+            else f"{told.provider} was told to stop and is winding down.",
+            detail="" if told.is_plan else "It may filter a little longer, to avoid a second wave.",
         )
     if told.data.get("retry_at"):
         retry_at = datetime.fromisoformat(str(told.data["retry_at"]))
@@ -139,7 +167,10 @@ def _status(told: Told) -> Entry | None:
             detail=f"Next try at {clock(retry_at)}.",
         )
     status = Status(str(told.data["status"]))
-    words, detail = _WHY_WORDS.get(str(told.data.get("why")), (_STATUS_WORDS.get(status), ""))
+    why = str(told.data.get("why"))
+    words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))
+    if told.is_plan:
+        words, detail = _PLAN_WHY_WORDS.get(why, (_PLAN_STATUS_WORDS.get(status, words), detail))
     if words is None or (status == Status.TERMINATING and told.is_ours):
         return None
     return Entry(
@@ -178,15 +209,40 @@ _STATUS_WORDS: Final = {
 }
 
 
+_PLAN_WHY_WORDS: Final = {
+    "turn": ("The portal asks {provider} again.", "It does not hold the plan."),
+    "lifetime over": ("The lifetime at {provider} ran out.", ""),
+    "superseded": ("{provider} replaced this by the newer version of the plan.", ""),
+}
+_PLAN_STATUS_WORDS: Final = {
+    Status.PENDING: "{provider} no longer holds the plan.",
+    Status.IN_PROGRESS: "{provider} activated the plan by itself and is setting up.",
+    Status.WITHDRAWN: "{provider} put the plan aside.",
+    Status.TERMINATING: "{provider} is letting go of the plan.",
+    Status.TERMINATED: "{provider} confirmed that it no longer holds the plan.",
+}
+
+
 def _status_detail(status: Status, told: Told) -> str:
     if status == Status.PENDING:
         return "The portal asks again."
-    if status == Status.IN_PROGRESS and "lifetime" in told.data:
+    if told.is_plan and status in (Status.IN_PROGRESS, Status.MITIGATING):
+        return _began_before(told)
+    if status in (Status.IN_PROGRESS, Status.STANDBY) and "lifetime" in told.data:
         granted = int(told.data["lifetime"])
         return "Granted without an end." if granted < 0 else f"Granted {lifetime(granted)}."
-    if status == Status.MITIGATING and told.asked_at is not None:
+    if status == Status.MITIGATING and told.asked_at is not None and not told.is_plan:
         return f"{duration((told.at - told.asked_at).total_seconds())} after the request."
     return ""
+
+
+def _began_before(told: Told) -> str:
+    """What happened while nobody could tell the portal."""
+    start = told.data.get("mitigation_start")
+    began = datetime.fromisoformat(str(start)) if start else told.at
+    if told.at - began < UNSEEN_AFTER:
+        return ""
+    return f"It had activated the plan at {clock(began)}; the portal heard of it only now."
 
 
 def _request_status(told: Told) -> Entry | None:
@@ -195,8 +251,10 @@ def _request_status(told: Told) -> Entry | None:
         RequestStatus.FAILING: "No provider has confirmed help.",
         RequestStatus.EXPIRED: "The request ended: its lifetime ran out.",
     }.get(status)
-    if words is None:
+    if words is None or told.kind == RequestKind.DRILL:
         return None
+    if told.is_plan and status == RequestStatus.FAILING:
+        words = "No provider holds the plan."
     detail = "The portal keeps trying." if status == RequestStatus.FAILING else ""
     return Entry(at=told.at, look=REQUEST_LOOKS[status], what=words, detail=detail)
 
@@ -205,7 +263,7 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     EventType.REQUEST_SUBMITTED: _submitted,
     EventType.REQUEST_STATUS: _request_status,
     EventType.REQUEST_TERMINATE_REQUESTED: lambda told: Entry(
-        at=told.at, look=PERSON, what=f"{told.actor} terminated the request."
+        at=told.at, look=PERSON, what=_terminate_words(told, "the request")
     ),
     EventType.REQUEST_EXTENDED: _extended,
     EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
@@ -281,16 +339,19 @@ class Announcement:
 
 
 def announcement(told: Told) -> Announcement | None:
-    """Status changes, ends, new requests. Never counters, rates, heartbeats."""
+    """Status changes, ends, new requests. Never counters, rates, heartbeats, nor the steps of a drill."""
+    if told.kind == RequestKind.DRILL and told.type != EventType.REQUEST_SUBMITTED:
+        return None
     match told.type:
         case EventType.REQUEST_SUBMITTED:
-            return Announcement(f"{told.actor} requested mitigation for {told.request}.")
+            return Announcement(_asked_words(told))
         case EventType.REQUEST_TERMINATE_REQUESTED:
-            return Announcement(f"{told.actor} terminated {told.request}.")
+            return Announcement(_terminate_words(told, told.request))
         case EventType.REQUEST_STATUS:
             is_failing = told.data.get("status") == RequestStatus.FAILING
-            text = f"{told.request}: no provider has confirmed help. Still trying."
-            return Announcement(text, is_urgent=True) if is_failing else None
+            what = "holds the plan" if told.is_plan else "has confirmed help"
+            text = f"{told.request}: no provider {what}. Still trying."
+            return Announcement(text, is_urgent=not told.is_plan) if is_failing else None
         case EventType.MITIGATION_ASKED:
             return Announcement(f"{told.actor} asked {told.provider}.")
         case EventType.MITIGATION_WITHDRAW_REQUESTED:
@@ -314,4 +375,6 @@ def _spoken_status(told: Told) -> Announcement | None:
     if status == Status.PENDING:
         return Announcement(f"{told.provider}: asked again.")
     word = LOOKS[STATUS_FACES[status]].word.lower()
+    if told.is_plan and status == Status.IN_PROGRESS:
+        return Announcement(f"{told.provider} activated the plan {told.request}.", is_urgent=True)
     return Announcement(f"{told.provider}: {word}.", is_urgent=status == Status.WITHDRAWN)

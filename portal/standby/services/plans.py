@@ -5,6 +5,7 @@ Locks are taken in this order: organization, plan, request and what follows it (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -19,9 +20,10 @@ from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy, Wanted
 from portal.mitigations.states import CONFIRMED, REQUEST_TERMINAL
-from portal.mitigations.validation import Submission, check
+from portal.mitigations.validation import Checked, Submission, check
 from portal.organizations.models import Organization
 from portal.standby.models import MAX_NAME_LENGTH, StandbyPlan
+from portal.standby.queries import longest_lifetime_s
 
 MAX_PLANS: Final = 20
 MAX_CHANGES_FINISHED: Final = 200
@@ -51,7 +53,8 @@ def create_plan(
             name=name.strip(),
         )
         return _plan_of(earlier)
-    name = _checked_name(organization, name)
+    name = name.strip()
+    _refuse(problems(organization, name=name, submission=prepared))
     if _own(organization).count() >= MAX_PLANS:
         raise Conflict(
             f"{organization.name} has {MAX_PLANS} plans already; no more are kept.",
@@ -75,20 +78,44 @@ def change_plan(
     name: str | None = None,
     submission: Submission | None = None,
 ) -> StandbyPlan:
-    """Another name, or another content: a new request with a higher mid.
+    """Another name, or another content: a new request with a higher mid, which turns the plan on.
 
     A provider lets go of the old version as it takes the new one; where the two have no target in common,
     or the new one is refused, the old one stays until the new one is held.
     """
     plan = _locked(plan_id)
-    if name is not None and name.strip() != plan.name:
-        plan.name = _checked_name(plan.organization, name)
+    name = None if name is None or name.strip() == plan.name else name.strip()
+    prepared = None if submission is None else _as_standby(plan.organization, submission)
+    _refuse(problems(plan.organization, name=name, submission=prepared, but=plan))
+    if name is not None:
+        plan.name = name
         plan.save(update_fields=["name"])
-        MitigationRequest.objects.filter(pk=plan.request_id).update(name=plan.name)
-        plan.request.name = plan.name
-    if submission is not None:
-        _renew(plan, actor, _as_standby(plan.organization, submission))
+        MitigationRequest.objects.filter(pk=plan.request_id).update(name=name)
+    if prepared is None:
+        return plan
+    if plan.is_on and not _differs(plan, prepared):
+        MitigationRequest.objects.filter(pk=plan.request_id).update(reason=prepared.reason.strip())
+    else:
+        _renew(plan, actor, prepared)
     return plan
+
+
+@transaction.atomic
+def edit_plan(
+    *,
+    plan_id: UUID,
+    actor: User,
+    name: str | None = None,
+    submission: Submission | None = None,
+    is_on: bool | None = None,
+) -> StandbyPlan:
+    """Change what is named, all or nothing. New content turns a plan on: what it asks for is its request's."""
+    if is_on is False and submission is not None:
+        raise Conflict("New content turns a plan on. Turn it off afterwards.", code="turns-it-on")
+    plan = change_plan(plan_id=plan_id, actor=actor, name=name, submission=submission)
+    if is_on is None:
+        return plan
+    return (turn_on if is_on else turn_off)(plan_id=plan_id, actor=actor)
 
 
 @transaction.atomic
@@ -106,7 +133,9 @@ def turn_on(*, plan_id: UUID, actor: User) -> StandbyPlan:
     """Have it held again, as it was. Repeating it changes nothing."""
     plan = _locked(plan_id)
     if not plan.is_on:
-        _renew(plan, actor, _submission_of(plan))
+        prepared = submission_of(plan)
+        _refuse(problems(plan.organization, submission=prepared, but=plan))
+        _renew(plan, actor, prepared)
     return plan
 
 
@@ -136,7 +165,7 @@ def activate(*, plan_id: UUID, actor: User, key: str = "") -> MitigationRequest:
     request = mitigations.submit(
         organization=plan.organization,
         actor=actor,
-        submission=_submission_of(plan),
+        submission=submission_of(plan),
         key=key,
         name=plan.name,
     )
@@ -181,7 +210,7 @@ def _end_earlier(plan: StandbyPlan) -> int:
 
 
 def _renew(plan: StandbyPlan, actor: User, prepared: Submission) -> None:
-    request = _submit(plan.organization, actor, plan.name, prepared, but=plan)
+    request = _submit(plan.organization, actor, plan.name, prepared)
     plan.earlier.add(plan.request)
     plan.request = request
     plan.save(update_fields=["request"])
@@ -215,12 +244,26 @@ def _plan_of(request: MitigationRequest) -> StandbyPlan:
     return plan
 
 
-def _checked_name(organization: Organization, name: str) -> str:
-    name = name.strip()
-    problem = _name_problem(organization, name)
-    if problem:
-        raise Invalid("Nothing was sent. Correct one thing.", errors=[problem])
-    return name
+def problems(
+    organization: Organization,
+    *,
+    name: str | None = None,
+    submission: Submission | None = None,
+    but: StandbyPlan | None = None,
+) -> list[FieldError]:
+    """Everything that is wrong with a plan; `but` is the plan it is to become."""
+    found: list[FieldError] = []
+    if name is not None and (problem := _name_problem(organization, name)):
+        found.append(problem)
+    if submission is not None:
+        found += _content_problems(organization, submission, but)
+    return found
+
+
+def _refuse(found: Sequence[FieldError]) -> None:
+    if found:
+        things = "one thing" if len(found) == 1 else f"{len(found)} things"
+        raise Invalid(f"Nothing was sent. Correct {things}.", errors=found)
 
 
 def _name_problem(organization: Organization, name: str) -> FieldError | None:
@@ -240,28 +283,20 @@ def _name_problem(organization: Organization, name: str) -> FieldError | None:
 
 def _as_standby(organization: Organization, submission: Submission) -> Submission:
     """Held by every chosen provider, for as long as it is on."""
-    longest = [organization.max_lifetime_s]
-    longest += [ask.max_lifetime_s for ask in asked.asks(organization) if ask.max_lifetime_s]
     lifetime_s = submission.lifetime_s
+    if lifetime_s is None:
+        lifetime_s = longest_lifetime_s(organization)
     return replace(
         submission,
         strategy=Strategy.PARALLEL.value,
         auto_renew=True,
-        # Nobody can renew it while contact is lost: the longest that everybody grants.
-        lifetime_s=min(longest) if lifetime_s is None else lifetime_s,
+        lifetime_s=lifetime_s,
     )
 
 
 def _submit(
-    organization: Organization,
-    actor: User,
-    name: str,
-    prepared: Submission,
-    *,
-    key: str = "",
-    but: StandbyPlan | None = None,
+    organization: Organization, actor: User, name: str, prepared: Submission, *, key: str = ""
 ) -> MitigationRequest:
-    _refuse_overlap(organization, prepared, but)
     return mitigations.submit(
         organization=organization,
         actor=actor,
@@ -272,16 +307,14 @@ def _submit(
     )
 
 
-def _refuse_overlap(
+def _content_problems(
     organization: Organization, prepared: Submission, but: StandbyPlan | None
-) -> None:
-    """Of two plans with a common target a provider would keep only the newer one."""
-    checked = check(
-        prepared,
-        resources=asked.verified_resources(organization),
-        asks=asked.asks(organization),
-        policy=asked.policy(organization),
-    )
+) -> Sequence[FieldError]:
+    """What the check of a request finds; and of two plans with a common target a provider keeps only one."""
+    try:
+        checked = _checked(organization, prepared)
+    except Invalid as error:
+        return error.errors
     chosen = {str(subscription) for subscription in checked.subscriptions}
     wanted = MitigationRequest(scope=checked.scope)
     for plan in _own(organization):
@@ -292,13 +325,29 @@ def _refuse_overlap(
                 f"The plan {plan.name} covers some of these targets already. A provider holds only "
                 "one plan for a target: change that plan, or choose other targets."
             )
-            raise Invalid(
-                "Nothing was sent. Correct one thing.",
-                errors=[FieldError("targets", "overlaps-plan", message)],
-            )
+            return [FieldError("targets", "overlaps-plan", message)]
+    return []
 
 
-def _submission_of(plan: StandbyPlan) -> Submission:
+def _checked(organization: Organization, prepared: Submission) -> Checked:
+    return check(
+        prepared,
+        resources=asked.verified_resources(organization),
+        asks=asked.asks(organization),
+        policy=asked.policy(organization),
+    )
+
+
+def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
+    """Whether a provider would be asked for something else than it was."""
+    checked, request = _checked(plan.organization, prepared), plan.request
+    wanted = (checked.scope, checked.ports, checked.protocols, checked.lifetime_s)
+    held = (request.scope, request.ports, request.protocols, request.lifetime_s)
+    chosen = [str(subscription) for subscription in checked.subscriptions]
+    return (wanted, chosen) != (held, request.subscriptions)
+
+
+def submission_of(plan: StandbyPlan) -> Submission:
     """What the plan asks for, as it was prepared; providers that can no longer be asked are left out."""
     request = plan.request
     resources = [one for one in request.resources.all() if one.is_verified]

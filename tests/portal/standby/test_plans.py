@@ -201,9 +201,29 @@ def test_what_never_left_the_portal_is_dropped_with_its_version(
 ) -> None:
     plan = prepare()
 
-    services.change_plan(plan_id=plan.pk, actor=alice, submission=Submission(resources=(shop.pk,)))
+    services.change_plan(
+        plan_id=plan.pk,
+        actor=alice,
+        submission=Submission(resources=(shop.pk,), protocols=(17,)),
+    )
 
     assert statuses(plan.request) == ["terminated", "terminated"]
+
+
+def test_a_plan_saved_as_it_was_asks_nobody_anew(
+    prepare: Prepare, alice: User, shop: ProtectedResource
+) -> None:
+    plan = prepare()
+
+    services.change_plan(
+        plan_id=plan.pk,
+        actor=alice,
+        name=plan.name,
+        submission=Submission(resources=(shop.pk,), reason="Agreed in March"),
+    )
+
+    same = again(plan)
+    assert (same.request_id, same.request.reason) == (plan.request_id, "Agreed in March")
 
 
 def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
@@ -213,7 +233,11 @@ def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
     old = legs(plan.request)
     for leg in old:
         holds(leg)
-    services.change_plan(plan_id=plan.pk, actor=alice, submission=Submission(resources=(shop.pk,)))
+    services.change_plan(
+        plan_id=plan.pk,
+        actor=alice,
+        submission=Submission(resources=(shop.pk,), protocols=(17,)),
+    )
 
     newer = asked.newer_overlapping(old[0].pk)
 

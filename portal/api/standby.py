@@ -1,0 +1,245 @@
+"""`organizations/{slug}/standby-plans` and `…/drills`: what is prepared, and the proof that it would work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.fields import Identifier, Several, StrictSerializer, Text, WholeNumber, YesNo
+from portal.api.pagination import ByName, NewestDrill, page_of
+from portal.api.request_shown import RequestShown
+from portal.api.requests import NewPorts, NewTargets
+from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
+from portal.mitigations.states import Status
+from portal.mitigations.validation import (
+    MAX_PORT_RANGES,
+    MAX_PROTOCOLS,
+    MAX_REASON_LENGTH,
+    MAX_TARGETS,
+    Submission,
+)
+from portal.organizations.access import membership_for
+from portal.organizations.models import Organization, Role
+from portal.standby import queries, services
+from portal.standby.access import plan_for
+from portal.standby.models import MAX_NAME_LENGTH, Drill, DrillCheck, Failure, StandbyPlan, Way
+
+
+class PlanFields(StrictSerializer):
+    """What a plan asks for; a change names only what changes."""
+
+    name = Text(max_length=MAX_NAME_LENGTH, allow_blank=True, required=False)
+    targets = NewTargets(required=False)
+    ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
+    protocols = Several(child=WholeNumber(), limit=MAX_PROTOCOLS, required=False)
+    lifetime = WholeNumber(
+        required=False, help_text="Seconds; -1: until turned off. Default: the longest allowed."
+    )
+    subscriptions = Several(child=Identifier(), limit=MAX_TARGETS, required=False)
+    reason = Text(max_length=MAX_REASON_LENGTH, allow_blank=True, required=False)
+
+    def submission(self, base: Submission) -> Submission:
+        """`base` with what was named."""
+        asked: dict[str, Any] = self.validated_data
+        changes: dict[str, Any] = {}
+        if "targets" in asked:
+            kinds = ("prefixes", "fqdns", "uris", "resources")
+            changes = {kind: tuple(asked["targets"].get(kind, ())) for kind in kinds}
+        if "ports" in asked:
+            changes["ports"] = tuple(
+                (ports["lower"], ports.get("upper", ports["lower"])) for ports in asked["ports"]
+            )
+        for name in ("protocols", "subscriptions"):
+            if name in asked:
+                changes[name] = tuple(asked[name])
+        if "lifetime" in asked:
+            changes["lifetime_s"] = asked["lifetime"]
+        if "reason" in asked:
+            changes["reason"] = asked["reason"]
+        return replace(base, **changes)
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.validated_data.keys() - {"name", "on"})
+
+
+class NewPlan(PlanFields):
+    name = Text(max_length=MAX_NAME_LENGTH)
+    targets = NewTargets()
+
+
+class PlanChange(PlanFields):
+    on = YesNo(required=False, help_text="Whether providers are asked to hold it.")
+
+
+class HolderShown(serializers.Serializer[Any]):
+    subscription = serializers.UUIDField(source="subscription.pk")
+    provider = serializers.CharField(source="subscription.provider.name")
+    mitigation = serializers.UUIDField(source="mitigation.pk")
+    status = serializers.ChoiceField(choices=Status.choices, source="mitigation.status")
+    held = serializers.BooleanField(
+        source="is_held", help_text="It reported last that it holds the plan in standby."
+    )
+    reported_at = serializers.DateTimeField(allow_null=True)
+
+
+class PlanShown(serializers.Serializer[StandbyPlan]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    on = serializers.BooleanField(source="is_on")
+    request = RequestShown()
+    holders = serializers.SerializerMethodField()
+    activation = serializers.UUIDField(
+        source="activation_id",
+        allow_null=True,
+        help_text="The last mitigation request that was made from it.",
+    )
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField(source="created_by.username")
+
+    @extend_schema_field(HolderShown(many=True))
+    def get_holders(self, plan: StandbyPlan) -> Any:
+        return HolderShown(queries.holders(plan), many=True).data
+
+
+class CheckShown(serializers.Serializer[DrillCheck]):
+    subscription = serializers.UUIDField(source="subscription_id")
+    provider = serializers.CharField(source="subscription.provider.name")
+    way = serializers.ChoiceField(choices=Way.choices)
+    sent_at = serializers.DateTimeField(allow_null=True)
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    withdrawn_at = serializers.DateTimeField(allow_null=True)
+    told_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    failure = serializers.ChoiceField(choices=Failure.choices, allow_blank=True)
+    reason = serializers.CharField()
+
+
+class DrillShown(serializers.Serializer[Drill]):
+    id = serializers.UUIDField()
+    started_at = serializers.DateTimeField()
+    started_by = serializers.CharField(source="started_by.username")
+    ended_at = serializers.DateTimeField(allow_null=True)
+    passed = serializers.BooleanField(source="has_passed")
+    checks = CheckShown(many=True)
+
+
+def _shown(organization: Organization, plan_id: UUID, *, status: int, **headers: str) -> Response:
+    """As committed, with everything the answer shows."""
+    plan = queries.plans(organization).get(pk=plan_id)
+    return Response(PlanShown(plan).data, status=status, headers=headers)
+
+
+class PlansView(APIView):
+    @extend_schema(
+        operation_id="list_standby_plans",
+        responses=page_schema(PlanShown),
+        parameters=[CURSOR, LIMIT],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """What is prepared, by name, and who holds it."""
+        membership = membership_for(caller(request), slug)
+        found = queries.plans(membership.organization)
+        return page_of(found, PlanShown, ByName(), request, self)
+
+    @extend_schema(
+        operation_id="prepare_standby_plan",
+        request=NewPlan,
+        responses={201: PlanShown},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """A new plan. It is on from now: the chosen providers are asked to hold it."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        form = NewPlan(data=request.data)
+        form.is_valid(raise_exception=True)
+        plan = services.create_plan(
+            organization=membership.organization,
+            actor=caller(request),
+            name=form.validated_data["name"],
+            submission=form.submission(Submission()),
+            key=idempotency_key(request),
+        )
+        location = reverse("api:standby-plan", args=[slug, plan.pk])
+        return _shown(membership.organization, plan.pk, status=201, Location=location)
+
+
+class PlanView(APIView):
+    @extend_schema(operation_id="get_standby_plan", responses=PlanShown)
+    def get(self, request: Request, slug: str, plan_id: UUID) -> Response:
+        """One plan, and who holds it."""
+        membership = membership_for(caller(request), slug)
+        plan = plan_for(membership, plan_id)
+        return _shown(membership.organization, plan.pk, status=200)
+
+    @extend_schema(
+        operation_id="change_standby_plan", request=PlanChange, responses={202: PlanShown}
+    )
+    def patch(self, request: Request, slug: str, plan_id: UUID) -> Response:
+        """Change what is named. New content goes to the providers as a new request; the old one ends when that is held."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        plan = plan_for(membership, plan_id)
+        form = PlanChange(data=request.data)
+        form.is_valid(raise_exception=True)
+        services.edit_plan(
+            plan_id=plan.pk,
+            actor=caller(request),
+            name=form.validated_data.get("name"),
+            submission=form.submission(services.submission_of(plan)) if form.has_content else None,
+            is_on=form.validated_data.get("on"),
+        )
+        return _shown(membership.organization, plan.pk, status=202)
+
+    @extend_schema(operation_id="remove_standby_plan", request=None, responses={204: None})
+    def delete(self, request: Request, slug: str, plan_id: UUID) -> Response:
+        """Turn it off and forget it."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        plan = plan_for(membership, plan_id)
+        services.remove_plan(plan_id=plan.pk, actor=caller(request))
+        return Response(status=204)
+
+
+class ActivateView(APIView):
+    @extend_schema(
+        operation_id="activate_standby_plan",
+        request=None,
+        responses={202: RequestShown},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
+        """Ask the plan's providers for help now. The answer is the mitigation request; the plan stays held."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        plan = plan_for(membership, plan_id)
+        asked = services.activate(
+            plan_id=plan.pk, actor=caller(request), key=idempotency_key(request)
+        )
+        location = reverse("api:request", args=[slug, asked.pk])
+        return Response(RequestShown(asked).data, status=202, headers={"Location": location})
+
+
+class DrillsView(APIView):
+    @extend_schema(
+        operation_id="list_drills", responses=page_schema(DrillShown), parameters=[CURSOR, LIMIT]
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Newest first, with what each provider did and when."""
+        membership = membership_for(caller(request), slug)
+        found = queries.drills(membership.organization)
+        return page_of(found, DrillShown, NewestDrill(), request, self)
+
+    @extend_schema(operation_id="start_drill", request=None, responses={202: DrillShown})
+    def post(self, request: Request, slug: str) -> Response:
+        """Test every provider. One drill at a time: while one runs this answers 409."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        started = services.start_drill(organization=membership.organization, actor=caller(request))
+        drill = queries.drills(membership.organization).get(pk=started.pk)
+        return Response(DrillShown(drill).data, status=202)

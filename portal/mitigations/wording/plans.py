@@ -1,0 +1,191 @@
+"""The words of a standby plan, where they differ from those of a request for help now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from portal.core.formatting import NBSP, clock_minute, listed, moment, moment_minute, since
+from portal.mitigations.wording.facts import Asked, Leg
+from portal.mitigations.wording.table import Face, face, is_stale
+
+CLAUSES: Final = {
+    # what one provider does, what several do
+    Face.WITHDRAWN: ("put the plan aside", "put the plan aside"),
+    Face.ACCEPTED: (
+        "activated the plan and is setting up",
+        "activated the plan and are setting up",
+    ),
+    Face.NOT_SENT: ("was not asked yet", "were not asked yet"),
+    Face.TOLD: ("was told to let go", "were told to let go"),
+    Face.TERMINATED: ("let go of the plan", "let go of the plan"),
+}
+HELD_BEFORE: Final = "held the plan when contact was lost"
+UNKNOWN_NOW: Final = (
+    "If {provider} sees an attack it activates this plan by itself; nobody can confirm that now."
+)
+ACTED: Final = (Face.ACCEPTED, Face.MITIGATING, Face.EXCEEDED, Face.ATTACK_STOPPED)
+
+
+def has_lost_contact(leg: Leg, now: datetime) -> bool:
+    """Nobody can tell at present what the provider does with the plan."""
+    return leg.session.state != "up" or is_stale(leg, now)
+
+
+def is_held_now(leg: Leg, now: datetime) -> bool:
+    """It holds the plan, and there is contact."""
+    return face(leg, now) == Face.STANDBY and not has_lost_contact(leg, now)
+
+
+def lost_at(leg: Leg, now: datetime) -> str:
+    """ "Contact lost at 03:11." or, on a connection that is silent, since when."""
+    if leg.session.state == "up" or leg.session.since is None:
+        heard = moment(leg.heard_at, now)
+        return f"Nothing heard since {heard}." if heard else "There is no contact."
+    return f"Contact lost at {_minute(leg.session.since, now)}."
+
+
+def activation(leg: Leg, now: datetime) -> str:
+    """When a provider activated the plan by itself, and whether anybody could see it then."""
+    began = leg.mitigation_start or leg.status_at
+    if face(leg, now) not in ACTED or began is None:
+        return ""
+    back, told = leg.session.since, leg.status_at
+    was_unseen = back is not None and began < back and (told is None or back <= told)
+    if leg.session.state == "up" and back is not None and was_unseen:
+        return (
+            f"Contact again at {_minute(back, now)}. "
+            f"{leg.short} had activated the plan at {_minute(began, now)}."
+        )
+    return f"{leg.short} activated the plan by itself at {_minute(began, now)}."
+
+
+def _minute(at: datetime, now: datetime) -> str:
+    return clock_minute(at) if at.date() == now.date() else moment_minute(at, now)
+
+
+def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
+    fact = f"Nothing has left the portal for {leg.short}."
+    if leg.session.state == "up":
+        return fact, "It is asked within seconds."
+    since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+    return fact, f"There is no connection{since_when}. It is asked as soon as there is one."
+
+
+def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.confirmed_at is not None:
+        return (
+            f"Asked again at {moment(leg.last_sent_at, now)}.",
+            f"{leg.short} no longer held the plan. Waiting for its answer.",
+        )
+    return f"Asked at {moment(leg.sent_at, now)} to hold the plan.", "Waiting for the first answer."
+
+
+def _no_answer(leg: Leg, _now: datetime) -> tuple[str, str]:
+    times = "once" if leg.sends <= 1 else f"{leg.sends}{NBSP}times"
+    return f"Asked {times}, no answer.", "The portal keeps asking. It may hold the plan already."
+
+
+def _held(leg: Leg, now: datetime) -> tuple[str, str]:
+    if has_lost_contact(leg, now):
+        return lost_at(leg, now), UNKNOWN_NOW.format(provider=leg.short)
+    return (
+        "Holds the plan.",
+        "It filters only when activated, or by itself if it loses contact with you under attack.",
+    )
+
+
+def _accepted(_leg: Leg, _now: datetime) -> tuple[str, str]:
+    return "Activated the plan and is setting up.", "It does not filter yet."
+
+
+def _attack_stopped(_leg: Leg, _now: datetime) -> tuple[str, str]:
+    return "No longer sees the attack.", "It returns to standby by itself."
+
+
+def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.session.state == "up":
+        return "Not told yet.", "The portal is telling it now. It may still hold the plan."
+    since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+    return (
+        f"Not told yet: unreachable{since_when}.",
+        "It may still hold the plan. The portal keeps trying.",
+    )
+
+
+def _told(leg: Leg, now: datetime) -> tuple[str, str]:
+    at = leg.withdrawal_confirmed_at
+    if at is None:
+        return "Letting go of the plan, and not because you asked.", ""
+    return f"Was told at {moment(at, now)} to let go of the plan.", ""
+
+
+def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.sent_at is None:
+        return f"Nothing had been sent to {leg.short}.", ""
+    return f"Confirmed at {moment(leg.ended_at, now)} that it no longer holds the plan.", ""
+
+
+def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
+    at = moment(leg.status_at or leg.ended_at or leg.last_heard_at, now)
+    when = f" at {at}" if at else ""
+    if leg.is_replaced:
+        return f"Replaced{when} by the newer version of the plan.", ""
+    again = f"The portal asks again at {moment(leg.retry_at, now)}." if leg.retry_at else ""
+    return f"{leg.short} put the plan aside{when}.", f"{leg.refusal} {again}".strip()
+
+
+def _expired(leg: Leg, now: datetime) -> tuple[str, str]:
+    return (
+        f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
+        "It should no longer hold the plan.",
+    )
+
+
+TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
+    Face.NOT_SENT: _not_sent,
+    Face.REQUESTED: _requested,
+    Face.NO_ANSWER: _no_answer,
+    Face.STANDBY: _held,
+    Face.ACCEPTED: _accepted,
+    Face.ATTACK_STOPPED: _attack_stopped,
+    Face.NOT_TOLD: _not_told,
+    Face.TOLD: _told,
+    Face.TERMINATED: _terminated,
+    Face.WITHDRAWN: _withdrawn,
+    Face.EXPIRED: _expired,
+}
+
+
+def standby_lead(asked: Asked, now: datetime) -> list[str]:
+    """What it means that providers hold the plan; and what nobody can tell of those without contact."""
+    holding = [leg for leg in asked.asked if face(leg, now) == Face.STANDBY]
+    lost = [leg for leg in holding if has_lost_contact(leg, now)]
+    if not lost:
+        return [
+            "Nothing is filtered. A provider filters when you activate the plan,"
+            " or by itself if it loses contact with you under attack."
+        ]
+    return [f"{leg.short}: {lost_at(leg, now)} {UNKNOWN_NOW.format(provider='it')}" for leg in lost]
+
+
+def activations(asked: Asked, now: datetime) -> list[str]:
+    return [said for leg in asked.asked if (said := activation(leg, now))]
+
+
+def end_sentence() -> str:
+    return "It ends when the attack does, or when you terminate it; that turns the plan off."
+
+
+def terminated(confirmed: list[Leg], sent: list[Leg], everyone: str) -> str:
+    """A plan that was turned off, or replaced."""
+    if not sent:
+        return "The plan is off. Nothing had been sent."
+    if not confirmed and any(leg.is_replaced for leg in sent):
+        return "Replaced by a newer version of the plan."
+    if not confirmed:
+        return "The plan is off. No provider held it."
+    if len(confirmed) == len(sent) and len(confirmed) > 1:
+        return f"The plan is off. {everyone} confirmed."
+    return f"The plan is off. {listed([leg.short for leg in confirmed])} confirmed."

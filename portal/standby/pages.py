@@ -1,0 +1,234 @@
+"""What the pages of plans show, gathered with a known number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.http import QueryDict
+
+from portal.core.formatting import in_words
+from portal.mitigations import presentation, wording
+from portal.mitigations.models import Event, EventType
+from portal.mitigations.pages import form_page
+from portal.mitigations.pages.shared import frame, operators, subscriptions
+from portal.mitigations.presentation import Chip, Lane
+from portal.mitigations.states import RequestStatus
+from portal.organizations.models import Membership, Organization
+from portal.providers.models import Subscription
+from portal.standby import queries, services
+from portal.standby import wording as words
+from portal.standby.forms import PlanForm
+from portal.standby.models import Drill, DrillCheck, StandbyPlan
+
+SHOWN_DRILLS: Final = 5
+SHOWN_ENTRIES: Final = 30
+MAX_ENTRIES: Final = 500
+
+PARTS: Final = {
+    "standby": "standby/_standby.html",
+    "plan": "standby/_plan.html",
+    "lanes": "mitigations/_lanes.html",
+    "time": "mitigations/_time.html",
+}
+"""What a script may ask for instead of a whole page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCard:
+    """A plan in the list."""
+
+    plan: StandbyPlan
+    asked: wording.Asked
+    chip: Chip
+    lanes: list[Lane]
+    targets: str
+    tell: str
+    going_on: str
+    "who activated it, while that goes on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLine:
+    """What one provider did in a drill."""
+
+    check: DrillCheck
+    chip: Chip
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillCard:
+    """A drill with what each provider did."""
+
+    drill: Drill
+    chip: Chip
+    sentence: str
+    lines: list[CheckLine]
+
+
+def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
+    organization = membership.organization
+    by_id = subscriptions(organization)
+    cards = [_card(plan, by_id, now) for plan in queries.plans(organization)]
+    cards.sort(key=lambda card: not card.plan.is_on)
+    on = [card.asked for card in cards if card.plan.is_on]
+    drills = [drill_card(one) for one in queries.drills(organization)[:SHOWN_DRILLS]]
+    say = words.standby_says(on, len(cards) - len(on), now)
+    return {
+        "frame": frame(membership, now),
+        "here": "standby",
+        "title": "Standby" if say.look.word == "Standby" else f"{say.look.word} – Standby",
+        "say": say,
+        "cards": cards,
+        "drills": drills,
+        "is_drilling": any(not one.drill.is_over for one in drills),
+        "refusal": "" if membership.can_operate else _may_not(membership),
+    }
+
+
+def _may_not(membership: Membership) -> str:
+    able = wording.colleagues(operators(membership.organization))
+    return (
+        f"You can see plans but not change or activate them: your role is {membership.role}.{able}"
+    )
+
+
+def _card(plan: StandbyPlan, by_id: Mapping[str, Subscription], now: datetime) -> PlanCard:
+    asked = presentation.asked_of(plan.request, by_id, plan.organization)
+    going_on = plan.live_activation
+    return PlanCard(
+        plan=plan,
+        asked=asked,
+        chip=plan_chip(plan, asked, now),
+        lanes=presentation.lanes(asked, now, is_ordered=False) if plan.is_on else [],
+        targets=presentation.scope_line(plan.request),
+        tell="" if plan.is_on else _off(plan, now),
+        going_on=words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
+        if going_on
+        else "",
+    )
+
+
+def _off(plan: StandbyPlan, now: datetime) -> str:
+    by = plan.request.terminate_asked_by
+    return words.off_sentence(by.username if by else "", plan.request.terminate_asked_at, now)
+
+
+def plan_chip(plan: StandbyPlan, asked: wording.Asked, now: datetime) -> Chip:
+    if plan.request.is_over:
+        return Chip(look=words.OFF, status="off")
+    return presentation.request_chip(asked, now)
+
+
+def drill_card(drill: Drill) -> DrillCard:
+    return DrillCard(
+        drill=drill,
+        chip=Chip(look=words.drill_look(drill), status=""),
+        sentence=words.drill_sentence(drill),
+        lines=[
+            CheckLine(
+                check=check,
+                chip=Chip(look=words.check_look(check), status=check.failure or "passed"),
+                sentence=words.check_sentence(check),
+            )
+            for check in drill.checks.all()
+        ],
+    )
+
+
+def plan_page(
+    membership: Membership, plan: StandbyPlan, now: datetime, choice: QueryDict
+) -> dict[str, Any]:
+    organization = membership.organization
+    events = _events(plan)
+    asked = presentation.asked_of(
+        plan.request,
+        subscriptions(organization),
+        organization,
+        status_at=presentation.status_moments(events),
+    )
+    entries = presentation.timeline(plan.request, events, [], organization)
+    hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
+    chip = plan_chip(plan, asked, now)
+    say = wording.request_says(asked, now)
+    if plan.request.is_over:
+        say = wording.Say(words.OFF, wording.headline(asked, now), _off(plan, now))
+    going_on = plan.live_activation
+    return {
+        "frame": frame(membership, now),
+        "here": "standby",
+        "plan": plan,
+        "request_": plan.request,
+        "title": f"{chip.look.word} – {plan.name}",
+        "chip": chip,
+        "say": say,
+        "is_on": plan.is_on,
+        "is_active": plan.request.status in queries.ACTED_ON,
+        "lanes": presentation.lanes(asked, now, is_ordered=False),
+        "is_ordered": False,
+        "facts": presentation.facts(plan.request, asked, now),
+        "entries": presentation.dated(entries[: len(entries) - hidden], now),
+        "hidden_entries": hidden,
+        "can_act": membership.can_operate,
+        "key": str(uuid4()),
+        "activation": going_on,
+        "going_on": words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
+        if going_on
+        else "",
+        "points": words.activation_points(
+            [leg.short for leg in asked.legs], presentation.targets(plan.request)
+        ),
+        "refusal": "" if membership.can_operate else _may_not(membership),
+    }
+
+
+def _events(plan: StandbyPlan) -> list[Event]:
+    """Of every version, newest first."""
+    versions: list[UUID] = [plan.request_id]
+    versions += plan.earlier.values_list("pk", flat=True)
+    return list(
+        Event.objects.filter(request__in=versions)
+        .exclude(type=EventType.MITIGATION_COUNTERS)
+        .select_related("mitigation__subscription__provider", "request", "actor")
+        .order_by("-seq")[:MAX_ENTRIES]
+    )
+
+
+def all_wrong(
+    organization: Organization, form: PlanForm, plan: StandbyPlan | None = None
+) -> PlanForm:
+    """Everything that is wrong, whether it could be read or not."""
+    submission, unread = form.asks.submission()
+    name = form.name.strip()
+    found = services.problems(
+        organization,
+        name=None if plan is not None and name == plan.name else name,
+        submission=submission,
+        but=plan,
+    )
+    return form.with_errors([*unread, *found])
+
+
+def edit_page(
+    membership: Membership,
+    form: PlanForm,
+    now: datetime,
+    *,
+    plan: StandbyPlan | None = None,
+    is_refused: bool = False,
+) -> dict[str, Any]:
+    context = form_page(membership, form.asks, now, is_refused=is_refused)
+    return context | {
+        "here": "standby",
+        "plan": plan,
+        "plan_form": form,
+        "errors": form.errors,
+        "things": in_words(len(form.errors)),
+        "overlaps": [],
+        "is_live_change": plan is not None and plan.is_on,
+        "has_held": plan is not None and plan.request.status == RequestStatus.STANDBY,
+    }

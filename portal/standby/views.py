@@ -1,0 +1,175 @@
+"""The pages of plans and drills: parse, one access call, one service or query call, render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
+from portal.mitigations.pages import announcements, used_again
+from portal.organizations.models import Membership, Role
+from portal.organizations.doors import member_of, person_of
+from portal.standby import pages, queries, services
+from portal.standby.access import plan_for
+from portal.standby.forms import PlanForm
+from portal.standby.models import StandbyPlan
+
+
+def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The page; or, asked by a script for what changed, only those parts."""
+    if request.headers.get("HX-Request") and "parts" in request.GET:
+        parts = [part for part in request.GET["parts"].split(",") if part in pages.PARTS]
+        heard = announcements(context["frame"].organization, request.GET.get("after", ""))
+        shown = [pages.PARTS[part] for part in parts]
+        changed = {**context, "parts": shown, "heard": heard, "oob": True}
+        return render(request, "mitigations/parts.html", changed)
+    return render(request, template, context)
+
+
+@require_safe
+def standby(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug)
+    context = pages.standby_page(membership, timezone.now())
+    return _page(request, "standby/standby.html", context)
+
+
+@require_safe
+def plan_page(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug)
+    plan = plan_for(membership, plan_id)
+    context = pages.plan_page(membership, plan, timezone.now(), request.GET)
+    return _page(request, "standby/plan.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    if request.method == "GET":
+        longest = queries.longest_lifetime_s(membership.organization)
+        return _form(request, membership, PlanForm.fresh(lifetime_s=longest))
+    form = PlanForm.typed(request.POST)
+    if "fix" in request.POST:
+        return _form(request, membership, form.mended(request.POST["fix"]))
+    submission, unread = form.asks.submission()
+    if unread:
+        return _form(
+            request, membership, pages.all_wrong(membership.organization, form), status=400
+        )
+    try:
+        plan = services.create_plan(
+            organization=membership.organization,
+            actor=person_of(request),
+            name=form.name,
+            submission=submission,
+            key=form.asks.key,
+        )
+    except IdempotencyKeyReused:
+        again = form.asking(used_again(form.asks, str(uuid4())))
+        return _form(request, membership, again, status=422)
+    except Invalid as error:
+        return _form(request, membership, form.with_errors(error.errors), status=400)
+    except Conflict as error:
+        messages.warning(request, error.message)
+        return redirect("standby:standby", slug=slug)
+    return redirect(f"{plan.get_absolute_url()}#h")
+
+
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    plan = plan_for(membership, plan_id)
+    if request.method == "GET":
+        return _form(request, membership, PlanForm.of(plan), plan=plan)
+    form = PlanForm.typed(request.POST)
+    if "fix" in request.POST:
+        return _form(request, membership, form.mended(request.POST["fix"]), plan=plan)
+    submission, unread = form.asks.submission()
+    if unread:
+        wrong = pages.all_wrong(membership.organization, form, plan)
+        return _form(request, membership, wrong, plan=plan, status=400)
+    try:
+        services.change_plan(
+            plan_id=plan.pk, actor=person_of(request), name=form.name, submission=submission
+        )
+    except Invalid as error:
+        wrong = form.with_errors(error.errors)
+        return _form(request, membership, wrong, plan=plan, status=400)
+    return redirect(f"{plan.get_absolute_url()}#h")
+
+
+def _form(
+    request: HttpRequest,
+    membership: Membership,
+    form: PlanForm,
+    *,
+    plan: StandbyPlan | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = pages.edit_page(membership, form, timezone.now(), plan=plan, is_refused=status != 200)
+    return render(request, "standby/edit.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    plan = plan_for(membership, plan_id)
+    going_on = plan.live_activation
+    if request.method == "GET":
+        if going_on is not None:
+            return redirect(going_on)
+        context = pages.plan_page(membership, plan, timezone.now(), request.GET)
+        return render(request, "standby/activate.html", context)
+    try:
+        asked = services.activate(
+            plan_id=plan.pk, actor=person_of(request), key=request.POST.get("key", "")[:64]
+        )
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+        return redirect(f"{(going_on or plan).get_absolute_url()}#h")
+    return redirect(f"{asked.get_absolute_url()}#h")
+
+
+@require_POST
+def turn_on(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    return _change(request, slug, plan_id, services.turn_on)
+
+
+@require_POST
+def turn_off(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    return _change(request, slug, plan_id, services.turn_off)
+
+
+def _change(
+    request: HttpRequest, slug: str, plan_id: UUID, act: Callable[..., StandbyPlan]
+) -> HttpResponse:
+    plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
+    try:
+        act(plan_id=plan.pk, actor=person_of(request))
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+    return redirect(f"{plan.get_absolute_url()}#h")
+
+
+@require_POST
+def remove(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
+    services.remove_plan(plan_id=plan.pk, actor=person_of(request))
+    return redirect("standby:standby", slug=slug)
+
+
+@require_POST
+def drill(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    try:
+        services.start_drill(organization=membership.organization, actor=person_of(request))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    return redirect(f"{reverse('standby:standby', args=[slug])}#drills")
