@@ -280,6 +280,8 @@ class EventType(models.TextChoices):
     MITIGATION_COUNTERS = "mitigation.counters"
     MITIGATION_REFUSED = "mitigation.refused"
     MITIGATION_EFFICACY = "mitigation.efficacy"
+    DRILL_STARTED = "drill.started"
+    DRILL_ENDED = "drill.ended"
     SESSION_UP = "session.up"
     SESSION_DOWN = "session.down"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
@@ -106,11 +107,11 @@ def last_passed_drill(organization: Organization) -> Drill | None:
     )
 
 
-def kept_in_standby(subscription: Subscription) -> list[Mitigation]:
+def kept_in_standby(subscription_id: UUID) -> list[Mitigation]:
     """Plans a provider is wanted to hold: what a drill must not touch."""
     return list(
         Mitigation.objects.filter(
-            subscription=subscription,
+            subscription_id=subscription_id,
             request__kind=RequestKind.STANDBY,
             wanted=Wanted.ACTIVE,
             status__in=LIVE,

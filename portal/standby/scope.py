@@ -10,9 +10,9 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from portal.core.targets import IPNetwork, overlap
+from portal.core.targets import IPNetwork, contains, overlap
 from portal.mitigations.models import Targets
-from portal.mitigations.validation import Resource
+from portal.mitigations.validation import Ask, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,35 +23,46 @@ class Target:
     value: str
 
 
-def drill_target(resources: Iterable[Resource], held: Sequence[Targets]) -> Target | None:
-    """One address, else one name, that overlaps nothing held; None when that cannot be told for certain."""
+def drill_target(ask: Ask, resources: Iterable[Resource], held: Sequence[Targets]) -> Target | None:
+    """The least that this provider takes and no plan touches; None when that cannot be told for certain."""
     if any(one["fqdns"] or one["uris"] for one in held):
         # A provider resolves names: which addresses it holds by them is not known here.
         return None
-    networks = [ipaddress.ip_network(prefix) for one in held for prefix in one["prefixes"]]
+    taken = [ipaddress.ip_network(prefix) for one in held for prefix in one["prefixes"]]
     own = tuple(resources)
     for resource in own:
         if resource.kind == "prefix":
-            address = _free_address(ipaddress.ip_network(resource.value), networks)
-            if address is not None:
-                return Target("prefix", str(address))
-    if networks:
+            network = _free_network(ask, ipaddress.ip_network(resource.value), taken)
+            if network is not None:
+                return Target("prefix", str(network))
+    if taken or ask.limited_to or not ask.takes_names:
         return None
     named = next((one for one in own if one.kind != "prefix"), None)
     return None if named is None else Target(named.kind, named.value)
 
 
-def _free_address(network: IPNetwork, taken: Sequence[IPNetwork]) -> IPNetwork | None:
-    """A network of one address inside `network` and outside `taken`."""
-    free: list[IPNetwork] = [network]
+def _free_network(ask: Ask, own: IPNetwork, taken: Sequence[IPNetwork]) -> IPNetwork | None:
+    """The smallest network inside `own` and outside `taken` that the provider takes."""
+    free = _within(own, ask.limited_to)
     for other in taken:
         free = [part for one in free for part in _without(one, other)]
-    if not free:
+    longest = ask.longest_prefix_v4 if own.version == 4 else ask.longest_prefix_v6
+    length = own.max_prefixlen if longest is None else longest
+    wide = [one for one in free if one.prefixlen <= length]
+    if not wide:
         return None
-    largest = min(free, key=lambda one: (one.prefixlen, int(one.network_address)))
+    largest = min(wide, key=lambda one: (one.prefixlen, int(one.network_address)))
+    if length < own.max_prefixlen:
+        return ipaddress.ip_network(f"{largest.network_address}/{length}")
     # The first address of a network is its name, the last may be its broadcast address.
-    host = largest[1] if largest.num_addresses > 2 else largest[0]
-    return ipaddress.ip_network(host)
+    return ipaddress.ip_network(largest[1] if largest.num_addresses > 2 else largest[0])
+
+
+def _within(own: IPNetwork, limits: Sequence[IPNetwork]) -> list[IPNetwork]:
+    if not limits:
+        return [own]
+    common = [limit if contains(own, limit) else own for limit in limits if overlap(own, limit)]
+    return list(dict.fromkeys(common))
 
 
 def _without(network: IPNetwork, other: IPNetwork) -> list[IPNetwork]:

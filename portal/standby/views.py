@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations.pages import announcements, used_again
-from portal.organizations.models import Membership, Role
 from portal.organizations.doors import member_of, person_of
+from portal.organizations.models import Membership, Role
 from portal.standby import pages, queries, services
 from portal.standby.access import plan_for
 from portal.standby.forms import PlanForm

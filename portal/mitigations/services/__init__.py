@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portal.mitigations.services.advance import lock_requests
 from portal.mitigations.services.asks import (
     acknowledge,
     ask_refresh,
@@ -41,6 +42,7 @@ __all__ = [
     "ask_provider",
     "ask_refresh",
     "extend",
+    "lock_requests",
     "mark_due_again",
     "mark_expired",
     "mark_overdue",

@@ -5,7 +5,7 @@ Locks are taken in this order: request, its mitigations, event counter, subscrip
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -102,6 +102,12 @@ def lock_mitigation(mitigation_id: UUID) -> Mitigation:
 
 def lock_request(request_id: UUID) -> MitigationRequest:
     return MitigationRequest.objects.select_for_update().get(pk=request_id)
+
+
+def lock_requests(request_ids: Iterable[UUID]) -> None:
+    """Several at once, in one order, before anything is written about any of them."""
+    rows = MitigationRequest.objects.select_for_update().filter(pk__in=set(request_ids))
+    list(rows.order_by("pk").values_list("pk"))
 
 
 def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:

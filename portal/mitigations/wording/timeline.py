@@ -275,6 +275,12 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     EventType.MITIGATION_STATUS: _status,
     EventType.MITIGATION_REFUSED: _refused,
     EventType.MITIGATION_EFFICACY: _efficacy,
+    EventType.DRILL_STARTED: lambda told: Entry(
+        at=told.at, look=PERSON, what=f"{told.actor} started a drill."
+    ),
+    EventType.DRILL_ENDED: lambda told: Entry(
+        at=told.at, look=_drilled(told), what=_drill_end(told)
+    ),
     EventType.SESSION_UP: lambda told: Entry(
         at=told.at, look=SESSION_LOOKS["up"], what=f"{told.provider} is connected."
     ),
@@ -282,6 +288,14 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
         at=told.at, look=SESSION_LOOKS["down"], what=f"{told.provider} is unreachable."
     ),
 }
+
+
+def _drilled(told: Told) -> Look:
+    return SESSION_LOOKS["up" if told.data.get("passed") else "down"]
+
+
+def _drill_end(told: Told) -> str:
+    return "The drill passed." if told.data.get("passed") else "The drill failed."
 
 
 def entry(told: Told) -> Entry | None:
@@ -340,11 +354,15 @@ class Announcement:
 
 def announcement(told: Told) -> Announcement | None:
     """Status changes, ends, new requests. Never counters, rates, heartbeats, nor the steps of a drill."""
-    if told.kind == RequestKind.DRILL and told.type != EventType.REQUEST_SUBMITTED:
+    if told.kind == RequestKind.DRILL:
         return None
     match told.type:
         case EventType.REQUEST_SUBMITTED:
             return Announcement(_asked_words(told))
+        case EventType.DRILL_STARTED:
+            return Announcement(f"{told.actor} started a drill.")
+        case EventType.DRILL_ENDED:
+            return Announcement(_drill_end(told))
         case EventType.REQUEST_TERMINATE_REQUESTED:
             return Announcement(_terminate_words(told, told.request))
         case EventType.REQUEST_STATUS:

@@ -15,11 +15,10 @@ from portal.core.errors import Conflict
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations import wording
-from portal.mitigations.models import Mitigation, RequestKind, Strategy
+from portal.mitigations.models import EventType, Mitigation, RequestKind, Strategy
 from portal.mitigations.states import ACTIVE, Status
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
-from portal.providers.models import Subscription
 from portal.standby.models import (
     MAX_REASON_KEPT,
     Drill,
@@ -46,18 +45,20 @@ def start_drill(*, organization: Organization, actor: User) -> Drill:
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     _refuse_if_unfit(organization)
     now = timezone.now()
-    subscriptions = list(asked.subscriptions(organization).filter(enabled=True))
-    if not subscriptions:
+    asks = asked.asks(organization)
+    if not asks:
         raise Conflict(f"{organization.name} has no provider to test.", code="no-provider")
     drill = Drill.objects.create(organization=organization, started_at=now, started_by=actor)
     resources = asked.verified_resources(organization)
-    fresh: dict[Target, list[Subscription]] = defaultdict(list)
-    for subscription in subscriptions:
-        plans = kept_in_standby(subscription)
-        target = drill_target(resources, [plan.request.scope for plan in plans])
+    fresh: dict[Target, list[UUID]] = defaultdict(list)
+    plans = {ask.subscription: kept_in_standby(ask.subscription) for ask in asks}
+    mitigations.lock_requests(plan.request_id for held in plans.values() for plan in held)
+    for ask in asks:
+        held = plans[ask.subscription]
+        target = drill_target(ask, resources, [plan.scope for plan in held])
         if target is not None:
-            fresh[target].append(subscription)
-        for plan in plans if target is None else ():
+            fresh[target].append(ask.subscription)
+        for plan in held if target is None else ():
             _confirm_plan(drill, plan, now)
     for target, group in fresh.items():
         _send_request(drill, target, group, actor, now)
@@ -66,6 +67,7 @@ def start_drill(*, organization: Organization, actor: User) -> Drill:
             f"{organization.name} has no verified resource to test with. Portal staff verify what is yours.",
             code="nothing-to-test",
         )
+    _tell(drill, EventType.DRILL_STARTED, now, actor=actor)
     return drill
 
 
@@ -98,7 +100,7 @@ def _confirm_plan(drill: Drill, plan: Mitigation, now: datetime) -> None:
 
 
 def _send_request(
-    drill: Drill, target: Target, group: list[Subscription], actor: User, now: datetime
+    drill: Drill, target: Target, group: list[UUID], actor: User, now: datetime
 ) -> None:
     request = mitigations.submit(
         organization=drill.organization,
@@ -112,7 +114,7 @@ def _send_request(
             lifetime_s=DRILL_LIFETIME_S,
             auto_renew=False,
             strategy=Strategy.PARALLEL.value,
-            subscriptions=tuple(subscription.pk for subscription in group),
+            subscriptions=tuple(group),
         ),
     )
     DrillCheck.objects.bulk_create(
@@ -138,6 +140,7 @@ def _runs_on(drill_id: UUID, now: datetime) -> bool:
     drill = Drill.objects.select_for_update(of=("self",)).get(pk=drill_id)
     if drill.ended_at is not None:
         return False
+    mitigations.lock_requests(drill.checks.values_list("mitigation__request_id", flat=True))
     checks = list(drill.checks.select_related("mitigation__subscription__provider"))
     for check in checks:
         if not check.is_over:
@@ -146,7 +149,20 @@ def _runs_on(drill_id: UUID, now: datetime) -> bool:
         return True
     drill.ended_at = now
     drill.save(update_fields=["ended_at"])
+    _tell(drill, EventType.DRILL_ENDED, now, passed=all(not check.failure for check in checks))
     return False
+
+
+def _tell(
+    drill: Drill, type: EventType, at: datetime, *, actor: User | None = None, **data: bool
+) -> None:
+    mitigations.append_event(
+        organization_id=drill.organization_id,
+        type=type,
+        at=at,
+        actor=actor,
+        data={"drill": str(drill.pk), **data},
+    )
 
 
 def _look_at(check: DrillCheck, started_at: datetime, now: datetime) -> None:

@@ -18,7 +18,7 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
-from portal.mitigations.models import MitigationRequest, RequestKind, Strategy, Wanted
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
 from portal.mitigations.states import CONFIRMED, REQUEST_TERMINAL
 from portal.mitigations.validation import Checked, Submission, check
 from portal.organizations.models import Organization
@@ -189,6 +189,7 @@ def finish_changes() -> int:
 @transaction.atomic
 def _finish_change(plan_id: UUID) -> int:
     plan = StandbyPlan.objects.select_for_update(of=("self",)).get(pk=plan_id)
+    _lock_versions(plan)
     return _end_earlier(plan)
 
 
@@ -228,7 +229,14 @@ def _locked(plan_id: UUID) -> StandbyPlan:
     plan = StandbyPlan.objects.select_for_update(of=("self",)).get(pk=plan_id)
     if plan.removed_at is not None:
         raise NotFound
+    _lock_versions(plan)
     return plan
+
+
+def _lock_versions(plan: StandbyPlan) -> None:
+    """Before the first of them is changed: what follows also locks the log."""
+    earlier = plan.earlier.exclude(status__in=REQUEST_TERMINAL).values_list("pk", flat=True)
+    mitigations.lock_requests([plan.request_id, *earlier])
 
 
 def _own(organization: Organization) -> QuerySet[StandbyPlan]:
@@ -315,18 +323,21 @@ def _content_problems(
         checked = _checked(organization, prepared)
     except Invalid as error:
         return error.errors
-    chosen = {str(subscription) for subscription in checked.subscriptions}
-    wanted = MitigationRequest(scope=checked.scope)
-    for plan in _own(organization):
-        is_other = but is None or plan.pk != but.pk
-        is_shared = plan.is_on and not chosen.isdisjoint(plan.request.subscriptions)
-        if is_other and is_shared and asked.shares_target(wanted, plan.request):
+    for plan in _own(organization).prefetch_related("request__mitigations"):
+        is_other = plan.is_on and (but is None or plan.pk != but.pk)
+        if is_other and any(_meets(checked, leg) for leg in plan.request.mitigations.all()):
             message = (
                 f"The plan {plan.name} covers some of these targets already. A provider holds only "
                 "one plan for a target: change that plan, or choose other targets."
             )
             return [FieldError("targets", "overlaps-plan", message)]
     return []
+
+
+def _meets(checked: Checked, leg: Mitigation) -> bool:
+    """Whether the same provider would be asked to hold a target that it holds for another plan."""
+    scope = checked.scopes.get(leg.subscription_id)
+    return scope is not None and asked.shares_target(Mitigation(scope=scope), leg)
 
 
 def _checked(organization: Organization, prepared: Submission) -> Checked:
@@ -343,8 +354,8 @@ def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
     checked, request = _checked(plan.organization, prepared), plan.request
     wanted = (checked.scope, checked.ports, checked.protocols, checked.lifetime_s)
     held = (request.scope, request.ports, request.protocols, request.lifetime_s)
-    chosen = [str(subscription) for subscription in checked.subscriptions]
-    return (wanted, chosen) != (held, request.subscriptions)
+    scopes = {leg.subscription_id: leg.scope for leg in request.mitigations.all()}
+    return (wanted, checked.scopes) != (held, scopes)
 
 
 def submission_of(plan: StandbyPlan) -> Submission:

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.mitigations.models import Targets
-from portal.mitigations.validation import Resource
+from portal.mitigations.validation import Ask, Resource
 from portal.standby.scope import Target, drill_target
+
+ANY = Ask(subscription=uuid4(), provider="Northgate")
 
 
 def own(*values: str, kind: str = "prefix") -> list[Resource]:
@@ -21,32 +23,32 @@ def held(*prefixes: str, fqdns: tuple[str, ...] = ()) -> Targets:
 
 
 def test_one_address_is_enough_and_it_is_neither_the_networks_name_nor_its_broadcast() -> None:
-    assert drill_target(own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.1/32")
-    assert drill_target(own("2001:db8::/48"), []) == Target("prefix", "2001:db8::1/128")
-    assert drill_target(own("203.0.113.7/32"), []) == Target("prefix", "203.0.113.7/32")
+    assert drill_target(ANY, own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.1/32")
+    assert drill_target(ANY, own("2001:db8::/48"), []) == Target("prefix", "2001:db8::1/128")
+    assert drill_target(ANY, own("203.0.113.7/32"), []) == Target("prefix", "203.0.113.7/32")
 
 
 def test_what_a_plan_holds_is_left_alone() -> None:
-    target = drill_target(own("203.0.113.0/24"), [held("203.0.113.0/25")])
+    target = drill_target(ANY, own("203.0.113.0/24"), [held("203.0.113.0/25")])
 
     assert target == Target("prefix", "203.0.113.129/32")
 
 
 @pytest.mark.parametrize("plan", ["203.0.113.0/24", "203.0.112.0/20"])
 def test_a_plan_for_everything_leaves_nothing_for_a_drill(plan: str) -> None:
-    assert drill_target(own("203.0.113.0/24"), [held(plan)]) is None
+    assert drill_target(ANY, own("203.0.113.0/24"), [held(plan)]) is None
 
 
 def test_a_plan_for_a_name_may_hold_any_address() -> None:
-    assert drill_target(own("203.0.113.0/24"), [held(fqdns=("shop.example",))]) is None
+    assert drill_target(ANY, own("203.0.113.0/24"), [held(fqdns=("shop.example",))]) is None
 
 
 def test_a_name_is_asked_for_only_where_no_address_is_held() -> None:
     names = own("shop.example", kind="fqdn")
 
-    assert drill_target(names, []) == Target("fqdn", "shop.example")
-    assert drill_target(names, [held("198.51.100.0/24")]) is None
-    assert drill_target([], []) is None
+    assert drill_target(ANY, names, []) == Target("fqdn", "shop.example")
+    assert drill_target(ANY, names, [held("198.51.100.0/24")]) is None
+    assert drill_target(ANY, [], []) is None
 
 
 @given(
@@ -58,10 +60,39 @@ def test_a_name_is_asked_for_only_where_no_address_is_held() -> None:
     )
 )
 def test_a_drill_never_touches_a_plan(plans: list[ipaddress.IPv4Network]) -> None:
-    target = drill_target(own("203.0.113.0/24"), [held(*map(str, plans))])
+    target = drill_target(ANY, own("203.0.113.0/24"), [held(*map(str, plans))])
 
     covered = {address for plan in plans for address in plan}
     if target is None:
         assert covered >= set(ipaddress.ip_network("203.0.113.0/24"))
     else:
         assert ipaddress.ip_network(target.value)[0] not in covered
+
+
+def limited(*prefixes: str, **limits: object) -> Ask:
+    networks = tuple(ipaddress.ip_network(prefix) for prefix in prefixes)
+    return Ask(subscription=uuid4(), provider="Tidewall", limited_to=networks, **limits)  # type: ignore[arg-type]  # the test names limits
+
+
+def test_a_provider_is_asked_only_for_what_it_may_protect() -> None:
+    resources = own("203.0.113.0/24", "198.51.100.0/24")
+
+    one = drill_target(limited("198.51.100.64/26"), resources, [])
+    other = drill_target(limited("198.51.0.0/16"), resources, [held("198.51.100.0/25")])
+
+    assert one == Target("prefix", "198.51.100.65/32")
+    assert other == Target("prefix", "198.51.100.129/32")
+    assert drill_target(limited("192.0.2.0/24"), resources, []) is None
+
+
+def test_a_provider_that_takes_no_small_prefix_is_asked_for_its_smallest() -> None:
+    ask = limited(longest_prefix_v4=26)
+
+    assert drill_target(ask, own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.0/26")
+    beside = drill_target(ask, own("203.0.113.0/24"), [held("203.0.113.0/27")])
+    assert beside == Target("prefix", "203.0.113.128/26")
+    assert drill_target(ask, own("203.0.113.0/27"), []) is None
+
+
+def test_a_provider_that_takes_no_names_is_asked_for_none() -> None:
+    assert drill_target(limited(takes_names=False), own("shop.example", kind="fqdn"), []) is None
