@@ -41,7 +41,12 @@ def plans(organization: Organization) -> QuerySet[StandbyPlan]:
         .select_related("organization", "created_by", "activation", "activation__created_by")
         .select_related("request__organization", "request__created_by")
         .select_related("request__terminate_asked_by", "request__acknowledged_by")
-        .prefetch_related("request__mitigations__subscription__provider", "request__resources")
+        .prefetch_related(
+            "request__mitigations__subscription__provider",
+            "request__mitigations__asked_by",
+            "request__mitigations__withdrawn_by",
+            "request__resources",
+        )
     )
 
 

@@ -91,7 +91,8 @@ def _clauses(asked: Asked, now: datetime) -> str:
     total = len(asked.asked)
     parts = [
         f"{_subject(legs, of=total)} {_verb(leg_face, legs, now)}"
-        for leg_face, legs in groups.items()
+        for leg_face, group in groups.items()
+        for legs in (plans.lost_first(group, now) if leg_face == Face.STANDBY else [group])
     ]
     return "; ".join(parts) + "."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -36,6 +36,12 @@ def has_lost_contact(leg: Leg, now: datetime) -> bool:
 def is_held_now(leg: Leg, now: datetime) -> bool:
     """It holds the plan, and there is contact."""
     return face(leg, now) == Face.STANDBY and not has_lost_contact(leg, now)
+
+
+def lost_first(legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
+    """Those that hold the plan as far as anybody knows, and those that say so."""
+    lost = [leg for leg in legs if has_lost_contact(leg, now)]
+    return [group for group in (lost, [leg for leg in legs if leg not in lost]) if group]
 
 
 def lost_at(leg: Leg, now: datetime) -> str:

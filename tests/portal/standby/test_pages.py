@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import MitigationRequest
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import SessionState, Subscription
+from portal.standby import services
+from portal.standby.models import Drill, StandbyPlan
+from portal.standby.services.drills import CONFIRM_WITHIN
+from tests.conftest import ClientOf
+from tests.portal.standby.conftest import Prepare, again, holds, legs, says
+
+STANDBY = "/organizations/acme/standby"
+
+
+@pytest.fixture
+def held(prepare: Prepare) -> StandbyPlan:
+    """A plan that both providers hold."""
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    return again(plan)
+
+
+def lose(subscription: Subscription, *, since_s: int = 60) -> None:
+    subscription.session_state = SessionState.DOWN
+    subscription.session_since = timezone.now() - timedelta(seconds=since_s)
+    subscription.save(update_fields=["session_state", "session_since"])
+
+
+def test_an_empty_page_says_what_a_plan_is(
+    alice: User, acme: Organization, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get(STANDBY).content.decode()
+
+    assert "Nothing is prepared." in page
+    assert "They filter when you activate it, or by themselves" in page
+    assert f"{STANDBY}/new" in page
+    assert "No drill was run yet." in page
+
+
+def test_the_page_says_first_who_holds_what(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get(STANDBY).content.decode()
+
+    assert "Shop, full flood: both providers hold the plan." in page
+    assert page.count("Holds the plan.") == 2
+    assert 'data-status="standby"' in page
+
+
+def test_a_provider_that_does_not_hold_it_is_named_first(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    leg = legs(held.request)[1]
+    mitigations.record_forgotten(mitigation_id=leg.pk, now=timezone.now())
+    now = timezone.now()
+    mitigations.record_refused(mitigation_id=leg.pk, code="4.03", reason="no contract", now=now)
+
+    page = client_of(alice).get(STANDBY).content.decode()
+
+    assert "Tidewall refused; Northgate holds the plan." in page
+    assert "Tidewall says: no contract. The portal asks again at" in page
+
+
+def test_while_contact_is_lost_the_page_says_what_nobody_can_tell(
+    alice: User, held: StandbyPlan, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    lose(acme_northgate)
+
+    page = client_of(alice).get(held.get_absolute_url()).content.decode()
+
+    assert "Contact lost at" in page
+    assert (
+        "If Northgate sees an attack it activates this plan by itself;"
+        " nobody can confirm that now." in page
+    )
+    assert "Northgate held the plan when contact was lost; Tidewall holds the plan." in page
+
+
+def test_when_contact_is_back_the_page_says_what_really_happened(
+    alice: User, held: StandbyPlan, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    now = timezone.now()
+    began = now - timedelta(minutes=17)
+    acme_northgate.session_since = now - timedelta(seconds=30)
+    acme_northgate.save(update_fields=["session_since"])
+    says(legs(held.request)[0], 2, mitigation_start=began, bps_dropped=10**8)
+
+    page = client_of(alice).get(held.get_absolute_url()).content.decode()
+
+    assert (
+        f"Contact again at {acme_northgate.session_since:%H:%M}."
+        f" Northgate had activated the plan at {began:%H:%M}." in page
+    )
+    assert (
+        f"It had activated the plan at {began:%H:%M:%S}; the portal heard of it only now." in page
+    )
+    assert "See what is filtered" in page
+
+
+def test_a_plan_that_was_activated_before_our_eyes_was_not_unseen(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    says(legs(held.request)[0], 1, mitigation_start=timezone.now())
+
+    page = client_of(alice).get(held.get_absolute_url()).content.decode()
+
+    assert "Northgate activated the plan by itself at" in page
+    assert "Contact again" not in page
+    assert "It does not filter yet." in page
+
+
+def test_an_activated_plan_is_live_on_now_and_can_be_ended_there(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    assert (
+        "Ready. Nothing is being mitigated." in browser.get("/organizations/acme/").content.decode()
+    )
+    says(legs(held.request)[0], 2)
+
+    page = browser.get("/organizations/acme/").content.decode()
+    assert "Northgate reports it is filtering; Tidewall holds the plan." in page
+    assert f"{held.request.get_absolute_url()}/terminate" in page
+    question = browser.get(f"{held.request.get_absolute_url()}/terminate").content.decode()
+    assert "The plan is off then: nobody holds it until you turn it on again." in question
+    browser.post(f"{held.request.get_absolute_url()}/terminate")
+
+    assert not again(held).is_on
+    told = browser.get("/organizations/acme/").content.decode()
+    assert "Telling both providers to let go of the plan." in told
+
+
+def test_a_plan_is_prepared_by_name_and_tick(
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+    client_of: ClientOf,
+) -> None:
+    browser = client_of(alice)
+    form = browser.get(f"{STANDBY}/new").content.decode()
+    assert "What shall be held ready?" in form
+    assert '<option value="86400" selected>' in form
+
+    answer = browser.post(
+        f"{STANDBY}/new",
+        {"name": "Shop, full flood", "resources": str(shop.pk), "choosing": "1", "key": "k1",
+         "lifetime": "86400", "subscriptions": [str(acme_northgate.pk)]},
+    )  # fmt: skip
+
+    plan = StandbyPlan.objects.get()
+    assert answer["Location"] == f"{plan.get_absolute_url()}#h"
+    assert plan.request.subscriptions == [str(acme_northgate.pk)]
+
+
+def test_everything_wrong_with_a_plan_is_told_at_once(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    answer = client_of(alice).post(
+        f"{STANDBY}/new", {"name": " ", "other": "203.0.113.7/24", "ports": "443-80"}
+    )
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "Nothing was sent. Correct three things." in page
+    assert "Give the plan a name people know under stress" in page
+    assert "203.0.113.7/24 is not a network address" in page
+    assert "The range 443–80 is upside down." in page
+
+
+def test_a_fix_of_a_target_keeps_the_name(
+    alice: User, shop: ProtectedResource, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    answer = client_of(alice).post(
+        f"{STANDBY}/new",
+        {"name": "Shop", "other": "203.0.113.7/24", "fix": "targets.prefixes.0=203.0.113.7/32"},
+    )
+
+    page = answer.content.decode()
+    assert 'value="Shop"' in page
+    assert 'value="203.0.113.7/32"' in page
+
+
+def test_an_overlap_with_another_plan_is_told_at_the_targets(
+    alice: User, held: StandbyPlan, shop: ProtectedResource, client_of: ClientOf
+) -> None:
+    answer = client_of(alice).post(f"{STANDBY}/new", {"name": "Another", "resources": str(shop.pk)})
+
+    assert answer.status_code == 400
+    assert "The plan Shop, full flood covers some of these targets already." in (
+        answer.content.decode()
+    )
+
+
+def test_a_plan_is_changed_in_a_form_that_knows_it(
+    alice: User, held: StandbyPlan, shop: ProtectedResource, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    form = browser.get(f"{held.get_absolute_url()}/edit").content.decode()
+    assert 'value="Shop, full flood"' in form
+    assert f'value="{shop.pk}" checked' in form
+    assert "If a provider refuses the new version, it keeps the old one." in form
+
+    answer = browser.post(
+        f"{held.get_absolute_url()}/edit",
+        {"name": "Shop", "resources": str(shop.pk), "protocols": "17"},
+    )
+
+    assert answer.status_code == 302
+    changed = again(held)
+    assert (changed.name, changed.request.protocols) == ("Shop", [17])
+    assert browser.post(f"{held.get_absolute_url()}/edit", {"name": ""}).status_code == 400
+
+
+def test_a_plan_is_activated_in_two_interactions(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    question = browser.get(f"{held.get_absolute_url()}/activate").content.decode()
+    assert "Northgate and Tidewall are asked to filter 203.0.113.0/26 now." in question
+
+    answer = browser.post(f"{held.get_absolute_url()}/activate", {"key": "k1"})
+
+    asked = MitigationRequest.objects.get(kind="immediate")
+    assert answer["Location"] == f"{asked.get_absolute_url()}#h"
+    page = browser.get(held.get_absolute_url()).content.decode()
+    assert "alice activated this plan at" in page
+    assert "Open the request" in page
+    assert "Activate…" not in page
+    again_answer = browser.post(f"{held.get_absolute_url()}/activate", {"key": "k2"})
+    assert again_answer["Location"].startswith(asked.get_absolute_url())
+    assert MitigationRequest.objects.filter(kind="immediate").count() == 1
+
+
+def test_a_plan_is_turned_off_and_on_and_removed(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    browser, url = client_of(alice), held.get_absolute_url()
+
+    browser.post(f"{url}/turn-off")
+    for leg in legs(held.request):
+        says(leg, 6)
+    page = browser.get(url).content.decode()
+    assert "The plan is off. Both providers confirmed." in page
+    assert "alice turned it off at" in page
+    assert "1\u00a0plan is off." in browser.get(STANDBY).content.decode() or "No plan is on." in (
+        browser.get(STANDBY).content.decode()
+    )
+    browser.post(f"{url}/turn-on")
+    assert again(held).is_on
+    browser.post(f"{url}/turn-off")
+    browser.post(f"{url}/remove")
+
+    assert browser.get(url).status_code == 404
+
+
+def test_a_drill_is_started_and_told_by_provider(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+
+    browser.post(f"{STANDBY}/drill")
+    running = browser.get(STANDBY).content.decode()
+    assert "A drill is running." in running
+    assert "Run a drill" not in running
+    drill = Drill.objects.get()
+    holds(legs(held.request)[0])
+    says(legs(held.request)[0], 8)
+    services.follow_drills(now=timezone.now())
+    services.follow_drills(now=drill.started_at + CONFIRM_WITHIN)
+
+    page = browser.get(STANDBY).content.decode()
+    assert "Tidewall did not pass." in page
+    assert "Confirmed the plan it holds" in page
+    assert "Tidewall did not confirm within" in page
+    assert "alice started it." in page
+
+
+def test_a_second_drill_is_refused_in_words(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    browser.post(f"{STANDBY}/drill")
+
+    page = browser.post(f"{STANDBY}/drill", follow=True).content.decode()
+
+    assert "alice started a drill at" in page
+
+
+def test_a_viewer_sees_and_is_told_who_may_do_more(
+    bob: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    page = client_of(bob).get(held.get_absolute_url()).content.decode()
+
+    assert (
+        "You can see plans but not change or activate them: your role is viewer. alice can." in page
+    )
+    assert "Activate…" not in page
+    assert "Turn off…" not in page
+
+
+def test_another_organization_finds_nothing(
+    charlie: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    browser = client_of(charlie)
+    theirs = held.get_absolute_url().replace("/acme/", "/globex/")
+
+    assert browser.get(STANDBY).status_code == 404
+    assert browser.get(theirs).status_code == 404
+    assert browser.post(f"{theirs}/activate").status_code == 404
+    assert browser.post(f"{theirs}/turn-off").status_code == 404
+
+
+def test_a_refresh_brings_the_parts_only(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    part = client_of(alice).get(
+        held.get_absolute_url(), {"parts": "plan,lanes,nonsense"}, headers={"HX-Request": "true"}
+    )
+
+    text = part.content.decode()
+    assert 'id="p-plan" hx-swap-oob="true"' in text
+    assert 'id="p-lanes" hx-swap-oob="true"' in text
+    assert "<html" not in text
