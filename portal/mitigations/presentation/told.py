@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portal.core.formatting import day, exact_duration
 from portal.mitigations import wording
-from portal.mitigations.models import Event, EventType, MitigationRequest, RequestKind, Strategy
+from portal.mitigations.models import Event, EventType, MitigationRequest, RequestKind
 from portal.organizations.models import Organization
 
 

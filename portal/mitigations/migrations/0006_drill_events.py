@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mitigations', '0004_legs'),
+        ('mitigations', '0005_thinned'),
     ]
 
     operations = [
