@@ -111,7 +111,7 @@ class PlanShown(serializers.Serializer[StandbyPlan]):
         return HolderShown(queries.holders(plan), many=True).data
 
 
-class CheckShown(serializers.Serializer[DrillCheck]):
+class DrillCheckShown(serializers.Serializer[DrillCheck]):
     subscription = serializers.UUIDField(source="subscription_id")
     provider = serializers.CharField(source="subscription.provider.name")
     way = serializers.ChoiceField(choices=Way.choices)
@@ -130,7 +130,7 @@ class DrillShown(serializers.Serializer[Drill]):
     started_by = serializers.CharField(source="started_by.username")
     ended_at = serializers.DateTimeField(allow_null=True)
     passed = serializers.BooleanField(source="has_passed")
-    checks = CheckShown(many=True)
+    checks = DrillCheckShown(many=True)
 
 
 def _shown(organization: Organization, plan_id: UUID, *, status: int, **headers: str) -> Response:

