@@ -118,9 +118,13 @@ class Server(ABC, Generic[SessionT]):
         if self._is_closing:
             return
         self._is_closing = True
+        await self._stop_listening()
         for session in (*self._live, *self._pending):
             session.close("the server stopped")
         await self.endpoint.shutdown()
+
+    async def _stop_listening(self) -> None:
+        """Let nobody new in."""
 
     # Sessions
 

@@ -100,7 +100,8 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.address = transport.get_extra_info("peername")[:2]
+        # A peer that has reset the connection has no name any more.
+        self.address = (transport.get_extra_info("peername") or self.address)[:2]
         self._local_address = transport.get_extra_info("sockname")[:2]
         if self._engine is None:
             self._transport.abort()

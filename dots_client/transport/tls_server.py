@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
-from typing import Unpack, cast
+from typing import Final, Unpack, cast
 
 import aiocoap
 from aiocoap import interfaces
@@ -19,6 +20,11 @@ from dots_client.transport.server import Server, ServerOptions, bound_socket
 from dots_client.transport.tls_connection import TlsConnection
 from dots_client.transport.tls_engine import TlsEngine
 
+log = logging.getLogger("dots_client.transport")
+
+BACKLOG: Final = 128
+ACCEPT_AGAIN_S: Final = 0.1
+
 
 class TlsServer(Server[TlsConnection], interfaces.TokenInterface):  # type: ignore[misc]  # no types
     """Over TCP. A session is established once its client's CSM is here."""
@@ -29,20 +35,59 @@ class TlsServer(Server[TlsConnection], interfaces.TokenInterface):  # type: igno
         super().__init__(StreamEndpoint(site), **options)
         self.endpoint.bind(self)
         self._closing: set[TlsConnection] = set()
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._paused: asyncio.TimerHandle | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
 
     async def listen(self, sock: socket.socket) -> None:
+        sock.listen(BACKLOG)
         self._local_address = sock.getsockname()[:2]
-        self._listener = await self._loop.create_server(self._accept, sock=sock)
+        self._listener = sock
+        self._begin_accepting()
 
     async def abort(self) -> None:
         for session in (*self._live, *self._pending):
             session.forget("the server stopped")
         await self.close()
 
-    # Connections
+    async def _stop_listening(self) -> None:
+        self._pause_accepting()
+        if self._listener is not None:
+            self._listener.close()
+        if self._arriving:
+            await asyncio.wait(self._arriving)
 
-    def _accept(self) -> TlsConnection:
+    # Connections. asyncio's own server loses the socket of whom it accepts while it is closed.
+
+    def _begin_accepting(self) -> None:
+        assert self._listener is not None
+        self._loop.add_reader(self._listener, self._accept, self._listener)
+
+    def _pause_accepting(self) -> None:
+        if self._paused is not None:
+            self._paused.cancel()
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # it was there, and is gone
+        except OSError as error:  # no descriptor is left
+            log.warning("port %d: nobody is accepted for a moment: %s", self.port, error)
+            self._pause_accepting()
+            self._paused = self._loop.call_later(ACCEPT_AGAIN_S, self._begin_accepting)
+            return
+        sock.settimeout(0)
+        arriving = self._loop.create_task(self._arrive(sock))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, sock: socket.socket) -> None:
+        await self._loop.connect_accepted_socket(self._connection, sock)
+
+    def _connection(self) -> TlsConnection:
         self._make_room()
         connection = TlsConnection(
             TlsEngine.server(self._context),
@@ -84,8 +129,6 @@ class TlsServer(Server[TlsConnection], interfaces.TokenInterface):  # type: igno
         return message.remote in self._live
 
     async def shutdown(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
         for connection in tuple(self._closing):
             if connection.is_connected:
                 await connection.lost()

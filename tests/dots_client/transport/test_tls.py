@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -18,6 +20,7 @@ from dots_client.transport.policy import Verification, tls_client_context, tls_s
 from dots_client.transport.server import ServerSettings
 from dots_client.transport.tls_connection import NO_ALPN
 from dots_client.transport.tls_engine import TlsEngine
+from dots_client.transport.tls_server import serve_tls
 from dots_client.transport.wire import AnsweredRequest, WireRecord
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.transport.loopback import (
@@ -572,3 +575,63 @@ async def test_a_revoked_server_is_refused(authority: Authority) -> None:
     async with serving_tls(good) as server:
         link = await open_tls_link(server.port, client)
         await link.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_arrives_while_a_server_closes_is_turned_away(
+    authority: Authority, turns: int
+) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, what: complaints.append(what))
+    server = await serve_tls(
+        site_of(WhoAmI()), host="127.0.0.1", port=0, credentials=authority.server()
+    )
+    arriving = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    await server.close()
+
+    gc.collect()  # a socket that nobody closed complains here
+    assert server.pending_count == 0
+    assert complaints == []
+    for sock in arriving:
+        with suppress(ConnectionResetError):
+            assert sock.recv(1) == b""
+        sock.close()
+
+
+async def test_a_server_without_descriptors_accepts_again_once_there_are_some(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusals = iter([True, True])
+
+    def accept(listener: socket.socket) -> tuple[socket.socket, object]:
+        if next(refusals, False):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return usual(listener)
+
+    usual = socket.socket.accept
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    async with (
+        serving_tls(authority.server()) as server,
+        linked_tls(server, authority.client()) as link,
+    ):
+        assert (await ask(link.endpoint, get(link))).payload == b"acme"
+
+    assert caplog.text.count("nobody is accepted for a moment") == 2
+
+
+async def test_a_connection_that_was_reset_before_it_was_accepted_is_let_go(
+    authority: Authority,
+) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, what: complaints.append(what))
+    async with serving_tls(authority.server()) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        async with linked_tls(server, authority.client()) as link:
+            assert (await ask(link.endpoint, get(link))).payload == b"acme"
+        await until(lambda: server.pending_count == 0)
+
+    assert complaints == []
