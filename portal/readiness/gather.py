@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, Max, OuterRef
 from django.urls import reverse
 
 from portal.accounts.models import Authenticator
@@ -26,6 +26,7 @@ from portal.readiness.certificates import validities
 from portal.readiness.checks import people, prepared, providers, targets
 from portal.readiness.drills import drills_of
 from portal.readiness.rows import Answer, Link, Row, answer
+from portal.signaling.models import SignalWorker
 from portal.standby import queries as standby
 
 
@@ -69,12 +70,17 @@ def _provider_rows(
     if not asked:
         return [providers.subscribed(membership.organization.name)]
     return [
-        providers.kept(asked),
+        providers.kept(asked, _last_sign_of_life(), now),
         *(providers.session(one, now) for one in asked),
         *(providers.certificate(one, now) for one in asked),
         *(providers.trust(one, now) for one in asked),
         providers.phone(asked),
     ]
+
+
+def _last_sign_of_life() -> datetime | None:
+    newest: datetime | None = SignalWorker.objects.aggregate(newest=Max("seen_at"))["newest"]
+    return newest
 
 
 def _subscriptions(organization: Organization) -> list[Subscription]:

@@ -53,7 +53,8 @@ def subscribed(organization: str) -> Row:
     )
 
 
-def kept(providers: Sequence[Provider]) -> Row:
+def kept(providers: Sequence[Provider], seen_at: datetime | None, now: datetime) -> Row:
+    """`seen_at`: when a part of the portal that talks to providers last gave a sign of life."""
     left = [one.short for one in providers if not one.is_kept]
     if not left:
         return Row(
@@ -61,7 +62,8 @@ def kept(providers: Sequence[Provider]) -> Row:
             group=Group.PROVIDERS,
             state=State.PASS,
             question="The portal’s own part",
-            evidence=f"It runs and looks after {_whose([one.short for one in providers])}.",
+            evidence=f"It runs and looks after {_whose([one.short for one in providers])}."
+            + (f" Last sign of life {ago(seen_at, now)}." if seen_at else ""),
         )
     return Row(
         code=Code.KEPT,

@@ -15,6 +15,7 @@ from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import SessionState, Subscription
 from portal.readiness.pages import DRILLS_PER_PAGE
+from portal.signaling.models import SignalWorker
 from portal.standby.models import Drill, DrillCheck, Failure, Way
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import (
@@ -87,6 +88,15 @@ def test_when_all_holds_it_says_so_with_the_last_drill(
     assert 'data-l="Withdrawn in">1.1\u00a0s' in page
     assert "Mend soon" not in page
     assert ">Checked at" in page.replace("\n", "").replace("checks pass. ", ">")
+
+
+def test_the_portals_own_sign_of_life_has_its_age(
+    alice: User, all_well: None, client_of: ClientOf
+) -> None:
+    SignalWorker.objects.create(name="one", seen_at=timezone.now() - timedelta(minutes=3))
+    SignalWorker.objects.create(name="two", seen_at=timezone.now() - timedelta(minutes=5))
+
+    assert "Last sign of life 3\u00a0min ago." in client_of(alice).get(PAGE).content.decode()
 
 
 def test_what_to_mend_comes_first_the_worst_on_top(

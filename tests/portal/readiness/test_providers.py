@@ -89,8 +89,12 @@ def test_a_connection_that_nobody_keeps_is_none() -> None:
 def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
     both = [provider(), provider(id="t", short="Tidewall", is_kept=False)]
 
-    assert providers.kept([provider()]).state == PASS
-    row = providers.kept(both)
+    well = providers.kept([provider()], NOW - timedelta(seconds=3), NOW)
+    assert well.state == PASS
+    assert well.evidence == (
+        "It runs and looks after the connection to Northgate. Last sign of life 3\u00a0s ago."
+    )
+    row = providers.kept(both, NOW, NOW)
     assert row.state == FAIL
     assert row.clause == "the portal does not look after the connection to Tidewall"
 
