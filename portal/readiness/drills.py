@@ -34,7 +34,10 @@ def drills_of(organization: Organization) -> tuple[prepared.Drill | None, prepar
     if newest.has_passed:
         return newest, newest
     passed = queries.last_passed_drill(organization)
-    return newest, drill_of(passed) if passed else None
+    if passed is None:
+        return newest, None
+    # It may have ended between the two looks.
+    return (drill_of(passed) if passed.pk == last.pk else newest), drill_of(passed)
 
 
 def drill_of(row: models.Drill) -> prepared.Drill:

@@ -66,6 +66,7 @@ def drills_page(organization: Organization, now: datetime, page: int) -> dict[st
     return {
         "title": "Drills",
         "drills": [shown(drill_of(one), now) for one in found[:DRILLS_PER_PAGE]],
+        "is_running": any(not one.is_over for one in found),
         "page": page,
         "newer": page - 1,
         "older": page + 1 if len(found) > DRILLS_PER_PAGE else 0,

@@ -143,7 +143,7 @@ def test_nothing_breaks_the_content_security_policy(portal: Stack, context_of: C
     )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     sign_in(page, portal, "bob")
-    for path in ("", "requests", "requests?status=terminated"):
+    for path in ("", "requests", "requests?status=terminated", "readiness", "readiness/drills"):
         page.goto(f"/organizations/acme/{path}")
         page.wait_for_load_state("networkidle")
 

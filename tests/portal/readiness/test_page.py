@@ -14,8 +14,10 @@ from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import SessionState, Subscription
+from portal.readiness.drills import drills_of
 from portal.readiness.pages import DRILLS_PER_PAGE
 from portal.signaling.models import SignalWorker
+from portal.standby import queries
 from portal.standby.models import Drill, DrillCheck, Failure, Way
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import (
@@ -86,6 +88,7 @@ def test_when_all_holds_it_says_so_with_the_last_drill(
     assert "3\u00a0days ago, both providers confirmed within 1.4\u00a0s." in page
     assert 'data-l="Confirmed in">1.4\u00a0s' in page
     assert 'data-l="Withdrawn in">1.1\u00a0s' in page
+    assert "every 2s" not in page
     assert "Mend soon" not in page
     assert ">Checked at" in page.replace("\n", "").replace("checks pass. ", ">")
 
@@ -168,6 +171,8 @@ def test_a_drill_is_started_with_one_press_and_the_page_says_that_it_runs(
     assert "started by dana." in page
     assert "Run a drill" not in page
     assert "Asking" in page
+    for path in (PAGE, DRILLS):
+        assert 'hx-trigger="every 2s"' in browser.get(path).content.decode()
 
 
 def test_what_stands_against_a_drill_is_said(
@@ -191,6 +196,20 @@ def test_a_failure_is_told_with_who_and_what(
 
     assert "Ready for tonight. Mend one thing soon." in page
     assert "Northgate did not confirm in time." in page
+
+
+def test_a_drill_that_ends_between_two_looks_is_not_said_to_run(
+    alice: User, acme: Organization, all_well: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = passed(acme, alice, ago=timedelta(0))
+    running.ended_at = None
+    monkeypatch.setattr(queries, "last_drill", lambda _: running)
+
+    last, best = drills_of(acme)
+
+    assert last == best
+    assert last is not None
+    assert last.is_over
 
 
 def test_all_drills_are_listed_by_pages(

@@ -1,0 +1,84 @@
+"""Would it work tonight? A drill as a person runs it, against real providers; and the report on paper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from local_stack.stack import Stack
+from tests.integration.stack import control
+
+PageOf = Callable[..., Page]
+WITHIN_MS = 60_000
+"""A drill is given 75 s; on a busy machine it takes a few of them."""
+SIZES = ((360, 740), (768, 900), (1280, 900))
+
+
+@pytest.fixture(autouse=True)
+def _calm(portal: Stack) -> None:
+    for provider in ("northgate", "tidewall"):
+        behaviour = {"accept": "always", "status_delay_s": 1, "attack_ends_after_s": None}
+        control(portal, provider, "/behaviour", behaviour)
+
+
+def violations(page: Page) -> list[Any]:
+    return [(one["id"], one["nodes"][0]["html"]) for one in Axe().run(page).response["violations"]]
+
+
+@pytest.mark.timeout(300)
+def test_a_drill_is_run_with_one_press_and_shown_as_it_goes(portal: Stack, page_of: PageOf) -> None:
+    alice = page_of("alice")
+    alice.goto("/organizations/acme/readiness")
+    expect(alice.locator("h1")).to_contain_text("Ready for tonight.")
+
+    alice.get_by_role("button", name="Run a drill").click()
+
+    expect(alice.get_by_text("A drill runs since")).to_be_visible()
+    passed = alice.locator("table.drill").get_by_text("Passed")
+    expect(passed).to_have_count(2, timeout=WITHIN_MS)
+    expect(alice.locator("[data-code=drill]")).to_contain_text("both providers confirmed within")
+    for provider in ("northgate", "tidewall"):
+        held = control(portal, provider, "/state")["mitigations"]
+        assert not [one for one in held if one["status"] < 5 or one["status"] == 8]
+
+    alice.goto("/organizations/acme/")
+    expect(alice.locator("h1")).to_have_text("Ready. Nothing is being mitigated.")
+    expect(alice.locator(".lead")).to_contain_text("In the last drill that passed")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_pages_fit_and_can_be_read_by_everybody(
+    page_of: PageOf, size: tuple[int, int], scheme: str
+) -> None:
+    page = page_of("bob", viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    for path in ("", "readiness", "readiness/drills"):
+        page.goto(f"/organizations/acme/{path}")
+        wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        assert not page.evaluate(wider), path
+        assert violations(page) == [], path
+
+
+def test_more_opens_above_the_bottom_bar_of_a_phone(page_of: PageOf) -> None:
+    phone = page_of("dana", viewport={"width": 360, "height": 740}, java_script_enabled=False)
+    phone.goto("/organizations/acme/")
+
+    phone.get_by_text("More", exact=True).click()
+    phone.get_by_role("link", name="Drills").click()
+
+    phone.wait_for_url("**/readiness/drills")
+
+
+def test_a_chord_leads_to_readiness(page_of: PageOf) -> None:
+    bob = page_of("bob")
+    bob.goto("/organizations/acme/requests")
+
+    bob.keyboard.press("g")
+    bob.keyboard.press("d")
+
+    bob.wait_for_url(re.compile(r"/readiness$"))
