@@ -156,7 +156,7 @@ def _plan_rows(organization: Organization, now: datetime) -> list[Row]:
                 for one in standby.holders(plan)
             ],
             now,
-            None,
+            Link("Open", plan.get_absolute_url()),
         )
         for plan in standby.plans(organization)
         if plan.is_on

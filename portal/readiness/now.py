@@ -10,10 +10,11 @@ from portal.mitigations.wording.sessions import Say
 from portal.mitigations.wording.table import SESSION_LOOKS
 from portal.readiness.checks.prepared import outcome
 from portal.readiness.gather import Readiness
-from portal.readiness.rows import LOOKS, Answer, State, of
+from portal.readiness.rows import LOOKS, Answer, Code, Row, State, of
 
 CLAUSES: Final = 3
 """Things to mend that are named; the rest is counted by the answer."""
+PLANS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,16 @@ class Tonight:
     say: Say
     answer: Answer
     mend: str
+    plans: tuple[Row, ...]
 
 
 def tonight(readiness: Readiness, say: Say, now: datetime) -> Tonight:
-    return Tonight(say=_say(readiness, say, now), answer=readiness.answer, mend=_mend(readiness))
+    return Tonight(
+        say=_say(readiness, say, now),
+        answer=readiness.answer,
+        mend=_mend(readiness),
+        plans=tuple(row for row in readiness.rows if row.code == Code.PLAN)[:PLANS],
+    )
 
 
 def _say(readiness: Readiness, say: Say, now: datetime) -> Say:

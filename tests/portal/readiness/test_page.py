@@ -18,6 +18,7 @@ from portal.readiness.drills import drills_of
 from portal.readiness.pages import DRILLS_PER_PAGE
 from portal.signaling.models import SignalWorker
 from portal.standby import queries
+from portal.standby import services as standby
 from portal.standby.models import Drill, DrillCheck, Failure, Way
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import (
@@ -29,6 +30,7 @@ from tests.factories import (
     member,
 )
 from tests.portal.identities import pem
+from tests.portal.standby.conftest import holds
 
 PAGE = "/organizations/acme/readiness"
 DRILLS = f"{PAGE}/drills"
@@ -372,3 +374,37 @@ def test_a_calm_page_takes_a_known_number_of_queries(
         assert browser.get(NOW_PAGE).status_code == 200
 
     assert len(captured) <= 24
+
+
+def test_a_plan_is_said_to_be_held_by_those_who_said_so(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    submission = Submission(prefixes=("203.0.113.1/32",), strategy="parallel")
+    plan = standby.create_plan(
+        organization=acme, actor=alice, name="Shop, full flood", submission=submission
+    )
+    browser = client_of(alice)
+    first, second = plan.request.mitigations.order_by("position")
+
+    before = browser.get(PAGE).content.decode()
+    holds(first)
+    half = browser.get(NOW_PAGE).content.decode()
+    holds(second)
+    after = browser.get(NOW_PAGE).content.decode()
+
+    assert "Both providers have not confirmed that they hold it." in before
+    assert "Mend one thing soon." in half
+    assert "Tidewall does not hold “Shop, full flood”." in half
+    assert "Both providers hold it. Confirmed" in after
+    assert f'href="{plan.get_absolute_url()}">Standby plan “Shop, full flood”</a>' in after
+    assert "All 16 checks pass." in after
+
+
+def test_a_plan_that_is_turned_off_is_not_claimed_to_be_prepared(
+    alice: User, acme: Organization, all_well: None, client_of: ClientOf
+) -> None:
+    submission = Submission(prefixes=("203.0.113.1/32",), strategy="parallel")
+    plan = standby.create_plan(organization=acme, actor=alice, name="Off", submission=submission)
+    standby.turn_off(plan_id=plan.pk, actor=alice)
+
+    assert "Standby plan" not in client_of(alice).get(PAGE).content.decode()
