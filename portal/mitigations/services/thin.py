@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 
 from portal.mitigations.models import Event, EventCounter, EventType
 from portal.mitigations.thinning import CounterReport, Thinning, thinning
@@ -29,7 +28,6 @@ class _Event(TypedDict):
     mitigation: UUID
     at: datetime
     data: Any
-    thinned: int
 
 
 def thin_counters(*, now: datetime) -> int:
@@ -69,7 +67,7 @@ _COUNTERS: Final = EventType.MITIGATION_COUNTERS.value
 
 def _old_events(organization_id: UUID, begin: int, until: datetime) -> list[_Event]:
     rows = Event.objects.filter(organization_id=organization_id, seq__gt=begin).order_by("seq")
-    found = list(rows.values("seq", "type", "mitigation", "at", "data", "thinned")[:PORTION])
+    found = list(rows.values("seq", "type", "mitigation", "at", "data")[:PORTION])
     young = next((index for index, one in enumerate(found) if one["at"] >= until), len(found))
     return found[:young]
 
@@ -92,12 +90,12 @@ def _remove(organization_id: UUID, events: list[_Event], found: Thinning) -> Non
     for event in events:
         if event["seq"] in gone:
             # The last report of each mitigation stays, so something that stays always follows.
-            missing[kept[bisect_right(kept, event["seq"])]] += 1 + event["thinned"]
+            missing[kept[bisect_right(kept, event["seq"])]] += 1
     own = Event.objects.filter(organization_id=organization_id)
     for numbers in _portions(sorted(gone)):
         own.filter(seq__in=numbers).delete()
     for seq, count in missing.items():
-        own.filter(seq=seq).update(thinned=F("thinned") + count)
+        own.filter(seq=seq).update(thinned=count)
     for event in events:
         if event["seq"] in found.loose:
             data = {name: value for name, value in event["data"].items() if name != "held_until"}
