@@ -16,9 +16,10 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from portal.checks import refuse_to_start  # noqa: E402
 from portal.core.asgi import BoundedBodies  # noqa: E402
 from portal.core.interpreter import hand_over_quickly  # noqa: E402
+from portal.core.turns import Turns  # noqa: E402
 from portal.routing import websocket  # noqa: E402
 
 refuse_to_start()
 hand_over_quickly()
 
-application = ProtocolTypeRouter({"http": BoundedBodies(_http), "websocket": websocket})
+application = ProtocolTypeRouter({"http": BoundedBodies(Turns(_http)), "websocket": websocket})

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +127,7 @@ class Load:
     async def _submit_all(self, people: list[Api]) -> dict[tuple[str, int], tuple[float, str]]:
         """By client and mid: when its POST began, and the mitigation's id."""
         total = len(people) * self.options.requests
+        refused: list[int] = []
         posted: dict[tuple[str, int], tuple[float, str]] = {}
         began = time.monotonic()
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
@@ -148,11 +150,15 @@ class Load:
                         "Idempotency-Key": f"load {number}",
                     },
                 )
-                answer.raise_for_status()
+                if not answer.is_success:
+                    refused.append(answer.status_code)
+                    return
                 (leg,) = answer.json()["mitigations"]
                 posted[slug, leg["mid"]] = at, leg["id"]
 
             await asyncio.gather(*map(submit, range(total)))
+        if refused:
+            say(f"refused: {dict(Counter(refused))}")
         return posted
 
     async def _arrivals(
@@ -195,7 +201,9 @@ class Load:
         slug = person.username.removeprefix("person-")
         url = self.stack.url.replace("http", "ws") + f"/ws/organizations/{slug}/events?after=0"
         headers = {"Authorization": f"Bearer {person.token}"}
-        async with connect(url, additional_headers=headers, max_queue=None) as socket:
+        async with connect(
+            url, additional_headers=headers, max_queue=None, open_timeout=60
+        ) as socket:
             async for message in socket:
                 event: dict[str, Any] = json.loads(message)
                 self.events += 1

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal import env
+from portal.core import turns
+from portal.core.turns import Turns
+
+
+class Views:
+    """Answers when told; remembers how many were at work."""
+
+    def __init__(self) -> None:
+        self.at_work = 0
+        self.most_at_work = 0
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            continue
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            await self.go_on.wait()
+        finally:
+            self.at_work -= 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Call:
+    def __init__(self, application: Turns, *parts: dict[str, Any]) -> None:
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.more: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        for part in parts or ({"type": "http.request", "body": b""},):
+            self.more.put_nowait(part)
+        self.task = asyncio.create_task(application({}, self.more.get, self.send))
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], dict(message["headers"])
+
+
+@pytest.fixture
+async def views() -> Views:
+    return Views()
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_are_at_work_than_have_a_turn_and_nobody_is_refused(views: Views) -> None:
+    application = Turns(views, at_once=2)
+    calls = [Call(application) for _ in range(10)]
+    await settle()
+    assert views.at_work == 2
+
+    views.go_on.set()
+    await asyncio.gather(*(call.task for call in calls))
+
+    assert views.most_at_work == 2
+    assert {call.status for call in calls} == {200}
+
+
+async def test_a_body_that_comes_slowly_takes_no_turn(views: Views) -> None:
+    application = Turns(views, at_once=1)
+    slow = Call(application, {"type": "http.request", "body": b"x", "more_body": True})
+    await settle()
+    quick = Call(application)
+    views.go_on.set()
+    await asyncio.wait_for(quick.task, 5)
+
+    slow.more.put_nowait({"type": "http.request", "body": b""})
+    await asyncio.wait_for(slow.task, 5)
+    assert (quick.status, slow.status) == (200, 200)
+
+
+async def test_a_call_that_is_broken_off_gives_its_turn_back(views: Views) -> None:
+    application = Turns(views, at_once=1)
+    gone = [Call(application) for _ in range(3)]
+    await settle()
+    for call in gone:
+        call.task.cancel()
+    await asyncio.gather(*(call.task for call in gone), return_exceptions=True)
+
+    views.go_on.set()
+    again = Call(application)
+    await asyncio.wait_for(again.task, 5)
+    assert again.status == 200
+
+
+async def test_when_too_many_wait_the_next_is_told_at_once(
+    views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MAX_WAITING", 2)
+    application = Turns(views, at_once=1)
+    waiting = [Call(application) for _ in range(3)]
+    await settle()
+
+    one_too_many = Call(application)
+    await asyncio.wait_for(one_too_many.task, 5)
+
+    assert one_too_many.status == 503
+    assert one_too_many.headers[b"retry-after"] == b"5"
+    views.go_on.set()
+    await asyncio.gather(*(call.task for call in waiting))
+
+
+def test_there_are_connections_left_for_sockets(tmp_path: Path) -> None:
+    database = env.database("postgresql://db.example/portal", default_path=tmp_path)
+
+    assert database["OPTIONS"]["pool"]["max_size"] > turns.AT_ONCE
