@@ -82,11 +82,25 @@ USERS = (
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What an organization has its providers hold in standby; `resources` by name."""
+
+    organization: str
+    name: str
+    by: str
+    resources: tuple[str, ...]
+
+
+PLANS = (Plan("acme", "Shop, full flood", "alice", ("Shop front-end", "Shop front-end IPv6")),)
+
+
+@dataclass(frozen=True)
 class Cast:
     """Who an installation begins with, apart from the providers."""
 
     organizations: tuple[Organization, ...] = ORGANIZATIONS
     users: tuple[User, ...] = USERS
+    plans: tuple[Plan, ...] = ()
 
 
 PROVIDERS = (

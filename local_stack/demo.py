@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from local_stack.cast import PROVIDERS
+from local_stack.cast import PLANS, PROVIDERS, Cast
 from local_stack.greeting import (
     CannotRun,
     answer_enter,
@@ -108,6 +108,7 @@ def _run(options: argparse.Namespace) -> None:
             state,
             web_port=_web_port(options.port),
             simulators=_simulators(),
+            cast=Cast(plans=PLANS),
             on_step=lambda step: print(f"[{time.monotonic() - began:5.1f} s] {step}", flush=True),
             on_line=print_line if options.verbose else None,
         )

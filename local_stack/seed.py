@@ -30,6 +30,11 @@ def describe(
     )
 
 
+def describe_plans(cast: Cast) -> str:
+    """What `manage.py seed_plans` reads."""
+    return json.dumps([asdict(plan) for plan in cast.plans])
+
+
 def _user(user: User, secrets: Secrets) -> dict[str, Any]:
     return {
         "username": user.username,

@@ -168,6 +168,8 @@ class Stack:
             "seed_demo",
             standard_input=seed.describe(self.secrets, self.simulators, identities, self._cast),
         )
+        if self._cast.plans:
+            self.manage("seed_plans", standard_input=seed.describe_plans(self._cast))
         self._on_step("Starting the providers, the web server and the workers")
         for process in [self._launch(program) for program in self._portal_programs()]:
             process.wait_until_ready()

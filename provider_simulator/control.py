@@ -53,6 +53,10 @@ def control_app(signal: SignalServer, *, name: str) -> Starlette:
             return JSONResponse({"error": f"{cuid} has no mitigation {mid}"}, status_code=404)
         return JSONResponse({"cuid": cuid, "mid": mid, "status": int(status), "at": at})
 
+    async def lose(request: Request) -> Response:
+        signal.lose(request.path_params["client"])
+        return JSONResponse({})
+
     async def crash(_request: Request) -> Response:
         signal.crash()
         return JSONResponse({})
@@ -68,6 +72,7 @@ def control_app(signal: SignalServer, *, name: str) -> Starlette:
             Route("/requests", requests),
             Route("/behaviour", behaviour, methods=["GET", "POST"]),
             Route("/mitigations/{cuid}/{mid:int}/status", set_status, methods=["POST"]),
+            Route("/clients/{client}/lose", lose, methods=["POST"]),
             Route("/crash", crash, methods=["POST"]),
             Route("/forget", forget, methods=["POST"]),
         ]

@@ -214,7 +214,7 @@ class Provider:
         for client, loss_at in tuple(self._loss_at.items()):
             if now >= loss_at:
                 del self._loss_at[client]
-                self._lose_signal(client, now=now)
+                self.lose_signal(client, now=now)
         return self._notifications(now)
 
     def next_timer(self, *, now: float) -> float | None:
@@ -235,7 +235,7 @@ class Provider:
             ]
         return min((max(time, now) for time in times if time is not None), default=None)
 
-    def _lose_signal(self, client: str, *, now: float) -> None:
+    def lose_signal(self, client: str, *, now: float) -> None:
         """Nothing came for too long: what was armed for this moment starts."""
         armed = [held for held in self.mitigations.of_client(client) if held.is_armed]
         for held in armed:

@@ -255,6 +255,11 @@ class SignalServer:
         self.touch()
         return found
 
+    def lose(self, client: str) -> None:
+        """Conclude now, and not after minutes of silence, that the signal of a client is lost."""
+        self.provider.lose_signal(client, now=self.now())
+        self.touch()
+
     def forget(self) -> None:
         self.provider.forget()
         self.touch()

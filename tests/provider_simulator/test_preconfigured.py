@@ -100,6 +100,13 @@ def test_its_end_is_reported_four_times_and_then_it_is_armed_again(acme: DeskCli
     assert statuses(acme.desk.wait(60)) == [Status.ATTACK_STOPPED] * 4 + [Status.SIGNAL_LOSS]
 
 
+def test_an_operator_can_have_the_loss_concluded_at_once(acme: DeskClient) -> None:
+    acme.desk.provider.lose_signal("acme", now=acme.desk.now)
+    acme.desk.wait(10)
+
+    assert acme.status(1) is Status.MITIGATING
+
+
 def test_without_heartbeats_nothing_is_ever_lost() -> None:
     acme = Desk().client()
     acme.ask(1, ARMED)

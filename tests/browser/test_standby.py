@@ -1,0 +1,100 @@
+"""A plan as people meet it: prepared, held, contact lost, activated by the provider, told afterwards, activated by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from local_stack.stack import Stack
+from tests.integration.stack import control
+
+PageOf = Callable[..., Page]
+STANDBY = "/organizations/acme/standby"
+
+
+@pytest.fixture(autouse=True)
+def _worker_runs(portal: Stack) -> Iterator[None]:
+    behaviour = {"accept": "always", "status_delay_s": 0.5, "attack_ends_after_s": None}
+    for provider in ("northgate", "tidewall"):
+        control(portal, provider, "/behaviour", behaviour)
+    yield
+    if not portal["signal-1"].is_running:
+        portal["signal-1"].start()
+        portal["signal-1"].wait_until_ready()
+
+
+def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
+    portal: Stack, page_of: PageOf
+) -> None:
+    alice = page_of("alice")
+    alice.goto(f"{STANDBY}/new")
+    alice.locator("#name").fill("Mail, full flood")
+    alice.get_by_label("Mail relays").check()
+    alice.get_by_role("button", name="Turn on plan").last.click()
+    alice.wait_for_url(re.compile(r"/standby/[0-9a-f-]{36}"))
+    # The page follows by itself.
+    expect(alice.locator("h1")).to_have_text("Both providers hold the plan.")
+    expect(alice.locator(".lane").first).to_contain_text("Holds the plan.")
+
+    portal["signal-1"].kill()
+    control(portal, "northgate", "/clients/acme/lose", {})
+    expect(alice.locator(".lane").first).to_contain_text("Contact lost at", timeout=60_000)
+    expect(alice.locator(".lane").first).to_contain_text(
+        "If Northgate sees an attack it activates this plan by itself; nobody can confirm that now."
+    )
+    portal["signal-1"].start()
+
+    expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering", timeout=60_000)
+    expect(alice.locator(".lead")).to_contain_text("Northgate had activated the plan at")
+    alice.goto("/organizations/acme/")
+    expect(alice.locator("article.card h2").first).to_have_text("Mail, full flood")
+    alice.locator("article.card h2 a").first.click()
+    alice.get_by_text("Terminate…").first.click()
+    expect(alice.locator(".ask-end").first).to_contain_text("The plan is off then")
+    alice.get_by_role("button", name="Terminate now").click()
+
+    alice.goto(STANDBY)
+    alice.get_by_role("link", name="Mail, full flood").first.click()
+    alice.get_by_role("button", name="Turn on").click()
+    expect(alice.locator("h1")).to_have_text("Both providers hold the plan.")
+    # Two interactions.
+    alice.get_by_text("Activate…").click()
+    alice.get_by_role("button", name="Activate now").click()
+    alice.wait_for_url(re.compile(r"/requests/[0-9a-f-]{36}"))
+    expect(alice.locator("h1")).to_contain_text("Both providers report they are filtering")
+    alice.get_by_text("Terminate…").first.click()
+    alice.get_by_role("button", name="Terminate now").click()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_plans_are_sound_at_every_width(
+    page_of: PageOf, width: int, scheme: str
+) -> None:
+    page = page_of("alice", viewport={"width": width, "height": 900}, color_scheme=scheme)
+    paths = [STANDBY, f"{STANDBY}/new"]
+    page.goto(STANDBY)
+    plan = page.locator("article.card h2 a").first
+    if plan.count():
+        url = plan.get_attribute("href") or ""
+        paths += [url, f"{url}/edit", f"{url}/activate"]
+    for path in paths:
+        page.goto(path)
+        assert page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        ), path
+        found = Axe().run(page)
+        assert found.violations_count == 0, (path, found.generate_report())
+
+
+def test_the_keys_g_s_open_standby(page_of: PageOf) -> None:
+    page = page_of("alice")
+    page.goto("/organizations/acme/")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+
+    page.wait_for_url(f"**{STANDBY}")
