@@ -15,6 +15,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from portal.mitigations.models import EventType
+from portal.mitigations.services import append_event
+from portal.mitigations.services.log import lock_log
 from portal.providers.models import SessionState, Subscription
 from portal.signaling.hold import LEASE
 from portal.signaling.models import SignalWorker
@@ -24,6 +27,8 @@ QUIET: Final = timedelta(seconds=3)
 """A holder that lives renews several times within it."""
 PRESENT_FOR: Final = timedelta(seconds=4)
 """A worker that did not check in for so long has no share."""
+MAX_ORPHANS: Final = 200
+"""Sessions one sweep marks; the rest waits for the next."""
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 MAX_LOOKED_AT: Final = 1000
 
@@ -134,13 +139,37 @@ def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> 
 
 
 def mark_orphans(*, now: datetime) -> int:
-    """Say of sessions whose worker is gone that nobody holds them; how many."""
-    orphans = Subscription.objects.filter(
+    """Say of sessions whose worker is gone that nobody holds them, and tell open pages; how many."""
+    orphans = _orphans(now).order_by("pk").values_list("pk", "organization_id")
+    return sum(_mark_orphan(pk, organization, now) for pk, organization in orphans[:MAX_ORPHANS])
+
+
+def _orphans(now: datetime) -> QuerySet[Subscription]:
+    return Subscription.objects.filter(
         Q(lease_until__lt=now) | Q(lease_until__isnull=True), session_state=SessionState.UP
     )
-    return orphans.update(
-        session_state=SessionState.DOWN, session_since=now, session_detail=NOBODY_HOLDS_IT
+
+
+@transaction.atomic
+def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) -> bool:
+    lock_log(organization_id)
+    marked = (
+        _orphans(now)
+        .filter(pk=subscription_id)
+        .update(session_state=SessionState.DOWN, session_since=now, session_detail=NOBODY_HOLDS_IT)
     )
+    if marked:
+        append_event(
+            organization_id=organization_id,
+            type=EventType.SESSION_DOWN,
+            at=now,
+            data={
+                "subscription": str(subscription_id),
+                "state": SessionState.DOWN.value,
+                "detail": NOBODY_HOLDS_IT,
+            },
+        )
+    return bool(marked)
 
 
 def _wanted() -> QuerySet[Subscription]:

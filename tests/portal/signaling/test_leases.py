@@ -156,6 +156,9 @@ def test_a_session_nobody_holds_is_not_shown_as_connected(acme_northgate: Subscr
 
     acme_northgate.refresh_from_db()
     assert acme_northgate.session_state == "down"
+    # Open pages learn of it.
+    assert [event.type for event in session_events()] == ["session.up", "session.down"]
+    assert leases.mark_orphans(now=EXPIRED) == 0
 
 
 def note(subscription: Subscription, state: SessionState, owner: str = "one", **more: str) -> None:
