@@ -191,7 +191,8 @@ def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> Reques
     if is_termination_asked or all(leg.is_given_up for leg in legs):
         is_over = statuses <= {*TERMINAL, *SET_BACK}
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
-    # Who was withdrawn alone says nothing about the help of the others.
+    # Who was withdrawn alone says nothing about the help of the others, but has to be told before it is over.
+    somebody_winds_down = Status.TERMINATING in statuses
     legs = tuple(leg for leg in legs if not leg.is_given_up)
     statuses = {leg.status for leg in legs}
     if statuses & {Status.MITIGATING, Status.EXCEEDED}:
@@ -208,6 +209,8 @@ def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> Reques
         return RequestStatus.TERMINATING
     if statuses & {Status.PENDING, *SET_BACK}:
         return RequestStatus.FAILING
+    if somebody_winds_down:
+        return RequestStatus.TERMINATING
     return RequestStatus.EXPIRED if Status.EXPIRED in statuses else RequestStatus.TERMINATED
 
 

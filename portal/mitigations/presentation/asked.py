@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.core.formatting import ahead, day, lifetime, moment_minute
+from portal.core.formatting import ahead, day, lifetime, listed, moment_minute
 from portal.mitigations import wording
 from portal.mitigations.models import MitigationRequest, Strategy
 
@@ -71,10 +71,13 @@ def facts(
     now: datetime,
 ) -> Facts:
     names = [leg.short for leg in asked.legs if leg.is_chosen]
+    first = [leg.short for leg in asked.asked if leg.is_first]
     if len(names) == 1:
         who = names[0]
     elif request.strategy == Strategy.PARALLEL:
         who = "Both at once" if len(names) == 2 else "All at once"
+    elif len(first) > 1:
+        who = f"{listed(first)} at once, each for what it may protect"
     else:
         patience = f"{asked.patience_s}\u00a0s"
         who = f"One after the other: {', then '.join(names)}, each after {patience}"

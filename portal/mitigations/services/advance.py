@@ -170,8 +170,8 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
         has_withdrawn = _withdraw_surplus(request, legs, now=now)
         if has_asked or has_withdrawn:
             legs = legs_of(request)
-    legs = current_legs(legs)
-    has_gap = not request.terminate_asked_at and bool(gap(request.scope, legs))
+    is_wanted = request.terminate_asked_at is None
+    has_gap = is_wanted and bool(gap(request.scope, current_legs(legs)))
     if has_gap != request.has_gap:
         request.has_gap = has_gap
         request.save(update_fields=["has_gap"])

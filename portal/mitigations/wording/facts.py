@@ -96,6 +96,11 @@ class Leg:
     "policy may withdraw it once an earlier one filters"
 
     @property
+    def is_first(self) -> bool:
+        """It was asked from the start, not in place of another and by nobody's hand."""
+        return not (self.because or self.asked_by)
+
+    @property
     def heard_at(self) -> datetime | None:
         moments = [at for at in (self.last_heard_at, self.session.last_heard_at) if at is not None]
         return max(moments, default=None)

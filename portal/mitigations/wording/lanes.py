@@ -214,7 +214,7 @@ def _when_asked(leg: Leg, before: Sequence[Leg], patience_s: int) -> str:
 
 def _late(leg: Leg, before: Sequence[Leg], now: datetime) -> str:
     """What becomes of a later provider when one before it helps after all."""
-    if face(leg, now) not in MAY_FILTER or leg.asked_at is None:
+    if face(leg, now) not in MAY_FILTER or leg.asked_at is None or leg.is_first:
         return ""
     late = [
         other

@@ -89,7 +89,7 @@ def _terminate_words(told: Told, what: str) -> str:
 
 
 def _sent(told: Told) -> Entry:
-    detail = f"{told.because}." if told.because else ""
+    detail = f"{told.because[:1].upper()}{told.because[1:]}." if told.because else ""
     return Entry(
         at=told.at,
         look=TO_PROVIDER,

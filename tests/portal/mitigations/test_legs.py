@@ -344,6 +344,23 @@ def test_a_request_fails_when_only_who_was_withdrawn_still_winds_down(
     assert status_of(request) == "failing"
 
 
+def test_a_termination_waits_for_whoever_was_withdrawn_and_asked_anew(
+    both: MitigationRequest, dana: User, acme_northgate: Subscription
+) -> None:
+    old = legs(both)[0]
+    services.withdraw_provider(request_id=both.pk, mitigation_id=old.pk, actor=dana)
+    services.ask_provider(request_id=both.pk, actor=dana, subscription_id=acme_northgate.pk)
+    services.terminate(request_id=both.pk, actor=dana)
+
+    for leg in legs(both):
+        if leg.pk != old.pk and leg.status == "terminating":
+            report(leg, Trigger.ENDED)
+    assert status_of(both) == "terminating"
+
+    report(old, Trigger.ENDED)
+    assert status_of(both) == "terminated"
+
+
 # late acceptance
 
 

@@ -113,6 +113,19 @@ def test_a_request_that_ran_out_is_expired() -> None:
     assert derived(Status.TERMINATED) is RequestStatus.TERMINATED
 
 
+def test_a_request_is_not_over_before_whoever_was_withdrawn_alone_is_told() -> None:
+    withdrawn = Leg(status=Status.TERMINATING, is_given_up=True)
+    ran_out = Leg(status=Status.EXPIRED)
+    helps = Leg(status=Status.MITIGATING)
+
+    assert request_status([withdrawn, ran_out], is_termination_asked=False) is (
+        RequestStatus.TERMINATING
+    )
+    assert request_status([withdrawn, helps], is_termination_asked=False) is (
+        RequestStatus.MITIGATING
+    )
+
+
 def test_a_leg_that_a_newer_request_replaced_does_not_keep_its_request_failing() -> None:
     leg = Leg(status=Status.WITHDRAWN, is_given_up=True)
 

@@ -13,6 +13,7 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
+from portal.mitigations.validation import Submission
 from portal.organizations.models import LateAcceptance, Organization, ProtectedResource
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
@@ -394,4 +395,30 @@ def test_a_loop_of_gateways_is_named_and_is_no_refusal(
     assert "The request did not reach Northgate.</strong> It went round in a loop through" in page
     assert "edge-1, core-2. Their operators have to mend that." in page
     assert "Asked because the request did not reach Northgate." in page
+    assert ">The request did not reach Northgate.<" in page
     assert "Northgate refused" not in page
+
+
+def test_who_was_asked_at_once_with_another_is_not_said_to_stand_in_for_it(
+    alice: User,
+    acme: Organization,
+    shop: ProtectedResource,
+    client_of: ClientOf,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    Subscription.objects.filter(pk=acme_northgate.pk).update(limited_to=["203.0.113.0/28"])
+    request = services.submit(
+        organization=acme,
+        actor=alice,
+        submission=Submission(prefixes=("203.0.113.1", "203.0.113.33")),
+    )
+    for one in reversed(legs(request)):
+        filtering(one)
+    Mitigation.objects.filter(pk=legs(request)[0].pk).update(confirmed_at=timezone.now())
+
+    page = page_of(client_of, alice, request)
+
+    assert "accepted late" not in page
+    assert "Northgate and Tidewall at once, each for what it may protect" in page
+    assert "One after the other" not in page
