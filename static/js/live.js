@@ -189,6 +189,7 @@ function concernsThisPage(event) {
 
 let lastRefreshAt = 0;
 let waiting = null;
+let waitingFor = null;
 let isInFlight = false;
 let isWantedAgain = null;
 
@@ -205,11 +206,17 @@ function refresh(kind) {
   const wait = lastRefreshAt + (kind === "portal:state" ? BURST_MS : COUNTERS_EVERY_MS) - Date.now();
   if (wait > 0) {
     if (kind === "portal:state") clearTimeout(waiting);
-    if (kind === "portal:state" || waiting === null) waiting = setTimeout(() => refresh(kind), wait);
+    if (kind === "portal:state" || waiting === null) {
+      waiting = setTimeout(() => refresh(kind), wait);
+      waitingFor = kind;
+    }
     return;
   }
+  // Counters that arrive before a late timer must not take the place of the state it waited for.
+  if (waitingFor === "portal:state") kind = waitingFor;
   clearTimeout(waiting);
   waiting = null;
+  waitingFor = null;
   lastRefreshAt = Date.now();
   const own = document.getElementById("refresh-counters");
   window.htmx.trigger(kind === "portal:counters" && own ? own : document.getElementById("refresh"), kind);
