@@ -90,7 +90,7 @@ def _make_provider(directory: Path, provider: str, clients: Sequence[str]) -> No
 
 def _make_authority(path: Path, key_path: Path, provider: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"{provider} DOTS authority")
+    name = _name(f"{provider.title()} certificate authority")
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

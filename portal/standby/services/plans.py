@@ -359,11 +359,15 @@ def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
 
 
 def submission_of(plan: StandbyPlan) -> Submission:
-    """What the plan asks for, as it was prepared; providers that can no longer be asked are left out."""
+    """What the plan asks for, as it was prepared; providers that can no longer be asked are left out.
+
+    Where none of them can, all are named: the check refuses that, and nobody is asked whom nobody chose.
+    """
     request = plan.request
     resources = [one for one in request.resources.all() if one.is_verified]
     ticked = {one.value for one in resources}
     able = {str(ask.subscription) for ask in asked.asks(plan.organization)}
+    chosen = [one for one in request.subscriptions if one in able] or request.subscriptions
     scope = request.scope
     return Submission(
         prefixes=tuple(one for one in scope["prefixes"] if one not in ticked),
@@ -374,6 +378,6 @@ def submission_of(plan: StandbyPlan) -> Submission:
         protocols=tuple(request.protocols),
         lifetime_s=request.lifetime_s,
         strategy=Strategy.PARALLEL.value,
-        subscriptions=tuple(UUID(one) for one in request.subscriptions if one in able),
+        subscriptions=tuple(UUID(one) for one in chosen),
         reason=request.reason,
     )

@@ -401,6 +401,19 @@ def test_a_plan_is_activated_at_the_providers_that_can_still_be_asked(
     assert request.subscriptions == plan.request.subscriptions[:1]
 
 
+def test_a_plan_asks_nobody_else_when_none_of_its_providers_can_be_asked(
+    prepare: Prepare, alice: User, acme_northgate: Subscription
+) -> None:
+    plan = prepare(subscriptions=(acme_northgate.pk,))
+    acme_northgate.enabled = False
+    acme_northgate.save(update_fields=["enabled"])
+
+    with pytest.raises(Invalid) as refused:
+        services.activate(plan_id=plan.pk, actor=alice)
+
+    assert [error.code for error in refused.value.errors] == ["unknown-subscription"]
+
+
 def test_a_plan_for_what_is_no_longer_verified_is_not_activated(
     prepare: Prepare, alice: User, shop: ProtectedResource
 ) -> None:
