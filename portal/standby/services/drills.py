@@ -187,6 +187,8 @@ def _look_at_request(check: DrillCheck, leg: Mitigation) -> None:
     check.told_at = leg.withdrawal_confirmed_at
     if check.withdrawn_at is not None and leg.status == Status.TERMINATED:
         check.ended_at = leg.ended_at
+        # The report of the end may outrun the answer to the withdrawal: who ended it was told.
+        check.told_at = check.told_at or leg.ended_at
     elif leg.status == Status.REFUSED:
         check.failure, check.reason = Failure.REFUSED, _refusal(leg)
     elif leg.status in (*ACTIVE, Status.WITHDRAWN):

@@ -89,6 +89,19 @@ def test_what_a_provider_confirmed_is_withdrawn_and_its_times_are_kept(
     assert MitigationRequest.objects.get().status == "terminated"
 
 
+def test_a_provider_whose_end_is_reported_before_its_answer_was_told(drill: Drill) -> None:
+    northgate, _ = checks(drill)
+    holds(leg_of(northgate))
+    follow()
+
+    says(leg_of(northgate), 6)
+    follow()
+
+    ended = checks(drill)[0]
+    assert ended.ended_at is not None
+    assert ended.told_at == ended.ended_at
+
+
 def test_a_provider_that_refuses_fails_the_drill_with_its_reason(
     drill: Drill, acme: Organization
 ) -> None:
