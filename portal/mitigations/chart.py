@@ -81,7 +81,7 @@ def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str)
     if not any(one.samples for one in series):
         return None
     shown = _with_others([one for one in series if one.samples])
-    step = max((end - start) / COLUMNS, timedelta(seconds=1))
+    step = (end - start) / COLUMNS
     moments = [start + step * column for column in range(COLUMNS + 1)]
     last = max(one.samples[-1].at for one in shown)
     values = [[value_at(one.samples, at, end, last=last) for at in moments] for one in shown]
@@ -262,13 +262,14 @@ def _table(
     unit: str,
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     every = max(1, COLUMNS // TABLE_ROWS)
-    rows = []
+    rows: dict[str, tuple[str, ...]] = {}
     for column in range(COLUMNS, -1, -every):
         cells = [row[column] for row in values]
         if any(cell is not None for cell in cells):
             said = tuple("no report" if cell is None else _rate(cell, unit) for cell in cells)
-            rows.append((clock(moments[column]), said))
-    return tuple(rows)
+            # In the first seconds several columns have one time.
+            rows.setdefault(clock(moments[column]), said)
+    return tuple(rows.items())
 
 
 def spark(samples: Sequence[Sample], *, start: datetime, end: datetime) -> str:

@@ -94,6 +94,20 @@ def test_the_table_says_the_same_in_text() -> None:
     assert ("no report", "16\u00a0Mbit/s") in [cells for _, cells in drawn.table]
 
 
+@pytest.mark.parametrize("age_s", [0, 5, 40])
+def test_the_chart_of_a_young_request_tells_nothing_of_the_future(age_s: int) -> None:
+    end = START + timedelta(seconds=age_s)
+
+    drawn = chart.draw(
+        [Series("Northgate", every_10_s(0, 1, 8_000_000))], start=START, end=end, unit="bit"
+    )
+
+    assert drawn is not None
+    times = [at for at, _ in drawn.table]
+    assert times[0] == f"03:12:{age_s:02}"
+    assert times == sorted(set(times), reverse=True)
+
+
 def test_packets_have_their_own_axis() -> None:
     drawn = draw(Series("Northgate", every_10_s(0, 960, 8 * 412_000)), unit="packet")
 
