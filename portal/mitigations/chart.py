@@ -81,8 +81,7 @@ def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str)
     if not any(one.samples for one in series):
         return None
     shown = _with_others([one for one in series if one.samples])
-    step = (end - start) / COLUMNS
-    moments = [start + step * column for column in range(COLUMNS + 1)]
+    moments = [start + (end - start) * column / COLUMNS for column in range(COLUMNS + 1)]
     last = max(one.samples[-1].at for one in shown)
     values = [[value_at(one.samples, at, end, last=last) for at in moments] for one in shown]
     top = nice_top(
