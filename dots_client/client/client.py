@@ -144,6 +144,15 @@ class Client:
         """
         return self._mover.should_move
 
+    @property
+    def is_sent_elsewhere(self) -> bool:
+        """Whether a redirection that is followed names another server than the one of this session.
+
+        Unlike `should_move`, which whoever moves may clear, it holds until the redirection has led there, or
+        led nowhere (RFC 9132 section 4.6).
+        """
+        return self._mover.is_sent_elsewhere
+
     async def closed(self) -> DotsError:
         """Wait for the end of the session; what comes back is its reason."""
         return await asyncio.shield(self._closed)

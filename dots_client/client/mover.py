@@ -33,6 +33,14 @@ class Mover:
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def is_sent_elsewhere(self) -> bool:
+        """A redirection that is followed names another server than the one of this session."""
+        alternate = self._memory.redirections.alternate(
+            now=self._loop.time(), is_under_attack=self._is_mitigating
+        )
+        return alternate is not None and alternate.name != self._opening.server.name
+
     def set_mitigating(self, *, is_mitigating: bool) -> None:
         self._is_mitigating = is_mitigating
         self._changed.set()

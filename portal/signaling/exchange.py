@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 MIN_RETRY_S: Final = 1
 MAX_RETRY_S: Final = 300
 """A provider may ask for more patience than a person under attack has."""
+NOT_FOLLOWED_RETRY_S: Final = 30
+"""When a server is asked again that sends us where nobody answers, or in a circle."""
 POLL_TIMEOUT_S: Final = 30.0
 WRITE_PAUSE_S: Final = 0.5
 MAX_WRITE_PAUSE_S: Final = 5.0
@@ -108,9 +110,13 @@ class Exchange:
                 now=clock.now(),
             )
             return _is_held(row)
-        except ServerUnavailable as error:
-            if isinstance(error, Redirected) and client.should_move.is_set():
+        except Redirected as error:
+            if client.is_sent_elsewhere:
                 return False  # the next session, with the server it names, asks again at once
+            # How long the redirection holds is no time to wait for one that leads nowhere.
+            await self._unavailable(row, error.code, error.diagnostic, NOT_FOLLOWED_RETRY_S)
+            return _is_held(row)
+        except ServerUnavailable as error:
             await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
             return _is_held(row)
         else:

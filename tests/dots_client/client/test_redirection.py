@@ -101,11 +101,14 @@ async def test_the_next_session_is_with_the_alternate_without_asking_dns(
                 await client.request(1, SCOPE)
             assert client.should_move.is_set()
             assert there.memory.is_redirected
+            client.should_move.clear()
+            assert client.is_sent_elsewhere
 
         async with there.session() as client:
             assert client.peer == f"127.0.0.2:{there.server.port}"
             assert (await client.request(1, SCOPE)).mid == 1
             assert not client.should_move.is_set()
+            assert not client.is_sent_elsewhere
 
         assert [len(one.asked(Code.PUT)) for one in (there.home, there.alt)] == [1, 1]
 

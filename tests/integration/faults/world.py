@@ -27,6 +27,7 @@ HOLDS_WITHIN_S: Final = 15.0
 STEP_PATIENCE_S: Final = 90.0
 HELPS_WITHIN_S: Final = 3.0
 """A scenario waits no longer for help: with a fault under way it may not come."""
+PAGE_SIZE: Final = 20
 LOOK_EVERY_S: Final = 0.3
 PERSON: Final = {"acme": "alice", "globex": "charlie"}
 PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
@@ -189,11 +190,7 @@ class World:
         for one in asked.values():
             organization, _ = one.name.split()
             listed = self._get(organization, "subscriptions")["results"]
-            found = [
-                shown
-                for shown in self._get(organization, "mitigation-requests", limit=10)["results"]
-                if shown["reason"] == one.label
-            ]
+            found = self._found(organization, one.label)
             held = {
                 subscription["id"]: [
                     held
@@ -204,6 +201,16 @@ class World:
             }
             problems += differences(one, found, held)
         return problems + self._gaps()
+
+    def _found(self, organization: str, label: str) -> list[dict[str, Any]]:
+        """What was asked under a label: newest first, but a clock that was set back dates a request long ago."""
+        cursor: dict[str, str] = {}
+        while True:
+            page = self._get(organization, "mitigation-requests", limit=PAGE_SIZE, **cursor)
+            found = [shown for shown in page["results"] if shown["reason"] == label]
+            if found or page["next"] is None:
+                return found
+            cursor = {"cursor": httpx.URL(page["next"]).params["cursor"]}
 
     def _gaps(self) -> list[str]:
         problems = []

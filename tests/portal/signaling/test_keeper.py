@@ -7,6 +7,7 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -197,20 +198,17 @@ def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
     assert kept._memory_of(Server("a.example", port=4647)) is not one
 
 
-@pytest.mark.parametrize(("is_followed", "unavailable"), [(True, []), (False, ["5.03"])])
+@pytest.mark.parametrize(("is_followed", "unavailable"), [(True, []), (False, [("5.03", True)])])
 async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
-    monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[str]
+    monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[tuple[str, bool]]
 ) -> None:
-    told: list[str] = []
+    told: list[tuple[str, bool]] = []
     row = cast(
         Mitigation,
         SimpleNamespace(
             pk=uuid.uuid4(), mid=1, request=None, status=Status.PENDING, refresh_asked_at=None
         ),
     )
-    should_move = asyncio.Event()
-    if is_followed:
-        should_move.set()
 
     async def request(*_args: object, **_options: object) -> None:
         raise Redirected(RedirectedSignal(alt_server="alt.example"), ttl_s=600)
@@ -221,7 +219,16 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
     services = "portal.mitigations.services"
     monkeypatch.setattr(f"{services}.record_sending", lambda **_row: row)
     monkeypatch.setattr(f"{services}.record_sent", lambda **_row: None)
-    monkeypatch.setattr(f"{services}.record_unavailable", lambda **row: told.append(row["code"]))
+    # How long the redirection holds, here 600 s, is no time to wait.
+    monkeypatch.setattr(
+        f"{services}.record_unavailable",
+        lambda **row: told.append(
+            (
+                row["code"],
+                row["retry_at"] - row["now"] <= timedelta(seconds=exchange.NOT_FOLLOWED_RETRY_S),
+            )
+        ),
+    )
     speaking = Exchange(
         subscription_id=uuid.uuid4(),
         owner="here",
@@ -229,7 +236,7 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
         hold=Hold(asked_at=clock()),
         on_cuid_replaced=lambda: None,
     )
-    client = cast(Client, SimpleNamespace(request=request, should_move=should_move))
+    client = cast(Client, SimpleNamespace(request=request, is_sent_elsewhere=is_followed))
 
     await speaking.perform(client, row, Action.REQUEST)
 
