@@ -170,7 +170,8 @@ def standby_lead(asked: Asked, now: datetime) -> list[str]:
     lost = [leg for leg in holding if has_lost_contact(leg, now)]
     if not lost:
         return [
-            "Nothing is filtered. A provider filters when you activate the plan,"
+            # Of the plan alone: while a request made of it is live, much is filtered.
+            "A held plan filters nothing. A provider filters when you activate it,"
             " or by itself if it loses contact with you under attack."
         ]
     return [f"{leg.short}: {lost_at(leg, now)} {UNKNOWN_NOW.format(provider='it')}" for leg in lost]
