@@ -45,8 +45,8 @@ logger = logging.getLogger(__name__)
 MIN_RETRY_S: Final = 1
 MAX_RETRY_S: Final = 300
 """A provider may ask for more patience than a person under attack has."""
-NOT_FOLLOWED_RETRY_S: Final = 30
-"""When a server is asked again that sends us where nobody answers, or in a circle."""
+NOT_FOLLOWED_RETRY_S: Final = 5
+"""When a server is asked again that sends us where nobody answers, or in a circle: one datagram, and it may mend that."""
 POLL_TIMEOUT_S: Final = 30.0
 WRITE_PAUSE_S: Final = 0.5
 MAX_WRITE_PAUSE_S: Final = 5.0
