@@ -35,8 +35,14 @@ from portal.mitigations.services.advance import (
     start_leg,
 )
 from portal.mitigations.services.log import append_event
-from portal.mitigations.states import ACTIVE, CONFIRMED, RequestStatus, Status
-from portal.mitigations.validation import Checked, Submission, check, lifetime_problem
+from portal.mitigations.states import ACTIVE, CONFIRMED, TERMINAL, RequestStatus
+from portal.mitigations.validation import (
+    Checked,
+    Submission,
+    check,
+    lifetime_problem,
+    within_limits,
+)
 from portal.organizations.models import Organization, ProtectedResource
 
 MAX_KEY_LENGTH: Final = 200
@@ -232,28 +238,16 @@ def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
 
 @transaction.atomic
 def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationRequest:
-    """Ask the providers for `lifetime_s` from now (-1: until terminated)."""
+    """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest it grants."""
     request = lock_request(request_id)
-    refuse_if_ending(request)
-    if not request.is_immediate:
-        raise Conflict("A plan renews itself while it is on.", code="renews-itself")
-    organization = request.organization
-    chosen = set(request.subscriptions)
-    problem = lifetime_problem(
-        lifetime_s,
-        asks=[ask for ask in queries.asks(organization) if str(ask.subscription) in chosen],
-        policy=queries.policy(organization),
-    )
-    if problem:
-        raise Invalid("Nothing was changed. Correct one thing.", errors=[problem])
+    refuse_extension(request, lifetime_s)
     now = timezone.now()
     request.lifetime_s = lifetime_s
     request.save(update_fields=["lifetime_s"])
-    live = request.mitigations.filter(wanted=Wanted.ACTIVE).exclude(
-        status__in=(Status.REFUSED, Status.EXPIRED, Status.TERMINATED)
-    )
-    for mitigation in live:
-        mitigation.lifetime_s, mitigation.refresh_asked_at = lifetime_s, now
+    wanted = request.mitigations.filter(wanted=Wanted.ACTIVE).exclude(status__in=TERMINAL)
+    for mitigation in wanted.select_related("subscription__provider"):
+        mitigation.lifetime_s = within_limits(lifetime_s, queries.ask_of(mitigation.subscription))
+        mitigation.refresh_asked_at = now
         mitigation.save(update_fields=["lifetime_s", "refresh_asked_at"])
         wake_on_commit(mitigation.subscription_id)
     append_event(
@@ -322,6 +316,17 @@ def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
         actor=actor,
     )
     return request
+
+
+def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:
+    """Conflict or Invalid when it cannot be extended so; a provider's own limit is no reason."""
+    refuse_if_ending(request)
+    if not request.is_immediate:
+        raise Conflict("A plan renews itself while it is on.", code="renews-itself")
+    policy = queries.policy(request.organization)
+    problem = lifetime_problem(lifetime_s, asks=(), policy=policy)
+    if problem:
+        raise Invalid("Nothing was changed. Correct one thing.", errors=[problem])
 
 
 def refuse_if_ending(request: MitigationRequest) -> None:

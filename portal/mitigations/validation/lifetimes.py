@@ -46,7 +46,7 @@ def lifetime_problem(lifetime_s: int, *, asks: Sequence[Ask], policy: Policy) ->
 
 
 def within_limits(lifetime_s: int, ask: Ask) -> int:
-    """The lifetime this provider is asked for when it joins later: help for less time than wished is still help."""
+    """The lifetime this provider is asked for: help for less time than wished is still help."""
     if lifetime_s == INDEFINITE and not ask.may_be_indefinite:
         return ask.max_lifetime_s or FALLBACK_LIFETIME_S
     if ask.max_lifetime_s is not None:

@@ -6,8 +6,11 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
 from portal.mitigations import services
-from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.models import Event, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
+from portal.mitigations.validation.lifetimes import FALLBACK_LIFETIME_S
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
 
 
@@ -97,6 +100,56 @@ def test_extending_beyond_the_policy_is_refused_at_the_field(submit: Submit, ali
         services.extend(request_id=submit().pk, actor=alice, lifetime_s=10**12)
 
     assert [error.field for error in caught.value.errors] == ["lifetime"]
+
+
+def limited(subscription: Subscription, **limits: object) -> None:
+    for name, value in limits.items():
+        setattr(subscription.provider, name, value)
+    subscription.provider.save(update_fields=list(limits))
+
+
+@pytest.mark.parametrize(
+    ("asked", "limits", "gets"),
+    [
+        (14400, {"max_lifetime_s": 7200}, 7200),
+        (3600, {"max_lifetime_s": 7200}, 3600),
+        (-1, {"max_lifetime_s": 7200, "may_be_indefinite": False}, 7200),
+        (-1, {"may_be_indefinite": False}, FALLBACK_LIFETIME_S),
+    ],
+)
+def test_extending_asks_each_provider_for_what_it_grants(
+    submit: Submit,
+    acme: Organization,
+    alice: User,
+    acme_tidewall: Subscription,
+    asked: int,
+    limits: dict[str, object],
+    gets: int,
+) -> None:
+    acme.may_be_indefinite = True
+    acme.save(update_fields=["may_be_indefinite"])
+    request = submit(strategy=Strategy.PARALLEL)
+    limited(acme_tidewall, **limits)
+
+    services.extend(request_id=request.pk, actor=alice, lifetime_s=asked)
+
+    request.refresh_from_db()
+    assert request.lifetime_s == asked
+    assert [leg.lifetime_s for leg in request.mitigations.order_by("position")] == [asked, gets]
+
+
+def test_who_said_no_is_asked_for_the_longer_time_when_its_turn_comes_again(
+    submit: Submit, alice: User
+) -> None:
+    request = sent(submit())
+    leg = request.mitigations.get()
+    now = timezone.now()
+    services.record_refused(mitigation_id=leg.pk, code="4.00", reason="no", now=now)
+
+    services.extend(request_id=request.pk, actor=alice, lifetime_s=14400)
+
+    leg.refresh_from_db()
+    assert (leg.status, leg.lifetime_s) == ("refused", 14400)
 
 
 def test_what_ends_is_not_extended_and_the_person_is_told_who_ended_it(
