@@ -81,7 +81,7 @@ def why_no_help(leg: Mitigation) -> str:
         return ""
     provider = leg.subscription.provider.short_name
     status = Status(leg.status)
-    if status == Status.REFUSED and leg.refusal_code == LOOP:
+    if _is_in_loop(leg):
         return f"the request did not reach {provider}"
     if status in _WORDS:
         return _WORDS[status].format(provider=provider)
@@ -90,6 +90,16 @@ def why_no_help(leg: Mitigation) -> str:
     if status == Status.PENDING and leg.overdue_at is not None:
         return f"{provider} did not answer"
     return ""
+
+
+def waits_for_a_person(legs: Iterable[Mitigation]) -> bool:
+    """Nobody is asked again by itself: whoever is wanted never got the request, which went round in a loop."""
+    wanted = [leg for leg in legs if leg.wanted == Wanted.ACTIVE]
+    return bool(wanted) and all(_is_in_loop(leg) for leg in wanted)
+
+
+def _is_in_loop(leg: Mitigation) -> bool:
+    return leg.status == Status.REFUSED and leg.refusal_code == LOOP
 
 
 def is_withdrawn_by_person(leg: Mitigation) -> bool:

@@ -68,6 +68,8 @@ class Provider(models.Model):
     path_kind = models.CharField(max_length=8, choices=PathKind.choices, default=PathKind.DIRECT)
     path_name = models.CharField(max_length=40, blank=True)
     """What people call the gateway or relay; empty for the provider itself."""
+    changed_at = models.DateTimeField(null=True, auto_now=True)
+    """When staff last saved it: what did not reach the provider before may reach it now."""
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -129,6 +131,8 @@ class Subscription(models.Model):
     """PEM, encrypted (portal.core.secrets)."""
     next_mid = models.PositiveBigIntegerField(default=1)
     """The next number never used with this cuid."""
+    changed_at = models.DateTimeField(null=True, editable=False)
+    """When staff last saved it."""
 
     session_state = models.CharField(
         max_length=12, choices=SessionState.choices, default=SessionState.DOWN

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from django.db import transaction
+from django.utils import timezone
 
 from portal.core import secrets
 from portal.core.errors import Conflict, FieldError, Invalid
@@ -73,6 +74,7 @@ def replace_certificate(*, subscription: Subscription, identity: Identity) -> No
         Subscription.objects.filter(pk=subscription.pk).update(
             certificate_chain=identity.certificate_chain.decode("ascii"),
             private_key=secrets.encrypt(identity.private_key),
+            changed_at=timezone.now(),
         )
         wake_on_commit(subscription.pk)
 
@@ -80,7 +82,9 @@ def replace_certificate(*, subscription: Subscription, identity: Identity) -> No
 @transaction.atomic
 def set_order(*, subscription: Subscription, priority: int, enabled: bool) -> None:
     """When the provider is asked, and whether at all."""
-    Subscription.objects.filter(pk=subscription.pk).update(priority=priority, enabled=enabled)
+    Subscription.objects.filter(pk=subscription.pk).update(
+        priority=priority, enabled=enabled, changed_at=timezone.now()
+    )
     wake_on_commit(subscription.pk)
 
 
@@ -90,7 +94,9 @@ def limit(*, subscription: Subscription, prefixes: Sequence[str]) -> None:
     What runs stays as it is: the limit holds for whoever is asked from now on.
     """
     normal = normal_limits(prefixes)
-    Subscription.objects.filter(pk=subscription.pk).update(limited_to=normal)
+    Subscription.objects.filter(pk=subscription.pk).update(
+        limited_to=normal, changed_at=timezone.now()
+    )
 
 
 def normal_limits(texts: Sequence[str]) -> list[str]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, F, Max, OuterRef
+from django.db.models import Exists, F, Max, OuterRef, Subquery
 from django.urls import reverse
 
 from portal.accounts.models import Authenticator
 from portal.mitigations import presentation
 from portal.mitigations import queries as mitigations
-from portal.mitigations.models import Targets
+from portal.mitigations.models import Mitigation, Targets
+from portal.mitigations.states import LOOP
 from portal.mitigations.validation import Ask, part_of
 from portal.organizations.models import (
     Membership,
@@ -72,6 +73,7 @@ def _provider_rows(
     return [
         providers.kept(asked, _last_sign_of_life(), now),
         *(providers.session(one, now) for one in asked),
+        *(row for one in asked if (row := providers.loop(one, now)) is not None),
         *(providers.certificate(one, now) for one in asked),
         *(providers.trust(one, now) for one in asked),
         providers.phone(asked),
@@ -85,9 +87,17 @@ def _last_sign_of_life() -> datetime | None:
 
 def _subscriptions(organization: Organization) -> list[Subscription]:
     """Certificates included, which other pages leave in the database; never a key."""
+    heard_last = Mitigation.objects.filter(
+        subscription=OuterRef("pk"), last_heard_at__isnull=False
+    ).order_by("-last_heard_at")
     return list(
         Subscription.objects.filter(organization=organization, enabled=True)
         .select_related("provider")
+        .annotate(
+            said_last=Subquery(heard_last.values("refusal_code")[:1]),
+            said_last_because=Subquery(heard_last.values("refusal_reason")[:1]),
+            said_last_at=Subquery(heard_last.values("last_heard_at")[:1]),
+        )
         .defer("private_key")
         .order_by("priority", "pk")
     )
@@ -113,7 +123,19 @@ def _provider(subscription: Subscription, now: datetime, *, is_staff: bool) -> p
         )
         if is_staff
         else None,
+        loop=_loop(subscription),
     )
+
+
+def _loop(subscription: Subscription) -> providers.Loop | None:
+    """As long as nothing got through since, and nobody changed how the provider is reached."""
+    if subscription.said_last != LOOP:  # type: ignore[attr-defined]  # annotated
+        return None
+    at: datetime = subscription.said_last_at  # type: ignore[attr-defined]  # annotated
+    changes = (subscription.changed_at, subscription.provider.changed_at)
+    if any(change is not None and change > at for change in changes):
+        return None
+    return providers.Loop(subscription.said_last_because, at)  # type: ignore[attr-defined]  # annotated
 
 
 def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:

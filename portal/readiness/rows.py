@@ -33,6 +33,7 @@ class Code(StrEnum):
     SUBSCRIBED = "subscribed"
     KEPT = "kept"
     SESSION = "session"
+    LOOP = "loop"
     CERTIFICATE = "certificate"
     TRUST = "trust"
     PHONE = "phone"

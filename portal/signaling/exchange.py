@@ -212,7 +212,16 @@ class Exchange:
         )
 
     async def _withdraw(self, client: Client, row: Mitigation) -> None:
-        await client.withdraw(row.mid)
+        try:
+            await client.withdraw(row.mid)
+        except HopLimitReached as error:
+            await self.write(
+                services.record_end_in_loop,
+                mitigation_id=row.pk,
+                gateways=", ".join(error.gateways),
+                now=clock.now(),
+            )
+            return
         await self.write(
             services.record_withdrawal_confirmed, mitigation_id=row.pk, now=clock.now()
         )

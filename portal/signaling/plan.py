@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from portal.mitigations.models import Mitigation, Wanted
-from portal.mitigations.states import CONFIRMED, Status
+from portal.mitigations.states import CONFIRMED, LOOP, Status
 
 POLL_AFTER: Final = timedelta(seconds=15)
 """Ask for the status when nothing was heard of a live mitigation for so long (RFC 9132 section 4.4.2.2)."""
@@ -62,7 +62,8 @@ def _end(mitigation: Mitigation, status: Status, now: datetime) -> Next:
     if status != Status.TERMINATING:
         return Next(action=Action.WAIT)
     if mitigation.withdrawal_confirmed_at is None:
-        return Next(action=Action.WITHDRAW)
+        again_at = mitigation.retry_at if mitigation.refusal_code == LOOP else None
+        return _after(again_at, Action.WITHDRAW, now)
     return _poll(mitigation, POLL_ENDING_AFTER, now)
 
 

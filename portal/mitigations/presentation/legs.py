@@ -34,7 +34,7 @@ def session_of(subscription: Subscription) -> wording.Session:
 
 
 def _is_tried_again(mitigation: Mitigation) -> bool:
-    if mitigation.status == Status.PENDING:
+    if mitigation.status in (Status.PENDING, Status.TERMINATING):
         return True
     return is_asked_again(mitigation, list(mitigation.request.mitigations.all()))
 

@@ -24,6 +24,7 @@ from portal.mitigations.failover import (
     is_withdrawn_by_policy,
     may_be_started,
     surplus,
+    waits_for_a_person,
     why_no_help,
 )
 from portal.mitigations.models import (
@@ -196,7 +197,11 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
         type=EventType.REQUEST_STATUS,
         at=now,
         request=request,
-        data={"status": status.value, "previous": previous},
+        data={
+            "status": status.value,
+            "previous": previous,
+            **({"waits": True} if waits_for_a_person(legs) else {}),
+        },
     )
 
 
@@ -247,6 +252,8 @@ def end_leg(
             "withdrawal_asked_at": now,
             "withdrawn_by": actor,
             "withdrawn_because": because,
+            # A time named for the next request is none for the end.
+            "retry_at": None,
         },
         told={"why": "unsent"} if never_left else {},
     )

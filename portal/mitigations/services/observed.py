@@ -30,12 +30,14 @@ from portal.mitigations.services.advance import (
     lock_mitigation,
     settle,
 )
-from portal.mitigations.states import LIVE, SET_BACK, Status, Trigger
+from portal.mitigations.states import LIVE, LOOP, SET_BACK, Status, Trigger
 
 INDEFINITE: Final = -1
 MAX_REASON_KEPT: Final = 500
 WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
 """How long after it was told a provider may still report that it filters."""
+END_AGAIN_AFTER: Final = timedelta(seconds=30)
+"""When a provider is told again to stop whom gateways kept that word from."""
 MAX_SWEPT: Final = 500
 """Rows one sweep looks at; the rest waits for the next."""
 
@@ -228,8 +230,13 @@ def record_refused(
     conflict: Mapping[str, Any] | None = None,
     retry_after_s: int | None = None,
 ) -> Mitigation | None:
-    """A definite 4.xx. `retry_after_s`: the provider's own time before it may be asked again (SC-046)."""
-    own_time = {} if retry_after_s is None else {"retry_at": now + timedelta(seconds=retry_after_s)}
+    """A definite 4.xx. `retry_after_s`: the provider's own time before it may be asked again (SC-046).
+
+    Or 5.08: asking again changes nothing before a person or other settings do (SC-107).
+    """
+    own_time: dict[str, Any] = {"retry_at": None} if code == LOOP else {}
+    if retry_after_s is not None:
+        own_time = {"retry_at": now + timedelta(seconds=retry_after_s)}
     step = Step(
         mitigation_id=mitigation_id,
         trigger=Trigger.PROVIDER_REFUSED,
@@ -323,6 +330,28 @@ def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitiga
     return advance(step, now=now)
 
 
+@transaction.atomic
+def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> None:
+    """A withdrawal went round between gateways. It is not given up, since somebody may go on filtering."""
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return
+    is_known = (mitigation.refusal_code, mitigation.refusal_reason) == (LOOP, _kept(gateways))
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns={
+            "last_heard_at": now,
+            "refusal_code": LOOP,
+            "refusal_reason": _kept(gateways),
+            "retry_at": now + END_AGAIN_AFTER,
+        },
+        told={"code": LOOP, "reason": _kept(gateways)[:100]},
+        event=None if is_known else EventType.MITIGATION_REFUSED,
+    )
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+
+
 def record_efficacy_answered(
     *, mitigation_id: UUID, asked_at: datetime, is_accepted: bool, now: datetime
 ) -> Mitigation | None:
@@ -364,17 +393,25 @@ def mark_due_again(*, now: datetime) -> int:
     """Ask again, where the time has come, who said no: while nobody else helps, or to hold a plan; how many."""
     due = Mitigation.objects.filter(
         Q(request__has_gap=True) | Q(request__kind=RequestKind.STANDBY),
+        _may_be_asked(now),
         status__in=SET_BACK,
         wanted=Wanted.ACTIVE,
-        retry_at__lte=now,
     ).exclude(request__kind=RequestKind.DRILL)
     return sum(_due_again(pk, now) for (pk,) in due.values_list("pk")[:MAX_SWEPT])
+
+
+def _may_be_asked(now: datetime) -> Q:
+    """Its time has come; or, of one that never reached the provider, how that is reached was changed since."""
+    is_changed = Q(subscription__changed_at__gt=F("ended_at")) | Q(
+        subscription__provider__changed_at__gt=F("ended_at")
+    )
+    return Q(retry_at__lte=now) | Q(is_changed, retry_at=None, refusal_code=LOOP)
 
 
 @transaction.atomic
 def _due_again(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
-    is_due = mitigation.retry_at is not None and mitigation.retry_at <= now
+    is_due = Mitigation.objects.filter(_may_be_asked(now), pk=mitigation_id).exists()
     is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in SET_BACK
     if not (is_due and is_wanted and is_asked_again(mitigation, legs_of(mitigation.request))):
         return False

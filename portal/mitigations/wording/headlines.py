@@ -12,7 +12,14 @@ from portal.core.formatting import NBSP, ago, listed, moment_minute
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg, Look
-from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, Face, face, is_stale
+from portal.mitigations.wording.table import (
+    LOOKS,
+    REQUEST_LOOKS,
+    Face,
+    face,
+    is_stale,
+    waits_for_a_person,
+)
 
 _BAD_FIRST: Final = (
     Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER, Face.PUT_OFF, Face.EXPIRED,
@@ -189,6 +196,12 @@ def _declined(asked: Asked, _now: datetime) -> str:
     return f"{asked.declined_by or 'An approver'} declined this{because}. Nothing was sent."
 
 
+def _failing(asked: Asked, now: datetime) -> str:
+    what = "holds the plan" if asked.is_plan else "has confirmed help"
+    tries = "" if waits_for_a_person(asked.asked, now) else " Still trying."
+    return f"No provider {what}.{tries}"
+
+
 _HEADLINES: Final[dict[RequestStatus, Callable[[Asked, datetime], str]]] = {
     RequestStatus.AWAITING_APPROVAL: lambda _asked, _now: (
         "Nothing has been sent. Waiting for approval."
@@ -198,11 +211,7 @@ _HEADLINES: Final[dict[RequestStatus, Callable[[Asked, datetime], str]]] = {
     RequestStatus.MITIGATING: _mitigating,
     RequestStatus.ATTACK_STOPPED: _attack_stopped,
     RequestStatus.STANDBY: _clauses,
-    RequestStatus.FAILING: lambda asked, _now: (
-        "No provider holds the plan. Still trying."
-        if asked.is_plan
-        else "No provider has confirmed help. Still trying."
-    ),
+    RequestStatus.FAILING: _failing,
     RequestStatus.TERMINATING: _terminating,
     RequestStatus.TERMINATED: _terminated,
     RequestStatus.EXPIRED: _expired,

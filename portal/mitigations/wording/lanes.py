@@ -18,6 +18,7 @@ from portal.core.formatting import (
     packet_rate,
     since,
 )
+from portal.mitigations.states import LOOP
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Leg
 from portal.mitigations.wording.table import LOOKS, MAY_FILTER, Face, face, is_stale
@@ -74,6 +75,12 @@ def _put_off(leg: Leg, _now: datetime) -> tuple[str, str]:
 
 def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
     why = _why_withdrawn(leg, now)
+    if leg.refusal_code == LOOP and leg.retry_at is not None:
+        return (
+            "Not told yet: the word to stop did not arrive.",
+            f"{why}{leg.refusal} {leg.short} may still be filtering."
+            f" The portal tells it again at {clock(leg.retry_at)}.",
+        )
     if leg.session.state == "up":
         return "Not told yet.", f"{why}The portal is telling it now. It may still be filtering."
     since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
@@ -108,6 +115,14 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
 def _refused(leg: Leg, now: datetime) -> tuple[str, str]:
     at = moment(leg.ended_at or leg.last_heard_at, now)
     return f"{leg.short} refused{f' at {at}' if at else ''}.", _again(leg, leg.refusal, now)
+
+
+def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
+    """Nobody but a person can tell when it would be reached (SC-107)."""
+    asks = f"The portal does not ask {leg.short} again by itself: ask it when they have."
+    return f"The request did not reach {leg.short}.", " ".join(
+        part for part in (leg.refusal, asks if leg.withdrawal_asked_at is None else "") if part
+    )
 
 
 def _again(leg: Leg, reason: str, now: datetime) -> str:
@@ -167,10 +182,7 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.TERMINATED: _terminated,
     Face.WITHDRAWN: _withdrawn,
     Face.REFUSED: _refused,
-    Face.NOT_REACHED: lambda leg, now: (
-        f"The request did not reach {leg.short}.",
-        _again(leg, leg.refusal, now),
-    ),
+    Face.NOT_REACHED: _not_reached,
     Face.EXPIRED: lambda leg, now: (
         f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
         "It should have stopped filtering.",

@@ -165,7 +165,7 @@ def _waiting(leg: Leg, now: datetime) -> str:
                 if part
             )
         case Face.NOT_REACHED:
-            return f"The request did not reach {leg.short}."
+            return f"The request did not reach {leg.short}. {leg.refusal}".rstrip()
         case Face.WITHDRAWN:
             return f"{leg.short} stopped by itself at {moment(leg.ended_at, now)}."
         case Face.EXPIRED:

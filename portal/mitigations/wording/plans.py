@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import NBSP, clock_minute, listed, moment, moment_minute, since
+from portal.mitigations.states import LOOP
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.table import Face, face, is_stale
 
@@ -111,6 +112,9 @@ def _attack_stopped(_leg: Leg, _now: datetime) -> tuple[str, str]:
 
 
 def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.refusal_code == LOOP and leg.retry_at is not None:
+        still = f"{leg.short} may still hold the plan. The portal keeps trying."
+        return "Not told yet: the word to let go did not arrive.", f"{leg.refusal} {still}"
     if leg.session.state == "up":
         return "Not told yet.", "The portal is telling it now. It may still hold the plan."
     since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
@@ -142,6 +146,12 @@ def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
     return f"{leg.short} put the plan aside{when}.", f"{leg.refusal} {again}".strip()
 
 
+def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
+    again = f"The portal asks {leg.short} again when portal staff change how it is reached."
+    asks = again if leg.withdrawal_asked_at is None else ""
+    return f"The plan did not reach {leg.short}.", f"{leg.refusal} {asks}".strip()
+
+
 def _expired(leg: Leg, now: datetime) -> tuple[str, str]:
     return (
         f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
@@ -160,6 +170,7 @@ TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.TOLD: _told,
     Face.TERMINATED: _terminated,
     Face.WITHDRAWN: _withdrawn,
+    Face.NOT_REACHED: _not_reached,
     Face.EXPIRED: _expired,
 }
 

@@ -126,6 +126,12 @@ def face(leg: Leg, now: datetime) -> Face:
     return STATUS_FACES[leg.status]
 
 
+def waits_for_a_person(legs: Iterable[Leg], now: datetime) -> bool:
+    """Whoever is wanted was not reached, and nobody is asked again by itself."""
+    wanted = [leg for leg in legs if leg.withdrawal_asked_at is None]
+    return bool(wanted) and {face(leg, now) for leg in wanted} == {Face.NOT_REACHED}
+
+
 def is_stale(leg: Leg, now: datetime) -> bool:
     """The provider said so, but has been silent for three heartbeats."""
     if face(leg, now) not in _CLAIMED:

@@ -368,7 +368,8 @@ def announcement(told: Told) -> Announcement | None:
         case EventType.REQUEST_STATUS:
             is_failing = told.data.get("status") == RequestStatus.FAILING
             what = "holds the plan" if told.is_plan else "has confirmed help"
-            text = f"{told.request}: no provider {what}. Still trying."
+            tries = "" if told.data.get("waits") else " Still trying."
+            text = f"{told.request}: no provider {what}.{tries}"
             return Announcement(text, is_urgent=not told.is_plan) if is_failing else None
         case EventType.MITIGATION_ASKED:
             return Announcement(f"{told.actor} asked {told.provider}.")

@@ -39,6 +39,16 @@ class Provider:
     "the client's certificates, its own first"
     anchors: Sequence[Validity]
     staff_link: Link | None = None
+    loop: Loop | None = None
+    "the last that was asked of it did not reach it"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What went round between gateways, which one by one passed it on to the next."""
+
+    gateways: str
+    at: datetime
 
 
 def subscribed(organization: str) -> Row:
@@ -96,6 +106,25 @@ def session(provider: Provider, now: datetime) -> Row:
         clause=clause,
         about=provider.id,
         link=_call(provider) if state != State.PASS else None,
+    )
+
+
+def loop(provider: Provider, now: datetime) -> Row | None:
+    """Only where the last request went round: a connection that is up says nothing of the way behind it."""
+    if provider.loop is None:
+        return None
+    short = provider.short
+    through = provider.loop.gateways or "gateways that do not say their names"
+    return Row(
+        code=Code.LOOP,
+        group=Group.PROVIDERS,
+        state=State.FAIL,
+        question=f"The way to {short}",
+        evidence=f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went round in a loop through "
+        f"{through}. Their operators have to mend that. A drill shows whether they have.",
+        clause=f"requests do not reach {short}",
+        about=provider.id,
+        link=_call(provider),
     )
 
 

@@ -71,7 +71,21 @@ LANES = [
             refusal="It went round in a loop through edge-1.",
         ),
         "The request did not reach Northgate.",
-        "It went round in a loop through edge-1.",
+        "It went round in a loop through edge-1."
+        " The portal does not ask Northgate again by itself: ask it when they have.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            withdrawal_asked_at=ago(60),
+            refusal_code="5.08",
+            refusal="It went round in a loop through edge-1.",
+            retry_at=ago(-20),
+        ),
+        "Not told yet: the word to stop did not arrive.",
+        "It went round in a loop through edge-1. Northgate may still be filtering."
+        " The portal tells it again at 03:28:01.",
     ),
     (leg("Tidewall", None), "Not asked.", ""),
     (
@@ -244,6 +258,7 @@ def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
 
 NORTHGATE = leg("Northgate", Status.MITIGATING, **MITIGATING)
 TIDEWALL = leg("Tidewall", Status.MITIGATING, mitigating_at=ago(800), bps_dropped=150_000_000)
+LOOPED = leg("Northgate", Status.REFUSED, refusal_code="5.08", ended_at=ago(9))
 REFUSED = leg("Tidewall", Status.REFUSED, ended_at=ago(935))
 SILENT = leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7))
 STOPPED = [leg(short, Status.ATTACK_STOPPED) for short in ("Northgate", "Tidewall")]
@@ -328,6 +343,12 @@ HEADLINES = [
         asked(RequestStatus.FAILING, SILENT, REFUSED),
         "No provider has confirmed help. Still trying.",
     ),
+    (
+        asked(RequestStatus.FAILING, LOOPED, REFUSED),
+        "No provider has confirmed help. Still trying.",
+    ),
+    (asked(RequestStatus.FAILING, LOOPED), "No provider has confirmed help."),
+    (asked(RequestStatus.FAILING, LOOPED, is_plan=True), "No provider holds the plan."),
     (asked(RequestStatus.TERMINATING, TOLD), "Told Northgate to stop."),
     (
         asked(RequestStatus.TERMINATING, TOLD, GONE),
@@ -617,11 +638,13 @@ def test_only_failing_and_withdrawn_interrupt_a_reader() -> None:
         EventType.MITIGATION_STATUS, {"status": "mitigating", "previous": "in_progress"}
     )
     counters = told(EventType.MITIGATION_COUNTERS, {"bps_dropped": 1})
+    stuck = told(EventType.REQUEST_STATUS, {"status": "failing", "waits": True}, request="VPN")
 
-    heard = [wording.announcement(one) for one in (failing, withdrawn, filtering, counters)]
+    heard = [wording.announcement(one) for one in (failing, stuck, withdrawn, filtering, counters)]
 
     assert heard == [
         wording.Announcement("VPN: no provider has confirmed help. Still trying.", is_urgent=True),
+        wording.Announcement("VPN: no provider has confirmed help.", is_urgent=True),
         wording.Announcement("Northgate: withdrawn.", is_urgent=True),
         wording.Announcement("Northgate: mitigating."),
         None,

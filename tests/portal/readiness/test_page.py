@@ -14,6 +14,7 @@ from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import SessionState, Subscription
+from portal.providers.services import set_order
 from portal.readiness.drills import drills_of
 from portal.readiness.pages import DRILLS_PER_PAGE
 from portal.signaling.models import SignalWorker
@@ -253,6 +254,55 @@ def test_a_refresh_brings_the_part_only(
     text = answer.content.decode()
     assert f'id="p-{part}" hx-swap-oob="true"' in text
     assert "<html" not in text
+
+
+def looped(acme: Organization, person: User, subscription: Subscription) -> None:
+    """What was asked of this provider alone went round between gateways."""
+    request = mitigations.submit(
+        organization=acme,
+        actor=person,
+        submission=Submission(prefixes=("203.0.113.1/32",), subscriptions=(subscription.pk,)),
+    )
+    leg = request.mitigations.get()
+    now = timezone.now()
+    mitigations.record_sending(mitigation_id=leg.pk, now=now)
+    mitigations.record_refused(mitigation_id=leg.pk, code="5.08", reason="edge-1, core-2", now=now)
+
+
+@pytest.mark.rule("SC-107")
+def test_a_loop_is_told_until_something_gets_through(
+    alice: User,
+    acme: Organization,
+    acme_northgate: Subscription,
+    all_well: None,
+    client_of: ClientOf,
+) -> None:
+    looped(acme, alice, acme_northgate)
+
+    page = client_of(alice).get(PAGE).content.decode()
+
+    assert "Not ready: requests do not reach Northgate." in page
+    assert "it went round in a loop through edge-1, core-2." in page
+
+    leg = MitigationRequest.objects.get(status="failing").mitigations.get()
+    now = timezone.now()
+    mitigations.record_confirmed(mitigation_id=leg.pk, lifetime_s=60, asked_at=now, now=now)
+
+    assert "went round" not in client_of(alice).get(PAGE).content.decode()
+
+
+def test_nobody_claims_a_loop_once_it_was_changed_how_a_provider_is_reached(
+    alice: User,
+    acme: Organization,
+    acme_northgate: Subscription,
+    all_well: None,
+    client_of: ClientOf,
+) -> None:
+    looped(acme, alice, acme_northgate)
+
+    set_order(subscription=acme_northgate, priority=1, enabled=True)
+
+    assert "went round" not in client_of(alice).get(PAGE).content.decode()
 
 
 def test_it_costs_the_same_however_much_there_is(

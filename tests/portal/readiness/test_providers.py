@@ -162,3 +162,28 @@ def test_certificates_are_read_from_a_chain_and_rubbish_gives_none() -> None:
     assert chain[1].ends - chain[0].ends > timedelta(days=9)
     assert validities("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n") == ()
     assert validities("") == ()
+
+
+def test_a_way_that_leads_in_a_circle_is_told_with_its_gateways() -> None:
+    looped = providers.Loop("edge-1, core-2", NOW - timedelta(seconds=300))
+
+    row = providers.loop(provider(loop=looped), NOW)
+
+    assert row is not None
+    assert (row.state, row.question) == (FAIL, "The way to Northgate")
+    assert row.clause == "requests do not reach Northgate"
+    assert row.evidence.replace("\u00a0", " ") == (
+        "What was asked last, 5 min ago, did not reach Northgate: it went round in a loop through "
+        "edge-1, core-2. Their operators have to mend that. A drill shows whether they have."
+    )
+
+
+def test_gateways_that_say_no_name_are_told_of_too() -> None:
+    row = providers.loop(provider(loop=providers.Loop("", NOW)), NOW)
+
+    assert row is not None
+    assert "through gateways that do not say their names" in row.evidence
+
+
+def test_a_way_nobody_was_lost_on_is_no_check() -> None:
+    assert providers.loop(provider(), NOW) is None

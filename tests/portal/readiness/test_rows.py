@@ -63,6 +63,7 @@ def test_codes_do_not_change_under_those_who_watch_them() -> None:
         "subscribed",
         "kept",
         "session",
+        "loop",
         "certificate",
         "trust",
         "phone",

@@ -97,6 +97,16 @@ def test_silence_is_followed_by_a_question() -> None:
     assert plan(silent).action is Action.POLL
 
 
+def test_an_end_that_went_round_in_a_loop_is_told_again_when_its_time_has_come() -> None:
+    gone = Wanted.WITHDRAWN
+    looped = mitigation(Status.TERMINATING, wanted=gone, refusal_code="5.08", retry_at=LATER)
+    assert plan(looped) == Next(action=Action.WAIT, at=LATER)
+    looped.retry_at = BEFORE
+    assert plan(looped).action is Action.WITHDRAW
+    clashed = mitigation(Status.TERMINATING, wanted=gone, refusal_code="4.09", retry_at=LATER)
+    assert plan(clashed).action is Action.WITHDRAW
+
+
 def test_a_termination_is_told_until_it_is_confirmed_and_then_watched_to_its_end() -> None:
     gone = Wanted.WITHDRAWN
     untold = mitigation(Status.TERMINATING, wanted=gone)

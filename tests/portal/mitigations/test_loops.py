@@ -1,0 +1,181 @@
+"""What never reached a provider, since gateways passed it round in a loop (5.08)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.providers.models import Provider, Subscription
+from portal.providers.services import limit, replace_certificate, set_order
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.providers.identities import identity
+
+GATEWAYS = "edge-1, core-2"
+LONG = timedelta(days=30)
+
+
+@pytest.fixture
+def looped(submit: Submit, acme_northgate: Subscription) -> Mitigation:
+    """Asked of Northgate alone, and went round in a loop a moment ago."""
+    leg = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
+    goes_round(leg)
+    return again(leg)
+
+
+def goes_round(leg: Mitigation) -> None:
+    now = timezone.now()
+    services.record_sending(mitigation_id=leg.pk, now=now)
+    services.record_refused(mitigation_id=leg.pk, code="5.08", reason=GATEWAYS, now=now)
+
+
+def again(leg: Mitigation) -> Mitigation:
+    return Mitigation.objects.select_related("request", "subscription").get(pk=leg.pk)
+
+
+def asked_again(*, after: timedelta = timedelta()) -> int:
+    return services.mark_due_again(now=timezone.now() + after)
+
+
+@pytest.mark.rule("SC-107")
+def test_it_is_not_asked_again_by_itself_however_long_that_lasts(looped: Mitigation) -> None:
+    assert (looped.status, looped.retry_at) == ("refused", None)
+    assert looped.request.status == "failing"
+
+    assert asked_again(after=LONG) == 0
+    assert again(looped).status == "refused"
+
+
+def test_the_next_provider_is_asked_at_once(submit: Submit) -> None:
+    request = submit()
+    goes_round(request.mitigations.get())
+
+    asked = list(request.mitigations.order_by("position"))
+    assert [leg.status for leg in asked] == ["refused", "pending"]
+    assert asked[1].because == "the request did not reach Northgate"
+
+
+def test_who_refused_is_asked_again_beside_one_that_is_not_reached(submit: Submit) -> None:
+    request = submit(Strategy.PARALLEL)
+    lost, refusing = request.mitigations.order_by("position")
+    goes_round(lost)
+    services.record_refused(mitigation_id=refusing.pk, code="4.03", reason="", now=timezone.now())
+
+    assert asked_again(after=timedelta(seconds=31)) == 1
+    assert (again(lost).status, again(refusing).status) == ("refused", "pending")
+
+
+def test_a_person_has_it_asked_again_and_a_second_loop_waits_again(
+    looped: Mitigation, alice: User
+) -> None:
+    services.ask_provider(
+        request_id=looped.request_id, actor=alice, subscription_id=looped.subscription_id
+    )
+    assert (again(looped).status, again(looped).mid) == ("pending", looped.mid)
+
+    goes_round(looped)
+
+    assert asked_again(after=LONG) == 0
+
+
+def test_it_is_asked_again_once_when_the_subscription_was_changed(looped: Mitigation) -> None:
+    set_order(subscription=looped.subscription, priority=1, enabled=True)
+
+    assert asked_again() == 1
+    assert again(looped).status == "pending"
+    goes_round(looped)
+    assert asked_again(after=LONG) == 0
+
+
+@pytest.mark.parametrize("change", ["limits", "certificate", "provider"])
+def test_any_change_of_how_it_is_reached_counts(
+    looped: Mitigation, change: str, northgate: Provider
+) -> None:
+    subscription = Subscription.objects.get(pk=looped.subscription_id)
+    match change:
+        case "limits":
+            limit(subscription=subscription, prefixes=["203.0.113.0/24"])
+        case "certificate":
+            replace_certificate(subscription=subscription, identity=identity())
+        case _:
+            northgate.port = 4747
+            northgate.save()
+
+    assert asked_again() == 1
+
+
+def test_what_was_changed_before_it_was_asked_does_not_count(
+    submit: Submit, acme_northgate: Subscription
+) -> None:
+    set_order(subscription=acme_northgate, priority=1, enabled=True)
+    goes_round(submit(subscriptions=(acme_northgate.pk,)).mitigations.get())
+
+    assert asked_again(after=LONG) == 0
+
+
+def test_a_terminated_request_is_not_asked_again_when_settings_change(
+    looped: Mitigation, alice: User
+) -> None:
+    services.terminate(request_id=looped.request_id, actor=alice)
+    set_order(subscription=looped.subscription, priority=1, enabled=True)
+
+    assert asked_again() == 0
+
+
+def test_a_request_that_waits_for_a_person_says_so_in_the_log(looped: Mitigation) -> None:
+    event = Event.objects.get(type="request.status", request=looped.request_id)
+
+    assert event.data == {"status": "failing", "previous": "requesting", "waits": True}
+
+
+def test_a_refresh_that_goes_round_ends_nothing(looped: Mitigation) -> None:
+    now = timezone.now()
+    services.record_confirmed(mitigation_id=looped.pk, lifetime_s=3600, asked_at=now, now=now)
+
+    goes_round(looped)
+
+    assert again(looped).status == "in_progress"
+
+
+def test_an_end_that_goes_round_is_told_again_after_a_while_and_logged_once(
+    looped: Mitigation, alice: User
+) -> None:
+    now = timezone.now()
+    services.record_confirmed(mitigation_id=looped.pk, lifetime_s=3600, asked_at=now, now=now)
+    services.terminate(request_id=looped.request_id, actor=alice)
+
+    for _ in range(3):
+        services.record_end_in_loop(mitigation_id=looped.pk, gateways=GATEWAYS, now=now)
+
+    leg = again(looped)
+    assert (leg.status, leg.refusal_reason) == ("terminating", GATEWAYS)
+    assert leg.retry_at == now + timedelta(seconds=30)
+    assert Event.objects.filter(type="mitigation.refused", mitigation=looped).count() == 2
+
+
+def test_a_late_word_of_a_loop_changes_nothing_that_is_over(looped: Mitigation) -> None:
+    Mitigation.objects.filter(pk=looped.pk).update(status="terminated")
+
+    services.record_end_in_loop(mitigation_id=looped.pk, gateways="edge-9", now=timezone.now())
+
+    assert again(looped).refusal_reason == GATEWAYS
+
+
+def test_a_time_named_for_the_request_does_not_put_off_its_end(
+    submit: Submit, alice: User, acme_northgate: Subscription
+) -> None:
+    request: MitigationRequest = submit(subscriptions=(acme_northgate.pk,))
+    leg = request.mitigations.get()
+    now = timezone.now()
+    services.record_sending(mitigation_id=leg.pk, now=now)
+    services.record_unavailable(
+        mitigation_id=leg.pk, code="5.03", reason="", retry_at=now + LONG, now=now
+    )
+
+    services.terminate(request_id=request.pk, actor=alice)
+
+    assert again(leg).retry_at is None

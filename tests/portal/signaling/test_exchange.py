@@ -1,0 +1,53 @@
+"""What becomes of answers that a provider never gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from dots_client import Client, HopLimitReached
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation
+from portal.signaling.exchange import Exchange
+from portal.signaling.hold import Hold, clock
+from portal.signaling.plan import Action
+from portal.signaling.store import Store
+
+
+class Written(Exchange):
+    """An exchange that keeps what it would write."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            subscription_id=uuid4(),
+            owner="me",
+            store=cast(Store, None),
+            hold=Hold(asked_at=clock()),
+            on_cuid_replaced=lambda: None,
+        )
+        self.writes: list[tuple[Callable[..., Any], dict[str, Any]]] = []
+
+    async def write(self, call: Callable[..., Any], *_args: Any, **kwargs: Any) -> Any:
+        self.writes.append((call, kwargs))
+
+
+class InCircle:
+    """A session with a gateway that sends everything round."""
+
+    async def withdraw(self, _mid: int) -> None:
+        raise HopLimitReached(("edge-1", "core-2"))
+
+
+@pytest.mark.rule("SC-107")
+async def test_an_end_that_went_round_is_written_down_with_the_gateways() -> None:
+    exchange = Written()
+    row = Mitigation(pk=uuid4(), mid=7)
+
+    await exchange.perform(cast(Client, InCircle()), row, Action.WITHDRAW)
+
+    [(call, told)] = exchange.writes
+    assert call is services.record_end_in_loop
+    assert (told["mitigation_id"], told["gateways"]) == (row.pk, "edge-1, core-2")
