@@ -8,6 +8,7 @@ from rest_framework.views import APIView
 
 from portal.api import eligibility, legs, requests, standby
 from portal.api.events import EventsView
+from portal.api.extension import ExtensionPreviewView
 from portal.api.preview import PreviewView
 from portal.api.readiness import ReadinessView
 from portal.api.resources import ResourcesView
@@ -50,6 +51,7 @@ urlpatterns = [
     path(REQUEST, requests.RequestView.as_view(), name="request"),
     path(f"{REQUEST}/terminate", requests.TerminateView.as_view(), name="terminate"),
     path(f"{REQUEST}/extend", requests.ExtendView.as_view(), name="extend"),
+    path(f"{REQUEST}/extend/preview", ExtensionPreviewView.as_view(), name="extend-preview"),
     path(f"{REQUEST}/efficacy", requests.EfficacyView.as_view(), name="efficacy"),
     path(f"{REQUEST}/acknowledge", requests.AcknowledgeView.as_view(), name="acknowledge"),
     path(f"{REQUEST}/wire", WireView.as_view(), name="wire"),

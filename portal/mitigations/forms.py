@@ -21,6 +21,7 @@ LIFETIMES_S: Final = (3600, 4 * 3600, 12 * 3600, 24 * 3600)
 OFFERED_PROTOCOLS: Final = (6, 17, 1)
 MAX_TYPED: Final = 4000
 MAX_TICKED: Final = 100
+MAX_LIFETIME_DIGITS: Final = 11
 _SEPARATORS: Final = re.compile(r"[\s,;]+")
 _RANGE: Final = re.compile(r"(\d{1,6})(?:\s*[-–—:]\s*(\d{1,6}))?")
 
@@ -196,6 +197,12 @@ def lifetime_choices(policy: Policy, chosen: str) -> list[tuple[str, str]]:
     if policy.may_be_indefinite:
         choices.append((str(INDEFINITE), "Until I terminate it"))
     return choices
+
+
+def typed_lifetime(text: str) -> int:
+    """Seconds; what is no number is 0, which no check lets through."""
+    is_number = text.removeprefix("-").isdecimal() and len(text) <= MAX_LIFETIME_DIGITS
+    return int(text) if is_number else 0
 
 
 def protocol_choices(form: RequestForm) -> list[tuple[str, str, bool]]:

@@ -16,7 +16,7 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations import pages, queries, services
 from portal.mitigations.access import request_for
-from portal.mitigations.forms import RequestForm
+from portal.mitigations.forms import RequestForm, typed_lifetime
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import check
 from portal.organizations.doors import member_of, person_of
@@ -218,8 +218,7 @@ def _id(text: str) -> UUID | None:
 @require_POST
 def extend(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
-    text = request.POST.get("lifetime", "")
-    lifetime_s = int(text) if text.lstrip("-").isdecimal() and len(text) < 12 else 0
+    lifetime_s = typed_lifetime(request.POST.get("lifetime", ""))
     return _act(
         request,
         asked,

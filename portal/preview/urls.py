@@ -1,4 +1,4 @@
-"""The page of the preview."""
+"""The pages of the previews."""
 
 from __future__ import annotations
 
@@ -10,4 +10,9 @@ app_name = "preview"
 
 urlpatterns = [
     path("organizations/<slug:slug>/requests/preview", views.preview, name="preview"),
+    path(
+        "organizations/<slug:slug>/requests/<uuid:request_id>/extend/preview",
+        views.extension,
+        name="extension",
+    ),
 ]

@@ -1,18 +1,24 @@
-"""The preview of a request: what will be sent, before it is."""
+"""The previews: what will be sent, before it is; of a new request, and of one that is extended."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.core.errors import Invalid
-from portal.mitigations.forms import RequestForm
+from portal.core.errors import Conflict, Invalid
+from portal.mitigations.access import request_for
+from portal.mitigations.forms import RequestForm, typed_lifetime
 from portal.mitigations.pages import all_wrong, form_page
 from portal.organizations.doors import member_of
 from portal.organizations.models import Membership, Role
+from portal.preview.extension import extension_page, first_choice
 from portal.preview.pages import preview_page
+from portal.signaling.extension import extension as extension_of
 from portal.signaling.preview import preview as preview_of
 
 
@@ -38,3 +44,17 @@ def _refused(request: HttpRequest, membership: Membership, form: RequestForm) ->
     wrong = all_wrong(membership.organization, form)
     context = form_page(membership, wrong, timezone.now(), is_refused=True)
     return render(request, "mitigations/new.html", context, status=400)
+
+
+@require_safe
+def extension(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    asked = request_for(membership, request_id)
+    typed = request.GET.get("lifetime")
+    try:
+        found = extension_of(asked, first_choice(asked) if typed is None else typed_lifetime(typed))
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+        return redirect(f"{asked.get_absolute_url()}#h")
+    context = extension_page(membership, asked, found, timezone.now())
+    return render(request, "preview/extension.html", context)

@@ -68,7 +68,7 @@ def _end(mitigation: Mitigation, status: Status, now: datetime) -> Next:
 
 
 def _keep(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -> Next:
-    if not is_introduced or _is_extended(mitigation):
+    if not is_introduced or is_extended(mitigation):
         return Next(action=Action.REFRESH)
     if _is_unproved(mitigation):
         return Next(action=Action.POLL)
@@ -83,7 +83,8 @@ def _keep(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -> Next
     return Next(action=Action.WAIT, at=min(renewal, poll.at or renewal))
 
 
-def _is_extended(mitigation: Mitigation) -> bool:
+def is_extended(mitigation: Mitigation) -> bool:
+    """A person extended it, and the provider has not confirmed that yet."""
     asked, refreshed = mitigation.refresh_asked_at, mitigation.refreshed_at
     return asked is not None and (refreshed is None or refreshed < asked)
 
@@ -117,7 +118,7 @@ def _after(at: datetime | None, action: Action, now: datetime) -> Next:
 def lifetime_to_ask(mitigation: Mitigation, now: datetime) -> int:
     """The lifetime of a PUT: what was asked; for one that must not renew itself, what is left of it."""
     is_asked_for = (
-        mitigation.request.auto_renew or mitigation.expires_at is None or _is_extended(mitigation)
+        mitigation.request.auto_renew or mitigation.expires_at is None or is_extended(mitigation)
     )
     if is_asked_for:
         return mitigation.lifetime_s

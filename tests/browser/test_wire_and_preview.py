@@ -68,7 +68,7 @@ def test_what_was_previewed_is_what_the_journal_shows(alice: Page, asked: str) -
     assert '"203.0.113.131/32"' in download.value.path().read_text()
 
 
-def test_both_pages_fit_and_are_accessible(alice: Page, asked: str) -> None:
+def test_every_page_fits_and_is_accessible(alice: Page, asked: str) -> None:
     for width, height, scheme in SIZES:
         alice.set_viewport_size({"width": width, "height": height})
         alice.emulate_media(color_scheme=scheme)
@@ -81,6 +81,10 @@ def test_both_pages_fit_and_are_accessible(alice: Page, asked: str) -> None:
         alice.get_by_label("Something else").fill("203.0.113.131")
         alice.get_by_role("button", name="Preview").click()
         alice.locator("details.fold summary").first.click()
+        assert_fits_and_is_accessible(alice)
+
+        alice.goto(f"{asked}/extend/preview?lifetime=14400")
+        expect(alice.locator("ins").first).to_contain_text('"lifetime": 14400')
         assert_fits_and_is_accessible(alice)
 
 
@@ -97,3 +101,20 @@ def test_the_preview_works_without_script_and_loses_nothing(page_of: PageOf) -> 
 
     expect(page.get_by_label("Something else")).to_have_value("203.0.113.132")
     expect(page.locator("#ports")).to_have_value("80, 443")
+
+
+def test_an_extension_is_previewed_and_then_done_without_script(
+    page_of: PageOf, asked: str
+) -> None:
+    page = page_of("alice", java_script_enabled=False)
+    page.goto(asked)
+    page.locator("#extend > summary").click()
+    page.locator("#extend").get_by_role("link", name="Preview").click()
+    expect(page.locator("h1")).to_have_text("What extending sends")
+    page.get_by_role("link", name="12 hours").click()
+
+    expect(page.locator("del").first).to_contain_text('"lifetime": 3600')
+    expect(page.locator("ins").first).to_contain_text('"lifetime": 43200')
+    page.get_by_role("button", name="Extend for 12 hours").click()
+
+    expect(page.locator("ol.time")).to_contain_text("alice extended the request for 12 hours")

@@ -9,7 +9,6 @@ from portal.mitigations import services
 from portal.mitigations.models import Event, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation.lifetimes import FALLBACK_LIFETIME_S
-from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
 
@@ -119,15 +118,12 @@ def limited(subscription: Subscription, **limits: object) -> None:
 )
 def test_extending_asks_each_provider_for_what_it_grants(
     submit: Submit,
-    acme: Organization,
     alice: User,
     acme_tidewall: Subscription,
     asked: int,
     limits: dict[str, object],
     gets: int,
 ) -> None:
-    acme.may_be_indefinite = True
-    acme.save(update_fields=["may_be_indefinite"])
     request = submit(strategy=Strategy.PARALLEL)
     limited(acme_tidewall, **limits)
 

@@ -64,6 +64,7 @@ def pages(
         "report": f"{over.get_absolute_url()}/report",
         "report of a live one": f"{live.get_absolute_url()}/report",
         "wire": f"{live.get_absolute_url()}/wire",
+        "extension": f"{live.get_absolute_url()}/extend/preview",
     }
     shown = {name: browser.get(path).content.decode() for name, path in paths.items()}
     shown["error"] = browser.post(paths["new"], {"other": "203.0.113.7/24"}).content.decode()

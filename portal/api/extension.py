@@ -1,0 +1,111 @@
+"""`mitigation-requests/{id}/extend/preview`: what extending with the same body would send."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.eligibility import LeftOutShown
+from portal.api.requests import Extension
+from portal.mitigations import presentation, queries
+from portal.mitigations.access import request_for
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.presentation.extending import not_told
+from portal.mitigations.wording.extending import gets_extension
+from portal.organizations.access import membership_for
+from portal.organizations.models import Role
+from portal.signaling.extension import Extension as Found
+from portal.signaling.extension import extension
+
+
+class BeforeShown(serializers.Serializer[Any]):
+    lifetime = serializers.IntegerField(help_text="Seconds; -1: until terminated.")
+    body = serializers.DictField()
+
+
+class ExtensionMessage(serializers.Serializer[Any]):
+    subscription = serializers.UUIDField()
+    provider = serializers.CharField()
+    mitigation = serializers.UUIDField()
+    when = serializers.CharField(help_text="In words.")
+    before = BeforeShown(
+        allow_null=True, help_text="What it was asked so far; null: nothing was sent to it yet."
+    )
+    lifetime = serializers.IntegerField(
+        help_text="Seconds, within what this provider grants; -1: until terminated."
+    )
+    path = serializers.CharField()
+    body = serializers.DictField(help_text="With the names of RFC 9132.")
+    payload = serializers.CharField(help_text="The encoded body, hexadecimal.")
+    size = serializers.IntegerField(help_text="Bytes of the whole message.")
+    limit = serializers.IntegerField(help_text="Bytes that fit one message.")
+
+
+class ExtensionPreviewShown(serializers.Serializer[Any]):
+    lifetime = serializers.IntegerField(help_text="What was asked for.")
+    messages = ExtensionMessage(many=True)
+    left_out = LeftOutShown(many=True, help_text="Who is told nothing now.")
+
+
+class ExtensionPreviewView(APIView):
+    @extend_schema(
+        operation_id="preview_extension", request=Extension, responses=ExtensionPreviewShown
+    )
+    def post(self, request: Request, slug: str, request_id: UUID) -> Response:
+        """What extending with this body would send, to whom and when. Nothing is sent or kept."""
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        asked = request_for(membership, request_id)
+        form = Extension(data=request.data)
+        form.is_valid(raise_exception=True)
+        found = extension(asked, form.validated_data["lifetime"])
+        return Response(ExtensionPreviewShown(_told(asked, found)).data)
+
+
+def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
+    now, organization = timezone.now(), request.organization
+    by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
+    asked = presentation.asked_of(request, by_id, organization)
+    legs = {leg.mitigation: leg for leg in asked.asked}
+    silent = not_told(
+        asked,
+        by_id,
+        told=[one.mitigation.subscription_id for one in found.told],
+        lifetime_s=found.lifetime_s,
+        now=now,
+    )
+    return {
+        "lifetime": found.lifetime_s,
+        "messages": [
+            {
+                "subscription": one.mitigation.subscription_id,
+                "provider": one.mitigation.subscription.provider.name,
+                "mitigation": one.mitigation.pk,
+                "when": gets_extension(legs[str(one.mitigation.pk)], now)[0],
+                "before": one.before
+                and {"lifetime": one.mitigation.lifetime_s, "body": one.before.body},
+                "lifetime": one.lifetime_s,
+                "path": one.after.path,
+                "body": one.after.body,
+                "payload": one.after.payload.hex(),
+                "size": one.after.size,
+                "limit": one.limit,
+            }
+            for one in found.told
+        ],
+        "left_out": [
+            {
+                "subscription": one.subscription.pk,
+                "provider": one.subscription.provider.short_name,
+                "reason": one.reason,
+            }
+            for one in silent
+        ],
+    }

@@ -1,0 +1,69 @@
+"""What extending a request would say to each provider, beside what it was asked so far: sent by nobody, written nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dots_client import Composed, compose
+from portal.mitigations import queries
+from portal.mitigations.failover import current_legs
+from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
+from portal.mitigations.services.asks import refuse_extension
+from portal.mitigations.states import CONFIRMED, Status
+from portal.mitigations.validation import MESSAGE_LIMIT_BYTES, within_limits
+from portal.signaling.mapping import scope_of
+from portal.signaling.plan import is_extended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retold:
+    """One provider's message, as it was asked so far and as it would be asked then."""
+
+    mitigation: Mitigation
+    before: Composed | None
+    "None: nothing was sent to it yet"
+    after: Composed
+    is_confirmed: bool
+    "the provider has confirmed what it was asked so far"
+    lifetime_s: int
+    "what it would be asked for, within its own limits"
+    limit: int = MESSAGE_LIMIT_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """What would happen: who is told what, in the order of asking."""
+
+    lifetime_s: int
+    told: tuple[Retold, ...]
+
+
+def extension(request: MitigationRequest, lifetime_s: int) -> Extension:
+    """Raises what extending it would raise."""
+    refuse_extension(request, lifetime_s)
+    legs = current_legs(request.mitigations.all())
+    return Extension(
+        lifetime_s=lifetime_s,
+        told=tuple(_retold(leg, request, lifetime_s) for leg in legs if _is_told(leg)),
+    )
+
+
+def _is_told(leg: Mitigation) -> bool:
+    """It holds the request, or is being asked to; who said no hears of it when its turn comes again."""
+    return leg.wanted == Wanted.ACTIVE and leg.status in (Status.PENDING, *CONFIRMED)
+
+
+def _retold(leg: Mitigation, request: MitigationRequest, lifetime_s: int) -> Retold:
+    leg.request = request
+    granted_s = within_limits(lifetime_s, queries.ask_of(leg.subscription))
+    return Retold(
+        mitigation=leg,
+        before=None if leg.sent_at is None else _composed(leg, leg.lifetime_s),
+        after=_composed(leg, granted_s),
+        is_confirmed=leg.status in CONFIRMED and not is_extended(leg),
+        lifetime_s=granted_s,
+    )
+
+
+def _composed(leg: Mitigation, lifetime_s: int) -> Composed:
+    return compose(scope_of(leg, lifetime_s=lifetime_s), cuid=leg.subscription.cuid, mid=leg.mid)
