@@ -175,6 +175,8 @@ class Mitigation(models.Model):
     """Who withdrew this provider alone."""
     withdrawn_because = models.CharField(max_length=200, blank=True)
     """Why policy withdrew it, in words."""
+    hold_again = models.BooleanField(default=False)
+    """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the plan again."""
     efficacy = models.PositiveSmallIntegerField(null=True)
     """attack-status a person reported last (1 under attack, 2 mitigated)."""
     efficacy_asked_at = models.DateTimeField(null=True)
@@ -231,6 +233,12 @@ class Mitigation(models.Model):
                 fields=["subscription"],
                 condition=~models.Q(status__in=[str(status) for status in TERMINAL]),
                 name="mitigation_live",
+            ),
+            # the sweep over what is to be held again: few rows, looked for often
+            models.Index(
+                fields=["withdrawal_confirmed_at"],
+                condition=models.Q(hold_again=True),
+                name="mitigation_held_again",
             ),
         ]
 

@@ -182,6 +182,8 @@ class Leg:
     "nobody confirmed it within the organization's patience, or it was refused before"
     is_given_up: bool = False
     "the portal does not want it any more"
+    is_held_again: bool = False
+    "a plan's provider is told to stop, and asked to hold the plan again once it has"
 
 
 def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> RequestStatus:
@@ -201,6 +203,9 @@ def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> Reques
         return RequestStatus.IN_PROGRESS
     if Status.ATTACK_STOPPED in statuses:
         return RequestStatus.ATTACK_STOPPED
+    if any(leg.is_held_again for leg in legs):
+        # Whoever filtered has to be told, whatever the others hold.
+        return RequestStatus.TERMINATING
     if Status.STANDBY in statuses:
         return RequestStatus.STANDBY
     if any(leg.status == Status.PENDING and not leg.is_overdue for leg in legs):

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from portal.mitigations import queries as asked
+from portal.mitigations.failover import current_legs
 from portal.mitigations.models import Mitigation, RequestKind, Wanted
 from portal.mitigations.queries import ACTED_ON
 from portal.mitigations.states import ACTIVE, LIVE, REQUEST_TERMINAL, Status
@@ -60,18 +61,21 @@ class Holder:
     "it reported last that it holds the plan in standby"
     is_active: bool
     "it reported last that it activated the plan"
+    is_stopping: bool
+    "it was told to stop filtering, and holds the plan again after that"
     reported_at: datetime | None
 
 
 def holders(plan: StandbyPlan) -> list[Holder]:
     """Who was asked to hold the plan, in order, and what each last said."""
-    legs = sorted(plan.request.mitigations.all(), key=lambda leg: leg.position)
+    legs = current_legs(plan.request.mitigations.all())
     return [
         Holder(
             subscription=leg.subscription,
             mitigation=leg,
             is_held=leg.status == Status.STANDBY and leg.dots_status == IN_STANDBY,
             is_active=leg.status in ACTIVE,
+            is_stopping=leg.hold_again,
             reported_at=leg.reported_at,
         )
         for leg in legs
@@ -113,12 +117,12 @@ def last_passed_drill(organization: Organization) -> Drill | None:
 
 
 def kept_in_standby(subscription_id: UUID) -> list[Mitigation]:
-    """Plans a provider is wanted to hold: what a drill must not touch."""
+    """Plans a provider is wanted to hold, now or again: what a drill must not touch."""
     return list(
         Mitigation.objects.filter(
+            Q(wanted=Wanted.ACTIVE) | Q(hold_again=True),
             subscription_id=subscription_id,
             request__kind=RequestKind.STANDBY,
-            wanted=Wanted.ACTIVE,
             status__in=LIVE,
         )
         .exclude(request__status__in=REQUEST_TERMINAL)

@@ -3,11 +3,13 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from portal.mitigations import services as mitigations
 from portal.standby import services
 
 
 @shared_task
 def follow() -> None:
-    """What drills and changed plans wait for is in the rows; this looks at them."""
+    """What drills, changed plans and providers that stop wait for is in the rows; this looks at them."""
     services.follow_drills(now=timezone.now())
     services.finish_changes()
+    mitigations.resume_holding(now=timezone.now())

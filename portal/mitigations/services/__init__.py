@@ -34,6 +34,7 @@ from portal.mitigations.services.observed import (
     record_unavailable,
     record_withdrawal_confirmed,
 )
+from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.thin import thin_counters
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "ask_provider",
     "ask_refresh",
     "extend",
+    "give_up",
     "lock_requests",
     "mark_due_again",
     "mark_expired",
@@ -62,6 +64,8 @@ __all__ = [
     "record_unavailable",
     "record_withdrawal_confirmed",
     "report_efficacy",
+    "resume_holding",
+    "stop_filtering",
     "submit",
     "terminate",
     "thin_counters",

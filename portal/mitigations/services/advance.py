@@ -62,6 +62,8 @@ OF_ONE_ACTIVATION: Final = (
     "counters_at",
     "counters_since",
 )
+WIND_DOWN_AT_MOST: Final = timedelta(seconds=300)
+"""After it was told to stop a provider may go on for so long, and not longer (RFC 9132 section 4.4.4)."""
 FILTERING_HEARD_WITHIN: Final = timedelta(seconds=90)
 """Three heartbeats: an older word that somebody filters is no ground to withdraw somebody else."""
 
@@ -166,6 +168,8 @@ def _told(step: Step, event: EventType, status: Status, previous: Status) -> dic
 def settle(request: MitigationRequest, *, now: datetime) -> None:
     """Derive a locked request's status from its mitigations; where policy says so, ask the next, withdraw the needless."""
     legs = legs_of(request)
+    if _hold_again(request, legs, now=now):
+        legs = legs_of(request)
     if request.strategy == Strategy.FAILOVER and not request.terminate_asked_at:
         has_asked = _ask_next(request, legs, now=now)
         has_withdrawn = _withdraw_surplus(request, legs, now=now)
@@ -181,7 +185,8 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
             Leg(
                 status=Status(leg.status),
                 is_overdue=leg.overdue_at is not None or leg.setbacks > 0,
-                is_given_up=leg.wanted == Wanted.WITHDRAWN,
+                is_given_up=leg.wanted == Wanted.WITHDRAWN and not leg.hold_again,
+                is_held_again=leg.hold_again,
             )
             for leg in legs
         ),
@@ -223,6 +228,27 @@ def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: dateti
     return bool(found)
 
 
+def _hold_again(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> bool:
+    """Ask who has stopped to hold the plan again, under a new mid. A plan that was turned off is held by nobody."""
+    is_off = request.terminate_asked_at is not None
+    stopped = [leg for leg in legs if leg.hold_again and (is_off or has_stopped(leg, now=now))]
+    if not stopped:
+        return False
+    Mitigation.objects.filter(pk__in=[leg.pk for leg in stopped]).update(hold_again=False)
+    if not is_off:
+        parts = {part.ask.subscription: part for part in queries.parts(request) if part.is_able}
+        for subscription_id in sorted(leg.subscription_id for leg in stopped):
+            if subscription_id in parts:
+                start_leg(request, parts[subscription_id], because="", now=now)
+    return True
+
+
+def has_stopped(leg: Mitigation, *, now: datetime) -> bool:
+    """It ended, or the longest time a provider may wind down is over (RFC 9132 section 4.4.4)."""
+    told_at = leg.withdrawal_confirmed_at
+    return leg.is_over or (told_at is not None and told_at + WIND_DOWN_AT_MOST <= now)
+
+
 def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> bool:
     if len(legs) < 2:
         return False
@@ -240,9 +266,17 @@ def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now
 
 
 def end_leg(
-    mitigation: Mitigation, *, now: datetime, actor: User | None = None, because: str = ""
+    mitigation: Mitigation,
+    *,
+    now: datetime,
+    actor: User | None = None,
+    because: str = "",
+    hold_again: bool = False,
 ) -> None:
-    """Want the end of one provider's part of a locked request. `settle` must follow."""
+    """Want the end of one provider's part of a locked request. `settle` must follow.
+
+    `hold_again`: it is part of a plan, and the provider is asked to hold that again afterwards.
+    """
     never_left = mitigation.sent_at is None and mitigation.status == Status.PENDING
     step = Step(
         mitigation_id=mitigation.pk,
@@ -252,6 +286,7 @@ def end_leg(
             "withdrawal_asked_at": now,
             "withdrawn_by": actor,
             "withdrawn_because": because,
+            "hold_again": hold_again,
             # A time named for the next request is none for the end.
             "retry_at": None,
         },
@@ -259,6 +294,7 @@ def end_leg(
     )
     apply(mitigation, step, now=now)
     if actor or because:
+        why = {"because": because, "hold_again": hold_again}
         append_event(
             organization_id=mitigation.organization_id,
             type=EventType.MITIGATION_WITHDRAW_REQUESTED,
@@ -266,7 +302,7 @@ def end_leg(
             request=mitigation.request,
             mitigation=mitigation,
             actor=actor,
-            data={"because": because} if because else {},
+            data={name: value for name, value in why.items() if value},
         )
     wake_on_commit(mitigation.subscription_id)
 

@@ -15,6 +15,7 @@ from portal.standby.services.plans import (
     turn_off,
     turn_on,
 )
+from portal.standby.services.stopping import stop_filtering
 
 __all__ = [
     "activate",
@@ -26,6 +27,7 @@ __all__ = [
     "problems",
     "remove_plan",
     "start_drill",
+    "stop_filtering",
     "submission_of",
     "turn_off",
     "turn_on",

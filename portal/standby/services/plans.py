@@ -18,6 +18,7 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
+from portal.mitigations.failover import current_legs
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
 from portal.mitigations.states import CONFIRMED, REQUEST_TERMINAL
 from portal.mitigations.validation import Checked, Submission, check
@@ -83,7 +84,7 @@ def change_plan(
     A provider lets go of the old version as it takes the new one; where the two have no target in common,
     or the new one is refused, the old one stays until the new one is held.
     """
-    plan = _locked(plan_id)
+    plan = locked(plan_id)
     name = None if name is None or name.strip() == plan.name else name.strip()
     prepared = None if submission is None else _as_standby(plan.organization, submission)
     _refuse(problems(plan.organization, name=name, submission=prepared, but=plan))
@@ -121,7 +122,7 @@ def edit_plan(
 @transaction.atomic
 def turn_off(*, plan_id: UUID, actor: User) -> StandbyPlan:
     """Nobody shall hold it any more. Repeating it changes nothing."""
-    plan = _locked(plan_id)
+    plan = locked(plan_id)
     if plan.is_on:
         plan.request = mitigations.terminate(request_id=plan.request_id, actor=actor)
     _end_earlier(plan)
@@ -131,7 +132,7 @@ def turn_off(*, plan_id: UUID, actor: User) -> StandbyPlan:
 @transaction.atomic
 def turn_on(*, plan_id: UUID, actor: User) -> StandbyPlan:
     """Have it held again, as it was. Repeating it changes nothing."""
-    plan = _locked(plan_id)
+    plan = locked(plan_id)
     if not plan.is_on:
         prepared = submission_of(plan)
         _refuse(problems(plan.organization, submission=prepared, but=plan))
@@ -142,7 +143,7 @@ def turn_on(*, plan_id: UUID, actor: User) -> StandbyPlan:
 @transaction.atomic
 def remove_plan(*, plan_id: UUID, actor: User) -> None:
     """Turn it off and forget it; what happened stays in the log."""
-    plan = _locked(plan_id)
+    plan = locked(plan_id)
     if plan.is_on:
         mitigations.terminate(request_id=plan.request_id, actor=actor)
     _end_earlier(plan)
@@ -153,7 +154,7 @@ def remove_plan(*, plan_id: UUID, actor: User) -> None:
 @transaction.atomic
 def activate(*, plan_id: UUID, actor: User, key: str = "") -> MitigationRequest:
     """Ask every provider of the plan for help now, with the plan's targets. The plan stays held."""
-    plan = _locked(plan_id)
+    plan = locked(plan_id)
     earlier = asked.submitted_with(plan.organization, actor, key)
     going_on = plan.live_activation
     if going_on is not None and earlier is None and not going_on.terminate_asked_at:
@@ -198,7 +199,7 @@ def _end_earlier(plan: StandbyPlan) -> int:
     # A provider that does not hold the new version yet keeps the old one, as long as the plan is on.
     needed = set()
     if plan.is_on and plan.removed_at is None:
-        new = plan.request.mitigations.all()
+        new = current_legs(plan.request.mitigations.all())
         needed = {leg.subscription_id for leg in new if leg.status not in CONFIRMED}
     ended = 0
     for earlier in plan.earlier.exclude(status__in=REQUEST_TERMINAL).order_by("created_at", "pk"):
@@ -207,6 +208,8 @@ def _end_earlier(plan: StandbyPlan) -> int:
                 continue
             mitigations.withdraw_leg(mitigation_id=leg.pk)
             ended += 1
+        for leg in earlier.mitigations.filter(hold_again=True):
+            mitigations.give_up(mitigation_id=leg.pk)
     return ended
 
 
@@ -223,7 +226,8 @@ def _lock(organization: Organization) -> None:
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
 
 
-def _locked(plan_id: UUID) -> StandbyPlan:
+def locked(plan_id: UUID) -> StandbyPlan:
+    """The plan, with everything a change of it locks; within a transaction."""
     organization_id = StandbyPlan.objects.values_list("organization_id", flat=True).get(pk=plan_id)
     Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
     plan = StandbyPlan.objects.select_for_update(of=("self",)).get(pk=plan_id)
@@ -236,7 +240,8 @@ def _locked(plan_id: UUID) -> StandbyPlan:
 def _lock_versions(plan: StandbyPlan) -> None:
     """Before the first of them is changed: what follows also locks the log."""
     earlier = plan.earlier.exclude(status__in=REQUEST_TERMINAL).values_list("pk", flat=True)
-    mitigations.lock_requests([plan.request_id, *earlier])
+    activation = [] if plan.activation_id is None else [plan.activation_id]
+    mitigations.lock_requests([plan.request_id, *activation, *earlier])
 
 
 def _own(organization: Organization) -> QuerySet[StandbyPlan]:
@@ -354,7 +359,8 @@ def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
     checked, request = _checked(plan.organization, prepared), plan.request
     wanted = (checked.scope, checked.ports, checked.protocols, checked.lifetime_s)
     held = (request.scope, request.ports, request.protocols, request.lifetime_s)
-    scopes = {leg.subscription_id: leg.scope for leg in request.mitigations.all()}
+    current = current_legs(request.mitigations.all())
+    scopes = {leg.subscription_id: leg.scope for leg in current}
     return (wanted, checked.scopes) != (held, scopes)
 
 

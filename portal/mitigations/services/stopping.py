@@ -1,0 +1,68 @@
+"""Stop what providers filter for a plan, and have them hold it again afterwards.
+
+What is due is in the rows: a withdrawn mitigation with `hold_again`. Whoever settles its request after it has ended starts the new one
+in the same transaction, so there is no moment in which it is forgotten, and none in which it happens twice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
+from portal.mitigations.services.advance import (
+    WIND_DOWN_AT_MOST,
+    end_leg,
+    lock_mitigation,
+    lock_request,
+    settle,
+)
+from portal.mitigations.states import ACTIVE, TERMINAL
+
+MAX_RESUMED: Final = 200
+"""Requests one sweep looks at; the rest waits for the next."""
+
+
+@transaction.atomic
+def stop_filtering(*, request_id: UUID, actor: User) -> MitigationRequest:
+    """Tell whoever activated a plan to stop; who only holds it goes on holding it. Repeating it changes nothing."""
+    request = lock_request(request_id)
+    now = timezone.now()
+    acting = request.mitigations.select_for_update().filter(wanted=Wanted.ACTIVE, status__in=ACTIVE)
+    for mitigation in acting.order_by("position"):
+        mitigation.request = request
+        end_leg(mitigation, now=now, actor=actor, hold_again=True)
+    settle(request, now=now)
+    return request
+
+
+@transaction.atomic
+def give_up(*, mitigation_id: UUID) -> None:
+    """The plan was replaced or removed: whoever stops is not asked to hold this version again."""
+    mitigation = lock_mitigation(mitigation_id)
+    mitigation.hold_again = False
+    mitigation.save(update_fields=["hold_again"])
+    settle(mitigation.request, now=timezone.now())
+
+
+def resume_holding(*, now: datetime) -> int:
+    """Have plans held again by who was told to stop so long ago that it must have; how many plans were looked at."""
+    due = Mitigation.objects.filter(
+        Q(status__in=TERMINAL) | Q(withdrawal_confirmed_at__lte=now - WIND_DOWN_AT_MOST),
+        hold_again=True,
+    )
+    requests = set(due.values_list("request_id", flat=True)[:MAX_RESUMED])
+    for request_id in requests:
+        _settle_again(request_id, now)
+    return len(requests)
+
+
+@transaction.atomic
+def _settle_again(request_id: UUID, now: datetime) -> None:
+    settle(lock_request(request_id), now=now)

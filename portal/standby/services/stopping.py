@@ -1,0 +1,32 @@
+"""Stop what is filtered for a plan, whoever activated it, and stay prepared."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.mitigations import services as mitigations
+from portal.standby.models import StandbyPlan
+from portal.standby.services.plans import locked
+
+
+@transaction.atomic
+def stop_filtering(*, plan_id: UUID, actor: User) -> StandbyPlan:
+    """End what was asked for from the plan, and what providers do for it by themselves; the plan stays on.
+
+    Who filters for the plan is asked to hold it again once it has stopped. Repeating it, or coming second, changes nothing.
+    """
+    plan = locked(plan_id)
+    if not plan.is_on:
+        raise Conflict(
+            f"{plan.name} is off: nobody would hold it afterwards. Turn it on first, or terminate what goes on.",
+            code="plan-is-off",
+        )
+    going_on = plan.live_activation
+    if going_on is not None:
+        mitigations.terminate(request_id=going_on.pk, actor=actor)
+    plan.request = mitigations.stop_filtering(request_id=plan.request_id, actor=actor)
+    return plan

@@ -1,0 +1,341 @@
+"""Stop filtering, but stay prepared: who acts is told to stop, and holds the plan again once it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.mitigations import queries as asked
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.services import advance
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+from portal.signaling.mapping import scope_of
+from portal.standby import queries, services, tasks
+from portal.standby.models import StandbyPlan
+from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
+
+
+@pytest.fixture
+def active(prepare: Prepare) -> StandbyPlan:
+    """Northgate activated the plan by itself and filters; Tidewall holds it."""
+    plan = prepare()
+    northgate, tidewall = legs(plan.request)
+    holds(northgate)
+    holds(tidewall)
+    says(northgate, 2, bytes_dropped=5, mitigation_start=timezone.now())
+    return again(plan)
+
+
+def newest(plan: StandbyPlan) -> list[Mitigation]:
+    """Each provider's part, in order."""
+    return [one.mitigation for one in queries.holders(again(plan))]
+
+
+def told(leg: Mitigation, ago: timedelta = timedelta()) -> None:
+    """The provider confirmed that it was told to stop."""
+    mitigations.record_withdrawal_confirmed(mitigation_id=leg.pk, now=timezone.now() - ago)
+
+
+def test_who_acts_is_told_to_stop_and_who_holds_it_is_left_alone(
+    active: StandbyPlan, acme: Organization, dana: User
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+
+    northgate, tidewall = newest(active)
+    assert (northgate.status, northgate.wanted, northgate.hold_again) == (
+        "terminating",
+        "withdrawn",
+        True,
+    )
+    assert (tidewall.status, tidewall.wanted, tidewall.hold_again) == ("standby", "active", False)
+    plan = again(active)
+    assert (plan.is_on, plan.request.status) == (True, "terminating")
+    # Somebody filters until it is told: that is no quiet plan.
+    assert [one.pk for one in asked.live_requests(acme)] == [plan.request_id]
+    event = Event.objects.get(type="mitigation.withdraw_requested")
+    assert (event.actor, event.mitigation_id) == (dana, northgate.pk)
+    assert event.data["hold_again"] is True
+
+
+def _reports_the_end(leg: Mitigation) -> None:
+    says(leg, 6)
+
+
+def _knows_it_no_more(leg: Mitigation) -> None:
+    mitigations.record_forgotten(mitigation_id=leg.pk, now=timezone.now())
+
+
+def _outlives_its_lifetime(leg: Mitigation) -> None:
+    assert mitigations.mark_expired(now=timezone.now() + timedelta(days=2)) == 2
+
+
+def _is_silent_for_longer_than_it_may_wind_down(leg: Mitigation) -> None:
+    told(leg, advance.WIND_DOWN_AT_MOST)
+    tasks.follow()
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        _reports_the_end,
+        _knows_it_no_more,
+        _outlives_its_lifetime,
+        _is_silent_for_longer_than_it_may_wind_down,
+    ],
+)
+def test_once_it_has_stopped_it_is_asked_to_hold_the_plan_again(
+    active: StandbyPlan, dana: User, ends: Callable[[Mitigation], None]
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    old = newest(active)[0]
+
+    ends(old)
+
+    new = newest(active)[0]
+    assert new.pk != old.pk
+    assert new.mid > old.mid
+    assert (new.status, new.wanted, new.sent_at) == ("pending", "active", None)
+    assert (new.scope, new.position, new.lifetime_s) == (old.scope, old.position, old.lifetime_s)
+    new.request = again(active).request
+    assert not scope_of(new, lifetime_s=new.lifetime_s).trigger_mitigation
+    old.refresh_from_db()
+    assert (old.wanted, old.hold_again) == ("withdrawn", False)
+    assert again(active).is_on
+
+    holds(new)
+
+    holder = queries.holders(again(active))[0]
+    assert (holder.mitigation, holder.is_held) == (new, True)
+    assert again(active).request.status == "standby"
+
+
+def test_until_then_nothing_is_asked(active: StandbyPlan, dana: User) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    leg = newest(active)[0]
+    tasks.follow()
+    told(leg, advance.WIND_DOWN_AT_MOST - timedelta(seconds=2))
+    says(leg, 5)
+    tasks.follow()
+
+    assert len(legs(active.request)) == 2
+    assert newest(active)[0].hold_again
+
+
+def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
+    prepare: Prepare, acme_tidewall: Subscription, acme: Organization, dana: User
+) -> None:
+    acme_tidewall.enabled = False
+    acme_tidewall.save(update_fields=["enabled"])
+    plan = prepare()
+    leg = legs(plan.request)[0]
+    holds(leg)
+    says(leg, 2)
+
+    services.stop_filtering(plan_id=plan.pk, actor=dana)
+    told(leg)
+    says(leg, 6)
+
+    new = newest(plan)[0]
+    assert (again(plan).request.status, again(plan).is_on) == ("requesting", True)
+    takes(new)
+    assert again(plan).request.status == "standby"
+    assert not asked.live_requests(acme)
+    statuses = Event.objects.filter(type="request.status", request=plan.request).order_by("seq")
+    assert [one.data["status"] for one in statuses] == [
+        "standby", "mitigating", "terminating", "requesting", "standby",
+    ]  # fmt: skip
+
+
+def test_pressing_twice_or_coming_second_changes_nothing(
+    active: StandbyPlan, dana: User, alice: User
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=alice)
+    leg = newest(active)[0]
+    says(leg, 6)
+    services.stop_filtering(plan_id=active.pk, actor=alice)
+    holds(newest(active)[0])
+    services.stop_filtering(plan_id=active.pk, actor=alice)
+    says(leg, 6)
+    tasks.follow()
+
+    assert len(legs(active.request)) == 3
+    assert [one.status for one in newest(active)] == ["standby", "standby"]
+    assert Event.objects.filter(type="mitigation.withdraw_requested").count() == 1
+
+
+def test_a_worker_that_dies_as_it_hears_of_the_end_loses_nothing(
+    active: StandbyPlan, dana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    leg = newest(active)[0]
+
+    def die(*_args: object, **_facts: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(advance, "start_leg", die)
+        with pytest.raises(KeyboardInterrupt):
+            says(leg, 6)
+    leg.refresh_from_db()
+    assert (leg.status, leg.hold_again) == ("terminating", True)
+
+    # The next poll hears the same.
+    says(leg, 6)
+
+    assert [one.status for one in newest(active)] == ["pending", "standby"]
+
+
+def test_an_end_that_nobody_settled_is_found_by_the_sweep(active: StandbyPlan, dana: User) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    Mitigation.objects.filter(hold_again=True).update(status="terminated", ended_at=timezone.now())
+
+    tasks.follow()
+    tasks.follow()
+
+    assert [one.status for one in newest(active)] == ["pending", "standby"]
+    assert len(legs(active.request)) == 3
+
+
+@pytest.mark.parametrize("act", [services.turn_off, services.remove_plan])
+def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
+    active: StandbyPlan, dana: User, act: Callable[..., object]
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    northgate, tidewall = newest(active)
+
+    act(plan_id=active.pk, actor=dana)
+    for leg in (northgate, tidewall):
+        told(leg, advance.WIND_DOWN_AT_MOST)
+        tasks.follow()
+        says(leg, 6)
+    tasks.follow()
+
+    assert [leg.status for leg in legs(active.request)] == ["terminated", "terminated"]
+    assert not again(active).is_on
+    assert not Mitigation.objects.filter(hold_again=True).exists()
+
+
+def test_a_plan_that_is_changed_meanwhile_is_held_in_its_new_version_only(
+    active: StandbyPlan, dana: User
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    old = again(active).request
+    submission = services.submission_of(again(active))
+    narrower = type(submission)(
+        prefixes=("203.0.113.0/28",), strategy="parallel", lifetime_s=submission.lifetime_s
+    )
+
+    services.change_plan(plan_id=active.pk, actor=dana, submission=narrower)
+    says(legs(old)[0], 6)
+    for leg in newest(active):
+        holds(leg)
+    tasks.follow()
+    says(legs(old)[1], 6)
+
+    assert len(legs(old)) == 2
+    old.refresh_from_db()
+    assert old.status == "terminated"
+    assert [one.scope["prefixes"] for one in newest(active)] == [["203.0.113.0/28"]] * 2
+    assert again(active).request.status == "standby"
+
+
+def test_a_provider_that_can_no_longer_be_asked_is_left_out(
+    active: StandbyPlan, acme_northgate: Subscription, dana: User
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    acme_northgate.enabled = False
+    acme_northgate.save(update_fields=["enabled"])
+
+    says(newest(active)[0], 6)
+
+    assert [one.status for one in newest(active)] == ["terminated", "standby"]
+    assert again(active).request.status == "standby"
+    assert not Mitigation.objects.filter(hold_again=True).exists()
+
+
+def test_what_a_person_asked_for_from_the_plan_ends_and_the_plan_stays_held(
+    prepare: Prepare, dana: User
+) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    request = services.activate(plan_id=plan.pk, actor=dana)
+    for leg in legs(request):
+        takes(leg)
+        says(leg, 2)
+
+    services.stop_filtering(plan_id=plan.pk, actor=dana)
+    services.stop_filtering(plan_id=plan.pk, actor=dana)
+
+    request.refresh_from_db()
+    assert (request.status, request.terminate_asked_by) == ("terminating", dana)
+    assert [one.is_held for one in queries.holders(again(plan))] == [True, True]
+    assert again(plan).request.status == "standby"
+    assert len(legs(plan.request)) == 2
+
+
+def test_both_ways_of_filtering_end_at_once(active: StandbyPlan, dana: User) -> None:
+    request = services.activate(plan_id=active.pk, actor=dana)
+    for leg in legs(request):
+        takes(leg)
+
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+
+    request.refresh_from_db()
+    assert request.status == "terminating"
+    assert newest(active)[0].hold_again
+
+
+def test_a_plan_that_is_off_cannot_be_held_afterwards(active: StandbyPlan, dana: User) -> None:
+    services.turn_off(plan_id=active.pk, actor=dana)
+
+    with pytest.raises(Conflict, match="Shop, full flood is off: nobody would hold it") as caught:
+        services.stop_filtering(plan_id=active.pk, actor=dana)
+
+    assert caught.value.code == "plan-is-off"
+
+
+def test_a_provider_that_activates_it_again_can_be_stopped_again(
+    active: StandbyPlan, dana: User
+) -> None:
+    for _ in range(2):
+        leg = newest(active)[0]
+        if leg.status == "pending":
+            holds(leg)
+            says(leg, 2)
+        services.stop_filtering(plan_id=active.pk, actor=dana)
+        says(newest(active)[0], 6)
+
+    mids = [leg.mid for leg in legs(active.request) if leg.position == 0]
+    assert len(mids) == 3
+    assert mids == sorted(set(mids))
+
+
+def test_a_drill_leaves_alone_what_is_to_be_held_again(
+    active: StandbyPlan, acme_northgate: Subscription, dana: User
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+
+    assert [one.pk for one in queries.kept_in_standby(acme_northgate.pk)] == [newest(active)[0].pk]
+
+
+def test_one_sweep_looks_at_a_bounded_number(
+    active: StandbyPlan, dana: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.stop_filtering(plan_id=active.pk, actor=dana)
+    Mitigation.objects.filter(hold_again=True).update(status="terminated")
+    monkeypatch.setattr("portal.mitigations.services.stopping.MAX_RESUMED", 0)
+
+    assert mitigations.resume_holding(now=timezone.now()) == 0
+
+    monkeypatch.undo()
+    assert mitigations.resume_holding(now=timezone.now()) == 1
+    assert mitigations.resume_holding(now=timezone.now()) == 0
