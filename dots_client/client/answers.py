@@ -119,7 +119,11 @@ def redirection_of(response: aiocoap.Message) -> Redirected | None:
 
 def _gateways_of(response: aiocoap.Message) -> tuple[str, ...]:
     """Each gateway puts its name before those it got, with a space between (RFC 8768 section 4)."""
-    return tuple(diagnostic_of(response).split()[:MAX_GATEWAYS])
+    said = diagnostic_of(response)
+    names = said.split()
+    # Where it was cut off, the last is half a name.
+    is_cut = len(said) == MAX_DIAGNOSTIC_CHARACTERS and len(names) > 1
+    return tuple((names[:-1] if is_cut else names)[:MAX_GATEWAYS])
 
 
 def _raise_failed_filters(response: aiocoap.Message) -> None:

@@ -125,6 +125,11 @@ class Client:
         return self._link.max_message_bytes
 
     @property
+    def exchanges(self) -> Exchanges:
+        """For gateways, which pass on what others ask: one message and its answer, as they are."""
+        return self._exchanges
+
+    @property
     def mitigating(self) -> bool:
         """While True the mitigating configuration holds, and missed heartbeats end no session."""
         return self._liveness.is_mitigating

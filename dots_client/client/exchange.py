@@ -52,6 +52,8 @@ class Request:
     observe: int | None = None
     block2: tuple[int, bool, int] | None = None
     etag: bytes | None = None
+    hop_limit: int | None = None
+    "for gateways alone (RFC 8768): what they pass on goes through so many more"
     token: bytes = b""
     "empty: a random one for each transmission"
 
@@ -72,6 +74,7 @@ class Request:
             message.opt.if_match = [b""]
         if self.etag is not None:
             message.opt.etag = self.etag
+        message.opt.hop_limit = self.hop_limit
         return message
 
 
@@ -183,8 +186,10 @@ class Exchanges:
             following = Request(
                 code=request.code,
                 path=request.path,
+                queries=request.queries,
                 block2=(number, False, block.size_exponent),
                 etag=first.opt.etag,
+                hop_limit=request.hop_limit,
             )
             response = await self.ask(following)
             if not response.code.is_successful():
