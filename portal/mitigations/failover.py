@@ -16,6 +16,7 @@ from portal.core.formatting import listed
 from portal.mitigations.models import Mitigation, RequestKind, Targets, Wanted, every_target
 from portal.mitigations.states import CONFIRMED, LOOP, Status
 from portal.organizations.models import LateAcceptance
+from portal.providers.models import PathKind
 
 _WORDS: Final = {
     Status.REFUSED: "{provider} refused",
@@ -86,10 +87,17 @@ def why_no_help(leg: Mitigation) -> str:
     if status in _WORDS:
         return _WORDS[status].format(provider=provider)
     if status == Status.PENDING and leg.retry_at is not None:
-        return f"{provider} asked the portal to wait"
+        return f"{_who_answers(leg)} asked the portal to wait"
     if status == Status.PENDING and leg.overdue_at is not None:
         return f"{provider} did not answer"
     return ""
+
+
+def _who_answers(leg: Mitigation) -> str:
+    """A gateway, whose answer it may be, or the provider."""
+    provider = leg.subscription.provider
+    is_behind = provider.path_kind == PathKind.GATEWAY
+    return f"gateway {provider.path_name}" if is_behind else provider.short_name
 
 
 def waits_for_a_person(legs: Iterable[Mitigation]) -> bool:

@@ -101,7 +101,7 @@ class Exchange:
         except Conflicted as error:
             return await self._conflicted(client, row, error)
         except Refused as error:
-            in_loop = ", ".join(error.gateways) if isinstance(error, HopLimitReached) else None
+            in_loop = _names_of(error) if isinstance(error, HopLimitReached) else None
             await self.write(
                 services.record_refused,
                 mitigation_id=row.pk,
@@ -218,7 +218,7 @@ class Exchange:
             await self.write(
                 services.record_end_in_loop,
                 mitigation_id=row.pk,
-                gateways=", ".join(error.gateways),
+                gateways=_names_of(error),
                 now=clock.now(),
             )
             return
@@ -293,6 +293,11 @@ class Exchange:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_WRITE_PAUSE_S)
         raise SessionClosed("the subscription is not this worker's any more")
+
+
+def _names_of(loop: HopLimitReached) -> str:
+    """Each gateway once, though the request passed it several times."""
+    return ", ".join(dict.fromkeys(loop.gateways))
 
 
 def _is_held(row: Mitigation) -> bool:

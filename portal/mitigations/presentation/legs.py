@@ -79,7 +79,9 @@ def leg_of(
         retry_at=mitigation.retry_at if _is_tried_again(mitigation) else None,
         refusal_code=mitigation.refusal_code,
         refusal=wording.refusal_sentence(
-            provider.short_name,
+            f"Gateway {provider.path_name}"
+            if provider.path_kind == PathKind.GATEWAY
+            else provider.short_name,
             code=mitigation.refusal_code,
             reason=mitigation.refusal_reason,
             conflict=mitigation.conflict,

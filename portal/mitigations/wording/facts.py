@@ -102,8 +102,9 @@ class Leg:
 
     @property
     def heard_at(self) -> datetime | None:
-        moments = [at for at in (self.last_heard_at, self.session.last_heard_at) if at is not None]
-        return max(moments, default=None)
+        """The last word of the provider; a gateway that is heard says nothing of the provider behind it."""
+        heard = (self.last_heard_at, None if self.session.gateway else self.session.last_heard_at)
+        return max((at for at in heard if at is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

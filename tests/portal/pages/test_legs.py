@@ -351,6 +351,42 @@ def test_a_lane_says_that_the_connection_ends_at_a_gateway(
     assert "mid 1 at gateway Edge 1" in page
 
 
+def test_a_gateway_that_is_heard_says_nothing_of_the_provider_behind(
+    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
+) -> None:
+    request = ask()
+    filtering(legs(request)[0])
+    long_ago = timezone.now() - timedelta(minutes=3)
+    Mitigation.objects.update(last_heard_at=long_ago)
+    Subscription.objects.update(last_heard_at=timezone.now())
+    assert "that is from then" not in page_of(client_of, alice, request)
+
+    through("gateway")
+
+    assert "that is from then" in page_of(client_of, alice, request)
+
+
+def test_what_comes_from_a_gateway_is_said_to_be_its_word(
+    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
+) -> None:
+    request = ask()
+    through("gateway")
+    sent(legs(request)[0], timezone.now())
+    services.record_unavailable(
+        mitigation_id=legs(request)[0].pk,
+        code="5.03",
+        reason="the provider does not answer",
+        retry_at=timezone.now() + timedelta(seconds=5),
+        now=timezone.now(),
+    )
+
+    page = page_of(client_of, alice, request)
+
+    assert "Gateway Edge 1 says: the provider does not answer." in page
+    assert "Northgate says" not in page
+    assert legs(request)[1].because == "gateway Edge 1 asked the portal to wait"
+
+
 def test_a_relay_is_named_and_changes_nothing_else(
     alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
 ) -> None:

@@ -38,7 +38,7 @@ class InCircle:
     """A session with a gateway that sends everything round."""
 
     async def withdraw(self, _mid: int) -> None:
-        raise HopLimitReached(("edge-1", "core-2"))
+        raise HopLimitReached(("edge-1", "core-2", "edge-1"))
 
 
 @pytest.mark.rule("SC-107")
