@@ -1,4 +1,4 @@
-"""`python -m provider_simulator`: play a mitigation provider, or make the certificates for one."""
+"""`python -m provider_simulator`: play a mitigation provider or a gateway to one, or make their certificates."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from starlette.applications import Starlette
+
+from dots_client import Server
 from provider_simulator.behaviour import Behaviour, BehaviourError
-from provider_simulator.control import control_app, control_server
-from provider_simulator.pki import make_pki, server_credentials
+from provider_simulator.control import control_app, control_server, gateway_app
+from provider_simulator.gateway import FIRST_HOP_LIMIT, Gate
+from provider_simulator.pki import client_credentials, make_pki, server_credentials
 from provider_simulator.provider import Provider
+from provider_simulator.relay import GatewayServer
 from provider_simulator.server import SignalServer
 from provider_simulator.targets import Entitlement
+from provider_simulator.upstream import Upstream
 
 DEFAULT_SIGNAL_PORT: Final = 4646
 DEFAULT_CONTROL_PORT: Final = 4650
@@ -44,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             level=options.log_level, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
         )
-        return asyncio.run(_serve(options))
+        play = _pass_on if options.command == "gateway" else _serve
+        return asyncio.run(play(options))
     except (BehaviourError, OSError, ValueError) as error:
         print(f"provider_simulator: {error}", file=sys.stderr)
         return 2
@@ -55,39 +62,76 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     serve = commands.add_parser("serve", help="play a provider until SIGTERM or Ctrl-C")
-    serve.add_argument("--name", required=True, help="what the provider is called")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    serve.add_argument(
-        "--port",
-        type=int,
-        default=DEFAULT_SIGNAL_PORT,
-        help="UDP and TCP port of the signal channel; 0: any",
-    )
-    serve.add_argument(
-        "--control-port", type=int, default=DEFAULT_CONTROL_PORT, help="loopback TCP port; 0: any"
-    )
-    serve.add_argument(
-        "--pki",
-        type=Path,
-        required=True,
-        help="what `pki` wrote: the folder of this provider, or the one above it",
-    )
-    serve.add_argument(
-        "--clients",
-        type=Path,
-        required=True,
-        help='JSON file: {"common name": ["203.0.113.0/24", "shop.example"], …}',
-    )
-    serve.add_argument("--seed", type=int, help="makes the play repeatable")
-    serve.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"])
+    _add_server_options(serve, "what the provider is called")
     for option, _, default, meaning in BEHAVIOUR_OPTIONS:
         serve.add_argument(f"--{option}", type=float, default=default, help=meaning)
+
+    gateway = commands.add_parser(
+        "gateway", help="pass requests on to a provider, or to another gateway, until SIGTERM"
+    )
+    _add_server_options(gateway, "one word, which an error about a loop names the gateway by")
+    gateway.add_argument(
+        "--upstream", required=True, metavar="HOST:PORT", help="who is behind it, over UDP"
+    )
+    gateway.add_argument(
+        "--upstream-pki",
+        type=Path,
+        required=True,
+        help="what `pki` wrote for whom is behind it, with a client of the gateway's name",
+    )
+    gateway.add_argument(
+        "--upstream-name", help="in the certificate of whom is behind it; default: its host"
+    )
+    gateway.add_argument(
+        "--hop-limit",
+        type=int,
+        default=FIRST_HOP_LIMIT,
+        help="what a request gets that has none, 1 to 255",
+    )
+    gateway.add_argument(
+        "--no-cdid", action="store_true", help="keep from the provider which client asks"
+    )
+    gateway.add_argument(
+        "--trusts",
+        action="append",
+        default=[],
+        metavar="CLIENT",
+        help="a client that is a gateway, and says itself for whom it asks; may be repeated",
+    )
 
     pki = commands.add_parser("pki", help="make the certificates that are missing")
     pki.add_argument("--dir", type=Path, required=True)
     pki.add_argument("--provider", action="append", required=True, help="may be repeated")
     pki.add_argument("--client", action="append", default=[], help="may be repeated")
     return parser
+
+
+def _add_server_options(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument("--name", required=True, help=name)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_SIGNAL_PORT,
+        help="UDP and TCP port of the signal channel; 0: any",
+    )
+    parser.add_argument(
+        "--control-port", type=int, default=DEFAULT_CONTROL_PORT, help="loopback TCP port; 0: any"
+    )
+    parser.add_argument(
+        "--pki",
+        type=Path,
+        required=True,
+        help="what `pki` wrote: the folder of this name, or the one above it",
+    )
+    parser.add_argument(
+        "--clients",
+        type=Path,
+        required=True,
+        help='JSON file: {"common name": ["203.0.113.0/24", "shop.example"], …}',
+    )
+    parser.add_argument("--seed", type=int, help="makes the play repeatable")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"])
 
 
 def _provider_directory(pki: Path, name: str) -> Path:
@@ -116,27 +160,61 @@ async def _serve(options: argparse.Namespace) -> int:
         entitlements=_entitlements(options.clients), rng=rng, behaviour=_behaviour(options)
     )
     server = SignalServer(provider, rng=rng)
+    return await _run(options, server, control_app(server, name=options.name))
+
+
+async def _pass_on(options: argparse.Namespace) -> int:
+    rng = random.Random(options.seed)  # noqa: S311 - spreads attempts, keeps no secret
+    gate = Gate(
+        name=options.name,
+        entitlements=_entitlements(options.clients),
+        rng=rng,
+        first_hop_limit=options.hop_limit,
+        tells_domains=not options.no_cdid,
+        trusts=options.trusts,
+    )
+    host, _, port = options.upstream.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"--upstream must be HOST:PORT, not {options.upstream!r}")
+    upstream = Upstream(
+        Server(
+            name=options.upstream_name or host.strip("[]"), host=host.strip("[]"), port=int(port)
+        ),
+        client_credentials(options.upstream_pki, options.name.lower()),
+        rng=rng,
+    )
+    server = GatewayServer(gate, upstream, rng=rng)
+    return await _run(options, server, gateway_app(server), upstream.run)
+
+
+async def _run(
+    options: argparse.Namespace,
+    server: SignalServer,
+    control_interface: Starlette,
+    *more: Callable[[], Coroutine[Any, Any, None]],
+) -> int:
+    """Until a signal ends it."""
     credentials = server_credentials(_provider_directory(options.pki, options.name))
     with socket.create_server(("127.0.0.1", options.control_port)) as control_socket:
         await server.listen(host=options.host, port=options.port, credentials=credentials)
-        control = control_server(control_app(server, name=options.name))
+        control = control_server(control_interface)
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        tasks = [
-            asyncio.create_task(server.run()),
-            asyncio.create_task(control.serve(sockets=[control_socket])),
-        ]
+        serving = asyncio.create_task(control.serve(sockets=[control_socket]))
+        tasks = [asyncio.create_task(one()) for one in (server.run, *more)]
         ports = {"signal": server.port, "control": control_socket.getsockname()[1]}
         print(json.dumps(ports), flush=True)
         stopping = asyncio.create_task(stopped.wait())
-        # One of the two ending by itself is a failure: then everything ends.
-        done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        # One of them ending by itself is a failure: then everything ends.
+        done, _ = await asyncio.wait(
+            {serving, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED
+        )
         control.should_exit = True
-        tasks[0].cancel()
-        stopping.cancel()
-        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        for task in (stopping, *tasks):
+            task.cancel()
+        await asyncio.gather(serving, stopping, *tasks, return_exceptions=True)
         await server.close()
     for task in done - {stopping}:
         task.result()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from dots_client import MitigationStatus
 from dots_client.codec.keys import STATUS_LABELS, UINT32
 from provider_simulator.behaviour import BehaviourError
+from provider_simulator.relay import GatewayServer
 from provider_simulator.server import SignalServer
 
 
@@ -27,13 +28,6 @@ def control_app(signal: SignalServer, *, name: str) -> Starlette:
 
     async def state(_request: Request) -> Response:
         return JSONResponse(signal.provider.state(now=signal.now()))
-
-    async def requests(request: Request) -> Response:
-        after = request.query_params.get("after", "0")
-        if not (after.isascii() and after.isdigit()):
-            return _refusal(f"after must be a number, not {after!r}")
-        found = signal.requests.after(int(after))
-        return JSONResponse({"last": signal.requests.count, "requests": found})
 
     async def behaviour(request: Request) -> Response:
         if request.method == "POST":
@@ -69,7 +63,7 @@ def control_app(signal: SignalServer, *, name: str) -> Starlette:
         routes=[
             Route("/healthz", healthz),
             Route("/state", state),
-            Route("/requests", requests),
+            Route("/requests", _requests_of(signal)),
             Route("/behaviour", behaviour, methods=["GET", "POST"]),
             Route("/mitigations/{cuid}/{mid:int}/status", set_status, methods=["POST"]),
             Route("/clients/{client}/lose", lose, methods=["POST"]),
@@ -77,6 +71,35 @@ def control_app(signal: SignalServer, *, name: str) -> Starlette:
             Route("/forget", forget, methods=["POST"]),
         ]
     )
+
+
+def gateway_app(signal: GatewayServer) -> Starlette:
+    """The interface to one gateway: what it knows, and what was asked through it."""
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ok", "name": signal.gate.name, "signal_port": signal.port})
+
+    async def state(_request: Request) -> Response:
+        return JSONResponse(signal.state())
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/state", state),
+            Route("/requests", _requests_of(signal)),
+        ]
+    )
+
+
+def _requests_of(signal: SignalServer) -> Callable[[Request], Awaitable[Response]]:
+    async def requests(request: Request) -> Response:
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            return _refusal(f"after must be a number, not {after!r}")
+        found = signal.requests.after(int(after))
+        return JSONResponse({"last": signal.requests.count, "requests": found})
+
+    return requests
 
 
 class ControlServer(uvicorn.Server):

@@ -136,8 +136,17 @@ class SignalServer:
         session: Remote = message.remote
         if session.serial not in self._sessions:
             return  # it ended between the request's arrival and now
-        key = (session.serial, message.token)
-        response = self._blocks.later(message) if is_follow_up(message) else self._answer(message)
+        if is_follow_up(message):
+            await self._say(pipe, self._blocks.later(message))
+            return
+        at, request = self.now(), request_of(message)
+        response = self._judge(message, request, at=at)
+        self.requests.add(request, response, client=session.peer_common_name, at=at)
+        await self._say(pipe, self._first_block(response, message))
+
+    async def _say(self, pipe: Pipe, response: aiocoap.Message | None) -> None:
+        message: aiocoap.Message = pipe.request
+        key = (message.remote.serial, message.token)
         if response is None:
             self._stay_silent(message)
         elif response.opt.observe is None:
@@ -149,18 +158,17 @@ class SignalServer:
         if response is not None and response.opt.observe is not None:
             await self._until_nobody_listens(key, pipe)
 
-    def _answer(self, message: aiocoap.Message) -> aiocoap.Message | None:
-        at = self.now()
-        request = _request_of(message)
-        response: Response | None
+    def _first_block(
+        self, response: Response | None, message: aiocoap.Message
+    ) -> aiocoap.Message | None:
+        return None if response is None else self._blocks.first(message_of(response), message)
+
+    def _judge(self, message: aiocoap.Message, request: Request, *, at: float) -> Response | None:
         if (unknown := _unknown_critical_option(message)) is not None:
-            response = text("4.02", f"option {unknown} is not supported")
-        elif message.opt.accept not in (None, DOTS_CBOR):
-            response = text("4.06", f"only Content-Format {DOTS_CBOR} is served")
-        else:
-            response = self.provider.receive(message.remote.serial, request, now=at)
-        self.requests.add(request, response, client=message.remote.peer_common_name, at=at)
-        return None if response is None else self._blocks.first(_message_of(response), message)
+            return text("4.02", f"option {unknown} is not supported")
+        if message.opt.accept not in (None, DOTS_CBOR):
+            return text("4.06", f"only Content-Format {DOTS_CBOR} is served")
+        return self.provider.receive(message.remote.serial, request, now=at)
 
     def _stay_silent(self, message: aiocoap.Message) -> None:
         """Let go of a request that gets no answer; aiocoap would keep it as long as the session."""
@@ -204,7 +212,7 @@ class SignalServer:
     def _notify(self, notification: Notification) -> None:
         key = (notification.session, notification.token)
         pipe = self._pipes[key]
-        message = self._blocks.first(_message_of(notification.response), pipe.request)
+        message = self._blocks.first(message_of(notification.response), pipe.request)
         # RFC 9132 section 4.4.2.1: notifications are Non-confirmable, always.
         message.transport_tuning = aiocoap.Unreliable()
         if notification.is_last:
@@ -273,21 +281,21 @@ class SignalServer:
         self.touch()
 
 
-def _request_of(message: aiocoap.Message) -> Request:
+def request_of(message: aiocoap.Message) -> Request:
     return Request(
         method=message.code.name,
         path=message.opt.uri_path,
         queries=message.opt.uri_query,
         payload=message.payload,
-        content_format=_number(message.opt.content_format),
+        content_format=number(message.opt.content_format),
         if_match=message.opt.if_match,
         observe=message.opt.observe,
-        hop_limit=_number(message.opt.hop_limit),
+        hop_limit=number(message.opt.hop_limit),
         token=message.token,
     )
 
 
-def _message_of(response: Response) -> aiocoap.Message:
+def message_of(response: Response) -> aiocoap.Message:
     message = aiocoap.Message(code=_code_of(response.code), payload=response.payload)
     message.opt.content_format = response.content_format
     message.opt.max_age = response.max_age
@@ -308,5 +316,5 @@ def _unknown_critical_option(message: aiocoap.Message) -> int | None:
     return None
 
 
-def _number(value: int | None) -> int | None:
+def number(value: int | None) -> int | None:
     return None if value is None else int(value)

@@ -1,0 +1,194 @@
+"""What a gateway decides without a network."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from dots_client import ConflictCause
+from dots_client.codec import decode_mitigations, encode_request, mitigate_path
+from provider_simulator import gateway
+from provider_simulator.exchange import DOTS_CBOR, Request, Response, text
+from provider_simulator.gateway import PASS_ON, Gate
+from tests.provider_simulator.desk import CUID, ENTITLEMENTS, START, scope
+
+DOMAIN = "7eeaf349529eb55ed50113"
+
+
+def gate(**options: Any) -> Gate:
+    """With a session of acme (1) and one of globex (2)."""
+    made = Gate(name="edge-1", entitlements=ENTITLEMENTS, rng=Random(1), **options)
+    for number, client in ((1, "acme"), (2, "globex"), (3, "stranger")):
+        made.open_session(number, client=client, peer="192.0.2.9:5000", now=START)
+    return made
+
+
+def put(*prefixes: str, cuid: str = CUID, mid: int | None = 1, **fields: Any) -> Request:
+    defaults: dict[str, Any] = {
+        "method": "PUT",
+        "path": mitigate_path(cuid, mid),
+        "payload": encode_request(scope(*prefixes)),
+        "content_format": DOTS_CBOR,
+    }
+    return Request(**{**defaults, **fields})
+
+
+def got(answer: Response | None) -> str:
+    assert answer is not None
+    return "passed on" if answer is PASS_ON else answer.code
+
+
+@pytest.mark.rule("SS-082")
+@pytest.mark.parametrize("claimed", [(), ("cdid=forged",)])
+def test_a_cdid_of_its_own_goes_before_the_cuid_whatever_a_client_says(
+    claimed: tuple[str, ...],
+) -> None:
+    path = (".well-known", "dots", "mitigate", *claimed, f"cuid={CUID}", "mid=1")
+
+    onward = gate().onward(put(path=path), client="acme", domain=DOMAIN)
+
+    assert onward.path[2:] == ("mitigate", f"cdid={DOMAIN}", f"cuid={CUID}", "mid=1")
+
+
+@pytest.mark.rule("SS-021")
+def test_a_gateway_that_is_trusted_says_itself_for_whom_it_asks() -> None:
+    path = (".well-known", "dots", "mitigate", "cdid=first", f"cuid={CUID}", "mid=1")
+    trusting = gate(trusts=["globex"])
+
+    onward = trusting.onward(put(path=path), client="globex", domain=DOMAIN)
+    bare = trusting.onward(put(), client="globex", domain=DOMAIN)
+
+    assert onward.path[3] == "cdid=first"
+    assert bare.path[3] == f"cdid={DOMAIN}"
+
+
+def test_a_gateway_that_is_trusted_keeps_its_own_clients_apart() -> None:
+    trusting = gate(trusts=["globex"])
+    trusting.receive(1, put("203.0.113.7/32"), now=START)
+
+    assert got(trusting.receive(2, put("198.51.100.7/32"), now=START)) == "passed on"
+    assert got(trusting.receive(2, put("203.0.113.7/32"), now=START)) == "4.00"
+    assert got(trusting.receive(1, put("203.0.113.8/32", mid=2), now=START)) == "passed on"
+
+
+def test_a_gateway_may_keep_the_domain_to_itself() -> None:
+    onward = gate(tells_domains=False).onward(put(mid=None), client="acme", domain=DOMAIN)
+
+    assert onward.path == mitigate_path(CUID)
+
+
+def test_what_is_asked_is_not_changed_on_the_way() -> None:
+    request = put(queries=("c=n",), if_match=(b"",), observe=1)
+
+    onward = gate().onward(request, client="acme", domain=DOMAIN)
+
+    assert (onward.payload, onward.queries, onward.observe) == (request.payload, ("c=n",), 1)
+    assert onward.must_exist
+    assert onward.code.name == "PUT"
+
+
+@pytest.mark.rule("SS-083")
+@pytest.mark.parametrize(("given", "left"), [(None, 16), (255, 254), (2, 1)])
+def test_a_hop_limit_is_added_or_counted_down(given: int | None, left: int) -> None:
+    assert gate().onward(put(hop_limit=given), client="acme", domain=DOMAIN).hop_limit == left
+
+
+@pytest.mark.rule("SS-086")
+def test_where_no_hop_is_left_the_gateway_says_its_name() -> None:
+    answer = gate().receive(1, put(hop_limit=1), now=START)
+
+    assert answer == text("5.08", "edge-1")
+    assert got(gate().receive(1, put(hop_limit=2), now=START)) == "passed on"
+    assert got(gate().receive(1, put(hop_limit=0), now=START)) == "4.00"
+
+
+@pytest.mark.rule("SS-086")
+def test_a_loop_further_on_is_told_with_our_name_in_front() -> None:
+    assert gate().named(text("5.08", "edge-2 edge-1")) == text("5.08", "edge-1 edge-2 edge-1")
+    assert gate().named(text("5.08", "")) == text("5.08", "edge-1")
+    assert gate().named(text("5.03", "busy")) == text("5.03", "busy")
+
+
+def test_the_names_of_a_long_loop_stay_whole_and_within_bounds() -> None:
+    long = " ".join(["a-gateway-of-some-name"] * 100)
+
+    names = gate().named(text("5.08", long)).payload
+
+    assert len(names) <= gateway.MAX_NAMES_BYTES
+    assert set(names.split()) == {b"edge-1", b"a-gateway-of-some-name"}
+
+
+@pytest.mark.rule("SS-073")
+def test_configuration_is_answered_by_the_gateway() -> None:
+    answer = gate().receive(
+        1, Request(method="GET", path=(".well-known", "dots", "config")), now=START
+    )
+
+    assert got(answer) == "2.05"
+
+
+def test_a_client_asks_for_its_own_addresses_only() -> None:
+    door = gate()
+
+    assert got(door.receive(1, put("203.0.113.7/32"), now=START)) == "passed on"
+    assert door.receive(1, put("198.51.100.7/32"), now=START) == text(
+        "4.00", "198.51.100.7/32 is outside the domain of acme"
+    )
+    assert got(door.receive(3, put("203.0.113.7/32"), now=START)) == "4.01"
+    assert got(door.receive(1, put(payload=b"\xff"), now=START)) == "4.00"
+
+
+def test_another_clients_cuid_is_a_collision_and_otherwise_unknown() -> None:
+    door = gate()
+    door.receive(1, put("203.0.113.7/32"), now=START)
+
+    collision = door.receive(2, put("198.51.100.7/32"), now=START)
+    seen = door.receive(2, Request(method="GET", path=mitigate_path(CUID, 1)), now=START)
+    ended = door.receive(2, Request(method="DELETE", path=mitigate_path(CUID, 1)), now=START)
+
+    assert collision is not None
+    [report] = decode_mitigations(collision.payload)
+    assert report.conflict is not None
+    assert report.conflict.cause is ConflictCause.CUID_COLLISION
+    assert (got(collision), got(seen), got(ended)) == ("4.09", "4.04", "2.02")
+    own = door.receive(1, Request(method="GET", path=mitigate_path(CUID, 1)), now=START)
+    assert got(own) == "passed on"
+
+
+def test_after_a_restart_a_client_may_ask_about_what_the_gateway_forgot() -> None:
+    for method in ("GET", "DELETE"):
+        request = Request(method=method, path=mitigate_path(CUID, 1))
+        assert got(gate().receive(1, request, now=START)) == "passed on"
+    update = put(if_match=(b"",))
+    assert got(gate().receive(1, update, now=START)) == "passed on"
+    assert got(gate().receive(1, put(if_match=(b"x",)), now=START)) == "4.12"
+
+
+def test_no_more_cuids_are_known_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "MAX_CUIDS", 2)
+    door = gate()
+
+    answers = [got(door.receive(1, put(cuid=f"{n}"), now=START)) for n in range(3)]
+
+    assert answers == ["passed on", "passed on", "5.03"]
+    assert got(door.receive(1, put(cuid="0"), now=START)) == "passed on"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("", {}, "one word"),
+        ("edge 1", {}, "one word"),
+        ("édge", {}, "one word"),
+        ("edge\t1", {}, "one word"),
+        ("edge-1", {"first_hop_limit": 0}, "1 to 255"),
+        ("edge-1", {"first_hop_limit": 256}, "1 to 255"),
+    ],
+)
+def test_what_cannot_be_told_in_an_error_is_no_name(
+    name: str, options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Gate(name=name, entitlements=ENTITLEMENTS, rng=Random(1), **options)

@@ -1,0 +1,401 @@
+"""A client, a gateway and a provider on loopback: what reaches the far end, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from dots_client import (
+    AttackStatus,
+    Client,
+    ClientSettings,
+    Conflicted,
+    HopLimitReached,
+    MitigationStatus,
+    Refused,
+    Server,
+    ServerUnavailable,
+    connect,
+    cuid_from_certificate,
+)
+from provider_simulator import relay
+from provider_simulator.behaviour import Behaviour
+from provider_simulator.control import gateway_app
+from provider_simulator.gateway import Gate
+from provider_simulator.pki import client_credentials, make_pki, server_credentials
+from provider_simulator.provider import Provider
+from provider_simulator.relay import GatewayServer
+from provider_simulator.server import SignalServer
+from provider_simulator.targets import Entitlement
+from provider_simulator.upstream import Upstream
+from tests.provider_simulator.desk import ENTITLEMENTS, scope
+from tests.provider_simulator.test_server import PATIENCE_S, eventually, until
+
+Status = MitigationStatus
+GATEWAYS = ("edge-1", "edge-2")
+PLAY = Behaviour(status_delay_s=0.05, notify_interval_s=0.1, terminating_s=0.2)
+EVERYTHING = Entitlement.of(["203.0.113.0/24", "198.51.100.0/24"])
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("pki")
+    make_pki(directory, providers=["northgate", *GATEWAYS], clients=["acme", "globex", *GATEWAYS])
+    return directory
+
+
+class Scene:
+    """Starts providers and gateways, and clients that ask through them."""
+
+    def __init__(self, pki: Path, stack: AsyncExitStack) -> None:
+        self.pki = pki
+        self._stack = stack
+
+    async def provider(self, port: int = 0) -> SignalServer:
+        provider = Provider(
+            entitlements=dict.fromkeys(GATEWAYS, EVERYTHING), rng=Random(1), behaviour=PLAY
+        )
+        signal = SignalServer(provider, rng=Random(1))
+        await self._serve(signal, "northgate", port)
+        return signal
+
+    async def gateway(
+        self, name: str, upstream: str, upstream_port: int, *, port: int = 0, **options: Any
+    ) -> GatewayServer:
+        domains = {**ENTITLEMENTS, **dict.fromkeys(GATEWAYS, EVERYTHING)}
+        gate = Gate(name=name, entitlements=domains, rng=Random(1), **options)
+        behind = Upstream(
+            Server(name=f"{upstream}.example", host="127.0.0.1", port=upstream_port),
+            client_credentials(self.pki / upstream, name),
+            rng=Random(1),
+        )
+        signal = GatewayServer(gate, behind, rng=Random(1))
+        await self._serve(signal, name, port)
+        await self._keep(behind.run())
+        return signal
+
+    async def client(
+        self, gateway: SignalServer, key: str = "edge-1", name: str = "acme", **settings: Any
+    ) -> Client:
+        credentials = client_credentials(self.pki / key, name)
+        return await self._stack.enter_async_context(
+            connect(
+                Server(name=f"{key}.example", host="127.0.0.1", port=gateway.port),
+                credentials,
+                cuid=cuid_from_certificate(credentials.certificate_chain),
+                settings=ClientSettings(**settings),
+            )
+        )
+
+    async def _serve(self, signal: SignalServer, name: str, port: int) -> None:
+        await signal.listen_dtls(
+            host="127.0.0.1", port=port, credentials=server_credentials(self.pki / name)
+        )
+        self._stack.push_async_callback(signal.close)
+        await self._keep(signal.run())
+
+    async def _keep(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+
+        async def stop() -> None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        self._stack.push_async_callback(stop)
+
+
+@pytest.fixture
+async def scene(pki: Path) -> AsyncIterator[Scene]:
+    async with AsyncExitStack() as stack:
+        yield Scene(pki, stack)
+
+
+@pytest.fixture
+async def northgate(scene: Scene) -> SignalServer:
+    return await scene.provider()
+
+
+@pytest.fixture
+async def edge(scene: Scene, northgate: SignalServer) -> GatewayServer:
+    """A gateway with a session upstream."""
+    edge = await scene.gateway("edge-1", "northgate", northgate.port)
+    await eventually(lambda: edge.upstream.client is not None)
+    return edge
+
+
+@pytest.fixture
+async def acme(scene: Scene, edge: GatewayServer) -> Client:
+    return await scene.client(edge)
+
+
+@asynccontextmanager
+async def soon() -> AsyncIterator[None]:
+    async with asyncio.timeout(PATIENCE_S):
+        yield
+
+
+def asked(signal: SignalServer, method: str = "PUT") -> list[dict[str, Any]]:
+    return [one for one in signal.requests.after(0) if one["method"] == method and one["cuid"]]
+
+
+async def test_a_mitigation_lives_at_the_provider_and_its_reports_come_back(
+    acme: Client, northgate: SignalServer
+) -> None:
+    async with soon():
+        granted = await acme.request(1, scope(lifetime=600))
+        async with acme.observe(1) as reports:
+            filtering = await until(reports, Status.MITIGATING)
+            await acme.efficacy(1, scope(lifetime=600), AttackStatus.UNDER_ATTACK)
+            [held] = northgate.provider.mitigations
+            await acme.withdraw(1)
+            await until(reports, Status.TERMINATED)
+
+    assert (granted.mid, granted.lifetime, filtering.mid) == (1, 600, 1)
+    assert (held.client, held.cuid, held.mid) == ("edge-1", acme.cuid, 1)
+    assert held.efficacy is AttackStatus.UNDER_ATTACK
+
+
+@pytest.mark.rule("SS-082")
+async def test_the_provider_is_told_which_domain_asks(
+    acme: Client, northgate: SignalServer
+) -> None:
+    async with soon():
+        await acme.request(1, scope())
+
+    [seen] = asked(northgate)
+    # Of the same kind as a cuid, and of the same certificate here.
+    assert seen["path"].endswith(f"/mitigate/cdid={acme.cuid}/cuid={acme.cuid}/mid=1")
+
+
+@pytest.mark.rule("SS-073")
+@pytest.mark.rule("SS-078")
+async def test_heartbeats_and_configuration_stay_on_each_side(
+    scene: Scene, edge: GatewayServer, northgate: SignalServer
+) -> None:
+    acme = await scene.client(edge)
+    async with soon():
+        assert await acme.heartbeat()
+        await acme.configuration()
+        await eventually(lambda: "config" in str(northgate.requests.after(0)))
+
+    own = [one["path"].rpartition("/")[2] for one in northgate.requests.after(0)]
+    # Those of the gateway's own session: it read the configuration once, as the client did there.
+    assert own.count("config") == 1
+    assert edge.passed_on == 0
+    assert [one.client for one in northgate.provider.sessions.values()] == ["edge-1"]
+
+
+async def test_an_observer_that_leaves_is_forgotten_on_both_sides(
+    acme: Client, edge: GatewayServer, northgate: SignalServer
+) -> None:
+    async with soon():
+        await acme.request(1, scope())
+        async with acme.observe(1) as reports:
+            await until(reports, Status.MITIGATING)
+            assert (len(northgate.provider.observers), edge.state()["observations"]) == (1, 1)
+
+        await eventually(lambda: len(northgate.provider.observers) == 0)
+        await eventually(lambda: edge.state()["observations"] == 0)
+
+
+async def test_a_client_that_vanishes_is_not_observed_for_any_longer(
+    acme: Client, edge: GatewayServer, northgate: SignalServer
+) -> None:
+    async with soon():
+        await acme.request(1, scope())
+        async with acme.observe(1) as reports:
+            await until(reports, Status.MITIGATING)
+            await acme.close()
+
+            await eventually(lambda: len(northgate.provider.observers) == 0)
+
+    assert edge.state()["observations"] == 0
+
+
+async def test_a_refusal_of_the_provider_is_told_as_it_came(
+    acme: Client, northgate: SignalServer
+) -> None:
+    northgate.behave(
+        Behaviour().changed({"accept": "refuse", "refuse_code": "4.09", "refuse_reason": "no"})
+    )
+
+    async with soon():
+        with pytest.raises(Conflicted) as refused:
+            await acme.request(1, scope())
+
+    assert refused.value.conflict.targets is not None
+
+
+async def test_what_comes_in_blocks_upstream_comes_in_blocks(
+    scene: Scene, edge: GatewayServer
+) -> None:
+    acme = await scene.client(edge, block_bytes=256)
+    async with soon():
+        for mid in range(1, 12):
+            await acme.request(mid, scope(f"203.0.113.{mid}/32"))
+
+        reports = await acme.statuses()
+
+    assert sorted(report.mid or 0 for report in reports) == list(range(1, 12))
+
+
+async def test_clients_of_one_gateway_are_kept_apart(scene: Scene, edge: GatewayServer) -> None:
+    acme, globex = await scene.client(edge), await scene.client(edge, name="globex")
+    async with soon():
+        await acme.request(1, scope())
+        await globex.request(1, scope("198.51.100.7/32"))
+        with pytest.raises(Refused, match=r"outside the domain of globex"):
+            await globex.request(2, scope())
+        globex.cuid = acme.cuid
+        with pytest.raises(Refused) as seen:
+            await globex.status(1)
+        await globex.withdraw(1)
+
+        assert (await acme.status(1)).mid == 1
+
+    assert seen.value.code == "4.04"
+
+
+@pytest.mark.rule("SS-092")
+async def test_a_gateway_asks_for_no_more_than_its_own_domain(acme: Client) -> None:
+    async with soon():
+        with pytest.raises(Refused, match=r"192.0.2.7/32 is outside the domain of edge-1"):
+            await acme.request(1, scope("192.0.2.7/32"))
+
+
+@pytest.mark.rule("SS-086")
+async def test_two_gateways_in_a_circle_are_both_named(scene: Scene) -> None:
+    first = await scene.gateway("edge-1", "edge-2", 9, first_hop_limit=4, trusts=["edge-2"])
+    second = await scene.gateway("edge-2", "edge-1", first.port, trusts=["edge-1"])
+    first.upstream.server = Server(name="edge-2.example", host="127.0.0.1", port=second.port)
+    first.upstream.wanted()
+    await eventually(lambda: first.upstream.client is not None)
+    await eventually(lambda: second.upstream.client is not None)
+    acme = await scene.client(first)
+
+    async with soon():
+        with pytest.raises(HopLimitReached) as looped:
+            await acme.request(1, scope())
+
+    assert looped.value.gateways == ("edge-1", "edge-2", "edge-1", "edge-2", "edge-1")
+    assert (first.passed_on, second.passed_on) == (2, 2)
+
+
+async def test_without_a_provider_behind_it_a_gateway_says_so(scene: Scene) -> None:
+    edge = await scene.gateway("edge-1", "northgate", 9)
+    acme = await scene.client(edge)
+
+    async with soon():
+        with pytest.raises(ServerUnavailable, match=r"the provider") as asked_for:
+            await acme.request(1, scope())
+        with pytest.raises(ServerUnavailable):
+            async with acme.observe(1) as reports:
+                await anext(reports)
+
+    assert (asked_for.value.code, asked_for.value.retry_after_s) == ("5.03", 5)
+
+
+async def test_a_provider_that_dies_ends_what_was_observed_and_comes_back(
+    scene: Scene,
+    acme: Client,
+    edge: GatewayServer,
+    northgate: SignalServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay, "ANSWER_WITHIN_S", 0.2)
+    async with soon():
+        await acme.request(1, scope())
+        async with acme.observe(1) as reports:
+            await until(reports, Status.MITIGATING)
+            northgate.crash()
+            with pytest.raises(ServerUnavailable, match=r"the provider does not answer"):
+                await acme.request(2, scope())
+            with pytest.raises(ServerUnavailable):
+                await until(reports, Status.TERMINATED)
+
+        assert edge.state()["upstream"]["is_up"] is False
+        await eventually(lambda: edge.upstream.client is not None)
+        assert (await acme.request(1, scope())).mid == 1
+
+
+async def test_a_provider_that_is_silent_but_there_is_waited_for(
+    acme: Client,
+    edge: GatewayServer,
+    northgate: SignalServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay, "ANSWER_WITHIN_S", 0.1)
+    northgate.behave(Behaviour().changed({"accept": "silent"}))
+    session = edge.upstream.client
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await acme.request(1, scope())
+
+    northgate.behave(PLAY)
+    async with soon():
+        assert (await acme.request(1, scope())).mid == 1
+
+    assert edge.upstream.client is session
+
+
+async def test_what_is_lost_behind_the_gateway_is_repeated_by_who_asks(
+    acme: Client, edge: GatewayServer, northgate: SignalServer
+) -> None:
+    northgate.behave(PLAY.changed({"loss": 0.5}))
+
+    async with asyncio.timeout(4 * PATIENCE_S):
+        assert (await acme.request(1, scope())).mid == 1
+
+
+async def test_a_provider_that_sends_elsewhere_is_for_the_gateway_to_follow(
+    scene: Scene, acme: Client, edge: GatewayServer, northgate: SignalServer
+) -> None:
+    northgate.behave(PLAY.changed({"redirect_to": "other.example 192.0.2.7"}))
+
+    async with soon():
+        with pytest.raises(ServerUnavailable, match="the provider") as answer:
+            await acme.request(1, scope())
+
+    assert type(answer.value) is ServerUnavailable
+
+
+async def test_no_more_waits_than_there_is_room_for(
+    acme: Client, edge: GatewayServer, northgate: SignalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "MAX_WAITING", 0)
+    monkeypatch.setattr(relay, "MAX_OBSERVATIONS", 0)
+
+    async with soon():
+        with pytest.raises(ServerUnavailable, match="too busy"):
+            await acme.request(1, scope())
+        with pytest.raises(ServerUnavailable, match="too busy"):
+            async with acme.observe(1) as reports:
+                await anext(reports)
+
+    assert asked(northgate) == []
+
+
+async def test_the_control_interface_tells_what_a_gateway_knows(
+    acme: Client, edge: GatewayServer
+) -> None:
+    async with soon():
+        await acme.request(1, scope())
+    transport = httpx.ASGITransport(gateway_app(edge))
+    async with httpx.AsyncClient(transport=transport, base_url="http://control") as control:
+        health = (await control.get("/healthz")).json()
+        state = (await control.get("/state")).json()
+        requests = (await control.get("/requests")).json()["requests"]
+
+    assert health == {"status": "ok", "name": "edge-1", "signal_port": edge.port}
+    assert state["upstream"] == {"server": "northgate.example", "is_up": True, "why": ""}
+    assert [one["client"] for one in state["sessions"]] == ["acme"]
+    [put] = [one for one in requests if one["method"] == "PUT" and one["cuid"]]
+    assert (put["client"], put["mid"], put["answer"]) == ("acme", 1, "2.01")
