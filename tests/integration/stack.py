@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,7 +16,7 @@ from local_stack.installation import one_time_code
 from local_stack.servers import Postgres
 from local_stack.stack import Stack
 
-__all__ = ["Api", "Databases", "Stack", "control", "wait_for"]
+__all__ = ["Api", "Databases", "Pages", "Stack", "control", "wait_for"]
 
 POLL_S = 0.1
 CALL_TIMEOUT_S = 15.0
@@ -107,6 +109,34 @@ class Api:
     def _done(self, answer: httpx.Response) -> Any:
         assert answer.is_success, f"{answer.status_code}: {answer.text[:500]}"
         return answer.json() if answer.content else None
+
+
+class Pages:
+    """A person's browser without one: signed in by the forms, reads pages as text."""
+
+    def __init__(self, stack: Stack, username: str) -> None:
+        self._client = httpx.Client(
+            base_url=stack.url, timeout=CALL_TIMEOUT_S, follow_redirects=True
+        )
+        code, _ = one_time_code(stack.secrets.totp_secrets[username])
+        self._send("/sign-in", username=username, password=stack.secrets.passwords[username])
+        self._send("/sign-in/code", code=code)
+
+    def text(self, path: str) -> str:
+        """What a page says, without its markup."""
+        answer = self._client.get(path)
+        assert answer.is_success, f"{answer.status_code}: {path}"
+        bare = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
+        return " ".join(html.unescape(bare).split())
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _send(self, path: str, **fields: str) -> None:
+        self._client.get(path)
+        token = self._client.cookies["csrftoken"]
+        answer = self._client.post(path, data={"csrfmiddlewaretoken": token, **fields})
+        assert answer.is_success, f"{answer.status_code}: {path}"
 
 
 def control(stack: Stack, provider: str, path: str, body: Any = None) -> Any:
