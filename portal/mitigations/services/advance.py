@@ -12,9 +12,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Prefetch, prefetch_related_objects
 
 from portal.accounts.models import User
+from portal.core.counting import add_to
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import (
@@ -83,7 +84,7 @@ class Step:
     actor: User | None = None
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def advance(step: Step, *, now: datetime) -> Mitigation | None:
     """Apply `step`; None when the mitigation is over already, for late words change nothing."""
     mitigation = lock_mitigation(step.mitigation_id)
@@ -95,16 +96,23 @@ def advance(step: Step, *, now: datetime) -> Mitigation | None:
 
 
 def lock_mitigation(mitigation_id: UUID) -> Mitigation:
-    """The mitigation with its request's row locked, so that one process at a time decides about it."""
-    request_id = Mitigation.objects.values_list("request_id", flat=True).get(pk=mitigation_id)
-    request = lock_request(request_id)
-    mitigation = Mitigation.objects.select_for_update().get(pk=mitigation_id)
-    mitigation.request = request
-    return mitigation
+    """The mitigation, with its request and all of that one's mitigations locked: one process at a time decides about them."""
+    rows = MitigationRequest.objects.select_for_update(of=("self",))
+    request = rows.get(mitigations=mitigation_id)
+    return next(leg for leg in legs_of(request) if leg.pk == mitigation_id)
 
 
 def lock_request(request_id: UUID) -> MitigationRequest:
     return MitigationRequest.objects.select_for_update().get(pk=request_id)
+
+
+def legs_of(request: MitigationRequest) -> list[Mitigation]:
+    """The mitigations of a locked request in the order of the lanes, locked with it and as changed since."""
+    legs = Mitigation.objects.select_related("subscription__provider").order_by("position")
+    # Read once: what was read stays with the request until another mitigation is created for it.
+    locked = Prefetch("mitigations", legs.select_for_update(of=("self",)))
+    prefetch_related_objects([request], locked)
+    return list(request.mitigations.all())
 
 
 def lock_requests(request_ids: Iterable[UUID]) -> None:
@@ -167,14 +175,11 @@ def _told(step: Step, event: EventType, status: Status, previous: Status) -> dic
 
 def settle(request: MitigationRequest, *, now: datetime) -> None:
     """Derive a locked request's status from its mitigations; where policy says so, ask the next, withdraw the needless."""
-    legs = legs_of(request)
-    if _hold_again(request, legs, now=now):
-        legs = legs_of(request)
+    _hold_again(request, legs_of(request), now=now)
     if request.strategy == Strategy.FAILOVER and not request.terminate_asked_at:
-        has_asked = _ask_next(request, legs, now=now)
-        has_withdrawn = _withdraw_surplus(request, legs, now=now)
-        if has_asked or has_withdrawn:
-            legs = legs_of(request)
+        _ask_next(request, legs_of(request), now=now)
+        _withdraw_surplus(request, legs_of(request), now=now)
+    legs = legs_of(request)
     is_wanted = request.terminate_asked_at is None
     has_gap = is_wanted and bool(gap(request.scope, current_legs(legs)))
     if has_gap != request.has_gap:
@@ -210,37 +215,33 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
     )
 
 
-def legs_of(request: MitigationRequest) -> list[Mitigation]:
-    return list(request.mitigations.select_related("subscription__provider").order_by("position"))
-
-
-def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> bool:
+def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:
     current = {str(leg.subscription_id): leg for leg in current_legs(legs)}
     free = [one for one in request.subscriptions if may_be_started(current.get(one))]
     if not (free and any(why_no_help(leg) for leg in current.values())):
-        return False
+        return
     parts = queries.parts(request)
     by_id = {part.ask.subscription: part for part in parts if str(part.ask.subscription) in free}
     able = {one: part.scope for one, part in by_id.items() if part.is_able}
     found = due(able, list(current.values()))
     for one in sorted(found, key=lambda each: each.subscription):
         start_leg(request, by_id[one.subscription], because=one.because, now=now)
-    return bool(found)
 
 
-def _hold_again(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> bool:
+def _hold_again(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:
     """Ask who has stopped to hold the plan again, under a new mid. A plan that was turned off is held by nobody."""
     is_off = request.terminate_asked_at is not None
     stopped = [leg for leg in legs if leg.hold_again and (is_off or has_stopped(leg, now=now))]
     if not stopped:
-        return False
-    Mitigation.objects.filter(pk__in=[leg.pk for leg in stopped]).update(hold_again=False)
+        return
+    for leg in stopped:
+        leg.hold_again = False
+        leg.save(update_fields=["hold_again"])
     if not is_off:
         parts = {part.ask.subscription: part for part in queries.parts(request) if part.is_able}
         for subscription_id in sorted(leg.subscription_id for leg in stopped):
             if subscription_id in parts:
                 start_leg(request, parts[subscription_id], because="", now=now)
-    return True
 
 
 def has_stopped(leg: Mitigation, *, now: datetime) -> bool:
@@ -249,9 +250,9 @@ def has_stopped(leg: Mitigation, *, now: datetime) -> bool:
     return leg.is_over or (told_at is not None and told_at + WIND_DOWN_AT_MOST <= now)
 
 
-def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> bool:
+def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:
     if len(legs) < 2:
-        return False
+        return
     found = surplus(
         current_legs(legs),
         policy=request.organization.late_acceptance,
@@ -259,10 +260,7 @@ def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now
         spared={leg.subscription_id for leg in legs if is_withdrawn_by_policy(leg)},
     )
     for leg, because in found:
-        mitigation = Mitigation.objects.select_for_update().get(pk=leg.pk)
-        mitigation.request = request
-        end_leg(mitigation, now=now, because=because)
-    return bool(found)
+        end_leg(leg, now=now, because=because)
 
 
 def end_leg(
@@ -318,9 +316,8 @@ def start_leg(
     """Create one provider's part of a request, with a mid of its own, and wake who talks to it."""
     subscription_id = part.ask.subscription
     lock_log(request.organization_id)
-    mitigation = Mitigation.objects.create(
+    mitigation = request.mitigations.create(
         organization_id=request.organization_id,
-        request=request,
         subscription_id=subscription_id,
         position=request.subscriptions.index(str(subscription_id)),
         mid=_allocate_mid(subscription_id),
@@ -336,6 +333,6 @@ def start_leg(
 
 def _allocate_mid(subscription_id: UUID) -> int:
     """The next mid: monotonic per cuid and never given twice (RFC 9132 section 4.4.1.1)."""
-    rows = Subscription.objects.filter(pk=subscription_id)
-    rows.update(next_mid=F("next_mid") + 1)
-    return rows.values_list("next_mid", flat=True).get() - 1
+    following = add_to(Subscription, subscription_id, "next_mid", 1)
+    assert following is not None, "a subscription that was asked is never deleted"
+    return following - 1

@@ -29,6 +29,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import (
     end_leg,
+    legs_of,
     lock_mitigation,
     lock_request,
     settle,
@@ -71,23 +72,20 @@ def submit(
     """
     _check_key(key)
     digest = _digest(submission, kind, name)
-    if key:
-        earlier = _submitted_before(organization, actor, digest, key)
-        if earlier:
-            return earlier
     with transaction.atomic():
+        if key:
+            # Two presses at once: the second waits here for the first one's commit.
+            own = Organization.objects.select_for_update(no_key=True).filter(pk=organization.pk)
+            own.values_list("pk").get()
+            earlier = _submitted_before(organization, actor, digest, key)
+            if earlier:
+                return earlier
         checked = check(
             submission,
             resources=queries.verified_resources(organization),
             asks=queries.asks(organization),
             policy=queries.policy(organization),
         )
-        if key:
-            # Two presses at once: the second waits here for the first one's commit.
-            Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-            earlier = _submitted_before(organization, actor, digest, key)
-            if earlier:
-                return earlier
         now = timezone.now()
         request = _create(organization, actor, checked, now, kind=kind, name=name)
         if key:
@@ -115,12 +113,13 @@ def _submitted_before(
     organization: Organization, actor: User, digest: str, key: str
 ) -> MitigationRequest | None:
     own = IdempotencyKey.objects.filter(organization=organization, user=actor, key=key)
-    earlier = own.select_related("request").first()
+    earlier = own.values_list("digest", "request").first()
     if earlier is None:
         return None
-    if earlier.digest != digest:
+    digest_of_it, request_id = earlier
+    if digest_of_it != digest:
         raise IdempotencyKeyReused("This key was used for another request. Use a new one.")
-    return earlier.request
+    return MitigationRequest.objects.get(pk=request_id)
 
 
 def _digest(submission: Submission, kind: RequestKind, name: str) -> str:
@@ -155,9 +154,12 @@ def _create(
         reason=checked.reason,
         status=RequestStatus.REQUESTING,
     )
-    ticked = ProtectedResource.objects.filter(organization=organization, pk__in=checked.resources)
-    request.resources.set(ticked)
-    ticked.update(last_used_at=now)
+    if checked.resources:
+        ticked = ProtectedResource.objects.filter(
+            organization=organization, pk__in=checked.resources
+        )
+        request.resources.set(ticked)
+        ticked.update(last_used_at=now)
     first = set(checked.parts)
     if checked.strategy == Strategy.FAILOVER:
         first = {one.subscription for one in due(checked.scopes, [])}
@@ -203,11 +205,9 @@ def terminate(*, request_id: UUID, actor: User | None) -> MitigationRequest:
         request=request,
         actor=actor,
     )
-    for mitigation in request.mitigations.select_for_update().order_by("position"):
-        if mitigation.is_over or mitigation.withdrawal_asked_at:
-            continue
-        mitigation.request = request
-        end_leg(mitigation, now=now)
+    for leg in legs_of(request):
+        if not (leg.is_over or leg.withdrawal_asked_at):
+            end_leg(leg, now=now)
     settle(request, now=now)
     return request
 

@@ -19,7 +19,6 @@ from portal.mitigations.services.advance import (
     apply,
     end_leg,
     legs_of,
-    lock_mitigation,
     lock_request,
     settle,
     start_leg,
@@ -138,7 +137,6 @@ def _is_asked_already(leg: Mitigation, *, now: datetime) -> bool:
 
 
 def _ask_again(leg: Mitigation, *, actor: User, now: datetime) -> None:
-    mitigation = lock_mitigation(leg.pk)
     step = Step(
         mitigation_id=leg.pk,
         trigger=Trigger.TURN_CAME_AGAIN,
@@ -147,7 +145,7 @@ def _ask_again(leg: Mitigation, *, actor: User, now: datetime) -> None:
         event=EventType.MITIGATION_ASKED,
         actor=actor,
     )
-    apply(mitigation, step, now=now)
+    apply(leg, step, now=now)
     wake_on_commit(leg.subscription_id)
 
 
@@ -156,17 +154,13 @@ def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> 
     """Tell one provider to stop and let the others go on. Repeating it, or coming second, changes nothing."""
     request = lock_request(request_id)
     _refuse_if_prepared(request)
-    mitigation = (
-        request.mitigations.select_for_update(of=("self",))
-        .select_related("subscription__provider")
-        .filter(pk=mitigation_id)
-        .first()
-    )
+    legs = legs_of(request)
+    mitigation = next((leg for leg in legs if leg.pk == mitigation_id), None)
     if mitigation is None:
         raise NotFound
     if request.terminate_asked_at or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return request
-    others = [leg for leg in current_legs(legs_of(request)) if leg.pk != mitigation_id]
+    others = [leg for leg in current_legs(legs) if leg.pk != mitigation_id]
     if not any(may_filter(leg) for leg in others):
         provider = mitigation.subscription.provider.short_name
         raise Conflict(
@@ -174,7 +168,6 @@ def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> 
             " to replace it, ask another provider first.",
             code="last-one",
         )
-    mitigation.request = request
     now = timezone.now()
     end_leg(mitigation, now=now, actor=actor)
     settle(request, now=now)

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from portal.accounts.models import User
 from portal.core.broadcast import broadcast_on_commit
+from portal.core.counting import add_to
 from portal.mitigations.models import Event, EventCounter, EventType, Mitigation, MitigationRequest
 
 
@@ -50,8 +50,9 @@ def _next_seq(organization_id: UUID) -> int:
 
 
 def _count(organization_id: UUID, more: int) -> int:
-    counters = EventCounter.objects.filter(organization_id=organization_id)
-    if not counters.update(last_seq=F("last_seq") + more):
+    number = add_to(EventCounter, organization_id, "last_seq", more)
+    if number is None:
         EventCounter.objects.get_or_create(organization_id=organization_id)
-        counters.update(last_seq=F("last_seq") + more)
-    return counters.values_list("last_seq", flat=True).get()
+        number = add_to(EventCounter, organization_id, "last_seq", more)
+    assert number is not None, "a counter is never deleted"
+    return number

@@ -83,7 +83,7 @@ def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
     )
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
     """The first copy left: one event, whichever worker gets to write it."""
     mitigation = lock_mitigation(mitigation_id)
@@ -97,6 +97,7 @@ def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
     Mitigation.objects.filter(pk=mitigation_id).update(sends=F("sends") + times, last_sent_at=now)
 
 
+@transaction.atomic(savepoint=False)
 def record_confirmed(
     *,
     mitigation_id: UUID,
@@ -116,26 +117,29 @@ def record_confirmed(
         "conflict": conflict,
         "confirmed_at": now,
     }
-    with transaction.atomic():
-        mitigation = lock_mitigation(mitigation_id)
-        if mitigation.confirmed_at:
-            columns["confirmed_at"] = mitigation.confirmed_at
-        if lifetime_s is not None:
-            columns["expires_at"] = _ends(lifetime_s, now)
-        step = Step(
-            mitigation_id=mitigation_id,
-            trigger=Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD,
-            columns=columns,
-            told={} if lifetime_s is None else {"lifetime": lifetime_s},
-        )
-        return advance(step, now=now)
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return None
+    if mitigation.confirmed_at:
+        columns["confirmed_at"] = mitigation.confirmed_at
+    if lifetime_s is not None:
+        columns["expires_at"] = _ends(lifetime_s, now)
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD,
+        columns=columns,
+        told={} if lifetime_s is None else {"lifetime": lifetime_s},
+    )
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return mitigation
 
 
 def _ends(lifetime_s: int, now: datetime) -> datetime | None:
     return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_report(
     *, mitigation_id: UUID, report: ProviderReport, now: datetime
 ) -> Mitigation | None:
@@ -379,7 +383,7 @@ def mark_overdue(*, now: datetime) -> int:
     return sum(_still_pending(pk, now) for pk in overdue)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.status != Status.PENDING or mitigation.overdue_at is not None:
@@ -408,7 +412,7 @@ def _may_be_asked(now: datetime) -> Q:
     return Q(retry_at__lte=now) | Q(is_changed, retry_at=None, refusal_code=LOOP)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def _due_again(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     is_due = Mitigation.objects.filter(_may_be_asked(now), pk=mitigation_id).exists()
@@ -433,7 +437,7 @@ def mark_expired(*, now: datetime) -> int:
     return sum(_outlived(pk, now) for (pk,) in due[:MAX_SWEPT])
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def _outlived(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over or mitigation.expires_at is None or mitigation.expires_at > now:

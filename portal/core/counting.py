@@ -1,0 +1,24 @@
+"""`UPDATE … SET n = n + more … RETURNING n`: one statement, which the ORM has no words for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Model
+
+
+def add_to(model: type[Model], pk: UUID, column: str, more: int) -> int | None:
+    """Add `more` to a row's column, lock the row until the commit, and give the new value; None: there is no such row."""
+    key = model._meta.pk
+    quote = connection.ops.quote_name
+    counted = quote(column)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {quote(model._meta.db_table)} SET {counted} = {counted} + %s"
+            f" WHERE {quote(key.column)} = %s RETURNING {counted}",
+            [more, key.get_db_prep_value(pk, connection)],
+        )
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return None if row is None else int(row[0])
