@@ -11,14 +11,14 @@ from django.db.models import Model
 
 def add_to(model: type[Model], pk: UUID, column: str, more: int) -> int | None:
     """Add `more` to a row's column, lock the row until the commit, and give the new value; None: there is no such row."""
-    key = model._meta.pk
-    quote = connection.ops.quote_name
-    counted = quote(column)
+    key, quote = model._meta.pk, connection.ops.quote_name
+    table, counted = quote(model._meta.db_table), quote(column)
+    _, key_column = key.get_attname_column()
+    statement = (
+        f"UPDATE {table} SET {counted} = {counted} + %s"  # noqa: S608  (names of our own)
+        f" WHERE {quote(key_column)} = %s RETURNING {counted}"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {quote(model._meta.db_table)} SET {counted} = {counted} + %s"
-            f" WHERE {quote(key.column)} = %s RETURNING {counted}",
-            [more, key.get_db_prep_value(pk, connection)],
-        )
+        cursor.execute(statement, [more, key.get_db_prep_value(pk, connection)])
         row: tuple[Any, ...] | None = cursor.fetchone()
     return None if row is None else int(row[0])

@@ -16,7 +16,6 @@ from portal.mitigations.services.asks import (
 from portal.mitigations.services.legs import ask_provider, withdraw_provider
 from portal.mitigations.services.log import append_event
 from portal.mitigations.services.observed import (
-    ProviderReport,
     mark_due_again,
     mark_expired,
     mark_overdue,
@@ -26,7 +25,6 @@ from portal.mitigations.services.observed import (
     record_forgotten,
     record_identity_replaced,
     record_refused,
-    record_report,
     record_sending,
     record_sends,
     record_sent,
@@ -34,6 +32,7 @@ from portal.mitigations.services.observed import (
     record_unavailable,
     record_withdrawal_confirmed,
 )
+from portal.mitigations.services.reports import ProviderReport, record_report
 from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.thin import thin_counters
 

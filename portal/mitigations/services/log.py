@@ -25,13 +25,13 @@ def append_event(
     actor: User | None = None,
     data: dict[str, Any] | None = None,
 ) -> Event:
-    """Append one line. The counter's row is locked until the commit, which orders commits by `seq`."""
+    """Append one line; a mitigation's is its request's too. The counter's row is locked until the commit, which orders commits by `seq`."""
     event = Event.objects.create(
         organization_id=organization_id,
         seq=_next_seq(organization_id),
         at=at,
         type=type,
-        request=request,
+        request_id=mitigation.request_id if mitigation else request.pk if request else None,
         mitigation=mitigation,
         actor=actor,
         data={**({"actor": actor.username} if actor else {}), **(data or {})},

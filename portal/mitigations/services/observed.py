@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -15,8 +14,6 @@ from django.db.models.functions import Coalesce
 from portal.core.wake import wake_on_commit
 from portal.mitigations.failover import is_asked_again
 from portal.mitigations.models import (
-    MAX_COUNTER,
-    REPORTS_MISSING_AFTER,
     EventType,
     Mitigation,
     RequestKind,
@@ -30,45 +27,14 @@ from portal.mitigations.services.advance import (
     lock_mitigation,
     settle,
 )
+from portal.mitigations.services.reports import ends
 from portal.mitigations.states import LIVE, LOOP, SET_BACK, Status, Trigger
 
-INDEFINITE: Final = -1
 MAX_REASON_KEPT: Final = 500
-WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
-"""How long after it was told a provider may still report that it filters."""
 END_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When a provider is told again to stop whom gateways kept that word from."""
 MAX_SWEPT: Final = 500
 """Rows one sweep looks at; the rest waits for the next."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderReport:
-    """One report of a provider about one mitigation, in the portal's words."""
-
-    dots_status: int | None
-    trigger: Trigger | None
-    lifetime_s: int | None = None
-    "remaining; -1 without end"
-    mitigation_start: datetime | None = None
-    bytes_dropped: int | None = None
-    pkts_dropped: int | None = None
-    bps_dropped: int | None = None
-    "BYTES per second"
-    pps_dropped: int | None = None
-    conflict: Mapping[str, Any] | None = None
-
-    @property
-    def counters(self) -> dict[str, int]:
-        counters = {
-            "bytes_dropped": self.bytes_dropped,
-            "pkts_dropped": self.pkts_dropped,
-            "bps_dropped": self.bps_dropped,
-            "pps_dropped": self.pps_dropped,
-        }
-        return {
-            name: min(value, MAX_COUNTER) for name, value in counters.items() if value is not None
-        }
 
 
 def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
@@ -123,7 +89,7 @@ def record_confirmed(
     if mitigation.confirmed_at:
         columns["confirmed_at"] = mitigation.confirmed_at
     if lifetime_s is not None:
-        columns["expires_at"] = _ends(lifetime_s, now)
+        columns["expires_at"] = ends(lifetime_s, now)
     step = Step(
         mitigation_id=mitigation_id,
         trigger=Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD,
@@ -133,96 +99,6 @@ def record_confirmed(
     apply(mitigation, step, now=now)
     settle(mitigation.request, now=now)
     return mitigation
-
-
-def _ends(lifetime_s: int, now: datetime) -> datetime | None:
-    return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
-
-
-@transaction.atomic(savepoint=False)
-def record_report(
-    *, mitigation_id: UUID, report: ProviderReport, now: datetime
-) -> Mitigation | None:
-    """A notification or an answer to a poll."""
-    mitigation = lock_mitigation(mitigation_id)
-    if mitigation.is_over:
-        return None
-    columns: dict[str, Any] = {"last_heard_at": now, **report.counters}
-    if report.dots_status is not None:
-        columns |= {"dots_status": report.dots_status, "reported_at": now}
-    if report.lifetime_s is not None:
-        columns["expires_at"] = _ends(report.lifetime_s, now)
-    if report.mitigation_start is not None:
-        columns["mitigation_start"] = report.mitigation_start
-    if report.conflict is not None:
-        columns["conflict"] = report.conflict
-        if "retry_after" in report.conflict:
-            wait = timedelta(seconds=report.conflict["retry_after"])
-            columns["retry_at"] = now + wait
-    if _goes_on_after_all(mitigation, report, now):
-        # A late copy of the request arrived after the DELETE and began it anew: tell it again.
-        columns["withdrawal_confirmed_at"] = None
-    if mitigation.confirmed_at is None:
-        # The 2.01 was lost, the report was not: it says as much.
-        columns |= {"confirmed_at": now, "overdue_at": None}
-    has_news = _has_news(mitigation, report, now)
-    held_until = _held_until(mitigation)
-    if report.counters:
-        columns["counters_at"] = now
-    if has_news:
-        columns["counters_since"] = now
-    apply(
-        mitigation,
-        Step(
-            mitigation_id=mitigation_id,
-            trigger=report.trigger,
-            columns=columns,
-            told=_began(mitigation, report),
-        ),
-        now=now,
-    )
-    if has_news:
-        counters = Step(
-            mitigation_id=mitigation_id,
-            event=EventType.MITIGATION_COUNTERS,
-            told={**report.counters, **held_until},
-        )
-        apply(mitigation, counters, now=now)
-    settle(mitigation.request, now=now)
-    return mitigation
-
-
-def _began(mitigation: Mitigation, report: ProviderReport) -> dict[str, str]:
-    """When a provider activated a plan: it may be long before the portal hears of it."""
-    start = report.mitigation_start
-    if mitigation.request.is_immediate or start is None:
-        return {}
-    return {"mitigation_start": start.isoformat().replace("+00:00", "Z")}
-
-
-def _has_news(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
-    """Equal counters are news only after a silence, which would else look like reports."""
-    if not report.counters:
-        return False
-    last = mitigation.counters_at
-    if last is None or now - last > REPORTS_MISSING_AFTER:
-        return True
-    return any(getattr(mitigation, name) != value for name, value in report.counters.items())
-
-
-def _held_until(mitigation: Mitigation) -> dict[str, str]:
-    """Until when the counters of the event before were reported again, if they were."""
-    since, last = mitigation.counters_since, mitigation.counters_at
-    if since is None or last is None or last <= since:
-        return {}
-    return {"held_until": last.isoformat().replace("+00:00", "Z")}
-
-
-def _goes_on_after_all(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
-    told_at = mitigation.withdrawal_confirmed_at
-    if told_at is None or now - told_at < WIND_DOWN_PATIENCE:
-        return False
-    return report.trigger not in (None, Trigger.WINDING_DOWN, Trigger.ENDED)
 
 
 def record_refused(

@@ -1,0 +1,202 @@
+"""What providers report about a mitigation that they hold: a notification, or the answer to a poll."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+
+from portal.mitigations.models import (
+    MAX_COUNTER,
+    REPORTS_MISSING_AFTER,
+    EventType,
+    Mitigation,
+    Wanted,
+)
+from portal.mitigations.services.advance import (
+    FILTERING_HEARD_WITHIN,
+    Step,
+    apply,
+    lock_mitigation,
+    settle,
+)
+from portal.mitigations.services.log import append_event
+from portal.mitigations.states import CONFIRMED, Status, Trigger, next_status
+from portal.mitigations.validation import INDEFINITE
+
+WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
+"""How long after it was told a provider may still report that it filters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderReport:
+    """One report of a provider about one mitigation, in the portal's words."""
+
+    dots_status: int | None
+    trigger: Trigger | None
+    lifetime_s: int | None = None
+    "remaining; -1 without end"
+    mitigation_start: datetime | None = None
+    bytes_dropped: int | None = None
+    pkts_dropped: int | None = None
+    bps_dropped: int | None = None
+    "BYTES per second"
+    pps_dropped: int | None = None
+    conflict: Mapping[str, Any] | None = None
+
+    @property
+    def counters(self) -> dict[str, int]:
+        counters = {
+            "bytes_dropped": self.bytes_dropped,
+            "pkts_dropped": self.pkts_dropped,
+            "bps_dropped": self.bps_dropped,
+            "pps_dropped": self.pps_dropped,
+        }
+        return {
+            name: min(value, MAX_COUNTER) for name, value in counters.items() if value is not None
+        }
+
+
+@transaction.atomic(savepoint=False)
+def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime) -> None:
+    """A notification or an answer to a poll. What comes after the end changes nothing."""
+    if _record_numbers(mitigation_id, report, now):
+        return
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return
+    counted = _counted(mitigation, report, now)
+    columns = _columns(report, now, has_news=bool(counted))
+    if report.mitigation_start is not None:
+        columns["mitigation_start"] = report.mitigation_start
+    if report.conflict is not None:
+        columns["conflict"] = report.conflict
+        if "retry_after" in report.conflict:
+            wait = timedelta(seconds=report.conflict["retry_after"])
+            columns["retry_at"] = now + wait
+    if _goes_on_after_all(mitigation, report, now):
+        # A late copy of the request arrived after the DELETE and began it anew: tell it again.
+        columns["withdrawal_confirmed_at"] = None
+    if mitigation.confirmed_at is None:
+        # The 2.01 was lost, the report was not: it says as much.
+        columns |= {"confirmed_at": now, "overdue_at": None}
+    apply(
+        mitigation,
+        Step(
+            mitigation_id=mitigation_id,
+            trigger=report.trigger,
+            columns=columns,
+            told=_began(mitigation, report),
+        ),
+        now=now,
+    )
+    if counted:
+        _append_numbers(mitigation, counted, now)
+    settle(mitigation.request, now=now)
+
+
+def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) -> bool:
+    """Write a report that changes numbers only; False, with nothing written, when it may change more.
+
+    Nearly all reports are of this kind, and each mitigation may have one a second: so no lock is taken but the row's, and
+    nothing is derived anew.
+    """
+    mitigation = Mitigation.objects.get(pk=mitigation_id)
+    if not _changes_numbers_only(mitigation, report, now):
+        return False
+    unchanged = Mitigation.objects.filter(
+        pk=mitigation_id,
+        status=mitigation.status,
+        wanted=mitigation.wanted,
+        counters_at=mitigation.counters_at,
+        last_heard_at=mitigation.last_heard_at,
+    )
+    counted = _counted(mitigation, report, now)
+    if not unchanged.update(**_columns(report, now, has_news=bool(counted))):
+        return False
+    if counted:
+        _append_numbers(mitigation, counted, now)
+    return True
+
+
+def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
+    status = Status(mitigation.status)
+    return (
+        status in CONFIRMED
+        and mitigation.wanted == Wanted.ACTIVE
+        and mitigation.confirmed_at is not None
+        and (report.trigger is None or next_status(status, report.trigger) == status)
+        and report.conflict is None
+        and report.mitigation_start in (None, mitigation.mitigation_start)
+        # One that was silent for long and filters after all may make another provider needless.
+        and mitigation.last_heard_at is not None
+        and now - mitigation.last_heard_at < FILTERING_HEARD_WITHIN
+    )
+
+
+def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> dict[str, Any]:
+    """What every report writes."""
+    columns: dict[str, Any] = {"last_heard_at": now, **report.counters}
+    if report.dots_status is not None:
+        columns |= {"dots_status": report.dots_status, "reported_at": now}
+    if report.lifetime_s is not None:
+        columns["expires_at"] = ends(report.lifetime_s, now)
+    if report.counters:
+        columns["counters_at"] = now
+    if has_news:
+        columns["counters_since"] = now
+    return columns
+
+
+def ends(lifetime_s: int, now: datetime) -> datetime | None:
+    """When a lifetime of -1 or some seconds is over."""
+    return None if lifetime_s == INDEFINITE else now + timedelta(seconds=lifetime_s)
+
+
+def _counted(mitigation: Mitigation, report: ProviderReport, now: datetime) -> dict[str, Any]:
+    """What a report's event tells, if it gets one: equal numbers are news only after a silence, which would else look like reports."""
+    if not report.counters:
+        return {}
+    last = mitigation.counters_at
+    is_after_silence = last is None or now - last > REPORTS_MISSING_AFTER
+    has_changed = any(getattr(mitigation, name) != value for name, value in report.counters.items())
+    if not (is_after_silence or has_changed):
+        return {}
+    return {**report.counters, **_held_until(mitigation)}
+
+
+def _append_numbers(mitigation: Mitigation, counted: dict[str, Any], now: datetime) -> None:
+    append_event(
+        organization_id=mitigation.organization_id,
+        type=EventType.MITIGATION_COUNTERS,
+        at=now,
+        mitigation=mitigation,
+        data=counted,
+    )
+
+
+def _began(mitigation: Mitigation, report: ProviderReport) -> dict[str, str]:
+    """When a provider activated a plan: it may be long before the portal hears of it."""
+    start = report.mitigation_start
+    if mitigation.request.is_immediate or start is None:
+        return {}
+    return {"mitigation_start": start.isoformat().replace("+00:00", "Z")}
+
+
+def _held_until(mitigation: Mitigation) -> dict[str, str]:
+    """Until when the counters of the event before were reported again, if they were."""
+    since, last = mitigation.counters_since, mitigation.counters_at
+    if since is None or last is None or last <= since:
+        return {}
+    return {"held_until": last.isoformat().replace("+00:00", "Z")}
+
+
+def _goes_on_after_all(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
+    told_at = mitigation.withdrawal_confirmed_at
+    if told_at is None or now - told_at < WIND_DOWN_PATIENCE:
+        return False
+    return report.trigger not in (None, Trigger.WINDING_DOWN, Trigger.ENDED)
