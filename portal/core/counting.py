@@ -13,7 +13,7 @@ def add_to(model: type[Model], pk: UUID, column: str, more: int) -> int | None:
     """Add `more` to a row's column, lock the row until the commit, and give the new value; None: there is no such row."""
     key, quote = model._meta.pk, connection.ops.quote_name
     table, counted = quote(model._meta.db_table), quote(column)
-    _, key_column = key.get_attname_column()
+    key_column = key.column or key.attname
     statement = (
         f"UPDATE {table} SET {counted} = {counted} + %s"  # noqa: S608  (names of our own)
         f" WHERE {quote(key_column)} = %s RETURNING {counted}"

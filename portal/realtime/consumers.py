@@ -31,7 +31,9 @@ CLOSE_TOO_MANY: Final = 4429
 CLOSE_TRY_AGAIN: Final = 1013
 
 LOOK_AGAIN_S: Final = 3.0
-"""How long a lost broadcast, or an access that ended unnoticed, can last."""
+"""How long a lost broadcast can last."""
+ADMIT_AGAIN_S: Final = 10.0
+"""How long an access that ended unnoticed can last."""
 PENDING_EVENTS: Final = 100
 """Live events kept for a slow reader. What falls out is read from the table again."""
 REPLAY_BATCH: Final = 200
@@ -83,6 +85,7 @@ class EventSocket(AsyncWebsocketConsumer):
         self._sent = min(after, await self._last_seq(membership))
         self._pending: deque[dict[str, Any]] = deque(maxlen=PENDING_EVENTS)
         self._news = asyncio.Event()
+        self._must_ask_again = True
         self._look_again = True
         self._has_joined = False
         self._is_over = False
@@ -113,7 +116,7 @@ class EventSocket(AsyncWebsocketConsumer):
         self._news.set()
 
     async def access_changed(self, message: dict[str, Any]) -> None:
-        self._look_again = True
+        self._must_ask_again = True
         self._news.set()
 
     # The only sender.
@@ -122,8 +125,10 @@ class EventSocket(AsyncWebsocketConsumer):
         code = CLOSE_TRY_AGAIN
         try:
             while True:
-                if self._look_again:
+                if self._must_ask_again or _time() - self._admitted_at >= ADMIT_AGAIN_S:
+                    self._must_ask_again = False
                     await self._admit()
+                if self._look_again:
                     # Joined before the table is read: nothing can fall between the two.
                     await self._join()
                     await self._send_from_table()
@@ -182,7 +187,12 @@ class EventSocket(AsyncWebsocketConsumer):
         return await database_sync_to_async(queries.last_seq)(membership.organization)
 
     async def _admit(self) -> Membership:
+        self._admitted_at = _time()
         return await database_sync_to_async(admit)(self._credential, self._slug)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _after(query: bytes) -> int | None:

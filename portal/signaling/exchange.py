@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
@@ -92,8 +92,8 @@ class Exchange:
     async def _put(self, client: Client, row: Mitigation, action: Action) -> bool:
         asked_at = clock.now()
         # Not fenced: that a copy may have left is never wrong, and this stands between a person and the wire.
-        if action == Action.REQUEST and not await self.until_done(
-            services.record_sending, mitigation_id=row.pk, now=asked_at
+        if action == Action.REQUEST and not await self._repeat(
+            self._store.run_first, services.record_sending, mitigation_id=row.pk, now=asked_at
         ):
             return False
         try:
@@ -281,10 +281,19 @@ class Exchange:
 
     async def until_done(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """However long the database is away, as long as the subscription is ours."""
+        return await self._repeat(self._store.run, call, *args, **kwargs)
+
+    async def _repeat(
+        self,
+        run: Callable[..., Awaitable[T]],
+        call: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         pause = WRITE_PAUSE_S
         while self._hold.is_on():
             try:
-                return await self._store.run(call, *args, **kwargs)
+                return await run(call, *args, **kwargs)
             except leases.NotHeld:
                 logger.warning("subscription %s: another worker holds it", self.subscription_id)
                 self._hold.end()

@@ -97,11 +97,14 @@ class Line:
     async def _work(self) -> None:
         while True:
             self._wakeup.clear()
+            began = _time()
             try:
                 next_look = await self.reconcile()
             except (InterfaceError, OperationalError) as error:
                 logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
                 next_look = DATABASE_PAUSE_S
+            # When there is much to do, what comes meanwhile is looked at together.
+            await asyncio.sleep(_time() - began)
             try:
                 async with asyncio.timeout(next_look):
                     await self._wakeup.wait()
@@ -110,7 +113,7 @@ class Line:
 
     async def reconcile(self) -> float:
         """Compare wanted with observed, begin what follows; seconds until the next look."""
-        rows = await self._store.run(queries.live_mitigations, self._subscription_id)
+        rows = await self._store.run_first(queries.live_mitigations, self._subscription_id)
         self._has_rows = bool(rows)
         self._confirmed = [row for row in rows if row.status in CONFIRMED]
         self._recorder.keeps_heartbeats = bool(rows)

@@ -10,8 +10,9 @@ from typing import Final, ParamSpec, TypeVar
 
 from django.db import close_old_connections
 
-DATABASE_THREADS: Final = 4
-"""Fewer than the connection pool holds: the rest is for the worker's tasks."""
+DATABASE_THREADS: Final = 3
+FIRST_THREADS: Final = 2
+"""Of both fewer than the connection pool holds: the rest is for leases and the worker's tasks."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,13 +23,22 @@ class Store:
 
     def __init__(self, *, threads: int = DATABASE_THREADS) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="agent-db")
+        self._first = ThreadPoolExecutor(FIRST_THREADS, thread_name_prefix="agent-db-first")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, partial(_run, call, *args, **kwargs))
+        return await _in(self._executor, partial(_run, call, *args, **kwargs))
+
+    async def run_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What stands between a person and the wire: it does not wait behind what is only written down."""
+        return await _in(self._first, partial(_run, call, *args, **kwargs))
 
     def close(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        for executor in (self._first, self._executor):
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+async def _in(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, work)
 
 
 def _run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -19,6 +19,7 @@ Log = Callable[[Organization], Awaitable[int]]
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 0.2)
+    monkeypatch.setattr(consumers, "ADMIT_AGAIN_S", 0.2)
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ async def test_it_closes_at_once_when_access_ends(
     ending: Callable[[User, Organization], None], code: int,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
+    monkeypatch.setattr(consumers, "ADMIT_AGAIN_S", 60)
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
     await socket.connect()
 

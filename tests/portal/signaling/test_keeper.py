@@ -43,6 +43,8 @@ class InlineStore:
     async def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return call(*args, **kwargs)
 
+    run_first = run
+
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
