@@ -172,16 +172,17 @@ class Load:
         self, posted: dict[tuple[str, int], tuple[float, str]]
     ) -> dict[tuple[str, int], float]:
         deadline = time.monotonic() + ALL_ON_THE_WIRE_WITHIN_S
-        while True:
-            log = control(self.stack, "northgate", "/requests")["requests"]
-            arrived: dict[tuple[str, int], float] = {}
-            for one in log:
+        arrived: dict[tuple[str, int], float] = {}
+        seen = 0
+        while len(arrived) < len(posted) and time.monotonic() < deadline:
+            log = control(self.stack, "northgate", f"/requests?after={seen}")
+            seen = log["last"]
+            for one in log["requests"]:
                 key = one["client"], one["mid"]
                 if one["method"] == "PUT" and key in posted:
                     arrived.setdefault(key, one["at"])
-            if len(arrived) == len(posted) or time.monotonic() > deadline:
-                return arrived
             await asyncio.sleep(1)
+        return arrived
 
     async def _notify_all(self, posted: dict[tuple[str, int], tuple[float, str]]) -> list[float]:
         """The provider reports "mitigating" of each, one after the other, over as long as they were submitted."""
