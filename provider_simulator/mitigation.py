@@ -38,6 +38,9 @@ TERMINATED_LINGERS_S: Final = 3.0
 _FLOWING: Final = (Status.MITIGATING, Status.EXCEEDED_CAPABILITY)
 _RUNNING: Final = (*_FLOWING, Status.IN_PROGRESS)
 
+FLOWS_EVERY_S: Final = 1.0
+"""How old the counters may be: reckoning them at every look would be most of the work."""
+
 CALM_SHARE: Final = 0.8
 """An exceeded mitigation recovers when the attack is this much below the capability: no flapping."""
 
@@ -166,9 +169,12 @@ class Mitigation:
 
     def advance(self, *, now: float, behaviour: Behaviour) -> None:
         """Let time pass: traffic flows, and what is due by now happens."""
-        self.traffic.flow(now=now, share=self._share_taken(now, behaviour))
-        while (trigger := self._due(now, behaviour)) is not None:
+        trigger = self._due(now, behaviour)
+        if trigger is not None or now - self.traffic.at >= FLOWS_EVERY_S:
+            self.traffic.flow(now=now, share=self._share_taken(now, behaviour))
+        while trigger is not None:
             self.apply(trigger, now=now)
+            trigger = self._due(now, behaviour)
 
     def next_timer(self, behaviour: Behaviour) -> float | None:
         """When something is due whatever anybody does."""

@@ -201,9 +201,9 @@ class Provider:
 
     # Time
 
-    def advance(self, *, now: float) -> list[Notification]:
-        """Let time pass; the notifications that are due."""
-        for held in self.mitigations:
+    def advance(self, *, now: float, client: str | None = None) -> list[Notification]:
+        """Let time pass, for one client only if one is named; the notifications that are due."""
+        for held in self.mitigations if client is None else self.mitigations.of_client(client):
             before = held.status
             held.advance(now=now, behaviour=self.behaviour)
             if held.status is not before:
@@ -211,11 +211,11 @@ class Provider:
             if held.is_removable(now):
                 self.mitigations.remove(held)
                 self.observers.news_of(held.client, held.cuid, held.mid)
-        for client, loss_at in tuple(self._loss_at.items()):
+        for lost, loss_at in tuple(self._loss_at.items()):
             if now >= loss_at:
-                del self._loss_at[client]
-                self.lose_signal(client, now=now)
-        return self._notifications(now)
+                del self._loss_at[lost]
+                self.lose_signal(lost, now=now)
+        return self._notifications(now, client)
 
     def next_timer(self, *, now: float) -> float | None:
         """When to call `advance` and `heartbeats_due` at the latest."""
@@ -249,11 +249,13 @@ class Provider:
 
     # Notifications
 
-    def _notifications(self, now: float) -> list[Notification]:
+    def _notifications(self, now: float, client: str | None) -> list[Notification]:
         if not self.behaviour.notify:
             return []
         notifications = []
         for observer in self.observers:
+            if client is not None and self.sessions[observer.session].client != client:
+                continue
             is_wanted = observer.has_news or self._is_periodic(observer)
             if is_wanted and now >= self._due_at(observer):
                 notifications.append(self._notification(observer, now))

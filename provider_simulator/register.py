@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -50,6 +51,7 @@ class Register:
         self._rng = rng
         self._observers = observers
         self._mitigations: dict[Key, Mitigation] = {}
+        self._of_client: dict[str, list[Mitigation]] = defaultdict(list)
         self._cuid_owners: dict[str, str] = {}
         self._redirections = Redirections()
 
@@ -67,7 +69,7 @@ class Register:
         return [] if held is None else [held]
 
     def of_client(self, client: str) -> list[Mitigation]:
-        return [held for held in self if held.client == client]
+        return list(self._of_client.get(client, ()))
 
     def is_mitigating_for(self, client: str) -> bool:
         return any(held.is_active for held in self.of_client(client))
@@ -77,12 +79,14 @@ class Register:
 
     def remove(self, mitigation: Mitigation) -> None:
         del self._mitigations[mitigation.client, mitigation.cuid, mitigation.mid]
+        self._of_client[mitigation.client].remove(mitigation)
 
     def forget_mitigations(self) -> None:
         self._mitigations.clear()
+        self._of_client.clear()
 
     def forget_everything(self) -> None:
-        self._mitigations.clear()
+        self.forget_mitigations()
         self._cuid_owners.clear()
         self._redirections.forget()
 
@@ -191,6 +195,7 @@ class Register:
         )
         self._make_room(mitigation, now=now)
         self._mitigations[client, cuid, mid] = mitigation
+        self._of_client[client].append(mitigation)
         self._changed(mitigation)
         return self._granted("2.01", mitigation, now)
 

@@ -28,7 +28,7 @@ class Traffic:
         )
         self._dropped_share = rng.uniform(0.97, 0.998)
         self._started_at = now
-        self._at = now
+        self.at = now
         self._bytes = float(bytes_before)
         self._packets = 0.0
         self._samples = deque([(now, self._bytes, 0.0)])
@@ -42,12 +42,12 @@ class Traffic:
 
     def flow(self, *, now: float, share: float) -> None:
         """Time passes, and `share` of the attack (0 to 1) reaches the mitigator."""
-        elapsed = now - self._at
+        elapsed = now - self.at
         if elapsed <= 0:
             return
-        middle = self.bytes_per_s(self._at + elapsed / 2)
+        middle = self.bytes_per_s(self.at + elapsed / 2)
         dropped = middle * elapsed * share * self._dropped_share
-        self._at = now
+        self.at = now
         self._bytes += dropped
         self._packets += dropped / self._packet_bytes
         if now - self._samples[-1][0] >= SAMPLE_EVERY_S:
@@ -74,5 +74,5 @@ class Traffic:
 
     def _average(self, total: float, column: int) -> int:
         oldest = self._samples[0]
-        elapsed = self._at - oldest[0]
+        elapsed = self.at - oldest[0]
         return int((total - oldest[column]) / elapsed) if elapsed > 0 else 0
