@@ -166,10 +166,6 @@ class Subscription(models.Model):
                 condition=Q(session_state__in=SessionState.values), name="session_state_is_known"
             ),
         ]
-        indexes: ClassVar = [
-            # the worker that looks for subscriptions nobody holds
-            models.Index(fields=["enabled", "lease_until"], name="subscription_lease"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.organization_id} at {self.provider_id}"

@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Prefetch, prefetch_related_objects
 
 from portal.accounts.models import User
 from portal.core.counting import add_to
@@ -108,11 +107,10 @@ def lock_request(request_id: UUID) -> MitigationRequest:
 
 def legs_of(request: MitigationRequest) -> list[Mitigation]:
     """The mitigations of a locked request in the order of the lanes, locked with it and as changed since."""
-    legs = Mitigation.objects.select_related("subscription__provider").order_by("position")
-    # Read once: what was read stays with the request until another mitigation is created for it.
-    locked = Prefetch("mitigations", legs.select_for_update(of=("self",)))
-    prefetch_related_objects([request], locked)
-    return list(request.mitigations.all())
+    if request.locked_legs is None:
+        legs = request.mitigations.select_for_update(of=("self",)).order_by("position")
+        request.locked_legs = list(legs.select_related("subscription__provider"))
+    return request.locked_legs
 
 
 def lock_requests(request_ids: Iterable[UUID]) -> None:
@@ -327,6 +325,7 @@ def start_leg(
         asked_by=actor,
         lifetime_s=within_limits(request.lifetime_s, part.ask),
     )
+    request.locked_legs = None
     wake_on_commit(subscription_id)
     return mitigation
 

@@ -1,0 +1,94 @@
+"""Reports that change numbers only are cheap, and never say more than the row does by then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from portal.accounts.models import User
+from portal.core.counting import add_to
+from portal.mitigations import services
+from portal.mitigations.models import Event, EventCounter, Mitigation
+from portal.mitigations.services import ProviderReport
+from portal.mitigations.states import Trigger
+from tests.portal.mitigations.conftest import Submit
+
+NOW = timezone.now()
+LATER = NOW + timedelta(seconds=10)
+FILTERING = ProviderReport(
+    dots_status=2, trigger=Trigger.FILTERING, lifetime_s=3500, bytes_dropped=1000
+)
+MORE = replace(FILTERING, bytes_dropped=2000)
+
+
+@pytest.fixture
+def leg(submit: Submit) -> Mitigation:
+    """What Northgate filters."""
+    leg = submit().mitigations.get()
+    services.record_sending(mitigation_id=leg.pk, now=NOW)
+    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=NOW, now=NOW)
+    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=NOW)
+    return leg
+
+
+def test_more_numbers_are_written_with_few_statements(
+    leg: Mitigation, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    # Read, written under its condition, numbered, told; between them a savepoint of the test's.
+    with django_assert_num_queries(4):
+        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+
+    again = Mitigation.objects.get(pk=leg.pk)
+    assert (again.bytes_dropped, again.last_heard_at, again.counters_since) == (2000, LATER, LATER)
+    event = Event.objects.latest("seq")
+    assert (event.type, event.data) == ("mitigation.counters", {"bytes_dropped": 2000})
+    assert event.request_id == leg.request_id
+
+
+def _between_reading_and_writing(change: Callable[[], object]) -> Callable[..., Any]:
+    done: list[bool] = []
+
+    def wrapper(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if not done and sql.startswith("UPDATE"):
+            done.append(True)
+            change()
+        return execute(sql, *rest)
+
+    return wrapper
+
+
+def test_a_termination_between_reading_and_writing_is_not_overwritten(
+    leg: Mitigation, alice: User
+) -> None:
+    def terminate() -> None:
+        services.terminate(request_id=leg.request_id, actor=alice)
+
+    with connection.execute_wrapper(_between_reading_and_writing(terminate)):
+        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+
+    again = Mitigation.objects.get(pk=leg.pk)
+    assert (again.status, again.wanted) == ("terminating", "withdrawn")
+    assert again.bytes_dropped == 2000
+
+
+def test_a_report_that_was_written_by_another_worker_first_counts_once(leg: Mitigation) -> None:
+    def report_it() -> None:
+        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+
+    before = Event.objects.count()
+    with connection.execute_wrapper(_between_reading_and_writing(report_it)):
+        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+
+    assert Event.objects.count() == before + 1
+
+
+def test_nobody_can_count_for_an_organization_that_is_not_there(db: None) -> None:
+    assert add_to(EventCounter, uuid4(), "last_seq", 1) is None
