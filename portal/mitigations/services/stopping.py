@@ -19,6 +19,7 @@ from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import (
     WIND_DOWN_AT_MOST,
     end_leg,
+    legs_of,
     lock_mitigation,
     lock_request,
     settle,
@@ -34,10 +35,9 @@ def stop_filtering(*, request_id: UUID, actor: User) -> MitigationRequest:
     """Tell whoever activated a plan to stop; who only holds it goes on holding it. Repeating it changes nothing."""
     request = lock_request(request_id)
     now = timezone.now()
-    acting = request.mitigations.select_for_update().filter(wanted=Wanted.ACTIVE, status__in=ACTIVE)
-    for mitigation in acting.order_by("position"):
-        mitigation.request = request
-        end_leg(mitigation, now=now, actor=actor, hold_again=True)
+    for leg in legs_of(request):
+        if leg.wanted == Wanted.ACTIVE and leg.status in ACTIVE:
+            end_leg(leg, now=now, actor=actor, hold_again=True)
     settle(request, now=now)
     return request
 

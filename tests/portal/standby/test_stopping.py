@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from portal.accounts.models import User
@@ -182,7 +183,7 @@ def test_a_worker_that_dies_as_it_hears_of_the_end_loses_nothing(
 
     with monkeypatch.context() as broken:
         broken.setattr(advance, "start_leg", die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt), transaction.atomic():
             says(leg, 6)
     leg.refresh_from_db()
     assert (leg.status, leg.hold_again) == ("terminating", True)
