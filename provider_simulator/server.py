@@ -156,7 +156,7 @@ class SignalServer:
         else:
             self._pipes[key] = pipe
             pipe.add_response(response)
-        self.touch(session.peer_common_name)
+        self.touch(message.remote.peer_common_name)
         if response is not None and response.opt.observe is not None:
             await self._until_nobody_listens(key, pipe)
 
