@@ -56,6 +56,7 @@ API: Final = [
     ("PATCH",  "api:standby-plan",         401, 404, 403, 202, 202),
     ("DELETE", "api:standby-plan",         401, 404, 403, 204, 204),
     ("POST",   "api:activate-plan",        401, 404, 403, 202, 202),
+    ("POST",   "api:stop-plan",            401, 404, 403, 202, 202),
     ("GET",    "api:drills",               401, 404, 200, 200, 200),
     # something is live
     ("POST",   "api:drills",               401, 404, 403, 409, 409),
@@ -107,6 +108,8 @@ PAGES: Final = [
     ("POST",   "standby:edit",             302, 404, 403, 302, 302),
     ("GET",    "standby:activate",         302, 404, 403, 200, 200),
     ("POST",   "standby:activate",         302, 404, 403, 302, 302),
+    ("GET",    "standby:stop",             302, 404, 403, 302, 302),
+    ("POST",   "standby:stop",             302, 404, 403, 302, 302),
     ("POST",   "standby:turn-on",          302, 404, 403, 302, 302),
     ("POST",   "standby:turn-off",         302, 404, 403, 302, 302),
     ("POST",   "standby:remove",           302, 404, 403, 302, 302),

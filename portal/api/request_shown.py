@@ -60,6 +60,9 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     )
     withdrawn_by = serializers.SerializerMethodField(help_text="Who withdrew it alone.")
     withdrawn_because = serializers.CharField(help_text="Why policy withdrew it.")
+    hold_again = serializers.BooleanField(
+        help_text="Of a plan: it is told to stop, and asked to hold the plan again after that."
+    )
     status = serializers.ChoiceField(choices=Status.choices)
     dots_status = serializers.IntegerField(allow_null=True)
     refusal = serializers.SerializerMethodField()

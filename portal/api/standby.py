@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
@@ -88,6 +89,10 @@ class HolderShown(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=Status.choices, source="mitigation.status")
     held = serializers.BooleanField(
         source="is_held", help_text="It reported last that it holds the plan in standby."
+    )
+    stopping = serializers.BooleanField(
+        source="is_stopping",
+        help_text="It was told to stop filtering, and is asked to hold the plan again after that.",
     )
     reported_at = serializers.DateTimeField(allow_null=True)
 
@@ -224,6 +229,22 @@ class ActivateView(APIView):
         )
         location = reverse("api:request", args=[slug, asked.pk])
         return Response(RequestShown(asked).data, status=202, headers={"Location": location})
+
+
+class StopView(APIView):
+    # Ending a mitigation must work however much else somebody calls.
+    throttle_classes: list[type[BaseThrottle]] = []
+
+    @extend_schema(operation_id="stop_filtering", request=None, responses={202: PlanShown})
+    def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
+        """Stop what is filtered for the plan, whoever activated it, and keep it: who filters holds it again after that.
+
+        Repeating it is harmless; it is never throttled. A plan that is off answers 409.
+        """
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        plan = plan_for(membership, plan_id)
+        services.stop_filtering(plan_id=plan.pk, actor=caller(request))
+        return _shown(membership.organization, plan.pk, status=202)
 
 
 class DrillsView(APIView):

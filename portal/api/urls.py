@@ -65,6 +65,7 @@ urlpatterns = [
     path(PLANS, standby.PlansView.as_view(), name="standby-plans"),
     path(PLAN, standby.PlanView.as_view(), name="standby-plan"),
     path(f"{PLAN}/activate", standby.ActivateView.as_view(), name="activate-plan"),
+    path(f"{PLAN}/stop", standby.StopView.as_view(), name="stop-plan"),
     path(f"{ORGANIZATION}/drills", standby.DrillsView.as_view(), name="drills"),
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),

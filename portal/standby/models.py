@@ -33,7 +33,7 @@ class StandbyPlan(models.Model):
     earlier = models.ManyToManyField(MitigationRequest, related_name="+", blank=True)
     """Versions that are replaced, or were ended when the plan was turned off."""
     activation = models.ForeignKey(
-        MitigationRequest, on_delete=models.PROTECT, null=True, related_name="+"
+        MitigationRequest, on_delete=models.PROTECT, null=True, related_name="activated_plans"
     )
     """The last request for help now that was made from it."""
     removed_at = models.DateTimeField(null=True)

@@ -12,7 +12,8 @@ from django.http import QueryDict
 
 from portal.core.formatting import in_words
 from portal.mitigations import presentation, wording
-from portal.mitigations.models import Event, EventType
+from portal.mitigations import queries as asked_for
+from portal.mitigations.models import Event, EventType, MitigationRequest
 from portal.mitigations.pages import form_page
 from portal.mitigations.pages.shared import frame, operators, subscriptions
 from portal.mitigations.presentation import Chip, Lane
@@ -48,6 +49,8 @@ class PlanCard:
     tell: str
     going_on: str
     "who activated it, while that goes on"
+    can_stop: bool
+    "somebody filters for it"
 
 
 def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
@@ -87,7 +90,29 @@ def _card(plan: StandbyPlan, by_id: Mapping[str, Subscription], now: datetime) -
         going_on=words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
         if going_on
         else "",
+        can_stop=plan.is_on and (_is_wanted(going_on) or plan.request.status in queries.ACTED_ON),
     )
+
+
+def _is_wanted(activation: MitigationRequest | None) -> bool:
+    """It goes on, and nobody has asked for its end."""
+    return activation is not None and activation.terminate_asked_at is None
+
+
+def _stop_question(
+    plan: StandbyPlan,
+    asked: wording.Asked,
+    by_id: Mapping[str, Subscription],
+    now: datetime,
+) -> wording.Question | None:
+    if not plan.is_on:
+        return None
+    organization, going_on, activation = plan.organization, plan.live_activation, None
+    if going_on is not None and _is_wanted(going_on):
+        found = asked_for.requests(organization).get(pk=going_on.pk)
+        activation = presentation.asked_of(found, by_id, organization)
+    targets = presentation.targets(plan.request)
+    return wording.stop_question(asked, targets, now, activation=activation)
 
 
 def _off(plan: StandbyPlan, now: datetime) -> str:
@@ -106,9 +131,10 @@ def plan_page(
 ) -> dict[str, Any]:
     organization = membership.organization
     events = _events(plan)
+    by_id = subscriptions(organization)
     asked = presentation.asked_of(
         plan.request,
-        subscriptions(organization),
+        by_id,
         organization,
         status_at=presentation.status_moments(events),
     )
@@ -136,6 +162,7 @@ def plan_page(
         "hidden_entries": hidden,
         "can_act": membership.can_operate,
         "key": str(uuid4()),
+        "stop": _stop_question(plan, asked, by_id, now),
         "activation": going_on,
         "going_on": words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
         if going_on

@@ -157,6 +157,24 @@ def _change(
     return redirect(f"{plan.get_absolute_url()}#h")
 
 
+@require_http_methods(["GET", "POST"])
+def stop(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    plan = plan_for(membership, plan_id)
+    if request.method == "GET":
+        context = pages.plan_page(membership, plan, timezone.now(), request.GET)
+        if context["stop"] is None:
+            return redirect(plan)
+        return render(request, "standby/stop.html", context)
+    try:
+        services.stop_filtering(plan_id=plan.pk, actor=person_of(request))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    # Back to where it was pressed: on the page of the plan, or of what goes on.
+    shown = plan.request if request.POST.get("back") == "request" else plan
+    return redirect(f"{shown.get_absolute_url()}#h")
+
+
 @require_POST
 def remove(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)

@@ -23,6 +23,7 @@ _WORST_FIRST: Final = (
     RequestStatus.MITIGATING,
     RequestStatus.IN_PROGRESS,
     RequestStatus.ATTACK_STOPPED,
+    RequestStatus.TERMINATING,
     RequestStatus.REQUESTING,
     RequestStatus.STANDBY,
 )

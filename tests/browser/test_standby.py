@@ -54,13 +54,19 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     expect(alice.locator("article.card h2").first).to_have_text("Mail, full flood")
     alice.locator("article.card h2 a").first.click()
     alice.get_by_text("Terminate…").first.click()
-    expect(alice.locator(".ask-end").first).to_contain_text("The plan is off then")
-    alice.get_by_role("button", name="Terminate now").click()
+    expect(alice.locator("#terminate .ask-end")).to_contain_text("The plan is off then")
+    # The way that keeps the plan: two interactions, and nobody has to switch it on anew.
+    alice.goto(alice.url.partition("#")[0])
+    alice.get_by_text("Stop filtering…").click()
+    expect(alice.locator("#stop .ask-end")).to_contain_text("Northgate will hold the plan again")
+    assert_sound(alice)
+    alice.get_by_role("button", name="Stop filtering now").click()
+    expect(alice.locator("ol.time")).to_contain_text("alice told Northgate to stop filtering.")
 
     alice.goto(STANDBY)
     alice.get_by_role("link", name="Mail, full flood").first.click()
-    alice.get_by_role("button", name="Turn on").click()
-    expect(alice.locator("h1")).to_have_text("Both providers hold the plan.")
+    expect(alice.locator("h1")).to_have_text("Both providers hold the plan.", timeout=30_000)
+    expect(alice.locator("ol.time")).to_contain_text("Northgate confirmed that it stopped.")
     # Two interactions.
     alice.get_by_text("Activate…").click()
     alice.get_by_role("button", name="Activate now").click()
@@ -68,6 +74,14 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     expect(alice.locator("h1")).to_contain_text("Both providers report they are filtering")
     alice.get_by_text("Terminate…").first.click()
     alice.get_by_role("button", name="Terminate now").click()
+
+
+def assert_sound(page: Page) -> None:
+    assert page.evaluate(
+        "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    ), page.url
+    found = Axe().run(page)
+    assert found.violations_count == 0, (page.url, found.generate_report())
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
@@ -84,11 +98,7 @@ def test_the_pages_of_plans_are_sound_at_every_width(
         paths += [url, f"{url}/edit", f"{url}/activate"]
     for path in paths:
         page.goto(path)
-        assert page.evaluate(
-            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        ), path
-        found = Axe().run(page)
-        assert found.violations_count == 0, (path, found.generate_report())
+        assert_sound(page)
 
 
 def test_the_keys_g_s_open_standby(page_of: PageOf) -> None:

@@ -103,6 +103,40 @@ def test_what_a_provider_did_while_contact_was_lost_is_told_when_it_is_back(
     assert all(one["held"] for one in shown(alice, plan)["holders"])
 
 
+def test_what_a_provider_filters_for_a_plan_is_stopped_and_the_plan_held_again_though_workers_die(
+    stack: Stack, alice: Api, plan: dict[str, Any]
+) -> None:
+    control(stack, "northgate", "/behaviour", {"terminating_s": 8.0})
+    ((old_mid, _triggered, _status),) = held(stack, "northgate")
+    before = held(stack, "tidewall")
+    control(stack, "northgate", "/clients/acme/lose", {})
+    wait_for(lambda: shown(alice, plan)["request"]["status"] == "mitigating")
+
+    # Pressed twice.
+    for _ in range(2):
+        stopped = alice.post(f"{PLANS}/{plan['id']}/stop")
+        assert (stopped["on"], [one["stopping"] for one in stopped["holders"]]) == (
+            True,
+            [True, False],
+        )
+    wait_for(lambda: held(stack, "northgate") == [(old_mid, False, 5)])
+    # While it winds down nothing else is asked of it, and nobody is there to hear the end.
+    stack["signal-1"].kill()
+    wait_for(lambda: held(stack, "northgate") == [], within_s=20)
+    assert shown(alice, plan)["request"]["status"] == "terminating"
+    stack["signal-1"].start()
+
+    wait_for(lambda: all(one["held"] for one in shown(alice, plan)["holders"]), within_s=60)
+    ((mid, is_triggered, status),) = held(stack, "northgate")
+    assert mid > old_mid
+    assert (is_triggered, status) == (False, 8)
+    assert held(stack, "tidewall") == before
+    now = shown(alice, plan)
+    assert (now["on"], now["request"]["status"]) == (True, "standby")
+    asked = [one["mid"] for one in now["request"]["mitigations"]]
+    assert len(asked) == 3, "pressed twice, asked once"
+
+
 def test_a_plan_activated_by_hand_filters_and_stays_held(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:

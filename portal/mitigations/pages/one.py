@@ -65,7 +65,12 @@ def request_page(
         "hidden_entries": hidden,
         "can_act": can_act,
         "is_live": is_live,
-        "question": wording.terminate_question(asked, presentation.targets(request), now),
+        "question": wording.terminate_question(
+            asked, presentation.targets(request), now, plan=_plan_that_stays(request)
+        ),
+        "stop": wording.stop_question(asked, presentation.targets(request), now)
+        if is_live and asked.is_plan and hasattr(request, "plan")
+        else None,
         "lifetimes": lifetime_choices(queries.policy(organization), ""),
         "told": wording.goes_to([leg.short for leg in filtering]) if filtering else "",
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
@@ -76,6 +81,14 @@ def request_page(
     if request.is_over:
         context["numbers"] = numbers_of(request, asked, reports, now)
     return context
+
+
+def _plan_that_stays(request: MitigationRequest) -> str:
+    """The name of the plan a person asked for this from, while that is on; empty: none."""
+    if not request.is_immediate or request.is_over:
+        return ""
+    plans = request.activated_plans.filter(removed_at__isnull=True).select_related("request")
+    return next((plan.name for plan in plans if plan.is_on), "")
 
 
 def numbers_of(

@@ -73,6 +73,7 @@ def leg_of(
         status_at=status_at,
         withdrawal_asked_at=mitigation.withdrawal_asked_at,
         withdrawal_confirmed_at=mitigation.withdrawal_confirmed_at,
+        is_held_again=mitigation.hold_again,
         ended_at=mitigation.ended_at,
         last_heard_at=mitigation.last_heard_at,
         is_replaced=mitigation.is_replaced,
@@ -164,7 +165,10 @@ def asked_of(
             earlier=[
                 old
                 for old in mitigations
-                if old.subscription_id == one.subscription_id and old.pk != one.pk
+                # What a plan's provider did before it was stopped is the log's.
+                if request.is_immediate
+                and old.subscription_id == one.subscription_id
+                and old.pk != one.pk
             ],
         )
         for one in current

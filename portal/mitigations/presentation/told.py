@@ -80,6 +80,8 @@ def told_of(
 ) -> wording.Told:
     """`provider` names whom an event without a mitigation is about."""
     mitigation = event.mitigation
+    kind = RequestKind(event.request.kind) if event.request else RequestKind.IMMEDIATE
+    is_withdrawn = mitigation is not None and mitigation.withdrawn_by_id is not None
     return wording.Told(
         at=event.at,
         type=EventType(event.type),
@@ -90,8 +92,9 @@ def told_of(
         reason=reason,
         because=mitigation.because if mitigation else "",
         asked_at=mitigation.asked_at if mitigation else None,
-        kind=RequestKind(event.request.kind) if event.request else RequestKind.IMMEDIATE,
+        kind=kind,
         is_ours=bool(mitigation and mitigation.withdrawal_asked_at),
+        is_stopped=is_withdrawn and kind == RequestKind.STANDBY,
     )
 
 

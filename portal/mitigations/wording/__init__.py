@@ -32,6 +32,7 @@ from portal.mitigations.wording.sessions import (
     session_look,
     session_sentence,
 )
+from portal.mitigations.wording.stopping import stop_question
 from portal.mitigations.wording.table import (
     FILTERING,
     LOOKS,
@@ -99,6 +100,7 @@ __all__ = [
     "session_look",
     "session_sentence",
     "silence_entry",
+    "stop_question",
     "tell",
     "terminate_question",
     "track",

@@ -59,6 +59,8 @@ class Leg:
     status_at: datetime | None = None
     "when the present status was first reported, where known"
     withdrawal_asked_at: datetime | None = None
+    is_held_again: bool = False
+    "it is told to stop, and asked to hold the plan again after that"
     withdrawal_confirmed_at: datetime | None = None
     ended_at: datetime | None = None
     last_heard_at: datetime | None = None

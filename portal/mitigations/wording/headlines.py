@@ -77,6 +77,8 @@ def _capital(text: str) -> str:
 def _verb(leg_face: Face, legs: Sequence[Leg], now: datetime) -> str:
     is_plan = legs[0].is_plan
     clauses = plans.CLAUSES.get(leg_face, _CLAUSES[leg_face]) if is_plan else _CLAUSES[leg_face]
+    if all(leg.is_held_again for leg in legs):
+        clauses = plans.STOPPING.get(leg_face, clauses)
     words = clauses[len(legs) > 1]
     if leg_face == Face.STANDBY and all(plans.has_lost_contact(leg, now) for leg in legs):
         return plans.HELD_BEFORE
@@ -93,13 +95,16 @@ def _subject(legs: Sequence[Leg], *, of: int) -> str:
 
 
 def _clauses(asked: Asked, now: datetime) -> str:
-    """Worst leg first; counted only when all agree."""
-    groups = faces(asked.legs, now)
+    """Worst leg first; counted only when all agree. Who stops and holds the plan again goes before who holds it."""
     total = len(asked.asked)
-    parts = [
-        f"{_subject(legs, of=total)} {_verb(leg_face, legs, now)}"
-        for leg_face, group in groups.items()
+    groups = [
+        (leg_face, legs)
+        for leg_face, group in faces(asked.legs, now).items()
         for legs in (plans.lost_first(group, now) if leg_face == Face.STANDBY else [group])
+    ]
+    groups.sort(key=lambda group: not any(leg.is_held_again for leg in group[1]))
+    parts = [
+        f"{_subject(legs, of=total)} {_verb(leg_face, legs, now)}" for leg_face, legs in groups
     ]
     return "; ".join(parts) + "."
 
@@ -149,6 +154,8 @@ def _terminating(asked: Asked, now: datetime) -> str:
     unreachable = [leg for leg in untold if leg.session.state != "up"]
     if unreachable:
         return f"{listed([leg.short for leg in unreachable])} cannot be told yet."
+    if any(leg.is_held_again for leg in asked.asked):
+        return _clauses(asked, now)
     what = "let go of the plan" if asked.is_plan else "stop"
     if untold:
         return f"Telling {_object(untold)} to {what}."

@@ -100,7 +100,7 @@ def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
     rate = dropped_now(legs, now)
     if rate is None:
         return ""
-    reporting = [leg for leg in legs if _is_dropping(leg, now)]
+    reporting = [leg for leg in legs if is_dropping(leg, now)]
     who = reporting[0].short if len(reporting) == 1 else "together they"
     who = f"{who[:1].upper()}{who[1:]}"
     if all(is_stale(leg, now) for leg in reporting):
@@ -108,7 +108,7 @@ def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
     return f"{who} {'drops' if len(reporting) == 1 else 'drop'} {bit_rate(rate)}."
 
 
-def _is_dropping(leg: Leg, now: datetime) -> bool:
+def is_dropping(leg: Leg, now: datetime) -> bool:
     return leg.bps_dropped is not None and face(leg, now) in (Face.MITIGATING, Face.EXCEEDED)
 
 
@@ -244,11 +244,13 @@ def _terminating(asked: Asked, now: datetime) -> list[str]:
     if untold:
         verb = "It may" if len(untold) == 1 else "They may"
         return [
-            f"{verb} still be filtering. The portal keeps trying, also when you close this page."
+            f"{verb} still be filtering. The portal keeps trying, also when you close this page.",
+            plans.held_again(asked),
         ]
     if asked.is_plan and not any(leg.mitigating_at for leg in asked.asked):
         return []
-    return ["Providers may filter a little longer, to avoid a second wave."]
+    longer = "Providers may filter a little longer, to avoid a second wave."
+    return [plans.held_again(asked), longer]
 
 
 def _terminated(asked: Asked, now: datetime) -> list[str]:
@@ -288,11 +290,12 @@ class Question:
     is_filtering: bool
 
 
-def terminate_question(asked: Asked, targets: Sequence[str], now: datetime) -> Question:
-    """Asked once, with numbers, before anything that filters is ended."""
+def terminate_question(
+    asked: Asked, targets: Sequence[str], now: datetime, *, plan: str = ""
+) -> Question:
+    """Asked once, with numbers, before anything that filters is ended. `plan`: whose activation it is, while that is on."""
     sent = [leg for leg in asked.asked if leg.sent_at is not None]
     filtering = [leg for leg in sent if face(leg, now) in FILTERING]
-    whom = listed([leg.short for leg in sent])
     rate = dropped_now(asked.asked, now)
     again = "You can request again at any time; providers may take a minute to start over."
     if asked.status == RequestStatus.ATTACK_STOPPED:
@@ -302,15 +305,15 @@ def terminate_question(asked: Asked, targets: Sequence[str], now: datetime) -> Q
     else:
         title = "Turn off the plan?" if asked.is_plan else "Terminate before any provider filters?"
     points: list[str] = []
-    if sent:
-        verb = "is" if len(sent) == 1 else "are"
-        what = "let go of the plan for" if asked.is_plan and not filtering else "stop filtering"
-        points.append(f"{whom} {verb} told to {what} {listed(targets)}.")
+    if sent and asked.is_plan:
+        points += _told_of_a_plan(sent, filtering, targets)
+    elif sent:
+        points.append(f"{_names(sent)} {_are(sent)} told to stop filtering {listed(targets)}.")
     else:
         points.append("Nothing has been sent yet, and nothing will be.")
     if rate:
         points.append(
-            _what_comes_through([leg for leg in filtering if _is_dropping(leg, now)], rate, now)
+            what_comes_through([leg for leg in filtering if is_dropping(leg, now)], rate, now)
         )
     silent = faces(asked.legs, now).get(Face.NO_ANSWER, [])
     if silent and not asked.is_plan:
@@ -319,6 +322,8 @@ def terminate_question(asked: Asked, targets: Sequence[str], now: datetime) -> Q
         )
     if asked.is_plan:
         again = "The plan is off then: nobody holds it until you turn it on again."
+    if plan:
+        again = f"The plan {plan} stays on. You can activate it again at any time."
     points.append(again)
     return Question(
         title=title,
@@ -330,7 +335,37 @@ def terminate_question(asked: Asked, targets: Sequence[str], now: datetime) -> Q
     )
 
 
-def _what_comes_through(dropping: Sequence[Leg], rate: int, now: datetime) -> str:
+def _told_of_a_plan(
+    sent: Sequence[Leg], filtering: Sequence[Leg], targets: Sequence[str]
+) -> list[str]:
+    """Who filters is told another thing than who only holds it, and who is stopping was told."""
+    stopping = [leg for leg in sent if leg.is_held_again]
+    holding = [leg for leg in sent if leg not in (*filtering, *stopping)]
+    points: list[str] = []
+    if filtering:
+        points.append(
+            f"{_names(filtering)} {_are(filtering)} told to stop filtering {listed(targets)}."
+        )
+    if stopping:
+        points.append(
+            f"{_names(stopping)} {_are(stopping)} stopping, and will not hold the plan again."
+        )
+    if holding:
+        points.append(
+            f"{_names(holding)} {_are(holding)} told to let go of the plan for {listed(targets)}."
+        )
+    return points
+
+
+def _names(legs: Sequence[Leg]) -> str:
+    return listed([leg.short for leg in legs])
+
+
+def _are(legs: Sequence[Leg]) -> str:
+    return "is" if len(legs) == 1 else "are"
+
+
+def what_comes_through(dropping: Sequence[Leg], rate: int, now: datetime) -> str:
     then = "That traffic will reach you, usually within minutes."
     if all(is_stale(leg, now) for leg in dropping):
         return f"{dropped_sentence(dropping, now)} {then}"

@@ -22,6 +22,12 @@ CLAUSES: Final = {
     Face.TOLD: ("was told to let go", "were told to let go"),
     Face.TERMINATED: ("let go of the plan", "let go of the plan"),
 }
+STOPPING: Final = {
+    Face.NOT_TOLD: ("is being told to stop", "are being told to stop"),
+    Face.TOLD: ("is stopping", "are stopping"),
+}
+"""The same of those that hold the plan again after that."""
+HOLDS_AGAIN: Final = "It will hold the plan again after that."
 HELD_BEFORE: Final = "held the plan when contact was lost"
 UNKNOWN_NOW: Final = (
     "If {provider} sees an attack it activates this plan by itself; nobody can confirm that now."
@@ -112,6 +118,8 @@ def _attack_stopped(_leg: Leg, _now: datetime) -> tuple[str, str]:
 
 
 def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.is_held_again:
+        return _not_told_to_stop(leg, now)
     if leg.refusal_code == LOOP and leg.retry_at is not None:
         still = f"{leg.short} may still hold the plan. The portal keeps trying."
         return "Not told yet: the word to let go did not arrive.", f"{leg.refusal} {still}"
@@ -124,8 +132,26 @@ def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
     )
 
 
+def _not_told_to_stop(leg: Leg, now: datetime) -> tuple[str, str]:
+    if leg.refusal_code == LOOP and leg.retry_at is not None:
+        still = f"{leg.short} may still be filtering. The portal keeps trying."
+        fact, rest = "Not told yet: the word to stop did not arrive.", f"{leg.refusal} {still}"
+    elif leg.session.state == "up":
+        fact, rest = "Not told yet.", "The portal is telling it to stop."
+    else:
+        since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+        fact = f"Not told yet: unreachable{since_when}."
+        rest = "It may still be filtering. The portal keeps trying."
+    return fact, f"{rest} {HOLDS_AGAIN}"
+
+
 def _told(leg: Leg, now: datetime) -> tuple[str, str]:
     at = leg.withdrawal_confirmed_at
+    if leg.is_held_again and at is not None:
+        return (
+            f"Was told at {moment(at, now)} and is winding down.",
+            f"It may filter a little longer. {HOLDS_AGAIN}",
+        )
     if at is None:
         return "Letting go of the plan, and not because you asked.", ""
     return f"Was told at {moment(at, now)} to let go of the plan.", ""
@@ -192,8 +218,18 @@ def activations(asked: Asked, now: datetime) -> list[str]:
     return [said for leg in asked.asked if (said := activation(leg, now))]
 
 
+def held_again(asked: Asked) -> str:
+    """What follows when those that are told to stop have stopped; empty where nobody is."""
+    stopping = [leg for leg in asked.asked if leg.is_held_again]
+    if not stopping:
+        return ""
+    if len(stopping) < len(asked.asked):
+        return f"{listed([leg.short for leg in stopping])} will hold the plan again after that."
+    return HOLDS_AGAIN if len(stopping) == 1 else "They will hold the plan again after that."
+
+
 def end_sentence() -> str:
-    return "It ends when the attack does, or when you terminate it; that turns the plan off."
+    return "It ends when the attack does, or when you stop it."
 
 
 def terminated(confirmed: list[Leg], sent: list[Leg], everyone: str) -> str:

@@ -44,6 +44,8 @@ class Told:
     asked_at: datetime | None = None
     is_ours: bool = False
     "the end was asked for by us"
+    is_stopped: bool = False
+    "a person had it stop filtering for a plan, which it holds again afterwards"
     kind: RequestKind = RequestKind.IMMEDIATE
 
     @property
@@ -107,6 +109,9 @@ def _asked(told: Told) -> Entry:
 
 
 def _withdrawn_alone(told: Told) -> Entry:
+    if told.is_stopped:
+        detail = f"{told.provider} will hold the plan again after that."
+        return Entry(at=told.at, look=PERSON, what=_stop_words(told), detail=detail)
     if told.actor:
         what = f"{told.actor} withdrew {told.provider} only."
         return Entry(at=told.at, look=PERSON, what=what)
@@ -117,6 +122,10 @@ def _withdrawn_alone(told: Told) -> Entry:
         what=f"The portal withdrew {told.provider}.",
         detail=f"{because}." if because else "",
     )
+
+
+def _stop_words(told: Told) -> str:
+    return f"{told.actor} told {told.provider} to stop filtering."
 
 
 def _refused(told: Told) -> Entry:
@@ -149,14 +158,15 @@ def _extended(told: Told) -> Entry:
 
 
 def _status(told: Told) -> Entry | None:
+    lets_go = told.is_plan and not told.is_stopped
     if told.data.get("told"):
         return Entry(
             at=told.at,
             look=LOOKS[Face.TOLD],
             what=f"{told.provider} was told to let go of the plan."
-            if told.is_plan
+            if lets_go
             else f"{told.provider} was told to stop and is winding down.",
-            detail="" if told.is_plan else "It may filter a little longer, to avoid a second wave.",
+            detail="" if lets_go else "It may filter a little longer, to avoid a second wave.",
         )
     if told.data.get("retry_at"):
         retry_at = datetime.fromisoformat(str(told.data["retry_at"]))
@@ -169,7 +179,7 @@ def _status(told: Told) -> Entry | None:
     status = Status(str(told.data["status"]))
     why = str(told.data.get("why"))
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))
-    if told.is_plan:
+    if told.is_plan and not (told.is_stopped and status == Status.TERMINATED):
         words, detail = _PLAN_WHY_WORDS.get(why, (_PLAN_STATUS_WORDS.get(status, words), detail))
     if words is None or (status == Status.TERMINATING and told.is_ours):
         return None
@@ -373,6 +383,8 @@ def announcement(told: Told) -> Announcement | None:
             return Announcement(text, is_urgent=not told.is_plan) if is_failing else None
         case EventType.MITIGATION_ASKED:
             return Announcement(f"{told.actor} asked {told.provider}.")
+        case EventType.MITIGATION_WITHDRAW_REQUESTED if told.is_stopped:
+            return Announcement(_stop_words(told))
         case EventType.MITIGATION_WITHDRAW_REQUESTED:
             return Announcement(f"{told.actor or 'The portal'} withdrew {told.provider}.")
         case EventType.MITIGATION_REFUSED:

@@ -190,4 +190,4 @@ def test_a_requests_page_takes_a_known_number_of_queries(
     for one in legs(request):
         filtering(one)
 
-    assert queries_of(client_of(alice), request.get_absolute_url()) <= 16
+    assert queries_of(client_of(alice), request.get_absolute_url()) <= 17
