@@ -24,6 +24,8 @@ SEND_ATTEMPTS = 2
 MAX_WAITING = 1000
 """Messages that wait for a slow Redis; readers find the rest in the event table."""
 
+SIGNAL_WORKERS = "signal-workers"
+
 layer_rest = Rest(pause_s=2.0)
 _sender: _Sender | None = None
 
@@ -44,6 +46,11 @@ def broadcast_on_commit(organization_id: UUID, event: dict[str, Any]) -> None:
 def access_changed_on_commit(user_id: UUID) -> None:
     """Let every open socket of this person look again whether it may stay open."""
     _send_on_commit(user_group(user_id), {"type": "access.changed"})
+
+
+def pass_wake_up_on(subscription_id: UUID) -> None:
+    """Let every signal worker hear of a wake-up: the one that took it does not hold the session."""
+    _send(SIGNAL_WORKERS, {"type": "wake.up", "subscription": str(subscription_id)})
 
 
 def _send_on_commit(group: str, message: dict[str, Any]) -> None:

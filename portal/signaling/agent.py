@@ -15,7 +15,7 @@ from django.db import Error
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
 from portal.mitigations import queries, services
-from portal.signaling import clock
+from portal.signaling import clock, relays
 from portal.signaling.holdings import HELD_ELSEWHERE, Holdings
 from portal.signaling.journal import Journal
 from portal.signaling.store import Store
@@ -89,6 +89,7 @@ class Agent:
             asyncio.create_task(self._every(SHARE_S, self._holdings.share)),
             asyncio.create_task(self._every(SILENCE_S, self._holdings.silence)),
             asyncio.create_task(self._every(SWEEP_S, self._sweep)),
+            asyncio.create_task(relays.hear(self._holdings.wake)),
         ]
         try:
             await self._stopping.wait()

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
 from uuid import UUID
 
 from celery import shared_task
 
-from portal.core.wake import WAKE_EXPIRES_S
+from portal.core.broadcast import pass_wake_up_on
 from portal.mitigations import services
 from portal.signaling import clock, leases, worker
 from portal.signaling.agent import HELD_ELSEWHERE
 
-MAX_RELAYS: Final = 8
-"""So often a wake-up is put back for the worker that holds the session; after that the sweep of that worker does."""
-
 
 @shared_task
-def reconcile(subscription_id: str, relays: int = 0) -> str:
-    """Have the agent that holds a subscription look at its rows; put back what another worker holds."""
-    agent = worker.agent
-    found = HELD_ELSEWHERE if agent is None else agent.wake(UUID(subscription_id))
-    if found == HELD_ELSEWHERE and relays < MAX_RELAYS:
-        reconcile.apply_async(
-            args=(subscription_id, relays + 1), queue="signal", expires=WAKE_EXPIRES_S
-        )
+def reconcile(subscription_id: str) -> str:
+    """Have the agent that holds a subscription look at its rows, here or in another worker."""
+    subscription, agent = UUID(subscription_id), worker.agent
+    found = HELD_ELSEWHERE if agent is None else agent.wake(subscription)
+    if found == HELD_ELSEWHERE:
+        pass_wake_up_on(subscription)
     return found
 
 

@@ -1,43 +1,35 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from queue import Empty
-from uuid import uuid4
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
 
 import pytest
-from kombu.simple import SimpleQueue
+from asgiref.sync import sync_to_async
 
-from portal.celery import app
-from portal.signaling.tasks import MAX_RELAYS, reconcile
+from portal.signaling import relays
+from portal.signaling.tasks import reconcile
 
-SUBSCRIPTION = str(uuid4())
+SUBSCRIPTION = uuid4()
+WITHIN_S = 5.0
 
 
 @pytest.fixture
-def queue() -> Iterator[SimpleQueue]:
-    """What signal workers take their wake-ups from."""
-    with app.connection() as connection, connection.SimpleQueue("signal") as queue:
-        queue.clear()
-        yield queue
+async def heard() -> AsyncIterator[asyncio.Queue[UUID]]:
+    """What another signal worker hears."""
+    queue: asyncio.Queue[UUID] = asyncio.Queue()
+    hearing = asyncio.create_task(relays.hear(queue.put_nowait))
+    await asyncio.sleep(0.05)
+    yield queue
+    hearing.cancel()
+    await asyncio.wait([hearing])
 
 
-def relayed(queue: SimpleQueue) -> tuple[object, ...] | None:
-    try:
-        message = queue.get(block=False)
-    except Empty:
-        return None
-    message.ack()
-    arguments, _, _ = message.payload
-    return tuple(arguments)
+async def test_a_wake_up_for_a_session_of_another_worker_is_passed_on(
+    heard: asyncio.Queue[UUID],
+) -> None:
+    for _ in range(2):
+        assert await sync_to_async(reconcile)(str(SUBSCRIPTION)) == "held elsewhere"
 
-
-def test_a_wake_up_for_a_session_of_another_worker_is_put_back(queue: SimpleQueue) -> None:
-    assert reconcile(SUBSCRIPTION) == "held elsewhere"
-
-    assert relayed(queue) == (SUBSCRIPTION, 1)
-
-
-def test_a_wake_up_that_nobody_wants_is_not_passed_on_for_ever(queue: SimpleQueue) -> None:
-    assert reconcile(SUBSCRIPTION, MAX_RELAYS) == "held elsewhere"
-
-    assert relayed(queue) is None
+        async with asyncio.timeout(WITHIN_S):
+            assert await heard.get() == SUBSCRIPTION

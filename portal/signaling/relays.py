@@ -1,0 +1,39 @@
+"""Wake-ups that one signal worker took for a session of another: all hear of them, and the one that holds it looks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from portal.core.broadcast import SIGNAL_WORKERS
+
+logger = logging.getLogger(__name__)
+
+HEAR_AGAIN_S: Final = 2.0
+"""After Redis was away. What is not heard meanwhile costs a moment: each worker's sweep looks anyway."""
+
+
+async def hear(wake: Callable[[UUID], object]) -> None:
+    """Call `wake` with each subscription somebody was woken for in vain. Until cancelled."""
+    while True:
+        try:
+            await _hear(wake)
+        except (RedisError, OSError) as error:
+            logger.warning("hears no wake-ups of other workers: %s", error)
+            await asyncio.sleep(HEAR_AGAIN_S)
+
+
+async def _hear(wake: Callable[[UUID], object]) -> None:
+    layer = get_channel_layer()
+    assert layer is not None, "settings always name a channel layer"
+    channel = await layer.new_channel()
+    await layer.group_add(SIGNAL_WORKERS, channel)
+    while True:
+        message = await layer.receive(channel)
+        wake(UUID(message["subscription"]))
