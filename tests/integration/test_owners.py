@@ -18,6 +18,9 @@ from tests.integration.stack import Api, Databases, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 
 TAKEN_OVER_WITHIN_S = LEASE.total_seconds() + 15
+PAUSED_S = 60.0
+SETTLED_S = 0.5
+"""What was in the network when the process was stopped has arrived."""
 LISTENED_S = 4.0
 """After waking: longer than every timer that fell due meanwhile."""
 
@@ -96,6 +99,45 @@ def test_a_worker_that_was_paused_says_nothing_when_it_wakes(
     assert owner(stack)[0] is other
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
     wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_that_was_paused_for_a_minute_says_nothing_and_is_of_use_again(
+    stack: Stack, api_as: Callable[[str], Api], relay: Relay
+) -> None:
+    alice, kept, ended = api_as("alice"), "203.0.113.33/32", "203.0.113.34/32"
+    requests = [submit(alice, prefix)["id"] for prefix in (kept, ended)]
+    wait_for(lambda: {shown(alice, one)["status"] for one in requests} == {"mitigating"})
+    paused, other = owner(stack)
+    ports = udp_ports(paused)
+    assert sent_from(relay, ports)
+
+    paused.freeze()
+    frozen_at = time.monotonic()
+    wait_for(lambda: owner(stack)[0] is other, within_s=TAKEN_OVER_WITHIN_S)
+    # Both are a provider's to hear of from whoever holds the subscription now, and only from there.
+    alice.post(f"{REQUESTS}/{requests[0]}/extend", {"lifetime": 7200})
+    alice.post(f"{REQUESTS}/{requests[1]}/terminate")
+    wait_for(lambda: shown(alice, requests[1])["status"] == "terminated", within_s=30)
+    wait_for(
+        lambda: believed(stack, "northgate", kept)[0]["lifetime_remaining"] > 3600, within_s=20
+    )
+    time.sleep(max(0.0, PAUSED_S - (time.monotonic() - frozen_at)))
+    assert sent_from(relay, ports, since=frozen_at + SETTLED_S) == []
+    (before,) = believed(stack, "northgate", kept)
+    woken_at = time.monotonic()
+    paused.thaw()
+    time.sleep(LISTENED_S)
+
+    assert woken_at - frozen_at >= PAUSED_S
+    assert sent_from(relay, ports, since=woken_at) == []
+    assert owner(stack)[0] is other
+    (after,) = believed(stack, "northgate", kept)
+    assert (after["mid"], after["status"]) == (before["mid"], 2)
+    assert not [one for one in believed(stack, "northgate", ended) if one["status"] < 5]
+    wait_for(lambda: sorted(held(stack)) == [2, 2], within_s=30)
+    alice.post(f"{REQUESTS}/{requests[0]}/terminate")
+    wait_for(lambda: shown(alice, requests[0])["status"] == "terminated")
 
 
 def test_a_worker_without_a_database_is_silent_before_another_speaks(
