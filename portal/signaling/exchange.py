@@ -107,6 +107,7 @@ class Exchange:
                 mitigation_id=row.pk,
                 code=error.code,
                 reason=error.diagnostic if in_loop is None else in_loop,
+                extended_at=row.refresh_asked_at,
                 now=clock.now(),
             )
             return _is_held(row)
@@ -126,6 +127,7 @@ class Exchange:
                 lifetime_s=report.lifetime,
                 conflict=None if report.conflict is None else conflict_words(report.conflict),
                 asked_at=max(asked_at, row.refresh_asked_at or asked_at),
+                extended_at=row.refresh_asked_at,
                 now=clock.now(),
             )
         return True
@@ -171,6 +173,7 @@ class Exchange:
                 reason=str(words["reason"]),
                 conflict=words,
                 retry_after_s=conflict.retry_timer_s,
+                extended_at=row.refresh_asked_at,
                 now=now,
             )
         return _is_held(row)

@@ -31,6 +31,7 @@ from portal.mitigations.services.reports import ends
 from portal.mitigations.states import LIVE, LOOP, SET_BACK, Status, Trigger
 
 MAX_REASON_KEPT: Final = 500
+JUST_BEFORE: Final = timedelta(microseconds=1)
 END_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When a provider is told again to stop whom gateways kept that word from."""
 MAX_SWEPT: Final = 500
@@ -70,12 +71,15 @@ def record_confirmed(
     lifetime_s: int | None,
     now: datetime,
     asked_at: datetime,
+    extended_at: datetime | None = None,
     conflict: Mapping[str, Any] | None = None,
 ) -> Mitigation | None:
-    """2.01 or 2.04: the provider holds it for `lifetime_s` from now. `asked_at`: when that PUT was begun."""
+    """2.01 or 2.04: the provider holds it for `lifetime_s` from now.
+
+    `asked_at`: when that PUT was begun; `extended_at`: the last extension it knew of.
+    """
     columns: dict[str, Any] = {
         "last_heard_at": now,
-        "refreshed_at": asked_at,
         "overdue_at": None,
         "retry_at": None,
         "refusal_code": "",
@@ -86,6 +90,7 @@ def record_confirmed(
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
+    columns["refreshed_at"] = _refreshed(mitigation, asked_at, extended_at)
     if mitigation.confirmed_at:
         columns["confirmed_at"] = mitigation.confirmed_at
     if lifetime_s is not None:
@@ -101,12 +106,23 @@ def record_confirmed(
     return mitigation
 
 
+def _refreshed(mitigation: Mitigation, at: datetime, extended_at: datetime | None) -> datetime:
+    """`at`, or just before an extension that the PUT did not know of yet: that one is still to be asked for.
+
+    It is not told by its time: an extension is committed a moment after that, and a PUT may be begun meanwhile.
+    """
+    asked = mitigation.refresh_asked_at
+    return at if asked in (None, extended_at) else min(at, asked - JUST_BEFORE)
+
+
+@transaction.atomic(savepoint=False)
 def record_refused(
     *,
     mitigation_id: UUID,
     code: str,
     reason: str,
     now: datetime,
+    extended_at: datetime | None = None,
     conflict: Mapping[str, Any] | None = None,
     retry_after_s: int | None = None,
 ) -> Mitigation | None:
@@ -117,6 +133,9 @@ def record_refused(
     own_time: dict[str, Any] = {"retry_at": None} if code == LOOP else {}
     if retry_after_s is not None:
         own_time = {"retry_at": now + timedelta(seconds=retry_after_s)}
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return None
     step = Step(
         mitigation_id=mitigation_id,
         trigger=Trigger.PROVIDER_REFUSED,
@@ -127,12 +146,14 @@ def record_refused(
             "refusal_reason": _kept(reason),
             "conflict": conflict,
             # A refused refresh is not repeated at once; the next one is due by time.
-            "refreshed_at": now,
+            "refreshed_at": _refreshed(mitigation, now, extended_at),
         },
         told={"code": code, "reason": _kept(reason)[:100]},
         event=EventType.MITIGATION_REFUSED,
     )
-    return advance(step, now=now)
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return mitigation
 
 
 def record_unavailable(
@@ -210,7 +231,7 @@ def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitiga
     return advance(step, now=now)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> None:
     """A withdrawal went round between gateways. It is not given up, since somebody may go on filtering."""
     mitigation = lock_mitigation(mitigation_id)

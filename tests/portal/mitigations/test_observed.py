@@ -159,6 +159,31 @@ def refuse(leg: Mitigation, now: datetime = NOW, retry_after_s: int | None = Non
     )
 
 
+@pytest.mark.parametrize("answer", ["confirmed", "refused"])
+def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
+    leg: Mitigation, alice: User, answer: str
+) -> None:
+    confirm(leg)
+    services.extend(request_id=leg.request_id, actor=alice, lifetime_s=7200)
+    extended = again(leg).refresh_asked_at
+    assert extended is not None
+    # Begun after the time of the extension, and before it was committed: the row it was made from was an older one.
+    begun = extended + timedelta(milliseconds=80)
+
+    for known, still_due in ((None, True), (extended, False)):
+        if answer == "confirmed":
+            services.record_confirmed(
+                mitigation_id=leg.pk, lifetime_s=60, asked_at=begun, extended_at=known, now=begun
+            )
+        else:
+            services.record_refused(
+                mitigation_id=leg.pk, code="4.00", reason="", extended_at=known, now=begun
+            )
+        refreshed = again(leg).refreshed_at
+        assert refreshed is not None
+        assert (refreshed < extended) is still_due
+
+
 @pytest.mark.rule("SC-046")
 @pytest.mark.rule("SC-073")
 def test_who_named_a_time_is_not_asked_before_it(

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
-from dots_client import Client, HopLimitReached
+from dots_client import (
+    Client,
+    Conflicted,
+    ConflictInformation,
+    HopLimitReached,
+    MitigationReport,
+    Refused,
+    Scope,
+    Targets,
+)
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
+from portal.signaling import exchange as exchange_module
 from portal.signaling.exchange import Exchange
 from portal.signaling.hold import Hold, clock
 from portal.signaling.plan import Action
@@ -51,3 +62,34 @@ async def test_an_end_that_went_round_is_written_down_with_the_gateways() -> Non
     [(call, told)] = exchange.writes
     assert call is services.record_end_in_loop
     assert (told["mitigation_id"], told["gateways"]) == (row.pk, "edge-1, core-2")
+
+
+class Answering:
+    """A provider that grants, refuses, or knows of a clash."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    async def request(self, mid: int, _scope: Scope, **_options: object) -> MitigationReport:
+        if self._error:
+            raise self._error
+        return MitigationReport(mid=mid, lifetime=600)
+
+
+@pytest.mark.parametrize(
+    "error", [None, Refused("4.00"), Conflicted(ConflictInformation(retry_timer_s=9))]
+)
+async def test_what_came_of_a_request_says_which_extension_it_knew_of(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    scope = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
+    monkeypatch.setattr(exchange_module, "scope_of", lambda *_args, **_options: scope)
+    monkeypatch.setattr(exchange_module, "lifetime_to_ask", lambda *_args: 3600)
+    exchange = Written()
+    extended = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
+    row = Mitigation(pk=uuid4(), mid=7, status="mitigating", refresh_asked_at=extended)
+
+    await exchange.perform(cast(Client, Answering(error)), row, Action.REFRESH)
+
+    [(_, told)] = exchange.writes
+    assert told["extended_at"] == extended

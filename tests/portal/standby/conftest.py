@@ -79,7 +79,10 @@ def takes(leg: Mitigation, at: datetime | None = None) -> None:
     """The provider confirms that it will hold it."""
     now = at or timezone.now()
     mitigations.record_sending(mitigation_id=leg.pk, now=now)
-    mitigations.record_confirmed(mitigation_id=leg.pk, lifetime_s=86400, asked_at=now, now=now)
+    asked = Mitigation.objects.values_list("refresh_asked_at", flat=True).get(pk=leg.pk)
+    mitigations.record_confirmed(
+        mitigation_id=leg.pk, lifetime_s=86400, asked_at=now, extended_at=asked, now=now
+    )
 
 
 def holds(leg: Mitigation, at: datetime | None = None) -> None:

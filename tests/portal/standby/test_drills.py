@@ -225,7 +225,11 @@ def test_a_refused_confirmation_of_a_plan_is_no_success(
     drill = services.start_drill(organization=acme, actor=alice)
     refusing = checks(drill)[0]
     mitigations.record_refused(
-        mitigation_id=refusing.mitigation_id, code="4.00", reason="gone", now=timezone.now()
+        mitigation_id=refusing.mitigation_id,
+        code="4.00",
+        reason="gone",
+        extended_at=refusing.asked_at,
+        now=timezone.now(),
     )
     says(leg_of(refusing), 8)
 
