@@ -160,11 +160,11 @@ def test_gateways_in_a_circle_are_named_and_asked_again_by_hand(
     assert helping["status"] == "mitigating"
     said = page(dana, request["id"])
     assert "The request did not reach Northgate." in said
-    assert "It went round in a loop through edge-1, edge-2." in said
+    assert "It went round in a loop through edge-1 and edge-2." in said
     assert "Ask Northgate again now" in said
     said = dana.text(READINESS)
     assert "requests do not reach Northgate" in said
-    assert "in a loop through edge-1, edge-2." in said
+    assert "in a loop through edge-1 and edge-2." in said
 
     lead_to_northgate(stack, edge)
     wait_for(lambda: edge.is_up() and {"acme"} <= clients(edge), within_s=40)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.states import LOOP, RequestStatus, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,12 @@ class Leg:
 
     @property
     def heard_at(self) -> datetime | None:
-        """The last word of the provider; a gateway that is heard says nothing of the provider behind it."""
+        """The last word of the provider; a gateway that is heard says nothing of the provider behind it.
+
+        So does a loop, which ends at a gateway whatever the portal knows of the way.
+        """
+        if self.status == Status.REFUSED and self.refusal_code == LOOP:
+            return None
         heard = (self.last_heard_at, None if self.session.gateway else self.session.last_heard_at)
         return max((at for at in heard if at is not None), default=None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from portal.core.formatting import listed
 from portal.mitigations.states import LOOP
 
 _CODES: Final = {
@@ -20,13 +21,17 @@ _CODES: Final = {
 }
 
 
+def gateways(reason: str) -> str:
+    """Those that a loop leads through, as its reason names them."""
+    return listed(reason.split(", ")) if reason else "gateways that do not say their names"
+
+
 def refusal_sentence(
     provider: str, *, code: str, reason: str = "", conflict: Mapping[str, Any] | None = None
 ) -> str:
     """The reason as a whole sentence; what the provider wrote is quoted as its words."""
     if code == LOOP:
-        through = reason or "gateways that do not say their names"
-        return f"It went round in a loop through {through}. Their operators have to mend that."
+        return f"It went round in a loop through {gateways(reason)}. Their operators have to mend that."
     in_words = (conflict or {}).get("reason")
     if isinstance(in_words, str) and in_words:
         return in_words

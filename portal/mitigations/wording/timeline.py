@@ -265,7 +265,8 @@ def _request_status(told: Told) -> Entry | None:
         return None
     if told.is_plan and status == RequestStatus.FAILING:
         words = "No provider holds the plan."
-    detail = "The portal keeps trying." if status == RequestStatus.FAILING else ""
+    tries = status == RequestStatus.FAILING and not told.data.get("waits")
+    detail = "The portal keeps trying." if tries else ""
     return Entry(at=told.at, look=REQUEST_LOOKS[status], what=words, detail=detail)
 
 

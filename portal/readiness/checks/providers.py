@@ -9,6 +9,7 @@ from typing import Final
 
 from portal.core.formatting import NBSP, ago, ahead, date, duration, listed, since
 from portal.mitigations.wording import Session, session_sentence
+from portal.mitigations.wording.refusals import gateways
 from portal.mitigations.wording.table import STALE_AFTER
 from portal.readiness.certificates import Validity
 from portal.readiness.rows import Code, Group, Link, Row, State
@@ -114,14 +115,13 @@ def loop(provider: Provider, now: datetime) -> Row | None:
     if provider.loop is None:
         return None
     short = provider.short
-    through = provider.loop.gateways or "gateways that do not say their names"
     return Row(
         code=Code.LOOP,
         group=Group.PROVIDERS,
         state=State.FAIL,
         question=f"The way to {short}",
         evidence=f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went round in a loop through "
-        f"{through}. Their operators have to mend that. A drill shows whether they have.",
+        f"{gateways(provider.loop.gateways)}. Their operators have to mend that. A drill shows whether they have.",
         clause=f"requests do not reach {short}",
         about=provider.id,
         link=_call(provider),

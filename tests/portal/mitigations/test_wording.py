@@ -631,6 +631,16 @@ def test_the_same_said_of_two_providers_at_once_is_one_entry() -> None:
     assert entry.what == "Sent to Northgate and Tidewall."
 
 
+@pytest.mark.parametrize(
+    ("waits", "detail"), [({}, "The portal keeps trying."), ({"waits": True}, "")]
+)
+def test_nobody_is_said_to_try_who_waits_for_a_person(waits: dict[str, bool], detail: str) -> None:
+    entry = wording.entry(told(EventType.REQUEST_STATUS, {"status": "failing", **waits}))
+
+    assert entry is not None
+    assert (entry.what, entry.detail) == ("No provider has confirmed help.", detail)
+
+
 def test_only_failing_and_withdrawn_interrupt_a_reader() -> None:
     failing = told(EventType.REQUEST_STATUS, {"status": "failing"}, request="VPN")
     withdrawn = told(EventType.MITIGATION_STATUS, {"status": "withdrawn", "previous": "mitigating"})

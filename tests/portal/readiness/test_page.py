@@ -282,7 +282,7 @@ def test_a_loop_is_told_until_something_gets_through(
     page = client_of(alice).get(PAGE).content.decode()
 
     assert "Not ready: requests do not reach Northgate." in page
-    assert "it went round in a loop through edge-1, core-2." in page
+    assert "it went round in a loop through edge-1 and core-2." in page
 
     leg = MitigationRequest.objects.get(status="failing").mitigations.get()
     now = timezone.now()
