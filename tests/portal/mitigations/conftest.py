@@ -10,6 +10,7 @@ from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
+from tests.factories import ProviderFactory, SubscriptionFactory
 
 Submit = Callable[..., MitigationRequest]
 
@@ -33,3 +34,9 @@ def submit(
         return MitigationRequest.objects.get(pk=request.pk)
 
     return submit
+
+
+@pytest.fixture
+def acme_harbour(acme: Organization) -> Subscription:
+    harbour = ProviderFactory.create(name="Harbour", short_name="Harbour")
+    return SubscriptionFactory.create(organization=acme, provider=harbour, priority=3)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, Invalid
+from portal.mitigations import services
+from portal.mitigations.models import Event, Strategy
+from portal.providers.models import Provider, Subscription
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import NOW, legs, names, refuse, sent, status_of
+
+
+def test_the_next_in_order_is_asked_by_hand(submit: Submit, dana: User) -> None:
+    request = submit()
+
+    services.ask_provider(request_id=request.pk, actor=dana)
+
+    first, second = request.mitigations.all()
+    assert names(request) == ["Northgate", "Tidewall"]
+    assert (first.asked_by, second.asked_by, second.because) == (None, dana, "")
+    assert second.scope == request.scope
+    event = Event.objects.get(type="mitigation.asked")
+    assert (event.actor, event.mitigation) == (dana, second)
+
+
+def test_a_chosen_one_is_asked_before_its_turn_and_keeps_its_place(
+    submit: Submit, dana: User, acme_harbour: Subscription
+) -> None:
+    request = submit()
+
+    services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_harbour.pk)
+    services.ask_provider(request_id=request.pk, actor=dana)
+
+    assert names(request) == ["Northgate", "Tidewall", "Harbour"]
+    assert [leg.position for leg in request.mitigations.all()] == [0, 1, 2]
+
+
+def test_asking_twice_asks_once(submit: Submit, dana: User, acme_tidewall: Subscription) -> None:
+    request = submit()
+
+    for _ in range(2):
+        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
+
+    assert len(legs(request)) == 2
+    assert Event.objects.filter(type="mitigation.asked").count() == 1
+
+
+def test_who_was_not_chosen_at_first_can_join(
+    submit: Submit, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    request = submit(subscriptions=(acme_northgate.pk,))
+
+    services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
+
+    request.refresh_from_db()
+    assert request.subscriptions == [str(acme_northgate.pk), str(acme_tidewall.pk)]
+    assert names(request) == ["Northgate", "Tidewall"]
+
+
+def test_who_joins_late_is_asked_for_no_longer_than_it_takes(
+    submit: Submit, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    request = submit(subscriptions=(acme_northgate.pk,), lifetime_s=-1)
+    Provider.objects.filter(short_name="Tidewall").update(
+        may_be_indefinite=False, max_lifetime_s=7200
+    )
+
+    services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
+
+    assert [leg.lifetime_s for leg in legs(request)] == [-1, 7200]
+
+
+@pytest.mark.parametrize("reason", ["another tenant's", "disabled", "limited"])
+def test_whom_one_may_not_ask_is_not_asked(
+    submit: Submit,
+    dana: User,
+    acme_tidewall: Subscription,
+    globex_northgate: Subscription,
+    reason: str,
+) -> None:
+    request = submit()
+    chosen = globex_northgate if reason == "another tenant's" else acme_tidewall
+    Subscription.objects.filter(pk=chosen.pk).update(
+        enabled=reason != "disabled", limited_to=["2001:db8::/32"] if reason == "limited" else []
+    )
+
+    with pytest.raises((Invalid, Conflict)) as caught:
+        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=chosen.pk)
+
+    assert len(legs(request)) == 1
+    if reason == "limited":
+        assert str(caught.value) == ("Tidewall may protect only 2001:db8::/32. It was not asked.")
+
+
+def test_when_all_are_asked_the_person_is_told(submit: Submit, dana: User) -> None:
+    request = submit(Strategy.PARALLEL)
+
+    with pytest.raises(Conflict, match="Every provider of this request has been asked"):
+        services.ask_provider(request_id=request.pk, actor=dana)
+
+
+def test_nobody_is_asked_for_what_was_terminated(submit: Submit, dana: User) -> None:
+    request = submit()
+    sent(legs(request)[0])
+    services.terminate(request_id=request.pk, actor=dana)
+
+    with pytest.raises(Conflict, match="dana terminated this"):
+        services.ask_provider(request_id=request.pk, actor=dana)
+
+
+def test_who_waits_for_our_own_backoff_is_tried_again_at_once(submit: Submit, dana: User) -> None:
+    request = submit(Strategy.PARALLEL)
+    for leg in legs(request):
+        refuse(leg)
+    assert status_of(request) == "failing"
+
+    services.ask_provider(request_id=request.pk, actor=dana)
+
+    first, second = request.mitigations.all()
+    assert (first.status, first.retry_at, first.asked_by) == ("pending", None, dana)
+    assert second.status == "refused"
+    assert first.mid == legs(request)[0].mid
+
+
+@pytest.mark.rule("SC-046")
+def test_who_named_its_own_time_is_not_asked_before_it_by_hand_either(
+    submit: Submit, dana: User, acme_northgate: Subscription
+) -> None:
+    request = submit()
+    refuse(legs(request)[0], retry_after_s=1800)
+
+    with pytest.raises(Conflict, match="Northgate said when it may be asked again"):
+        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_northgate.pk)
+
+
+@pytest.mark.rule("SC-046")
+def test_who_is_too_busy_is_not_asked_before_its_time_by_hand_either(
+    submit: Submit, dana: User, acme_northgate: Subscription
+) -> None:
+    request = submit()
+    again_at = timezone.now() + timedelta(seconds=60)
+    services.record_unavailable(
+        mitigation_id=legs(request)[0].pk, code="5.03", reason="", retry_at=again_at, now=NOW
+    )
+
+    with pytest.raises(Conflict, match=f"{again_at:%H:%M:%S} UTC"):
+        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_northgate.pk)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.states import Trigger
+from portal.organizations.models import LateAcceptance, Organization
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import confirm, legs, report, sent, status_of
+
+
+@pytest.fixture
+def late(submit: Submit, acme: Organization) -> MitigationRequest:
+    """Northgate was silent, Tidewall was asked and filters, and now Northgate accepts."""
+    acme.late_acceptance = LateAcceptance.WITHDRAW_LATER
+    acme.save()
+    request = submit()
+    first = legs(request)[0]
+    sent(first)
+    services.mark_overdue(now=timezone.now() + timedelta(seconds=60))
+    second = legs(request)[1]
+    confirm(second)
+    report(second, Trigger.FILTERING)
+    confirm(first)
+    return request
+
+
+def test_an_acceptance_alone_takes_nobody_away(late: MitigationRequest) -> None:
+    assert [leg.status for leg in legs(late)] == ["in_progress", "mitigating"]
+    assert [leg.wanted for leg in legs(late)] == ["active", "active"]
+
+
+def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filters(
+    late: MitigationRequest,
+) -> None:
+    report(legs(late)[0], Trigger.FILTERING)
+
+    first, second = legs(late)
+    assert (first.status, second.status, second.wanted) == (
+        "mitigating",
+        "terminating",
+        "withdrawn",
+    )
+    assert second.withdrawn_because == "Northgate reports that it is filtering"
+    assert status_of(late) == "mitigating"
+    event = Event.objects.get(type="mitigation.withdraw_requested")
+    assert (event.actor, event.mitigation) == (None, second)
+
+
+def test_whoever_was_withdrawn_by_policy_is_asked_again_once_and_then_stays(
+    late: MitigationRequest,
+) -> None:
+    first = legs(late)[0]
+    report(first, Trigger.FILTERING)
+    report(first, Trigger.CAPACITY_EXCEEDED)
+
+    third = late.mitigations.get(wanted="active", because="Northgate is over capacity")
+    confirm(third)
+    report(first, Trigger.FILTERING)
+    third.refresh_from_db()
+    assert third.wanted == "active"
+
+
+def test_policy_leaves_whom_a_person_asked(submit: Submit, acme: Organization, dana: User) -> None:
+    acme.late_acceptance = LateAcceptance.WITHDRAW_LATER
+    acme.save()
+    request = submit()
+    services.ask_provider(request_id=request.pk, actor=dana)
+    first, second = legs(request)
+    for leg in (second, first):
+        confirm(leg)
+        report(leg, Trigger.FILTERING)
+
+    assert [leg.wanted for leg in legs(request)] == ["active", "active"]
+
+
+def test_without_that_policy_both_stay(submit: Submit) -> None:
+    request = submit()
+    first = legs(request)[0]
+    sent(first)
+    services.mark_overdue(now=timezone.now() + timedelta(seconds=60))
+    second = legs(request)[1]
+    for leg in (second, first):
+        confirm(leg)
+        report(leg, Trigger.FILTERING)
+
+    assert [leg.wanted for leg in legs(request)] == ["active", "active"]

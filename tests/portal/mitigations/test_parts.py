@@ -1,0 +1,74 @@
+"""What each provider may protect, and who is asked for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.mitigations import services
+from portal.mitigations.models import MitigationRequest
+from portal.providers.models import Subscription
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import confirm, legs, names, refuse
+
+
+@pytest.fixture
+def limited(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
+    Subscription.objects.filter(pk=acme_northgate.pk).update(limited_to=["203.0.113.0/28"])
+    Subscription.objects.filter(pk=acme_tidewall.pk).update(limited_to=["203.0.113.16/28"])
+
+
+OLD, NEW = "203.0.113.1/32", "203.0.113.17/32"
+
+
+@pytest.fixture
+def mixed(submit: Submit, limited: None) -> MitigationRequest:
+    return submit(resources=(), prefixes=(OLD, NEW))
+
+
+def test_each_provider_gets_only_what_it_may_protect_and_all_are_asked_at_once(
+    mixed: MitigationRequest,
+) -> None:
+    first, second = mixed.mitigations.all()
+
+    assert first.scope["prefixes"] == [OLD]
+    assert second.scope["prefixes"] == [NEW]
+    assert (first.because, second.because) == ("", "")
+
+
+def test_when_the_one_that_may_protect_it_refuses_nobody_else_is_asked(
+    mixed: MitigationRequest,
+) -> None:
+    first, second = legs(mixed)
+    confirm(first)
+
+    refuse(second)
+
+    mixed.refresh_from_db()
+    assert len(legs(mixed)) == 2
+    assert (mixed.status, mixed.has_gap) == ("in_progress", True)
+
+
+def test_who_refused_its_part_is_asked_again_while_the_other_part_is_helped(
+    mixed: MitigationRequest,
+) -> None:
+    first, second = legs(mixed)
+    confirm(first)
+    refuse(second)
+
+    assert services.mark_due_again(now=timezone.now() + timedelta(seconds=31)) == 1
+    second.refresh_from_db()
+    assert second.status == "pending"
+
+
+def test_a_limit_that_came_later_holds_for_the_next_one_to_be_asked(
+    submit: Submit, acme_tidewall: Subscription
+) -> None:
+    request = submit()
+    Subscription.objects.filter(pk=acme_tidewall.pk).update(limited_to=["2001:db8::/32"])
+
+    refuse(legs(request)[0])
+
+    assert names(request) == ["Northgate"]
