@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from portal.core.formatting import in_words
 from portal.mitigations.wording import Look
@@ -47,6 +47,24 @@ class Code(StrEnum):
     ADMINS = "admins"
 
 
+GROUPS: Final = {
+    **dict.fromkeys(
+        (
+            Code.SUBSCRIBED,
+            Code.KEPT,
+            Code.SESSION,
+            Code.LOOP,
+            Code.CERTIFICATE,
+            Code.TRUST,
+            Code.PHONE,
+        ),
+        Group.PROVIDERS,
+    ),
+    **dict.fromkeys(
+        (Code.RESOURCES, Code.COVERAGE, Code.SIZE, Code.PLAN, Code.DRILL), Group.TARGETS
+    ),
+    **dict.fromkeys((Code.REQUESTERS, Code.SECOND_FACTOR, Code.ADMINS), Group.PEOPLE),
+}
 GROUP_NAMES: Final = {
     Group.PROVIDERS: "Providers",
     Group.TARGETS: "Targets and plans",
@@ -67,20 +85,41 @@ class Link:
     href: str
 
 
+class Found(NamedTuple):
+    """What a check came to, and what it goes by."""
+
+    state: State
+    evidence: str
+    clause: str = ""
+    'of what does not hold, for a headline: "Tidewall is not connected"'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One check: what was asked, what was found, how old that is."""
 
     code: Code
-    group: Group
-    state: State
     question: str
-    evidence: str
-    clause: str = ""
-    'of what does not hold, for a headline: "Tidewall is not connected"'
+    found: Found
     about: str = ""
     "the id of the subscription or plan it is about"
     link: Link | None = None
+
+    @property
+    def group(self) -> Group:
+        return GROUPS[self.code]
+
+    @property
+    def state(self) -> State:
+        return self.found.state
+
+    @property
+    def evidence(self) -> str:
+        return self.found.evidence
+
+    @property
+    def clause(self) -> str:
+        return self.found.clause
 
     @property
     def look(self) -> Look:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.readiness.checks.targets import some
-from portal.readiness.rows import Code, Group, Row, State
+from portal.readiness.rows import Code, Found, Row, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,64 +22,40 @@ class Member:
 
 def requesters(members: Sequence[Member]) -> Row:
     able = [one.name for one in members if one.can_request and one.has_second_factor]
-    state, clause = State.PASS, ""
-    evidence = f"{some(able)} can sign in and request."
+    found = Found(State.PASS, f"{some(able)} can sign in and request.")
     if not able:
-        state, clause = State.FAIL, "nobody can send a request"
-        evidence = "Nobody with a second factor may request mitigation."
+        words = "Nobody with a second factor may request mitigation."
+        found = Found(State.FAIL, words, "nobody can send a request")
     elif len(able) == 1:
-        state, clause = State.WARN, f"only {able[0]} can send a request"
-        evidence = f"{able[0]}. One person only; consider a second."
-    return Row(
-        code=Code.REQUESTERS,
-        group=Group.PEOPLE,
-        state=state,
-        question="Who can request",
-        evidence=evidence,
-        clause=clause,
-    )
+        found = _one_alone(able[0], f"only {able[0]} can send a request")
+    return Row(code=Code.REQUESTERS, question="Who can request", found=found)
 
 
 def second_factor(members: Sequence[Member]) -> Row:
     without = [one for one in members if not one.has_second_factor]
-    if not without:
-        return Row(
-            code=Code.SECOND_FACTOR,
-            group=Group.PEOPLE,
-            state=State.PASS,
-            question="Second factor",
-            evidence=f"{len(members)} of {len(members)} members have set one up."
-            if len(members) > 1
-            else "The one member has set one up.",
+    everybody = f"{len(members)} of {len(members)} members have set one up."
+    found = Found(State.PASS, everybody if len(members) > 1 else "The one member has set one up.")
+    if without:
+        names = [f"{one.name} ({one.role})" for one in without]
+        has = "has" if len(without) == 1 else "have"
+        found = Found(
+            State.WARN,
+            f"{some(names)} {has} not set one up. The portal asks for it at the next sign-in, "
+            "before anything else.",
+            f"{some([one.name for one in without])} {has} no second factor",
         )
-    names = [f"{one.name} ({one.role})" for one in without]
-    has = "has" if len(without) == 1 else "have"
-    return Row(
-        code=Code.SECOND_FACTOR,
-        group=Group.PEOPLE,
-        state=State.WARN,
-        question="Second factor",
-        evidence=f"{some(names)} {has} not set one up. The portal asks for it at the next sign-in, "
-        "before anything else.",
-        clause=f"{some([one.name for one in without])} {has} no second factor",
-    )
+    return Row(code=Code.SECOND_FACTOR, question="Second factor", found=found)
 
 
 def admins(members: Sequence[Member]) -> Row:
     names = [one.name for one in members if one.is_admin]
-    state, clause = State.PASS, ""
-    evidence = f"{some(names)}."
+    found = Found(State.PASS, f"{some(names)}.")
     if not names:
-        state, clause = State.WARN, "there is no admin"
-        evidence = "Nobody. Portal staff name one."
+        found = Found(State.WARN, "Nobody. Portal staff name one.", "there is no admin")
     elif len(names) == 1:
-        state, clause = State.WARN, f"{names[0]} is the only admin"
-        evidence = f"{names[0]}. One person only; consider a second."
-    return Row(
-        code=Code.ADMINS,
-        group=Group.PEOPLE,
-        state=state,
-        question="Who is admin",
-        evidence=evidence,
-        clause=clause,
-    )
+        found = _one_alone(names[0], f"{names[0]} is the only admin")
+    return Row(code=Code.ADMINS, question="Who is admin", found=found)
+
+
+def _one_alone(name: str, clause: str) -> Found:
+    return Found(State.WARN, f"{name}. One person only; consider a second.", clause)

@@ -9,7 +9,7 @@ from typing import Final
 
 from portal.core.formatting import NBSP, ago, day, listed
 from portal.mitigations.wording.headlines import everyone
-from portal.readiness.rows import Code, Group, Link, Row, State
+from portal.readiness.rows import Code, Found, Link, Row, State
 
 DRILL_AGES_AFTER: Final = timedelta(days=30)
 NO_DRILL: Final = "No drill has passed yet. One takes a few seconds."
@@ -50,13 +50,14 @@ def plan(
     nobody = not holding and not acting
     return Row(
         code=Code.PLAN,
-        group=Group.TARGETS,
-        state=state,
         question=f"Standby plan “{name}”",
-        evidence=" ".join(parts),
-        clause=""
-        if state == State.PASS
-        else f"{'nobody holds' if nobody else f'{listed(left)} {_does(len(left))} not hold'} “{name}”",
+        found=Found(
+            state,
+            " ".join(parts),
+            ""
+            if state == State.PASS
+            else f"{'nobody holds' if nobody else f'{listed(left)} {_does(len(left))} not hold'} “{name}”",
+        ),
         about=plan_id,
         link=link,
     )
@@ -136,11 +137,8 @@ def drill(last: Drill | None, passed: Drill | None, now: datetime, link: Link | 
         parts.insert(0, f"The drill {when(last.started_at, now)} did not pass. {failures}".strip())
     return Row(
         code=Code.DRILL,
-        group=Group.TARGETS,
-        state=state,
         question="Drill",
-        evidence=" ".join(parts),
-        clause=clause,
+        found=Found(state, " ".join(parts), clause),
         link=link if last is not None else None,
     )
 

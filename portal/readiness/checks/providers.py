@@ -12,7 +12,7 @@ from portal.mitigations.wording import Session, session_sentence
 from portal.mitigations.wording.refusals import gateways
 from portal.mitigations.wording.table import STALE_AFTER
 from portal.readiness.certificates import Validity
-from portal.readiness.rows import Code, Group, Link, Row, State
+from portal.readiness.rows import Code, Found, Link, Row, State
 
 WARN_BEFORE_END: Final = timedelta(days=30)
 """Certificates that end sooner are to be replaced soon."""
@@ -56,11 +56,12 @@ def subscribed(organization: str) -> Row:
     """The row of an organization that has nobody to ask."""
     return Row(
         code=Code.SUBSCRIBED,
-        group=Group.PROVIDERS,
-        state=State.FAIL,
         question="Somebody to ask",
-        evidence=f"{organization} has no provider. Portal staff add providers.",
-        clause="there is no provider to ask",
+        found=Found(
+            State.FAIL,
+            f"{organization} has no provider. Portal staff add providers.",
+            "there is no provider to ask",
+        ),
     )
 
 
@@ -68,23 +69,17 @@ def kept(providers: Sequence[Provider], seen_at: datetime | None, now: datetime)
     """`seen_at`: when a part of the portal that talks to providers last gave a sign of life."""
     left = [one.short for one in providers if not one.is_kept]
     if not left:
-        return Row(
-            code=Code.KEPT,
-            group=Group.PROVIDERS,
-            state=State.PASS,
-            question="The portal’s own part",
-            evidence=f"It runs and looks after {_whose([one.short for one in providers])}."
-            + (f" Last sign of life {ago(seen_at, now)}." if seen_at else ""),
+        words = f"It runs and looks after {_whose([one.short for one in providers])}."
+        sign = f" Last sign of life {ago(seen_at, now)}." if seen_at else ""
+        found = Found(State.PASS, words + sign)
+    else:
+        found = Found(
+            State.FAIL,
+            f"Nothing of the portal looks after {_whose(left)}. Whoever runs the portal has to "
+            "start its signalling again.",
+            f"the portal does not look after {_whose(left)}",
         )
-    return Row(
-        code=Code.KEPT,
-        group=Group.PROVIDERS,
-        state=State.FAIL,
-        question="The portal’s own part",
-        evidence=f"Nothing of the portal looks after {_whose(left)}. Whoever runs the portal has to "
-        "start its signalling again.",
-        clause=f"the portal does not look after {_whose(left)}",
-    )
+    return Row(code=Code.KEPT, question="The portal’s own part", found=found)
 
 
 def _whose(names: Sequence[str]) -> str:
@@ -100,11 +95,8 @@ def session(provider: Provider, now: datetime) -> Row:
     }[state]
     return Row(
         code=Code.SESSION,
-        group=Group.PROVIDERS,
-        state=state,
         question=provider.name,
-        evidence=evidence,
-        clause=clause,
+        found=Found(state, evidence, clause),
         about=provider.id,
         link=_call(provider) if state != State.PASS else None,
     )
@@ -117,12 +109,13 @@ def loop(provider: Provider, now: datetime) -> Row | None:
     short = provider.short
     return Row(
         code=Code.LOOP,
-        group=Group.PROVIDERS,
-        state=State.FAIL,
         question=f"The way to {short}",
-        evidence=f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went round in a loop through "
-        f"{gateways(provider.loop.gateways)}. Their operators have to mend that. A drill shows whether they have.",
-        clause=f"requests do not reach {short}",
+        found=Found(
+            State.FAIL,
+            f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went round in a loop through "
+            f"{gateways(provider.loop.gateways)}. Their operators have to mend that. A drill shows whether they have.",
+            f"requests do not reach {short}",
+        ),
         about=provider.id,
         link=_call(provider),
     )
@@ -183,28 +176,25 @@ def _when(at: datetime, now: datetime) -> str:
 
 def certificate(provider: Provider, now: datetime) -> Row:
     """The client's own chain: with an ended one the provider accepts nothing."""
-    state, evidence, clause = _own_chain(provider, now)
+    found = _own_chain(provider, now)
     return Row(
         code=Code.CERTIFICATE,
-        group=Group.PROVIDERS,
-        state=state,
         question=f"{provider.short} certificate",
-        evidence=evidence,
-        clause=clause,
+        found=found,
         about=provider.id,
-        link=provider.staff_link if state != State.PASS else None,
+        link=provider.staff_link if found.state != State.PASS else None,
     )
 
 
-def _own_chain(provider: Provider, now: datetime) -> tuple[State, str, str]:
+def _own_chain(provider: Provider, now: datetime) -> Found:
     short = provider.short
     if not provider.chain:
         words = f"The portal cannot read it. {short} will not accept your requests."
-        return State.FAIL, words, f"the certificate for {short} cannot be read"
+        return Found(State.FAIL, words, f"the certificate for {short} cannot be read")
     late = max(provider.chain, key=lambda one: one.begins)
     if late.begins > now:
         words = f"{_which(provider, late)}valid only from {date(late.begins)} on."
-        return State.FAIL, words, f"the certificate for {short} is not valid yet"
+        return Found(State.FAIL, words, f"the certificate for {short} is not valid yet")
     first = min(provider.chain, key=lambda one: one.ends)
     subject = "" if first is provider.chain[0] else f"The one that signed it ({first.name}): "
     if first.ends <= now:
@@ -212,15 +202,15 @@ def _own_chain(provider: Provider, now: datetime) -> tuple[State, str, str]:
             f"{subject}Ended on {date(first.ends)}, {ago(first.ends, now)}. "
             f"{short} does not accept your requests with it."
         )
-        return State.FAIL, words, f"the certificate for {short} has ended"
+        return Found(State.FAIL, words, f"the certificate for {short} has ended")
     left = ahead(first.ends, now)
     if first.ends - now <= WARN_BEFORE_END:
         words = (
             f"{subject}Ends {left}, on {date(first.ends)}. "
             f"After that {short} will not accept your requests."
         )
-        return State.WARN, words, f"{_possessive(short)} certificate ends {left}"
-    return State.PASS, f"{subject}Ends on {date(first.ends)}, {left}.", ""
+        return Found(State.WARN, words, f"{_possessive(short)} certificate ends {left}")
+    return Found(State.PASS, f"{subject}Ends on {date(first.ends)}, {left}.")
 
 
 def _which(provider: Provider, one: Validity) -> str:
@@ -233,39 +223,36 @@ def _possessive(name: str) -> str:
 
 def trust(provider: Provider, now: datetime) -> Row:
     """What the portal knows the provider by: without it no connection can be made anew."""
-    state, evidence, clause = _anchors(provider, now)
+    found = _anchors(provider, now)
     return Row(
         code=Code.TRUST,
-        group=Group.PROVIDERS,
-        state=state,
         question=f"How the portal knows {provider.short}",
-        evidence=evidence,
-        clause=clause,
+        found=found,
         about=provider.id,
-        link=provider.staff_link if state != State.PASS else None,
+        link=provider.staff_link if found.state != State.PASS else None,
     )
 
 
-def _anchors(provider: Provider, now: datetime) -> tuple[State, str, str]:
+def _anchors(provider: Provider, now: datetime) -> Found:
     short = provider.short
     if not provider.anchors:
         words = f"The portal cannot read the certificate it knows {short} by."
-        return State.FAIL, words, f"the portal cannot tell that {short} is {short}"
+        return Found(State.FAIL, words, f"the portal cannot tell that {short} is {short}")
     last = max(provider.anchors, key=lambda one: one.ends)
     first = min(provider.anchors, key=lambda one: one.ends)
     if last.ends <= now:
         words = f"By {last.name}, which ended on {date(last.ends)}. No new connection can be made."
-        return State.FAIL, words, f"the portal cannot tell any more that {short} is {short}"
+        return Found(State.FAIL, words, f"the portal cannot tell any more that {short} is {short}")
     if first.ends <= now:
         words = (
             f"{first.name} ended on {date(first.ends)}; {last.name} holds until {date(last.ends)}."
         )
-        return State.WARN, words, f"a certificate the portal knows {short} by has ended"
+        return Found(State.WARN, words, f"a certificate the portal knows {short} by has ended")
     left = ahead(first.ends, now)
     words = f"By {first.name}, until {date(first.ends)}, {left}."
     if first.ends - now <= WARN_BEFORE_END:
-        return State.WARN, words, f"what the portal knows {short} by ends {left}"
-    return State.PASS, words, ""
+        return Found(State.WARN, words, f"what the portal knows {short} by ends {left}")
+    return Found(State.PASS, words)
 
 
 def phone(providers: Sequence[Provider]) -> Row:
@@ -279,11 +266,8 @@ def phone(providers: Sequence[Provider]) -> Row:
         parts.append(f"No number is known for {listed(without)}. Portal staff enter it.")
     return Row(
         code=Code.PHONE,
-        group=Group.PROVIDERS,
-        state=state,
         question="Whom to call",
-        evidence=" ".join(parts),
-        clause=clause,
+        found=Found(state, " ".join(parts), clause),
     )
 
 

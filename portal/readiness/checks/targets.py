@@ -8,7 +8,7 @@ from typing import Final
 from portal.core.formatting import listed, plural
 from portal.mitigations.models import every_target
 from portal.mitigations.validation import MAX_TARGETS, MESSAGE_LIMIT_BYTES, Part, message_bytes
-from portal.readiness.rows import Code, Group, Link, Row, State
+from portal.readiness.rows import Code, Found, Link, Row, State
 
 NAMED: Final = 3
 """Names one row spells out; the rest is counted."""
@@ -24,25 +24,17 @@ def some(names: Sequence[str]) -> str:
 
 def resources(verified: int, unverified: Sequence[str]) -> Row:
     total = verified + len(unverified)
-    state, clause = State.PASS, ""
-    evidence = f"{verified} of {total}."
+    count, names = f"{verified} of {total}.", some(unverified)
+    left = f"{count} Portal staff have not verified {names} yet."
+    found = Found(State.PASS, count)
     if not total:
-        state, clause = State.FAIL, "there is nothing to protect yet"
-        evidence = "There are none yet. Portal staff verify what is yours."
+        words = "There are none yet. Portal staff verify what is yours."
+        found = Found(State.FAIL, words, "there is nothing to protect yet")
     elif not verified:
-        state, clause = State.FAIL, "no resource is verified yet"
-        evidence += f" Portal staff have not verified {some(unverified)} yet."
+        found = Found(State.FAIL, left, "no resource is verified yet")
     elif unverified:
-        state, clause = State.WARN, f"{some(unverified)} {_are(unverified)} not verified"
-        evidence += f" Portal staff have not verified {some(unverified)} yet."
-    return Row(
-        code=Code.RESOURCES,
-        group=Group.TARGETS,
-        state=state,
-        question="Resources verified",
-        evidence=evidence,
-        clause=clause,
-    )
+        found = Found(State.WARN, left, f"{names} {_are(unverified)} not verified")
+    return Row(code=Code.RESOURCES, question="Resources verified", found=found)
 
 
 def _are(names: Sequence[str]) -> str:
@@ -53,21 +45,16 @@ def coverage(resources: Mapping[str, str], parts: Sequence[Part]) -> Row:
     """Whether each verified resource (its value to its name) has a provider that may protect it."""
     covered = {target for part in parts for target in every_target(part.scope)}
     left = [value for value in resources if value not in covered]
-    state, clause = State.PASS, ""
-    evidence = _who_covers(len(resources), parts)
+    found = Found(State.PASS, _who_covers(len(resources), parts))
     if left:
         names = some([resources[value] for value in left])
         why = "; ".join(part.excluded[left[0]] for part in parts if left[0] in part.excluded)
-        state, clause = State.FAIL, f"no provider may protect {names}"
-        evidence = f"No provider may protect {names}: {why}."
-    return Row(
-        code=Code.COVERAGE,
-        group=Group.TARGETS,
-        state=state,
-        question="Every target has a provider",
-        evidence=evidence,
-        clause=clause,
-    )
+        found = Found(
+            State.FAIL,
+            f"No provider may protect {names}: {why}.",
+            f"no provider may protect {names}",
+        )
+    return Row(code=Code.COVERAGE, question="Every target has a provider", found=found)
 
 
 def _who_covers(total: int, parts: Sequence[Part]) -> str:
@@ -100,11 +87,12 @@ def size(parts: Sequence[Part], link: Link | None) -> Row:
             evidence = f"{count} resources are verified; {who} takes at most {takes}. {SEVERAL}"
     return Row(
         code=Code.SIZE,
-        group=Group.TARGETS,
-        state=state,
         question="Largest request fits one message",
-        evidence=evidence,
-        clause="" if state == State.PASS else "not everything fits one request",
+        found=Found(
+            state,
+            evidence,
+            "" if state == State.PASS else "not everything fits one request",
+        ),
         link=None if state == State.PASS else link,
     )
 

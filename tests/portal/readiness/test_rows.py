@@ -2,20 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from portal.readiness.rows import Code, Group, Row, State, answer
+from portal.readiness.rows import GROUPS, Code, Found, Row, State, answer
 
 PASS, WARN, FAIL = State.PASS, State.WARN, State.FAIL
 
 
 def row(state: State, code: Code = Code.PHONE, clause: str = "Tidewall has no number") -> Row:
-    return Row(
-        code=code,
-        group=Group.PROVIDERS,
-        state=state,
-        question="?",
-        evidence="!",
-        clause=clause,
-    )
+    return Row(code=code, question="?", found=Found(state, "!", clause))
 
 
 @pytest.mark.parametrize(
@@ -76,3 +69,7 @@ def test_codes_do_not_change_under_those_who_watch_them() -> None:
         "second_factor",
         "admins",
     }
+
+
+def test_every_check_stands_in_a_group() -> None:
+    assert set(GROUPS) == set(Code)
