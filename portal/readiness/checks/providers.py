@@ -177,13 +177,7 @@ def _when(at: datetime, now: datetime) -> str:
 def certificate(provider: Provider, now: datetime) -> Row:
     """The client's own chain: with an ended one the provider accepts nothing."""
     found = _own_chain(provider, now)
-    return Row(
-        code=Code.CERTIFICATE,
-        question=f"{provider.short} certificate",
-        found=found,
-        about=provider.id,
-        link=provider.staff_link if found.state != State.PASS else None,
-    )
+    return _for_staff(provider, Code.CERTIFICATE, f"{provider.short} certificate", found)
 
 
 def _own_chain(provider: Provider, now: datetime) -> Found:
@@ -224,13 +218,13 @@ def _possessive(name: str) -> str:
 def trust(provider: Provider, now: datetime) -> Row:
     """What the portal knows the provider by: without it no connection can be made anew."""
     found = _anchors(provider, now)
-    return Row(
-        code=Code.TRUST,
-        question=f"How the portal knows {provider.short}",
-        found=found,
-        about=provider.id,
-        link=provider.staff_link if found.state != State.PASS else None,
-    )
+    return _for_staff(provider, Code.TRUST, f"How the portal knows {provider.short}", found)
+
+
+def _for_staff(provider: Provider, code: Code, question: str, found: Found) -> Row:
+    """What portal staff alone can mend."""
+    link = provider.staff_link if found.state != State.PASS else None
+    return Row(code=code, question=question, found=found, about=provider.id, link=link)
 
 
 def _anchors(provider: Provider, now: datetime) -> Found:

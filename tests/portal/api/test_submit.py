@@ -59,6 +59,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "retry_at": None,
         "withdrawn_by": None,
         "withdrawn_because": "",
+        "hold_again": False,
         "status": "pending",
         "dots_status": None,
         "refusal": None,

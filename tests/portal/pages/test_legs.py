@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from datetime import timedelta
-
 import pytest
 from django.utils import timezone
 
@@ -15,34 +11,12 @@ from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import LateAcceptance, Organization, ProtectedResource
-from portal.providers.models import Provider, Subscription
+from portal.providers.models import Subscription
 from tests.conftest import ClientOf
 from tests.portal.pages.conftest import Ask, accepted, filtering, legs, reports, sent
+from tests.portal.pages.lanes import page_of, refuse, silent
 
 ASK = "/mitigations/ask"
-
-
-def page_of(client_of: ClientOf, user: User, request: MitigationRequest) -> str:
-    page = client_of(user).get(request.get_absolute_url()).content.decode()
-    return re.sub(r"\s+", " ", page.replace("\u00a0", " "))
-
-
-def refuse(one: Mitigation, **facts: object) -> None:
-    services.record_refused(
-        mitigation_id=one.pk,
-        code="4.09",
-        reason="",
-        now=timezone.now(),
-        **facts,  # type: ignore[arg-type]  # the test names fields
-    )
-
-
-def silent(request: MitigationRequest) -> None:
-    """The first one was asked and stays silent beyond the patience; the next is asked."""
-    first = legs(request)[0]
-    sent(first, timezone.now() - timedelta(seconds=20))
-    Mitigation.objects.filter(pk=first.pk).update(asked_at=timezone.now() - timedelta(seconds=20))
-    services.mark_overdue(now=timezone.now())
 
 
 def test_who_is_not_asked_yet_is_asked_with_one_press(
@@ -321,122 +295,6 @@ def test_what_was_never_sent_is_not_said_to_have_stopped(
 
     assert "Nothing had been sent to Tidewall." in page
     assert "Tidewall confirmed that it stopped" not in page
-
-
-# gateways and relays
-
-
-@pytest.fixture
-def through(acme_northgate: Subscription) -> Callable[[str], None]:
-    def through(kind: str) -> None:
-        Provider.objects.filter(pk=acme_northgate.provider_id).update(
-            path_kind=kind, path_name="Edge 1"
-        )
-
-    return through
-
-
-def test_a_lane_says_that_the_connection_ends_at_a_gateway(
-    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
-) -> None:
-    request = ask()
-    silent(request)
-    through("gateway")
-    Subscription.objects.update(session_state="down")
-
-    page = page_of(client_of, alice, request)
-
-    assert "Goes through gateway Edge 1, which speaks to Northgate." in page
-    assert "Gateway Edge 1 is unreachable." in page
-    assert "mid 1 at gateway Edge 1" in page
-
-
-def test_a_gateway_that_is_heard_says_nothing_of_the_provider_behind(
-    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
-) -> None:
-    request = ask()
-    filtering(legs(request)[0])
-    long_ago = timezone.now() - timedelta(minutes=3)
-    Mitigation.objects.update(last_heard_at=long_ago)
-    Subscription.objects.update(last_heard_at=timezone.now())
-    assert "that is from then" not in page_of(client_of, alice, request)
-
-    through("gateway")
-
-    assert "that is from then" in page_of(client_of, alice, request)
-
-
-def test_what_comes_from_a_gateway_is_said_to_be_its_word(
-    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
-) -> None:
-    request = ask()
-    through("gateway")
-    sent(legs(request)[0], timezone.now())
-    services.record_unavailable(
-        mitigation_id=legs(request)[0].pk,
-        code="5.03",
-        reason="the provider does not answer",
-        retry_at=timezone.now() + timedelta(seconds=5),
-        now=timezone.now(),
-    )
-
-    page = page_of(client_of, alice, request)
-
-    assert "Gateway Edge 1 says: the provider does not answer." in page
-    assert "Northgate says" not in page
-    assert legs(request)[1].because == "gateway Edge 1 asked the portal to wait"
-
-
-def test_a_relay_is_named_and_changes_nothing_else(
-    alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
-) -> None:
-    request = ask()
-    through("relay")
-
-    page = page_of(client_of, alice, request)
-
-    assert "Goes through relay Edge 1, which passes it on to Northgate unread." in page
-
-
-def test_now_does_not_call_a_provider_connected_whose_gateway_is(
-    alice: User,
-    client_of: ClientOf,
-    shop: ProtectedResource,
-    acme_northgate: Subscription,
-    through: Callable[[str], None],
-) -> None:
-    through("gateway")
-
-    page = client_of(alice).get("/organizations/acme/").content.decode()
-
-    assert "The connection for Northgate ends at gateway Edge 1." in page
-    assert "Connected to gateway Edge 1, which speaks to Northgate. Since" in page
-
-
-def test_a_loop_of_gateways_is_named_and_is_no_refusal(
-    alice: User, ask: Ask, client_of: ClientOf
-) -> None:
-    request = ask()
-    sent(legs(request)[0], timezone.now())
-    services.record_refused(
-        mitigation_id=legs(request)[0].pk,
-        code="5.08",
-        reason="edge-1, core-2",
-        now=timezone.now(),
-    )
-    sent(legs(request)[1], timezone.now())
-
-    page = page_of(client_of, alice, request)
-
-    assert "The request did not reach Northgate.</strong> It went round in a loop through" in page
-    assert "edge-1 and core-2. Their operators have to mend that." in page
-    northgate = page.split("Northgate Scrubbing</h3>")[1].split("<h3>")[0]
-    assert "Last heard" not in northgate
-    assert "The portal does not ask Northgate again by itself: ask it when they have." in page
-    assert "Ask Northgate again now" in page
-    assert "Asked because the request did not reach Northgate." in page
-    assert ">The request did not reach Northgate.<" in page
-    assert "Northgate refused" not in page
 
 
 def test_who_was_asked_at_once_with_another_is_not_said_to_stand_in_for_it(
