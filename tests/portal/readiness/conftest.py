@@ -4,13 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from portal.accounts.models import User
 from portal.mitigations.wording import Session
-from portal.organizations.models import Organization
+from portal.organizations.models import Organization, Role
 from portal.providers.models import Provider, Subscription
 from portal.readiness.certificates import Validity
 from portal.readiness.checks import providers
-from tests.factories import ResourceFactory
+from tests.factories import ResourceFactory, member
 from tests.portal.identities import in_order as orderly
+from tests.portal.readiness.drilled import passed
 
 NOW = datetime(2026, 10, 6, 3, 27, 41, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -57,3 +59,13 @@ def in_order(
     """Both providers connected and kept, certificates good for long, one verified resource."""
     orderly()
     ResourceFactory.create(organization=acme, name="Shop front-end", value="203.0.113.0/26")
+
+
+@pytest.fixture
+def erin(acme: Organization) -> User:
+    return member("erin", acme, Role.ADMIN)
+
+
+@pytest.fixture
+def all_well(in_order: None, acme: Organization, alice: User, dana: User, erin: User) -> None:
+    passed(acme, dana, ago=timedelta(days=3))

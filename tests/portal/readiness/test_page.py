@@ -12,7 +12,7 @@ from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission
-from portal.organizations.models import Organization, ProtectedResource, Role
+from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
 from portal.providers.services import set_order
 from portal.readiness.drills import drills_of
@@ -20,7 +20,7 @@ from portal.readiness.pages import DRILLS_PER_PAGE
 from portal.signaling.models import SignalWorker
 from portal.standby import queries
 from portal.standby import services as standby
-from portal.standby.models import Drill, DrillCheck, Failure, Way
+from portal.standby.models import Drill, Failure
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import (
     PRIVATE_KEY,
@@ -28,58 +28,13 @@ from tests.factories import (
     ProviderFactory,
     SubscriptionFactory,
     UserFactory,
-    member,
 )
 from tests.portal.identities import pem
+from tests.portal.readiness.drilled import NOW_PAGE, PAGE, passed
 from tests.portal.standby.conftest import holds
 
-PAGE = "/organizations/acme/readiness"
 DRILLS = f"{PAGE}/drills"
 API = "/api/v1/organizations/acme/readiness"
-
-
-@pytest.fixture
-def erin(acme: Organization) -> User:
-    return member("erin", acme, Role.ADMIN)
-
-
-def passed(organization: Organization, person: User, *, ago: timedelta, failure: str = "") -> Drill:
-    """A drill that is over, of every enabled provider."""
-    begin = timezone.now() - ago
-    asked = mitigations.submit(
-        organization=organization,
-        actor=person,
-        submission=Submission(
-            prefixes=("203.0.113.1/32",),
-            strategy="parallel",
-        ),
-    )
-    mitigations.terminate(request_id=asked.pk, actor=person)
-    drill = Drill.objects.create(
-        organization=organization,
-        started_at=begin,
-        started_by=person,
-        ended_at=begin + timedelta(seconds=5),
-    )
-    for leg in asked.mitigations.all():
-        DrillCheck.objects.create(
-            drill=drill,
-            subscription_id=leg.subscription_id,
-            way=Way.REQUEST,
-            mitigation=leg,
-            asked_at=begin,
-            sent_at=begin + timedelta(seconds=0.1),
-            confirmed_at=None if failure else begin + timedelta(seconds=1.5),
-            withdrawn_at=begin + timedelta(seconds=2),
-            ended_at=None if failure else begin + timedelta(seconds=3.1),
-            failure=failure,
-        )
-    return drill
-
-
-@pytest.fixture
-def all_well(in_order: None, acme: Organization, alice: User, dana: User, erin: User) -> None:
-    passed(acme, dana, ago=timedelta(days=3))
 
 
 def test_when_all_holds_it_says_so_with_the_last_drill(
@@ -361,69 +316,6 @@ def test_another_tenants_readiness_is_not_told(
     charlie: User, acme: Organization, api_of: ApiOf
 ) -> None:
     assert api_of(charlie).get(API).status_code == 404
-
-
-NOW_PAGE = "/organizations/acme/"
-
-
-def test_the_calm_page_gives_its_evidence_and_counts(
-    alice: User, all_well: None, client_of: ClientOf
-) -> None:
-    page = client_of(alice).get(NOW_PAGE).content.decode()
-
-    assert "Ready. Nothing is being mitigated." in page
-    assert "Both providers are connected. In the last drill that passed, 3\u00a0days ago" in page
-    assert "All 15 checks pass." in page
-    assert f'href="{PAGE}"' in page
-
-
-def test_the_calm_page_is_not_ready_when_a_check_says_no(
-    alice: User, all_well: None, client_of: ClientOf
-) -> None:
-    Subscription.objects.filter(priority=1).update(certificate_chain=pem(-1))
-
-    page = client_of(alice).get(NOW_PAGE).content.decode()
-
-    assert "Not ready: the certificate for Northgate has ended." in page
-    assert "Nothing is being mitigated." in page
-    assert "Ready. Nothing" not in page
-
-
-def test_the_calm_page_names_what_to_mend(
-    alice: User, acme: Organization, all_well: None, client_of: ClientOf
-) -> None:
-    Subscription.objects.filter(priority=2).update(certificate_chain=pem(12))
-    MembershipFactory.create(organization=acme, user=UserFactory.create(username="carol"))
-    ProtectedResource.objects.create(organization=acme, name="Mail", kind="fqdn", value="m.example")
-
-    page = client_of(alice).get(NOW_PAGE).content.decode()
-
-    assert "Ready. Nothing is being mitigated." in page
-    assert "Ready for tonight. Mend three things soon." in page
-    assert "Tidewall’s certificate ends in 11\u00a0days; Mail is not verified; " in page
-    assert "carol has no second factor." in page
-
-
-def test_while_something_is_live_readiness_is_left_out(
-    alice: User, acme: Organization, all_well: None, client_of: ClientOf
-) -> None:
-    mitigations.submit(
-        organization=acme, actor=alice, submission=Submission(prefixes=("203.0.113.7/32",))
-    )
-    assert MitigationRequest.objects.count() == 2
-
-    assert "Ready for tonight?" not in client_of(alice).get(NOW_PAGE).content.decode()
-
-
-def test_a_calm_page_takes_a_known_number_of_queries(
-    alice: User, all_well: None, client_of: ClientOf
-) -> None:
-    browser = client_of(alice)
-
-    with CaptureQueriesContext(connection) as captured:
-        assert browser.get(NOW_PAGE).status_code == 200
-
-    assert len(captured) <= 24
 
 
 def test_a_plan_is_said_to_be_held_by_those_who_said_so(
