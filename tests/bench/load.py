@@ -98,6 +98,7 @@ class Load:
     frames: dict[tuple[str, str], float] = field(default_factory=dict)
     "when a socket held the news: by mitigation and status"
     events: int = 0
+    answered_after: list[float] = field(default_factory=list)
 
     async def run(self) -> None:
         options, total = self.options, self.options.organizations * self.options.requests
@@ -112,6 +113,7 @@ class Load:
         busy_s = time.monotonic() - began
         after = self._usage()
         say(f"{len(posted)} of {total} requests answered 202; on the wire {len(arrived)}")
+        self._say_times("HTTP POST to its answer", self.answered_after)
         self._say_times("HTTP POST to the PUT's arrival", to_wire)
         self._say_cpu(before, after, busy_s)
         to_frame = await self._notify_all(posted)
@@ -129,7 +131,7 @@ class Load:
     async def _submit_all(self, people: list[Api]) -> dict[tuple[str, int], tuple[float, str]]:
         """By client and mid: when its POST began, and the mitigation's id."""
         total = len(people) * self.options.requests
-        refused: list[int] = []
+        refused: list[str] = []
         posted: dict[tuple[str, int], tuple[float, str]] = {}
         began = time.monotonic()
         # One each: a pool that a thousand calls wait for is slower than the portal.
@@ -147,17 +149,22 @@ class Load:
             slug = person.username.removeprefix("person-")
             prefix = f"2001:db8:{int(slug[3:]):x}::{which + 1:x}/128"
             at = time.time()
-            answer = await client_of[person.username].post(
-                f"organizations/{slug}/mitigation-requests",
-                json={"targets": {"prefixes": [prefix]}, "lifetime": 3600},
-                headers={
-                    "Authorization": f"Bearer {person.token}",
-                    "Idempotency-Key": f"load {number}",
-                },
-            )
-            if not answer.is_success:
-                refused.append(answer.status_code)
+            try:
+                answer = await client_of[person.username].post(
+                    f"organizations/{slug}/mitigation-requests",
+                    json={"targets": {"prefixes": [prefix]}, "lifetime": 3600},
+                    headers={
+                        "Authorization": f"Bearer {person.token}",
+                        "Idempotency-Key": f"load {number}",
+                    },
+                )
+            except httpx.TransportError as error:
+                refused.append(type(error).__name__)
                 return
+            if not answer.is_success:
+                refused.append(str(answer.status_code))
+                return
+            self.answered_after.append(time.time() - at)
             (leg,) = answer.json()["mitigations"]
             posted[slug, leg["mid"]] = at, leg["id"]
 
