@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
@@ -74,6 +74,7 @@ class Exchange:
         self._hold = hold
         self._on_cuid_replaced = on_cuid_replaced
         self._resent: Counter[UUID] = Counter()
+        self._unwritten: Counter[UUID] = Counter()
         self._heard_noted_at = float("-inf")
 
     async def perform(self, client: Client, row: Mitigation, action: Action) -> bool:
@@ -85,9 +86,30 @@ class Exchange:
                 await self._tell_efficacy(client, row)
             case Action.WITHDRAW:
                 await self._withdraw(client, row)
-            case Action.POLL:
-                return await self._poll(client, row)
         return True
+
+    async def poll(self, client: Client, rows: Sequence[Mitigation]) -> set[UUID]:
+        """Ask for the status of all of them in one; which of them the provider knows.
+
+        Who is missing in the answer is asked for by itself: some servers list only part.
+        """
+        reports = await self._reports(client) if len(rows) > 1 else {}
+        known = set()
+        for row in rows:
+            report = reports.get(row.mid)
+            if report is not None:
+                await self.reported(row, report)
+            if report is not None or await self._poll(client, row):
+                known.add(row.pk)
+        return known
+
+    async def _reports(self, client: Client) -> dict[int | None, MitigationReport]:
+        try:
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                return {report.mid: report for report in await client.statuses()}
+        except Refused as error:
+            logger.info("subscription %s: no list of all: %s", self.subscription_id, error)
+            return {}
 
     async def _put(self, client: Client, row: Mitigation, action: Action) -> bool:
         asked_at = clock.now()
@@ -240,12 +262,20 @@ class Exchange:
 
     async def reported(self, row: Mitigation, report: MitigationReport) -> None:
         """A notification, or the answer to a poll."""
-        await self.write(
-            services.record_report,
-            mitigation_id=row.pk,
-            report=provider_report(report),
-            now=clock.now(),
-        )
+        self._unwritten[row.pk] += 1
+        try:
+            await self.write(
+                services.record_report,
+                mitigation_id=row.pk,
+                report=provider_report(report),
+                now=clock.now(),
+            )
+        finally:
+            self._unwritten -= Counter({row.pk: 1})
+
+    def has_unwritten(self, mitigation_id: UUID) -> bool:
+        """The provider was heard, and the row does not say so yet."""
+        return self._unwritten[mitigation_id] > 0
 
     async def refused_status(self, row: Mitigation, error: Refused) -> bool:
         """A status was refused; True when the provider does not know the mitigation at all."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -64,6 +64,7 @@ class Line:
         self._actions: dict[UUID, tuple[Action, float, asyncio.Task[None]]] = {}
         self._observers: dict[UUID, asyncio.Task[None]] = {}
         self._begun: dict[UUID, tuple[Action, float]] = {}
+        self._to_poll: list[Mitigation] = []
 
     @property
     def is_idle(self) -> bool:
@@ -120,7 +121,11 @@ class Line:
         now = clock.now()
         self.client.mitigating = any(is_under_attack(row) for row in rows)
         self._forget_all_but({row.pk for row in rows})
-        return min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
+        next_look = min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
+        if self._to_poll:
+            self._begin(self._to_poll, Action.POLL)
+            self._to_poll = []
+        return next_look
 
     def _look_at(self, row: Mitigation, now: datetime) -> float:
         self._observe_if_due(row)
@@ -137,30 +142,41 @@ class Line:
         held_s = self._held(row.pk, step.action)
         if held_s > 0:
             return held_s
-        begun_at = _time()
-        self._begun[row.pk] = step.action, begun_at
-        task = self._start(self._act(row, step.action))
-        self._actions[row.pk] = step.action, begun_at, task
+        if step.action != Action.POLL:
+            self._begin([row], step.action)
+        elif not self._exchange.has_unwritten(row.pk):
+            self._to_poll.append(row)
         return SWEEP_S
 
     def _held(self, mitigation_id: UUID, action: Action) -> float:
         last, begun_at = self._begun.get(mitigation_id, (None, 0.0))
         return begun_at + HOLD_S - _time() if last == action else 0.0
 
-    async def _act(self, row: Mitigation, action: Action) -> None:
+    def _begin(self, rows: Sequence[Mitigation], action: Action) -> None:
+        """One action about one mitigation; a poll may be about several."""
+        begun_at, task = _time(), self._start(self._act(rows, action))
+        for row in rows:
+            self._begun[row.pk] = action, begun_at
+            self._actions[row.pk] = action, begun_at, task
+
+    async def _act(self, rows: Sequence[Mitigation], action: Action) -> None:
         try:
-            if await self._exchange.perform(self.client, row, action):
-                self._introduced.add(row.pk)
+            if action == Action.POLL:
+                self._introduced |= await self._exchange.poll(self.client, rows)
+            elif await self._exchange.perform(self.client, rows[0], action):
+                self._introduced.add(rows[0].pk)
         except SessionClosed as error:
-            logger.info("%s: %s not finished: %s", self._name(row), action.name, error)
+            logger.info("%s: %s not finished: %s", self._name(*rows), action.name, error)
         except (DotsError, TimeoutError) as error:
-            logger.warning("%s: %s failed: %s", self._name(row), action.name, error)
+            logger.warning("%s: %s failed: %s", self._name(*rows), action.name, error or "silence")
         finally:
-            self._actions.pop(row.pk, None)
+            for row in rows:
+                self._actions.pop(row.pk, None)
             self.wake()
 
-    def _name(self, row: Mitigation) -> str:
-        return f"subscription {self._subscription_id} mid {row.mid}"
+    def _name(self, *rows: Mitigation) -> str:
+        mids = ", ".join(str(row.mid) for row in rows)
+        return f"subscription {self._subscription_id} mid {mids}"
 
     def _observe_if_due(self, row: Mitigation) -> None:
         if row.pk in self._introduced and row.pk not in self._observers:
@@ -224,9 +240,7 @@ class Line:
             or _time() - self.client.last_heard_at < PROBE_AFTER_S
         ):
             return
-        row = self._confirmed[0]
-        task = self._start(self._act(row, Action.POLL))
-        self._actions[row.pk] = Action.POLL, _time(), task
+        self._begin(self._confirmed[:1], Action.POLL)
 
 
 def is_under_attack(row: Mitigation) -> bool:

@@ -199,7 +199,9 @@ class Load:
             for one in state:
                 path = f"/mitigations/{one['cuid']}/{one['mid']}/status"
                 answer = await client.post(path, json={"status": 2})
-                sent[posted[one["client"], one["mid"]][1]] = answer.json()["at"]
+                key = one["client"], one["mid"]
+                if key in posted:
+                    sent[posted[key][1]] = answer.json()["at"]
                 await asyncio.sleep(self.options.within_s / len(state))
         deadline = time.monotonic() + FRAMES_WITHIN_S
         while time.monotonic() < deadline:

@@ -93,3 +93,65 @@ async def test_what_came_of_a_request_says_which_extension_it_knew_of(
 
     [(_, told)] = exchange.writes
     assert told["extended_at"] == extended
+
+
+class Listing:
+    """A session with a provider that lists `listed`, holds `held` as well, and knows nothing else."""
+
+    def __init__(self, *, listed: tuple[int, ...] | None, held: tuple[int, ...] = ()) -> None:
+        self._listed = listed
+        self._held = held
+        self.asked: list[int | None] = []
+
+    async def statuses(self) -> tuple[MitigationReport, ...]:
+        self.asked.append(None)
+        if self._listed is None:
+            raise Refused("4.05", "one at a time, please")
+        return tuple(MitigationReport(mid=mid) for mid in self._listed)
+
+    async def status(self, mid: int) -> MitigationReport:
+        self.asked.append(mid)
+        if mid not in self._held:
+            raise Refused("4.04", "")
+        return MitigationReport(mid=mid)
+
+
+@pytest.mark.rule("SC-053")
+@pytest.mark.parametrize(
+    ("provider", "rows", "asked", "known"),
+    [
+        (Listing(listed=(1, 2, 3)), (1, 2), [None], {1, 2}),
+        (Listing(listed=(1,)), (1, 2), [None, 2], {1}),
+        (Listing(listed=(1,), held=(2,)), (1, 2), [None, 2], {1, 2}),
+        (Listing(listed=None, held=(1, 2)), (1, 2), [None, 1, 2], {1, 2}),
+        (Listing(listed=(1,), held=(1,)), (1,), [1], {1}),
+    ],
+    ids=["all", "one is gone", "one is not listed", "lists nothing", "one alone"],
+)
+async def test_several_are_asked_for_in_one_and_who_is_missing_by_itself(
+    provider: Listing, rows: tuple[int, ...], asked: list[int | None], known: set[int]
+) -> None:
+    exchange = Written()
+    held = {mid: Mitigation(pk=uuid4(), mid=mid) for mid in rows}
+
+    found = await exchange.poll(cast(Client, provider), list(held.values()))
+
+    assert provider.asked == asked
+    assert found == {held[mid].pk for mid in known}
+    reported = [kwargs["mitigation_id"] for call, kwargs in exchange.writes if kwargs]
+    assert reported == [held[mid].pk for mid in sorted(known)]
+
+
+async def test_what_was_heard_and_is_not_written_yet_is_known() -> None:
+    row = Mitigation(pk=uuid4(), mid=1)
+    seen: list[bool] = []
+
+    class Looking(Written):
+        async def write(self, call: Callable[..., Any], *_args: Any, **kwargs: Any) -> Any:
+            seen.append(self.has_unwritten(row.pk))
+
+    exchange = Looking()
+    await exchange.reported(row, MitigationReport(mid=1))
+
+    assert seen == [True]
+    assert not exchange.has_unwritten(row.pk)
