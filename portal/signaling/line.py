@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 SWEEP_S: Final = 5.0
 """The longest time between two looks at the rows: what a lost wake-up costs."""
+LOOK_AFTER_S: Final = 0.25
+"""After an action that went well: what several of them changed is looked at together."""
+REST_PER_LOOK: Final = 3.0
+"""Pause after a look by how long it took: when there is much to do, looking takes a quarter of the time at most."""
 HOLD_S: Final = 3.0
 """The same action of one mitigation is not begun more often, whatever the rows say."""
 WATCH_S: Final = 1.0
@@ -57,6 +61,7 @@ class Line:
         self._subscription_id = exchange.subscription_id
         self._store = store
         self._wakeup = asyncio.Event()
+        self._next_look: asyncio.TimerHandle | None = None
         self._has_rows = True
         self._confirmed: list[Mitigation] = []
         self._retired = asyncio.Event()
@@ -73,6 +78,9 @@ class Line:
 
     def wake(self) -> None:
         """Rows may have changed: look now."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
         self._wakeup.set()
 
     def retire(self) -> None:
@@ -104,8 +112,7 @@ class Line:
             except (InterfaceError, OperationalError) as error:
                 logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
                 next_look = DATABASE_PAUSE_S
-            # When there is much to do, what comes meanwhile is looked at together.
-            await asyncio.sleep(_time() - began)
+            await asyncio.sleep(REST_PER_LOOK * (_time() - began))
             try:
                 async with asyncio.timeout(next_look):
                     await self._wakeup.wait()
@@ -160,11 +167,18 @@ class Line:
             self._actions[row.pk] = action, begun_at, task
 
     async def _act(self, rows: Sequence[Mitigation], action: Action) -> None:
+        look_after_s = 0.0
         try:
             if action == Action.POLL:
-                self._introduced |= await self._exchange.poll(self.client, rows)
-            elif await self._exchange.perform(self.client, rows[0], action):
-                self._introduced.add(rows[0].pk)
+                known = await self._exchange.poll(self.client, rows)
+            else:
+                row = rows[0]
+                known = (
+                    {row.pk} if await self._exchange.perform(self.client, row, action) else set()
+                )
+            self._introduced |= known
+            if len(known) == len(rows):
+                look_after_s = LOOK_AFTER_S
         except SessionClosed as error:
             logger.info("%s: %s not finished: %s", self._name(*rows), action.name, error)
         except (DotsError, TimeoutError) as error:
@@ -172,7 +186,14 @@ class Line:
         finally:
             for row in rows:
                 self._actions.pop(row.pk, None)
+                self._observe_if_due(row)
+            self._look_in(look_after_s)
+
+    def _look_in(self, seconds: float) -> None:
+        if seconds == 0:
             self.wake()
+        elif self._next_look is None:
+            self._next_look = asyncio.get_running_loop().call_later(seconds, self.wake)
 
     def _name(self, *rows: Mitigation) -> str:
         mids = ", ".join(str(row.mid) for row in rows)
