@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
@@ -56,6 +57,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What came of asking for the status of some mitigations."""
+
+    known: frozenset[UUID]
+    "to the provider, on this session"
+    has_news: bool
+
+
 class Exchange:
     """Speaks for one subscription while `owner` holds it."""
 
@@ -88,20 +98,29 @@ class Exchange:
                 await self._withdraw(client, row)
         return True
 
-    async def poll(self, client: Client, rows: Sequence[Mitigation]) -> set[UUID]:
-        """Ask for the status of all of them in one; which of them the provider knows.
+    async def poll(self, client: Client, rows: Sequence[Mitigation]) -> Polled:
+        """Ask for the status of all of them in one.
 
         Who is missing in the answer is asked for by itself: some servers list only part.
         """
         reports = await self._reports(client) if len(rows) > 1 else {}
-        known = set()
+        known: set[UUID] = set()
+        repeated: set[UUID] = set()
         for row in rows:
-            report = reports.get(row.mid)
-            if report is not None:
+            try:
+                report = reports.get(row.mid) or await self._status(client, row)
+            except Refused as error:
+                if not await self.refused_status(row, error):
+                    known.add(row.pk)
+                continue
+            known.add(row.pk)
+            if services.says_nothing_new(row, provider_report(report), clock.now()):
+                repeated.add(row.pk)
+            else:
                 await self.reported(row, report)
-            if report is not None or await self._poll(client, row):
-                known.add(row.pk)
-        return known
+        if repeated:
+            await self.write(services.record_repeated, mitigation_ids=repeated, now=clock.now())
+        return Polled(frozenset(known), has_news=len(repeated) < len(rows))
 
     async def _reports(self, client: Client) -> dict[int | None, MitigationReport]:
         try:
@@ -251,14 +270,9 @@ class Exchange:
             services.record_withdrawal_confirmed, mitigation_id=row.pk, now=clock.now()
         )
 
-    async def _poll(self, client: Client, row: Mitigation) -> bool:
-        try:
-            async with asyncio.timeout(POLL_TIMEOUT_S):
-                report = await client.status(row.mid)
-        except Refused as error:
-            return not await self.refused_status(row, error)
-        await self.reported(row, report)
-        return True
+    async def _status(self, client: Client, row: Mitigation) -> MitigationReport:
+        async with asyncio.timeout(POLL_TIMEOUT_S):
+            return await client.status(row.mid)
 
     async def reported(self, row: Mitigation, report: MitigationReport) -> None:
         """A notification, or the answer to a poll."""

@@ -70,6 +70,7 @@ class Line:
         self._observers: dict[UUID, asyncio.Task[None]] = {}
         self._begun: dict[UUID, tuple[Action, float]] = {}
         self._to_poll: list[Mitigation] = []
+        self._has_postponed = False
 
     @property
     def is_idle(self) -> bool:
@@ -128,6 +129,7 @@ class Line:
         now = clock.now()
         self.client.mitigating = any(is_under_attack(row) for row in rows)
         self._forget_all_but({row.pk for row in rows})
+        self._has_postponed = False
         next_look = min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
         if self._to_poll:
             self._begin(self._to_poll, Action.POLL)
@@ -143,6 +145,7 @@ class Line:
             # A person's termination goes before whatever still waits for an answer.
             if step.action == Action.WITHDRAW and action != Action.WITHDRAW:
                 task.cancel()
+            self._has_postponed = self._has_postponed or step.action != Action.WAIT
             return SWEEP_S
         if step.action == Action.WAIT:
             return SWEEP_S if step.at is None else max(0.0, (step.at - now).total_seconds())
@@ -167,18 +170,15 @@ class Line:
             self._actions[row.pk] = action, begun_at, task
 
     async def _act(self, rows: Sequence[Mitigation], action: Action) -> None:
-        look_after_s = 0.0
+        next_look_s: float | None = 0.0
         try:
             if action == Action.POLL:
-                known = await self._exchange.poll(self.client, rows)
-            else:
-                row = rows[0]
-                known = (
-                    {row.pk} if await self._exchange.perform(self.client, row, action) else set()
-                )
-            self._introduced |= known
-            if len(known) == len(rows):
-                look_after_s = LOOK_AFTER_S
+                polled = await self._exchange.poll(self.client, rows)
+                self._introduced |= polled.known
+                next_look_s = 0.0 if polled.has_news else None
+            elif await self._exchange.perform(self.client, rows[0], action):
+                self._introduced.add(rows[0].pk)
+                next_look_s = LOOK_AFTER_S
         except SessionClosed as error:
             logger.info("%s: %s not finished: %s", self._name(*rows), action.name, error)
         except (DotsError, TimeoutError) as error:
@@ -187,12 +187,13 @@ class Line:
             for row in rows:
                 self._actions.pop(row.pk, None)
                 self._observe_if_due(row)
-            self._look_in(look_after_s)
+            self._look_in(0.0 if self._has_postponed else next_look_s)
 
-    def _look_in(self, seconds: float) -> None:
+    def _look_in(self, seconds: float | None) -> None:
+        """None: nothing changed, the sweep will do."""
         if seconds == 0:
             self.wake()
-        elif self._next_look is None:
+        elif seconds is not None and self._next_look is None:
             self._next_look = asyncio.get_running_loop().call_later(seconds, self.wake)
 
     def _name(self, *rows: Mitigation) -> str:
@@ -261,7 +262,8 @@ class Line:
             or _time() - self.client.last_heard_at < PROBE_AFTER_S
         ):
             return
-        self._begin(self._confirmed[:1], Action.POLL)
+        longest_unheard = min(self._confirmed, key=lambda row: row.last_heard_at or row.asked_at)
+        self._begin([longest_unheard], Action.POLL)
 
 
 def is_under_attack(row: Mitigation) -> bool:

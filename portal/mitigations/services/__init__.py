@@ -32,7 +32,12 @@ from portal.mitigations.services.observed import (
     record_unavailable,
     record_withdrawal_confirmed,
 )
-from portal.mitigations.services.reports import ProviderReport, record_report
+from portal.mitigations.services.reports import (
+    ProviderReport,
+    record_repeated,
+    record_report,
+    says_nothing_new,
+)
 from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.thin import thin_counters
 
@@ -55,6 +60,7 @@ __all__ = [
     "record_forgotten",
     "record_identity_replaced",
     "record_refused",
+    "record_repeated",
     "record_report",
     "record_sending",
     "record_sends",
@@ -64,6 +70,7 @@ __all__ = [
     "record_withdrawal_confirmed",
     "report_efficacy",
     "resume_holding",
+    "says_nothing_new",
     "stop_filtering",
     "submit",
     "terminate",

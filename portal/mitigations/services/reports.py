@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -28,6 +28,8 @@ from portal.mitigations.services.log import append_event
 from portal.mitigations.states import CONFIRMED, Status, Trigger, next_status
 from portal.mitigations.validation import INDEFINITE
 
+LIFETIME_TOLD_WITHIN: Final = timedelta(seconds=3)
+"""Whole seconds, and the way they take: a difference in the end up to here is none."""
 WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
 """How long after it was told a provider may still report that it filters."""
 
@@ -97,6 +99,35 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
     if counted:
         _append_numbers(mitigation, counted, now)
     settle(mitigation.request, now=now)
+
+
+def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
+    """Whether a report repeats what the row holds, with the lifetime that went by since."""
+    return (
+        report.dots_status == mitigation.dots_status
+        and bool(report.counters) == (mitigation.counters_at is not None)
+        and not _counted(mitigation, report, now)
+        and _changes_numbers_only(mitigation, report, now)
+        and _ends_as_known(mitigation, report, now)
+    )
+
+
+def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
+    """The provider said nothing new of these: the same few statements for all of them."""
+    held = Mitigation.objects.filter(
+        pk__in=mitigation_ids, wanted=Wanted.ACTIVE, status__in=CONFIRMED
+    )
+    held.update(last_heard_at=now, reported_at=now)
+    held.filter(counters_at__isnull=False).update(counters_at=now)
+
+
+def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
+    if report.lifetime_s is None:
+        return True
+    told, known = ends(report.lifetime_s, now), mitigation.expires_at
+    if told is None or known is None:
+        return told is known
+    return abs(told - known) <= LIFETIME_TOLD_WITHIN
 
 
 def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) -> bool:

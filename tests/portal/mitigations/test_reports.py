@@ -90,5 +90,39 @@ def test_a_report_that_was_written_by_another_worker_first_counts_once(leg: Miti
     assert Event.objects.count() == before + 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_nothing_new"),
+    [
+        ({"lifetime_s": 3490}, True),
+        ({"lifetime_s": None}, True),
+        ({"lifetime_s": 1800}, False),
+        ({"lifetime_s": -1}, False),
+        ({"bytes_dropped": 1001}, False),
+        ({"bytes_dropped": None}, False),
+        ({"dots_status": 4, "trigger": Trigger.CAPACITY_EXCEEDED}, False),
+        ({"conflict": {"reason": "overlap"}}, False),
+        ({"mitigation_start": NOW}, False),
+    ],
+)
+def test_what_only_repeats_the_row_is_told_apart(
+    leg: Mitigation, changes: dict[str, Any], is_nothing_new: bool
+) -> None:
+    row = Mitigation.objects.get(pk=leg.pk)
+
+    found = services.says_nothing_new(row, replace(FILTERING, **changes), LATER)
+
+    assert found is is_nothing_new
+
+
+def test_what_is_repeated_is_heard(leg: Mitigation, alice: User) -> None:
+    services.record_repeated(mitigation_ids=[leg.pk], now=LATER)
+
+    again = Mitigation.objects.get(pk=leg.pk)
+    assert (again.last_heard_at, again.reported_at, again.counters_at) == (LATER, LATER, LATER)
+    services.terminate(request_id=leg.request_id, actor=alice)
+    services.record_repeated(mitigation_ids=[leg.pk], now=LATER + timedelta(seconds=9))
+    assert Mitigation.objects.get(pk=leg.pk).last_heard_at == LATER
+
+
 def test_nobody_can_count_for_an_organization_that_is_not_there(db: None) -> None:
     assert add_to(EventCounter, uuid4(), "last_seq", 1) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
 
@@ -15,12 +15,14 @@ from dots_client import (
     ConflictInformation,
     HopLimitReached,
     MitigationReport,
+    MitigationStatus,
     Refused,
     Scope,
     Targets,
 )
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
+from portal.signaling import clock as signaling_clock
 from portal.signaling import exchange as exchange_module
 from portal.signaling.exchange import Exchange
 from portal.signaling.hold import Hold, clock
@@ -137,9 +139,38 @@ async def test_several_are_asked_for_in_one_and_who_is_missing_by_itself(
     found = await exchange.poll(cast(Client, provider), list(held.values()))
 
     assert provider.asked == asked
-    assert found == {held[mid].pk for mid in known}
+    assert found.known == {held[mid].pk for mid in known}
+    assert found.has_news
     reported = [kwargs["mitigation_id"] for call, kwargs in exchange.writes if kwargs]
     assert reported == [held[mid].pk for mid in sorted(known)]
+
+
+async def test_what_only_repeats_the_rows_is_written_in_one() -> None:
+    exchange, now = Written(), signaling_clock.now()
+    rows = [
+        Mitigation(
+            pk=uuid4(), mid=mid, status="in_progress", confirmed_at=now, last_heard_at=now,
+            dots_status=1, expires_at=now + timedelta(seconds=600),
+        )
+        for mid in (1, 2, 3)
+    ]  # fmt: skip
+    reports = [
+        MitigationReport(mid=mid, status=MitigationStatus(status), lifetime=600)
+        for mid, status in ((1, 1), (2, 1), (3, 2))
+    ]
+
+    class Repeating:
+        async def statuses(self) -> list[MitigationReport]:
+            return reports
+
+    found = await exchange.poll(cast(Client, Repeating()), rows)
+
+    assert found.has_news
+    writes = dict(exchange.writes)
+    assert writes[services.record_repeated]["mitigation_ids"] == {rows[0].pk, rows[1].pk}
+    assert writes[services.record_report]["mitigation_id"] == rows[2].pk
+    reports.pop()
+    assert not (await exchange.poll(cast(Client, Repeating()), rows[:2])).has_news
 
 
 async def test_what_was_heard_and_is_not_written_yet_is_known() -> None:
