@@ -34,6 +34,7 @@ MAX_REMEMBERED_NOTIFICATIONS: Final = 4096
 PORT_TRIES: Final = 10
 REST_PER_ROUND: Final = 4.0
 """Rest after a look at everything that is held, by how long it took: it takes a fifth of the time at most."""
+MAX_REST_S: Final = 0.5
 SETTINGS: Final = ServerSettings(hands_out_tickets=True)
 
 KNOWN_CRITICAL_OPTIONS: Final = frozenset({1, 3, 7, 11, 15, 17, 23})
@@ -206,7 +207,7 @@ class SignalServer:
                 self._wake.clear()
                 due_at = self.provider.next_timer(now=self.now())
                 # Who holds much looks at all of it less often: answering goes before.
-                await asyncio.sleep(REST_PER_ROUND * (self.now() - began))
+                await asyncio.sleep(min(REST_PER_ROUND * (self.now() - began), MAX_REST_S))
                 delay = None if due_at is None else max(0.001, due_at - self.now())
                 try:
                     async with asyncio.timeout(delay):

@@ -29,6 +29,8 @@ LOOK_AFTER_S: Final = 0.25
 """After an action that went well: what several of them changed is looked at together."""
 REST_PER_LOOK: Final = 3.0
 """Pause after a look by how long it took: when there is much to do, looking takes a quarter of the time at most."""
+MAX_REST_S: Final = 0.5
+"""After a database that was away, or a process that was stopped, nobody waits for as long again."""
 HOLD_S: Final = 3.0
 """The same action of one mitigation is not begun more often, whatever the rows say."""
 WATCH_S: Final = 1.0
@@ -113,7 +115,7 @@ class Line:
             except (InterfaceError, OperationalError) as error:
                 logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
                 next_look = DATABASE_PAUSE_S
-            await asyncio.sleep(REST_PER_LOOK * (_time() - began))
+            await asyncio.sleep(min(REST_PER_LOOK * (_time() - began), MAX_REST_S))
             try:
                 async with asyncio.timeout(next_look):
                     await self._wakeup.wait()
@@ -179,6 +181,8 @@ class Line:
             elif await self._exchange.perform(self.client, rows[0], action):
                 self._introduced.add(rows[0].pk)
                 next_look_s = LOOK_AFTER_S
+            for row in rows:
+                self._observe_if_due(row)
         except SessionClosed as error:
             logger.info("%s: %s not finished: %s", self._name(*rows), action.name, error)
         except (DotsError, TimeoutError) as error:
@@ -186,7 +190,6 @@ class Line:
         finally:
             for row in rows:
                 self._actions.pop(row.pk, None)
-                self._observe_if_due(row)
             self._look_in(0.0 if self._has_postponed else next_look_s)
 
     def _look_in(self, seconds: float | None) -> None:
