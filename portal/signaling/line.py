@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 
-from dots_client import Client, DotsError, Refused, SessionClosed
+from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
@@ -39,6 +40,8 @@ PROBE_AFTER_S: Final = 4.0
 memory with its sessions says nothing by itself."""
 SUSPECT_AFTER_S: Final = 5.0
 """An action unanswered for so long on a silent session: a new session is tried beside it (SC-094)."""
+MAX_WAITING_REPORTS: Final = 32
+"""Of one mitigation, with different things to say, that wait for the database; then the oldest go."""
 OBSERVE_AGAIN_S: Final = 10.0
 DATABASE_PAUSE_S: Final = 1.0
 
@@ -70,6 +73,7 @@ class Line:
         self._introduced: set[UUID] = set()
         self._actions: dict[UUID, tuple[Action, float, asyncio.Task[None]]] = {}
         self._observers: dict[UUID, asyncio.Task[None]] = {}
+        self._writers: dict[UUID, tuple[deque[MitigationReport], asyncio.Task[None]]] = {}
         self._begun: dict[UUID, tuple[Action, float]] = {}
         self._to_poll: list[Mitigation] = []
         self._has_postponed = False
@@ -104,7 +108,8 @@ class Line:
             return closed.result() if closed.done() else None
         finally:
             actions = [task for _, _, task in self._actions.values()]
-            await _stop(closed, retired, work, watch, *actions, *self._observers.values())
+            writers = [task for _, task in self._writers.values()]
+            await _stop(closed, retired, work, watch, *actions, *self._observers.values(), *writers)
 
     async def _work(self) -> None:
         while True:
@@ -226,16 +231,42 @@ class Line:
             try:
                 async with self.client.observe(row.mid) as reports:
                     async for report in reports:
-                        await self._exchange.reported(row, report)
+                        self._write_down(row, report)
             except SessionClosed:
                 return
             except Refused as error:
+                await self._until_written(row)
                 if await self._exchange.refused_status(row, error):
                     self._introduced.discard(row.pk)
                     self.wake()
             except DotsError as error:
                 logger.warning("%s: observation ended: %s", self._name(row), error)
             await asyncio.sleep(OBSERVE_AGAIN_S)
+
+    def _write_down(self, row: Mitigation, report: MitigationReport) -> None:
+        """In the order in which they came. Of those that wait for the database, only the last of a status counts."""
+        if row.pk not in self._writers:
+            waiting = deque([report], maxlen=MAX_WAITING_REPORTS)
+            self._writers[row.pk] = waiting, self._start(self._write(row, waiting))
+            return
+        waiting, _ = self._writers[row.pk]
+        if waiting and _is_of_the_same(waiting[-1], report):
+            waiting[-1] = report
+        else:
+            waiting.append(report)
+
+    async def _write(self, row: Mitigation, waiting: deque[MitigationReport]) -> None:
+        try:
+            while waiting:
+                await self._exchange.reported(row, waiting.popleft())
+        except SessionClosed as error:
+            logger.info("%s: a report was not written: %s", self._name(row), error)
+        finally:
+            del self._writers[row.pk]
+
+    async def _until_written(self, row: Mitigation) -> None:
+        if row.pk in self._writers:
+            await asyncio.wait([self._writers[row.pk][1]])
 
     def _forget_all_but(self, live: set[UUID]) -> None:
         for mitigation_id in self._observers.keys() - live:
@@ -273,6 +304,14 @@ def is_under_attack(row: Mitigation) -> bool:
     """A plan or a drill that is only held is no attack; a plan that the provider activated is one."""
     signs = (Status.PENDING, *CONFIRMED) if row.request.is_immediate else ACTIVE
     return row.wanted == Wanted.ACTIVE and row.status in signs
+
+
+def _is_of_the_same(one: MitigationReport, other: MitigationReport) -> bool:
+    return (one.status, one.conflict, one.mitigation_start) == (
+        other.status,
+        other.conflict,
+        other.mitigation_start,
+    )
 
 
 def _time() -> float:
