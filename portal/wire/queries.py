@@ -86,7 +86,8 @@ def messages(
         at__lte=(request.ended_at or timezone.now()) + AROUND,
     )
     if which is Which.OWN:
-        meanwhile &= Q(direction=Direction.NOT_KEPT)
+        # A poll of all that a session holds is about this one too.
+        meanwhile &= Q(direction=Direction.NOT_KEPT) | Q(topic=Topic.MITIGATION)
     elif which is Which.SESSION:
         meanwhile &= ~Q(topic=Topic.HEARTBEAT)
     own = Q(mitigation__in=[leg.pk for leg in legs], organization=request.organization_id)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.wire import pages
-from portal.wire.models import Direction
+from portal.wire.models import Direction, Topic
 from portal.wire.services import Seen
 from tests.conftest import ClientOf
 from tests.factories import PRIVATE_KEY
@@ -111,6 +112,25 @@ def test_heartbeats_and_the_session_are_shown_only_on_demand(
     assert "settings of the session" in session
     assert "Heartbeat to" not in session
     assert "Heartbeat to" in everything
+
+
+def test_a_poll_of_everything_a_session_holds_is_the_requests_too(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    poll = Seen(
+        at=timezone.now(),
+        direction=Direction.SENT,
+        topic=Topic.MITIGATION,
+        code="0.01",
+        method="GET",
+        path="/.well-known/dots/mitigate/cuid=abc",
+    )
+    long_ago = replace(poll, at=asked.created_at - timedelta(minutes=5))
+    keep(leg.subscription_id, long_ago, poll)
+
+    told = page(browser, asked)
+
+    assert told.count("Asks Northgate what it holds for this organization") == 1
 
 
 def test_what_the_session_said_long_before_is_not_the_requests(
