@@ -73,8 +73,9 @@ def requests(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def request_page(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug)
+    start = pages.frame(membership, timezone.now())
     asked = request_for(membership, request_id)
-    context = pages.request_page(membership, asked, timezone.now(), request.GET)
+    context = pages.request_page(start, asked, request.GET)
     return _page(request, "mitigations/request.html", context)
 
 
@@ -95,7 +96,8 @@ def report_text(request: HttpRequest, slug: str, request_id: UUID) -> HttpRespon
 
 def _reported(request: HttpRequest, slug: str, request_id: UUID) -> dict[str, Any]:
     membership = member_of(request, slug)
-    return pages.report_page(membership, request_for(membership, request_id), timezone.now())
+    start = pages.frame(membership, timezone.now())
+    return pages.report_page(start, request_for(membership, request_id))
 
 
 @require_http_methods(["GET", "POST"])
@@ -159,6 +161,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
 @require_http_methods(["GET", "POST"])
 def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
+    start = pages.frame(membership, timezone.now())
     asked = request_for(membership, request_id)
     if request.method == "POST":
         return _act(
@@ -166,7 +169,7 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
         )
     if asked.is_over or asked.terminate_asked_at:
         return redirect(asked)
-    context = pages.request_page(membership, asked, timezone.now(), request.GET)
+    context = pages.request_page(start, asked, request.GET)
     return render(request, "mitigations/terminate.html", context)
 
 
@@ -188,6 +191,7 @@ def withdraw(
     request: HttpRequest, slug: str, request_id: UUID, mitigation_id: UUID
 ) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
+    start = pages.frame(membership, timezone.now())
     asked = request_for(membership, request_id)
     if request.method == "POST":
         return _act(
@@ -197,7 +201,7 @@ def withdraw(
                 request_id=asked.pk, mitigation_id=mitigation_id, actor=actor
             ),
         )
-    context = pages.request_page(membership, asked, timezone.now(), request.GET)
+    context = pages.request_page(start, asked, request.GET)
     lanes = (lane for lane in context["lanes"] if lane.leg.mitigation == str(mitigation_id))
     lane = next(lanes, None)
     if lane is None or lane.question is None:

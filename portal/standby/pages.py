@@ -16,7 +16,7 @@ from portal.mitigations import queries as asked_for
 from portal.mitigations.models import Event, EventType, MitigationRequest
 from portal.mitigations.pages import form_page
 from portal.mitigations.pages.shared import frame, operators, subscriptions
-from portal.mitigations.presentation import Chip, Lane
+from portal.mitigations.presentation import Chip, Frame, Lane
 from portal.mitigations.states import RequestStatus
 from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription
@@ -54,14 +54,14 @@ class PlanCard:
 
 
 def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
-    organization = membership.organization
+    start, organization = frame(membership, now), membership.organization
     by_id = subscriptions(organization)
     cards = [_card(plan, by_id, now) for plan in queries.plans(organization)]
     cards.sort(key=lambda card: not card.plan.is_on)
     on = [card.asked for card in cards if card.plan.is_on]
     say = words.standby_says(on, len(cards) - len(on), now)
     return {
-        "frame": frame(membership, now),
+        "frame": start,
         "here": "standby",
         "title": "Standby" if say.look.word == "Standby" else f"{say.look.word} – Standby",
         "say": say,
@@ -126,10 +126,9 @@ def plan_chip(plan: StandbyPlan, asked: wording.Asked, now: datetime) -> Chip:
     return presentation.request_chip(asked, now)
 
 
-def plan_page(
-    membership: Membership, plan: StandbyPlan, now: datetime, choice: QueryDict
-) -> dict[str, Any]:
-    organization = membership.organization
+def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, Any]:
+    """`start` was made before `plan` was read."""
+    membership, now, organization = start.membership, start.now, start.organization
     events = _events(plan)
     by_id = subscriptions(organization)
     asked = presentation.asked_of(
@@ -146,7 +145,7 @@ def plan_page(
         say = wording.Say(words.OFF, wording.headline(asked, now), _off(plan, now))
     going_on = plan.live_activation
     return {
-        "frame": frame(membership, now),
+        "frame": start,
         "here": "standby",
         "plan": plan,
         "request_": plan.request,

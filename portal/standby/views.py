@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
-from portal.mitigations.pages import announcements, used_again
+from portal.mitigations.pages import announcements, frame, used_again
 from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
 from portal.standby import pages, queries, services
@@ -43,8 +43,9 @@ def standby(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def plan_page(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     membership = member_of(request, slug)
+    start = frame(membership, timezone.now())
     plan = plan_for(membership, plan_id)
-    context = pages.plan_page(membership, plan, timezone.now(), request.GET)
+    context = pages.plan_page(start, plan, request.GET)
     return _page(request, "standby/plan.html", context)
 
 
@@ -119,12 +120,13 @@ def _form(
 @require_http_methods(["GET", "POST"])
 def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
+    start = frame(membership, timezone.now())
     plan = plan_for(membership, plan_id)
     going_on = plan.live_activation
     if request.method == "GET":
         if going_on is not None:
             return redirect(going_on)
-        context = pages.plan_page(membership, plan, timezone.now(), request.GET)
+        context = pages.plan_page(start, plan, request.GET)
         return render(request, "standby/activate.html", context)
     try:
         asked = services.activate(
@@ -160,9 +162,10 @@ def _change(
 @require_http_methods(["GET", "POST"])
 def stop(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
+    start = frame(membership, timezone.now())
     plan = plan_for(membership, plan_id)
     if request.method == "GET":
-        context = pages.plan_page(membership, plan, timezone.now(), request.GET)
+        context = pages.plan_page(start, plan, request.GET)
         if context["stop"] is None:
             return redirect(plan)
         return render(request, "standby/stop.html", context)

@@ -53,7 +53,7 @@ class Connection:
 
 
 def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[str, Any]:
-    organization = membership.organization
+    start, organization = frame(membership, now), membership.organization
     by_id = subscriptions(organization)
     enabled = [one for one in by_id.values() if one.enabled]
     live = [
@@ -64,7 +64,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     shown, moved = _keep_order(live, order)
     worst = live[0][0].pk if live else None
     context: dict[str, Any] = {
-        "frame": frame(membership, now),
+        "frame": start,
         "here": "now",
         "connections": [_connection(one, now) for one in enabled],
         "cards": _cards(organization, shown, now, worst),

@@ -15,9 +15,9 @@ from portal.core.formatting import amount, bit_rate
 from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.forms import lifetime_choices
 from portal.mitigations.models import Event, MitigationRequest, Strategy
-from portal.mitigations.pages.shared import frame, operators, subscriptions
+from portal.mitigations.pages.shared import operators, subscriptions
+from portal.mitigations.presentation import Frame
 from portal.mitigations.samples import samples_of, within
-from portal.organizations.models import Membership
 
 SHOWN_ENTRIES: Final = 30
 SPANS: Final = {
@@ -27,10 +27,9 @@ SPANS: Final = {
 }
 
 
-def request_page(
-    membership: Membership, request: MitigationRequest, now: datetime, choice: QueryDict
-) -> dict[str, Any]:
-    organization = membership.organization
+def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) -> dict[str, Any]:
+    """`start` was made before `request` was read."""
+    membership, now, organization = start.membership, start.now, start.organization
     by_id = subscriptions(organization)
     events = list(queries.timeline(request))
     reports = queries.counter_reports(request)
@@ -45,7 +44,7 @@ def request_page(
     hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
     filtering = [leg for leg in asked.asked if wording.face(leg, now) in wording.FILTERING]
     context: dict[str, Any] = {
-        "frame": frame(membership, now),
+        "frame": start,
         "request_": request,
         "asked": asked,
         "title": f"{wording.look(asked, now).word} – {request.name}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -13,16 +12,15 @@ from portal.core.formatting import date
 from portal.mitigations import presentation, wording
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.pages.one import numbers_of, request_page
-from portal.organizations.models import Membership
+from portal.mitigations.presentation import Frame
 
 EVERYTHING: Final = QueryDict("span=all&entries=all")
 
 
-def report_page(
-    membership: Membership, request: MitigationRequest, now: datetime
-) -> dict[str, Any]:
+def report_page(start: Frame, request: MitigationRequest) -> dict[str, Any]:
     """As the request's page, with the whole timeline from its beginning and the whole chart."""
-    context = request_page(membership, request, now, EVERYTHING)
+    now = start.now
+    context = request_page(start, request, EVERYTHING)
     asked: wording.Asked = context["asked"]
     return context | {
         "title": f"{wording.look(asked, now).word} – Report – {request.name}",

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.mitigations import services
+from portal.mitigations import queries, services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus, Trigger
 from tests.conftest import ClientOf
@@ -281,3 +284,28 @@ def test_a_provider_that_reports_the_same_all_along_is_no_hole(
     assert words in page
     assert "sent no report" not in page
     assert "no report</td>" not in page
+
+
+@pytest.mark.parametrize("which", ["request", "now"])
+def test_what_happens_while_a_page_is_read_has_a_later_number(
+    alice: User, ask: Ask, client_of: ClientOf, which: str
+) -> None:
+    """Else the page would show what was before it, and never be told."""
+    request, browser = ask(), client_of(alice)
+    before = queries.last_seq(request.organization)
+    done: list[bool] = []
+
+    def end_it_after_it_was_read(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        found = execute(sql, *rest)
+        if not done and 'FROM "mitigations_mitigationrequest"' in sql:
+            done.append(True)
+            services.terminate(request_id=request.pk, actor=alice)
+        return found
+
+    with connection.execute_wrapper(end_it_after_it_was_read):
+        answer = browser.get(
+            request.get_absolute_url() if which == "request" else "/organizations/acme/"
+        )
+
+    assert done
+    assert answer.context["frame"].seq == before
