@@ -124,4 +124,11 @@ def test_when_all_refuse_the_page_offers_the_call_and_another_try(
     expect(alice.locator("h1")).to_contain_text(
         "Tidewall reports it is filtering", timeout=WITHIN_MS
     )
+
+    # Whom gateways kept it from is asked once they are mended, and only by hand.
+    control(portal, "northgate", "/behaviour", {"hop_loop": None})
+    lane(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
+    expect(lane(alice, "Northgate")).to_contain_text(
+        "Reports that it is filtering.", timeout=WITHIN_MS
+    )
     terminate(alice)
