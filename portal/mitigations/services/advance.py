@@ -143,7 +143,7 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
             request=mitigation.request,
             mitigation=mitigation,
             actor=step.actor,
-            data=_told(step, event, status, previous),
+            data={"status": status.value, "previous": previous.value, **step.told},
         )
 
 
@@ -163,12 +163,6 @@ def _turn(
         # Armed anew: what it did when it was active is the log's.
         columns |= dict.fromkeys(OF_ONE_ACTIVATION)
     return columns | ({"setbacks": 0} if status in CONFIRMED else {})
-
-
-def _told(step: Step, event: EventType, status: Status, previous: Status) -> dict[str, Any]:
-    if event == EventType.MITIGATION_COUNTERS:
-        return dict(step.told)
-    return {"status": status.value, "previous": previous.value, **step.told}
 
 
 def settle(request: MitigationRequest, *, now: datetime) -> None:
