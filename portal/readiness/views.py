@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from portal.core.errors import Conflict
 from portal.mitigations.pages import announcements, frame
+from portal.mitigations.presentation import Frame
 from portal.organizations.doors import member_of
 from portal.organizations.models import Membership, Role
 from portal.readiness.gather import readiness_of
@@ -24,9 +25,9 @@ PAGE_DIGITS: Final = 5
 @require_safe
 def readiness(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug)
-    now = timezone.now()
-    context = readiness_page(readiness_of(membership, now), now)
-    return _page(request, membership, "readiness", context)
+    start = frame(membership, timezone.now())
+    context = readiness_page(readiness_of(membership, start.now), start.now)
+    return _page(request, start, "readiness", context)
 
 
 def drills(request: HttpRequest, slug: str) -> HttpResponse:
@@ -38,11 +39,11 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def _list(request: HttpRequest, slug: str) -> HttpResponse:
-    membership = member_of(request, slug)
+    start = frame(member_of(request, slug), timezone.now())
     text = request.GET.get("page", "")
     page = int(text) if text.isdecimal() and len(text) <= PAGE_DIGITS else 1
-    context = drills_page(membership.organization, timezone.now(), max(1, page))
-    return _page(request, membership, "drills", context)
+    context = drills_page(start.organization, start.now, max(1, page))
+    return _page(request, start, "drills", context)
 
 
 def _start(request: HttpRequest, membership: Membership) -> HttpResponse:
@@ -53,14 +54,11 @@ def _start(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("readiness:readiness", slug=membership.organization.slug)
 
 
-def _page(
-    request: HttpRequest, membership: Membership, name: str, context: dict[str, Any]
-) -> HttpResponse:
+def _page(request: HttpRequest, start: Frame, name: str, context: dict[str, Any]) -> HttpResponse:
     """The page; or, asked by a script after something happened, what stands on it."""
-    organization = membership.organization
-    context |= {"frame": frame(membership, timezone.now()), "here": "readiness"}
+    context |= {"frame": start, "here": "readiness"}
     if request.headers.get("HX-Request") and "parts" in request.GET:
-        heard = announcements(organization, request.GET.get("after", ""))
+        heard = announcements(start.organization, request.GET.get("after", ""))
         part = f"readiness/_{name}.html"
         return render(
             request,
