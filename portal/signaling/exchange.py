@@ -63,6 +63,8 @@ class Polled:
 
     known: frozenset[UUID]
     "to the provider, on this session"
+    refused: frozenset[UUID]
+    "it does not tell their status"
     has_news: bool
 
 
@@ -105,13 +107,14 @@ class Exchange:
         """
         reports = await self._reports(client) if len(rows) > 1 else {}
         known: set[UUID] = set()
+        refused: set[UUID] = set()
         repeated: set[UUID] = set()
         for row in rows:
             try:
                 report = reports.get(row.mid) or await self._status(client, row)
             except Refused as error:
                 if not await self.refused_status(row, error):
-                    known.add(row.pk)
+                    refused.add(row.pk)
                 continue
             known.add(row.pk)
             if services.says_nothing_new(row, provider_report(report), clock.now()):
@@ -120,7 +123,11 @@ class Exchange:
                 await self.reported(row, report)
         if repeated:
             await self.write(services.record_repeated, mitigation_ids=repeated, now=clock.now())
-        return Polled(frozenset(known), has_news=len(repeated) < len(rows))
+        return Polled(
+            known=frozenset(known | refused),
+            refused=frozenset(refused),
+            has_news=len(repeated) + len(refused) < len(rows),
+        )
 
     async def _reports(self, client: Client) -> dict[int | None, MitigationReport]:
         try:

@@ -34,6 +34,8 @@ MAX_REST_S: Final = 0.5
 """After a database that was away, or a process that was stopped, nobody waits for as long again."""
 HOLD_S: Final = 3.0
 """The same action of one mitigation is not begun more often, whatever the rows say."""
+REFUSED_POLL_S: Final = 15.0
+"""A provider that refuses to tell a status is asked for it at the pace of one that tells it."""
 WATCH_S: Final = 1.0
 PROBE_AFTER_S: Final = 4.0
 """A session with live mitigations that was silent for so long is asked for the status of one: a provider that lost its
@@ -74,7 +76,7 @@ class Line:
         self._actions: dict[UUID, tuple[Action, float, asyncio.Task[None]]] = {}
         self._observers: dict[UUID, asyncio.Task[None]] = {}
         self._writers: dict[UUID, tuple[deque[MitigationReport], asyncio.Task[None]]] = {}
-        self._begun: dict[UUID, tuple[Action, float]] = {}
+        self._held: dict[UUID, tuple[Action, float]] = {}
         self._to_poll: list[Mitigation] = []
         self._has_postponed = False
 
@@ -156,7 +158,7 @@ class Line:
             return SWEEP_S
         if step.action == Action.WAIT:
             return SWEEP_S if step.at is None else max(0.0, (step.at - now).total_seconds())
-        held_s = self._held(row.pk, step.action)
+        held_s = self._held_s(row.pk, step.action)
         if held_s > 0:
             return held_s
         if step.action != Action.POLL:
@@ -165,15 +167,15 @@ class Line:
             self._to_poll.append(row)
         return SWEEP_S
 
-    def _held(self, mitigation_id: UUID, action: Action) -> float:
-        last, begun_at = self._begun.get(mitigation_id, (None, 0.0))
-        return begun_at + HOLD_S - _time() if last == action else 0.0
+    def _held_s(self, mitigation_id: UUID, action: Action) -> float:
+        last, until = self._held.get(mitigation_id, (None, 0.0))
+        return until - _time() if last == action else 0.0
 
     def _begin(self, rows: Sequence[Mitigation], action: Action) -> None:
         """One action about one mitigation; a poll may be about several."""
         begun_at, task = _time(), self._start(self._act(rows, action))
         for row in rows:
-            self._begun[row.pk] = action, begun_at
+            self._held[row.pk] = action, begun_at + HOLD_S
             self._actions[row.pk] = action, begun_at, task
 
     async def _act(self, rows: Sequence[Mitigation], action: Action) -> None:
@@ -182,6 +184,7 @@ class Line:
             if action == Action.POLL:
                 polled = await self._exchange.poll(self.client, rows)
                 self._introduced |= polled.known
+                self._held |= dict.fromkeys(polled.refused, (action, _time() + REFUSED_POLL_S))
                 next_look_s = 0.0 if polled.has_news else None
             elif await self._exchange.perform(self.client, rows[0], action):
                 self._introduced.add(rows[0].pk)
@@ -272,8 +275,8 @@ class Line:
         for mitigation_id in self._observers.keys() - live:
             self._observers.pop(mitigation_id).cancel()
         self._introduced &= live
-        for mitigation_id in self._begun.keys() - live:
-            del self._begun[mitigation_id]
+        for mitigation_id in self._held.keys() - live:
+            del self._held[mitigation_id]
 
     async def _watch(self) -> None:
         """Suspect a session that stays silent although something waits for its answer."""

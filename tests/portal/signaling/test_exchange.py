@@ -100,9 +100,16 @@ async def test_what_came_of_a_request_says_which_extension_it_knew_of(
 class Listing:
     """A session with a provider that lists `listed`, holds `held` as well, and knows nothing else."""
 
-    def __init__(self, *, listed: tuple[int, ...] | None, held: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        listed: tuple[int, ...] | None,
+        held: tuple[int, ...] = (),
+        refused_with: str = "4.04",
+    ) -> None:
         self._listed = listed
         self._held = held
+        self._refused_with = refused_with
         self.asked: list[int | None] = []
 
     async def statuses(self) -> tuple[MitigationReport, ...]:
@@ -114,7 +121,7 @@ class Listing:
     async def status(self, mid: int) -> MitigationReport:
         self.asked.append(mid)
         if mid not in self._held:
-            raise Refused("4.04", "")
+            raise Refused(self._refused_with, "")
         return MitigationReport(mid=mid)
 
 
@@ -143,6 +150,17 @@ async def test_several_are_asked_for_in_one_and_who_is_missing_by_itself(
     assert found.has_news
     reported = [kwargs["mitigation_id"] for call, kwargs in exchange.writes if kwargs]
     assert reported == [held[mid].pk for mid in sorted(known)]
+
+
+async def test_a_status_that_is_not_told_is_no_news_and_not_forgotten() -> None:
+    exchange = Written()
+    row = Mitigation(pk=uuid4(), mid=1)
+
+    found = await exchange.poll(cast(Client, Listing(listed=None, refused_with="4.03")), [row])
+
+    assert found.known == found.refused == {row.pk}
+    assert not found.has_news
+    assert exchange.writes == []
 
 
 async def test_what_only_repeats_the_rows_is_written_in_one() -> None:

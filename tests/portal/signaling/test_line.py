@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import pytest
 from django.utils import timezone
 
 from dots_client import Client, DotsError, MitigationReport, MitigationStatus
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
-from portal.signaling.exchange import Exchange
-from portal.signaling.line import Line
+from portal.signaling import line as line_module
+from portal.signaling.exchange import Exchange, Polled
+from portal.signaling.line import SWEEP_S, Line
+from portal.signaling.plan import Action, Next
 from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
 from tests.dots_client.transport.loopback import until
@@ -70,6 +73,52 @@ class Rows:
         return self._rows
 
 
+class RefusingExchange(SlowExchange):
+    """Counts the polls; with `refuses`, the provider tells no status."""
+
+    def __init__(self, *, refuses: bool) -> None:
+        super().__init__()
+        self._refuses = refuses
+        self.polls = 0
+
+    def has_unwritten(self, _mitigation_id: UUID) -> bool:
+        return False
+
+    async def poll(self, _client: Client, rows: Sequence[Mitigation]) -> Polled:
+        self.polls += 1
+        known = frozenset(row.pk for row in rows)
+        refused = known if self._refuses else frozenset()
+        return Polled(known=known, refused=refused, has_news=False)
+
+
+def line_of(session: Session, exchange: SlowExchange, *rows: Mitigation) -> Line:
+    return Line(
+        cast(Client, session),
+        cast(Exchange, exchange),
+        cast(Store, Rows(*rows)),
+        recorder=cast(Recorder, SimpleNamespace(keeps_heartbeats=False)),
+        on_relief=lambda: None,
+    )
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_a_provider_that_refuses_a_status_is_not_asked_for_it_in_haste(
+    monkeypatch: pytest.MonkeyPatch, *, refuses: bool
+) -> None:
+    monkeypatch.setattr(line_module, "next_action", lambda *_row, **_more: Next(action=Action.POLL))
+    monkeypatch.setattr(line_module, "HOLD_S", 0.0)
+    exchange = RefusingExchange(refuses=refuses)
+    row = Mitigation(pk=uuid4(), mid=1, request=MitigationRequest(), asked_at=timezone.now())
+    line = line_of(Session(), exchange, row)
+
+    for _ in range(3):
+        next_look_s = await line.reconcile()
+        await asyncio.sleep(0.01)
+
+    assert exchange.polls == (1 if refuses else 3)
+    assert next_look_s <= SWEEP_S
+
+
 def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
     return MitigationReport(mid=1, status=status, bytes_dropped=bytes_dropped)
 
@@ -80,13 +129,7 @@ async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_
         pk=uuid4(), mid=1, status=Status.IN_PROGRESS, request=MitigationRequest(),
         asked_at=timezone.now(),
     )  # fmt: skip
-    line = Line(
-        cast(Client, session),
-        cast(Exchange, exchange),
-        cast(Store, Rows(row)),
-        recorder=cast(Recorder, SimpleNamespace(keeps_heartbeats=False)),
-        on_relief=lambda: None,
-    )
+    line = line_of(session, exchange, row)
     running = asyncio.create_task(line.run())
     mitigating, exceeded = MitigationStatus.MITIGATING, MitigationStatus.EXCEEDED_CAPABILITY
     for status, counted in (
