@@ -15,6 +15,7 @@ from tests.browser.test_main_job import status
 
 PageOf = Callable[..., Page]
 NEW = "/organizations/acme/requests/new"
+WRITTEN_WITHIN_S: Final = 10
 SIZES: Final[list[tuple[int, int, Literal["light", "dark"]]]] = [
     (1280, 900, "light"),
     (768, 1024, "dark"),
@@ -54,11 +55,18 @@ def assert_fits_and_is_accessible(page: Page) -> None:
 
 def test_what_was_previewed_is_what_the_journal_shows(alice: Page, asked: str) -> None:
     alice.get_by_role("link", name="Wire journal").click()
+    # It is written down beside the work, up to FLUSH_S later, and its page stands still.
+    reported = alice.locator(".wire").get_by_text("Northgate reports: mitigating")
+    for _ in range(WRITTEN_WITHIN_S):
+        if reported.count():
+            break
+        alice.wait_for_timeout(1000)
+        alice.reload()
 
     lines = alice.locator(".wire details")
     expect(lines.last).to_contain_text("Asks Northgate to start mitigation")
     expect(alice.locator(".wire")).to_contain_text("Northgate accepts, for 3,600")
-    expect(alice.locator(".wire")).to_contain_text("Northgate reports: mitigating")
+    expect(reported.first).to_be_visible()
     lines.last.locator("summary").click()
     expect(lines.last.locator("pre").first).to_contain_text('"203.0.113.131/32"')
 
