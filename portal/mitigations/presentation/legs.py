@@ -261,7 +261,7 @@ _IN_TROUBLE = (wording.Face.NO_ANSWER, wording.Face.EXCEEDED, wording.Face.NOT_T
 def leg_chip(leg: wording.Leg, now: datetime) -> Chip:
     status = leg.status.value if leg.status else "not_asked"
     return Chip(
-        look=wording.LOOKS[wording.face(leg, now)],
+        look=wording.leg_look(leg, now),
         status=status,
         as_of=leg.heard_at if wording.is_stale(leg, now) else None,
     )

@@ -42,6 +42,7 @@ from portal.mitigations.wording.table import (
     dropped_now,
     face,
     is_stale,
+    leg_look,
 )
 from portal.mitigations.wording.timeline import (
     Announcement,
@@ -86,6 +87,7 @@ __all__ = [
     "is_held_now",
     "is_stale",
     "lead",
+    "leg_look",
     "lifetime_sentence",
     "look",
     "mark",

@@ -15,6 +15,7 @@ from portal.mitigations.wording.facts import Asked, Leg, Look
 from portal.mitigations.wording.table import (
     LOOKS,
     REQUEST_LOOKS,
+    STOPPING,
     Face,
     face,
     is_stale,
@@ -235,6 +236,8 @@ def look(asked: Asked, now: datetime) -> Look:
     """The chip of a request."""
     if asked.status == RequestStatus.MITIGATING and Face.EXCEEDED in faces(asked.legs, now):
         return LOOKS[Face.EXCEEDED]
+    if asked.status == RequestStatus.TERMINATING and any(leg.is_held_again for leg in asked.asked):
+        return STOPPING
     return REQUEST_LOOKS[asked.status]
 
 

@@ -168,6 +168,7 @@ _ORDER = (
     "Accepted",
     "Mitigating",
     "Standby",
+    "Stopping",
     "Terminating",
 )
 

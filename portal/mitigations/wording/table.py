@@ -56,6 +56,9 @@ LOOKS: Final = {
     Face.EXPIRED: Look("Expired", "clock", "warn"),
 }
 
+STOPPING: Final = Look("Stopping", "arrow-ring", "idle")
+"""Of who is told to stop and holds the plan again after that: nothing is terminated."""
+
 REQUEST_LOOKS: Final = {
     RequestStatus.AWAITING_APPROVAL: Look("Awaiting approval", "hourglass", "warn"),
     RequestStatus.REQUESTING: Look("Requesting", "ring-dot", "idle"),
@@ -124,6 +127,12 @@ def face(leg: Leg, now: datetime) -> Face:
     if leg.status == Status.REFUSED and leg.refusal_code == LOOP:
         return Face.NOT_REACHED
     return STATUS_FACES[leg.status]
+
+
+def leg_look(leg: Leg, now: datetime) -> Look:
+    leg_face = face(leg, now)
+    is_stopping = leg.is_held_again and leg_face in (Face.NOT_TOLD, Face.TOLD)
+    return STOPPING if is_stopping else LOOKS[leg_face]
 
 
 def waits_for_a_person(legs: Iterable[Leg], now: datetime) -> bool:

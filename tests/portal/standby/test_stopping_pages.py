@@ -82,6 +82,9 @@ def test_the_pages_say_what_happens_meanwhile(
         assert "Northgate is stopping; Tidewall holds the plan." in page, path
         assert "Northgate will hold the plan again after that." in page
         assert "Was told at" in page
+        # Nothing is terminated: the plan stays.
+        assert "Stopping" in page
+        assert "Terminating" not in page
         assert "Stop filtering…" not in page
     assert "dana told Northgate to stop filtering." in words(browser, active.get_absolute_url())
     now = words(browser, "/organizations/acme/")
