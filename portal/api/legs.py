@@ -30,7 +30,10 @@ class AskNow(StrictSerializer):
 class AskView(APIView):
     @extend_schema(operation_id="ask_provider_now", request=AskNow, responses={202: RequestShown})
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """Ask a provider now instead of in its turn. Who is asked already stays asked."""
+        """Ask a provider now instead of in its turn. Who is asked already stays asked.
+
+        Of a standby plan: who is to hold it, and said no or was never reached.
+        """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         asked = request_for(membership, request_id)
         form = AskNow(data=request.data)

@@ -205,6 +205,16 @@ def typed_lifetime(text: str) -> int:
     return int(text) if is_number else 0
 
 
+def typed_id(text: str) -> UUID | None:
+    """None for nothing; an id that is none belongs to nobody."""
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
 def protocol_choices(form: RequestForm) -> list[tuple[str, str, bool]]:
     """Value, name, ticked; what was ticked by other means stays."""
     offered = [str(one) for one in OFFERED_PROTOCOLS]
@@ -214,13 +224,7 @@ def protocol_choices(form: RequestForm) -> list[tuple[str, str, bool]]:
 
 def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
     """Ticked boxes carry ids of ours; anything else cannot be found and is told so."""
-    ids: list[UUID] = []
-    for text in texts:
-        try:
-            ids.append(UUID(text))
-        except ValueError:
-            ids.append(UUID(int=0))
-    return tuple(ids)
+    return tuple(typed_id(text) or UUID(int=0) for text in texts)
 
 
 def _ports(text: str, unread: list[FieldError]) -> tuple[tuple[int, int], ...]:

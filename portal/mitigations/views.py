@@ -16,7 +16,7 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations import pages, queries, services
 from portal.mitigations.access import request_for
-from portal.mitigations.forms import RequestForm, typed_lifetime
+from portal.mitigations.forms import RequestForm, typed_id, typed_lifetime
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import check
 from portal.organizations.doors import member_of, person_of
@@ -176,7 +176,7 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
 @require_POST
 def ask(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
-    subscription_id = _id(request.POST.get("subscription", ""))
+    subscription_id = typed_id(request.POST.get("subscription", ""))
     return _act(
         request,
         asked,
@@ -207,16 +207,6 @@ def withdraw(
     if lane is None or lane.question is None:
         return redirect(asked)
     return render(request, "mitigations/withdraw.html", {**context, "lane": lane})
-
-
-def _id(text: str) -> UUID | None:
-    """None for nothing: the next in order; an id that is none belongs to nobody."""
-    if not text:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        return UUID(int=0)
 
 
 @require_POST

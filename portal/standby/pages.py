@@ -154,7 +154,9 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "say": say,
         "is_on": plan.is_on,
         "is_active": plan.request.status in queries.ACTED_ON,
-        "lanes": presentation.lanes(asked, now, is_ordered=False),
+        "lanes": presentation.lanes(
+            asked, now, is_ordered=False, can_act=membership.can_operate and plan.is_on
+        ),
         "is_ordered": False,
         "facts": presentation.facts(plan.request, asked, now),
         "entries": presentation.dated(entries[: len(entries) - hidden], now),

@@ -20,5 +20,6 @@ urlpatterns = [
     path(f"{_plan}/turn-on", views.turn_on, name="turn-on"),
     path(f"{_plan}/turn-off", views.turn_off, name="turn-off"),
     path(f"{_plan}/stop", views.stop, name="stop"),
+    path(f"{_plan}/ask", views.ask, name="ask"),
     path(f"{_plan}/remove", views.remove, name="remove"),
 ]

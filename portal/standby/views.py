@@ -12,8 +12,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
+from portal.mitigations.forms import typed_id
 from portal.mitigations.pages import announcements, frame, used_again
+from portal.mitigations.services import ask_provider
 from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
 from portal.standby import pages, queries, services
@@ -140,20 +143,43 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
 
 @require_POST
 def turn_on(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
-    return _change(request, slug, plan_id, services.turn_on)
+    return _change(
+        request,
+        slug,
+        plan_id,
+        lambda plan, actor: services.turn_on(plan_id=plan.pk, actor=actor),
+    )
 
 
 @require_POST
 def turn_off(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
-    return _change(request, slug, plan_id, services.turn_off)
+    return _change(
+        request,
+        slug,
+        plan_id,
+        lambda plan, actor: services.turn_off(plan_id=plan.pk, actor=actor),
+    )
+
+
+@require_POST
+def ask(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    subscription_id = typed_id(request.POST.get("subscription", ""))
+    return _change(
+        request,
+        slug,
+        plan_id,
+        lambda plan, actor: ask_provider(
+            request_id=plan.request_id, actor=actor, subscription_id=subscription_id
+        ),
+    )
 
 
 def _change(
-    request: HttpRequest, slug: str, plan_id: UUID, act: Callable[..., StandbyPlan]
+    request: HttpRequest, slug: str, plan_id: UUID, act: Callable[[StandbyPlan, User], object]
 ) -> HttpResponse:
     plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
     try:
-        act(plan_id=plan.pk, actor=person_of(request))
+        act(plan, person_of(request))
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
     return redirect(f"{plan.get_absolute_url()}#h")

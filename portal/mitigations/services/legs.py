@@ -13,7 +13,7 @@ from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import current_legs, is_withdrawn_by_person, may_filter
-from portal.mitigations.models import EventType, Mitigation, MitigationRequest, Wanted
+from portal.mitigations.models import EventType, Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.services.advance import (
     Step,
     apply,
@@ -36,17 +36,18 @@ def ask_provider(
     """Ask a provider now, whatever the order says; without one, the next that was not asked yet.
 
     Asking who is asked already changes nothing. Who waits for our own backoff is asked at once; who named a time of its
-    own is not (SC-046). Who was withdrawn is asked anew.
+    own is not (SC-046). Who was withdrawn is asked anew; of a plan, only who is wanted to hold it is asked.
     """
     request = lock_request(request_id)
     refuse_if_ending(request)
-    _refuse_if_prepared(request)
     now = timezone.now()
     current = {leg.subscription_id: leg for leg in current_legs(legs_of(request))}
     parts = {part.ask.subscription: part for part in queries.parts(request)}
     if subscription_id is None:
         subscription_id = _next_in_order(request, current, parts, now=now)
     leg = current.get(subscription_id)
+    if not _is_to_hold(leg):
+        _refuse_if_prepared(request)
     if leg is None or leg.is_over or (leg.wanted == Wanted.WITHDRAWN and not leg.is_replaced):
         _start(request, subscription_id, parts, actor=actor, now=now)
     elif not _is_asked_already(leg, now=now):
@@ -56,6 +57,13 @@ def ask_provider(
         return request
     settle(request, now=now)
     return request
+
+
+def _is_to_hold(leg: Mitigation | None) -> bool:
+    """The provider is wanted to hold a plan; whoever is not becomes part of it by a change of the plan."""
+    if leg is None or leg.is_over or leg.wanted == Wanted.WITHDRAWN:
+        return False
+    return leg.request.kind == RequestKind.STANDBY
 
 
 def _refuse_if_prepared(request: MitigationRequest) -> None:

@@ -173,7 +173,7 @@ def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
-    again = f"The portal asks {leg.short} again when portal staff change how it is reached."
+    again = f"The portal does not ask {leg.short} again by itself: ask it when they have."
     asks = again if leg.withdrawal_asked_at is None else ""
     return f"The plan did not reach {leg.short}.", f"{leg.refusal} {asks}".strip()
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from portal.core.formatting import bit_rate, listed
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.leads import Question
 from portal.mitigations.wording.table import FILTERING, MAY_FILTER, Face, face, is_stale
 
-_ASKED_AGAIN = (Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN, Face.TERMINATED, Face.EXPIRED)
+_SAID_NO: Final = (Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN)
+_ENDED: Final = (Face.TERMINATED, Face.EXPIRED)
 
 
 def ask_label(leg: Leg, now: datetime) -> str:
@@ -20,17 +22,20 @@ def ask_label(leg: Leg, now: datetime) -> str:
     leg_face = face(leg, now)
     if leg_face == Face.NOT_ASKED:
         return f"Ask {leg.short} now"
-    is_withdrawn_alone = bool(leg.withdrawn_by or leg.withdrawn_because)
-    if leg_face in _ASKED_AGAIN or (leg_face in (Face.TOLD, Face.NOT_TOLD) and is_withdrawn_alone):
-        return f"Ask {leg.short} again now"
-    return ""
+    if leg.is_plan:
+        is_able = leg_face in _SAID_NO and leg.withdrawal_asked_at is None
+    else:
+        is_withdrawn_alone = bool(leg.withdrawn_by or leg.withdrawn_because)
+        is_ending = leg_face in (Face.TOLD, Face.NOT_TOLD)
+        is_able = leg_face in (*_SAID_NO, *_ENDED) or (is_ending and is_withdrawn_alone)
+    return f"Ask {leg.short} again now" if is_able else ""
 
 
 def withdraw_question(
     asked: Asked, leg: Leg, targets: Sequence[str], now: datetime
 ) -> Question | None:
     """Asked once, before one provider is withdrawn; None where it is the last that may be filtering."""
-    if face(leg, now) not in MAY_FILTER:
+    if leg.is_plan or face(leg, now) not in MAY_FILTER:
         return None
     others = [one for one in asked.asked if one is not leg and face(one, now) in MAY_FILTER]
     if not others:

@@ -1,0 +1,136 @@
+"""Who said no to a plan, or was never reached, is asked again by hand: without a change of the plan."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Event, Mitigation, MitigationRequest
+from portal.mitigations.services import ask_provider
+from portal.mitigations.states import Status
+from portal.providers.models import Subscription
+from portal.standby import services
+from portal.standby.models import StandbyPlan
+from tests.conftest import ApiOf, ClientOf
+from tests.portal.standby.conftest import Prepare, holds, legs
+
+ASK = "Ask Northgate again now"
+
+
+@pytest.fixture
+def plan(prepare: Prepare) -> StandbyPlan:
+    """Tidewall holds it; gateways pass Northgate's part round in a loop."""
+    plan = prepare()
+    northgate, tidewall = legs(plan.request)
+    holds(tidewall)
+    refuse(northgate, code="5.08", reason="edge-1, core-2")
+    return plan
+
+
+def refuse(leg: Mitigation, *, code: str = "4.00", reason: str = "") -> None:
+    now = timezone.now()
+    mitigations.record_sending(mitigation_id=leg.pk, now=now)
+    mitigations.record_refused(mitigation_id=leg.pk, code=code, reason=reason, now=now)
+
+
+def ask_url(plan: StandbyPlan) -> str:
+    return f"{plan.get_absolute_url()}/ask"
+
+
+def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
+    plan: StandbyPlan, dana: User, client_of: ClientOf, acme_northgate: Subscription
+) -> None:
+    browser = client_of(dana)
+    page = browser.get(plan.get_absolute_url()).content.decode()
+    assert f'action="{ask_url(plan)}"' in page
+    assert page.count(ASK) == 1
+    assert "Ask Tidewall" not in page
+    assert "only…" not in page
+    assert "The portal does not ask Northgate again by itself: ask it when they have." in page
+
+    answer = browser.post(ask_url(plan), {"subscription": str(acme_northgate.pk)})
+
+    assert answer["Location"] == f"{plan.get_absolute_url()}#h"
+    northgate = legs(plan.request)[0]
+    assert (northgate.status, northgate.asked_by) == (Status.PENDING, dana)
+    assert northgate.retry_at is None
+    event = Event.objects.get(type="mitigation.asked")
+    assert (event.actor, event.mitigation) == (dana, northgate)
+    assert ASK not in browser.get(plan.get_absolute_url()).content.decode()
+
+
+def test_who_is_asked_already_is_not_asked_twice(
+    plan: StandbyPlan, dana: User, acme_tidewall: Subscription
+) -> None:
+    ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_tidewall.pk)
+
+    assert legs(plan.request)[1].status == Status.STANDBY
+    assert not Event.objects.filter(type="mitigation.asked").exists()
+
+
+def test_a_provider_that_is_not_part_of_the_plan_joins_by_a_change_only(
+    prepare: Prepare, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    plan = prepare(subscriptions=(acme_northgate.pk,))
+
+    with pytest.raises(Conflict) as refused:
+        ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_tidewall.pk)
+
+    assert refused.value.code == "part-of-a-plan"
+    assert len(legs(plan.request)) == 1
+
+
+def test_a_plan_that_is_off_asks_nobody(
+    plan: StandbyPlan, dana: User, client_of: ClientOf, acme_northgate: Subscription
+) -> None:
+    services.turn_off(plan_id=plan.pk, actor=dana)
+    browser = client_of(dana)
+    assert ASK not in browser.get(plan.get_absolute_url()).content.decode()
+
+    answer = browser.post(ask_url(plan), {"subscription": str(acme_northgate.pk)}, follow=True)
+
+    assert "Nothing more to do." in answer.content.decode()
+    assert legs(plan.request)[0].status == Status.REFUSED
+
+
+def test_a_drill_is_asked_of_nobody_again(
+    dana: User, plan: StandbyPlan, acme_northgate: Subscription
+) -> None:
+    MitigationRequest.objects.filter(pk=plan.request_id).update(kind="drill")
+
+    with pytest.raises(Conflict):
+        ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_northgate.pk)
+
+    assert legs(plan.request)[0].status == Status.REFUSED
+
+
+def test_who_may_only_look_and_another_tenant_ask_nobody(
+    plan: StandbyPlan,
+    bob: User,
+    charlie: User,
+    client_of: ClientOf,
+    acme_northgate: Subscription,
+) -> None:
+    asked = {"subscription": str(acme_northgate.pk)}
+    assert ASK not in client_of(bob).get(plan.get_absolute_url()).content.decode()
+
+    assert client_of(bob).post(ask_url(plan), asked).status_code == 403
+    assert client_of(charlie).post(ask_url(plan), asked).status_code == 404
+    elsewhere = ask_url(plan).replace("/acme/", "/globex/")
+    assert client_of(charlie).post(elsewhere, asked).status_code == 404
+
+    assert legs(plan.request)[0].status == Status.REFUSED
+
+
+def test_the_api_asks_again_too(
+    plan: StandbyPlan, dana: User, api_of: ApiOf, acme_northgate: Subscription
+) -> None:
+    path = f"/api/v1/organizations/acme/mitigation-requests/{plan.request_id}/mitigations/ask"
+
+    answer = api_of(dana).post(path, {"subscription": str(acme_northgate.pk)}, format="json")
+
+    assert answer.status_code == 202
+    assert legs(plan.request)[0].status == Status.PENDING
