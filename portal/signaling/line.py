@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -18,14 +18,17 @@ from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import clock
 from portal.signaling.exchange import Exchange
-from portal.signaling.plan import Action, next_action
+from portal.signaling.plan import Action, Next, next_action
 from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
 
 logger = logging.getLogger(__name__)
 
 SWEEP_S: Final = 5.0
-"""The longest time between two looks at the rows: what a lost wake-up costs."""
+"""The longest time between two thoughts about what is due by the rows as they were read, and by the clock."""
+READ_AGAIN_S: Final = 30.0
+"""The longest time between two looks at the rows themselves. What a lost wake-up would have told comes sooner: by the
+agent's own sweep."""
 LOOK_AFTER_S: Final = 0.25
 """After an action that went well: what several of them changed is looked at together."""
 REST_PER_LOOK: Final = 3.0
@@ -70,6 +73,8 @@ class Line:
         self._wakeup = asyncio.Event()
         self._next_look: asyncio.TimerHandle | None = None
         self._has_rows = True
+        self._rows: dict[UUID, Mitigation] = {}
+        "as they were read last, but for when the provider was heard of them"
         self._confirmed: list[Mitigation] = []
         self._retired = asyncio.Event()
         self._introduced: set[UUID] = set()
@@ -123,21 +128,31 @@ class Line:
                 logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
                 next_look = DATABASE_PAUSE_S
             await asyncio.sleep(min(REST_PER_LOOK * (_time() - began), MAX_REST_S))
+            await self._until_due(next_look, latest=began + READ_AGAIN_S)
+
+    async def _until_due(self, seconds: float, *, latest: float) -> None:
+        """Until a wake-up, `latest` on the loop's clock, or something is due by what is known of the rows."""
+        while seconds > 0 and _time() < latest:
             try:
-                async with asyncio.timeout(next_look):
+                async with asyncio.timeout(seconds):
                     await self._wakeup.wait()
             except TimeoutError:
-                continue
+                now = clock.now()
+                due_s = [self._due_s(row, self._step(row, now), now) for row in self._rows.values()]
+                seconds = min([SWEEP_S, *due_s])
+            else:
+                return
 
     async def reconcile(self) -> float:
         """Compare wanted with observed, begin what follows; seconds until the next look."""
         rows = await self._store.run_first(queries.live_mitigations, self._subscription_id)
         self._has_rows = bool(rows)
+        self._rows = {row.pk: row for row in rows}
         self._confirmed = [row for row in rows if row.status in CONFIRMED]
         self._recorder.keeps_heartbeats = bool(rows)
         now = clock.now()
         self.client.mitigating = any(is_under_attack(row) for row in rows)
-        self._forget_all_but({row.pk for row in rows})
+        self._forget_all_but(self._rows.keys())
         self._has_postponed = False
         next_look = min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
         if self._to_poll:
@@ -147,7 +162,7 @@ class Line:
 
     def _look_at(self, row: Mitigation, now: datetime) -> float:
         self._observe_if_due(row)
-        step = next_action(row, is_introduced=row.pk in self._introduced, now=now)
+        step = self._step(row, now)
         running = self._actions.get(row.pk)
         if running:
             action, _, task = running
@@ -155,21 +170,26 @@ class Line:
             if step.action == Action.WITHDRAW and action != Action.WITHDRAW:
                 task.cancel()
             self._has_postponed = self._has_postponed or step.action != Action.WAIT
-            return SWEEP_S
-        if step.action == Action.WAIT:
-            return SWEEP_S if step.at is None else max(0.0, (step.at - now).total_seconds())
-        held_s = self._held_s(row.pk, step.action)
-        if held_s > 0:
-            return held_s
+        due_s = self._due_s(row, step, now)
+        if due_s > 0:
+            return due_s
         if step.action != Action.POLL:
             self._begin([row], step.action)
         elif not self._exchange.has_unwritten(row.pk):
             self._to_poll.append(row)
         return SWEEP_S
 
-    def _held_s(self, mitigation_id: UUID, action: Action) -> float:
-        last, until = self._held.get(mitigation_id, (None, 0.0))
-        return until - _time() if last == action else 0.0
+    def _step(self, row: Mitigation, now: datetime) -> Next:
+        return next_action(row, is_introduced=row.pk in self._introduced, now=now)
+
+    def _due_s(self, row: Mitigation, step: Next, now: datetime) -> float:
+        """In how many seconds the step, or another look at it, is due; never for what is under way."""
+        if row.pk in self._actions:
+            return SWEEP_S
+        if step.action == Action.WAIT:
+            return SWEEP_S if step.at is None else (step.at - now).total_seconds()
+        last, until = self._held.get(row.pk, (None, 0.0))
+        return until - _time() if last == step.action else 0.0
 
     def _begin(self, rows: Sequence[Mitigation], action: Action) -> None:
         """One action about one mitigation; a poll may be about several."""
@@ -184,6 +204,7 @@ class Line:
             if action == Action.POLL:
                 polled = await self._exchange.poll(self.client, rows)
                 self._introduced |= polled.known
+                self._heard(polled.known - polled.refused)
                 self._held |= dict.fromkeys(polled.refused, (action, _time() + REFUSED_POLL_S))
                 next_look_s = 0.0 if polled.has_news else None
             elif await self._exchange.perform(self.client, rows[0], action):
@@ -246,8 +267,14 @@ class Line:
                 logger.warning("%s: observation ended: %s", self._name(row), error)
             await asyncio.sleep(OBSERVE_AGAIN_S)
 
+    def _heard(self, mitigation_ids: Set[UUID]) -> None:
+        now = clock.now()
+        for mitigation_id in mitigation_ids & self._rows.keys():
+            self._rows[mitigation_id].last_heard_at = now
+
     def _write_down(self, row: Mitigation, report: MitigationReport) -> None:
         """In the order in which they came. Of those that wait for the database, only the last of a status counts."""
+        self._heard({row.pk})
         if row.pk not in self._writers:
             waiting = deque([report], maxlen=MAX_WAITING_REPORTS)
             self._writers[row.pk] = waiting, self._start(self._write(row, waiting))
@@ -261,17 +288,25 @@ class Line:
     async def _write(self, row: Mitigation, waiting: deque[MitigationReport]) -> None:
         try:
             while waiting:
-                await self._exchange.reported(row, waiting.popleft())
+                report = waiting.popleft()
+                await self._exchange.reported(row, report)
+                if self._is_news(row.pk, report):
+                    self._look_in(LOOK_AFTER_S)
         except SessionClosed as error:
             logger.info("%s: a report was not written: %s", self._name(row), error)
         finally:
             del self._writers[row.pk]
 
+    def _is_news(self, mitigation_id: UUID, report: MitigationReport) -> bool:
+        """Whether the rows are to be read anew for it: they follow a status, but no number."""
+        known = self._rows.get(mitigation_id)
+        return known is not None and report.status not in (None, known.dots_status)
+
     async def _until_written(self, row: Mitigation) -> None:
         if row.pk in self._writers:
             await asyncio.wait([self._writers[row.pk][1]])
 
-    def _forget_all_but(self, live: set[UUID]) -> None:
+    def _forget_all_but(self, live: Set[UUID]) -> None:
         for mitigation_id in self._observers.keys() - live:
             self._observers.pop(mitigation_id).cancel()
         self._introduced &= live

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -17,8 +18,8 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
 from portal.signaling import line as line_module
 from portal.signaling.exchange import Exchange, Polled
-from portal.signaling.line import SWEEP_S, Line
-from portal.signaling.plan import Action, Next
+from portal.signaling.line import LOOK_AFTER_S, SWEEP_S, Line
+from portal.signaling.plan import POLL_AFTER, Action, Next
 from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
 from tests.dots_client.transport.loopback import until
@@ -66,10 +67,14 @@ class SlowExchange:
 
 
 class Rows:
+    """Counts how often they are read."""
+
     def __init__(self, *rows: Mitigation) -> None:
         self._rows = list(rows)
+        self.reads = 0
 
     async def run_first(self, _call: Callable[..., Any], *_args: object) -> list[Mitigation]:
+        self.reads += 1
         return self._rows
 
 
@@ -91,11 +96,13 @@ class RefusingExchange(SlowExchange):
         return Polled(known=known, refused=refused, has_news=False)
 
 
-def line_of(session: Session, exchange: SlowExchange, *rows: Mitigation) -> Line:
+def line_of(
+    session: Session, exchange: SlowExchange, *rows: Mitigation, store: Rows | None = None
+) -> Line:
     return Line(
         cast(Client, session),
         cast(Exchange, exchange),
-        cast(Store, Rows(*rows)),
+        cast(Store, store or Rows(*rows)),
         recorder=cast(Recorder, SimpleNamespace(keeps_heartbeats=False)),
         on_relief=lambda: None,
     )
@@ -119,6 +126,74 @@ async def test_a_provider_that_refuses_a_status_is_not_asked_for_it_in_haste(
     assert next_look_s <= SWEEP_S
 
 
+@asynccontextmanager
+async def running(line: Line) -> AsyncIterator[None]:
+    task = asyncio.create_task(line.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def mitigating(*, heard_s: float = 0.0) -> Mitigation:
+    """Held and refreshed just now; the provider was heard of it so long ago."""
+    now = timezone.now()
+    return Mitigation(
+        pk=uuid4(), mid=1, status=Status.MITIGATING, dots_status=2, request=MitigationRequest(),
+        asked_at=now, refreshed_at=now, last_heard_at=now - timedelta(seconds=heard_s),
+    )  # fmt: skip
+
+
+async def test_rows_with_nothing_due_are_not_read_over_and_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_module, "SWEEP_S", 0.01)
+    rows = Rows(mitigating())
+    async with running(line_of(Session(), SlowExchange(), store=rows)):
+        await until(lambda: rows.reads > 0)
+        # The first refresh, which introduces the mitigation, is followed by a look of its own.
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        reads = rows.reads
+        await asyncio.sleep(0.2)
+        assert rows.reads == reads
+
+    monkeypatch.setattr(line_module, "READ_AGAIN_S", 0.05)
+    async with running(line_of(Session(), SlowExchange(), store=rows)):
+        await until(lambda: rows.reads > reads + 6)
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_heard(
+    monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
+) -> None:
+    monkeypatch.setattr(line_module, "SWEEP_S", 0.01)
+    session, exchange = Session(), RefusingExchange(refuses=False)
+    exchange.may_write.set()
+    rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 0.6))
+    async with running(line_of(session, exchange, store=rows)):
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        if is_heard:
+            session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
+        await asyncio.sleep(0.5)
+        assert exchange.polls == (0 if is_heard else 1)
+
+
+async def test_a_new_status_has_the_rows_read_and_new_numbers_do_not() -> None:
+    session, exchange = Session(), SlowExchange()
+    exchange.may_write.set()
+    rows = Rows(mitigating())
+    async with running(line_of(session, exchange, store=rows)):
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        reads = rows.reads
+        session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        assert (rows.reads, len(exchange.written)) == (reads, 1)
+
+        session.reports.put_nowait(_said(MitigationStatus.EXCEEDED_CAPABILITY, 7))
+        await until(lambda: rows.reads > reads)
+
+
 def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
     return MitigationReport(mid=1, status=status, bytes_dropped=bytes_dropped)
 
@@ -130,7 +205,7 @@ async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_
         asked_at=timezone.now(),
     )  # fmt: skip
     line = line_of(session, exchange, row)
-    running = asyncio.create_task(line.run())
+    task = asyncio.create_task(line.run())
     mitigating, exceeded = MitigationStatus.MITIGATING, MitigationStatus.EXCEEDED_CAPABILITY
     for status, counted in (
         (mitigating, 1), (mitigating, 2), (mitigating, 3),
@@ -144,5 +219,5 @@ async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_
 
     await until(lambda: len(exchange.written) == 3)
     assert [report.bytes_dropped for report in exchange.written] == [3, 5, 6]
-    running.cancel()
-    await asyncio.wait([running])
+    task.cancel()
+    await asyncio.wait([task])

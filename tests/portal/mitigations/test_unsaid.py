@@ -1,0 +1,81 @@
+"""The worker's own sweep finds what a provider was not told yet, whatever became of the wake-up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import queries, services
+from portal.mitigations.models import Mitigation
+from portal.providers.models import Subscription
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import NOW, confirm, legs
+
+LATER = NOW + timedelta(seconds=60)
+SAID = {"status": "mitigating", "asked_at": NOW, "sent_at": NOW, "last_sent_at": NOW}
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_unsaid"),
+    [
+        ({"status": "pending", "sent_at": None}, True),
+        ({**SAID, "status": "pending"}, False),
+        ({**SAID, "status": "pending", "asked_at": LATER}, True),
+        (SAID, False),
+        ({**SAID, "refresh_asked_at": NOW}, True),
+        ({**SAID, "refresh_asked_at": LATER, "refreshed_at": NOW}, True),
+        ({**SAID, "refresh_asked_at": NOW, "refreshed_at": LATER}, False),
+        ({**SAID, "efficacy_asked_at": NOW}, True),
+        ({**SAID, "efficacy_asked_at": LATER, "efficacy_answered_at": NOW}, True),
+        ({**SAID, "efficacy_asked_at": NOW, "efficacy_answered_at": NOW}, False),
+        ({**SAID, "status": "terminating"}, True),
+        ({**SAID, "status": "terminating", "withdrawal_confirmed_at": NOW}, False),
+        ({**SAID, "status": "terminated", "refresh_asked_at": NOW}, False),
+    ],
+)
+def test_what_was_not_said_yet_is_found(
+    submit: Submit, acme_northgate: Subscription, columns: dict[str, Any], *, is_unsaid: bool
+) -> None:
+    leg = legs(submit())[0]
+    Mitigation.objects.filter(pk=leg.pk).update(**columns)
+
+    found = queries.subscriptions_with_something_to_say([acme_northgate.pk])
+
+    assert found == ({acme_northgate.pk} if is_unsaid else set())
+
+
+def test_only_what_the_worker_holds_is_its_to_say(
+    submit: Submit, acme_northgate: Subscription, globex_northgate: Subscription
+) -> None:
+    submit()
+
+    assert queries.subscriptions_with_something_to_say([globex_northgate.pk]) == set()
+
+
+def test_an_extension_and_an_efficacy_update_are_found(
+    submit: Submit, dana: User, acme_northgate: Subscription
+) -> None:
+    extended, told = submit(), submit()
+    held = [acme_northgate.pk]
+    for request in (extended, told):
+        confirm(legs(request)[0])
+    assert queries.subscriptions_with_something_to_say(held) == set()
+
+    services.extend(request_id=extended.pk, actor=dana, lifetime_s=7200)
+    assert queries.subscriptions_with_something_to_say(held) == set(held)
+
+    leg, now = legs(extended)[0], timezone.now()
+    services.record_confirmed(
+        mitigation_id=leg.pk,
+        lifetime_s=7200,
+        asked_at=now,
+        extended_at=leg.refresh_asked_at,
+        now=now,
+    )
+    assert queries.subscriptions_with_something_to_say(held) == set()
+    services.report_efficacy(request_id=told.pk, actor=dana, attack_status="under-attack")
+    assert queries.subscriptions_with_something_to_say(held) == set(held)
