@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from celery import bootsteps
@@ -16,6 +16,9 @@ from portal.core.interpreter import hand_over_quickly
 from portal.signaling.agent import Agent
 
 logger = logging.getLogger(__name__)
+
+CLIENT_SETTINGS: Final = ClientSettings(poll_interval_s=300)
+"""The session asks for all that are silent in one (`plan.POLL_AFTER`): observations need not ask for each of them too."""
 
 agent: Agent | None = None
 """The agent of this process; None where there is none."""
@@ -34,7 +37,7 @@ class AgentStep(bootsteps.StartStopStep):
         global agent
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         hand_over_quickly()
-        agent = Agent(owner, settings=ClientSettings())
+        agent = Agent(owner, settings=CLIENT_SETTINGS)
         agent.start()
 
     def stop(self, parent: Any) -> None:
