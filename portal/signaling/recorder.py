@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict, deque
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 from uuid import UUID, uuid4
 
@@ -61,6 +62,7 @@ class Request:
     payload: bytes
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def about(code: str, path: str) -> About:
     """Of a request with this code and path."""
     method = METHODS.get(code, "")
