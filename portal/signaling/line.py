@@ -121,14 +121,14 @@ class Line:
     async def _work(self) -> None:
         while True:
             self._wakeup.clear()
-            began = _time()
+            began, read_again_s = _time(), READ_AGAIN_S
             try:
-                next_look = await self.reconcile()
+                due_s = await self.reconcile()
             except (InterfaceError, OperationalError) as error:
                 logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
-                next_look = DATABASE_PAUSE_S
+                due_s = read_again_s = DATABASE_PAUSE_S
             await asyncio.sleep(min(REST_PER_LOOK * (_time() - began), MAX_REST_S))
-            await self._until_due(next_look, latest=began + READ_AGAIN_S)
+            await self._until_due(due_s, latest=began + read_again_s)
 
     async def _until_due(self, seconds: float, *, latest: float) -> None:
         """Until a wake-up, `latest` on the loop's clock, or something is due by what is known of the rows."""
@@ -144,7 +144,7 @@ class Line:
                 return
 
     async def reconcile(self) -> float:
-        """Compare wanted with observed, begin what follows; seconds until the next look."""
+        """Compare wanted with observed, begin what follows; seconds until something more is due."""
         rows = await self._store.run_first(queries.live_mitigations, self._subscription_id)
         self._has_rows = bool(rows)
         self._rows = {row.pk: row for row in rows}
@@ -154,11 +154,11 @@ class Line:
         self.client.mitigating = any(is_under_attack(row) for row in rows)
         self._forget_all_but(self._rows.keys())
         self._has_postponed = False
-        next_look = min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
+        due_s = min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
         if self._to_poll:
             self._begin(self._to_poll, Action.POLL)
             self._to_poll = []
-        return next_look
+        return due_s
 
     def _look_at(self, row: Mitigation, now: datetime) -> float:
         self._observe_if_due(row)

@@ -11,6 +11,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from dots_client import Client, DotsError, MitigationReport, MitigationStatus
@@ -72,9 +73,12 @@ class Rows:
     def __init__(self, *rows: Mitigation) -> None:
         self._rows = list(rows)
         self.reads = 0
+        self.is_away = False
 
     async def run_first(self, _call: Callable[..., Any], *_args: object) -> list[Mitigation]:
         self.reads += 1
+        if self.is_away:
+            raise OperationalError
         return self._rows
 
 
@@ -119,11 +123,11 @@ async def test_a_provider_that_refuses_a_status_is_not_asked_for_it_in_haste(
     line = line_of(Session(), exchange, row)
 
     for _ in range(3):
-        next_look_s = await line.reconcile()
+        due_s = await line.reconcile()
         await asyncio.sleep(0.01)
 
     assert exchange.polls == (1 if refuses else 3)
-    assert next_look_s <= SWEEP_S
+    assert due_s <= SWEEP_S
 
 
 @asynccontextmanager
@@ -161,6 +165,14 @@ async def test_rows_with_nothing_due_are_not_read_over_and_over(
     monkeypatch.setattr(line_module, "READ_AGAIN_S", 0.05)
     async with running(line_of(Session(), SlowExchange(), store=rows)):
         await until(lambda: rows.reads > reads + 6)
+
+
+async def test_a_database_that_was_away_is_read_soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "DATABASE_PAUSE_S", 0.01)
+    rows = Rows(mitigating())
+    rows.is_away = True
+    async with running(line_of(Session(), SlowExchange(), store=rows)):
+        await until(lambda: rows.reads > 5)
 
 
 @pytest.mark.parametrize("is_heard", [False, True])
