@@ -5,6 +5,7 @@ Pure functions of plain facts and a moment. A sentence never says more than a pr
 
 from __future__ import annotations
 
+from portal.mitigations.wording.aloud import Announcement, announcement
 from portal.mitigations.wording.facts import Asked, Leg, Look, Session
 from portal.mitigations.wording.headlines import headline, look, mark
 from portal.mitigations.wording.lanes import Step, tell, track
@@ -45,10 +46,8 @@ from portal.mitigations.wording.table import (
     leg_look,
 )
 from portal.mitigations.wording.timeline import (
-    Announcement,
     Entry,
     Told,
-    announcement,
     entry,
     merged,
     reports_entry,

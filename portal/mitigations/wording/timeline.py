@@ -1,4 +1,4 @@
-"""Who did what: one entry per event, in the words of the pages; and what is said aloud of it."""
+"""Who did what: one entry per event, in the words of the pages."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class Entry:
 
 
 def _submitted(told: Told) -> Entry:
-    return Entry(at=told.at, look=PERSON, what=_asked_words(told), detail=told.reason)
+    return Entry(at=told.at, look=PERSON, what=asked_words(told), detail=told.reason)
 
 
-def _asked_words(told: Told) -> str:
+def asked_words(told: Told) -> str:
     match told.kind:
         case RequestKind.STANDBY:
             return f"{told.actor} asked providers to hold the plan {told.request}."
@@ -80,7 +80,7 @@ def _asked_words(told: Told) -> str:
             return f"{told.actor} requested mitigation for {told.request}."
 
 
-def _terminate_words(told: Told, what: str) -> str:
+def terminate_words(told: Told, what: str) -> str:
     match told.kind:
         case RequestKind.STANDBY:
             return f"{told.actor} turned off the plan {told.request}."
@@ -111,7 +111,7 @@ def _asked(told: Told) -> Entry:
 def _withdrawn_alone(told: Told) -> Entry:
     if told.is_stopped:
         detail = f"{told.provider} will hold the plan again after that."
-        return Entry(at=told.at, look=PERSON, what=_stop_words(told), detail=detail)
+        return Entry(at=told.at, look=PERSON, what=stop_words(told), detail=detail)
     if told.actor:
         what = f"{told.actor} withdrew {told.provider} only."
         return Entry(at=told.at, look=PERSON, what=what)
@@ -124,7 +124,7 @@ def _withdrawn_alone(told: Told) -> Entry:
     )
 
 
-def _stop_words(told: Told) -> str:
+def stop_words(told: Told) -> str:
     return f"{told.actor} told {told.provider} to stop filtering."
 
 
@@ -274,7 +274,7 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     EventType.REQUEST_SUBMITTED: _submitted,
     EventType.REQUEST_STATUS: _request_status,
     EventType.REQUEST_TERMINATE_REQUESTED: lambda told: Entry(
-        at=told.at, look=PERSON, what=_terminate_words(told, "the request")
+        at=told.at, look=PERSON, what=terminate_words(told, "the request")
     ),
     EventType.REQUEST_EXTENDED: _extended,
     EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
@@ -290,7 +290,7 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
         at=told.at, look=PERSON, what=f"{told.actor} started a drill."
     ),
     EventType.DRILL_ENDED: lambda told: Entry(
-        at=told.at, look=_drilled(told), what=_drill_end(told)
+        at=told.at, look=_drilled(told), what=drill_end(told)
     ),
     EventType.SESSION_UP: lambda told: Entry(
         at=told.at, look=SESSION_LOOKS["up"], what=f"{told.provider} is connected."
@@ -305,7 +305,7 @@ def _drilled(told: Told) -> Look:
     return SESSION_LOOKS["up" if told.data.get("passed") else "down"]
 
 
-def _drill_end(told: Told) -> str:
+def drill_end(told: Told) -> str:
     return "The drill passed." if told.data.get("passed") else "The drill failed."
 
 
@@ -353,60 +353,3 @@ def reports_entry(count: int, first: datetime, last: datetime) -> Entry:
     reports = f"{plural(count, 'report')} of dropped traffic"
     when = f" since {clock_minute(first)}" if count > 1 else ""
     return Entry(at=last, look=FROM_PROVIDER, what=f"{reports}{when}.")
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """What a screen reader is told of an event; urgent ones interrupt."""
-
-    text: str
-    is_urgent: bool = False
-
-
-def announcement(told: Told) -> Announcement | None:
-    """Status changes, ends, new requests. Never counters, rates, heartbeats, nor the steps of a drill."""
-    if told.kind == RequestKind.DRILL:
-        return None
-    match told.type:
-        case EventType.REQUEST_SUBMITTED:
-            return Announcement(_asked_words(told))
-        case EventType.DRILL_STARTED:
-            return Announcement(f"{told.actor} started a drill.")
-        case EventType.DRILL_ENDED:
-            return Announcement(_drill_end(told))
-        case EventType.REQUEST_TERMINATE_REQUESTED:
-            return Announcement(_terminate_words(told, told.request))
-        case EventType.REQUEST_STATUS:
-            is_failing = told.data.get("status") == RequestStatus.FAILING
-            what = "holds the plan" if told.is_plan else "has confirmed help"
-            tries = "" if told.data.get("waits") else " Still trying."
-            text = f"{told.request}: no provider {what}.{tries}"
-            return Announcement(text, is_urgent=not told.is_plan) if is_failing else None
-        case EventType.MITIGATION_ASKED:
-            return Announcement(f"{told.actor} asked {told.provider}.")
-        case EventType.MITIGATION_WITHDRAW_REQUESTED if told.is_stopped:
-            return Announcement(_stop_words(told))
-        case EventType.MITIGATION_WITHDRAW_REQUESTED:
-            return Announcement(f"{told.actor or 'The portal'} withdrew {told.provider}.")
-        case EventType.MITIGATION_REFUSED:
-            is_lost = told.data.get("code") == LOOP
-            return Announcement(f"{told.provider}: {'not reached' if is_lost else 'refused'}.")
-        case EventType.MITIGATION_STATUS:
-            return _spoken_status(told)
-        case EventType.SESSION_UP | EventType.SESSION_DOWN:
-            state = "up" if told.type == EventType.SESSION_UP else "down"
-            return Announcement(f"{told.provider}: {SESSION_LOOKS[state].word.lower()}.")
-        case _:
-            return None
-
-
-def _spoken_status(told: Told) -> Announcement | None:
-    status = Status(str(told.data["status"]))
-    if told.data.get("told") or told.data.get("retry_at") or told.data.get("previous") == status:
-        return None
-    if status == Status.PENDING:
-        return Announcement(f"{told.provider}: asked again.")
-    word = LOOKS[STATUS_FACES[status]].word.lower()
-    if told.is_plan and status == Status.IN_PROGRESS:
-        return Announcement(f"{told.provider} activated the plan {told.request}.", is_urgent=True)
-    return Announcement(f"{told.provider}: {word}.", is_urgent=status == Status.WITHDRAWN)

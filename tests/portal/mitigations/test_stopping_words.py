@@ -8,9 +8,9 @@ from portal.mitigations import wording
 from portal.mitigations.models import EventType, RequestKind
 from portal.mitigations.states import RequestStatus, Status
 from portal.mitigations.wording import Asked, Leg
-from tests.portal.mitigations.test_wording import DOWN, NOW, ago, plain
-from tests.portal.mitigations.test_wording import leg as leg_of
-from tests.portal.mitigations.test_wording import told as told_of
+from tests.portal.mitigations.facts import DOWN, NOW, ago, plain
+from tests.portal.mitigations.facts import leg as leg_of
+from tests.portal.mitigations.facts import told as told_of
 
 TARGETS = ["203.0.113.0/26"]
 

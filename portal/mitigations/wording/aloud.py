@@ -1,0 +1,73 @@
+"""What is said aloud of an event, to those who hear the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portal.mitigations.models import EventType, RequestKind
+from portal.mitigations.states import LOOP, RequestStatus, Status
+from portal.mitigations.wording.table import LOOKS, SESSION_LOOKS, STATUS_FACES
+from portal.mitigations.wording.timeline import (
+    Told,
+    asked_words,
+    drill_end,
+    stop_words,
+    terminate_words,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a screen reader is told of an event; urgent ones interrupt."""
+
+    text: str
+    is_urgent: bool = False
+
+
+def announcement(told: Told) -> Announcement | None:
+    """Status changes, ends, new requests. Never counters, rates, heartbeats, nor the steps of a drill."""
+    if told.kind == RequestKind.DRILL:
+        return None
+    match told.type:
+        case EventType.REQUEST_SUBMITTED:
+            return Announcement(asked_words(told))
+        case EventType.DRILL_STARTED:
+            return Announcement(f"{told.actor} started a drill.")
+        case EventType.DRILL_ENDED:
+            return Announcement(drill_end(told))
+        case EventType.REQUEST_TERMINATE_REQUESTED:
+            return Announcement(terminate_words(told, told.request))
+        case EventType.REQUEST_STATUS:
+            is_failing = told.data.get("status") == RequestStatus.FAILING
+            what = "holds the plan" if told.is_plan else "has confirmed help"
+            tries = "" if told.data.get("waits") else " Still trying."
+            text = f"{told.request}: no provider {what}.{tries}"
+            return Announcement(text, is_urgent=not told.is_plan) if is_failing else None
+        case EventType.MITIGATION_ASKED:
+            return Announcement(f"{told.actor} asked {told.provider}.")
+        case EventType.MITIGATION_WITHDRAW_REQUESTED if told.is_stopped:
+            return Announcement(stop_words(told))
+        case EventType.MITIGATION_WITHDRAW_REQUESTED:
+            return Announcement(f"{told.actor or 'The portal'} withdrew {told.provider}.")
+        case EventType.MITIGATION_REFUSED:
+            is_lost = told.data.get("code") == LOOP
+            return Announcement(f"{told.provider}: {'not reached' if is_lost else 'refused'}.")
+        case EventType.MITIGATION_STATUS:
+            return _spoken_status(told)
+        case EventType.SESSION_UP | EventType.SESSION_DOWN:
+            state = "up" if told.type == EventType.SESSION_UP else "down"
+            return Announcement(f"{told.provider}: {SESSION_LOOKS[state].word.lower()}.")
+        case _:
+            return None
+
+
+def _spoken_status(told: Told) -> Announcement | None:
+    status = Status(str(told.data["status"]))
+    if told.data.get("told") or told.data.get("retry_at") or told.data.get("previous") == status:
+        return None
+    if status == Status.PENDING:
+        return Announcement(f"{told.provider}: asked again.")
+    word = LOOKS[STATUS_FACES[status]].word.lower()
+    if told.is_plan and status == Status.IN_PROGRESS:
+        return Announcement(f"{told.provider} activated the plan {told.request}.", is_urgent=True)
+    return Announcement(f"{told.provider}: {word}.", is_urgent=status == Status.WITHDRAWN)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import pytest
+
+from portal.mitigations import wording
+from portal.mitigations.states import Status
+from portal.mitigations.wording import Leg
+from tests.portal.mitigations.facts import (
+    DOWN,
+    MITIGATING,
+    NORTHGATE,
+    NOW,
+    PROTOCOL_WORDS,
+    SILENT,
+    ago,
+    leg,
+    plain,
+)  # fmt: skip
+
+LANES = [
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            ended_at=ago(60),
+            retry_at=ago(-30),
+            refusal="It would block addresses on your accept list.",
+        ),
+        "Northgate refused at 03:26:41.",
+        "It would block addresses on your accept list. The portal asks again at 03:28:11.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            refusal_code="5.08",
+            ended_at=ago(60),
+            refusal="It went round in a loop through edge-1.",
+        ),
+        "The request did not reach Northgate.",
+        "It went round in a loop through edge-1."
+        " The portal does not ask Northgate again by itself: ask it when they have.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            withdrawal_asked_at=ago(60),
+            refusal_code="5.08",
+            refusal="It went round in a loop through edge-1.",
+            retry_at=ago(-20),
+        ),
+        "Not told yet: the word to stop did not arrive.",
+        "It went round in a loop through edge-1. Northgate may still be filtering."
+        " The portal tells it again at 03:28:01.",
+    ),
+    (leg("Tidewall", None), "Not asked.", ""),
+    (
+        leg("Tidewall", None, why_not="Tidewall may protect only 2001:db8::/32"),
+        "Not asked.",
+        "Tidewall may protect only 2001:db8::/32.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, sent_at=ago(3), asked_by="dana"),
+        "Asked by dana, sent at 03:27:38.",
+        "Waiting for its first answer.",
+    ),
+    (
+        leg(
+            "Tidewall",
+            Status.TERMINATED,
+            ended_at=ago(9),
+            withdrawn_by="dana",
+            withdrawal_asked_at=ago(60),
+        ),
+        "Confirmed at 03:27:32 that it stopped.",
+        "dana withdrew it at 03:26:41.",
+    ),
+    (
+        leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
+        "Replaced at 03:26:41 by your newer request.",
+        "Northgate holds only the newer of two requests for the same addresses.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING),
+        "Nothing has left the portal for Tidewall.",
+        "It is sent within seconds.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, DOWN),
+        "Nothing has left the portal for Tidewall.",
+        "There is no connection since 03:11:40. It is sent as soon as there is one.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, sent_at=ago(2)),
+        "Sent at 03:27:39.",
+        "Waiting for the first answer.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, sent_at=ago(2), because="Northgate did not answer"),
+        "Asked because Northgate did not answer within 10 s.",
+        "Waiting for its first answer.",
+    ),
+    (
+        leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7)),
+        "Sent 4 times, no answer.",
+        "Next try within 4 s. It may be acting already: answers get lost when your link is full.",
+    ),
+    (
+        leg("Northgate", Status.PENDING, DOWN, sent_at=ago(17), sends=4, overdue_at=ago(7)),
+        "Sent 4 times, no answer.",
+        "Northgate is unreachable. The portal has been retrying since 03:11:40. "
+        "It may be acting already: answers get lost when your link is full.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(17),
+            retry_at=ago(-19),
+            refusal="Northgate says: too many requests.",
+        ),
+        "Next try at 03:28:00.",
+        "Northgate says: too many requests.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(900),
+            confirmed_at=ago(899),
+            last_sent_at=ago(3),
+        ),
+        "Asked again at 03:27:38.",
+        "Northgate no longer knew this request. Waiting for its answer.",
+    ),
+    (
+        leg("Northgate", Status.IN_PROGRESS),
+        "Accepted at 03:12:05 and is setting up.",
+        "It does not filter yet.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, pps_dropped=412_000, **MITIGATING),
+        "Reports that it is filtering.",
+        "3.1 Gbit/s and 412,000 packets/s dropped; 347 GB so far.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, mitigating_at=ago(920)),
+        "Reports that it is filtering.",
+        "Northgate does not report amounts.",
+    ),
+    (
+        leg("Northgate", Status.ATTACK_STOPPED, bytes_dropped=841_000_000_000),
+        "No longer sees the attack.",
+        "Its filter stays until you terminate. 841 GB dropped in all.",
+    ),
+    (
+        leg("Northgate", Status.EXCEEDED, bps_dropped=112_000_000),
+        "The attack is larger than it can filter.",
+        "Part of it gets through. 896 Mbit/s dropped.",
+    ),
+    (
+        leg("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60)),
+        "Not told yet: unreachable since 03:11:40.",
+        "It may still be filtering. The portal keeps trying.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            withdrawal_asked_at=ago(60),
+            withdrawal_confirmed_at=ago(59),
+        ),
+        "Was told at 03:26:42 and is winding down.",
+        "It may filter a little longer.",
+    ),
+    (
+        leg("Northgate", Status.TERMINATED, ended_at=ago(30)),
+        "Confirmed at 03:27:11 that it stopped.",
+        "",
+    ),
+    (
+        leg("Northgate", Status.WITHDRAWN, ended_at=ago(30)),
+        "Northgate stopped by itself at 03:27:11.",
+        "It gave no reason.",
+    ),
+    (
+        leg("Northgate", Status.STANDBY),
+        "Holds the plan.",
+        "It filters only when activated, or by itself if it loses contact with you under attack.",
+    ),
+    (
+        leg("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),
+        "Northgate refused at 03:12:06.",
+        "It clashes.",
+    ),
+    (
+        leg("Northgate", Status.EXPIRED, ended_at=ago(60)),
+        "The lifetime ran out at 03:26 and was not renewed.",
+        "It should have stopped filtering.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "fact", "rest"), LANES)
+def test_a_lane_says_what_is_known_and_by_whom(one: Leg, fact: str, rest: str) -> None:
+    said = wording.tell(one, NOW)
+
+    assert (plain(said[0]), plain(said[1])) == (fact, rest)
+
+
+def test_every_status_of_a_lane_has_its_sentence_pinned() -> None:
+    assert {wording.face(one, NOW) for one, _, _ in LANES} == set(wording.Face)
+
+
+def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
+    first = leg("Northgate", Status.PENDING, sent_at=ago(2))
+
+    _, rest = wording.tell(leg("Tidewall", None), NOW, before=[first], patience_s=10)
+
+    assert plain(rest) == (
+        "It is asked if Northgate refuses, is over capacity, withdraws, or does not answer within 10 s."
+    )
+
+
+def test_the_track_shows_confirmed_steps_and_none_that_nobody_confirmed() -> None:
+    filtering = wording.track(NORTHGATE, NOW)
+    silent = wording.track(SILENT, NOW)
+    refused = wording.track(
+        leg("Tidewall", Status.REFUSED, confirmed_at=None, ended_at=ago(9)), NOW
+    )
+
+    assert [(step.word, step.place) for step in filtering] == [
+        ("Sent", "past"),
+        ("Accepted", "past"),
+        ("Mitigating", "here"),
+        ("Terminated", "next"),
+    ]
+    assert [step.place for step in silent] == ["past", "lost", "next", "next"]
+    assert [(step.word, step.place) for step in refused][1:] == [
+        ("Accepted", "lost"),
+        ("Mitigating", "lost"),
+        ("Refused", "here"),
+    ]
+
+
+def test_no_sentence_of_a_lane_uses_a_word_of_the_protocol() -> None:
+    sentences = [text for _, *texts in LANES for text in texts]
+
+    assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]
