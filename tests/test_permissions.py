@@ -110,6 +110,7 @@ PAGES: Final = [
     ("POST",   "standby:activate",         302, 404, 403, 302, 302),
     ("GET",    "standby:stop",             302, 404, 403, 302, 302),
     ("POST",   "standby:stop",             302, 404, 403, 302, 302),
+    ("POST",   "standby:ask",              302, 404, 403, 302, 302),
     ("POST",   "standby:turn-on",          302, 404, 403, 302, 302),
     ("POST",   "standby:turn-off",         302, 404, 403, 302, 302),
     ("POST",   "standby:remove",           302, 404, 403, 302, 302),
