@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -356,8 +357,19 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "exit status:" in shown
 
 
-async def test_a_server_that_is_not_there_is_exit_status_3(at: Shell, unused_udp_port: int) -> None:
-    status = await at.run("status", "--server", f"127.0.0.1:{unused_udp_port}")
+@pytest.fixture
+def deserted_port() -> Iterator[int]:
+    """Nothing listens there, and no connection begins there: one from it to itself would be taken up."""
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        tcp.bind(("127.0.0.1", 0))
+        port: int = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
+        udp.close()
+        yield port
+
+
+async def test_a_server_that_is_not_there_is_exit_status_3(at: Shell, deserted_port: int) -> None:
+    status = await at.run("status", "--server", f"127.0.0.1:{deserted_port}")
 
     assert status == Exit.UNREACHABLE
     assert "! nothing listens at 127.0.0.1:" in at.output()[1]
