@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from local_stack.stack import Stack
+from tests.browser.test_main_job import status
 from tests.integration.stack import control
 
 PageOf = Callable[..., Page]
@@ -74,6 +75,8 @@ def test_a_plan_is_prepared_watched_through_lost_contact_and_activated(
     expect(alice.locator("h1")).to_contain_text("Both providers report they are filtering")
     alice.get_by_text("Terminate…").first.click()
     alice.get_by_role("button", name="Terminate now").click()
+    # The answer is awaited: a browser that is closed on its way to a page may hang.
+    expect(status(alice)).to_have_attribute("data-status", re.compile("terminat"))
 
 
 def assert_sound(page: Page) -> None:
