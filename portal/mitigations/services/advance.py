@@ -96,27 +96,34 @@ def advance(step: Step, *, now: datetime) -> Mitigation | None:
 
 def lock_mitigation(mitigation_id: UUID) -> Mitigation:
     """The mitigation, with its request and all of that one's mitigations locked: one process at a time decides about them."""
-    rows = MitigationRequest.objects.select_for_update(of=("self",))
+    rows = MitigationRequest.objects.select_for_update(of=("self",), no_key=True)
     request = rows.get(mitigations=mitigation_id)
     return next(leg for leg in legs_of(request) if leg.pk == mitigation_id)
 
 
 def lock_request(request_id: UUID) -> MitigationRequest:
-    return MitigationRequest.objects.select_for_update().get(pk=request_id)
+    """The request, locked with all of its mitigations before the first event of what follows."""
+    request = MitigationRequest.objects.select_for_update(no_key=True).get(pk=request_id)
+    legs_of(request)
+    return request
 
 
 def legs_of(request: MitigationRequest) -> list[Mitigation]:
     """The mitigations of a locked request in the order of the lanes, locked with it and as changed since."""
     if request.locked_legs is None:
-        legs = request.mitigations.select_for_update(of=("self",)).order_by("position")
+        legs = request.mitigations.select_for_update(of=("self",), no_key=True)
+        legs = legs.order_by("position")
         request.locked_legs = list(legs.select_related("subscription__provider"))
     return request.locked_legs
 
 
 def lock_requests(request_ids: Iterable[UUID]) -> None:
-    """Several at once, in one order, before anything is written about any of them."""
-    rows = MitigationRequest.objects.select_for_update().filter(pk__in=set(request_ids))
-    list(rows.order_by("pk").values_list("pk"))
+    """Several at once with their mitigations, in one order, before anything is written about any of them."""
+    ids = set(request_ids)
+    requests = MitigationRequest.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    list(requests.order_by("pk").values_list("pk"))
+    legs = Mitigation.objects.select_for_update(no_key=True).filter(request__in=ids)
+    list(legs.order_by("pk").values_list("pk"))
 
 
 def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:

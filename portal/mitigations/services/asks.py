@@ -36,7 +36,7 @@ from portal.mitigations.services.advance import (
     start_leg,
 )
 from portal.mitigations.services.log import append_event
-from portal.mitigations.states import ACTIVE, CONFIRMED, TERMINAL, RequestStatus
+from portal.mitigations.states import ACTIVE, CONFIRMED, RequestStatus
 from portal.mitigations.validation import (
     Checked,
     Submission,
@@ -244,8 +244,9 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
     now = timezone.now()
     request.lifetime_s = lifetime_s
     request.save(update_fields=["lifetime_s"])
-    wanted = request.mitigations.filter(wanted=Wanted.ACTIVE).exclude(status__in=TERMINAL)
-    for mitigation in wanted.select_related("subscription__provider"):
+    for mitigation in legs_of(request):
+        if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:
+            continue
         mitigation.lifetime_s = within_limits(lifetime_s, queries.ask_of(mitigation.subscription))
         mitigation.refresh_asked_at = now
         mitigation.save(update_fields=["lifetime_s", "refresh_asked_at"])
@@ -273,7 +274,7 @@ def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> Mit
     able = CONFIRMED if request.is_immediate else ACTIVE
     told = [
         mitigation
-        for mitigation in request.mitigations.select_related("subscription__provider")
+        for mitigation in legs_of(request)
         if mitigation.status in able and mitigation.wanted == Wanted.ACTIVE
     ]
     if not told:

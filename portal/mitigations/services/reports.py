@@ -34,6 +34,10 @@ WIND_DOWN_PATIENCE: Final = timedelta(seconds=30)
 """How long after it was told a provider may still report that it filters."""
 
 
+class _Overtaken(Exception):
+    """Somebody else has written about the mitigation since it was read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderReport:
     """One report of a provider about one mitigation, in the portal's words."""
@@ -112,11 +116,16 @@ def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: dateti
     )
 
 
+@transaction.atomic(savepoint=False)
 def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
-    """The provider said nothing new of these: the same few statements for all of them."""
-    held = Mitigation.objects.filter(
+    """The provider said nothing new of these: the same few statements for all of them.
+
+    Of one that somebody else is writing about this is no news: nobody is waited for who may wait for another of them.
+    """
+    free = Mitigation.objects.select_for_update(skip_locked=True, no_key=True).filter(
         pk__in=mitigation_ids, wanted=Wanted.ACTIVE, status__in=CONFIRMED
     )
+    held = Mitigation.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
     held.update(last_heard_at=now, reported_at=now)
     held.filter(counters_at__isnull=False).update(counters_at=now)
 
@@ -147,7 +156,13 @@ def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) 
         last_heard_at=mitigation.last_heard_at,
     )
     counted = _counted(mitigation, report, now)
-    if not unchanged.update(**_columns(report, now, has_news=bool(counted))):
+    try:
+        with transaction.atomic():
+            if not unchanged.update(**_columns(report, now, has_news=bool(counted))):
+                raise _Overtaken
+    except _Overtaken:
+        # PostgreSQL keeps the lock of a row that it waited for, changed or not; undoing to the savepoint gives it
+        # back. Whoever waits for a request must hold none of its mitigations.
         return False
     if counted:
         _append_numbers(mitigation, counted, now)

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from portal.accounts.models import User
 from portal.mitigations import services
+from portal.mitigations.states import Trigger
 from portal.providers.models import SessionState, Subscription
 from portal.signaling.sessions import record_session
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, legs, refuse
+from tests.portal.mitigations.legs import NOW, confirm, legs, refuse, report
 
 
 @pytest.mark.parametrize("act", ["submit", "ask", "refused", "session"])
@@ -34,6 +35,41 @@ def test_the_event_counter_is_locked_before_any_subscription(
     statements = [one["sql"] for one in queries.captured_queries]
     counter = _first(statements, 'UPDATE "mitigations_eventcounter"')
     assert counter < _first(statements, 'UPDATE "providers_subscription"')
+
+
+@pytest.mark.parametrize("act", ["terminate", "extend", "efficacy", "stop", "several"])
+def test_mitigations_are_locked_before_the_event_counter(
+    submit: Submit, dana: User, act: str
+) -> None:
+    """A report locks a mitigation, then the counter: who takes them the other way round may wait for it, and it for them."""
+    request = submit()
+    for leg in legs(request):
+        confirm(leg)
+        report(leg, Trigger.FILTERING)
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        if act == "terminate":
+            services.terminate(request_id=request.pk, actor=dana)
+        elif act == "extend":
+            services.extend(request_id=request.pk, actor=dana, lifetime_s=7200)
+        elif act == "efficacy":
+            services.report_efficacy(
+                request_id=request.pk, actor=dana, attack_status="under-attack"
+            )
+        elif act == "stop":
+            services.stop_filtering(request_id=request.pk, actor=dana)
+        else:
+            services.lock_requests([request.pk])
+            services.terminate(request_id=request.pk, actor=dana)
+
+    statements = [one["sql"] for one in queries.captured_queries]
+    locked = next(
+        index for index, one in enumerate(statements)
+        if one.startswith("SELECT") and "FROM \"mitigations_mitigation\"" in one
+    )  # fmt: skip
+    counter = _first(statements, 'UPDATE "mitigations_eventcounter"')
+    assert locked < counter
+    changed = [one for one in statements if one.startswith('UPDATE "mitigations_mitigation"')]
+    assert not changed or locked < _first(statements, 'UPDATE "mitigations_mitigation"')
 
 
 def _first(statements: list[str], begins: str) -> int:
