@@ -37,7 +37,7 @@ def test_the_event_counter_is_locked_before_any_subscription(
     assert counter < _first(statements, 'UPDATE "providers_subscription"')
 
 
-@pytest.mark.parametrize("act", ["terminate", "extend", "efficacy", "stop", "several"])
+@pytest.mark.parametrize("act", ["terminate", "extend", "efficacy", "stop"])
 def test_mitigations_are_locked_before_the_event_counter(
     submit: Submit, dana: User, act: str
 ) -> None:
@@ -55,11 +55,8 @@ def test_mitigations_are_locked_before_the_event_counter(
             services.report_efficacy(
                 request_id=request.pk, actor=dana, attack_status="under-attack"
             )
-        elif act == "stop":
-            services.stop_filtering(request_id=request.pk, actor=dana)
         else:
-            services.lock_requests([request.pk])
-            services.terminate(request_id=request.pk, actor=dana)
+            services.stop_filtering(request_id=request.pk, actor=dana)
 
     statements = [one["sql"] for one in queries.captured_queries]
     locked = next(
@@ -70,6 +67,17 @@ def test_mitigations_are_locked_before_the_event_counter(
     assert locked < counter
     changed = [one for one in statements if one.startswith('UPDATE "mitigations_mitigation"')]
     assert not changed or locked < _first(statements, 'UPDATE "mitigations_mitigation"')
+
+
+def test_several_requests_are_locked_with_their_mitigations(submit: Submit) -> None:
+    ids = [submit().pk, submit().pk]
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        services.lock_requests(ids)
+
+    statements = [one["sql"] for one in queries.captured_queries]
+    assert _first(statements, 'SELECT "mitigations_mitigationrequest"') < _first(
+        statements, 'SELECT "mitigations_mitigation"'
+    )
 
 
 def _first(statements: list[str], begins: str) -> int:
