@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,6 +11,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ValidationError
+from django.db import Error
 from django.db.models import Q
 from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
@@ -17,6 +19,9 @@ from django_otp.models import Device
 from knox.crypto import hash_token
 
 from portal.accounts.models import ApiToken, User
+from portal.core.database import is_away
+
+logger = logging.getLogger(__name__)
 
 MAX_TOKEN_LENGTH: Final = 128
 LAST_USED_PRECISION: Final = timedelta(minutes=1)
@@ -40,8 +45,15 @@ def token_for(plain: str) -> ApiToken | None:
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
-    if token.last_used_at is None or now - token.last_used_at >= LAST_USED_PRECISION:
+    if token.last_used_at is not None and now - token.last_used_at < LAST_USED_PRECISION:
+        return
+    try:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    except Error as error:
+        # A database that takes no changes still answers what is only read.
+        if not is_away(error):
+            raise
+        logger.warning("the use of a token was not noted: %s", error)
 
 
 def user_of_session(session_key: str) -> User | None:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from portal.api.authentication import SCHEME
+from portal.core.database import RETRY_AFTER_S, is_away
 from portal.core.errors import FieldError, Invalid, PortalError, Throttled
 
 logger = logging.getLogger(__name__)
@@ -79,15 +79,16 @@ def _from_framework(error: Exception) -> Response:
             status = _STATUS[kind] if kind in _STATUS else int(getattr(error, "status_code", 400))
             detail = words or str(getattr(error, "detail", error))
             return _problem(status, code, title, detail)
-    if isinstance(error, OperationalError):
-        logger.warning("the database did not answer: %s", error)
+    if is_away(error):
+        logger.warning("the database is away: %s", error)
         response = _problem(
             503,
             "unavailable",
             "The portal cannot do this right now",
-            "The portal's database does not answer. Live requests go on. Try again in a moment.",
+            "The portal's database does not answer, or takes no changes. "
+            "Live requests go on. Try again in a moment.",
         )
-        response["Retry-After"] = "2"
+        response["Retry-After"] = str(RETRY_AFTER_S)
         return response
     # Not swallowed: logged in full, under the reference that the caller is given.
     reference = secrets.token_hex(3)

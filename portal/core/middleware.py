@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from portal.core import views
+from portal.core.database import is_away
 from portal.core.errors import PortalError, Throttled
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -27,13 +32,13 @@ class HealthCheck:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-        except DatabaseError:
+        except Error:
             return JsonResponse({"status": "no database"}, status=503)
         return JsonResponse({"status": "ok"})
 
 
 class ErrorPages:
-    """Renders a PortalError that a page raised. The API has its own handler."""
+    """Renders a PortalError that a page raised, or a database that is away. The API has its own handler."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -42,6 +47,9 @@ class ErrorPages:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if is_away(error):
+            logger.warning("the database is away: %s", error)
+            return views.database_away(request)
         if not isinstance(error, PortalError):
             return None
         templates = [f"{error.http_status}.html", "error.html"]

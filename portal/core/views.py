@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 
 from django.conf import settings
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from portal.core.database import RETRY_AFTER_S, is_away
 from portal.core.errors import Invalid, NotAllowed, NotFound
 
 logger = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, SessionInterrupted) and _is_away_beneath(exception):
+        return database_away(request)
     error = Invalid("The portal could not read what the browser sent. Nothing was done.")
     return render(request, "error.html", {"error": error}, status=400)
 
@@ -34,14 +39,35 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "csrf.html", {"back": request.get_full_path()}, status=403)
 
 
+def database_away(request: HttpRequest) -> HttpResponse:
+    """Asks the database nothing."""
+    response = render(None, "503.html", _installation(), status=503)
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Needs neither database nor session: they may be what failed."""
+    if is_away(sys.exception()):
+        # It failed outside a view: in a middleware that looked for the session or the person.
+        return database_away(request)
     reference = secrets.token_hex(3)
     logger.error("reference %s: %s failed", reference, request.path)
-    context = {
-        "reference": reference,
+    return render(None, "500.html", {"reference": reference, **_installation()}, status=500)
+
+
+def _is_away_beneath(error: BaseException | None) -> bool:
+    """Django takes a session that could not be saved for one that ended, whatever the database said."""
+    while error is not None:
+        if is_away(error):
+            return True
+        error = error.__context__
+    return False
+
+
+def _installation() -> dict[str, str]:
+    """For pages rendered without the request: no context processor runs, so nothing asks the database."""
+    return {
         "portal_name": settings.PORTAL_NAME,
         "emergency_phone": settings.PORTAL_EMERGENCY_PHONE,
     }
-    # Without the request no context processor runs, so nothing is asked of the database.
-    return render(None, "500.html", context, status=500)

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.db import DatabaseError
+from django.db import Error
 from redis.exceptions import RedisError
 
 from portal.core.broadcast import organization_group, user_group
+from portal.core.database import is_away
 from portal.core.errors import NotSignedIn, PortalError
 from portal.mitigations import queries
 from portal.organizations.models import Membership
@@ -66,11 +67,17 @@ class EventSocket(AsyncWebsocketConsumer):
         try:
             self._credential = credential_of(self.scope)
             membership = await self._admit()
+            last_seq = await self._last_seq(membership)
         except PortalError as error:
             return await self.close(_close_code(error))
+        except Error as error:
+            if not is_away(error):
+                raise
+            return await self.close(CLOSE_TRY_AGAIN)
         if _open_sockets[membership.user_id] >= SOCKETS_PER_PERSON:
             return await self.close(CLOSE_TOO_MANY)
-        await self._open(membership, after)
+        # A number from another life of the installation would silence the socket.
+        await self._open(membership, min(after, last_seq))
         return None
 
     async def _open(self, membership: Membership, after: int) -> None:
@@ -81,8 +88,7 @@ class EventSocket(AsyncWebsocketConsumer):
             organization_group(membership.organization_id),
             user_group(membership.user_id),
         )
-        # A number from another life of the installation would silence the socket.
-        self._sent = min(after, await self._last_seq(membership))
+        self._sent = after
         self._pending: deque[dict[str, Any]] = deque(maxlen=PENDING_EVENTS)
         self._news = asyncio.Event()
         self._must_ask_again = True
@@ -137,7 +143,9 @@ class EventSocket(AsyncWebsocketConsumer):
                 await self._wait_for_news()
         except PortalError as error:
             code = _close_code(error)
-        except (DatabaseError, TimeoutError) as error:
+        except (Error, TimeoutError) as error:
+            if isinstance(error, Error) and not is_away(error):
+                raise
             logger.warning("event socket of %s closed: %s", self._user_id, error)
         finally:
             if not self._is_over:

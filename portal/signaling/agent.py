@@ -10,10 +10,9 @@ from concurrent.futures import CancelledError
 from typing import Final
 from uuid import UUID
 
-from django.db import Error
-
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
+from portal.core.database import is_away
 from portal.mitigations import queries, services
 from portal.signaling import clock, relays
 from portal.signaling.holdings import HELD_ELSEWHERE, Holdings
@@ -106,10 +105,11 @@ class Agent:
         while True:
             try:
                 await work()
-            except Error as error:
-                logger.warning("agent %s: no %s: %s", self._owner, work.__name__, error)
-            except Exception:
-                logger.exception("agent %s: %s crashed", self._owner, work.__name__)
+            except Exception as error:
+                if is_away(error):
+                    logger.warning("agent %s: no %s: %s", self._owner, work.__name__, error)
+                else:
+                    logger.exception("agent %s: %s crashed", self._owner, work.__name__)
             await asyncio.sleep(seconds)
 
     async def _wake(self, subscription_id: UUID) -> str:

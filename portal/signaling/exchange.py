@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 
 from dots_client import (
     AttackStatus,
@@ -26,6 +26,7 @@ from dots_client import (
     ServerUnavailable,
     SessionClosed,
 )
+from portal.core.database import is_away
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED
@@ -351,7 +352,9 @@ class Exchange:
             except leases.NotHeld:
                 logger.warning("subscription %s: another worker holds it", self.subscription_id)
                 self._hold.end()
-            except (InterfaceError, OperationalError) as error:
+            except Error as error:
+                if not is_away(error):
+                    raise
                 logger.warning("subscription %s: cannot write yet: %s", self.subscription_id, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_WRITE_PAUSE_S)

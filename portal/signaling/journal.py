@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 
 from dots_client import WireRecord
+from portal.core.database import is_away
 from portal.signaling.recorder import Noted, Recorder, Room
 from portal.signaling.store import Store
 from portal.wire import services
@@ -91,7 +92,9 @@ class Journal:
             return False
         try:
             lost = await self._store.run(_write, self._in_hand)
-        except (InterfaceError, OperationalError) as error:
+        except Error as error:
+            if not is_away(error):
+                raise
             logger.warning("wire journal: cannot write yet: %s", error)
             return False
         self._in_hand = []

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 
 from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
+from portal.core.database import is_away
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
@@ -124,7 +125,9 @@ class Line:
             began, read_again_s = _time(), READ_AGAIN_S
             try:
                 due_s = await self.reconcile()
-            except (InterfaceError, OperationalError) as error:
+            except Error as error:
+                if not is_away(error):
+                    raise
                 logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
                 due_s = read_again_s = DATABASE_PAUSE_S
             await asyncio.sleep(min(REST_PER_LOOK * (_time() - began), MAX_REST_S))

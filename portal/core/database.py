@@ -1,0 +1,66 @@
+"""Which database errors mean that the database is away: the same call is right, later.
+
+Decided by the codes the database sends, never by the text of a message. Everything else is a defect or bad input, and
+trying again would fail in the same way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from django.db import Error, InterfaceError, OperationalError
+
+RETRY_AFTER_S: Final = 2
+"""What callers are told to wait: a fail-over takes seconds, and a pool of connections fills in less."""
+
+AWAY_CLASSES: Final = frozenset(
+    {
+        "08",  # connection exception; PgBouncer reports its own timeouts and limits as 08P01
+        "28",  # invalid authorization: the server we failed over to does not know us yet
+        "40",  # transaction rollback: serialization failure, deadlock
+        "53",  # insufficient resources: disk full, out of memory, too many connections
+        "57",  # operator intervention: shutdown, crash, starting up, cancelled
+        "58",  # system error outside PostgreSQL: I/O
+    }
+)
+"""The first two characters of a SQLSTATE (PostgreSQL, appendix A)."""
+
+AWAY_STATES: Final = frozenset(
+    {
+        "25006",  # read-only transaction: a standby, or default_transaction_read_only
+        "25P03",  # idle-in-transaction timeout: this process was stopped in the middle
+        "25P04",  # transaction timeout
+        "55P03",  # lock not available within lock_timeout
+    }
+)
+
+AWAY_SQLITE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""Primary result codes."""
+
+
+def is_away(error: BaseException | None) -> bool:
+    """True for an error of Django's database layer after which the same call may succeed later."""
+    if not isinstance(error, Error):
+        return False
+    driver_error = error.__cause__
+    sqlstate: str | None = getattr(driver_error, "sqlstate", None)
+    if sqlstate is not None:
+        return sqlstate[:2] in AWAY_CLASSES or sqlstate in AWAY_STATES
+    sqlite_code: int | None = getattr(driver_error, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        return sqlite_code & 0xFF in AWAY_SQLITE
+    # The server said nothing: it could not be reached, the connection broke, or the pool had none left.
+    return isinstance(error, InterfaceError | OperationalError)
