@@ -14,6 +14,8 @@ REFUSE_CODES: Final = (
     *("4.00", "4.01", "4.03", "4.09", "4.13", "4.22", "4.29"),
     *("5.00", "5.01", "5.03"),
 )
+POLL_CODES: Final = (*REFUSE_CODES, "4.04", "4.05")
+"""4.04 also says that the mitigation is gone."""
 
 MAX_TERMINATING_S: Final = 300.0
 """RFC 9132 section 4.4.4."""
@@ -58,6 +60,14 @@ class Behaviour:
     "answer 4.03 to a client that asks for more within `redirect_ttl_s` instead of going there"
     hop_loop: str | None = None
     "names of gateways: mitigation requests end in 5.08, as after a loop through these"
+    rearms_on_put: bool = False
+    "a PUT with trigger-mitigation false stops what a lost session started, and arms it again (go-dots; against RFC 9132 section 4.4.4)"
+    keeps_preconfigured: bool = False
+    "answer 2.02 to the DELETE of an armed preconfigured mitigation, and go on holding it until its lifetime ends (go-dots)"
+    poll_code: str | None = None
+    "answer every GET of mitigations with this code; null: with their status"
+    ignored_mid: int | None = None
+    "a mid about which nothing is ever answered; null: none"
 
     def changed(self, changes: Any) -> Behaviour:
         """This behaviour with `changes` from the control interface."""
@@ -142,5 +152,15 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "hop_loop": _Check(
         "names of gateways or null",
         lambda value: value is None or (isinstance(value, str) and bool(value.split())),
+    ),
+    "rearms_on_put": _BOOLEAN,
+    "keeps_preconfigured": _BOOLEAN,
+    "poll_code": _Check(
+        f"one of {', '.join(POLL_CODES)} or null",
+        lambda value: value is None or value in POLL_CODES,
+    ),
+    "ignored_mid": _Check(
+        f"a whole number from 0 to {UINT32} or null",
+        lambda value: value is None or (isinstance(value, int) and _is_number(value, 0, UINT32)),
     ),
 }

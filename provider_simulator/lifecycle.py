@@ -25,6 +25,9 @@ class Trigger(Enum):
     SERVER_WITHDREW = "a conflict or the operator ends it"
     SESSION_LOST = "nothing came from the client for too long"
     REARMED = "the end was reported four times"
+    CLIENT_REARMED = (
+        "PUT with trigger-mitigation false, at a server that takes it for an order to stop"
+    )
 
 
 _RUNNING: Final = (Status.IN_PROGRESS, Status.MITIGATING, Status.EXCEEDED_CAPABILITY)
@@ -58,6 +61,10 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     (Status.SIGNAL_LOSS, Trigger.SESSION_LOST): Status.IN_PROGRESS,
     (Status.ATTACK_STOPPED, Trigger.REARMED): Status.SIGNAL_LOSS,
     (Status.WITHDRAWN, Trigger.REARMED): Status.SIGNAL_LOSS,
+    **{
+        (status, Trigger.CLIENT_REARMED): Status.SIGNAL_LOSS
+        for status in (*_RUNNING, Status.ATTACK_STOPPED, Status.WITHDRAWN)
+    },
 }
 
 TERMINAL: Final = frozenset(Status) - {status for status, _ in TRANSITIONS}

@@ -159,6 +159,10 @@ class Mitigation:
         """The session is lost: what was armed for this starts."""
         self.apply(Trigger.SESSION_LOST, now=now)
 
+    def rearm(self, *, now: float) -> None:
+        """Stop what the lost session started, and wait for the next loss."""
+        self.apply(Trigger.CLIENT_REARMED, now=now)
+
     def terminating_period_s(self, behaviour: Behaviour) -> float:
         """How long this one goes on after its withdrawal (RFC 9132 section 4.4.4)."""
         return min(behaviour.terminating_s * self.terminating_factor, MAX_TERMINATING_S)

@@ -156,16 +156,23 @@ class Provider:
     def _receive_mitigate(
         self, session: Session, request: Request, path: MitigatePath, *, now: float
     ) -> Response | None:
-        if self.behaviour.accept == "silent":
+        ignored = self.behaviour.ignored_mid
+        if self.behaviour.accept == "silent" or (path.mid is not None and path.mid == ignored):
             return None
         if self.behaviour.hop_loop is not None:
             return text("5.08", self.behaviour.hop_loop)
         # A cdid from a client itself is ignored: no gateway is trusted here.
         match request.method:
+            case "GET" if self.behaviour.poll_code is not None:
+                return text(self.behaviour.poll_code, "no status for now")
             case "GET":
-                return self.mitigations.get(request, path, session.client, now=now)
+                return self.mitigations.get(
+                    request, path, session.client, now=now, leaving_out=ignored
+                )
             case "DELETE":
-                return self.mitigations.delete(path, session.client, now=now)
+                return self.mitigations.delete(
+                    path, session.client, now=now, behaviour=self.behaviour
+                )
             case _:
                 return self.mitigations.put(
                     request, path, session.client, now=now, behaviour=self.behaviour

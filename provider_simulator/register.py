@@ -92,19 +92,34 @@ class Register:
 
     # Reading and ending
 
-    def get(self, request: Request, path: MitigatePath, client: str, *, now: float) -> Response:
-        found = self.of_cuid(client, path.cuid, path.mid)
+    def get(
+        self,
+        request: Request,
+        path: MitigatePath,
+        client: str,
+        *,
+        now: float,
+        leaving_out: int | None = None,
+    ) -> Response:
+        """What is held under a mid, or all of the cuid but the mid that is left out."""
+        found = [
+            held
+            for held in self.of_cuid(client, path.cuid, path.mid)
+            if path.mid is not None or held.mid != leaving_out
+        ]
         if not found:
             wanted = "no mitigation" if path.mid is None else f"mid {path.mid} is not"
             return text("4.04", f"{wanted} known")
         content = parse_content(request.queries)
         return cbor("2.05", encode_reports(held.report(now=now, content=content) for held in found))
 
-    def delete(self, path: MitigatePath, client: str, *, now: float) -> Response:
+    def delete(
+        self, path: MitigatePath, client: str, *, now: float, behaviour: Behaviour
+    ) -> Response:
         if path.mid is None:
             return text("4.00", "mid is missing from the path")
         held = self.find(client, path.cuid, path.mid)
-        if held is not None:
+        if held is not None and not (behaviour.keeps_preconfigured and held.is_armed):
             held.withdraw(now=now)
             self._changed(held)
         return Response(code="2.02")
@@ -165,6 +180,9 @@ class Register:
         held.grant(scope.lifetime, now=now, behaviour=behaviour)
         if held.status is MitigationStatus.TERMINATING:
             held.resume(now=now)
+            self._changed(held)
+        elif behaviour.rearms_on_put and not (scope.trigger_mitigation or held.is_armed):
+            held.rearm(now=now)
             self._changed(held)
         return self._granted("2.04", held, now)
 

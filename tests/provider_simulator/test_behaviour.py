@@ -38,6 +38,11 @@ def test_only_what_is_named_changes() -> None:
         ({"redirect_to": "alt.example alt2.example"}, "redirect_to must be a server name"),
         ({"redirect_to": 7}, "redirect_to"),
         ({"hop_loop": " "}, "hop_loop must be names of gateways or null"),
+        ({"rearms_on_put": 1}, "rearms_on_put must be true or false"),
+        ({"keeps_preconfigured": None}, "keeps_preconfigured must be true or false"),
+        ({"poll_code": "2.05"}, "poll_code must be one of 4.00"),
+        ({"ignored_mid": -1}, "ignored_mid must be a whole number"),
+        ({"ignored_mid": True}, "ignored_mid"),
     ],
 )
 def test_a_change_that_makes_no_sense_is_refused_with_the_reason(changes: Any, reason: str) -> None:

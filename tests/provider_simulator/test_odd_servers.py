@@ -1,0 +1,133 @@
+"""What deployed servers do against RFC 9132, as the provider plays it when it is told to."""
+
+from __future__ import annotations
+
+import pytest
+
+from dots_client import MitigationStatus
+from dots_client.codec import decode_mitigations
+from tests.provider_simulator.conftest import Running
+from tests.provider_simulator.desk import Desk, DeskClient, report, scope
+
+Status = MitigationStatus
+ARMED = scope("203.0.113.0/24", lifetime=600, trigger_mitigation=False)
+
+
+def started(**behaviour: object) -> DeskClient:
+    """A client whose lost session started the preconfigured mitigation 1; it is back."""
+    acme = Desk(status_delay_s=0.0, **behaviour).client()
+    acme.ask(1, ARMED)
+    acme.desk.provider.lose_signal("acme", now=acme.desk.now)
+    acme.desk.wait(1)
+    assert acme.status(1) is Status.MITIGATING
+    return acme
+
+
+@pytest.mark.parametrize(
+    ("rearms", "expected"), [(False, Status.MITIGATING), (True, Status.SIGNAL_LOSS)]
+)
+def test_a_refresh_of_what_a_lost_session_started_arms_it_again_only_at_an_odd_server(
+    rearms: bool, expected: Status
+) -> None:
+    acme = started(rearms_on_put=rearms)
+
+    assert acme.ask(1, ARMED).code == "2.04"
+
+    assert acme.status(1) is expected
+
+
+def test_an_efficacy_update_is_such_a_put_too() -> None:
+    acme = started(rearms_on_put=True)
+
+    acme.efficacy(1, ARMED)
+
+    assert acme.status(1) is Status.SIGNAL_LOSS
+
+
+def test_what_was_armed_again_starts_at_the_next_loss() -> None:
+    acme = started(rearms_on_put=True)
+    acme.ask(1, ARMED)
+
+    acme.desk.provider.lose_signal("acme", now=acme.desk.now)
+    acme.desk.wait(1)
+
+    assert acme.status(1) is Status.MITIGATING
+
+
+def test_an_immediate_mitigation_is_refreshed_by_an_odd_server_as_by_any() -> None:
+    acme = Desk(status_delay_s=0.0, rearms_on_put=True).client()
+    acme.ask(1)
+    acme.desk.wait(1)
+
+    acme.ask(1)
+
+    assert acme.status(1) is Status.MITIGATING
+
+
+def test_a_preconfigured_mitigation_that_is_kept_after_its_delete_ends_by_a_lifetime_of_one() -> (
+    None
+):
+    acme = Desk(keeps_preconfigured=True).client()
+    acme.ask(1, ARMED)
+
+    assert acme.withdraw(1).code == "2.02"
+    acme.desk.wait(30)
+    assert acme.status(1) is Status.SIGNAL_LOSS
+
+    acme.ask(1, scope("203.0.113.0/24", lifetime=1, trigger_mitigation=False))
+    acme.desk.wait(10)
+    assert acme.get(1).code == "4.04"
+
+
+def test_what_is_kept_starts_when_the_session_is_lost() -> None:
+    acme = Desk(keeps_preconfigured=True, status_delay_s=0.0).client()
+    acme.ask(1, ARMED)
+    acme.withdraw(1)
+
+    acme.desk.provider.lose_signal("acme", now=acme.desk.now)
+    acme.desk.wait(1)
+
+    assert acme.status(1) is Status.MITIGATING
+
+
+def test_what_filters_ends_at_a_server_that_keeps_what_is_armed() -> None:
+    acme = started(keeps_preconfigured=True)
+
+    acme.withdraw(1)
+
+    assert acme.status(1) is Status.TERMINATING
+
+
+def test_polls_can_be_refused_while_requests_are_taken() -> None:
+    acme = Desk(poll_code="5.00").client()
+
+    assert acme.ask(1).code == "2.01"
+    assert [acme.get(1).code, acme.get().code, acme.observe(1).code] == ["5.00"] * 3
+    assert len(acme.desk.provider.observers) == 0
+    acme.desk.behave(poll_code=None)
+    assert acme.status(1) is Status.IN_PROGRESS
+
+
+def test_nothing_is_said_about_an_ignored_mid_and_the_list_leaves_it_out() -> None:
+    acme = Desk().client()
+    acme.ask(1, scope("203.0.113.1/32"))
+    acme.ask(2, scope("203.0.113.2/32"))
+    acme.desk.behave(ignored_mid=2)
+
+    path = (".well-known", "dots", "mitigate", f"cuid={acme.cuid}", "mid=2")
+    assert [acme.send(method, path) for method in ("GET", "PUT", "DELETE")] == [None] * 3
+    assert [held.mid for held in decode_mitigations(acme.get().payload)] == [1]
+    assert report(acme.get(1)).mid == 1
+
+
+async def test_the_control_interface_switches_each_of_them(running: Running) -> None:
+    odd = {
+        "rearms_on_put": True,
+        "keeps_preconfigured": True,
+        "poll_code": "5.00",
+        "ignored_mid": 7,
+    }
+
+    await running.behave(**odd)
+
+    assert odd.items() <= running.signal.provider.behaviour.as_json().items()
