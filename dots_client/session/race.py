@@ -13,6 +13,11 @@ TLS: Final = "tls"
 MAX_CANDIDATES: Final = 16
 OUTCOME_LIFETIME_S: Final = 600.0
 MIN_REPEAT_S: Final = 0.25
+MAX_FAILURES: Final = 4
+"""DTLS handshakes with one address that may fail before it is given up: any one failure may be forged, or an ICMP error
+of a server that is restarting."""
+FIRST_RETRY_S: Final = 0.25
+"""From a failed DTLS handshake to the next one; doubled each time, so the last one starts 1.75 s after the first failure."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
 """Its repeats after 1, 2 and 4 seconds included."""
 MIN_UDP_PROBE_S: Final = 300.0
@@ -72,7 +77,8 @@ class _Lane:
     candidate: Candidate
     due_at: float
     running: int = 0
-    has_failed: bool = False
+    failures: int = 0
+    is_given_up: bool = False
 
 
 class Race:
@@ -94,9 +100,9 @@ class Race:
 
     @property
     def is_lost(self) -> bool:
-        """Whether every way has failed for good."""
+        """Whether every way is given up."""
         return not self._waiting and all(
-            lane.has_failed and not lane.running for lane in self._lanes.values()
+            lane.is_given_up and not lane.running for lane in self._lanes.values()
         )
 
     def next_timer(self) -> float | None:
@@ -123,10 +129,17 @@ class Race:
         return None
 
     def failed(self, candidate: Candidate, *, now: float) -> None:
-        """It will not work this way: the next need not wait (RFC 8305 section 5)."""
+        """Let the next candidate start at once (RFC 8305 section 5), and retry this one if it is DTLS.
+
+        Nothing authenticates a DTLS 1.2 handshake before its last message: one forged datagram or ICMP error
+        ends it. So a failure counts like a loss until `MAX_FAILURES` of them say the same. TCP needs no such
+        patience: nobody off the path can write into its connection.
+        """
         lane = self._lanes[candidate]
         lane.running -= 1
-        lane.has_failed = True
+        lane.failures += 1
+        lane.is_given_up = candidate.transport != DTLS or lane.failures >= MAX_FAILURES
+        lane.due_at = min(lane.due_at, now + FIRST_RETRY_S * 2 ** (lane.failures - 1))
         self._next_start_at = now
 
     @property
@@ -135,7 +148,7 @@ class Race:
 
     def _may_repeat(self, lane: _Lane) -> bool:
         # TCP repeats what is lost by itself.
-        return lane.candidate.transport == DTLS and not lane.has_failed
+        return lane.candidate.transport == DTLS and not lane.is_given_up
 
     def _begun(self, lane: _Lane, now: float) -> Candidate:
         lane.running += 1

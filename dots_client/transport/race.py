@@ -46,7 +46,8 @@ class _Run(Generic[Session]):
             while True:
                 self._begin_what_is_due(deadline)
                 if not self._attempts:
-                    raise self._failure()
+                    await self._next_attempt_is_due(deadline)
+                    continue
                 done, _ = await asyncio.wait(
                     self._attempts,
                     timeout=self._patience_s(deadline),
@@ -64,6 +65,13 @@ class _Run(Generic[Session]):
             task = asyncio.ensure_future(self._opens(candidate, deadline - now))
             self._attempts[task] = candidate
             self._numbers[task] = len(self._numbers)
+
+    async def _next_attempt_is_due(self, deadline: float) -> None:
+        """Wait with nothing under way; TransportError when nothing more begins in time."""
+        next_at = self._race.next_timer()
+        if next_at is None or next_at >= deadline:
+            raise self._failure()
+        await asyncio.sleep(next_at - _time())
 
     def _patience_s(self, deadline: float) -> float | None:
         # After the deadline nothing begins any more, and the attempts end by themselves.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dots_client.session import Candidate, Outcome, Race, RaceSettings, UdpProbe, candidates
-from dots_client.session.race import MAX_CANDIDATES, eager_repeat_s
+from dots_client.session.race import MAX_CANDIDATES, MAX_FAILURES, eager_repeat_s
 
 V6, V4 = "2001:db8::1", "192.0.2.1"
 UDP6, UDP4 = Candidate("dtls", V6), Candidate("dtls", V4)
@@ -88,28 +88,47 @@ def test_the_attempts_at_once_have_a_bound() -> None:
     assert race.due(now=1000) is None
 
 
-def test_it_is_lost_when_every_way_has_failed() -> None:
-    race = Race((UDP4, TCP4), now=0.0, settings=SETTINGS)
-    race.due(now=0.0)
-    race.due(now=0.25)
-    race.failed(UDP4, now=0.3)
-    assert not race.is_lost
+def fail_all(race: Race, *, until: float) -> list[tuple[float, Candidate]]:
+    """Begin whatever is due, in time order; everything fails at once."""
+    begun: list[tuple[float, Candidate]] = []
+    while (at := race.next_timer()) is not None and at <= until:
+        while (candidate := race.due(now=at)) is not None:
+            begun.append((at, candidate))
+            race.failed(candidate, now=at)
+    return begun
 
-    race.failed(TCP4, now=0.4)
+
+def test_a_failed_dtls_handshake_is_retried_and_a_failed_tcp_connection_is_not() -> None:
+    race = Race((UDP4, TCP4), now=0.0, settings=SETTINGS)
+
+    begun = fail_all(race, until=10)
+
+    assert begun == [(0.0, UDP4), (0.0, TCP4), (0.25, UDP4), (0.75, UDP4), (1.75, UDP4)]
+    assert race.is_lost
+    assert race.next_timer() is None
+
+
+def test_failures_of_handshakes_that_ran_side_by_side_are_counted_together() -> None:
+    race = Race((UDP4,), now=0.0, settings=SETTINGS)
+    started = run(race, until=3.0 * (MAX_FAILURES - 1))
+    assert len(started) == MAX_FAILURES
+
+    for _ in started:
+        assert not race.is_lost
+        race.failed(UDP4, now=9.0)
 
     assert race.is_lost
     assert race.next_timer() is None
 
 
 def test_a_rival_of_a_failed_handshake_may_still_win() -> None:
-    race = Race((UDP4,), now=0.0, settings=SETTINGS)
+    race = Race((TCP4, UDP4), now=0.0, settings=SETTINGS)
     race.due(now=0.0)
-    race.due(now=3.0)
+    race.due(now=0.25)
 
-    race.failed(UDP4, now=4.0)
+    race.failed(TCP4, now=0.3)
 
     assert not race.is_lost
-    assert race.next_timer() is None, "what failed for good is not begun again"
 
 
 @pytest.mark.rule("SC-110")
