@@ -11,7 +11,7 @@ from typing import Final
 from OpenSSL import SSL
 
 from dots_client.transport.engine import Engine, State, client_connection
-from dots_client.transport.policy import Verification, failure_in_words
+from dots_client.transport.policy import Verification
 
 RECORD_HEADER_BYTES: Final = 13
 LOWERED_MTU: Final = 548
@@ -112,7 +112,7 @@ class DtlsEngine(Engine):
         try:
             self._connection.DTLSv1_handle_timeout()
         except SSL.Error as error:
-            self._close(failure_in_words(error, self._verification))
+            self._close(self._in_words(error))
 
     def _established(self) -> None:
         if self.was_resumed and self.peer == "server":

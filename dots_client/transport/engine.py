@@ -69,7 +69,7 @@ class Engine:
         except SSL.WantReadError:
             return
         except SSL.Error as error:
-            self._close(failure_in_words(error, self._verification))
+            self._close(self._in_words(error))
             return
         self.state = State.ESTABLISHED
         self.peer_certificate = self._connection.get_peer_certificate(as_cryptography=True)
@@ -93,7 +93,7 @@ class Engine:
                 self._close(f"the {self.peer} closed the session")
             except SSL.Error as error:
                 # In TLS 1.3 also the refusal of our certificate.
-                self._close(failure_in_words(error, self._verification))
+                self._close(self._in_words(error))
         return cleartexts
 
     def _waiting(self) -> bytes:
@@ -108,7 +108,11 @@ class Engine:
         try:
             self._connection.shutdown()
         except SSL.Error as error:
-            self.reason = failure_in_words(error, self._verification)
+            self.reason = self._in_words(error)
+
+    def _in_words(self, error: SSL.Error) -> str:
+        is_in_session = self.state is State.ESTABLISHED
+        return failure_in_words(error, self._verification, is_in_session=is_in_session)
 
     def _close(self, reason: str) -> None:
         if self.state is not State.CLOSED:

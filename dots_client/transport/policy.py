@@ -81,13 +81,14 @@ _ALERTS: Final[Mapping[str, str]] = {
     "no application protocol": "the {peer} does not serve CoAP there (ALPN)",
     "protocol version": "the {peer} does not speak {protocol}",
 }
+_BROKEN_OFF: Final = "unexpected eof while reading"
 _LOCAL_REASONS: Final[Mapping[str, str]] = {
     "peer did not return a certificate": "the {peer} sent no certificate",
     "no shared cipher": "the {peer} shares no cipher suite with us",
     "unsupported protocol": "the {peer} does not speak {protocol}",
     "wrong version number": "the {peer} does not speak {protocol}",
     "http request": "the {peer} does not speak {protocol}",
-    "unexpected eof while reading": "the {peer} broke off",
+    _BROKEN_OFF: "the {peer} broke off",
 }
 
 
@@ -309,22 +310,31 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(names[0].value) if names else ""
 
 
-def failure_in_words(error: SSL.Error, verification: Verification) -> str:
-    """Why a handshake ended, for a person who can do something about it."""
+def failure_in_words(
+    error: SSL.Error, verification: Verification, *, is_in_session: bool = False
+) -> str:
+    """Why a handshake, or the session after it, ended: for a person who can do something about it."""
     if verification.problem is not None:
         return verification.problem
-    reasons: list[str] = [entry[2] for entry in error.args[0]] if _has_reasons(error) else []
+    peer, protocol = verification.peer, verification.protocol
+    what = "session" if is_in_session else "handshake"
+    reasons = [entry[2] for entry in error.args[0] if entry[2]] if _has_reasons(error) else []
     for reason in reasons:
         _, is_alert, alert = reason.rpartition("alert ")
         if alert in _ALERTS:
-            return _ALERTS[alert].format(peer=verification.peer, protocol=verification.protocol)
+            return _ALERTS[alert].format(peer=peer, protocol=protocol)
         if is_alert:
-            return f"the {verification.peer} ended the handshake: {alert}"
-        if reason in _LOCAL_REASONS:
-            return _LOCAL_REASONS[reason].format(
-                peer=verification.peer, protocol=verification.protocol
-            )
-    return f"the handshake failed: {'; '.join(filter(None, reasons)) or error!s}"
+            return f"the {peer} ended the {what}: {alert}"
+        # In a session all other reasons have one cause: what arrived is not what the peer sent.
+        if reason in _LOCAL_REASONS and (not is_in_session or reason == _BROKEN_OFF):
+            return _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
+    if isinstance(error, SSL.ZeroReturnError):
+        return f"the {peer} ended the {what}"
+    if is_in_session:
+        return f"what arrived from the {peer} was damaged or forged"
+    if reasons:
+        return f"the {what} failed: {'; '.join(reasons)}"
+    return f"the {what} failed: what arrived from the {peer} cannot be read as {protocol}"
 
 
 def _has_reasons(error: SSL.Error) -> bool:
