@@ -12,7 +12,9 @@ from dots_client import (
     Credentials,
     Memory,
     Reconnect,
+    Refused,
     Server,
+    ServerUnavailable,
     SessionClosed,
     TransportError,
     connect,
@@ -77,6 +79,8 @@ class Upstream:
                     return True
             except SessionClosed:
                 return False
+            except (Refused, ServerUnavailable):
+                return True  # a refusal is an answer
         if self.client is client:
             self._lost(NO_ANSWER)
             self._given_up.set()

@@ -49,6 +49,10 @@ def parse(argv: Sequence[str] | None, environment: Mapping[str, str]) -> argpars
     for name in arguments.required:
         if not getattr(arguments, name):
             parser.error(f"--{name} is missing (or {ENVIRONMENT[name]} in the environment)")
+    if arguments.command == "status" and arguments.watch and arguments.mid is None:
+        parser.error("--watch needs --mid")
+    if arguments.command == "config" and arguments.set and arguments.sid is None:
+        parser.error("--set needs --sid")
     return arguments
 
 

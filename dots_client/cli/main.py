@@ -181,8 +181,6 @@ async def _status(client: Client, arguments: argparse.Namespace, console: Consol
 
 
 async def _watch(client: Client, arguments: argparse.Namespace, console: Console) -> None:
-    if arguments.mid is None:
-        raise LocalProtocolError("--watch needs --mid")
     async with client.observe(arguments.mid) as reports:
         async for report in reports:
             console.reports((report,))
@@ -207,8 +205,6 @@ async def _efficacy(client: Client, arguments: argparse.Namespace, console: Cons
 
 async def _config(client: Client, arguments: argparse.Namespace, console: Console) -> None:
     if arguments.set:
-        if arguments.sid is None:
-            raise LocalProtocolError("--set needs --sid")
         await client.configure(_config_of(arguments.set), arguments.sid)
     read = client.restore_configuration if arguments.reset else client.configuration
     console.config(await read())

@@ -97,7 +97,9 @@ accepts; --set changes some of them first. The sets are idle and mitigating;
 the parameters heartbeat-interval (seconds, 0: off), missing-hb-allowed,
 probing-rate (bytes per second), max-retransmit, ack-timeout (seconds) and
 ack-random-factor. --reset goes back to the server's defaults. A change lives
-as long as the session, so this is for trying what a server accepts.""",
+as long as the session, so this is for trying what a server accepts.
+Do not use --reset on a go-dots server (seen April 2025): it then answers
+4.04 to every client until it is restarted.""",
         examples="""\
 examples:
   python -m dots_client config
@@ -107,7 +109,9 @@ examples:
         summary="send heartbeats and time their answers",
         description="""\
 Send heartbeats (PUT /hb), one after the other, and print how long each answer
-took. The first that has no answer within five seconds ends it: exit status 3.""",
+took. The first that has no answer within five seconds ends it: exit status 3.
+A refusal is printed with its code and words, and is exit status 1: 4.01 means
+that the server does not know our certificate.""",
         examples="""\
 example:
   python -m dots_client ping --count 5""",

@@ -23,6 +23,7 @@ from dots_client.errors import (
     DotsError,
     NoAnswer,
     Refused,
+    ServerUnavailable,
     SessionClosed,
 )
 from dots_client.model import AttackStatus, Heartbeat, MitigationReport, Scope, SignalConfig
@@ -123,6 +124,14 @@ class Client:
     def max_message_bytes(self) -> int:
         """What one datagram holds of a CoAP message."""
         return self._link.max_message_bytes
+
+    @property
+    def heartbeat_refusal(self) -> Refused | ServerUnavailable | None:
+        """How the server refused our last heartbeat that it answered; None: it did not.
+
+        The session is alive all the same. A 4.01 means that the server does not know our certificate.
+        """
+        return self._heartbeats.refusal
 
     @property
     def exchanges(self) -> Exchanges:
@@ -272,7 +281,10 @@ class Client:
         return await self._configuration.restore()
 
     async def heartbeat(self) -> bool:
-        """Send one now; True when its answer came within `heartbeat_wait_s`."""
+        """Send one now; True when its answer came within `heartbeat_wait_s`, False for silence.
+
+        Raises Refused and ServerUnavailable for an answer that is no success, SessionClosed.
+        """
         outcome: asyncio.Future[Message | DotsError] = self._loop.create_future()
         self._heartbeats.send(lambda result: None if outcome.done() else outcome.set_result(result))
         self._heartbeats.reschedule()
@@ -283,7 +295,10 @@ class Client:
             return False
         if isinstance(answer, SessionClosed):
             raise answer
-        return isinstance(answer, Message) and bool(answer.code.is_successful())
+        if not isinstance(answer, Message):
+            return False
+        raise_for(answer)
+        return True
 
     # Inside
 

@@ -11,9 +11,17 @@ import aiocoap
 from aiocoap import Code, resource
 from aiocoap.numbers.optionnumbers import OptionNumber
 
-from dots_client.client.exchange import Exchanges, Request
+from dots_client.client.answers import raise_for
+from dots_client.client.exchange import Exchanges, OnOutcome, Request
 from dots_client.codec import HEARTBEAT_PATH, decode_heartbeat, encode_heartbeat
-from dots_client.errors import DecodeError, DotsError, SessionClosed
+from dots_client.errors import (
+    DecodeError,
+    DotsError,
+    Refused,
+    RemoteProtocolError,
+    ServerUnavailable,
+    SessionClosed,
+)
 from dots_client.model import Heartbeat
 from dots_client.session import Liveness
 from dots_client.transport.coap import DOTS_CBOR
@@ -63,6 +71,16 @@ class HeartbeatSite(resource.Resource):  # type: ignore[misc]  # aiocoap has no 
         return aiocoap.Message(code=Code.CHANGED)
 
 
+def _refusal_in(answer: aiocoap.Message) -> Refused | ServerUnavailable | None:
+    try:
+        raise_for(answer)
+    except (Refused, ServerUnavailable) as refusal:
+        return refusal
+    except RemoteProtocolError:
+        return None
+    return None
+
+
 def _refusal(code: aiocoap.Code, diagnostic: str) -> aiocoap.Message:
     return aiocoap.Message(code=code, payload=diagnostic.encode())
 
@@ -71,6 +89,8 @@ class Heartbeats:
     """Sends ours when `liveness` says so."""
 
     def __init__(self, exchanges: Exchanges, liveness: Liveness) -> None:
+        self.refusal: Refused | ServerUnavailable | None = None
+        "of the last answer; None: it was a success, or there was none yet"
         self._exchanges = exchanges
         self._liveness = liveness
         self._outstanding: deque[Callable[[], None]] = deque()
@@ -93,13 +113,18 @@ class Heartbeats:
                 self.send(lambda _outcome: None)
             await self._wait()
 
-    def send(self, on_outcome: Callable[[aiocoap.Message | DotsError], None]) -> None:
+    def send(self, on_outcome: OnOutcome) -> None:
+        def on_answer(outcome: aiocoap.Message | DotsError) -> None:
+            if isinstance(outcome, aiocoap.Message):
+                self.refusal = _refusal_in(outcome)
+            on_outcome(outcome)
+
         now = self._loop.time()
         heartbeat = Heartbeat(peer_hb_status=self._liveness.peer_hb_status(now=now))
         request = Request(code=Code.PUT, path=HEARTBEAT_PATH, payload=encode_heartbeat(heartbeat))
         if len(self._outstanding) == MAX_OUTSTANDING_HEARTBEATS:
             self._outstanding.popleft()()
-        self._outstanding.append(self._exchanges.transmit(request, on_outcome))
+        self._outstanding.append(self._exchanges.transmit(request, on_answer))
         self._liveness.sent(now=now)
 
     def reschedule(self) -> None:

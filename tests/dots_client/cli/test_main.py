@@ -188,6 +188,25 @@ async def test_ping_times_heartbeats(at: Shell) -> None:
     assert [line.split()[0] for line in out.splitlines()] == ["answered", "answered"]
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (Code.UNAUTHORIZED, "! refused: 4.01 could not get peer common name\n"),
+        (Code.NOT_FOUND, "! refused: 4.04 could not get peer common name\n"),
+        (
+            Code.INTERNAL_SERVER_ERROR,
+            "! refused for now: 5.00 could not get peer common name (ask again in 60 s)\n",
+        ),
+    ],
+)
+async def test_a_refused_ping_shows_what_the_server_said(at: Shell, code: Code, words: str) -> None:
+    at.provider.heartbeat_answer = answer(code, b"could not get peer common name")
+
+    assert await at.run("ping") == Exit.REFUSED
+
+    assert at.output() == ("", words)
+
+
 async def test_cuid_needs_no_server(at: Shell, authority: Authority, files: Path) -> None:
     assert await at.run("cuid") == Exit.DONE
 
@@ -229,8 +248,6 @@ async def test_an_answer_out_of_protocol_is_exit_status_1(at: Shell) -> None:
     [
         (("mitigate", "--mid", "1", "--prefix", "127.0.0.0/8"), "loopback"),
         (("mitigate", "--mid", "1"), "target"),
-        (("status", "--watch"), "--watch needs --mid"),
-        (("config", "--set", "idle.heartbeat-interval=60"), "--set needs --sid"),
         (("config", "--sid", "1", "--set", "idle.nonsense=1"), "idle.nonsense"),
         (("config", "--sid", "1", "--set", "idle.probing-rate=fast"), "has no number"),
         (("status", "--server", "[::1", "--mid", "1"), "is not [address]:port"),
@@ -254,6 +271,8 @@ async def test_mistakes_are_exit_status_2(at: Shell, argv: tuple[str, ...], word
         ("mitigate", "--mid", "1", "--port", "http"),
         ("mitigate", "--mid", "1", "--protocol", "300"),
         ("ping", "--count", "0"),
+        ("status", "--watch"),
+        ("config", "--set", "idle.heartbeat-interval=60"),
         ("status", "--patience", "soon"),
         ("mitigate", "--mid", "1", "--acl", "partners=off"),
         ("mitigate", "--mid", "1", "--acl", "=deactivate"),

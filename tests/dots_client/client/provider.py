@@ -76,6 +76,8 @@ class Provider(resource.ObservableResource, resource.PathCapable):  # type: igno
         "answers to the next requests for mitigations"
         self.config_script: deque[Answer] = deque()
         self.answers_heartbeats = True
+        self.heartbeat_answer: Answer | None = None
+        "None: as a server should"
         self.cuts_blocks = True
         "False: answers go out as they are"
         self.held: dict[int, MitigationReport] = {}
@@ -112,6 +114,8 @@ class Provider(resource.ObservableResource, resource.PathCapable):  # type: igno
 
     def _heartbeat(self, request: aiocoap.Message) -> aiocoap.Message | None:
         self.heartbeats.append(decode_heartbeat(request.payload).peer_hb_status)
+        if self.heartbeat_answer is not None:
+            return self.heartbeat_answer(request)
         return aiocoap.Message(code=Code.CHANGED) if self.answers_heartbeats else None
 
     def _config(self, request: aiocoap.Message) -> aiocoap.Message | None:

@@ -8,12 +8,12 @@ import aiocoap
 import pytest
 from aiocoap import Code
 
-from dots_client import SessionClosed
+from dots_client import Refused, SessionClosed
 from dots_client.client.heartbeats import MAX_OUTSTANDING_HEARTBEATS
 from dots_client.codec import HEARTBEAT_PATH
 from dots_client.transport.dtls_server import ServerSession
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import SETTINGS, in_session
+from tests.dots_client.client.provider import SCOPE, SETTINGS, answer, in_session
 from tests.dots_client.transport.loopback import until
 
 TRUE = bytes.fromhex("a11831a11833f5")
@@ -194,3 +194,20 @@ async def test_unanswered_heartbeats_are_not_waited_for_without_end(authority: A
             scene.client._heartbeats.send(lambda _outcome: None)
 
         assert len(endpoint.tokens.outgoing_requests) == MAX_OUTSTANDING_HEARTBEATS
+
+
+async def test_a_refused_heartbeat_is_told_and_ends_nothing(authority: Authority) -> None:
+    async with in_session(authority) as scene:
+        assert scene.client.heartbeat_refusal is None
+        scene.provider.heartbeat_answer = answer(Code.UNAUTHORIZED, b"who are you?")
+
+        with pytest.raises(Refused, match=r"^4\.01 who are you\?$"):
+            await scene.client.heartbeat()
+
+        assert isinstance(scene.client.heartbeat_refusal, Refused)
+        assert scene.client.heartbeat_refusal.code == "4.01"
+        assert (await scene.client.request(1, SCOPE)).lifetime == 3600
+
+        scene.provider.heartbeat_answer = None
+        assert await scene.client.heartbeat()
+        assert scene.client.heartbeat_refusal is None
