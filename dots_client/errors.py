@@ -4,6 +4,7 @@ DotsError
 ├── EncodeError(path, reason)          the model holds something RFC 9132 forbids to send
 ├── DecodeError(path, reason)          the only thing decoding raises
 ├── LocalProtocolError                 the caller asked for something RFC 9132 forbids
+│   └── RequestTooLarge(size, limit)   it does not fit one message on this session
 ├── RemoteProtocolError                the server answered outside the protocol
 ├── Refused(code, diagnostic)          a definite 4.xx: repeating it unchanged is useless
 │   ├── Conflicted(conflict)           4.09, with the conflict information
@@ -47,6 +48,17 @@ class DecodeError(_AtPath):
 
 class LocalProtocolError(DotsError):
     """We were asked to do something RFC 9132 forbids."""
+
+
+class RequestTooLarge(LocalProtocolError):
+    """The request does not fit one message of this session (RFC 9132 section 7.3); `size` and `limit` in bytes."""
+
+    def __init__(self, size: int, limit: int, *, bound: str) -> None:
+        super().__init__(
+            f"the request has {size} bytes and {bound} {limit}: split its targets over several requests"
+        )
+        self.size = size
+        self.limit = limit
 
 
 class RemoteProtocolError(DotsError):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-from aiocoap import Code, Message
+from aiocoap import Code, Message, Unreliable
 
 from dots_client.client.answers import raise_for, report_of, reports_of, status_of
 from dots_client.client.configuration import ConfigurationReader
@@ -17,17 +17,20 @@ from dots_client.client.exchange import Exchanges, OnSent, Request
 from dots_client.client.heartbeats import Heartbeats
 from dots_client.client.mover import Mover
 from dots_client.client.observation import Observation
+from dots_client.client.path_mtu import CHECK_DEADLINE_S, PathCheck, answer_or_too_large
 from dots_client.client.settings import BLOCK_SIZES, ClientSettings
 from dots_client.codec import encode_request, mitigate_path
 from dots_client.errors import (
     DotsError,
     NoAnswer,
     Refused,
+    RequestTooLarge,
     ServerUnavailable,
     SessionClosed,
 )
 from dots_client.model import AttackStatus, Heartbeat, MitigationReport, Scope, SignalConfig
 from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
+from dots_client.transport.coap import message_bytes
 from dots_client.transport.link import Link
 from dots_client.transport.remote import Remote
 
@@ -184,12 +187,12 @@ class Client:
 
         What comes back is what was granted. Raises Refused, Conflicted, ServerUnavailable,
         Redirected, SessionClosed; EncodeError and LocalProtocolError for a scope that must not or
-        cannot be sent.
+        cannot be sent; RequestTooLarge also when the path turns out to swallow datagrams of its size.
         """
         request = Request(
             code=Code.PUT, path=mitigate_path(self.cuid, mid), payload=encode_request(scope)
         )
-        response = await self._exchanges.ask(request, on_sent=on_sent)
+        response = await self._ask_over_the_path(request, mid, on_sent)
         raise_for(response)
         return report_of(response, mid)
 
@@ -318,6 +321,34 @@ class Client:
         response = await self._exchanges.fetch(request)
         raise_for(response)
         return response
+
+    async def _ask_over_the_path(
+        self, request: Request, mid: int, on_sent: OnSent | None
+    ) -> Message:
+        link = self._link
+        size = message_bytes(request.message(Unreliable()))
+        if size <= link.safe_message_bytes:
+            return await self._exchanges.ask(request, on_sent=on_sent)
+        status = Request(code=Code.GET, path=mitigate_path(self.cuid, mid))
+
+        async def is_known() -> None:
+            raise_for(await self._exchanges.ask(status, deadline_s=CHECK_DEADLINE_S))
+
+        check = PathCheck(is_known)
+
+        def count(copies: int) -> None:
+            check.sent()
+            if on_sent is not None:
+                on_sent(copies)
+
+        asking = self._exchanges.ask(request, on_sent=count)
+        try:
+            return await answer_or_too_large(
+                asking, check, size=size, limit=link.safe_message_bytes
+            )
+        except RequestTooLarge:
+            link.lower_message_bytes()
+            raise
 
     def _preferred_block(self) -> tuple[int, bool, int] | None:
         """The first block in the size we should like (RFC 9132 section 4.4.2)."""

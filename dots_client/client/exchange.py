@@ -12,9 +12,9 @@ import aiocoap
 
 from dots_client.errors import (
     DotsError,
-    LocalProtocolError,
     NoAnswer,
     RemoteProtocolError,
+    RequestTooLarge,
     SessionClosed,
 )
 from dots_client.rng import Rng
@@ -237,11 +237,8 @@ class Exchanges:
         message.remote = self.link.remote
         size = message_bytes(message)
         if size > self.link.max_message_bytes:
-            holder = "the server takes" if self.link.is_reliable else "one datagram holds"
-            raise LocalProtocolError(
-                f"the request has {size} bytes and {holder} "
-                f"{self.link.max_message_bytes}: split its targets over several requests"
-            )
+            bound = "the server takes" if self.link.is_reliable else "one datagram holds"
+            raise RequestTooLarge(size, self.link.max_message_bytes, bound=bound)
         return message
 
 

@@ -69,6 +69,10 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
     def has_heard_anything(self) -> bool:
         return self._has_heard_anything
 
+    @property
+    def safe_message_bytes(self) -> int:
+        return min(self.engine.safe_cleartext_bytes, self.remote.max_message_bytes)
+
     async def open(self) -> None:
         sock = _connected_socket(self.address, self._may_send)
         try:

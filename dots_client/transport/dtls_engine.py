@@ -27,6 +27,8 @@ class DtlsEngine(Engine):
         super().__init__(connection, verification)
         self.max_cleartext_bytes = 0
         "what one datagram carries; known once established"
+        self.safe_cleartext_bytes = 0
+        "what the smallest datagram that every host takes carries; known once established"
         self._mtu = mtu
         self._sending_mtu = mtu
         self._timeouts = 0
@@ -120,6 +122,7 @@ class DtlsEngine(Engine):
         overhead = self._sending_mtu - self._connection.get_cleartext_mtu()
         # From the configured MTU: losses in the handshake must not forbid larger requests later.
         self.max_cleartext_bytes = self._mtu - overhead
+        self.safe_cleartext_bytes = min(LOWERED_MTU, self._mtu) - overhead
 
 
 def pack_records(flight: bytes, mtu: int) -> list[bytes]:

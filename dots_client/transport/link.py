@@ -70,6 +70,15 @@ class Link(ABC, Generic[RemoteT_co]):
     def max_message_bytes(self) -> int:
         return self.remote.max_message_bytes
 
+    @property
+    def safe_message_bytes(self) -> int:
+        """Messages up to this size pass any path that carries the session at all."""
+        return self.remote.max_message_bytes
+
+    def lower_message_bytes(self) -> None:
+        """The path swallows larger messages: send none above `safe_message_bytes` any more."""
+        self.remote.max_message_bytes = self.safe_message_bytes
+
     @abstractmethod
     async def open(self) -> None:
         """Connect the socket and finish the handshake, or raise why not."""

@@ -76,6 +76,8 @@ class Provider(resource.ObservableResource, resource.PathCapable):  # type: igno
         "answers to the next requests for mitigations"
         self.config_script: deque[Answer] = deque()
         self.answers_heartbeats = True
+        self.silent_puts = 0
+        "copies of requests still to be left without an answer"
         self.heartbeat_answer: Answer | None = None
         "None: as a server should"
         self.cuts_blocks = True
@@ -106,6 +108,9 @@ class Provider(resource.ObservableResource, resource.PathCapable):  # type: igno
             case MitigatePath(mid=mid):
                 if not any(request is known for known in self.requests):
                     self.requests.append(request)
+                if request.code is Code.PUT and self.silent_puts > 0:
+                    self.silent_puts -= 1
+                    await asyncio.Event().wait()
                 script = self.script.popleft() if self.script else self._mitigate(mid)
                 response = script(request)
         if response is None:

@@ -27,6 +27,8 @@ class Weather:
     "share, 0 to 1"
     delay_s: float = 0.0
     "each way"
+    max_bytes: int | None = None
+    "larger UDP payloads are dropped without a word, each way"
 
 
 CALM: Final = Weather()
@@ -128,7 +130,8 @@ class Relay:
             is_to_server=is_to_server,
             content_type=content_type,
             size=len(datagram),
-            is_lost=self._rng.random() < share,
+            is_lost=self._rng.random() < share
+            or (weather.max_bytes is not None and len(datagram) > weather.max_bytes),
         )
         self.passages.append(passage)
         if self.on_passage is not None:

@@ -1,0 +1,71 @@
+"""Tells a path that swallows large datagrams from one that merely loses many (RFC 9132 section 7.3).
+
+A path may drop every datagram above a size without a word, while heartbeats pass. A request that has been repeated
+often is then asked about with a small GET: a server that answers and does not know it shows that no copy arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from dots_client.errors import NoAnswer, Refused, RequestTooLarge, ServerUnavailable
+
+COPIES_PER_CHECK: Final = 8
+"""When half of all datagrams are lost, one time in 256 none of so many copies arrives."""
+CHECKS_TO_BE_SURE: Final = 2
+CHECK_DEADLINE_S: Final = 3.0
+_NOT_FOUND: Final = "4.04"
+
+T = TypeVar("T")
+
+
+class PathCheck:
+    """Watches the copies of one request. `is_known` asks the server about its mid, in a small message."""
+
+    def __init__(self, is_known: Callable[[], Awaitable[object]]) -> None:
+        self._is_known = is_known
+        self._enough_copies = asyncio.Event()
+        self._copies = 0
+
+    def sent(self) -> None:
+        """Count one more copy."""
+        self._copies += 1
+        if self._copies % COPIES_PER_CHECK == 0:
+            self._enough_copies.set()
+
+    async def swallowed(self) -> None:
+        """Wait until it is certain that no copy arrived although the server answers; for ever when they do."""
+        unknown = 0
+        while unknown < CHECKS_TO_BE_SURE:
+            await self._enough_copies.wait()
+            self._enough_copies.clear()
+            unknown = unknown + 1 if await self._is_unknown() else 0
+
+    async def _is_unknown(self) -> bool:
+        try:
+            await self._is_known()
+        except Refused as refusal:
+            return refusal.code == _NOT_FOUND
+        except (NoAnswer, ServerUnavailable):
+            return False
+        return False
+
+
+async def answer_or_too_large(
+    answer: Awaitable[T], check: PathCheck, *, size: int, limit: int
+) -> T:
+    """`answer`, or RequestTooLarge when the path swallows the request. `size` and `limit` are bytes."""
+    asking = asyncio.ensure_future(answer)
+    checking = asyncio.ensure_future(check.swallowed())
+    try:
+        await asyncio.wait({asking, checking}, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            return asking.result()
+        checking.result()
+        raise RequestTooLarge(size, limit, bound="the path to the server carries")
+    finally:
+        asking.cancel()
+        checking.cancel()
+        await asyncio.gather(asking, checking, return_exceptions=True)
