@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from dots_client.codec.keys import UINT32
+from provider_simulator.odd_reports import ODD_REPORTS
 
 ACCEPT_MODES: Final = ("always", "refuse", "silent")
 REFUSE_CODES: Final = (
@@ -66,6 +67,8 @@ class Behaviour:
     "answer 2.02 to the DELETE of an armed preconfigured mitigation, and go on holding it until its lifetime ends (go-dots)"
     poll_code: str | None = None
     "answer every GET of mitigations with this code; null: with their status"
+    odd_report: str | None = None
+    "what is wrong with one attribute of every report; null: nothing"
     ignored_mid: int | None = None
     "a mid about which nothing is ever answered; null: none"
 
@@ -158,6 +161,10 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "poll_code": _Check(
         f"one of {', '.join(POLL_CODES)} or null",
         lambda value: value is None or value in POLL_CODES,
+    ),
+    "odd_report": _Check(
+        f"one of {', '.join(ODD_REPORTS)} or null",
+        lambda value: value is None or (isinstance(value, str) and value in ODD_REPORTS),
     ),
     "ignored_mid": _Check(
         f"a whole number from 0 to {UINT32} or null",

@@ -21,6 +21,7 @@ from provider_simulator.behaviour import Behaviour
 from provider_simulator.exchange import DOTS_CBOR, Notification, Request, Response, text
 from provider_simulator.mitigation import Mitigation
 from provider_simulator.observers import GAP_WITHOUT_RTT_S, Observer, Observers
+from provider_simulator.odd_reports import spoiled
 from provider_simulator.register import Register
 from provider_simulator.sessions import Session
 from provider_simulator.targets import Entitlement
@@ -166,9 +167,10 @@ class Provider:
             case "GET" if self.behaviour.poll_code is not None:
                 return text(self.behaviour.poll_code, "no status for now")
             case "GET":
-                return self.mitigations.get(
+                found = self.mitigations.get(
                     request, path, session.client, now=now, leaving_out=ignored
                 )
+                return spoiled(found, self.behaviour.odd_report)
             case "DELETE":
                 return self.mitigations.delete(
                     path, session.client, now=now, behaviour=self.behaviour
@@ -280,7 +282,8 @@ class Provider:
             client, cuid, mid = observer.subject
             query = Request(method="GET", path=(), queries=(f"c={observer.content.value}",))
             path = MitigatePath(cuid=cuid, mid=mid)
-            response = self.mitigations.get(query, path, client, now=now)
+            found = self.mitigations.get(query, path, client, now=now)
+            response = spoiled(found, self.behaviour.odd_report)
             for held in self._subjects(observer):
                 held.reported()
         if response.is_success:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cbor2
 import pytest
 
 from dots_client import MitigationStatus
 from dots_client.codec import decode_mitigations
+from provider_simulator.odd_reports import ODD_REPORTS
 from tests.provider_simulator.conftest import Running
 from tests.provider_simulator.desk import Desk, DeskClient, report, scope
 
@@ -120,12 +122,40 @@ def test_nothing_is_said_about_an_ignored_mid_and_the_list_leaves_it_out() -> No
     assert report(acme.get(1)).mid == 1
 
 
+def test_a_null_lifetime_is_written_as_go_dots_writes_it() -> None:
+    acme = Desk(odd_report="null-lifetime").client()
+    acme.ask(5)
+
+    (scope_map,) = cbor2.loads(acme.get(5).payload)[1][2]
+
+    assert scope_map[14] is None
+    assert scope_map[16] == Status.IN_PROGRESS
+
+
+@pytest.mark.parametrize("oddity", ODD_REPORTS)
+def test_an_odd_report_spoils_answers_and_notifications_beside_a_true_status(oddity: str) -> None:
+    acme = Desk(odd_report=oddity, status_delay_s=1.0).client()
+    assert report(acme.ask(5)).lifetime == 3600, "a confirmation is written as it should be"
+    acme.observe(5)
+
+    *_, notified = acme.desk.wait(10)
+    answered = acme.get(5)
+
+    acme.desk.behave(odd_report=None)
+    plain = cbor2.loads(acme.get(5).payload)
+    for response in (notified.response, answered):
+        odd = cbor2.loads(response.payload)
+        assert odd[1][2][0][16] == Status.MITIGATING
+        assert odd != plain
+
+
 async def test_the_control_interface_switches_each_of_them(running: Running) -> None:
     odd = {
         "rearms_on_put": True,
         "keeps_preconfigured": True,
         "poll_code": "5.00",
         "ignored_mid": 7,
+        "odd_report": "null-lifetime",
     }
 
     await running.behave(**odd)

@@ -12,18 +12,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 
 from local_stack.processes import Process, ProcessFailed
 from local_stack.servers import Postgres
+from provider_simulator.odd_reports import ODD_REPORTS
 from tests.integration.stack import Stack, control
 
 LOSS: Final = 0.5
 NOBODY_THERE: Final = "alternate.example 127.0.0.9"
+POLLS_REFUSED_WITH: Final = ("4.00", "4.05", "5.00", "5.03")
 JUMPS_S: Final = (-3600, -90, 90, 3600)
 STARTS_WITHIN_S: Final = 30.0
+T = TypeVar("T")
 
 
 def wrong_clock(directory: Path, name: str) -> dict[str, str]:
@@ -103,6 +106,12 @@ class Injection:
                 self._tell(victim, "/behaviour", {"redirect_to": NOBODY_THERE})
                 yield
                 self._tell(victim, "/behaviour", {"redirect_to": None})
+            case "odd-report":
+                yield from self._behaving(victim, odd_report=self.rng.choice(sorted(ODD_REPORTS)))
+            case "refuse-polls":
+                yield from self._behaving(victim, poll_code=self.rng.choice(POLLS_REFUSED_WITH))
+            case "ignore-mid":
+                yield from self._behaving(victim, ignored_mid=self._next_mid(victim))
             case "clock":
                 setting = _clock_of(self.stack.directory, victim)
                 setting.write_text(str(self.rng.choice(JUMPS_S)))
@@ -110,6 +119,16 @@ class Injection:
                 setting.write_text("0")
             case _:
                 raise RuntimeError(f"no such fault: {kind}")
+
+    def _behaving(self, provider: str, **behaviour: object) -> Iterator[None]:
+        self._tell(provider, "/behaviour", behaviour)
+        yield
+        self._tell(provider, "/behaviour", dict.fromkeys(behaviour))
+
+    def _next_mid(self, provider: str) -> int:
+        """The mid after the highest that the provider holds: of whoever asks next, mostly."""
+        state = _patiently(lambda: control(self.stack, provider, "/state"))
+        return 1 + max((held["mid"] for held in state["mitigations"]), default=0)
 
     def _process(self, name: str) -> Process:
         return self.postgres.process if name == "postgres" else self.stack[name]
@@ -136,17 +155,15 @@ class Injection:
         _patiently(lambda: control(self.stack, provider, path, body))
 
 
-def _patiently(call: Callable[[], object]) -> None:
+def _patiently(call: Callable[[], T]) -> T:
     deadline = time.monotonic() + STARTS_WITHIN_S
     while True:
         try:
-            call()
+            return call()
         except httpx.HTTPError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-        else:
-            return
 
 
 def family(process: Process) -> list[int]:

@@ -34,6 +34,9 @@ FAULTS: Final = {
     "forget": PROVIDERS,
     "loss": PROVIDERS,
     "redirect": PROVIDERS,
+    "odd-report": PROVIDERS,
+    "refuse-polls": PROVIDERS,
+    "ignore-mid": PROVIDERS,
     "clock": CLOCKED,
 }
 """Which fault can befall whom: kill = SIGKILL, then started again; stop = SIGSTOP, then SIGCONT."""

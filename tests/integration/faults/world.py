@@ -39,6 +39,9 @@ CALM: Final = {
     "attack_ends_after_s": None,
     "loss": 0.0,
     "redirect_to": None,
+    "odd_report": None,
+    "poll_code": None,
+    "ignored_mid": None,
 }
 T = TypeVar("T")
 

@@ -1,0 +1,58 @@
+"""Reports as some deployed servers write them: one attribute that RFC 9132 does not allow, beside a true status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import cbor2
+
+from dots_client.codec.keys import BY_NAME
+from provider_simulator.exchange import Response
+
+UNKNOWN_KEY: Final = 7233
+"""Comprehension-required, and nobody's (RFC 9132 section 10.6.1.1)."""
+_Scope = dict[int, Any]
+
+
+def _set(name: str, value: Any) -> Callable[[list[_Scope]], None]:
+    key = BY_NAME[name].key
+
+    def spoil(scopes: list[_Scope]) -> None:
+        for scope in scopes:
+            scope[key] = value
+
+    return spoil
+
+
+def _add_stranger(scopes: list[_Scope]) -> None:
+    scopes.append({BY_NAME["mid"].key: "one", BY_NAME["status"].key: "mitigating"})
+
+
+def _add_unknown_key(scopes: list[_Scope]) -> None:
+    for scope in scopes:
+        scope[UNKNOWN_KEY] = [1, 2]
+
+
+ODD_REPORTS: Final[Mapping[str, Callable[[list[_Scope]], None]]] = {
+    "null-lifetime": _set("lifetime", None),
+    "text-mitigation-start": _set("mitigation-start", "2026-11-28T18:00:00Z"),
+    "fraction-counter": _set("bps-dropped", 12.5),
+    "negative-counter": _set("bytes-dropped", -1),
+    "bignum-counter": _set("pkts-dropped", 2**80),
+    "unknown-attribute": _add_unknown_key,
+    "odd-second-entry": _add_stranger,
+}
+"""What is wrong with each of them, by name."""
+
+
+def spoiled(response: Response, oddity: str | None) -> Response:
+    """The answer or notification with `oddity`, a key of `ODD_REPORTS`, in its reports; refusals stay as they are."""
+    if oddity is None or not response.is_success or not response.payload:
+        return response
+    body = cbor2.loads(response.payload)
+    for message in body.values():
+        for scopes in message.values():
+            ODD_REPORTS[oddity](scopes)
+    return replace(response, payload=cbor2.dumps(body))
