@@ -36,7 +36,8 @@ async def connect(
     `settings.handshake_timeout_s`. `on_wire` is told of every CoAP message of the session, sent,
     repeated and received (not of the signals of RFC 8323 over TCP), and must not raise. With
     `memory` the next session knows what this one learned, such as being sent to another server.
-    Nothing at all is sent, not even a goodbye, while `may_send()` says no: it is asked right before each datagram.
+    While `may_send()` says no, nothing is sent but the close_notify that ends the session: it is asked right before each
+    datagram.
     """
     settings = settings or ClientSettings()
     memory = memory or Memory()

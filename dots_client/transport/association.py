@@ -12,6 +12,7 @@ import aiocoap
 from dots_client.transport.coap import CoapEndpoint
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.engine import State
+from dots_client.transport.gate import Gate
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
 from dots_client.transport.wire import WireTap
 
@@ -38,6 +39,7 @@ class Association(Remote):
         address: SocketAddress,
         local_address: SocketAddress,
         on_wire: WireTap | None = None,
+        gate: Gate | None = None,
     ) -> None:
         super().__init__(
             owner=owner,
@@ -45,6 +47,7 @@ class Association(Remote):
             address=address,
             local_address=local_address,
             on_wire=on_wire,
+            gate=gate,
         )
         self.has_timed_out = False
         "the flight of the handshake that is under way had to be repeated"
@@ -99,8 +102,11 @@ class Association(Remote):
         engine = self._engine
         if engine is None:
             return
+        if not self._gate.is_open:
+            engine.drop_unsent()
         engine.close(reason)
-        self._after_engine()
+        with self._gate.leaving():
+            self._after_engine()
         self._report_end(engine)
 
     def forget(self, reason: str) -> None:

@@ -93,6 +93,11 @@ class DtlsEngine(Engine):
             self._hello_bytes = len(first) if first[RECORD_HEADER_BYTES] == _CLIENT_HELLO else 0
         return datagrams
 
+    def drop_unsent(self) -> None:
+        """What waits is not to be sent: after this only what is said from now on."""
+        self._waiting()
+        self._unsent = self._last_words = b""
+
     def next_timeout_s(self) -> float | None:
         if self.state is State.CLOSED:
             return None

@@ -1,9 +1,14 @@
-"""The last look before the kernel: a socket that sends only while its user may still speak."""
+"""The last look before the kernel: a socket that sends only while its user may still speak.
+
+The one exception is the close_notify that ends a session: a server that is not told keeps the session, takes its client
+for lost and may start what was prepared for that case (RFC 9132 section 4.4.1.1, `trigger-mitigation`).
+"""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 MaySend = Callable[[], bool]
@@ -16,6 +21,27 @@ def always() -> bool:
     return True
 
 
+class Gate:
+    """Of one session: open while `may_send()` says so, and for its close_notify."""
+
+    def __init__(self, may_send: MaySend = always) -> None:
+        self.may_send = may_send
+        self._is_leaving = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._is_leaving or self.may_send()
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """What is sent inside passes. The caller sends its close_notify there and nothing else."""
+        self._is_leaving = True
+        try:
+            yield
+        finally:
+            self._is_leaving = False
+
+
 class GatedSocket(socket.socket):
     """What waits in timers and queues above it leaves through here, or not at all.
 
@@ -23,9 +49,9 @@ class GatedSocket(socket.socket):
     network: a datagram is dropped, a stream is broken off, with what its buffer holds.
     """
 
-    def __init__(self, family: int, kind: int, may_send: MaySend) -> None:
+    def __init__(self, family: int, kind: int, gate: Gate) -> None:
         super().__init__(family, kind)
-        self._may_send = may_send
+        self._gate = gate
 
     def connect(self, address: Any) -> None:
         # For UDP it says nothing to anybody.
@@ -46,5 +72,5 @@ class GatedSocket(socket.socket):
         return super().sendmsg(*arguments)
 
     def _look(self) -> None:
-        if not self._may_send():
+        if not self._gate.is_open:
             raise ConnectionAbortedError(REFUSED)

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dots_client.transport.coap import Endpoint
+from dots_client.transport.gate import Gate
 from dots_client.transport.policy import common_name
 from dots_client.transport.wire import Direction, WireTap, record
 
@@ -53,6 +54,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         address: SocketAddress,
         local_address: SocketAddress,
         on_wire: WireTap | None,
+        gate: Gate | None,
     ) -> None:
         self.address = address
         self.endpoint = endpoint
@@ -70,6 +72,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         self._owner = owner
         self._local_address = local_address
         self._on_wire = on_wire
+        self._gate = gate or Gate()
         self._loop = asyncio.get_running_loop()
 
     def __repr__(self) -> str:

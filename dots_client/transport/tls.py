@@ -12,7 +12,7 @@ from aiocoap import interfaces
 from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.identity import Credentials
 from dots_client.transport.coap import Site, StreamEndpoint
-from dots_client.transport.gate import GatedSocket, MaySend, always
+from dots_client.transport.gate import Gate, GatedSocket, MaySend, always
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.policy import tls_client_context
@@ -44,7 +44,7 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
     ) -> None:
         super().__init__(StreamEndpoint(site), engine, address)
         self.endpoint.bind(self)
-        self._may_send = may_send
+        self._gate = Gate(may_send)
         self._remote = TlsConnection(
             engine,
             owner=self,
@@ -52,6 +52,7 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
             address=address,
             requires_alpn=requires_alpn,
             on_wire=on_wire,
+            gate=self._gate,
         )
 
     @property
@@ -63,7 +64,7 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
         started_at = self._loop.time()
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         try:
-            sock = GatedSocket(family, socket.SOCK_STREAM, self._may_send)
+            sock = GatedSocket(family, socket.SOCK_STREAM, self._gate)
         except OSError as error:  # no file descriptor is left, or no such family here
             raise PeerUnreachable(unreachable(self.address, error)) from error
         try:

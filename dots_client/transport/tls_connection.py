@@ -18,6 +18,7 @@ from dots_client.transport.frames import (
     Frames,
     framed,
 )
+from dots_client.transport.gate import REFUSED, Gate
 from dots_client.transport.policy import ALPN
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
 from dots_client.transport.tls_engine import TlsEngine
@@ -60,6 +61,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         address: SocketAddress = ("", 0),
         requires_alpn: bool,
         on_wire: WireTap | None,
+        gate: Gate | None = None,
     ) -> None:
         super().__init__(
             owner=owner,
@@ -67,6 +69,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             address=address,
             local_address=("", 0),
             on_wire=on_wire,
+            gate=gate,
         )
         self.has_heard_anything = False
         self._remote_settings: dict[str, Any] | None = None
@@ -149,7 +152,8 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         if engine is None:
             return
         engine.close(reason)
-        self._flush(engine)
+        with self._gate.leaving():
+            self._flush(engine)
         self._report_end(engine)
 
     def forget(self, reason: str) -> None:
@@ -218,6 +222,10 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         """What was sent; empty for nothing. aiocoap's half of RFC 8323 signals through this."""
         engine = self._engine
         if engine is None or engine.state is not State.ESTABLISHED:
+            return b""
+        if not self._gate.is_open:
+            # Before the record is made: one that is not sent would make the close_notify after it unreadable.
+            self.close(REFUSED)
             return b""
         frame = framed(message)
         if message.code.is_signalling() or len(frame) <= self.max_message_bytes:

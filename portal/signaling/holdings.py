@@ -92,7 +92,7 @@ class Holdings:
             await self._give_up(surplus)
 
     async def silence(self) -> None:
-        """End the sessions whose time is over. They said nothing since, and say no goodbye."""
+        """End the sessions whose time is over. They said nothing since; their close_notify alone still passes (ADR 17)."""
         for subscription_id, held in list(self._held.items()):
             if not held.hold.is_on():
                 logger.warning("agent %s: silent for %s", self._owner, subscription_id)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 import httpx
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 
 from local_stack.processes import Process
 from portal.signaling.hold import LEASE
-from tests.dots_client.loss.relay import Relay
+from tests.dots_client.loss.relay import Passage, Relay
 from tests.integration.network import proxied, sent_from, udp_ports, watched
 from tests.integration.stack import Api, Databases, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
@@ -23,6 +24,9 @@ SETTLED_S = 0.5
 """What was in the network when the process was stopped has arrived."""
 LISTENED_S = 4.0
 """After waking: longer than every timer that fell due meanwhile."""
+ALERT: Final = 21
+MAX_ALERT_BYTES: Final = 64
+"""One record: a message of CoAP beside it would be longer."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,14 @@ def owner(stack: Stack) -> tuple[Process, Process]:
     return workers[0], workers[1]
 
 
-def test_a_worker_that_was_paused_says_nothing_when_it_wakes(
+def assert_only_closes(passages: Sequence[Passage]) -> None:
+    """Each session was ended with a close_notify, and nothing else was said."""
+    assert [(one.content_type, one.size <= MAX_ALERT_BYTES) for one in passages] == [
+        (ALERT, True)
+    ] * len({one.client for one in passages})
+
+
+def test_a_worker_that_was_paused_only_closes_its_sessions_when_it_wakes(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.30/32"
@@ -92,17 +103,21 @@ def test_a_worker_that_was_paused_says_nothing_when_it_wakes(
         lambda: believed(stack, "northgate", prefix)[0]["lifetime_remaining"] > 3600, within_s=20
     )
     woken_at = time.monotonic()
+    assert sessions(stack) > 2, "the provider still holds those of the worker that is paused"
     paused.thaw()
     time.sleep(LISTENED_S)
 
-    assert sent_from(relay, ports, since=woken_at) == []
+    said = sent_from(relay, ports, since=woken_at)
+    assert said
+    assert_only_closes(said)
+    wait_for(lambda: sessions(stack) == 2)
     assert owner(stack)[0] is other
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
     wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
 
 
 @pytest.mark.timeout(300)
-def test_a_worker_that_was_paused_for_a_minute_says_nothing_and_is_of_use_again(
+def test_a_worker_that_was_paused_for_a_minute_only_closes_its_sessions_and_is_of_use_again(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     alice, kept, ended = api_as("alice"), "203.0.113.33/32", "203.0.113.34/32"
@@ -130,7 +145,9 @@ def test_a_worker_that_was_paused_for_a_minute_says_nothing_and_is_of_use_again(
     time.sleep(LISTENED_S)
 
     assert woken_at - frozen_at >= PAUSED_S
-    assert sent_from(relay, ports, since=woken_at) == []
+    said = sent_from(relay, ports, since=woken_at)
+    assert said
+    assert_only_closes(said)
     assert owner(stack)[0] is other
     (after,) = believed(stack, "northgate", kept)
     assert (after["mid"], after["status"]) == (before["mid"], 2)

@@ -1,4 +1,4 @@
-"""Who may not speak any more says nothing: no timer, no answer, no goodbye gets past the gate."""
+"""A client that may not speak any more ends its session with a close_notify; no timer and no answer gets past the gate."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
+from aiocoap import Code
 
-from dots_client import DotsError, MitigationStatus, PeerUnreachable, connect
+from dots_client import DotsError, Memory, MitigationStatus, PeerUnreachable, Server, connect
+from dots_client.client.exchange import Request
+from dots_client.codec import mitigate_path
+from dots_client.transport.dtls import content_types
+from dots_client.transport.dtls_server import serve_dtls
+from dots_client.transport.server import ServerSettings
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, silence
+from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, silence
 from tests.dots_client.client.test_transports import Listening, listening
 from tests.dots_client.transport.loopback import until
 
 LONGER_THAN_EVERY_TIMER_S = 1.0
+ALERT = 21
+CLOSE_NOTIFY_BYTES = 24
+"""Of TLS 1.3: header, alert, content type and tag."""
+LARGE = Request(code=Code.PUT, path=mitigate_path(CUID, 9), payload=bytes(1000))
 EAGER = replace(SETTINGS, heartbeat_interval_s=0.1, eager_poll_interval_s=0.1)
 
 
@@ -30,48 +40,51 @@ class Gate:
 
 
 class Relay:
-    """Counts what a client sends to a TCP server, byte for byte."""
+    """Keeps what a client sends to a TCP server, byte for byte."""
 
     def __init__(self, port: int) -> None:
         self._server_port = port
-        self.bytes_to_server = 0
+        self.to_server = b""
+        self.reads = asyncio.Event()
+        self.reads.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
 
         async def pump(
-            source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, counts: bool
+            source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_kept: bool
         ) -> None:
             with suppress(ConnectionError):
                 while data := await source.read(65536):
-                    self.bytes_to_server += len(data) if counts else 0
+                    await self.reads.wait()
+                    self.to_server += data if is_kept else b""
                     sink.write(data)
                     await sink.drain()
             sink.close()
 
         await asyncio.gather(
-            pump(reader, server_writer, counts=True), pump(server_reader, writer, counts=False)
+            pump(reader, server_writer, is_kept=True), pump(server_reader, writer, is_kept=False)
         )
 
 
 @asynccontextmanager
-async def counted(there: Listening) -> AsyncIterator[tuple[Relay, int]]:
+async def relayed(there: Listening) -> AsyncIterator[tuple[Relay, int]]:
     """The relay and its port."""
     relay = Relay(there.tcp.port)
     async with await asyncio.start_server(relay.carry, "127.0.0.1", 0) as server:
         yield relay, server.sockets[0].getsockname()[1]
 
 
-async def test_behind_a_closed_gate_no_datagram_leaves(authority: Authority) -> None:
-    gate, datagrams = Gate(), 0
+async def test_behind_a_closed_gate_only_a_close_notify_leaves(authority: Authority) -> None:
+    gate = Gate()
+    datagrams: list[bytes] = []
 
-    def count(_datagram: bytes, _address: object) -> bool:
-        nonlocal datagrams
-        datagrams += 1
+    def keep(datagram: bytes, _address: object) -> bool:
+        datagrams.append(datagram)
         return False
 
     async with listening(authority) as there:
-        there.udp.drop_incoming = count
+        there.udp.drop_incoming = keep
         async with connect(
             replace(there.server, transports=("dtls",)),
             authority.client(),
@@ -85,34 +98,105 @@ async def test_behind_a_closed_gate_no_datagram_leaves(authority: Authority) -> 
             async with client.observe(1):
                 await until(lambda: there.provider.observer_count == 1)
 
-                gate.is_open, sent = False, datagrams
+                gate.is_open, sent = False, len(datagrams)
                 # The server pushes and wants an acknowledgement; timers for heartbeats, repeats and polls fall due.
                 there.provider.notify(MitigationStatus.MITIGATING)
                 await asyncio.sleep(LONGER_THAN_EVERY_TIMER_S)
             asking.cancel()
-        await asyncio.sleep(0.1)
+            (session,) = there.udp.sessions
+            assert len(datagrams) == sent
+        await until(lambda: there.udp.sessions == ())
 
     assert gate.refusals > 3
-    assert datagrams == sent
+    (last,) = datagrams[sent:]
+    assert content_types(last) == {ALERT}
+    assert session.reason == "the client closed the session"
 
 
-async def test_behind_a_closed_gate_no_byte_leaves_over_tcp(authority: Authority) -> None:
+async def test_behind_a_closed_gate_the_end_of_a_resumed_handshake_is_not_repeated(
+    authority: Authority,
+) -> None:
+    """It goes with every message until the server is heard in the session."""
+    gate, memory, credentials = Gate(), Memory(), authority.client()
+    datagrams: list[bytes] = []
+
+    def keep(datagram: bytes, _address: object) -> bool:
+        datagrams.append(datagram)
+        return False
+
+    provider = Provider()
+    listening = await serve_dtls(
+        provider,
+        host="127.0.0.1",
+        port=0,
+        credentials=authority.server(),
+        settings=ServerSettings(hands_out_tickets=True),
+    )
+    server = Server("provider.example", "127.0.0.1", listening.port)
+    async with connect(server, credentials, cuid=CUID, settings=SETTINGS, memory=memory):
+        await until(lambda: len(provider.heartbeats) == 1)
+    listening.drop_incoming = keep
+    provider.answers_heartbeats = False
+    async with connect(
+        server, credentials, cuid=CUID, settings=SETTINGS, memory=memory, may_send=gate
+    ) as client:
+        assert client.was_resumed
+        await until(lambda: len(provider.heartbeats) == 2)
+        gate.is_open, sent = False, len(datagrams)
+    await until(lambda: len(datagrams) > sent)
+    await listening.close()
+
+    assert content_types(b"".join(datagrams[sent:])) == {ALERT}
+
+
+async def test_behind_a_closed_gate_only_a_close_notify_leaves_over_tcp(
+    authority: Authority,
+) -> None:
     gate = Gate()
-    async with listening(authority) as there, counted(there) as (relay, port):
+    async with listening(authority) as there, relayed(there) as (relay, port):
         server = replace(there.server, port=port, transports=("tls",))
         async with connect(
             server, authority.client(), cuid=CUID, settings=EAGER, may_send=gate
         ) as client:
             await client.request(1, SCOPE)
+            (session,) = there.tcp.sessions
 
-            gate.is_open, sent = False, relay.bytes_to_server
+            gate.is_open, sent = False, len(relay.to_server)
             with pytest.raises(DotsError):
                 await client.request(2, SCOPE)
             assert "may not speak" in str(await client.closed())
-        await asyncio.sleep(0.1)
+        await until(lambda: there.tcp.sessions == ())
 
     assert gate.refusals > 0
-    assert relay.bytes_to_server == sent
+    assert len(relay.to_server) - sent == CLOSE_NOTIFY_BYTES
+    assert session.reason == "the client closed the session"
+
+
+async def test_behind_a_closed_gate_a_stream_that_is_stuck_is_broken_off(
+    authority: Authority,
+) -> None:
+    """A close_notify behind half a record could not be read, and the other half may not leave."""
+    gate = Gate()
+    async with listening(authority) as there, relayed(there) as (relay, port):
+        server = replace(there.server, port=port, transports=("tls",))
+        async with connect(
+            server, authority.client(), cuid=CUID, settings=SETTINGS, may_send=gate
+        ) as client:
+            await client.request(1, SCOPE)
+            (session,) = there.tcp.sessions
+            relay.reads.clear()
+            stream = client.exchanges.link.remote._transport
+            while stream.get_write_buffer_size() == 0:
+                client.exchanges.transmit(LARGE, lambda _outcome: None)
+
+            gate.is_open = False
+        relay.reads.set()
+        await until(lambda: there.tcp.sessions == ())
+
+    assert session.reason in {
+        "the client broke off the connection",
+        "the client reset the connection",
+    }
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
