@@ -195,6 +195,12 @@ def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
     )
 
 
+def mitigation_by_mid(subscription_id: UUID, mid: int) -> Mitigation | None:
+    """What this subscription means by a mid, over or not."""
+    own = Mitigation.objects.filter(subscription_id=subscription_id, mid=mid)
+    return own.select_related("request").first()
+
+
 def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
     """Those of `held` whose provider was not told yet what is wanted."""
     asked = Q(sent_at__isnull=True) | Q(last_sent_at__lt=F("asked_at"))

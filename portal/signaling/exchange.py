@@ -30,7 +30,7 @@ from portal.core.database import is_away
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED
-from portal.signaling import clock, leases, sessions
+from portal.signaling import clock, leases, mids, sessions
 from portal.signaling.hold import Hold
 from portal.signaling.identity import replace_cuid
 from portal.signaling.mapping import (
@@ -147,19 +147,8 @@ class Exchange:
             return False
         try:
             report = await self._request(client, row, action, asked_at)
-        except Conflicted as error:
-            return await self._conflicted(client, row, error)
         except Refused as error:
-            in_loop = _names_of(error) if isinstance(error, HopLimitReached) else None
-            await self.write(
-                services.record_refused,
-                mitigation_id=row.pk,
-                code=error.code,
-                reason=error.diagnostic if in_loop is None else in_loop,
-                extended_at=row.refresh_asked_at,
-                now=clock.now(),
-            )
-            return _is_held(row)
+            return await self._refused(client, row, action, error)
         except Redirected as error:
             if client.is_sent_elsewhere:
                 return False  # the next session, with the server it names, asks again at once
@@ -200,6 +189,48 @@ class Exchange:
     def _count(self, mitigation_id: UUID, count: int) -> None:
         if count > 1:
             self._resent[mitigation_id] += 1
+
+    async def _refused(
+        self, client: Client, row: Mitigation, action: Action, error: Refused
+    ) -> bool:
+        refusal = await mids.understand(client, row, error, self._row_of)
+        if refusal.is_of_the_mid and await self._take_higher_mid(row, refusal):
+            return await self._put(client, row, action)
+        if isinstance(error, Conflicted):
+            return await self._conflicted(client, row, error)
+        in_loop = _names_of(error) if isinstance(error, HopLimitReached) else None
+        await self.write(
+            services.record_refused,
+            mitigation_id=row.pk,
+            code=error.code,
+            reason=error.diagnostic if in_loop is None else in_loop,
+            extended_at=row.refresh_asked_at,
+            now=clock.now(),
+        )
+        if refusal.is_of_the_mid is None:
+            # The same message would be refused again: the next try has another mid.
+            await self._take_higher_mid(row, refusal)
+        return _is_held(row)
+
+    async def _row_of(self, mid: int) -> Mitigation | None:
+        return await self.until_done(queries.mitigation_by_mid, self.subscription_id, mid)
+
+    async def _take_higher_mid(self, row: Mitigation, refusal: mids.Refusal) -> bool:
+        """Whether `row` has one now."""
+        mid = await self.write(
+            services.take_higher_mid,
+            mitigation_id=row.pk,
+            refused_mid=row.mid,
+            to=refusal.next_mid,
+            is_listed=refusal.is_listed,
+            is_in_use=bool(refusal.is_of_the_mid),
+            now=clock.now(),
+        )
+        if mid is None:
+            return False
+        logger.warning("subscription %s: mid %s becomes %s", self.subscription_id, row.mid, mid)
+        row.mid = mid
+        return True
 
     async def _conflicted(self, client: Client, row: Mitigation, error: Conflicted) -> bool:
         conflict, words, now = error.conflict, conflict_words(error.conflict), clock.now()
@@ -264,6 +295,9 @@ class Exchange:
         )
 
     async def _withdraw(self, client: Client, row: Mitigation) -> None:
+        if await mids.is_of_another(client, row):
+            await self.write(services.record_forgotten, mitigation_id=row.pk, now=clock.now())
+            return
         try:
             await client.withdraw(row.mid)
         except HopLimitReached as error:

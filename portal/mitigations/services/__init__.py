@@ -15,6 +15,7 @@ from portal.mitigations.services.asks import (
 )
 from portal.mitigations.services.legs import ask_provider, withdraw_provider
 from portal.mitigations.services.log import append_event
+from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
 from portal.mitigations.services.observed import (
     mark_due_again,
     mark_expired,
@@ -54,6 +55,7 @@ __all__ = [
     "mark_expired",
     "mark_overdue",
     "prune",
+    "raise_next_mid",
     "record_confirmed",
     "record_efficacy_answered",
     "record_end_in_loop",
@@ -73,6 +75,7 @@ __all__ = [
     "says_nothing_new",
     "stop_filtering",
     "submit",
+    "take_higher_mid",
     "terminate",
     "thin_counters",
     "withdraw_leg",

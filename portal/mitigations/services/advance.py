@@ -319,7 +319,7 @@ def start_leg(
         organization_id=request.organization_id,
         subscription_id=subscription_id,
         position=request.subscriptions.index(str(subscription_id)),
-        mid=_allocate_mid(subscription_id),
+        mid=allocate_mid(subscription_id),
         scope=part.scope,
         asked_at=now,
         because=because,
@@ -331,7 +331,7 @@ def start_leg(
     return mitigation
 
 
-def _allocate_mid(subscription_id: UUID) -> int:
+def allocate_mid(subscription_id: UUID) -> int:
     """The next mid: monotonic per cuid and never given twice (RFC 9132 section 4.4.1.1)."""
     following = add_to(Subscription, subscription_id, "next_mid", 1)
     assert following is not None, "a subscription that was asked is never deleted"

@@ -196,6 +196,14 @@ _WHY_WORDS: Final = {
     "turn": ("The portal asks {provider} again.", "Nobody helps yet."),
     "unsent": ("Nothing had been sent to {provider}.", ""),
     "lifetime over": ("The lifetime at {provider} ran out.", ""),
+    "mid in use": (
+        "{provider} holds another mitigation under this number.",
+        "The portal took a higher number and sent again.",
+    ),
+    "mid in doubt": (
+        "{provider} may hold another mitigation under this number.",
+        "The portal takes a higher number for the next try.",
+    ),
     "identity": (
         "Another client uses the same identity at {provider}.",
         "The portal made a new one and sends again.",

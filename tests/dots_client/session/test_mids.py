@@ -4,7 +4,7 @@ import pytest
 
 from dots_client.errors import LocalProtocolError
 from dots_client.session import MidAllocator
-from dots_client.session.mids import ROLL_OVER_AT
+from dots_client.session.mids import FOLLOWED_UP_TO, ROLL_OVER_AT
 
 
 @pytest.mark.rule("SC-032")
@@ -23,6 +23,16 @@ def test_after_losing_the_counter_mids_continue_above_what_the_server_holds() ->
     mids.found_in_use([7, 41, 3])
 
     assert mids.allocate() == 42
+
+
+@pytest.mark.rule("SC-034")
+@pytest.mark.parametrize("odd", [FOLLOWED_UP_TO + 1, ROLL_OVER_AT, 2**32 - 1])
+def test_an_odd_mid_at_the_server_does_not_bring_the_roll_over_near(odd: int) -> None:
+    mids = MidAllocator(next_mid=5)
+
+    mids.found_in_use([odd, 7])
+
+    assert mids.next_mid == 8
 
 
 def test_lower_mids_at_the_server_do_not_turn_the_counter_back() -> None:

@@ -57,7 +57,7 @@ class InCircle:
 @pytest.mark.rule("SC-107")
 async def test_an_end_that_went_round_is_written_down_with_the_gateways() -> None:
     exchange = Written()
-    row = Mitigation(pk=uuid4(), mid=7)
+    row = Mitigation(pk=uuid4(), mid=7, confirmed_at=signaling_clock.now())
 
     await exchange.perform(cast(Client, InCircle()), row, Action.WITHDRAW)
 

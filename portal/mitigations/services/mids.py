@@ -1,0 +1,80 @@
+"""The counter of mids when a provider knows more of it than the database does.
+
+After a backup was restored, or a fail-over that lost the last seconds, `next_mid` is behind what the provider holds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from portal.mitigations.models import EventType, Mitigation, Wanted
+from portal.mitigations.services.advance import (
+    Step,
+    allocate_mid,
+    apply,
+    lock_mitigation,
+    settle,
+)
+from portal.mitigations.services.log import lock_log
+from portal.providers.models import Subscription
+
+MAX_HIGHER_MIDS: Final = 10
+"""How often one mitigation takes a higher mid because its own was in use. Then the refusal stands."""
+IN_USE: Final = "mid in use"
+IN_DOUBT: Final = "mid in doubt"
+"""`why` of the events that say so."""
+
+
+def raise_next_mid(*, subscription_id: UUID, to: int) -> bool:
+    """Give no mid below `to` any more; False when none would be given anyway. The counter never goes back."""
+    behind = Subscription.objects.filter(pk=subscription_id, next_mid__lt=to)
+    return bool(behind.update(next_mid=to))
+
+
+@transaction.atomic(savepoint=False)
+def take_higher_mid(
+    *,
+    mitigation_id: UUID,
+    refused_mid: int,
+    to: int,
+    is_listed: bool,
+    is_in_use: bool,
+    now: datetime,
+) -> int | None:
+    """Give a mitigation that no provider confirmed a mid of at least `to`; the one to send it with now.
+
+    None: it keeps `refused_mid`, and the refusal stands. Repeating it changes nothing. Where the provider gave no list
+    (`is_listed`), the number of mids in use is not known: each further try leaves out twice as many.
+    `is_in_use`: it holds another mitigation under `refused_mid`; False: that is not known.
+    """
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:
+        return None
+    if mitigation.mid != refused_mid:
+        return mitigation.mid
+    taken = _taken(mitigation)
+    if mitigation.confirmed_at is not None or taken >= MAX_HIGHER_MIDS:
+        return None
+    # The counter of events comes before the subscription (docs/locking.md).
+    lock_log(mitigation.organization_id)
+    to = max(to, refused_mid + (1 if is_listed else 2**taken))
+    raise_next_mid(subscription_id=mitigation.subscription_id, to=to)
+    mid = allocate_mid(mitigation.subscription_id)
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns={"mid": mid},
+        told={"why": IN_USE if is_in_use else IN_DOUBT, "mid": mid, "refused_mid": refused_mid},
+        event=EventType.MITIGATION_STATUS,
+    )
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return mid
+
+
+def _taken(mitigation: Mitigation) -> int:
+    events = mitigation.events.filter(type=EventType.MITIGATION_STATUS)
+    return events.filter(data__why__in=[IN_USE, IN_DOUBT]).count()

@@ -1,0 +1,114 @@
+"""What a server holds, compared with our rows: whose a mitigation is, and whether a mid is in use. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from dots_client import MidAllocator, MitigationReport, MitigationStatus, Targets
+from portal.mitigations.models import Mitigation
+from portal.signaling.mapping import scope_of
+
+ENDING: Final = (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
+ENDED_LATELY: Final = timedelta(seconds=300)
+"""A server may go on with a mitigation for so long after its end (RFC 9132 section 4.4.4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a server answered when it was asked what it holds for our cuid."""
+
+    held: Mapping[int, MitigationReport] = field(default_factory=dict)
+    "by mid"
+    absent: frozenset[int] = frozenset()
+    "mids that were asked for one by one, and that it does not hold"
+    refusal: str = ""
+    "why it gave no list: a response code, `silence` or `unreadable`; empty: it gave one"
+
+    @property
+    def is_listed(self) -> bool:
+        return not self.refusal
+
+
+def next_mid_after(*mids: int) -> int:
+    """The lowest mid that is above all of these, as far as a counter follows them."""
+    counter = MidAllocator(next_mid=0)
+    counter.found_in_use(mids)
+    return counter.next_mid
+
+
+def is_ours(report: MitigationReport, row: Mitigation | None, now: datetime) -> bool:
+    """Whether `row`, the one with the mid of `report`, explains that the server holds it."""
+    if row is None:
+        return False
+    if row.is_over:
+        was_sent = row.sent_at is not None or row.confirmed_at is not None
+        is_fresh = row.ended_at is None or now - row.ended_at < ENDED_LATELY
+        return was_sent and (is_fresh or report.status in ENDING)
+    if row.confirmed_at is not None:
+        return True
+    is_same = is_same_scope(report, row)
+    return row.sent_at is not None if is_same is None else is_same
+
+
+def is_in_use(
+    row: Mitigation,
+    told: Told,
+    now: datetime,
+    *,
+    winner: int | None = None,
+    winner_row: Mitigation | None = None,
+) -> bool | None:
+    """Whether a server that refused a new mitigation did so because of its mid; None: it does not tell.
+
+    `winner`: the mid of our own that it names in a conflict; `winner_row`: ours with that mid. A refusal with a higher
+    mid of ours that no row here explains means that the counter is behind (RFC 9132 section 4.4.1.3).
+    """
+    report = told.held.get(row.mid)
+    if report is not None and is_same_scope(report, row) is not True:
+        return True
+    if winner is not None:
+        is_higher = row.mid <= winner < next_mid_after(winner)
+        return is_higher and not _explains(winner_row, told.held.get(winner), now)
+    return False if report is not None or row.mid in told.absent else None
+
+
+def _explains(row: Mitigation | None, report: MitigationReport | None, now: datetime) -> bool:
+    if report is not None:
+        return is_ours(report, row, now)
+    return row is not None and not row.is_over
+
+
+def is_same_scope(report: MitigationReport, row: Mitigation) -> bool | None:
+    """Whether the server holds what `row` asks for; None when it does not say what it holds."""
+    if report.targets is None:
+        return None
+    if report.trigger_mitigation not in (None, row.request.is_immediate):
+        return False
+    own = scope_of(row, lifetime_s=row.lifetime_s).targets
+    return _normal(report.targets) == _normal(own)
+
+
+def _normal(targets: Targets) -> tuple[frozenset[object], ...]:
+    return (
+        frozenset(_network(prefix) for prefix in targets.target_prefix),
+        frozenset(name.lower().rstrip(".") for name in targets.target_fqdn),
+        frozenset(targets.target_uri),
+        frozenset(targets.alias_name),
+        frozenset(
+            # Some servers repeat the one port as a range.
+            (ports.lower, ports.lower if ports.upper is None else ports.upper)
+            for ports in targets.target_port_range
+        ),
+        frozenset(targets.target_protocol),
+    )
+
+
+def _network(prefix: str) -> object:
+    try:
+        return ipaddress.ip_network(prefix, strict=False)
+    except ValueError:
+        return prefix

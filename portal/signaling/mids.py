@@ -1,0 +1,97 @@
+"""Whether a provider holds something else under a mid: after a backup was restored the counter is behind what it holds.
+
+Decided by what the provider holds, never by the sentence of a refusal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from dots_client import (
+    Client,
+    ConflictCause,
+    Conflicted,
+    Refused,
+    RemoteProtocolError,
+    ServerUnavailable,
+    own_winner,
+)
+from portal.mitigations.models import Mitigation
+from portal.mitigations.states import Status
+from portal.signaling import clock, inventory
+from portal.signaling.comparison import Told, is_in_use, is_same_scope, next_mid_after
+
+logger = logging.getLogger(__name__)
+
+IN_USE_CODES: Final = ("4.00", "4.09")
+"""Refusals of a new mitigation that may mean its mid (RFC 9132 section 4.4.1.3)."""
+CHECK_S: Final = 3.0
+"""How long the refusal of a new mitigation, which lets the next provider be asked, may wait for what the provider holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a refusal of a mitigation means for its mid."""
+
+    is_of_the_mid: bool | None
+    "None: it may be, and the provider does not tell what it holds"
+    next_mid: int = 0
+    "the lowest that is above all that is known to be in use"
+    is_listed: bool = False
+    "the provider told all that it holds"
+
+
+NOT_OF_THE_MID: Final = Refusal(is_of_the_mid=False)
+
+
+async def understand(
+    client: Client,
+    row: Mitigation,
+    error: Refused,
+    row_of: Callable[[int], Awaitable[Mitigation | None]],
+) -> Refusal:
+    """Ask the provider what it holds, where it refused a new mitigation for a reason that may be the mid.
+
+    `row_of`: what the same subscription means by a mid.
+    """
+    is_new = row.status == Status.PENDING and row.confirmed_at is None
+    if not is_new or error.code not in IN_USE_CODES:
+        return NOT_OF_THE_MID
+    conflict = error.conflict if isinstance(error, Conflicted) else None
+    if conflict is not None and conflict.cause == ConflictCause.CUID_COLLISION:
+        return NOT_OF_THE_MID
+    winner = None if conflict is None else own_winner(conflict)
+    in_question = (row.mid,) if winner is None else (row.mid, winner)
+    told = await _told(client, *in_question)
+    winner_row = None if winner is None else await row_of(winner)
+    verdict = is_in_use(row, told, clock.now(), winner=winner, winner_row=winner_row)
+    return Refusal(
+        # A conflict with somebody else says what it is; only a bare refusal leaves a doubt.
+        is_of_the_mid=verdict if conflict is None else bool(verdict),
+        next_mid=next_mid_after(*in_question, *told.held),
+        is_listed=told.is_listed,
+    )
+
+
+async def is_of_another(client: Client, row: Mitigation) -> bool:
+    """Whether the provider holds something else under the mid of a mitigation that it never confirmed."""
+    if row.confirmed_at is not None:
+        return False
+    try:
+        async with asyncio.timeout(CHECK_S):
+            report = await client.status(row.mid)
+    except (Refused, ServerUnavailable, RemoteProtocolError, TimeoutError):
+        return False
+    return is_same_scope(report, row) is False
+
+
+async def _told(client: Client, *mids: int) -> Told:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return await inventory.ask(client, also=mids)
+    except TimeoutError:
+        return Told(refusal=inventory.SILENCE)

@@ -1,0 +1,113 @@
+"""A mid that the provider uses for something else is given up, however often that happens, within bounds."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from portal.mitigations import services
+from portal.mitigations.models import EventType, Mitigation
+from portal.mitigations.services.mids import MAX_HIGHER_MIDS
+from portal.mitigations.states import Status
+from portal.providers.models import Subscription
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import confirm, legs, refuse, sent, status_of
+
+
+def take(leg: Mitigation, *, to: int, mid: int | None = None, is_listed: bool = True) -> int | None:
+    return services.take_higher_mid(
+        mitigation_id=leg.pk,
+        refused_mid=leg.mid if mid is None else mid,
+        to=to,
+        is_listed=is_listed,
+        is_in_use=True,
+        now=timezone.now(),
+    )
+
+
+def next_mid(subscription: Subscription) -> int:
+    return Subscription.objects.get(pk=subscription.pk).next_mid
+
+
+def test_the_counter_is_raised_and_never_goes_back(acme_northgate: Subscription) -> None:
+    assert services.raise_next_mid(subscription_id=acme_northgate.pk, to=17)
+    assert not services.raise_next_mid(subscription_id=acme_northgate.pk, to=17)
+    assert not services.raise_next_mid(subscription_id=acme_northgate.pk, to=3)
+
+    assert next_mid(acme_northgate) == 17
+
+
+def test_a_mitigation_goes_on_above_what_is_in_use(
+    submit: Submit, acme_northgate: Subscription
+) -> None:
+    request = submit()
+    [leg] = legs(request)
+    sent(leg)
+
+    assert take(leg, to=41) == 41
+
+    [leg] = legs(request)
+    assert (leg.mid, leg.status) == (41, Status.PENDING)
+    assert next_mid(acme_northgate) == 42
+    assert status_of(request) == "requesting"
+    event = leg.events.filter(type=EventType.MITIGATION_STATUS).get()
+    assert (event.data["refused_mid"], event.data["mid"]) == (1, 41)
+
+
+def test_repeating_it_gives_the_same_mid(submit: Submit, acme_northgate: Subscription) -> None:
+    [leg] = legs(submit())
+
+    assert [take(leg, to=41, mid=1), take(leg, to=77, mid=1)] == [41, 41]
+    assert next_mid(acme_northgate) == 42
+
+
+def test_it_happens_a_bounded_number_of_times(submit: Submit, acme_northgate: Subscription) -> None:
+    request = submit()
+    for _ in range(MAX_HIGHER_MIDS):
+        [leg] = legs(request)
+        assert take(leg, to=leg.mid + 1) == leg.mid + 1
+
+    [leg] = legs(request)
+    assert take(leg, to=leg.mid + 1) is None
+    assert next_mid(acme_northgate) == leg.mid + 1 == MAX_HIGHER_MIDS + 2
+
+
+def test_without_a_list_the_steps_grow(submit: Submit) -> None:
+    request = submit()
+    found = []
+    for _ in range(5):
+        [leg] = legs(request)
+        found.append(take(leg, to=leg.mid + 1, is_listed=False))
+
+    assert found == [2, 4, 8, 16, 32]
+
+
+@pytest.mark.parametrize("what", ["confirmed", "terminated"])
+def test_what_was_confirmed_or_is_not_wanted_any_more_keeps_its_mid(
+    submit: Submit, what: str
+) -> None:
+    request = submit()
+    [leg] = legs(request)
+    if what == "confirmed":
+        confirm(leg)
+    else:
+        sent(leg)
+        services.terminate(request_id=request.pk, actor=None)
+
+    assert take(leg, to=41) is None
+    assert legs(request)[0].mid == 1
+
+
+def test_a_refusal_in_doubt_is_tried_next_time_with_another_mid(submit: Submit) -> None:
+    [leg] = legs(submit())
+    sent(leg)
+    refuse(leg)
+
+    taken = services.take_higher_mid(
+        mitigation_id=leg.pk, refused_mid=1, to=2, is_listed=False, is_in_use=False,
+        now=timezone.now(),
+    )  # fmt: skip
+
+    leg.refresh_from_db()
+    assert (taken, leg.mid, leg.status) == (2, 2, Status.REFUSED)
+    assert leg.retry_at is not None
