@@ -18,7 +18,7 @@ from dots_client.codec.keys import (
     SIGNAL_CONFIG,
     Sender,
 )
-from dots_client.codec.rules import violations
+from dots_client.codec.rules import Violation, violations
 from dots_client.codec.trees import (
     config_of,
     config_tree,
@@ -46,8 +46,8 @@ def encode_request(scope: Scope) -> bytes:
     """
     tree = scope_tree(scope)
     body = pack({MITIGATION_SCOPE: {"scope": [tree]}}, sender=Sender.CLIENT)
-    for path, reason in violations(tree, f"{SCOPE_PATH}[0]"):
-        raise EncodeError(path, reason)
+    for violation in violations(tree):
+        raise EncodeError(_path_of(violation), violation.reason)
     return body
 
 
@@ -74,11 +74,13 @@ def _request_tree(data: bytes, *, lifetime_is_mandatory: bool) -> Tree:
     if len(entries) != 1:
         raise DecodeError(SCOPE_PATH, f"must have one entry, not {len(entries)}")
     tree: Tree = entries[0]
-    for path, reason in violations(
-        tree, f"{SCOPE_PATH}[0]", lifetime_is_mandatory=lifetime_is_mandatory
-    ):
-        raise DecodeError(path, reason)
+    for violation in violations(tree, lifetime_is_mandatory=lifetime_is_mandatory):
+        raise DecodeError(_path_of(violation), violation.reason)
     return tree
+
+
+def _path_of(violation: Violation) -> str:
+    return join(f"{SCOPE_PATH}[0]", violation.path) if violation.path else f"{SCOPE_PATH}[0]"
 
 
 def encode_reports(reports: Iterable[MitigationReport]) -> bytes:

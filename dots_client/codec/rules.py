@@ -1,17 +1,19 @@
 """What RFC 9132 section 4.4.1.1 demands of a mitigation request beyond types.
 
-The same checks guard what a client sends and what a server accepts.
+The same checks guard what a client sends and what a server accepts. `dots_client.rules` is their front door.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dots_client.codec.cbor import Tree, join
+from dots_client.codec.cbor import Tree
 from dots_client.codec.keys import CONTROL_ACL_LIST
 
 FORBIDDEN_NETWORKS: Final[tuple[tuple[str, IPv4Network | IPv6Network], ...]] = (
@@ -33,57 +35,109 @@ DOMAIN_NAME: Final = re.compile(
     r"[a-zA-Z0-9_](?:[a-zA-Z0-9\-_]{0,61}[a-zA-Z0-9])?\.?"
 )
 
-Violation = tuple[str, str]
-"""Path of the attribute, and what is wrong with it."""
+
+class Rule(StrEnum):
+    """Which rule a request breaks."""
+
+    NO_TARGET = "no-target"
+    NOT_A_PREFIX = "not-a-prefix"
+    FORBIDDEN_NETWORK = "forbidden-network"
+    NOT_A_NAME = "not-a-name"
+    NOT_A_URI = "not-a-uri"
+    UPSIDE_DOWN = "upside-down"
+    REPEATED = "repeated"
+    MISSING = "missing"
+    NOT_A_LIFETIME = "not-a-lifetime"
+    OUT_OF_PLACE = "out-of-place"
 
 
-def violations(
-    scope: Tree, path: str, *, lifetime_is_mandatory: bool = True
-) -> Iterator[Violation]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One thing that a mitigation request must not hold."""
+
+    rule: Rule
+    reason: str
+    "in words"
+    attribute: str = ""
+    "of the `scope` entry, such as target-prefix; empty: the entry itself"
+    index: int | None = None
+    "in the list of that attribute"
+    member: str = ""
+    "of the list's entry, such as upper-port"
+
+    @property
+    def path(self) -> str:
+        """Below the `scope` entry, such as target-port-range[1].upper-port."""
+        place = "" if self.index is None else f"[{self.index}]"
+        return f"{self.attribute}{place}{f'.{self.member}' if self.member else ''}"
+
+
+def violations(scope: Tree, *, lifetime_is_mandatory: bool = True) -> Iterator[Violation]:
     """Everything in this `scope` entry that a mitigation request must not hold."""
     if not any(name in scope for name in TARGET_NAMES):
-        yield path, f"needs at least one of {', '.join(TARGET_NAMES)}"
+        yield Violation(
+            rule=Rule.NO_TARGET, reason=f"needs at least one of {', '.join(TARGET_NAMES)}"
+        )
     for name, check in (
         ("target-prefix", prefix_violation),
         ("target-fqdn", fqdn_violation),
         ("target-uri", uri_violation),
     ):
         for index, text in enumerate(scope.get(name, ())):
-            if reason := check(text):
-                yield f"{join(path, name)}[{index}]", reason
-    yield from _port_violations(scope.get("target-port-range", ()), join(path, "target-port-range"))
-    yield from _filter_violations(scope, join(path, CONTROL_ACL_LIST))
+            if violation := check(text, index=index):
+                yield violation
+    yield from _port_violations(scope.get("target-port-range", ()))
+    yield from _filter_violations(scope)
     for name in (*TARGET_NAMES, "target-protocol"):
-        yield from _repetitions(scope.get(name, ()), join(path, name))
+        yield from _repetitions(scope.get(name, ()), name)
     if scope.get("lifetime") == 0:
-        yield join(path, "lifetime"), "0 is not a lifetime"
+        yield Violation(
+            rule=Rule.NOT_A_LIFETIME, attribute="lifetime", reason="0 is not a lifetime"
+        )
     if lifetime_is_mandatory and "lifetime" not in scope:
-        yield join(path, "lifetime"), "is missing"
+        yield Violation(rule=Rule.MISSING, attribute="lifetime", reason="is missing")
 
 
-def prefix_violation(text: str) -> str | None:
+def prefix_violation(text: str, *, index: int | None = None) -> Violation | None:
     """Why `text` must not be a target-prefix, or None."""
+
+    def broken(rule: Rule, reason: str) -> Violation:
+        return Violation(rule=rule, attribute="target-prefix", index=index, reason=reason)
+
     address, _, length = text.partition("/")
     if not (length.isascii() and length.isdigit()) or "%" in address:
-        return f"{text!r} is not a prefix like 192.0.2.0/24 or 2001:db8::/32"
+        reason = f"{text!r} is not a prefix like 192.0.2.0/24 or 2001:db8::/32"
+        return broken(Rule.NOT_A_PREFIX, reason)
     try:
         network = ip_network(text)
     except ValueError as error:
-        return str(error)
-    for what, forbidden in FORBIDDEN_NETWORKS:
-        if network.version == forbidden.version and network.overlaps(forbidden):
-            return f"{text} has {what} addresses in it"
+        return broken(Rule.NOT_A_PREFIX, str(error))
+    if forbidden := forbidden_networks(network):
+        what, _ = forbidden[0]
+        return broken(Rule.FORBIDDEN_NETWORK, f"{text} has {what} addresses in it")
     return None
 
 
-def fqdn_violation(text: str) -> str | None:
+def forbidden_networks(
+    network: IPv4Network | IPv6Network,
+) -> tuple[tuple[str, IPv4Network | IPv6Network], ...]:
+    """What of `network` must not be a target: the kind ("loopback") and the network it has an address of."""
+    return tuple(
+        (what, forbidden)
+        for what, forbidden in FORBIDDEN_NETWORKS
+        if network.version == forbidden.version and network.overlaps(forbidden)
+    )
+
+
+def fqdn_violation(text: str, *, index: int | None = None) -> Violation | None:
     """Why `text` must not be a target-fqdn, or None."""
-    if len(text) > MAX_DOMAIN_NAME or not DOMAIN_NAME.fullmatch(text):
-        return f"{text!r} is not a domain name"
-    return None
+    if len(text) <= MAX_DOMAIN_NAME and DOMAIN_NAME.fullmatch(text):
+        return None
+    reason = f"{text!r} is not a domain name"
+    return Violation(rule=Rule.NOT_A_NAME, attribute="target-fqdn", index=index, reason=reason)
 
 
-def uri_violation(text: str) -> str | None:
+def uri_violation(text: str, *, index: int | None = None) -> Violation | None:
     """Why `text` must not be a target-uri, or None."""
     try:
         parts = urlsplit(text)
@@ -92,33 +146,49 @@ def uri_violation(text: str) -> str | None:
         )
     except ValueError:
         is_absolute = False
-    if not is_absolute or not text.isascii() or not text.isprintable() or " " in text:
-        return f"{text!r} is not a URI with a scheme and a host"
-    return None
+    if is_absolute and text.isascii() and text.isprintable() and " " not in text:
+        return None
+    reason = f"{text!r} is not a URI with a scheme and a host"
+    return Violation(rule=Rule.NOT_A_URI, attribute="target-uri", index=index, reason=reason)
 
 
-def _port_violations(ranges: Sequence[Tree], path: str) -> Iterator[Violation]:
+def _port_violations(ranges: Sequence[Tree]) -> Iterator[Violation]:
+    name = "target-port-range"
     for index, ports in enumerate(ranges):
-        at = f"{path}[{index}]"
         if "lower-port" not in ports:
-            yield join(at, "lower-port"), "is missing"
+            yield Violation(
+                rule=Rule.MISSING, attribute=name, index=index, member="lower-port",
+                reason="is missing",
+            )  # fmt: skip
         elif ports.get("upper-port", ports["lower-port"]) < ports["lower-port"]:
-            yield join(at, "upper-port"), "is below lower-port"
+            yield Violation(
+                rule=Rule.UPSIDE_DOWN, attribute=name, index=index, member="upper-port",
+                reason="is below lower-port",
+            )  # fmt: skip
     # The YANG list has lower-port as its key.
-    yield from _repetitions([ports.get("lower-port") for ports in ranges], path)
+    yield from _repetitions([ports.get("lower-port") for ports in ranges], name)
 
 
-def _filter_violations(scope: Tree, path: str) -> Iterator[Violation]:
+def _filter_violations(scope: Tree) -> Iterator[Violation]:
     filters: Sequence[Tree] = scope.get(CONTROL_ACL_LIST, ())
+    name = CONTROL_ACL_LIST.rpartition(":")[2]
     if filters and "attack-status" in scope:
-        yield path, "does not belong in an efficacy update"  # RFC 9133 section 3.2.1
+        # RFC 9133 section 3.2.1
+        reason = "does not belong in an efficacy update"
+        yield Violation(rule=Rule.OUT_OF_PLACE, attribute=name, reason=reason)
     for index, entry in enumerate(filters):
         if "acl-name" not in entry:
-            yield join(f"{path}[{index}]", "acl-name"), "is missing"
-    yield from _repetitions([entry.get("acl-name") for entry in filters], path)
+            yield Violation(
+                rule=Rule.MISSING, attribute=name, index=index, member="acl-name",
+                reason="is missing",
+            )  # fmt: skip
+    yield from _repetitions([entry.get("acl-name") for entry in filters], name)
 
 
-def _repetitions(values: Sequence[Hashable], path: str) -> Iterator[Violation]:
+def _repetitions(values: Sequence[Hashable], attribute: str) -> Iterator[Violation]:
+    seen: set[Any] = set()
     for index, value in enumerate(values):
-        if value is not None and value in values[:index]:
-            yield f"{path}[{index}]", f"{value} is there twice"
+        if value is not None and value in seen:
+            reason = f"{value} is there twice"
+            yield Violation(rule=Rule.REPEATED, attribute=attribute, index=index, reason=reason)
+        seen.add(value)

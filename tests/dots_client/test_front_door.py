@@ -7,11 +7,11 @@ from types import ModuleType
 import pytest
 
 import dots_client
-from dots_client import codec, session
+from dots_client import codec, rules, session
 
 
 def public_things() -> Iterator[tuple[str, object]]:
-    packages: tuple[ModuleType, ...] = (dots_client, codec, session)
+    packages: tuple[ModuleType, ...] = (dots_client, codec, rules, session)
     for package in packages:
         for name in package.__all__:
             thing = getattr(package, name)

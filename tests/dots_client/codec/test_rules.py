@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dots_client.codec.rules import (
+    Rule,
     fqdn_violation,
     prefix_violation,
     uri_violation,
@@ -14,7 +15,7 @@ from dots_client.codec.rules import (
 
 def paths(**attributes: Any) -> list[str]:
     entry = {name.replace("_", "-"): value for name, value in attributes.items()}
-    return [path for path, _ in violations(entry, "scope")]
+    return [f"scope.{one.path}".rstrip(".") for one in violations(entry)]
 
 
 @pytest.mark.rule("SC-041")
@@ -43,7 +44,7 @@ def test_ports_and_protocols_alone_are_no_target() -> None:
 def test_the_lifetime_is_mandatory_and_not_zero() -> None:
     assert paths(alias_name=["web"]) == ["scope.lifetime"]
     assert paths(alias_name=["web"], lifetime=0) == ["scope.lifetime"]
-    assert list(violations({"alias-name": ["web"]}, "", lifetime_is_mandatory=False)) == []
+    assert list(violations({"alias-name": ["web"]}, lifetime_is_mandatory=False)) == []
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,9 @@ def test_a_prefix_with_its_network_address_is_allowed(text: str) -> None:
     ],
 )
 def test_loopback_multicast_and_broadcast_addresses_are_no_targets(text: str, reason: str) -> None:
-    assert reason in (prefix_violation(text) or "")
+    violation = prefix_violation(text)
+    assert violation is not None
+    assert (violation.rule, reason in violation.reason) == (Rule.FORBIDDEN_NETWORK, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""What RFC 9132 section 4.4.1.1 lets a mitigation request hold: pure functions that need no session.
+
+`Client.request()` sends what `encode_request` encodes, where it fits one message. Whoever takes a request from a person
+asks here first, so that nothing is accepted that cannot be sent.
+"""
+
+from __future__ import annotations
+
+from dots_client.codec.messages import encode_request
+from dots_client.codec.rules import (
+    Rule,
+    Violation,
+    forbidden_networks,
+    fqdn_violation,
+    prefix_violation,
+    uri_violation,
+)
+from dots_client.codec.rules import violations as _violations
+from dots_client.codec.split import request_bytes, request_overhead_bytes
+from dots_client.codec.trees import scope_tree
+from dots_client.errors import EncodeError
+from dots_client.model import PortRange, Scope, Targets
+
+__all__ = [
+    "EncodeError",
+    "PortRange",
+    "Rule",
+    "Scope",
+    "Targets",
+    "Violation",
+    "encode_request",
+    "forbidden_networks",
+    "fqdn_violation",
+    "prefix_violation",
+    "request_bytes",
+    "request_overhead_bytes",
+    "uri_violation",
+    "violations",
+]
+
+
+def violations(scope: Scope) -> tuple[Violation, ...]:
+    """Everything in `scope` that a rule forbids to send; empty for whatever `encode_request` encodes.
+
+    Only the encoder checks types and their ranges, such as a port of 65536.
+    """
+    return tuple(_violations(scope_tree(scope)))
