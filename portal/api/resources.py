@@ -32,6 +32,9 @@ class ResourceShown(serializers.Serializer[ProtectedResource]):
     kind = serializers.ChoiceField(choices=ResourceKind.choices)
     value = serializers.CharField()
     verified = serializers.BooleanField(source="is_verified")
+    problem = serializers.CharField(
+        help_text="Why no provider can be asked for it, in words; empty when one can."
+    )
     last_used_at = serializers.DateTimeField(allow_null=True)
 
 

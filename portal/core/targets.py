@@ -1,14 +1,21 @@
-"""What can be a target: parsing and containment, as pure functions with sentences for people."""
+"""What can be a target: parsing and containment, as pure functions with sentences for people.
+
+Whatever is parsed here the client can send: its own rules have the last word on each target.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
+import idna
+
+from dots_client.rules import forbidden_networks, fqdn_violation, prefix_violation, uri_violation
 from portal.core.errors import Fix
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -17,6 +24,22 @@ MAX_TARGET_LENGTH: Final = 255
 _SHOWN_LENGTH: Final = 60
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _URI_SCHEMES: Final = ("http", "https", "coap", "coaps", "sip", "sips", "dns", "ws", "wss")
+_URI_CHARACTERS: Final = re.compile(r"(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+", re.ASCII)
+"""RFC 3986 section 2."""
+_JOINERS: Final = "\u200c\u200d"
+"""Invisible, but letters of some names (RFC 5892 appendix A)."""
+_KINDS: Final[Mapping[str, str]] = {
+    "loopback": "a loopback address",
+    "multicast": "a multicast address",
+    "broadcast": "the broadcast address",
+    "IPv4-mapped": "an IPv4 address written as IPv6",
+}
+_CONTAINED: Final[Mapping[str, str]] = {
+    "loopback": "loopback addresses",
+    "multicast": "multicast addresses",
+    "broadcast": "the broadcast address",
+    "IPv4-mapped": "IPv4 addresses written as IPv6",
+}
 
 
 class TargetError(ValueError):
@@ -35,14 +58,35 @@ def shown(text: str) -> str:
     return clean if len(clean) <= _SHOWN_LENGTH else f"{clean[:_SHOWN_LENGTH]}…"
 
 
+def visible(text: str) -> str:
+    """`text` without the invisible characters that come with it from wikis, chats and mails."""
+    kept = (char for char in text if unicodedata.category(char) != "Cf" or char in _JOINERS)
+    return "".join(kept).strip()
+
+
+def parse_target(kind: str, text: str) -> str:
+    """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError for what cannot be asked for."""
+    return str(_PARSERS[kind](text))
+
+
+def why_not(kind: str, value: str) -> TargetError | None:
+    """Why a target that was accepted before cannot be asked for; None when it can."""
+    try:
+        parse_target(kind, value)
+    except TargetError as error:
+        return error
+    return None
+
+
 def parse_prefix(text: str) -> IPNetwork:
     """A network in CIDR form; a bare address is itself. Host bits are refused with both ways out."""
+    text = visible(text)
     address, slash, length = text.partition("/")
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise TargetError("not-a-prefix", _why_no_prefix(text, address, length)) from None
-    if slash and not length.isdigit():
+    if slash and not _is_number(length):
         raise TargetError("not-a-prefix", f"{shown(text)}: write the length after / as a number.")
     if isinstance(network, ipaddress.IPv6Network) and "%" in text:
         raise TargetError(
@@ -52,67 +96,83 @@ def parse_prefix(text: str) -> IPNetwork:
     if host != network.network_address:
         count = network.num_addresses
         every = f"All {count} of {network}" if count <= 65536 else f"All of {network}"
+        meant = ((f"Only {host}", ipaddress.ip_network(host)), (every, network))
         raise TargetError(
             "host-bits-set",
             f"{shown(text)} is not a network address: the part after /{network.prefixlen} "
             "must be zero. Which did you mean?",
-            (
-                Fix(label=f"Only {host}", value=f"{host}/{host.max_prefixlen}"),
-                Fix(label=every, value=str(network)),
-            ),
+            tuple(Fix(label, str(one)) for label, one in meant if not _unprotectable(one)),
         )
-    kind = _unprotectable(network)
-    if kind:
-        raise TargetError("not-protectable", f"{shown(text)} cannot be protected: it is {kind}.")
+    why = _unprotectable(network)
+    if why:
+        message = f"{shown(text)} cannot be protected: {why}."
+        raise TargetError("not-protectable", message, _as_ipv4(network))
+    if violation := prefix_violation(str(network)):
+        raise TargetError(violation.rule, f"{shown(text)} cannot be protected: {violation.reason}.")
     return network
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _why_no_prefix(text: str, address: str, length: str) -> str:
     octets = address.split(".")
-    if len(octets) == 4 and all(octet.isdigit() for octet in octets):
+    if len(octets) == 4 and all(map(_is_number, octets)):
         too_large = next((octet for octet in octets if int(octet[:9]) > 255), None)
         if too_large:
             return f"{shown(text)} is not an address: {shown(too_large)} is more than 255."
-        if length.isdigit() and int(length[:9]) > 32:
+        if _is_number(length) and int(length[:9]) > 32:
             return f"{shown(text)} is not a prefix: /{shown(length)} is more than 32."
-    if ":" in address and length.isdigit() and int(length[:9]) > 128:
+    if ":" in address and _is_number(length) and int(length[:9]) > 128:
         return f"{shown(text)} is not a prefix: /{shown(length)} is more than 128."
     return (
         f"{shown(text)} is not an address or prefix. Write it like 203.0.113.7 or 203.0.113.0/24."
     )
 
 
-def _unprotectable(network: IPNetwork) -> str | None:
-    if network.is_loopback:
-        return "a loopback address"
-    if network.is_multicast:
-        return "a multicast address"
+def _unprotectable(network: IPNetwork) -> str:
+    """Why no provider may be asked for it, a clause; empty when one may."""
     if network.is_unspecified or network.prefixlen == 0:
-        return "every address"
-    if str(network.network_address) == "255.255.255.255":
-        return "the broadcast address"
+        return "it is every address"
     if network.is_link_local:
-        return "a link-local address"
-    return None
+        return "it is a link-local address"
+    for kind, forbidden in forbidden_networks(network):
+        if contains(forbidden, network):
+            return f"it is {_KINDS[kind]}"
+        return f"{_CONTAINED[kind]} ({forbidden}) are part of it"
+    return ""
+
+
+def _as_ipv4(network: IPNetwork) -> tuple[Fix, ...]:
+    """The same addresses as IPv4 writes them, where they are IPv4-mapped."""
+    mapped = network.network_address.ipv4_mapped if network.version == 6 else None
+    if mapped is None or network.prefixlen < 96:
+        return ()
+    plain = ipaddress.ip_network((mapped, network.prefixlen - 96))
+    return () if _unprotectable(plain) else (Fix(label=f"Use {plain}", value=str(plain)),)
 
 
 def parse_fqdn(text: str) -> str:
-    """A domain name in lower case and A-label form, without the final dot."""
-    name = text.rstrip(".").lower()
+    """A domain name in lower case and A-label form (IDNA 2008, as browsers read names), without the final dot."""
+    text = visible(text)
     try:
-        ascii_name = name.encode("idna").decode("ascii")
+        name = idna.encode(text.rstrip("."), uts46=True).decode("ascii").lower()
     except UnicodeError:
-        ascii_name = ""
-    labels = ascii_name.split(".")
-    if len(ascii_name) > 253 or len(labels) < 2 or not all(map(_LABEL.fullmatch, labels)):
+        # A label that no registry gives out, such as one with an underscore, or no name at all.
+        name = text.rstrip(".").lower()
+    labels = name.split(".")
+    is_name = len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not _is_number(labels[-1])
+    if not is_name or fqdn_violation(name):
         raise TargetError(
             "not-a-name", f"{shown(text)} is not a name. Write it like shop.example.com."
         )
-    return ascii_name
+    return name
 
 
 def parse_uri(text: str) -> str:
-    """An absolute URI with a host."""
+    """An absolute URI with a host, and without a password."""
+    text = visible(text)
     try:
         parts = urlsplit(text)
         host = parts.hostname
@@ -123,18 +183,32 @@ def parse_uri(text: str) -> str:
         not host
         or not has_port
         or parts.scheme not in _URI_SCHEMES
-        or not text.isascii()
-        or " " in text
+        or not _URI_CHARACTERS.fullmatch(text)
+        or uri_violation(text)
     ):
         raise TargetError(
             "not-a-uri",
             f"{shown(text)} is not a web address. Write it like https://shop.example.com/.",
         )
+    if "@" in parts.netloc:
+        plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        raise TargetError(
+            "has-a-password",
+            f"{shown(host)}: leave out the user name and password; providers would see them.",
+            (Fix(label=f"Use {shown(plain)}", value=plain),),
+        )
     return text
 
 
+_PARSERS: Final[Mapping[str, Callable[[str], IPNetwork | str]]] = {
+    "prefix": parse_prefix,
+    "fqdn": parse_fqdn,
+    "uri": parse_uri,
+}
+
+
 def uri_host(uri: str) -> str:
-    return (urlsplit(uri).hostname or "").lower()
+    return (urlsplit(uri).hostname or "").lower().rstrip(".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +262,7 @@ def overlap(one: IPNetwork, other: IPNetwork) -> bool:
 
 def classify(text: str) -> str:
     """prefix, uri or fqdn: what a person most likely meant."""
+    text = visible(text)
     if "://" in text:
         return "uri"
     if ":" in text or re.fullmatch(r"[0-9./]+", text) or "/" in text:

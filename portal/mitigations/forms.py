@@ -128,20 +128,29 @@ class RequestForm:
         return submission, unread
 
     def mended(self, fix: str) -> RequestForm:
-        """With one typed target or range replaced by what a fix button offers."""
+        """With one typed target or range replaced by what a fix button offers; by nothing where that is what it offers."""
         path, _, value = fix.partition("=")
         name, _, index = path.rpartition(".")
         if name == "ports" and index.isdecimal():
-            ranges = [one for one in self.ports.split(",") if one.strip()]
+            ranges = _port_parts(self.ports)
             if int(index) < len(ranges):
-                ranges[int(index)] = f" {value}" if int(index) else value
-            return replace(self, ports=",".join(ranges))
+                ranges[int(index)] = value
+            return replace(self, ports=", ".join(filter(None, ranges)))
         kinds = self.by_kind.get(name.removeprefix("targets."), [])
         if not index.isdecimal() or int(index) >= len(kinds):
             return self
         wrong = kinds[int(index)]
         tokens = [value if token == wrong else token for token in self.tokens]
-        return replace(self, other=", ".join(tokens))
+        return replace(self, other=", ".join(filter(None, tokens)))
+
+    def as_typed(self, error: FieldError) -> FieldError:
+        """An error of the submission at its place in what was typed, where some ranges could not be read."""
+        name, _, index = error.field.partition(".")
+        if name != "ports" or not index:
+            return error
+        parts = enumerate(_port_parts(self.ports))
+        read = [place for place, part in parts if _RANGE.fullmatch(part)]
+        return replace(error, field=f"ports.{read[int(index)]}")
 
     def with_errors(self, errors: Sequence[FieldError]) -> RequestForm:
         """In the order of the page, whoever found them."""
@@ -227,9 +236,13 @@ def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
     return tuple(typed_id(text) or UUID(int=0) for text in texts)
 
 
+def _port_parts(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
 def _ports(text: str, unread: list[FieldError]) -> tuple[tuple[int, int], ...]:
     ports: list[tuple[int, int]] = []
-    for index, part in enumerate(one.strip() for one in text.split(",") if one.strip()):
+    for index, part in enumerate(_port_parts(text)):
         match = _RANGE.fullmatch(part)
         if match is None:
             message = f"{shown(part)} is not a port. Write numbers like 80, 443 or 8000–8080."

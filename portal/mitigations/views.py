@@ -135,7 +135,8 @@ def _checked(membership: Membership, form: RequestForm) -> RequestForm:
             policy=queries.policy(organization),
         )
     except Invalid as error:
-        return form.with_errors([*unread, *(one for one in error.errors if one.field != "targets")])
+        found = [form.as_typed(one) for one in error.errors if one.field != "targets"]
+        return form.with_errors([*unread, *found])
     return form.with_errors(unread)
 
 

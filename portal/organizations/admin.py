@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from portal.accounts.models import User
 from portal.core.admin import site
+from portal.core.errors import Invalid
 from portal.organizations import services
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 
@@ -71,7 +72,7 @@ class ResourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
     list_filter = (("verified_at", admin.EmptyFieldListFilter), "organization")
     list_select_related = ("organization",)
     search_fields = ("name", "value")
-    fields = ("organization", "name", "kind", "value", "verified_at", "last_used_at")
+    fields = ("organization", "name", "kind", "value", "problem", "verified_at", "last_used_at")
     readonly_fields = fields
     actions = ("verify",)
 
@@ -80,9 +81,17 @@ class ResourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
 
     @admin.action(description="Verify the selected resources")
     def verify(self, request: HttpRequest, queryset: QuerySet[ProtectedResource]) -> None:
+        verified = 0
         for resource in queryset:
-            services.verify_resource(resource=resource)
-        messages.info(request, "The organizations may now ask protection for these resources.")
+            try:
+                services.verify_resource(resource=resource)
+            except Invalid as error:
+                messages.error(request, error.message)
+            else:
+                verified += 1
+        if verified:
+            words = "this resource" if verified == 1 else f"these {verified} resources"
+            messages.info(request, f"The organizations may now ask protection for {words}.")
 
 
 def _person(membership: Membership) -> User:

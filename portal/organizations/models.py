@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from portal.core.targets import why_not
+
 MIN_PATIENCE_S = 1
 MAX_PATIENCE_S = 600
 MIN_LIFETIME_S = 30
@@ -151,6 +153,12 @@ class ProtectedResource(models.Model):
     @property
     def is_verified(self) -> bool:
         return self.verified_at is not None
+
+    @property
+    def problem(self) -> str:
+        """Why no provider can be asked for it, a sentence; empty when one can. It was added before that was known."""
+        found = why_not(self.kind, self.value)
+        return found.message if found else ""
 
 
 class ResourceKey(models.Model):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
-from portal.core.targets import MAX_TARGET_LENGTH, TargetError, parse_fqdn, parse_prefix, parse_uri
+from portal.core.targets import MAX_TARGET_LENGTH, TargetError, parse_target
 from portal.organizations.models import (
     Membership,
     Organization,
@@ -109,13 +109,7 @@ def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> s
         errors.append(FieldError("value", "too-long", message))
         return ""
     try:
-        match kind:
-            case ResourceKind.PREFIX:
-                return str(parse_prefix(value))
-            case ResourceKind.FQDN:
-                return parse_fqdn(value)
-            case ResourceKind.URI:
-                return parse_uri(value)
+        return parse_target(kind, value)
     except TargetError as error:
         errors.append(FieldError("value", error.code, error.message, error.fixes))
         return ""
@@ -123,8 +117,14 @@ def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> s
 
 @transaction.atomic
 def verify_resource(*, resource: ProtectedResource) -> ProtectedResource:
-    """Portal staff confirm that it is the organization's. The first time counts."""
+    """Portal staff confirm that it is the organization's. The first time counts.
+
+    Invalid for what no provider could be asked for.
+    """
     locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
+    if locked.verified_at is None and locked.problem:
+        message = f"{locked.name} was not verified. {locked.problem}"
+        raise Invalid(message, errors=[FieldError("value", "not-askable", message)])
     if locked.verified_at is None:
         locked.verified_at = timezone.now()
         locked.save(update_fields=["verified_at"])

@@ -10,6 +10,7 @@ from django.db.models import Exists, F, Max, OuterRef, Subquery
 from django.urls import reverse
 
 from portal.accounts.models import Authenticator
+from portal.core.targets import why_not
 from portal.mitigations import presentation
 from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation, Targets
@@ -147,7 +148,11 @@ def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:
     )
     verified = [(name, kind, value) for name, kind, value, verified_at in known if verified_at]
     left = [name for name, _, _, verified_at in known if verified_at is None]
-    rows = [targets.resources(len(verified), left)]
+    unaskable = {
+        name: problem.message for name, kind, value in verified if (problem := why_not(kind, value))
+    }
+    rows = [targets.resources(len(verified), left, unaskable)]
+    verified = [one for one in verified if one[0] not in unaskable]
     if verified and asks:
         scope: Targets = {
             "prefixes": [value for _, kind, value in verified if kind == ResourceKind.PREFIX],

@@ -10,7 +10,7 @@ from portal.mitigations.failover import current_legs
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.asks import refuse_extension
 from portal.mitigations.states import CONFIRMED, Status
-from portal.mitigations.validation import MESSAGE_LIMIT_BYTES, within_limits
+from portal.mitigations.validation import MESSAGE_LIMIT_BYTES, can_be_sent, within_limits
 from portal.signaling.mapping import scope_of
 from portal.signaling.plan import is_extended
 
@@ -42,19 +42,21 @@ def extension(request: MitigationRequest, lifetime_s: int) -> Extension:
     """Raises what extending it would raise."""
     refuse_extension(request, lifetime_s)
     legs = current_legs(request.mitigations.all())
+    for leg in legs:
+        leg.request = request
     return Extension(
         lifetime_s=lifetime_s,
-        told=tuple(_retold(leg, request, lifetime_s) for leg in legs if _is_told(leg)),
+        told=tuple(_retold(leg, lifetime_s) for leg in legs if _is_told(leg)),
     )
 
 
 def _is_told(leg: Mitigation) -> bool:
     """It holds the request, or is being asked to; who said no hears of it when its turn comes again."""
-    return leg.wanted == Wanted.ACTIVE and leg.status in (Status.PENDING, *CONFIRMED)
+    is_wanted = leg.wanted == Wanted.ACTIVE and leg.status in (Status.PENDING, *CONFIRMED)
+    return is_wanted and can_be_sent(scope_of(leg, lifetime_s=leg.lifetime_s))
 
 
-def _retold(leg: Mitigation, request: MitigationRequest, lifetime_s: int) -> Retold:
-    leg.request = request
+def _retold(leg: Mitigation, lifetime_s: int) -> Retold:
     granted_s = within_limits(lifetime_s, queries.ask_of(leg.subscription))
     return Retold(
         mitigation=leg,

@@ -10,13 +10,12 @@ from dots_client import (
     ConflictInformation,
     MitigationReport,
     MitigationStatus,
-    PortRange,
     Scope,
-    Targets,
 )
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
+from portal.mitigations.validation import wire_scope
 
 TRIGGERS: Final = {
     MitigationStatus.IN_PROGRESS: Trigger.SETTING_UP,
@@ -44,22 +43,14 @@ OWN_NEWER_REQUEST: Final = "You already have a newer request for these addresses
 
 def scope_of(mitigation: Mitigation, *, lifetime_s: int) -> Scope:
     """Exactly the scope first sent, but for the lifetime (SC-044)."""
-    return Scope(
-        targets=Targets(
-            target_prefix=tuple(mitigation.scope["prefixes"]),
-            target_fqdn=tuple(mitigation.scope["fqdns"]),
-            target_uri=tuple(mitigation.scope["uris"]),
-            target_port_range=tuple(_port_range(port) for port in mitigation.request.ports),
-            target_protocol=tuple(mitigation.request.protocols),
-        ),
-        lifetime=lifetime_s,
-        trigger_mitigation=mitigation.request.is_immediate,
+    request = mitigation.request
+    return wire_scope(
+        mitigation.scope,
+        ports=request.ports,
+        protocols=request.protocols,
+        lifetime_s=lifetime_s,
+        is_immediate=request.is_immediate,
     )
-
-
-def _port_range(port: dict[str, int]) -> PortRange:
-    lower, upper = port["lower"], port["upper"]
-    return PortRange(lower=lower, upper=None if upper == lower else upper)
 
 
 def provider_report(report: MitigationReport) -> ProviderReport:

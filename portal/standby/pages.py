@@ -199,7 +199,7 @@ def all_wrong(
         submission=submission,
         but=plan,
     )
-    return form.with_errors([*unread, *found])
+    return form.with_errors([*unread, *map(form.asks.as_typed, found)])
 
 
 def edit_page(

@@ -34,11 +34,12 @@ MAX_TYPED_LOOKED_AT: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """A resource to tick."""
+    """A resource to tick, unless there is a problem with it."""
 
     resource: ProtectedResource
     when: str
     is_ticked: bool
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def all_wrong(organization: Organization, form: RequestForm) -> RequestForm:
             policy=queries.policy(organization),
         )
     except Invalid as error:
-        errors += error.errors
+        errors += [form.as_typed(one) for one in error.errors]
     return form.with_errors(errors)
 
 
@@ -112,14 +113,7 @@ def form_page(
     organization = membership.organization
     policy = queries.policy(organization)
     asks = queries.asks(organization)
-    picks = [
-        Pick(
-            resource=one,
-            when=presentation.when_used(one.last_used_at, now),
-            is_ticked=str(one.pk) in form.resources,
-        )
-        for one in pickable(organization)
-    ]
+    picks = [_pick(one, form, now) for one in pickable(organization)]
     chosen = [
         ask
         for ask in asks
@@ -165,6 +159,16 @@ def form_page(
         "will_protect": listed(_targets_of(form, picks)),
         "overlaps": _overlaps(organization, form, picks, now),
     }
+
+
+def _pick(resource: ProtectedResource, form: RequestForm, now: datetime) -> Pick:
+    problem = resource.problem
+    return Pick(
+        resource=resource,
+        when=presentation.when_used(resource.last_used_at, now),
+        is_ticked=str(resource.pk) in form.resources and not problem,
+        problem=problem,
+    )
 
 
 def _who(asked: Eligible, strategy: str) -> str:

@@ -6,6 +6,7 @@ Field paths are those of the API ("targets.prefixes.0"), so that pages and progr
 from __future__ import annotations
 
 from portal.mitigations.validation.checking import MAX_REASON_LENGTH, check
+from portal.mitigations.validation.encoding import can_be_sent, message_bytes, wire_scope
 from portal.mitigations.validation.lifetimes import (
     INDEFINITE,
     MIN_LIFETIME_S,
@@ -24,7 +25,7 @@ from portal.mitigations.validation.submission import (
     Resource,
     Submission,
 )
-from portal.mitigations.validation.targets import MESSAGE_LIMIT_BYTES, message_bytes
+from portal.mitigations.validation.targets import MESSAGE_LIMIT_BYTES
 from portal.mitigations.validation.traffic import MAX_PORT_RANGES, MAX_PROTOCOLS
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Policy",
     "Resource",
     "Submission",
+    "can_be_sent",
     "check",
     "hours",
     "lifetime_problem",
@@ -49,5 +51,6 @@ __all__ = [
     "message_bytes",
     "part_of",
     "parts_for",
+    "wire_scope",
     "within_limits",
 ]

@@ -8,6 +8,7 @@ from typing import Final
 from portal.core.errors import Invalid
 from portal.core.targets import Territory
 from portal.mitigations.models import Strategy
+from portal.mitigations.validation.encoding import check_encodes
 from portal.mitigations.validation.lifetimes import checked_lifetime
 from portal.mitigations.validation.providers import check_somebody_may, chosen_asks, parts_for
 from portal.mitigations.validation.submission import (
@@ -42,17 +43,26 @@ def check(
     ticked = ticked_resources(submission, by_id, errors, paths)
     chosen = chosen_asks(submission, asks, policy, errors)
     scope = whole_scope(targets, ticked)
-    count_targets(submission, scope, errors)
+    ports = checked_ports(submission, errors)
+    protocols = checked_protocols(submission, errors)
+    count_targets(scope, ports, protocols, errors)
     parts = parts_for(submission, scope, chosen)
     check_somebody_may(parts, scope, paths, errors)
     able = [part for part in parts if part.is_able]
-    ports = checked_ports(submission, errors)
-    protocols = checked_protocols(submission, errors)
     asked = [part.ask for part in able] or chosen
     lifetime_s = checked_lifetime(submission, asked, policy, errors)
     reason = _reason(submission, errors)
     if submission.strategy not in Strategy.values:
         errors.add("strategy", "unknown-strategy", "Choose one after the other or all at once.")
+    if not errors.found:
+        check_encodes(
+            able,
+            ports=ports,
+            protocols=protocols,
+            lifetime_s=lifetime_s,
+            paths=paths,
+            errors=errors,
+        )
     if errors.found:
         raise Invalid(_headline(len(errors.found)), errors=errors.found)
     return Checked(

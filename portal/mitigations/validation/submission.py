@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from portal.core.errors import FieldError
-from portal.core.targets import IPNetwork, TargetError
+from portal.core.errors import FieldError, Fix
+from portal.core.targets import IPNetwork, why_not
 from portal.mitigations.models import Port, Strategy, Targets, every_target
 
 MAX_TARGETS: Final = 32
@@ -42,6 +42,11 @@ class Resource:
     name: str
     kind: str
     value: str
+
+    @property
+    def is_askable(self) -> bool:
+        """False for one that was verified before the portal knew that nobody can be asked for it."""
+        return why_not(self.kind, self.value) is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +134,6 @@ class Checked:
 class Errors:
     found: list[FieldError] = field(default_factory=list)
 
-    def add(
-        self, field_path: str, code: str, message: str, error: TargetError | None = None
-    ) -> None:
+    def add(self, field_path: str, code: str, message: str, *, fixes: Sequence[Fix] = ()) -> None:
         if len(self.found) < MAX_NAMED_ERRORS:
-            fixes = error.fixes if error else ()
             self.found.append(FieldError(field=field_path, code=code, message=message, fixes=fixes))

@@ -14,8 +14,10 @@ from portal.core.targets import (
     parse_prefix,
     parse_uri,
     shown,
+    why_not,
 )
-from portal.mitigations.models import Targets, every_target
+from portal.mitigations.models import Port, Targets, every_target
+from portal.mitigations.validation.encoding import message_bytes
 from portal.mitigations.validation.submission import (
     MAX_TARGETS,
     Errors,
@@ -26,8 +28,6 @@ from portal.mitigations.validation.submission import (
 
 MESSAGE_LIMIT_BYTES: Final = 1195
 """A CoAP message in one datagram of 1280 bytes over DTLS and IPv6 (RFC 9132 section 7.3)."""
-MESSAGE_OVERHEAD_BYTES: Final = 140
-"""Header, token, path options and the fixed parts of the body, rounded up."""
 
 _Target = TypeVar("_Target")
 
@@ -80,7 +80,7 @@ def _each(
         try:
             target = parse(_short(text.strip()))
         except TargetError as error:
-            errors.add(f"{path}.{index}", error.code, error.message, error)
+            errors.add(f"{path}.{index}", error.code, error.message, fixes=error.fixes)
             continue
         if is_own(target):
             values[str(target)] = None
@@ -114,16 +114,25 @@ def ticked_resources(
 ) -> list[Resource]:
     ticked = []
     for index, resource_id in enumerate(submission.resources[: MAX_TARGETS + 1]):
-        if resource_id in by_id:
-            ticked.append(by_id[resource_id])
-            paths.setdefault(by_id[resource_id].value, f"targets.resources.{index}")
-        else:
+        path, resource = f"targets.resources.{index}", by_id.get(resource_id)
+        if resource is None:
             errors.add(
-                f"targets.resources.{index}",
+                path,
                 "unknown-resource",
                 "This resource is not verified or no longer exists. Choose another.",
             )
+        elif problem := why_not(resource.kind, resource.value):
+            errors.add(path, problem.code, _cannot_be_asked(resource, problem))
+        else:
+            ticked.append(resource)
+            paths.setdefault(resource.value, path)
     return ticked
+
+
+def _cannot_be_asked(resource: Resource, problem: TargetError) -> str:
+    """Of a resource that was verified before the portal knew better."""
+    instead = f" by {problem.fixes[0].value}" if problem.fixes else ""
+    return f"{resource.name}: {problem.message} Ask an admin to replace the resource{instead}."
 
 
 def whole_scope(targets: Targets, ticked: Sequence[Resource]) -> Targets:
@@ -137,9 +146,11 @@ def whole_scope(targets: Targets, ticked: Sequence[Resource]) -> Targets:
     }
 
 
-def count_targets(submission: Submission, scope: Targets, errors: Errors) -> None:
+def count_targets(
+    scope: Targets, ports: Sequence[Port], protocols: Sequence[int], errors: Errors
+) -> None:
     targets = every_target(scope)
-    if not targets and not errors.found:
+    if not targets and not any(one.field.startswith("targets") for one in errors.found):
         errors.add("targets", "required", "Choose at least one target. Nothing was sent.")
     if len(targets) > MAX_TARGETS:
         errors.add(
@@ -148,7 +159,9 @@ def count_targets(submission: Submission, scope: Targets, errors: Errors) -> Non
             f"These are {len(targets)} targets: at most {MAX_TARGETS} fit one request. Send several requests.",
         )
         return
-    size = message_bytes(targets, ports=len(submission.ports), protocols=len(submission.protocols))
+    if not targets:
+        return
+    size = message_bytes(scope, ports=ports, protocols=protocols)
     if size > MESSAGE_LIMIT_BYTES:
         errors.add(
             "targets",
@@ -156,12 +169,6 @@ def count_targets(submission: Submission, scope: Targets, errors: Errors) -> Non
             f"These {len(targets)} targets do not fit one message ({size:,} of "
             f"{MESSAGE_LIMIT_BYTES:,} bytes). Send them as two requests, or use larger prefixes.",
         )
-
-
-def message_bytes(targets: Sequence[str], *, ports: int, protocols: int) -> int:
-    """Upper bound of the request's size as one CoAP message, in bytes."""
-    texts = sum(len(target.encode()) + 2 for target in targets)
-    return MESSAGE_OVERHEAD_BYTES + texts + 9 * ports + 2 * protocols
 
 
 def request_name(targets: Targets, ticked: Sequence[Resource]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from portal.core.errors import Fix
 from portal.mitigations.models import Port
 from portal.mitigations.validation.submission import Errors, Submission
 
@@ -19,7 +20,8 @@ def checked_ports(submission: Submission, errors: Errors) -> list[Port]:
             f"{len(submission.ports):,} port ranges are too many: at most {MAX_PORT_RANGES}.",
         )
         return []
-    ports: set[tuple[int, int]] = set()
+    ports: dict[int, int] = {}
+    "upper by lower port: providers keep a list with the lower port as its key"
     for index, (lower, upper) in enumerate(submission.ports):
         if not 0 <= lower <= 65535 or not 0 <= upper <= 65535:
             wrong = lower if not 0 <= lower <= 65535 else upper
@@ -27,14 +29,32 @@ def checked_ports(submission: Submission, errors: Errors) -> list[Port]:
                 f"ports.{index}", "out-of-range", f"{wrong} is not a port: write 0 to 65535."
             )
         elif lower > upper:
+            turned = f"{upper}–{lower}"
             errors.add(
                 f"ports.{index}",
                 "upside-down",
-                f"The range {lower}–{upper} is upside down. Write {upper}–{lower}.",
+                f"The range {lower}–{upper} is upside down. Write {turned}.",
+                fixes=(Fix(label=f"Use {turned}", value=turned),),
             )
-        else:
-            ports.add((lower, upper))
-    return [{"lower": lower, "upper": upper} for lower, upper in sorted(ports)]
+        elif ports.setdefault(lower, upper) != upper:
+            message, fix = _same_start(lower, upper, before=ports[lower])
+            errors.add(f"ports.{index}", "repeated", message, fixes=(fix,))
+    return [{"lower": lower, "upper": upper} for lower, upper in sorted(ports.items())]
+
+
+def _same_start(lower: int, upper: int, *, before: int) -> tuple[str, Fix]:
+    """Of two ranges from the same port, which no request can hold: what to write in place of the second."""
+    first, second = _in_words(lower, before), _in_words(lower, upper)
+    if upper < before:
+        fix = Fix(label=f"Leave out {second}", value="")
+        return f"{second} is part of {first} already. Leave it out.", fix
+    rest = _in_words(before + 1, upper)
+    message = f"{second} begins at the same port as {first}. Write {rest} instead."
+    return message, Fix(label=f"Use {rest}", value=rest)
+
+
+def _in_words(lower: int, upper: int) -> str:
+    return str(lower) if lower == upper else f"{lower}–{upper}"
 
 
 def checked_protocols(submission: Submission, errors: Errors) -> list[int]:
@@ -48,4 +68,4 @@ def checked_protocols(submission: Submission, errors: Errors) -> list[int]:
                 "out-of-range",
                 f"{protocol} is not a protocol number: write 0 to 255, such as 6 for TCP.",
             )
-    return sorted(set(submission.protocols))
+    return sorted({one for one in submission.protocols if 0 <= one <= 255})

@@ -22,7 +22,11 @@ def some(names: Sequence[str]) -> str:
     return listed([*names[:NAMED], *([f"{more} more"] if more > 0 else [])])
 
 
-def resources(verified: int, unverified: Sequence[str]) -> Row:
+def resources(
+    verified: int, unverified: Sequence[str], unaskable: Mapping[str, str] | None = None
+) -> Row:
+    """`unaskable`: names of verified resources that nobody can be asked for, to the sentence that says why."""
+    unaskable = unaskable or {}
     total = verified + len(unverified)
     count, names = f"{verified} of {total}.", some(unverified)
     left = f"{count} Portal staff have not verified {names} yet."
@@ -32,6 +36,14 @@ def resources(verified: int, unverified: Sequence[str]) -> Row:
         found = Found(State.FAIL, words, "there is nothing to protect yet")
     elif not verified:
         found = Found(State.FAIL, left, "no resource is verified yet")
+    elif unaskable:
+        names = some(list(unaskable))
+        why = " ".join(list(unaskable.values())[:NAMED])
+        found = Found(
+            State.FAIL,
+            f"{why} Add a resource that can be protected in its place, and have it verified.",
+            f"no provider can be asked for {names}",
+        )
     elif unverified:
         found = Found(State.WARN, left, f"{names} {_are(unverified)} not verified")
     return Row(code=Code.RESOURCES, question="Resources verified", found=found)
@@ -98,4 +110,4 @@ def size(parts: Sequence[Part], link: Link | None) -> Row:
 
 
 def _octets(part: Part) -> int:
-    return message_bytes(every_target(part.scope), ports=0, protocols=0)
+    return message_bytes(part.scope) if every_target(part.scope) else 0

@@ -49,7 +49,7 @@ def start_drill(*, organization: Organization, actor: User) -> Drill:
     if not asks:
         raise Conflict(f"{organization.name} has no provider to test.", code="no-provider")
     drill = Drill.objects.create(organization=organization, started_at=now, started_by=actor)
-    resources = asked.verified_resources(organization)
+    resources = [one for one in asked.verified_resources(organization) if one.is_askable]
     fresh: dict[Target, list[UUID]] = defaultdict(list)
     plans = {ask.subscription: kept_in_standby(ask.subscription) for ask in asks}
     mitigations.lock_requests(plan.request_id for held in plans.values() for plan in held)

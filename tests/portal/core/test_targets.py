@@ -4,9 +4,10 @@ import ipaddress
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dots_client.rules import fqdn_violation, prefix_violation, uri_violation
 from portal.core.errors import Fix
 from portal.core.targets import (
     TargetError,
@@ -15,7 +16,9 @@ from portal.core.targets import (
     overlap,
     parse_fqdn,
     parse_prefix,
+    parse_target,
     parse_uri,
+    why_not,
 )
 
 ACME = Territory.of(
@@ -59,6 +62,56 @@ def test_what_is_no_target_is_told_with_its_value(text: str, code: str, sentence
         parse_prefix(text)
 
     assert (caught.value.code, caught.value.message) == (code, sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "fixes"),
+    [
+        ("0.0.0.0/1", "loopback addresses (127.0.0.0/8) are part of it", []),
+        ("192.0.0.0/2", "multicast addresses (224.0.0.0/4) are part of it", []),
+        ("::/1", "loopback addresses (::1/128) are part of it", []),
+        ("::fffe:0:0/95", "IPv4 addresses written as IPv6 (::ffff:0:0/96) are part of it", []),
+        ("::ffff:203.0.113.0/120", "it is an IPv4 address written as IPv6", ["203.0.113.0/24"]),
+        ("::ffff:203.0.113.7", "it is an IPv4 address written as IPv6", ["203.0.113.7/32"]),
+        ("::ffff:127.0.0.0/104", "it is an IPv4 address written as IPv6", []),
+    ],
+)
+def test_what_has_a_forbidden_address_in_it_is_refused(
+    text: str, sentence: str, fixes: list[str]
+) -> None:
+    with pytest.raises(TargetError) as caught:
+        parse_prefix(text)
+
+    assert caught.value.message == f"{text} cannot be protected: {sentence}."
+    assert [fix.value for fix in caught.value.fixes] == fixes
+
+
+@given(st.text(max_size=60), st.sampled_from(["prefix", "fqdn", "uri"]))
+@example("203.0.113.0/²", "prefix")
+@example("1.2.3.²", "prefix")
+@example("a.example.²", "fqdn")
+@example("https://a.example:²/", "uri")
+@example("a\ud800.example", "fqdn")
+def test_whatever_is_parsed_the_client_lets_pass(text: str, kind: str) -> None:
+    rules = {"prefix": prefix_violation, "fqdn": fqdn_violation, "uri": uri_violation}
+    problem = why_not(kind, text)
+
+    if problem is None:
+        normal = parse_target(kind, text)
+        assert rules[kind](normal) is None
+        assert parse_target(kind, normal) == normal
+    else:
+        assert problem.code
+        assert problem.message.isprintable()
+
+
+@pytest.mark.parametrize("invisible", ["\ufeff", "\u200e", "\u200b", "\u2066", "\u00ad", " "])
+@pytest.mark.parametrize("text", ["203.0.113.7", "shop.acme.example", "https://203.0.113.7/"])
+def test_invisible_characters_of_what_is_pasted_change_nothing(invisible: str, text: str) -> None:
+    kind = classify(text)
+
+    assert classify(f"{invisible}{text}{invisible}") == kind
+    assert parse_target(kind, f"{invisible}{text}{invisible}") == parse_target(kind, text)
 
 
 def test_host_bits_offer_both_ways_out() -> None:
@@ -108,6 +161,7 @@ def test_names_are_compared_as_domains_not_as_text() -> None:
 def test_a_uri_belongs_to_whom_its_host_belongs() -> None:
     assert ACME.has_uri("https://shop.acme.example/login")
     assert ACME.has_uri("https://203.0.113.7/")
+    assert ACME.has_uri("https://shop.acme.example./login")
     assert ACME.has_uri("https://partner.example/acme")
     assert not ACME.has_uri("https://partner.example/other")
 
@@ -132,18 +186,42 @@ def test_free_text_is_taken_for_what_it_looks_like(text: str, kind: str) -> None
     assert classify(text) == kind
 
 
-@pytest.mark.parametrize("text", ["shop", "-a.example", "a..example", "x" * 254, "a b.example", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["shop", "-a.example", "a..example", "x" * 254, "a b.example", "", "203.0.113.7", "203.0.113.4-203.0.113.9"],
+)  # fmt: skip
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(TargetError):
         parse_fqdn(text)
 
 
-def test_a_name_is_kept_in_lower_case_and_ascii() -> None:
-    assert parse_fqdn("Bücher.Example.") == "xn--bcher-kva.example"
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Bücher.Example.", "xn--bcher-kva.example"),
+        # The characters that IDNA 2003 took for others: browsers go by IDNA 2008.
+        ("faß.example", "xn--fa-hia.example"),
+        ("βόλος.example", "xn--nxasmm1c.example"),
+        ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),
+        ("XN--FA-HIA.example", "xn--fa-hia.example"),
+    ],
+)
+def test_a_name_is_kept_in_lower_case_and_ascii(typed: str, kept: str) -> None:
+    assert parse_fqdn(typed) == kept
 
 
 @pytest.mark.parametrize(
-    "text", ["https://", "ftp://a.example/", "https://a.example:99999/", "a.example"]
+    "text",
+    [
+        "https://",
+        "ftp://a.example/",
+        "https://a.example:99999/",
+        "a.example",
+        "https://a.example/|",
+        "https://b.example\\@a.example/",
+        "https://a.example/%zz",
+        "https://a.example/\x7f",
+    ],
 )
 def test_what_is_no_web_address_is_refused(text: str) -> None:
     with pytest.raises(TargetError):

@@ -83,7 +83,7 @@ def test_what_fits_is_said_with_its_size_where_it_is_largest() -> None:
     row = targets.size([some, part(SHOP, API)], FORM)
 
     assert row.state == State.PASS
-    assert row.evidence == "All 2 resources together: at most 173 of 1,195 bytes, for Northgate."
+    assert row.evidence == "All 2 resources together: at most 153 of 1,195 bytes, for Northgate."
     assert row.link is None
 
 
@@ -111,7 +111,9 @@ def test_a_provider_is_not_too_small_for_what_it_may_not_protect() -> None:
 
 
 def test_long_names_may_not_fit_one_message() -> None:
-    row = targets.size([part(fqdns=tuple(f"{'x' * 200}.example{n}" for n in range(6)))], FORM)
+    row = targets.size(
+        [part(fqdns=tuple(f"{'x' * 60}.{'y' * 60}.{'z' * 60}.example{n}" for n in range(6)))], FORM
+    )
 
     assert row.state == State.WARN
     assert "of 1,195 bytes" in row.evidence

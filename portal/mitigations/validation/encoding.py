@@ -1,0 +1,119 @@
+"""A request as the client would encode it: the last check of it, and its size.
+
+What is accepted here can be sent, because the code that sends it has the last word (docs/adr/0021).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from dots_client.rules import (
+    EncodeError,
+    PortRange,
+    Scope,
+    encode_request,
+    request_bytes,
+    request_overhead_bytes,
+)
+from dots_client.rules import Targets as WireTargets
+from portal.mitigations.models import Port, Targets
+from portal.mitigations.validation.lifetimes import within_limits
+from portal.mitigations.validation.submission import Errors, Part
+
+LONGEST_CUID: Final = "x" * 36
+"""A random one, taken after a collision; those of certificates have 22 characters."""
+_LISTS: Final[Mapping[str, str]] = {
+    "target-prefix": "prefixes",
+    "target-fqdn": "fqdns",
+    "target-uri": "uris",
+}
+_FIELDS: Final[Mapping[str, str]] = {
+    "target-port-range": "ports",
+    "target-protocol": "protocols",
+    "lifetime": "lifetime",
+}
+_PLACE: Final = re.compile(r"scope\[0\]\.([a-z-]+)(?:\[(\d+)\])?")
+
+
+def wire_scope(
+    targets: Targets,
+    *,
+    ports: Iterable[Port] = (),
+    protocols: Iterable[int] = (),
+    lifetime_s: int = 1,
+    is_immediate: bool = True,
+) -> Scope:
+    """What a provider would be asked for."""
+    return Scope(
+        targets=WireTargets(
+            target_prefix=tuple(targets["prefixes"]),
+            target_fqdn=tuple(targets["fqdns"]),
+            target_uri=tuple(targets["uris"]),
+            target_port_range=tuple(_port_range(port) for port in ports),
+            target_protocol=tuple(protocols),
+        ),
+        lifetime=lifetime_s,
+        trigger_mitigation=is_immediate,
+    )
+
+
+def _port_range(port: Port) -> PortRange:
+    lower, upper = port["lower"], port["upper"]
+    return PortRange(lower=lower, upper=None if upper == lower else upper)
+
+
+def message_bytes(
+    targets: Targets, *, ports: Iterable[Port] = (), protocols: Iterable[int] = ()
+) -> int:
+    """The most that a request for these, its refreshes or an efficacy update take as one CoAP message, in bytes.
+
+    EncodeError for what must not be sent.
+    """
+    scope = wire_scope(targets, ports=ports, protocols=protocols, is_immediate=False)
+    return request_overhead_bytes(LONGEST_CUID) + request_bytes(scope)
+
+
+def can_be_sent(scope: Scope) -> bool:
+    """False for a request of before, whose targets the rules refuse by now."""
+    try:
+        encode_request(scope)
+    except EncodeError:
+        return False
+    return True
+
+
+def check_encodes(
+    parts: Iterable[Part],
+    *,
+    ports: Sequence[Port],
+    protocols: Sequence[int],
+    lifetime_s: int,
+    paths: Mapping[str, str],
+    errors: Errors,
+) -> None:
+    """An error at the field of whatever the client would not send of these parts."""
+    for part in parts:
+        scope = wire_scope(
+            part.scope,
+            ports=ports,
+            protocols=protocols,
+            lifetime_s=within_limits(lifetime_s, part.ask),
+        )
+        try:
+            encode_request(scope)
+        except EncodeError as error:
+            message = f"The portal cannot send this to {part.ask.provider}: {error.reason}."
+            errors.add(_field_of(error, part.scope, paths), "not-sendable", message)
+            return
+
+
+def _field_of(error: EncodeError, targets: Targets, paths: Mapping[str, str]) -> str:
+    """The API's field for the attribute that the encoder names."""
+    found = _PLACE.search(error.path)
+    attribute, index = (found[1], found[2]) if found else ("", None)
+    values: list[str] = targets.get(_LISTS.get(attribute, ""), [])  # type: ignore[assignment]
+    if index is not None and int(index) < len(values):
+        return paths.get(values[int(index)], "targets")
+    return _FIELDS.get(attribute, "targets")

@@ -1,0 +1,239 @@
+"""What one door refuses every door refuses: pages and API, of requests, previews, plans, drills and resources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from portal.accounts.models import User
+from portal.core.errors import Invalid
+from portal.mitigations.models import MitigationRequest
+from portal.organizations import services
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.standby.models import Drill, StandbyPlan
+from tests.conftest import ApiOf, ClientOf
+from tests.factories import ResourceFactory
+
+API = "/api/v1/organizations/acme"
+PAGES = "/organizations/acme"
+API_DOORS = [
+    ("mitigation-requests", {}),
+    ("mitigation-requests/preview", {}),
+    ("mitigation-requests/eligibility", {}),
+    ("standby-plans", {"name": "Plan"}),
+]
+PAGE_DOORS = ["requests/new", "requests/preview", "standby/new"]
+MAPPED = "::ffff:203.0.113.0/120"
+TYPED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "ports": ({"ports": [{"lower": 80, "upper": 80}, {"lower": 80, "upper": 90}]}, {"ports": "80,80-90"}),
+    "mapped": ({"targets": {"prefixes": [MAPPED]}}, {"other": MAPPED}),
+    "half of all": ({"targets": {"prefixes": ["0.0.0.0/1"]}}, {"other": "0.0.0.0/1"}),
+    "tab": ({"targets": {"uris": ["https://203.0.113.9/a\tb"]}}, {"other": "https://203.0.113.9/\x01b"}),
+    "digits": ({"targets": {"prefixes": ["203.0.113.0/²"]}}, {"other": "203.0.113.0/²"}),
+}  # fmt: skip
+
+
+@pytest.fixture
+def api(dana: User, api_of: ApiOf) -> APIClient:
+    return api_of(dana)
+
+
+@pytest.fixture
+def browser(dana: User, client_of: ClientOf) -> Client:
+    return client_of(dana)
+
+
+@pytest.fixture(autouse=True)
+def _prepared(
+    shop: ProtectedResource, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    """Acme may protect 203.0.113.0/26 at two providers."""
+
+
+@pytest.fixture
+def old(acme: Organization) -> ProtectedResource:
+    """Verified before anybody knew better."""
+    return ResourceFactory.create(organization=acme, name="Old office", value=MAPPED)
+
+
+@pytest.mark.parametrize("wrong", TYPED)
+@pytest.mark.parametrize(("door", "more"), API_DOORS, ids=[door for door, _ in API_DOORS])
+def test_every_call_refuses_what_cannot_be_sent(
+    api: APIClient, door: str, more: dict[str, Any], wrong: str
+) -> None:
+    body = {"targets": {"prefixes": ["203.0.113.9"]}, **TYPED[wrong][0], **more}
+
+    answer = api.post(f"{API}/{door}", body, format="json")
+
+    assert answer.status_code == 400, answer.content
+    [error] = answer.json()["errors"]
+    assert error["field"] in ("ports.1", "targets.prefixes.0", "targets.uris.0")
+    assert not MitigationRequest.objects.exists()
+
+
+@pytest.mark.parametrize("wrong", TYPED)
+@pytest.mark.parametrize("door", PAGE_DOORS)
+def test_every_form_refuses_what_cannot_be_sent(
+    browser: Client, shop: ProtectedResource, door: str, wrong: str
+) -> None:
+    typed = {"key": "k", "name": "Plan", "lifetime": "3600", "resources": [str(shop.pk)]}
+
+    answer = browser.post(f"{PAGES}/{door}", {**typed, **TYPED[wrong][1]})
+
+    assert answer.status_code == 400
+    assert "Correct one thing." in answer.content.decode()
+    assert not MitigationRequest.objects.exists()
+
+
+@pytest.mark.parametrize("wrong", ["mapped", "half of all", "tab", "digits"])
+def test_no_resource_is_made_of_what_cannot_be_asked_for(api: APIClient, wrong: str) -> None:
+    [(kinds, [value])] = TYPED[wrong][0]["targets"].items()
+    kind = {"prefixes": "prefix", "uris": "uri"}[kinds]
+
+    answer = api.post(
+        f"{API}/resources", {"name": "New", "kind": kind, "value": value}, format="json"
+    )
+
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["value"]
+
+
+def test_the_fix_of_a_port_range_mends_the_form(browser: Client, shop: ProtectedResource) -> None:
+    typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "443,80, 80-90"}
+    page = browser.post(f"{PAGES}/requests/new", typed).content.decode()
+    assert 'name="fix" value="ports.2=81–90">Use 81–90</button>' in page
+
+    mended = browser.post(f"{PAGES}/requests/new", {**typed, "fix": "ports.2=81–90"})
+
+    assert 'name="ports" type="text" value="443, 80, 81–90"' in mended.content.decode()
+
+
+def test_a_fix_is_at_its_range_also_beside_one_that_cannot_be_read(
+    browser: Client, shop: ProtectedResource
+) -> None:
+    typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "http, 443-80"}
+    page = browser.post(f"{PAGES}/requests/new", typed).content.decode()
+
+    assert "Correct two things." in page
+    assert 'name="fix" value="ports.1=80–443">Use 80–443</button>' in page
+
+
+# a resource that was verified before
+
+
+@pytest.mark.parametrize(("door", "more"), API_DOORS, ids=[door for door, _ in API_DOORS])
+def test_every_call_names_an_old_resource_with_the_reason(
+    api: APIClient, old: ProtectedResource, door: str, more: dict[str, Any]
+) -> None:
+    body = {"targets": {"resources": [str(old.pk)]}, **more}
+
+    answer = api.post(f"{API}/{door}", body, format="json")
+
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert error["field"] == "targets.resources.0"
+    assert error["message"].startswith(f"Old office: {MAPPED} cannot be protected")
+
+
+@pytest.mark.parametrize("door", PAGE_DOORS)
+def test_every_form_names_an_old_resource_with_the_reason(
+    browser: Client, old: ProtectedResource, door: str
+) -> None:
+    typed = {"key": "k", "name": "Plan", "lifetime": "3600", "resources": [str(old.pk)]}
+
+    answer = browser.post(f"{PAGES}/{door}", typed)
+
+    assert answer.status_code == 400
+    assert f"Old office: {MAPPED} cannot be protected" in answer.content.decode()
+
+
+def test_an_old_resource_is_listed_as_one_that_cannot_be_ticked(
+    browser: Client, api: APIClient, old: ProtectedResource
+) -> None:
+    page = browser.get(f"{PAGES}/requests/new", {"resource": str(old.pk)}).content.decode()
+    shown = {one["name"]: one for one in api.get(f"{API}/resources").json()["results"]}
+
+    assert f'value="{old.pk}" disabled' in page
+    assert "it is an IPv4 address written as IPv6" in page
+    assert "it is an IPv4 address written as IPv6" in shown["Old office"]["problem"]
+    assert shown["Shop front-end"]["problem"] == ""
+
+
+def test_readiness_names_an_old_resource(browser: Client, old: ProtectedResource) -> None:
+    page = browser.get(f"{PAGES}/readiness")
+
+    assert page.status_code == 200
+    assert "it is an IPv4 address written as IPv6" in page.content.decode()
+
+
+def test_a_drill_uses_the_resources_that_can_be_asked_for(
+    api: APIClient, old: ProtectedResource, shop: ProtectedResource
+) -> None:
+    assert api.post(f"{API}/drills").status_code == 202
+    [scope] = {str(one.scope) for one in MitigationRequest.objects.all()}
+    assert "203.0.113" in scope
+    assert "ffff" not in scope
+
+    Drill.objects.all().delete()
+    MitigationRequest.objects.update(status="terminated")
+    shop.delete()
+    assert api.post(f"{API}/drills").json()["code"] == "nothing-to-test"
+
+
+def test_a_plan_for_an_old_resource_is_not_activated_and_says_why(
+    api: APIClient, browser: Client, acme: Organization, shop: ProtectedResource
+) -> None:
+    body = {"name": "Plan", "targets": {"resources": [str(shop.pk)]}}
+    plan = api.post(f"{API}/standby-plans", body, format="json").json()["id"]
+    ProtectedResource.objects.filter(pk=shop.pk).update(value=MAPPED)
+    scope = {"prefixes": [MAPPED], "fqdns": [], "uris": []}
+    MitigationRequest.objects.update(scope=scope)
+
+    called = api.post(f"{API}/standby-plans/{plan}/activate")
+    pressed = browser.post(f"{PAGES}/standby/{plan}/activate", {"key": "k"}, follow=True)
+
+    assert called.status_code == 400
+    assert called.json()["errors"][0]["field"] == "targets.resources.0"
+    assert f"Shop front-end: {MAPPED} cannot be protected" in pressed.content.decode()
+    assert StandbyPlan.objects.get().activation is None
+
+
+def test_what_can_never_be_sent_is_left_out_of_an_extension(
+    api: APIClient, browser: Client
+) -> None:
+    body = {"targets": {"prefixes": ["203.0.113.9"]}}
+    asked = api.post(f"{API}/mitigation-requests", body, format="json").json()["id"]
+    request = MitigationRequest.objects.get()
+    scope = {"prefixes": [MAPPED], "fqdns": [], "uris": []}
+    request.mitigations.update(scope=scope)
+
+    called = api.post(
+        f"{API}/mitigation-requests/{asked}/extend/preview", {"lifetime": 7200}, format="json"
+    )
+    shown = browser.get(f"{PAGES}/requests/{asked}/extend/preview")
+
+    assert (called.status_code, shown.status_code) == (200, 200)
+    assert called.json()["messages"] == []
+    assert called.json()["left_out"][0]["provider"] == "Northgate"
+
+
+def test_staff_are_told_why_a_resource_cannot_be_verified(
+    mo: User, acme: Organization, client_of: ClientOf, old: ProtectedResource
+) -> None:
+    ProtectedResource.objects.filter(pk=old.pk).update(verified_at=None)
+
+    page = client_of(mo).post(
+        "/admin/organizations/protectedresource/",
+        {"action": "verify", "_selected_action": [str(old.pk)]},
+        follow=True,
+    )
+
+    old.refresh_from_db()
+    assert old.verified_at is None
+    assert "Old office was not verified." in page.content.decode()
+    with pytest.raises(Invalid):
+        services.verify_resource(resource=old)
