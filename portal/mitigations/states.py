@@ -89,6 +89,9 @@ CONFIRMED: Final = (
 ACTIVE: Final = tuple(status for status in CONFIRMED if status != Status.STANDBY)
 """The provider acts, or did until the attack stopped."""
 
+IN_STANDBY: Final = 8
+"""The DOTS status of what is only held: attack-mitigation-signal-loss (RFC 9132 Table 3)."""
+
 SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 """The provider said no; it is asked again when nobody else helps."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from dots_client import (
     Client,
     ConflictCause,
     Conflicted,
+    DotsError,
     HopLimitReached,
     MitigationReport,
     Redirected,
@@ -50,6 +51,11 @@ MAX_RETRY_S: Final = 300
 NOT_FOLLOWED_RETRY_S: Final = 5
 """When a server is asked again that sends us where nobody answers, or in a circle: one datagram, and it may mend that."""
 POLL_TIMEOUT_S: Final = 30.0
+LIST_TIMEOUT_S: Final = 10.0
+"""Then each is asked for by itself: a list is much, and one mitigation may be why it does not come."""
+MAX_POLLS_AT_ONCE: Final = 8
+ANSWER_WITHIN_S: Final = 30.0
+"""A refresh or a withdrawal that is not answered by then has failed: it is tried again, and the status asked for meanwhile."""
 WRITE_PAUSE_S: Final = 0.5
 MAX_WRITE_PAUSE_S: Final = 5.0
 HEARD_EVERY_S: Final = 4.0
@@ -60,13 +66,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What came of asking for the status of some mitigations."""
+    """What came of asking for a status."""
 
-    known: frozenset[UUID]
-    "to the provider, on this session"
-    refused: frozenset[UUID]
-    "it does not tell their status"
-    has_news: bool
+    told: Mapping[UUID, int | None]
+    "the DOTS status of each mitigation that the answer was about"
+    absent: frozenset[UUID] = frozenset()
+    "the provider does not know these"
+    has_news: bool = True
 
 
 class Exchange:
@@ -86,6 +92,7 @@ class Exchange:
         self._store = store
         self._hold = hold
         self._on_cuid_replaced = on_cuid_replaced
+        self._polls = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
         self._resent: Counter[UUID] = Counter()
         self._unwritten: Counter[UUID] = Counter()
         self._heard_noted_at = float("-inf")
@@ -101,23 +108,35 @@ class Exchange:
                 await self._withdraw(client, row)
         return True
 
-    async def poll(self, client: Client, rows: Sequence[Mitigation]) -> Polled:
-        """Ask for the status of all of them in one.
+    async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> Polled:
+        """Ask for the status of all of them in one. Some servers list only part, or refuse to list."""
+        try:
+            async with asyncio.timeout(LIST_TIMEOUT_S):
+                listed = {report.mid: report for report in await client.statuses()}
+        except SessionClosed:
+            raise
+        except (DotsError, TimeoutError) as error:
+            reason = error or "silence"
+            logger.info("subscription %s: no list of all: %s", self.subscription_id, reason)
+            listed = {}
+        return await self._take({row: listed[row.mid] for row in rows if row.mid in listed})
 
-        Who is missing in the answer is asked for by itself: some servers list only part.
-        """
-        reports = await self._reports(client) if len(rows) > 1 else {}
-        known: set[UUID] = set()
-        refused: set[UUID] = set()
-        repeated: set[UUID] = set()
-        for row in rows:
+    async def poll(self, client: Client, row: Mitigation) -> Polled:
+        """Ask for the status of one. Raises what its answer means, and TimeoutError for none."""
+        async with self._polls:
             try:
-                report = reports.get(row.mid) or await self._status(client, row)
+                async with asyncio.timeout(POLL_TIMEOUT_S):
+                    report = await client.status(row.mid)
             except Refused as error:
                 if not await self.refused_status(row, error):
-                    refused.add(row.pk)
-                continue
-            known.add(row.pk)
+                    raise
+                return Polled(told={}, absent=frozenset({row.pk}))
+        return await self._take({row: report})
+
+    async def _take(self, reports: Mapping[Mitigation, MitigationReport]) -> Polled:
+        """Write what was reported; what only repeats the rows, in one statement."""
+        repeated: set[UUID] = set()
+        for row, report in reports.items():
             if services.says_nothing_new(row, provider_report(report), clock.now()):
                 repeated.add(row.pk)
             else:
@@ -125,18 +144,9 @@ class Exchange:
         if repeated:
             await self.write(services.record_repeated, mitigation_ids=repeated, now=clock.now())
         return Polled(
-            known=frozenset(known | refused),
-            refused=frozenset(refused),
-            has_news=len(repeated) + len(refused) < len(rows),
+            told={row.pk: report.status for row, report in reports.items()},
+            has_news=len(repeated) < len(reports),
         )
-
-    async def _reports(self, client: Client) -> dict[int | None, MitigationReport]:
-        try:
-            async with asyncio.timeout(POLL_TIMEOUT_S):
-                return {report.mid: report for report in await client.statuses()}
-        except Refused as error:
-            logger.info("subscription %s: no list of all: %s", self.subscription_id, error)
-            return {}
 
     async def _put(self, client: Client, row: Mitigation, action: Action) -> bool:
         asked_at = clock.now()
@@ -177,7 +187,8 @@ class Exchange:
         scope = scope_of(row, lifetime_s=lifetime_to_ask(row, asked_at))
         put = client.request(row.mid, scope, on_sent=lambda count: self._count(row.pk, count))
         if action != Action.REQUEST:
-            return await put
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await put
         answer = asyncio.ensure_future(put)
         try:
             await asyncio.sleep(0)
@@ -299,7 +310,8 @@ class Exchange:
             await self.write(services.record_forgotten, mitigation_id=row.pk, now=clock.now())
             return
         try:
-            await client.withdraw(row.mid)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await client.withdraw(row.mid)
         except HopLimitReached as error:
             await self.write(
                 services.record_end_in_loop,
@@ -311,10 +323,6 @@ class Exchange:
         await self.write(
             services.record_withdrawal_confirmed, mitigation_id=row.pk, now=clock.now()
         )
-
-    async def _status(self, client: Client, row: Mitigation) -> MitigationReport:
-        async with asyncio.timeout(POLL_TIMEOUT_S):
-            return await client.status(row.mid)
 
     async def reported(self, row: Mitigation, report: MitigationReport) -> None:
         """A notification, or the answer to a poll."""
@@ -336,7 +344,6 @@ class Exchange:
     async def refused_status(self, row: Mitigation, error: Refused) -> bool:
         """A status was refused; True when the provider does not know the mitigation at all."""
         if error.code != "4.04":
-            logger.warning("mid %s: status refused: %s", row.mid, error)
             return False
         await self.write(_forgotten, row.pk)
         return True
@@ -406,7 +413,7 @@ def _is_held(row: Mitigation) -> bool:
 
 
 def _forgotten(mitigation_id: UUID) -> None:
-    """The provider does not know it: dropped for a newer one of ours, lost, or ended as wanted."""
+    """The provider does not know it: dropped for a newer one of ours, lost, ended as wanted, or never received."""
     newer = queries.newer_overlapping(mitigation_id)
     now = clock.now()
     if newer is None:

@@ -6,21 +6,23 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import Error
 
-from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
+from dots_client import Client, DotsError, MitigationReport, NoAnswer, Refused, SessionClosed
 from portal.core.database import is_away
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import clock
 from portal.signaling.exchange import Exchange
-from portal.signaling.plan import Action, Next, next_action
+from portal.signaling.plan import Action, Next, gives_way, next_action, waits_for_older
 from portal.signaling.recorder import Recorder
+from portal.signaling.seen import Seen
 from portal.signaling.store import Store
 
 logger = logging.getLogger(__name__)
@@ -36,10 +38,6 @@ REST_PER_LOOK: Final = 3.0
 """Pause after a look by how long it took: when there is much to do, looking takes a quarter of the time at most."""
 MAX_REST_S: Final = 0.5
 """After a database that was away, or a process that was stopped, nobody waits for as long again."""
-HOLD_S: Final = 3.0
-"""The same action of one mitigation is not begun more often, whatever the rows say."""
-REFUSED_POLL_S: Final = 15.0
-"""A provider that refuses to tell a status is asked for it at the pace of one that tells it."""
 WATCH_S: Final = 1.0
 PROBE_AFTER_S: Final = 4.0
 """A session with live mitigations that was silent for so long is asked for the status of one: a provider that lost its
@@ -50,6 +48,22 @@ MAX_WAITING_REPORTS: Final = 32
 """Of one mitigation, with different things to say, that wait for the database; then the oldest go."""
 OBSERVE_AGAIN_S: Final = 10.0
 DATABASE_PAUSE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    """An action under way."""
+
+    action: Action
+    begun_at: float
+    task: asyncio.Task[None]
+    is_shared: bool
+    "with other mitigations"
+
+    def gives_way_to(self, action: Action) -> bool:
+        # An answer about several mitigations is worth more than one of them, and comes soon or is given up.
+        is_shared_poll = self.is_shared and action != Action.WITHDRAW
+        return not is_shared_poll and gives_way(self.action, to=action)
 
 
 class Line:
@@ -78,11 +92,10 @@ class Line:
         "as they were read last, but for when the provider was heard of them"
         self._confirmed: list[Mitigation] = []
         self._retired = asyncio.Event()
-        self._introduced: set[UUID] = set()
-        self._actions: dict[UUID, tuple[Action, float, asyncio.Task[None]]] = {}
+        self._seen = Seen()
+        self._actions: dict[UUID, _Running] = {}
         self._observers: dict[UUID, asyncio.Task[None]] = {}
         self._writers: dict[UUID, tuple[deque[MitigationReport], asyncio.Task[None]]] = {}
-        self._held: dict[UUID, tuple[Action, float]] = {}
         self._to_poll: list[Mitigation] = []
         self._has_postponed = False
 
@@ -115,7 +128,7 @@ class Line:
                     task.result()
             return closed.result() if closed.done() else None
         finally:
-            actions = [task for _, _, task in self._actions.values()]
+            actions = [running.task for running in self._actions.values()]
             writers = [task for _, task in self._writers.values()]
             await _stop(closed, retired, work, watch, *actions, *self._observers.values(), *writers)
 
@@ -157,22 +170,26 @@ class Line:
         self.client.mitigating = any(is_under_attack(row) for row in rows)
         self._forget_all_but(self._rows.keys())
         self._has_postponed = False
-        due_s = min([SWEEP_S, *(self._look_at(row, now) for row in rows)])
+        due_s = [self._look_at(row, now) for row in rows]
         if self._to_poll:
             self._begin(self._to_poll, Action.POLL)
             self._to_poll = []
-        return due_s
+        # What gives way to something that falls due before it is answered.
+        under_way = [row for row in rows if row.pk in self._actions]
+        due_s += [
+            max(LOOK_AFTER_S, self._due_s(row, self._step(row, now), now)) for row in under_way
+        ]
+        return min([SWEEP_S, *due_s])
 
     def _look_at(self, row: Mitigation, now: datetime) -> float:
         self._observe_if_due(row)
         step = self._step(row, now)
         running = self._actions.get(row.pk)
         if running:
-            action, _, task = running
-            # A person's termination goes before whatever still waits for an answer.
-            if step.action == Action.WITHDRAW and action != Action.WITHDRAW:
-                task.cancel()
+            if running.gives_way_to(step.action):
+                running.task.cancel()
             self._has_postponed = self._has_postponed or step.action != Action.WAIT
+            return SWEEP_S
         due_s = self._due_s(row, step, now)
         if due_s > 0:
             return due_s
@@ -183,46 +200,80 @@ class Line:
         return SWEEP_S
 
     def _step(self, row: Mitigation, now: datetime) -> Next:
-        return next_action(row, is_introduced=row.pk in self._introduced, now=now)
+        waits = waits_for_older(row, self._rows.values(), is_known=self._seen.is_known)
+        running = self._actions.get(row.pk)
+        session = self._seen.of(
+            row.pk,
+            now=now,
+            time=_time(),
+            running=running.action if running else None,
+            waits_for_older=waits,
+        )
+        return next_action(row, session, now)
 
     def _due_s(self, row: Mitigation, step: Next, now: datetime) -> float:
         """In how many seconds the step, or another look at it, is due; never for what is under way."""
-        if row.pk in self._actions:
+        running = self._actions.get(row.pk)
+        if running and step.action != Action.WAIT and not running.gives_way_to(step.action):
             return SWEEP_S
         if step.action == Action.WAIT:
             return SWEEP_S if step.at is None else (step.at - now).total_seconds()
-        last, until = self._held.get(row.pk, (None, 0.0))
-        return until - _time() if last == step.action else 0.0
+        return 0.0
 
     def _begin(self, rows: Sequence[Mitigation], action: Action) -> None:
         """One action about one mitigation; a poll may be about several."""
-        begun_at, task = _time(), self._start(self._act(rows, action))
+        running = _Running(
+            action=action,
+            begun_at=_time(),
+            task=self._start(self._act(rows, action)),
+            is_shared=len(rows) > 1,
+        )
         for row in rows:
-            self._held[row.pk] = action, begun_at + HOLD_S
-            self._actions[row.pk] = action, begun_at, task
+            self._seen.begun(row.pk, action, time=running.begun_at)
+            self._actions[row.pk] = running
 
     async def _act(self, rows: Sequence[Mitigation], action: Action) -> None:
         next_look_s: float | None = 0.0
         try:
             if action == Action.POLL:
-                polled = await self._exchange.poll(self.client, rows)
-                self._introduced |= polled.known
-                self._heard(polled.known - polled.refused)
-                self._held |= dict.fromkeys(polled.refused, (action, _time() + REFUSED_POLL_S))
-                next_look_s = 0.0 if polled.has_news else None
-            elif await self._exchange.perform(self.client, rows[0], action):
-                self._introduced.add(rows[0].pk)
-                next_look_s = LOOK_AFTER_S
+                next_look_s = 0.0 if await self._poll(rows) else None
+            else:
+                if await self._exchange.perform(self.client, rows[0], action):
+                    self._seen.introduced(rows[0].pk)
+                    next_look_s = LOOK_AFTER_S
+                self._seen.succeeded(rows[0].pk, action)
             for row in rows:
                 self._observe_if_due(row)
         except SessionClosed as error:
             logger.info("%s: %s not finished: %s", self._name(*rows), action.name, error)
         except (DotsError, TimeoutError) as error:
             logger.warning("%s: %s failed: %s", self._name(*rows), action.name, error or "silence")
+            is_answered = not isinstance(error, TimeoutError | NoAnswer)
+            for row in rows:
+                self._seen.failed(row.pk, action, time=_time(), is_answered=is_answered)
         finally:
             for row in rows:
-                self._actions.pop(row.pk, None)
+                if self._actions[row.pk].task is asyncio.current_task():
+                    del self._actions[row.pk]
             self._look_in(0.0 if self._has_postponed else next_look_s)
+
+    async def _poll(self, rows: Sequence[Mitigation]) -> bool:
+        """Whether the rows are to be read again. Who is missing in the answer about several is asked for by itself."""
+        if len(rows) == 1:
+            polled = await self._exchange.poll(self.client, rows[0])
+        else:
+            polled = await self._exchange.poll_all(self.client, rows)
+        for row in rows:
+            if row.pk in polled.told:
+                self._seen.reported(row.pk, polled.told[row.pk], time=_time())
+            elif row.pk in polled.absent:
+                self._seen.absent(row.pk)
+            else:
+                self._begin([row], Action.POLL)
+                continue
+            self._seen.succeeded(row.pk, Action.POLL)
+        self._heard(polled.told.keys())
+        return polled.has_news
 
     def _look_in(self, seconds: float | None) -> None:
         """None: nothing changed, the sweep will do."""
@@ -236,7 +287,7 @@ class Line:
         return f"subscription {self._subscription_id} mid {mids}"
 
     def _observe_if_due(self, row: Mitigation) -> None:
-        if row.pk in self._introduced and row.pk not in self._observers:
+        if self._seen.is_introduced(row.pk) and row.pk not in self._observers:
             self._observers[row.pk] = self._start(self._observe(row))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -264,8 +315,10 @@ class Line:
             except Refused as error:
                 await self._until_written(row)
                 if await self._exchange.refused_status(row, error):
-                    self._introduced.discard(row.pk)
+                    self._seen.absent(row.pk)
                     self.wake()
+                else:
+                    logger.warning("%s: observation refused: %s", self._name(row), error)
             except DotsError as error:
                 logger.warning("%s: observation ended: %s", self._name(row), error)
             await asyncio.sleep(OBSERVE_AGAIN_S)
@@ -277,6 +330,7 @@ class Line:
 
     def _write_down(self, row: Mitigation, report: MitigationReport) -> None:
         """In the order in which they came. Of those that wait for the database, only the last of a status counts."""
+        self._seen.reported(row.pk, report.status, time=_time())
         self._heard({row.pk})
         if row.pk not in self._writers:
             waiting = deque([report], maxlen=MAX_WAITING_REPORTS)
@@ -312,9 +366,7 @@ class Line:
     def _forget_all_but(self, live: Set[UUID]) -> None:
         for mitigation_id in self._observers.keys() - live:
             self._observers.pop(mitigation_id).cancel()
-        self._introduced &= live
-        for mitigation_id in self._held.keys() - live:
-            del self._held[mitigation_id]
+        self._seen.forget_all_but(live)
 
     async def _watch(self) -> None:
         """Suspect a session that stays silent although something waits for its answer."""
@@ -322,7 +374,7 @@ class Line:
             await asyncio.sleep(WATCH_S)
             await self._exchange.flush(heard_s=_time() - self.client.last_heard_at)
             self._probe_if_silent()
-            oldest = min((begun_at for _, begun_at, _ in self._actions.values()), default=None)
+            oldest = min((running.begun_at for running in self._actions.values()), default=None)
             silent_since = self.client.last_heard_at
             if oldest is not None and _time() - max(oldest, silent_since) > SUSPECT_AFTER_S:
                 self.is_suspect.set()

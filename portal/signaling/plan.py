@@ -5,21 +5,29 @@ The agent asks it on every wake-up, message, timer and sweep, so a lost task or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
+from uuid import UUID
 
 from portal.mitigations.models import Mitigation, Wanted
-from portal.mitigations.states import CONFIRMED, LOOP, Status
+from portal.mitigations.queries import shares_target
+from portal.mitigations.states import ACTIVE, CONFIRMED, IN_STANDBY, LOOP, Status
 
 POLL_AFTER: Final = timedelta(seconds=15)
 """Ask for the status when nothing was heard of a live mitigation for so long (RFC 9132 section 4.4.2.2)."""
 POLL_ENDING_AFTER: Final = timedelta(seconds=5)
 """The same while it winds down: the end may come without a notification."""
 CLOCKS_APART: Final = timedelta(seconds=60)
-RENEW_AT: Final = 2
-"""A refresh is due when 1/RENEW_AT of the granted lifetime is left: time for many lost tries."""
+RENEW_AFTER: Final = 0.4
+"""A renewal is due when this share of the granted lifetime is over: it leaves before half of it is, with time for many lost tries."""
+LAST_CALL: Final = timedelta(seconds=60)
+LAST_CALL_SHARE: Final = 0.1
+"""The renewal that nothing puts off leaves LAST_CALL before the end, or this share of a short lifetime."""
+FRESH: Final = timedelta(seconds=5)
+"""A status that is older does not show that a plan is still only held."""
 
 
 class Action(Enum):
@@ -41,46 +49,163 @@ class Next:
     at: datetime | None = None
 
 
-def next_action(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -> Next:
-    """`is_introduced`: the present session has carried a PUT, or an answered GET, of this mitigation.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnSession:
+    """What the present session has shown of one mitigation. A new session has shown nothing: `OnSession()`."""
 
-    Some servers push only what was PUT on the present session (a refresh introduces it).
-    """
+    is_introduced: bool = False
+    "it carried an answered PUT or GET of the mitigation; some servers push only what it introduced"
+    is_absent: bool = False
+    "the last GET was answered with 4.04"
+    dots_status: int | None = None
+    "what the provider reported last, of RFC 9132 Table 3; None: nothing on this session"
+    reported_at: datetime | None = None
+    tells_no_status: bool = False
+    "the last GET was answered, so the session is not lost, but with nothing that tells a status"
+    waits_for_older: bool = False
+    "the provider acts, or may act, for an older version of the plan, which this PUT would end"
+    not_before: Mapping[Action, datetime] = field(default_factory=dict)
+    "what was begun just now, or failed, is left alone until then"
+
+
+Due = tuple[Action, datetime]
+"""An action and from when on it is due."""
+
+
+def next_action(mitigation: Mitigation, session: OnSession, now: datetime) -> Next:
+    """The most urgent action that is due and not paused: what fails never holds up the rest."""
+    soonest: datetime | None = None
+    for action, due_at in _due(mitigation, session, now):
+        at = max(due_at, session.not_before.get(action, due_at))
+        if at <= now:
+            return Next(action=action)
+        soonest = at if soonest is None else min(soonest, at)
+    return Next(action=Action.WAIT, at=soonest)
+
+
+def _due(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
+    """What there is to do, the most urgent first."""
     status = Status(mitigation.status)
     if mitigation.wanted == Wanted.WITHDRAWN:
         return _end(mitigation, status, now)
     if status == Status.PENDING:
-        return _after(mitigation.retry_at, Action.REQUEST, now)
+        return _request(mitigation, session, now)
     if status == Status.WITHDRAWN:
-        return _poll(mitigation, POLL_AFTER, now)
-    if status in CONFIRMED:
-        return _keep(mitigation, is_introduced=is_introduced, now=now)
-    return _poll(mitigation, POLL_ENDING_AFTER, now)
+        return [_poll(mitigation, POLL_AFTER, now)]
+    if status not in CONFIRMED:
+        return [_poll(mitigation, POLL_ENDING_AFTER, now)]
+    if mitigation.request.is_immediate:
+        return _keep(mitigation, session, now)
+    return _hold(mitigation, session, now)
 
 
-def _end(mitigation: Mitigation, status: Status, now: datetime) -> Next:
+_URGENCY: Final = {
+    Action.WITHDRAW: 0,
+    Action.REQUEST: 1,
+    Action.REFRESH: 1,
+    Action.EFFICACY: 2,
+    Action.POLL: 3,
+    Action.WAIT: 4,
+}
+
+
+def gives_way(running: Action, *, to: Action) -> bool:
+    """Whether what waits for an answer is given up for what is due now: it is begun again afterwards."""
+    return _URGENCY[to] < _URGENCY[running]
+
+
+def waits_for_older(
+    mitigation: Mitigation, others: Iterable[Mitigation], *, is_known: Callable[[UUID], bool]
+) -> bool:
+    """A lost session may have started an older version of this plan, which a server drops for the newer one.
+
+    RFC 9132 section 4.4.1.3. `others`: of the same subscription; `is_known`: whether the present session has shown what
+    the provider does about one.
+    """
+    if mitigation.status != Status.PENDING or mitigation.request.is_immediate:
+        return False
+    return any(
+        _may_act(other, is_known=is_known)
+        and other.mid < mitigation.mid
+        and shares_target(other, mitigation)
+        for other in others
+    )
+
+
+def _may_act(plan: Mitigation, *, is_known: Callable[[UUID], bool]) -> bool:
+    if plan.wanted == Wanted.WITHDRAWN or plan.request.is_immediate:
+        return False
+    return plan.status in ACTIVE or (plan.status == Status.STANDBY and not is_known(plan.pk))
+
+
+def _end(mitigation: Mitigation, status: Status, now: datetime) -> Sequence[Due]:
     if status != Status.TERMINATING:
-        return Next(action=Action.WAIT)
-    if mitigation.withdrawal_confirmed_at is None:
-        again_at = mitigation.retry_at if mitigation.refusal_code == LOOP else None
-        return _after(again_at, Action.WITHDRAW, now)
-    return _poll(mitigation, POLL_ENDING_AFTER, now)
+        return []
+    if mitigation.withdrawal_confirmed_at is not None:
+        return [_poll(mitigation, POLL_ENDING_AFTER, now)]
+    if mitigation.refusal_code == LOOP:
+        return [(Action.WITHDRAW, mitigation.retry_at or now)]
+    return [(Action.WITHDRAW, now), _poll(mitigation, POLL_AFTER, now)]
 
 
-def _keep(mitigation: Mitigation, *, is_introduced: bool, now: datetime) -> Next:
-    if not is_introduced or is_extended(mitigation):
-        return Next(action=Action.REFRESH)
-    if _is_unproved(mitigation):
-        return Next(action=Action.POLL)
+def _request(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
+    due_at = mitigation.retry_at or now
+    if mitigation.request.is_immediate:
+        return [(Action.REQUEST, due_at)]
+    if session.waits_for_older:
+        return []
+    if _may_have_been_activated(mitigation, session, now):
+        return [(Action.POLL, due_at)]
+    return [(Action.REQUEST, due_at)]
+
+
+def _may_have_been_activated(mitigation: Mitigation, session: OnSession, now: datetime) -> bool:
+    """A plan was sent in an earlier session, which is lost: the loss may have started it, and the PUT would stop it."""
+    puts = [at for at in (mitigation.last_sent_at, mitigation.refreshed_at) if at is not None]
+    if not puts or session.is_introduced or session.is_absent:
+        return False
+    lifetime_s = mitigation.lifetime_s
+    return lifetime_s < 0 or now < max(puts) + timedelta(seconds=lifetime_s)
+
+
+def _keep(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
+    """A request for help now, which its provider holds."""
+    found: list[Due] = []
+    if not session.is_introduced or is_extended(mitigation):
+        found.append((Action.REFRESH, mitigation.retry_at or now))
+    found += _renewals(mitigation)
     if mitigation.efficacy_asked_at != mitigation.efficacy_answered_at:
-        return Next(action=Action.EFFICACY)
-    poll = _poll(mitigation, POLL_AFTER, now)
-    renewal = _renewal(mitigation)
-    if renewal is None or poll.action == Action.POLL:
-        return poll
-    if renewal <= now:
-        return Next(action=Action.REFRESH)
-    return Next(action=Action.WAIT, at=min(renewal, poll.at or renewal))
+        found.append((Action.EFFICACY, now))
+    return [*found, _poll(mitigation, POLL_AFTER, now)]
+
+
+def _hold(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
+    """A plan, which its provider holds or has activated: every PUT of it has trigger-mitigation false.
+
+    Some servers take that for an order to stop what the loss of a session started. So it goes out only while the
+    provider says, on this session and just now, that it only holds the plan; or when what runs ends anyway (ADR 21).
+    """
+    latest = last_call(mitigation)
+    found: list[Due] = [] if latest is None else [(Action.REFRESH, latest)]
+    if session.dots_status is None or _is_unproved(mitigation):
+        found.append((Action.POLL, now))
+    if session.dots_status == IN_STANDBY:
+        asked = [(Action.REFRESH, now)] if is_extended(mitigation) else []
+        found += [_once_fresh(due, session, now) for due in (*asked, *_renewals(mitigation))]
+    return [*found, _poll(mitigation, POLL_AFTER, now)]
+
+
+def _once_fresh(due: Due, session: OnSession, now: datetime) -> Due:
+    """The PUT, or first the GET that shows whether it may go.
+
+    A GET that is refused does not hold the PUT up: who answers has not lost the session. Silence does, until the last call.
+    """
+    reported_at = session.reported_at
+    is_fresh = reported_at is not None and now - reported_at <= FRESH
+    may_poll = session.not_before.get(Action.POLL, now) <= now
+    if is_fresh or (session.tells_no_status and not may_poll):
+        return due
+    return Action.POLL, due[1]
 
 
 def is_extended(mitigation: Mitigation) -> bool:
@@ -92,27 +217,37 @@ def is_extended(mitigation: Mitigation) -> bool:
 def _is_unproved(mitigation: Mitigation) -> bool:
     """A plan was refreshed, and no status says yet that it is still held in standby."""
     reported, refreshed = mitigation.reported_at, mitigation.refreshed_at
-    if mitigation.request.is_immediate or refreshed is None:
-        return False
-    return reported is None or reported < refreshed
+    return refreshed is not None and (reported is None or reported < refreshed)
 
 
-def _renewal(mitigation: Mitigation) -> datetime | None:
-    expires, refreshed = mitigation.expires_at, mitigation.refreshed_at
-    if not mitigation.request.auto_renew or expires is None or refreshed is None:
+def _renewals(mitigation: Mitigation) -> Sequence[Due]:
+    """The renewal before half of the lifetime is over; a provider that asks to wait is obeyed, but not past the last call."""
+    began, expires = _granted(mitigation)
+    latest = last_call(mitigation)
+    if began is None or expires is None or latest is None:
+        return []
+    due_at = began + (expires - began) * RENEW_AFTER
+    return [(Action.REFRESH, min(max(due_at, mitigation.retry_at or due_at), latest))]
+
+
+def last_call(mitigation: Mitigation) -> datetime | None:
+    """From when on nothing puts the renewal off: the provider would stop by itself. None: it has no end, or is meant to end."""
+    began, expires = _granted(mitigation)
+    if not mitigation.request.auto_renew or began is None or expires is None:
         return None
-    return expires - (expires - refreshed) / RENEW_AT
+    return expires - min(LAST_CALL, (expires - began) * LAST_CALL_SHARE)
 
 
-def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Next:
+def _granted(mitigation: Mitigation) -> tuple[datetime | None, datetime | None]:
+    """From when to when. What was confirmed by a report alone, the answer to its PUT lost, counts from then."""
+    return mitigation.refreshed_at or mitigation.confirmed_at, mitigation.expires_at
+
+
+def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Due:
     heard = mitigation.last_heard_at or mitigation.asked_at
     if heard > now + CLOCKS_APART:
-        return Next(action=Action.POLL)  # the clock was set back since
-    return _after(heard + after, Action.POLL, now)
-
-
-def _after(at: datetime | None, action: Action, now: datetime) -> Next:
-    return Next(action=action) if at is None or at <= now else Next(action=Action.WAIT, at=at)
+        return Action.POLL, now  # the clock was set back since
+    return Action.POLL, heard + after
 
 
 def lifetime_to_ask(mitigation: Mitigation, now: datetime) -> int:

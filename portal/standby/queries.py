@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
@@ -13,7 +12,7 @@ from portal.mitigations import queries as asked
 from portal.mitigations.failover import current_legs
 from portal.mitigations.models import Mitigation, RequestKind, Wanted
 from portal.mitigations.queries import ACTED_ON
-from portal.mitigations.states import ACTIVE, LIVE, REQUEST_TERMINAL, Status
+from portal.mitigations.states import ACTIVE, IN_STANDBY, LIVE, REQUEST_TERMINAL, Status
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from portal.standby.models import Drill, DrillCheck, StandbyPlan
@@ -30,9 +29,6 @@ __all__ = [
     "longest_lifetime_s",
     "plans",
 ]
-
-IN_STANDBY: Final = 8
-"""The DOTS status of what is held."""
 
 
 def plans(organization: Organization) -> QuerySet[StandbyPlan]:

@@ -185,15 +185,25 @@ def _kept(reason: str) -> str:
     return clean[:MAX_REASON_KEPT]
 
 
+@transaction.atomic(savepoint=False)
 def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:
     """4.04: the provider does not hold it. If it is wanted it is asked again, else it has ended."""
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return None
+    columns: dict[str, Any] = {"last_heard_at": now}
+    if mitigation.status != Status.PENDING:
+        # Who is being asked anyway has no more patience because the provider never got it.
+        columns |= {"expires_at": None, "asked_at": now, "overdue_at": None}
     step = Step(
         mitigation_id=mitigation_id,
         trigger=Trigger.FORGOTTEN,
-        columns={"last_heard_at": now, "expires_at": None, "asked_at": now, "overdue_at": None},
+        columns=columns,
         told={"why": "forgotten"},
     )
-    return advance(step, now=now)
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return mitigation
 
 
 def record_superseded(

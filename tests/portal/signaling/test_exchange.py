@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -24,10 +25,11 @@ from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.signaling import clock as signaling_clock
 from portal.signaling import exchange as exchange_module
-from portal.signaling.exchange import Exchange
+from portal.signaling.exchange import MAX_POLLS_AT_ONCE, Exchange
 from portal.signaling.hold import Hold, clock
 from portal.signaling.plan import Action
 from portal.signaling.store import Store
+from tests.dots_client.transport.loopback import until
 
 
 class Written(Exchange):
@@ -127,39 +129,78 @@ class Listing:
 
 @pytest.mark.rule("SC-053")
 @pytest.mark.parametrize(
-    ("provider", "rows", "asked", "known"),
-    [
-        (Listing(listed=(1, 2, 3)), (1, 2), [None], {1, 2}),
-        (Listing(listed=(1,)), (1, 2), [None, 2], {1}),
-        (Listing(listed=(1,), held=(2,)), (1, 2), [None, 2], {1, 2}),
-        (Listing(listed=None, held=(1, 2)), (1, 2), [None, 1, 2], {1, 2}),
-        (Listing(listed=(1,), held=(1,)), (1,), [1], {1}),
-    ],
-    ids=["all", "one is gone", "one is not listed", "lists nothing", "one alone"],
+    ("listed", "told"),
+    [((1, 2, 3), {1, 2}), ((1,), {1}), (None, set())],
+    ids=["all", "one is missing", "lists nothing"],
 )
-async def test_several_are_asked_for_in_one_and_who_is_missing_by_itself(
-    provider: Listing, rows: tuple[int, ...], asked: list[int | None], known: set[int]
-) -> None:
+async def test_several_are_asked_for_in_one(listed: tuple[int, ...] | None, told: set[int]) -> None:
+    exchange, provider = Written(), Listing(listed=listed)
+    held = {mid: Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)}
+
+    found = await exchange.poll_all(cast(Client, provider), list(held.values()))
+
+    assert provider.asked == [None]
+    assert found.told.keys() == {held[mid].pk for mid in told}
+    assert not found.absent
+    reported = [kwargs["mitigation_id"] for _, kwargs in exchange.writes]
+    assert reported == [held[mid].pk for mid in sorted(told)]
+
+
+class Hanging:
+    """A provider that takes its time for a list."""
+
+    async def statuses(self) -> tuple[MitigationReport, ...]:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+
+async def test_a_list_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_module, "LIST_TIMEOUT_S", 0.01)
+    rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
+
+    assert not (await Written().poll_all(cast(Client, Hanging()), rows)).told
+
+
+async def test_only_so_many_are_asked_for_alone_at_once() -> None:
+    asked, may_answer = 0, asyncio.Event()
+
+    class Slow:
+        async def status(self, mid: int) -> MitigationReport:
+            nonlocal asked
+            asked += 1
+            await may_answer.wait()
+            return MitigationReport(mid=mid)
+
     exchange = Written()
-    held = {mid: Mitigation(pk=uuid4(), mid=mid) for mid in rows}
+    rows = [Mitigation(pk=uuid4(), mid=mid) for mid in range(MAX_POLLS_AT_ONCE + 5)]
+    polls = [asyncio.create_task(exchange.poll(cast(Client, Slow()), row)) for row in rows]
+    await until(lambda: asked == MAX_POLLS_AT_ONCE)
+    await asyncio.sleep(0)
+    assert asked == MAX_POLLS_AT_ONCE
 
-    found = await exchange.poll(cast(Client, provider), list(held.values()))
+    may_answer.set()
 
-    assert provider.asked == asked
-    assert found.known == {held[mid].pk for mid in known}
-    assert found.has_news
-    reported = [kwargs["mitigation_id"] for call, kwargs in exchange.writes if kwargs]
-    assert reported == [held[mid].pk for mid in sorted(known)]
+    assert [list(polled.told) for polled in await asyncio.gather(*polls)] == [
+        [row.pk] for row in rows
+    ]
 
 
-async def test_a_status_that_is_not_told_is_no_news_and_not_forgotten() -> None:
-    exchange = Written()
-    row = Mitigation(pk=uuid4(), mid=1)
+async def test_who_is_not_known_is_forgotten() -> None:
+    exchange, row = Written(), Mitigation(pk=uuid4(), mid=1)
 
-    found = await exchange.poll(cast(Client, Listing(listed=None, refused_with="4.03")), [row])
+    found = await exchange.poll(cast(Client, Listing(listed=None)), row)
 
-    assert found.known == found.refused == {row.pk}
-    assert not found.has_news
+    assert not found.told
+    assert found.absent == {row.pk}
+    assert len(exchange.writes) == 1
+
+
+async def test_a_status_that_is_not_told_says_nothing_and_is_not_forgotten() -> None:
+    exchange, row = Written(), Mitigation(pk=uuid4(), mid=1)
+
+    with pytest.raises(Refused):
+        await exchange.poll(cast(Client, Listing(listed=None, refused_with="4.03")), row)
+
     assert exchange.writes == []
 
 
@@ -181,14 +222,14 @@ async def test_what_only_repeats_the_rows_is_written_in_one() -> None:
         async def statuses(self) -> list[MitigationReport]:
             return reports
 
-    found = await exchange.poll(cast(Client, Repeating()), rows)
+    found = await exchange.poll_all(cast(Client, Repeating()), rows)
 
     assert found.has_news
     writes = dict(exchange.writes)
     assert writes[services.record_repeated]["mitigation_ids"] == {rows[0].pk, rows[1].pk}
     assert writes[services.record_report]["mitigation_id"] == rows[2].pk
     reports.pop()
-    assert not (await exchange.poll(cast(Client, Repeating()), rows[:2])).has_news
+    assert not (await exchange.poll_all(cast(Client, Repeating()), rows[:2])).has_news
 
 
 async def test_what_was_heard_and_is_not_written_yet_is_known() -> None:

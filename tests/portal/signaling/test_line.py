@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,13 +15,22 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from dots_client import Client, DotsError, MitigationReport, MitigationStatus
+from dots_client import (
+    Client,
+    DotsError,
+    MitigationReport,
+    MitigationStatus,
+    Refused,
+    RemoteProtocolError,
+    ServerUnavailable,
+)
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
 from portal.signaling import line as line_module
+from portal.signaling import plan, seen
 from portal.signaling.exchange import Exchange, Polled
 from portal.signaling.line import LOOK_AFTER_S, SWEEP_S, Line
-from portal.signaling.plan import POLL_AFTER, Action, Next
+from portal.signaling.plan import POLL_AFTER, Action
 from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
 from tests.dots_client.transport.loopback import until
@@ -56,7 +66,7 @@ class SlowExchange:
         self.may_write = asyncio.Event()
         self.written: list[MitigationReport] = []
 
-    async def perform(self, *_what: object) -> bool:
+    async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
         return True
 
     async def flush(self, *, heard_s: float) -> None:
@@ -82,22 +92,26 @@ class Rows:
         return self._rows
 
 
-class RefusingExchange(SlowExchange):
-    """Counts the polls; with `refuses`, the provider tells no status."""
+class PolledExchange(SlowExchange):
+    """Counts the polls of each mid, and answers them, or raises."""
 
-    def __init__(self, *, refuses: bool) -> None:
+    def __init__(self, error: Exception | None = None) -> None:
         super().__init__()
-        self._refuses = refuses
-        self.polls = 0
+        self._error = error
+        self.polls: Counter[int] = Counter()
+        self.listed: tuple[Mitigation, ...] = ()
 
     def has_unwritten(self, _mitigation_id: UUID) -> bool:
         return False
 
-    async def poll(self, _client: Client, rows: Sequence[Mitigation]) -> Polled:
-        self.polls += 1
-        known = frozenset(row.pk for row in rows)
-        refused = known if self._refuses else frozenset()
-        return Polled(known=known, refused=refused, has_news=False)
+    async def poll(self, _client: Client, row: Mitigation) -> Polled:
+        self.polls[row.mid] += 1
+        if self._error:
+            raise self._error
+        return Polled(told={row.pk: row.dots_status}, has_news=False)
+
+    async def poll_all(self, _client: Client, _rows: Sequence[Mitigation]) -> Polled:
+        return Polled(told={row.pk: row.dots_status for row in self.listed}, has_news=False)
 
 
 def line_of(
@@ -112,22 +126,84 @@ def line_of(
     )
 
 
-@pytest.mark.parametrize("refuses", [False, True])
-async def test_a_provider_that_refuses_a_status_is_not_asked_for_it_in_haste(
-    monkeypatch: pytest.MonkeyPatch, *, refuses: bool
+def withdrawn(mid: int) -> Mitigation:
+    """Stopped by its provider a while ago: there is nothing to do but to ask for its status."""
+    return Mitigation(
+        pk=uuid4(), mid=mid, status=Status.WITHDRAWN, dots_status=7, request=MitigationRequest(),
+        asked_at=timezone.now() - 2 * POLL_AFTER,
+    )  # fmt: skip
+
+
+UNUSABLE = (
+    Refused("4.03"),
+    ServerUnavailable("5.00"),
+    RemoteProtocolError("the answer cannot be read"),
+    TimeoutError(),
+)
+
+
+@pytest.mark.parametrize("error", UNUSABLE, ids=repr)
+async def test_a_provider_that_tells_no_status_is_not_asked_for_it_in_haste(
+    error: Exception,
 ) -> None:
-    monkeypatch.setattr(line_module, "next_action", lambda *_row, **_more: Next(action=Action.POLL))
-    monkeypatch.setattr(line_module, "HOLD_S", 0.0)
-    exchange = RefusingExchange(refuses=refuses)
-    row = Mitigation(pk=uuid4(), mid=1, request=MitigationRequest(), asked_at=timezone.now())
-    line = line_of(Session(), exchange, row)
+    exchange = PolledExchange(error)
+    line = line_of(Session(), exchange, withdrawn(1))
 
     for _ in range(3):
         due_s = await line.reconcile()
         await asyncio.sleep(0.01)
 
-    assert exchange.polls == (1 if refuses else 3)
+    assert exchange.polls == {1: 1}
     assert due_s <= SWEEP_S
+
+
+@pytest.mark.parametrize("error", [None, *UNUSABLE], ids=repr)
+async def test_who_is_missing_in_a_list_is_asked_for_alone_and_holds_up_nobody(
+    error: Exception | None,
+) -> None:
+    exchange = PolledExchange(error)
+    rows = [withdrawn(mid) for mid in (1, 2, 3)]
+    exchange.listed = (rows[0], rows[2])
+    line = line_of(Session(), exchange, *rows)
+
+    for _ in range(3):
+        await line.reconcile()
+        await asyncio.sleep(0.01)
+
+    assert exchange.polls == {2: 1}
+
+
+class SilentAboutStatus(PolledExchange):
+    """A question about a status is never answered; everything else is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.performed: list[Action] = []
+
+    async def poll(self, _client: Client, row: Mitigation) -> Polled:
+        self.polls[row.mid] += 1
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def perform(self, _client: object, _row: Mitigation, action: Action) -> bool:
+        row = _row
+        self.performed.append(action)
+        row.refreshed_at = row.last_heard_at = timezone.now()
+        row.expires_at = row.refreshed_at + timedelta(seconds=row.lifetime_s)
+        return True
+
+
+async def test_a_question_that_is_not_answered_gives_way_to_a_renewal_that_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "POLL_AFTER", timedelta(0))
+    monkeypatch.setattr(seen, "HOLD_S", 0.1)
+    exchange, row = SilentAboutStatus(), mitigating()
+    row.lifetime_s = 3
+    async with running(line_of(Session(), exchange, row)):
+        await until(lambda: exchange.performed == [Action.REFRESH] and exchange.polls[1] > 0)
+
+        await until(lambda: exchange.performed == [Action.REFRESH] * 2)
 
 
 @asynccontextmanager
@@ -180,7 +256,7 @@ async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_
     monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
 ) -> None:
     monkeypatch.setattr(line_module, "SWEEP_S", 0.01)
-    session, exchange = Session(), RefusingExchange(refuses=False)
+    session, exchange = Session(), PolledExchange()
     exchange.may_write.set()
     rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 0.6))
     async with running(line_of(session, exchange, store=rows)):
@@ -188,7 +264,7 @@ async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_
         if is_heard:
             session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
         await asyncio.sleep(0.5)
-        assert exchange.polls == (0 if is_heard else 1)
+        assert exchange.polls == ({} if is_heard else {1: 1})
 
 
 async def test_a_new_status_has_the_rows_read_and_new_numbers_do_not() -> None:

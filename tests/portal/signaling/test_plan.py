@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
-from portal.mitigations.states import CONFIRMED, TERMINAL, Status
+from portal.mitigations.states import CONFIRMED, IN_STANDBY, TERMINAL, Status
 from portal.signaling.line import is_under_attack
 from portal.signaling.plan import (
     POLL_AFTER,
     POLL_ENDING_AFTER,
     Action,
     Next,
+    OnSession,
     lifetime_to_ask,
     next_action,
 )
@@ -30,8 +32,9 @@ def mitigation(
     return Mitigation(status=status, request=request, **{**fresh, **columns})
 
 
-def plan(one: Mitigation, *, is_introduced: bool = True) -> Next:
-    return next_action(one, is_introduced=is_introduced, now=NOW)
+def plan(one: Mitigation, *, is_introduced: bool = True, **shown: Any) -> Next:
+    """What follows, on a session that has shown `shown`."""
+    return next_action(one, OnSession(is_introduced=is_introduced, **shown), NOW)
 
 
 def test_what_is_pending_is_requested() -> None:
@@ -45,20 +48,23 @@ def test_a_provider_that_named_a_time_is_not_asked_before() -> None:
 
 @pytest.mark.rule("SC-059")
 @pytest.mark.parametrize("status", CONFIRMED)
-def test_a_new_session_introduces_what_is_live(status: Status) -> None:
+def test_a_new_session_introduces_a_request_by_a_put_and_a_plan_by_a_get(status: Status) -> None:
     assert plan(mitigation(status), is_introduced=False).action is Action.REFRESH
+    for kind in ("standby", "drill"):
+        one = mitigation(status, kind=kind)
+        assert plan(one, is_introduced=False).action is Action.POLL
 
 
 @pytest.mark.rule("SC-048")
 @pytest.mark.rule("SC-071")
-def test_a_refresh_is_due_at_half_of_the_granted_lifetime() -> None:
+def test_a_refresh_is_due_before_half_of_the_granted_lifetime_is_over() -> None:
     due = mitigation(Status.MITIGATING, refreshed_at=BEFORE, expires_at=LATER)
     not_yet = mitigation(
         Status.MITIGATING, refreshed_at=NOW, expires_at=NOW + timedelta(seconds=20)
     )
 
     assert plan(due).action is Action.REFRESH
-    assert plan(not_yet) == Next(action=Action.WAIT, at=NOW + timedelta(seconds=10))
+    assert plan(not_yet) == Next(action=Action.WAIT, at=NOW + timedelta(seconds=8))
 
 
 def test_what_shall_not_renew_itself_is_not_refreshed() -> None:
@@ -138,7 +144,7 @@ def test_a_refresh_of_what_shall_end_asks_for_what_is_left_only() -> None:
 def test_a_plan_whose_refresh_was_accepted_is_asked_for_its_status() -> None:
     def reported(at: datetime | None) -> Action:
         held = mitigation(Status.STANDBY, kind="standby", refreshed_at=NOW, reported_at=at)
-        return plan(held).action
+        return plan(held, dots_status=IN_STANDBY).action
 
     assert reported(None) is Action.POLL
     assert reported(BEFORE) is Action.POLL
