@@ -15,6 +15,7 @@ from dots_client.client.memory import Memory
 from dots_client.codec import from_json, request_overhead_bytes, split, to_json
 from dots_client.errors import (
     Conflicted,
+    ConnectCrashed,
     DecodeError,
     DotsError,
     EncodeError,
@@ -30,6 +31,7 @@ from dots_client.errors import (
     RequestTooLarge,
     ServerUnavailable,
     SessionClosed,
+    SessionCrashed,
     TransportError,
 )
 from dots_client.identity import Credentials, cuid_from_certificate, random_cuid
@@ -74,6 +76,7 @@ __all__ = [
     "ConflictInformation",
     "ConflictStatus",
     "Conflicted",
+    "ConnectCrashed",
     "Credentials",
     "DecodeError",
     "DotsError",
@@ -105,6 +108,7 @@ __all__ = [
     "Server",
     "ServerUnavailable",
     "SessionClosed",
+    "SessionCrashed",
     "SignalConfig",
     "Targets",
     "TransportError",

@@ -14,9 +14,11 @@ DotsError
 │   └── FiltersFailed(acl_list)        5.03 naming filters that could not be switched (RFC 9133)
 ├── NoAnswer                           repeated until the deadline, nothing came back
 ├── SessionClosed                      the session ended while something was waiting
+│   └── SessionCrashed                 a defect of this client ended it, not the server or the network
 └── TransportError
     ├── HandshakeFailed                (D)TLS came to an end without a session: the reason is in words
-    └── PeerUnreachable                nothing answered, or the network refused
+    ├── PeerUnreachable                nothing answered, or the network refused
+    └── ConnectCrashed                 a defect of this client, not of the server or the network
 """
 
 from __future__ import annotations
@@ -126,6 +128,14 @@ class SessionClosed(DotsError):
     """The session ended; whether the request arrived is not known."""
 
 
+class SessionCrashed(SessionClosed):
+    """A defect of this client ended the session; `__cause__` is the exception. Its log has the traceback."""
+
+    def __init__(self, defect: BaseException) -> None:
+        super().__init__(client_failed(defect))
+        self.__cause__ = defect
+
+
 class TransportError(DotsError):
     """No session could be made."""
 
@@ -136,3 +146,12 @@ class HandshakeFailed(TransportError):
 
 class PeerUnreachable(TransportError):
     """Nothing answered at the address, or the network refused."""
+
+
+class ConnectCrashed(TransportError):
+    """A defect of this client kept it from making a session; `__cause__` is the exception."""
+
+
+def client_failed(defect: BaseException) -> str:
+    """For people: the kind of the exception, never its text, which is about our code."""
+    return f"this client failed ({type(defect).__name__})"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from aiocoap import Code, Message, Unreliable
 
@@ -27,6 +28,7 @@ from dots_client.errors import (
     RequestTooLarge,
     ServerUnavailable,
     SessionClosed,
+    SessionCrashed,
 )
 from dots_client.model import AttackStatus, Heartbeat, MitigationReport, Scope, SignalConfig
 from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
@@ -39,6 +41,8 @@ EFFICACY_DEADLINE_S: Final = 30.0
 
 _NOT_FOUND: Final = "4.04"
 _rng = random.SystemRandom()
+
+log = logging.getLogger("dots_client")
 
 
 class Client:
@@ -62,6 +66,7 @@ class Client:
         self._mover = mover
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[DotsError] = self._loop.create_future()
+        self._is_left = False
         self._rtt = RttEstimator()
         if rtt_s is not None:
             self._rtt.add(rtt_s)
@@ -170,12 +175,18 @@ class Client:
         """
         return self._mover.is_sent_elsewhere
 
+    @property
+    def is_lost(self) -> bool:
+        """The session is over, and it was not ended from here."""
+        return self._link.closed.done() and not self._is_left
+
     async def closed(self) -> DotsError:
         """Wait for the end of the session; what comes back is its reason."""
         return await asyncio.shield(self._closed)
 
     async def close(self) -> None:
         """End the session with a close_notify. Leaving `connect()` does it too."""
+        self._is_left = not self._link.closed.done()
         await self._end(SessionClosed("closed by us"))
 
     # Mitigations
@@ -305,12 +316,32 @@ class Client:
 
     # Inside
 
-    def start(self, group: asyncio.TaskGroup) -> tuple[asyncio.Task[None], ...]:
-        """Everything that goes on beside the requests; `connect()` owns it."""
-        tasks = [group.create_task(self._watch_link()), group.create_task(self._send_heartbeats())]
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything that goes on beside the requests, and the end of the session; `connect()` is inside."""
+        parts = [self._watch_link(), self._send_heartbeats(), *self._mover.parts()]
         if self._settings.reads_configuration:
-            tasks.append(group.create_task(self._read_configuration()))
-        return (*tasks, *self._mover.start(group))
+            parts.append(self._configuration.run())
+        tasks = [asyncio.create_task(self._part(part)) for part in parts]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+            finally:
+                await self.close()
+
+    async def _part(self, work: Coroutine[Any, Any, None]) -> None:
+        """A part of the session that ends, ends the session: a defect leaves nothing that is half alive."""
+        try:
+            await work
+        except SessionClosed as error:
+            await self._end(error)
+        except Exception as error:
+            log.exception("%s: this client failed", self.peer)
+            await self._end(SessionCrashed(error))
 
     def receive_heartbeat(self, heartbeat: Heartbeat) -> None:
         self.peer_hears_us = heartbeat.peer_hb_status
@@ -359,16 +390,7 @@ class Client:
         await self._end(SessionClosed(await asyncio.shield(self._link.closed)))
 
     async def _send_heartbeats(self) -> None:
-        try:
-            await self._end(await self._heartbeats.run())
-        except SessionClosed as error:
-            await self._end(error)
-
-    async def _read_configuration(self) -> None:
-        try:
-            await self._configuration.run()
-        except SessionClosed as error:
-            await self._end(error)
+        await self._end(await self._heartbeats.run())
 
     async def _end(self, reason: DotsError) -> None:
         if not self._closed.done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from dots_client.client.client import Client
 from dots_client.client.heartbeats import HeartbeatSite
@@ -12,10 +13,13 @@ from dots_client.client.memory import Memory
 from dots_client.client.mover import Mover
 from dots_client.client.opening import Opening
 from dots_client.client.settings import ClientSettings, Server
-from dots_client.errors import TransportError
+from dots_client.errors import ConnectCrashed, DotsError, client_failed
 from dots_client.identity import Credentials
 from dots_client.transport.gate import MaySend, always
 from dots_client.transport.wire import WireTap
+
+SETTLED_S: Final = 10.0
+"""An alternate server whose session breaks sooner counts as one that cannot be reached."""
 
 
 @asynccontextmanager
@@ -32,9 +36,9 @@ async def connect(
 ) -> AsyncIterator[Client]:
     """A session with `server`. The first heartbeat goes out at once; the configuration is read beside.
 
-    All ways to it race (RFC 9132 section 4.3). Raises HandshakeFailed or PeerUnreachable within
-    `settings.handshake_timeout_s`. `on_wire` is told of every CoAP message of the session, sent,
-    repeated and received (not of the signals of RFC 8323 over TCP), and must not raise. With
+    All ways to it race (RFC 9132 section 4.3). Raises a TransportError within `settings.handshake_timeout_s`, whatever
+    goes wrong; once there is a session, what is asked ends with a DotsError, whatever ends it. `on_wire` is told of every CoAP message of the session, sent,
+    repeated and received (not of the signals of RFC 8323 over TCP); what it raises is logged. With
     `memory` the next session knows what this one learned, such as being sent to another server.
     While `may_send()` says no, nothing is sent but the close_notify that ends the session: it is asked right before each
     datagram.
@@ -53,35 +57,34 @@ async def connect(
     )
     try:
         link = await opening.open(site, is_under_attack=is_under_attack)
-    except TransportError:
+    except Exception as error:
+        # Whatever it is: an alternate server must not keep us from the provisioned one.
         memory.redirections.failed(opening.server.name, now=now())
-        raise
-    memory.redirections.talked_to(opening.server.name, now=now())
-    mover = Mover(opening, memory, transport=link.transport_name, udp_probe_s=settings.udp_probe_s)
-    client = Client(
-        link,
-        cuid=cuid,
-        settings=settings,
-        mover=mover,
-        rtt_s=opening.rtt_s(link),
-        is_under_attack=is_under_attack,
-    )
-    site.on_heartbeat = client.receive_heartbeat
-    failure: BaseException | None = None
+        if isinstance(error, DotsError):
+            raise
+        raise ConnectCrashed(client_failed(error)) from error
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = client.start(group)
+        memory.redirections.talked_to(opening.server.name, now=now())
+        mover = Mover(
+            opening, memory, transport=link.transport_name, udp_probe_s=settings.udp_probe_s
+        )
+        client = Client(
+            link,
+            cuid=cuid,
+            settings=settings,
+            mover=mover,
+            rtt_s=opening.rtt_s(link),
+            is_under_attack=is_under_attack,
+        )
+        site.on_heartbeat = client.receive_heartbeat
+        async with client.running():
             # The first heartbeat goes out now, whatever the caller does next.
             await asyncio.sleep(0)
             try:
                 yield client
-            except BaseException as error:  # raised below: a group would wrap it
-                failure = error
             finally:
-                for task in tasks:
-                    task.cancel()
+                opening.measured(link, client.rtt_s)
+                if client.is_lost and now() - link.connected_at < SETTLED_S:
+                    memory.redirections.failed(opening.server.name, now=now())
     finally:
-        opening.measured(link, client.rtt_s)
-        await client.close()
-    if failure is not None:
-        raise failure
+        await link.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from dots_client.session import (
 from dots_client.transport.coap import DOTS_CBOR, message_bytes
 from dots_client.transport.link import Link
 from dots_client.transport.remote import Remote
+
+log = logging.getLogger("dots_client")
 
 MAX_OUTSTANDING_REPEATS: Final = 32
 """Of one request: an answer to an older repeat is not waited for any more."""
@@ -121,7 +124,7 @@ class Exchanges:
         schedule = Retransmission(
             now=self._loop.time(), rng=self._rng, deadline_s=deadline_s, settings=self._settings
         )
-        answer = _Answer(self._loop)
+        answer = _Answer(self._loop, self.link.closed)
         outstanding: deque[Callable[[], None]] = deque()
         try:
             while (due_at := schedule.next_timer()) is not None:
@@ -151,7 +154,7 @@ class Exchanges:
         self, request: Request, parameters: SessionParameters
     ) -> aiocoap.Message:
         """Ask once; CoAP itself repeats, with the negotiated parameters (RFC 9132 section 4.5)."""
-        answer = _Answer(self._loop)
+        answer = _Answer(self._loop, self.link.closed)
         lose_interest = self.transmit(request, answer.settle, tuning=_tuning(parameters))
         patience_s = _transmit_wait_s(parameters) if self.link.is_reliable else None
         try:
@@ -212,23 +215,36 @@ class Exchanges:
         """Send one message now and report what becomes of it; the result ends the interest."""
 
         def on_event(message: aiocoap.Message | None, error: Exception | None) -> None:
-            if message is not None:
-                self._on_response(message)
-                # Of an observation the later messages answer nothing.
-                if request.observe is None:
-                    self.rtt.add(self._loop.time() - sent_at)
-                    self._on_answer()
-                on_outcome(message)
-            elif self.link.closed.done():
-                on_outcome(SessionClosed(self.link.closed.result()))
-            else:
-                on_outcome(NoAnswer(f"no answer: {error!r}"))
+            try:
+                outcome = self._outcome(request, sent_at, message, error)
+            except Exception:
+                log.exception("%s: this client failed on an answer", self.link.peer)
+                outcome = RemoteProtocolError("the answer could not be processed")
+            on_outcome(outcome)
 
         message = self._prepared(request, tuning)
         sent_at = self._loop.time()
         if not has_slot:
             self._pacer.sent(now=sent_at, rtt_s=self.rtt.rtt_s)
         return self.link.endpoint.request(message, on_event)
+
+    def _outcome(
+        self,
+        request: Request,
+        sent_at: float,
+        message: aiocoap.Message | None,
+        error: Exception | None,
+    ) -> aiocoap.Message | DotsError:
+        if message is None:
+            if self.link.closed.done():
+                return SessionClosed(self.link.closed.result())
+            return NoAnswer(f"no answer: {error!r}")
+        self._on_response(message)
+        # Of an observation the later messages answer nothing.
+        if request.observe is None:
+            self.rtt.add(self._loop.time() - sent_at)
+            self._on_answer()
+        return message
 
     def _prepared(self, request: Request, tuning: aiocoap.TransportTuning) -> aiocoap.Message:
         if self.link.closed.done():
@@ -243,10 +259,11 @@ class Exchanges:
 
 
 class _Answer:
-    """The first outcome of several transmissions."""
+    """The first outcome of several transmissions; the end of the session is one, whoever else is told of it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, closed: asyncio.Future[str]) -> None:
         self._loop = loop
+        self._closed = closed
         self._outcome: aiocoap.Message | DotsError | None = None
         self._settled: asyncio.Future[None] = loop.create_future()
 
@@ -256,19 +273,32 @@ class _Answer:
             self._settled.set_result(None)
 
     def result(self) -> aiocoap.Message:
+        if not self._settled.done():
+            raise SessionClosed(self._closed.result())
         if isinstance(self._outcome, DotsError):
             raise self._outcome
         return self._outcome
 
     async def arrives(self) -> aiocoap.Message:
-        await self._settled
+        await self._wait(None)
         return self.result()
 
     async def arrives_before(self, when: float) -> bool:
         delay_s = when - self._loop.time()
-        if delay_s > 0 and not self._settled.done():
-            await asyncio.wait((self._settled,), timeout=delay_s)
-        return self._settled.done()
+        if delay_s > 0:
+            await self._wait(delay_s)
+        return self._is_known()
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        if not self._is_known():
+            await asyncio.wait(
+                (self._settled, self._closed),
+                timeout=timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+
+    def _is_known(self) -> bool:
+        return self._settled.done() or self._closed.done()
 
 
 def _transmit_wait_s(parameters: SessionParameters) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 import aiocoap
 
@@ -89,14 +90,15 @@ class Mover:
             if await self._opening.is_reachable_over_udp():
                 self.should_move.set()
 
-    def start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        tasks = []
+    def parts(self) -> list[Coroutine[Any, Any, None]]:
+        """What has to go on beside the session. Ends only with it."""
+        parts: list[Coroutine[Any, Any, None]] = []
         server, now = self._opening.server, self._loop.time()
         alternate = self._memory.redirections.alternate(
             now=now, is_under_attack=self._is_mitigating
         )
         if alternate is not None and alternate.name == server.name:
-            tasks.append(group.create_task(self.watch_redirection()))
+            parts.append(self.watch_redirection())
         if self._transport == "tls" and "dtls" in server.transports:
-            tasks.append(group.create_task(self.look_for_udp()))
-        return tasks
+            parts.append(self.look_for_udp())
+        return parts

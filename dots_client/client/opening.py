@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from dots_client.client.memory import Memory
 from dots_client.client.settings import ClientSettings, Server
-from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
+from dots_client.errors import LocalProtocolError, PeerUnreachable, TransportError
 from dots_client.identity import Credentials
 from dots_client.session import Candidate, Outcome, RaceSettings, candidates, reachable
 from dots_client.session.race import eager_repeat_s
@@ -21,6 +22,8 @@ from dots_client.transport.race import win
 from dots_client.transport.remote import Remote
 from dots_client.transport.tls import open_tls
 from dots_client.transport.wire import WireTap
+
+log = logging.getLogger("dots_client")
 
 TRANSPORTS: Final = frozenset({"dtls", "tls"})
 
@@ -92,7 +95,10 @@ class Opening:
         """Try; a session that succeeds is remembered as the way to go, and closed."""
         try:
             link = await self.open(None, is_under_attack=False, transports=("dtls",))
-        except (PeerUnreachable, HandshakeFailed):
+        except TransportError:
+            return False
+        except Exception:
+            log.exception("%s: the look for UDP failed", self.server.name)
             return False
         await link.close()
         return True

@@ -41,7 +41,8 @@ class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no ty
             return self._chosen
         while True:
             token = secrets.token_bytes(TOKEN_BYTES)
-            if all(token != taken for taken, _ in self.outgoing_requests):
+            # None once the endpoint is shut down: who asks then is told by the link.
+            if all(token != taken for taken, _ in self.outgoing_requests or ()):
                 return token
 
     def request(self, request: Pipe) -> None:

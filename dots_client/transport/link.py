@@ -94,10 +94,12 @@ class Link(ABC, Generic[RemoteT_co]):
         self._is_closing = True
         self.established.cancel()
         try:
-            if self._remote is not None:
-                self._remote.close(reason)
-            if not self.closed.done():
-                self.closed.set_result(reason)
+            try:
+                if self._remote is not None:
+                    self._remote.close(reason)
+            finally:
+                if not self.closed.done():
+                    self.closed.set_result(reason)
             await self.endpoint.shutdown()
         finally:
             self._has_closed.set()

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-from dots_client.errors import HandshakeFailed, PeerUnreachable, TransportError
+from dots_client.errors import (
+    ConnectCrashed,
+    DotsError,
+    HandshakeFailed,
+    PeerUnreachable,
+    TransportError,
+    client_failed,
+)
 from dots_client.session import Candidate, Race, RaceSettings
+
+log = logging.getLogger("dots_client.transport")
+
+RANKED: Final = (HandshakeFailed, ConnectCrashed, PeerUnreachable)
+"""Which failure says most: a refused handshake before an address that is silent."""
 
 
 class Closable(Protocol):
@@ -84,6 +97,15 @@ class _Run(Generic[Session]):
         if error is None:
             return False
         candidate = self._attempts.pop(task)
+        if not isinstance(error, DotsError):
+            # The other ways may work all the same.
+            log.error(
+                "%s over %s: this client failed",
+                candidate.address,
+                candidate.transport,
+                exc_info=error,
+            )
+            error = ConnectCrashed(client_failed(error))
         if not isinstance(error, TransportError):
             raise error
         self._race.failed(candidate, now=_time())
@@ -91,14 +113,14 @@ class _Run(Generic[Session]):
         return True
 
     def _failure(self) -> TransportError:
-        """The one that says most: a handshake that was refused before an address that is silent."""
+        """The one that says most of each transport."""
         telling = [
-            min(errors, key=lambda one: (not isinstance(one[1], HandshakeFailed), one[0]))[1]
+            min(errors, key=lambda one: (_rank(one[1]), one[0]))[1]
             for errors in self._failures.values()
         ]
         if not telling:
             return PeerUnreachable("there is no address to try")
-        telling.sort(key=lambda error: not isinstance(error, HandshakeFailed))
+        telling.sort(key=_rank)
         words = "; ".join(dict.fromkeys(str(error) for error in telling))
         return type(telling[0])(words)
 
@@ -109,6 +131,10 @@ class _Run(Generic[Session]):
         for session in ended:
             if not isinstance(session, BaseException):
                 await session.close()
+
+
+def _rank(error: TransportError) -> int:
+    return RANKED.index(type(error)) if type(error) in RANKED else len(RANKED)
 
 
 def _time() -> float:

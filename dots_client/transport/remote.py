@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from abc import abstractmethod
 from hashlib import sha256
@@ -21,6 +22,8 @@ from dots_client.transport.coap import Endpoint
 from dots_client.transport.gate import Gate
 from dots_client.transport.policy import common_name
 from dots_client.transport.wire import Direction, WireTap, record
+
+log = logging.getLogger("dots_client.transport")
 
 OPTION_BYTES: Final = 71
 """Room for header, token and options beside a payload in one message."""
@@ -73,6 +76,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         self._local_address = local_address
         self._on_wire = on_wire
         self._gate = gate or Gate()
+        self._has_tap_failed = False
         self._loop = asyncio.get_running_loop()
 
     def __repr__(self) -> str:
@@ -118,22 +122,29 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         return sha256(spki).hexdigest()
 
     def _tap(self, message: aiocoap.Message, direction: Direction, encoded: bytes) -> None:
+        """The journal is beside the session: a defect in it costs the record, never the message."""
         if self._on_wire is None:
             return
         request = (
             self.endpoint.tokens.request_of(message) if direction == "received" else message.request
         )
-        self._on_wire(
-            record(
-                message,
-                direction=direction,
-                at=time.time(),
-                session=self.serial,
-                transport=self.transport,
-                encoded=encoded,
-                request=request,
+        try:
+            self._on_wire(
+                record(
+                    message,
+                    direction=direction,
+                    at=time.time(),
+                    session=self.serial,
+                    transport=self.transport,
+                    encoded=encoded,
+                    request=request,
+                )
             )
-        )
+        except Exception:
+            # Once per session: what a peer sends may cause it each time.
+            if not self._has_tap_failed:
+                self._has_tap_failed = True
+                log.exception("%r: the wire tap failed", self)
 
     # What aiocoap asks of a remote
 

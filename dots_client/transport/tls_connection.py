@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Protocol, cast
 import aiocoap
 from aiocoap.transports.rfc8323common import CloseConnection, RFC8323Remote
 
-from dots_client.errors import RemoteProtocolError
+from dots_client.errors import RemoteProtocolError, client_failed
 from dots_client.transport.coap import StreamEndpoint
 from dots_client.transport.engine import State
 from dots_client.transport.frames import (
@@ -131,10 +131,12 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         self._lost.set()
         if isinstance(exc, ConnectionResetError):
             self._end("the {peer} reset the connection", exc)
+        elif exc is None:
+            self._end("the connection broke")
         else:
-            self._end(
-                "the connection broke" if exc is None else f"the connection broke: {exc}", exc
-            )
+            # asyncio reports whatever `data_received` raised here too, and has logged it.
+            why = exc if isinstance(exc, OSError) else client_failed(exc)
+            self._end(f"the connection broke: {why}", exc)
         self._owner.socket_gone(self)
 
     # Messages

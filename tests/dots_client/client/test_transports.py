@@ -419,7 +419,8 @@ async def test_a_session_over_tcp_finds_out_that_udp_works_again(
         )
         mover = Mover(opening, memory, transport="tls", udp_probe_s=0.05)
         async with asyncio.TaskGroup() as group:
-            (looking,) = mover.start(group)
+            (part,) = mover.parts()
+            looking = group.create_task(part)
             await asyncio.sleep(0.3)
             assert not mover.should_move.is_set()
             there.udp.drop_incoming = None
@@ -434,6 +435,5 @@ async def test_a_session_over_tcp_finds_out_that_udp_works_again(
 
 async def test_nobody_looks_for_udp_where_it_is_not_to_be_used(authority: Authority) -> None:
     async with over_tcp(authority) as (_there, client):
-        async with asyncio.TaskGroup() as group:
-            assert client._mover.start(group) == []
+        assert client._mover.parts() == []
         assert not client.should_move.is_set()

@@ -1,0 +1,276 @@
+"""Whatever is raised wherever a session waits: who asks gets an outcome, and nothing is left half alive."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiocoap import Code
+
+from dots_client import (
+    Client,
+    ConnectCrashed,
+    DotsError,
+    MitigationStatus,
+    RedirectedSignal,
+    RemoteProtocolError,
+    SessionClosed,
+    SessionCrashed,
+    TransportError,
+    WireRecord,
+    connect,
+)
+from dots_client.client.configuration import ConfigurationReader
+from tests.awaits import Awaits, Defect, Place
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, in_session, silence
+from tests.dots_client.client.test_redirection import pair, to
+from tests.dots_client.client.test_transports import Listening, listening
+from tests.dots_client.transport.loopback import until
+
+BUSY = replace(SETTINGS, heartbeat_interval_s=0.05, reads_configuration=True)
+WITHIN_S = 5.0
+"""What takes longer waits for ever."""
+MIN_PLACES = 15
+
+
+async def everything(there: Listening, client: Client, asked: list[asyncio.Task[Any]]) -> None:
+    """Ask for whatever can be asked, the last of it in vain."""
+    seen: list[MitigationStatus | None] = []
+
+    async def observe() -> None:
+        async with client.observe(1) as reports:
+            async for report in reports:
+                seen.append(report.status)
+
+    await client.request(1, SCOPE)
+    observing = asyncio.create_task(observe())
+    asked.append(observing)
+    await until(lambda: observing.done() or there.provider.observer_count == 1)
+    there.provider.notify(MitigationStatus.MITIGATING)
+    await until(lambda: observing.done() or MitigationStatus.MITIGATING in seen)
+    await client.configuration()
+    await client.heartbeat()
+    await client.statuses()
+    await client.withdraw(1)
+    there.provider.script.extend([silence] * 1000)
+    there.provider.config_script.extend([silence] * 1000)
+    there.provider.answers_heartbeats = False
+    in_vain = [client.request(2, SCOPE), client.configuration(), client.status(2)]
+    asked.extend(asyncio.create_task(one) for one in in_vain)
+    await until(lambda: len(there.provider.asked(Code.PUT)) >= 2 or client.is_lost)
+
+
+async def a_session(authority: Authority, transport: str, awaits: Awaits) -> None:
+    """Everything in one session with a server that was there before; what is wrong is an AssertionError."""
+    before = asyncio.all_tasks()
+    asked: list[asyncio.Task[Any]] = []
+    async with listening(authority) as there:
+        server = replace(there.server, transports=(transport,))
+
+        async def live() -> None:
+            async with connect(server, authority.client(), cuid=CUID, settings=BUSY) as client:
+                await everything(there, client, asked)
+
+        async with asyncio.timeout(WITHIN_S), awaits.watching():
+            life = asyncio.create_task(live())
+            await asyncio.wait({life})
+            outcomes = await asyncio.gather(life, *asked, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                assert isinstance(outcome, DotsError | Defect), repr(outcome)
+        await until(lambda: there.udp.sessions == there.tcp.sessions == ())
+        await until(lambda: not _of_the_client(before))
+
+
+def _of_the_client(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() - before if "_Watched" in repr(task.get_coro())}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+async def test_a_defect_at_any_await_ends_what_was_asked(
+    authority: Authority, transport: str
+) -> None:
+    clean = Awaits()
+    await a_session(authority, transport, clean)
+    assert len(clean.seen) >= MIN_PLACES
+
+    failed: dict[Place, BaseException] = {}
+    reached = 0
+    for place in clean.seen:
+        awaits = Awaits(raises_at=place)
+        try:
+            await a_session(authority, transport, awaits)
+        except (Exception, asyncio.CancelledError) as error:
+            failed[place] = error
+        reached += awaits.raised.is_set()
+
+    assert failed == {}
+    assert reached >= MIN_PLACES
+
+
+async def test_a_part_that_fails_ends_the_session_and_whoever_asks_is_told(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_reader: ConfigurationReader) -> None:
+        raise OverflowError("int too large to convert to float")
+
+    async with in_session(authority, replace(SETTINGS, reads_configuration=False)) as scene:
+        scene.provider.script.extend([silence] * 100)
+        asking = asyncio.create_task(scene.client.request(1, SCOPE))
+        await until(lambda: bool(scene.provider.requests))
+        monkeypatch.setattr(ConfigurationReader, "run", fail)
+        await scene.client._part(scene.client._configuration.run())
+
+        async with asyncio.timeout(WITHIN_S):
+            reason = await scene.client.closed()
+            with pytest.raises(SessionClosed, match=r"this client failed \(OverflowError\)"):
+                await asking
+        assert isinstance(reason, SessionCrashed)
+        assert isinstance(reason.__cause__, OverflowError)
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+async def test_an_answer_on_which_this_client_fails_is_an_answer(
+    authority: Authority, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OverflowError
+
+    async with listening(authority) as there:
+        server = replace(there.server, transports=(transport,))
+        async with connect(server, authority.client(), cuid=CUID, settings=SETTINGS) as client:
+            # Bound when the session was made: each response passes it.
+            monkeypatch.setattr(client.exchanges, "_on_response", fail)
+            async with asyncio.timeout(WITHIN_S):
+                with pytest.raises(RemoteProtocolError, match="could not be processed"):
+                    await client.request(1, SCOPE)
+            monkeypatch.undo()
+
+            assert (await client.request(2, SCOPE)).mid == 2
+
+
+@pytest.mark.parametrize("transport", ["dtls", "tls"])
+async def test_a_wire_tap_that_raises_is_told_once_and_changes_nothing(
+    authority: Authority, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[WireRecord] = []
+
+    def tap(record: WireRecord) -> None:
+        seen.append(record)
+        raise ValueError("Exceeds the limit (4300 digits)")
+
+    async with listening(authority) as there:
+        server = replace(there.server, transports=(transport,))
+        async with connect(
+            server, authority.client(), cuid=CUID, settings=SETTINGS, on_wire=tap
+        ) as client:
+            assert (await client.request(1, SCOPE)).mid == 1
+            assert (await client.status(1)).mid == 1
+            assert not client.is_lost
+
+    assert {record.direction for record in seen} == {"sent", "received"}
+    assert len([one for one in caplog.records if "wire tap" in one.message]) == 1
+
+
+async def test_a_defect_in_a_stream_is_not_told_in_the_words_of_our_code(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ValueError("use sys.set_int_max_str_digits()")
+
+    async with listening(authority) as there:
+        server = replace(there.server, transports=("tls",))
+        async with connect(server, authority.client(), cuid=CUID, settings=SETTINGS) as client:
+            monkeypatch.setattr(client.exchanges.link.remote, "_receive_cleartext", fail)
+            async with asyncio.timeout(WITHIN_S):
+                with pytest.raises(SessionClosed, match=r"this client failed \(ValueError\)"):
+                    await client.request(1, SCOPE)
+
+
+@pytest.mark.parametrize(
+    "alternate",
+    [
+        RedirectedSignal(alt_server="a\0b", alt_server_record=("127.0.0.1",)),
+        RedirectedSignal(alt_server="a\0b"),
+        RedirectedSignal(alt_server="", alt_server_record=("127.0.0.1",)),
+        RedirectedSignal(alt_server=""),
+        RedirectedSignal(alt_server=".."),
+        RedirectedSignal(alt_server="x" * 300, alt_server_record=("127.0.0.1",)),
+        RedirectedSignal(alt_server=f"{'x' * 64}.example"),
+        RedirectedSignal(alt_server="\ud800.example", alt_server_record=("127.0.0.1",)),
+        RedirectedSignal(alt_server="alt.example", alt_server_record=("no address",)),
+        RedirectedSignal(alt_server="alt.example", alt_server_record=("127.0.0.1\0",)),
+        RedirectedSignal(alt_server="alt.example", alt_server_record=("fe80::1%nowhere",)),
+    ],
+    ids=repr,
+)
+async def test_an_alternate_that_cannot_be_opened_is_given_up_whatever_the_reason(
+    authority: Authority, alternate: RedirectedSignal
+) -> None:
+    async with pair(authority) as there:
+        now = asyncio.get_running_loop().time()
+        there.memory.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
+        with pytest.raises(TransportError):
+            async with there.session():
+                pytest.fail("there must be no session")
+
+        async with there.session() as client:
+            assert client.peer == f"127.0.0.1:{there.server.port}"
+
+
+async def test_an_alternate_that_breaks_its_sessions_is_given_up(authority: Authority) -> None:
+    async with pair(authority) as there:
+        await there.redirected(to())
+        async with there.session() as client:
+            assert client.peer.startswith("127.0.0.2:")
+            await until(lambda: bool(there.servers[1].sessions))
+            there.servers[1].sessions[0].close("go away")
+            await client.closed()
+
+        async with there.session() as client:
+            assert client.peer.startswith("127.0.0.1:")
+
+
+async def test_an_alternate_that_was_left_is_not_given_up(authority: Authority) -> None:
+    async with pair(authority) as there:
+        await there.redirected(to())
+        for _ in range(2):
+            async with there.session() as client:
+                assert client.peer.startswith("127.0.0.2:")
+
+
+async def test_a_way_that_fails_here_leaves_the_others(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(**_arguments: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("dots_client.client.opening.open_dtls", fail)
+    async with (
+        listening(authority) as there,
+        connect(there.server, authority.client(), cuid=CUID, settings=SETTINGS) as client,
+    ):
+        assert client.transport == "tls"
+
+
+async def test_where_every_way_fails_here_it_is_no_fault_of_the_server(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(**_arguments: object) -> None:
+        raise RuntimeError("our code")
+
+    for name in ("open_dtls", "open_tls"):
+        monkeypatch.setattr(f"dots_client.client.opening.{name}", fail)
+    async with listening(authority) as there:
+        with pytest.raises(ConnectCrashed, match=r"^this client failed \(RuntimeError\)$"):
+            async with connect(
+                there.server,
+                authority.client(),
+                cuid=CUID,
+                settings=replace(SETTINGS, handshake_timeout_s=0.3),
+            ):
+                pytest.fail("there must be no session")
