@@ -8,6 +8,7 @@ from typing import Any
 from asgiref.testing import ApplicationCommunicator
 
 from portal.asgi import application
+from portal.realtime.consumers import HEARTBEAT
 
 TIMEOUT_S = 5
 
@@ -51,9 +52,15 @@ class Socket:
         assert output["type"] == "websocket.send", output
         return str(output["text"])
 
+    async def receive_frame(self) -> dict[str, Any]:
+        frame: dict[str, Any] = json.loads(await self.receive_text())
+        return frame
+
     async def receive_event(self) -> dict[str, Any]:
-        event: dict[str, Any] = json.loads(await self.receive_text())
-        return event
+        """The next event, whatever heartbeats come before it."""
+        while (frame := await self.receive_frame())["type"] == HEARTBEAT:
+            continue
+        return frame
 
     async def seqs(self, count: int) -> list[int]:
         return [(await self.receive_event())["seq"] for _ in range(count)]
@@ -69,5 +76,6 @@ class Socket:
         await self._call.send_input({"type": "websocket.disconnect", "code": 1000})
         await self._call.wait(TIMEOUT_S)
 
-    async def is_silent(self, for_s: float = 0.3) -> bool:
-        return bool(await self._call.receive_nothing(timeout=for_s))
+    async def says_nothing_new(self) -> bool:
+        """The next frame is a heartbeat: it comes when the table was read and holds nothing more."""
+        return bool((await self.receive_frame())["type"] == HEARTBEAT)

@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 from collections import Counter, deque
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -32,7 +34,9 @@ CLOSE_TOO_MANY: Final = 4429
 CLOSE_TRY_AGAIN: Final = 1013
 
 LOOK_AGAIN_S: Final = 3.0
-"""How long a lost broadcast can last."""
+"""A socket that sent nothing for so long reads the table again and says that it did: how long a lost broadcast can last."""
+HEARTBEAT: Final = "heartbeat"
+"""The type of the frame that says so. No event has it."""
 ADMIT_AGAIN_S: Final = 10.0
 """How long an access that ended unnoticed can last."""
 PENDING_EVENTS: Final = 100
@@ -55,7 +59,11 @@ class NoSuchSocket(AsyncWebsocketConsumer):
 
 
 class EventSocket(AsyncWebsocketConsumer):
-    """One open page or program of a member. It only ever sends."""
+    """One open page or program of a member. It only ever sends: events, and a heartbeat when there are none.
+
+    A reader that hears nothing for longer than a few heartbeats has lost the connection, whatever its network says:
+    on a full link packets vanish and nothing is closed.
+    """
 
     async def connect(self) -> None:
         self._user_id: UUID | None = None
@@ -89,6 +97,7 @@ class EventSocket(AsyncWebsocketConsumer):
             user_group(membership.user_id),
         )
         self._sent = after
+        self._spoke_at = _time()
         self._pending: deque[dict[str, Any]] = deque(maxlen=PENDING_EVENTS)
         self._news = asyncio.Event()
         self._must_ask_again = True
@@ -139,6 +148,8 @@ class EventSocket(AsyncWebsocketConsumer):
                     await self._join()
                     await self._send_from_table()
                     self._look_again = False
+                    if self._is_silent:
+                        await self._send(heartbeat(self._sent))
                 await self._send_pending()
                 await self._wait_for_news()
         except PortalError as error:
@@ -165,12 +176,15 @@ class EventSocket(AsyncWebsocketConsumer):
             self._has_joined = True
 
     async def _wait_for_news(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_AGAIN_S):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._spoke_at + LOOK_AGAIN_S - _time()):
                 await self._news.wait()
-        except TimeoutError:
-            self._look_again = True
         self._news.clear()
+        self._look_again = self._is_silent
+
+    @property
+    def _is_silent(self) -> bool:
+        return _time() - self._spoke_at >= LOOK_AGAIN_S
 
     async def _send_pending(self) -> None:
         while self._pending:
@@ -190,6 +204,7 @@ class EventSocket(AsyncWebsocketConsumer):
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self.send(json.dumps(event, separators=(",", ":"), ensure_ascii=False))
         self._sent = event["seq"]
+        self._spoke_at = _time()
 
     async def _last_seq(self, membership: Membership) -> int:
         return await database_sync_to_async(queries.last_seq)(membership.organization)
@@ -197,6 +212,22 @@ class EventSocket(AsyncWebsocketConsumer):
     async def _admit(self) -> Membership:
         self._admitted_at = _time()
         return await database_sync_to_async(admit)(self._credential, self._slug)
+
+
+def heartbeat(seq: int) -> dict[str, Any]:
+    """Nothing has happened after event `seq`, as far as the table says at the moment `at`.
+
+    It has every key of an event, and the number of one that was sent: who knows only events drops it as known.
+    """
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return {
+        "seq": seq,
+        "at": at,
+        "type": HEARTBEAT,
+        "request": None,
+        "mitigation": None,
+        "data": {},
+    }
 
 
 def _time() -> float:

@@ -1,4 +1,5 @@
-// Ages and countdowns that stay true while the page is open: "Heard 2 s ago", "in 44 min".
+// Moments, ages and countdowns that stay true while the page is open: "Heard 2 s ago", "in 44 min". When the line is
+// lost, live values look old: "as of" instead of "ago", and chips in outline.
 
 const NBSP = "\u00a0";
 const MINUTE_S = 60;
@@ -6,11 +7,16 @@ const HOUR_S = 3600;
 const DAY_S = 86400;
 const UNITS = { s: 1, min: MINUTE_S, h: HOUR_S, day: DAY_S, days: DAY_S };
 const AGE = new RegExp(`(\\d+)${NBSP}(s|min|h|days?) ago`, "g");
+const MONTHS = [
+  "January", "February", "March", "April", "May", "June",
+  "July", "August", "September", "October", "November", "December",
+];
+const OVER = ["terminated", "expired", "declined"];
 const WARNINGS_S = [15 * MINUTE_S, 5 * MINUTE_S, MINUTE_S];
 
 // The server's clock and this one may differ: ages are counted from when the part was made and received.
 const received = new WeakMap();
-let isStale = false;
+let staleSince = null;
 
 function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -20,8 +26,21 @@ function duration(seconds) {
   return `${Math.floor(whole / DAY_S)}${NBSP}days`;
 }
 
-function clock(at) {
-  return new Date(at).toISOString().slice(11, 19);
+// As `moment` of portal/core/formatting.py: the time of day, with its day where that is not today.
+function moment(at, now) {
+  const [then, today] = [new Date(at), new Date(now)];
+  const clock = then.toISOString().slice(11, 19);
+  const days = Math.floor(now / (DAY_S * 1000)) - Math.floor(at / (DAY_S * 1000));
+  if (days === 0) return clock;
+  if (days === 1) return `${clock} yesterday`;
+  if (days === -1) return `${clock} tomorrow`;
+  const day = `${then.getUTCDate()}${NBSP}${MONTHS[then.getUTCMonth()]}`;
+  const year = then.getUTCFullYear() === today.getUTCFullYear() ? "" : `${NBSP}${then.getUTCFullYear()}`;
+  return `${day}${year}, ${clock}`;
+}
+
+function writeMoments(now) {
+  for (const time of document.querySelectorAll('time[data-form="moment"]')) put(time, moment(Date.parse(time.dateTime), now));
 }
 
 function serverNow(part) {
@@ -64,6 +83,12 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// By the newest part, where there is one: this machine's clock may be wrong.
+function pageNow() {
+  const parts = [...document.querySelectorAll("[data-part][data-now]")].filter((part) => received.has(part));
+  return parts.length ? Math.max(...parts.map(serverNow)) : Date.now();
+}
+
 function tick() {
   for (const part of document.querySelectorAll("[data-part][data-now]")) {
     if (received.get(part)?.server !== Date.parse(part.dataset.now)) take(part);
@@ -71,17 +96,37 @@ function tick() {
     for (const age of part.querySelectorAll(".age")) {
       const at = age.dataset.at ? Number(age.dataset.at) : Date.parse(age.dateTime);
       const lead = age.dataset.lead ? `${age.dataset.lead} ` : "";
-      if (isStale) put(age, lead ? `As of ${clock(at)}` : `at ${clock(at)}`);
+      if (staleSince) put(age, lead ? `As of ${moment(at, now)}` : `at ${moment(at, now)}`);
       else put(age, `${lead}${duration((now - at) / 1000)} ago`);
     }
     for (const end of part.querySelectorAll("[data-ends]")) countDown(end, now);
+    for (const chip of part.querySelectorAll(".chip")) ageChip(chip, now);
+  }
+}
+
+// What may have changed meanwhile is in outline, and says from when it is.
+function ageChip(chip, now) {
+  const said = chip.querySelector(".asof--lost");
+  if (!staleSince) {
+    if (said) chip.classList.remove("chip--old");
+    said?.remove();
+    return;
+  }
+  if (said) {
+    put(said.querySelector("time"), moment(staleSince, now));
+  } else if (!chip.classList.contains("chip--old") && !OVER.includes(chip.dataset.status)) {
+    chip.classList.add("chip--old");
+    chip.insertAdjacentHTML("beforeend", ' <span class="asof asof--lost">as of <time></time></span>');
+    ageChip(chip, now);
   }
 }
 
 function countDown(element, now) {
   const left = (Date.parse(element.dataset.ends) - now) / 1000;
-  const [when] = element.textContent.split(", in");
-  put(element, left > 0 ? `${when}, in${NBSP}${duration(left)}`.replace(`in${NBSP}`, "in ") : when);
+  const [when] = element.textContent.split(", in ");
+  // A person may have extended it meanwhile: a countdown that nobody can check stands still.
+  put(element, left > 0 && !staleSince ? `${when}, in ${duration(left)}` : when);
+  if (staleSince) return;
   const bar = element.parentElement.querySelector("progress");
   if (bar && left > 0) bar.value = Math.round(left / MINUTE_S);
   const before = Number(element.dataset.left ?? Infinity);
@@ -93,10 +138,11 @@ function countDown(element, now) {
 }
 
 document.addEventListener("portal:stale", (event) => {
-  isStale = event.detail.isStale;
-  document.body.classList.toggle("is-stale", isStale);
+  staleSince = event.detail.isStale ? event.detail.at : null;
+  document.body.classList.toggle("is-stale", event.detail.isStale);
   tick();
 });
+document.addEventListener("portal:times", () => writeMoments(pageNow()));
 document.addEventListener("htmx:oobAfterSwap", tick);
 
 tick();

@@ -1,38 +1,57 @@
-// Keeps the page true: follows the organization's events and asks the server for the parts that changed.
+// Whether this page shows what is: it follows the organization's events, and says so when it cannot.
+// On a full link packets vanish and nothing is closed, so the server sends a heartbeat when nothing happens.
 
+const SILENCE_MS = 12000;
 const QUIET_LOSS_MS = 5000;
 const LOUD_LOSS_MS = 30000;
-const CAUGHT_UP_MS = 6000;
+const BACK_MS = 6000;
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15000;
-const COUNTERS_EVERY_MS = 1000;
-const BURST_MS = 250;
-const TINT_MS = 1200;
-const SILENT_MS = 45000;
+const LOOK_EVERY_MS = 1000;
 const ASK_WHY_EVERY = 3;
 const NEEDS_SIGN_IN = [4401, 4403];
 
 const ENDED = "You were signed out, or may not see this any more. What you see is from before.";
+const LOST_TITLE = "Not live – ";
 
 const live = document.getElementById("live");
 const banner = document.getElementById("banner");
-const isWatching = document.getElementById("refresh") !== null;
+// The other pages stand still, and go on saying from when they are.
+const follows = document.getElementById("refresh") !== null && "htmx" in window;
+const asServed = live.innerHTML;
 
 let seq = Number(live.dataset.seq);
 let socket = null;
+let isUp = false;
+let isOver = false;
+let failures = 0;
 let retryMs = FIRST_RETRY_MS;
 let retryTimer = null;
 let retryAt = 0;
-let lostAt = null;
-let isShownLost = false;
-let missed = 0;
-let isCatchingUp = false;
-let isOver = false;
-let failures = 0;
-let lastEventAt = Date.parse(live.querySelector("time").dateTime);
 
-function time(at) {
-  return new Date(at).toISOString().slice(11, 19);
+// The server's clock at its last word, and at the last word that the parts of the page show.
+let heardAt = Date.parse(live.querySelector("time").dateTime);
+let shownAt = heardAt;
+
+// The last sign of life, or the beginning of an attempt to connect, by both clocks of this machine.
+let sign = both();
+
+let lost = null;
+let hasOldParts = false;
+let missed = 0;
+let missedBeforeAsking = 0;
+
+function both() {
+  return { steady: performance.now(), wall: Date.now() };
+}
+
+// The steady clock may stand still while a laptop sleeps, and the other one may be set back: the longer time counts.
+function since(moment) {
+  return Math.max(performance.now() - moment.steady, Date.now() - moment.wall);
+}
+
+function tell(name, detail) {
+  document.dispatchEvent(new CustomEvent(name, { detail }));
 }
 
 // ---- the indicator and the banner ------------------------------------------------------------------
@@ -45,88 +64,186 @@ function icon(name) {
   return `<svg class="i" viewBox="0 0 20 20" aria-hidden="true" focusable="false">${shapes[name]}</svg>`;
 }
 
+// clock.js writes the words of a moment.
+function time(at) {
+  return `<time data-form="moment" datetime="${new Date(at).toISOString()}"></time>`;
+}
+
 function indicate(word, isLive) {
   live.classList.toggle("live--off", !isLive);
-  live.innerHTML = `${icon(isLive ? "dot" : "ring")}<span class="word"></span> <time></time>`;
-  live.querySelector(".word").textContent = word;
-  live.querySelector("time").textContent = `${time(lastEventAt)} UTC`;
+  live.innerHTML = `${icon(isLive ? "dot" : "ring")}<span class="word">${word}</span> ${time(heardAt)}<span class="zone"> UTC</span>`;
+  tell("portal:times");
+}
+
+function indicateLive() {
+  if (follows) {
+    indicate("Live", true);
+  } else if (live.innerHTML !== asServed) {
+    live.classList.remove("live--off");
+    live.innerHTML = asServed;
+  }
 }
 
 function showLost() {
-  isShownLost = true;
-  indicate("Reconnecting", false);
-  banner.className = "banner";
-  banner.innerHTML = `${icon("ring")}<span></span><button class="btn btn--s btn--plain" type="button" data-try>Try now</button>`;
-  banner.hidden = false;
-  document.dispatchEvent(new CustomEvent("portal:stale", { detail: { isStale: true } }));
-  countDown();
+  if (!lost.isShown) {
+    lost.isShown = true;
+    indicate("Reconnecting", false);
+    banner.className = "banner";
+    banner.innerHTML = `${icon("ring")}<span></span><button class="btn btn--s btn--plain" type="button" data-try>Try now</button>`;
+    banner.hidden = false;
+    tell("portal:stale", { isStale: true, at: lostAt() });
+  }
+  const left = Math.max(0, Math.ceil((retryAt - performance.now()) / 1000));
+  const what = isUp ? "Not brought up to date since" : "No connection since";
+  const when = left > 0 ? `Trying again in ${left}\u00a0s.` : "Trying now.";
+  banner.querySelector("span").innerHTML = `${what} ${time(lostAt())}. What you see is from then. ${when}`;
+  tell("portal:times");
+  if (!document.title.startsWith(LOST_TITLE)) document.title = LOST_TITLE + document.title;
 }
 
-function countDown() {
-  if (!isShownLost || isOver) return;
-  const left = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  const when = left > 0 ? `Trying again in ${left}\u00a0s.` : "Trying now.";
-  banner.querySelector("span").textContent =
-    `No connection since ${time(lostAt)}. What you see is from then. ${when}`;
-  setTimeout(countDown, 1000);
+function lostAt() {
+  return isUp ? shownAt : lost.at;
 }
 
 function showBack() {
-  isShownLost = false;
-  document.dispatchEvent(new CustomEvent("portal:stale", { detail: { isStale: false } }));
+  tell("portal:stale", { isStale: false });
+  if (document.title.startsWith(LOST_TITLE)) document.title = document.title.slice(LOST_TITLE.length);
   const words = missed === 1 ? "1 update was missed and is shown now." : `${missed} updates were missed and are shown now.`;
   const text = missed ? `Back. ${words}` : "Back. Nothing was missed.";
   banner.className = "banner banner--info";
   banner.textContent = text;
-  document.dispatchEvent(new CustomEvent("portal:say", { detail: { text } }));
+  tell("portal:say", { text });
   setTimeout(() => {
-    if (!isShownLost) banner.hidden = true;
-  }, CAUGHT_UP_MS);
+    if (!lost?.isShown && !isOver) banner.hidden = true;
+  }, BACK_MS);
+}
+
+function sayLost() {
+  lost.isSaid = true;
+  const text = banner.querySelector("span").textContent.replace(/ Trying.*/, "");
+  tell("portal:say", { text, isUrgent: true });
 }
 
 function showOver(text) {
   isOver = true;
-  isShownLost = false;
+  lost = null;
   clearTimeout(retryTimer);
+  drop();
+  tell("portal:stale", { isStale: true, at: heardAt });
   indicate("Not live", false);
   banner.className = "banner";
   banner.innerHTML = `<span></span> <a href="">Reload</a>`;
   banner.querySelector("span").textContent = text;
   banner.querySelector("a").href = location.href;
   banner.hidden = false;
-  document.dispatchEvent(new CustomEvent("portal:say", { detail: { text, isUrgent: true } }));
+  tell("portal:say", { text, isUrgent: true });
 }
+
+// ---- lost and back ---------------------------------------------------------------------------------
+
+function lose() {
+  if (lost) return;
+  lost = { at: heardAt, from: sign, isShown: false, isSaid: false };
+  missed = 0;
+}
+
+// Once a second, and when a sleeping page wakes: what ran out while nobody looked?
+function look() {
+  if (isOver) return;
+  if (socket && since(sign) >= SILENCE_MS) fail();
+  if (!lost) return;
+  // A shorter loss is not shown: nobody is helped by a flicker.
+  if (since(lost.from) >= QUIET_LOSS_MS) showLost();
+  if (since(lost.from) >= LOUD_LOSS_MS && !lost.isSaid) sayLost();
+}
+
+function fail() {
+  if (isOver) return;
+  drop();
+  lose();
+  tryLater();
+}
+
+function tryLater() {
+  clearTimeout(retryTimer);
+  const wait = retryMs * (0.75 + Math.random() / 2);
+  retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+  retryAt = performance.now() + wait;
+  retryTimer = setTimeout(tryAgain, wait);
+}
+
+function tryAgain() {
+  clearTimeout(retryTimer);
+  if (isUp) askForParts();
+  else connect();
+}
+
+function tryNow() {
+  if (isOver || !lost) return;
+  retryMs = FIRST_RETRY_MS;
+  tryAgain();
+}
+
+function askForParts() {
+  hasOldParts = follows;
+  missedBeforeAsking = missed;
+  if (follows) tell("portal:refresh", { kind: "portal:state" });
+  else settle();
+}
+
+// The line is back when the server speaks, and what the page shows is from after that.
+function settle() {
+  if (!lost || !isUp || hasOldParts) return;
+  const wasShown = lost.isShown;
+  lost = null;
+  retryMs = FIRST_RETRY_MS;
+  indicateLive();
+  if (wasShown) showBack();
+  if (missed > missedBeforeAsking) tell("portal:refresh", { kind: "portal:state" });
+}
+
+document.addEventListener("portal:refreshed", ({ detail }) => {
+  if (isOver) return;
+  if (detail.isRefused) {
+    showOver(ENDED);
+  } else if (detail.isFresh) {
+    shownAt = heardAt;
+    hasOldParts = false;
+    settle();
+  } else {
+    lose();
+    if (isUp) tryLater();
+  }
+});
 
 // ---- the socket ------------------------------------------------------------------------------------
 
 function connect() {
-  clearTimeout(retryTimer);
+  drop();
+  sign = both();
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  socket = new WebSocket(`${scheme}://${location.host}${live.dataset.socket}?after=${seq}`);
-  socket.addEventListener("open", opened);
-  socket.addEventListener("message", (event) => received(event.data));
-  socket.addEventListener("close", (event) => closed(event.code));
+  const one = new WebSocket(`${scheme}://${location.host}${live.dataset.socket}?after=${seq}`);
+  socket = one;
+  one.addEventListener("open", () => one === socket && opened());
+  one.addEventListener("message", (event) => one === socket && received(JSON.parse(event.data)));
+  one.addEventListener("close", (event) => one === socket && closed(event.code));
+}
+
+// A silent one may take minutes to close: what it still says is nobody's any more.
+function drop() {
+  const one = socket;
+  socket = null;
+  isUp = false;
+  one?.close();
 }
 
 function opened() {
+  isUp = true;
+  sign = both();
   failures = 0;
   retryMs = FIRST_RETRY_MS;
-  if (lostAt === null) {
-    indicate("Live", true);
-    return;
-  }
-  missed = 0;
-  isCatchingUp = true;
-  // What was missed comes first and at once; after a short silence it has all arrived.
-  setTimeout(caughtUp, 400);
-}
-
-function caughtUp() {
-  isCatchingUp = false;
-  lostAt = null;
-  indicate("Live", true);
-  if (isShownLost) showBack();
-  if (missed) refresh("portal:state");
+  if (lost) askForParts();
+  else indicateLive();
 }
 
 function closed(code) {
@@ -135,23 +252,16 @@ function closed(code) {
     showOver(ENDED);
     return;
   }
+  fail();
   failures += 1;
   if (failures % ASK_WHY_EVERY === 0) askWhy();
-  if (lostAt === null) {
-    lostAt = Date.now();
-    setTimeout(() => lostAt !== null && !isShownLost && showLost(), QUIET_LOSS_MS);
-    setTimeout(sayLost, LOUD_LOSS_MS);
-  }
-  const wait = retryMs * (0.75 + Math.random() / 2);
-  retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
-  retryAt = Date.now() + wait;
-  retryTimer = setTimeout(connect, wait);
 }
 
 // A socket that is refused tells a browser no reason; the page itself does.
 async function askWhy() {
   try {
-    const answer = await fetch(location.pathname, { method: "HEAD", redirect: "manual" });
+    const signal = AbortSignal.timeout(SILENCE_MS);
+    const answer = await fetch(location.pathname, { method: "HEAD", redirect: "manual", signal });
     if (answer.type === "opaqueredirect" || answer.status === 403 || answer.status === 404) showOver(ENDED);
   } catch {
     // No connection at all: that is what the banner says already.
@@ -159,24 +269,22 @@ async function askWhy() {
   }
 }
 
-function sayLost() {
-  if (lostAt === null || Date.now() - lostAt < LOUD_LOSS_MS) return;
-  const text = `No connection since ${time(lostAt)}. What you see is from then.`;
-  document.dispatchEvent(new CustomEvent("portal:say", { detail: { text, isUrgent: true } }));
-}
-
-function received(data) {
-  const event = JSON.parse(data);
-  if (typeof event.seq !== "number" || event.seq <= seq) return;
-  seq = event.seq;
-  lastEventAt = Date.parse(event.at);
-  if (isCatchingUp) {
-    missed += 1;
+function received(frame) {
+  sign = both();
+  heardAt = Math.max(heardAt, Date.parse(frame.at));
+  if (!lost) indicateLive();
+  if (frame.type === "heartbeat") {
+    // The numbers began again: the installation was restored from a backup.
+    if (frame.seq < seq) tell("portal:refresh", { kind: "portal:state" });
+    seq = Math.min(seq, frame.seq);
     return;
   }
-  indicate("Live", true);
-  if (!concernsThisPage(event)) return;
-  refresh(event.type === "mitigation.counters" ? "portal:counters" : "portal:state");
+  if (frame.seq <= seq) return;
+  seq = frame.seq;
+  if (lost) missed += 1;
+  else if (concernsThisPage(frame)) {
+    tell("portal:refresh", { kind: frame.type === "mitigation.counters" ? "portal:counters" : "portal:state" });
+  }
 }
 
 function concernsThisPage(event) {
@@ -185,150 +293,22 @@ function concernsThisPage(event) {
   return !shown || event.request === null || event.request === shown.dataset.request;
 }
 
-// ---- refreshing parts --------------------------------------------------------------------------------
-
-let lastRefreshAt = 0;
-let waiting = null;
-let waitingFor = null;
-let isInFlight = false;
-let isWantedAgain = null;
-
-function refresh(kind) {
-  if (!isWatching || !window.htmx) return;
-  if (document.hidden || document.body.dataset.sending) {
-    isWantedAgain = "portal:state";
-    return;
-  }
-  if (isInFlight) {
-    isWantedAgain = kind === "portal:state" ? kind : (isWantedAgain ?? kind);
-    return;
-  }
-  const wait = lastRefreshAt + (kind === "portal:state" ? BURST_MS : COUNTERS_EVERY_MS) - Date.now();
-  if (wait > 0) {
-    if (kind === "portal:state") clearTimeout(waiting);
-    if (kind === "portal:state" || waiting === null) {
-      waiting = setTimeout(() => refresh(kind), wait);
-      waitingFor = kind;
-    }
-    return;
-  }
-  // Counters that arrive before a late timer must not take the place of the state it waited for.
-  if (waitingFor === "portal:state") kind = waitingFor;
-  clearTimeout(waiting);
-  waiting = null;
-  waitingFor = null;
-  lastRefreshAt = Date.now();
-  const own = document.getElementById("refresh-counters");
-  window.htmx.trigger(kind === "portal:counters" && own ? own : document.getElementById("refresh"), kind);
-}
-
-function again() {
-  if (!isWantedAgain) return;
-  const kind = isWantedAgain;
-  isWantedAgain = null;
-  refresh(kind);
-}
-
-const isOurs = (event) => event.target.id?.startsWith("refresh");
-
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (isOurs(event)) isInFlight = true;
-});
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (!isOurs(event)) return;
-  isInFlight = false;
-  const url = event.detail.xhr.responseURL;
-  if (url && new URL(url).pathname !== location.pathname) {
-    showOver(ENDED);
-    return;
-  }
-  setTimeout(again, 0);
-});
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) again();
-});
-
-// Rows keep their places until the page is loaded again.
-document.addEventListener("htmx:configRequest", (event) => {
-  if (!isOurs(event)) return;
-  const cards = document.querySelectorAll("article[data-request]");
-  if (cards.length) event.detail.parameters.order = [...cards].map((card) => card.dataset.request).join(",");
-});
-
-// ---- what a person is doing survives a refresh --------------------------------------------------------
-
-let kept = null;
-const tintedUntil = new Map();
-
-document.addEventListener("htmx:oobBeforeSwap", (event) => {
-  const part = event.detail.target;
-  if (!part?.matches?.("[data-part]")) return;
-  const focus = document.activeElement;
-  kept = {
-    open: [...part.querySelectorAll("details[id]")].filter((one) => one.open).map((one) => one.id),
-    values: [...part.querySelectorAll("input[id],textarea[id],select[id]")].map((one) => [one.id, one.value]),
-    focus: part.contains(focus) ? pathTo(focus, part) : null,
-    keys: new Set([...part.querySelectorAll("[data-key]")].map((one) => one.dataset.key)),
-  };
-});
-
-document.addEventListener("htmx:oobAfterSwap", (event) => {
-  const part = event.detail.target?.isConnected ? event.detail.target : document.getElementById(event.detail.target?.id);
-  if (!kept || !part?.matches("[data-part]")) return;
-  for (const id of kept.open) {
-    const details = document.getElementById(id);
-    if (details) details.open = true;
-  }
-  for (const [id, value] of kept.values) {
-    const field = document.getElementById(id);
-    if (field) field.value = value;
-  }
-  if (kept.keys.size) {
-    for (const entry of part.querySelectorAll("[data-key]")) {
-      const { key } = entry.dataset;
-      if (!kept.keys.has(key)) tintedUntil.set(key, Date.now() + TINT_MS);
-      if (tintedUntil.get(key) > Date.now()) entry.classList.add("new");
-    }
-  }
-  if (kept.focus) find(kept.focus, part)?.focus({ preventScroll: true });
-  for (const one of part.querySelectorAll("[data-with-script]")) one.hidden = false;
-  kept = null;
-});
-
-// Where the focus is, in terms that hold for the new markup too.
-function pathTo(element, part) {
-  if (element.id) return { id: element.id };
-  const owner = element.closest("[id]") ?? part;
-  const same = [...owner.querySelectorAll(element.tagName)];
-  return { owner: owner.id, tag: element.tagName, index: same.indexOf(element), text: element.textContent };
-}
-
-function find(path, part) {
-  if (path.id) return document.getElementById(path.id);
-  const same = [...(document.getElementById(path.owner) ?? part).querySelectorAll(path.tag)];
-  return same.find((one) => one.textContent === path.text) ?? same[path.index];
-}
-
 // ---- start -------------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-try]")) {
-    retryMs = FIRST_RETRY_MS;
-    if (socket.readyState >= WebSocket.CLOSING) connect();
-  }
+  if (event.target.closest("[data-try]")) tryNow();
 });
-addEventListener("online", () => socket.readyState >= WebSocket.CLOSING && !isOver && connect());
+addEventListener("offline", fail);
+addEventListener("online", tryNow);
+// Timers of a page in the background are slow, and those of a frozen one stand still.
+document.addEventListener("visibilitychange", look);
+document.addEventListener("resume", look);
 // A page that is left must not complain about its own closing socket.
 addEventListener("pagehide", () => {
   isOver = true;
-  socket.close();
+  drop();
 });
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 connect();
-// Silence is no event: what ages on the page (patience, staleness) is looked at now and then.
-setInterval(() => {
-  if (Date.now() - lastRefreshAt >= SILENT_MS && lostAt === null && document.querySelector("[data-request]")) {
-    refresh("portal:state");
-  }
-}, SILENT_MS);
+setInterval(look, LOOK_EVERY_MS);

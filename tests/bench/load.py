@@ -223,7 +223,7 @@ class Load:
         ) as socket:
             async for message in socket:
                 event: dict[str, Any] = json.loads(message)
-                self.events += 1
+                self.events += event["type"] != "heartbeat"
                 if event["type"] == "mitigation.status":
                     key = event["mitigation"], event["data"]["status"]
                     self.frames.setdefault(key, time.time())

@@ -1,0 +1,122 @@
+"""A socket on which nothing happens says so: a page whose line froze would show old values as live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.broadcast import organization_group
+from portal.mitigations import queries
+from portal.mitigations.models import EventType
+from portal.organizations.models import Organization
+from portal.realtime import consumers
+from portal.realtime.consumers import HEARTBEAT
+from tests.portal.realtime.conftest import Log
+from tests.sockets import Socket
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TokenOf = Callable[[User], str]
+
+
+async def test_a_silent_socket_says_again_and_again_that_nothing_happened(
+    bob: User, acme: Organization, token_of: TokenOf
+) -> None:
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+
+    frames = [await socket.receive_frame() for _ in range(3)]
+
+    assert [frame["type"] for frame in frames] == [HEARTBEAT] * 3
+    said = [datetime.fromisoformat(frame["at"]) for frame in frames]
+    assert said == sorted(said)
+    assert timezone.now() - said[-1] < timedelta(seconds=5)
+    await socket.disconnect()
+
+
+async def test_a_reader_that_knows_only_events_keeps_its_place(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log
+) -> None:
+    for _ in range(3):
+        await log(acme)
+    token = await database_sync_to_async(token_of)(bob)
+    socket = Socket(token=token, after=1)
+    await socket.connect()
+    events = [await socket.receive_frame() for _ in range(2)]
+    beat = await socket.receive_frame()
+    await socket.disconnect()
+
+    # Every key of an event, a number that was sent already, and a type that no event has.
+    assert set(beat) == set(events[0])
+    assert beat["type"] not in EventType.values
+    assert beat["seq"] == events[-1]["seq"]
+
+    # Continuing from the last frame, whatever it was, misses nothing.
+    await log(acme)
+    again = Socket(token=token, after=beat["seq"])
+    await again.connect()
+    assert await again.seqs(1) == [beat["seq"] + 1]
+    await again.disconnect()
+
+
+async def test_a_heartbeat_before_any_event_repeats_the_number_that_was_asked_for(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log
+) -> None:
+    for _ in range(3):
+        await log(acme)
+    token = await database_sync_to_async(token_of)(bob)
+
+    # A number from another life of the installation: the reader learns where this one is.
+    for asked, told in ((3, 3), (500, 3)):
+        socket = Socket(token=token, after=asked)
+        await socket.connect()
+        frame = await socket.receive_frame()
+        assert (frame["type"], frame["seq"]) == (HEARTBEAT, told)
+        await socket.disconnect()
+
+
+async def test_broadcasts_that_bring_nothing_new_hold_no_heartbeat_back(
+    bob: User, acme: Organization, token_of: TokenOf, log: Log
+) -> None:
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+    await log(acme)
+    assert await socket.seqs(1) == [1]
+    event = (await database_sync_to_async(queries.events_after)(acme.pk, 0))[0]
+    repeat = {"type": "event", "event": event.as_message()}
+
+    async def repeat_it() -> None:
+        layer = get_channel_layer()
+        assert layer
+        while True:
+            await layer.group_send(organization_group(acme.pk), repeat)
+            await asyncio.sleep(consumers.LOOK_AGAIN_S / 10)
+
+    repeating = asyncio.create_task(repeat_it())
+    try:
+        assert await socket.says_nothing_new()
+    finally:
+        repeating.cancel()
+    await socket.disconnect()
+
+
+async def test_no_heartbeat_vouches_for_a_table_that_nobody_can_read(
+    bob: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+    assert await socket.says_nothing_new()
+
+    def hangs(*_: object, **__: object) -> None:
+        raise TimeoutError("no database")
+
+    monkeypatch.setattr("portal.mitigations.queries.events_after", hangs)
+
+    assert await socket.close_code() == consumers.CLOSE_TRY_AGAIN
