@@ -209,4 +209,5 @@ class Stack:
             "PORTAL_SECRETS_KEYS": self.secrets.secrets_key,
             "PORTAL_HOSTS": f"{LOOPBACK},localhost",
             "PORTAL_HTTPS": "0",
+            "PORTAL_EMERGENCY_PHONE": "+1 555 0100",
         }

@@ -26,7 +26,7 @@ if DEBUG and not SECRETS_KEYS:
     SECRETS_KEYS = ["b25seS1mb3ItZGV2ZWxvcG1lbnQtMDEyMzQ1Njc4OTA="]
 
 PORTAL_NAME = env.text("PORTAL_NAME", "Mitigation portal")
-PORTAL_EMERGENCY_PHONE = env.text("PORTAL_EMERGENCY_PHONE", "+1 555 0100")
+PORTAL_EMERGENCY_PHONE = env.text("PORTAL_EMERGENCY_PHONE", "+1 555 0100" if DEBUG else "")
 
 # Applications
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -183,6 +184,17 @@ def listed(words: Iterable[str], *, conjunction: str = "and") -> str:
     """a; a and b; a, b and c"""
     *head, last = tuple(words) or ("",)
     return f"{', '.join(head)} {conjunction} {last}" if head else last
+
+
+def tel(number: str) -> str:
+    """The link that calls a number as people write it (RFC 3966): "tel:+15550142"; empty where there is no digit."""
+    dialled = re.sub(r"[^0-9+*#,;]", "", number.replace("(0)", ""))
+    return f"tel:{dialled}" if re.search(r"[0-9]", dialled) else ""
+
+
+def dialable(number: str) -> str:
+    """The number, as people write it; empty where nobody could dial it."""
+    return number if tel(number) else ""
 
 
 _SMALL: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -80,6 +80,11 @@ def amount(value: Decimal | None) -> str:
 
 
 @register.filter
+def tel(number: str) -> str:
+    return formatting.tel(number)
+
+
+@register.filter
 def full_date(at: datetime) -> str:
     return formatting.date(at)
 

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 
-from portal.core.formatting import bit_rate
+from portal.core.formatting import bit_rate, dialable
 from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.models import Event, EventType, MitigationRequest, Strategy
 from portal.mitigations.pages.shared import frame, past, pickable, subscriptions
@@ -77,7 +78,8 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
         return context
     verified = list(pickable(organization)[: TILES + 1])
     context["say"] = wording.calm_says(
-        [(one.provider.short_name, presentation.session_of(one)) for one in enabled]
+        [(one.provider.short_name, presentation.session_of(one)) for one in enabled],
+        emergency_phone=dialable(settings.PORTAL_EMERGENCY_PHONE),
     )
     context |= {
         "title": "Now",
@@ -165,7 +167,7 @@ def _connection(subscription: Subscription, now: datetime) -> Connection:
     session = presentation.session_of(subscription)
     return Connection(
         name=subscription.provider.name,
-        phone=subscription.provider.phone,
+        phone=dialable(subscription.provider.phone),
         chip=Chip(look=wording.session_look(session, now), status=session.state),
         sentence=wording.session_sentence(session, now, provider=subscription.provider.short_name),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from portal.core.formatting import dialable
 from portal.mitigations import queries, wording
 from portal.mitigations.failover import (
     current_legs,
@@ -54,7 +55,7 @@ def leg_of(
     return wording.Leg(
         name=provider.name,
         short=provider.short_name,
-        phone=provider.phone,
+        phone=dialable(provider.phone),
         is_plan=not mitigation.request.is_immediate,
         session=session_of(subscription),
         status=Status(mitigation.status),
@@ -134,7 +135,7 @@ def _not_asked(
     return wording.Leg(
         name=provider.name,
         short=provider.short_name,
-        phone=provider.phone,
+        phone=dialable(provider.phone),
         session=session_of(subscription),
         subscription=str(subscription.pk),
         is_chosen=is_chosen,

@@ -81,19 +81,23 @@ class Say:
     look: Look
     headline: str
     lead: str
+    call: str = ""
+    "the number to call where that is the next step"
 
 
 def request_says(asked: Asked, now: datetime) -> Say:
     return Say(mark(asked, now), headline(asked, now), lead(asked, now))
 
 
-def calm_says(providers: Sequence[tuple[str, Session]]) -> Say:
+def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str = "") -> Say:
     """Nothing is live: is help within reach?"""
     if not providers:
+        call = " Under attack now, call the number below." if emergency_phone else ""
         return Say(
             LOOKS[Face.NO_ANSWER],
             "Not ready: there is no provider to ask.",
-            "Portal staff add providers. Under attack now, call the number below.",
+            f"Portal staff add providers.{call}",
+            call=emergency_phone,
         )
     up = [name for name, session in providers if session.state == "up"]
     lost = [name for name, session in providers if session.state != "up"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.core.formatting import NBSP, ago, ahead, date, duration, listed, since
+from portal.core.formatting import NBSP, ago, ahead, date, duration, listed, since, tel
 from portal.mitigations.wording import Session, session_sentence
 from portal.mitigations.wording.refusals import gateways
 from portal.mitigations.wording.table import STALE_AFTER
@@ -266,6 +266,5 @@ def phone(providers: Sequence[Provider]) -> Row:
 
 
 def _call(provider: Provider) -> Link | None:
-    if not provider.phone.strip():
-        return None
-    return Link(f"Call {provider.phone}", f"tel:{provider.phone.replace(' ', '')}")
+    href = tel(provider.phone)
+    return Link(f"Call {provider.phone}", href) if href else None
