@@ -59,6 +59,7 @@ from dots_client.model import (
 from dots_client.session import MidAllocator, RetransmissionSettings
 from dots_client.session.conflicts import RetryWindow, own_winner, retry_window
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
+from dots_client.text import clean_text
 from dots_client.transport.wire import AnsweredRequest, WireRecord, WireTap
 
 __all__ = [
@@ -114,6 +115,7 @@ __all__ = [
     "TransportError",
     "WireRecord",
     "WireTap",
+    "clean_text",
     "compose",
     "connect",
     "cuid_from_certificate",

@@ -13,7 +13,7 @@ import aiocoap
 from aiocoap import error
 from aiocoap.pipe import Pipe
 
-from dots_client import Credentials, Heartbeat, MitigationStatus
+from dots_client import Credentials, Heartbeat, MitigationStatus, clean_text
 from dots_client.codec import HEARTBEAT_PATH, encode_heartbeat
 from dots_client.rng import Rng
 from dots_client.transport.dtls_server import DtlsServer, serve_dtls
@@ -114,7 +114,7 @@ class SignalServer:
             await server.close()
 
     def _session_opened(self, session: Remote) -> None:
-        log.info("%s: session with %s", session.hostinfo, session.peer_common_name)
+        log.info("%s: session with %s", session.hostinfo, clean_text(session.peer_common_name))
         self._sessions[session.serial] = session
         self.provider.open_session(
             session.serial,

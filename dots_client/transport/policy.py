@@ -22,6 +22,7 @@ from service_identity.cryptography import (
 
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
+from dots_client.text import clean_text
 
 DTLS_1_2: Final = 0xFEFD
 ALPN: Final = b"coap"
@@ -262,7 +263,7 @@ def _chain_problem(
     subject = (
         f"the {peer}'s certificate"
         if depth == 0
-        else f"the certificate of {common_name(certificate) or 'an authority'}, "
+        else f"the certificate of {clean_text(common_name(certificate)) or 'an authority'}, "
         f"in the chain of the {peer}'s,"
     )
     if error_number == SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED:
@@ -279,8 +280,8 @@ def _name_problem(certificate: x509.Certificate, expected: str, *, peer: str) ->
         else:
             verify_certificate_hostname(certificate, expected)
     except (service_identity.VerificationError, service_identity.CertificateError):
-        names = ", ".join(_subject_alternative_names(certificate)) or "no name at all"
-        return f"the {peer}'s certificate is for {names}, not for {expected}"
+        names = clean_text(", ".join(_subject_alternative_names(certificate)))
+        return f"the {peer}'s certificate is for {names or 'no name at all'}, not for {expected}"
     except (ValueError, x509.DuplicateExtension):
         return f"the names in the {peer}'s certificate cannot be read"
     return None
@@ -306,6 +307,7 @@ def _subject_alternative_names(certificate: x509.Certificate) -> list[str]:
 
 
 def common_name(certificate: x509.Certificate) -> str:
+    """As the certificate has it: it tells clients apart. For people it has to be cleaned."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
 

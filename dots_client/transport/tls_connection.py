@@ -10,6 +10,7 @@ import aiocoap
 from aiocoap.transports.rfc8323common import CloseConnection, RFC8323Remote
 
 from dots_client.errors import RemoteProtocolError, client_failed
+from dots_client.text import clean_text
 from dots_client.transport.coap import StreamEndpoint
 from dots_client.transport.engine import State
 from dots_client.transport.frames import (
@@ -208,7 +209,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         try:
             self._process_signaling(message)
         except CloseConnection:
-            said = message.payload.decode("utf-8", "replace")
+            said = clean_text(message.payload)
             self.close(": ".join(filter(None, (f"the {engine.peer} ended the session", said))))
             return
         if self._engine is None or self._remote_settings is None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import aiocoap
 from aiocoap.optiontypes import BlockOption
 
 from dots_client.codec import to_json
 from dots_client.errors import DecodeError
+from dots_client.text import clean_text
 
 Direction = Literal["sent", "received"]
+
+MAX_WORDS: Final = 400
+"""Characters of a path, and of all options in words."""
+MAX_BODY_TEXT: Final = 4096
+"""Characters of one text in a body as it is shown; the bytes are kept whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +70,14 @@ class WireRecord:
 
     @property
     def body(self) -> Any:
-        """The payload as JSON values with the RFC's names; None when empty, else its text."""
+        """The payload as JSON values with the RFC's names; None when empty, else its text. All text is clean."""
         try:
             shown = to_json(self.payload)
         except DecodeError:
             shown = ""
         if shown is None or isinstance(shown, dict):
-            return shown
-        return self.payload.decode("utf-8", "replace")
+            return _cleaned(shown)
+        return clean_text(self.payload, MAX_BODY_TEXT)
 
 
 WireTap = Callable[[WireRecord], None]
@@ -112,7 +118,7 @@ def record(
         kind="TCP" if message.mid is None else message.mtype.name,
         code=message.code.dotted,
         path="" if source is None else _path(source),
-        options=", ".join(_options(message)),
+        options=clean_text(", ".join(_options(message)), MAX_WORDS),
         payload=message.payload,
         message=encoded,
         token=message.token.hex(),
@@ -121,12 +127,20 @@ def record(
     )
 
 
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {clean_text(name): _cleaned(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(entry) for entry in value]
+    return clean_text(value, MAX_BODY_TEXT) if isinstance(value, str) else value
+
+
 def _answered(request: aiocoap.Message) -> AnsweredRequest:
     return AnsweredRequest(code=request.code.dotted, path=_path(request), message_id=request.mid)
 
 
 def _path(request: aiocoap.Message) -> str:
-    return "/" + "/".join(request.opt.uri_path)
+    return clean_text("/" + "/".join(request.opt.uri_path), MAX_WORDS)
 
 
 def _options(message: aiocoap.Message) -> list[str]:

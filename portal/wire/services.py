@@ -100,8 +100,8 @@ def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
             kind=message.kind,
             code=message.code,
             method=message.method,
-            path=_kept(message.path),
-            options=_kept(message.options),
+            path=message.path[:MAX_TEXT_KEPT],
+            options=message.options[:MAX_TEXT_KEPT],
             body=message.body if len(message.body) <= MAX_BODY_KEPT else "",
             octets=message.octets[:MAX_OCTETS_KEPT],
             size=len(message.octets),
@@ -128,12 +128,6 @@ def _mitigations(seen: Iterable[tuple[UUID, Seen]]) -> dict[tuple[UUID, int | No
         wanted |= Q(subscription=subscription, mid__in=own)
     rows = Mitigation.objects.filter(wanted).values_list("subscription_id", "mid", "pk")
     return {(subscription, mid): pk for subscription, mid, pk in rows}
-
-
-def _kept(text: str) -> str:
-    """A peer chooses these characters: what no database or page takes is replaced."""
-    clean = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return clean[:MAX_TEXT_KEPT]
 
 
 def prune(*, now: datetime) -> int:

@@ -31,6 +31,8 @@ from portal.mitigations.services.reports import ends
 from portal.mitigations.states import LIVE, LOOP, SET_BACK, Status, Trigger
 
 MAX_REASON_KEPT: Final = 500
+MAX_REASON_TOLD: Final = 100
+"""In an event."""
 JUST_BEFORE: Final = timedelta(microseconds=1)
 END_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When a provider is told again to stop whom gateways kept that word from."""
@@ -143,12 +145,12 @@ def record_refused(
             **own_time,
             "last_heard_at": now,
             "refusal_code": code,
-            "refusal_reason": _kept(reason),
+            "refusal_reason": reason[:MAX_REASON_KEPT],
             "conflict": conflict,
             # A refused refresh is not repeated at once; the next one is due by time.
             "refreshed_at": _refreshed(mitigation, now, extended_at),
         },
-        told={"code": code, "reason": _kept(reason)[:100]},
+        told={"code": code, "reason": reason[:MAX_REASON_TOLD]},
         event=EventType.MITIGATION_REFUSED,
     )
     apply(mitigation, step, now=now)
@@ -170,7 +172,7 @@ def record_unavailable(
         columns={
             "last_heard_at": now,
             "refusal_code": code,
-            "refusal_reason": _kept(reason),
+            "refusal_reason": reason[:MAX_REASON_KEPT],
             "retry_at": retry_at,
             "conflict": None,
         },
@@ -178,11 +180,6 @@ def record_unavailable(
         event=EventType.MITIGATION_STATUS,
     )
     return advance(step, now=now)
-
-
-def _kept(reason: str) -> str:
-    clean = "".join(char if char.isprintable() else " " for char in reason)
-    return clean[:MAX_REASON_KEPT]
 
 
 @transaction.atomic(savepoint=False)
@@ -247,16 +244,17 @@ def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> 
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return
-    is_known = (mitigation.refusal_code, mitigation.refusal_reason) == (LOOP, _kept(gateways))
+    gateways = gateways[:MAX_REASON_KEPT]
+    is_known = (mitigation.refusal_code, mitigation.refusal_reason) == (LOOP, gateways)
     step = Step(
         mitigation_id=mitigation_id,
         columns={
             "last_heard_at": now,
             "refusal_code": LOOP,
-            "refusal_reason": _kept(gateways),
+            "refusal_reason": gateways,
             "retry_at": now + END_AGAIN_AFTER,
         },
-        told={"code": LOOP, "reason": _kept(gateways)[:100]},
+        told={"code": LOOP, "reason": gateways[:MAX_REASON_TOLD]},
         event=None if is_known else EventType.MITIGATION_REFUSED,
     )
     apply(mitigation, step, now=now)

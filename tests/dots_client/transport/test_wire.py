@@ -6,7 +6,13 @@ import aiocoap
 import pytest
 
 from dots_client.codec import from_json
-from dots_client.transport.wire import AnsweredRequest, Direction, WireRecord, record
+from dots_client.transport.wire import (
+    MAX_WORDS,
+    AnsweredRequest,
+    Direction,
+    WireRecord,
+    record,
+)
 
 
 def message(**options: Any) -> aiocoap.Message:
@@ -52,6 +58,14 @@ def recorded(
 )
 def test_options_are_summarised(options: dict[str, Any], words: str) -> None:
     assert recorded(message(**options)).options == words
+
+
+def test_paths_and_options_are_printable_and_bounded() -> None:
+    made = recorded(message(uri_path=["a\0b\n", "c" * 1000], uri_query=["\u202ed", "e" * 1000]))
+
+    assert made.path.startswith("/a b /cc")
+    assert made.options.startswith("Uri-Query= d&ee")
+    assert len(made.path) == len(made.options) == MAX_WORDS
 
 
 def test_the_whole_message_is_kept_as_it_was_sent() -> None:
@@ -104,6 +118,23 @@ HEARTBEAT = {"ietf-dots-signal-channel:heartbeat": {"peer-hb-status": True}}
         (b"no such mid", "no such mid"),
         (b"dmids", "dmids"),  # also a CBOR text
         (b"\xff\xfe", "��"),
+        (b"drop\0\nall", "drop all"),
+        (bytes.fromhex("a1623c001819"), {"<": 25}),
+        (b"x" * 9000, "x" * 4095 + "…"),
+        (
+            bytes.fromhex("a101a10281a111a115a11681a11763610062"),
+            {
+                "ietf-dots-signal-channel:mitigation-scope": {
+                    "scope": [
+                        {
+                            "conflict-information": {
+                                "conflict-scope": {"acl-list": [{"acl-name": "a b"}]}
+                            }
+                        }
+                    ]
+                }
+            },
+        ),
     ],
 )
 def test_a_body_is_shown_with_names_and_a_diagnostic_as_its_text(payload: bytes, body: Any) -> None:

