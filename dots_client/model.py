@@ -45,12 +45,13 @@ class ConflictStatus(IntEnum):
 
 
 class ConflictCause(IntEnum):
-    """`conflict-cause` (RFC 9132 section 4.4.1.3; 4 is RFC 9244's)."""
+    """`conflict-cause` (RFC 9132 section 4.4.1.3; 4 is from RFC 9066 section 7.2, 5 from RFC 9244 section 13.2)."""
 
     OVERLAPPING_TARGETS = 1
     CONFLICT_WITH_ACCEPTLIST = 2
     CUID_COLLISION = 3
-    OVERLAPPING_PIPES = 4
+    REQUEST_REJECTED_LEGITIMATE_TRAFFIC = 4
+    OVERLAPPING_PIPES = 5
 
 
 class ActivationType(IntEnum):
@@ -95,8 +96,8 @@ class FilterControl:
 
     acl_name: str
     "as it was installed over the data channel by the same cuid"
-    activation_type: ActivationType | None = None
-    "None: not said, which means ACTIVATE_WHEN_MITIGATING"
+    activation_type: ActivationType | int | None = None
+    "None: not said, which means ACTIVATE_WHEN_MITIGATING; from a server, an unknown one stays a plain number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +127,10 @@ class AclEntry:
 class ConflictInformation:
     """Why a request is in conflict (RFC 9132 section 4.4.1.3)."""
 
-    status: ConflictStatus | None = None
+    status: ConflictStatus | int | None = None
+    "an unknown one stays a plain number, 0-255"
     cause: ConflictCause | int | None = None
-    "an unknown cause stays a plain number"
+    "an unknown one stays a plain number, 0-255"
     retry_timer_s: int | None = None
     "0-4294967295 seconds; do not send the same request again before"
     targets: Targets | None = None
@@ -146,16 +148,19 @@ class ConflictInformation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitigationReport:
-    """What a server says of one mitigation: an entry of `scope` in its answers (RFC 9132 section 4.4.2)."""
+    """What a server says of one mitigation: an entry of `scope` in its answers (RFC 9132 section 4.4.2).
+
+    Text in it is printable and on one line (`clean_text`).
+    """
 
     mid: int | None = None
     "0-4294967295; None: the server did not say which"
     lifetime: int | None = None
     "remaining seconds, or INDEFINITE"
-    status: MitigationStatus | None = None
-    "None: not said, or a number that is not assigned"
+    status: MitigationStatus | int | None = None
+    "None: not said; an unknown one stays a plain number, 0-255"
     mitigation_start: int | None = None
-    "seconds since 1970-01-01 UTC"
+    "seconds since 1970-01-01 UTC; some servers say 0 for one that has not begun"
     bytes_dropped: int | None = None
     "since the start; starts again at 2^64, as pkts_dropped does"
     pkts_dropped: int | None = None
@@ -167,6 +172,8 @@ class MitigationReport:
     trigger_mitigation: bool | None = None
     acl_list: tuple[FilterControl, ...] = ()
     "filters whose activation changed, or which could not be switched (RFC 9133 section 3.2.1)"
+    dropped: tuple[str, ...] = ()
+    "attributes that could not be read and are left out, each with its path and the reason; never sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

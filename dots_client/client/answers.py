@@ -6,6 +6,7 @@ options of the request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import aiocoap
@@ -22,11 +23,10 @@ from dots_client.errors import (
     ServerUnavailable,
 )
 from dots_client.model import MitigationReport
+from dots_client.text import clean_text
 
 DEFAULT_MAX_AGE_S: Final = 60
 """Without the option (RFC 7252 section 5.10.5)."""
-MAX_DIAGNOSTIC_CHARACTERS: Final = 300
-
 MAX_GATEWAYS: Final = 32
 
 _CONFLICT: Final = "4.09"
@@ -61,18 +61,23 @@ def report_of(response: aiocoap.Message, mid: int) -> MitigationReport:
         reports = decode_mitigations(response.payload)
     except DecodeError:
         reports = ()
-    for report in reports:
-        if report.mid in (mid, None):
-            return report
-    return MitigationReport(mid=mid)
+    return _about(mid, reports) or MitigationReport(mid=mid)
 
 
 def status_of(response: aiocoap.Message, mid: int) -> MitigationReport:
     """What the server says of one mitigation."""
-    for report in reports_of(response):
-        if report.mid in (mid, None):
+    report = _about(mid, reports_of(response))
+    if report is None:
+        raise RemoteProtocolError(f"the answer says nothing of mitigation {mid}")
+    return report
+
+
+def _about(mid: int, reports: Sequence[MitigationReport]) -> MitigationReport | None:
+    """The one with this mid; without any mid, the only one there is."""
+    for report in reports:
+        if report.mid == mid:
             return report
-    raise RemoteProtocolError(f"the answer says nothing of mitigation {mid}")
+    return reports[0] if len(reports) == 1 and reports[0].mid is None else None
 
 
 def reports_of(response: aiocoap.Message) -> tuple[MitigationReport, ...]:
@@ -89,11 +94,9 @@ def max_age_of(response: aiocoap.Message) -> int:
 def diagnostic_of(response: aiocoap.Message) -> str:
     """The words for a person that errors carry; empty for a body in CBOR."""
     try:
-        text = response.payload.decode("utf-8")
+        return clean_text(response.payload.decode("utf-8"))
     except UnicodeDecodeError:
         return ""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:MAX_DIAGNOSTIC_CHARACTERS]
 
 
 def _raise_conflict(response: aiocoap.Message) -> None:
@@ -122,7 +125,7 @@ def _gateways_of(response: aiocoap.Message) -> tuple[str, ...]:
     said = diagnostic_of(response)
     names = said.split()
     # Where it was cut off, the last is half a name.
-    is_cut = len(said) == MAX_DIAGNOSTIC_CHARACTERS and len(names) > 1
+    is_cut = said.endswith("…") and len(names) > 1
     return tuple((names[:-1] if is_cut else names)[:MAX_GATEWAYS])
 
 

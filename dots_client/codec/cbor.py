@@ -1,4 +1,4 @@
-"""application/dots+cbor ⇄ maps with the RFC's names, by the table of `keys`.
+"""CBOR as DOTS uses it, and trees to application/dots+cbor by the table of `keys`; `reader` is the way back.
 
 A *tree* is what lies between bytes and the model: dictionaries from attribute name to value, where
 decimals are `Decimal` and enumerations plain numbers.
@@ -13,28 +13,20 @@ from typing import Any, Final
 
 import cbor2
 
-from dots_client.codec.keys import (
-    BY_KEY,
-    BY_NAME,
-    MESSAGE,
-    Attribute,
-    Comprehension,
-    Kind,
-    Sender,
-    comprehension,
-)
+from dots_client.codec.keys import BY_NAME, MESSAGE, Attribute, Kind, Sender
 from dots_client.errors import DecodeError, EncodeError
+from dots_client.text import clean_text
 
 Tree = dict[str, Any]
 
 MAX_BODY_BYTES: Final = 65536
-MAX_DEPTH: Final = 16
+MAX_DEPTH: Final = 64
+"""Of maps and arrays in each other; DOTS needs seven."""
 
 DOTS_TAG: Final = 271
 EPOCH_TAG: Final = 1
 DECIMAL_TAG: Final = 4
 DECIMAL_EXPONENT: Final = -2
-TOLERATED_EXPONENTS: Final = range(-9, 10)
 MAX_DECIMAL: Final = 2**63 - 1
 """decimal64 is a 64-bit integer scaled by its fraction digits (RFC 7950 section 9.3)."""
 
@@ -54,6 +46,30 @@ _TAGS_AS_THEY_ARE: Final = {tag: _keep_tag(tag) for tag in (*CBOR2_TAGS, DOTS_TA
 
 def parse(data: bytes) -> Any:
     """The one CBOR item `data` holds, without the optional DOTS tag, and nothing after it."""
+    item, length = _decoded(data)
+    if length != len(data):
+        raise DecodeError("", f"{len(data) - length} bytes after the end")
+    return item
+
+
+def parse_tolerantly(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    """The same of what a server sent, and what had to be overlooked to read it, in words.
+
+    A text that is not UTF-8 has U+FFFD in it, and of an attribute that is there twice the last counts.
+    """
+    overlooked = []
+    try:
+        item, length = _decoded(data)
+    except DecodeError as error:
+        item, length = _decoded(data, is_tolerant=True)
+        overlooked.append(error.reason)
+    if length != len(data):
+        overlooked.append(f"{len(data) - length} bytes after the end")
+    return item, tuple(overlooked)
+
+
+def _decoded(data: bytes, *, is_tolerant: bool = False) -> tuple[Any, int]:
+    """The first item in `data` and how many bytes it takes."""
     if len(data) > MAX_BODY_BYTES:
         raise DecodeError("", f"{len(data)} bytes are more than the {MAX_BODY_BYTES} allowed")
     stream = BytesIO(data)
@@ -61,32 +77,16 @@ def parse(data: bytes) -> Any:
         stream,
         semantic_decoders=_TAGS_AS_THEY_ARE,
         max_depth=MAX_DEPTH,
-        allow_duplicate_keys=False,
+        allow_duplicate_keys=is_tolerant,
+        str_errors="replace" if is_tolerant else "strict",
     )
     try:
         item = decoder.decode()
     except cbor2.CBORDecodeError as error:
-        raise DecodeError("", f"not CBOR: {error}") from error
-    if stream.tell() != len(data):
-        raise DecodeError("", f"{len(data) - stream.tell()} bytes after the end")
+        raise DecodeError("", f"not CBOR: {clean_text(str(error))}") from error
     if isinstance(item, cbor2.CBORTag) and item.tag == DOTS_TAG:
-        return item.value
-    return item
-
-
-def unpack(data: bytes, *, sender: Sender) -> Tree:
-    """Bytes to tree. What a client sends is read strictly, what a server sends tolerantly.
-
-    A server's answer without content is the empty tree.
-    """
-    strict = sender is Sender.CLIENT
-    if not data and not strict:
-        return {}
-    item = parse(data)
-    # Deployed servers answer 2.01 with the single byte f6 (null).
-    if item is None and not strict:
-        return {}
-    return _Reader(sender, strict=strict).read_map(item, MESSAGE, "")
+        item = item.value
+    return item, stream.tell()
 
 
 def pack(tree: Tree, *, sender: Sender) -> bytes:
@@ -98,111 +98,6 @@ def join(path: str, name: str) -> str:
     """The path of attribute `name` below `path`, without the name of the YANG module."""
     short = name.rpartition(":")[2]
     return f"{path}.{short}" if path else short
-
-
-class _Reader:
-    def __init__(self, sender: Sender, *, strict: bool) -> None:
-        self._sender = sender
-        self._strict = strict
-
-    def read_map(self, item: Any, within: str, path: str) -> Tree:
-        if not isinstance(item, Mapping):
-            raise DecodeError(path, "must be a map")
-        tree: Tree = {}
-        unknown: list[int] = []
-        for key, value in item.items():
-            if type(key) is not int or key < 0:
-                raise DecodeError(path, "a map key is not an unsigned integer")
-            attribute = BY_KEY.get(key)
-            if attribute is None:
-                if comprehension(key) is Comprehension.REQUIRED:
-                    unknown.append(key)
-            elif within in attribute.within and self._sender in attribute.sender:
-                if attribute.name in tree:
-                    raise DecodeError(join(path, attribute.name), "is there twice")
-                tree[attribute.name] = self._read(attribute, value, join(path, attribute.name))
-            elif self._strict:
-                raise DecodeError(join(path, attribute.name), "does not belong here")
-        if unknown:
-            keys = ", ".join(str(key) for key in sorted(unknown))
-            raise DecodeError(path, f"unknown key {keys}")
-        return tree
-
-    def _read(self, attribute: Attribute, value: Any, path: str) -> Any:
-        match attribute.kind:
-            case Kind.MAP:
-                return self.read_map(value, attribute.name, path)
-            case Kind.MAPS:
-                return [
-                    self.read_map(entry, attribute.name, at)
-                    for at, entry in self._entries(value, path)
-                ]
-            case Kind.TEXTS:
-                return [self._text(entry, at) for at, entry in self._entries(value, path)]
-            case Kind.UINTS:
-                return [
-                    self._uint(entry, at, attribute.maximum)
-                    for at, entry in self._entries(value, path)
-                ]
-            case Kind.TEXT:
-                return self._text(value, path)
-            case Kind.BOOLEAN:
-                if not isinstance(value, bool):
-                    raise DecodeError(path, "must be true or false")
-                return value
-            case Kind.DECIMAL:
-                return self._decimal(value, path)
-            case Kind.LIFETIME:
-                if type(value) is int and value == -1:
-                    return value
-                return self._uint(value, path, attribute.maximum)
-            case _:
-                return self._number(attribute, value, path)
-
-    def _entries(self, value: Any, path: str) -> list[tuple[str, Any]]:
-        if not isinstance(value, list):
-            raise DecodeError(path, "must be an array")
-        if self._strict and not value:
-            raise DecodeError(path, "must not be empty")
-        return [(f"{path}[{index}]", entry) for index, entry in enumerate(value)]
-
-    def _text(self, value: Any, path: str) -> str:
-        if not isinstance(value, str):
-            raise DecodeError(path, "must be a text string")
-        if self._strict and not value:
-            raise DecodeError(path, "must not be empty")
-        return value
-
-    def _number(self, attribute: Attribute, value: Any, path: str) -> int:
-        # RFC 9132 section 4.4.2: mitigation-start is sent without the epoch tag; some servers add it.
-        if not self._strict and isinstance(value, cbor2.CBORTag) and value.tag == EPOCH_TAG:
-            value = value.value
-        number = self._uint(value, path, attribute.maximum)
-        if self._strict and attribute.labels and not 1 <= number <= len(attribute.labels):
-            raise DecodeError(path, f"{number} is not assigned")
-        return number
-
-    def _uint(self, value: Any, path: str, maximum: int) -> int:
-        if type(value) is not int or value < 0:
-            raise DecodeError(path, "must be an unsigned integer")
-        if value > maximum:
-            raise DecodeError(path, f"must be at most {maximum}")
-        return value
-
-    def _decimal(self, value: Any, path: str) -> Decimal:
-        if not isinstance(value, cbor2.CBORTag) or value.tag != DECIMAL_TAG:
-            raise DecodeError(path, "must be a decimal fraction (tag 4)")
-        exponents = (DECIMAL_EXPONENT,) if self._strict else TOLERATED_EXPONENTS
-        match value.value:
-            case [exponent, mantissa] if (
-                type(exponent) is int
-                and type(mantissa) is int
-                and exponent in exponents
-                and abs(mantissa) <= MAX_DECIMAL
-            ):
-                return Decimal(mantissa).scaleb(exponent)
-            case _:
-                raise DecodeError(path, "must be tag 4 of [-2, integer]")
 
 
 def _write_map(tree: Any, within: str, path: str, sender: Sender) -> dict[int, Any]:
@@ -242,9 +137,10 @@ def _write(attribute: Attribute, value: Any, path: str, sender: Sender) -> Any:
             return decimal_fraction(value, path)
         case Kind.LIFETIME:
             return _uint(value, path, -1, attribute.maximum)
+        # What a server reports may have a number that is not assigned yet.
+        case _ if attribute.labels and sender is Sender.CLIENT:
+            return _uint(value, path, 1, len(attribute.labels))
         case _:
-            if attribute.labels:
-                return _uint(value, path, 1, len(attribute.labels))
             return _uint(value, path, 0, attribute.maximum)
 
 

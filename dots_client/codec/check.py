@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dots_client.codec.cbor import unpack
+from dots_client.codec.cbor import Tree
 from dots_client.codec.keys import (
     HEARTBEAT,
     MITIGATION_SCOPE,
@@ -20,15 +20,17 @@ from dots_client.codec.messages import (
     decode_request,
     encode_config,
 )
+from dots_client.codec.reader import unpack, unpack_answer
 from dots_client.errors import DecodeError
 
 
 def check_body(data: bytes, *, sender: Sender) -> None:
     """Raise DecodeError or EncodeError, naming the attribute, for what RFC 9132 does not let `sender` say.
 
-    A client's mitigation with attack-status is taken for an efficacy update.
+    A client's mitigation with attack-status is taken for an efficacy update. What a client that reads an
+    answer leaves out of it counts here.
     """
-    tree = unpack(data, sender=sender)
+    tree = _tree(data, sender)
     match tuple(tree):
         case (name,) if name == MITIGATION_SCOPE and sender is Sender.SERVER:
             decode_mitigations(data)
@@ -48,3 +50,12 @@ def check_body(data: bytes, *, sender: Sender) -> None:
             decode_redirect(data)
         case _:
             raise DecodeError("", "the body must have exactly one of the four messages in it")
+
+
+def _tree(data: bytes, sender: Sender) -> Tree:
+    if sender is Sender.CLIENT:
+        return unpack(data, sender=sender)
+    tree, dropped = unpack_answer(data)
+    if dropped:
+        raise DecodeError("", dropped[0])
+    return tree

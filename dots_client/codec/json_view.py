@@ -13,17 +13,18 @@ from typing import Any, Final
 
 import cbor2
 
-from dots_client.codec.cbor import DECIMAL_TAG, TOLERATED_EXPONENTS, decimal_fraction, join, parse
+from dots_client.codec.cbor import DECIMAL_TAG, decimal_fraction, join, parse, parse_tolerantly
 from dots_client.codec.keys import BY_KEY, BY_READ_NAME, Attribute, Kind
 from dots_client.errors import DecodeError, EncodeError
 
 _MAX_DIGITS: Final = 20
 """2^64-1 has twenty."""
+_SHOWN_EXPONENTS: Final = range(-9, 10)
 
 
 def to_json(data: bytes) -> Any:
-    """The body as JSON values; None for an empty one."""
-    return _show_map(parse(data)) if data else None
+    """The body as JSON values; None for an empty one. DecodeError for what is not CBOR."""
+    return _show_map(parse_tolerantly(data)[0]) if data else None
 
 
 def from_json(value: Any) -> bytes:
@@ -73,7 +74,7 @@ def _show_plain(value: Any) -> Any:
             tag == DECIMAL_TAG
             # A simple value equals the int of its number, and is none.
             and type(exponent) is int
-            and exponent in TOLERATED_EXPONENTS
+            and exponent in _SHOWN_EXPONENTS
             and type(mantissa) is int
         ):
             return f"{Decimal(mantissa).scaleb(exponent):f}"

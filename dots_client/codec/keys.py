@@ -74,7 +74,7 @@ class Attribute:
     "names of the maps it may stand in"
     sender: Sender
     maximum: int = UINT64
-    "of an unsigned integer"
+    "of an unsigned integer; of an enumeration, the highest number that a server may have for it"
     labels: tuple[str, ...] = ()
     "of an enumeration: the JSON strings for 1, 2, ..."
     is_string_in_json: bool = False
@@ -103,6 +103,8 @@ CONFLICT_CAUSE_LABELS: Final = (
     "overlapping-targets",
     "conflict-with-acceptlist",
     "cuid-collision",
+    # RFC 9066 section 7.2, RFC 9244 section 13.2.
+    "request-rejected-legitimate-traffic",
     "overlapping-pipes",
 )
 ATTACK_STATUS_LABELS: Final = ("under-attack", "attack-successfully-mitigated")
@@ -155,7 +157,7 @@ TABLE: Final[tuple[Attribute, ...]] = (
     _row(13, "alias-name", Kind.TEXTS, _TARGETS, BOTH),
     _row(14, "lifetime", Kind.LIFETIME, _SCOPE, BOTH, UINT32),
     _row(15, "mitigation-start", Kind.UINT, _SCOPE, Sender.SERVER, is_string=True),
-    _row(16, "status", Kind.UINT, _SCOPE, Sender.SERVER, labels=STATUS_LABELS),
+    _row(16, "status", Kind.UINT, _SCOPE, Sender.SERVER, UINT8, labels=STATUS_LABELS),
     _row(17, "conflict-information", Kind.MAP, _SCOPE, Sender.SERVER),
     _row(
         18,
@@ -163,6 +165,7 @@ TABLE: Final[tuple[Attribute, ...]] = (
         Kind.UINT,
         ("conflict-information",),
         Sender.SERVER,
+        UINT8,
         labels=CONFLICT_STATUS_LABELS,
     ),
     _row(
@@ -171,6 +174,7 @@ TABLE: Final[tuple[Attribute, ...]] = (
         Kind.UINT,
         ("conflict-information",),
         Sender.SERVER,
+        UINT8,
         labels=CONFLICT_CAUSE_LABELS,
     ),
     _row(
@@ -190,7 +194,7 @@ TABLE: Final[tuple[Attribute, ...]] = (
     _row(26, "bps-dropped", Kind.UINT, _SCOPE, Sender.SERVER, is_string=True),
     _row(27, "pkts-dropped", Kind.UINT, _SCOPE, Sender.SERVER, is_string=True),
     _row(28, "pps-dropped", Kind.UINT, _SCOPE, Sender.SERVER, is_string=True),
-    _row(29, "attack-status", Kind.UINT, _SCOPE, Sender.CLIENT, labels=ATTACK_STATUS_LABELS),
+    _row(29, "attack-status", Kind.UINT, _SCOPE, Sender.CLIENT, UINT8, labels=ATTACK_STATUS_LABELS),
     _row(30, SIGNAL_CONFIG, Kind.MAP, (MESSAGE,), BOTH),
     _row(31, "sid", Kind.UINT, (SIGNAL_CONFIG,), Sender.SERVER, UINT32),
     _row(32, "mitigating-config", Kind.MAP, (SIGNAL_CONFIG,), BOTH),
@@ -221,6 +225,7 @@ TABLE: Final[tuple[Attribute, ...]] = (
         Kind.UINT,
         (CONTROL_ACL_LIST,),
         BOTH,
+        UINT8,
         labels=ACTIVATION_TYPE_LABELS,
     ),
     _row(53, CONTROL_ACL_LIST, Kind.MAPS, _SCOPE, BOTH),

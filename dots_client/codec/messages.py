@@ -2,7 +2,8 @@
 
 `encode_*` raises EncodeError for anything RFC 9132 forbids to send. `decode_request`,
 `decode_efficacy` and `decode_config_request` are a server's and strict; the other `decode_*` are a
-client's and tolerant. Decoding raises nothing but DecodeError, whatever the bytes.
+client's and tolerant: what they cannot read of a message they leave out, and only a body that is not the
+message at all is a DecodeError. Decoding raises nothing but DecodeError, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from dots_client.codec.cbor import Tree, join, pack, unpack
+from dots_client.codec.cbor import Tree, join, pack
 from dots_client.codec.keys import (
     HEARTBEAT,
     MITIGATION_SCOPE,
@@ -18,7 +19,8 @@ from dots_client.codec.keys import (
     SIGNAL_CONFIG,
     Sender,
 )
-from dots_client.codec.rules import Violation, violations
+from dots_client.codec.reader import unpack
+from dots_client.codec.rules import Violation, fqdn_violation, is_address, violations
 from dots_client.codec.trees import (
     config_of,
     config_tree,
@@ -94,7 +96,7 @@ def decode_mitigations(data: bytes) -> tuple[MitigationReport, ...]:
     body = unpack(data, sender=Sender.SERVER)
     if not body:
         return ()
-    return tuple(report_of(entry) for entry in _member(body, MITIGATION_SCOPE).get("scope", []))
+    return tuple(report_of(entry) for entry in _answered(body, MITIGATION_SCOPE).get("scope", []))
 
 
 def encode_config(config: SignalConfig) -> bytes:
@@ -136,7 +138,7 @@ def encode_config_report(config: SignalConfig) -> bytes:
 def decode_config(data: bytes) -> SignalConfig:
     """The configuration a server reports; limits it has swapped are put right."""
     body = unpack(data, sender=Sender.SERVER)
-    return config_of(_member(body, SIGNAL_CONFIG)) if body else SignalConfig()
+    return config_of(_answered(body, SIGNAL_CONFIG)) if body else SignalConfig()
 
 
 def decode_config_request(data: bytes) -> SignalConfig:
@@ -176,15 +178,21 @@ def encode_redirect(redirect: RedirectedSignal) -> bytes:
 
 
 def decode_redirect(data: bytes) -> RedirectedSignal:
-    """The alternate server of a 5.03; DecodeError when the body names none."""
-    tree = _member(unpack(data, sender=Sender.SERVER), REDIRECTED_SIGNAL)
+    """The alternate server of a 5.03; DecodeError when the body names none by a name or an address.
+
+    Of the records those that are no addresses are left out.
+    """
+    tree = _answered(unpack(data, sender=Sender.SERVER), REDIRECTED_SIGNAL)
     alt_server = _mandatory(tree, "alt-server", "redirected-signal")
-    if not alt_server:
-        raise DecodeError("redirected-signal.alt-server", "must not be empty")
-    return RedirectedSignal(
-        alt_server=alt_server,
-        alt_server_record=tuple(filter(None, tree.get("alt-server-record", ()))),
-    )
+    if not is_address(alt_server) and (violation := fqdn_violation(alt_server)):
+        raise DecodeError("redirected-signal.alt-server", violation.reason)
+    records = tuple(filter(is_address, tree.get("alt-server-record", ())))
+    return RedirectedSignal(alt_server=alt_server, alt_server_record=records)
+
+
+def _answered(body: Tree, name: str) -> Tree:
+    """The member of a server's answer that matters, whatever is beside it."""
+    return _member({name: body[name]} if name in body else body, name)
 
 
 def _member(body: Tree, name: str) -> Tree:

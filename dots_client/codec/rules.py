@@ -9,7 +9,7 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -135,6 +135,15 @@ def fqdn_violation(text: str, *, index: int | None = None) -> Violation | None:
         return None
     reason = f"{text!r} is not a domain name"
     return Violation(rule=Rule.NOT_A_NAME, attribute="target-fqdn", index=index, reason=reason)
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` is an IP address, without a scope as in fe80::1%eth0."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def uri_violation(text: str, *, index: int | None = None) -> Violation | None:

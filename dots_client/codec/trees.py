@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from decimal import Decimal
 from enum import IntEnum
-from typing import Any, Final, TypeVar
+from functools import cache
+from typing import Final, TypeVar
 
 from dots_client.codec.cbor import Tree
 from dots_client.codec.keys import CONTROL_ACL_LIST
+from dots_client.codec.reader import DROPPED
 from dots_client.model import (
     AclEntry,
     ActivationType,
@@ -50,6 +52,7 @@ _PLAIN_TARGET_NAMES: Final = (
     "target-uri",
     "alias-name",
 )
+_TARGET_NAMES: Final = frozenset({*_PLAIN_TARGET_NAMES, "target-port-range"})
 
 
 def scope_tree(scope: Scope) -> Tree:
@@ -69,7 +72,7 @@ def scope_of(tree: Tree) -> Scope:
         targets=targets_of(tree) or Targets(),
         lifetime=tree["lifetime"],
         trigger_mitigation=tree.get("trigger-mitigation", True),
-        attack_status=_known(AttackStatus, tree.get("attack-status")),
+        attack_status=_attack_status(tree),
         acl_list=_filters_of(tree),
     )
 
@@ -94,10 +97,11 @@ def report_tree(report: MitigationReport) -> Tree:
 def report_of(tree: Tree) -> MitigationReport:
     conflict = tree.get("conflict-information")
     return MitigationReport(
-        status=_known(MitigationStatus, tree.get("status")),
+        status=_code(MitigationStatus, tree.get("status")),
         conflict=None if conflict is None else conflict_of(conflict),
         targets=targets_of(tree),
         acl_list=_filters_of(tree),
+        dropped=tree.get(DROPPED, ()),
         **{_field(name): tree.get(name) for name in _PLAIN_REPORT_NAMES},
     )
 
@@ -120,6 +124,8 @@ def targets_tree(targets: Targets) -> Tree:
 
 def targets_of(tree: Tree) -> Targets | None:
     """The targets in a scope entry or conflict-scope; None when it names none."""
+    if tree.keys().isdisjoint(_TARGET_NAMES):
+        return None
     targets = Targets(
         target_port_range=tuple(
             PortRange(lower=ports["lower-port"], upper=ports.get("upper-port"))
@@ -144,7 +150,7 @@ def _filters_of(tree: Tree) -> tuple[FilterControl, ...]:
     return tuple(
         FilterControl(
             acl_name=entry["acl-name"],
-            activation_type=_known(ActivationType, entry.get("activation-type")),
+            activation_type=_code(ActivationType, entry.get("activation-type")),
         )
         for entry in tree.get(CONTROL_ACL_LIST, ())
         if "acl-name" in entry
@@ -173,10 +179,9 @@ def conflict_tree(conflict: ConflictInformation) -> Tree:
 
 def conflict_of(tree: Tree) -> ConflictInformation:
     scope: Tree = tree.get("conflict-scope", {})
-    cause: int | None = tree.get("conflict-cause")
     return ConflictInformation(
-        status=_known(ConflictStatus, tree.get("conflict-status")),
-        cause=_known(ConflictCause, cause) or cause,
+        status=_code(ConflictStatus, tree.get("conflict-status")),
+        cause=_code(ConflictCause, tree.get("conflict-cause")),
         retry_timer_s=tree.get("retry-timer"),
         targets=targets_of(scope),
         acl_list=tuple(
@@ -245,13 +250,21 @@ def _parameter_of(name: str, tree: Tree | None) -> Parameter | None:
     return Parameter(current=current, minimum=minimum, maximum=maximum)
 
 
+@cache
 def _field(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _known(codes: type[_Code], number: Any) -> _Code | None:
-    """The code for `number`; None when it is absent or not assigned."""
+def _code(codes: type[_Code], number: int | None) -> _Code | int | None:
+    """The code for `number`, which stays a number where it is not assigned; None when it is absent."""
+    if number is None:
+        return None
     try:
         return codes(number)
     except ValueError:
-        return None
+        return number
+
+
+def _attack_status(tree: Tree) -> AttackStatus | None:
+    """It comes from clients only, and was read strictly."""
+    return AttackStatus(tree["attack-status"]) if "attack-status" in tree else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from dots_client import (
     ConflictCause,
     ConflictInformation,
+    ConflictStatus,
     MitigationReport,
     MitigationStatus,
     Scope,
@@ -17,7 +19,7 @@ from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import wire_scope
 
-TRIGGERS: Final = {
+TRIGGERS: Final[Mapping[int | None, Trigger]] = {
     MitigationStatus.IN_PROGRESS: Trigger.SETTING_UP,
     MitigationStatus.MITIGATING: Trigger.FILTERING,
     MitigationStatus.ATTACK_STOPPED: Trigger.ATTACK_ENDED,
@@ -29,14 +31,21 @@ TRIGGERS: Final = {
 }
 """RFC 9132 Table 3."""
 
-_CAUSES: Final = {
+_CAUSES: Final[Mapping[int, str]] = {
     ConflictCause.OVERLAPPING_TARGETS: (
         "Another of your organization’s clients asked for the same addresses; theirs is active."
     ),
     ConflictCause.CONFLICT_WITH_ACCEPTLIST: "It would block addresses on your accept list.",
     ConflictCause.CUID_COLLISION: "Another client uses the same identity.",
-    ConflictCause.OVERLAPPING_PIPES: "It overlaps the capacity of another request.",
+    ConflictCause.REQUEST_REJECTED_LEGITIMATE_TRAFFIC: (
+        "It classified the traffic to these addresses as legitimate."
+    ),
+    ConflictCause.OVERLAPPING_PIPES: (
+        "The link capacity it was told overlaps that of another of your organization’s clients."
+    ),
 }
+MAX_NAMED: Final = 20
+"""Prefixes, and accept lists, of one conflict that are kept."""
 
 OWN_NEWER_REQUEST: Final = "You already have a newer request for these addresses."
 
@@ -54,12 +63,13 @@ def scope_of(mitigation: Mitigation, *, lifetime_s: int) -> Scope:
 
 
 def provider_report(report: MitigationReport) -> ProviderReport:
+    """A status that is not assigned keeps its number and triggers nothing. A start of 0 has not begun."""
     start = report.mitigation_start
     return ProviderReport(
         dots_status=None if report.status is None else int(report.status),
-        trigger=None if report.status is None else TRIGGERS[report.status],
+        trigger=TRIGGERS.get(report.status),
         lifetime_s=report.lifetime,
-        mitigation_start=None if start is None else _instant(start),
+        mitigation_start=_instant(start) if start else None,
         bytes_dropped=report.bytes_dropped,
         pkts_dropped=report.pkts_dropped,
         bps_dropped=report.bps_dropped,
@@ -82,21 +92,29 @@ def conflict_words(conflict: ConflictInformation) -> dict[str, Any]:
     if conflict.cause is not None:
         words["cause"] = int(conflict.cause)
     if conflict.status is not None:
-        words["status"] = conflict.status.name.lower().replace("_", "-")
+        words["status"] = _status_word(conflict.status)
     if conflict.retry_timer_s is not None:
         words["retry_after"] = conflict.retry_timer_s
     if conflict.mid is not None:
         words["mid"] = conflict.mid
     if conflict.targets is not None and conflict.targets.target_prefix:
-        words["prefixes"] = list(conflict.targets.target_prefix)
+        words["prefixes"] = list(conflict.targets.target_prefix[:MAX_NAMED])
     if conflict.acl_list:
-        words["accept_lists"] = [entry.acl_name for entry in conflict.acl_list]
+        words["accept_lists"] = [entry.acl_name for entry in conflict.acl_list[:MAX_NAMED]]
     return words
+
+
+def _status_word(status: ConflictStatus | int) -> str:
+    if isinstance(status, ConflictStatus):
+        return status.name.lower().replace("_", "-")
+    return f"unknown-{status}"
 
 
 def _reason(conflict: ConflictInformation) -> str:
     if conflict.cause == ConflictCause.OVERLAPPING_TARGETS and conflict.mid is not None:
         return OWN_NEWER_REQUEST
-    if isinstance(conflict.cause, ConflictCause):
-        return _CAUSES[conflict.cause]
-    return "It conflicts with another request."
+    if conflict.cause is None:
+        return "It conflicts with another request."
+    return _CAUSES.get(
+        conflict.cause, f"It gave conflict cause {conflict.cause}, which the portal does not know."
+    )

@@ -24,7 +24,8 @@ CONFLICTS: Final = {
     "overlapping-targets": "Another request covers the same addresses.",
     "conflict-with-acceptlist": "It would block addresses on the accept list.",
     "cuid-collision": "Another client uses the same identity.",
-    "overlapping-pipes": "It overlaps the capacity of another request.",
+    "request-rejected-legitimate-traffic": "It classified the traffic as legitimate.",
+    "overlapping-pipes": "The link capacity it was told overlaps that of another client.",
 }
 LOOKS: Final = {
     "under-attack": "is still under attack",
@@ -173,12 +174,19 @@ def _outcome(said: Said) -> str:
 
 
 def _report(scope: Mapping[str, Any]) -> str:
-    words = STATUSES.get(str(scope.get("status")), "no status")
+    words = _status(scope.get("status"))
     # Nothing dropped, or nothing said of it, makes no sentence longer.
     dropped = bit_rate(_number(scope.get("bps-dropped")) or None)
     if not dropped:
         dropped = packet_rate(_number(scope.get("pps-dropped")) or None)
     return f"{words}, {dropped} dropped" if dropped else words
+
+
+def _status(status: Any) -> str:
+    number = _number(status)
+    if number is not None:
+        return f"status {number}, which the portal does not know"
+    return STATUSES.get(str(status), "no status")
 
 
 def _refusal(said: Said) -> str:
@@ -197,7 +205,10 @@ def _refusal(said: Said) -> str:
 
 
 def _clash(conflict: Mapping[str, Any]) -> str:
-    return CONFLICTS.get(str(conflict.get("conflict-cause")), "It conflicts with another request.")
+    cause = conflict.get("conflict-cause")
+    if (number := _number(cause)) is not None:
+        return f"It gave conflict cause {number}, which the portal does not know."
+    return CONFLICTS.get(str(cause), "It conflicts with another request.")
 
 
 def _lowered(sentence: str, provider: str) -> str:

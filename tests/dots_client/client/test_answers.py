@@ -17,7 +17,7 @@ from dots_client import (
     ServerUnavailable,
     SignalConfig,
 )
-from dots_client.client.answers import MAX_DIAGNOSTIC_CHARACTERS
+from dots_client.text import MAX_TEXT
 from dots_client.transport.coap import CoapEndpoint
 from dots_client.transport.dtls_server import ServerSession
 from tests.dots_client.authority import Authority
@@ -111,7 +111,7 @@ async def test_a_deletion_may_say_so_in_words(authority: Authority) -> None:
     ("code", "payload", "error", "words"),
     [
         (0x80, b"\xc0\xfffor\na\tperson\0", Refused, "4.00 for a person"),
-        (0x80, b"\xff" + b"x" * 900, Refused, "4.00 " + "x" * MAX_DIAGNOSTIC_CHARACTERS),
+        (0x80, b"\xff" + b"x" * 900, Refused, "4.00 " + "x" * (MAX_TEXT - 1) + "…"),
         (0x89, b"\xff" + GRANTED, Refused, "4.09"),
         (0x89, b"\xffoverlap", Refused, "4.09 overlap"),
         (0xA0, b"\xffbroken", ServerUnavailable, "5.00 broken"),
@@ -144,6 +144,35 @@ async def test_an_entry_of_another_mitigation_is_not_taken_for_ours(authority: A
         report = await asked_and_told(scene, get, NON, 0x45, b"\xff" + other)
 
         assert report == MitigationReport(mid=1, status=MitigationStatus.MITIGATING)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param("a105f6 a205011002", id="a mid of null before ours"),
+        pytest.param("a2056178 1001 a205011002", id="a mid of text before ours"),
+        pytest.param("a11001 a205011002", id="no mid before ours"),
+        pytest.param("a205011002 a11001", id="no mid after ours"),
+    ],
+)
+async def test_an_entry_without_a_mid_is_not_taken_for_ours_when_there_are_others(
+    authority: Authority, entries: str
+) -> None:
+    async with in_session(authority) as scene:
+        body = b"\xff" + bytes.fromhex("a101a10282" + entries)
+        report = await asked_and_told(scene, get, NON, 0x45, body)
+
+        assert isinstance(report, MitigationReport)
+        assert (report.mid, report.status) == (1, MitigationStatus.MITIGATING)
+
+
+async def test_the_only_entry_may_leave_its_mid_out(authority: Authority) -> None:
+    async with in_session(authority) as scene:
+        report = await asked_and_told(
+            scene, get, NON, 0x45, b"\xff\xa1\x01\xa1\x02\x81\xa1\x10\x02"
+        )
+
+        assert report == MitigationReport(status=MitigationStatus.MITIGATING)
 
 
 async def test_noise_inside_a_session_is_ignored(authority: Authority) -> None:

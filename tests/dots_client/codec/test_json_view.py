@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dots_client.codec import from_json, to_json
 from dots_client.errors import DecodeError, EncodeError
-from tests.dots_client.codec.test_cbor import CBOR_VALUES
+from tests.dots_client.codec.test_reader import CBOR_VALUES
 
 SCOPE = "ietf-dots-signal-channel:mitigation-scope"
 CONFIG = "ietf-dots-signal-channel:signal-config"

@@ -45,6 +45,7 @@ from dots_client.model import (
     SignalConfig,
     Targets,
 )
+from dots_client.text import clean_text
 
 WEB = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
 
@@ -54,6 +55,8 @@ def in_scope(entry: dict[int, Any]) -> bytes:
 
 
 ports = st.integers(0, 65535)
+# Of a server a client reads printable text only.
+names = st.text(min_size=1, max_size=10).map(clean_text).filter(bool)
 targets = st.builds(
     Targets,
     target_prefix=st.lists(
@@ -70,12 +73,12 @@ targets = st.builds(
         unique_by=lambda ports: ports.lower,
     ).map(tuple),
     target_protocol=st.lists(st.integers(0, 255), max_size=5, unique=True).map(tuple),
-    alias_name=st.lists(st.text(min_size=1, max_size=10), max_size=3, unique=True).map(tuple),
+    alias_name=st.lists(names, max_size=3, unique=True).map(tuple),
 )
 filters = st.lists(
     st.builds(
         FilterControl,
-        acl_name=st.text(min_size=1, max_size=10),
+        acl_name=names,
         activation_type=st.none() | st.sampled_from(ActivationType),
     ),
     max_size=3,
@@ -98,9 +101,7 @@ conflicts = st.builds(
     retry_timer_s=st.none() | uint32,
     targets=st.none() | targets,
     acl_list=st.lists(
-        st.builds(
-            AclEntry, acl_name=st.text(min_size=1), acl_type=st.none() | st.just("ipv4-acl-type")
-        ),
+        st.builds(AclEntry, acl_name=names, acl_type=st.none() | st.just("ipv4-acl-type")),
         max_size=2,
     ).map(tuple),
     mid=st.none() | uint32,
@@ -220,15 +221,44 @@ def test_an_answer_without_content_says_nothing(data: bytes) -> None:
     assert decode_config(data) == SignalConfig()
 
 
-def test_an_unassigned_status_reads_as_absent() -> None:
-    assert decode_mitigations(in_scope({5: 1, 16: 9})) == (MitigationReport(mid=1),)
+@pytest.mark.parametrize("number", [0, 9, 255])
+def test_a_number_that_is_not_assigned_stays_a_number_and_can_be_shown(number: int) -> None:
+    body = in_scope({5: 1, 16: number, 17: {18: number, 19: number}, 53: [{23: "a", 52: number}]})
+
+    [report] = decode_mitigations(body)
+
+    assert report == MitigationReport(
+        mid=1,
+        status=number,
+        conflict=ConflictInformation(status=number, cause=number),
+        acl_list=(FilterControl(acl_name="a", activation_type=number),),
+    )
+    assert report.conflict is not None
+    assert report.conflict.cause_in_words == f"unknown conflict cause {number}"
+    assert cbor2.loads(encode_reports([report])) == cbor2.loads(body)
 
 
-def test_an_unknown_conflict_cause_stays_a_number() -> None:
-    [report] = decode_mitigations(in_scope({5: 1, 17: {18: 7, 19: 99, 20: 60}}))
+@pytest.mark.parametrize(
+    ("number", "cause", "words"),
+    [
+        (1, ConflictCause.OVERLAPPING_TARGETS, "overlapping targets"),
+        (2, ConflictCause.CONFLICT_WITH_ACCEPTLIST, "conflict with acceptlist"),
+        (3, ConflictCause.CUID_COLLISION, "cuid collision"),
+        (
+            4,
+            ConflictCause.REQUEST_REJECTED_LEGITIMATE_TRAFFIC,
+            "request rejected legitimate traffic",
+        ),
+        (5, ConflictCause.OVERLAPPING_PIPES, "overlapping pipes"),
+    ],
+)
+def test_the_causes_of_conflicts_have_the_numbers_of_iana(
+    number: int, cause: ConflictCause, words: str
+) -> None:
+    [report] = decode_mitigations(in_scope({17: {19: number}}))
 
-    assert report.conflict == ConflictInformation(cause=99, retry_timer_s=60)
-    assert report.conflict.cause_in_words == "unknown conflict cause 99"
+    assert report.conflict is not None
+    assert (report.conflict.cause, report.conflict.cause_in_words) == (cause, words)
 
 
 def test_broken_entries_of_lists_in_an_answer_are_left_out() -> None:
@@ -313,6 +343,9 @@ def test_a_redirection_survives_encoding() -> None:
     for redirect in (
         RedirectedSignal(alt_server="alt.example", alt_server_record=("2001:db8::1",)),
         RedirectedSignal(alt_server="alt.example"),
+        RedirectedSignal(alt_server="alt.example."),
+        RedirectedSignal(alt_server="192.0.2.1", alt_server_record=("192.0.2.1", "192.0.2.2")),
+        RedirectedSignal(alt_server="2001:db8::1"),
     ):
         assert decode_redirect(encode_redirect(redirect)) == redirect
 
@@ -321,6 +354,36 @@ def test_a_redirection_survives_encoding() -> None:
 def test_a_redirection_without_a_server_is_none(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_redirect(data)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\0b",
+        "a b.example",
+        "alt.example:4646",
+        "[2001:db8::1]",
+        "fe80::1%eth0",
+        "coaps://alt.example",
+        "alt\u202e.example",
+        "münchen.example",
+        "a..b",
+        ".",
+        "x" * 300,
+        "a" * 64 + ".example",
+    ],
+)
+def test_a_redirection_to_what_is_no_name_and_no_address_is_none(name: str) -> None:
+    with pytest.raises(DecodeError, match="not a domain name"):
+        decode_redirect(cbor2.dumps({46: {47: name, 48: ["192.0.2.1"]}}))
+
+
+def test_records_of_an_alternate_server_that_are_no_addresses_are_left_out() -> None:
+    records = ["192.0.2.1", "", 7, None, "192.0.2.256", "fe80::1%eth0", "a\0b", "2001:db8::1"]
+
+    redirect = decode_redirect(cbor2.dumps({46: {47: "alt.example", 48: records}}))
+
+    assert redirect.alt_server_record == ("192.0.2.1", "2001:db8::1")
 
 
 @pytest.mark.rule("SC-084")
@@ -372,8 +435,14 @@ def test_an_efficacy_update_has_the_lifetime_too() -> None:
     assert (entry[14], entry[29]) == (3600, 2)
 
 
-@pytest.mark.rule("SC-014")
 @pytest.mark.parametrize("key", [60, 127, 300])
-def test_an_answer_with_a_key_that_must_be_understood_cannot_be_read(key: int) -> None:
+def test_a_key_that_must_be_understood_is_left_out_of_an_answer_and_refused_in_a_request(
+    key: int,
+) -> None:
+    dropped = (f"mitigation-scope.scope[0]: unknown key {key}",)
+
+    assert decode_mitigations(in_scope({5: 1, 14: 60, key: 1})) == (
+        MitigationReport(mid=1, lifetime=60, dropped=dropped),
+    )
     with pytest.raises(DecodeError, match=f"unknown key {key}"):
-        decode_mitigations(in_scope({5: 1, 14: 60, key: 1}))
+        decode_request(in_scope({6: ["203.0.113.7/32"], 14: 60, key: 1}))
