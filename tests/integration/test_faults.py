@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.faults.invariants import Asked, differences, gaps
+from tests.integration.faults.invariants import (
+    Asked,
+    Prepared,
+    differences,
+    gaps,
+    plan_differences,
+)
 from tests.integration.faults.scenario import (
     FAULTS,
     MAX_FAULTS,
@@ -137,6 +143,45 @@ def test_the_checker_sees_what_is_wrong(
     asked: Asked,
 ) -> None:
     assert differences(asked, found, {"north": north, "tide": tide})
+
+
+PLAN = Prepared(plan_id="p", organization="acme", prefix=ASKED.prefix)
+STARTED = replace(PLAN, started_at=frozenset({"north"}))
+DISCARDED = replace(PLAN, is_discarded=True)
+IN_STANDBY = {"request": shown(leg("north", dots_status=8), status="standby")}
+FILTERS = {"request": shown(leg("north", dots_status=2))}
+
+
+@pytest.mark.parametrize(
+    ("plan", "told", "held_there"),
+    [
+        pytest.param(PLAN, IN_STANDBY, [held(status=8)], id="in standby"),
+        pytest.param(STARTED, FILTERS, [held(status=2)], id="started"),
+        pytest.param(DISCARDED, None, [], id="turned off"),
+        pytest.param(DISCARDED, None, [held(status=6)], id="turned off and ended"),
+    ],
+)
+def test_the_checker_is_content_with_a_plan_that_is_held_as_shown(
+    plan: Prepared, told: dict[str, Any] | None, held_there: list[dict[str, Any]]
+) -> None:
+    assert plan_differences(plan, told, {"north": held_there}) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "told", "held_there"),
+    [
+        pytest.param(PLAN, IN_STANDBY, [], id="not held"),
+        pytest.param(PLAN, IN_STANDBY, [held(status=2)], id="filters, and nobody says so"),
+        pytest.param(PLAN, FILTERS, [held(status=8)], id="does not filter, and is shown to"),
+        pytest.param(PLAN, IN_STANDBY, [held(status=8), held(2, 8)], id="held twice"),
+        pytest.param(STARTED, IN_STANDBY, [held(status=8)], id="made to stop"),
+        pytest.param(DISCARDED, None, [held(status=8)], id="kept after it was turned off"),
+    ],
+)
+def test_the_checker_sees_what_is_wrong_with_a_plan(
+    plan: Prepared, told: dict[str, Any] | None, held_there: list[dict[str, Any]]
+) -> None:
+    assert plan_differences(plan, told, {"north": held_there})
 
 
 def test_the_checker_sees_a_gap() -> None:

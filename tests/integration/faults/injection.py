@@ -106,6 +106,10 @@ class Injection:
                 self._tell(victim, "/behaviour", {"redirect_to": NOBODY_THERE})
                 yield
                 self._tell(victim, "/behaviour", {"redirect_to": None})
+            case "rearm":
+                yield from self._behaving(victim, default=False, rearms_on_put=True)
+            case "keep-plans":
+                yield from self._behaving(victim, default=False, keeps_preconfigured=True)
             case "odd-report":
                 yield from self._behaving(victim, odd_report=self.rng.choice(sorted(ODD_REPORTS)))
             case "refuse-polls":
@@ -120,10 +124,12 @@ class Injection:
             case _:
                 raise RuntimeError(f"no such fault: {kind}")
 
-    def _behaving(self, provider: str, **behaviour: object) -> Iterator[None]:
+    def _behaving(
+        self, provider: str, *, default: object = None, **behaviour: object
+    ) -> Iterator[None]:
         self._tell(provider, "/behaviour", behaviour)
         yield
-        self._tell(provider, "/behaviour", dict.fromkeys(behaviour))
+        self._tell(provider, "/behaviour", dict.fromkeys(behaviour, default))
 
     def _next_mid(self, provider: str) -> int:
         """The mid after the highest that the provider holds: of whoever asks next, mostly."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 OVER: Final = ("terminated", "expired")
 LIVE_BELOW: Final = 5
-"""DOTS statuses from 5 on: it ends, has ended, was withdrawn; 8 is standby and not used here."""
+"""DOTS statuses from 5 on: it ends, has ended, was withdrawn; 8 is a plan in standby."""
+STANDBY: Final = 8
 
 Shown = Mapping[str, Any]
 """A request as the API shows it."""
@@ -51,6 +52,46 @@ def differences(
             ),
         )
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that a person made, as far as it was answered with success."""
+
+    plan_id: str
+    organization: str
+    prefix: str
+    started_at: frozenset[str] = frozenset()
+    "providers that concluded they had lost contact, and have lost nothing else since"
+    is_discarded: bool = False
+
+
+def plan_differences(
+    plan: Prepared, shown: Shown | None, held: Mapping[str, Sequence[Held]]
+) -> list[str]:
+    """In words; empty when all is well. `shown`: the plan, None when it is discarded; `held`: by provider, of its client."""
+    problems: list[str] = []
+    mitigations = {one["mid"]: one for one in shown["request"]["mitigations"]} if shown else {}
+    for provider, mitigations_held in held.items():
+        live = {
+            one["mid"]: one["status"]
+            for one in _of(mitigations_held, plan.prefix)
+            if one["status"] < LIVE_BELOW or one["status"] == STANDBY
+        }
+        if plan.is_discarded:
+            if live:
+                problems.append(f"{provider} still holds {live} after the plan was turned off")
+            continue
+        if len(live) != 1:
+            problems.append(f"{provider} holds {live} instead of one mitigation")
+            continue
+        ((mid, status),) = live.items()
+        says = mitigations[mid]["dots_status"] if mid in mitigations else "nothing"
+        if says != status:
+            problems.append(f"{provider} has status {status} of mid {mid}, and {says} is shown")
+        if provider in plan.started_at and status == STANDBY:
+            problems.append(f"{provider} had started mid {mid}, and was made to stop")
+    return [f"plan of {plan.organization}: {problem}" for problem in problems]
 
 
 def _reached(asked: Asked, shown: Shown, legs: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

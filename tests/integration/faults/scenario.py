@@ -5,6 +5,9 @@
     efficacy a                      say that it still hurts
     wait a                          until a provider helps, or the faults make that too long
     terminate a
+    prepare p acme                  have every provider hold a plan; what comes next is about `p`
+    lose northgate acme             the provider concludes that it lost contact, and starts what it holds
+    discard p                       turn the plan off
     fault kill signal-1 for 0.0     begins now, beside what follows, and ends after so many seconds
     pause 0.4                       let things go on
 
@@ -37,6 +40,8 @@ FAULTS: Final = {
     "odd-report": PROVIDERS,
     "refuse-polls": PROVIDERS,
     "ignore-mid": PROVIDERS,
+    "rearm": PROVIDERS,
+    "keep-plans": PROVIDERS,
     "clock": CLOCKED,
 }
 """Which fault can befall whom: kill = SIGKILL, then started again; stop = SIGSTOP, then SIGCONT."""
@@ -49,6 +54,7 @@ LONG_PAUSES: Final = 0.2
 MAX_REQUESTS: Final = 2
 MAX_FAULTS: Final = 3
 EVERY_SECOND: Final = 0.5
+EVERY_THIRD: Final = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ def from_seed(seed: int) -> Scenario:
     lines: list[list[str]] = [
         _life(rng, name) for name in ("a", "b")[: rng.randint(1, MAX_REQUESTS)]
     ]
+    if rng.random() < EVERY_THIRD:
+        lines.append(_life_of_a_plan(rng))
     steps = list(_interleaved(rng, lines))
     for _ in range(rng.randint(1, MAX_FAULTS)):
         steps.insert(rng.randrange(len(steps) + 1), _fault(rng))
@@ -116,6 +124,16 @@ def _life(rng: Random, name: str) -> list[str]:
     ]
     if rng.random() < EVERY_SECOND:
         life.append(f"terminate {name}")
+    return life
+
+
+def _life_of_a_plan(rng: Random) -> list[str]:
+    organization = rng.choice(ORGANIZATIONS)
+    life = [f"prepare p {organization}", f"pause {rng.uniform(0.05, 2.0):.2f}"]
+    if rng.random() < EVERY_SECOND:
+        life.append(f"lose {rng.choice(PROVIDERS)} {organization}")
+    if rng.random() < EVERY_SECOND:
+        life.append("discard p")
     return life
 
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -18,7 +18,14 @@ import psycopg
 
 from local_stack.servers import Postgres
 from tests.integration.faults.injection import Injection, wrong_clock
-from tests.integration.faults.invariants import Asked, differences, gaps
+from tests.integration.faults.invariants import (
+    LIVE_BELOW,
+    Asked,
+    Prepared,
+    differences,
+    gaps,
+    plan_differences,
+)
 from tests.integration.faults.scenario import CLOCKED, PROVIDERS, Scenario, Step
 from tests.integration.stack import Api, Databases, Stack, control, wait_for
 
@@ -32,6 +39,9 @@ LOOK_EVERY_S: Final = 0.3
 PERSON: Final = {"acme": "alice", "globex": "charlie"}
 PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
 ADDRESSES: Final = 60
+PLAN_PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
+PLAN_ADDRESSES: Final = range(61, 64)
+"""Requests never ask for them."""
 CALM: Final = {
     "accept": "always",
     "status_delay_s": 0.2,
@@ -42,7 +52,11 @@ CALM: Final = {
     "odd_report": None,
     "poll_code": None,
     "ignored_mid": None,
+    "rearms_on_put": False,
+    "keeps_preconfigured": False,
 }
+FORGETS: Final = frozenset({"crash", "forget", "kill"})
+"""Faults after which a provider has started nothing any more."""
 T = TypeVar("T")
 
 
@@ -55,6 +69,8 @@ class World:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
         self._people = {slug: Api(stack, person) for slug, person in PERSON.items()}
         self._read_to = dict.fromkeys(PERSON, 0)
+        self._plan: Prepared | None = None
+        self._forgetful: set[str] = set()
         self._numbers = itertools.count()
         self._run_number = 0
         self._began_ns = time.time_ns()
@@ -71,6 +87,8 @@ class World:
             control(self.stack, provider, "/behaviour", CALM)
         injection = Injection(self.stack, self.postgres, Random(scenario.name), self._starter)
         asked: dict[str, Asked] = {}
+        self._plan = None
+        self._forgetful = {victim for kind, victim in scenario.faults if kind in FORGETS}
         try:
             for step in scenario.steps:
                 self._do(step, asked, injection)
@@ -80,6 +98,8 @@ class World:
         for name, one in list(asked.items()):
             if not one.is_terminated:
                 self._terminate(name, asked)
+        if self._plan is not None and not self._plan.is_discarded:
+            self._discard(self._plan)
         problems += self._until_all_holds(asked, time.monotonic())
         return list(dict.fromkeys(problems))
 
@@ -101,6 +121,14 @@ class World:
                 self._act(asked[name], "extend", {"lifetime": 7200})
             case ("efficacy", name):
                 self._act(asked[name], "efficacy", {"attack_status": "under-attack"})
+            case ("prepare", _name, organization):
+                self._plan = self._prepare(organization)
+            case ("lose", provider, organization):
+                assert self._plan is not None, "a plan is lost after it was prepared"
+                self._plan = self._lose(self._plan, provider, organization)
+            case ("discard", _name):
+                assert self._plan is not None, "a plan is discarded after it was prepared"
+                self._discard(self._plan)
             case _:
                 raise ValueError(f"no such step: {step}")
 
@@ -137,6 +165,38 @@ class World:
     def _terminate(self, name: str, asked: dict[str, Asked]) -> None:
         self._act(asked[name], "terminate", {})
         asked[name] = replace(asked[name], is_terminated=True)
+
+    def _prepare(self, organization: str) -> Prepared:
+        address = PLAN_ADDRESSES[self._run_number % len(PLAN_ADDRESSES)]
+        prefix = PLAN_PREFIXES[organization].format(address)
+        body = {"name": f"plan of run {self._run_number}", "targets": {"prefixes": [prefix]}}
+        key = {"Idempotency-Key": f"plan of run {self._run_number} of {self._began_ns}"}
+        made = self._patiently(
+            lambda: self._people[organization].call(
+                "POST", self._plans(organization), json=body, headers=key
+            )
+        )
+        return Prepared(plan_id=made["id"], organization=organization, prefix=prefix)
+
+    def _lose(self, plan: Prepared, provider: str, organization: str) -> Prepared:
+        """Whether it held the plan by then, and so starts it, is what its state says right after."""
+        with suppress(httpx.HTTPError):  # it may be down because of a fault
+            control(self.stack, provider, f"/clients/{organization}/lose", {})
+            state = control(self.stack, provider, "/state")
+            has_started = any(
+                plan.prefix in one["scope"].get("target-prefix", ()) and one["status"] < LIVE_BELOW
+                for one in state["mitigations"]
+                if one["client"] == organization
+            )
+            if has_started and provider not in self._forgetful:
+                return replace(plan, started_at=plan.started_at | {provider})
+        return plan
+
+    def _discard(self, plan: Prepared) -> None:
+        path = f"{self._plans(plan.organization)}/{plan.plan_id}"
+        # Repeated after a broken connection, it may be gone already.
+        self._patiently(lambda: self._people[plan.organization].call("DELETE", path), is_ok=(404,))
+        self._plan = replace(plan, is_discarded=True)
 
     def _act(self, asked: Asked, verb: str, body: dict[str, Any]) -> None:
         organization, request_id = asked.name.split()
@@ -203,7 +263,21 @@ class World:
                 for subscription in listed
             }
             problems += differences(one, found, held)
+        if self._plan is not None:
+            problems += self._problems_of(self._plan, states)
         return problems + self._gaps()
+
+    def _problems_of(self, plan: Prepared, states: dict[str, Any]) -> list[str]:
+        shown = (
+            None
+            if plan.is_discarded
+            else self._get(plan.organization, f"standby-plans/{plan.plan_id}")
+        )
+        held = {
+            provider: [one for one in state["mitigations"] if one["client"] == plan.organization]
+            for provider, state in states.items()
+        }
+        return plan_differences(plan, shown, held)
 
     def _found(self, organization: str, label: str) -> list[dict[str, Any]]:
         """What was asked under a label: newest first, but a clock that was set back dates a request long ago."""
@@ -252,6 +326,9 @@ class World:
 
     def _path(self, organization: str) -> str:
         return f"organizations/{organization}/"
+
+    def _plans(self, organization: str) -> str:
+        return self._path(organization) + "standby-plans"
 
     def _requests(self, organization: str) -> str:
         return self._path(organization) + "mitigation-requests"
