@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
 
 _POSTGRESQL = {
     # A server that is cut off is noticed within seconds, not after the hours of the system's defaults.
@@ -16,9 +19,13 @@ _POSTGRESQL = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
-    # A process that stops in the middle of a transaction must not keep others from the rows it locked.
-    "options": "-c idle_in_transaction_session_timeout=5s",
 }
+"""What the URL says goes before these. No `options`: poolers such as PgBouncer refuse them (portal.core.postgresql)."""
+
+_QUOTING = (
+    "Does the password hold a character that means something in a URL? "
+    "Write / as %2F, ? as %3F, @ as %40, # as %23, % as %25."
+)
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -64,31 +71,84 @@ def secret(name: str) -> str:
 
 
 def database(url: str, *, default_path: Path) -> dict[str, Any]:
-    """Django's database settings for a `postgresql://` or `sqlite:///` URL; SQLite without one."""
+    """Django's database settings for a `postgresql://` or `sqlite:///` URL; SQLite without one.
+
+    PostgreSQL's URL is libpq's own, with everything that it knows: several hosts, sockets, `target_session_attrs`, `sslmode`.
+    """
     if not url:
         return _sqlite(default_path)
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
+    scheme = url.partition("://")[0]
+    if scheme == "sqlite":
         # As everywhere: three slashes for a relative path, four for an absolute one.
-        return _sqlite(Path(unquote(parts.path[1:])))
-    if parts.scheme not in {"postgres", "postgresql"}:
+        return _sqlite(Path(unquote(urlsplit(url).path[1:])))
+    if scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(
-            f"DATABASE_URL starts with {parts.scheme!r}: use postgresql or sqlite."
+            f"DATABASE_URL starts with {scheme!r}: use postgresql or sqlite."
         )
-    options: dict[str, Any] = {**_POSTGRESQL, **dict(parse_qsl(parts.query))}
-    host = options.pop("host", "") or unquote(parts.hostname or "")
+    return _postgresql(url)
+
+
+def _postgresql(url: str) -> dict[str, Any]:
+    try:
+        given = conninfo_to_dict(_with_quoted_password(url))
+    except psycopg.ProgrammingError as error:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL cannot be read: {_without_password(error)}. {_QUOTING}"
+        ) from None
+    if not given.get("dbname") and not given.get("service"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL names no database: postgresql://user:password@host/database."
+        )
+    options: dict[str, Any] = {**_POSTGRESQL, **given}
+    named = {
+        setting: str(options.pop(parameter, "") or "")
+        for setting, parameter in (
+            ("NAME", "dbname"),
+            ("USER", "user"),
+            ("PASSWORD", "password"),
+            ("HOST", "host"),
+            ("PORT", "port"),
+        )
+    }
+    for port in named["PORT"].split(","):
+        if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ImproperlyConfigured(f"DATABASE_URL has a port that is no number. {_QUOTING}")
     # Measured: after a restart of the server this pool answers again at once.
     options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 2, "reconnect_timeout": 2}
     return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": host,
-        "PORT": str(parts.port or ""),
+        "ENGINE": "portal.core.postgresql",
+        **named,
         "CONN_MAX_AGE": 0,
+        # A cursor on the server outlives its transaction, which a pooler gives to somebody else.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": options,
     }
+
+
+def _with_quoted_password(url: str) -> str:
+    """The URL with user and password quoted, for whoever pasted a password as it is: `u:p@ss#w/rd%@host`.
+
+    What stands before the last @ is user and password. A percent sign that begins no code stands for itself.
+    """
+    scheme, _, rest = url.partition("://")
+    address, question, query = rest.partition("?")
+    credentials, at, location = address.rpartition("@")
+    if not at:
+        return url
+    user, colon, password = credentials.partition(":")
+    return (
+        f"{scheme}://{_quoted(user)}{colon}{_quoted(password)}@{location}"
+        f"{question}{_quoted(query, safe='%&=/:,@+')}"
+    )
+
+
+def _quoted(text: str, *, safe: str = "%") -> str:
+    return quote(re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text), safe=safe)
+
+
+def _without_password(error: Exception) -> str:
+    words = re.sub(r'//[^@"]*@', "//…@", str(error).strip())
+    return re.sub(r'password=[^&"]*', "password=…", words)
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
@@ -105,10 +165,41 @@ def _sqlite(path: Path) -> dict[str, Any]:
     }
 
 
+def redis(url: str) -> str:
+    """The URL of Redis as every client of ours takes it: `redis://`, `rediss://` (TLS) or `unix://`.
+
+    Over TLS the server's certificate is verified, whatever the default of a library: `ssl_cert_reqs=none` in the URL is the
+    only way around it, `ssl_ca_certs=FILE` names a CA of your own.
+    """
+    if not url:
+        return ""
+    url = _with_quoted_password(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"PORTAL_REDIS_URL has a port that is no number. {_QUOTING}"
+        ) from None
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ImproperlyConfigured(
+            f"PORTAL_REDIS_URL starts with {parts.scheme!r}: use redis, rediss (TLS) or unix."
+        )
+    if parts.scheme != "rediss":
+        return url
+    query = {"ssl_cert_reqs": "required", **dict(parse_qsl(parts.query))}
+    if query["ssl_cert_reqs"] not in {"none", "optional", "required"}:
+        raise ImproperlyConfigured("PORTAL_REDIS_URL: ssl_cert_reqs is required, optional or none.")
+    return parts._replace(query=urlencode(query)).geturl()
+
+
 def broker(redis_url: str) -> str:
     """Celery spells a Unix socket in its own way."""
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url
-    number = dict(parse_qsl(parts.query)).get("db", "0")
-    return f"redis+socket://{parts.path}?virtual_host={number}"
+    query = dict(parse_qsl(parts.query))
+    credentials, at, _ = parts.netloc.rpartition("@")
+    if "password" in query:
+        credentials, at = f"{query.get('username', '')}:{_quoted(query['password'])}", "@"
+    return f"redis+socket://{credentials}{at}{parts.path}?virtual_host={query.get('db', '0')}"

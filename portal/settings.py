@@ -104,7 +104,7 @@ DATABASES = {
     )
 }
 
-REDIS_URL = env.secret("PORTAL_REDIS_URL")
+REDIS_URL = env.redis(env.secret("PORTAL_REDIS_URL"))
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {

@@ -38,7 +38,7 @@ def _migrated(databases: Databases, django_db_blocker: DjangoDbBlocker) -> dict[
     """Settings of a PostgreSQL database that has every table."""
     configured = env.database(databases.make("portal_test"), default_path=Path())
     settings: dict[str, Any] = connections.configure_settings({"default": configured})["default"]
-    with django_db_blocker.unblock(), _default_database(settings):
+    with django_db_blocker.unblock(), default_database(settings):
         call_command("migrate", interactive=False, verbosity=0)
     return settings
 
@@ -51,7 +51,7 @@ def _django_db_helper(
 
     SQLite ignores row locks, and a rolled-back test shows nobody else what it wrote.
     """
-    with django_db_blocker.unblock(), _default_database(_migrated):
+    with django_db_blocker.unblock(), default_database(_migrated):
         yield
         _empty_every_table()
 
@@ -69,18 +69,18 @@ def _empty_every_table() -> None:
 
 
 @contextmanager
-def _default_database(settings: dict[str, Any]) -> Iterator[None]:
+def default_database(settings: dict[str, Any]) -> Iterator[None]:
     usual = connections.settings["default"]
     usual_connection = connections["default"]
     connections.settings["default"] = settings
     del connections["default"]
     try:
         yield
+    finally:
         connection = connections["default"]
         assert isinstance(connection, DatabaseWrapper)
         connection.close()
         connection.close_pool()
-    finally:
         connections.settings["default"] = usual
         connections["default"] = usual_connection
 

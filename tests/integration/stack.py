@@ -124,10 +124,14 @@ class Pages:
 
     def text(self, path: str) -> str:
         """What a page says, without its markup."""
-        answer = self._client.get(path)
+        answer = self.get(path)
         assert answer.is_success, f"{answer.status_code}: {path}"
         bare = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", answer.text, flags=re.DOTALL)
         return " ".join(html.unescape(bare).split())
+
+    def get(self, path: str) -> httpx.Response:
+        """The bare answer, whatever its status."""
+        return self._client.get(path)
 
     def close(self) -> None:
         self._client.close()

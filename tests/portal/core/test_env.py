@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import re
+import ssl
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import kombu
 import pytest
+import redis
 from django.core.exceptions import ImproperlyConfigured
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from portal import env
 
@@ -79,12 +87,14 @@ def test_a_database_file_can_be_named(tmp_path: Path) -> None:
     assert database["NAME"] == tmp_path / "my portal.db"
 
 
-def test_postgresql_comes_with_a_pool(tmp_path: Path) -> None:
-    database = env.database(
-        "postgresql://me:p%40ss@db.example:5433/portal?sslmode=require", default_path=tmp_path
-    )
+def postgresql(url: str) -> dict[str, Any]:
+    return env.database(url, default_path=Path())
 
-    assert database["ENGINE"] == "django.db.backends.postgresql"
+
+def test_postgresql_comes_with_a_pool() -> None:
+    database = postgresql("postgresql://me:p%40ss@db.example:5433/portal?sslmode=require")
+
+    assert database["ENGINE"] == "portal.core.postgresql"
     assert (database["USER"], database["PASSWORD"]) == ("me", "p@ss")
     assert (database["HOST"], database["PORT"], database["NAME"]) == (
         "db.example",
@@ -100,23 +110,103 @@ def test_postgresql_comes_with_a_pool(tmp_path: Path) -> None:
     }
 
 
-def test_postgresql_may_not_be_waited_for_without_end(tmp_path: Path) -> None:
-    options = env.database("postgresql://db.example/portal", default_path=tmp_path)["OPTIONS"]
-    own = env.database(
-        "postgresql://db.example/portal?connect_timeout=9&options=-c%20lock_timeout%3D1s",
-        default_path=tmp_path,
+def test_postgresql_may_not_be_waited_for_without_end() -> None:
+    options = postgresql("postgresql://db.example/portal")["OPTIONS"]
+    own = postgresql(
+        "postgresql://db.example/portal?connect_timeout=9&options=-c%20lock_timeout%3D1s"
     )["OPTIONS"]
 
-    assert "idle_in_transaction_session_timeout" in options["options"]
     assert options["tcp_user_timeout"] == "10000"
     assert (own["connect_timeout"], own["options"]) == ("9", "-c lock_timeout=1s")
 
 
-def test_postgresql_may_be_behind_a_unix_socket(tmp_path: Path) -> None:
-    database = env.database("postgresql:///portal?host=/run/postgresql", default_path=tmp_path)
+def test_a_pooler_is_sent_nothing_that_it_refuses() -> None:
+    database = postgresql("postgresql://db.example/portal")
 
-    assert database["HOST"] == "/run/postgresql"
-    assert "host" not in database["OPTIONS"]
+    assert "options" not in database["OPTIONS"]
+    assert database["DISABLE_SERVER_SIDE_CURSORS"]
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("h1:5432,h2:5433", "h1,h2", "5432,5433"),
+        ("h1,h2", "h1,h2", ","),
+        ("h1:5432,h2", "h1,h2", "5432,"),
+        ("[2001:db8::1]:5433", "2001:db8::1", "5433"),
+        ("%2Frun%2Fpostgresql", "/run/postgresql", ""),
+        ("", "", ""),
+    ],
+)
+def test_postgresql_may_be_at_every_address_that_libpq_knows(
+    address: str, host: str, port: str
+) -> None:
+    database = postgresql(f"postgresql://me:hush@{address}/portal?target_session_attrs=read-write")
+
+    assert (database["HOST"], database["PORT"], database["NAME"]) == (host, port, "portal")
+    assert (database["USER"], database["PASSWORD"]) == ("me", "hush")
+    assert database["OPTIONS"]["target_session_attrs"] == "read-write"
+
+
+def test_postgresql_may_be_behind_a_unix_socket() -> None:
+    database = postgresql("postgresql:///portal?host=/run/postgresql&user=me&password=hush")
+
+    assert (database["HOST"], database["USER"], database["PASSWORD"]) == (
+        "/run/postgresql",
+        "me",
+        "hush",
+    )
+    assert {"host", "user", "password"}.isdisjoint(database["OPTIONS"])
+
+
+typed = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
+
+
+@given(password=typed)
+@example("a#b@c/d%e:f?g&h=i+j k\u00e4")
+def test_a_quoted_password_arrives_as_it_is(password: str) -> None:
+    quoted = quote(password, safe="")
+
+    assert postgresql(f"postgresql://me:{quoted}@h/portal")["PASSWORD"] == password
+    for received in redis_passwords(f"redis://:{quoted}@h:6379/0"):
+        assert received == password
+
+
+@given(password=typed.filter(lambda text: not re.search(r"\?|%[0-9A-Fa-f]{2}", text)))
+@example("a#b@c/d%e:f&g=h+i j\u00e4")
+def test_an_unquoted_password_arrives_as_it_is_too(password: str) -> None:
+    assert postgresql(f"postgresql://me:{password}@h/portal")["PASSWORD"] == password
+    for received in redis_passwords(f"redis://:{password}@h:6379/0"):
+        assert received == password
+
+
+def redis_passwords(url: str) -> Iterator[Any]:
+    """As the clients of the cache, the sockets and the broker understand it."""
+    url = env.redis(url)
+    yield redis.ConnectionPool.from_url(url).connection_kwargs["password"]
+    yield kombu.Connection(env.broker(url)).password
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://me:hush@h:port/portal", "port that is no number.*%3F"),
+        ("postgresql://me:hush@h/", "names no database"),
+        ("postgresql://me:hush@h", "names no database"),
+        ("postgresql://me:hush@h/portal?sslmod=require", 'URI query parameter: "sslmod"'),
+        ("postgresql://me:hush@[::1/portal", "matching"),
+        ("postgresql://h:port/portal?user=me&password=hush", "port that is no number"),
+        ("postgresql://[::1/portal?user=me&password=hush", "matching"),
+        ("postgresql://me@h/portal?password=hush%zz&sslmod=x", "sslmod"),
+    ],
+)
+def test_an_address_that_cannot_be_read_stops_the_process_and_keeps_the_password(
+    url: str, words: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"^DATABASE_URL.*{words}") as caught:
+        postgresql(url)
+
+    assert "hush" not in str(caught.value)
 
 
 def test_other_databases_are_refused(tmp_path: Path) -> None:
@@ -125,15 +215,50 @@ def test_other_databases_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("redis", "broker"),
+    ("url", "broker"),
     [
         ("redis://127.0.0.1:6379/1", "redis://127.0.0.1:6379/1"),
         ("unix:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0"),
         ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
     ],
 )
-def test_a_unix_socket_of_redis_is_spelled_for_celery(redis: str, broker: str) -> None:
-    assert env.broker(redis) == broker
+def test_a_unix_socket_of_redis_is_spelled_for_celery(url: str, broker: str) -> None:
+    assert env.broker(url) == broker
+
+
+def test_a_unix_socket_of_redis_may_have_a_password() -> None:
+    for url in (
+        "unix://me:hu%40sh@/run/redis.sock?db=1",
+        "unix:///run/redis.sock?db=1&username=me&password=hu%40sh",
+    ):
+        assert (
+            env.broker(env.redis(url)) == "redis+socket://me:hu%40sh@/run/redis.sock?virtual_host=1"
+        )
+
+
+@pytest.mark.parametrize("url", ["rediss://h:6379/0", "rediss://:hush@h?ssl_ca_certs=/etc/ca.pem"])
+def test_redis_over_tls_is_verified_by_every_client(url: str) -> None:
+    url = env.redis(url)
+
+    ours = redis.ConnectionPool.from_url(url).connection_kwargs
+    broker = kombu.Connection(env.broker(url)).ssl
+    assert isinstance(broker, dict)
+    assert (ours["ssl_cert_reqs"], broker["ssl_cert_reqs"]) == ("required", ssl.CERT_REQUIRED)
+    assert broker.get("ssl_ca_certs") == ours.get("ssl_ca_certs")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://h", "starts with 'http'"),
+        ("redis://h:port", "port"),
+        ("redis://:p?ss@h:6379", "port.*%3F"),
+        ("rediss://h?ssl_cert_reqs=nonsense", "ssl_cert_reqs"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_work_stops_the_process(url: str, words: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"PORTAL_REDIS_URL.*{words}"):
+        env.redis(url)
 
 
 def test_every_variable_is_documented() -> None:
