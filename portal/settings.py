@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "portal.organizations",
     "portal.providers",
     "portal.mitigations",
+    "portal.inventory",
     "portal.standby",
     "portal.wire",
     "portal.signaling",

@@ -293,6 +293,11 @@ class EventType(models.TextChoices):
     MITIGATION_EFFICACY = "mitigation.efficacy"
     DRILL_STARTED = "drill.started"
     DRILL_ENDED = "drill.ended"
+    UNKNOWN_FOUND = "unknown_mitigation.found"
+    UNKNOWN_CHANGED = "unknown_mitigation.changed"
+    UNKNOWN_WITHDRAW_REQUESTED = "unknown_mitigation.withdraw_requested"
+    UNKNOWN_ADOPTED = "unknown_mitigation.adopted"
+    UNKNOWN_ENDED = "unknown_mitigation.ended"
     SESSION_UP = "session.up"
     SESSION_DOWN = "session.down"
 

@@ -195,10 +195,10 @@ def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
     )
 
 
-def mitigation_by_mid(subscription_id: UUID, mid: int) -> Mitigation | None:
-    """What this subscription means by a mid, over or not."""
-    own = Mitigation.objects.filter(subscription_id=subscription_id, mid=mid)
-    return own.select_related("request").first()
+def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int, Mitigation]:
+    """What this subscription means by these mids, over or not."""
+    own = Mitigation.objects.filter(subscription_id=subscription_id, mid__in=mids)
+    return {one.mid: one for one in own.select_related("request")}
 
 
 def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:

@@ -77,6 +77,18 @@ class IllegalTransition(Conflict):
         super().__init__(f"{trigger} cannot happen to a mitigation that is {status}.")
 
 
+BY_DOTS_STATUS: Final[Mapping[int, Trigger]] = {
+    1: Trigger.SETTING_UP,
+    2: Trigger.FILTERING,
+    3: Trigger.ATTACK_ENDED,
+    4: Trigger.CAPACITY_EXCEEDED,
+    5: Trigger.WINDING_DOWN,
+    6: Trigger.ENDED,
+    7: Trigger.PROVIDER_WITHDREW,
+    8: Trigger.ARMED,
+}
+"""What a provider reports (RFC 9132 Table 3)."""
+
 CONFIRMED: Final = (
     Status.IN_PROGRESS,
     Status.MITIGATING,

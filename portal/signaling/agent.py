@@ -13,6 +13,7 @@ from uuid import UUID
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
 from portal.core.database import is_away
+from portal.inventory import queries as unknown
 from portal.mitigations import queries, services
 from portal.signaling import clock, relays
 from portal.signaling.holdings import HELD_ELSEWHERE, Holdings
@@ -117,10 +118,9 @@ class Agent:
 
     async def _sweep(self) -> None:
         # A wake-up may be lost with the broker, or have reached another worker.
-        for subscription_id in await self._store.run(
-            queries.subscriptions_with_something_to_say, self._holdings.ids
-        ):
-            self._holdings.wake(subscription_id)
+        for unsaid in (queries.subscriptions_with_something_to_say, unknown.with_withdrawals):
+            for subscription_id in await self._store.run(unsaid, self._holdings.ids):
+                self._holdings.wake(subscription_id)
         now = clock.now()
         await self._store.run(services.mark_overdue, now=now)
         await self._store.run(services.mark_due_again, now=now)

@@ -93,6 +93,8 @@ class Exchange:
         self._hold = hold
         self._on_cuid_replaced = on_cuid_replaced
         self._polls = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
+        self.on_mid_in_use: Callable[[], None] = _ignore
+        "the provider holds more than the rows say"
         self._resent: Counter[UUID] = Counter()
         self._unwritten: Counter[UUID] = Counter()
         self._heard_noted_at = float("-inf")
@@ -224,7 +226,8 @@ class Exchange:
         return _is_held(row)
 
     async def _row_of(self, mid: int) -> Mitigation | None:
-        return await self.until_done(queries.mitigation_by_mid, self.subscription_id, mid)
+        own = await self.until_done(queries.mitigations_by_mid, self.subscription_id, [mid])
+        return own.get(mid)
 
     async def _take_higher_mid(self, row: Mitigation, refusal: mids.Refusal) -> bool:
         """Whether `row` has one now."""
@@ -241,6 +244,7 @@ class Exchange:
             return False
         logger.warning("subscription %s: mid %s becomes %s", self.subscription_id, row.mid, mid)
         row.mid = mid
+        self.on_mid_in_use()
         return True
 
     async def _conflicted(self, client: Client, row: Mitigation, error: Conflicted) -> bool:
@@ -400,6 +404,10 @@ class Exchange:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_WRITE_PAUSE_S)
         raise SessionClosed("the subscription is not this worker's any more")
+
+
+def _ignore() -> None:
+    """Nobody wants to know."""
 
 
 def _names_of(loop: HopLimitReached) -> str:

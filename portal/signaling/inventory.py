@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Final
@@ -20,30 +21,39 @@ logger = logging.getLogger(__name__)
 HOLDS_NOTHING: Final = "4.04"
 UNREADABLE: Final = "unreadable"
 SILENCE: Final = "silence"
+MAX_AT_ONCE: Final = 8
+"""Mids that are asked for one by one at the same time."""
 
 
-async def ask(client: Client, *, also: Iterable[int] = ()) -> Told:
-    """What the server holds; it waits for the answers as long as the session lasts.
+async def ask(client: Client, *, also: Iterable[int] = (), within_s: float) -> Told:
+    """What the server holds. It waits `within_s` for the list, and as long for what the list leaves out.
 
-    Some servers list only a part, or give no list: a mid of `also` that is not listed is asked for by itself.
+    Some servers list only a part, or give no list: a mid of `also` that is not listed is asked for by itself. Raises
+    SessionClosed.
     """
-    held, refusal = await _listed(client)
+    held, refusal = await _listed(client, within_s)
+    left_out = sorted(set(also) - held.keys())
+    places = asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def one(mid: int) -> MitigationReport | bool:
+        async with places:
+            return await _one(client, mid, within_s)
+
+    answers = await asyncio.gather(*(one(mid) for mid in left_out))
     absent = set()
-    for mid in sorted(set(also) - held.keys()):
-        try:
-            held[mid] = await client.status(mid)
-        except Refused as error:
-            if error.code == HOLDS_NOTHING:
-                absent.add(mid)
-        except (ServerUnavailable, RemoteProtocolError) as error:
-            logger.info("mid %s: no status: %s", mid, error)
+    for mid, answer in zip(left_out, answers, strict=True):
+        if isinstance(answer, MitigationReport):
+            held[mid] = answer
+        elif answer:
+            absent.add(mid)
     return Told(held=held, absent=frozenset(absent), refusal=refusal)
 
 
-async def _listed(client: Client) -> tuple[dict[int, MitigationReport], str]:
+async def _listed(client: Client, within_s: float) -> tuple[dict[int, MitigationReport], str]:
     """By mid; and why there is no list, if there is none."""
     try:
-        reports = await client.statuses()
+        async with asyncio.timeout(within_s):
+            reports = await client.statuses()
     except Refused as error:
         return {}, "" if error.code == HOLDS_NOTHING else error.code
     except ServerUnavailable as error:
@@ -51,4 +61,18 @@ async def _listed(client: Client) -> tuple[dict[int, MitigationReport], str]:
     except RemoteProtocolError as error:
         logger.info("no list of mitigations: %s", error)
         return {}, UNREADABLE
+    except TimeoutError:
+        return {}, SILENCE
     return {report.mid: report for report in reports if report.mid is not None}, ""
+
+
+async def _one(client: Client, mid: int, within_s: float) -> MitigationReport | bool:
+    """What the server says of it; True: it does not hold it; False: it does not say."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await client.status(mid)
+    except Refused as error:
+        return error.code == HOLDS_NOTHING
+    except (ServerUnavailable, RemoteProtocolError, TimeoutError) as error:
+        logger.info("mid %s: no status: %s", mid, error or SILENCE)
+        return False

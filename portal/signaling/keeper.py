@@ -27,6 +27,7 @@ from portal.signaling.identity import Identity, load_identity
 from portal.signaling.line import Line, is_under_attack
 from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
+from portal.signaling.unknown import UnknownWatch
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +204,7 @@ class Keeper:
                     self._exchange,
                     self._store,
                     recorder=self._recorder,
+                    unknown=UnknownWatch(client, self._exchange),
                     on_relief=self._changed.set,
                 )
                 self._line = line

@@ -24,6 +24,7 @@ from portal.signaling.plan import Action, Next, gives_way, next_action, waits_fo
 from portal.signaling.recorder import Recorder
 from portal.signaling.seen import Seen
 from portal.signaling.store import Store
+from portal.signaling.unknown import UnknownWatch
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +77,11 @@ class Line:
         store: Store,
         *,
         recorder: Recorder,
+        unknown: UnknownWatch,
         on_relief: Callable[[], None],
     ) -> None:
         self.client = client
+        self._unknown = unknown
         self.is_suspect = asyncio.Event()
         self._exchange = exchange
         self._recorder = recorder
@@ -106,6 +109,7 @@ class Line:
 
     def wake(self) -> None:
         """Rows may have changed: look now."""
+        self._unknown.wake()
         if self._next_look is not None:
             self._next_look.cancel()
             self._next_look = None
@@ -121,6 +125,7 @@ class Line:
         retired = asyncio.create_task(self._retired.wait())
         work = asyncio.create_task(self._work())
         watch = asyncio.create_task(self._watch())
+        unknown = self._start(self._unknown.run())
         try:
             await asyncio.wait({closed, retired, work, watch}, return_when=asyncio.FIRST_COMPLETED)
             for task in (work, watch):
@@ -130,7 +135,9 @@ class Line:
         finally:
             actions = [running.task for running in self._actions.values()]
             writers = [task for _, task in self._writers.values()]
-            await _stop(closed, retired, work, watch, *actions, *self._observers.values(), *writers)
+            await _stop(
+                closed, retired, work, watch, unknown, *actions, *self._observers.values(), *writers
+            )
 
     async def _work(self) -> None:
         while True:

@@ -13,23 +13,18 @@ from dots_client import (
     MitigationReport,
     MitigationStatus,
     Scope,
+    Targets,
 )
+from portal.inventory.services import Held
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
-from portal.mitigations.states import Trigger
+from portal.mitigations.states import BY_DOTS_STATUS, Trigger
 from portal.mitigations.validation import wire_scope
 
-TRIGGERS: Final[Mapping[int | None, Trigger]] = {
-    MitigationStatus.IN_PROGRESS: Trigger.SETTING_UP,
-    MitigationStatus.MITIGATING: Trigger.FILTERING,
-    MitigationStatus.ATTACK_STOPPED: Trigger.ATTACK_ENDED,
-    MitigationStatus.EXCEEDED_CAPABILITY: Trigger.CAPACITY_EXCEEDED,
-    MitigationStatus.TERMINATING: Trigger.WINDING_DOWN,
-    MitigationStatus.TERMINATED: Trigger.ENDED,
-    MitigationStatus.WITHDRAWN: Trigger.PROVIDER_WITHDREW,
-    MitigationStatus.SIGNAL_LOSS: Trigger.ARMED,
-}
-"""RFC 9132 Table 3."""
+TRIGGERS: Final[Mapping[int | None, Trigger]] = dict(BY_DOTS_STATUS.items())
+
+MAX_HELD: Final = 64
+"""Targets, ports, protocols or filters of each kind that are kept of a mitigation nobody here asked for."""
 
 _CAUSES: Final[Mapping[int, str]] = {
     ConflictCause.OVERLAPPING_TARGETS: (
@@ -75,6 +70,43 @@ def provider_report(report: MitigationReport) -> ProviderReport:
         bps_dropped=report.bps_dropped,
         pps_dropped=report.pps_dropped,
         conflict=None if report.conflict is None else conflict_words(report.conflict),
+    )
+
+
+def held_of(mid: int, report: MitigationReport) -> Held:
+    """What a provider says of a mitigation that nobody here asked for; of a long scope the first MAX_HELD of each kind."""
+    targets = report.targets or Targets()
+    filters = [control.acl_name for control in report.acl_list]
+    of_each_kind = (
+        targets.target_prefix,
+        targets.target_fqdn,
+        targets.target_uri,
+        targets.alias_name,
+        targets.target_port_range,
+        targets.target_protocol,
+        filters,
+    )
+    start, is_armed = report.mitigation_start, report.status == MitigationStatus.SIGNAL_LOSS
+    return Held(
+        mid=mid,
+        targets={
+            "prefixes": list(targets.target_prefix[:MAX_HELD]),
+            "fqdns": list(targets.target_fqdn[:MAX_HELD]),
+            "uris": list(targets.target_uri[:MAX_HELD]),
+            "aliases": list(targets.alias_name[:MAX_HELD]),
+        },
+        ports=[
+            {"lower": one.lower, "upper": one.lower if one.upper is None else one.upper}
+            for one in targets.target_port_range[:MAX_HELD]
+        ],
+        protocols=list(targets.target_protocol[:MAX_HELD]),
+        filters=filters[:MAX_HELD],
+        is_whole=max(map(len, of_each_kind)) <= MAX_HELD,
+        is_preconfigured=report.trigger_mitigation is False or is_armed,
+        dots_status=None if report.status is None else int(report.status),
+        # Some servers say 0 for one that has not begun.
+        mitigation_start=_instant(start) if start else None,
+        lifetime_s=report.lifetime,
     )
 
 

@@ -23,7 +23,7 @@ from dots_client import (
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import Status
 from portal.signaling import clock, inventory
-from portal.signaling.comparison import Told, is_in_use, is_same_scope, next_mid_after
+from portal.signaling.comparison import is_in_use, is_same_scope, next_mid_after
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ async def understand(
         return NOT_OF_THE_MID
     winner = None if conflict is None else own_winner(conflict)
     in_question = (row.mid,) if winner is None else (row.mid, winner)
-    told = await _told(client, *in_question)
+    told = await inventory.ask(client, also=in_question, within_s=CHECK_S / 2)
     winner_row = None if winner is None else await row_of(winner)
     verdict = is_in_use(row, told, clock.now(), winner=winner, winner_row=winner_row)
     return Refusal(
@@ -87,11 +87,3 @@ async def is_of_another(client: Client, row: Mitigation) -> bool:
     except (Refused, ServerUnavailable, RemoteProtocolError, TimeoutError):
         return False
     return is_same_scope(report, row) is False
-
-
-async def _told(client: Client, *mids: int) -> Told:
-    try:
-        async with asyncio.timeout(CHECK_S):
-            return await inventory.ask(client, also=mids)
-    except TimeoutError:
-        return Told(refusal=inventory.SILENCE)

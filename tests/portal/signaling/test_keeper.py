@@ -33,6 +33,7 @@ from portal.signaling.keeper import Keeper
 from portal.signaling.plan import Action
 from portal.signaling.recorder import Recorder, Room
 from portal.signaling.store import Store
+from portal.signaling.unknown import UnknownWatch
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS
 from tests.dots_client.client.test_redirection import Pair, pair, to
@@ -46,6 +47,10 @@ class InlineStore:
     run_first = run
 
 
+async def _tells_nothing(watch: UnknownWatch, _rows: object) -> None:
+    watch._ask_at = float("inf")
+
+
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     """What the pages would be told of the session."""
@@ -57,6 +62,8 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     monkeypatch.setattr(sessions, "record_session", record_session)
     monkeypatch.setattr(sessions, "record_heard", lambda **_row: None)
     monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda _subscription: [])
+    monkeypatch.setattr("portal.inventory.queries.open_unknown", lambda _subscription: [])
+    monkeypatch.setattr(UnknownWatch, "_take", _tells_nothing)
     return told
 
 

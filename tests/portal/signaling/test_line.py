@@ -33,6 +33,7 @@ from portal.signaling.line import LOOK_AFTER_S, SWEEP_S, Line
 from portal.signaling.plan import POLL_AFTER, Action
 from portal.signaling.recorder import Recorder
 from portal.signaling.store import Store
+from portal.signaling.unknown import UnknownWatch
 from tests.dots_client.transport.loopback import until
 
 
@@ -114,6 +115,16 @@ class PolledExchange(SlowExchange):
         return Polled(told={row.pk: row.dots_status for row in self.listed}, has_news=False)
 
 
+class Unwatched:
+    """Nobody looks for what is unknown."""
+
+    def wake(self) -> None:
+        pass
+
+    async def run(self) -> None:
+        pass
+
+
 def line_of(
     session: Session, exchange: SlowExchange, *rows: Mitigation, store: Rows | None = None
 ) -> Line:
@@ -122,6 +133,7 @@ def line_of(
         cast(Exchange, exchange),
         cast(Store, store or Rows(*rows)),
         recorder=cast(Recorder, SimpleNamespace(keeps_heartbeats=False)),
+        unknown=cast(UnknownWatch, Unwatched()),
         on_relief=lambda: None,
     )
 

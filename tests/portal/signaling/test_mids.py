@@ -62,6 +62,10 @@ class Mute:
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
+    async def status(self, _mid: int) -> MitigationReport:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
 
 async def nobodys(_mid: int) -> Mitigation | None:
     return None

@@ -1,0 +1,136 @@
+"""What providers hold under our identity, as far as no request here asked for it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar, TypedDict
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+
+
+class HeldTargets(TypedDict):
+    """JSON of the targets that a provider names, each as it wrote them."""
+
+    prefixes: list[str]
+    fqdns: list[str]
+    uris: list[str]
+    aliases: list[str]
+    """Names for targets that some other program gave the provider; the portal does not know what they stand for."""
+
+
+class Inventory(models.Model):
+    """What came of asking one provider, last time, for everything it holds (RFC 9132 section 4.4.2)."""
+
+    subscription = models.OneToOneField(
+        Subscription, on_delete=models.CASCADE, primary_key=True, related_name="inventory"
+    )
+    asked_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+    """When it last gave a list; null: never."""
+    refusal = models.CharField(max_length=12, blank=True)
+    """Why it gave none last time: a response code, `silence` or `unreadable`. Empty: it gave one."""
+    not_kept = models.PositiveIntegerField(default=0)
+    """Unknown mitigations in the list that found no room here."""
+
+    def __str__(self) -> str:
+        return f"inventory of {self.subscription_id}"
+
+
+class Ending(models.TextChoices):
+    """Why an unknown mitigation is none any more."""
+
+    GONE = "gone"
+    """The provider does not hold it any more."""
+    ADOPTED = "adopted"
+    """A request owns it."""
+    EXPLAINED = "explained"
+    """A request here turned out to have asked for it."""
+    IDENTITY = "identity"
+    """The portal has another cuid at this provider, under which it cannot ask for it."""
+
+
+class UnknownMitigation(models.Model):
+    """A mitigation that a provider holds under our identity and that no request here asked for."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="unknown_mitigations"
+    )
+    cuid = models.CharField(max_length=64)
+    mid = models.PositiveBigIntegerField()
+    targets = models.JSONField()
+    """`HeldTargets`."""
+    ports = models.JSONField(default=list)
+    protocols = models.JSONField(default=list)
+    filters = models.JSONField(default=list)
+    """Names of filters that it switches on or off (RFC 9133)."""
+    is_whole = models.BooleanField(default=True)
+    """Everything the provider says of its scope is kept in the columns above."""
+    is_preconfigured = models.BooleanField(default=False)
+    """`trigger-mitigation` false: the provider starts it when it loses contact."""
+    dots_status = models.PositiveSmallIntegerField(null=True)
+    """RFC 9132 Table 3; null: the provider does not say."""
+    mitigation_start = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    """Null: not told, or `is_indefinite`."""
+    is_indefinite = models.BooleanField(default=False)
+    found_at = models.DateTimeField()
+    reported_at = models.DateTimeField()
+    """When the provider last said that it holds it."""
+    asked_once = models.ForeignKey(
+        Mitigation, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    """What asked for it, where that has ended here."""
+
+    withdrawal_asked_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    withdrawal_confirmed_at = models.DateTimeField(null=True)
+    """When the provider first confirmed it."""
+    told_at = models.DateTimeField(null=True)
+    """When the provider last confirmed it."""
+    refusal_code = models.CharField(max_length=8, blank=True)
+    """Of the last withdrawal, if it was refused."""
+
+    ended_at = models.DateTimeField(null=True)
+    ending = models.CharField(max_length=12, blank=True, choices=Ending.choices)
+    adopted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    request = models.ForeignKey(
+        MitigationRequest, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """What owns it since it was adopted."""
+
+    class Meta:
+        ordering: ClassVar = ["found_at", "mid"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["subscription", "mid"],
+                condition=Q(ended_at=None),
+                name="one_unknown_per_mid",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["subscription"],
+                condition=Q(ended_at=None, withdrawal_asked_at__isnull=False),
+                name="unknown_to_withdraw",
+            ),
+            models.Index(fields=["organization", "ended_at"], name="unknown_of_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"unknown mid {self.mid} at {self.subscription_id}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended_at is not None

@@ -1,0 +1,57 @@
+"""Reads, the organization or the subscription first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from portal.inventory.models import UnknownMitigation
+from portal.organizations.models import Organization
+
+TERMINATING: Final = 5
+"""DOTS status of what winds down (RFC 9132 Table 3)."""
+TOLD_AGAIN_AFTER: Final = timedelta(seconds=30)
+"""When a provider is told again to stop that confirmed it and does not wind down."""
+
+
+def unknown_mitigations(organization: Organization) -> QuerySet[UnknownMitigation]:
+    """What providers hold that no request here asked for, over or not."""
+    return UnknownMitigation.objects.filter(organization=organization).select_related(
+        "subscription__provider", "withdrawn_by", "adopted_by", "request", "asked_once__request"
+    )
+
+
+def present(organization: Organization) -> QuerySet[UnknownMitigation]:
+    """Those they still hold, by provider, newest first."""
+    held = unknown_mitigations(organization).filter(ended_at=None)
+    return held.order_by("subscription__priority", "-mid")
+
+
+def open_unknown(subscription_id: UUID) -> list[UnknownMitigation]:
+    """What one provider holds, as last told."""
+    return list(UnknownMitigation.objects.filter(subscription_id=subscription_id, ended_at=None))
+
+
+def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
+    """Those of `held` whose provider was not told yet to stop something unknown."""
+    waiting = UnknownMitigation.objects.filter(
+        subscription_id__in=held,
+        ended_at=None,
+        withdrawal_asked_at__isnull=False,
+        told_at=None,
+        refusal_code="",
+    )
+    return set(waiting.values_list("subscription_id", flat=True))
+
+
+def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
+    """Whether the provider has to be told to stop it: it was not yet, or goes on after it confirmed."""
+    if unknown.withdrawal_asked_at is None or unknown.is_over:
+        return False
+    if unknown.told_at is None:
+        return True
+    return unknown.dots_status != TERMINATING and unknown.told_at + TOLD_AGAIN_AFTER <= now

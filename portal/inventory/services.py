@@ -1,0 +1,261 @@
+"""Everything that changes what is known of mitigations nobody here asked for.
+
+Whoever writes one holds the organization's event counter first (docs/locking.md): one process at a time decides about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.core.wake import wake_on_commit
+from portal.inventory.models import Ending, HeldTargets, Inventory, UnknownMitigation
+from portal.mitigations.models import EventType, Mitigation, Port
+from portal.mitigations.services import append_event
+from portal.mitigations.services.log import lock_log
+from portal.mitigations.services.reports import ends
+from portal.mitigations.states import CONFIRMED
+from portal.mitigations.validation import INDEFINITE
+from portal.providers.models import Subscription
+
+MAX_UNKNOWN: Final = 50
+"""Unknown mitigations of one subscription that are kept: at a time, and found within FOUND_WITHIN."""
+FOUND_WITHIN: Final = timedelta(hours=1)
+KEPT_FOR: Final = timedelta(days=30)
+"""After its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A mitigation as a provider reports it, in the portal's words."""
+
+    mid: int
+    targets: HeldTargets
+    ports: list[Port] = field(default_factory=list)
+    protocols: list[int] = field(default_factory=list)
+    filters: list[str] = field(default_factory=list)
+    is_whole: bool = True
+    is_preconfigured: bool = False
+    dots_status: int | None = None
+    mitigation_start: datetime | None = None
+    lifetime_s: int | None = None
+    "remaining; -1 without end"
+
+    def columns(self, now: datetime) -> dict[str, Any]:
+        columns = asdict(self)
+        lifetime_s = columns.pop("lifetime_s")
+        return {
+            **columns,
+            "expires_at": None if lifetime_s is None else ends(lifetime_s, now),
+            "is_indefinite": lifetime_s == INDEFINITE,
+            "reported_at": now,
+        }
+
+
+@transaction.atomic(savepoint=False)
+def record_inventory(
+    *,
+    subscription_id: UUID,
+    cuid: str,
+    unknown: Sequence[Held],
+    told: Collection[int],
+    refusal: str,
+    now: datetime,
+) -> None:
+    """Keep what a provider holds that no row here explains, and end what is none of that any more.
+
+    `told`: the mids of which the provider said now whether it holds them; what it did not speak of stays as it is.
+    `refusal`: why it gave no list; empty: it gave one. Repeating it changes nothing.
+    """
+    subscription = Subscription.objects.only("organization_id").get(pk=subscription_id)
+    not_kept = 0
+    if unknown or UnknownMitigation.objects.filter(subscription=subscription, ended_at=None):
+        lock_log(subscription.organization_id)
+        not_kept = _compare(subscription, cuid, unknown, told, now)
+    Inventory.objects.update_or_create(
+        subscription=subscription,
+        defaults={
+            "asked_at": now,
+            "refusal": refusal,
+            "not_kept": not_kept,
+            **({} if refusal else {"told_at": now}),
+        },
+    )
+
+
+def _compare(
+    subscription: Subscription,
+    cuid: str,
+    unknown: Sequence[Held],
+    told: Collection[int],
+    now: datetime,
+) -> int:
+    """How many of `unknown` found no room."""
+    kept = {one.mid: one for one in _open(subscription)}
+    seen = {one.mid: one for one in unknown}
+    for row in kept.values():
+        if row.cuid != cuid:
+            _end(row, Ending.IDENTITY, now)
+        elif row.mid in seen:
+            _update(row, seen[row.mid], now)
+        elif row.mid in told:
+            _end(row, _why_ended(row), now)
+    new = [one for mid, one in seen.items() if mid not in kept and not _is_owned(subscription, mid)]
+    # The newest are the likeliest to matter.
+    new.sort(key=lambda one: one.mid, reverse=True)
+    room = max(0, MAX_UNKNOWN - _found_lately(subscription, now))
+    for one in new[:room]:
+        _keep(subscription, cuid, one, now)
+    UnknownMitigation.objects.filter(
+        subscription=subscription, ended_at__lt=now - KEPT_FOR
+    ).delete()
+    return len(new[room:])
+
+
+def _open(subscription: Subscription) -> list[UnknownMitigation]:
+    rows = UnknownMitigation.objects.select_for_update(no_key=True).order_by("mid")
+    return list(rows.filter(subscription=subscription, ended_at=None))
+
+
+def _found_lately(subscription: Subscription, now: datetime) -> int:
+    """Those that are open, and those that a provider that changes its mind found and lost again."""
+    own = UnknownMitigation.objects.filter(subscription=subscription)
+    still = own.filter(ended_at=None).count()
+    return still + own.filter(found_at__gt=now - FOUND_WITHIN, ended_at__isnull=False).count()
+
+
+def _is_owned(subscription: Subscription, mid: int) -> bool:
+    """A request here has it, since the provider was asked."""
+    own = Mitigation.objects.filter(subscription=subscription, mid=mid, confirmed_at__isnull=False)
+    return own.filter(status__in=CONFIRMED).exists()
+
+
+def _why_ended(row: UnknownMitigation) -> Ending:
+    own = Mitigation.objects.filter(subscription_id=row.subscription_id, mid=row.mid)
+    is_explained = own.filter(status__in=CONFIRMED).exists()
+    return Ending.EXPLAINED if is_explained else Ending.GONE
+
+
+def _keep(subscription: Subscription, cuid: str, held: Held, now: datetime) -> None:
+    before = Mitigation.objects.filter(
+        subscription=subscription, mid=held.mid, confirmed_at__isnull=False
+    )
+    row = UnknownMitigation.objects.create(
+        organization_id=subscription.organization_id,
+        subscription=subscription,
+        cuid=cuid,
+        found_at=now,
+        asked_once=before.first(),
+        **held.columns(now),
+    )
+    _tell(row, EventType.UNKNOWN_FOUND, now)
+
+
+def _update(row: UnknownMitigation, held: Held, now: datetime) -> None:
+    columns = held.columns(now)
+    is_news = any(
+        getattr(row, name) != columns[name]
+        for name in ("dots_status", "targets", "ports", "protocols", "filters")
+    )
+    for name, value in columns.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(columns))
+    if is_news:
+        _tell(row, EventType.UNKNOWN_CHANGED, now)
+
+
+def _end(row: UnknownMitigation, ending: Ending, now: datetime) -> None:
+    row.ended_at, row.ending = now, ending
+    row.save(update_fields=["ended_at", "ending"])
+    _tell(row, EventType.UNKNOWN_ENDED, now, why=ending.value)
+
+
+@transaction.atomic
+def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
+    """Have the provider told to stop it. Repeating it, or coming second, changes nothing.
+
+    Conflict when a request owns it by now: that one is terminated instead.
+    """
+    row = _lock(unknown_id)
+    if row.ending == Ending.ADOPTED:
+        raise Conflict(
+            f"{_name(row.adopted_by)} adopted it: a request has it now. Terminate that one.",
+            code="adopted",
+        )
+    if row.is_over or row.withdrawal_asked_at:
+        return row
+    now = timezone.now()
+    row.withdrawal_asked_at, row.withdrawn_by = now, actor
+    row.save(update_fields=["withdrawal_asked_at", "withdrawn_by"])
+    _tell(row, EventType.UNKNOWN_WITHDRAW_REQUESTED, now, actor=actor)
+    wake_on_commit(row.subscription_id)
+    return row
+
+
+@transaction.atomic(savepoint=False)
+def record_told(*, unknown_id: UUID, now: datetime) -> None:
+    """2.02: the provider confirmed that it stops it. It may go on for a while (RFC 9132 section 4.4.4)."""
+    row = _lock(unknown_id)
+    if row.is_over:
+        return
+    is_news = row.withdrawal_confirmed_at is None
+    row.withdrawal_confirmed_at = row.withdrawal_confirmed_at or now
+    row.told_at, row.refusal_code = now, ""
+    row.save(update_fields=["withdrawal_confirmed_at", "told_at", "refusal_code"])
+    if is_news:
+        _tell(row, EventType.UNKNOWN_CHANGED, now, told=True)
+
+
+@transaction.atomic(savepoint=False)
+def record_withdrawal_refused(*, unknown_id: UUID, code: str, now: datetime) -> None:
+    """The provider does not stop it. It is told again."""
+    row = _lock(unknown_id)
+    if row.is_over or row.refusal_code == code:
+        return
+    row.refusal_code = code
+    row.save(update_fields=["refusal_code"])
+    _tell(row, EventType.UNKNOWN_CHANGED, now, code=code)
+
+
+def _lock(unknown_id: UUID) -> UnknownMitigation:
+    organization_id = UnknownMitigation.objects.values_list("organization_id", flat=True).get(
+        pk=unknown_id
+    )
+    lock_log(organization_id)
+    rows = UnknownMitigation.objects.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("subscription__provider", "adopted_by").get(pk=unknown_id)
+
+
+def _tell(
+    row: UnknownMitigation,
+    type: EventType,
+    now: datetime,
+    *,
+    actor: User | None = None,
+    **more: object,
+) -> None:
+    append_event(
+        organization_id=row.organization_id,
+        type=type,
+        at=now,
+        actor=actor,
+        data={
+            "unknown_mitigation": str(row.pk),
+            "subscription": str(row.subscription_id),
+            "mid": row.mid,
+            "dots_status": row.dots_status,
+            **more,
+        },
+    )
+
+
+def _name(person: User | None) -> str:
+    return "Somebody" if person is None else person.username

@@ -1,0 +1,182 @@
+"""What a server holds that no row explains: looked for on every session, and ended where a person asked for that.
+
+When a session comes up, and then again and again, for the rows may have gone back meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+from uuid import UUID
+
+from dots_client import (
+    Client,
+    DotsError,
+    MitigationStatus,
+    Refused,
+    ServerUnavailable,
+    SessionClosed,
+)
+from portal.inventory import queries, services
+from portal.inventory.models import UnknownMitigation
+from portal.mitigations.models import Mitigation
+from portal.mitigations.queries import mitigations_by_mid
+from portal.mitigations.services import raise_next_mid
+from portal.mitigations.states import CONFIRMED
+from portal.signaling import clock
+from portal.signaling.comparison import Told, is_ours, next_mid_after
+from portal.signaling.exchange import Exchange
+from portal.signaling.inventory import ask
+from portal.signaling.mapping import held_of
+
+logger = logging.getLogger(__name__)
+
+ANSWER_WITHIN_S: Final = 15.0
+EVERY_S: Final = 300.0
+"""How often a server is asked that holds nothing unknown: nothing else tells of a database that lost its last seconds."""
+UNKNOWN_EVERY_S: Final = 15.0
+"""How often, while it holds something unknown."""
+ENDING_EVERY_S: Final = 5.0
+"""How often, while it winds down some of that."""
+AGAIN_AFTER_S: Final = 30.0
+"""When it is asked again after it gave no list, at first; and when it is told again to stop what it did not."""
+
+
+class UnknownWatch:
+    """Of one session, for as long as that lasts."""
+
+    def __init__(self, client: Client, exchange: Exchange) -> None:
+        self._client = client
+        self._exchange = exchange
+        self._subscription_id = exchange.subscription_id
+        self._woken = asyncio.Event()
+        self._ask_at = float("-inf")
+        self._tell_at: dict[UUID, float] = {}
+        self._again_s = AGAIN_AFTER_S
+
+    def wake(self) -> None:
+        """Somebody may have asked to withdraw one."""
+        self._woken.set()
+
+    def ask_again(self) -> None:
+        """The server holds more than is known."""
+        self._ask_at = float("-inf")
+        self.wake()
+
+    async def run(self) -> None:
+        """Until the session ends."""
+        self._exchange.on_mid_in_use = self.ask_again
+        while True:
+            self._woken.clear()
+            try:
+                await self._look()
+            except SessionClosed as error:
+                logger.info("subscription %s: %s", self._subscription_id, error)
+                return
+            except DotsError as error:
+                logger.warning("subscription %s: no inventory: %s", self._subscription_id, error)
+                self._ask_at = _time() + AGAIN_AFTER_S
+            await self._wait()
+
+    async def _wait(self) -> None:
+        now = _time()
+        due_at = min([self._ask_at, *(at for at in self._tell_at.values() if at > now)])
+        try:
+            async with asyncio.timeout_at(due_at):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _look(self) -> None:
+        rows = await self._exchange.until_done(queries.open_unknown, self._subscription_id)
+        self._tell_at = {row.pk: at for row in rows if (at := self._tell_at.get(row.pk))}
+        for row in await self._to_be_told(rows):
+            await self._withdraw(row)
+        if self._ask_at <= _time():
+            await self._take(rows)
+
+    async def _to_be_told(self, rows: list[UnknownMitigation]) -> list[UnknownMitigation]:
+        time, now = _time(), clock.now()
+        due = [
+            row
+            for row in rows
+            if row.cuid == self._client.cuid
+            and self._tell_at.get(row.pk, time) <= time
+            and queries.is_to_be_told(row, now)
+        ]
+        if not due:
+            return []
+        own = await self._rows_of([row.mid for row in due])
+        # A request may have its mid since, and is not to be ended.
+        return [row for row in due if row.mid not in own or own[row.mid].status not in CONFIRMED]
+
+    async def _rows_of(self, mids: list[int]) -> dict[int, Mitigation]:
+        return await self._exchange.until_done(mitigations_by_mid, self._subscription_id, mids)
+
+    async def _withdraw(self, row: UnknownMitigation) -> None:
+        self._tell_at[row.pk] = _time() + AGAIN_AFTER_S
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self._client.withdraw(row.mid)
+        except TimeoutError:
+            logger.warning("unknown mid %s: nobody answers its withdrawal", row.mid)
+        except (Refused, ServerUnavailable) as error:
+            logger.warning("unknown mid %s: not withdrawn: %s", row.mid, error)
+            await self._exchange.write(
+                services.record_withdrawal_refused,
+                unknown_id=row.pk,
+                code=error.code,
+                now=clock.now(),
+            )
+        else:
+            await self._exchange.write(services.record_told, unknown_id=row.pk, now=clock.now())
+            self._ask_within(ENDING_EVERY_S)
+
+    async def _take(self, rows: list[UnknownMitigation]) -> None:
+        self._ask_at = float("inf")
+        told = await ask(self._client, also=[row.mid for row in rows], within_s=ANSWER_WITHIN_S)
+        self._ask_within(self._pause_s(told, rows))
+        if told.held:
+            await self._exchange.write(
+                raise_next_mid,
+                subscription_id=self._subscription_id,
+                to=next_mid_after(*told.held),
+            )
+        own = await self._rows_of(list(told.held))
+        now = clock.now()
+        unknown = [
+            held_of(mid, report)
+            for mid, report in told.held.items()
+            if report.status != MitigationStatus.TERMINATED
+            and not is_ours(report, own.get(mid), now)
+        ]
+        if unknown:
+            self._ask_within(UNKNOWN_EVERY_S)
+        await self._exchange.write(
+            services.record_inventory,
+            subscription_id=self._subscription_id,
+            cuid=self._client.cuid,
+            unknown=unknown,
+            told=told.held.keys() | told.absent,
+            refusal=told.refusal,
+            now=now,
+        )
+
+    def _ask_within(self, seconds: float) -> None:
+        self._ask_at = min(self._ask_at, _time() + seconds)
+
+    def _pause_s(self, told: Told, rows: list[UnknownMitigation]) -> float:
+        if any(row.told_at for row in rows):
+            return ENDING_EVERY_S
+        if rows:
+            return UNKNOWN_EVERY_S
+        if told.is_listed:
+            self._again_s = AGAIN_AFTER_S
+            return EVERY_S
+        pause_s, self._again_s = self._again_s, min(EVERY_S, 2 * self._again_s)
+        return pause_s
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from portal.inventory import services
+from portal.inventory.models import UnknownMitigation
+from portal.inventory.services import Held
+from portal.mitigations.models import Event
+from portal.providers.models import Subscription
+from tests.portal.mitigations.conftest import submit as submit
+
+Record = Callable[..., None]
+CUID = "ours"
+
+
+def held(mid: int = 4, prefix: str = "203.0.113.0/26", **fields: Any) -> Held:
+    """A mitigation that filters for an hour."""
+    targets = {
+        "prefixes": [prefix],
+        "fqdns": [],
+        "uris": [],
+        "aliases": [],
+        **fields.pop("more", {}),
+    }
+    fields = {"dots_status": 2, "lifetime_s": 3600, **fields}
+    return Held(mid=mid, targets=targets, **fields)  # type: ignore[arg-type]  # the test names fields
+
+
+@pytest.fixture
+def record(acme_northgate: Subscription) -> Record:
+    """Northgate told acme what it holds."""
+
+    def record(
+        *unknown: Held,
+        told: Collection[int] = (),
+        refusal: str = "",
+        cuid: str = CUID,
+        at: datetime | None = None,
+        subscription: Subscription = acme_northgate,
+    ) -> None:
+        services.record_inventory(
+            subscription_id=subscription.pk,
+            cuid=cuid,
+            unknown=unknown,
+            told={*told, *(one.mid for one in unknown)},
+            refusal=refusal,
+            now=at or timezone.now(),
+        )
+
+    return record
+
+
+def one() -> UnknownMitigation:
+    return UnknownMitigation.objects.get()
+
+
+def told(type_: str = "unknown_mitigation.") -> list[dict[str, Any]]:
+    """What the events say."""
+    return [
+        {"type": event.type.partition(".")[2], **event.data}
+        for event in Event.objects.filter(type__startswith=type_).order_by("seq")
+    ]

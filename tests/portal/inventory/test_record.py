@@ -1,0 +1,244 @@
+"""What is kept of mitigations nobody here asked for, and when they are none any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.inventory import services
+from portal.inventory.models import Ending, Inventory, UnknownMitigation
+from portal.inventory.services import FOUND_WITHIN, KEPT_FOR, MAX_UNKNOWN
+from portal.mitigations import services as mitigations
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+from tests.portal.inventory.conftest import CUID, Record, held, one, told
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import confirm, legs
+
+NOW = timezone.now()
+
+
+def test_what_a_provider_holds_is_kept_and_told_once(
+    record: Record, acme: Organization, acme_northgate: Subscription
+) -> None:
+    record(held(4), at=NOW)
+    record(held(4), at=NOW + timedelta(seconds=15))
+
+    row = one()
+    assert (row.organization, row.subscription, row.mid, row.cuid) == (
+        acme,
+        acme_northgate,
+        4,
+        CUID,
+    )
+    assert row.targets["prefixes"] == ["203.0.113.0/26"]
+    assert (row.found_at, row.reported_at) == (NOW, NOW + timedelta(seconds=15))
+    assert row.expires_at == NOW + timedelta(seconds=3615)
+    [event] = told()
+    assert (event["type"], event["unknown_mitigation"], event["mid"]) == ("found", str(row.pk), 4)
+    assert event["subscription"] == str(acme_northgate.pk)
+
+
+def test_a_new_status_or_scope_is_news_and_a_lifetime_is_not(record: Record) -> None:
+    record(held(4))
+    record(held(4, lifetime_s=-1))
+    record(held(4, dots_status=3))
+    record(held(4, "203.0.113.0/27", dots_status=3))
+
+    assert [event["type"] for event in told()] == ["found", "changed", "changed"]
+    assert (one().dots_status, one().targets["prefixes"]) == (3, ["203.0.113.0/27"])
+
+
+def test_an_end_at_the_provider_is_an_end_here(record: Record) -> None:
+    record(held(4))
+    record(told=[4])
+
+    assert one().is_over
+    assert one().ending == Ending.GONE
+    assert [event["type"] for event in told()] == ["found", "ended"]
+    record(told=[4])
+    assert len(told()) == 2
+
+
+def test_what_a_provider_does_not_speak_of_stays(record: Record) -> None:
+    record(held(4))
+    record(refusal="4.05")
+    record()
+
+    assert not one().is_over
+    assert Inventory.objects.get().refusal == ""
+
+
+def test_what_comes_back_is_found_again(record: Record) -> None:
+    record(held(4))
+    record(told=[4])
+    record(held(4))
+
+    assert UnknownMitigation.objects.filter(mid=4).count() == 2
+    assert UnknownMitigation.objects.get(ended_at=None).mid == 4
+
+
+def test_why_a_provider_gave_no_list_is_kept(record: Record) -> None:
+    record(at=NOW)
+    record(refusal="4.05", at=NOW + timedelta(minutes=5))
+
+    inventory = Inventory.objects.get()
+    assert (inventory.refusal, inventory.told_at) == ("4.05", NOW)
+    assert inventory.asked_at == NOW + timedelta(minutes=5)
+
+
+def test_another_identity_ends_what_was_held_under_the_one_before(record: Record) -> None:
+    record(held(4))
+    record(cuid="new")
+
+    assert one().ending == Ending.IDENTITY
+
+
+def test_so_many_are_kept_and_the_rest_is_counted(record: Record) -> None:
+    record(*(held(mid) for mid in range(MAX_UNKNOWN + 7)))
+
+    rows = UnknownMitigation.objects.order_by("mid").values_list("mid", flat=True)
+    assert list(rows) == list(range(7, MAX_UNKNOWN + 7))
+    assert Inventory.objects.get().not_kept == 7
+
+
+def test_a_provider_that_changes_its_mind_all_the_time_fills_nothing(record: Record) -> None:
+    for first in range(0, 10 * MAX_UNKNOWN, MAX_UNKNOWN):
+        gone = range(first - MAX_UNKNOWN, first)
+        record(*(held(mid) for mid in range(first, first + MAX_UNKNOWN)), told=gone, at=NOW)
+
+    assert UnknownMitigation.objects.count() == MAX_UNKNOWN
+    assert len(told()) == 2 * MAX_UNKNOWN
+    record(held(9999), at=NOW + FOUND_WITHIN + timedelta(seconds=1))
+    assert UnknownMitigation.objects.filter(mid=9999).exists()
+
+
+def test_old_ones_are_forgotten(record: Record) -> None:
+    record(held(4), at=NOW)
+    record(told=[4], at=NOW)
+    record(held(5), at=NOW + KEPT_FOR + timedelta(seconds=1))
+
+    assert one().mid == 5
+
+
+def test_what_a_request_owns_meanwhile_is_not_unknown(record: Record, submit: Submit) -> None:
+    [leg] = legs(submit())
+    confirm(leg)
+
+    record(held(leg.mid))
+
+    assert not UnknownMitigation.objects.exists()
+
+
+def test_what_turns_out_to_be_asked_for_here_is_explained(record: Record, submit: Submit) -> None:
+    [leg] = legs(submit())
+    record(held(leg.mid))
+    confirm(leg)
+
+    record(told=[leg.mid])
+
+    assert one().ending == Ending.EXPLAINED
+
+
+def test_what_asked_for_it_before_is_remembered(record: Record, submit: Submit) -> None:
+    request = submit()
+    [leg] = legs(request)
+    confirm(leg)
+    mitigations.terminate(request_id=leg.request_id, actor=None)
+    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+
+    record(held(leg.mid))
+
+    assert one().asked_once == leg
+
+
+def test_nothing_is_locked_while_nothing_is_unknown(record: Record) -> None:
+    record()
+    with CaptureQueriesContext(connection) as queries:
+        record()
+
+    assert not [one for one in queries.captured_queries if "eventcounter" in one["sql"]]
+
+
+def test_the_event_counter_is_locked_before_the_rows(record: Record) -> None:
+    record(held(4))
+    with CaptureQueriesContext(connection) as queries:
+        record(held(4, dots_status=3))
+
+    statements = [one["sql"] for one in queries.captured_queries]
+    counter = next(i for i, one in enumerate(statements) if "eventcounter" in one)
+    change = next(i for i, one in enumerate(statements) if one.startswith('UPDATE "inventory_unk'))
+    assert counter < change
+
+
+def test_tenants_of_one_provider_are_apart(
+    record: Record, globex: Organization, globex_northgate: Subscription
+) -> None:
+    record(held(4))
+    record(held(4), subscription=globex_northgate)
+    record(told=[4], subscription=globex_northgate)
+
+    own, other = UnknownMitigation.objects.order_by("ended_at")
+    still = own if not own.is_over else other
+    assert still.organization.slug == "acme"
+
+
+# withdrawing
+
+
+def test_a_person_has_it_stopped_and_coming_second_changes_nothing(
+    record: Record, dana: User, alice: User
+) -> None:
+    record(held(4))
+
+    services.withdraw(unknown_id=one().pk, actor=dana)
+    again = services.withdraw(unknown_id=one().pk, actor=alice)
+
+    assert again.withdrawn_by == dana
+    assert [event["type"] for event in told()] == ["found", "withdraw_requested"]
+
+
+def test_the_providers_word_is_noted_and_the_first_time_kept(record: Record, dana: User) -> None:
+    record(held(4))
+    services.withdraw(unknown_id=one().pk, actor=dana)
+    later = NOW + timedelta(minutes=2)
+
+    services.record_told(unknown_id=one().pk, now=NOW)
+    services.record_told(unknown_id=one().pk, now=later)
+
+    assert (one().withdrawal_confirmed_at, one().told_at) == (NOW, later)
+    assert told()[-1]["told"] is True
+    assert len(told()) == 3
+
+
+def test_a_refused_withdrawal_is_told_once(record: Record, dana: User) -> None:
+    record(held(4))
+    services.withdraw(unknown_id=one().pk, actor=dana)
+    for _ in range(3):
+        services.record_withdrawal_refused(unknown_id=one().pk, code="4.03", now=NOW)
+
+    assert one().refusal_code == "4.03"
+    assert len(told()) == 3
+    services.record_told(unknown_id=one().pk, now=NOW)
+    assert one().refusal_code == ""
+
+
+@pytest.mark.parametrize("what", ["withdraw", "told", "refused"])
+def test_what_is_over_stays_as_it_is(record: Record, dana: User, what: str) -> None:
+    record(held(4))
+    record(told=[4])
+    match what:
+        case "withdraw":
+            services.withdraw(unknown_id=one().pk, actor=dana)
+        case "told":
+            services.record_told(unknown_id=one().pk, now=NOW)
+        case _:
+            services.record_withdrawal_refused(unknown_id=one().pk, code="4.03", now=NOW)
+
+    assert (one().withdrawal_asked_at, one().told_at, one().refusal_code) == (None, None, "")
+    assert len(told()) == 2

@@ -1,0 +1,299 @@
+"""What one session looks for and ends of what nobody here asked for; the rows are stood in for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from dots_client import (
+    Client,
+    MitigationReport,
+    MitigationStatus,
+    Refused,
+    ServerUnavailable,
+    SessionClosed,
+)
+from portal.inventory import queries, services
+from portal.inventory.models import UnknownMitigation
+from portal.mitigations.models import Mitigation
+from portal.mitigations.queries import mitigations_by_mid
+from portal.mitigations.services import raise_next_mid
+from portal.mitigations.states import Status
+from portal.signaling import clock
+from portal.signaling import unknown as unknown_module
+from portal.signaling.exchange import Exchange
+from portal.signaling.unknown import UnknownWatch
+from tests.dots_client.transport.loopback import until
+from tests.portal.signaling.test_comparison import NOW, OTHER, report, row
+
+CUID = "ours"
+
+
+class Server:
+    """Holds `held`, lists what is not in `unlisted`, and stops what it is told to unless it `refuses`."""
+
+    cuid = CUID
+
+    def __init__(self, *held: MitigationReport, unlisted: Sequence[int] = ()) -> None:
+        self.held = {one.mid: one for one in held if one.mid is not None}
+        self.unlisted = unlisted
+        self.list_refusal: Exception | None = None
+        self.refuses: Exception | None = None
+        self.asked: list[int | None] = []
+        self.withdrawn: list[int] = []
+
+    async def statuses(self) -> list[MitigationReport]:
+        self.asked.append(None)
+        if self.list_refusal:
+            raise self.list_refusal
+        listed = [one for mid, one in self.held.items() if mid not in self.unlisted]
+        if not listed:
+            raise Refused("4.04")
+        return listed
+
+    async def status(self, mid: int) -> MitigationReport:
+        self.asked.append(mid)
+        if mid not in self.held:
+            raise Refused("4.04")
+        return self.held[mid]
+
+    async def withdraw(self, mid: int) -> None:
+        self.withdrawn.append(mid)
+        if self.refuses:
+            raise self.refuses
+
+
+class Rows:
+    """The exchange and the database behind it: keeps what was written."""
+
+    def __init__(self, *own: Mitigation) -> None:
+        self.subscription_id = uuid4()
+        self.own = {one.mid: one for one in own}
+        self.unknown: list[UnknownMitigation] = []
+        self.written: list[tuple[Callable[..., Any], dict[str, Any]]] = []
+        self.on_mid_in_use: Callable[[], None] = lambda: None
+
+    async def until_done(self, call: Callable[..., Any], *args: Any) -> Any:
+        if call is mitigations_by_mid:
+            return {mid: self.own[mid] for mid in args[1] if mid in self.own}
+        assert call is queries.open_unknown
+        return list(self.unknown)
+
+    async def write(self, call: Callable[..., Any], **kwargs: Any) -> None:
+        self.written.append((call, kwargs))
+
+    def calls(self, call: Callable[..., Any]) -> list[dict[str, Any]]:
+        return [kwargs for one, kwargs in self.written if one is call]
+
+
+@asynccontextmanager
+async def watching(server: Server, rows: Rows) -> AsyncIterator[UnknownWatch]:
+    watch = UnknownWatch(cast(Client, server), cast(Exchange, rows))
+    task = asyncio.create_task(watch.run())
+    try:
+        yield watch
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def recorded(mid: int, **fields: Any) -> UnknownMitigation:
+    return UnknownMitigation(pk=uuid4(), cuid=CUID, mid=mid, dots_status=2, **fields)
+
+
+async def taken(server: Server, rows: Rows) -> dict[str, Any]:
+    async with watching(server, rows):
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+    return rows.calls(services.record_inventory)[0]
+
+
+async def test_a_session_begins_with_what_the_server_holds() -> None:
+    server = Server(report(4, OTHER), report(9, OTHER), report(2))
+    rows = Rows(row(2, status=Status.MITIGATING, confirmed_at=NOW))
+
+    told = await taken(server, rows)
+
+    assert server.asked == [None]
+    assert [one.mid for one in told["unknown"]] == [4, 9]
+    assert told["unknown"][0].targets["prefixes"] == list(OTHER)
+    assert (set(told["told"]), told["refusal"], told["cuid"]) == ({2, 4, 9}, "", CUID)
+    [raised] = rows.calls(raise_next_mid)
+    assert raised["to"] == 10
+    # The counter first: whoever submits meanwhile is not refused.
+    assert [call for call, _ in rows.written] == [raise_next_mid, services.record_inventory]
+
+
+async def test_a_server_that_holds_nothing_says_so_and_nothing_is_raised() -> None:
+    rows = Rows()
+
+    told = await taken(Server(), rows)
+
+    assert (told["unknown"], told["refusal"]) == ([], "")
+    assert rows.calls(raise_next_mid) == []
+
+
+async def test_what_has_ended_at_the_server_is_not_unknown() -> None:
+    rows = Rows()
+
+    told = await taken(Server(report(4, OTHER, status=MitigationStatus.TERMINATED)), rows)
+
+    assert (told["unknown"], set(told["told"])) == ([], {4})
+
+
+@pytest.mark.parametrize("refusal", [Refused("4.05"), ServerUnavailable("5.00")], ids=str)
+async def test_a_server_that_gives_no_list_is_asked_for_what_is_known_of_it(
+    refusal: Exception,
+) -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    server.list_refusal = refusal
+    rows.unknown = [recorded(4), recorded(5)]
+
+    told = await taken(server, rows)
+
+    assert server.asked == [None, 4, 5]
+    assert [one.mid for one in told["unknown"]] == [4]
+    assert (set(told["told"]), told["refusal"]) == ({4, 5}, str(refusal))
+
+
+async def test_what_a_list_leaves_out_is_asked_for_by_itself() -> None:
+    server, rows = Server(report(4, OTHER), report(5, OTHER), unlisted=[4]), Rows()
+    rows.unknown = [recorded(4)]
+
+    told = await taken(server, rows)
+
+    assert server.asked == [None, 4]
+    assert [one.mid for one in told["unknown"]] == [5, 4]
+
+
+async def test_what_the_server_keeps_silent_about_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unknown_module, "ANSWER_WITHIN_S", 0.02)
+
+    class Quiet(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+    server, rows = Quiet(report(5, OTHER)), Rows()
+    rows.unknown = [recorded(4)]
+
+    told = await taken(server, rows)
+
+    assert set(told["told"]) == {5}
+
+
+async def test_it_asks_again_soon_while_something_is_unknown_and_else_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unknown_module, "UNKNOWN_EVERY_S", 0.01)
+    server, rows = Server(report(4, OTHER)), Rows()
+    async with watching(server, rows):
+        await until(lambda: server.asked.count(None) > 3)
+        server.held.clear()
+        # It is only now that the session knows: then it waits for long.
+        await until(lambda: rows.calls(services.record_inventory)[-1]["unknown"] == [])
+        before = len(server.asked)
+        await asyncio.sleep(0.05)
+        assert len(server.asked) == before
+
+
+async def test_it_asks_at_once_when_a_mid_is_found_in_use() -> None:
+    server, rows = Server(), Rows()
+    async with watching(server, rows):
+        await until(lambda: server.asked == [None])
+        server.held[4] = report(4, OTHER)
+        rows.on_mid_in_use()
+        await until(lambda: len(rows.calls(services.record_inventory)) == 2)
+    assert [one.mid for one in rows.calls(services.record_inventory)[1]["unknown"]] == [4]
+
+
+async def test_a_withdrawal_that_was_asked_for_is_told_once() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    asked = recorded(4, withdrawal_asked_at=clock.now())
+    rows.unknown = [asked, recorded(5)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_told)))
+        for _ in range(3):
+            watch.wake()
+            await asyncio.sleep(0.01)
+    assert server.withdrawn == [4]
+    assert rows.calls(services.record_told)[0]["unknown_id"] == asked.pk
+
+
+async def test_a_wake_up_has_it_told_at_once() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    rows.unknown = [recorded(4)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        rows.unknown[0].withdrawal_asked_at = clock.now()
+        watch.wake()
+        await until(lambda: server.withdrawn == [4])
+
+
+@pytest.mark.parametrize("refusal", [Refused("4.03"), ServerUnavailable("5.03")], ids=str)
+async def test_a_refused_withdrawal_is_noted_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    monkeypatch.setattr(unknown_module, "AGAIN_AFTER_S", 0.02)
+    server, rows = Server(report(4, OTHER)), Rows()
+    server.refuses = refusal
+    rows.unknown = [recorded(4, withdrawal_asked_at=clock.now())]
+    async with watching(server, rows):
+        await until(lambda: len(server.withdrawn) > 2)
+    assert rows.calls(services.record_withdrawal_refused)[0]["code"] == str(refusal)
+    assert rows.calls(services.record_told) == []
+
+
+NOT_TO_BE_TOLD = [
+    pytest.param({}, None, id="nobody asked"),
+    pytest.param({"told_at": timedelta(0)}, None, id="told just now"),
+    pytest.param({"told_at": timedelta(hours=1), "dots_status": 5}, None, id="winds down"),
+    pytest.param({"cuid": "of before"}, None, id="of another identity"),
+    pytest.param(
+        {"asked": True}, {"status": Status.MITIGATING, "confirmed_at": NOW}, id="a request has it"
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "own"), NOT_TO_BE_TOLD)
+async def test_nothing_else_is_ended(fields: dict[str, Any], own: dict[str, Any] | None) -> None:
+    server = Server(report(4, OTHER))
+    rows = Rows(*([] if own is None else [row(4, **own)]))
+    unknown = recorded(4)
+    if fields:
+        unknown.withdrawal_asked_at = clock.now()
+    if "told_at" in fields:
+        unknown.told_at = clock.now() - fields["told_at"]
+    unknown.dots_status = fields.get("dots_status", 2)
+    unknown.cuid = fields.get("cuid", CUID)
+    rows.unknown = [unknown]
+
+    await taken(server, rows)
+
+    assert server.withdrawn == []
+
+
+async def test_what_goes_on_after_it_was_confirmed_is_told_again() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    long_ago = clock.now() - timedelta(minutes=5)
+    rows.unknown = [recorded(4, withdrawal_asked_at=long_ago, told_at=long_ago)]
+    async with watching(server, rows):
+        await until(lambda: server.withdrawn == [4])
+
+
+async def test_it_ends_with_its_session() -> None:
+    class Closed(Server):
+        async def statuses(self) -> list[MitigationReport]:
+            raise SessionClosed("gone")
+
+    watch = UnknownWatch(cast(Client, Closed()), cast(Exchange, Rows()))
+
+    async with asyncio.timeout(1):
+        await watch.run()
