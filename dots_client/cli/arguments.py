@@ -265,6 +265,11 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="start only when the session with this client is lost",
     )
+    parser.add_argument(
+        "--even-if-started",
+        action="store_true",
+        help="with --preconfigured: send it although a lost session has started it, which some servers take as an order to stop",
+    )
 
 
 def _ports(text: str) -> PortRange:

@@ -45,6 +45,7 @@ from dots_client import (
 )
 from dots_client.cli.arguments import TRANSPORTS, host_and_port, parse, scope_of
 from dots_client.cli.console import Console
+from dots_client.cli.held import refuse_if_started, refuse_if_still_held
 from dots_client.cli.translation import translate
 
 MAX_REDIRECTIONS: Final = 3
@@ -170,6 +171,8 @@ async def _mitigate(client: Client, arguments: argparse.Namespace, console: Cons
     if arguments.split:
         parts = split(scope, client.max_message_bytes - request_overhead_bytes(client.cuid))
     for mid, part in enumerate(parts, start=arguments.mid):
+        if arguments.preconfigured and not arguments.even_if_started:
+            await refuse_if_started(client, mid)
         console.reports((await client.request(mid, part, on_sent=console.repeated),))
 
 
@@ -188,10 +191,13 @@ async def _watch(client: Client, arguments: argparse.Namespace, console: Console
 
 async def _withdraw(client: Client, arguments: argparse.Namespace, console: Console) -> None:
     await client.withdraw(arguments.mid, on_sent=console.repeated)
+    await refuse_if_still_held(client, arguments.mid)
     console.result("withdrawn; it may go on for a while", {"mid": arguments.mid, "withdrawn": True})
 
 
 async def _efficacy(client: Client, arguments: argparse.Namespace, console: Console) -> None:
+    if arguments.preconfigured and not arguments.even_if_started:
+        await refuse_if_started(client, arguments.mid)
     report = await client.efficacy(
         arguments.mid,
         scope_of(arguments),

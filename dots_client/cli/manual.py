@@ -48,6 +48,10 @@ server; a request that overlaps an older one replaces it. To refresh a
 mitigation repeat the command with the same --mid and the same targets; only
 the lifetime may differ. To change its targets use a higher --mid.
 
+With --preconfigured the server is asked first (GET). What a lost session has
+started is not refreshed (exit status 2), because some servers then stop it:
+--even-if-started sends it all the same.
+
 At least one --prefix, --fqdn, --uri or --alias is needed. Addresses are those
 the server sees: behind a NAT, the external ones.""",
         examples="""\
@@ -73,7 +77,9 @@ examples:
         description="""\
 End a mitigation (DELETE), repeated until the server acknowledges. It may go
 on for a while, with the status dots-client-withdrawn-mitigation; one the
-server does not know counts as withdrawn.""",
+server does not know counts as withdrawn. The server is asked once afterwards
+(GET): one that still holds the mitigation is exit status 1. Some servers keep
+a preconfigured one until its lifetime ends; --lifetime 1 ends it there.""",
         examples="""\
 example:
   python -m dots_client withdraw --mid 1""",

@@ -23,12 +23,12 @@ from dots_client import (
     MitigationStatus,
     cuid_from_certificate,
 )
-from dots_client.cli import main
+from dots_client.cli import held, main
 from dots_client.cli.main import Exit
 from dots_client.cli.manual import PAGES
 from dots_client.codec import decode_request, encode_reports
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import Provider, answer, serving
+from tests.dots_client.client.provider import Answer, Provider, answer, serving, silence
 from tests.dots_client.transport.loopback import until
 
 MITIGATE = ("mitigate", "--mid", "1", "--prefix", "192.0.2.0/24")
@@ -152,6 +152,87 @@ async def test_withdraw(at: Shell) -> None:
 
     assert at.output()[0] == "withdrawn; it may go on for a while\n"
     assert len(at.provider.asked(Code.DELETE)) == 1
+
+
+NOT_GONE = [status for status in MitigationStatus if status not in (5, 6)]
+
+
+@pytest.mark.parametrize("status", NOT_GONE, ids=lambda status: status.name)
+async def test_a_server_that_keeps_what_it_acknowledged_to_be_withdrawn_is_told_of(
+    at: Shell, status: MitigationStatus
+) -> None:
+    at.provider.held = {9: MitigationReport(mid=9, lifetime=60, status=status)}
+    at.provider.script.append(answer(Code.DELETED))
+
+    assert await at.run("withdraw", "--mid", "9") == Exit.REFUSED
+
+    out, err = at.output()
+    assert out == ""
+    assert "! withdrawn and acknowledged, but the server still holds it: mid 9 is" in err
+    assert len(at.provider.asked(Code.GET)) == 1
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        answer(Code.NOT_FOUND, b"gone"),
+        answer(Code.INTERNAL_SERVER_ERROR, b"no status"),
+        answer(Code.CONTENT, b"\xff", content_format=271),
+        silence,
+        answer(
+            Code.CONTENT,
+            encode_reports((MitigationReport(mid=9, status=MitigationStatus.TERMINATING),)),
+        ),
+    ],
+    ids=["gone", "no status", "unreadable", "silence", "terminating"],
+)
+async def test_what_is_gone_or_of_which_nothing_is_known_counts_as_withdrawn(
+    at: Shell, monkeypatch: pytest.MonkeyPatch, says: Answer
+) -> None:
+    monkeypatch.setattr(held, "STILL_HELD_WITHIN_S", 0.2)
+    at.provider.script.extend([answer(Code.DELETED), *[says] * 5])
+
+    assert await at.run("withdraw", "--mid", "9") == Exit.DONE
+
+    assert at.output() == ("withdrawn; it may go on for a while\n", "")
+
+
+PRECONFIGURED = (*MITIGATE, "--preconfigured")
+TOLD = (*PRECONFIGURED[1:], "--attack", "ongoing")
+
+
+@pytest.mark.parametrize("command", [PRECONFIGURED, ("efficacy", *TOLD)], ids=lambda one: one[0])
+@pytest.mark.parametrize("status", [1, 2, 3, 4])
+async def test_what_a_lost_session_started_is_not_put_again(
+    at: Shell, status: int, command: tuple[str, ...]
+) -> None:
+    at.provider.held = {1: MitigationReport(mid=1, lifetime=60, status=MitigationStatus(status))}
+
+    assert await at.run(*command) == Exit.USAGE
+    assert "! mid 1 has started" in at.output()[1]
+    assert at.provider.asked(Code.PUT) == []
+
+    assert await at.run(*command, "--even-if-started") == Exit.DONE
+    assert len(at.provider.asked(Code.PUT)) == 1
+
+
+@pytest.mark.parametrize("status", [None, 5, 6, 7, 8])
+async def test_what_is_only_held_or_not_known_is_put(at: Shell, status: int | None) -> None:
+    if status is not None:
+        told = MitigationStatus(status)
+        at.provider.held = {1: MitigationReport(mid=1, lifetime=60, status=told)}
+
+    assert await at.run(*PRECONFIGURED) == Exit.DONE
+
+    assert len(at.provider.asked(Code.PUT)) == 1
+
+
+async def test_a_preconfigured_mitigation_of_unknown_status_is_not_put(at: Shell) -> None:
+    at.provider.script.append(answer(Code.INTERNAL_SERVER_ERROR, b"no status"))
+
+    assert await at.run(*PRECONFIGURED) == Exit.REFUSED
+
+    assert at.provider.asked(Code.PUT) == []
 
 
 async def test_efficacy(at: Shell) -> None:

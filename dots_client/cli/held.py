@@ -1,0 +1,63 @@
+"""What the server holds: looked at before a command that could end it, and after one that should have."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from dots_client import (
+    Client,
+    LocalProtocolError,
+    MitigationStatus,
+    Refused,
+    RemoteProtocolError,
+    ServerUnavailable,
+)
+from dots_client.codec.keys import STATUS_LABELS
+
+STILL_HELD_WITHIN_S: Final = 5.0
+"""The withdrawal was acknowledged: an answer about what is left is not waited for much longer."""
+
+_STARTED: Final = (
+    MitigationStatus.IN_PROGRESS,
+    MitigationStatus.MITIGATING,
+    MitigationStatus.ATTACK_STOPPED,
+    MitigationStatus.EXCEEDED_CAPABILITY,
+)
+_ENDING: Final = (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
+
+
+async def refuse_if_started(client: Client, mid: int) -> None:
+    """LocalProtocolError when a lost session has started the preconfigured mitigation `mid`.
+
+    Some servers take a PUT with trigger-mitigation false for an order to stop it. Raises what `Client.status()` raises.
+    """
+    try:
+        status = (await client.status(mid)).status
+    except Refused as refusal:
+        if refusal.code != "4.04":
+            raise
+        return
+    if status in _STARTED:
+        raise LocalProtocolError(
+            f"mid {mid} has started ({_label(status)}), and some servers stop it when they get this: "
+            "send it all the same with --even-if-started"
+        )
+
+
+async def refuse_if_still_held(client: Client, mid: int) -> None:
+    """RemoteProtocolError when the server goes on holding what it acknowledged to have withdrawn."""
+    try:
+        async with asyncio.timeout(STILL_HELD_WITHIN_S):
+            status = (await client.status(mid)).status
+    except (Refused, ServerUnavailable, RemoteProtocolError, TimeoutError):
+        return
+    if status is not None and status not in _ENDING:
+        raise RemoteProtocolError(
+            f"withdrawn and acknowledged, but the server still holds it: mid {mid} is {_label(status)}. "
+            "Repeat its mitigate command with --lifetime 1, or call the provider"
+        )
+
+
+def _label(status: MitigationStatus) -> str:
+    return STATUS_LABELS[status - 1]
