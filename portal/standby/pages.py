@@ -144,6 +144,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
     if plan.request.is_over:
         say = wording.Say(words.OFF, wording.headline(asked, now), _off(plan, now))
     going_on = plan.live_activation
+    filtering = queries.filtering_for_earlier(plan)
     return {
         "frame": start,
         "here": "standby",
@@ -164,6 +165,10 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "can_act": membership.can_operate,
         "key": str(uuid4()),
         "stop": _stop_question(plan, asked, by_id, now),
+        "older": filtering[0].request if filtering else None,
+        "older_words": words.older_sentence(
+            list(dict.fromkeys(leg.subscription.provider.short_name for leg in filtering))
+        ),
         "activation": going_on,
         "going_on": words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
         if going_on

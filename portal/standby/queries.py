@@ -22,6 +22,7 @@ __all__ = [
     "IN_STANDBY",
     "Holder",
     "drills",
+    "filtering_for_earlier",
     "holders",
     "kept_in_standby",
     "last_drill",
@@ -76,6 +77,14 @@ def holders(plan: StandbyPlan) -> list[Holder]:
         )
         for leg in legs
     ]
+
+
+def filtering_for_earlier(plan: StandbyPlan) -> list[Mitigation]:
+    """What providers filter for a version of the plan that was replaced while contact was lost."""
+    found = Mitigation.objects.filter(
+        request__in=plan.earlier.all(), wanted=Wanted.ACTIVE, status__in=ACTIVE
+    )
+    return list(found.select_related("request", "subscription__provider").order_by("mid"))
 
 
 def longest_lifetime_s(organization: Organization) -> int:

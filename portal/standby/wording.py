@@ -83,6 +83,14 @@ def activated_sentence(who: str, at: datetime, now: datetime) -> str:
     return f"{who} activated this plan at {moment(at, now)}."
 
 
+def older_sentence(names: Sequence[str]) -> str:
+    """Providers activated the version before while nobody could tell the portal: the new one would end that."""
+    if not names:
+        return ""
+    verb, them = ("filters", "it has") if len(names) == 1 else ("filter", "they have")
+    return f"{listed(names)} {verb} for the version before this one. This one is held when {them} stopped."
+
+
 def off_sentence(who: str, at: datetime | None, now: datetime) -> str:
     if at is None:
         return "The plan is off: nobody is asked to hold it."

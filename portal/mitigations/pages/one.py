@@ -71,7 +71,9 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         if is_live and asked.is_plan and hasattr(request, "plan")
         else None,
         "lifetimes": lifetime_choices(queries.policy(organization), ""),
-        "told": wording.goes_to([leg.short for leg in filtering]) if filtering else "",
+        "told": wording.goes_to([leg.short for leg in filtering])
+        if filtering and request.is_immediate
+        else "",
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
         "reports": reports,
         "has_chart": any(leg.confirmed_at is not None for leg in asked.legs),

@@ -36,7 +36,7 @@ from portal.mitigations.services.advance import (
     start_leg,
 )
 from portal.mitigations.services.log import append_event
-from portal.mitigations.states import ACTIVE, CONFIRMED, RequestStatus
+from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.mitigations.validation import (
     Checked,
     Submission,
@@ -271,11 +271,16 @@ def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> Mit
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
     request = lock_request(request_id)
     refuse_if_ending(request)
-    able = CONFIRMED if request.is_immediate else ACTIVE
+    if not request.is_immediate:
+        raise Conflict(
+            "A provider that filters for a plan cannot be told: some would take it as an order to stop."
+            " Activate the plan, then say how it looks.",
+            code="nobody-to-tell",
+        )
     told = [
         mitigation
         for mitigation in legs_of(request)
-        if mitigation.status in able and mitigation.wanted == Wanted.ACTIVE
+        if mitigation.status in CONFIRMED and mitigation.wanted == Wanted.ACTIVE
     ]
     if not told:
         raise Conflict(

@@ -87,7 +87,7 @@ def _call(legs: Iterable[Leg]) -> NextStep | None:
 def lifetime_sentence(asked: Asked, now: datetime) -> str:
     """What happens to the filtering if nobody does anything."""
     if asked.is_plan:
-        return plans.end_sentence()
+        return plans.end_sentence(asked, now)
     if asked.auto_renew:
         return "Filtering stays on and renews itself until you terminate it."
     if asked.ends_at is None:

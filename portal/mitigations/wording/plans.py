@@ -228,8 +228,13 @@ def held_again(asked: Asked) -> str:
     return HOLDS_AGAIN if len(stopping) == 1 else "They will hold the plan again after that."
 
 
-def end_sentence() -> str:
-    return "It ends when the attack does, or when you stop it."
+def end_sentence(asked: Asked, now: datetime) -> str:
+    """What a provider started by itself is renewed at the last moment only, and some stop then (ADR 21)."""
+    ends = "It ends when the attack does, or when you stop it."
+    if asked.ends_at is None:
+        return ends
+    at = _minute(asked.ends_at, now)
+    return f"{ends} Some providers also end it at {at}: activate the plan before that to keep filtering."
 
 
 def terminated(confirmed: list[Leg], sent: list[Leg], everyone: str) -> str:

@@ -198,13 +198,15 @@ def _look_at_request(check: DrillCheck, leg: Mitigation) -> None:
 
 
 def _look_at_plan(check: DrillCheck, leg: Mitigation) -> None:
+    if leg.status in ACTIVE:
+        # What a provider filters for the plan is not confirmed again: some would stop.
+        check.failure = Failure.ACTED
+        return
     if leg.refreshed_at is None or leg.refreshed_at < check.asked_at:
         return
     check.sent_at = leg.refreshed_at
     if leg.refusal_code:
         check.failure, check.reason = Failure.REFUSED, _refusal(leg)
-    elif leg.status in ACTIVE:
-        check.failure = Failure.ACTED
     elif leg.status != Status.STANDBY:
         check.failure = Failure.NOT_HELD
     elif leg.dots_status == IN_STANDBY and (leg.reported_at or check.asked_at) > leg.refreshed_at:

@@ -16,11 +16,12 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
+from portal.core.formatting import listed
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations.failover import current_legs
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
-from portal.mitigations.states import CONFIRMED, REQUEST_TERMINAL
+from portal.mitigations.states import ACTIVE, CONFIRMED, REQUEST_TERMINAL
 from portal.mitigations.validation import Checked, Submission, check
 from portal.organizations.models import Organization
 from portal.standby.models import MAX_NAME_LENGTH, StandbyPlan
@@ -197,14 +198,16 @@ def _finish_change(plan_id: UUID) -> int:
 def _end_earlier(plan: StandbyPlan) -> int:
     """End the parts of replaced versions that nobody needs."""
     # A provider that does not hold the new version yet keeps the old one, as long as the plan is on.
-    needed = set()
-    if plan.is_on and plan.removed_at is None:
+    # What a provider filters for the old version goes on until the attack is over, or a person stops it.
+    needed, is_kept = set(), plan.is_on and plan.removed_at is None
+    if is_kept:
         new = current_legs(plan.request.mitigations.all())
         needed = {leg.subscription_id for leg in new if leg.status not in CONFIRMED}
     ended = 0
     for earlier in plan.earlier.exclude(status__in=REQUEST_TERMINAL).order_by("created_at", "pk"):
         for leg in earlier.mitigations.filter(wanted=Wanted.ACTIVE).order_by("position"):
-            if leg.status in CONFIRMED and leg.subscription_id in needed:
+            is_needed = leg.status in CONFIRMED and leg.subscription_id in needed
+            if is_needed or (is_kept and leg.status in ACTIVE):
                 continue
             mitigations.withdraw_leg(mitigation_id=leg.pk)
             ended += 1
@@ -328,6 +331,13 @@ def _content_problems(
         checked = _checked(organization, prepared)
     except Invalid as error:
         return error.errors
+    if but is not None and but.is_on and _differs(but, prepared) and (acting := _acting(but)):
+        verb = "is" if len(acting) == 1 else "are"
+        message = (
+            f"{listed(acting)} {verb} filtering for this plan, and would stop for a new version of it."
+            " Activate the plan to filter for longer, or change it when the attack is over."
+        )
+        return [FieldError("targets", "plan-is-active", message)]
     for plan in _own(organization).prefetch_related("request__mitigations"):
         is_other = plan.is_on and (but is None or plan.pk != but.pk)
         if is_other and any(_meets(checked, leg) for leg in plan.request.mitigations.all()):
@@ -337,6 +347,16 @@ def _content_problems(
             )
             return [FieldError("targets", "overlaps-plan", message)]
     return []
+
+
+def _acting(plan: StandbyPlan) -> list[str]:
+    """The providers that activated it by themselves, by their short names."""
+    legs = plan.request.mitigations.select_related("subscription__provider")
+    return [
+        leg.subscription.provider.short_name
+        for leg in current_legs(legs)
+        if leg.wanted == Wanted.ACTIVE and leg.status in ACTIVE
+    ]
 
 
 def _meets(checked: Checked, leg: Mitigation) -> bool:

@@ -202,6 +202,22 @@ def test_where_a_plan_covers_everything_the_plan_itself_is_confirmed(
     ]
 
 
+def test_a_plan_that_a_provider_activates_during_a_drill_fails_it_and_is_left_alone(
+    prepare: Prepare, acme: Organization, alice: User
+) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    drill = services.start_drill(organization=acme, actor=alice)
+    says(legs(plan.request)[0], 2)
+
+    follow()
+
+    assert checks(drill)[0].failure == "acted"
+    leg = leg_of(checks(drill)[0])
+    assert (leg.status, leg.wanted) == ("mitigating", "active")
+
+
 def test_a_drill_beside_a_plan_asks_for_what_the_plan_leaves(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:

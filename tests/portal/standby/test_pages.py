@@ -8,8 +8,10 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import SessionState, Subscription
+from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ClientOf
 from tests.portal.standby.conftest import Prepare, again, holds, legs, says
@@ -112,6 +114,39 @@ def test_a_plan_that_was_activated_before_our_eyes_was_not_unseen(
     assert "Northgate activated the plan by itself at" in page
     assert "Contact again" not in page
     assert "It does not filter yet." in page
+
+
+def test_an_activated_plan_says_until_when_it_surely_filters_and_asks_for_no_opinion(
+    alice: User, held: StandbyPlan, client_of: ClientOf
+) -> None:
+    for leg in legs(held.request):
+        says(leg, 2, lifetime_s=7200)
+    ends_at = legs(held.request)[0].expires_at
+    assert ends_at is not None
+
+    page = client_of(alice).get(held.request.get_absolute_url()).content.decode()
+
+    assert "It ends when the attack does, or when you stop it." in page
+    assert "activate the plan before that to keep filtering." in page
+    assert f"{ends_at:%H:%M}" in page
+    assert "How does it look from your side?" not in page
+
+
+def test_a_version_that_is_filtered_for_while_a_newer_one_waits_is_told_of(
+    alice: User, held: StandbyPlan, shop: ProtectedResource, client_of: ClientOf
+) -> None:
+    services.change_plan(
+        plan_id=held.pk, actor=alice, submission=Submission(resources=(shop.pk,), ports=((80, 80),))
+    )
+    says(legs(held.request)[0], 2)
+
+    page = client_of(alice).get(held.get_absolute_url()).content.decode()
+
+    assert (
+        "Northgate filters for the version before this one. This one is held when it has stopped."
+        in page
+    )
+    assert f'href="{held.request.get_absolute_url()}"' in page
 
 
 def test_an_activated_plan_is_live_on_now_and_can_be_ended_there(

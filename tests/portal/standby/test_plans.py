@@ -427,12 +427,15 @@ def test_a_plan_for_what_is_no_longer_verified_is_not_activated(
     assert refused.value.errors[0].code == "not-verified"
 
 
-def test_a_plan_cannot_be_extended_and_held_only_it_has_nobody_to_tell(
-    prepare: Prepare, alice: User
+@pytest.mark.parametrize("status", [8, 1, 2, 3])
+def test_a_plan_cannot_be_extended_and_nobody_is_told_how_the_attack_looks(
+    prepare: Prepare, alice: User, status: int
 ) -> None:
+    """Both are a PUT with trigger-mitigation false, which some servers take for an order to stop."""
     plan = prepare()
     for leg in legs(plan.request):
         holds(leg)
+        says(leg, status)
 
     with pytest.raises(Conflict) as refused:
         mitigations.extend(request_id=plan.request_id, actor=alice, lifetime_s=3600)
@@ -442,3 +445,67 @@ def test_a_plan_cannot_be_extended_and_held_only_it_has_nobody_to_tell(
             request_id=plan.request_id, actor=alice, attack_status="under-attack"
         )
     assert refused.value.code == "nobody-to-tell"
+
+
+@pytest.mark.parametrize("status", [1, 2, 3])
+def test_a_plan_that_a_provider_filters_for_is_renamed_but_not_changed(
+    prepare: Prepare, alice: User, office: ProtectedResource, status: int
+) -> None:
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    says(legs(plan.request)[0], status)
+    changed = Submission(resources=(office.pk,))
+
+    with pytest.raises(Invalid) as refused:
+        services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+
+    assert [error.code for error in refused.value.errors] == ["plan-is-active"]
+    assert "Northgate is filtering for this plan" in refused.value.errors[0].message
+    same = services.submission_of(plan)
+    services.change_plan(plan_id=plan.pk, actor=alice, name="Flood", submission=same)
+    assert (again(plan).name, again(plan).request_id) == ("Flood", plan.request_id)
+    says(legs(plan.request)[0], 8)
+    services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+    assert again(plan).request_id != plan.request_id
+
+
+def test_what_filters_for_a_replaced_version_goes_on_until_it_has_ended(
+    prepare: Prepare, alice: User, office: ProtectedResource
+) -> None:
+    plan = prepare()
+    old = plan.request
+    for leg in legs(old):
+        holds(leg)
+    # Changed while nobody knew that a provider had activated it.
+    changed = Submission(resources=(office.pk,))
+    services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+    acting, idle = legs(old)
+    says(acting, 2)
+    for leg in legs(again(plan).request):
+        holds(leg)
+
+    services.finish_changes()
+
+    assert [leg.wanted for leg in legs(old)] == ["active", "withdrawn"]
+    assert [one.pk for one in queries.filtering_for_earlier(again(plan))] == [acting.pk]
+    says(acting, 8)
+    services.finish_changes()
+    assert {leg.wanted for leg in legs(old)} == {"withdrawn"}
+    assert idle.pk != acting.pk
+
+
+def test_a_plan_that_is_turned_off_stops_what_filters_for_its_replaced_versions(
+    prepare: Prepare, alice: User, office: ProtectedResource
+) -> None:
+    plan = prepare()
+    old = plan.request
+    for leg in legs(old):
+        holds(leg)
+    changed = Submission(resources=(office.pk,))
+    services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+    says(legs(old)[0], 2)
+
+    services.turn_off(plan_id=plan.pk, actor=alice)
+
+    assert {leg.wanted for leg in legs(old)} == {"withdrawn"}

@@ -163,9 +163,11 @@ def test_a_replaced_version_of_a_plan_can_still_be_looked_at(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
     old = active.request
+    says(legs(old)[0], 8)
     submission = services.submission_of(active)
     narrower = type(submission)(prefixes=("203.0.113.0/28",), strategy="parallel")
     services.change_plan(plan_id=active.pk, actor=dana, submission=narrower)
+    says(legs(old)[0], 2)
 
     assert "Stop filtering…" not in words(browser, old.get_absolute_url())
 

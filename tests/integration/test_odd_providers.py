@@ -1,0 +1,104 @@
+"""Providers that do what RFC 9132 forbids, or does not expect: protection neither lapses nor is switched off by us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration import test_standby
+from tests.integration.stack import Api, Stack, control, wait_for
+from tests.integration.test_bad_days import _only_northgate
+from tests.integration.test_main_job import REQUESTS, believed, submit
+from tests.integration.test_main_job import shown as shown_request
+from tests.integration.test_standby import held, shown
+
+alice, plan = test_standby.alice, test_standby.plan
+ODD = {
+    "rearms_on_put": False,
+    "keeps_preconfigured": False,
+    "poll_code": None,
+    "ignored_mid": None,
+    "notify": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def _as_any_other_again(stack: Stack) -> Iterator[None]:
+    yield
+    control(stack, "northgate", "/behaviour", ODD)
+    if not stack["signal-1"].is_running:
+        stack["signal-1"].start()
+
+
+def asked(stack: Stack, after: int, mid: int, method: str) -> list[dict[str, Any]]:
+    """What northgate was asked about a mid since its request number `after`."""
+    found = control(stack, "northgate", f"/requests?after={after}")["requests"]
+    return [one for one in found if (one["mid"], one["method"]) == (mid, method)]
+
+
+def last(stack: Stack) -> int:
+    number: int = control(stack, "northgate", "/requests")["last"]
+    return number
+
+
+def test_a_plan_that_was_activated_while_contact_was_lost_is_still_filtered_for_after_it_is_back(
+    stack: Stack, alice: Api, plan: dict[str, Any]
+) -> None:
+    control(stack, "northgate", "/behaviour", {"rearms_on_put": True, "notify": False})
+    ((mid, _triggered, _status),) = held(stack, "northgate")
+    stack["signal-1"].kill()
+    control(stack, "northgate", "/clients/acme/lose", {})
+    wait_for(lambda: held(stack, "northgate") == [(mid, False, 2)])
+    before = last(stack)
+
+    stack["signal-1"].start()
+
+    wait_for(lambda: shown(alice, plan)["request"]["status"] == "mitigating", within_s=60)
+    # Long enough for whatever the session begins with, and for the polls after it.
+    wait_for(lambda: len(asked(stack, before, mid, "GET")) >= 3, within_s=60)
+    assert asked(stack, before, mid, "PUT") == []
+    assert held(stack, "northgate") == [(mid, False, 2)]
+
+
+def test_a_provider_that_tells_no_status_is_sent_its_renewals(stack: Stack, alice: Api) -> None:
+    lifetime_s, prefix = 60, "203.0.113.40/32"
+    control(stack, "northgate", "/behaviour", {"poll_code": "5.00", "notify": False})
+    before = last(stack)
+    request = submit(
+        alice, prefix, lifetime=lifetime_s, auto_renew=True, subscriptions=_only_northgate(alice)
+    )
+    (there,) = wait_for(lambda: believed(stack, "northgate", prefix))
+    mid = there["mid"]
+
+    wait_for(lambda: len(asked(stack, before, mid, "PUT")) >= 3, within_s=2 * lifetime_s)
+
+    granted, *renewed = asked(stack, before, mid, "PUT")[:3]
+    assert renewed[0]["at"] - granted["at"] < lifetime_s / 2
+    assert renewed[1]["at"] - renewed[0]["at"] < lifetime_s / 2
+    (there,) = believed(stack, "northgate", prefix)
+    assert there["status"] == 2
+    assert there["lifetime_remaining"] > lifetime_s / 2
+    assert shown_request(alice, request["id"])["status"] == "in_progress"
+    polls = [one["at"] for one in asked(stack, before, mid, "GET") if one["observe"] is None]
+    assert len(polls) <= 6
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def test_a_mid_that_a_provider_ignores_holds_up_no_other(stack: Stack, alice: Api) -> None:
+    first, second = "203.0.113.41/32", "203.0.113.42/32"
+    ignored, kept = (
+        submit(alice, prefix, subscriptions=_only_northgate(alice)) for prefix in (first, second)
+    )
+    both = ignored["id"], kept["id"]
+    wait_for(lambda: {shown_request(alice, one)["status"] for one in both} == {"mitigating"})
+    ((there,), (here,)) = (believed(stack, "northgate", prefix) for prefix in (first, second))
+    control(stack, "northgate", "/behaviour", {"ignored_mid": there["mid"], "notify": False})
+
+    control(stack, "northgate", f"/mitigations/{here['cuid']}/{here['mid']}/status", {"status": 3})
+
+    wait_for(lambda: shown_request(alice, kept["id"])["status"] == "attack_stopped", within_s=40)
+    control(stack, "northgate", "/behaviour", ODD)
+    for request_id in both:
+        alice.post(f"{REQUESTS}/{request_id}/terminate")
