@@ -183,7 +183,7 @@ def _hold(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence
     """A plan, which its provider holds or has activated: every PUT of it has trigger-mitigation false.
 
     Some servers take that for an order to stop what the loss of a session started. So it goes out only while the
-    provider says, on this session and just now, that it only holds the plan; or when what runs ends anyway (ADR 21).
+    provider says, on this session and just now, that it only holds the plan; or when what runs ends anyway (ADR 22).
     """
     latest = last_call(mitigation)
     found: list[Due] = [] if latest is None else [(Action.REFRESH, latest)]

@@ -229,7 +229,7 @@ def held_again(asked: Asked) -> str:
 
 
 def end_sentence(asked: Asked, now: datetime) -> str:
-    """What a provider started by itself is renewed at the last moment only, and some stop then (ADR 21)."""
+    """What a provider started by itself is renewed at the last moment only, and some stop then (ADR 22)."""
     ends = "It ends when the attack does, or when you stop it."
     if asked.ends_at is None:
         return ends
