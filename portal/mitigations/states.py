@@ -101,8 +101,9 @@ CONFIRMED: Final = (
 ACTIVE: Final = tuple(status for status in CONFIRMED if status != Status.STANDBY)
 """The provider acts, or did until the attack stopped."""
 
+WINDING_DOWN: Final = 5
 IN_STANDBY: Final = 8
-"""The DOTS status of what is only held: attack-mitigation-signal-loss (RFC 9132 Table 3)."""
+"""DOTS statuses of RFC 9132 Table 3: active but terminating; only held, until the session is lost."""
 
 SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 """The provider said no; it is asked again when nobody else helps."""
@@ -175,7 +176,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
     (Status.TERMINATING, Trigger.FORGOTTEN): Status.TERMINATED,
-    # Nobody confirmed the end: the lifetime ran out meanwhile, and that is what is said.
+    # Nobody confirmed the end in the time there is for it: the lifetime ran out meanwhile, and that is what is said.
     (Status.TERMINATING, Trigger.LIFETIME_OVER): Status.EXPIRED,
 }
 

@@ -40,6 +40,7 @@ from portal.mitigations.states import (
     REQUEST_TERMINAL,
     SET_BACK,
     TERMINAL,
+    WINDING_DOWN,
     Leg,
     Status,
     Trigger,
@@ -247,6 +248,15 @@ def has_stopped(leg: Mitigation, *, now: datetime) -> bool:
     """It ended, or the longest time a provider may wind down is over (RFC 9132 section 4.4.4)."""
     told_at = leg.withdrawal_confirmed_at
     return leg.is_over or (told_at is not None and told_at + WIND_DOWN_AT_MOST <= now)
+
+
+def winds_down_until(leg: Mitigation) -> datetime | None:
+    """Until when the provider that was told to stop, or said that it does (5), may take to report the end; None: it was not, and did not."""
+    since = leg.withdrawal_confirmed_at
+    if since is None and leg.dots_status == WINDING_DOWN:
+        since = leg.reported_at
+    is_ending = leg.status == Status.TERMINATING
+    return since + WIND_DOWN_AT_MOST if is_ending and since is not None else None
 
 
 def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:

@@ -20,15 +20,17 @@ from portal.mitigations.models import (
     Wanted,
 )
 from portal.mitigations.services.advance import (
+    WIND_DOWN_AT_MOST,
     Step,
     advance,
     apply,
     legs_of,
     lock_mitigation,
     settle,
+    winds_down_until,
 )
 from portal.mitigations.services.reports import ends
-from portal.mitigations.states import LIVE, LOOP, SET_BACK, Status, Trigger
+from portal.mitigations.states import LIVE, LOOP, SET_BACK, WINDING_DOWN, Status, Trigger
 
 MAX_REASON_KEPT: Final = 500
 MAX_REASON_TOLD: Final = 100
@@ -337,15 +339,27 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_expired(*, now: datetime) -> int:
-    """End, or ask again where it renews itself, what outlived its granted lifetime; how many."""
-    due = Mitigation.objects.filter(status__in=LIVE, expires_at__lte=now).values_list("pk")
-    return sum(_outlived(pk, now) for (pk,) in due[:MAX_SWEPT])
+    """End, or ask again where it renews itself, what outlived its granted lifetime; how many.
+
+    The end of what a provider winds down is the provider's to report: the lifetime decides only when there was no word of it
+    in the longest time that RFC 9132 section 4.4.4 gives.
+    """
+    since = now - WIND_DOWN_AT_MOST
+    winds_down = Q(status=Status.TERMINATING) & (
+        Q(withdrawal_confirmed_at__gt=since)
+        | Q(withdrawal_confirmed_at=None, dots_status=WINDING_DOWN, reported_at__gt=since)
+    )
+    due = Mitigation.objects.filter(status__in=LIVE, expires_at__lte=now).exclude(winds_down)
+    return sum(_outlived(pk, now) for (pk,) in due.values_list("pk")[:MAX_SWEPT])
 
 
 @transaction.atomic(savepoint=False)
 def _outlived(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over or mitigation.expires_at is None or mitigation.expires_at > now:
+        return False
+    until = winds_down_until(mitigation)
+    if until is not None and until > now:
         return False
     renews = mitigation.request.auto_renew and mitigation.wanted == Wanted.ACTIVE
     columns = {"expires_at": None, "asked_at": now, "overdue_at": None} if renews else {}

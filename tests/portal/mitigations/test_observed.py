@@ -311,6 +311,86 @@ def test_what_does_not_renew_itself_expires(submit: Submit) -> None:
     assert (again(leg).status, again(leg).request.status) == ("expired", "expired")
 
 
+WINDS_DOWN = ProviderReport(dots_status=5, trigger=Trigger.WINDING_DOWN, lifetime_s=30)
+ENDED = ProviderReport(dots_status=6, trigger=Trigger.ENDED, lifetime_s=0)
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("sweeps_at", [(), (29,), (30, 31, 32), (60, 200, 299)])
+@pytest.mark.parametrize("ends_at", [20, 31, 290])
+@pytest.mark.parametrize("is_pushed", [False, True])
+@pytest.mark.parametrize("is_asked", [False, True])
+@pytest.mark.parametrize("auto_renew", [False, True])
+def test_what_winds_down_is_terminated_whenever_its_lifetime_is_over(
+    submit: Submit,
+    alice: User,
+    sweeps_at: tuple[int, ...],
+    ends_at: int,
+    is_pushed: bool,
+    is_asked: bool,
+    auto_renew: bool,
+) -> None:
+    """The lifetime in a report of 5 counts down to the end, and no sweep comes between it and the 6 or the 4.04."""
+    leg = submit(auto_renew=auto_renew).mitigations.get()
+    confirm(leg)
+    if is_asked:
+        services.terminate(request_id=leg.request_id, actor=alice)
+        services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
+    services.record_report(mitigation_id=leg.pk, report=WINDS_DOWN, now=NOW)
+
+    for at in sorted({*sweeps_at, ends_at}):
+        if at in sweeps_at:
+            services.mark_expired(now=after(at))
+        if at == ends_at and is_pushed:
+            services.record_report(mitigation_id=leg.pk, report=ENDED, now=after(at))
+        elif at == ends_at:
+            services.record_forgotten(mitigation_id=leg.pk, now=after(at))
+
+    assert (again(leg).status, again(leg).ended_at) == ("terminated", after(ends_at))
+
+
+def test_a_withdrawal_that_was_confirmed_waits_for_the_first_word_of_its_end(
+    submit: Submit, alice: User
+) -> None:
+    leg = submit(auto_renew=False).mitigations.get()
+    confirm(leg, lifetime_s=2)
+    services.terminate(request_id=leg.request_id, actor=alice)
+    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
+
+    assert services.mark_expired(now=after(3)) == 0
+    services.record_forgotten(mitigation_id=leg.pk, now=after(5))
+
+    assert again(leg).status == "terminated"
+
+
+def test_an_end_that_nobody_reports_is_not_waited_for_for_ever(
+    leg: Mitigation, alice: User
+) -> None:
+    confirm(leg)
+    services.terminate(request_id=leg.request_id, actor=alice)
+    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
+    services.record_report(mitigation_id=leg.pk, report=WINDS_DOWN, now=NOW)
+
+    assert services.mark_expired(now=after(299)) == 0
+    assert services.mark_expired(now=after(300)) == 1
+
+    assert again(leg).status == "expired"
+
+
+def test_an_end_that_was_never_confirmed_is_decided_by_the_lifetime(
+    leg: Mitigation, alice: User
+) -> None:
+    confirm(leg, lifetime_s=60)
+    services.terminate(request_id=leg.request_id, actor=alice)
+
+    assert services.mark_expired(now=LATER) == 1
+
+    assert again(leg).status == "expired"
+
+
 def test_a_newer_request_in_its_place_ends_a_mitigation(leg: Mitigation) -> None:
     confirm(leg)
 
