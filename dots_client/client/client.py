@@ -207,6 +207,11 @@ class Client:
         raise_for(response)
         return report_of(response, mid)
 
+    def check_request(self, mid: int, scope: Scope) -> None:
+        """Raise what `request()` would raise instead of sending: EncodeError, LocalProtocolError, SessionClosed."""
+        path, payload = mitigate_path(self.cuid, mid), encode_request(scope)
+        self._exchanges.check(Request(code=Code.PUT, path=path, payload=payload))
+
     async def efficacy(
         self,
         mid: int,

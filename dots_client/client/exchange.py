@@ -165,6 +165,10 @@ class Exchanges:
         finally:
             lose_interest()
 
+    def check(self, request: Request) -> None:
+        """Raise what sending `request` would raise."""
+        self._prepared(request, _NON_CONFIRMABLE)
+
     def slot_for_repeat(self) -> float:
         """Loop time at which a repeat may go out: one datagram per round trip (SC-018)."""
         return self._pacer.reserve(now=self._loop.time(), rtt_s=self.rtt.rtt_s)

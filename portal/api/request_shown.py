@@ -31,7 +31,10 @@ class PortsShown(serializers.Serializer[Any]):
 
 
 class RefusalShown(serializers.Serializer[Any]):
-    code = serializers.CharField()
+    code = serializers.CharField(
+        help_text="The provider's response code, such as 4.03; or `not-sendable`, the portal's own: it could not put the"
+        " request into a message, so it was not sent."
+    )
     reason = serializers.CharField()
 
 
@@ -67,6 +70,10 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     dots_status = serializers.IntegerField(allow_null=True)
     refusal = serializers.SerializerMethodField()
     conflict = serializers.JSONField()
+    unsaved_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="The provider answered then, and the portal could not save what: the rest is from before.",
+    )
     lifetime_remaining = serializers.SerializerMethodField()
     mitigation_start = serializers.DateTimeField(allow_null=True)
     counters = CountersShown(source="*")

@@ -84,6 +84,10 @@ def why_no_help(leg: Mitigation) -> str:
     status = Status(leg.status)
     if _is_in_loop(leg):
         return f"the request did not reach {provider}"
+    if leg.is_not_sendable:
+        return f"the portal could not send it to {provider}"
+    if status == Status.PENDING and leg.unsaved_at is not None:
+        return f"the portal could not save what {provider} answered"
     if status in _WORDS:
         return _WORDS[status].format(provider=provider)
     if status == Status.PENDING and leg.retry_at is not None:

@@ -12,7 +12,13 @@ from django.db import models
 from django.urls import reverse
 
 from portal.core.targets import IPNetwork
-from portal.mitigations.states import REQUEST_TERMINAL, TERMINAL, RequestStatus, Status
+from portal.mitigations.states import (
+    NOT_SENDABLE,
+    REQUEST_TERMINAL,
+    TERMINAL,
+    RequestStatus,
+    Status,
+)
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 
@@ -192,6 +198,7 @@ class Mitigation(models.Model):
     sent_at = models.DateTimeField(null=True)
     last_sent_at = models.DateTimeField(null=True)
     sends = models.PositiveIntegerField(default=0)
+    """Datagrams with the request, since it was asked last."""
     overdue_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     refreshed_at = models.DateTimeField(null=True)
@@ -205,9 +212,12 @@ class Mitigation(models.Model):
     """Not to be asked again before: the provider said so (Max-Age, retry-timer), or our own backoff."""
     setbacks = models.PositiveSmallIntegerField(default=0)
     """How often in a row it was refused or withdrawn: each time the next try waits longer."""
-    refusal_code = models.CharField(max_length=8, blank=True)
+    refusal_code = models.CharField(max_length=16, blank=True)
+    """A response code such as 4.03, or the portal's own: see `states.NOT_SENDABLE`."""
     refusal_reason = models.TextField(blank=True)
     conflict = models.JSONField(null=True)
+    unsaved_at = models.DateTimeField(null=True)
+    """The provider answered then, and the portal could not save what; null once it saved a later answer."""
     mitigation_start = models.DateTimeField(null=True)
     bytes_dropped = models.PositiveBigIntegerField(null=True)
     pkts_dropped = models.PositiveBigIntegerField(null=True)
@@ -263,9 +273,16 @@ class Mitigation(models.Model):
         return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
 
     @property
+    def is_not_sendable(self) -> bool:
+        """The portal cannot put it into a message: it was not sent, or no more copies of it are."""
+        is_waiting = self.status == Status.PENDING and self.retry_at is not None
+        is_set_back = self.status == Status.REFUSED or is_waiting
+        return is_set_back and self.refusal_code == NOT_SENDABLE
+
+    @property
     def is_told_to_wait(self) -> bool:
         """The provider itself named the time before which it must not be asked (SC-046), not our own backoff."""
-        if self.retry_at is None:
+        if self.retry_at is None or self.is_not_sendable or self.unsaved_at is not None:
             return False
         return self.status == Status.PENDING or "retry_after" in (self.conflict or {})
 

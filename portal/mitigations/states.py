@@ -45,6 +45,7 @@ class Trigger(Enum):
     PROVIDER_WITHDREW = "the provider reports 7"
     ARMED = "the provider reports 8"
     PROVIDER_REFUSED = "the provider refused for good"
+    NOT_SENDABLE = "the portal cannot put the request into a message"
     FORGOTTEN = "the provider does not know the mitigation"
     WITHDRAWAL_ASKED = "a person or the policy wants it ended"
     DROPPED_UNSENT = "it was ended before anything left the portal"
@@ -110,6 +111,8 @@ SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 
 LOOP: Final = "5.08"
 """The code of a refusal that is none: gateways passed the request round in a loop (RFC 8768)."""
+NOT_SENDABLE: Final = "not-sendable"
+"""The portal's own code beside those of providers: the request cannot be put into a message, so nothing was sent."""
 
 TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
 LIVE: Final = tuple(status for status in Status if status not in TERMINAL)
@@ -122,6 +125,8 @@ _REPORTS: Final = {
     Trigger.ARMED: Status.STANDBY,
     Trigger.PROVIDER_WITHDREW: Status.WITHDRAWN,
 }
+
+_NOES: Final = (Trigger.PROVIDER_REFUSED, Trigger.NOT_SENDABLE)
 
 TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     # What the provider reports is what is shown, from wherever we were.
@@ -139,9 +144,9 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
         for status in CONFIRMED
         for trigger in (Trigger.ACCEPTED, Trigger.HELD)
     },
-    (Status.PENDING, Trigger.PROVIDER_REFUSED): Status.REFUSED,
-    # A refused refresh does not end what runs.
-    **{(status, Trigger.PROVIDER_REFUSED): status for status in (*CONFIRMED, *SET_BACK)},
+    **{(Status.PENDING, trigger): Status.REFUSED for trigger in _NOES},
+    # A refresh that is refused, or cannot be sent, does not end what runs.
+    **{(status, trigger): status for status in (*CONFIRMED, *SET_BACK) for trigger in _NOES},
     # 5 without our asking: another client of the same identity withdrew it.
     **{
         (status, Trigger.WINDING_DOWN): Status.TERMINATING
@@ -172,7 +177,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _REPORTS},
     (Status.TERMINATING, Trigger.ACCEPTED): Status.TERMINATING,
     (Status.TERMINATING, Trigger.HELD): Status.TERMINATING,
-    (Status.TERMINATING, Trigger.PROVIDER_REFUSED): Status.TERMINATING,
+    **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _NOES},
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
     (Status.TERMINATING, Trigger.FORGOTTEN): Status.TERMINATED,

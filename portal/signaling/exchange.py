@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,17 +21,21 @@ from dots_client import (
     ConflictCause,
     Conflicted,
     DotsError,
+    EncodeError,
     HopLimitReached,
+    LocalProtocolError,
     MitigationReport,
     Redirected,
     Refused,
+    Scope,
     ServerUnavailable,
     SessionClosed,
+    clean_text,
 )
 from portal.core.database import is_away
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
-from portal.mitigations.states import CONFIRMED
+from portal.mitigations.states import CONFIRMED, NOT_SENDABLE
 from portal.signaling import clock, leases, mids, sessions
 from portal.signaling.hold import Hold
 from portal.signaling.identity import replace_cuid
@@ -41,6 +46,7 @@ from portal.signaling.mapping import (
     scope_of,
 )
 from portal.signaling.plan import Action, lifetime_to_ask
+from portal.signaling.saving import NotSaved, without_details
 from portal.signaling.store import Store
 
 logger = logging.getLogger(__name__)
@@ -75,6 +81,15 @@ class Polled:
     has_news: bool = True
 
 
+@dataclass(slots=True)
+class Asking:
+    """How far one exchange has come."""
+
+    datagrams: int = 0
+    "that left with the request"
+    is_answered: bool = False
+
+
 class Exchange:
     """Speaks for one subscription while `owner` holds it."""
 
@@ -95,19 +110,37 @@ class Exchange:
         self._polls = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
         self.on_mid_in_use: Callable[[], None] = _ignore
         "the provider holds more than the rows say"
-        self._resent: Counter[UUID] = Counter()
+        self._datagrams: Counter[UUID] = Counter()
         self._unwritten: Counter[UUID] = Counter()
         self._heard_noted_at = float("-inf")
 
     async def perform(self, client: Client, row: Mitigation, action: Action) -> bool:
-        """Whether the provider now knows the mitigation on this session."""
-        match action:
-            case Action.REQUEST | Action.REFRESH:
-                return await self._put(client, row, action)
-            case Action.EFFICACY:
-                await self._tell_efficacy(client, row)
-            case Action.WITHDRAW:
-                await self._withdraw(client, row)
+        """Whether the provider now knows the mitigation on this session.
+
+        What cannot be sent is an outcome like a refusal. Raises NotSaved when only that the provider answered was saved.
+        """
+        asking = Asking()
+        try:
+            match action:
+                case Action.REQUEST | Action.REFRESH:
+                    return await self._put(client, row, action, asking)
+                case Action.EFFICACY:
+                    await self._tell_efficacy(client, row, asking)
+                case Action.WITHDRAW:
+                    await self._withdraw(client, row, asking)
+        except (EncodeError, LocalProtocolError) as error:
+            await self._not_sendable(row, action, error, asking)
+            return _is_held(row)
+        except (DotsError, TimeoutError):
+            raise
+        except Exception as error:
+            if asking.is_answered:
+                await self._mark(row, error, is_answered=True)
+                raise NotSaved(f"the answer to {action.name}") from error
+            if asking.datagrams:
+                raise
+            await self._not_sendable(row, action, error, asking)
+            return _is_held(row)
         return True
 
     async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> Polled:
@@ -150,17 +183,20 @@ class Exchange:
             has_news=len(repeated) < len(reports),
         )
 
-    async def _put(self, client: Client, row: Mitigation, action: Action) -> bool:
+    async def _put(self, client: Client, row: Mitigation, action: Action, asking: Asking) -> bool:
         asked_at = clock.now()
+        scope = scope_of(row, lifetime_s=lifetime_to_ask(row, asked_at))
+        client.check_request(row.mid, scope)
         # Not fenced: that a copy may have left is never wrong, and this stands between a person and the wire.
         if action == Action.REQUEST and not await self._repeat(
             self._store.run_first, services.record_sending, mitigation_id=row.pk, now=asked_at
         ):
             return False
         try:
-            report = await self._request(client, row, action, asked_at)
+            async with self._asking(row, asking) as on_sent:
+                report = await self._request(client, row, scope, action, asked_at, on_sent)
         except Refused as error:
-            return await self._refused(client, row, action, error)
+            return await self._refused(client, row, action, error, asking)
         except Redirected as error:
             if client.is_sent_elsewhere:
                 return False  # the next session, with the server it names, asks again at once
@@ -183,32 +219,104 @@ class Exchange:
         return True
 
     async def _request(
-        self, client: Client, row: Mitigation, action: Action, asked_at: datetime
+        self,
+        client: Client,
+        row: Mitigation,
+        scope: Scope,
+        action: Action,
+        asked_at: datetime,
+        on_sent: Callable[[int], None],
     ) -> MitigationReport:
         """The PUT. That it was sent is written beside it, not before it: seconds count on the wire."""
-        scope = scope_of(row, lifetime_s=lifetime_to_ask(row, asked_at))
-        put = client.request(row.mid, scope, on_sent=lambda count: self._count(row.pk, count))
+        put = client.request(row.mid, scope, on_sent=on_sent)
         if action != Action.REQUEST:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 return await put
         answer = asyncio.ensure_future(put)
         try:
             await asyncio.sleep(0)
+            if answer.done() and answer.exception():
+                return answer.result()
             await self.write(services.record_sent, mitigation_id=row.pk, now=asked_at)
             return await answer
         finally:
             answer.cancel()
 
-    def _count(self, mitigation_id: UUID, count: int) -> None:
-        if count > 1:
-            self._resent[mitigation_id] += 1
+    @asynccontextmanager
+    async def _asking(
+        self, row: Mitigation, asking: Asking
+    ) -> AsyncIterator[Callable[[int], None]]:
+        """Counts the datagrams of one request, and notes that it was answered."""
+        asking.datagrams, asking.is_answered = 0, False
+
+        def on_sent(_count: int) -> None:
+            asking.datagrams += 1
+            self._datagrams[row.pk] += 1
+
+        try:
+            yield on_sent
+        except (Refused, ServerUnavailable):
+            asking.is_answered = True
+            raise
+        asking.is_answered = True
+
+    async def _not_sendable(
+        self, row: Mitigation, action: Action, error: Exception, asking: Asking
+    ) -> None:
+        """Nothing was sent, and repeating it would not help: an outcome for the page, an error for staff."""
+        logger.error("%s: %s cannot be sent", self._name(row), action.name, exc_info=error)
+        reason, now = _why_not_sendable(error), clock.now()
+        never_encoded = isinstance(error, EncodeError) and row.confirmed_at is None
+        try:
+            match action:
+                case Action.WITHDRAW:
+                    await self.write(
+                        services.record_end_not_sendable,
+                        mitigation_id=row.pk,
+                        reason=reason,
+                        now=now,
+                    )
+                case Action.EFFICACY:
+                    await self._efficacy_answered(row, code=NOT_SENDABLE)
+                case _:
+                    await self.write(
+                        services.record_not_sendable,
+                        mitigation_id=row.pk,
+                        reason=reason,
+                        never_left=never_encoded or not (row.sent_at or asking.datagrams),
+                        extended_at=row.refresh_asked_at,
+                        now=now,
+                    )
+        except DotsError:
+            raise
+        except Exception as failure:
+            await self._mark(row, failure, is_answered=False)
+            raise NotSaved(f"that {action.name} cannot be sent") from failure
+
+    async def _mark(self, row: Mitigation, failure: Exception, *, is_answered: bool) -> None:
+        """Whatever cannot be written of an outcome, the row says that there was one."""
+        logger.error("%s: an outcome cannot be saved", self._name(row), exc_info=failure)
+        try:
+            await self.write(
+                services.mark_failure,
+                mitigation_id=row.pk,
+                is_answered=is_answered,
+                now=clock.now(),
+            )
+        except DotsError:
+            raise
+        except Exception:
+            logger.exception("%s: nor that there was one", self._name(row))
+
+    def _name(self, row: Mitigation) -> str:
+        return f"subscription {self.subscription_id} mid {row.mid}"
 
     async def _refused(
-        self, client: Client, row: Mitigation, action: Action, error: Refused
+        self, client: Client, row: Mitigation, action: Action, error: Refused, asking: Asking
     ) -> bool:
         refusal = await mids.understand(client, row, error, self._row_of)
         if refusal.is_of_the_mid and await self._take_higher_mid(row, refusal):
-            return await self._put(client, row, action)
+            return await self._put(client, row, action, asking)
         if isinstance(error, Conflicted):
             return await self._conflicted(client, row, error)
         in_loop = _names_of(error) if isinstance(error, HopLimitReached) else None
@@ -291,30 +399,38 @@ class Exchange:
             now=now,
         )
 
-    async def _tell_efficacy(self, client: Client, row: Mitigation) -> None:
+    async def _tell_efficacy(self, client: Client, row: Mitigation, asking: Asking) -> None:
         if row.efficacy is None or row.efficacy_asked_at is None:
             return
         scope = scope_of(row, lifetime_s=lifetime_to_ask(row, clock.now()))
         is_accepted = False
         try:
-            answer = await client.efficacy(row.mid, scope, AttackStatus(row.efficacy))
+            async with self._asking(row, asking):
+                answer = await client.efficacy(row.mid, scope, AttackStatus(row.efficacy))
             is_accepted = answer is not None
         except (Refused, ServerUnavailable) as error:
             logger.warning("mid %s: efficacy update refused: %s", row.mid, error)
+        await self._efficacy_answered(row, is_accepted=is_accepted)
+
+    async def _efficacy_answered(
+        self, row: Mitigation, *, is_accepted: bool = False, code: str = ""
+    ) -> None:
+        assert row.efficacy_asked_at is not None
         await self.write(
             services.record_efficacy_answered,
             mitigation_id=row.pk,
             asked_at=row.efficacy_asked_at,
             is_accepted=is_accepted,
+            code=code,
             now=clock.now(),
         )
 
-    async def _withdraw(self, client: Client, row: Mitigation) -> None:
+    async def _withdraw(self, client: Client, row: Mitigation, asking: Asking) -> None:
         if await mids.is_of_another(client, row):
             await self.write(services.record_forgotten, mitigation_id=row.pk, now=clock.now())
             return
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(ANSWER_WITHIN_S), self._asking(row, asking):
                 await client.withdraw(row.mid)
         except HopLimitReached as error:
             await self.write(
@@ -329,7 +445,7 @@ class Exchange:
         )
 
     async def reported(self, row: Mitigation, report: MitigationReport) -> None:
-        """A notification, or the answer to a poll."""
+        """A notification, or the answer to a poll. One that cannot be saved holds up no other."""
         self._unwritten[row.pk] += 1
         try:
             await self.write(
@@ -338,6 +454,10 @@ class Exchange:
                 report=provider_report(report),
                 now=clock.now(),
             )
+        except DotsError:
+            raise
+        except Exception as error:
+            await self._mark(row, error, is_answered=True)
         finally:
             self._unwritten -= Counter({row.pk: 1})
 
@@ -349,13 +469,18 @@ class Exchange:
         """A status was refused; True when the provider does not know the mitigation at all."""
         if error.code != "4.04":
             return False
-        await self.write(_forgotten, row.pk)
+        try:
+            await self.write(_forgotten, row.pk)
+        except DotsError:
+            raise
+        except Exception as failure:
+            await self._mark(row, failure, is_answered=True)
         return True
 
     async def flush(self, *, heard_s: float) -> None:
-        """Write down how often requests were repeated and that the provider was heard `heard_s` ago."""
-        resent, self._resent = self._resent, Counter()
-        for mitigation_id, times in resent.items():
+        """Write down how many datagrams left with each request and that the provider was heard `heard_s` ago."""
+        sent, self._datagrams = self._datagrams, Counter()
+        for mitigation_id, times in sent.items():
             await self.write(
                 services.record_sends, mitigation_id=mitigation_id, times=times, now=clock.now()
             )
@@ -371,13 +496,27 @@ class Exchange:
             )
 
     async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write what happened on the wire, unless another worker speaks for the subscription by now."""
-        return await self.until_done(
-            leases.write_as_owner,
-            self.subscription_id,
-            self._owner,
-            partial(call, *args, **kwargs),
-        )
+        """Write what happened on the wire, unless another worker speaks for the subscription by now.
+
+        Where that fails for what a provider chose to say, the outcome is written without it.
+        """
+        whole = partial(call, *args, **kwargs)
+        try:
+            return await self._write(whole)
+        except DotsError:
+            raise
+        except Exception:
+            bare = without_details(kwargs)
+            if bare == kwargs:
+                raise
+            logger.exception(
+                "subscription %s: %s fails, once more without the provider's details",
+                self.subscription_id, call.__name__,
+            )  # fmt: skip
+        return await self._write(partial(call, *args, **bare))
+
+    async def _write(self, call: Callable[[], T]) -> T:
+        return await self.until_done(leases.write_as_owner, self.subscription_id, self._owner, call)
 
     async def until_done(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """However long the database is away, as long as the subscription is ours."""
@@ -413,6 +552,13 @@ def _ignore() -> None:
 def _names_of(loop: HopLimitReached) -> str:
     """Each gateway once, though the request passed it several times."""
     return ", ".join(dict.fromkeys(loop.gateways))
+
+
+def _why_not_sendable(error: Exception) -> str:
+    """In the client's words; empty for a defect, whose words are the log's."""
+    if isinstance(error, EncodeError):
+        return clean_text(error.reason)
+    return clean_text(str(error)) if isinstance(error, LocalProtocolError) else ""
 
 
 def _is_held(row: Mitigation) -> bool:

@@ -22,6 +22,7 @@ from portal.signaling import clock
 from portal.signaling.exchange import Exchange
 from portal.signaling.plan import Action, Next, gives_way, next_action, waits_for_older
 from portal.signaling.recorder import Recorder
+from portal.signaling.saving import NotSaved
 from portal.signaling.seen import Seen
 from portal.signaling.store import Store
 from portal.signaling.unknown import UnknownWatch
@@ -253,16 +254,23 @@ class Line:
                 self._observe_if_due(row)
         except SessionClosed as error:
             logger.info("%s: %s not finished: %s", self._name(*rows), action.name, error)
-        except (DotsError, TimeoutError) as error:
+        except (DotsError, NotSaved, TimeoutError) as error:
             logger.warning("%s: %s failed: %s", self._name(*rows), action.name, error or "silence")
             is_answered = not isinstance(error, TimeoutError | NoAnswer)
-            for row in rows:
-                self._seen.failed(row.pk, action, time=_time(), is_answered=is_answered)
+            self._failed(rows, action, is_answered=is_answered)
+        except Exception:
+            # A defect in one mitigation's exchange must not end the session of the others, nor be repeated in haste.
+            logger.exception("%s: %s crashed", self._name(*rows), action.name)
+            self._failed(rows, action, is_answered=False)
         finally:
             for row in rows:
                 if self._actions[row.pk].task is asyncio.current_task():
                     del self._actions[row.pk]
             self._look_in(0.0 if self._has_postponed else next_look_s)
+
+    def _failed(self, rows: Sequence[Mitigation], action: Action, *, is_answered: bool) -> None:
+        for row in rows:
+            self._seen.failed(row.pk, action, time=_time(), is_answered=is_answered)
 
     async def _poll(self, rows: Sequence[Mitigation]) -> bool:
         """Whether the rows are to be read again. Who is missing in the answer about several is asked for by itself."""

@@ -14,7 +14,14 @@ from uuid import UUID
 
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.queries import shares_target
-from portal.mitigations.states import ACTIVE, CONFIRMED, IN_STANDBY, LOOP, Status
+from portal.mitigations.states import (
+    ACTIVE,
+    CONFIRMED,
+    IN_STANDBY,
+    LOOP,
+    NOT_SENDABLE,
+    Status,
+)
 
 POLL_AFTER: Final = timedelta(seconds=15)
 """Ask for the status when nothing was heard of a live mitigation for so long (RFC 9132 section 4.4.2.2)."""
@@ -143,7 +150,7 @@ def _end(mitigation: Mitigation, status: Status, now: datetime) -> Sequence[Due]
         return []
     if mitigation.withdrawal_confirmed_at is not None:
         return [_poll(mitigation, POLL_ENDING_AFTER, now)]
-    if mitigation.refusal_code == LOOP:
+    if mitigation.refusal_code in (LOOP, NOT_SENDABLE):
         return [(Action.WITHDRAW, mitigation.retry_at or now)]
     return [(Action.WITHDRAW, now), _poll(mitigation, POLL_AFTER, now)]
 

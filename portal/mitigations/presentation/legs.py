@@ -80,6 +80,7 @@ def leg_of(
         is_replaced=mitigation.is_replaced,
         retry_at=mitigation.retry_at if _is_tried_again(mitigation) else None,
         refusal_code=mitigation.refusal_code,
+        unsaved_at=mitigation.unsaved_at,
         refusal=wording.refusal_sentence(
             f"Gateway {provider.path_name}"
             if provider.path_kind == PathKind.GATEWAY
@@ -256,7 +257,13 @@ class Lane:
         return self.leg.status is not None
 
 
-_IN_TROUBLE = (wording.Face.NO_ANSWER, wording.Face.EXCEEDED, wording.Face.NOT_TOLD)
+_IN_TROUBLE = (
+    wording.Face.NO_ANSWER,
+    wording.Face.NOT_SENDABLE,
+    wording.Face.NOT_SAVED,
+    wording.Face.EXCEEDED,
+    wording.Face.NOT_TOLD,
+)
 
 
 def leg_chip(leg: wording.Leg, now: datetime) -> Chip:

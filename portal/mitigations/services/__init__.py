@@ -13,6 +13,11 @@ from portal.mitigations.services.asks import (
     terminate,
     withdraw_leg,
 )
+from portal.mitigations.services.failures import (
+    mark_failure,
+    record_end_not_sendable,
+    record_not_sendable,
+)
 from portal.mitigations.services.legs import ask_provider, withdraw_provider
 from portal.mitigations.services.log import append_event
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
@@ -53,14 +58,17 @@ __all__ = [
     "lock_requests",
     "mark_due_again",
     "mark_expired",
+    "mark_failure",
     "mark_overdue",
     "prune",
     "raise_next_mid",
     "record_confirmed",
     "record_efficacy_answered",
     "record_end_in_loop",
+    "record_end_not_sendable",
     "record_forgotten",
     "record_identity_replaced",
+    "record_not_sendable",
     "record_refused",
     "record_repeated",
     "record_report",

@@ -136,6 +136,8 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
         # What the step itself says, such as a provider's own time for the next try, goes before.
         columns = {"status": status, **_turn(mitigation, previous, status, now)}
     columns |= step.columns
+    if mitigation.unsaved_at is not None and "last_heard_at" in step.columns:
+        columns["unsaved_at"] = None
     if status == Status.MITIGATING and mitigation.mitigating_at is None:
         columns["mitigating_at"] = now
     for name, value in columns.items():
@@ -155,18 +157,25 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
         )
 
 
+def retry_at(setbacks: int, now: datetime) -> datetime:
+    """When what failed so often in a row is tried again."""
+    wait_s = min(FIRST_RETRY_S * 2 ** min(setbacks - 1, MAX_DOUBLINGS), MAX_RETRY_S)
+    return now + timedelta(seconds=wait_s)
+
+
 def _turn(
     mitigation: Mitigation, previous: Status, status: Status, now: datetime
 ) -> dict[str, Any]:
     """What the columns say of an end, or of a setback and when it is tried again."""
     if status in SET_BACK:
         setbacks = mitigation.setbacks + 1
-        wait_s = min(FIRST_RETRY_S * 2 ** min(setbacks - 1, MAX_DOUBLINGS), MAX_RETRY_S)
-        again_at = now + timedelta(seconds=wait_s)
-        return {"ended_at": now, "setbacks": setbacks, "retry_at": again_at}
+        return {"ended_at": now, "setbacks": setbacks, "retry_at": retry_at(setbacks, now)}
     if status in TERMINAL:
         return {"ended_at": now}
     columns: dict[str, Any] = {"ended_at": None} if previous in SET_BACK else {}
+    if status == Status.PENDING:
+        # Copies are counted from when it was asked last.
+        columns["sends"] = 0
     if status == Status.STANDBY:
         # Armed anew: what it did when it was active is the log's.
         columns |= dict.fromkeys(OF_ONE_ACTIVATION)

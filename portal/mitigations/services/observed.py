@@ -49,9 +49,7 @@ def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
     it stands between a person and the wire, and needs no lock that a termination does not take as well.
     """
     wanted = Mitigation.objects.filter(pk=mitigation_id, wanted=Wanted.ACTIVE, status__in=LIVE)
-    return bool(
-        wanted.update(sent_at=Coalesce("sent_at", now), last_sent_at=now, sends=F("sends") + 1)
-    )
+    return bool(wanted.update(sent_at=Coalesce("sent_at", now), last_sent_at=now))
 
 
 @transaction.atomic(savepoint=False)
@@ -64,7 +62,7 @@ def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
 
 
 def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
-    """So many more copies of a request left."""
+    """So many more datagrams with a request left."""
     Mitigation.objects.filter(pk=mitigation_id).update(sends=F("sends") + times, last_sent_at=now)
 
 
@@ -94,7 +92,7 @@ def record_confirmed(
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return None
-    columns["refreshed_at"] = _refreshed(mitigation, asked_at, extended_at)
+    columns["refreshed_at"] = refreshed(mitigation, asked_at, extended_at)
     if mitigation.confirmed_at:
         columns["confirmed_at"] = mitigation.confirmed_at
     if lifetime_s is not None:
@@ -110,7 +108,7 @@ def record_confirmed(
     return mitigation
 
 
-def _refreshed(mitigation: Mitigation, at: datetime, extended_at: datetime | None) -> datetime:
+def refreshed(mitigation: Mitigation, at: datetime, extended_at: datetime | None) -> datetime:
     """`at`, or just before an extension that the PUT did not know of yet: that one is still to be asked for.
 
     It is not told by its time: an extension is committed a moment after that, and a PUT may be begun meanwhile.
@@ -150,7 +148,7 @@ def record_refused(
             "refusal_reason": reason[:MAX_REASON_KEPT],
             "conflict": conflict,
             # A refused refresh is not repeated at once; the next one is due by time.
-            "refreshed_at": _refreshed(mitigation, now, extended_at),
+            "refreshed_at": refreshed(mitigation, now, extended_at),
         },
         told={"code": code, "reason": reason[:MAX_REASON_TOLD]},
         event=EventType.MITIGATION_REFUSED,
@@ -264,13 +262,16 @@ def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> 
 
 
 def record_efficacy_answered(
-    *, mitigation_id: UUID, asked_at: datetime, is_accepted: bool, now: datetime
+    *, mitigation_id: UUID, asked_at: datetime, is_accepted: bool, now: datetime, code: str = ""
 ) -> Mitigation | None:
-    """The provider answered the efficacy update asked at `asked_at`, or stayed silent to the end."""
+    """The provider answered the efficacy update asked at `asked_at`, or stayed silent to the end.
+
+    `code`: the portal's own, where it could not be sent at all.
+    """
     step = Step(
         mitigation_id=mitigation_id,
         columns={"efficacy_answered_at": asked_at},
-        told={"answered": True, "accepted": is_accepted},
+        told={"answered": True, "accepted": is_accepted, **({"code": code} if code else {})},
         event=EventType.MITIGATION_EFFICACY,
     )
     return advance(step, now=now)

@@ -126,7 +126,7 @@ def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
         pk__in=mitigation_ids, wanted=Wanted.ACTIVE, status__in=CONFIRMED
     )
     held = Mitigation.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
-    held.update(last_heard_at=now, reported_at=now)
+    held.update(last_heard_at=now, reported_at=now, unsaved_at=None)
     held.filter(counters_at__isnull=False).update(counters_at=now)
 
 
@@ -186,7 +186,7 @@ def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: d
 
 def _columns(report: ProviderReport, now: datetime, *, has_news: bool) -> dict[str, Any]:
     """What every report writes."""
-    columns: dict[str, Any] = {"last_heard_at": now, **report.counters}
+    columns: dict[str, Any] = {"last_heard_at": now, "unsaved_at": None, **report.counters}
     if report.dots_status is not None:
         columns |= {"dots_status": report.dots_status, "reported_at": now}
     if report.lifetime_s is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.mitigations.models import EventType, RequestKind
-from portal.mitigations.states import LOOP, RequestStatus, Status
+from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording.table import LOOKS, SESSION_LOOKS, STATUS_FACES
 from portal.mitigations.wording.timeline import (
     Told,
@@ -50,8 +50,10 @@ def announcement(told: Told) -> Announcement | None:
         case EventType.MITIGATION_WITHDRAW_REQUESTED:
             return Announcement(f"{told.actor or 'The portal'} withdrew {told.provider}.")
         case EventType.MITIGATION_REFUSED:
-            is_lost = told.data.get("code") == LOOP
-            return Announcement(f"{told.provider}: {'not reached' if is_lost else 'refused'}.")
+            words = {LOOP: "not reached", NOT_SENDABLE: "the portal could not send to it"}
+            return Announcement(
+                f"{told.provider}: {words.get(str(told.data.get('code')), 'refused')}."
+            )
         case EventType.MITIGATION_STATUS:
             return _spoken_status(told)
         case EventType.SESSION_UP | EventType.SESSION_DOWN:
@@ -63,6 +65,8 @@ def announcement(told: Told) -> Announcement | None:
 
 def _spoken_status(told: Told) -> Announcement | None:
     status = Status(str(told.data["status"]))
+    if told.data.get("why") == "unsaved":
+        return Announcement(f"{told.provider}: the portal could not save its answer.")
     if told.data.get("told") or told.data.get("retry_at") or told.data.get("previous") == status:
         return None
     if status == Status.PENDING:

@@ -9,7 +9,13 @@ from portal.core.formatting import ahead, clock, lifetime, moment_minute
 from portal.mitigations.wording.facts import Leg
 from portal.mitigations.wording.table import Face, face
 
-_MAY_BE_ASKED: Final = (Face.NOT_ASKED, Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN)
+_MAY_BE_ASKED: Final = (
+    Face.NOT_ASKED,
+    Face.REFUSED,
+    Face.NOT_REACHED,
+    Face.NOT_SENDABLE,
+    Face.WITHDRAWN,
+)
 
 
 def gets_extension(leg: Leg, now: datetime) -> tuple[str, str]:
@@ -19,7 +25,7 @@ def gets_extension(leg: Leg, now: datetime) -> tuple[str, str]:
             return f"{leg.short} gets this as its first message", ""
         case Face.PUT_OFF:
             return f"{leg.short} gets this at {clock(leg.retry_at)}", "It asked the portal to wait."
-        case Face.REQUESTED | Face.NO_ANSWER:
+        case Face.REQUESTED | Face.NO_ANSWER | Face.NOT_SAVED:
             return (
                 f"{leg.short} gets this as soon as it answers",
                 "It has not confirmed the request yet. Until it does, the portal repeats what it was sent.",

@@ -69,6 +69,8 @@ class Leg:
     retry_at: datetime | None = None
     "the provider asked not to be asked before"
     refusal_code: str = ""
+    unsaved_at: datetime | None = None
+    "it answered then, and the portal could not save what"
     refusal: str = ""
     "the reason in words, a whole sentence"
     bytes_dropped: int | None = None

@@ -23,8 +23,8 @@ from portal.mitigations.wording.table import (
 )
 
 _BAD_FIRST: Final = (
-    Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER, Face.PUT_OFF, Face.EXPIRED,
-    Face.NOT_TOLD,
+    Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER,
+    Face.NOT_SAVED, Face.PUT_OFF, Face.EXPIRED, Face.NOT_TOLD,
 )  # fmt: skip
 _THEN: Final = (
     Face.MITIGATING, Face.ATTACK_STOPPED, Face.ACCEPTED, Face.STANDBY, Face.REQUESTED, Face.NOT_SENT,
@@ -36,6 +36,11 @@ _CLAUSES: Final = {
     # what one provider does, what several do
     Face.REFUSED: ("refused", "refused"),
     Face.NOT_REACHED: ("was not reached", "were not reached"),
+    Face.NOT_SENDABLE: ("could not be asked", "could not be asked"),
+    Face.NOT_SAVED: (
+        "answered, and the portal could not save it",
+        "answered, and the portal could not save it",
+    ),
     Face.WITHDRAWN: ("stopped by itself", "stopped by themselves"),
     Face.EXCEEDED: ("is over capacity", "are over capacity"),
     Face.NO_ANSWER: ("does not answer", "do not answer"),

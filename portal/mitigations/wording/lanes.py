@@ -18,10 +18,10 @@ from portal.core.formatting import (
     packet_rate,
     since,
 )
-from portal.mitigations.states import LOOP
+from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Leg
-from portal.mitigations.wording.table import LOOKS, MAY_FILTER, Face, face, is_stale
+from portal.mitigations.wording.table import CLAIMED, LOOKS, MAY_FILTER, Face, face, is_stale
 
 REPEATED_WITHIN_S: Final = 4
 """On a connection that is up an unanswered request is repeated every 3 s, and a little more at random."""
@@ -75,6 +75,11 @@ def _put_off(leg: Leg, _now: datetime) -> tuple[str, str]:
 
 def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
     why = _why_withdrawn(leg, now)
+    if leg.refusal_code == NOT_SENDABLE and leg.retry_at is not None:
+        return (
+            "Not told yet: the portal could not send the word to stop.",
+            f"{why}{leg.refusal} {leg.short} may still be filtering.",
+        )
     if leg.refusal_code == LOOP and leg.retry_at is not None:
         return (
             "Not told yet: the word to stop did not arrive.",
@@ -123,6 +128,33 @@ def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
     return f"The request did not reach {leg.short}.", " ".join(
         part for part in (leg.refusal, asks if leg.withdrawal_asked_at is None else "") if part
     )
+
+
+def _not_sendable(leg: Leg, now: datetime) -> tuple[str, str]:
+    fact = f"The portal could not send this to {leg.short}."
+    if leg.sent_at is None:
+        return fact, _again(leg, leg.refusal, now)
+    before = f"Copies that left before may have reached {leg.short}."
+    return fact, f"{_again(leg, leg.refusal, now)} {before}".lstrip()
+
+
+def not_saved(leg: Leg, now: datetime) -> str:
+    return f"The portal could not save {leg.short}’s answer of {moment(leg.unsaved_at, now)}."
+
+
+def _not_saved(leg: Leg, now: datetime) -> tuple[str, str]:
+    return not_saved(leg, now), _again(
+        leg, "It may be acting already. The portal’s log says why.", now
+    )
+
+
+def _from_before(leg: Leg, leg_face: Face, now: datetime) -> str:
+    """What a row that stands says less than: an answer that was lost here, a renewal that cannot be sent."""
+    if leg.unsaved_at is not None and leg_face != Face.NOT_SAVED:
+        return f"{not_saved(leg, now)} What stands here is from before."
+    if leg.refusal_code == NOT_SENDABLE and leg_face in CLAIMED:
+        return f"Its renewal could not be sent. {leg.refusal}"
+    return ""
 
 
 def _again(leg: Leg, reason: str, now: datetime) -> str:
@@ -183,6 +215,8 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.WITHDRAWN: _withdrawn,
     Face.REFUSED: _refused,
     Face.NOT_REACHED: _not_reached,
+    Face.NOT_SENDABLE: _not_sendable,
+    Face.NOT_SAVED: _not_saved,
     Face.EXPIRED: lambda leg, now: (
         f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
         "It should have stopped filtering.",
@@ -207,7 +241,8 @@ def tell(
         fact = f"Asked because {leg.because} within {patience_s}{NBSP}s."
     if is_stale(leg, now) and leg.heard_at is not None:
         rest = f"Nothing heard since {moment(leg.heard_at, now)}; that is from then."
-    return fact, " ".join(part for part in (rest, _late(leg, before, now)) if part)
+    parts = (rest, _from_before(leg, leg_face, now), _late(leg, before, now))
+    return fact, " ".join(part for part in parts if part)
 
 
 def _when_asked(leg: Leg, before: Sequence[Leg], patience_s: int) -> str:
@@ -265,6 +300,7 @@ _ODD_ENDS: Final = (
     Face.WITHDRAWN,
     Face.REFUSED,
     Face.NOT_REACHED,
+    Face.NOT_SENDABLE,
     Face.EXPIRED,
     Face.STANDBY,
 )

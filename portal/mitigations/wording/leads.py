@@ -52,7 +52,8 @@ def next_step(asked: Asked, now: datetime) -> NextStep | None:
     by_face = faces(asked.legs, now)
     if asked.is_plan and asked.status in _NOTHING_TO_DO_WITH_A_PLAN:
         return None
-    silent = by_face.get(Face.NO_ANSWER, [])
+    troubled = (Face.NO_ANSWER, Face.NOT_SAVED, Face.NOT_SENDABLE)
+    silent = [leg for one in troubled for leg in by_face.get(one, [])]
     untold = unreachable(by_face.get(Face.NOT_TOLD, []))
     match asked.status:
         case RequestStatus.REQUESTING if silent:
@@ -166,6 +167,10 @@ def _waiting(leg: Leg, now: datetime) -> str:
             )
         case Face.NOT_REACHED:
             return f"The request did not reach {leg.short}. {leg.refusal}".rstrip()
+        case Face.NOT_SENDABLE:
+            return f"The portal could not send this to {leg.short}. {leg.refusal}"
+        case Face.NOT_SAVED:
+            return f"The portal could not save {leg.short}’s answer."
         case Face.WITHDRAWN:
             return f"{leg.short} stopped by itself at {moment(leg.ended_at, now)}."
         case Face.EXPIRED:
@@ -179,7 +184,7 @@ def _since(leg: Leg, now: datetime) -> str:
 
 
 def _keeps_asking(asked: Asked, now: datetime) -> str:
-    open_faces = (Face.NO_ANSWER, Face.REQUESTED, Face.PUT_OFF, Face.NOT_SENT)
+    open_faces = (Face.NO_ANSWER, Face.NOT_SAVED, Face.REQUESTED, Face.PUT_OFF, Face.NOT_SENT)
     pending = [leg for leg in asked.asked if face(leg, now) in open_faces]
     if not pending:
         return ""

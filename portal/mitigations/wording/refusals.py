@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from portal.core.formatting import listed
-from portal.mitigations.states import LOOP
+from portal.mitigations.states import LOOP, NOT_SENDABLE
 
 _CODES: Final = {
     "4.00": "It could not read the request",
@@ -21,6 +21,9 @@ _CODES: Final = {
 }
 
 
+DEFECT: Final = "A defect in the portal keeps it from being sent; the portal’s log says why."
+
+
 def gateways(reason: str) -> str:
     """Those that a loop leads through, as its reason names them."""
     return listed(reason.split(", ")) if reason else "gateways that do not say their names"
@@ -30,6 +33,8 @@ def refusal_sentence(
     provider: str, *, code: str, reason: str = "", conflict: Mapping[str, Any] | None = None
 ) -> str:
     """The reason as a whole sentence; what the provider wrote is quoted as its words."""
+    if code == NOT_SENDABLE:
+        return f"It cannot be put into a message: {reason.rstrip('.')}." if reason else DEFECT
     if code == LOOP:
         return f"It went round in a loop through {gateways(reason)}. Their operators have to mend that."
     in_words = (conflict or {}).get("reason")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from portal.mitigations.states import LOOP, RequestStatus, Status
+from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording.facts import Leg, Look
 
 HEARTBEAT: Final = timedelta(seconds=30)
@@ -19,6 +19,8 @@ class Face(Enum):
 
     NOT_ASKED = "not_asked"
     NOT_SENT = "not_sent"
+    NOT_SENDABLE = "not_sendable"
+    NOT_SAVED = "not_saved"
     REQUESTED = "requested"
     PUT_OFF = "put_off"
     NO_ANSWER = "no_answer"
@@ -39,6 +41,8 @@ class Face(Enum):
 LOOKS: Final = {
     Face.NOT_ASKED: Look("Not asked", "ring", "idle"),
     Face.NOT_SENT: Look("Not sent yet", "dashed-ring", "idle"),
+    Face.NOT_SENDABLE: Look("Not sent", "octagon", "bad"),
+    Face.NOT_SAVED: Look("Answer not saved", "triangle", "warn"),
     Face.REQUESTED: Look("Requested", "ring-dot", "idle"),
     Face.PUT_OFF: Look("Requested", "ring-dot", "idle"),
     Face.NO_ANSWER: Look("No answer", "triangle", "warn"),
@@ -93,7 +97,7 @@ STATUS_FACES: Final = {
     Status.REFUSED: Face.REFUSED,
     Status.EXPIRED: Face.EXPIRED,
 }
-_CLAIMED: Final = (Face.ACCEPTED, Face.STANDBY, Face.MITIGATING, Face.ATTACK_STOPPED, Face.EXCEEDED)
+CLAIMED: Final = (Face.ACCEPTED, Face.STANDBY, Face.MITIGATING, Face.ATTACK_STOPPED, Face.EXCEEDED)
 """What is true only as far as the provider last said."""
 FILTERING: Final = (Face.MITIGATING, Face.EXCEEDED, Face.ATTACK_STOPPED)
 """Traffic goes through the provider, as far as it last said."""
@@ -103,6 +107,7 @@ MAY_FILTER: Final = (
     Face.NOT_SENT,
     Face.REQUESTED,
     Face.PUT_OFF,
+    Face.NOT_SAVED,
     Face.NO_ANSWER,
     Face.ACCEPTED,
     Face.STANDBY,
@@ -115,9 +120,14 @@ def face(leg: Leg, now: datetime) -> Face:
     if leg.status is None:
         return Face.NOT_ASKED
     if leg.status == Status.PENDING:
+        is_put_off = leg.retry_at is not None and leg.retry_at > now
+        if leg.unsaved_at is not None:
+            return Face.NOT_SAVED
+        if is_put_off and leg.refusal_code == NOT_SENDABLE:
+            return Face.NOT_SENDABLE
         if leg.sent_at is None:
             return Face.NOT_SENT
-        if leg.retry_at is not None and leg.retry_at > now:
+        if is_put_off:
             return Face.PUT_OFF
         is_overdue = leg.overdue_at is not None and leg.overdue_at <= now
         return Face.NO_ANSWER if is_overdue else Face.REQUESTED
@@ -126,6 +136,8 @@ def face(leg: Leg, now: datetime) -> Face:
         return Face.TOLD if is_told else Face.NOT_TOLD
     if leg.status == Status.REFUSED and leg.refusal_code == LOOP:
         return Face.NOT_REACHED
+    if leg.status == Status.REFUSED and leg.refusal_code == NOT_SENDABLE:
+        return Face.NOT_SENDABLE
     return STATUS_FACES[leg.status]
 
 
@@ -143,7 +155,7 @@ def waits_for_a_person(legs: Iterable[Leg], now: datetime) -> bool:
 
 def is_stale(leg: Leg, now: datetime) -> bool:
     """The provider said so, but has been silent for three heartbeats."""
-    if face(leg, now) not in _CLAIMED:
+    if face(leg, now) not in CLAIMED:
         return False
     return leg.heard_at is None or now - leg.heard_at > STALE_AFTER
 

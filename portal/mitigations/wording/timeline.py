@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from portal.core.formatting import clock, clock_minute, duration, lifetime, listed, plural
 from portal.mitigations.models import EventType, RequestKind
-from portal.mitigations.states import LOOP, RequestStatus, Status
+from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording.facts import Look
 from portal.mitigations.wording.refusals import refusal_sentence
 from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, SESSION_LOOKS, STATUS_FACES, Face
@@ -134,6 +134,8 @@ def _refused(told: Told) -> Entry:
     what, look = f"{told.provider} refused.", LOOKS[Face.REFUSED]
     if code == LOOP:
         what, look = f"The request did not reach {told.provider}.", LOOKS[Face.NOT_REACHED]
+    if code == NOT_SENDABLE:
+        what, look = f"The portal could not send to {told.provider}.", LOOKS[Face.NOT_SENDABLE]
     return Entry(at=told.at, look=look, what=what, detail=words)
 
 
@@ -147,6 +149,9 @@ def _efficacy(told: Told) -> Entry:
             merges=f"{told.actor} told {{}}: {words}.",
             provider=told.provider,
         )
+    if told.data.get("code") == NOT_SENDABLE:
+        what = f"The portal could not send your answer to {told.provider}."
+        return Entry(at=told.at, look=LOOKS[Face.NOT_SENDABLE], what=what)
     heard = "received your answer" if told.data.get("accepted") else "did not take your answer"
     return Entry(at=told.at, look=FROM_PROVIDER, what=f"{told.provider} {heard}.")
 
@@ -176,6 +181,10 @@ def _status(told: Told) -> Entry | None:
             what=f"{told.provider} asked the portal to wait.",
             detail=f"Next try at {clock(retry_at)}.",
         )
+    if told.data.get("why") == "unsaved":
+        what = f"The portal could not save {told.provider}’s answer."
+        detail = "What is shown of it is from before. The portal’s log says why."
+        return Entry(at=told.at, look=LOOKS[Face.NOT_SAVED], what=what, detail=detail)
     status = Status(str(told.data["status"]))
     why = str(told.data.get("why"))
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))

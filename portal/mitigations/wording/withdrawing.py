@@ -11,7 +11,7 @@ from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.leads import Question
 from portal.mitigations.wording.table import FILTERING, MAY_FILTER, Face, face, is_stale
 
-_SAID_NO: Final = (Face.REFUSED, Face.NOT_REACHED, Face.WITHDRAWN)
+_SAID_NO: Final = (Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHDRAWN)
 _ENDED: Final = (Face.TERMINATED, Face.EXPIRED)
 
 

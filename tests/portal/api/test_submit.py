@@ -64,6 +64,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "dots_status": None,
         "refusal": None,
         "conflict": None,
+        "unsaved_at": None,
         "lifetime_remaining": None,
         "mitigation_start": None,
         "counters": {

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from portal.mitigations import wording
-from portal.mitigations.states import Status
+from portal.mitigations.states import NOT_SENDABLE, Status
 from portal.mitigations.wording import Leg
 from tests.portal.mitigations.facts import (
     DOWN,
@@ -193,6 +193,67 @@ LANES = [
         leg("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),
         "Northgate refused at 03:12:06.",
         "It clashes.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            sent_at=None,
+            refusal_code=NOT_SENDABLE,
+            refusal="It cannot be put into a message: 80 is there twice.",
+            retry_at=ago(-19),
+        ),
+        "The portal could not send this to Northgate.",
+        "It cannot be put into a message: 80 is there twice. The portal asks again at 03:28:00.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(17),
+            overdue_at=ago(7),
+            refusal_code=NOT_SENDABLE,
+            refusal="It cannot be put into a message: it is too large.",
+            retry_at=ago(-19),
+        ),
+        "The portal could not send this to Northgate.",
+        "It cannot be put into a message: it is too large. The portal asks again at 03:28:00. "
+        "Copies that left before may have reached Northgate.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(17),
+            overdue_at=ago(7),
+            unsaved_at=ago(16),
+            retry_at=ago(-19),
+        ),
+        "The portal could not save Northgate’s answer of 03:27:25.",
+        "It may be acting already. The portal’s log says why. The portal asks again at 03:28:00.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, unsaved_at=ago(16), **MITIGATING),
+        "Reports that it is filtering.",
+        "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer of 03:27:25. "
+        "What stands here is from before.",
+    ),
+    (
+        leg("Northgate", Status.IN_PROGRESS, refusal_code=NOT_SENDABLE, refusal="It is too large."),
+        "Accepted at 03:12:05 and is setting up.",
+        "It does not filter yet. Its renewal could not be sent. It is too large.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            withdrawal_asked_at=ago(60),
+            refusal_code=NOT_SENDABLE,
+            refusal="It cannot be put into a message: mid must be a number.",
+            retry_at=ago(-19),
+        ),
+        "Not told yet: the portal could not send the word to stop.",
+        "It cannot be put into a message: mid must be a number. Northgate may still be filtering.",
     ),
     (
         leg("Northgate", Status.EXPIRED, ended_at=ago(60)),

@@ -74,6 +74,9 @@ class Answering:
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
 
+    def check_request(self, _mid: int, _scope: Scope) -> None:
+        """It can be sent."""
+
     async def request(self, mid: int, _scope: Scope, **_options: object) -> MitigationReport:
         if self._error:
             raise self._error

@@ -245,7 +245,12 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
         hold=Hold(asked_at=clock()),
         on_cuid_replaced=lambda: None,
     )
-    client = cast(Client, SimpleNamespace(request=request, is_sent_elsewhere=is_followed))
+    client = cast(
+        Client,
+        SimpleNamespace(
+            request=request, is_sent_elsewhere=is_followed, check_request=lambda *_asked: None
+        ),
+    )
 
     await speaking.perform(client, row, Action.REQUEST)
 

@@ -321,3 +321,32 @@ async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_
     assert [report.bytes_dropped for report in exchange.written] == [3, 5, 6]
     task.cancel()
     await asyncio.wait([task])
+
+
+class DefectiveExchange(SlowExchange):
+    """Has a defect that nobody foresaw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.performed = 0
+
+    async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
+        self.performed += 1
+        raise KeyError("upper")
+
+
+async def test_a_defect_in_an_exchange_is_logged_and_tried_again_at_a_growing_distance(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(seen, "HOLD_S", 0.05)
+    monkeypatch.setattr(line_module, "SWEEP_S", 0.01)
+    exchange = DefectiveExchange()
+    async with running(line_of(Session(), exchange, mitigating())):
+        await until(lambda: exchange.performed == 4)
+        # 0.05 s, 0.1 s, 0.2 s and 0.4 s after each other: the fifth is not due yet.
+        await asyncio.sleep(0.1)
+        assert exchange.performed == 4
+
+    crashes = [one for one in caplog.records if "crashed" in one.message]
+    assert len(crashes) == 4
+    assert all(one.exc_info for one in crashes)

@@ -1,0 +1,408 @@
+"""What the portal cannot send, and answers that it cannot save: with a real session, a real store and a real database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiocoap import Code
+from channels.db import database_sync_to_async
+from django.db import connection
+from django.utils import timezone
+
+from dots_client import Client, MitigationReport, MitigationStatus
+from dots_client.codec import encode_reports
+from portal.accounts.models import User
+from portal.mitigations import presentation, queries, services, wording
+from portal.mitigations.models import Event, Mitigation, MitigationRequest
+from portal.mitigations.presentation.legs import leg_of
+from portal.mitigations.states import NOT_SENDABLE
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.signaling.exchange import Exchange
+from portal.signaling.hold import Hold, clock
+from portal.signaling.plan import Action
+from portal.signaling.saving import NotSaved
+from portal.signaling.store import Store
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import Provider, answer, in_session, silence
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TWICE_80 = [{"lower": 80, "upper": 80}, {"lower": 80, "upper": 90}]
+"""From before the portal checked requests by the rules of the client."""
+TOO_LONG = {"prefixes": [], "fqdns": [], "uris": [f"https://a.example/{'x' * 1200}"]}
+OWNER = "me"
+in_database = database_sync_to_async
+
+
+@pytest.fixture
+def leg(
+    alice: User,
+    acme: Organization,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> Mitigation:
+    """alice asked Northgate, then Tidewall, for one address."""
+    submission = Submission(prefixes=("203.0.113.7/32",))
+    services.submit(organization=acme, actor=alice, submission=submission)
+    until = timezone.now() + timedelta(hours=1)
+    Subscription.objects.update(owner=OWNER, lease_until=until)
+    return again()
+
+
+def again(provider: str = "Northgate") -> Mitigation:
+    legs = Mitigation.objects.select_related("request", "subscription__provider")
+    return legs.get(subscription__provider__short_name=provider)
+
+
+def lane(provider: str = "Northgate") -> str:
+    """What the page says of a provider."""
+    leg, now = again(provider), timezone.now()
+    return " ".join(wording.tell(leg_of(leg), now))
+
+
+def sent_events() -> int:
+    return Event.objects.filter(type="mitigation.sent").count()
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store()
+    yield store
+    store.close()
+
+
+@asynccontextmanager
+async def speaking(
+    leg: Mitigation, store: Store
+) -> AsyncIterator[tuple[Exchange, Client, Provider]]:
+    exchange = Exchange(
+        subscription_id=leg.subscription_id,
+        owner=OWNER,
+        store=store,
+        hold=Hold(asked_at=clock()),
+        on_cuid_replaced=lambda: None,
+    )
+    async with in_session(Authority()) as scene:
+        yield exchange, scene.client, scene.provider
+
+
+def spoil_ports(leg: Mitigation) -> None:
+    MitigationRequest.objects.update(ports=TWICE_80)
+
+
+def spoil_size(leg: Mitigation) -> None:
+    MitigationRequest.objects.update(scope=TOO_LONG)
+    Mitigation.objects.update(scope=TOO_LONG)
+
+
+def spoil_row(leg: Mitigation) -> None:
+    """No defect of ours can be foreseen; this one is a KeyError."""
+    MitigationRequest.objects.update(ports=[{"lower": 80}])
+
+
+def repair(leg: Mitigation) -> None:
+    MitigationRequest.objects.update(ports=[], scope=leg.scope)
+    Mitigation.objects.update(scope=leg.scope)
+
+
+SPOILT: dict[Callable[[Mitigation], None], str] = {
+    spoil_ports: "It cannot be put into a message: 80 is there twice.",
+    spoil_size: "It cannot be put into a message: the request has",
+    spoil_row: "A defect in the portal keeps it from being sent",
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
+async def test_what_cannot_be_sent_is_an_outcome_and_the_next_provider_is_asked(
+    leg: Mitigation,
+    store: Store,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[Mitigation], None],
+) -> None:
+    await in_database(spoil)(leg)
+    row = await in_database(again)()
+    async with speaking(leg, store) as (exchange, client, provider):
+        await exchange.perform(client, row, Action.REQUEST)
+        assert provider.requests == []
+
+    row = await in_database(again)()
+    assert (row.status, row.refusal_code) == ("refused", NOT_SENDABLE)
+    assert (row.sent_at, row.last_sent_at, row.sends) == (None, None, 0)
+    assert row.retry_at is not None
+    assert await in_database(sent_events)() == 0
+    assert row not in await in_database(queries.live_mitigations)(leg.subscription_id)
+    [error] = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert error.exc_info
+    await in_database(repair)(leg)
+    words = await in_database(lane)()
+    assert words.startswith(f"The portal could not send this to Northgate. {SPOILT[spoil]}")
+    assert "acting" not in words
+    because = (await in_database(again)("Tidewall")).because
+    assert because == "the portal could not send it to Northgate"
+
+
+@pytest.mark.parametrize("spoil", [spoil_ports, spoil_row])
+async def test_a_refresh_that_cannot_be_sent_ends_nothing_and_is_told(
+    leg: Mitigation, store: Store, spoil: Callable[[Mitigation], None]
+) -> None:
+    async with speaking(leg, store) as (exchange, client, provider):
+        await exchange.perform(client, leg, Action.REQUEST)
+        await in_database(spoil)(leg)
+
+        is_held = await exchange.perform(client, await in_database(again)(), Action.REFRESH)
+
+        assert is_held
+        assert len(provider.asked(Code.PUT)) == 1
+    row = await in_database(again)()
+    assert (row.status, row.refusal_code) == ("in_progress", NOT_SENDABLE)
+    assert row.sent_at is not None
+    await in_database(repair)(leg)
+    assert "Its renewal could not be sent." in await in_database(lane)()
+
+
+async def test_an_efficacy_update_that_cannot_be_sent_is_told(
+    leg: Mitigation, store: Store, dana: User
+) -> None:
+    async with speaking(leg, store) as (exchange, client, provider):
+        await exchange.perform(client, leg, Action.REQUEST)
+        await in_database(services.report_efficacy)(
+            request_id=leg.request_id, actor=dana, attack_status="under-attack"
+        )
+        await in_database(spoil_ports)(leg)
+
+        await exchange.perform(client, await in_database(again)(), Action.EFFICACY)
+
+        assert len(provider.asked(Code.PUT)) == 1
+    row = await in_database(again)()
+    assert row.efficacy_answered_at == row.efficacy_asked_at
+    event = await in_database(Event.objects.filter(type="mitigation.efficacy").latest)("seq")
+    told = await in_database(presentation.told_of)(event, "Shop")
+    assert getattr(wording.entry(told), "what", "") == (
+        "The portal could not send your answer to Northgate."
+    )
+
+
+async def test_a_withdrawal_that_cannot_be_sent_is_tried_again_later_and_told(
+    leg: Mitigation, store: Store, dana: User
+) -> None:
+    async with speaking(leg, store) as (exchange, client, provider):
+        await exchange.perform(client, leg, Action.REQUEST)
+        await in_database(services.terminate)(request_id=leg.request_id, actor=dana)
+        row = await in_database(again)()
+        row.mid = 2**32  # of a counter that went too far
+
+        await exchange.perform(client, row, Action.WITHDRAW)
+
+        assert provider.asked(Code.DELETE) == []
+    row = await in_database(again)()
+    assert (row.status, row.refusal_code) == ("terminating", NOT_SENDABLE)
+    assert row.retry_at is not None
+    assert "the portal could not send the word to stop" in await in_database(lane)()
+
+
+async def test_sends_counts_the_datagrams(leg: Mitigation, store: Store) -> None:
+    async with speaking(leg, store) as (exchange, client, provider):
+        provider.script += [silence, silence]
+
+        await exchange.perform(client, leg, Action.REQUEST)
+        await exchange.flush(heard_s=0.0)
+
+        assert (await in_database(again)()).sends == len(provider.asked(Code.PUT)) == 3
+    assert await in_database(sent_events)() == 1
+
+
+async def test_what_was_told_to_wait_by_a_provider_is_not_what_could_not_be_sent(
+    leg: Mitigation, store: Store, dana: User
+) -> None:
+    """The refusal of before does not stay on a row that is asked again."""
+    await in_database(spoil_ports)(leg)
+    async with speaking(leg, store) as (exchange, client, provider):
+        await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+        await in_database(repair)(leg)
+        await in_database(services.ask_provider)(
+            request_id=leg.request_id, actor=dana, subscription_id=leg.subscription_id
+        )
+
+        await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+
+        assert len(provider.asked(Code.PUT)) == 1
+    row = await in_database(again)()
+    assert (row.status, row.refusal_code) == ("in_progress", "")
+
+
+async def test_a_row_of_which_nothing_can_be_derived_is_put_off_too(
+    leg: Mitigation, store: Store
+) -> None:
+    await in_database(Mitigation.objects.update)(scope={"prefixes": ["203.0.113.7/32"]})
+    async with speaking(leg, store) as (exchange, client, provider):
+        with pytest.raises(NotSaved):
+            await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+        assert provider.requests == []
+
+    row = await in_database(again)()
+    assert (row.status, row.refusal_code) == ("pending", NOT_SENDABLE)
+    assert row.retry_at is not None
+    await in_database(repair)(leg)
+    assert "The portal could not send this to Northgate." in await in_database(lane)()
+
+
+# answers
+
+
+@pytest.fixture
+def database_refuses() -> Iterator[Callable[[str], None]]:
+    """Rows of mitigations for which a condition holds, from now on."""
+    table = Mitigation._meta.db_table
+    refused: list[str] = []
+
+    def refuse(condition: str) -> None:
+        name = f"refused_{len(refused)}"
+        refused.append(name)
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(
+                    f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK (NOT ({condition})) NOT VALID"
+                )
+            else:
+                new = condition.replace("refusal_", "NEW.refusal_")
+                new = new.replace("status", "NEW.status").replace("unsaved", "NEW.unsaved")
+                cursor.execute(
+                    f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} WHEN {new} "
+                    "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )
+
+    yield refuse
+    with connection.cursor() as cursor:
+        for name in refused:
+            if connection.vendor == "postgresql":
+                cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+            else:
+                cursor.execute(f"DROP TRIGGER {name}")
+
+
+FORBIDDEN = answer(Code.FORBIDDEN, b"not your addresses")
+
+
+async def test_a_refusal_whose_words_cannot_be_written_is_a_refusal_without_them(
+    leg: Mitigation,
+    store: Store,
+    database_refuses: Callable[[str], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await in_database(database_refuses)("refusal_reason <> ''")
+    async with speaking(leg, store) as (exchange, client, provider):
+        provider.script.append(FORBIDDEN)
+
+        await exchange.perform(client, leg, Action.REQUEST)
+
+    row = await in_database(again)()
+    assert (row.status, row.refusal_code, row.refusal_reason) == ("refused", "4.03", "")
+    assert row.unsaved_at is None
+    assert (await in_database(again)("Tidewall")).because == "Northgate refused"
+    assert any(one.exc_info and one.levelno == logging.ERROR for one in caplog.records)
+
+
+async def test_of_an_answer_that_cannot_be_written_at_all_the_row_says_that_it_came(
+    leg: Mitigation, store: Store, database_refuses: Callable[[str], None], acme: Organization
+) -> None:
+    await in_database(database_refuses)("status = 'refused'")
+    async with speaking(leg, store) as (exchange, client, provider):
+        provider.script.append(FORBIDDEN)
+
+        with pytest.raises(NotSaved):
+            await exchange.perform(client, leg, Action.REQUEST)
+
+    row = await in_database(again)()
+    assert row.status == "pending"
+    assert row.unsaved_at is not None
+    assert row.retry_at is not None
+    assert row.retry_at - row.unsaved_at == timedelta(seconds=30)
+    words = await in_database(lane)()
+    assert words.startswith("The portal could not save Northgate’s answer of")
+    assert "no answer" not in words
+    overdue = timezone.now() + timedelta(seconds=acme.patience_s + 1)
+    await in_database(services.mark_overdue)(now=overdue)
+    because = (await in_database(again)("Tidewall")).because
+    assert because == "the portal could not save what Northgate answered"
+
+
+async def test_the_next_answer_that_is_saved_ends_that(
+    leg: Mitigation, store: Store, database_refuses: Callable[[str], None]
+) -> None:
+    await in_database(database_refuses)("status = 'refused'")
+    async with speaking(leg, store) as (exchange, client, provider):
+        provider.script.append(FORBIDDEN)
+        with pytest.raises(NotSaved):
+            await exchange.perform(client, leg, Action.REQUEST)
+
+        await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+
+    row = await in_database(again)()
+    assert (row.status, row.unsaved_at) == ("in_progress", None)
+
+
+async def test_a_report_that_cannot_be_saved_is_told_and_holds_up_no_other(
+    leg: Mitigation, store: Store, database_refuses: Callable[[str], None]
+) -> None:
+    async with speaking(leg, store) as (exchange, client, _provider):
+        await exchange.perform(client, leg, Action.REQUEST)
+        await in_database(database_refuses)("status = 'mitigating'")
+        row = await in_database(again)()
+
+        await exchange.reported(row, report(MitigationStatus.MITIGATING))
+
+        row = await in_database(again)()
+        assert row.status == "in_progress"
+        assert "What stands here is from before." in await in_database(lane)()
+        await exchange.reported(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
+    row = await in_database(again)()
+    assert (row.status, row.unsaved_at) == ("exceeded", None)
+
+
+async def test_even_what_cannot_be_marked_is_logged_and_ends_no_exchange(
+    leg: Mitigation,
+    store: Store,
+    database_refuses: Callable[[str], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await in_database(database_refuses)("status = 'refused' OR unsaved_at IS NOT NULL")
+    async with speaking(leg, store) as (exchange, client, provider):
+        provider.script.append(FORBIDDEN)
+
+        with pytest.raises(NotSaved):
+            await exchange.perform(client, leg, Action.REQUEST)
+
+    assert (await in_database(again)()).status == "pending"
+    assert any("nor that there was one" in one.message for one in caplog.records)
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 4, 5, 6, 7, 8])
+async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
+    leg: Mitigation, store: Store, database_refuses: Callable[[str], None], status: int
+) -> None:
+    """Whatever the provider reports, and whichever way it would change the row."""
+    async with speaking(leg, store) as (exchange, client, provider):
+        await exchange.perform(client, leg, Action.REQUEST)
+        await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")
+        provider.script.append(told(status, leg.mid))
+
+        await exchange.poll(client, await in_database(again)())
+
+    assert (await in_database(again)()).status == "in_progress"
+
+
+def report(status: MitigationStatus) -> MitigationReport:
+    return MitigationReport(mid=1, lifetime=3600, status=status, bytes_dropped=7)
+
+
+def told(status: int, mid: int) -> Any:
+    reports = (MitigationReport(mid=mid, lifetime=3600, status=MitigationStatus(status)),)
+    return answer(Code.CONTENT, encode_reports(reports), content_format=271)
