@@ -148,8 +148,19 @@ def test_the_checker_sees_what_is_wrong(
 PLAN = Prepared(plan_id="p", organization="acme", prefix=ASKED.prefix)
 STARTED = replace(PLAN, started_at=frozenset({"north"}))
 DISCARDED = replace(PLAN, is_discarded=True)
-IN_STANDBY = {"request": shown(leg("north", dots_status=8), status="standby")}
-FILTERS = {"request": shown(leg("north", dots_status=2))}
+IN_STANDBY = {
+    "request": shown(
+        leg("north", dots_status=8, provider="North Inc."),
+        leg("tide", dots_status=2, provider="Tide"),
+        status="standby",
+    )
+}
+FILTERS = {
+    "request": shown(
+        leg("north", dots_status=2, provider="North Inc."),
+        leg("tide", dots_status=8, provider="Tide"),
+    )
+}
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,10 @@ def plan_differences(
 ) -> list[str]:
     """In words; empty when all is well. `shown`: the plan, None when it is discarded; `held`: by provider, of its client."""
     problems: list[str] = []
-    mitigations = {one["mid"]: one for one in shown["request"]["mitigations"]} if shown else {}
+    told = {
+        (one["provider"].split()[0].lower(), one["mid"]): one["dots_status"]
+        for one in (shown["request"]["mitigations"] if shown else ())
+    }
     for provider, mitigations_held in held.items():
         live = {
             one["mid"]: one["status"]
@@ -86,7 +89,7 @@ def plan_differences(
             problems.append(f"{provider} holds {live} instead of one mitigation")
             continue
         ((mid, status),) = live.items()
-        says = mitigations[mid]["dots_status"] if mid in mitigations else "nothing"
+        says = told.get((provider, mid), "nothing")
         if says != status:
             problems.append(f"{provider} has status {status} of mid {mid}, and {says} is shown")
         if provider in plan.started_at and status == STANDBY:
