@@ -1,0 +1,205 @@
+"""What two mitigations share, and what one loses when the other takes its place: set arithmetic, nothing else.
+
+A provider deletes the older of two mitigations of one client that have an address, name or URI in common; ports and protocols
+play no part in that (RFC 9132 section 4.4.1). They do play a part in what is lost: a newer mitigation for TCP alone leaves UDP unfiltered.
+
+Names and URIs are compared as text. Which addresses a provider resolves them to is not known here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from portal.core.targets import IPNetwork, contains, overlap
+from portal.mitigations.models import Port, Targets
+
+LAST_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Some ports of some protocols. Port ranges are inclusive, sorted, and do not touch."""
+
+    ports: tuple[tuple[int, int], ...] = ()
+    "empty: every port"
+    protocols: frozenset[int] = frozenset()
+    "empty: every protocol"
+
+    @classmethod
+    def of(cls, ports: Iterable[tuple[int, int]], protocols: Iterable[int]) -> Traffic:
+        merged = _merged(ports)
+        return cls(() if merged == ((0, LAST_PORT),) else merged, frozenset(protocols))
+
+    def covers(self, other: Traffic) -> bool:
+        return self._covers_ports(other) and self._covers_protocols(other)
+
+    def __or__(self, other: Traffic) -> Traffic:
+        """The least that one request can ask for and that covers both."""
+        ports = _merged((*self.ports, *other.ports)) if self.ports and other.ports else ()
+        has_some = self.protocols and other.protocols
+        return Traffic.of(ports, self.protocols | other.protocols if has_some else ())
+
+    def _covers_protocols(self, other: Traffic) -> bool:
+        if not self.protocols:
+            return True
+        return bool(other.protocols) and other.protocols <= self.protocols
+
+    def _covers_ports(self, other: Traffic) -> bool:
+        if not self.ports:
+            return True
+        return bool(other.ports) and all(
+            any(lower <= first and last <= upper for lower, upper in self.ports)
+            for first, last in other.ports
+        )
+
+
+def _merged(ports: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for lower, upper in sorted(ports):
+        if merged and lower <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], upper))
+        else:
+            merged.append((lower, upper))
+    return tuple(merged)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one mitigation protects: all of this traffic to all of these targets."""
+
+    networks: tuple[IPNetwork, ...]
+    names: frozenset[str]
+    "domain names and URIs; a URI has a scheme, so none of them can be taken for the other"
+    traffic: Traffic
+
+    @classmethod
+    def of(
+        cls,
+        targets: Targets,
+        ports: Iterable[Port] = (),
+        protocols: Iterable[int] = (),
+    ) -> Coverage:
+        return cls(
+            tuple(ipaddress.ip_network(prefix) for prefix in targets["prefixes"]),
+            frozenset((*targets["fqdns"], *targets["uris"])),
+            Traffic.of(((port["lower"], port["upper"]) for port in ports), protocols),
+        )
+
+    def shares_target_with(self, other: Coverage) -> bool:
+        """Overlap as RFC 9132 section 4.4.1 has it: a provider keeps only the newer of the two."""
+        return not self.names.isdisjoint(other.names) or any(
+            overlap(mine, theirs) for mine in self.networks for theirs in other.networks
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A part of a target that is still protected, but not for all of the traffic."""
+
+    target: str
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A target of an older mitigation that newer ones do not protect, or not all of it, or not for all traffic."""
+
+    target: str
+    kept: tuple[IPNetwork, ...] = ()
+    "the parts that lose nothing; they are less than the whole target, and disjoint"
+    narrowed: tuple[Kept, ...] = ()
+    "the parts that keep some of their traffic"
+
+    @property
+    def network(self) -> IPNetwork | None:
+        """None: a name or URI."""
+        return _network(self.target)
+
+
+def losses(old: Coverage, newer: Sequence[Coverage]) -> tuple[Loss, ...]:
+    """What `old` protects and none of `newer` does, target by target in the order of `old`; empty: nothing.
+
+    Newer ones that each keep part of the traffic to one address are not added up. A provider never holds two for one address.
+    """
+    return tuple(
+        loss
+        for loss in (
+            *(_lost_network(one, old.traffic, newer) for one in old.networks),
+            *(_lost_name(one, old.traffic, newer) for one in sorted(old.names)),
+        )
+        if loss is not None
+    )
+
+
+def _lost_network(own: IPNetwork, traffic: Traffic, newer: Sequence[Coverage]) -> Loss | None:
+    kept: list[IPNetwork] = []
+    narrowed: list[tuple[IPNetwork, Traffic]] = []
+    for one in newer:
+        for other in one.networks:
+            common = _common(own, other)
+            if common is None:
+                continue
+            if one.traffic.covers(traffic):
+                kept.append(common)
+            else:
+                narrowed.append((common, one.traffic))
+    whole = tuple(collapsed(kept))
+    if whole == (own,):
+        return None
+    return Loss(
+        str(own),
+        whole,
+        tuple(
+            Kept(str(network), left)
+            for network, left in narrowed
+            if not any(contains(one, network) for one in whole)
+        ),
+    )
+
+
+def _lost_name(own: str, traffic: Traffic, newer: Sequence[Coverage]) -> Loss | None:
+    holding = [one.traffic for one in newer if own in one.names]
+    if any(one.covers(traffic) for one in holding):
+        return None
+    return Loss(own, narrowed=tuple(Kept(own, one) for one in holding))
+
+
+def _common(one: IPNetwork, other: IPNetwork) -> IPNetwork | None:
+    if contains(one, other):
+        return other
+    return one if contains(other, one) else None
+
+
+def collapsed(networks: Sequence[IPNetwork]) -> list[IPNetwork]:
+    """The fewest networks that hold exactly these addresses, IPv4 first."""
+    v4 = [one for one in networks if isinstance(one, ipaddress.IPv4Network)]
+    v6 = [one for one in networks if isinstance(one, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
+
+
+def union(scopes: Iterable[Targets]) -> Targets:
+    """Every target of all of them, in their order; a prefix inside another one is left out."""
+    prefixes: dict[str, None] = {}
+    fqdns: dict[str, None] = {}
+    uris: dict[str, None] = {}
+    for scope in scopes:
+        prefixes |= dict.fromkeys(scope["prefixes"])
+        fqdns |= dict.fromkeys(scope["fqdns"])
+        uris |= dict.fromkeys(scope["uris"])
+    networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
+    widest = [
+        str(one)
+        for one in networks
+        if not any(other != one and contains(other, one) for other in networks)
+    ]
+    return {"prefixes": widest, "fqdns": list(fqdns), "uris": list(uris)}
+
+
+def _network(target: str) -> IPNetwork | None:
+    try:
+        return ipaddress.ip_network(target)
+    except ValueError:
+        return None
