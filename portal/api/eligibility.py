@@ -11,9 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
+from portal.api.replacing import ReplacedShown, told_of
 from portal.api.requests import NewRequest
 from portal.mitigations import queries
 from portal.mitigations.models import every_target
+from portal.mitigations.replacing import Proposal, would_replace
 from portal.mitigations.validation import Part, check, parts_for
 from portal.organizations.access import membership_for
 from portal.organizations.models import Role
@@ -38,6 +40,10 @@ class LeftOutShown(serializers.Serializer[Any]):
 class EligibilityShown(serializers.Serializer[Any]):
     targets = TargetShown(many=True)
     left_out = LeftOutShown(many=True, help_text="Who may protect nothing of this request.")
+    replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
+    would_replace = serializers.BooleanField(
+        help_text="Submitting exactly this body answers 409 would-replace."
+    )
 
 
 class EligibilityView(APIView):
@@ -55,6 +61,7 @@ class EligibilityView(APIView):
             policy=queries.policy(organization),
         )
         parts = parts_for(submission, checked.scope, asks)
+        replaced = would_replace(Proposal.of(checked), queries.replaceable(organization.pk))
         return Response(
             EligibilityShown(
                 {
@@ -67,6 +74,7 @@ class EligibilityView(APIView):
                         for part in parts
                         if not part.is_able
                     ],
+                    **told_of(replaced, form.consent()),
                 }
             ).data
         )

@@ -62,6 +62,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
         response = _problem(
             error.http_status, error.code, error.title, error.message, errors=error.errors
         )
+        response.data.update(error.members)
         if isinstance(error, Throttled):
             response["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, BodyTooLarge):

@@ -11,7 +11,8 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.fields import Identifier, StrictSerializer
+from portal.api.fields import Identifier
+from portal.api.replacing import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.requests import reread, shown_request
 from portal.mitigations import services
@@ -20,7 +21,7 @@ from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
 
-class AskNow(StrictSerializer):
+class AskNow(Consenting):
     subscription = Identifier(
         required=False,
         help_text="Whom to ask; without it the next in order, else who waits for another try.",
@@ -28,9 +29,15 @@ class AskNow(StrictSerializer):
 
 
 class AskView(APIView):
-    @extend_schema(operation_id="ask_provider_now", request=AskNow, responses={202: RequestShown})
+    @extend_schema(
+        operation_id="ask_provider_now",
+        request=AskNow,
+        responses={202: RequestShown, 409: WOULD_REPLACE},
+    )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Ask a provider now instead of in its turn. Who is asked already stays asked.
+
+        Where it would drop other live requests for this one, it answers 409 would-replace unless the body names them in replaces.
 
         Of a standby plan: who is to hold it, and said no or was never reached.
         """
@@ -42,6 +49,7 @@ class AskView(APIView):
             request_id=asked.pk,
             actor=caller(request),
             subscription_id=form.validated_data.get("subscription"),
+            consent=form.consent(),
         )
         return shown_request(reread(membership.organization, asked.pk), status=202)
 

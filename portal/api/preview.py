@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import caller
 from portal.api.eligibility import LeftOutShown
+from portal.api.replacing import ReplacedShown, told_of
 from portal.api.requests import NewRequest
 from portal.mitigations.models import Strategy
 from portal.mitigations.states import RequestStatus
@@ -54,6 +55,10 @@ class PreviewShown(serializers.Serializer[Any]):
     messages = MessagePlanned(many=True)
     left_out = LeftOutShown(many=True, help_text="Who may protect nothing of this request.")
     overlaps = OverlapShown(many=True)
+    replaces = ReplacedShown(many=True, help_text="What submitting this body would replace.")
+    would_replace = serializers.BooleanField(
+        help_text="Submitting exactly this body answers 409 would-replace."
+    )
     effects = serializers.ListField(
         child=serializers.CharField(), help_text="What a provider may do to good traffic, in words."
     )
@@ -70,7 +75,8 @@ class PreviewView(APIView):
         form.is_valid(raise_exception=True)
         organization = membership.organization
         found = preview(organization, form.submission())
-        return Response(PreviewShown(_told(organization, found)).data)
+        told = _told(organization, found) | told_of(found.replaced, form.consent())
+        return Response(PreviewShown(told).data)
 
 
 def _told(organization: Organization, found: Preview) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def _told(organization: Organization, found: Preview) -> dict[str, Any]:
             }
             for part in found.left_out
         ],
-        "overlaps": found.overlaps,
+        "overlaps": [one.request for one in found.replaced],
         "effects": effects(
             checked.scope,
             is_narrowed=bool(checked.ports or checked.protocols),

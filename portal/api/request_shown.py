@@ -8,7 +8,13 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
+from portal.mitigations.models import (
+    EndedBy,
+    Mitigation,
+    MitigationRequest,
+    RequestKind,
+    Strategy,
+)
 from portal.mitigations.states import RequestStatus, Status
 
 
@@ -45,6 +51,29 @@ class CountersShown(serializers.Serializer[Mitigation]):
     pps_dropped = serializers.IntegerField(allow_null=True, help_text="Packets per second.")
 
 
+class NewerShown(serializers.Serializer[Any]):
+    request = serializers.UUIDField()
+    name = serializers.CharField()
+    targets = serializers.ListField(
+        child=serializers.CharField(), help_text="What it protects there, of what overlaps."
+    )
+    ports = PortsShown(many=True, help_text="What it is limited to, where that is less.")
+    protocols = serializers.ListField(child=serializers.IntegerField())
+
+
+class ReplacedByShown(serializers.Serializer[Any]):
+    by = NewerShown(
+        many=True, help_text="Empty: the provider named a request that is not known here."
+    )
+    lost = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The targets that are not protected there any more, or not all of them.",
+    )
+    loses = serializers.ListField(
+        child=serializers.CharField(), help_text="The same, with what is left of each."
+    )
+
+
 class MitigationShown(serializers.Serializer[Mitigation]):
     id = serializers.UUIDField()
     subscription = serializers.UUIDField(source="subscription_id")
@@ -75,6 +104,9 @@ class MitigationShown(serializers.Serializer[Mitigation]):
         help_text="The provider answered then, and the portal could not save what: the rest is from before.",
     )
     lifetime_remaining = serializers.SerializerMethodField()
+    replaced_by = ReplacedByShown(
+        allow_null=True, help_text="The newer requests that the provider holds instead of this one."
+    )
     mitigation_start = serializers.DateTimeField(allow_null=True)
     counters = CountersShown(source="*")
     sent_at = serializers.DateTimeField(allow_null=True)
@@ -110,12 +142,24 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
     strategy = serializers.ChoiceField(choices=Strategy.choices)
     subscriptions = serializers.ListField(child=serializers.UUIDField())
     reason = serializers.CharField()
+    replaces = serializers.ListField(
+        child=serializers.UUIDField(), help_text="The live requests it was let replace."
+    )
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField(source="created_by.username")
     terminate_requested_at = serializers.DateTimeField(source="terminate_asked_at", allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
+    ended_by = serializers.ChoiceField(
+        choices=EndedBy.choices,
+        allow_blank=True,
+        help_text="Why it is over. lifetime, newer_request and provider: by itself, somebody should acknowledge it.",
+    )
     acknowledged_at = serializers.DateTimeField(allow_null=True)
+    acknowledged_by = serializers.SerializerMethodField(help_text="Who has seen that it ended.")
     mitigations = MitigationShown(many=True)
+
+    def get_acknowledged_by(self, request: MitigationRequest) -> str | None:
+        return request.acknowledged_by.username if request.acknowledged_by else None
 
     @extend_schema_field(TargetsShown)
     def get_targets(self, request: MitigationRequest) -> dict[str, list[str]]:

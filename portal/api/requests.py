@@ -24,6 +24,7 @@ from portal.api.fields import (
     YesNo,
 )
 from portal.api.pagination import NewestFirst, page_of
+from portal.api.replacing import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
 from portal.core.errors import FieldError, Invalid
@@ -68,7 +69,7 @@ class NewPorts(StrictSerializer):
     upper = WholeNumber(required=False)
 
 
-class NewRequest(StrictSerializer):
+class NewRequest(Consenting):
     targets = NewTargets()
     ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
     protocols = Several(child=WholeNumber(), limit=MAX_PROTOCOLS, required=False)
@@ -137,11 +138,15 @@ class RequestsView(APIView):
     @extend_schema(
         operation_id="submit_mitigation_request",
         request=NewRequest,
-        responses={202: RequestShown},
+        responses={202: RequestShown, 409: WOULD_REPLACE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Ask for mitigation. It is kept before this answers; providers are asked at once."""
+        """Ask for mitigation. It is kept before this answers; providers are asked at once.
+
+        A provider holds only the newer of two requests for the same addresses (RFC 9132 section 4.4.1). A request that overlaps live
+        ones of the organization at a provider answers 409 would-replace, unless its body names them in replaces.
+        """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewRequest(data=request.data)
         form.is_valid(raise_exception=True)
@@ -150,6 +155,7 @@ class RequestsView(APIView):
             actor=caller(request),
             submission=form.submission(),
             key=idempotency_key(request),
+            consent=form.consent(),
         )
         location = reverse("api:request", args=[slug, submitted.pk])
         return shown_request(submitted, status=202, Location=location)

@@ -60,6 +60,11 @@ _PROBLEM: Final[dict[str, Any]] = {
                 },
             },
         },
+        "replaces": {
+            "type": "array",
+            "description": "With would-replace: the live requests that would be replaced, all of them.",
+            "items": {"$ref": "#/components/schemas/ReplacedShown"},
+        },
     },
 }
 
@@ -87,6 +92,8 @@ def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for operations in result["paths"].values():
         for operation in operations.values():
             operation["responses"]["default"] = {"description": "A problem", "content": content}
+            if "409" in operation["responses"]:
+                operation["responses"]["409"]["content"] = content
     return result
 
 

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from portal.api.authentication import caller
 from portal.api.fields import Identifier, Several, StrictSerializer, Text, WholeNumber, YesNo
 from portal.api.pagination import ByName, NewestDrill, page_of
+from portal.api.replacing import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
 from portal.api.requests import NewPorts, NewTargets
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
@@ -80,6 +81,10 @@ class NewPlan(PlanFields):
 
 class PlanChange(PlanFields):
     on = YesNo(required=False, help_text="Whether providers are asked to hold it.")
+
+
+class Activation(Consenting):
+    pass
 
 
 class HolderShown(serializers.Serializer[Any]):
@@ -216,16 +221,24 @@ class PlanView(APIView):
 class ActivateView(APIView):
     @extend_schema(
         operation_id="activate_standby_plan",
-        request=None,
-        responses={202: RequestShown},
+        request=Activation,
+        responses={202: RequestShown, 409: WOULD_REPLACE},
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Ask the plan's providers for help now. The answer is the mitigation request; the plan stays held."""
+        """Ask the plan's providers for help now. The answer is the mitigation request; the plan stays held.
+
+        Where it overlaps other live requests it answers 409 would-replace, unless the body names them in replaces. The body may be empty.
+        """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
+        form = Activation(data=request.data)
+        form.is_valid(raise_exception=True)
         asked = services.activate(
-            plan_id=plan.pk, actor=caller(request), key=idempotency_key(request)
+            plan_id=plan.pk,
+            actor=caller(request),
+            key=idempotency_key(request),
+            consent=form.consent(),
         )
         location = reverse("api:request", args=[slug, asked.pk])
         return Response(RequestShown(asked).data, status=202, headers={"Location": location})

@@ -11,9 +11,9 @@ PortalError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class PortalError(Exception):
         self.message = message
         self.code = code or self.code
         self.errors = tuple(errors)
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What programs are told beside code and message: extension members (RFC 9457 section 3.2)."""
+        return {}
 
 
 class NotSignedIn(PortalError):

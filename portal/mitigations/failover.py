@@ -13,8 +13,16 @@ from typing import Final
 from uuid import UUID
 
 from portal.core.formatting import listed
-from portal.mitigations.models import Mitigation, RequestKind, Targets, Wanted, every_target
-from portal.mitigations.states import CONFIRMED, LOOP, Status
+from portal.mitigations.models import (
+    EndedBy,
+    Mitigation,
+    MitigationRequest,
+    RequestKind,
+    Targets,
+    Wanted,
+    every_target,
+)
+from portal.mitigations.states import CONFIRMED, LOOP, RequestStatus, Status
 from portal.organizations.models import LateAcceptance
 from portal.providers.models import PathKind
 
@@ -191,3 +199,17 @@ def surplus(
 def _filters(leg: Mitigation, *, heard_since: datetime) -> bool:
     is_fresh = leg.last_heard_at is not None and leg.last_heard_at >= heard_since
     return leg.wanted == Wanted.ACTIVE and leg.status == Status.MITIGATING and is_fresh
+
+
+def ended_by(request: MitigationRequest, legs: Sequence[Mitigation]) -> EndedBy:
+    """Why a request is over, from its mitigations."""
+    if request.terminate_asked_at is not None:
+        return EndedBy.PORTAL if request.terminate_asked_by_id is None else EndedBy.PERSON
+    if request.status == RequestStatus.EXPIRED:
+        return EndedBy.LIFETIME
+    replaced = [leg for leg in legs if leg.is_replaced]
+    if replaced:
+        lost = any(leg.replaced_by is None or leg.replaced_by["lost"] for leg in replaced)
+        return EndedBy.NEWER_REQUEST if lost else EndedBy.WIDER_REQUEST
+    is_foreign = any(leg.wanted == Wanted.ACTIVE for leg in legs if leg.is_over)
+    return EndedBy.PROVIDER if is_foreign else EndedBy.PORTAL

@@ -63,6 +63,51 @@ class RequestKind(models.TextChoices):
     DRILL = "drill"
 
 
+class EndedBy(models.TextChoices):
+    """Why a request is over."""
+
+    PERSON = "person"
+    """A person terminated it."""
+    PORTAL = "portal"
+    """The portal withdrew it: a drill was over, a plan had a newer version."""
+    LIFETIME = "lifetime"
+    """Its lifetime ran out."""
+    NEWER_REQUEST = "newer_request"
+    """A provider replaced it by a newer request that protects less."""
+    WIDER_REQUEST = "wider_request"
+    """A provider replaced it by a newer request that protects at least as much."""
+    PROVIDER = "provider"
+    """A provider ended it, and nobody here had asked for that."""
+
+
+BY_ITSELF = (EndedBy.LIFETIME, EndedBy.NEWER_REQUEST, EndedBy.PROVIDER)
+"""Ends that nobody asked for: a person has to acknowledge them."""
+
+
+class Newer(TypedDict):
+    """JSON of one request that took a mitigation's place, as far as the two overlap."""
+
+    request: str
+    """its id"""
+    name: str
+    targets: list[str]
+    """what it protects at this provider, of what overlaps"""
+    ports: list[Port]
+    protocols: list[int]
+    """the traffic it is limited to; both empty: all that the older one protected"""
+
+
+class ReplacedBy(TypedDict):
+    """JSON of what took a mitigation's place, as it was at that moment."""
+
+    by: list[Newer]
+    """empty: the provider named a newer request that is not known here"""
+    lost: list[str]
+    """the targets that the provider does not protect any more, or not all of; empty: it protects all that it did"""
+    loses: list[str]
+    """the same in the words of the API, with what is left of each"""
+
+
 class MitigationRequest(models.Model):
     """What a person asked for."""
 
@@ -102,6 +147,10 @@ class MitigationRequest(models.Model):
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    replaces = models.JSONField(default=list)
+    """Ids, as text, of the live requests that a person let it replace."""
+    ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
+    """Empty: it is not over, or it was over before this was kept."""
     has_gap = models.BooleanField(default=False)
     """Some target has no provider that holds it or may still take it: who said no is asked again."""
 
@@ -114,6 +163,14 @@ class MitigationRequest(models.Model):
             models.Index(fields=["organization", "status"], name="request_by_status"),
             models.Index(
                 fields=["organization", "kind", "-created_at", "-id"], name="request_newest_first"
+            ),
+            # the dashboard: what ended by itself and nobody acknowledged; few rows, looked for often
+            models.Index(
+                fields=["organization", "-ended_at"],
+                condition=models.Q(
+                    acknowledged_at__isnull=True, ended_by__in=[str(one) for one in BY_ITSELF]
+                ),
+                name="request_to_acknowledge",
             ),
         ]
 
@@ -218,6 +275,8 @@ class Mitigation(models.Model):
     conflict = models.JSONField(null=True)
     unsaved_at = models.DateTimeField(null=True)
     """The provider answered then, and the portal could not save what; null once it saved a later answer."""
+    replaced_by = models.JSONField(null=True)
+    """`ReplacedBy`: the newer requests that the provider holds instead."""
     mitigation_start = models.DateTimeField(null=True)
     bytes_dropped = models.PositiveBigIntegerField(null=True)
     pkts_dropped = models.PositiveBigIntegerField(null=True)

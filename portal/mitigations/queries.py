@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,7 +11,6 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet
 
 from portal.accounts.models import User
-from portal.core.targets import IPNetwork, overlap
 from portal.mitigations.models import (
     Event,
     EventCounter,
@@ -22,10 +21,14 @@ from portal.mitigations.models import (
     RequestKind,
     Wanted,
 )
+from portal.mitigations.overlaps import Coverage
 from portal.mitigations.states import (
+    ACTIVE,
     CONFIRMED,
     LIVE,
     REQUEST_TERMINAL,
+    SET_BACK,
+    TERMINAL,
     RequestStatus,
     Status,
 )
@@ -174,15 +177,31 @@ def policy(organization: Organization) -> Policy:
     )
 
 
-def overlapping(
-    organization: Organization, networks: Sequence[IPNetwork]
-) -> list[MitigationRequest]:
-    """Live requests that share an address with `networks`."""
-    return [
-        request
-        for request in live_requests(organization)
-        if any(overlap(one, other) for one in networks for other in request.networks)
-    ]
+def replaceable(
+    organization_id: UUID, kind: RequestKind = RequestKind.IMMEDIATE
+) -> list[Mitigation]:
+    """What providers hold, or are asked to hold, that a new request of this kind ends where the two overlap.
+
+    RFC 9132 section 4.4.1: it replaces what has the same trigger value, and a request for help now also makes a provider stop filtering
+    for a plan that it had activated by itself. What only waits for its turn is left out: nobody counts on it.
+    """
+    is_same = Q(request__kind=RequestKind.STANDBY)
+    if kind == RequestKind.IMMEDIATE:
+        is_same = Q(request__kind=kind) | Q(is_same, status__in=ACTIVE)
+    waits = Q(status__in=SET_BACK, request__has_gap=False)
+    return list(
+        Mitigation.objects.filter(
+            is_same,
+            organization_id=organization_id,
+            wanted=Wanted.ACTIVE,
+            request__terminate_asked_at__isnull=True,
+        )
+        .exclude(status__in=(*TERMINAL, Status.TERMINATING))
+        .exclude(request__status__in=REQUEST_TERMINAL)
+        .exclude(waits)
+        .select_related("request__organization", "subscription__provider")
+        .order_by("position", "mid")
+    )
 
 
 def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
@@ -218,15 +237,15 @@ def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
     return set(rows.values_list("subscription_id", flat=True))
 
 
-def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:
-    """What took a wanted mitigation's place: same subscription, higher mid, a common target.
+def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:
+    """What took a wanted mitigation's place, oldest first: same subscription, higher mid, a common target.
 
-    Only among requests with the same trigger value (RFC 9132 section 4.4.1.3): a plan and a request for
+    Only among requests with the same trigger value (RFC 9132 section 4.4.1): a plan and a request for
     help now do not replace each other.
     """
     own = Mitigation.objects.select_related("request").get(pk=mitigation_id)
     if own.wanted != Wanted.ACTIVE:
-        return None
+        return []
     newer = Mitigation.objects.filter(
         subscription_id=own.subscription_id,
         mid__gt=own.mid,
@@ -234,7 +253,7 @@ def newer_overlapping(mitigation_id: UUID) -> Mitigation | None:
         status__in=(Status.PENDING, *CONFIRMED),
         request__kind__in=same_trigger(own.request),
     ).select_related("request")
-    return next((one for one in newer if shares_target(own, one)), None)
+    return [one for one in newer.order_by("mid") if shares_target(own, one)]
 
 
 def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
@@ -244,12 +263,6 @@ def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
     return tuple(kind for kind in RequestKind if kind != RequestKind.IMMEDIATE)
 
 
-def shares_target(
-    one: Mitigation | MitigationRequest, other: Mitigation | MitigationRequest
-) -> bool:
-    """Overlap as RFC 9132 section 4.4.1.3 has it: an address, name or URI in common."""
-    return (
-        any(overlap(mine, theirs) for mine in one.networks for theirs in other.networks)
-        or not set(one.scope["fqdns"]).isdisjoint(other.scope["fqdns"])
-        or not set(one.scope["uris"]).isdisjoint(other.scope["uris"])
-    )
+def shares_target(one: Mitigation, other: Mitigation) -> bool:
+    """Overlap as RFC 9132 section 4.4.1 has it: an address, name or URI in common."""
+    return Coverage.of(one.scope).shares_target_with(Coverage.of(other.scope))

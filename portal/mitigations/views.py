@@ -18,6 +18,7 @@ from portal.mitigations import pages, queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.forms import RequestForm, typed_id, typed_lifetime
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.replacing import WouldReplace
 from portal.mitigations.validation import check
 from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
@@ -151,10 +152,17 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
             actor=person_of(request),
             submission=submission,
             key=form.key,
+            consent=pages.consent_of(request.POST),
         )
+    except WouldReplace:
+        return _form(request, membership, form, 409)
     except IdempotencyKeyReused:
         return _form(request, membership, pages.used_again(form, str(uuid4())), 422)
     except Invalid as error:
+        if "both" in request.POST:
+            # What is too much for one request is told beside what it overlaps, not at a field.
+            wrong = pages.all_wrong(membership.organization, form)
+            return _form(request, membership, wrong, 400 if wrong.errors else 409)
         return _form(request, membership, form.with_errors(error.errors), 400)
     return redirect(f"{sent.get_absolute_url()}#h")
 
@@ -176,15 +184,24 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
 
 @require_POST
 def ask(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    membership = member_of(request, slug, Role.OPERATOR)
+    start = pages.frame(membership, timezone.now())
+    asked = request_for(membership, request_id)
     subscription_id = typed_id(request.POST.get("subscription", ""))
-    return _act(
-        request,
-        asked,
-        lambda actor: services.ask_provider(
-            request_id=asked.pk, actor=actor, subscription_id=subscription_id
-        ),
-    )
+    try:
+        return _act(
+            request,
+            asked,
+            lambda actor: services.ask_provider(
+                request_id=asked.pk,
+                actor=actor,
+                subscription_id=subscription_id,
+                consent=pages.consent_of(request.POST),
+            ),
+        )
+    except WouldReplace as error:
+        context = pages.ask_page(start, asked, error.replaced)
+        return render(request, "mitigations/ask.html", context, status=409)
 
 
 @require_http_methods(["GET", "POST"])
@@ -248,6 +265,8 @@ def _act(
     """Do it and show the request; what does not fit any more is said there, beside what happened."""
     try:
         act(person_of(request))
+    except WouldReplace:
+        raise
     except (Conflict, Invalid) as error:
         said = error.errors[0].message if error.errors else error.message
         messages.warning(request, said)

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from portal.core.formatting import lifetime
-from portal.mitigations import presentation, wording
 from portal.mitigations.forms import RequestForm
-from portal.mitigations.pages.shared import frame, subscriptions
+from portal.mitigations.pages.overlapping import overlaps_of
+from portal.mitigations.pages.shared import frame
 from portal.mitigations.presentation import traffic_words
+from portal.mitigations.replacing import Proposal
 from portal.mitigations.wording.preview import effects, gets_this
 from portal.organizations.models import Membership
 from portal.providers.models import SessionState
@@ -54,7 +55,6 @@ def preview_page(
 ) -> dict[str, Any]:
     organization, checked = membership.organization, found.checked
     names = [one.part.ask.provider for one in found.planned]
-    by_id = subscriptions(organization)
     return {
         "frame": frame(membership, now),
         "here": "new",
@@ -81,15 +81,12 @@ def preview_page(
             names=names,
             strategy=checked.strategy,
         ),
-        "overlaps": [
-            {
-                "request": one,
-                "word": wording.look(
-                    presentation.asked_of(one, by_id, organization), now
-                ).word.lower(),
-            }
-            for one in found.overlaps
-        ],
+        "overlaps": overlaps_of(
+            organization,
+            Proposal.of(checked),
+            now,
+            submission=form.submission()[0],
+        ),
         "typed": typed(form),
     }
 

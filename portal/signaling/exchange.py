@@ -570,11 +570,11 @@ def _forgotten(mitigation_id: UUID) -> None:
     """The provider does not know it: dropped for a newer one of ours, lost, ended as wanted, or never received."""
     newer = queries.newer_overlapping(mitigation_id)
     now = clock.now()
-    if newer is None:
+    if not newer:
         services.record_forgotten(mitigation_id=mitigation_id, now=now)
         return
     services.record_superseded(
         mitigation_id=mitigation_id,
-        conflict={"reason": OWN_NEWER_REQUEST, "mid": newer.mid},
+        conflict={"reason": OWN_NEWER_REQUEST, "mid": newer[-1].mid},
         now=now,
     )

@@ -10,6 +10,7 @@ from dots_client import compose
 from portal.mitigations import queries
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.replacing import Proposal, Replaced, would_replace
 from portal.mitigations.validation import (
     MESSAGE_LIMIT_BYTES,
     Checked,
@@ -51,7 +52,8 @@ class Preview:
     planned: tuple[Planned, ...]
     left_out: tuple[Part, ...]
     "the chosen providers that may protect nothing of it"
-    overlaps: tuple[MitigationRequest, ...]
+    replaced: tuple[Replaced, ...]
+    "the live requests that sending it would replace"
 
 
 def preview(organization: Organization, submission: Submission) -> Preview:
@@ -77,7 +79,7 @@ def preview(organization: Organization, submission: Submission) -> Preview:
         left_out=tuple(
             part for part in parts_for(submission, checked.scope, asks) if not part.is_able
         ),
-        overlaps=tuple(queries.overlapping(organization, request.networks)),
+        replaced=tuple(would_replace(Proposal.of(checked), queries.replaceable(organization.pk))),
     )
 
 

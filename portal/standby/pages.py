@@ -14,7 +14,8 @@ from portal.core.formatting import in_words
 from portal.mitigations import presentation, wording
 from portal.mitigations import queries as asked_for
 from portal.mitigations.models import Event, EventType, MitigationRequest
-from portal.mitigations.pages import form_page
+from portal.mitigations.pages import NO_OVERLAPS, form_page, overlaps_of
+from portal.mitigations.pages.overlapping import Overlaps
 from portal.mitigations.pages.shared import frame, operators, subscriptions
 from portal.mitigations.presentation import Chip, Frame, Lane
 from portal.mitigations.states import RequestStatus
@@ -164,6 +165,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "hidden_entries": hidden,
         "can_act": membership.can_operate,
         "key": str(uuid4()),
+        "overlaps": NO_OVERLAPS if going_on or not membership.can_operate else _overlaps(plan, now),
         "stop": _stop_question(plan, asked, by_id, now),
         "older": filtering[0].request if filtering else None,
         "older_words": words.older_sentence(
@@ -178,6 +180,20 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         ),
         "refusal": "" if membership.can_operate else _may_not(membership),
     }
+
+
+def _overlaps(plan: StandbyPlan, now: datetime) -> Overlaps:
+    """What activating the plan would replace."""
+    proposal = services.proposal_of(plan)
+    if proposal is None:
+        return NO_OVERLAPS
+    return overlaps_of(
+        plan.organization,
+        proposal,
+        now,
+        submission=services.submission_of(plan),
+        instead_of=services.versions(plan),
+    )
 
 
 def _events(plan: StandbyPlan) -> list[Event]:
@@ -222,7 +238,7 @@ def edit_page(
         "plan_form": form,
         "errors": form.errors,
         "things": in_words(len(form.errors)),
-        "overlaps": [],
+        "overlaps": NO_OVERLAPS,
         "is_live_change": plan is not None and plan.is_on,
         "has_held": plan is not None and plan.request.status == RequestStatus.STANDBY,
     }

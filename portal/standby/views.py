@@ -15,7 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations.forms import typed_id
-from portal.mitigations.pages import announcements, frame, used_again
+from portal.mitigations.pages import announcements, consent_of, frame, used_again
+from portal.mitigations.replacing import WouldReplace
 from portal.mitigations.services import ask_provider
 from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
@@ -131,10 +132,14 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
             return redirect(going_on)
         context = pages.plan_page(start, plan, request.GET)
         return render(request, "standby/activate.html", context)
+    key = request.POST.get("key", "")[:64]
     try:
         asked = services.activate(
-            plan_id=plan.pk, actor=person_of(request), key=request.POST.get("key", "")[:64]
+            plan_id=plan.pk, actor=person_of(request), key=key, consent=consent_of(request.POST)
         )
+    except WouldReplace:
+        context = pages.plan_page(start, plan, request.GET) | {"key": key, "is_refused": True}
+        return render(request, "standby/activate.html", context, status=409)
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
         return redirect(f"{(going_on or plan).get_absolute_url()}#h")

@@ -244,12 +244,20 @@ def test_a_newer_request_for_the_same_addresses_ends_the_older_one_and_both_say_
     older = submit(alice, "203.0.113.64/27")
     wait_for(lambda: shown(alice, older["id"])["status"] == "mitigating")
 
-    newer = submit(alice, "203.0.113.65/32")
+    refused = alice.call("POST", REQUESTS, json={"targets": {"prefixes": ["203.0.113.65/32"]}})
+    newer = submit(alice, "203.0.113.65/32", replaces=[older["id"]])
     wait_for(lambda: shown(alice, newer["id"])["status"] == "mitigating")
     wait_for(lambda: shown(alice, older["id"])["status"] == "terminated")
 
     (leg,) = shown(alice, older["id"])["mitigations"]
     assert leg["status"] == "withdrawn"
     assert leg["conflict"]["mid"] == newer["mitigations"][0]["mid"]
+    (told,) = refused.json()["replaces"]
+    assert (refused.status_code, told["request"]) == (409, older["id"])
+    assert leg["replaced_by"]["by"][0]["request"] == newer["id"]
+    assert (
+        leg["replaced_by"]["loses"] == told["loses"] == ["203.0.113.64/27 except 203.0.113.65/32"]
+    )
+    assert shown(alice, older["id"])["ended_by"] == "newer_request"
     assert len(believed(stack, "northgate", "203.0.113.65/32")) == 1
     alice.post(f"{REQUESTS}/{newer['id']}/terminate")

@@ -7,7 +7,8 @@ from typing import Final
 from portal.mitigations.pages.form import all_wrong, form_page, fresh_form, used_again
 from portal.mitigations.pages.history import history_page
 from portal.mitigations.pages.now import now_page
-from portal.mitigations.pages.one import request_page
+from portal.mitigations.pages.one import ask_page, request_page
+from portal.mitigations.pages.overlapping import NO_OVERLAPS, consent_of, overlaps_of, told
 from portal.mitigations.pages.report import report_page
 from portal.mitigations.pages.shared import announcements, frame
 
@@ -23,15 +24,20 @@ PARTS: Final = {
 """What a script may ask for instead of a whole page."""
 
 __all__ = [
+    "NO_OVERLAPS",
     "PARTS",
     "all_wrong",
     "announcements",
+    "ask_page",
+    "consent_of",
     "form_page",
     "frame",
     "fresh_form",
     "history_page",
     "now_page",
+    "overlaps_of",
     "report_page",
     "request_page",
+    "told",
     "used_again",
 ]

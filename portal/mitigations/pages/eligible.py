@@ -28,6 +28,15 @@ class Eligible:
         return (*self.at_once, *self.later)
 
 
+def readable_parts(
+    asks: Sequence[Ask], texts: Iterable[str], *, port_ranges: int
+) -> dict[UUID, Targets]:
+    """What each provider may protect of the targets that can be read."""
+    scope = _scope(texts)
+    parts = (part_of(ask, scope, port_ranges=port_ranges) for ask in asks)
+    return {part.ask.subscription: part.scope for part in parts if part.is_able}
+
+
 def eligible(
     asks: Sequence[Ask], texts: Iterable[str], *, strategy: str, port_ranges: int
 ) -> Eligible:

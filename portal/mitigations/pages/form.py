@@ -12,8 +12,7 @@ from django.http import QueryDict
 
 from portal.core.errors import FieldError, Invalid
 from portal.core.formatting import in_words, lifetime, listed
-from portal.core.targets import IPNetwork, TargetError, parse_prefix
-from portal.mitigations import presentation, queries, wording
+from portal.mitigations import presentation, queries
 from portal.mitigations.forms import (
     RequestForm,
     lifetime_choices,
@@ -21,13 +20,17 @@ from portal.mitigations.forms import (
     who_in_words,
 )
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.pages.eligible import Eligible, eligible
-from portal.mitigations.pages.shared import frame, pickable, subscriptions
+from portal.mitigations.pages.eligible import Eligible, eligible, readable_parts
+from portal.mitigations.pages.overlapping import overlaps_of
+from portal.mitigations.pages.shared import frame, pickable
+from portal.mitigations.replacing import Proposal, again, joined
 from portal.mitigations.validation import Ask, check
 from portal.organizations.models import Membership, Organization, ProtectedResource
 
 PICK_FIRST: Final = 3
 FILTER_FROM: Final = 10
+MAX_AGAIN: Final = 20
+"""Earlier requests that one form is filled like."""
 MAX_TYPED_LOOKED_AT: Final = 20
 """Typed targets whose providers are named while the form is filled in; the check looks at all."""
 
@@ -56,25 +59,24 @@ def fresh_form(organization: Organization, choice: QueryDict) -> RequestForm:
     form = RequestForm.fresh(
         ticked=choice.getlist("resource")[:20], lifetime_s=organization.default_lifetime_s
     )
-    again = _earlier(organization, choice.get("again", ""))
-    if again is None:
+    found = (_earlier(organization, text) for text in choice.getlist("again")[:MAX_AGAIN])
+    earlier = [one for one in found if one is not None]
+    if not earlier:
         return form
-    typed = again.asked
+    resources = {one.id for one in queries.verified_resources(organization)}
+    every = joined(*(again(one, resources=resources) for one in earlier))
     return replace(
         form,
-        resources=tuple(str(one.pk) for one in again.resources.all()),
-        other=", ".join([*typed["prefixes"], *typed["fqdns"], *typed["uris"]]),
+        resources=tuple(str(one) for one in every.resources),
+        other=", ".join([*every.prefixes, *every.fqdns, *every.uris]),
         ports=", ".join(
-            str(port["lower"])
-            if port["lower"] == port["upper"]
-            else f"{port['lower']}–{port['upper']}"
-            for port in again.ports
+            str(lower) if lower == upper else f"{lower}–{upper}" for lower, upper in every.ports
         ),
-        protocols=tuple(str(one) for one in again.protocols),
-        lifetime=str(again.lifetime_s),
-        renew=again.auto_renew,
-        strategy=again.strategy,
-        reason=again.reason,
+        protocols=tuple(str(one) for one in every.protocols),
+        lifetime=str(every.lifetime_s),
+        renew=every.auto_renew,
+        strategy=every.strategy,
+        reason=every.reason,
     )
 
 
@@ -83,7 +85,7 @@ def _earlier(organization: Organization, text: str) -> MitigationRequest | None:
         request_id = UUID(text)
     except ValueError:
         return None
-    return queries.requests(organization).filter(pk=request_id).first()
+    return queries.requests(organization, kinds=queries.EVERY_KIND).filter(pk=request_id).first()
 
 
 def all_wrong(organization: Organization, form: RequestForm) -> RequestForm:
@@ -120,14 +122,19 @@ def form_page(
         if form.subscriptions is None or str(ask.subscription) in form.subscriptions
     ]
     submission, _ = form.submission()
-    asked = eligible(
-        chosen,
-        [
-            *(pick.resource.value for pick in picks if pick.is_ticked),
-            *form.tokens[:MAX_TYPED_LOOKED_AT],
+    targets = [
+        *(pick.resource.value for pick in picks if pick.is_ticked),
+        *form.tokens[:MAX_TYPED_LOOKED_AT],
+    ]
+    port_ranges = len(submission.ports)
+    asked = eligible(chosen, targets, strategy=form.strategy, port_ranges=port_ranges)
+    proposal = Proposal(
+        parts=readable_parts(chosen, targets, port_ranges=port_ranges),
+        ports=[
+            {"lower": lower, "upper": upper} for lower, upper in submission.ports if lower <= upper
         ],
+        protocols=submission.protocols,
         strategy=form.strategy,
-        port_ranges=len(submission.ports),
     )
     who = _who(asked, form.strategy)
     first = [pick for index, pick in enumerate(picks) if index < PICK_FIRST or pick.is_ticked]
@@ -157,7 +164,7 @@ def form_page(
         "who": who,
         "options": form.options_in_words(who),
         "will_protect": listed(_targets_of(form, picks)),
-        "overlaps": _overlaps(organization, form, picks, now),
+        "overlaps": overlaps_of(organization, proposal, now, submission=submission),
     }
 
 
@@ -188,25 +195,3 @@ def _limits(asks: Iterable[Ask]) -> str:
 def _targets_of(form: RequestForm, picks: Sequence[Pick]) -> list[str]:
     typed = [] if "other" in form.wrong else form.tokens[:MAX_TYPED_LOOKED_AT]
     return [pick.resource.value for pick in picks if pick.is_ticked] + typed
-
-
-def _overlaps(
-    organization: Organization, form: RequestForm, picks: Sequence[Pick], now: datetime
-) -> list[dict[str, Any]]:
-    """Live requests for the same addresses: said, never forbidden."""
-    networks: list[IPNetwork] = []
-    for text in _targets_of(form, picks):
-        try:
-            networks.append(parse_prefix(text))
-        except TargetError:
-            continue
-    if not networks:
-        return []
-    by_id = subscriptions(organization)
-    return [
-        {
-            "request": one,
-            "word": wording.look(presentation.asked_of(one, by_id, organization), now).word.lower(),
-        }
-        for one in queries.overlapping(organization, networks)
-    ]

@@ -15,8 +15,10 @@ from portal.core.formatting import amount, bit_rate
 from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.forms import lifetime_choices
 from portal.mitigations.models import Event, MitigationRequest, Strategy
+from portal.mitigations.pages.overlapping import told
 from portal.mitigations.pages.shared import operators, subscriptions
 from portal.mitigations.presentation import Frame
+from portal.mitigations.replacing import Replaced
 from portal.mitigations.samples import samples_of, within
 
 SHOWN_ENTRIES: Final = 30
@@ -82,6 +84,23 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     if request.is_over:
         context["numbers"] = numbers_of(request, asked, reports, now)
     return context
+
+
+def ask_page(
+    start: Frame, request: MitigationRequest, replaced: Sequence[Replaced]
+) -> dict[str, Any]:
+    """Asking a provider for `request` would replace others there: asked once more."""
+    organization, now = start.organization, start.now
+    asked = presentation.asked_of(request, subscriptions(organization), organization)
+    ending = replaced[0].endings[0]
+    return {
+        "frame": start,
+        "request_": request,
+        "chip": presentation.request_chip(asked, now),
+        "provider": ending.provider,
+        "subscription": str(ending.mitigation.subscription_id),
+        "overlaps": told(organization, replaced, now),
+    }
 
 
 def _plan_that_stays(request: MitigationRequest) -> str:

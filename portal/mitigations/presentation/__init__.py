@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from portal.mitigations.presentation.asked import (
-    PROTOCOLS,
     facts,
     scope_line,
     short_life,
     targets,
-    traffic_words,
     when_used,
 )
 from portal.mitigations.presentation.frame import Frame
@@ -29,6 +27,7 @@ from portal.mitigations.presentation.told import (
     timeline,
     told_of,
 )
+from portal.mitigations.wording.traffic import PROTOCOLS, traffic_words
 
 __all__ = [
     "PROTOCOLS",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 from portal.core.formatting import ahead, day, lifetime, listed, moment_minute
 from portal.mitigations import wording
 from portal.mitigations.models import MitigationRequest, Strategy
-
-PROTOCOLS: Final = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6"}
+from portal.mitigations.wording.traffic import traffic_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +39,6 @@ WARN_BEFORE_END = timedelta(minutes=10)
 def targets(request: MitigationRequest) -> tuple[str, ...]:
     scope = request.scope
     return (*scope["prefixes"], *scope["fqdns"], *scope["uris"])
-
-
-def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
-    """ "TCP and UDP, ports 80 and 443–8080"; "Any" when nothing narrows it."""
-    names = " and ".join(PROTOCOLS.get(one, f"protocol {one}") for one in protocols)
-    spans = [
-        str(port["lower"]) if port["lower"] == port["upper"] else f"{port['lower']}–{port['upper']}"
-        for port in ports
-    ]
-    if not spans:
-        return names or "Any"
-    numbers = f"port{'s' if len(spans) > 1 or '–' in spans[0] else ''} {', '.join(spans)}"
-    return f"{names}, {numbers}" if names else f"Any protocol, {numbers}"
 
 
 def scope_line(request: MitigationRequest) -> str:

@@ -20,6 +20,7 @@ from portal.mitigations import queries
 from portal.mitigations.failover import (
     current_legs,
     due,
+    ended_by,
     gap,
     is_withdrawn_by_policy,
     may_be_started,
@@ -31,9 +32,12 @@ from portal.mitigations.models import (
     EventType,
     Mitigation,
     MitigationRequest,
+    RequestKind,
     Strategy,
+    Targets,
     Wanted,
 )
+from portal.mitigations.replacing import Proposal, would_replace
 from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.states import (
     CONFIRMED,
@@ -209,8 +213,10 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
     if status == request.status:
         return
     previous, request.status = request.status, status
-    request.ended_at = now if status in REQUEST_TERMINAL else None
-    request.save(update_fields=["status", "ended_at"])
+    is_over = status in REQUEST_TERMINAL
+    request.ended_at = now if is_over else None
+    request.ended_by = ended_by(request, legs) if is_over else ""
+    request.save(update_fields=["status", "ended_at", "ended_by"])
     append_event(
         organization_id=request.organization_id,
         type=EventType.REQUEST_STATUS,
@@ -219,6 +225,7 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
         data={
             "status": status.value,
             "previous": previous,
+            **({"ended_by": request.ended_by} if is_over else {}),
             **({"waits": True} if waits_for_a_person(legs) else {}),
         },
     )
@@ -233,8 +240,34 @@ def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: dateti
     by_id = {part.ask.subscription: part for part in parts if str(part.ask.subscription) in free}
     able = {one: part.scope for one, part in by_id.items() if part.is_able}
     found = due(able, list(current.values()))
+    if found:
+        able = _harmless(request, able)
+        found = due(able, list(current.values()))
     for one in sorted(found, key=lambda each: each.subscription):
         start_leg(request, by_id[one.subscription], because=one.because, now=now)
+
+
+def _harmless(request: MitigationRequest, parts: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
+    """The providers that can be asked without another live request losing protection that no person agreed to give up."""
+    lock_log(request.organization_id)
+    live = [
+        one
+        for one in queries.replaceable(request.organization_id, RequestKind(request.kind))
+        if one.request_id != request.pk
+    ]
+    return {
+        subscription: part
+        for subscription, part in parts.items()
+        if not any(
+            one.losses and str(one.request.pk) not in request.replaces
+            for one in would_replace(
+                Proposal(
+                    parts={subscription: part}, ports=request.ports, protocols=request.protocols
+                ),
+                live,
+            )
+        )
+    }
 
 
 def _hold_again(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
@@ -27,6 +28,7 @@ from portal.mitigations.models import (
     Strategy,
     Wanted,
 )
+from portal.mitigations.replacing import NO_CONSENT, Consent, Replaced
 from portal.mitigations.services.advance import (
     end_leg,
     legs_of,
@@ -35,12 +37,12 @@ from portal.mitigations.services.advance import (
     settle,
     start_leg,
 )
-from portal.mitigations.services.log import append_event
+from portal.mitigations.services.log import append_event, lock_log
+from portal.mitigations.services.replacing import Ground, settled
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.mitigations.validation import (
     Checked,
     Submission,
-    check,
     lifetime_problem,
     within_limits,
 )
@@ -62,16 +64,19 @@ def submit(
     key: str = "",
     kind: RequestKind = RequestKind.IMMEDIATE,
     name: str = "",
+    consent: Consent = NO_CONSENT,
+    instead_of: Collection[UUID] = (),
 ) -> MitigationRequest:
     """Check a submission and commit it: request, first mitigations, event, wake-up.
 
-    `name`: what it is called, when not by its targets.
+    `name`: what it is called, when not by its targets. `instead_of`: requests of the same plan, in whose place it is made.
 
     The same `key` and submission of the same person give the first request again; another submission
-    under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field.
+    under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field, and WouldReplace when live requests
+    would be replaced that `consent` does not allow.
     """
     _check_key(key)
-    digest = _digest(submission, kind, name)
+    digest = _digest(submission, kind, name, consent)
     with transaction.atomic():
         if key:
             # Two presses at once: the second waits here for the first one's commit.
@@ -80,14 +85,25 @@ def submit(
             earlier = _submitted_before(organization, actor, digest, key)
             if earlier:
                 return earlier
-        checked = check(
+        ground = Ground.of(organization)
+        checked = ground.check(submission)
+        # Whoever starts a mitigation holds the counter until the commit: of two that overlap the second finds the first.
+        lock_log(organization.pk)
+        checked, replaced = settled(
+            ground,
             submission,
-            resources=queries.verified_resources(organization),
-            asks=queries.asks(organization),
-            policy=queries.policy(organization),
+            checked,
+            consent,
+            live=[
+                one
+                for one in queries.replaceable(organization.pk, kind)
+                if one.request_id not in instead_of
+            ],
         )
         now = timezone.now()
-        request = _create(organization, actor, checked, now, kind=kind, name=name)
+        request = _create(
+            organization, actor, checked, now, kind=kind, name=name, replaced=replaced
+        )
         if key:
             IdempotencyKey.objects.create(
                 organization=organization,
@@ -122,8 +138,10 @@ def _submitted_before(
     return MitigationRequest.objects.get(pk=request_id)
 
 
-def _digest(submission: Submission, kind: RequestKind, name: str) -> str:
+def _digest(submission: Submission, kind: RequestKind, name: str, consent: Consent) -> str:
     content = {**asdict(submission), "kind": kind.value, "name": name}
+    if consent.named or consent.is_joint:
+        content |= {"replaces": sorted(map(str, consent.named)), "joint": consent.is_joint}
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -136,6 +154,7 @@ def _create(
     *,
     kind: RequestKind,
     name: str,
+    replaced: Sequence[Replaced],
 ) -> MitigationRequest:
     request = MitigationRequest.objects.create(
         kind=kind,
@@ -152,6 +171,7 @@ def _create(
         strategy=checked.strategy,
         subscriptions=[str(subscription) for subscription in checked.parts],
         reason=checked.reason,
+        replaces=[str(one.request.pk) for one in replaced],
         status=RequestStatus.REQUESTING,
     )
     if checked.resources:

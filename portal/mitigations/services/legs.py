@@ -14,6 +14,13 @@ from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import current_legs, is_withdrawn_by_person, may_filter
 from portal.mitigations.models import EventType, Mitigation, MitigationRequest, RequestKind, Wanted
+from portal.mitigations.replacing import (
+    NO_CONSENT,
+    Consent,
+    Proposal,
+    Replaced,
+    would_replace,
+)
 from portal.mitigations.services.advance import (
     Step,
     apply,
@@ -24,16 +31,22 @@ from portal.mitigations.services.advance import (
     start_leg,
 )
 from portal.mitigations.services.asks import refuse_if_ending
-from portal.mitigations.services.log import append_event
+from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.states import SET_BACK, Status, Trigger
 from portal.mitigations.validation import Part
 
 
 @transaction.atomic
 def ask_provider(
-    *, request_id: UUID, actor: User, subscription_id: UUID | None = None
+    *,
+    request_id: UUID,
+    actor: User,
+    subscription_id: UUID | None = None,
+    consent: Consent = NO_CONSENT,
 ) -> MitigationRequest:
     """Ask a provider now, whatever the order says; without one, the next that was not asked yet.
+
+    Raises WouldReplace when that would replace other live requests at the provider without `consent`.
 
     Asking who is asked already changes nothing. Who waits for our own backoff is asked at once; who named a time of its
     own is not (SC-046). Who was withdrawn is asked anew; of a plan, only who is wanted to hold it is asked.
@@ -49,7 +62,7 @@ def ask_provider(
     if not _is_to_hold(leg):
         _refuse_if_prepared(request)
     if leg is None or leg.is_over or (leg.wanted == Wanted.WITHDRAWN and not leg.is_replaced):
-        _start(request, subscription_id, parts, actor=actor, now=now)
+        _start(request, subscription_id, parts, actor=actor, consent=consent, now=now)
     elif not _is_asked_already(leg, now=now):
         _ask_again(leg, actor=actor, now=now)
     else:
@@ -98,6 +111,7 @@ def _start(
     parts: dict[UUID, Part],
     *,
     actor: User,
+    consent: Consent,
     now: datetime,
 ) -> None:
     part = parts.get(subscription_id)
@@ -107,6 +121,10 @@ def _start(
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
     if not part.is_able:
         raise Conflict(f"{part.why_not()}. It was not asked.", code="nothing-to-protect")
+    replaced = _replaced(request, part)
+    consent.check(replaced)
+    request.replaces = sorted({*request.replaces, *(str(one.request.pk) for one in replaced)})
+    request.save(update_fields=["replaces"])
     if str(subscription_id) not in request.subscriptions:
         request.subscriptions = [*request.subscriptions, str(subscription_id)]
         request.save(update_fields=["subscriptions"])
@@ -119,6 +137,21 @@ def _start(
         mitigation=leg,
         actor=actor,
         data={"status": leg.status},
+    )
+
+
+def _replaced(request: MitigationRequest, part: Part) -> list[Replaced]:
+    """The other live requests that this provider would drop for this part of `request`."""
+    # Whoever starts a mitigation holds the counter until the commit: of two that overlap the second finds the first.
+    lock_log(request.organization_id)
+    live = queries.replaceable(request.organization_id, RequestKind(request.kind))
+    return would_replace(
+        Proposal(
+            parts={part.ask.subscription: part.scope},
+            ports=request.ports,
+            protocols=request.protocols,
+        ),
+        [one for one in live if one.request_id != request.pk],
     )
 
 

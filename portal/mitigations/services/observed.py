@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from portal.core.wake import wake_on_commit
+from portal.mitigations import queries
 from portal.mitigations.failover import is_asked_again
 from portal.mitigations.models import (
     EventType,
@@ -19,6 +20,7 @@ from portal.mitigations.models import (
     RequestKind,
     Wanted,
 )
+from portal.mitigations.replacing import replacement
 from portal.mitigations.services.advance import (
     WIND_DOWN_AT_MOST,
     Step,
@@ -203,17 +205,47 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
     return mitigation
 
 
+@transaction.atomic(savepoint=False)
 def record_superseded(
     *, mitigation_id: UUID, conflict: Mapping[str, Any], now: datetime
 ) -> Mitigation | None:
-    """The provider dropped it for a newer request of ours with the same targets."""
+    """The provider dropped it for a newer request of ours that has a target in common with it.
+
+    `conflict` has the mid that the provider named, if it named one.
+    """
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return None
+    newer = {one.mid: one for one in queries.newer_overlapping(mitigation_id)}
+    newer |= {one.mid: one for one in _named(mitigation, conflict)}
+    replaced_by = replacement(mitigation, [newer[mid] for mid in sorted(newer)])
     step = Step(
         mitigation_id=mitigation_id,
         trigger=Trigger.PROVIDER_WITHDREW,
-        columns={"last_heard_at": now, "wanted": Wanted.WITHDRAWN, "conflict": conflict},
-        told={"why": "superseded"},
+        columns={
+            "last_heard_at": now,
+            "wanted": Wanted.WITHDRAWN,
+            "conflict": conflict,
+            "replaced_by": replaced_by,
+        },
+        told={
+            "why": "superseded",
+            "by": [one["request"] for one in replaced_by["by"]],
+            "is_less": bool(replaced_by["lost"]),
+        },
     )
-    return advance(step, now=now)
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return mitigation
+
+
+def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Mitigation]:
+    """What the provider says it holds instead, also when its own end was asked for since."""
+    mid = conflict.get("mid")
+    if not isinstance(mid, int) or mid <= mitigation.mid:
+        return ()
+    named = Mitigation.objects.filter(subscription_id=mitigation.subscription_id, mid=mid)
+    return named.select_related("request")
 
 
 def record_identity_replaced(*, mitigation_id: UUID, now: datetime) -> Mitigation | None:

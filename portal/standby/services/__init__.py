@@ -10,10 +10,12 @@ from portal.standby.services.plans import (
     edit_plan,
     finish_changes,
     problems,
+    proposal_of,
     remove_plan,
     submission_of,
     turn_off,
     turn_on,
+    versions,
 )
 from portal.standby.services.stopping import stop_filtering
 
@@ -25,10 +27,12 @@ __all__ = [
     "finish_changes",
     "follow_drills",
     "problems",
+    "proposal_of",
     "remove_plan",
     "start_drill",
     "stop_filtering",
     "submission_of",
     "turn_off",
     "turn_on",
+    "versions",
 ]

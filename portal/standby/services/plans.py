@@ -5,7 +5,7 @@ Locks are taken in this order: organization, plan, request and what follows it (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -21,6 +21,7 @@ from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations.failover import current_legs
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
+from portal.mitigations.replacing import NO_CONSENT, Consent, Proposal, WouldReplace
 from portal.mitigations.states import ACTIVE, CONFIRMED, REQUEST_TERMINAL
 from portal.mitigations.validation import Checked, Submission, check
 from portal.organizations.models import Organization
@@ -153,8 +154,13 @@ def remove_plan(*, plan_id: UUID, actor: User) -> None:
 
 
 @transaction.atomic
-def activate(*, plan_id: UUID, actor: User, key: str = "") -> MitigationRequest:
-    """Ask every provider of the plan for help now, with the plan's targets. The plan stays held."""
+def activate(
+    *, plan_id: UUID, actor: User, key: str = "", consent: Consent = NO_CONSENT
+) -> MitigationRequest:
+    """Ask every provider of the plan for help now, with the plan's targets. The plan stays held.
+
+    Raises WouldReplace when other live requests would be replaced without `consent`.
+    """
     plan = locked(plan_id)
     earlier = asked.submitted_with(plan.organization, actor, key)
     going_on = plan.live_activation
@@ -170,6 +176,8 @@ def activate(*, plan_id: UUID, actor: User, key: str = "") -> MitigationRequest:
         submission=submission_of(plan),
         key=key,
         name=plan.name,
+        consent=consent,
+        instead_of=versions(plan),
     )
     if request.pk != plan.activation_id and earlier is None:
         plan.activation = request
@@ -216,8 +224,13 @@ def _end_earlier(plan: StandbyPlan) -> int:
     return ended
 
 
+def versions(plan: StandbyPlan) -> set[UUID]:
+    """The requests of a plan, replaced ones too."""
+    return {plan.request_id, *plan.earlier.values_list("pk", flat=True)}
+
+
 def _renew(plan: StandbyPlan, actor: User, prepared: Submission) -> None:
-    request = _submit(plan.organization, actor, plan.name, prepared)
+    request = _submit(plan.organization, actor, plan.name, prepared, instead_of=versions(plan))
     plan.earlier.add(plan.request)
     plan.request = request
     plan.save(update_fields=["request"])
@@ -311,16 +324,36 @@ def _as_standby(organization: Organization, submission: Submission) -> Submissio
 
 
 def _submit(
-    organization: Organization, actor: User, name: str, prepared: Submission, *, key: str = ""
+    organization: Organization,
+    actor: User,
+    name: str,
+    prepared: Submission,
+    *,
+    key: str = "",
+    instead_of: Collection[UUID] = (),
 ) -> MitigationRequest:
-    return mitigations.submit(
-        organization=organization,
-        actor=actor,
-        submission=prepared,
-        key=key,
-        kind=RequestKind.STANDBY,
-        name=name,
+    try:
+        return mitigations.submit(
+            organization=organization,
+            actor=actor,
+            submission=prepared,
+            key=key,
+            kind=RequestKind.STANDBY,
+            name=name,
+            instead_of=instead_of,
+        )
+    except WouldReplace as error:
+        # An earlier version of another plan, which its provider keeps until it holds the new one.
+        problem = _overlaps(error.replaced[0].request.name)
+        raise Invalid("Nothing was sent. Correct one thing.", errors=[problem]) from error
+
+
+def _overlaps(plan: str) -> FieldError:
+    message = (
+        f"The plan {plan} covers some of these targets already. A provider holds only "
+        "one plan for a target: change that plan, or choose other targets."
     )
+    return FieldError("targets", "overlaps-plan", message)
 
 
 def _content_problems(
@@ -341,11 +374,7 @@ def _content_problems(
     for plan in _own(organization).prefetch_related("request__mitigations"):
         is_other = plan.is_on and (but is None or plan.pk != but.pk)
         if is_other and any(_meets(checked, leg) for leg in plan.request.mitigations.all()):
-            message = (
-                f"The plan {plan.name} covers some of these targets already. A provider holds only "
-                "one plan for a target: change that plan, or choose other targets."
-            )
-            return [FieldError("targets", "overlaps-plan", message)]
+            return [_overlaps(plan.name)]
     return []
 
 
@@ -382,6 +411,14 @@ def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
     current = current_legs(request.mitigations.all())
     scopes = {leg.subscription_id: leg.scope for leg in current}
     return (wanted, checked.scopes) != (held, scopes)
+
+
+def proposal_of(plan: StandbyPlan) -> Proposal | None:
+    """What activating the plan would ask, and of whom; None when it cannot be asked now."""
+    try:
+        return Proposal.of(_checked(plan.organization, submission_of(plan)))
+    except Invalid:
+        return None
 
 
 def submission_of(plan: StandbyPlan) -> Submission:

@@ -124,7 +124,8 @@ def test_a_mitigation_that_is_not_this_requests_is_404(
 ) -> None:
     leg_id = uuid4()
     if leg == "of another request":
-        leg_id = api_of(dana).post(URL, NEW).json()["mitigations"][0]["id"]
+        another = {"targets": {"prefixes": ["203.0.113.9/32"]}}
+        leg_id = api_of(dana).post(URL, another).json()["mitigations"][0]["id"]
 
     answer = api_of(dana).post(f"{URL}/{asked.pk}/mitigations/{leg_id}/withdraw")
 
@@ -153,6 +154,8 @@ def test_who_would_be_asked_for_what_is_told_before_anything_is_sent(
             {"target": "203.0.113.7/32", "providers": [north, tide]},
         ],
         "left_out": [],
+        "replaces": [],
+        "would_replace": False,
     }
     reason = "Northgate may protect only 203.0.113.0/24"
     assert alone.json()["left_out"] == [{**north, "reason": reason}]

@@ -70,8 +70,8 @@ def test_reading_costs_the_same_however_many_there_are(
     dana: User, acme: Organization, api_of: ApiOf, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     api = api_of(dana)
-    for _ in range(5):
-        api.post(URL, NEW)
+    for last in range(5):
+        api.post(URL, {"targets": {"prefixes": [f"203.0.113.{last}/32"]}})
 
     # the token, the membership, the rows, their mitigations, subscriptions, providers, resources
     with django_assert_num_queries(7):

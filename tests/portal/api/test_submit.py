@@ -41,11 +41,14 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "strategy": "failover",
         "subscriptions": [str(acme_northgate.pk)],
         "reason": "",
+        "replaces": [],
         "created_at": body["created_at"],
         "created_by": "dana",
         "terminate_requested_at": None,
         "ended_at": None,
+        "ended_by": "",
         "acknowledged_at": None,
+        "acknowledged_by": None,
     }
     assert mitigation == {
         "id": str(Mitigation.objects.get().pk),
@@ -66,6 +69,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "conflict": None,
         "unsaved_at": None,
         "lifetime_remaining": None,
+        "replaced_by": None,
         "mitigation_start": None,
         "counters": {
             "bytes_dropped": None,

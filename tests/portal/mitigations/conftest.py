@@ -7,12 +7,18 @@ import pytest
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.replacing import Consent
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.factories import ProviderFactory, SubscriptionFactory
 
 Submit = Callable[..., MitigationRequest]
+
+
+def to_replace_all() -> Consent:
+    """A second request for the same replaces the first: tests of other things need not care."""
+    return Consent(named=tuple(MitigationRequest.objects.values_list("pk", flat=True)))
 
 
 @pytest.fixture
@@ -27,9 +33,13 @@ def submit(
 
     def submit(strategy: Strategy = Strategy.FAILOVER, **changes: object) -> MitigationRequest:
         key = str(changes.pop("key", ""))
+        consent = changes.pop("consent", None) or (Consent() if key else to_replace_all())
+        assert isinstance(consent, Consent)
         changes.setdefault("resources", (shop.pk,))
         submission = Submission(strategy=strategy, **changes)  # type: ignore[arg-type]  # the test names fields
-        request = services.submit(organization=acme, actor=alice, submission=submission, key=key)
+        request = services.submit(
+            organization=acme, actor=alice, submission=submission, key=key, consent=consent
+        )
         # As anybody else finds it: what came back remembers its mitigations as committed.
         return MitigationRequest.objects.get(pk=request.pk)
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.replacing import Consent
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
@@ -30,7 +31,13 @@ def ask(
 
     def ask(strategy: Strategy = Strategy.FAILOVER) -> MitigationRequest:
         submission = Submission(resources=(shop.pk,), strategy=strategy, reason="UDP flood")
-        request = services.submit(organization=acme, actor=alice, submission=submission)
+        request = services.submit(
+            organization=acme,
+            actor=alice,
+            submission=submission,
+            # A second request for the same replaces the first.
+            consent=Consent(named=tuple(MitigationRequest.objects.values_list("pk", flat=True))),
+        )
         request.created_at -= timedelta(minutes=1)
         request.save(update_fields=["created_at"])
         return request

@@ -12,7 +12,7 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.pages.conftest import Ask, filtering, legs
+from tests.portal.pages.conftest import Ask
 
 FORM = "/organizations/acme/requests/new"
 
@@ -230,21 +230,6 @@ def test_checking_while_typing_sends_nothing_and_misses_nothing_yet(browser: Cli
     assert 'id="will" hx-swap-oob="true"' in wrong
     assert "Choose at least one target" not in empty
     assert not MitigationRequest.objects.exists()
-
-
-def test_an_overlap_is_said_and_does_not_stop_the_send(
-    browser: Client, ask: Ask, shop: ProtectedResource
-) -> None:
-    live = ask()
-    filtering(legs(live)[0])
-
-    said = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
-    sent = browser.post(FORM, typed(other="203.0.113.7"))
-
-    assert "These addresses are already in a live request." in said
-    assert "sending this ends the other one there, for all its addresses" in said
-    assert live.get_absolute_url() in said
-    assert sent.status_code == 302
 
 
 def test_three_resources_are_shown_and_the_rest_is_folded(

@@ -193,12 +193,13 @@ def test_what_overlaps_with_a_live_request_is_said(browser: Client, ask: Ask) ->
     page = browser.post(URL, {"other": "203.0.113.7"}).content.decode()
 
     assert live.get_absolute_url() in page
-    assert "is mitigating. A provider holds only the newer" in page
-    assert "No live request protects any of these addresses." not in page
+    assert "Already protected by Shop front-end." in page
+    assert "Send only this" in page
+    assert "None of these providers holds" not in page
 
 
 def test_without_overlap_the_page_says_so(browser: Client) -> None:
-    assert "No live request protects any of these addresses." in shown(browser)
+    assert "None of these providers holds a live request for these addresses." in shown(browser)
 
 
 def test_no_connection_is_said(browser: Client, acme_northgate: Subscription) -> None:

@@ -239,9 +239,8 @@ def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
         submission=Submission(resources=(shop.pk,), protocols=(17,)),
     )
 
-    newer = asked.newer_overlapping(old[0].pk)
+    [newer] = asked.newer_overlapping(old[0].pk)
 
-    assert newer is not None
     assert newer.request_id == again(plan).request_id
 
 
@@ -263,7 +262,7 @@ def test_a_plan_and_a_request_for_help_now_do_not_replace_each_other(
         mitigations.submit(organization=acme, actor=alice, submission=submission)
     takes(legs(older)[0])
 
-    assert asked.newer_overlapping(legs(older)[0].pk) is None
+    assert asked.newer_overlapping(legs(older)[0].pk) == []
 
 
 def test_two_plans_for_a_target_are_refused_where_they_share_a_provider(

@@ -1,0 +1,155 @@
+"""What live requests a new one overlaps, and what can be sent instead: told while the form is filled in, and again when it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.http import QueryDict
+
+from portal.core.errors import Invalid
+from portal.mitigations import presentation, queries, wording
+from portal.mitigations.forms import typed_id
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.pages.shared import subscriptions
+from portal.mitigations.replacing import Consent, Proposal, Replaced, would_replace
+from portal.mitigations.services.replacing import Ground, together
+from portal.mitigations.states import RequestStatus
+from portal.mitigations.validation import Submission
+from portal.mitigations.wording.replacing import already, no_joint_request, taken_away
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+
+SHOWN: Final = 4
+"""Overlapping requests that are named; the rest is counted."""
+MAX_NAMED: Final = 100
+"""Overlapping requests that a page may name when it is sent."""
+_CAN_BE_EXTENDED: Final = (
+    RequestStatus.IN_PROGRESS,
+    RequestStatus.MITIGATING,
+    RequestStatus.ATTACK_STOPPED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """A live request that the new one would replace."""
+
+    request: MitigationRequest
+    is_protected: bool
+    "a provider reports that it filters for it"
+    headline: str
+    loses: str
+    "whom it loses what at, in sentences; empty: nothing"
+    can_be_extended: bool
+
+    @property
+    def already(self) -> str:
+        return already(self.request.name, is_protected=self.is_protected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlaps:
+    """All of them, and what can be sent instead."""
+
+    shown: tuple[Overlap, ...] = ()
+    more: int = 0
+    ids: tuple[str, ...] = ()
+    "of all of them"
+    protector: Overlap | None = None
+    "the one that asks for all of it already"
+    loses: bool = False
+    "some of them would lose protection"
+    can_be_joined: bool = False
+    "one request can ask for everything of all of them, and nobody loses anything"
+    why_not_joined: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.ids)
+
+    @property
+    def summary(self) -> str:
+        """Why nothing was sent, in one line; empty: nothing stands against sending."""
+        if self.protector is not None:
+            return self.protector.already
+        return next((one.loses for one in self.shown if one.loses), "")
+
+
+NO_OVERLAPS: Final = Overlaps()
+
+
+def consent_of(typed: QueryDict) -> Consent:
+    """What the pressed button allows: all in one request, or this alone in place of those that were shown."""
+    if "both" in typed:
+        return Consent(is_joint=True)
+    named = typed.getlist("replaces")[:MAX_NAMED] if "only" in typed else []
+    ids = (typed_id(one) for one in named)
+    return Consent(named=tuple(one for one in ids if one is not None), wider_is_free=True)
+
+
+def overlaps_of(
+    organization: Organization,
+    proposal: Proposal,
+    now: datetime,
+    *,
+    submission: Submission,
+    instead_of: Collection[UUID] = (),
+) -> Overlaps:
+    """`proposal`: as much of `submission` as can be read and sent. `instead_of`: requests of the same plan."""
+    live = [one for one in queries.replaceable(organization.pk) if one.request_id not in instead_of]
+    found = would_replace(proposal, live)
+    if not found:
+        return NO_OVERLAPS
+    overlaps = told(organization, found, now)
+    try:
+        ground = Ground.of(organization)
+        checked = ground.check(submission)
+    except Invalid:
+        # That is told at its own place, whatever is sent in the end.
+        return overlaps
+    try:
+        _, joint = together(ground, submission, checked, found, live=live)
+    except Invalid as error:
+        return replace(overlaps, why_not_joined=no_joint_request(error.errors[0].message))
+    return replace(overlaps, can_be_joined=not any(one.losses for one in joint))
+
+
+def told(organization: Organization, found: Sequence[Replaced], now: datetime) -> Overlaps:
+    """Without looking whether one request can ask for all of them."""
+    ids = [one.request.pk for one in found]
+    requests = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)
+    by_id = subscriptions(organization)
+    shown = [_overlap(one, requests[one.request.pk], by_id, now) for one in found]
+    protecting = [one for one, each in zip(shown, found, strict=True) if each.protects_all]
+    return Overlaps(
+        shown=tuple(shown[:SHOWN]),
+        more=max(0, len(shown) - SHOWN),
+        ids=tuple(str(one) for one in ids),
+        protector=protecting[0] if protecting else None,
+        loses=any(one.losses for one in found),
+    )
+
+
+def _overlap(
+    replaced: Replaced,
+    request: MitigationRequest,
+    by_id: Mapping[str, Subscription],
+    now: datetime,
+) -> Overlap:
+    asked = presentation.asked_of(request, by_id, request.organization)
+    return Overlap(
+        request=request,
+        is_protected=any(
+            wording.face(leg, now) in wording.FILTERING and not wording.is_stale(leg, now)
+            for leg in asked.asked
+        ),
+        headline=wording.headline(asked, now),
+        loses=taken_away(
+            ((one.provider, one.losses) for one in replaced.endings),
+            is_filtering=replaced.is_filtering,
+        ),
+        can_be_extended=request.is_immediate and request.status in _CAN_BE_EXTENDED,
+    )

@@ -1,0 +1,312 @@
+"""Which live requests a new one would replace, what they would lose, and how to ask for both: pure functions of the rows.
+
+A provider keeps only the newer of two overlapping mitigations of one client (RFC 9132 section 4.4.1). A plan that a provider has activated
+by itself goes too when a request for help now overlaps it: the provider stops filtering for the plan and holds it again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID
+
+from portal.core.errors import Conflict, FieldError, Invalid
+from portal.core.targets import overlap
+from portal.mitigations.models import (
+    Mitigation,
+    MitigationRequest,
+    Newer,
+    Port,
+    ReplacedBy,
+    Strategy,
+    Targets,
+)
+from portal.mitigations.overlaps import Coverage, Loss, Traffic, losses, union
+from portal.mitigations.states import ACTIVE
+from portal.mitigations.validation import INDEFINITE, Checked, Submission
+from portal.mitigations.wording.replacing import loss_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What somebody is about to ask, and of whom."""
+
+    parts: Mapping[UUID, Targets]
+    "what each provider that is asked, now or when others fail, would protect"
+    ports: Sequence[Port] = ()
+    protocols: Sequence[int] = ()
+    strategy: str = Strategy.FAILOVER
+
+    @classmethod
+    def of(cls, checked: Checked) -> Proposal:
+        return cls(
+            parts=checked.scopes,
+            ports=checked.ports,
+            protocols=checked.protocols,
+            strategy=checked.strategy,
+        )
+
+    def coverage(self, subscription: UUID) -> Coverage:
+        return Coverage.of(self.parts[subscription], self.ports, self.protocols)
+
+    @property
+    def whole(self) -> Coverage:
+        return Coverage.of(union(self.parts.values()), self.ports, self.protocols)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A mitigation that ends when a new request is sent."""
+
+    mitigation: Mitigation
+    losses: tuple[Loss, ...]
+    "what its provider protects for it and would not protect any more"
+
+    @property
+    def provider(self) -> str:
+        return self.mitigation.subscription.provider.short_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """A live request whose mitigations end, at some providers, when a new request is sent."""
+
+    request: MitigationRequest
+    endings: tuple[Ending, ...]
+    protects_all: bool = False
+    "it asks for all of the new request already: the same or more targets and traffic, of the same providers"
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        return tuple(dict.fromkeys(loss for one in self.endings for loss in one.losses))
+
+    @property
+    def is_filtering(self) -> bool:
+        return any(one.mitigation.status in ACTIVE for one in self.endings)
+
+
+class WouldReplace(Conflict):
+    """Live requests would be replaced, and nobody agreed to that."""
+
+    code = "would-replace"
+    title = "A live request would be replaced"
+
+    def __init__(self, replaced: Sequence[Replaced]) -> None:
+        names = ", ".join(dict.fromkeys(one.request.name for one in replaced))
+        super().__init__(
+            f"Nothing was sent. A provider holds only the newer of two requests for the same addresses: "
+            f"this would replace {names}."
+        )
+        self.replaced = tuple(replaced)
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        return {"replaces": [replaced_members(one) for one in self.replaced]}
+
+
+def replaced_members(replaced: Replaced) -> dict[str, Any]:
+    """As the API tells it."""
+    return {
+        "request": str(replaced.request.pk),
+        "name": replaced.request.name,
+        "status": replaced.request.status,
+        "providers": [one.provider for one in replaced.endings],
+        "loses": [loss_words(loss) for loss in replaced.losses],
+        "protects_all": replaced.protects_all,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """Which live requests somebody lets a new one replace."""
+
+    named: tuple[UUID, ...] = ()
+    is_exact: bool = False
+    "whoever is named must be live and would be replaced; a page may name some that ended meanwhile"
+    wider_is_free: bool = False
+    "a request of which the new one asks for everything, and for more, need not be named"
+    is_joint: bool = False
+    "one request is made that asks for everything of those that it would replace"
+
+    def check(self, found: Sequence[Replaced]) -> None:
+        """Raises Invalid for names that do not fit, and WouldReplace with all of `found` when one of them is missing."""
+        if self.is_exact:
+            _refuse_strangers(self.named, [one.request.pk for one in found])
+        if not all(self._allows(one) for one in found):
+            raise WouldReplace(found)
+
+    def _allows(self, one: Replaced) -> bool:
+        if self.is_joint:
+            return not one.losses
+        is_free = self.wider_is_free and not (one.losses or one.protects_all)
+        return is_free or one.request.pk in self.named
+
+
+NO_CONSENT: Final = Consent()
+
+
+def _refuse_strangers(named: Sequence[UUID], known: Collection[UUID]) -> None:
+    # One answer for what has ended, what does not overlap and what belongs to somebody else.
+    message = "This is no live request that would be replaced. Leave it out."
+    errors = [
+        FieldError(f"replaces.{index}", "not-replaced", message)
+        for index, request in enumerate(named)
+        if request not in known
+    ]
+    if errors:
+        things = "one thing" if len(errors) == 1 else f"{len(errors)} things"
+        raise Invalid(f"Nothing was sent. Correct {things}.", errors=errors)
+
+
+def coverage_of(mitigation: Mitigation) -> Coverage:
+    request = mitigation.request
+    return Coverage.of(mitigation.scope, request.ports, request.protocols)
+
+
+def would_replace(proposal: Proposal, live: Iterable[Mitigation]) -> list[Replaced]:
+    """The requests that would be replaced, oldest first. `live`: what the providers hold, or will hold, for others."""
+    held: dict[UUID, list[Mitigation]] = defaultdict(list)
+    for one in live:
+        held[one.request_id].append(one)
+    found: list[Replaced] = []
+    for mitigations in held.values():
+        endings = tuple(
+            Ending(one, losses(coverage_of(one), [proposal.coverage(one.subscription_id)]))
+            for one in mitigations
+            if _ends(one, proposal)
+        )
+        if endings:
+            found.append(
+                Replaced(
+                    request=mitigations[0].request,
+                    endings=endings,
+                    protects_all=_protects_all(proposal, mitigations),
+                )
+            )
+    return sorted(found, key=lambda one: (one.request.created_at, one.request.pk))
+
+
+def _ends(mitigation: Mitigation, proposal: Proposal) -> bool:
+    if mitigation.subscription_id not in proposal.parts:
+        return False
+    return coverage_of(mitigation).shares_target_with(proposal.coverage(mitigation.subscription_id))
+
+
+def _protects_all(proposal: Proposal, mitigations: Sequence[Mitigation]) -> bool:
+    by_provider = {one.subscription_id: coverage_of(one) for one in mitigations}
+    if proposal.strategy == Strategy.PARALLEL:
+        return all(
+            one in by_provider and not losses(proposal.coverage(one), [by_provider[one]])
+            for one in proposal.parts
+        )
+    asked = {UUID(one) for one in mitigations[0].request.subscriptions}
+    return asked.issuperset(proposal.parts) and not losses(
+        proposal.whole, list(by_provider.values())
+    )
+
+
+def replacement(old: Mitigation, newer: Sequence[Mitigation]) -> ReplacedBy:
+    """What is kept of how `old` ended: which requests the provider holds instead, and what it does not protect any more."""
+    own = coverage_of(old)
+    others = [(one, coverage_of(one)) for one in newer]
+    lost = losses(own, [coverage for _, coverage in others])
+    return {
+        "by": [_newer(one, coverage, own) for one, coverage in others],
+        "lost": [loss.target for loss in lost],
+        "loses": [loss_words(loss) for loss in lost],
+    }
+
+
+def _newer(one: Mitigation, coverage: Coverage, own: Coverage) -> Newer:
+    is_narrower = not coverage.traffic.covers(own.traffic)
+    return {
+        "request": str(one.request_id),
+        "name": one.request.name,
+        "targets": [
+            *(
+                str(network)
+                for network in coverage.networks
+                if any(overlap(network, mine) for mine in own.networks)
+            ),
+            *sorted(coverage.names & own.names),
+        ],
+        "ports": one.request.ports if is_narrower else [],
+        "protocols": one.request.protocols if is_narrower else [],
+    }
+
+
+def normal(submission: Submission, checked: Checked) -> Submission:
+    """`submission` as its check read it."""
+    return replace(
+        submission,
+        prefixes=tuple(checked.asked["prefixes"]),
+        fqdns=tuple(checked.asked["fqdns"]),
+        uris=tuple(checked.asked["uris"]),
+        resources=checked.resources,
+        ports=_pairs(checked.ports),
+        protocols=tuple(checked.protocols),
+        lifetime_s=checked.lifetime_s,
+    )
+
+
+def again(
+    request: MitigationRequest, *, resources: Collection[UUID], subscriptions: Collection[UUID] = ()
+) -> Submission:
+    """What `request` asked for, to be asked once more. `resources` and `subscriptions`: those that can be chosen now."""
+    ticked = [one for one in request.resources.all() if one.pk in resources]
+    values = {one.value for one in ticked}
+    scope = request.scope
+    named = [UUID(one) for one in request.subscriptions]
+    return Submission(
+        prefixes=tuple(one for one in scope["prefixes"] if one not in values),
+        fqdns=tuple(one for one in scope["fqdns"] if one not in values),
+        uris=tuple(one for one in scope["uris"] if one not in values),
+        resources=tuple(one.pk for one in ticked),
+        ports=_pairs(request.ports),
+        protocols=tuple(request.protocols),
+        lifetime_s=request.lifetime_s,
+        auto_renew=request.auto_renew,
+        strategy=request.strategy,
+        subscriptions=tuple(one for one in named if one in subscriptions),
+        reason=request.reason,
+    )
+
+
+def joined(first: Submission, *others: Submission) -> Submission:
+    """One submission for everything that all of them ask for, each with a lifetime.
+
+    Nobody is asked for less than before: all providers at once if one of them asks so, for the longest of the lifetimes, renewing itself if
+    one of them does.
+    """
+    every = (first, *others)
+    targets = union(
+        {"prefixes": list(one.prefixes), "fqdns": list(one.fqdns), "uris": list(one.uris)}
+        for one in every
+    )
+    traffic = Traffic.of(first.ports, first.protocols)
+    for one in others:
+        traffic |= Traffic.of(one.ports, one.protocols)
+    lifetimes = [one.lifetime_s for one in every if one.lifetime_s is not None]
+    named = [one.subscriptions for one in every]
+    is_parallel = any(one.strategy == Strategy.PARALLEL for one in every)
+    return Submission(
+        prefixes=tuple(targets["prefixes"]),
+        fqdns=tuple(targets["fqdns"]),
+        uris=tuple(targets["uris"]),
+        resources=tuple(dict.fromkeys(resource for one in every for resource in one.resources)),
+        ports=traffic.ports,
+        protocols=tuple(sorted(traffic.protocols)),
+        lifetime_s=INDEFINITE if INDEFINITE in lifetimes else max(lifetimes, default=None),
+        auto_renew=any(one.auto_renew for one in every),
+        strategy=(Strategy.PARALLEL if is_parallel else Strategy.FAILOVER).value,
+        subscriptions=tuple(dict.fromkeys(one for each in named for one in each))
+        if all(named)
+        else (),
+        reason=next((one.reason for one in every if one.reason), ""),
+    )
+
+
+def _pairs(ports: Sequence[Port]) -> tuple[tuple[int, int], ...]:
+    return tuple((port["lower"], port["upper"]) for port in ports)

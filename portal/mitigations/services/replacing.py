@@ -1,0 +1,90 @@
+"""A submission against what is live: what it would replace, and whether that is agreed to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portal.mitigations import queries
+from portal.mitigations.models import Mitigation
+from portal.mitigations.replacing import (
+    Consent,
+    Proposal,
+    Replaced,
+    again,
+    joined,
+    normal,
+    would_replace,
+)
+from portal.mitigations.validation import Ask, Checked, Policy, Resource, Submission, check
+from portal.organizations.models import Organization
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What submissions of an organization are checked against, read once."""
+
+    resources: Sequence[Resource]
+    asks: Sequence[Ask]
+    policy: Policy
+
+    @classmethod
+    def of(cls, organization: Organization) -> Ground:
+        return cls(
+            resources=queries.verified_resources(organization),
+            asks=queries.asks(organization),
+            policy=queries.policy(organization),
+        )
+
+    def check(self, submission: Submission) -> Checked:
+        """Raises Invalid with every wrong field."""
+        return check(submission, resources=self.resources, asks=self.asks, policy=self.policy)
+
+
+def settled(
+    ground: Ground,
+    submission: Submission,
+    checked: Checked,
+    consent: Consent,
+    *,
+    live: Sequence[Mitigation],
+) -> tuple[Checked, list[Replaced]]:
+    """What is to be sent, and the live requests that it replaces with consent.
+
+    Raises WouldReplace for those it would replace without, and Invalid where one request cannot ask for all of them together.
+    """
+    found = would_replace(Proposal.of(checked), live)
+    if consent.is_joint:
+        checked, found = together(ground, submission, checked, found, live=live)
+    consent.check(found)
+    return checked, found
+
+
+def together(
+    ground: Ground,
+    submission: Submission,
+    checked: Checked,
+    found: list[Replaced],
+    *,
+    live: Sequence[Mitigation],
+) -> tuple[Checked, list[Replaced]]:
+    """One request for everything of `checked` and of what it would replace.
+
+    It may reach providers that were not asked before, where it overlaps others: those are added too. Raises Invalid when it is more than
+    one request can ask for.
+    """
+    known: set[object] = set()
+    while {one.request.pk for one in found} != known:
+        known = {one.request.pk for one in found}
+        others = (
+            again(
+                one.request,
+                resources={resource.id for resource in ground.resources},
+                subscriptions={ask.subscription for ask in ground.asks},
+            )
+            for one in found
+        )
+        submission = joined(normal(submission, checked), *others)
+        checked = ground.check(submission)
+        found = would_replace(Proposal.of(checked), live)
+    return checked, found

@@ -1,0 +1,97 @@
+"""Several people, and the portal's own fallback, ask for overlapping addresses at the same moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import combinations
+
+import pytest
+from django.db import connection
+
+from portal.accounts.models import User
+from portal.mitigations import queries, services
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.replacing import WouldReplace
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from tests.portal.mitigations.legs import legs, names, refuse
+
+AT_ONCE = 8
+ROUNDS = 6
+
+
+def together(*acts: Callable[[], object]) -> list[object]:
+    """What each came to, all begun at once."""
+    barrier = threading.Barrier(len(acts))
+    results: list[object] = [None] * len(acts)
+
+    def run(index: int) -> None:
+        try:
+            barrier.wait()
+            results[index] = acts[index]()
+        except Exception as error:  # the result says which
+            results[index] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(acts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.django_db
+def test_of_several_overlapping_submissions_at_once_one_is_sent(
+    acme: Organization, alice: User, shop: ProtectedResource, acme_northgate: Subscription
+) -> None:
+    def submit(length: int) -> Callable[[], object]:
+        submission = Submission(prefixes=(f"203.0.113.0/{length}",))
+        return lambda: services.submit(organization=acme, actor=alice, submission=submission)
+
+    results = together(*(submit(32 - index % 4) for index in range(AT_ONCE)))
+
+    sent = [one for one in results if isinstance(one, MitigationRequest)]
+    refused = [one for one in results if isinstance(one, WouldReplace)]
+    assert (len(sent), len(refused)) == (1, AT_ONCE - 1)
+    assert Mitigation.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_fallback_and_a_submission_at_once_never_replace_each_other(
+    acme: Organization,
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    for index in range(ROUNDS):
+        first = services.submit(
+            organization=acme,
+            actor=alice,
+            submission=Submission(prefixes=(f"203.0.113.{index * 8}/32",)),
+        )
+        wider = Submission(
+            prefixes=(f"203.0.113.{index * 8}/30",), subscriptions=(acme_tidewall.pk,)
+        )
+
+        def fall_back(first: MitigationRequest = first) -> None:
+            refuse(legs(first)[0])
+
+        def submit(wider: Submission = wider) -> object:
+            return services.submit(organization=acme, actor=alice, submission=wider)
+
+        fell_back, submitted = together(fall_back, submit)
+        assert fell_back is None
+        first = MitigationRequest.objects.get(pk=first.pk)
+
+        if isinstance(submitted, MitigationRequest):
+            assert names(first) == ["Northgate"]
+        else:
+            assert isinstance(submitted, WouldReplace)
+            assert names(first) == ["Northgate", "Tidewall"]
+    held = Mitigation.objects.filter(subscription=acme_tidewall)
+    assert not any(queries.shares_target(one, other) for one, other in combinations(held, 2))

@@ -1,0 +1,357 @@
+"""A request that takes protection away from a live one: said before it is sent, and sent only as a person chose."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.standby import services as standby
+from portal.standby.models import StandbyPlan
+from tests.conftest import ClientOf
+from tests.factories import ResourceFactory
+from tests.portal.pages.conftest import Ask, filtering, legs
+
+FORM = "/organizations/acme/requests/new"
+LOSS = "At Northgate, 63 of 64 addresses of 203.0.113.0/26 lose their filter."
+
+
+@pytest.fixture
+def browser(
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+    client_of: ClientOf,
+) -> Client:
+    return client_of(alice)
+
+
+@pytest.fixture
+def live(ask: Ask) -> MitigationRequest:
+    """The shop, which Northgate filters for."""
+    request = ask()
+    filtering(legs(request)[0])
+    return request
+
+
+@pytest.fixture
+def other(acme: Organization) -> str:
+    """An address of Acme's outside the shop."""
+    ResourceFactory.create(organization=acme, name="Office", value="198.51.100.0/24")
+    return "198.51.100.7"
+
+
+def typed(**fields: Any) -> dict[str, Any]:
+    return {"key": "one-form", "lifetime": "3600", "renew": "1", "strategy": "failover", **fields}
+
+
+def text_of(page: str) -> str:
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))).replace(" .", ".")
+
+
+def buttons(page: str) -> list[tuple[str, bool]]:
+    """What can be pressed where the form is sent: words, and whether it is the filled one."""
+    acts = page[page.index('id="send-acts"') :]
+    acts = acts[: acts.index("</div>")]
+    found = re.findall(r'<(?:button|a) class="(btn[^"]*)"[^>]*>([^<]+)<', acts)
+    return [(words, look in ("btn", "btn btn--l")) for look, words in found]
+
+
+def hidden(page: str) -> list[str]:
+    return re.findall(r'name="replaces" value="([^"]+)"', page)
+
+
+def test_what_would_be_lost_is_named_in_warning_colour_before_anything_is_sent(
+    browser: Client, live: MitigationRequest, other: str
+) -> None:
+    page = browser.post(
+        FORM, typed(check="1", other=f"203.0.113.7, {other}", choosing="1", subscriptions=every())
+    ).content.decode()
+
+    assert 'class="note is-warn"' in page
+    assert "is-info" not in page[page.index('id="overlaps"') : page.index('id="eligible"')]
+    assert LOSS in text_of(page)
+    assert buttons(page) == [("Send for both", True), ("Send only this", False), ("Preview", False)]
+    assert 'id="send-acts" hx-swap-oob="true"' in page
+    assert MitigationRequest.objects.count() == 1
+
+
+def every() -> list[str]:
+    return [str(one) for one in Subscription.objects.values_list("pk", flat=True)]
+
+
+def test_sending_without_a_choice_sends_nothing_and_asks_for_one(
+    browser: Client, live: MitigationRequest, other: str
+) -> None:
+    answer = browser.post(FORM, typed(other=f"203.0.113.7, {other}"))
+
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "<title>Error: Request mitigation" in page
+    summary = page[page.index('id="sum"') : page.index("<h1")]
+    assert "Nothing was sent." in text_of(summary)
+    assert 'href="#overlaps"' in summary
+    assert LOSS in text_of(summary)
+    assert f'value="203.0.113.7, {other}"' in page
+    assert hidden(page) == [str(live.pk)]
+    assert MitigationRequest.objects.count() == 1
+
+
+def test_sending_for_both_makes_one_request_however_often_it_is_pressed(
+    browser: Client, live: MitigationRequest, other: str, shop: ProtectedResource
+) -> None:
+    fields = typed(other=f"203.0.113.7, {other}", both="1", replaces=[str(live.pk)])
+
+    first, again = browser.post(FORM, fields), browser.post(FORM, fields)
+
+    made = MitigationRequest.objects.exclude(pk=live.pk).get()
+    assert first["Location"] == again["Location"] == f"{made.get_absolute_url()}#h"
+    assert list(made.resources.all()) == [shop]
+    assert made.scope["prefixes"] == ["198.51.100.7/32", "203.0.113.0/26", "203.0.113.7/32"]
+    assert made.replaces == [str(live.pk)]
+
+
+def test_sending_only_this_sends_only_this(
+    browser: Client, live: MitigationRequest, other: str
+) -> None:
+    answer = browser.post(
+        FORM, typed(other=f"203.0.113.7, {other}", only="1", replaces=[str(live.pk)])
+    )
+
+    made = MitigationRequest.objects.exclude(pk=live.pk).get()
+    assert answer.status_code == 302
+    assert made.scope["prefixes"] == ["198.51.100.7/32", "203.0.113.7/32"]
+    assert made.replaces == [str(live.pk)]
+
+
+def test_the_names_of_what_was_shown_allow_nothing_without_that_button(
+    browser: Client, live: MitigationRequest
+) -> None:
+    answer = browser.post(FORM, typed(other="203.0.113.7", replaces=[str(live.pk)]))
+
+    assert answer.status_code == 409
+
+
+def test_what_was_not_shown_is_asked_about_once_more(
+    browser: Client, live: MitigationRequest, alice: User, acme: Organization, other: str
+) -> None:
+    late = services.submit(
+        organization=acme, actor=alice, submission=Submission(prefixes=("198.51.100.0/25",))
+    )
+
+    answer = browser.post(
+        FORM, typed(other=f"203.0.113.7, {other}", only="1", replaces=[str(live.pk)])
+    )
+
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert set(hidden(page)) == {str(live.pk), str(late.pk)}
+    assert ("Send for all of them", True) in buttons(page)
+    assert "127 of 128 addresses of 198.51.100.0/25 are not asked for any more." in text_of(page)
+
+
+def test_what_ended_since_it_was_shown_is_no_error(
+    browser: Client, live: MitigationRequest, alice: User, other: str
+) -> None:
+    services.terminate(request_id=live.pk, actor=alice)
+
+    answer = browser.post(FORM, typed(other="203.0.113.7", only="1", replaces=[str(live.pk), "x"]))
+
+    assert answer.status_code == 302
+
+
+def test_what_is_protected_already_leads_to_that_request(
+    browser: Client, live: MitigationRequest
+) -> None:
+    page = browser.post(FORM, typed(other="203.0.113.7")).content.decode()
+
+    assert "Already protected by Shop front-end. Northgate reports it is filtering." in text_of(
+        page
+    )
+    assert buttons(page)[:2] == [("Open Shop front-end", True), ("Send only this", False)]
+    assert f'{live.get_absolute_url()}/extend/preview"' in page
+    assert LOSS in text_of(page)
+
+
+def test_the_same_request_once_more_takes_nothing_away_and_is_no_warning(
+    browser: Client, live: MitigationRequest, shop: ProtectedResource
+) -> None:
+    page = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
+
+    assert "Already protected by Shop front-end." in text_of(page)
+    assert "lose" not in text_of(page[page.index('id="overlaps"') : page.index('id="other-field"')])
+    assert 'class="note is-warn"' not in page
+    assert buttons(page)[:2] == [("Open Shop front-end", True), ("Send it anyway", False)]
+    assert browser.post(FORM, typed(resources=[str(shop.pk)])).status_code == 409
+
+
+def test_nobody_is_called_protected_before_a_provider_said_so(browser: Client, ask: Ask) -> None:
+    ask()
+
+    page = text_of(browser.post(FORM, typed(other="203.0.113.7")).content.decode())
+
+    assert "Already asked for in Shop front-end. Nothing has been sent yet." in page
+    assert "Already protected" not in page
+    assert "63 of 64 addresses of 203.0.113.0/26 are not asked for any more." in page
+
+
+def test_a_wider_request_replaces_the_other_and_is_simply_sent(
+    browser: Client, live: MitigationRequest, other: str, shop: ProtectedResource
+) -> None:
+    fields = typed(resources=[str(shop.pk)], other=other)
+
+    page = browser.post(FORM, {**fields, "check": "1", "choosing": "1", "subscriptions": every()})
+    sent = browser.post(FORM, fields)
+
+    assert "This replaces Shop front-end. All that it protects is in this request too." in text_of(
+        page.content.decode()
+    )
+    assert buttons(page.content.decode())[0] == ("Send request", True)
+    assert sent.status_code == 302
+
+
+def test_what_one_request_cannot_hold_is_not_offered_and_the_reason_is_said(
+    browser: Client,
+    live: MitigationRequest,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    type(acme_northgate.provider).objects.update(max_targets=1)
+    ResourceFactory.create(
+        organization=acme_northgate.organization, name="Far", value="198.51.100.0/24"
+    )
+    services.submit(
+        organization=acme_northgate.organization,
+        actor=live.created_by,
+        submission=Submission(prefixes=("198.51.100.0/25",)),
+    )
+    type(acme_northgate.provider).objects.update(max_targets=2)
+
+    page = browser.post(
+        FORM, typed(other="203.0.113.7, 198.51.100.7", ports="443", protocols=["6"])
+    ).content.decode()
+
+    assert "Send for" not in page
+    assert "One request cannot ask for all of it." in text_of(page)
+    assert ("Send only this", False) in buttons(page)
+
+
+def test_a_half_typed_form_with_errors_still_warns(
+    browser: Client, live: MitigationRequest, other: str
+) -> None:
+    page = browser.post(
+        FORM,
+        typed(
+            check="1",
+            other=f"203.0.113.7, {other}, 203.0.113.300",
+            ports="80-",
+            choosing="1",
+            subscriptions=every(),
+        ),
+    ).content.decode()
+
+    assert LOSS in text_of(page)
+    assert "300 is more than 255" in page
+
+
+def test_the_preview_warns_and_offers_the_same(
+    browser: Client, live: MitigationRequest, other: str
+) -> None:
+    page = browser.post(
+        "/organizations/acme/requests/preview", typed(other=f"203.0.113.7, {other}")
+    ).content.decode()
+
+    assert LOSS in text_of(page)
+    assert buttons(page) == [("Send for both", True), ("Send only this", False), ("Change", False)]
+    assert hidden(page) == [str(live.pk)]
+
+
+def test_asking_again_for_several_fills_one_form(
+    browser: Client, live: MitigationRequest, alice: User, acme: Organization, other: str
+) -> None:
+    office = services.submit(
+        organization=acme,
+        actor=alice,
+        submission=Submission(prefixes=("198.51.100.0/25",), protocols=(17,), ports=((53, 53),)),
+    )
+
+    page = browser.get(FORM, {"again": [str(live.pk), str(office.pk)]}).content.decode()
+
+    assert 'value="198.51.100.0/25"' in page
+    assert f'value="{live.resources.get().pk}" checked' in page
+    assert "Any port and protocol." in page
+
+
+def test_asking_another_provider_by_hand_asks_before_it_takes_away(
+    browser: Client,
+    ask: Ask,
+    alice: User,
+    acme: Organization,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    [first, later] = [
+        services.submit(
+            organization=acme,
+            actor=alice,
+            submission=Submission(prefixes=(prefix,), subscriptions=(one.pk,)),
+        )
+        for prefix, one in (("203.0.113.7/32", acme_northgate), ("203.0.113.0/27", acme_tidewall))
+    ]
+    filtering(legs(later)[0])
+    url = f"{first.get_absolute_url()}/mitigations/ask"
+
+    answer = browser.post(url, {"subscription": str(acme_tidewall.pk)})
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Tidewall was not asked." in text_of(page)
+    assert "At Tidewall, 31 of 32 addresses of 203.0.113.0/27 lose their filter." in text_of(page)
+    assert f"?again={first.pk}&amp;again={later.pk}" in page
+    assert len(legs(first)) == 1
+
+    answer = browser.post(
+        url, {"subscription": str(acme_tidewall.pk), "only": "1", "replaces": hidden(page)}
+    )
+    assert answer.status_code == 302
+    assert len(legs(first)) == 2
+
+
+@pytest.fixture
+def plan(acme: Organization, alice: User, browser: Client) -> StandbyPlan:
+    return standby.create_plan(
+        organization=acme,
+        actor=alice,
+        name="Checkout",
+        submission=Submission(prefixes=("203.0.113.0/28",)),
+    )
+
+
+def test_activating_a_plan_asks_before_it_takes_away(
+    browser: Client, live: MitigationRequest, plan: StandbyPlan
+) -> None:
+    MitigationRequest.objects.filter(pk=live.pk).update(strategy=Strategy.FAILOVER)
+    url = f"{plan.get_absolute_url()}/activate"
+    shown = text_of(browser.get(url).content.decode())
+
+    answer = browser.post(url, {"key": "k"})
+    page = answer.content.decode()
+    assert "48 of 64 addresses of 203.0.113.0/26 lose their filter." in shown
+    assert answer.status_code == 409
+    assert "Nothing was sent." in page
+    assert 'value="k"' in page
+    assert MitigationRequest.objects.filter(kind="immediate").count() == 1
+
+    both = browser.post(url, {"key": "k", "both": "1", "replaces": hidden(page)})
+    made = MitigationRequest.objects.filter(kind="immediate").latest("created_at")
+    assert both.status_code == 302
+    assert made.scope["prefixes"] == ["203.0.113.0/26", "203.0.113.0/28"]
