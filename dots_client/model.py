@@ -172,7 +172,7 @@ class MitigationReport:
     trigger_mitigation: bool | None = None
     acl_list: tuple[FilterControl, ...] = ()
     "filters whose activation changed, or which could not be switched (RFC 9133 section 3.2.1)"
-    dropped: tuple[str, ...] = ()
+    not_read: tuple[str, ...] = ()
     "attributes that could not be read and are left out, each with its path and the reason; never sent"
 
 

@@ -30,6 +30,7 @@ from dots_client.codec.paths import (
     parse_content,
     parse_path,
 )
+from dots_client.codec.reader import not_read_of
 from dots_client.codec.split import request_bytes, request_overhead_bytes, split
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "encode_request",
     "from_json",
     "mitigate_path",
+    "not_read_of",
     "parse_content",
     "parse_path",
     "request_bytes",

@@ -55,7 +55,7 @@ def check_body(data: bytes, *, sender: Sender) -> None:
 def _tree(data: bytes, sender: Sender) -> Tree:
     if sender is Sender.CLIENT:
         return unpack(data, sender=sender)
-    tree, dropped = unpack_answer(data)
-    if dropped:
-        raise DecodeError("", dropped[0])
+    tree, not_read = unpack_answer(data)
+    if not_read:
+        raise DecodeError("", not_read[0])
     return tree

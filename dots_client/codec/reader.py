@@ -1,7 +1,7 @@
 """application/dots+cbor to trees: strict with what a client sends, tolerant of what a server sends.
 
 A server that says one thing oddly still said the rest: an attribute that cannot be read is left out and
-named in `dropped`. `null` is an absent attribute there. A body costs bounded time, whoever sent it.
+named in `not_read`. `null` is an absent attribute there. A body costs bounded time, whoever sent it.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ MAX_VALUES: Final = 1500
 MAX_KEYS: Final = 128
 """Keys of one map that are looked at; Table 5 has 25 for the largest."""
 MAX_TEXT_CHARACTERS: Final = 1024
-MAX_DROPPED: Final = 16
+MAX_NOT_READ: Final = 16
 """Attributes of one body that are named; the others are counted."""
 MAX_UNKNOWN_KEYS: Final = 8
 MAX_DIGITS: Final = 20
 """2^64-1 has twenty."""
 
-DROPPED: Final = "dropped"
+NOT_READ: Final = "not_read"
 """Under this name a scope entry in a tree says what was left out of it. No attribute has it."""
 
 _TOLERATED_EXPONENTS: Final = range(-9, 10)
@@ -81,7 +81,15 @@ def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
         return {}, overlooked
     reader = _Reader(Sender.SERVER)
     tree = _read(item, reader)
-    return tree, (*overlooked, *reader.dropped)
+    return tree, (*overlooked, *reader.not_read)
+
+
+def not_read_of(data: bytes) -> tuple[str, ...]:
+    """What a client leaves out of this answer of a server; nothing of a body that is none of DOTS."""
+    try:
+        return unpack_answer(data)[1]
+    except DecodeError:
+        return ()
 
 
 def _read(item: Any, reader: _Reader) -> Tree:
@@ -104,13 +112,13 @@ class _Reader:
         self._is_strict = sender is Sender.CLIENT
         self._tables = _TABLES[sender]
         self._left = MAX_VALUES
-        self._dropped: list[str] = []
-        self._dropped_count = 0
+        self._not_read: list[str] = []
+        self._not_read_count = 0
 
     @property
-    def dropped(self) -> tuple[str, ...]:
-        more = self._dropped_count - len(self._dropped)
-        return (*self._dropped, *([f"and {more} more"] if more else []))
+    def not_read(self) -> tuple[str, ...]:
+        more = self._not_read_count - len(self._not_read)
+        return (*self._not_read, *([f"and {more} more"] if more else []))
 
     def read_map(self, item: Any, within: str, path: Path) -> Tree:
         if not isinstance(item, Mapping):
@@ -120,7 +128,7 @@ class _Reader:
         unknown: list[int] = []
         for key, value in self._members(item, path):
             if type(key) is not int or key < 0:
-                self._drop(_Odd("a map key is not an unsigned integer"), path)
+                self._leave_out(_Odd("a map key is not an unsigned integer"), path)
             elif (found := table.get(key)) is None:
                 self._pass_over(key, path, unknown)
             elif value is not None or self._is_strict:
@@ -130,14 +138,14 @@ class _Reader:
                         raise _Odd("is there twice")
                     tree[attribute.name] = read(self, attribute, value, path)
                 except _Odd as odd:
-                    self._drop(odd, (*path, attribute.name))
+                    self._leave_out(odd, (*path, attribute.name))
         if unknown:
-            self._drop(_Odd(f"unknown key {_some(unknown)}"), path)
+            self._leave_out(_Odd(f"unknown key {_some(unknown)}"), path)
         return tree
 
     def _members(self, item: Mapping[Any, Any], path: Path) -> Iterator[tuple[Any, Any]]:
         if len(item) > MAX_KEYS:
-            self._drop(_Odd(f"has {len(item)} keys, {MAX_KEYS} are read"), path)
+            self._leave_out(_Odd(f"has {len(item)} keys, {MAX_KEYS} are read"), path)
         self._left -= min(len(item), MAX_KEYS)
         return islice(item.items(), MAX_KEYS)
 
@@ -146,19 +154,19 @@ class _Reader:
         known = BY_KEY.get(key)
         if known is not None:
             if self._is_strict:
-                self._drop(_Odd("does not belong here"), (*path, known.name))
+                self._leave_out(_Odd("does not belong here"), (*path, known.name))
         elif comprehension(key) is Comprehension.REQUIRED:
             unknown.append(key)
 
-    def _drop(self, odd: _Odd, path: Path) -> None:
+    def _leave_out(self, odd: _Odd, path: Path) -> None:
         """Leave something out, or refuse all of it."""
         if self._is_strict:
             raise DecodeError(_dotted(path), odd.reason) from None
         self._left -= 1
-        self._dropped_count += 1
-        if len(self._dropped) < MAX_DROPPED:
+        self._not_read_count += 1
+        if len(self._not_read) < MAX_NOT_READ:
             at = _dotted(path)
-            self._dropped.append(f"{at}: {odd.reason}" if at else odd.reason)
+            self._not_read.append(f"{at}: {odd.reason}" if at else odd.reason)
 
     def _map(self, attribute: Attribute, value: Any, path: Path) -> Tree:
         return self.read_map(value, attribute.name, (*path, attribute.name))
@@ -190,7 +198,7 @@ class _Reader:
         if attribute.name == "scope":
             limit = min(limit, MAX_SCOPE_ENTRIES)
         if len(value) > limit:
-            self._drop(_Odd(f"has {len(value)} entries, {limit} are read"), path)
+            self._leave_out(_Odd(f"has {len(value)} entries, {limit} are read"), path)
         self._left -= min(len(value), limit)
         entries: list[T] = []
         for index, entry in enumerate(islice(value, limit)):
@@ -199,14 +207,14 @@ class _Reader:
                 try:
                     entries.append(read(attribute, entry, at))
                 except _Odd as odd:
-                    self._drop(odd, at)
+                    self._leave_out(odd, at)
         return entries
 
     def _entry(self, attribute: Attribute, value: Any, path: Path) -> Tree:
-        before = len(self._dropped)
+        before = len(self._not_read)
         tree = self.read_map(value, attribute.name, path)
-        if attribute.name == "scope" and len(self._dropped) > before:
-            tree[DROPPED] = tuple(self._dropped[before:])
+        if attribute.name == "scope" and len(self._not_read) > before:
+            tree[NOT_READ] = tuple(self._not_read[before:])
         return tree
 
     def _text(self, _attribute: Attribute, value: Any, _path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from dots_client.codec.cbor import Tree
 from dots_client.codec.keys import CONTROL_ACL_LIST
-from dots_client.codec.reader import DROPPED
+from dots_client.codec.reader import NOT_READ
 from dots_client.model import (
     AclEntry,
     ActivationType,
@@ -101,7 +101,7 @@ def report_of(tree: Tree) -> MitigationReport:
         conflict=None if conflict is None else conflict_of(conflict),
         targets=targets_of(tree),
         acl_list=_filters_of(tree),
-        dropped=tree.get(DROPPED, ()),
+        not_read=tree.get(NOT_READ, ()),
         **{_field(name): tree.get(name) for name in _PLAIN_REPORT_NAMES},
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import aiocoap
 from aiocoap.optiontypes import BlockOption
 
-from dots_client.codec import to_json
+from dots_client.codec import not_read_of, to_json
 from dots_client.errors import DecodeError
 from dots_client.text import clean_text
 
@@ -62,6 +62,12 @@ class WireRecord:
     "None over TCP; an acknowledgement or reset has the one of the message it is about"
     answers: AnsweredRequest | None
     "None also for an answer that nobody waits for any more"
+
+    @property
+    def not_read(self) -> tuple[str, ...]:
+        """What of a peer's answer could not be read and was left out, in words."""
+        is_answer = self.direction == "received" and self.code[:1] in ("2", "4", "5")
+        return not_read_of(self.payload) if is_answer else ()
 
     @property
     def size(self) -> int:

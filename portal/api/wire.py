@@ -53,6 +53,10 @@ class WireMessageShown(serializers.Serializer[WireMessage]):
     options = serializers.CharField(help_text="The other options, in words.")
     size = serializers.IntegerField(help_text="Bytes of the whole message.")
     body = AnyJson(allow_null=True)
+    not_read = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What of an answer the portal could not read and left out.",
+    )
     octets = serializers.CharField(help_text="The whole message, hexadecimal.")
     is_cut = serializers.BooleanField(help_text="Only the beginning of octets is kept.")
     copy = serializers.IntegerField(help_text="Which copy of the same unanswered request.")

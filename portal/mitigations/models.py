@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from portal.core.targets import IPNetwork
 from portal.mitigations.states import (
+    KNOWN_REPORTS,
     NOT_SENDABLE,
     REQUEST_TERMINAL,
     TERMINAL,
@@ -250,6 +251,7 @@ class Mitigation(models.Model):
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     dots_status = models.PositiveSmallIntegerField(null=True)
+    """The number that was reported last, also one that means nothing here; `status` follows those in KNOWN_REPORTS."""
     reported_at = models.DateTimeField(null=True)
     """When the provider last reported a status: a refresh that was accepted says none."""
     sent_at = models.DateTimeField(null=True)
@@ -316,6 +318,11 @@ class Mitigation(models.Model):
 
     def __str__(self) -> str:
         return f"mid {self.mid} at {self.subscription_id} ({self.status})"
+
+    @property
+    def unknown_report(self) -> int | None:
+        """The status number that was reported last, where the portal does not know what it means."""
+        return None if self.dots_status in (None, *KNOWN_REPORTS) else self.dots_status
 
     @property
     def is_over(self) -> bool:

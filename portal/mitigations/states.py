@@ -114,6 +114,9 @@ LOOP: Final = "5.08"
 NOT_SENDABLE: Final = "not-sendable"
 """The portal's own code beside those of providers: the request cannot be put into a message, so nothing was sent."""
 
+KNOWN_REPORTS: Final = range(1, 9)
+"""Status numbers that mean something here (RFC 9132 Table 3); a provider may report others, 0-255."""
+
 TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
 LIVE: Final = tuple(status for status in Status if status not in TERMINAL)
 

@@ -151,6 +151,7 @@ def seen_of(noted: Noted) -> Seen:
         path=noted.about.path,
         options=record.options,
         body=_json(record),
+        not_read=record.not_read,
         octets=record.message,
         run=noted.run,
         copy=noted.copy,

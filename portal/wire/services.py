@@ -25,6 +25,7 @@ MAX_OCTETS_KEPT: Final = 4096
 MAX_BODY_KEPT: Final = 32_768
 """Characters of one decoded body; a longer one is left out, its bytes stay."""
 MAX_TEXT_KEPT: Final = 400
+MAX_NOT_READ_KEPT: Final = 4000
 PRUNED_AT_ONCE: Final = 500
 """Rows that one statement deletes: short locks, on SQLite too."""
 MAX_PRUNED: Final = 200_000
@@ -46,6 +47,7 @@ class Seen:
     options: str = ""
     body: str = ""
     "JSON"
+    not_read: tuple[str, ...] = ()
     octets: bytes = b""
     "the whole message"
     run: UUID | None = None
@@ -103,6 +105,7 @@ def _write(seen: Sequence[tuple[UUID, Seen]]) -> None:
             path=message.path[:MAX_TEXT_KEPT],
             options=message.options[:MAX_TEXT_KEPT],
             body=message.body if len(message.body) <= MAX_BODY_KEPT else "",
+            not_read="\n".join(message.not_read)[:MAX_NOT_READ_KEPT],
             octets=message.octets[:MAX_OCTETS_KEPT],
             size=len(message.octets),
             run=message.run,

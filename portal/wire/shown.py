@@ -47,6 +47,7 @@ def as_data(message: WireMessage) -> dict[str, Any]:
         "options": message.options,
         "size": message.size,
         "body": message.decoded,
+        "not_read": message.not_read.splitlines(),
         "octets": bytes(message.octets).hex(),
         "is_cut": message.is_cut,
         "copy": message.copy,

@@ -71,6 +71,7 @@ def leg_of(
             default=None,
         ),
         mitigation_start=mitigation.mitigation_start,
+        unknown_report=mitigation.unknown_report,
         status_at=status_at,
         withdrawal_asked_at=mitigation.withdrawal_asked_at,
         withdrawal_confirmed_at=mitigation.withdrawal_confirmed_at,

@@ -152,7 +152,12 @@ def record_refused(
             # A refused refresh is not repeated at once; the next one is due by time.
             "refreshed_at": refreshed(mitigation, now, extended_at),
         },
-        told={"code": code, "reason": reason[:MAX_REASON_TOLD]},
+        told={
+            "code": code,
+            "reason": reason[:MAX_REASON_TOLD],
+            # Then the words are the portal's own for a conflict, and nobody is quoted.
+            **({"is_conflict": True} if conflict else {}),
+        },
         event=EventType.MITIGATION_REFUSED,
     )
     apply(mitigation, step, now=now)

@@ -25,7 +25,7 @@ from portal.mitigations.services.advance import (
     settle,
 )
 from portal.mitigations.services.log import append_event
-from portal.mitigations.states import CONFIRMED, Status, Trigger, next_status
+from portal.mitigations.states import CONFIRMED, KNOWN_REPORTS, Status, Trigger, next_status
 from portal.mitigations.validation import INDEFINITE
 
 LIFETIME_TOLD_WITHIN: Final = timedelta(seconds=3)
@@ -44,6 +44,7 @@ class ProviderReport:
 
     dots_status: int | None
     trigger: Trigger | None
+    "None: no status, or one that means nothing here"
     lifetime_s: int | None = None
     "remaining; -1 without end"
     mitigation_start: datetime | None = None
@@ -90,19 +91,35 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
     if mitigation.confirmed_at is None:
         # The 2.01 was lost, the report was not: it says as much.
         columns |= {"confirmed_at": now, "overdue_at": None}
+    is_unknown_news = _is_unknown_news(mitigation, report)
+    unknown = {"unknown": report.dots_status} if is_unknown_news else {}
     apply(
         mitigation,
         Step(
             mitigation_id=mitigation_id,
-            trigger=report.trigger,
+            trigger=report.trigger or _confirms(mitigation),
             columns=columns,
-            told=_began(mitigation, report),
+            told=_began(mitigation, report) | unknown,
+            event=EventType.MITIGATION_STATUS if is_unknown_news else None,
         ),
         now=now,
     )
     if counted:
         _append_numbers(mitigation, counted, now)
     settle(mitigation.request, now=now)
+
+
+def _confirms(mitigation: Mitigation) -> Trigger | None:
+    """What a report without a status that is known says of a request whose 2.01 was lost: the provider holds it."""
+    if mitigation.status != Status.PENDING or mitigation.sent_at is None:
+        return None
+    return Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD
+
+
+def _is_unknown_news(mitigation: Mitigation, report: ProviderReport) -> bool:
+    """It reports a status number that means nothing here, and did not before."""
+    number = report.dots_status
+    return number is not None and number not in KNOWN_REPORTS and number != mitigation.dots_status
 
 
 def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: datetime) -> bool:
@@ -177,6 +194,7 @@ def _changes_numbers_only(mitigation: Mitigation, report: ProviderReport, now: d
         and mitigation.confirmed_at is not None
         and (report.trigger is None or next_status(status, report.trigger) == status)
         and report.conflict is None
+        and not _is_unknown_news(mitigation, report)
         and report.mitigation_start in (None, mitigation.mitigation_start)
         # One that was silent for long and filters after all may make another provider needless.
         and mitigation.last_heard_at is not None

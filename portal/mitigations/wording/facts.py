@@ -56,6 +56,8 @@ class Leg:
     "the same, of all that this provider was asked in the request"
     mitigation_start: datetime | None = None
     "the provider's own word of when it began"
+    unknown_report: int | None = None
+    "the status number it reports now, where the portal does not know what that means"
     status_at: datetime | None = None
     "when the present status was first reported, where known"
     withdrawal_asked_at: datetime | None = None

@@ -21,6 +21,7 @@ from portal.core.formatting import (
 from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Leg
+from portal.mitigations.wording.refusals import unknown_report
 from portal.mitigations.wording.table import CLAIMED, LOOKS, MAY_FILTER, Face, face, is_stale
 
 REPEATED_WITHIN_S: Final = 4
@@ -231,6 +232,9 @@ def tell(
     leg_face = face(leg, now)
     if leg_face == Face.NOT_ASKED:
         return "Not asked.", _when_asked(leg, before, patience_s)
+    if leg.unknown_report is not None and is_stale(leg, now):
+        before_that = f"Before that it was: {LOOKS[leg_face].word.lower()}."
+        return f"{unknown_report(leg)}.", before_that
     if leg.is_plan and leg_face == Face.STANDBY:
         return plans.TELL[leg_face](leg, now)
     words = plans.TELL.get(leg_face, _TELL[leg_face]) if leg.is_plan else _TELL[leg_face]

@@ -13,6 +13,7 @@ from portal.mitigations.states import RequestStatus
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.headlines import everyone, faces, unreachable
+from portal.mitigations.wording.refusals import unknown_report
 from portal.mitigations.wording.table import FILTERING, Face, dropped_now, face, is_stale
 
 _HELPING: Final = (
@@ -122,6 +123,7 @@ def lead(asked: Asked, now: datetime) -> str:
         *_LEADS.get(asked.status, _nothing)(asked, now),
         _uncovered(asked),
         silence,
+        *_unknown(asked, now),
     ]
     return " ".join(part for part in parts if part)
 
@@ -138,13 +140,25 @@ def _uncovered(asked: Asked) -> str:
 
 
 def _silence(asked: Asked, now: datetime) -> str:
-    stale = [leg for leg in asked.asked if is_stale(leg, now) and leg.heard_at is not None]
+    stale = [
+        leg
+        for leg in asked.asked
+        if is_stale(leg, now) and leg.heard_at is not None and leg.unknown_report is None
+    ]
     if not stale:
         return ""
     heard = min(leg.heard_at for leg in stale if leg.heard_at is not None)
     who = listed([leg.short for leg in stale])
     of_whom = "it" if len(stale) == 1 else "them"
     return f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from then."
+
+
+def _unknown(asked: Asked, now: datetime) -> list[str]:
+    return [
+        f"{unknown_report(leg)}: what is said of it is from before."
+        for leg in asked.asked
+        if leg.unknown_report is not None and is_stale(leg, now)
+    ]
 
 
 def _waiting(leg: Leg, now: datetime) -> str:

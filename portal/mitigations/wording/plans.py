@@ -37,7 +37,7 @@ ACTED: Final = (Face.ACCEPTED, Face.MITIGATING, Face.EXCEEDED, Face.ATTACK_STOPP
 
 def has_lost_contact(leg: Leg, now: datetime) -> bool:
     """Nobody can tell at present what the provider does with the plan."""
-    return leg.session.state != "up" or is_stale(leg, now)
+    return leg.session.state != "up" or (is_stale(leg, now) and leg.unknown_report is None)
 
 
 def is_held_now(leg: Leg, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from portal.core.formatting import listed
 from portal.mitigations.states import LOOP, NOT_SENDABLE
+from portal.mitigations.wording.facts import Leg
 
 _CODES: Final = {
     "4.00": "It could not read the request",
@@ -27,6 +28,11 @@ DEFECT: Final = "A defect in the portal keeps it from being sent; the portal’s
 def gateways(reason: str) -> str:
     """Those that a loop leads through, as its reason names them."""
     return listed(reason.split(", ")) if reason else "gateways that do not say their names"
+
+
+def unknown_report(leg: Leg) -> str:
+    """A clause that stands by itself."""
+    return f"{leg.short} reports status {leg.unknown_report}, which the portal does not know"
 
 
 def refusal_sentence(

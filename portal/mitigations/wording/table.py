@@ -154,9 +154,11 @@ def waits_for_a_person(legs: Iterable[Leg], now: datetime) -> bool:
 
 
 def is_stale(leg: Leg, now: datetime) -> bool:
-    """The provider said so, but has been silent for three heartbeats."""
+    """The provider said so, but has been silent for three heartbeats, or says something else that nobody knows."""
     if face(leg, now) not in CLAIMED:
         return False
+    if leg.unknown_report is not None:
+        return True
     return leg.heard_at is None or now - leg.heard_at > STALE_AFTER
 
 

@@ -130,7 +130,8 @@ def stop_words(told: Told) -> str:
 
 def _refused(told: Told) -> Entry:
     code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
-    words = refusal_sentence(told.provider, code=code, reason=reason)
+    conflict = {"reason": reason} if told.data.get("is_conflict") else None
+    words = refusal_sentence(told.provider, code=code, reason=reason, conflict=conflict)
     what, look = f"{told.provider} refused.", LOOKS[Face.REFUSED]
     if code == LOOP:
         what, look = f"The request did not reach {told.provider}.", LOOKS[Face.NOT_REACHED]
@@ -185,6 +186,10 @@ def _status(told: Told) -> Entry | None:
         what = f"The portal could not save {told.provider}’s answer."
         detail = "What is shown of it is from before. The portal’s log says why."
         return Entry(at=told.at, look=LOOKS[Face.NOT_SAVED], what=what, detail=detail)
+    if "unknown" in told.data:
+        number = told.data["unknown"]
+        what = f"{told.provider} reports status {number}, which the portal does not know."
+        return Entry(at=told.at, look=FROM_PROVIDER, what=what)
     status = Status(str(told.data["status"]))
     why = str(told.data.get("why"))
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))

@@ -439,10 +439,10 @@ def test_an_efficacy_update_has_the_lifetime_too() -> None:
 def test_a_key_that_must_be_understood_is_left_out_of_an_answer_and_refused_in_a_request(
     key: int,
 ) -> None:
-    dropped = (f"mitigation-scope.scope[0]: unknown key {key}",)
+    not_read = (f"mitigation-scope.scope[0]: unknown key {key}",)
 
     assert decode_mitigations(in_scope({5: 1, 14: 60, key: 1})) == (
-        MitigationReport(mid=1, lifetime=60, dropped=dropped),
+        MitigationReport(mid=1, lifetime=60, not_read=not_read),
     )
     with pytest.raises(DecodeError, match=f"unknown key {key}"):
         decode_request(in_scope({6: ["203.0.113.7/32"], 14: 60, key: 1}))

@@ -51,8 +51,8 @@ def test_what_is_left_out_is_named_and_a_sound_report_leaves_nothing_out(name: s
     sound = decode_mitigations(REPORTS[name])
     [odd] = decode_mitigations(REPORTS[name].replace(b"\x0e", b"\x18\x3c", 1))
 
-    assert [report.dropped for report in sound] == [()]
-    assert odd.dropped == ("mitigation-scope.scope[0]: unknown key 60",)
+    assert [report.not_read for report in sound] == [()]
+    assert odd.not_read == ("mitigation-scope.scope[0]: unknown key 60",)
     assert odd.lifetime is None
 
 

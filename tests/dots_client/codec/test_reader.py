@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from dots_client.codec.cbor import CBOR2_TAGS, DOTS_TAG
 from dots_client.codec.keys import MITIGATION_SCOPE, SIGNAL_CONFIG, Sender
 from dots_client.codec.reader import (
-    DROPPED,
-    MAX_DROPPED,
+    MAX_NOT_READ,
     MAX_SCOPE_ENTRIES,
     MAX_TEXT_CHARACTERS,
     MAX_VALUES,
+    NOT_READ,
     unpack,
     unpack_answer,
 )
@@ -40,10 +40,10 @@ def entry_of(data: bytes, sender: Sender) -> dict[str, Any]:
 
 def read(entry: dict[Any, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What a client reads of a server's scope entry, and what it leaves out."""
-    tree, dropped = unpack_answer(body(entry))
+    tree, not_read = unpack_answer(body(entry))
     [said] = tree[MITIGATION_SCOPE]["scope"]
-    assert said.pop(DROPPED, ()) == dropped[:MAX_DROPPED]
-    return said, dropped
+    assert said.pop(NOT_READ, ()) == not_read[:MAX_NOT_READ]
+    return said, not_read
 
 
 @pytest.mark.rule("SC-015")
@@ -72,9 +72,9 @@ def test_all_unknown_required_keys_are_named() -> None:
 
 
 def test_of_many_unknown_keys_some_are_named() -> None:
-    _, dropped = read(dict.fromkeys(range(300, 400), 1))
+    _, not_read = read(dict.fromkeys(range(300, 400), 1))
 
-    assert dropped == (f"{ENTRY}: unknown key 300, 301, 302, 303, 304, 305, 306, 307 and 92 more",)
+    assert not_read == (f"{ENTRY}: unknown key 300, 301, 302, 303, 304, 305, 306, 307 and 92 more",)
 
 
 @pytest.mark.rule("SC-012")
@@ -150,10 +150,10 @@ def test_null_is_an_absent_attribute_in_an_answer_and_refused_in_a_request(key: 
 def test_a_value_that_cannot_be_read_is_left_out_of_an_answer_and_named(
     key: int, value: Any, reason: str
 ) -> None:
-    said, dropped = read({5: 1, key: value, 18: 2} if key == 17 else {5: 1, key: value})
+    said, not_read = read({5: 1, key: value, 18: 2} if key == 17 else {5: 1, key: value})
 
     assert said["mid"] == 1
-    assert dropped[0] == f"{ENTRY}.{reason}"
+    assert not_read[0] == f"{ENTRY}.{reason}"
 
 
 @pytest.mark.parametrize("number", ["0", "7", str(2**64 - 1)])
@@ -191,19 +191,19 @@ def test_what_stands_beside_the_message_does_not_spoil_it(extra: dict[Any, Any])
 def test_text_that_is_none_and_a_repeated_key_do_not_hide_the_rest(
     entry: str, said: dict[str, Any]
 ) -> None:
-    tree, dropped = unpack_answer(bytes.fromhex("a101a10281" + entry))
+    tree, not_read = unpack_answer(bytes.fromhex("a101a10281" + entry))
 
     [read] = tree[MITIGATION_SCOPE]["scope"]
-    read.pop(DROPPED, None)
+    read.pop(NOT_READ, None)
     assert read == said
-    assert dropped[0].startswith("not CBOR: ")
+    assert not_read[0].startswith("not CBOR: ")
 
 
 def test_bytes_after_an_answer_are_overlooked() -> None:
-    tree, dropped = unpack_answer(body({5: 1}) + b"\0\0")
+    tree, not_read = unpack_answer(body({5: 1}) + b"\0\0")
 
     assert tree[MITIGATION_SCOPE]["scope"] == [{"mid": 1}]
-    assert dropped == ("2 bytes after the end",)
+    assert not_read == ("2 bytes after the end",)
 
 
 @given(st.text())
@@ -223,12 +223,12 @@ def test_text_of_a_server_is_printable_and_bounded(text: str) -> None:
 
 
 def test_only_so_many_mitigations_are_read_from_one_answer() -> None:
-    tree, dropped = unpack_answer(
+    tree, not_read = unpack_answer(
         cbor2.dumps({1: {2: [{5: mid} for mid in range(MAX_SCOPE_ENTRIES + 1)]}})
     )
 
     assert len(tree[MITIGATION_SCOPE]["scope"]) == MAX_SCOPE_ENTRIES
-    assert dropped == (
+    assert not_read == (
         f"mitigation-scope.scope: has {MAX_SCOPE_ENTRIES + 1} entries, {MAX_SCOPE_ENTRIES} are read",
     )
 
@@ -247,11 +247,11 @@ def test_only_so_many_mitigations_are_read_from_one_answer() -> None:
 def test_a_body_of_any_shape_costs_bounded_work_and_keeps_its_status(
     costly: dict[int, Any],
 ) -> None:
-    said, dropped = read({5: 1, 16: 2, **costly})
+    said, not_read = read({5: 1, 16: 2, **costly})
 
     assert (said["mid"], said["status"]) == (1, 2)
     assert _count(said) <= 2 * MAX_VALUES
-    assert 1 <= len(dropped) <= MAX_DROPPED + 1
+    assert 1 <= len(not_read) <= MAX_NOT_READ + 1
 
 
 def test_a_request_with_too_many_values_is_refused() -> None:
@@ -339,9 +339,9 @@ def test_a_decimal_in_another_shape_is_refused_from_a_client_and_left_out_of_an_
     with pytest.raises(DecodeError):
         unpack(config_body({43: value}), sender=CLIENT)
 
-    tree, dropped = unpack_answer(config_body({43: value}))
+    tree, not_read = unpack_answer(config_body({43: value}))
     assert tree[SIGNAL_CONFIG]["mitigating-config"]["ack-timeout"] == {}
-    assert len(dropped) == 1
+    assert len(not_read) == 1
 
 
 @given(st.binary(max_size=200))

@@ -56,6 +56,7 @@ def test_a_message_is_told_whole(
             }
         },
         "octets": "5803000120612062 6f6479".replace(" ", ""),
+        "not_read": [],
         "is_cut": False,
         "copy": 1,
         "not_kept": 0,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from portal.mitigations import wording
-from portal.mitigations.states import NOT_SENDABLE, Status
+from portal.mitigations.states import NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording import Leg
 from tests.portal.mitigations.facts import (
     DOWN,
@@ -13,6 +13,7 @@ from tests.portal.mitigations.facts import (
     PROTOCOL_WORDS,
     SILENT,
     ago,
+    asked,
     leg,
     plain,
 )  # fmt: skip
@@ -53,6 +54,21 @@ LANES = [
         "Not told yet: the word to stop did not arrive.",
         "It went round in a loop through edge-1. Northgate may still be filtering."
         " The portal tells it again at 03:28:01.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING),
+        "Northgate reports status 9, which the portal does not know.",
+        "Before that it was: mitigating.",
+    ),
+    (
+        leg("Northgate", Status.STANDBY, is_plan=True, unknown_report=0),
+        "Northgate reports status 0, which the portal does not know.",
+        "Before that it was: standby.",
+    ),
+    (
+        leg("Northgate", Status.TERMINATED, ended_at=ago(60), unknown_report=9),
+        "Confirmed at 03:26:41 that it stopped.",
+        "",
     ),
     (leg("Tidewall", None), "Not asked.", ""),
     (
@@ -309,3 +325,17 @@ def test_no_sentence_of_a_lane_uses_a_word_of_the_protocol() -> None:
     sentences = [text for _, *texts in LANES for text in texts]
 
     assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]
+
+
+def test_a_status_nobody_knows_looks_old_and_is_said_in_the_lead() -> None:
+    odd = leg("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING)
+    request = asked(RequestStatus.MITIGATING, odd)
+
+    assert wording.is_stale(odd, NOW)
+    assert "last reported" in plain(wording.headline(request, NOW))
+    told = plain(wording.lead(request, NOW))
+    assert (
+        "Northgate reports status 9, which the portal does not know: what is said of it is from before."
+        in told
+    )
+    assert "Nothing heard" not in told

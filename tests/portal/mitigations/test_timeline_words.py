@@ -46,6 +46,27 @@ ENTRIES = [
         "The portal made a new one and sends again.",
     ),
     (
+        told(
+            EventType.MITIGATION_STATUS,
+            {"status": "mitigating", "previous": "mitigating", "unknown": 9},
+        ),
+        "Northgate reports status 9, which the portal does not know.",
+        "",
+    ),
+    (
+        told(
+            EventType.MITIGATION_REFUSED,
+            {
+                "status": "refused",
+                "code": "4.09",
+                "reason": "It would block addresses on your accept list.",
+                "is_conflict": True,
+            },
+        ),
+        "Northgate refused.",
+        "It would block addresses on your accept list.",
+    ),
+    (
         told(EventType.MITIGATION_STATUS, {"status": "pending", "why": "lifetime over"}),
         "The lifetime at Northgate ran out.",
         "The portal asks again.",

@@ -13,8 +13,9 @@ from dots_client import (
     Targets,
 )
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.mitigations.states import Trigger
+from portal.mitigations.states import KNOWN_REPORTS, Trigger
 from portal.signaling.mapping import (
+    MAX_NAMED,
     OWN_NEWER_REQUEST,
     TRIGGERS,
     conflict_words,
@@ -24,7 +25,7 @@ from portal.signaling.mapping import (
 
 
 def test_every_status_of_the_protocol_has_its_trigger() -> None:
-    assert set(TRIGGERS) == set(MitigationStatus)
+    assert set(TRIGGERS) == set(MitigationStatus) == set(KNOWN_REPORTS)
     assert len(set(TRIGGERS.values())) == len(TRIGGERS)
 
 
@@ -83,6 +84,17 @@ def test_a_report_is_told_in_the_portals_words() -> None:
     assert report.counters == {"bps_dropped": 43344}
 
 
+@pytest.mark.parametrize("number", [0, 9, 255])
+def test_a_status_that_is_not_assigned_keeps_its_number_and_triggers_nothing(number: int) -> None:
+    report = provider_report(MitigationReport(mid=1, status=number, lifetime=60))
+
+    assert (report.dots_status, report.trigger, report.lifetime_s) == (number, None, 60)
+
+
+def test_a_start_of_0_has_not_begun() -> None:
+    assert provider_report(MitigationReport(mid=1, mitigation_start=0)).mitigation_start is None
+
+
 def test_a_start_no_calendar_holds_does_not_spoil_the_report() -> None:
     report = provider_report(MitigationReport(mid=1, lifetime=1, mitigation_start=2**64 - 1))
 
@@ -91,9 +103,49 @@ def test_a_start_no_calendar_holds_does_not_spoil_the_report() -> None:
 
 
 @pytest.mark.rule("SC-057")
-@pytest.mark.parametrize("cause", [*ConflictCause, 99, None])
-def test_every_conflict_has_a_sentence(cause: ConflictCause | int | None) -> None:
-    assert str(conflict_words(ConflictInformation(cause=cause))["reason"]).endswith(".")
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (1, "asked for the same addresses"),
+        (2, "accept list"),
+        (3, "same identity"),
+        (4, "It classified the traffic to these addresses as legitimate."),
+        (5, "The link capacity it was told overlaps"),
+        (0, "It gave conflict cause 0, which the portal does not know."),
+        (99, "It gave conflict cause 99, which the portal does not know."),
+        (None, "It conflicts with another request."),
+    ],
+)
+def test_every_conflict_has_a_sentence(cause: int | None, words: str) -> None:
+    told = conflict_words(ConflictInformation(cause=cause))
+
+    assert words in told["reason"]
+    assert told["reason"].endswith(".")
+    assert told.get("cause") == cause
+
+
+def test_every_known_cause_has_words_of_its_own() -> None:
+    reasons = {
+        conflict_words(ConflictInformation(cause=cause))["reason"] for cause in ConflictCause
+    }
+
+    assert len(reasons) == len(ConflictCause)
+    assert not any("does not know" in reason for reason in reasons)
+
+
+def test_a_status_of_a_conflict_that_is_not_assigned_keeps_its_number() -> None:
+    assert conflict_words(ConflictInformation(status=9))["status"] == "unknown-9"
+
+
+def test_of_a_conflict_with_many_targets_some_are_kept() -> None:
+    many = tuple(f"203.0.113.{host}/32" for host in range(100))
+    filters = tuple(AclEntry(acl_name=name) for name in many)
+
+    told = conflict_words(
+        ConflictInformation(targets=Targets(target_prefix=many), acl_list=filters)
+    )
+
+    assert len(told["prefixes"]) == len(told["accept_lists"]) == MAX_NAMED
 
 
 @pytest.mark.rule("SC-072")

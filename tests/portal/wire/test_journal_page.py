@@ -55,6 +55,23 @@ def test_the_journal_says_what_was_really_said(
     assert "Kept for 90 days" in told
 
 
+def test_what_of_an_answer_could_not_be_read_is_said(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    odd = (
+        "mitigation-scope.scope[0].lifetime: must be an unsigned integer",
+        "Max-Age is <too> long",
+    )
+    keep(leg.subscription_id, created(leg.mid, not_read=odd))
+
+    told = " ".join(page(browser, asked).split())
+
+    assert "Northgate accepts, for 3,600 s, part of it could not be read" in told
+    assert "Not read" in told
+    assert "mitigation-scope.scope[0].lifetime: must be an unsigned integer" in told
+    assert "Max-Age is &lt;too&gt; long" in browser.get(url(asked)).content.decode()
+
+
 def test_each_line_says_its_direction_aloud(
     browser: Client, asked: MitigationRequest, leg: Mitigation
 ) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.wire.meaning import STATUSES, Said, meaning
+from dots_client.codec.keys import CONFLICT_CAUSE_LABELS
+from portal.wire.meaning import CONFLICTS, STATUSES, Said, meaning
 from tests.portal.wire.conftest import SCOPE, scope
 
 SENT, RECEIVED = "sent", "received"
@@ -159,6 +160,37 @@ CASES = [
 @pytest.mark.parametrize(("message", "sentence"), CASES, ids=[sentence for _, sentence in CASES])
 def test_a_message_is_told_in_words(message: Said, sentence: str) -> None:
     assert meaning(message).replace("\u00a0", " ") == sentence
+
+
+@pytest.mark.parametrize("status", [0, 9, 255])
+def test_a_status_nobody_knows_is_named_by_its_number(status: int) -> None:
+    told = meaning(said(RECEIVED, "2.05", scope(status=status), method="GET"))
+
+    assert told == f"Northgate reports: status {status}, which the portal does not know"
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (9, "it gave conflict cause 9, which the portal does not know"),
+        ("request-rejected-legitimate-traffic", "it classified the traffic as legitimate"),
+        (
+            "overlapping-pipes",
+            "the link capacity it was told overlaps that of another client",
+        ),
+        (None, "it conflicts with another request"),
+    ],
+)
+def test_every_conflict_is_told_in_words(cause: int | str | None, words: str) -> None:
+    body = scope(conflict_information={"conflict-cause": cause, "x": 1})
+
+    told = meaning(said(RECEIVED, "4.09", body, method="PUT"))
+
+    assert told == f"Northgate refuses (code 4.09): {words}"
+
+
+def test_every_cause_of_the_client_has_words() -> None:
+    assert set(CONFLICTS) == set(CONFLICT_CAUSE_LABELS)
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -1,0 +1,204 @@
+"""What a real session with an odd server does to the rows: the status is written, and what was not read is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import cbor2
+import pytest
+from aiocoap import Code
+from channels.db import database_sync_to_async
+
+from dots_client import Client, Server, connect
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import EventType, Mitigation
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from portal.signaling import clock as signaling_clock
+from portal.signaling.exchange import Exchange
+from portal.signaling.hold import Hold, clock
+from portal.signaling.journal import Journal
+from portal.signaling.plan import Action
+from portal.signaling.store import Store
+from portal.wire.models import Direction, WireMessage
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import CUID, ONCE, Provider, answer, serving
+from tests.dots_client.codec.odd import Pairs, Raw, encode
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OWNER = "me"
+NUL = "a\0b\n\u202e"
+T = TypeVar("T")
+
+
+@pytest.fixture
+def leg(
+    alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+) -> Mitigation:
+    Subscription.objects.filter(pk=acme_northgate.pk).update(owner=OWNER)
+    submission = Submission(prefixes=("203.0.113.7/32",))
+    asked = services.submit(organization=acme, actor=alice, submission=submission)
+    leg = asked.mitigations.get()
+    services.record_sending(mitigation_id=leg.pk, now=signaling_clock.now())
+    return leg
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store()
+    yield store
+    store.close()
+
+
+class Scene:
+    """One subscription's session with a provider that says what it is told to."""
+
+    def __init__(
+        self, provider: Provider, client: Client, exchange: Exchange, journal: Journal
+    ) -> None:
+        self.provider = provider
+        self.client = client
+        self.exchange = exchange
+        self.journal = journal
+
+    def says(self, code: Code, body: Any, **options: Any) -> None:
+        payload = body if isinstance(body, bytes) else encode(body)
+        self.provider.script.append(answer(code, payload, content_format=271, **options))
+
+
+@asynccontextmanager
+async def speaking(leg: Mitigation, store: Store) -> AsyncIterator[Scene]:
+    authority, provider, journal = Authority(), Provider(), Journal(store)
+    exchange = Exchange(
+        subscription_id=leg.subscription_id,
+        owner=OWNER,
+        store=store,
+        hold=Hold(asked_at=clock()),
+        on_cuid_replaced=lambda: None,
+    )
+    async with (
+        serving(authority, provider) as server,
+        connect(
+            Server("provider.example", "127.0.0.1", server.port),
+            authority.client(),
+            cuid=CUID,
+            settings=ONCE,
+            on_wire=journal.recorder(leg.subscription_id).see,
+        ) as client,
+    ):
+        yield Scene(provider, client, exchange, journal)
+
+
+async def read(call: Callable[[], T]) -> T:
+    result: T = await database_sync_to_async(call)()
+    return result
+
+
+async def row(leg: Mitigation) -> Mitigation:
+    return await read(lambda: Mitigation.objects.select_related("request").get(pk=leg.pk))
+
+
+def report(mid: int, *odd: tuple[Any, Any], status: int = 2) -> Pairs:
+    return Pairs([(1, Pairs([(2, [Pairs([(5, mid), (16, status), *odd])])]))])
+
+
+ODD: dict[str, list[tuple[Any, Any]]] = {
+    "a lifetime of null": [(14, None)],
+    "a start as text": [(15, "soon")],
+    "a fraction": [(26, 12.5)],
+    "a negative counter": [(25, -1)],
+    "a bignum": [(27, Raw(cbor2.dumps(2**80)))],
+    "an unknown key": [(60, 1)],
+    "a key of text": [("lifetime", 60)],
+    "a conflict of text": [(17, "clash")],
+    "a text that is not UTF-8": [(6, [Raw(b"\x62\xff\x61")])],
+    "a key that is there twice": [(14, 60), (14, 61)],
+}
+
+
+@pytest.mark.parametrize("odd", list(ODD), ids=list(ODD))
+async def test_the_status_reaches_the_row_whatever_else_is_odd(
+    leg: Mitigation, store: Store, odd: str
+) -> None:
+    async with speaking(leg, store) as scene:
+        scene.says(Code.CONTENT, report(leg.mid, *ODD[odd]))
+        await scene.exchange.poll(scene.client, leg)
+    while await scene.journal.flush():
+        continue
+
+    shown = await row(leg)
+    assert (shown.status, shown.dots_status) == ("mitigating", 2)
+    told = await read(lambda: WireMessage.objects.get(direction=Direction.RECEIVED, code="2.05"))
+    assert bool(told.not_read) == (odd != "a lifetime of null")
+
+
+async def test_a_status_nobody_knows_is_shown_with_its_number(
+    leg: Mitigation, store: Store
+) -> None:
+    async with speaking(leg, store) as scene:
+        for status in (2, 9, 9):
+            scene.says(Code.CONTENT, report(leg.mid, status=status))
+            await scene.exchange.poll(scene.client, await row(leg))
+
+    shown = await row(leg)
+    assert (shown.status, shown.dots_status, shown.unknown_report) == ("mitigating", 9, 9)
+    events = await read(
+        lambda: [
+            one.data for one in leg.events.filter(type=EventType.MITIGATION_STATUS).order_by("seq")
+        ]
+    )
+    assert [one.get("unknown") for one in events] == [None, 9]
+
+
+async def test_a_lost_acceptance_is_made_up_for_by_any_status(
+    leg: Mitigation, store: Store
+) -> None:
+    async with speaking(leg, store) as scene:
+        scene.says(Code.CONTENT, report(leg.mid, status=77))
+        await scene.exchange.poll(scene.client, leg)
+
+    shown = await row(leg)
+    assert (shown.status, shown.dots_status) == ("in_progress", 77)
+
+
+def conflict(mid: int) -> tuple[int, Pairs]:
+    scope = Pairs([(5, mid), (6, [NUL, "203.0.113.7/32"]), (22, [Pairs([(23, NUL), (24, NUL)])])])
+    return 17, Pairs([(18, 77), (19, 99), (20, 60), (21, scope)])
+
+
+# PostgreSQL refuses NUL in text and in JSON; SQLite takes it.
+async def test_a_nul_anywhere_in_an_answer_keeps_nothing_from_being_written(
+    leg: Mitigation, store: Store
+) -> None:
+    answers = [
+        (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(9)])])]))])),
+        (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(leg.mid)])])]))])),
+        (Code.BAD_REQUEST, NUL.encode()),
+        (Code.SERVICE_UNAVAILABLE, NUL.encode()),
+        (Code.SERVICE_UNAVAILABLE, Pairs([(46, Pairs([(47, NUL), (48, [NUL])]))])),
+        (Code.INTERNAL_SERVER_ERROR, NUL.encode()),
+        (Code.HOP_LIMIT_REACHED, NUL.encode()),
+        (Code.CREATED, report(leg.mid, conflict(leg.mid), (6, [NUL]), (13, [NUL]), (NUL, NUL))),
+    ]
+    async with speaking(leg, store) as scene:
+        for code, body in answers:
+            scene.says(code, body, location_path=["x\0"], uri_query=["c=\0"])
+            await scene.exchange.perform(scene.client, await row(leg), Action.REQUEST)
+        scene.says(Code.CONTENT, report(leg.mid, conflict(leg.mid), (6, [NUL]), (23, NUL)))
+        await scene.exchange.poll(scene.client, await row(leg))
+    while await scene.journal.flush():
+        continue
+
+    shown = await row(leg)
+    assert shown.conflict is not None
+    assert (shown.status, shown.conflict["accept_lists"]) == ("mitigating", ["a b"])
+    assert shown.conflict["reason"].endswith("conflict cause 99, which the portal does not know.")
+    kept = await read(lambda: list(WireMessage.objects.filter(direction=Direction.RECEIVED)))
+    assert {one.code for one in kept} >= {"4.09", "4.00", "5.03", "5.00", "5.08", "2.01", "2.05"}
+    texts = [text for one in kept for text in (one.path, one.options, one.body, one.not_read)]
+    assert not any("\0" in text or "\\u0000" in text for text in texts)
