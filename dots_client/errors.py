@@ -3,6 +3,7 @@
 DotsError
 ├── EncodeError(path, reason)          the model holds something RFC 9132 forbids to send
 ├── DecodeError(path, reason)          the only thing decoding raises
+├── CredentialsError(part, code)       a certificate, key or authority can never work; the reason is in words
 ├── LocalProtocolError                 the caller asked for something RFC 9132 forbids
 │   └── RequestTooLarge(size, limit)   it does not fit one message on this session
 ├── RemoteProtocolError                the server answered outside the protocol
@@ -46,6 +47,16 @@ class EncodeError(_AtPath):
 
 class DecodeError(_AtPath):
     """Received bytes are not a DOTS message; `path` names the attribute."""
+
+
+class CredentialsError(DotsError):
+    """Credentials that no session can be made with: `part` of Credentials, `code` for programs, `reason` a sentence."""
+
+    def __init__(self, part: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.part = part
+        self.code = code
+        self.reason = reason
 
 
 class LocalProtocolError(DotsError):

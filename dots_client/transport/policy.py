@@ -11,6 +11,7 @@ from typing import Final
 
 import service_identity
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
@@ -81,6 +82,13 @@ _ALERTS: Final[Mapping[str, str]] = {
     "or share no cipher suite with us",
     "no application protocol": "the {peer} does not serve CoAP there (ALPN)",
     "protocol version": "the {peer} does not speak {protocol}",
+}
+_OWN_PROBLEMS: Final[Mapping[str, str]] = {
+    "key values mismatch": "our private key does not belong to our certificate",
+    "key type mismatch": "our private key does not belong to our certificate",
+    "ee key too small": "the key of our certificate is too short",
+    "ca key too small": "the key of a certificate in our chain is too short",
+    "ca md too weak": "our certificate is signed with a hash that is not secure any more",
 }
 _BROKEN_OFF: Final = "unexpected eof while reading"
 _LOCAL_REASONS: Final[Mapping[str, str]] = {
@@ -201,11 +209,21 @@ def _equipped(context: SSL.Context, credentials: Credentials, *, has_tickets: bo
         for revocation_list in _revocation_lists(credentials.revocation_lists):
             store.add_crl(revocation_list)
             store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
-    except (ValueError, TypeError) as error:
-        raise HandshakeFailed(f"our own credentials cannot be read: {error}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise HandshakeFailed(
+            f"our own credentials cannot be read: {clean_text(str(error))}"
+        ) from error
     except SSL.Error as error:
-        raise HandshakeFailed("our private key does not belong to our certificate") from error
+        raise HandshakeFailed(_own_problem(error)) from error
     return context
+
+
+def _own_problem(error: SSL.Error) -> str:
+    reasons = [entry[2] for entry in error.args[0] if entry[2]] if _has_reasons(error) else []
+    for reason in reasons:
+        if reason in _OWN_PROBLEMS:
+            return _OWN_PROBLEMS[reason]
+    return f"our own credentials cannot be used: {'; '.join(reasons) or 'OpenSSL refuses them'}"
 
 
 def _revocation_lists(pem: bytes) -> list[x509.CertificateRevocationList]:

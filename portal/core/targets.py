@@ -156,11 +156,7 @@ def _as_ipv4(network: IPNetwork) -> tuple[Fix, ...]:
 def parse_fqdn(text: str) -> str:
     """A domain name in lower case and A-label form (IDNA 2008, as browsers read names), without the final dot."""
     text = visible(text)
-    try:
-        name = idna.encode(text.rstrip("."), uts46=True).decode("ascii").lower()
-    except UnicodeError:
-        # A label that no registry gives out, such as one with an underscore, or no name at all.
-        name = text.rstrip(".").lower()
+    name = _ascii_name(text)
     labels = name.split(".")
     is_name = len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not _is_number(labels[-1])
     if not is_name or fqdn_violation(name):
@@ -168,6 +164,29 @@ def parse_fqdn(text: str) -> str:
             "not-a-name", f"{shown(text)} is not a name. Write it like shop.example.com."
         )
     return name
+
+
+def _ascii_name(text: str) -> str:
+    try:
+        return idna.encode(text.rstrip("."), uts46=True).decode("ascii").lower()
+    except UnicodeError:
+        # A label that no registry gives out, such as one with an underscore, or no name at all.
+        return text.rstrip(".").lower()
+
+
+def parse_host(text: str) -> str:
+    """Where a server is: an address, or a name that may have one label only, in A-label form."""
+    text = visible(text)
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        name = _ascii_name(text)
+        if fqdn_violation(name) or _is_number(name.rpartition(".")[2]):
+            raise TargetError("not-a-host", f"{shown(text)} is not a host.") from None
+        return name
+    if address.is_unspecified or address.is_multicast or "%" in text:
+        raise TargetError("not-a-host", f"{shown(text)} is no address of one host.")
+    return str(address)
 
 
 def parse_uri(text: str) -> str:

@@ -5,18 +5,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 
 from portal.core.admin import site
-from portal.core.errors import Invalid, PortalError
+from portal.core.errors import Invalid
+from portal.core.targets import TargetError
 from portal.providers import services
-from portal.providers.models import (
-    MAX_PREFIX_V4,
-    MAX_PREFIX_V6,
-    PathKind,
-    Provider,
-    Subscription,
-    Transport,
-)
+from portal.providers.models import Provider, Subscription, Transport
+from portal.providers.validation import checked_host, checked_trust_anchors, limit_problems
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -30,19 +26,38 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
         model = Provider
         fields = "__all__"  # noqa: DJ007 — staff see every field of a provider; none is secret
 
+    def clean_host(self) -> str:
+        return self._host("host")
+
+    def clean_server_name(self) -> str:
+        return self._host("server_name")
+
+    def _host(self, field: str) -> str:
+        text: str = self.cleaned_data[field]
+        if not self._is_new(field):
+            return text
+        try:
+            return checked_host(text)
+        except TargetError as error:
+            raise forms.ValidationError(error.message) from error
+
+    def clean_trust_anchors(self) -> str:
+        text: str = self.cleaned_data["trust_anchors"]
+        if not self._is_new("trust_anchors"):
+            return text
+        try:
+            return checked_trust_anchors(text, now=timezone.now())
+        except Invalid as error:
+            raise forms.ValidationError(error.message) from error
+
+    def _is_new(self, field: str) -> bool:
+        """What was entered before anybody checked it must not keep the rest from being changed."""
+        return self.instance._state.adding or field in self.changed_data
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
-        for field, longest in (
-            ("longest_prefix_v4", MAX_PREFIX_V4),
-            ("longest_prefix_v6", MAX_PREFIX_V6),
-        ):
-            if (cleaned.get(field) or 0) > longest:
-                self.add_error(field, f"A prefix is at most /{longest} long. Write 0 to {longest}.")
-        is_direct = cleaned.get("path_kind") == PathKind.DIRECT
-        if is_direct and cleaned.get("path_name"):
-            self.add_error("path_name", "Nobody stands between: leave the name empty.")
-        if not is_direct and not cleaned.get("path_name"):
-            self.add_error("path_name", "Give the gateway or relay the name people know it by.")
+        for problem in limit_problems(cleaned):
+            self.add_error(problem.field, problem.message)
         return cleaned
 
 
@@ -96,9 +111,12 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
         identity = self.identity()
         if identity is not None:
             try:
-                services.check_identity(identity)
-            except PortalError as error:
-                raise forms.ValidationError(error.message) from error
+                normal = services.usable(identity)
+                if self.instance._state.adding and "provider" in cleaned:
+                    services.unused_cuid(cleaned["provider"], normal)
+            except Invalid as error:
+                for one in error.errors:
+                    self.add_error(f"new_{one.field}", one.message)
         return cleaned
 
     def identity(self) -> services.Identity | None:

@@ -11,6 +11,9 @@ from django.db.models import Q
 from portal.organizations.models import Organization
 
 MAX_PORT = 65535
+MIN_LIFETIME_S = 30
+MAX_LIFETIME_S = 2**32 - 1
+"""What `lifetime` can say (RFC 9132 section 4.4.1.1)."""
 MAX_PREFIX_V4 = 32
 MAX_PREFIX_V6 = 128
 DEFAULT_SIGNAL_PORT = 4646
@@ -87,6 +90,11 @@ class Provider(models.Model):
             models.CheckConstraint(
                 condition=Q(port__gte=1, port__lte=MAX_PORT), name="provider_port_in_range"
             ),
+            models.CheckConstraint(
+                condition=Q(max_lifetime_s__gte=MIN_LIFETIME_S, max_lifetime_s__lte=MAX_LIFETIME_S),
+                name="provider_lifetime_in_range",
+            ),
+            models.CheckConstraint(condition=Q(max_targets__gte=1), name="provider_takes_a_target"),
         ]
 
     def __str__(self) -> str:

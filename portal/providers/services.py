@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
 from django.db import transaction
 from django.utils import timezone
 
+from dots_client.credentials import cuid_from_certificate
 from portal.core import secrets
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.targets import IPNetwork, TargetError, parse_prefix
 from portal.core.wake import wake_on_commit
 from portal.organizations.models import Organization
 from portal.providers.models import Provider, Subscription
+from portal.providers.validation import checked_identity
 
-CUID_BYTES = 16
 MAX_LIMITS = 64
 """Prefixes one subscription may be limited to."""
 
@@ -45,16 +38,14 @@ def subscribe(
     *, organization: Organization, provider: Provider, identity: Identity, priority: int
 ) -> Subscription:
     """Let the organization use the provider under this identity."""
-    cuid = check_identity(identity)
+    identity = usable(identity)
+    cuid = unused_cuid(provider, identity)
     taken = Subscription.objects.filter(organization=organization)
     if taken.filter(provider=provider).exists():
         raise Conflict(f"{organization.name} has a subscription to {provider.name} already.")
     if taken.filter(priority=priority).exists():
         message = f"Another provider of {organization.name} has priority {priority} already."
         raise Invalid(message, errors=[FieldError("priority", "priority-exists", message)])
-    if Subscription.objects.filter(provider=provider, cuid=cuid).exists():
-        message = f"This certificate is used with {provider.name} already."
-        raise Invalid(message, errors=[FieldError("certificate_chain", "identity-exists", message)])
     subscription = Subscription.objects.create(
         organization=organization,
         provider=provider,
@@ -69,7 +60,7 @@ def subscribe(
 
 def replace_certificate(*, subscription: Subscription, identity: Identity) -> None:
     """The certificate was renewed; the cuid stays, so that running mitigations stay ours."""
-    check_identity(identity)
+    identity = usable(identity)
     with transaction.atomic():
         Subscription.objects.filter(pk=subscription.pk).update(
             certificate_chain=identity.certificate_chain.decode("ascii"),
@@ -123,22 +114,18 @@ def private_key_of(subscription: Subscription) -> bytes:
     return secrets.decrypt(subscription.private_key)
 
 
-def check_identity(identity: Identity) -> str:
-    """The cuid of the certificate; Invalid when the key is not its own.
+def unused_cuid(provider: Provider, identity: Identity) -> str:
+    """The cuid of an identity in normal form; Invalid when the provider knows another client by it."""
+    cuid = cuid_from_certificate(identity.certificate_chain)
+    if Subscription.objects.filter(provider=provider, cuid=cuid).exists():
+        message = f"This certificate is used with {provider.name} already."
+        raise Invalid(message, errors=[FieldError("certificate_chain", "identity-exists", message)])
+    return cuid
 
-    The first 16 bytes of the SHA-256 of the certificate's public key (RFC 9132 section 4.4.1).
-    """
-    try:
-        certificate = x509.load_pem_x509_certificate(identity.certificate_chain)
-        key = load_pem_private_key(identity.private_key, password=None)
-    except (ValueError, TypeError):
-        message = "This is not a PEM certificate with its own unencrypted PEM key."
-        raise Invalid(
-            message, errors=[FieldError("certificate_chain", "not-an-identity", message)]
-        ) from None
-    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != public:
-        message = "The key does not belong to the certificate."
-        raise Invalid(message, errors=[FieldError("private_key", "not-its-key", message)])
-    digest = hashlib.sha256(public).digest()[:CUID_BYTES]
-    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+def usable(identity: Identity) -> Identity:
+    """The identity in normal form; Invalid when no session could be made with it."""
+    chain, key = checked_identity(
+        identity.certificate_chain, identity.private_key, now=timezone.now()
+    )
+    return Identity(certificate_chain=chain, private_key=key)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
@@ -17,6 +18,8 @@ from dots_client.transport.policy import (
     is_ip_address,
 )
 from tests.dots_client.authority import Authority, trusting
+from tests.dots_client.credentials.made import certificate, key_pem
+from tests.dots_client.credentials.odd import SM2_KEY
 from tests.dots_client.transport.test_dtls_engine import client_of, server_of, talk
 
 Issue = Callable[[Authority], Credentials]
@@ -134,6 +137,11 @@ def test_an_expired_link_of_the_chain_is_named(authority: Authority) -> None:
     assert client.state is State.ESTABLISHED
 
 
+def short_key() -> dict[str, bytes]:
+    key = rsa.generate_private_key(65537, 1024)
+    return {"certificate_chain": certificate(key), "private_key": key_pem(key)}
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -143,6 +151,11 @@ def test_an_expired_link_of_the_chain_is_named(authority: Authority) -> None:
         (
             lambda good, other: replace(good, private_key=other.private_key),
             "our private key does not belong to our certificate",
+        ),
+        (lambda good, other: replace(good, private_key=SM2_KEY), "cannot be read"),
+        (
+            lambda good, other: replace(good, **short_key()),
+            "the key of our certificate is too short",
         ),
     ],
 )

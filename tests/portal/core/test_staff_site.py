@@ -123,7 +123,8 @@ def test_staff_subscribe_an_organization_and_change_it(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"new_certificate_chain": "x", "new_private_key": "y"}, b"not a PEM certificate"),
+        ({"new_certificate_chain": "x"}, b"This is no certificate."),
+        ({"new_private_key": "y"}, b"This is no private key."),
         ({"new_private_key": ""}, b"together with its key"),
         (
             {"new_certificate_chain": "", "new_private_key": ""},

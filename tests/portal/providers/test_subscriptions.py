@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
+from dots_client import cuid_from_certificate
 from portal.core.errors import Conflict, Invalid
 from portal.organizations.models import Organization
 from portal.providers import services
@@ -38,14 +39,14 @@ def test_the_cuid_is_made_of_the_public_key(
     )
 
     assert len(subscription.cuid) == 22
-    assert subscription.cuid == services.check_identity(own)
+    assert subscription.cuid == cuid_from_certificate(own.certificate_chain)
 
 
 def test_a_key_of_another_certificate_is_refused(own: Identity) -> None:
     mixed = Identity(certificate_chain=own.certificate_chain, private_key=identity().private_key)
 
     with pytest.raises(Invalid, match="does not belong"):
-        services.check_identity(mixed)
+        services.usable(mixed)
 
 
 @pytest.mark.parametrize("part", ["certificate_chain", "private_key"])
@@ -57,7 +58,7 @@ def test_what_is_no_pem_is_refused(own: Identity, part: str) -> None:
     }
 
     with pytest.raises(Invalid, match="PEM"):
-        services.check_identity(Identity(**parts))
+        services.usable(Identity(**parts))
 
 
 def test_one_subscription_per_provider(

@@ -1,0 +1,242 @@
+"""What staff enter about a provider and a subscription: what could never work is refused at its field, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.accounts.models import User
+from portal.core.targets import TargetError
+from portal.organizations.models import Organization
+from portal.providers import services
+from portal.providers.models import Provider, Subscription
+from portal.providers.validation import checked_host
+from tests.conftest import ClientOf
+from tests.dots_client.authority import Authority
+from tests.dots_client.credentials.made import DAY, NOW, certificate, ec_key, key_pem
+from tests.dots_client.credentials.odd import (
+    SECT283K1_CHAIN,
+    SECT283K1_KEY,
+    SM2_CHAIN,
+    SM2_KEY,
+)
+from tests.factories import ProviderFactory
+
+ROOT = Authority("Root")
+KEY = ec_key()
+OWN, SECRET = certificate(KEY, by=ROOT).decode(), key_pem(KEY).decode()
+BAG = "Bag Attributes\n    friendlyName: Rechenzentrum Köln\n"
+BOM = "\ufeff"
+
+
+@pytest.fixture
+def staff(mo: User, client_of: ClientOf) -> Client:
+    return client_of(mo)
+
+
+def provider_form(**fields: Any) -> dict[str, Any]:
+    return {
+        "name": "Harbour Scrubbing",
+        "short_name": "Harbour",
+        "phone": "+1 555 0188",
+        "host": "dots.harbour.example",
+        "port": "4646",
+        "server_name": "dots.harbour.example",
+        "transports": ["dtls", "tls"],
+        "trust_anchors": ROOT.pem.decode(),
+        "path_kind": "direct",
+        **fields,
+    }
+
+
+def added(staff: Client, **fields: Any) -> tuple[str, Provider | None]:
+    answer = staff.post("/admin/providers/provider/add/", provider_form(**fields))
+    assert answer.status_code in (200, 302)
+    return answer.content.decode(), Provider.objects.filter(short_name="Harbour").first()
+
+
+# providers
+
+
+def test_what_works_is_kept_in_normal_form(staff: Client) -> None:
+    text = BOM + BAG + ROOT.pem.decode() + "– Ende"
+    _, provider = added(
+        staff, host=" DOTS.Harbour.example. ", server_name="dots.büro.example", trust_anchors=text
+    )
+
+    assert provider is not None
+    assert (provider.host, provider.server_name) == (
+        "dots.harbour.example",
+        "dots.xn--bro-hoa.example",
+    )
+    assert provider.trust_anchors == ROOT.pem.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("host", "coaps://dots.example.com:4646/", "Write dots.example.com, and 4646 as the port."),
+        ("host", "dots.example.com:4646", "Write dots.example.com, and 4646 as the port."),
+        ("host", "[2001:db8::1]", "Write 2001:db8::1."),
+        ("host", "[2001:db8::1]:4646", "Write 2001:db8::1, and 4646 as the port."),
+        ("host", "https://dots.example.com/path", "Write dots.example.com."),
+        ("host", "dots.example.com/", "Write dots.example.com."),
+        ("host", "a..b", "a..b is not a host."),
+        ("host", "dots example", "dots example is not a host."),
+        ("host", "203.0.113.300", "203.0.113.300 is not a host."),
+        ("host", "0.0.0.0", "0.0.0.0 is not a host."),
+        ("host", "224.0.0.1", "224.0.0.1 is not a host."),
+        ("host", "-dots.example", "-dots.example is not a host."),
+        ("server_name", "*.example.com", "*.example.com is not a host."),
+        ("server_name", "https://dots.example.com", "Write dots.example.com."),
+        ("port", "0", "A port is 1 to 65535."),
+        ("port", "65536", "A port is 1 to 65535."),
+        ("max_lifetime_s", "0", "Write 30 to 4,294,967,295 seconds, or nothing when it is not known."),
+        ("max_lifetime_s", "4294967296", "Write 30 to"),
+        ("max_targets", "0", "Write at least 1, or nothing when it is not known."),
+        ("trust_anchors", "hello", "This is no certificate."),
+        ("trust_anchors", SECRET, "There is a private key in this text."),
+        ("trust_anchors", ROOT.pem.decode() + SECRET, "There is a private key in this text."),
+        ("trust_anchors", ROOT.pem.decode()[:-30], "The certificate is cut off"),
+        ("trust_anchors", OWN, "is not an authority"),
+        ("trust_anchors", certificate(ec_key(), "Old", ends=NOW - DAY).decode(), "The certificate of Old expired on"),
+        ("transports", [], "This field is required."),
+    ],
+)  # fmt: skip
+def test_what_could_never_work_is_refused_at_its_field(
+    staff: Client, field: str, value: Any, words: str
+) -> None:
+    page, provider = added(staff, **{field: value})
+
+    assert provider is None
+    # As the page has it; Django writes an apostrophe in its own way.
+    assert words in page.replace("&#x27;", "'")
+    assert "is violated" not in page
+
+
+def test_a_key_that_was_pasted_for_authorities_is_kept_nowhere(staff: Client) -> None:
+    added(staff, trust_anchors=SECRET)
+
+    assert not Provider.objects.filter(trust_anchors__contains="PRIVATE").exists()
+
+
+def test_what_was_entered_before_does_not_keep_the_phone_number_from_being_changed(
+    staff: Client,
+) -> None:
+    old = ProviderFactory.create(host="coaps://old.example", trust_anchors="hello")
+    form = provider_form(
+        name=old.name, host=old.host, server_name=old.server_name, trust_anchors="hello", phone="9"
+    )
+
+    staff.post(f"/admin/providers/provider/{old.pk}/change/", form)
+
+    old.refresh_from_db()
+    assert old.phone == "9"
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[a-z\[\]:/.@%0-9]{0,40}", fullmatch=True))
+def test_any_host_is_one_or_told_in_words(text: str) -> None:
+    try:
+        host = checked_host(text)
+    except TargetError as error:
+        told = error
+    else:
+        assert checked_host(host) == host
+        assert host.isascii()
+        return
+    assert told.message.isprintable()
+
+
+# subscriptions
+
+
+@pytest.fixture
+def subscribe(staff: Client, acme: Organization, northgate: Provider) -> Any:
+    def subscribe(chain: str, key: str) -> str:
+        answer = staff.post(
+            "/admin/providers/subscription/add/",
+            {
+                "organization": str(acme.pk),
+                "provider": str(northgate.pk),
+                "priority": "1",
+                "enabled": "on",
+                "new_certificate_chain": chain,
+                "new_private_key": key,
+            },
+        )
+        assert answer.status_code in (200, 302)
+        return answer.content.decode()
+
+    return subscribe
+
+
+@pytest.mark.parametrize(
+    ("chain", "key"),
+    [
+        (OWN, SECRET),
+        (BOM + OWN, BOM + SECRET),
+        (BAG + OWN + BAG + ROOT.pem.decode(), BAG + SECRET),
+        (OWN + SECRET, SECRET),
+    ],
+)
+def test_only_the_certificates_of_a_subscription_are_kept(
+    subscribe: Any, chain: str, key: str
+) -> None:
+    subscribe(chain, key)
+
+    kept = Subscription.objects.get()
+    assert kept.certificate_chain in (OWN, OWN + ROOT.pem.decode())
+    assert services.private_key_of(kept).decode() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("chain", "key", "words"),
+    [
+        (SECT283K1_CHAIN.decode(), SECT283K1_KEY.decode(), "This kind of private key is not known here."),
+        (SM2_CHAIN.decode(), SM2_KEY.decode(), "This kind of private key is not known here."),
+        (OWN + "-----BEGIN CERTIFICATE-----\nMIIB\n", SECRET, "Certificate 2 of 2 is cut off"),
+        (OWN + ROOT.pem.decode().replace("MI", "!!", 1), SECRET, "Certificate 2 of 2 cannot be read."),
+        (OWN, key_pem(ec_key()).decode(), "The key does not belong to the certificate."),
+        (certificate(KEY, ends=NOW - DAY).decode(), SECRET, "The certificate expired on"),
+        ("x" * 300_000, SECRET, "at most 262,144 are read"),
+        ("日本" * 1000, "Köln", "This is no private key."),
+    ],
+)  # fmt: skip
+def test_an_identity_that_could_never_work_is_refused_at_its_field(
+    subscribe: Any, chain: str, key: str, words: str
+) -> None:
+    assert words in subscribe(chain, key)
+    assert not Subscription.objects.exists()
+
+
+def test_an_identity_of_another_organization_is_refused_at_its_field(
+    subscribe: Any, globex: Organization, northgate: Provider
+) -> None:
+    own = services.Identity(certificate_chain=OWN.encode(), private_key=SECRET.encode())
+    services.subscribe(organization=globex, provider=northgate, identity=own, priority=1)
+
+    assert "This certificate is used with Northgate Scrubbing already." in subscribe(OWN, SECRET)
+
+
+def test_a_renewed_certificate_is_checked_like_the_first(
+    staff: Client, acme_northgate: Subscription
+) -> None:
+    before = acme_northgate.certificate_chain
+
+    page = staff.post(
+        f"/admin/providers/subscription/{acme_northgate.pk}/change/",
+        {
+            "priority": "1",
+            "enabled": "on",
+            "new_certificate_chain": certificate(KEY, begins=timezone.now() + DAY).decode(),
+            "new_private_key": SECRET,
+        },
+    )
+
+    assert "Enter it then." in page.content.decode()
+    assert Subscription.objects.get().certificate_chain == before
