@@ -79,12 +79,18 @@ class RemoteProtocolError(DotsError):
 
 
 class Refused(DotsError):
-    """The server refused for good: a 4.xx response code (RFC 9132 section 9)."""
+    """The server refused for good: a 4.xx response code (RFC 9132 section 9).
 
-    def __init__(self, code: str, diagnostic: str = "") -> None:
+    `retry_after_s` is the Max-Age in seconds of a 4.29, which alone may be asked again unchanged (RFC 8516).
+    """
+
+    def __init__(
+        self, code: str, diagnostic: str = "", *, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(f"{code} {diagnostic}".strip())
         self.code = code
         self.diagnostic = diagnostic
+        self.retry_after_s = retry_after_s
 
 
 class Conflicted(Refused):

@@ -30,6 +30,7 @@ DEFAULT_MAX_AGE_S: Final = 60
 MAX_GATEWAYS: Final = 32
 
 _CONFLICT: Final = "4.09"
+_TOO_MANY_REQUESTS: Final = "4.29"
 _UNAVAILABLE: Final = "5.03"
 _HOP_LIMIT_REACHED: Final = "5.08"
 """A loop of gateways: repeating the request unchanged is as useless as after a 4.xx."""
@@ -48,6 +49,8 @@ def raise_for(response: aiocoap.Message) -> None:
         _raise_failed_filters(response)
     if code == _HOP_LIMIT_REACHED:
         raise HopLimitReached(_gateways_of(response))
+    if code == _TOO_MANY_REQUESTS:
+        raise Refused(code, diagnostic_of(response), retry_after_s=max_age_of(response))
     if code.startswith("4."):
         raise Refused(code, diagnostic_of(response))
     if code.startswith("5."):

@@ -15,7 +15,7 @@ from portal.mitigations.models import (
     RequestKind,
     Strategy,
 )
-from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.states import ATTACK_STATUSES, Efficacy, RequestStatus, Status
 
 
 class ScopeShown(serializers.Serializer[Any]):
@@ -42,6 +42,19 @@ class RefusalShown(serializers.Serializer[Any]):
         " request into a message, so it was not sent."
     )
     reason = serializers.CharField()
+
+
+class EfficacyShown(serializers.Serializer[Mitigation]):
+    attack_status = serializers.ChoiceField(choices=list(ATTACK_STATUSES))
+    reported_at = serializers.DateTimeField(source="efficacy_asked_at")
+    state = serializers.ChoiceField(
+        choices=Efficacy.choices,
+        source="efficacy_state",
+        help_text="What became of it: `put_off` is told again at `retry_at`; `unanswered` was met with silence.",
+    )
+    code = serializers.CharField(source="efficacy_code", help_text="Why it is not accepted.")
+    reason = serializers.CharField(source="efficacy_reason")
+    retry_at = serializers.DateTimeField(source="efficacy_retry_at", allow_null=True)
 
 
 class CountersShown(serializers.Serializer[Mitigation]):
@@ -109,6 +122,9 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     )
     mitigation_start = serializers.DateTimeField(allow_null=True)
     counters = CountersShown(source="*")
+    efficacy = serializers.SerializerMethodField(
+        help_text="How the attack looks, as it was reported last to this provider."
+    )
     sent_at = serializers.DateTimeField(allow_null=True)
     confirmed_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -118,6 +134,12 @@ class MitigationShown(serializers.Serializer[Mitigation]):
         if not mitigation.refusal_code:
             return None
         return {"code": mitigation.refusal_code, "reason": mitigation.refusal_reason}
+
+    @extend_schema_field(EfficacyShown(allow_null=True))
+    def get_efficacy(self, mitigation: Mitigation) -> Any:
+        if mitigation.efficacy_state is None:
+            return None
+        return EfficacyShown(mitigation).data
 
     def get_asked_by(self, mitigation: Mitigation) -> str | None:
         return mitigation.asked_by.username if mitigation.asked_by else None

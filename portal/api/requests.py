@@ -32,8 +32,7 @@ from portal.core.targets import MAX_TARGET_LENGTH
 from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
-from portal.mitigations.services.asks import EFFICACY
-from portal.mitigations.states import RequestStatus
+from portal.mitigations.states import ATTACK_STATUSES, RequestStatus
 from portal.mitigations.validation import (
     MAX_PORT_RANGES,
     MAX_PROTOCOLS,
@@ -105,7 +104,7 @@ class Extension(StrictSerializer):
 
 
 class Efficacy(StrictSerializer):
-    attack_status = Choice(list(EFFICACY))
+    attack_status = Choice(list(ATTACK_STATUSES))
 
 
 def shown_request(request: MitigationRequest, *, status: int, **headers: str) -> Response:

@@ -13,10 +13,12 @@ from django.urls import reverse
 
 from portal.core.targets import IPNetwork
 from portal.mitigations.states import (
+    ATTACK_STATUSES,
     KNOWN_REPORTS,
     NOT_SENDABLE,
     REQUEST_TERMINAL,
     TERMINAL,
+    Efficacy,
     RequestStatus,
     Status,
 )
@@ -248,6 +250,15 @@ class Mitigation(models.Model):
     """attack-status a person reported last (1 under attack, 2 mitigated)."""
     efficacy_asked_at = models.DateTimeField(null=True)
     efficacy_answered_at = models.DateTimeField(null=True)
+    """`efficacy_asked_at` of the report that the provider answered for good, or stayed silent about."""
+    efficacy_accepted = models.BooleanField(null=True)
+    efficacy_code = models.CharField(max_length=8, blank=True)
+    """Why it was not accepted, or not yet; empty: it was not answered."""
+    efficacy_reason = models.TextField(blank=True)
+    efficacy_retry_at = models.DateTimeField(null=True)
+    """The provider asked to wait: it is told again then."""
+    efficacy_tries = models.PositiveSmallIntegerField(default=0)
+    """How often it asked to wait."""
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     dots_status = models.PositiveSmallIntegerField(null=True)
@@ -351,6 +362,28 @@ class Mitigation(models.Model):
         if self.retry_at is None or self.is_not_sendable or self.unsaved_at is not None:
             return False
         return self.status == Status.PENDING or "retry_after" in (self.conflict or {})
+
+    @property
+    def attack_status(self) -> str:
+        """How the attack looks, as a person reported it last, in the API's words; empty: nobody did."""
+        return next(
+            (word for word, number in ATTACK_STATUSES.items() if number == self.efficacy), ""
+        )
+
+    @property
+    def efficacy_state(self) -> Efficacy | None:
+        """None: nobody reported how the attack looks, or nothing is known of what became of that."""
+        if self.efficacy_asked_at is None:
+            return None
+        if self.efficacy_asked_at != self.efficacy_answered_at:
+            return Efficacy.PUT_OFF if self.efficacy_retry_at else Efficacy.WAITING
+        if self.efficacy_accepted is None:
+            return None  # answered before its outcome was kept
+        if self.efficacy_accepted:
+            return Efficacy.ACCEPTED
+        if self.efficacy_code == NOT_SENDABLE:
+            return Efficacy.NOT_SENDABLE
+        return Efficacy.REFUSED if self.efficacy_code else Efficacy.UNANSWERED
 
     def lifetime_remaining_s(self, now: datetime) -> int | None:
         """Whole seconds until the granted lifetime ends, not below 0; None while unknown."""

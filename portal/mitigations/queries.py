@@ -231,7 +231,12 @@ def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
         Q(asked, status=Status.PENDING)
         | Q(status=Status.TERMINATING, withdrawal_confirmed_at__isnull=True)
         | Q(extended, status__in=CONFIRMED, refresh_asked_at__isnull=False)
-        | Q(efficacy, status__in=CONFIRMED, efficacy_asked_at__isnull=False)
+        | Q(
+            efficacy,
+            status__in=CONFIRMED,
+            efficacy_asked_at__isnull=False,
+            efficacy_retry_at__isnull=True,
+        )
     )
     rows = Mitigation.objects.filter(unsaid, subscription_id__in=held)
     return set(rows.values_list("subscription_id", flat=True))

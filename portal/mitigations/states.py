@@ -69,6 +69,21 @@ class RequestStatus(models.TextChoices):
     DECLINED = "declined"
 
 
+ATTACK_STATUSES: Final = {"under-attack": 1, "attack-successfully-mitigated": 2}
+"""attack-status of RFC 9132 Table 4, by the API's words."""
+
+
+class Efficacy(models.TextChoices):
+    """What became of the last report of a person how the attack looks."""
+
+    WAITING = "waiting"
+    PUT_OFF = "put_off"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
+    NOT_SENDABLE = "not_sendable"
+
+
 class IllegalTransition(Conflict):
     """The table of this module does not know this step."""
 

@@ -36,7 +36,7 @@ from portal.core.database import is_away
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED, NOT_SENDABLE
-from portal.signaling import clock, leases, mids, sessions
+from portal.signaling import clock, efficacy, leases, mids, sessions
 from portal.signaling.hold import Hold
 from portal.signaling.identity import replace_cuid
 from portal.signaling.mapping import (
@@ -48,14 +48,10 @@ from portal.signaling.mapping import (
 from portal.signaling.plan import Action, lifetime_to_ask
 from portal.signaling.saving import NotSaved, without_details
 from portal.signaling.store import Store
+from portal.signaling.waits import NOT_FOLLOWED_RETRY_S, bounded_wait_s
 
 logger = logging.getLogger(__name__)
 
-MIN_RETRY_S: Final = 1
-MAX_RETRY_S: Final = 300
-"""A provider may ask for more patience than a person under attack has."""
-NOT_FOLLOWED_RETRY_S: Final = 5
-"""When a server is asked again that sends us where nobody answers, or in a circle: one datagram, and it may mend that."""
 POLL_TIMEOUT_S: Final = 30.0
 LIST_TIMEOUT_S: Final = 10.0
 """Then each is asked for by itself: a list is much, and one mitigation may be why it does not come."""
@@ -277,7 +273,7 @@ class Exchange:
                         now=now,
                     )
                 case Action.EFFICACY:
-                    await self._efficacy_answered(row, code=NOT_SENDABLE)
+                    await self._efficacy_answered(row, efficacy.Answer(code=NOT_SENDABLE))
                 case _:
                     await self.write(
                         services.record_not_sendable,
@@ -325,6 +321,7 @@ class Exchange:
             mitigation_id=row.pk,
             code=error.code,
             reason=error.diagnostic if in_loop is None else in_loop,
+            retry_after_s=bounded_wait_s(error.retry_after_s),
             extended_at=row.refresh_asked_at,
             now=clock.now(),
         )
@@ -388,7 +385,7 @@ class Exchange:
         reason: str,
         retry_after_s: int,
     ) -> None:
-        delay = timedelta(seconds=min(max(retry_after_s, MIN_RETRY_S), MAX_RETRY_S))
+        delay = timedelta(seconds=bounded_wait_s(retry_after_s))
         now = clock.now()
         await self.write(
             services.record_unavailable,
@@ -403,25 +400,20 @@ class Exchange:
         if row.efficacy is None or row.efficacy_asked_at is None:
             return
         scope = scope_of(row, lifetime_s=lifetime_to_ask(row, clock.now()))
-        is_accepted = False
-        try:
-            async with self._asking(row, asking):
-                answer = await client.efficacy(row.mid, scope, AttackStatus(row.efficacy))
-            is_accepted = answer is not None
-        except (Refused, ServerUnavailable) as error:
-            logger.warning("mid %s: efficacy update refused: %s", row.mid, error)
-        await self._efficacy_answered(row, is_accepted=is_accepted)
+        async with self._asking(row, asking):
+            answer = await efficacy.tell(client, row.mid, scope, AttackStatus(row.efficacy))
+        await self._efficacy_answered(row, answer)
 
-    async def _efficacy_answered(
-        self, row: Mitigation, *, is_accepted: bool = False, code: str = ""
-    ) -> None:
+    async def _efficacy_answered(self, row: Mitigation, answer: efficacy.Answer) -> None:
         assert row.efficacy_asked_at is not None
         await self.write(
             services.record_efficacy_answered,
             mitigation_id=row.pk,
             asked_at=row.efficacy_asked_at,
-            is_accepted=is_accepted,
-            code=code,
+            is_accepted=answer.is_accepted,
+            code=answer.code,
+            reason=answer.reason,
+            retry_after_s=answer.retry_after_s,
             now=clock.now(),
         )
 

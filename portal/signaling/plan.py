@@ -182,7 +182,7 @@ def _keep(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence
         found.append((Action.REFRESH, mitigation.retry_at or now))
     found += _renewals(mitigation)
     if mitigation.efficacy_asked_at != mitigation.efficacy_answered_at:
-        found.append((Action.EFFICACY, now))
+        found.append((Action.EFFICACY, mitigation.efficacy_retry_at or now))
     return [*found, _poll(mitigation, POLL_AFTER, now)]
 
 

@@ -76,6 +76,11 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         "told": wording.goes_to([leg.short for leg in filtering])
         if filtering and request.is_immediate
         else "",
+        "reported": [
+            sentence
+            for leg in asked.asked
+            if leg in filtering and (sentence := wording.efficacy_sentence(leg, now))
+        ],
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
         "reports": reports,
         "has_chart": any(leg.confirmed_at is not None for leg in asked.legs),

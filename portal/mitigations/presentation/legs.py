@@ -104,7 +104,27 @@ def leg_of(
         must_wait=mitigation.is_told_to_wait,
         withdrawn_by=mitigation.withdrawn_by.username if mitigation.withdrawn_by else "",
         withdrawn_because=mitigation.withdrawn_because,
+        reported=_reported(mitigation),
         may_be_withdrawn=_may_be_withdrawn(mitigation, earlier),
+    )
+
+
+def _reported(mitigation: Mitigation) -> wording.Reported | None:
+    state, at = mitigation.efficacy_state, mitigation.efficacy_asked_at
+    if state is None or at is None:
+        return None
+    return wording.Reported(
+        attack_status=mitigation.attack_status,
+        at=at,
+        state=state,
+        retry_at=mitigation.efficacy_retry_at,
+        refusal=wording.refusal_sentence(
+            mitigation.subscription.provider.short_name,
+            code=mitigation.efficacy_code,
+            reason=mitigation.efficacy_reason,
+        )
+        if mitigation.efficacy_code
+        else "",
     )
 
 

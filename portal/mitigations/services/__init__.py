@@ -8,11 +8,11 @@ from portal.mitigations.services.asks import (
     ask_refresh,
     extend,
     prune,
-    report_efficacy,
     submit,
     terminate,
     withdraw_leg,
 )
+from portal.mitigations.services.efficacy import record_efficacy_answered, report_efficacy
 from portal.mitigations.services.failures import (
     mark_failure,
     record_end_not_sendable,
@@ -26,7 +26,6 @@ from portal.mitigations.services.observed import (
     mark_expired,
     mark_overdue,
     record_confirmed,
-    record_efficacy_answered,
     record_end_in_loop,
     record_forgotten,
     record_identity_replaced,

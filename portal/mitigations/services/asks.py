@@ -1,4 +1,4 @@
-"""What people ask for: submit, terminate, extend, report efficacy, acknowledge."""
+"""What people ask for: submit, terminate, extend, acknowledge."""
 
 from __future__ import annotations
 
@@ -51,9 +51,6 @@ from portal.organizations.models import Organization, ProtectedResource
 MAX_KEY_LENGTH: Final = 200
 
 KEYS_KEPT_FOR: Final = timedelta(days=7)
-
-EFFICACY: Final = {"under-attack": 1, "attack-successfully-mitigated": 2}
-"""attack-status of RFC 9132 Table 4, by the API's words."""
 
 
 def submit(
@@ -279,47 +276,6 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
         actor=actor,
         data={"lifetime": lifetime_s},
     )
-    return request
-
-
-@transaction.atomic
-def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> MitigationRequest:
-    """Tell every provider that filters how the attack looks from here (RFC 9132 section 4.4.3)."""
-    if attack_status not in EFFICACY:
-        message = f"Choose one of {', '.join(EFFICACY)}."
-        error = FieldError(field="attack_status", code="unknown-attack-status", message=message)
-        raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
-    request = lock_request(request_id)
-    refuse_if_ending(request)
-    if not request.is_immediate:
-        raise Conflict(
-            "A provider that filters for a plan cannot be told: some would take it as an order to stop."
-            " Activate the plan, then say how it looks.",
-            code="nobody-to-tell",
-        )
-    told = [
-        mitigation
-        for mitigation in legs_of(request)
-        if mitigation.status in CONFIRMED and mitigation.wanted == Wanted.ACTIVE
-    ]
-    if not told:
-        raise Conflict(
-            "No provider has confirmed yet, so nobody can be told.", code="nobody-to-tell"
-        )
-    now = timezone.now()
-    for mitigation in told:
-        mitigation.efficacy, mitigation.efficacy_asked_at = EFFICACY[attack_status], now
-        mitigation.save(update_fields=["efficacy", "efficacy_asked_at"])
-        wake_on_commit(mitigation.subscription_id)
-        append_event(
-            organization_id=request.organization_id,
-            type=EventType.MITIGATION_EFFICACY,
-            at=now,
-            request=request,
-            mitigation=mitigation,
-            actor=actor,
-            data={"attack_status": attack_status, "answered": False},
-        )
     return request
 
 

@@ -298,22 +298,6 @@ def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> 
     settle(mitigation.request, now=now)
 
 
-def record_efficacy_answered(
-    *, mitigation_id: UUID, asked_at: datetime, is_accepted: bool, now: datetime, code: str = ""
-) -> Mitigation | None:
-    """The provider answered the efficacy update asked at `asked_at`, or stayed silent to the end.
-
-    `code`: the portal's own, where it could not be sent at all.
-    """
-    step = Step(
-        mitigation_id=mitigation_id,
-        columns={"efficacy_answered_at": asked_at},
-        told={"answered": True, "accepted": is_accepted, **({"code": code} if code else {})},
-        event=EventType.MITIGATION_EFFICACY,
-    )
-    return advance(step, now=now)
-
-
 def mark_overdue(*, now: datetime) -> int:
     """Mark the mitigations nobody confirmed within their organization's patience; how many."""
     # Patience differs per organization, so the database compares each row with its own.

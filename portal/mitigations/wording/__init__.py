@@ -6,7 +6,8 @@ Pure functions of plain facts and a moment. A sentence never says more than a pr
 from __future__ import annotations
 
 from portal.mitigations.wording.aloud import Announcement, announcement
-from portal.mitigations.wording.facts import Asked, Leg, Look, Session
+from portal.mitigations.wording.efficacy import efficacy_sentence
+from portal.mitigations.wording.facts import Asked, Leg, Look, Reported, Session
 from portal.mitigations.wording.headlines import headline, look, mark
 from portal.mitigations.wording.lanes import Step, tell, track
 from portal.mitigations.wording.leads import (
@@ -69,6 +70,7 @@ __all__ = [
     "Look",
     "NextStep",
     "Question",
+    "Reported",
     "Say",
     "Session",
     "Step",
@@ -79,6 +81,7 @@ __all__ = [
     "calm_says",
     "colleagues",
     "dropped_now",
+    "efficacy_sentence",
     "entry",
     "face",
     "goes_to",

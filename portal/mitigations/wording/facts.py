@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.mitigations.states import LOOP, RequestStatus, Status
+from portal.mitigations.states import LOOP, Efficacy, RequestStatus, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,19 @@ class Session:
     "whose connection it is when a gateway stands between: it tells nothing of the provider behind"
     relay: str = ""
     "who passes it on to the provider unread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """How the attack looks, as a person reported it last to one provider, and what became of that."""
+
+    attack_status: str
+    "of RFC 9132 Table 4, in the API's words"
+    at: datetime
+    state: Efficacy
+    retry_at: datetime | None = None
+    refusal: str = ""
+    "the reason in words, a whole sentence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +111,8 @@ class Leg:
     withdrawn_by: str = ""
     withdrawn_because: str = ""
     "why policy withdrew it, a clause"
+    reported: Reported | None = None
+    "to it, by a person"
     may_be_withdrawn: bool = False
     "policy may withdraw it once an earlier one filters"
 

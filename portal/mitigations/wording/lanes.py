@@ -20,6 +20,7 @@ from portal.core.formatting import (
 )
 from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.mitigations.wording import plans
+from portal.mitigations.wording.efficacy import efficacy_sentence
 from portal.mitigations.wording.facts import Leg
 from portal.mitigations.wording.refusals import unknown_report
 from portal.mitigations.wording.table import CLAIMED, LOOKS, MAY_FILTER, Face, face, is_stale
@@ -245,7 +246,8 @@ def tell(
         fact = f"Asked because {leg.because} within {patience_s}{NBSP}s."
     if is_stale(leg, now) and leg.heard_at is not None:
         rest = f"Nothing heard since {moment(leg.heard_at, now)}; that is from then."
-    parts = (rest, _from_before(leg, leg_face, now), _late(leg, before, now))
+    reported = efficacy_sentence(leg, now) if leg_face in CLAIMED else ""
+    parts = (rest, reported, _from_before(leg, leg_face, now), _late(leg, before, now))
     return fact, " ".join(part for part in parts if part)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from portal.core.formatting import clock, clock_minute, duration, lifetime, listed, plural
 from portal.mitigations.models import EventType, RequestKind
 from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
+from portal.mitigations.wording.efficacy import ATTACK_WORDS
 from portal.mitigations.wording.facts import Look
 from portal.mitigations.wording.refusals import refusal_sentence
 from portal.mitigations.wording.table import LOOKS, REQUEST_LOOKS, SESSION_LOOKS, STATUS_FACES, Face
@@ -19,11 +20,6 @@ TO_PROVIDER: Final = Look("", "out", "idle")
 FROM_PROVIDER: Final = Look("", "in", "idle")
 
 UNSEEN_AFTER: Final = timedelta(seconds=30)
-
-_ATTACK_WORDS: Final = {
-    "under-attack": "still under attack",
-    "attack-successfully-mitigated": "the attack is mitigated",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +138,7 @@ def _refused(told: Told) -> Entry:
 
 def _efficacy(told: Told) -> Entry:
     if not told.data.get("answered"):
-        words = _ATTACK_WORDS.get(str(told.data.get("attack_status")), "how it looks")
+        words = ATTACK_WORDS.get(str(told.data.get("attack_status")), "how it looks")
         return Entry(
             at=told.at,
             look=PERSON,
@@ -150,11 +146,21 @@ def _efficacy(told: Told) -> Entry:
             merges=f"{told.actor} told {{}}: {words}.",
             provider=told.provider,
         )
-    if told.data.get("code") == NOT_SENDABLE:
+    code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
+    if code == NOT_SENDABLE:
         what = f"The portal could not send your answer to {told.provider}."
         return Entry(at=told.at, look=LOOKS[Face.NOT_SENDABLE], what=what)
-    heard = "received your answer" if told.data.get("accepted") else "did not take your answer"
-    return Entry(at=told.at, look=FROM_PROVIDER, what=f"{told.provider} {heard}.")
+    what, detail = f"{told.provider} has not confirmed your answer.", ""
+    if told.data.get("accepted"):
+        what = f"{told.provider} received your answer."
+    elif retry_at := told.data.get("retry_at"):
+        until = clock(datetime.fromisoformat(str(retry_at)))
+        what = f"{told.provider} asked to wait until {until}."
+        detail = "The portal tells it then."
+    elif code:
+        what = f"{told.provider} did not take your answer."
+        detail = refusal_sentence(told.provider, code=code, reason=reason)
+    return Entry(at=told.at, look=FROM_PROVIDER, what=what, detail=detail)
 
 
 def _extended(told: Told) -> Entry:

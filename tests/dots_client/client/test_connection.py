@@ -224,6 +224,26 @@ async def test_a_server_without_room_says_when_to_come_back(authority: Authority
         assert (unavailable.value.diagnostic, unavailable.value.retry_after_s) == ("full", 17)
 
 
+@pytest.mark.parametrize(
+    ("code", "options", "retry_after_s"),
+    [
+        (Code.TOO_MANY_REQUESTS, {"max_age": 7}, 7),
+        (Code.TOO_MANY_REQUESTS, {}, 60),
+        (Code.FORBIDDEN, {"max_age": 7}, None),
+    ],
+)
+async def test_a_server_that_is_asked_too_often_says_when_to_come_back(
+    authority: Authority, code: Code, options: dict[str, int], retry_after_s: int | None
+) -> None:
+    async with in_session(authority) as scene:
+        scene.provider.script.append(answer(code, b"slow down", **options))
+
+        with pytest.raises(Refused) as refused:
+            await scene.client.request(1, SCOPE)
+
+        assert refused.value.retry_after_s == retry_after_s
+
+
 @pytest.mark.parametrize("content_format", [271, 0, None])
 async def test_a_redirection_names_the_other_server(
     authority: Authority, content_format: int | None

@@ -423,17 +423,6 @@ def test_a_busy_provider_is_left_alone_until_it_said(leg: Mitigation) -> None:
     assert (again(leg).status, again(leg).retry_at) == ("pending", LATER)
 
 
-def test_an_answered_efficacy_update_is_done(leg: Mitigation) -> None:
-    confirm(leg)
-
-    services.record_efficacy_answered(
-        mitigation_id=leg.pk, asked_at=NOW, is_accepted=True, now=LATER
-    )
-
-    assert again(leg).efficacy_answered_at == NOW
-    assert Event.objects.get(type="mitigation.efficacy").data["accepted"] is True
-
-
 def test_events_are_numbered_without_a_gap_per_organization(leg: Mitigation) -> None:
     confirm(leg)
     services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)

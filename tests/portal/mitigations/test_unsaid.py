@@ -32,6 +32,7 @@ SAID = {"status": "mitigating", "asked_at": NOW, "sent_at": NOW, "last_sent_at":
         ({**SAID, "efficacy_asked_at": NOW}, True),
         ({**SAID, "efficacy_asked_at": LATER, "efficacy_answered_at": NOW}, True),
         ({**SAID, "efficacy_asked_at": NOW, "efficacy_answered_at": NOW}, False),
+        ({**SAID, "efficacy_asked_at": NOW, "efficacy_retry_at": LATER}, False),
         ({**SAID, "status": "terminating"}, True),
         ({**SAID, "status": "terminating", "withdrawal_confirmed_at": NOW}, False),
         ({**SAID, "status": "terminated", "refresh_asked_at": NOW}, False),

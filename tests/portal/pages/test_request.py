@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +15,7 @@ from portal.accounts.models import User
 from portal.mitigations import queries, services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus, Trigger
-from tests.conftest import ClientOf
+from tests.conftest import ApiOf, ClientOf
 from tests.portal.pages.conftest import Ask, ended, filtering, legs, reports, sent
 
 
@@ -177,6 +178,59 @@ def test_how_it_looks_from_here_is_sent_and_told(
     )
 
     assert "alice told Northgate: still under attack." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "detail"),
+    [
+        ({"is_accepted": True}, "Northgate received your answer.", "Northgate received it."),
+        (
+            {"is_accepted": False, "code": "5.03", "reason": "busy", "retry_after_s": 60},
+            "Northgate asked to wait until {until}.",
+            "The portal tells it then.",
+        ),
+        (
+            {"is_accepted": False, "code": "4.00", "reason": "no attack here"},
+            "Northgate did not take your answer.",
+            "Northgate says: no attack here.",
+        ),
+        (
+            {"is_accepted": False},
+            "Northgate has not confirmed your answer.",
+            "Northgate has not confirmed it.",
+        ),
+    ],
+)
+def test_what_became_of_the_answer_is_on_the_page_and_in_the_api(
+    alice: User,
+    ask: Ask,
+    client_of: ClientOf,
+    api_of: ApiOf,
+    answer: dict[str, Any],
+    said: str,
+    detail: str,
+) -> None:
+    request, now = ask(), timezone.now()
+    filtering(legs(request)[0])
+    services.report_efficacy(request_id=request.pk, actor=alice, attack_status="under-attack")
+    leg = legs(request)[0]
+    assert leg.efficacy_asked_at is not None
+
+    services.record_efficacy_answered(
+        mitigation_id=leg.pk, asked_at=leg.efficacy_asked_at, now=now, **answer
+    )
+
+    page = html.unescape(client_of(alice).get(request.get_absolute_url()).content.decode())
+    until = f"{now + timedelta(seconds=60):%H:%M:%S}"
+    assert said.format(until=until) in page
+    assert detail in page
+    # In the lane, and beside the buttons.
+    assert page.count("You reported at ") == 2
+    shown = api_of(alice).get(f"/api/v1/organizations/acme/mitigation-requests/{request.pk}").json()
+    told = shown["mitigations"][0]["efficacy"]
+    assert told["attack_status"] == "under-attack"
+    assert (told["code"], told["reason"]) == (answer.get("code", ""), answer.get("reason", ""))
+    assert (told["state"] == "put_off") is (told["retry_at"] is not None)
 
 
 def test_the_attack_has_stopped_makes_terminating_the_next_step(

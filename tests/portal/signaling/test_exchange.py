@@ -14,11 +14,16 @@ from dots_client import (
     Client,
     Conflicted,
     ConflictInformation,
+    DotsError,
     HopLimitReached,
     MitigationReport,
     MitigationStatus,
+    Redirected,
+    RedirectedSignal,
     Refused,
+    RemoteProtocolError,
     Scope,
+    ServerUnavailable,
     Targets,
 )
 from portal.mitigations import services
@@ -100,6 +105,56 @@ async def test_what_came_of_a_request_says_which_extension_it_knew_of(
 
     [(_, told)] = exchange.writes
     assert told["extended_at"] == extended
+
+
+REDIRECT = RedirectedSignal(alt_server="alt.example")
+
+
+@pytest.mark.rule("SC-064")
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (MitigationReport(mid=7), (True, "", "", None)),
+        (None, (False, "", "", None)),
+        (ServerUnavailable("5.03", "busy", retry_after_s=60), (False, "5.03", "busy", 60)),
+        (ServerUnavailable("5.00", retry_after_s=10**9), (False, "5.00", "", 300)),
+        (ServerUnavailable("5.03", retry_after_s=0), (False, "5.03", "", 1)),
+        (Redirected(REDIRECT, ttl_s=3600), (False, "5.03", "", 5)),
+        (Refused("4.29", "slow down", retry_after_s=7), (False, "4.29", "slow down", 7)),
+        (Refused("4.00", "what?"), (False, "4.00", "what?", None)),
+        (
+            Conflicted(ConflictInformation(retry_timer_s=9)),
+            (False, "4.09", "", 9),
+        ),
+        (RemoteProtocolError("code 6.00"), (False, "", "", None)),
+    ],
+    ids=repr,
+)
+async def test_what_a_provider_makes_of_how_it_looks_is_kept_whole(
+    monkeypatch: pytest.MonkeyPatch,
+    answer: MitigationReport | DotsError | None,
+    told: tuple[bool, str, str, int | None],
+) -> None:
+    class Hearing:
+        async def efficacy(self, *_what: object) -> MitigationReport | None:
+            if isinstance(answer, DotsError):
+                raise answer
+            return answer
+
+    scope = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
+    monkeypatch.setattr(exchange_module, "scope_of", lambda *_args, **_options: scope)
+    monkeypatch.setattr(exchange_module, "lifetime_to_ask", lambda *_args: 3600)
+    asked_at = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
+    row = Mitigation(pk=uuid4(), mid=7, efficacy=1, efficacy_asked_at=asked_at)
+    exchange = Written()
+
+    await exchange.perform(cast(Client, Hearing()), row, Action.EFFICACY)
+
+    [(call, kept)] = exchange.writes
+    assert call is services.record_efficacy_answered
+    assert kept["asked_at"] == asked_at
+    names = ("is_accepted", "code", "reason", "retry_after_s")
+    assert tuple(kept[name] for name in names) == told
 
 
 class Listing:

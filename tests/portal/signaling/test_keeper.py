@@ -34,6 +34,7 @@ from portal.signaling.plan import Action
 from portal.signaling.recorder import Recorder, Room
 from portal.signaling.store import Store
 from portal.signaling.unknown import UnknownWatch
+from portal.signaling.waits import NOT_FOLLOWED_RETRY_S
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS
 from tests.dots_client.client.test_redirection import Pair, pair, to
@@ -234,7 +235,7 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
         lambda **row: told.append(
             (
                 row["code"],
-                row["retry_at"] - row["now"] <= timedelta(seconds=exchange.NOT_FOLLOWED_RETRY_S),
+                row["retry_at"] - row["now"] <= timedelta(seconds=NOT_FOLLOWED_RETRY_S),
             )
         ),
     )

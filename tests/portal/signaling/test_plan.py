@@ -97,6 +97,16 @@ def test_an_efficacy_update_is_sent_once() -> None:
     assert plan(answered).action is Action.WAIT
 
 
+def test_a_provider_that_asked_to_wait_is_told_how_it_looks_when_its_time_has_come() -> None:
+    waiting = mitigation(
+        Status.MITIGATING, efficacy=1, efficacy_asked_at=BEFORE, efficacy_retry_at=LATER
+    )
+
+    assert plan(waiting).action is Action.WAIT
+    waiting.efficacy_retry_at = NOW
+    assert plan(waiting).action is Action.EFFICACY
+
+
 def test_silence_is_followed_by_a_question() -> None:
     silent = mitigation(Status.MITIGATING, last_heard_at=NOW - POLL_AFTER)
 

@@ -1,0 +1,130 @@
+"""How the attack looks from here: what people report, and what providers answer (RFC 9132 section 4.4.3)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, FieldError, Invalid
+from portal.core.wake import wake_on_commit
+from portal.mitigations.models import EventType, Mitigation, MitigationRequest, Wanted
+from portal.mitigations.services.advance import (
+    Step,
+    apply,
+    legs_of,
+    lock_mitigation,
+    lock_request,
+)
+from portal.mitigations.services.asks import refuse_if_ending
+from portal.mitigations.services.log import append_event
+from portal.mitigations.services.observed import MAX_REASON_KEPT, MAX_REASON_TOLD
+from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
+
+MAX_TRIES: Final = 5
+"""A provider that asks to wait for so many times has refused."""
+
+
+@transaction.atomic
+def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> MitigationRequest:
+    """Tell every provider that holds the request how the attack looks. It replaces a report that still waits."""
+    if attack_status not in ATTACK_STATUSES:
+        message = f"Choose one of {', '.join(ATTACK_STATUSES)}."
+        error = FieldError(field="attack_status", code="unknown-attack-status", message=message)
+        raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
+    request = lock_request(request_id)
+    refuse_if_ending(request)
+    if not request.is_immediate:
+        raise Conflict(
+            "A provider that filters for a plan cannot be told: some would take it as an order to stop."
+            " Activate the plan, then say how it looks.",
+            code="nobody-to-tell",
+        )
+    told = [
+        mitigation
+        for mitigation in legs_of(request)
+        if mitigation.status in CONFIRMED and mitigation.wanted == Wanted.ACTIVE
+    ]
+    if not told:
+        raise Conflict(
+            "No provider has confirmed yet, so nobody can be told.", code="nobody-to-tell"
+        )
+    now = timezone.now()
+    columns = {
+        "efficacy": ATTACK_STATUSES[attack_status],
+        "efficacy_asked_at": now,
+        "efficacy_accepted": None,
+        "efficacy_code": "",
+        "efficacy_reason": "",
+        "efficacy_retry_at": None,
+        "efficacy_tries": 0,
+    }
+    for mitigation in told:
+        _set(mitigation, columns)
+        wake_on_commit(mitigation.subscription_id)
+        append_event(
+            organization_id=request.organization_id,
+            type=EventType.MITIGATION_EFFICACY,
+            at=now,
+            request=request,
+            mitigation=mitigation,
+            actor=actor,
+            data={"attack_status": attack_status, "answered": False},
+        )
+    return request
+
+
+@transaction.atomic(savepoint=False)
+def record_efficacy_answered(
+    *,
+    mitigation_id: UUID,
+    asked_at: datetime,
+    is_accepted: bool,
+    now: datetime,
+    code: str = "",
+    reason: str = "",
+    retry_after_s: int | None = None,
+) -> Mitigation | None:
+    """What the provider answered to the report made at `asked_at`. Without a code, and not accepted: it stayed silent.
+
+    `retry_after_s`: it asked to wait for so long. It is told again then, MAX_TRIES times in all.
+    """
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over:
+        return None
+    told: dict[str, Any] = {"answered": True, "accepted": is_accepted}
+    if code:
+        told |= {"code": code, "reason": reason[:MAX_REASON_TOLD]}
+    columns: dict[str, Any] = {}
+    # What is said of a report that a newer one replaced meanwhile is told, and changes nothing.
+    if mitigation.efficacy_asked_at == asked_at:
+        columns = {"efficacy_code": code, "efficacy_reason": reason[:MAX_REASON_KEPT]}
+        tries = mitigation.efficacy_tries + 1
+        if retry_after_s is not None and tries < MAX_TRIES:
+            retry_at = now + timedelta(seconds=retry_after_s)
+            columns |= {"efficacy_retry_at": retry_at, "efficacy_tries": tries}
+            told["retry_at"] = retry_at.isoformat()
+        else:
+            columns |= {
+                "efficacy_answered_at": asked_at,
+                "efficacy_accepted": is_accepted,
+                "efficacy_retry_at": None,
+            }
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns=columns,
+        told=told,
+        event=EventType.MITIGATION_EFFICACY,
+    )
+    apply(mitigation, step, now=now)
+    return mitigation
+
+
+def _set(mitigation: Mitigation, columns: dict[str, Any]) -> None:
+    for name, value in columns.items():
+        setattr(mitigation, name, value)
+    mitigation.save(update_fields=list(columns))

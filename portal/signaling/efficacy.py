@@ -1,0 +1,50 @@
+"""Tell a provider how the attack looks from here, and read what it makes of that (RFC 9132 section 4.4.3)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from dots_client import (
+    AttackStatus,
+    Client,
+    Conflicted,
+    Redirected,
+    Refused,
+    RemoteProtocolError,
+    Scope,
+    ServerUnavailable,
+)
+from portal.signaling.waits import NOT_FOLLOWED_RETRY_S, bounded_wait_s
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. No code, and not accepted: nothing."""
+
+    is_accepted: bool = False
+    code: str = ""
+    reason: str = ""
+    retry_after_s: int | None = None
+    "it asked to wait for so long; None: its answer is final"
+
+
+async def tell(client: Client, mid: int, scope: Scope, status: AttackStatus) -> Answer:
+    """Raises SessionClosed, and what `Client.efficacy` raises for what must not be sent."""
+    try:
+        report = await client.efficacy(mid, scope, status)
+    except Conflicted as error:
+        # Its diagnostic is this client's words, not the provider's.
+        return Answer(code=error.code, retry_after_s=bounded_wait_s(error.conflict.retry_timer_s))
+    except Redirected as error:
+        # How long a redirection holds is no time to wait.
+        return Answer(code=error.code, retry_after_s=NOT_FOLLOWED_RETRY_S)
+    except (Refused, ServerUnavailable) as error:
+        wait_s = bounded_wait_s(error.retry_after_s)
+        return Answer(code=error.code, reason=error.diagnostic, retry_after_s=wait_s)
+    except RemoteProtocolError as error:
+        logger.warning("mid %s: the answer to an efficacy update says nothing: %s", mid, error)
+        return Answer()
+    return Answer(is_accepted=report is not None)

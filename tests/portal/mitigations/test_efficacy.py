@@ -1,0 +1,134 @@
+"""How the attack looks from here: what a provider answers is kept, said, and where it asked to wait, followed up."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.services.efficacy import MAX_TRIES
+from portal.mitigations.states import NOT_SENDABLE, Efficacy
+from tests.portal.mitigations.conftest import Submit
+
+NOW = timezone.now()
+BUSY: dict[str, Any] = {"code": "5.03", "reason": "cannot answer now", "retry_after_s": 60}
+
+
+@pytest.fixture
+def told(submit: Submit, alice: User) -> Mitigation:
+    """A mitigation whose provider is being told that the attack goes on."""
+    leg = submit().mitigations.get()
+    services.record_sending(mitigation_id=leg.pk, now=NOW)
+    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=NOW, now=NOW)
+    return report(leg, alice)
+
+
+def report(leg: Mitigation, person: User, attack_status: str = "under-attack") -> Mitigation:
+    services.report_efficacy(request_id=leg.request_id, actor=person, attack_status=attack_status)
+    return again(leg)
+
+
+def again(leg: Mitigation) -> Mitigation:
+    return Mitigation.objects.get(pk=leg.pk)
+
+
+def answers(
+    leg: Mitigation,
+    *,
+    is_accepted: bool = False,
+    now: datetime = NOW,
+    asked_at: datetime | None = None,
+    **answer: Any,
+) -> Mitigation:
+    asked_at = asked_at or leg.efficacy_asked_at
+    assert asked_at is not None
+    services.record_efficacy_answered(
+        mitigation_id=leg.pk, asked_at=asked_at, is_accepted=is_accepted, now=now, **answer
+    )
+    return again(leg)
+
+
+def last_event() -> dict[str, Any]:
+    event = Event.objects.filter(type="mitigation.efficacy").order_by("seq").last()
+    assert event is not None
+    return dict(event.data)
+
+
+def test_a_report_waits_for_its_answer(told: Mitigation) -> None:
+    assert (told.attack_status, told.efficacy_state) == ("under-attack", Efficacy.WAITING)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({"is_accepted": True}, Efficacy.ACCEPTED),
+        ({"code": "4.00", "reason": "no attack here"}, Efficacy.REFUSED),
+        ({}, Efficacy.UNANSWERED),
+        ({"code": NOT_SENDABLE}, Efficacy.NOT_SENDABLE),
+    ],
+)
+def test_an_answer_for_good_is_kept_with_its_code_and_reason(
+    told: Mitigation, answer: dict[str, Any], state: Efficacy
+) -> None:
+    told = answers(told, **answer)
+
+    assert told.efficacy_state == state
+    assert told.efficacy_answered_at == told.efficacy_asked_at
+    kept = told.efficacy_code, told.efficacy_reason
+    assert kept == (answer.get("code", ""), answer.get("reason", ""))
+    assert last_event()["accepted"] is (state == Efficacy.ACCEPTED)
+    assert last_event().get("code", "") == answer.get("code", "")
+
+
+def test_a_provider_that_asks_to_wait_is_told_again_then(told: Mitigation) -> None:
+    told = answers(told, **BUSY)
+
+    retry_at = NOW + timedelta(seconds=60)
+    assert (told.efficacy_state, told.efficacy_retry_at) == (Efficacy.PUT_OFF, retry_at)
+    assert (told.efficacy_code, told.efficacy_reason) == ("5.03", "cannot answer now")
+    assert last_event()["retry_at"] == retry_at.isoformat()
+
+    told = answers(told, is_accepted=True, now=retry_at)
+    assert (told.efficacy_state, told.efficacy_retry_at) == (Efficacy.ACCEPTED, None)
+    assert told.efficacy_code == ""
+
+
+def test_a_provider_that_asks_to_wait_again_and_again_has_refused(told: Mitigation) -> None:
+    for _ in range(MAX_TRIES - 1):
+        told = answers(told, **BUSY)
+        assert told.efficacy_state == Efficacy.PUT_OFF
+
+    told = answers(told, **BUSY)
+
+    assert (told.efficacy_state, told.efficacy_retry_at) == (Efficacy.REFUSED, None)
+    assert told.efficacy_code == "5.03"
+    assert "retry_at" not in last_event()
+
+
+def test_a_newer_report_replaces_one_that_waits(told: Mitigation, alice: User) -> None:
+    waiting = answers(told, **BUSY)
+    first_asked_at = waiting.efficacy_asked_at
+
+    newer = report(waiting, alice, "attack-successfully-mitigated")
+
+    assert (newer.attack_status, newer.efficacy_state) == (
+        "attack-successfully-mitigated",
+        Efficacy.WAITING,
+    )
+    assert (newer.efficacy_retry_at, newer.efficacy_tries, newer.efficacy_code) == (None, 0, "")
+    # The answer to the older one comes late.
+    late = answers(newer, asked_at=first_asked_at, is_accepted=True)
+    assert late.efficacy_state == Efficacy.WAITING
+    assert last_event()["accepted"] is True
+
+
+def test_what_has_ended_is_told_nothing(told: Mitigation) -> None:
+    Mitigation.objects.filter(pk=told.pk).update(status="terminated")
+
+    assert answers(told, **BUSY).efficacy_retry_at is None
+    assert last_event()["answered"] is False
