@@ -110,7 +110,7 @@ class Upstream:
             is_under_attack=self._is_wanted,
         ) as client:
             log.info("%s: session with the provider", client.peer)
-            self._reconnect.succeeded()
+            self._reconnect.succeeded(now=_now())
             self._given_up.clear()
             self.client = client
             try:

@@ -13,6 +13,9 @@ MIN_PEACE_DELAY_S: Final = 60.0
 MAX_PEACE_DELAY_S: Final = 300.0
 """SHOULD NOT be tried more often in peacetime; reached after a few failures."""
 
+SETTLED_S: Final = 10.0
+"""A session that was lost sooner, a second time in a row, counts as an attempt that failed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconnectSettings:
@@ -40,7 +43,10 @@ class Reconnect:
         self._last_attempt_at = 0.0
         self._stretch = 1.0
         self._has_had_session = False
+        self._opened_at: float | None = None
         self._missed_at: float | None = None
+        self._short_sessions = 0
+        "in a row"
         self._share = 0.0
         "of the spread, for the first attempt after a session"
 
@@ -56,7 +62,8 @@ class Reconnect:
         """
         if self._attempts == 0:
             return self._first_attempt_at(now=now, is_under_attack=is_under_attack)
-        return self._last_attempt_at + self._delay_s(is_under_attack=is_under_attack)
+        delay_s = self._delay_s(self._attempts, is_under_attack=is_under_attack)
+        return self._last_attempt_at + delay_s
 
     def attempted(self, *, now: float) -> None:
         """An attempt begins."""
@@ -64,10 +71,11 @@ class Reconnect:
         self._last_attempt_at = now
         self._stretch = 1 + self._settings.jitter * self._rng.random()
 
-    def succeeded(self) -> None:
-        """There is a session. Its loss will be followed by an attempt soon."""
+    def succeeded(self, *, now: float) -> None:
+        """There is a session; may be said again while it lasts. Its loss will be followed by an attempt soon."""
         self._attempts = 0
         self._has_had_session = True
+        self._opened_at = now if self._opened_at is None else self._opened_at
         self._missed_at = None
         self._share = self._rng.random()
 
@@ -75,7 +83,11 @@ class Reconnect:
         if not self._has_had_session:
             return now
         if self._missed_at is None:
-            self._missed_at = now
+            self._missed(now)
+        assert self._missed_at is not None
+        if self._short_sessions > 1:
+            delay_s = self._delay_s(self._short_sessions - 1, is_under_attack=is_under_attack)
+            return self._missed_at + delay_s
         if is_under_attack:
             return self._missed_at + self._share * self._settings.attack_spread_s
         return (
@@ -84,9 +96,15 @@ class Reconnect:
             + self._share * self._settings.peace_spread_s
         )
 
-    def _delay_s(self, *, is_under_attack: bool) -> float:
+    def _missed(self, now: float) -> None:
+        is_short = self._opened_at is not None and now - self._opened_at < SETTLED_S
+        self._short_sessions = self._short_sessions + 1 if is_short else 0
+        self._opened_at = None
+        self._missed_at = now
+
+    def _delay_s(self, failures: int, *, is_under_attack: bool) -> float:
         # Beyond 2^16 every delay is at its maximum anyway.
-        doubled = 2.0 ** min(self._attempts - 1, 16)
+        doubled = 2.0 ** min(failures - 1, 16)
         if is_under_attack:
             delay = min(
                 self._settings.first_attack_delay_s * doubled, self._settings.max_attack_delay_s

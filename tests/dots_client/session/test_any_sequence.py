@@ -80,7 +80,7 @@ class OneServer(RuleBasedStateMachine):
         self.liveness.set_mitigating(is_mitigating=self.is_mitigating, now=self.now)
         self.rtt = RttEstimator()
         self.rtt.add(handshake_s)
-        self.reconnect.succeeded()
+        self.reconnect.succeeded(now=self.now)
         self.sessions += 1
 
     @precondition(lambda self: self.liveness is not None)

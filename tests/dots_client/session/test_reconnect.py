@@ -58,7 +58,7 @@ def test_a_session_in_between_makes_the_next_attempt_due_soon() -> None:
     reconnect.attempted(now=60.0)
     assert reconnect.attempts == 2
 
-    reconnect.succeeded()
+    reconnect.succeeded(now=50.0)
 
     due_at = reconnect.next_attempt_at(now=61.0, is_under_attack=False)
     assert 63.0 <= due_at <= 69.0
@@ -70,11 +70,47 @@ def test_each_session_that_is_lost_is_counted_from_its_own_end() -> None:
     reconnect = Reconnect(rng=Random(1))
     for lost_at in (100.0, 1000.0):
         reconnect.attempted(now=lost_at - 50)
-        reconnect.succeeded()
+        reconnect.succeeded(now=lost_at - 50)
 
         due_at = reconnect.next_attempt_at(now=lost_at, is_under_attack=False)
 
         assert lost_at + 2 <= due_at <= lost_at + 8
+
+
+def lost_after(reconnect: Reconnect, *lasted_s: float, is_under_attack: bool) -> list[float]:
+    """How long the wait is after each of several sessions in a row, by how long they lasted."""
+    now, waits = 0.0, []
+    for lasted in lasted_s:
+        reconnect.attempted(now=now)
+        reconnect.succeeded(now=now)
+        now += lasted
+        reconnect.succeeded(now=now)
+        due_at = reconnect.next_attempt_at(now=now, is_under_attack=is_under_attack)
+        waits.append(due_at - now)
+        now = due_at
+    return waits
+
+
+def test_sessions_that_break_at_once_are_made_less_and_less_often() -> None:
+    in_peace = lost_after(Reconnect(rng=Random(1)), *[0.1] * 6, is_under_attack=False)
+    assert 2 <= in_peace[0] <= 8
+    assert 60 <= in_peace[1] <= 66
+    assert 120 <= in_peace[2] <= 132
+    assert 300 <= in_peace[5] <= 330
+
+    attacked = lost_after(Reconnect(rng=Random(1)), *[0.1] * 8, is_under_attack=True)
+    assert attacked[0] <= 1.5
+    assert 1 <= attacked[1] <= 1.1
+    assert 2 <= attacked[2] <= 2.2
+    assert 15 <= attacked[7] <= 16.5
+
+
+def test_a_session_that_lasted_forgives_those_that_did_not() -> None:
+    waits = lost_after(
+        Reconnect(rng=Random(1)), 0.1, 0.1, 0.1, 10.0, 0.1, 0.1, is_under_attack=False
+    )
+
+    assert [wait < 10 for wait in waits] == [True, False, False, True, True, False]
 
 
 @pytest.mark.parametrize(("is_under_attack", "within_s"), [(False, 8.0), (True, 1.5)])
@@ -85,7 +121,7 @@ def test_a_thousand_clients_of_one_server_do_not_come_back_in_one_second(
     for seed in range(1000):
         reconnect = Reconnect(rng=Random(seed))
         reconnect.attempted(now=0.0)
-        reconnect.succeeded()
+        reconnect.succeeded(now=0.0)
         due_at = reconnect.next_attempt_at(now=100.0, is_under_attack=is_under_attack)
         assert 100.0 <= due_at <= 100.0 + within_s
         seconds[int(due_at)] += 1
