@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 from django.db import models
 from django.db.models import Q
@@ -119,6 +119,17 @@ class SessionState(models.TextChoices):
     DOWN = "down"
 
 
+class PendingChange(TypedDict):
+    """Settings saved since the session was made, with which there is no session yet."""
+
+    changed: list[str]
+    """What: `address`, `server_name`, `transports`, `trust_anchors`, `certificate`, `cuid`."""
+    tried_at: str | None
+    """When a session with them was last tried (ISO 8601); null: not yet."""
+    failure: str
+    """Why that failed, in words."""
+
+
 class Subscription(models.Model):
     """An organization's right to use a provider: one client identity, one session."""
 
@@ -149,6 +160,8 @@ class Subscription(models.Model):
     session_since = models.DateTimeField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
     session_detail = models.CharField(max_length=300, blank=True)
+    pending_change = models.JSONField(null=True, blank=True, editable=False)
+    """A `PendingChange` while the session that is up was opened with other settings than these; else null."""
     dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When a session over UDP was last known to work; while there is one, when it was made."""
     tls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)

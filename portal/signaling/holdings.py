@@ -80,7 +80,9 @@ class Holdings:
         said = await self._lease_store.run(_ask, self._owner, self.ids)
         for subscription_id in self.ids:
             if subscription_id in said.renewed.kept:
-                self._held[subscription_id].hold.renewed(asked_at=said.asked_at)
+                held = self._held[subscription_id]
+                held.hold.renewed(asked_at=said.asked_at)
+                held.keeper.settings_saved(said.renewed.saved_at[subscription_id])
             elif subscription_id not in said.renewed.switched_off:
                 logger.warning("agent %s: lost subscription %s", self._owner, subscription_id)
                 self._held[subscription_id].hold.end()
@@ -146,16 +148,16 @@ class Holdings:
         self._held[subscription_id] = _Held(keeper, task, hold)
 
     def _keeper_ended(self, task: asyncio.Task[None]) -> None:
-        """A keeper that crashed is dropped, and a new one begun after a pause."""
+        """One that found its subscription to be another worker's is dropped; after a crash a new one begins, after a pause."""
         if task.cancelled():
             return
-        logger.error(
-            "agent %s: %s crashed", self._owner, task.get_name(), exc_info=task.exception()
-        )
+        if error := task.exception():
+            logger.error("agent %s: %s crashed", self._owner, task.get_name(), exc_info=error)
         for subscription_id, held in list(self._held.items()):
             if held.task is task:
                 del self._held[subscription_id]
-                self._crashed_at[subscription_id] = own_clock()
+                if error:
+                    self._crashed_at[subscription_id] = own_clock()
 
     def _idle(self) -> Iterable[UUID]:
         """Newest first: those where a moment without a session costs nobody anything."""

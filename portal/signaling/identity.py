@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from uuid import UUID
 
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 
 from dots_client import Credentials, Server
@@ -22,13 +23,26 @@ class Identity:
     server: Server
     credentials: Credentials
     cuid: str
-    provider: str
+
+
+class KeyUnreadable(Exception):
+    """The private key was encrypted with a key that this worker does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The portal cannot decrypt the private key of this subscription: PORTAL_SECRETS_KEYS lacks the key it was"
+            " encrypted with"
+        )
 
 
 def load_identity(subscription_id: UUID) -> Identity:
-    """Read anew for every attempt, so that a mended certificate is used at once."""
+    """As the rows are now. Raises KeyUnreadable."""
     subscription = Subscription.objects.select_related("provider").get(pk=subscription_id)
     provider = subscription.provider
+    try:
+        private_key = secrets.decrypt(bytes(subscription.private_key))
+    except InvalidToken as error:
+        raise KeyUnreadable from error
     return Identity(
         server=Server(
             name=provider.server_name,
@@ -39,12 +53,28 @@ def load_identity(subscription_id: UUID) -> Identity:
         ),
         credentials=Credentials(
             certificate_chain=subscription.certificate_chain.encode(),
-            private_key=secrets.decrypt(bytes(subscription.private_key)),
+            private_key=private_key,
             trust_anchors=provider.trust_anchors.encode(),
         ),
         cuid=subscription.cuid,
-        provider=provider.short_name,
     )
+
+
+def changed(old: Identity, new: Identity) -> list[str]:
+    """What a session with `new` would do differently; empty when it would be the same (`PendingChange`)."""
+    ours, theirs = old.credentials, new.credentials
+    is_changed = {
+        "address": (old.server.host, old.server.port) != (new.server.host, new.server.port),
+        "server_name": old.server.name != new.server.name,
+        "transports": (old.server.transports, old.server.requires_alpn)
+        != (new.server.transports, new.server.requires_alpn),
+        # A form may save other line ends than it was given.
+        "trust_anchors": ours.trust_anchors.split() != theirs.trust_anchors.split(),
+        "certificate": (ours.certificate_chain.split(), ours.private_key.split())
+        != (theirs.certificate_chain.split(), theirs.private_key.split()),
+        "cuid": old.cuid != new.cuid,
+    }
+    return [part for part, differs in is_changed.items() if differs]
 
 
 @transaction.atomic

@@ -1,42 +1,72 @@
-"""Keeps one subscription's session: connects, replaces a suspect session, waits between attempts as the RFC says."""
+"""Keeps one subscription's session: connects, replaces it where another would be better, waits as the RFC says."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from typing import Any, Final
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from dots_client import (
+    Client,
     ClientSettings,
-    DotsError,
     Memory,
     Reconnect,
     Server,
-    SessionClosed,
     WireRecord,
     connect,
 )
 from portal.mitigations import queries
 from portal.providers.models import SessionState
 from portal.signaling import clock, sessions
+from portal.signaling.changeover import READ_AGAIN_S, Changeover
 from portal.signaling.exchange import Exchange
+from portal.signaling.failures import in_words, is_ours
 from portal.signaling.hold import Hold
-from portal.signaling.identity import Identity, load_identity
+from portal.signaling.identity import Identity, changed, load_identity
+from portal.signaling.leases import SavedAt
 from portal.signaling.line import Line, is_under_attack
+from portal.signaling.proof import prove
 from portal.signaling.recorder import Recorder
+from portal.signaling.sessions import Known, SessionRow
 from portal.signaling.store import Store
 from portal.signaling.unknown import UnknownWatch
+from portal.signaling.waiting import first_of
 
 logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
-"""While there is no session: the longest time until a new request shortens the wait for the next attempt."""
-
+"""While there is no session, or a silent one: the longest time until a new request shortens the wait for the next attempt."""
+PAUSE_S: Final = 1.0
+MAX_PAUSE_S: Final = 30.0
+"""After failures of our own, doubled each time."""
 STOP_NOTE_S: Final = 2.0
 SENT_IN_CIRCLE: Final = "It sent the portal in a circle."
-CRASHED: Final = RuntimeError("The portal failed to open the session. Its log says why.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """One that is up, and what it was opened with."""
+
+    line: Line
+    identity: Identity
+    opened_at: datetime
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One race of handshakes, and the session that comes of it."""
+
+    identity: Identity
+    is_wanted: bool
+    "help is waited for"
+    has_opened: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: Exception | None = None
+    "why there is no session"
 
 
 class Keeper:
@@ -58,7 +88,6 @@ class Keeper:
         self._recorder = recorder
         self._settings = settings
         self._may_send = hold.is_on
-        self._reconnect = Reconnect(rng=random.SystemRandom())
         self._exchange = Exchange(
             subscription_id=subscription_id,
             owner=owner,
@@ -66,48 +95,79 @@ class Keeper:
             hold=hold,
             on_cuid_replaced=self._reopen,
         )
-        self._line: Line | None = None
-        self._memory: tuple[Server, Memory] | None = None
-        self._goes_in_circle = False
-        self._noted: tuple[SessionState, str, str] | None = None
+        self._row = SessionRow(self._write)
+        self._session: Session | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        "one for each session that is up or to be"
         self._changed = asyncio.Event()
-        self._lines: set[asyncio.Task[None]] = set()
+        self._reconnect = _new_reconnect()
+        self._memories: dict[Server, Memory] = {}
+        self._goes_in_circle = False
+        self._changeover = Changeover(_new_reconnect)
+        self._failures = 0
 
     @property
     def is_connected(self) -> bool:
-        return self._line is not None
+        return self._session is not None
 
     @property
     def is_idle(self) -> bool:
         """Nothing is asked of the provider."""
-        return self._line is None or self._line.is_idle
+        return self._session is None or self._session.line.is_idle
 
     def wake(self) -> None:
         """Rows may have changed."""
         self._changed.set()
-        if self._line:
-            self._line.wake()
+        if self._session:
+            self._session.line.wake()
+
+    def settings_saved(self, at: SavedAt) -> None:
+        """When staff saved the settings last: what has changed since is tried at once."""
+        if self._changeover.saved(at):
+            self._changed.set()
 
     def _reopen(self) -> None:
-        if self._line:
-            self._line.retire()
+        if self._session:
+            self._session.line.retire()
 
     async def run(self) -> None:
-        """Until cancelled. Then the session is closed and the rows say that it is."""
-        try:
-            await self._note(SessionState.CONNECTING)
-            while True:
-                if self._line is None:
-                    await self._attempt_when_due()
-                else:
-                    await self._guard(self._line)
-        finally:
-            await self._stop()
+        """Until cancelled, or until the subscription is another worker's. Then the session is closed, and the row says so.
 
-    async def _attempt_when_due(self) -> None:
-        """Wait for the next attempt's time, sooner when somebody asks for help meanwhile."""
+        An exception in or around a session costs that session at most.
+        """
+        self._row.tell(Known(state=SessionState.CONNECTING))
+        telling = asyncio.create_task(self._row.run())
+        try:
+            while self._may_send():
+                try:
+                    await self._go_on()
+                except Exception as error:
+                    self._failed(error)
+        finally:
+            await self._stop(telling)
+
+    async def _go_on(self) -> None:
+        if self._failures:
+            await asyncio.sleep(min(PAUSE_S * 2.0 ** min(self._failures - 1, 16), MAX_PAUSE_S))
+        if self._session is None:
+            await self._connect_when_due()
+        else:
+            await self._guard(self._session)
+        self._failures = 0
+
+    def _failed(self, error: Exception) -> None:
+        if not self._may_send():
+            return  # not ours any more: that is how it is told
+        self._failures += 1
+        logger.error("subscription %s: its keeper failed", self.subscription_id, exc_info=error)
+        if self._session is None:
+            self._row.tell(Known(state=SessionState.CONNECTING, detail=in_words(error)))
+
+    async def _connect_when_due(self) -> None:
+        """Wait for the next attempt's time, sooner when somebody asks for help or changes the settings meanwhile."""
         while True:
             self._changed.clear()
+            await self._read_settings_when_due()
             rows = await self._exchange.until_done(queries.live_mitigations, self.subscription_id)
             self._recorder.keeps_heartbeats = bool(rows)
             is_wanted = any(is_under_attack(row) for row in rows)
@@ -115,175 +175,237 @@ class Keeper:
             delay_s = due_at - _time()
             if delay_s <= 0:
                 break
-            try:
-                async with asyncio.timeout(min(delay_s, LOOK_S) if not rows else delay_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
+            await first_of(self._changed, within_s=delay_s if rows else min(delay_s, LOOK_S))
         await self._attempt(is_wanted=is_wanted)
 
-    async def _guard(self, line: Line) -> None:
-        """Until the session ends; a suspect one gets a rival, and the first that works stays.
-
-        So does one that has a better place to be: redirected, back again, or UDP beside TCP.
+    async def _guard(self, session: Session) -> None:
+        """Until the session ends. Beside it another is tried when it is silent, when it has a better place to be (redirected,
+        back again, UDP beside TCP), or when its settings changed; the first that works stays.
         """
-        should_move = line.client.should_move
-        while self._line is line:
+        line, client = session.line, session.line.client
+        while self._session is session:
             self._changed.clear()
-            if should_move.is_set():
-                should_move.clear()
+            await self._read_settings_when_due()
+            if client.should_move.is_set():
+                client.should_move.clear()
                 logger.info("subscription %s: moving", self.subscription_id)
-                await self._attempt(is_wanted=line.client.mitigating)
+                await self._attempt(is_wanted=client.mitigating)
                 continue
+            now = _time()
+            due_in_s = self._changeover.next_read_at() - now
+            if line.is_suspect.is_set():
+                due_at = self._reconnect.next_attempt_at(now=now, is_under_attack=True)
+                if due_at <= now:
+                    logger.info("subscription %s: silent, trying anew", self.subscription_id)
+                    await self._attempt(is_wanted=True, suspect=line)
+                    continue
+                due_in_s = min(due_at - now, LOOK_S)
+            else:
+                self._reconnect.succeeded(now=now)
+            if self._changeover.pending is not None:
+                due_at = self._changeover.reconnect.next_attempt_at(
+                    now=now, is_under_attack=client.mitigating
+                )
+                if due_at <= now:
+                    logger.info("subscription %s: its settings changed", self.subscription_id)
+                    await self._attempt(is_wanted=client.mitigating)
+                    continue
+                due_in_s = min(due_in_s, due_at - now)
+            self._tell_up(session)
+            events = [self._changed, client.should_move]
             if not line.is_suspect.is_set():
-                self._reconnect.succeeded()
-                await self._note_up(line)
-                await self._wait_for(line.is_suspect, self._changed, should_move)
-                continue
-            delay_s = self._reconnect.next_attempt_at(now=_time(), is_under_attack=True) - _time()
-            if delay_s > 0:
-                await asyncio.sleep(min(delay_s, LOOK_S))
-                continue
-            logger.info("subscription %s: silent, trying a new session", self.subscription_id)
-            await self._attempt(is_wanted=True, suspect=line)
+                events.append(line.is_suspect)
+            await first_of(*events, within_s=due_in_s)
 
-    async def _wait_for(self, *events: asyncio.Event) -> None:
-        waiting = [asyncio.create_task(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
+    async def _read_settings_when_due(self) -> None:
+        if self._changeover.is_to_read(now=_time()):
+            await self._read_settings()
+
+    async def _read_settings(self) -> Identity:
+        """What a session is to be opened with now. Other settings than before are tried at once."""
+        self._changeover.begins_to_read(now=_time())
+        wanted = await self._exchange.until_done(load_identity, self.subscription_id)
+        if self._changeover.read(wanted):
+            self._reconnect = _new_reconnect()
+        self._changeover.compare(None if self._session is None else self._session.identity)
+        return wanted
 
     async def _attempt(self, *, is_wanted: bool, suspect: Line | None = None) -> None:
-        """One race of handshakes. The session it makes runs on in a task of its own.
+        """Try for a session, which then runs on in a task of its own.
 
-        It ends when `suspect`, which it is to replace, is heard after all (SC-095).
+        It ends when `suspect`, which it is to replace, is heard after all (SC-095), or when the settings change meanwhile.
         """
-        self._reconnect.attempted(now=_time())
-        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._hold(opened, is_wanted=is_wanted))
-        self._lines.add(task)
-        task.add_done_callback(self._line_ended)
-        while not (opened.done() or task.done()):
-            self._changed.clear()
-            changed = asyncio.create_task(self._changed.wait())
-            waiting: set[asyncio.Future[Any]] = {opened, task, changed}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
-            if suspect and not suspect.is_suspect.is_set() and not opened.done():
-                task.cancel()
-                return
-        failure = opened.exception() if opened.done() else CRASHED
-        if failure is None:
-            self._reconnect.succeeded()
-            return
-        logger.warning("subscription %s: no session: %s", self.subscription_id, failure)
-        if self._line is None or self._line.is_suspect.is_set():
-            await self._note(SessionState.DOWN, detail=str(failure))
-
-    async def _hold(self, opened: asyncio.Future[None], *, is_wanted: bool) -> None:
+        attempt = Attempt(await self._read_settings(), is_wanted)
+        for reconnect in (self._reconnect, self._changeover.reconnect):
+            reconnect.attempted(now=_time())
+        memory = self._memory_of(attempt.identity.server)
+        was_redirected = memory.is_redirected
+        task = asyncio.create_task(self._hold(attempt))
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
         try:
-            identity: Identity = await self._exchange.until_done(
-                load_identity, self.subscription_id
-            )
+            while not (attempt.has_opened.is_set() or task.done()):
+                self._changed.clear()
+                await self._read_settings_when_due()
+                if self._is_needless(attempt, suspect):
+                    return
+                await first_of(attempt.has_opened, self._changed, within_s=READ_AGAIN_S)
+        finally:
+            if not attempt.has_opened.is_set():
+                task.cancel()
+        if attempt.has_opened.is_set():
+            self._reconnect.succeeded(now=_time())
+            return
+        self._not_opened(attempt)
+        if self._session is None and was_redirected and not memory.is_redirected:
+            # The alternate server was given up: it is the provisioned one's turn.
+            self._reconnect = _new_reconnect()
+
+    def _is_needless(self, attempt: Attempt, suspect: Line | None) -> bool:
+        if attempt.has_opened.is_set():
+            return False
+        is_heard = suspect is not None and not suspect.is_suspect.is_set()
+        return is_heard or self._changeover.is_outdated(attempt.identity)
+
+    def _not_opened(self, attempt: Attempt) -> None:
+        failure, session = attempt.failure, self._session
+        words = in_words(failure)
+        logger.warning("subscription %s: no session: %s", self.subscription_id, words)
+        self._changeover.failed(words, at=clock.now())
+        if session is not None and not session.line.is_suspect.is_set():
+            self._tell_up(session)
+        elif is_ours(failure):
+            self._row.tell(Known(state=SessionState.CONNECTING, detail=words))
+        else:
+            self._row.tell(Known(state=SessionState.DOWN, detail=words))
+
+    async def _hold(self, attempt: Attempt) -> None:
+        """One session from its handshake to its end. An exception is one way for it to end."""
+        session: Session | None = None
+        try:
             async with connect(
-                identity.server,
-                identity.credentials,
-                cuid=identity.cuid,
+                attempt.identity.server,
+                attempt.identity.credentials,
+                cuid=attempt.identity.cuid,
                 settings=self._settings,
                 on_wire=self._see,
-                memory=self._memory_of(identity.server),
-                is_under_attack=is_wanted,
+                memory=self._memory_of(attempt.identity.server),
+                is_under_attack=attempt.is_wanted,
                 may_send=self._may_send,
             ) as client:
-                self._goes_in_circle = False
-                rival = self._line
-                line = Line(
-                    client,
-                    self._exchange,
-                    self._store,
-                    recorder=self._recorder,
-                    unknown=UnknownWatch(client, self._exchange),
-                    on_relief=self._changed.set,
-                )
-                self._line = line
-                if rival:
-                    rival.retire()
-                await self._note_up(line)
-                opened.set_result(None)
-                try:
-                    reason = await line.run()
-                finally:
-                    if self._line is line:
-                        self._line = None
-                if self._line is None:
-                    logger.warning(
-                        "subscription %s: session over: %s", self.subscription_id, reason
-                    )
-                    await self._note(SessionState.CONNECTING, detail=str(reason or ""))
-        except DotsError as error:
-            if opened.done():
-                logger.warning("subscription %s: %s", self.subscription_id, error)
-            else:
-                opened.set_exception(error)
+                running = self._session
+                if running is not None and changed(running.identity, attempt.identity):
+                    await prove(client, running.is_over, running.line.is_suspect)
+                session = self._adopt(client, attempt)
+                self._over(session, await session.line.run())
+        except Exception as error:
+            attempt.failure = error
+            if is_ours(error):
+                logger.exception("subscription %s: the session crashed", self.subscription_id)
+            self._over(session, error)
+        finally:
+            self._over(session, None)
+
+    def _adopt(self, client: Client, attempt: Attempt) -> Session:
+        """From now on this is the session; the one before is closed."""
+        line = Line(
+            client,
+            self._exchange,
+            self._store,
+            recorder=self._recorder,
+            unknown=UnknownWatch(client, self._exchange),
+            on_relief=self._changed.set,
+        )
+        before = self._session
+        session = self._session = Session(line, attempt.identity, clock.now())
+        self._goes_in_circle = False
+        self._changeover.compare(session.identity)
+        if before is not None:
+            before.line.retire()
+        self._tell_up(session)
+        attempt.has_opened.set()
+        return session
+
+    def _over(self, session: Session | None, reason: Exception | None) -> None:
+        """Told at once, before the goodbye takes its time; a session that was replaced ends in silence."""
+        if session is None:
+            return
+        session.is_over.set()
+        if self._session is session:
+            self._session = None
+            self._changeover.compare(None)
+            words = in_words(reason) if reason else ""
+            logger.warning("subscription %s: session over: %s", self.subscription_id, words)
+            self._row.tell(Known(state=SessionState.CONNECTING, detail=words))
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._changed.set()
 
     def _see(self, record: WireRecord) -> None:
         """What a closed gate keeps back was not sent."""
         if record.direction == "received" or self._may_send():
             self._recorder.see(record)
 
-    def _line_ended(self, task: asyncio.Task[None]) -> None:
-        self._lines.discard(task)
-        self._changed.set()
-        if not task.cancelled() and task.exception():
-            logger.error(
-                "subscription %s: the session crashed",
-                self.subscription_id,
-                exc_info=task.exception(),
-            )
-
     def _memory_of(self, server: Server) -> Memory:
-        """What earlier sessions learned, as long as the provider's row is the same."""
-        if self._memory is None or self._memory[0] != server:
-            self._memory = server, Memory(on_circle=self._sent_in_circle)
-        return self._memory[1]
+        """What earlier sessions learned, as long as the provider's row is the same or a session with it is up."""
+        memory = self._memories.get(server) or Memory(on_circle=self._sent_in_circle)
+        kept = {server: memory}
+        if self._session is not None and self._session.identity.server in self._memories:
+            in_use = self._session.identity.server
+            kept[in_use] = self._memories[in_use]
+        self._memories = kept
+        return memory
 
-    async def _note_up(self, line: Line) -> None:
-        """Once when it is made, and again when a session that was given up is heard after all."""
-        transport = line.client.transport
-        detail = SENT_IN_CIRCLE if self._goes_in_circle else line.client.peer
-        if self._noted != (SessionState.UP, transport, detail):
-            await self._note(SessionState.UP, transport=transport, detail=detail)
+    # The row
+
+    def _tell_up(self, session: Session) -> None:
+        client = session.line.client
+        self._row.tell(
+            Known(
+                state=SessionState.UP,
+                transport=client.transport,
+                detail=SENT_IN_CIRCLE if self._goes_in_circle else client.peer,
+                opened_at=session.opened_at,
+                pending_change=self._changeover.pending,
+            )
+        )
 
     def _sent_in_circle(self, _from: str, _to: str) -> None:
         self._goes_in_circle = True
         self._changed.set()
 
-    async def _note(self, state: SessionState, *, transport: str = "", detail: str = "") -> None:
-        self._noted = state, transport, detail
+    async def _write(self, known: Known) -> None:
         await self._exchange.until_done(
             sessions.record_session,
             subscription_id=self.subscription_id,
             owner=self._owner,
-            state=state,
-            transport=transport,
-            detail=detail,
+            state=known.state,
+            transport=known.transport,
+            detail=known.detail,
+            opened_at=known.opened_at,
+            pending_change=known.pending_change,
             now=clock.now(),
         )
 
-    async def _stop(self) -> None:
-        lines = list(self._lines)
-        for task in lines:
-            task.cancel()
-        await asyncio.gather(*lines, return_exceptions=True)
+    async def _stop(self, telling: asyncio.Task[None]) -> None:
         try:
-            async with asyncio.timeout(STOP_NOTE_S):
-                await self._note(SessionState.CONNECTING)
-        except SessionClosed:
-            return  # it is another worker's to tell
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._may_send():  # else the row is another worker's to write
+                self._row.tell(Known(state=SessionState.CONNECTING))
+                async with asyncio.timeout(STOP_NOTE_S):
+                    await self._row.is_true()
         except TimeoutError:
             logger.warning("subscription %s: its end was not written down", self.subscription_id)
+        finally:
+            telling.cancel()
+
+
+def _new_reconnect() -> Reconnect:
+    return Reconnect(rng=random.SystemRandom())
 
 
 def _time() -> float:

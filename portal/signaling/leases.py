@@ -6,10 +6,10 @@ A provider accepts one live session per client identity, so a worker whose claim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -55,22 +55,33 @@ class Lease:
         return self.until is None or self.until < now or self.until > now + LEASE + QUIET
 
 
+SavedAt: TypeAlias = tuple[datetime | None, datetime | None]
+"""When staff last saved the subscription, and its provider."""
+
+
 @dataclass(frozen=True, slots=True)
 class Renewed:
     kept: frozenset[UUID]
     switched_off: frozenset[UUID]
     "still ours, to be given up"
+    saved_at: Mapping[UUID, SavedAt]
+    "of what is still ours"
 
 
 def renew(owner: str, held: Collection[UUID], *, now: datetime) -> Renewed:
     """Prolong what nobody took from us; whether the lease had run out meanwhile does not matter."""
     ours = Subscription.objects.filter(pk__in=held, owner=owner)
     ours.update(lease_until=now + LEASE)
-    rows = ours.values_list("pk", "enabled", "organization__is_active")
-    on = {pk: is_on and is_active for pk, is_on, is_active in rows}
+    rows = list(
+        ours.values_list(
+            "pk", "enabled", "organization__is_active", "changed_at", "provider__changed_at"
+        )
+    )
+    on = {pk: is_on and is_active for pk, is_on, is_active, *_ in rows}
     return Renewed(
         kept=frozenset(pk for pk, is_on in on.items() if is_on),
         switched_off=frozenset(pk for pk, is_on in on.items() if not is_on),
+        saved_at={pk: (own, provider) for pk, _, _, own, provider in rows},
     )
 
 
@@ -156,7 +167,12 @@ def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) ->
     marked = (
         _orphans(now)
         .filter(pk=subscription_id)
-        .update(session_state=SessionState.DOWN, session_since=now, session_detail=NOBODY_HOLDS_IT)
+        .update(
+            session_state=SessionState.DOWN,
+            session_since=now,
+            session_detail=NOBODY_HOLDS_IT,
+            pending_change=None,
+        )
     )
     if marked:
         append_event(

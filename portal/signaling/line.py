@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ from portal.signaling import clock
 from portal.signaling.exchange import Exchange
 from portal.signaling.plan import Action, Next, gives_way, next_action, waits_for_older
 from portal.signaling.recorder import Recorder
+from portal.signaling.rounds import in_rounds
 from portal.signaling.saving import NotSaved
 from portal.signaling.seen import Seen
 from portal.signaling.store import Store
@@ -102,6 +103,7 @@ class Line:
         self._writers: dict[UUID, tuple[deque[MitigationReport], asyncio.Task[None]]] = {}
         self._to_poll: list[Mitigation] = []
         self._has_postponed = False
+        self._undecided: set[UUID] = set()
 
     @property
     def is_idle(self) -> bool:
@@ -124,9 +126,9 @@ class Line:
         """The reason why the session is over; None when it was retired."""
         closed = asyncio.create_task(self.client.closed())
         retired = asyncio.create_task(self._retired.wait())
-        work = asyncio.create_task(self._work())
-        watch = asyncio.create_task(self._watch())
-        unknown = self._start(self._unknown.run())
+        work = asyncio.create_task(in_rounds(self._work, self._name()))
+        watch = asyncio.create_task(in_rounds(self._watch, self._name()))
+        unknown = asyncio.create_task(self._unknown.run())
         try:
             await asyncio.wait({closed, retired, work, watch}, return_when=asyncio.FIRST_COMPLETED)
             for task in (work, watch):
@@ -141,18 +143,18 @@ class Line:
             )
 
     async def _work(self) -> None:
-        while True:
-            self._wakeup.clear()
-            began, read_again_s = _time(), READ_AGAIN_S
-            try:
-                due_s = await self.reconcile()
-            except Error as error:
-                if not is_away(error):
-                    raise
-                logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
-                due_s = read_again_s = DATABASE_PAUSE_S
-            await asyncio.sleep(min(REST_PER_LOOK * (_time() - began), MAX_REST_S))
-            await self._until_due(due_s, latest=began + read_again_s)
+        """Do what is due, and wait until something is."""
+        self._wakeup.clear()
+        began, read_again_s = _time(), READ_AGAIN_S
+        try:
+            due_s = await self.reconcile()
+        except Error as error:
+            if not is_away(error):
+                raise
+            logger.warning("subscription %s: cannot read: %s", self._subscription_id, error)
+            due_s = read_again_s = DATABASE_PAUSE_S
+        await asyncio.sleep(min(REST_PER_LOOK * (_time() - began), MAX_REST_S))
+        await self._until_due(due_s, latest=began + read_again_s)
 
     async def _until_due(self, seconds: float, *, latest: float) -> None:
         """Until a wake-up, `latest` on the loop's clock, or something is due by what is known of the rows."""
@@ -217,7 +219,14 @@ class Line:
             running=running.action if running else None,
             waits_for_older=waits,
         )
-        return next_action(row, session, now)
+        try:
+            return next_action(row, session, now)
+        except Exception:
+            # The others go on. Told once per session: this is thought about many times a minute.
+            if row.pk not in self._undecided:
+                self._undecided.add(row.pk)
+                logger.exception("%s: what is due could not be decided", self._name(row))
+            return Next(action=Action.WAIT)
 
     def _due_s(self, row: Mitigation, step: Next, now: datetime) -> float:
         """In how many seconds the step, or another look at it, is due; never for what is under way."""
@@ -233,7 +242,7 @@ class Line:
         running = _Running(
             action=action,
             begun_at=_time(),
-            task=self._start(self._act(rows, action)),
+            task=asyncio.create_task(self._act(rows, action)),
             is_shared=len(rows) > 1,
         )
         for row in rows:
@@ -299,44 +308,35 @@ class Line:
 
     def _name(self, *rows: Mitigation) -> str:
         mids = ", ".join(str(row.mid) for row in rows)
-        return f"subscription {self._subscription_id} mid {mids}"
+        return f"subscription {self._subscription_id}{f' mid {mids}' if mids else ''}"
 
     def _observe_if_due(self, row: Mitigation) -> None:
         if self._seen.is_introduced(row.pk) and row.pk not in self._observers:
-            self._observers[row.pk] = self._start(self._observe(row))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._log_crash)
-        return task
-
-    def _log_crash(self, task: asyncio.Task[None]) -> None:
-        """A defect in one mitigation's exchange must not end the session of the others, nor go unseen."""
-        if not task.cancelled() and task.exception():
-            logger.error(
-                "subscription %s: an exchange crashed",
-                self._subscription_id,
-                exc_info=task.exception(),
-            )
+            self._observers[row.pk] = asyncio.create_task(self._observe(row))
 
     async def _observe(self, row: Mitigation) -> None:
         while True:
             try:
-                async with self.client.observe(row.mid) as reports:
-                    async for report in reports:
-                        self._write_down(row, report)
+                await self._take_reports(row)
             except SessionClosed:
                 return
-            except Refused as error:
-                await self._until_written(row)
-                if await self._exchange.refused_status(row, error):
-                    self._seen.absent(row.pk)
-                    self.wake()
-                else:
-                    logger.warning("%s: observation refused: %s", self._name(row), error)
             except DotsError as error:
                 logger.warning("%s: observation ended: %s", self._name(row), error)
+            except Exception:
+                logger.exception("%s: its observation crashed", self._name(row))
             await asyncio.sleep(OBSERVE_AGAIN_S)
+
+    async def _take_reports(self, row: Mitigation) -> None:
+        try:
+            async with self.client.observe(row.mid) as reports:
+                async for report in reports:
+                    self._write_down(row, report)
+        except Refused as error:
+            await self._until_written(row)
+            if not await self._exchange.refused_status(row, error):
+                raise
+            self._seen.absent(row.pk)
+            self.wake()
 
     def _heard(self, mitigation_ids: Set[UUID]) -> None:
         now = clock.now()
@@ -349,7 +349,7 @@ class Line:
         self._heard({row.pk})
         if row.pk not in self._writers:
             waiting = deque([report], maxlen=MAX_WAITING_REPORTS)
-            self._writers[row.pk] = waiting, self._start(self._write(row, waiting))
+            self._writers[row.pk] = waiting, asyncio.create_task(self._write(row, waiting))
             return
         waiting, _ = self._writers[row.pk]
         if waiting and _is_of_the_same(waiting[-1], report):
@@ -361,11 +361,16 @@ class Line:
         try:
             while waiting:
                 report = waiting.popleft()
-                await self._exchange.reported(row, report)
+                try:
+                    await self._exchange.reported(row, report)
+                except SessionClosed as error:
+                    logger.info("%s: a report was not written: %s", self._name(row), error)
+                    return
+                except Exception:
+                    # The next poll says it again.
+                    logger.exception("%s: a report was not written", self._name(row))
                 if self._is_news(row.pk, report):
                     self._look_in(LOOK_AFTER_S)
-        except SessionClosed as error:
-            logger.info("%s: a report was not written: %s", self._name(row), error)
         finally:
             del self._writers[row.pk]
 
@@ -385,17 +390,16 @@ class Line:
 
     async def _watch(self) -> None:
         """Suspect a session that stays silent although something waits for its answer."""
-        while True:
-            await asyncio.sleep(WATCH_S)
-            await self._exchange.flush(heard_s=_time() - self.client.last_heard_at)
-            self._probe_if_silent()
-            oldest = min((running.begun_at for running in self._actions.values()), default=None)
-            silent_since = self.client.last_heard_at
-            if oldest is not None and _time() - max(oldest, silent_since) > SUSPECT_AFTER_S:
-                self.is_suspect.set()
-            elif self.is_suspect.is_set():
-                self.is_suspect.clear()
-                self._on_relief()
+        await asyncio.sleep(WATCH_S)
+        await self._exchange.flush(heard_s=_time() - self.client.last_heard_at)
+        self._probe_if_silent()
+        oldest = min((running.begun_at for running in self._actions.values()), default=None)
+        silent_since = self.client.last_heard_at
+        if oldest is not None and _time() - max(oldest, silent_since) > SUSPECT_AFTER_S:
+            self.is_suspect.set()
+        elif self.is_suspect.is_set():
+            self.is_suspect.clear()
+            self._on_relief()
 
     def _probe_if_silent(self) -> None:
         if (

@@ -2,18 +2,109 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
+from dots_client import SessionClosed
 from portal.mitigations.models import EventType
 from portal.mitigations.services import append_event
 from portal.mitigations.services.log import lock_log
-from portal.providers.models import SessionState, Subscription, Transport
+from portal.providers.models import PendingChange, SessionState, Subscription, Transport
+
+logger = logging.getLogger(__name__)
 
 MAX_DETAIL: Final = 300
+RETRY_S: Final = 1.0
+MAX_RETRY_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known about the session of one subscription."""
+
+    state: SessionState
+    transport: str = ""
+    detail: str = ""
+    opened_at: datetime | None = None
+    "of the session that is up"
+    pending_change: PendingChange | None = None
+    "settings that the session that is up was not opened with"
+
+    def without_words(self) -> Known:
+        """The same facts without text from elsewhere, which a database may refuse."""
+        pending = self.pending_change
+        return replace(
+            self,
+            detail="",
+            pending_change=None if pending is None else {**pending, "failure": ""},
+        )
+
+
+class SessionRow:
+    """Keeps a subscription's row true to what its keeper tells, whatever the database says to a single write.
+
+    Only the newest is written: who tells does not wait.
+    """
+
+    def __init__(self, write: Callable[[Known], Awaitable[None]]) -> None:
+        """`write` raises SessionClosed when the row is another worker's to write."""
+        self._write = write
+        self._told: Known | None = None
+        self._written: Known | None = None
+        self._failures = 0
+        self._is_refused = False
+        self._news = asyncio.Event()
+        self._is_true = asyncio.Event()
+
+    def tell(self, known: Known) -> None:
+        if known == self._told:
+            return
+        self._told = known
+        self._is_true.clear()
+        self._news.set()
+
+    async def is_true(self) -> None:
+        """Wait until the row says what was told last, or may not be written any more."""
+        await self._is_true.wait()
+
+    async def run(self) -> None:
+        """Until cancelled, or until the row is another worker's to write."""
+        while True:
+            try:
+                await self._write_news()
+            except SessionClosed:
+                self._is_true.set()
+                return
+            except Exception:
+                self._failures += 1
+                logger.exception("a session's state was not written (%s times)", self._failures)
+
+    async def _write_news(self) -> None:
+        if self._failures > 1:
+            await asyncio.sleep(min(RETRY_S * 2.0 ** min(self._failures - 2, 16), MAX_RETRY_S))
+        if self._told == self._written:
+            self._news.clear()
+            await self._news.wait()
+        told = self._told
+        assert told is not None
+        try:
+            # After a refusal: that the state is true matters more than the words beside it.
+            await self._write(told.without_words() if self._is_refused else told)
+        except SessionClosed:
+            raise
+        except Exception:
+            self._is_refused = True
+            raise
+        self._written, self._failures, self._is_refused = told, 0, False
+        if self._told == told:
+            self._is_true.set()
 
 
 @transaction.atomic
@@ -25,8 +116,13 @@ def record_session(
     now: datetime,
     transport: str = "",
     detail: str = "",
+    opened_at: datetime | None = None,
+    pending_change: PendingChange | None = None,
 ) -> None:
-    """Write the session's state if `owner` still holds it; an event when it goes up or stops being up."""
+    """Write the session's state if `owner` still holds it; an event when it goes up or stops being up.
+
+    `opened_at`: when the session that is up was made; None: now.
+    """
     held = Subscription.objects.filter(pk=subscription_id, owner=owner)
     organization_id = held.values_list("organization_id", flat=True).first()
     if organization_id is None:
@@ -35,20 +131,26 @@ def record_session(
     subscription = held.select_for_update().first()
     if subscription is None:
         return
-    previous = subscription.session_state
-    columns = ["session_state", "session_transport", "session_detail"]
-    columns += _remember_transports(subscription, state, transport, now)
+    previous, since = subscription.session_state, subscription.session_since
+    is_up = state == SessionState.UP
+    is_news = is_up != (previous == SessionState.UP)
+    if is_up:
+        since = opened_at or now
+    elif is_news or since is None:
+        # Connecting and unreachable are one spell: "unreachable since" is when it began.
+        since = now
+    columns = ["session_state", "session_transport", "session_detail", "pending_change"]
+    if is_news or since != subscription.session_since:
+        columns += _remember_transports(subscription, state, transport, since)
+        subscription.session_since = since
+        columns.append("session_since")
+        if is_up:
+            subscription.last_heard_at = since
+            columns.append("last_heard_at")
     subscription.session_state = state
     subscription.session_transport = transport
     subscription.session_detail = detail[:MAX_DETAIL]
-    is_news = (state == SessionState.UP) != (previous == SessionState.UP)
-    # Connecting and unreachable are one spell: "unreachable since" is when it began.
-    if is_news or subscription.session_since is None:
-        subscription.session_since = now
-        columns.append("session_since")
-    if state == SessionState.UP:
-        subscription.last_heard_at = now
-        columns.append("last_heard_at")
+    subscription.pending_change = pending_change
     subscription.save(update_fields=columns)
     if is_news or (state == SessionState.DOWN and previous != SessionState.DOWN):
         append_event(
@@ -66,7 +168,7 @@ def record_session(
 def _remember_transports(
     subscription: Subscription, state: SessionState, transport: str, now: datetime
 ) -> list[str]:
-    """Note what works, and of what is left until when it did; the columns that changed."""
+    """Note at a new session what works, and of what is left until when it did; the columns that changed."""
     worked: dict[str, datetime] = {}
     left, heard_at = subscription.session_transport, subscription.last_heard_at
     if left and left != transport and heard_at is not None:

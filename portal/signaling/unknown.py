@@ -77,6 +77,9 @@ class UnknownWatch:
             except DotsError as error:
                 logger.warning("subscription %s: no inventory: %s", self._subscription_id, error)
                 self._ask_at = _time() + AGAIN_AFTER_S
+            except Exception:
+                logger.exception("subscription %s: the inventory crashed", self._subscription_id)
+                self._ask_at = _time() + AGAIN_AFTER_S
             await self._wait()
 
     async def _wait(self) -> None:

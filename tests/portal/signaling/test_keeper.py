@@ -72,9 +72,7 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
 async def keeping(
     there: Pair, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Keeper]:
-    identity = Identity(
-        server=there.server, credentials=authority.client(), cuid=CUID, provider="Home"
-    )
+    identity = Identity(server=there.server, credentials=authority.client(), cuid=CUID)
     monkeypatch.setattr(keeper, "load_identity", lambda _subscription: identity)
     kept = Keeper(
         subscription_id=uuid.uuid4(),
@@ -94,8 +92,8 @@ async def keeping(
 
 
 def client_of(kept: Keeper) -> Client:
-    assert kept._line is not None
-    return kept._line.client
+    assert kept._session is not None
+    return kept._session.line.client
 
 
 @pytest.mark.rule("SC-098")
@@ -166,8 +164,9 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
 ) -> None:
     authority = Authority()
     async with pair(authority) as there, keeping(there, authority, monkeypatch) as kept:
-        line, (home, _alt) = kept._line, there.servers
-        assert line is not None
+        session, (home, _alt) = kept._session, there.servers
+        assert session is not None
+        line = session.line
         strangers: set[object] = set()
         known = {session.address for session in home.sessions}
 
@@ -183,13 +182,13 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
         )
         line.is_suspect.set()
         await until(lambda: bool(strangers))
-        assert len(kept._lines) == 2
+        assert len(kept._tasks) == 2
 
         line.is_suspect.clear()
         kept._changed.set()
 
-        await until(lambda: len(kept._lines) == 1)
-        assert kept._line is line
+        await until(lambda: len(kept._tasks) == 1)
+        assert kept._session is session
         assert notes[-1][0] == SessionState.UP
 
 

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.utils import timezone
 
 from portal.organizations.models import Organization
+from portal.providers import services
 from portal.providers.models import Provider, SessionState, Subscription
 from portal.signaling import leases
 from portal.signaling.hold import LEASE
 from portal.signaling.models import SignalWorker
 from portal.signaling.sessions import record_heard, record_session
+from tests.portal.providers.identities import identity
 from tests.portal.signaling.conftest import session_events
 
 NOW = timezone.now()
@@ -147,6 +150,24 @@ def rename() -> int:
     return Subscription.objects.update(session_detail="written")
 
 
+@pytest.mark.parametrize("door", ["certificate", "order", "provider"])
+def test_a_renewal_tells_when_staff_saved_the_settings(
+    acme_northgate: Subscription, door: str
+) -> None:
+    claim("one")
+    before = leases.renew("one", [acme_northgate.pk], now=NOW).saved_at[acme_northgate.pk]
+
+    if door == "certificate":
+        services.replace_certificate(subscription=acme_northgate, identity=identity())
+    elif door == "order":
+        services.set_order(subscription=acme_northgate, priority=2, enabled=True)
+    else:
+        acme_northgate.provider.save()
+
+    after = leases.renew("one", [acme_northgate.pk], now=NOW).saved_at[acme_northgate.pk]
+    assert after != before
+
+
 def test_a_session_nobody_holds_is_not_shown_as_connected(acme_northgate: Subscription) -> None:
     claim("one")
     note(acme_northgate, SessionState.UP)
@@ -161,7 +182,7 @@ def test_a_session_nobody_holds_is_not_shown_as_connected(acme_northgate: Subscr
     assert leases.mark_orphans(now=EXPIRED) == 0
 
 
-def note(subscription: Subscription, state: SessionState, owner: str = "one", **more: str) -> None:
+def note(subscription: Subscription, state: SessionState, owner: str = "one", **more: Any) -> None:
     record_session(subscription_id=subscription.pk, owner=owner, state=state, now=NOW, **more)
 
 

@@ -1,0 +1,389 @@
+"""A changed address, anchor, certificate or cuid is tried at once, beside a session that gives way only to one that works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from aiocoap import Code
+from django.utils import timezone
+
+from dots_client.transport.dtls_server import DtlsServer, serve_dtls
+from portal.providers import services
+from portal.providers.models import Provider as ProviderRow
+from portal.providers.models import SessionState, Subscription
+from portal.signaling import changeover, leases, proof
+from portal.signaling.failures import CRASHED
+from portal.signaling.keeper import Keeper
+from portal.signaling.store import Store
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import Provider, answer, silence
+from tests.dots_client.transport.loopback import until
+from tests.portal.signaling.keeping import (
+    ME,
+    certify,
+    client_of,
+    db,
+    keeping,
+    point_to,
+    row_of,
+    until_row,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOBODY = 1
+"""A port where nothing listens."""
+AT_ONCE_S = 3.0
+APPLICATION_DATA = 23
+"""Content type of a DTLS record that carries CoAP."""
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store()
+    yield store
+    store.close()
+
+
+@dataclass
+class There:
+    """A provider with two servers, the second of which nobody was told of yet."""
+
+    authority: Authority
+    provider: Provider
+    servers: list[DtlsServer]
+    subscription: Subscription
+
+    def move(self, **columns: object) -> None:
+        ProviderRow.objects.filter(pk=self.subscription.provider_id).update(**columns)
+
+    async def saved(self, keeper: Keeper, **columns: object) -> None:
+        """Staff saved the provider, and the worker renewed its lease."""
+
+        def save() -> leases.SavedAt:
+            provider = ProviderRow.objects.get(pk=self.subscription.provider_id)
+            for name, value in columns.items():
+                setattr(provider, name, value)
+            provider.save()
+            return self.renewed()
+
+        keeper.settings_saved(await db(save))
+
+    def renewed(self) -> leases.SavedAt:
+        renewed = leases.renew(ME, [self.subscription.pk], now=timezone.now())
+        return renewed.saved_at[self.subscription.pk]
+
+
+@pytest.fixture
+async def there(acme_northgate: Subscription) -> AsyncIterator[There]:
+    authority, provider = Authority(), Provider()
+    async with AsyncExitStack() as stack:
+        servers = []
+        for _ in range(2):
+            server = await serve_dtls(
+                provider, host="127.0.0.1", port=0, credentials=authority.server()
+            )
+            stack.push_async_callback(server.close)
+            servers.append(server)
+        client = authority.client()
+        await db(lambda: point_to(acme_northgate, servers[0].port, authority, client))
+        yield There(authority, provider, servers, acme_northgate)
+
+
+@asynccontextmanager
+async def connected(there: There, store: Store) -> AsyncIterator[Keeper]:
+    async with keeping(there.subscription, store) as keeper:
+        await until_row(there.subscription, lambda row: row.session_state == SessionState.UP)
+        keeper.settings_saved(await db(there.renewed))
+        yield keeper
+
+
+def is_pending(row: Subscription) -> bool:
+    return bool(row.pending_change and row.pending_change["failure"])
+
+
+async def test_a_new_address_is_gone_to_at_once_and_the_old_session_is_closed(
+    there: There, store: Store
+) -> None:
+    old, new = there.servers
+    async with connected(there, store) as keeper:
+        first = client_of(keeper)
+        (session,) = old.sessions
+        since = (await row_of(there.subscription)).session_since
+
+        await there.saved(keeper, port=new.port)
+
+        await until(lambda: client_of(keeper) not in (None, first), within_s=AT_ONCE_S)
+        await until(lambda: old.sessions == ())
+        assert session.reason == "the client closed the session"
+        row = await until_row(
+            there.subscription, lambda row: row.session_detail.endswith(f":{new.port}")
+        )
+        assert row.session_state == SessionState.UP
+        assert since is not None
+        assert row.session_since is not None
+        assert row.session_since > since, "since: of the session there is now"
+        assert row.pending_change is None
+        assert there.provider.heartbeats
+
+
+async def test_there_is_never_a_moment_without_a_session_while_settings_change(
+    there: There, store: Store
+) -> None:
+    async with connected(there, store) as keeper:
+        first, gaps = client_of(keeper), []
+        await there.saved(keeper, port=there.servers[1].port)
+
+        def has_moved() -> bool:
+            client = client_of(keeper)
+            gaps.append(client is None or client.is_lost)
+            return client is not first
+
+        await until(has_moved)
+        assert not any(gaps)
+
+
+@pytest.mark.parametrize(
+    ("columns", "changed", "reason"),
+    [
+        ({"port": NOBODY}, ["address"], "nothing listens"),
+        ({"host": f"{'x' * 64}.example"}, ["address"], "has no address"),
+        ({"server_name": "other.example"}, ["server_name"], "not for other.example"),
+        (
+            {"trust_anchors": Authority("Another").pem.decode()},
+            ["trust_anchors"],
+            "an authority that is not trusted here",
+        ),
+        ({"transports": ["tls"]}, ["transports"], "nothing listens"),
+        ({"transports": []}, ["transports"], "at least one transport"),
+        ({"trust_anchors": "nothing of the kind"}, ["trust_anchors"], ""),
+    ],
+    ids=lambda one: "-".join(one) if isinstance(one, list | dict) else "",
+)
+async def test_what_does_not_work_is_said_and_the_old_session_goes_on(
+    there: There,
+    store: Store,
+    columns: dict[str, object],
+    changed: list[str],
+    reason: str,
+) -> None:
+    async with connected(there, store) as keeper:
+        client = client_of(keeper)
+        since = (await row_of(there.subscription)).session_since
+
+        await there.saved(keeper, **columns)
+
+        row = await until_row(there.subscription, is_pending)
+        assert row.pending_change is not None
+        assert row.pending_change["changed"] == changed
+        assert reason in row.pending_change["failure"]
+        assert row.pending_change["tried_at"]
+        assert (row.session_state, row.session_since) == (SessionState.UP, since)
+        assert client_of(keeper) is client
+        assert client is not None
+        assert await client.heartbeat(), "it still works"
+
+
+async def test_what_is_changed_back_is_forgotten(there: There, store: Store) -> None:
+    async with connected(there, store) as keeper:
+        client = client_of(keeper)
+        await there.saved(keeper, port=NOBODY)
+        await until_row(there.subscription, is_pending)
+
+        await there.saved(keeper, port=there.servers[0].port)
+
+        await until_row(there.subscription, lambda row: row.pending_change is None)
+        assert client_of(keeper) is client
+
+
+async def test_a_second_change_does_not_wait_for_the_first_one_to_fail(
+    there: There, store: Store
+) -> None:
+    there.servers[1].drop_incoming = lambda _datagram, _address: True
+    async with connected(there, store) as keeper:
+        await there.saved(keeper, port=there.servers[1].port)
+        await until(lambda: len(keeper._tasks) == 2)
+        there.servers[1].drop_incoming = None
+
+        await there.saved(keeper, port=there.servers[1].port, host="localhost")
+
+        await until(lambda: bool(there.servers[1].sessions), within_s=AT_ONCE_S)
+        await until(lambda: there.servers[0].sessions == ())
+
+
+async def test_a_certificate_that_is_replaced_is_shown_at_once(there: There, store: Store) -> None:
+    credentials = there.authority.client("acme-2")
+
+    def replace() -> leases.SavedAt:
+        services.replace_certificate(
+            subscription=there.subscription,
+            identity=services.Identity(
+                certificate_chain=credentials.certificate_chain,
+                private_key=credentials.private_key,
+            ),
+        )
+        return there.renewed()
+
+    async with connected(there, store) as keeper:
+        assert {session.peer_common_name for session in there.servers[0].sessions} == {"acme"}
+
+        keeper.settings_saved(await db(replace))
+
+        await until(
+            lambda: {one.peer_common_name for one in there.servers[0].sessions} == {"acme-2"},
+            within_s=AT_ONCE_S,
+        )
+
+
+async def test_a_certificate_the_provider_refuses_in_the_handshake_replaces_nothing(
+    there: There, store: Store
+) -> None:
+    stranger = Authority("Another").client()
+    async with connected(there, store) as keeper:
+        client = client_of(keeper)
+        await db(lambda: certify(there.subscription, stranger))
+        await there.saved(keeper)
+
+        row = await until_row(there.subscription, is_pending)
+        assert row.pending_change is not None
+        assert row.pending_change["changed"] == ["certificate"]
+        assert client_of(keeper) is client
+
+
+@pytest.mark.parametrize("code", [Code.UNAUTHORIZED, Code.FORBIDDEN])
+async def test_a_certificate_the_provider_does_not_know_replaces_nothing(
+    there: There, store: Store, code: Code
+) -> None:
+    """Signed by the right authority, so that the handshake succeeds."""
+    there.provider.script.extend([answer(code, b"could not get peer common name")] * 100)
+    async with connected(there, store) as keeper:
+        client = client_of(keeper)
+        await db(lambda: certify(there.subscription, there.authority.client("unknown")))
+        await there.saved(keeper)
+
+        row = await until_row(there.subscription, is_pending)
+        assert row.pending_change is not None
+        assert "could not get peer common name" in row.pending_change["failure"]
+        assert client_of(keeper) is client
+        await until(lambda: len(there.servers[0].sessions) == 1)
+
+
+async def test_a_server_that_answers_heartbeats_alone_is_proof_enough(
+    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "PROOF_S", 0.5)
+    there.provider.script.extend([silence] * 1000)
+    async with connected(there, store) as keeper:
+        await there.saved(keeper, port=there.servers[1].port)
+
+        await until(lambda: bool(there.servers[1].sessions) and not there.servers[0].sessions)
+
+
+async def test_a_server_that_answers_nothing_replaces_nothing(
+    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "PROOF_S", 0.5)
+    there.servers[1].drop_incoming = lambda datagram, _address: datagram[0] == APPLICATION_DATA
+    async with connected(there, store) as keeper:
+        client = client_of(keeper)
+        await there.saved(keeper, port=there.servers[1].port)
+
+        row = await until_row(there.subscription, is_pending)
+        assert row.pending_change is not None
+        assert "did not answer" in row.pending_change["failure"]
+        assert client_of(keeper) is client
+
+
+async def test_where_the_old_session_is_lost_the_new_one_need_not_prove_anything(
+    there: There, store: Store
+) -> None:
+    """A server that allows one session per client ends the old one when the new one begins."""
+    there.provider.script.extend([silence] * 1000)
+    async with connected(there, store) as keeper:
+        first = client_of(keeper)
+        (old,) = there.servers[0].sessions
+        there.provider.answers_heartbeats = False
+        await there.saved(keeper, port=there.servers[1].port)
+        await until(lambda: bool(there.servers[1].sessions))
+
+        old.close("one session per client")
+
+        await until(lambda: client_of(keeper) not in (None, first), within_s=AT_ONCE_S)
+        await until_row(
+            there.subscription,
+            lambda row: row.session_detail.endswith(f":{there.servers[1].port}"),
+        )
+
+
+async def test_a_new_cuid_is_used_at_once(there: There, store: Store) -> None:
+    async with connected(there, store) as keeper:
+        own = Subscription.objects.filter(pk=there.subscription.pk)
+        await db(lambda: own.update(cuid="another-cuid", changed_at=timezone.now()))
+        keeper.settings_saved(await db(there.renewed))
+
+        def has_it() -> bool:
+            client = client_of(keeper)
+            return client is not None and client.cuid == "another-cuid"
+
+        await until(has_it, within_s=AT_ONCE_S)
+
+
+async def test_what_is_changed_past_every_form_is_found_by_looking(
+    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changeover, "READ_AGAIN_S", 0.2)
+    async with connected(there, store):
+        await db(lambda: there.move(port=there.servers[1].port))
+
+        await until(lambda: bool(there.servers[1].sessions), within_s=AT_ONCE_S)
+
+
+async def test_without_a_session_new_settings_end_the_wait(there: There, store: Store) -> None:
+    """In peace a minute lies between two attempts."""
+    await db(lambda: there.move(port=NOBODY))
+    async with keeping(there.subscription, store) as keeper:
+        keeper.settings_saved(await db(there.renewed))
+        await until_row(there.subscription, lambda row: row.session_state == SessionState.DOWN)
+
+        await there.saved(keeper, port=there.servers[0].port)
+
+        await until_row(
+            there.subscription,
+            lambda row: row.session_state == SessionState.UP,
+            within_s=AT_ONCE_S,
+        )
+
+
+async def test_what_is_saved_without_a_change_costs_no_session(there: There, store: Store) -> None:
+    async with connected(there, store) as keeper:
+        client = client_of(keeper)
+        anchors = there.authority.pem.decode().replace("\n", "\r\n")
+
+        await there.saved(keeper, phone="+1 555 0000", trust_anchors=anchors)
+
+        await until(lambda: keeper._changeover.wanted is not None)
+        await until(
+            lambda: not keeper._changeover.is_to_read(now=asyncio.get_running_loop().time())
+        )
+        assert keeper._changeover.pending is None
+        assert client_of(keeper) is client
+
+
+async def test_a_failure_of_the_portal_itself_is_not_laid_to_the_provider(
+    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(there, store) as keeper:
+
+        async def fail(*_arguments: object) -> None:
+            raise RuntimeError("ours")
+
+        monkeypatch.setattr("portal.signaling.keeper.prove", fail)
+        await there.saved(keeper, port=there.servers[1].port)
+
+        row = await until_row(there.subscription, is_pending)
+        assert row.pending_change is not None
+        assert row.pending_change["failure"] == CRASHED

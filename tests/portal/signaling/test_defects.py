@@ -1,0 +1,254 @@
+"""Whatever is raised wherever a session is kept: the row is true within 5 s, and the next attempt is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.fernet import Fernet
+
+from dots_client import MitigationStatus, RedirectedSignal
+from portal.accounts.models import User
+from portal.mitigations import queries, services
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.states import SET_BACK, Status
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import SessionState, Subscription
+from portal.signaling import clock, leases, line, rounds
+from portal.signaling.failures import CRASHED
+from portal.signaling.keeper import Keeper
+from portal.signaling.sessions import Known
+from portal.signaling.store import Store
+from tests.awaits import Awaits, Place
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import Provider, serving
+from tests.dots_client.transport.loopback import until
+from tests.portal.signaling.keeping import ME, client_of, db, keeping, point_to, row_of, until_row
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WITHIN_S = 5.0
+MIN_PLACES = 30
+WRITTEN_WITHIN_S = 1.0
+"""So long the row may still say UP when there is no session any more."""
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def leg(
+    alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+) -> Mitigation:
+    submission = Submission(prefixes=("203.0.113.7/32",))
+    asked = services.submit(organization=acme, actor=alice, submission=submission)
+    return asked.mitigations.get()
+
+
+class Scene:
+    """A leg that is asked for under attack, at a provider that grants it, by a keeper that begins."""
+
+    def __init__(self, leg: Mitigation, provider: Provider, store: Store) -> None:
+        self.leg = leg
+        self.provider = provider
+        self.store = store
+        self.subscription = leg.subscription
+        self._as_asked = Mitigation.objects.filter(pk=leg.pk).values().get()
+        self._request = MitigationRequest.objects.filter(pk=leg.request_id).values().get()
+
+    def reset(self) -> None:
+        Mitigation.objects.filter(pk=self.leg.pk).update(**self._as_asked)
+        MitigationRequest.objects.filter(pk=self.leg.request_id).update(**self._request)
+        Subscription.objects.filter(pk=self.subscription.pk).update(
+            session_state=SessionState.DOWN, session_since=None, owner=ME
+        )
+        self.provider.held.clear()
+
+    async def play(self, awaits: Awaits) -> None:
+        """From the first attempt to a leg that is mitigating, and a while on; then the end."""
+        await db(self.reset)
+        before = asyncio.all_tasks()
+        async with awaits.watching(), keeping(self.subscription, self.store) as keeper:
+            await self._recovers(keeper)
+            self.provider.notify(MitigationStatus.MITIGATING, self.leg.mid)
+            await self._has_an_outcome()
+            await asyncio.sleep(3 * line.WATCH_S)
+            await self._recovers(keeper)
+        await until(lambda: asyncio.all_tasks() == before)
+        await db(self._hand_over)
+        assert (await row_of(self.subscription)).session_state != SessionState.UP
+
+    def _hand_over(self) -> None:
+        """What the worker does after a keeper's end, and what others do about what nobody holds."""
+        leases.release(ME, [self.subscription.pk])
+        leases.mark_orphans(now=clock.now())
+
+    async def _recovers(self, keeper: Keeper) -> None:
+        """There is a session and the row says so, of this one; at no time it said so without one."""
+        false_since: float | None = None
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                row, session = await row_of(self.subscription), keeper._session
+                if session is not None and session.line.client.is_lost:
+                    session = None
+                if row.session_state == SessionState.UP and session is None:
+                    false_since = false_since or loop.time()
+                    assert loop.time() - false_since < WRITTEN_WITHIN_S, "the row is not true"
+                else:
+                    false_since = None
+                says = row.session_state, row.session_since
+                if session is not None and says == (SessionState.UP, session.opened_at):
+                    return
+                await asyncio.sleep(0.02)
+
+    async def _has_an_outcome(self) -> None:
+        """Help, or, where the defect kept the request from being sent, that it could not be."""
+        # What failed is left alone for some seconds.
+        async with asyncio.timeout(4 * WITHIN_S):
+            while await db(self._status) not in (Status.MITIGATING, *SET_BACK):
+                if self.provider.held:
+                    self.provider.notify(MitigationStatus.MITIGATING, self.leg.mid)
+                await asyncio.sleep(0.05)
+
+    def _status(self) -> str:
+        return Mitigation.objects.get(pk=self.leg.pk).status
+
+
+@pytest.mark.timeout(600)
+async def test_a_defect_at_any_await_costs_a_session_at_most(
+    leg: Mitigation, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "WATCH_S", 0.1)
+    monkeypatch.setattr(line, "OBSERVE_AGAIN_S", 0.2)
+    authority, provider = Authority(), Provider()
+    async with serving(authority, provider) as server:
+        await db(lambda: point_to(leg.subscription, server.port, authority, authority.client()))
+        scene = await db(lambda: Scene(leg, provider, store))
+        clean = Awaits()
+        await scene.play(clean)
+        assert len(clean.seen) >= MIN_PLACES
+
+        failed: dict[Place, BaseException] = {}
+        reached = 0
+        for place in clean.seen:
+            awaits = Awaits(raises_at=place)
+            try:
+                await scene.play(awaits)
+            except (Exception, asyncio.CancelledError) as error:
+                failed[place] = error
+            reached += awaits.raised.is_set()
+
+    assert failed == {}
+    assert reached >= MIN_PLACES
+
+
+@pytest.fixture
+async def there(acme_northgate: Subscription) -> AsyncIterator[Provider]:
+    """The provider's server, which the rows name."""
+    authority, provider = Authority(), Provider()
+    async with serving(authority, provider) as server:
+        await db(lambda: point_to(acme_northgate, server.port, authority, authority.client()))
+        yield provider
+
+
+def is_up(row: Subscription) -> bool:
+    return row.session_state == SessionState.UP
+
+
+async def test_words_that_the_database_refuses_do_not_keep_the_row_from_being_true(
+    acme_northgate: Subscription, there: Provider, store: Store
+) -> None:
+    async with keeping(acme_northgate, store) as kept:
+        await until_row(acme_northgate, is_up)
+        session = kept._session
+        assert session is not None
+        kept._row.tell(Known(state=SessionState.DOWN, detail="sent to \ud800.example"))
+
+        row = await until_row(acme_northgate, lambda row: row.session_state == SessionState.DOWN)
+        assert row.session_detail == ""
+        kept._row.tell(Known(state=SessionState.DOWN, detail="no route"))
+        await until_row(acme_northgate, lambda row: row.session_detail == "no route")
+
+
+async def test_a_round_that_fails_costs_no_session(
+    leg: Mitigation, there: Provider, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "PAUSE_S", 0.01)
+    reads, failures = queries.live_mitigations, [RuntimeError("ours")] * 2
+
+    def fail_twice(subscription_id: UUID) -> Any:
+        if failures:
+            raise failures.pop()
+        return reads(subscription_id)
+
+    async with keeping(leg.subscription, store) as kept:
+        await until_row(leg.subscription, is_up)
+        session = kept._session
+        monkeypatch.setattr(queries, "live_mitigations", fail_twice)
+        kept.wake()
+
+        await until(lambda: not failures)
+        await until(lambda: bool(there.requests))
+        assert kept._session is session
+
+
+async def test_rounds_that_go_on_failing_end_the_session_and_the_row_says_why(
+    leg: Mitigation, there: Provider, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "PAUSE_S", 0.01)
+    is_broken = True
+
+    def fail(_subscription_id: UUID) -> Any:
+        if is_broken:
+            raise RuntimeError("ours")
+        return []
+
+    async with keeping(leg.subscription, store):
+        await until_row(leg.subscription, is_up)
+        monkeypatch.setattr(queries, "live_mitigations", fail)
+
+        row = await until_row(
+            leg.subscription, lambda row: row.session_detail == CRASHED, within_s=40
+        )
+        assert row.session_state == SessionState.CONNECTING
+        is_broken = False
+        await until_row(leg.subscription, is_up, within_s=40)
+
+
+async def test_a_key_that_cannot_be_decrypted_is_said_to_be_one(
+    acme_northgate: Subscription, there: Provider, store: Store
+) -> None:
+    own = Subscription.objects.filter(pk=acme_northgate.pk)
+    await db(lambda: own.update(private_key=Fernet(Fernet.generate_key()).encrypt(b"key")))
+    async with keeping(acme_northgate, store):
+        row = await until_row(acme_northgate, lambda row: "decrypt" in row.session_detail)
+
+    assert row.session_state == SessionState.CONNECTING
+
+
+async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot_be_opened(
+    acme_northgate: Subscription, there: Provider, store: Store
+) -> None:
+    """Its name is none that OpenSSL takes: no failure of a handshake, and yet none of the portal's that lasts."""
+    async with keeping(acme_northgate, store) as kept:
+        await until_row(acme_northgate, is_up)
+        first = client_of(kept)
+        assert first is not None
+        alternate = RedirectedSignal(alt_server="a\0b", alt_server_record=("127.0.0.1",))
+        (memory,) = kept._memories.values()
+        now = asyncio.get_running_loop().time()
+        memory.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
+        await first.close()
+
+        # Two to eight seconds until the first attempt, none until the second.
+        await until(lambda: client_of(kept) not in (None, first), within_s=12)
+        assert not memory.is_redirected
