@@ -9,6 +9,7 @@ urlpatterns = [
     path("admin/", site.urls),
     path("", include("portal.accounts.urls")),
     path("", include("portal.mitigations.urls")),
+    path("", include("portal.inventory.urls")),
     path("", include("portal.wire.urls")),
     path("", include("portal.preview.urls")),
     path("", include("portal.readiness.urls")),

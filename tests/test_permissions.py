@@ -13,8 +13,11 @@ from uuid import UUID
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.inventory import services as inventory
+from portal.inventory.models import UnknownMitigation
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.validation import Submission
@@ -23,6 +26,7 @@ from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
 from tests.conftest import ClientOf
+from tests.portal.inventory.conftest import held
 
 PEOPLE: Final = ("anonymous", "charlie", "bob", "dana", "alice")
 
@@ -50,6 +54,10 @@ API: Final = [
     ("POST",   "api:eligibility",          401, 404, 403, 200, 200),
     ("POST",   "api:acknowledge",          401, 404, 403, 409, 409),
     ("GET",    "api:wire",                 401, 404, 403, 200, 200),
+    ("GET",    "api:unknown-mitigations",  401, 404, 200, 200, 200),
+    ("GET",    "api:unknown-mitigation",   401, 404, 200, 200, 200),
+    ("POST",   "api:adopt-unknown",        401, 404, 403, 202, 202),
+    ("POST",   "api:withdraw-unknown",     401, 404, 403, 202, 202),
     ("GET",    "api:standby-plans",        401, 404, 200, 200, 200),
     ("POST",   "api:standby-plans",        401, 404, 403, 201, 201),
     ("GET",    "api:standby-plan",         401, 404, 200, 200, 200),
@@ -92,6 +100,10 @@ PAGES: Final = [
     ("POST",   "mitigations:efficacy",     302, 404, 403, 302, 302),
     ("GET",    "mitigations:acknowledge",  302, 405, 405, 405, 405),
     ("POST",   "mitigations:acknowledge",  302, 404, 403, 302, 302),
+    ("GET",    "inventory:adopt",          302, 405, 405, 405, 405),
+    ("POST",   "inventory:adopt",          302, 404, 403, 302, 302),
+    ("GET",    "inventory:withdraw",       302, 404, 403, 200, 200),
+    ("POST",   "inventory:withdraw",       302, 404, 403, 302, 302),
     ("GET",    "preview:preview",          302, 404, 403, 302, 302),
     ("POST",   "preview:preview",          302, 404, 403, 200, 200),
     ("GET",    "preview:extension",        302, 404, 403, 200, 200),
@@ -153,6 +165,10 @@ def asked(
         name="Shop, full flood",
         submission=Submission(prefixes=("203.0.113.32/27",)),
     )
+    inventory.record_inventory(
+        subscription_id=acme_northgate.pk, cuid="ours", unknown=[held(41)], told=[], refusal="",
+        now=timezone.now(),
+    )  # fmt: skip
     return services.submit(
         organization=acme, actor=dana, submission=Submission(prefixes=("203.0.113.7/32",))
     )
@@ -174,6 +190,7 @@ def url_of(route: str, request_id: UUID) -> str:
         "slug": "acme",
         "request_id": request_id,
         "mitigation_id": leg.pk,
+        "unknown_id": UnknownMitigation.objects.values_list("pk", flat=True).first(),
         "plan_id": StandbyPlan.objects.values_list("pk", flat=True).first(),
     }
     [pattern] = [pattern for name, pattern in named_routes() if name == route]

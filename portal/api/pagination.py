@@ -54,6 +54,10 @@ class NewestDrill(Pages):
     ordering = ("-started_at", "-id")
 
 
+class LatestFound(Pages):
+    ordering = ("-found_at", "-id")
+
+
 class ByName(Pages):
     ordering = ("name", "id")
 

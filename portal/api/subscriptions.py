@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +13,7 @@ from rest_framework.views import APIView
 from portal.api.authentication import caller
 from portal.api.pagination import ByPriority, page_of
 from portal.api.schema import CURSOR, LIMIT, page_schema
+from portal.inventory.models import Inventory
 from portal.organizations.access import membership_for
 from portal.providers import queries
 from portal.providers.models import PathKind, Provider, SessionState, Subscription
@@ -53,6 +56,19 @@ class PathShown(serializers.Serializer[Provider]):
     )
 
 
+class InventoryShown(serializers.Serializer[Inventory]):
+    asked_at = serializers.DateTimeField(help_text="When it was last asked for all that it holds.")
+    told_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it last gave a list; null: never."
+    )
+    refusal = serializers.CharField(
+        help_text="Why it gave none last time: a response code, silence or unreadable. Empty: it did."
+    )
+    not_kept = serializers.IntegerField(
+        help_text="Unknown mitigations in its list that unknown-mitigations has no room for."
+    )
+
+
 class SubscriptionShown(serializers.Serializer[Subscription]):
     id = serializers.UUIDField()
     provider = ProviderShown()
@@ -65,6 +81,14 @@ class SubscriptionShown(serializers.Serializer[Subscription]):
     limits = LimitsShown(source="provider", help_text="What the provider takes; null: not known.")
     path = PathShown(source="provider")
     session = SessionShown(source="*")
+    inventory = serializers.SerializerMethodField(
+        help_text="What came of asking it for all that it holds; null: it was not asked yet."
+    )
+
+    @extend_schema_field(InventoryShown(allow_null=True))
+    def get_inventory(self, subscription: Subscription) -> Any:
+        inventory = getattr(subscription, "inventory", None)
+        return None if inventory is None else InventoryShown(inventory).data
 
 
 class SubscriptionsView(APIView):
@@ -77,7 +101,7 @@ class SubscriptionsView(APIView):
         """The providers in the order in which they are asked, with the state of the connection."""
         membership = membership_for(caller(request), slug)
         return page_of(
-            queries.subscriptions(membership.organization),
+            queries.subscriptions(membership.organization).select_related("inventory"),
             SubscriptionShown,
             ByPriority(),
             request,

@@ -6,7 +6,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.api import eligibility, legs, requests, standby
+from portal.api import eligibility, legs, requests, standby, unknown
 from portal.api.events import EventsView
 from portal.api.extension import ExtensionPreviewView
 from portal.api.preview import PreviewView
@@ -36,6 +36,8 @@ class NoSuchCall(APIView):
 ORGANIZATION = "organizations/<slug:slug>"
 REQUESTS = f"{ORGANIZATION}/mitigation-requests"
 REQUEST = f"{REQUESTS}/<uuid:request_id>"
+UNKNOWN = f"{ORGANIZATION}/unknown-mitigations"
+ONE_UNKNOWN = f"{UNKNOWN}/<uuid:unknown_id>"
 PLANS = f"{ORGANIZATION}/standby-plans"
 PLAN = f"{PLANS}/<uuid:plan_id>"
 
@@ -62,6 +64,10 @@ urlpatterns = [
         name="withdraw",
     ),
     path(f"{REQUESTS}/eligibility", eligibility.EligibilityView.as_view(), name="eligibility"),
+    path(UNKNOWN, unknown.UnknownMitigationsView.as_view(), name="unknown-mitigations"),
+    path(ONE_UNKNOWN, unknown.UnknownMitigationView.as_view(), name="unknown-mitigation"),
+    path(f"{ONE_UNKNOWN}/adopt", unknown.AdoptView.as_view(), name="adopt-unknown"),
+    path(f"{ONE_UNKNOWN}/withdraw", unknown.WithdrawUnknownView.as_view(), name="withdraw-unknown"),
     path(PLANS, standby.PlansView.as_view(), name="standby-plans"),
     path(PLAN, standby.PlanView.as_view(), name="standby-plan"),
     path(f"{PLAN}/activate", standby.ActivateView.as_view(), name="activate-plan"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from portal.inventory.models import UnknownMitigation
+from portal.mitigations.models import Mitigation
 from portal.organizations.models import Organization
 
 TERMINATING: Final = 5
@@ -34,6 +37,13 @@ def present(organization: Organization) -> QuerySet[UnknownMitigation]:
 def open_unknown(subscription_id: UUID) -> list[UnknownMitigation]:
     """What one provider holds, as last told."""
     return list(UnknownMitigation.objects.filter(subscription_id=subscription_id, ended_at=None))
+
+
+def mids_of_requests(rows: Iterable[UnknownMitigation]) -> set[tuple[UUID, int]]:
+    """Subscriptions and mids of `rows` that some mitigation here, over or not, has."""
+    same = (Q(subscription=row.subscription_id, mid=row.mid) for row in rows)
+    either = reduce(or_, same, Q(pk__in=[]))
+    return set(Mitigation.objects.filter(either).values_list("subscription_id", "mid"))
 
 
 def with_withdrawals(held: Collection[UUID]) -> set[UUID]:

@@ -17,9 +17,12 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.wake import wake_on_commit
+from portal.inventory.adoption import NotAdoptable, adoptable
 from portal.inventory.models import Ending, HeldTargets, Inventory, UnknownMitigation
-from portal.mitigations.models import EventType, Mitigation, Port
-from portal.mitigations.services import append_event
+from portal.mitigations import queries as mitigations
+from portal.mitigations.models import EventType, Mitigation, MitigationRequest, Port
+from portal.mitigations.services import adopting, append_event
+from portal.mitigations.services.adopting import Running
 from portal.mitigations.services.log import lock_log
 from portal.mitigations.services.reports import ends
 from portal.mitigations.states import CONFIRMED
@@ -200,6 +203,52 @@ def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
     return row
 
 
+@transaction.atomic
+def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
+    """A request that owns it from now on. Repeating it, or coming second, gives the same request.
+
+    Conflict, whose code says why, when no request here could have asked for it.
+    """
+    row = _lock(unknown_id)
+    if row.request is not None:
+        return row.request
+    organization, provider = row.organization, row.subscription.provider.short_name
+    try:
+        found = adoptable(
+            row,
+            provider=provider,
+            has_row=Mitigation.objects.filter(subscription=row.subscription, mid=row.mid).exists(),
+            resources=mitigations.verified_resources(organization),
+            asks=mitigations.asks(organization),
+            policy=mitigations.policy(organization),
+        )
+    except NotAdoptable as error:
+        raise Conflict(f"It was not adopted. {error.message}", code=error.code) from None
+    now = timezone.now()
+    request = adopting.adopt(
+        organization=organization,
+        actor=actor,
+        checked=found.checked,
+        running=Running(
+            subscription_id=row.subscription_id,
+            mid=row.mid,
+            scope=found.checked.asked,
+            ports=row.ports,
+            protocols=row.protocols,
+            lifetime_s=found.lifetime_s,
+            dots_status=row.dots_status,
+            reported_at=row.reported_at,
+            began_at=min(row.mitigation_start or row.found_at, row.found_at),
+            expires_at=row.expires_at,
+        ),
+        now=now,
+    )
+    row.request, row.adopted_by, row.ended_at, row.ending = request, actor, now, Ending.ADOPTED
+    row.save(update_fields=["request", "adopted_by", "ended_at", "ending"])
+    _tell(row, EventType.UNKNOWN_ADOPTED, now, actor=actor, request=str(request.pk))
+    return request
+
+
 @transaction.atomic(savepoint=False)
 def record_told(*, unknown_id: UUID, now: datetime) -> None:
     """2.02: the provider confirmed that it stops it. It may go on for a while (RFC 9132 section 4.4.4)."""
@@ -231,7 +280,8 @@ def _lock(unknown_id: UUID) -> UnknownMitigation:
     )
     lock_log(organization_id)
     rows = UnknownMitigation.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("subscription__provider", "adopted_by").get(pk=unknown_id)
+    related = ("organization", "subscription__provider", "adopted_by", "withdrawn_by", "request")
+    return rows.select_related(*related).get(pk=unknown_id)
 
 
 def _tell(

@@ -11,6 +11,9 @@ from django.urls import reverse
 
 from portal.accounts.models import Authenticator
 from portal.core.targets import why_not
+from portal.inventory import pages as unknown
+from portal.inventory.models import Inventory
+from portal.inventory.wording import untold
 from portal.mitigations import presentation
 from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation, Targets
@@ -68,13 +71,17 @@ def _provider_rows(
     membership: Membership, subscriptions: Sequence[Subscription], now: datetime
 ) -> list[Row]:
     is_staff = membership.user.is_staff
-    asked = [_provider(one, now, is_staff=is_staff) for one in subscriptions]
-    if not asked:
+    if not subscriptions:
         return [providers.subscribed(membership.organization.name)]
+    beside = unknown.beside(membership.organization)
+    asked = [
+        _provider(one, beside.get(one.pk, ""), now, is_staff=is_staff) for one in subscriptions
+    ]
     return [
         providers.kept(asked, _last_sign_of_life(), now),
         *(providers.session(one, now) for one in asked),
         *(row for one in asked if (row := providers.loop(one, now)) is not None),
+        *(row for one in asked if (row := providers.inventory(one)) is not None),
         *(providers.certificate(one, now) for one in asked),
         *(providers.trust(one, now) for one in asked),
         providers.phone(asked),
@@ -93,7 +100,7 @@ def _subscriptions(organization: Organization) -> list[Subscription]:
     ).order_by("-last_heard_at")
     return list(
         Subscription.objects.filter(organization=organization, enabled=True)
-        .select_related("provider")
+        .select_related("provider", "organization", "inventory")
         .annotate(
             said_last=Subquery(heard_last.values("refusal_code")[:1]),
             said_last_because=Subquery(heard_last.values("refusal_reason")[:1]),
@@ -104,7 +111,9 @@ def _subscriptions(organization: Organization) -> list[Subscription]:
     )
 
 
-def _provider(subscription: Subscription, now: datetime, *, is_staff: bool) -> providers.Provider:
+def _provider(
+    subscription: Subscription, beside: str, now: datetime, *, is_staff: bool
+) -> providers.Provider:
     provider = subscription.provider
     lease_until = subscription.lease_until
     return providers.Provider(
@@ -125,7 +134,23 @@ def _provider(subscription: Subscription, now: datetime, *, is_staff: bool) -> p
         if is_staff
         else None,
         loop=_loop(subscription),
+        beside=providers.Beside(beside, Link("Open", f"{_now_page(subscription)}#unknown"))
+        if beside
+        else None,
+        untold=untold(_refusal(subscription)),
     )
+
+
+def _now_page(subscription: Subscription) -> str:
+    return reverse("mitigations:now", args=[subscription.organization.slug])
+
+
+def _refusal(subscription: Subscription) -> str:
+    """Why the provider does not tell what it holds; empty when it does, or was not asked yet."""
+    try:
+        return subscription.inventory.refusal
+    except Inventory.DoesNotExist:
+        return ""
 
 
 def _loop(subscription: Subscription) -> providers.Loop | None:

@@ -34,6 +34,7 @@ class Code(StrEnum):
     KEPT = "kept"
     SESSION = "session"
     LOOP = "loop"
+    INVENTORY = "inventory"
     CERTIFICATE = "certificate"
     TRUST = "trust"
     PHONE = "phone"
@@ -54,6 +55,7 @@ GROUPS: Final = {
             Code.KEPT,
             Code.SESSION,
             Code.LOOP,
+            Code.INVENTORY,
             Code.CERTIFICATE,
             Code.TRUST,
             Code.PHONE,

@@ -67,6 +67,8 @@ def _submitted(told: Told) -> Entry:
 
 
 def asked_words(told: Told) -> str:
+    if told.data.get("adopted"):
+        return f"{told.actor} adopted what was running already for {told.request}."
     match told.kind:
         case RequestKind.STANDBY:
             return f"{told.actor} asked providers to hold the plan {told.request}."

@@ -42,6 +42,10 @@ class Provider:
     staff_link: Link | None = None
     loop: Loop | None = None
     "the last that was asked of it did not reach it"
+    beside: Beside | None = None
+    "it holds what no request here asked for"
+    untold: str = ""
+    "why nobody can tell whether it does, a sentence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,15 @@ class Loop:
 
     gateways: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a provider holds beside the requests."""
+
+    words: str
+    "what it says of the first, a sentence, and how many more there are"
+    link: Link
 
 
 def subscribed(organization: str) -> Row:
@@ -121,6 +134,23 @@ def loop(provider: Provider, now: datetime) -> Row | None:
     )
 
 
+def inventory(provider: Provider) -> Row | None:
+    """Only where a provider holds something beside the requests: nobody looks after it."""
+    if provider.beside is None:
+        return None
+    return Row(
+        code=Code.INVENTORY,
+        question=f"What {provider.short} holds",
+        found=Found(
+            State.WARN,
+            provider.beside.words,
+            f"{provider.short} holds what no request here asked for",
+        ),
+        about=provider.id,
+        link=provider.beside.link,
+    )
+
+
 def _connected(provider: Provider, now: datetime) -> tuple[State, str]:
     known = provider.session
     if known.state != "up":
@@ -135,7 +165,8 @@ def _connected(provider: Provider, now: datetime) -> tuple[State, str]:
         words = f"{first}, but nothing heard for {silent}; usual when the link is full."
         return State.WARN, " ".join([words, *others])
     last = [f"Last heard {ago(known.last_heard_at, now)}."] if known.last_heard_at else []
-    return State.PASS, " ".join([f"{first}.", *last, *others])
+    untold = [provider.untold] if provider.untold else []
+    return State.PASS, " ".join([f"{first}.", *last, *others, *untold])
 
 
 def _since_when(provider: Provider, now: datetime) -> str:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from portal.accounts.models import User
+from portal.inventory.models import Inventory
 from portal.organizations.models import Organization
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ApiOf
@@ -49,8 +50,31 @@ def test_a_subscription_shows_provider_and_session(
                 "last_heartbeat_at": None,
                 "detail": "",
             },
+            "inventory": None,
         }
     ]
+
+
+def test_a_subscription_shows_what_came_of_asking_what_the_provider_holds(
+    bob: User, acme_northgate: Subscription, api_of: ApiOf
+) -> None:
+    told_at = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
+    Inventory.objects.create(
+        subscription=acme_northgate,
+        asked_at=told_at + timedelta(minutes=5),
+        told_at=told_at,
+        refusal="4.05",
+        not_kept=3,
+    )
+
+    [shown] = api_of(bob).get(URL).json()["results"]
+
+    assert shown["inventory"] == {
+        "asked_at": "2025-01-02T03:09:05Z",
+        "told_at": "2025-01-02T03:04:05Z",
+        "refusal": "4.05",
+        "not_kept": 3,
+    }
 
 
 def test_they_come_in_the_order_in_which_they_are_asked(

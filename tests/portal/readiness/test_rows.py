@@ -57,6 +57,7 @@ def test_codes_do_not_change_under_those_who_watch_them() -> None:
         "kept",
         "session",
         "loop",
+        "inventory",
         "certificate",
         "trust",
         "phone",

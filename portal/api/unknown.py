@@ -1,0 +1,156 @@
+"""`organizations/{slug}/unknown-mitigations`: what providers hold that no request here asked for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from portal.api.authentication import caller
+from portal.api.pagination import LatestFound, page_of
+from portal.api.request_shown import PortsShown, RequestShown
+from portal.api.requests import reread, shown_request
+from portal.api.schema import CURSOR, LIMIT, page_schema
+from portal.inventory import queries, services
+from portal.inventory.access import unknown_for
+from portal.inventory.models import Ending, UnknownMitigation
+from portal.inventory.wording import status_of
+from portal.mitigations.states import Status
+from portal.mitigations.validation import INDEFINITE
+from portal.organizations.access import membership_for
+from portal.organizations.models import Role
+
+STATUSES = [
+    Status.IN_PROGRESS, Status.MITIGATING, Status.ATTACK_STOPPED, Status.EXCEEDED, Status.TERMINATING,
+    Status.WITHDRAWN, Status.STANDBY,
+]  # fmt: skip
+
+
+class HeldTargetsShown(serializers.Serializer[UnknownMitigation]):
+    prefixes = serializers.ListField(child=serializers.CharField())
+    fqdns = serializers.ListField(child=serializers.CharField())
+    uris = serializers.ListField(child=serializers.CharField())
+    aliases = serializers.ListField(child=serializers.CharField())
+
+
+class UnknownShown(serializers.Serializer[UnknownMitigation]):
+    id = serializers.UUIDField()
+    subscription = serializers.UUIDField(source="subscription_id")
+    provider = serializers.CharField(source="subscription.provider.name")
+    mid = serializers.IntegerField()
+    targets = HeldTargetsShown(help_text="As the provider names them.")
+    ports = PortsShown(many=True)
+    protocols = serializers.ListField(child=serializers.IntegerField())
+    filters = serializers.ListField(
+        child=serializers.CharField(), help_text="Filters that it switches on or off (RFC 9133)."
+    )
+    preconfigured = serializers.BooleanField(
+        source="is_preconfigured", help_text="The provider starts it when it loses contact."
+    )
+    status = serializers.SerializerMethodField(
+        help_text="Null: the provider does not say, or not in a way that is known here."
+    )
+    dots_status = serializers.IntegerField(allow_null=True)
+    mitigation_start = serializers.DateTimeField(allow_null=True)
+    lifetime_remaining = serializers.SerializerMethodField(
+        help_text="Seconds; -1: it has no end of its own; null: not told."
+    )
+    found_at = serializers.DateTimeField()
+    reported_at = serializers.DateTimeField(
+        help_text="When the provider last said that it holds it."
+    )
+    asked_by = serializers.SerializerMethodField(
+        help_text="The request that asked for it, and has ended here; null: none did."
+    )
+    withdrawal_asked_at = serializers.DateTimeField(allow_null=True)
+    withdrawn_by = serializers.SerializerMethodField()
+    withdrawal_confirmed_at = serializers.DateTimeField(allow_null=True)
+    refusal_code = serializers.CharField(
+        help_text="Of the last withdrawal; empty: it was not refused."
+    )
+    ended_at = serializers.DateTimeField(allow_null=True)
+    ending = serializers.ChoiceField(choices=[*Ending.choices, ("", "it has not ended")])
+    request = serializers.UUIDField(
+        source="request_id", allow_null=True, help_text="The request that adopted it."
+    )
+
+    def get_status(self, unknown: UnknownMitigation) -> str | None:
+        status = status_of(unknown.dots_status)
+        return None if status is None else status.value
+
+    def get_lifetime_remaining(self, unknown: UnknownMitigation) -> int | None:
+        if unknown.is_indefinite:
+            return INDEFINITE
+        if unknown.expires_at is None:
+            return None
+        return max(0, int((unknown.expires_at - timezone.now()).total_seconds()))
+
+    def get_asked_by(self, unknown: UnknownMitigation) -> UUID | None:
+        return unknown.asked_once.request_id if unknown.asked_once else None
+
+    def get_withdrawn_by(self, unknown: UnknownMitigation) -> str | None:
+        return unknown.withdrawn_by.username if unknown.withdrawn_by else None
+
+
+class UnknownMitigationsView(APIView):
+    @extend_schema(
+        operation_id="list_unknown_mitigations",
+        responses=page_schema(UnknownShown),
+        parameters=[CURSOR, LIMIT],
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """What providers hold now that no request here asked for, the latest found first."""
+        membership = membership_for(caller(request), slug)
+        present = queries.present(membership.organization)
+        return page_of(present, UnknownShown, LatestFound(), request, self)
+
+
+class UnknownMitigationView(APIView):
+    @extend_schema(operation_id="get_unknown_mitigation", responses=UnknownShown)
+    def get(self, request: Request, slug: str, unknown_id: UUID) -> Response:
+        """One of them, for some days after it ended too."""
+        membership = membership_for(caller(request), slug)
+        return Response(UnknownShown(unknown_for(membership, unknown_id)).data)
+
+
+class AdoptView(APIView):
+    @extend_schema(
+        operation_id="adopt_unknown_mitigation", request=None, responses={202: RequestShown}
+    )
+    def post(self, request: Request, slug: str, unknown_id: UUID) -> Response:
+        """Make a request that owns it. Repeating it gives the same request.
+
+        409, with a code that says why, where no request here could have asked for it; it can be withdrawn.
+        """
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        unknown = unknown_for(membership, unknown_id)
+        adopted = services.adopt(unknown_id=unknown.pk, actor=caller(request))
+        location = reverse("api:request", args=[slug, adopted.pk])
+        return shown_request(
+            reread(membership.organization, adopted.pk), status=202, Location=location
+        )
+
+
+class WithdrawUnknownView(APIView):
+    # Ending a mitigation must work however much else somebody calls.
+    throttle_classes: list[type[BaseThrottle]] = []
+
+    @extend_schema(
+        operation_id="withdraw_unknown_mitigation", request=None, responses={202: UnknownShown}
+    )
+    def post(self, request: Request, slug: str, unknown_id: UUID) -> Response:
+        """Tell the provider to stop it. Repeating it is harmless; it is never throttled.
+
+        409 `adopted` when a request owns it: terminate that one.
+        """
+        membership = membership_for(caller(request), slug, Role.OPERATOR)
+        unknown = unknown_for(membership, unknown_id)
+        services.withdraw(unknown_id=unknown.pk, actor=caller(request))
+        return Response(UnknownShown(unknown_for(membership, unknown_id)).data, status=202)

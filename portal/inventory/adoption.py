@@ -1,0 +1,129 @@
+"""Whether a request can own an unknown mitigation: a pure function of what the provider says of it and of what may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from portal.core.errors import Invalid
+from portal.core.formatting import listed
+from portal.inventory.models import UnknownMitigation
+from portal.inventory.queries import TERMINATING
+from portal.mitigations.models import every_target
+from portal.mitigations.validation import (
+    INDEFINITE,
+    Ask,
+    Checked,
+    Policy,
+    Resource,
+    Submission,
+    check,
+    within_limits,
+)
+
+MAX_NAMED: Final = 3
+
+
+class NotAdoptable(Exception):
+    """Why not: `code` for programs, the message for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoptable:
+    """What a request of it would be."""
+
+    checked: Checked
+    "its `asked` is the scope in normal form, in the provider's order: what a refresh repeats"
+    lifetime_s: int
+    "to ask this provider for"
+
+
+def adoptable(
+    unknown: UnknownMitigation,
+    *,
+    provider: str,
+    has_row: bool,
+    resources: Sequence[Resource],
+    asks: Sequence[Ask],
+    policy: Policy,
+) -> Adoptable:
+    """Raises NotAdoptable. `has_row`: some mitigation here, over or not, has its mid."""
+    _refuse_what_is_over(unknown, provider)
+    _refuse_what_no_request_can_say(unknown, provider, has_row=has_row)
+    ask = next((one for one in asks if one.subscription == unknown.subscription_id), None)
+    if ask is None:
+        raise NotAdoptable("not-connected", f"{provider} is switched off for you.")
+    may_be_indefinite = policy.may_be_indefinite and ask.may_be_indefinite
+    submission = Submission(
+        prefixes=tuple(unknown.targets["prefixes"]),
+        fqdns=tuple(unknown.targets["fqdns"]),
+        uris=tuple(unknown.targets["uris"]),
+        ports=tuple((one["lower"], one["upper"]) for one in unknown.ports),
+        protocols=tuple(unknown.protocols),
+        lifetime_s=INDEFINITE if unknown.is_indefinite and may_be_indefinite else None,
+        subscriptions=(unknown.subscription_id,),
+    )
+    try:
+        checked = check(submission, resources=resources, asks=[ask], policy=policy)
+    except Invalid as error:
+        raise NotAdoptable(error.errors[0].code, error.errors[0].message) from None
+    [part] = checked.parts.values()
+    missing = [one for one in every_target(checked.asked) if one not in part.targets]
+    if missing:
+        raise NotAdoptable("nobody-may-protect", f"{part.excluded[missing[0]]}.")
+    return Adoptable(checked=checked, lifetime_s=within_limits(checked.lifetime_s, ask))
+
+
+def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:
+    if unknown.is_over:
+        raise NotAdoptable("ended", f"{provider} does not hold it any more.")
+    if unknown.withdrawal_asked_at is not None:
+        who = "Somebody" if unknown.withdrawn_by is None else unknown.withdrawn_by.username
+        raise NotAdoptable("withdrawn", f"{who} had {provider} told to stop it.")
+    if unknown.dots_status == TERMINATING:
+        raise NotAdoptable("ending", f"{provider} is winding it down.")
+
+
+def _refuse_what_no_request_can_say(
+    unknown: UnknownMitigation, provider: str, *, has_row: bool
+) -> None:
+    if has_row:
+        raise NotAdoptable(
+            "mid-known",
+            "A request here has or had its number. Request mitigation for these targets again: the new request "
+            "takes its place.",
+        )
+    if unknown.is_preconfigured:
+        raise NotAdoptable(
+            "preconfigured",
+            f"{provider} holds it in readiness, as a standby plan. Make a plan for these targets: it takes its place.",
+        )
+    aliases = unknown.targets["aliases"]
+    if aliases:
+        raise NotAdoptable(
+            "aliases",
+            f"It names {_named(aliases)}, and the portal does not know what {provider} means by that.",
+        )
+    if unknown.filters:
+        raise NotAdoptable(
+            "filters",
+            f"It switches {_named(unknown.filters)} at {provider}, which no request here can repeat.",
+        )
+    if not unknown.is_whole or not _is_told(unknown):
+        raise NotAdoptable("not-told", f"{provider} does not say in full what it protects.")
+
+
+def _is_told(unknown: UnknownMitigation) -> bool:
+    targets = unknown.targets
+    return bool(targets["prefixes"] or targets["fqdns"] or targets["uris"])
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMED
+    return listed([*names[:MAX_NAMED], *([f"{more} more"] if more > 0 else [])])

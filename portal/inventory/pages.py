@@ -1,0 +1,162 @@
+"""What pages show of mitigations nobody here asked for: from rows to facts, sentences and buttons."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from portal.inventory import queries, wording
+from portal.inventory.adoption import NotAdoptable, adoptable
+from portal.inventory.models import Inventory, UnknownMitigation
+from portal.mitigations import presentation
+from portal.mitigations import queries as mitigations
+from portal.mitigations.presentation import Chip, Frame
+from portal.mitigations.wording import Question, Say
+from portal.organizations.models import Membership, Organization
+from portal.providers.models import SessionState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An unknown mitigation on a page."""
+
+    id: str
+    name: str
+    "the provider's"
+    fact: str
+    rest: str
+    chip: Chip
+    reported_at: datetime
+    phone: str
+    "to call; empty where waiting is right"
+    reference: str
+    why_not_adopted: str
+    "empty: it can be"
+    question: Question | None
+    "what withdrawing it would do; None: that was asked for"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Everything unknown that an organization's providers hold."""
+
+    shown: tuple[Shown, ...]
+    not_listed: int
+    "and so many more"
+    say: Say | None
+    "what a page opens with that has nothing more urgent to say"
+
+
+def found(frame: Frame) -> Found:
+    rows = list(queries.present(frame.organization))
+    if not rows:
+        return Found(shown=(), not_listed=0, say=None)
+    refusals = _why_not(frame.organization, rows) if frame.membership.can_operate else {}
+    facts = [facts_of(row, refusals.get(row)) for row in rows]
+    inventories = Inventory.objects.filter(subscription__organization=frame.organization)
+    return Found(
+        shown=tuple(_shown(row, one, frame.now) for row, one in zip(rows, facts, strict=True)),
+        not_listed=sum(inventories.values_list("not_kept", flat=True)),
+        say=wording.says(facts, lost=_lost(frame.organization)),
+    )
+
+
+def beside(organization: Organization) -> dict[UUID, str]:
+    """What each provider holds beside the requests, in a sentence or two; by subscription."""
+    by_subscription: dict[UUID, list[wording.Unknown]] = defaultdict(list)
+    for row in queries.present(organization):
+        by_subscription[row.subscription_id].append(facts_of(row))
+    return {one: wording.beside(facts) for one, facts in by_subscription.items()}
+
+
+def _lost(organization: Organization) -> list[str]:
+    own = mitigations.subscriptions(organization).filter(enabled=True)
+    return [one.provider.short_name for one in own if one.session_state != SessionState.UP]
+
+
+def question_of(membership: Membership, row: UnknownMitigation, now: datetime) -> Shown:
+    why_not = _why_not(membership.organization, [row]) if membership.can_operate else {}
+    return _shown(row, facts_of(row, why_not.get(row)), now)
+
+
+def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wording.Unknown:
+    asked_by = row.asked_once.request if row.asked_once else None
+    targets = row.targets
+    return wording.Unknown(
+        provider=row.subscription.provider.short_name,
+        session=presentation.session_of(row.subscription),
+        targets=(
+            *targets["prefixes"],
+            *targets["fqdns"],
+            *targets["uris"],
+            *(f"“{alias}”" for alias in targets["aliases"]),
+        ),
+        dots_status=row.dots_status,
+        reported_at=row.reported_at,
+        expires_at=row.expires_at,
+        is_indefinite=row.is_indefinite,
+        asked_by=asked_by.name if asked_by else "",
+        asked_until=row.asked_once.ended_at if row.asked_once else None,
+        withdrawn_by=row.withdrawn_by.username if row.withdrawn_by else "",
+        withdrawal_asked_at=row.withdrawal_asked_at,
+        confirmed_at=row.withdrawal_confirmed_at,
+        refusal_code=row.refusal_code,
+        why_not_adopted=why_not.message if why_not else "",
+    )
+
+
+def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> Shown:
+    fact, rest = wording.tell(unknown, now)
+    provider = row.subscription.provider
+    is_down = unknown.session.state != "up"
+    needs_call = unknown.withdrawal_asked_at is not None and (
+        (unknown.confirmed_at is None and is_down)
+        or bool(unknown.refusal_code)
+        or wording.goes_on(unknown, now)
+    )
+    is_old = wording.is_stale(unknown, now) and unknown.withdrawal_asked_at is None
+    status = wording.status_of(row.dots_status)
+    return Shown(
+        id=str(row.pk),
+        name=provider.name,
+        fact=fact,
+        rest=rest,
+        chip=Chip(
+            look=wording.look(unknown),
+            status="unknown" if status is None else status.value,
+            as_of=row.reported_at if is_old else None,
+        ),
+        reported_at=row.reported_at,
+        phone=provider.phone if needs_call else "",
+        reference=f"cuid {row.cuid}, mid {row.mid}",
+        why_not_adopted=unknown.why_not_adopted,
+        question=None
+        if unknown.withdrawal_asked_at is not None
+        else wording.withdraw_question(unknown),
+    )
+
+
+def _why_not(
+    organization: Organization, rows: Sequence[UnknownMitigation]
+) -> dict[UnknownMitigation, NotAdoptable]:
+    """Of those that no request can own, the reason."""
+    resources = mitigations.verified_resources(organization)
+    asks, policy = mitigations.asks(organization), mitigations.policy(organization)
+    known = queries.mids_of_requests(rows)
+    refusals = {}
+    for row in rows:
+        try:
+            adoptable(
+                row,
+                provider=row.subscription.provider.short_name,
+                has_row=(row.subscription_id, row.mid) in known,
+                resources=resources,
+                asks=asks,
+                policy=policy,
+            )
+        except NotAdoptable as error:
+            refusals[row] = error
+    return refusals

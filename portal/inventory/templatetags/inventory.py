@@ -1,0 +1,15 @@
+"""What providers hold beside the requests, for pages of the layers below, which know nothing of it."""
+
+from __future__ import annotations
+
+from django import template
+
+from portal.inventory import pages
+from portal.mitigations.presentation import Frame
+
+register = template.Library()
+
+
+@register.simple_tag
+def unknown_mitigations(frame: Frame) -> pages.Found:
+    return pages.found(frame)

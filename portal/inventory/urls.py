@@ -1,0 +1,16 @@
+"""Adopt or withdraw what nobody here asked for. It is shown on the Now page."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.inventory import views
+
+app_name = "inventory"
+
+_unknown = "organizations/<slug:slug>/unknown-mitigations/<uuid:unknown_id>"
+
+urlpatterns = [
+    path(f"{_unknown}/adopt", views.adopt, name="adopt"),
+    path(f"{_unknown}/withdraw", views.withdraw, name="withdraw"),
+]

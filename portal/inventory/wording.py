@@ -1,0 +1,215 @@
+"""What pages say of mitigations nobody here asked for. Pure: facts and a moment in, sentences out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from portal.core.formatting import NBSP, listed, moment, moment_minute, plural, since
+from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger, next_status
+from portal.mitigations.wording import LOOKS, Face, Look, Question, Say, Session
+from portal.mitigations.wording.table import STALE_AFTER, STATUS_FACES
+
+WINDS_DOWN_FOR: Final = timedelta(seconds=300)
+"""At most, after it was told (RFC 9132 section 4.4.4)."""
+MAX_NAMED: Final = 3
+NOT_TOLD: Final = Look("Status unknown", "dashed-ring", "idle")
+
+_DOES: Final = {
+    1: "is setting up a filter for {what}",
+    2: "filters {what}",
+    3: "no longer sees an attack on {what}, and its filter stays",
+    4: "filters {what}, and the attack is larger than it can filter",
+    5: "is winding down its filter for {what}",
+    7: "stopped filtering {what} by itself, and goes on holding it",
+    8: "holds {what} in standby",
+}
+_FILTERING: Final = (2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """An unknown mitigation, as sentences need it."""
+
+    provider: str
+    "short name"
+    session: Session
+    targets: tuple[str, ...]
+    "addresses, names, URIs and aliases"
+    dots_status: int | None
+    reported_at: datetime
+    expires_at: datetime | None = None
+    is_indefinite: bool = False
+    asked_by: str = ""
+    "the name of the request that asked for it, and has ended"
+    asked_until: datetime | None = None
+    withdrawn_by: str = ""
+    withdrawal_asked_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    "when the provider first confirmed the withdrawal"
+    refusal_code: str = ""
+    "of the withdrawal"
+    why_not_adopted: str = ""
+
+    @property
+    def is_filtering(self) -> bool:
+        return self.dots_status in _FILTERING
+
+    @property
+    def what(self) -> str:
+        """Its first targets."""
+        more = len(self.targets) - MAX_NAMED
+        named = [*self.targets[:MAX_NAMED], *([f"{more} more"] if more > 0 else [])]
+        return listed(named) if self.targets else "something it does not name"
+
+
+def is_stale(unknown: Unknown, now: datetime) -> bool:
+    """The provider said so, and not for a while."""
+    return now - unknown.reported_at > STALE_AFTER
+
+
+def goes_on(unknown: Unknown, now: datetime) -> bool:
+    """The provider confirmed that it stops it, and should have by now."""
+    return unknown.confirmed_at is not None and now - unknown.confirmed_at > WINDS_DOWN_FOR
+
+
+def look(unknown: Unknown) -> Look:
+    if unknown.withdrawal_asked_at is not None:
+        return LOOKS[Face.NOT_TOLD if unknown.confirmed_at is None else Face.TOLD]
+    status = status_of(unknown.dots_status)
+    return NOT_TOLD if status is None else LOOKS[STATUS_FACES[status]]
+
+
+def status_of(dots_status: int | None) -> Status | None:
+    """In the portal's words; None for what it does not know, or was not told."""
+    trigger = BY_DOTS_STATUS.get(dots_status or 0)
+    if trigger is None or trigger == Trigger.ENDED:
+        return None
+    return next_status(Status.PENDING, trigger)
+
+
+def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
+    """The fact, and what it means to a tired person."""
+    if unknown.withdrawal_asked_at is not None:
+        fact, rest = _told(unknown, now) if unknown.confirmed_at else _not_told(unknown, now)
+    else:
+        fact, rest = (
+            f"{unknown.provider} {does(unknown)}.",
+            f"{_nobody(unknown, now)} {_ends(unknown, now)}",
+        )
+    if is_stale(unknown, now):
+        rest = f"{rest} Nothing was heard of it since {moment(unknown.reported_at, now)}; that is from then."
+    return fact, rest.strip()
+
+
+def does(unknown: Unknown) -> str:
+    """What the provider says of it, a clause without its subject."""
+    words = _DOES.get(unknown.dots_status or 0)
+    if words is not None:
+        return words.format(what=unknown.what)
+    if unknown.dots_status is None:
+        return f"holds a mitigation of {unknown.what}, and does not say whether it filters"
+    number = f"status{NBSP}{unknown.dots_status}"
+    return f"holds a mitigation of {unknown.what}, and reports {number}, which is not known here"
+
+
+def _nobody(unknown: Unknown, now: datetime) -> str:
+    if not unknown.asked_by:
+        return "No request here asked for it."
+    when = f" at {moment(unknown.asked_until, now)}" if unknown.asked_until else ""
+    return f"{unknown.asked_by}, which asked for it, ended here{when}."
+
+
+def _ends(unknown: Unknown, now: datetime) -> str:
+    if unknown.dots_status == 5:
+        return ""
+    if unknown.is_indefinite:
+        return "It has no end of its own."
+    if unknown.expires_at is None:
+        return ""
+    return f"It ends at {moment_minute(unknown.expires_at, now)} unless it is renewed."
+
+
+def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:
+    who = f"{unknown.withdrawn_by} withdrew it at {moment(unknown.withdrawal_asked_at, now)}."
+    may = f"{unknown.provider} may still be filtering {unknown.what}."
+    if unknown.refusal_code:
+        return (
+            f"{unknown.provider} did not stop it (code {unknown.refusal_code}).",
+            f"{who} {may} The portal tells it again.",
+        )
+    if unknown.session.state == "up":
+        return "Not told to stop yet.", f"{who} The portal is telling it now. {may}"
+    down = f" since {since(unknown.session.since, now)}" if unknown.session.since else ""
+    return f"Not told to stop yet: unreachable{down}.", f"{who} {may} The portal keeps trying."
+
+
+def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
+    at, who = moment(unknown.confirmed_at, now), f"{unknown.withdrawn_by} withdrew it."
+    if unknown.dots_status == 5:
+        return f"Was told at {at} and is winding down.", f"{who} It may filter a little longer."
+    still = f"{unknown.provider} still {does(unknown)}"
+    if goes_on(unknown, now):
+        return (
+            f"Confirmed at {at} that it stops, and goes on.",
+            f"{who} {still}. The portal tells it again and again; call {unknown.provider}.",
+        )
+    return f"Was told at {at}.", f"{who} {still}; it may for up to five minutes."
+
+
+def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
+    """What the Now page opens with while nothing else is live. `lost`: providers that are not connected."""
+    wanted = [one for one in found if one.withdrawal_asked_at is None] or list(found)
+    first, more = wanted[0], len(found) - 1
+    lead = []
+    if first.withdrawal_asked_at is not None:
+        headline = f"{first.provider} is told to stop what no request here asked for."
+    else:
+        headline = f"{first.provider} {does(first)}. No request here asked for it."
+        lead = ["Adopt it, and a request looks after it from then on; or withdraw it."]
+    if more:
+        lead.append(f"{plural(more, 'other')} like it {'is' if more == 1 else 'are'} below.")
+    if lost:
+        lead.append(f"{listed(lost)} {'is' if len(lost) == 1 else 'are'} not connected.")
+    return Say(LOOKS[Face.NO_ANSWER], headline, " ".join(lead))
+
+
+def beside(found: Sequence[Unknown]) -> str:
+    """What a provider holds that nobody here asked for, in a sentence or two."""
+    first, more = found[0], len(found) - 1
+    others = f" So {'is' if more == 1 else 'are'} {plural(more, 'other')}." if more else ""
+    return f"It {does(first)}, and no request here asked for it.{others}"
+
+
+def untold(refusal: str) -> str:
+    """Why nobody can tell whether a provider holds more than is shown; empty when it tells."""
+    match refusal:
+        case "":
+            return ""
+        case "silence":
+            why = "It does not answer when it is asked what it holds"
+        case "unreadable":
+            why = "What it says that it holds cannot be read"
+        case code:
+            why = f"It does not tell what it holds (code {code})"
+    return f"{why}: a filter that no request here asked for would not be seen."
+
+
+def withdraw_question(unknown: Unknown) -> Question:
+    """Asked once, before the provider is told to stop it."""
+    if unknown.is_filtering:
+        points = [
+            f"{unknown.provider} is told to stop filtering {unknown.what}.",
+            "What it filters now will reach you.",
+            "To have it filtered again, request mitigation.",
+        ]
+    else:
+        points = [f"{unknown.provider} is told to let go of {unknown.what}."]
+    return Question(
+        title=f"Withdraw it at {unknown.provider}?",
+        points=tuple(points),
+        keep="Keep it",
+        is_filtering=unknown.is_filtering,
+    )

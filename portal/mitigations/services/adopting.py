@@ -1,0 +1,114 @@
+"""A request for what a provider holds already: from then on it is kept, renewed and ended as any other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from portal.accounts.models import User
+from portal.core.wake import wake_on_commit
+from portal.mitigations.models import (
+    EventType,
+    MitigationRequest,
+    Port,
+    RequestKind,
+    Strategy,
+    Targets,
+)
+from portal.mitigations.services.advance import Step, apply, settle
+from portal.mitigations.services.log import append_event, lock_log
+from portal.mitigations.states import BY_DOTS_STATUS, RequestStatus, Status, Trigger
+from portal.mitigations.validation import Checked
+from portal.organizations.models import Organization
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A mitigation that a provider holds, as it reported it at `reported_at`."""
+
+    subscription_id: UUID
+    mid: int
+    "of no other mitigation of the subscription"
+    scope: Targets
+    "as the provider was asked for it: a refresh has to repeat it"
+    ports: list[Port]
+    protocols: list[int]
+    lifetime_s: int
+    "to ask for when it is renewed"
+    dots_status: int | None
+    reported_at: datetime
+    began_at: datetime
+    "when the provider says it began; at the latest when it was found"
+    expires_at: datetime | None
+
+    @property
+    def trigger(self) -> Trigger:
+        return BY_DOTS_STATUS.get(self.dots_status or 0, Trigger.ACCEPTED)
+
+
+@transaction.atomic
+def adopt(
+    *, organization: Organization, actor: User, checked: Checked, running: Running, now: datetime
+) -> MitigationRequest:
+    """Create a request that owns `running`, with its status as reported. `checked`: its scope as a submission."""
+    # Nobody else can hold what is created here, so the counter may be locked first, as by whoever calls this.
+    lock_log(organization.pk)
+    request = MitigationRequest.objects.create(
+        kind=RequestKind.IMMEDIATE,
+        organization=organization,
+        created_at=now,
+        created_by=actor,
+        name=checked.name,
+        asked=checked.asked,
+        scope=running.scope,
+        ports=running.ports,
+        protocols=running.protocols,
+        lifetime_s=checked.lifetime_s,
+        auto_renew=checked.auto_renew,
+        strategy=Strategy.FAILOVER,
+        subscriptions=[str(running.subscription_id)],
+        reason=checked.reason,
+        status=RequestStatus.REQUESTING,
+    )
+    append_event(
+        organization_id=organization.pk,
+        type=EventType.REQUEST_SUBMITTED,
+        at=now,
+        request=request,
+        actor=actor,
+        data={
+            "status": request.status,
+            "name": request.name,
+            "kind": request.kind,
+            "adopted": True,
+        },
+    )
+    is_filtering = running.trigger == Trigger.FILTERING
+    mitigation = request.mitigations.create(
+        organization=organization,
+        subscription_id=running.subscription_id,
+        position=0,
+        mid=running.mid,
+        scope=running.scope,
+        asked_at=now,
+        asked_by=actor,
+        lifetime_s=running.lifetime_s,
+        status=Status.PENDING,
+        dots_status=running.dots_status,
+        sent_at=running.began_at,
+        last_sent_at=running.began_at,
+        confirmed_at=running.began_at,
+        mitigating_at=running.began_at if is_filtering else None,
+        refreshed_at=now,
+        reported_at=running.reported_at,
+        last_heard_at=running.reported_at,
+        expires_at=running.expires_at,
+    )
+    step = Step(mitigation_id=mitigation.pk, trigger=running.trigger, told={"why": "adopted"})
+    apply(mitigation, step, now=now)
+    settle(request, now=now)
+    wake_on_commit(running.subscription_id)
+    return request

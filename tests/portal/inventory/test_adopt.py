@@ -1,0 +1,235 @@
+"""A mitigation nobody here asked for becomes one of a request, exactly as the provider holds it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.inventory import services
+from portal.inventory.models import Ending, UnknownMitigation
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.states import Status
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from tests.factories import ResourceFactory
+from tests.portal.inventory.conftest import Record, held, one, told
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import confirm, legs, sent
+
+NOW = timezone.now()
+SHOP = "203.0.113.0/26"
+
+
+def adopt(actor: User) -> MitigationRequest:
+    return services.adopt(unknown_id=one().pk, actor=actor)
+
+
+def code_of(actor: User) -> str:
+    with pytest.raises(Conflict) as refused:
+        adopt(actor)
+    assert refused.value.message.startswith("It was not adopted. ")
+    return refused.value.code
+
+
+@pytest.fixture(autouse=True)
+def _shop(shop: ProtectedResource) -> None:
+    """What acme may ask protection for."""
+
+
+def test_a_request_owns_it_with_its_mid_scope_and_status(
+    record: Record, acme: Organization, acme_northgate: Subscription, dana: User
+) -> None:
+    began = NOW - timedelta(hours=2)
+    ports = [{"lower": 443, "upper": 443}, {"lower": 80, "upper": 90}]
+    record(
+        held(4, SHOP, ports=ports, protocols=[17, 6], lifetime_s=1800, mitigation_start=began),
+        at=NOW,
+    )
+
+    request = adopt(dana)
+
+    [leg] = request.mitigations.all()
+    assert (leg.subscription, leg.mid, leg.status) == (acme_northgate, 4, Status.MITIGATING)
+    assert (leg.dots_status, leg.expires_at) == (2, NOW + timedelta(seconds=1800))
+    assert leg.scope == request.scope == {"prefixes": [SHOP], "fqdns": [], "uris": []}
+    # In the provider's order: a refresh repeats them.
+    assert (request.ports, request.protocols) == (ports, [17, 6])
+    assert (request.status, request.organization, request.created_by) == ("mitigating", acme, dana)
+    assert (leg.mitigating_at, leg.confirmed_at, leg.asked_by) == (began, began, dana)
+    assert request.auto_renew
+    assert (one().ending, one().request, one().adopted_by) == (Ending.ADOPTED, request, dana)
+    assert told()[-1] == {
+        "type": "adopted",
+        "actor": "dana",
+        "unknown_mitigation": str(one().pk),
+        "subscription": str(acme_northgate.pk),
+        "mid": 4,
+        "dots_status": 2,
+        "request": str(request.pk),
+    }
+
+
+def test_the_targets_are_kept_as_the_provider_has_them_in_normal_form(
+    record: Record, acme: Organization, dana: User
+) -> None:
+    ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="example.com")
+    ResourceFactory.create(organization=acme, name="Six", value="2001:db8::/32")
+    more = {
+        "prefixes": ["2001:DB8:1::/48", SHOP],
+        "fqdns": ["Shop.Example.com."],
+        "uris": ["https://shop.example.com/"],
+    }
+    record(held(4, more=more))
+
+    [leg] = adopt(dana).mitigations.all()
+
+    assert leg.scope == {
+        "prefixes": ["2001:db8:1::/48", SHOP],
+        "fqdns": ["shop.example.com"],
+        "uris": ["https://shop.example.com/"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("dots_status", "status", "of_request"),
+    [
+        (1, Status.IN_PROGRESS, "in_progress"),
+        (2, Status.MITIGATING, "mitigating"),
+        (3, Status.ATTACK_STOPPED, "attack_stopped"),
+        (4, Status.EXCEEDED, "mitigating"),
+        (7, Status.WITHDRAWN, "failing"),
+        (None, Status.IN_PROGRESS, "in_progress"),
+        (99, Status.IN_PROGRESS, "in_progress"),
+    ],
+)
+def test_its_status_is_the_one_reported(
+    record: Record, dana: User, dots_status: int | None, status: Status, of_request: str
+) -> None:
+    record(held(4, dots_status=dots_status))
+
+    request = adopt(dana)
+
+    assert (request.mitigations.get().status, request.status) == (status, of_request)
+
+
+def test_from_then_on_it_is_ended_as_any_other(record: Record, dana: User) -> None:
+    record(held(4))
+    request = adopt(dana)
+
+    mitigations.terminate(request_id=request.pk, actor=dana)
+
+    leg = request.mitigations.get()
+    assert (leg.status, leg.sent_at is None) == (Status.TERMINATING, False)
+    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+    assert MitigationRequest.objects.get(pk=request.pk).status == "terminated"
+
+
+def test_one_without_an_end_is_renewed_without_one_where_that_is_allowed(
+    record: Record, acme: Organization, dana: User
+) -> None:
+    record(held(4, lifetime_s=-1))
+    assert adopt(dana).lifetime_s == -1
+
+    acme.may_be_indefinite = False
+    acme.save()
+    record(held(5, "203.0.113.32/27", lifetime_s=-1))
+    row = UnknownMitigation.objects.get(ended_at=None)
+
+    request = services.adopt(unknown_id=row.pk, actor=dana)
+
+    assert request.lifetime_s == acme.default_lifetime_s
+    assert request.mitigations.get().expires_at is None
+
+
+def test_coming_second_gives_the_same_request(record: Record, dana: User, alice: User) -> None:
+    record(held(4))
+
+    assert adopt(dana) == adopt(alice)
+
+    assert MitigationRequest.objects.count() == Mitigation.objects.count() == 1
+    assert [event["type"] for event in told()] == ["found", "adopted"]
+
+
+def test_what_is_adopted_is_ended_by_its_request_alone(record: Record, dana: User) -> None:
+    record(held(4))
+    adopt(dana)
+
+    with pytest.raises(Conflict) as refused:
+        services.withdraw(unknown_id=one().pk, actor=dana)
+
+    assert refused.value.code == "adopted"
+    record(told=[4])
+    assert one().ending == Ending.ADOPTED
+
+
+REFUSED = [
+    pytest.param({"prefix": "198.51.100.0/24"}, "not-verified", id="of somebody else"),
+    pytest.param({"prefix": "203.0.113.9/26"}, "host-bits-set", id="no network"),
+    pytest.param({"prefix": "nonsense"}, "not-a-prefix", id="nonsense"),
+    pytest.param({"dots_status": 5}, "ending", id="winds down"),
+    pytest.param({"dots_status": 8, "is_preconfigured": True}, "preconfigured", id="standby"),
+    pytest.param({"is_preconfigured": True}, "preconfigured", id="an activated plan"),
+    pytest.param({"more": {"aliases": ["web"]}}, "aliases", id="aliases"),
+    pytest.param({"filters": ["ntp"]}, "filters", id="filters"),
+    pytest.param({"is_whole": False}, "not-told", id="more than is kept"),
+    pytest.param({"more": {"prefixes": []}}, "not-told", id="no targets"),
+    pytest.param({"ports": [{"lower": 90, "upper": 80}]}, "upside-down", id="odd ports"),
+    pytest.param({"protocols": [300]}, "out-of-range", id="odd protocol"),
+]
+
+
+@pytest.mark.parametrize(("fields", "code"), REFUSED)
+def test_what_no_request_here_could_have_asked_for_is_not_adopted_but_withdrawn(
+    record: Record, dana: User, fields: dict[str, Any], code: str
+) -> None:
+    record(held(4, **fields))
+
+    assert code_of(dana) == code
+
+    assert not MitigationRequest.objects.exists()
+    assert services.withdraw(unknown_id=one().pk, actor=dana).withdrawn_by == dana
+
+
+def test_a_provider_that_may_not_protect_it_keeps_it_from_being_adopted(
+    record: Record, acme_northgate: Subscription, dana: User
+) -> None:
+    Subscription.objects.update(limited_to=["203.0.113.0/27"])
+    record(held(4))
+
+    assert code_of(dana) == "nobody-may-protect"
+    Subscription.objects.update(enabled=False, limited_to=[])
+    assert code_of(dana) == "not-connected"
+
+
+@pytest.mark.parametrize("what", ["ended", "withdrawn"])
+def test_what_is_over_or_unwanted_is_not_adopted(record: Record, dana: User, what: str) -> None:
+    record(held(4))
+    if what == "ended":
+        record(told=[4])
+    else:
+        services.withdraw(unknown_id=one().pk, actor=dana)
+
+    assert code_of(dana) == what
+
+
+@pytest.mark.parametrize("was_confirmed", [True, False])
+def test_a_mid_that_a_request_has_or_had_is_not_given_to_another(
+    record: Record, submit: Submit, dana: User, *, was_confirmed: bool
+) -> None:
+    request = submit()
+    [leg] = legs(request)
+    if was_confirmed:
+        confirm(leg)
+        mitigations.terminate(request_id=request.pk, actor=dana)
+        mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+    else:
+        sent(leg)
+    record(held(leg.mid, "203.0.113.32/27"))
+
+    assert code_of(dana) == "mid-known"

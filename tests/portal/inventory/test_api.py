@@ -1,0 +1,148 @@
+"""`unknown-mitigations`: listed, adopted and withdrawn by programs."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from portal.accounts.models import User
+from portal.inventory import services
+from portal.mitigations.models import MitigationRequest
+from portal.organizations.models import ProtectedResource
+from tests.conftest import ApiOf
+from tests.portal.inventory.conftest import Record, held, one
+
+URL = "/api/v1/organizations/acme/unknown-mitigations"
+
+
+def test_what_providers_hold_is_listed_with_everything_known_of_it(
+    record: Record, bob: User, api_of: ApiOf
+) -> None:
+    record(held(4, ports=[{"lower": 443, "upper": 443}], protocols=[6], filters=["ntp"]))
+
+    [shown] = api_of(bob).get(URL).json()["results"]
+
+    assert {name: shown[name] for name in ("mid", "status", "dots_status", "provider")} == {
+        "mid": 4,
+        "status": "mitigating",
+        "dots_status": 2,
+        "provider": "Northgate Scrubbing",
+    }
+    assert shown["targets"]["prefixes"] == ["203.0.113.0/26"]
+    assert (shown["ports"], shown["protocols"]) == ([{"lower": 443, "upper": 443}], [6])
+    assert (shown["filters"], shown["preconfigured"]) == (["ntp"], False)
+    assert 3590 <= shown["lifetime_remaining"] <= 3600
+    assert (shown["asked_by"], shown["request"], shown["ending"]) == (None, None, "")
+    assert shown == api_of(bob).get(f"{URL}/{shown['id']}").json()
+
+
+@pytest.mark.parametrize(
+    ("lifetime_s", "remaining"), [(-1, -1), (None, None)], ids=["no end", "not told"]
+)
+def test_a_lifetime_without_end_and_one_that_is_not_told_differ(
+    record: Record, bob: User, api_of: ApiOf, lifetime_s: int | None, remaining: int | None
+) -> None:
+    record(held(4, lifetime_s=lifetime_s))
+
+    [shown] = api_of(bob).get(URL).json()["results"]
+
+    assert shown["lifetime_remaining"] == remaining
+
+
+@pytest.mark.parametrize("dots_status", [None, 42])
+def test_a_status_that_is_not_known_here_is_null_beside_its_number(
+    record: Record, bob: User, api_of: ApiOf, dots_status: int | None
+) -> None:
+    record(held(4, dots_status=dots_status))
+
+    [shown] = api_of(bob).get(URL).json()["results"]
+
+    assert (shown["status"], shown["dots_status"]) == (None, dots_status)
+
+
+def test_what_has_ended_is_not_listed_and_can_still_be_read(
+    record: Record, bob: User, api_of: ApiOf
+) -> None:
+    record(held(4))
+    record(told=[4])
+
+    assert api_of(bob).get(URL).json()["results"] == []
+    assert api_of(bob).get(f"{URL}/{one().pk}").json()["ending"] == "gone"
+
+
+def test_adopting_answers_with_the_request_every_time(
+    record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
+) -> None:
+    record(held(4))
+    api, url = api_of(dana), f"{URL}/{one().pk}/adopt"
+
+    answers = [api.post(url), api.post(url)]
+
+    request = MitigationRequest.objects.get()
+    for answer in answers:
+        assert answer.status_code == 202
+        assert answer["Location"] == f"/api/v1/organizations/acme/mitigation-requests/{request.pk}"
+        body = answer.json()
+        assert (body["id"], body["status"]) == (str(request.pk), "mitigating")
+        assert [leg["mid"] for leg in body["mitigations"]] == [4]
+
+
+def test_a_refused_adoption_says_why_by_a_code(record: Record, dana: User, api_of: ApiOf) -> None:
+    record(held(4, "198.51.100.0/24"))
+
+    answer = api_of(dana).post(f"{URL}/{one().pk}/adopt")
+
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "not-verified"
+    assert "198.51.100.0/24 is not one of Acme’s verified resources." in answer.json()["detail"]
+
+
+def test_withdrawing_is_harmless_to_repeat_and_says_who_did(
+    record: Record, dana: User, alice: User, api_of: ApiOf
+) -> None:
+    record(held(4))
+    url = f"{URL}/{one().pk}/withdraw"
+
+    first, second = api_of(dana).post(url), api_of(alice).post(url)
+
+    assert first.status_code == second.status_code == 202
+    assert second.json()["withdrawn_by"] == "dana"
+    assert second.json()["withdrawal_confirmed_at"] is None
+
+
+def test_withdrawing_what_is_gone_changes_nothing(
+    record: Record, dana: User, api_of: ApiOf
+) -> None:
+    record(held(4))
+    record(told=[4])
+
+    answer = api_of(dana).post(f"{URL}/{one().pk}/withdraw")
+
+    assert answer.status_code == 202
+    assert answer.json()["withdrawal_asked_at"] is None
+
+
+def test_what_was_adopted_is_withdrawn_by_its_request(
+    record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
+) -> None:
+    record(held(4))
+    services.adopt(unknown_id=one().pk, actor=dana)
+
+    answer = api_of(dana).post(f"{URL}/{one().pk}/withdraw")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "adopted")
+
+
+@pytest.mark.parametrize("call", ["", "/adopt", "/withdraw"])
+def test_what_is_not_there_or_of_another_tenant_is_not_found(
+    record: Record, charlie: User, dana: User, api_of: ApiOf, call: str
+) -> None:
+    record(held(4))
+    method = "post" if call else "get"
+
+    for person, unknown_id in ((charlie, one().pk), (dana, uuid4())):
+        answer = getattr(api_of(person), method)(f"{URL}/{unknown_id}{call}")
+        assert answer.status_code == 404
+    own = api_of(charlie).get(f"/api/v1/organizations/globex/unknown-mitigations/{one().pk}")
+    assert own.status_code == 404

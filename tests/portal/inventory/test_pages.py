@@ -1,0 +1,204 @@
+"""What the Now page and Readiness show of what nobody here asked for, and what may be done there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.inventory import services
+from portal.mitigations.models import MitigationRequest
+from portal.organizations.models import ProtectedResource
+from portal.providers.models import SessionState, Subscription
+from tests.conftest import ClientOf
+from tests.portal.identities import in_order
+from tests.portal.inventory.conftest import Record, held, one
+from tests.portal.mitigations.conftest import Submit
+
+NOW_PAGE = "/organizations/acme/"
+READINESS = "/organizations/acme/readiness"
+
+
+@pytest.fixture(autouse=True)
+def _all_well(shop: ProtectedResource, acme_northgate: Subscription) -> None:
+    in_order()
+
+
+def page(person: User, client_of: ClientOf, path: str = NOW_PAGE) -> str:
+    return " ".join(client_of(person).get(path).content.decode().split())
+
+
+def url(action: str) -> str:
+    return f"/organizations/acme/unknown-mitigations/{one().pk}/{action}"
+
+
+def test_the_page_opens_with_it_and_never_says_that_nothing_is_mitigated(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    record(held(4))
+
+    shown = page(dana, client_of)
+
+    assert ">Northgate filters 203.0.113.0/26. No request here asked for it.</h1>" in shown
+    assert "Nothing is being mitigated" not in shown
+    assert f'data-unknown="{one().pk}"' in shown
+    assert 'data-status="mitigating"' in shown
+    assert f'action="{url("adopt")}"' in shown
+    assert f'action="{url("withdraw")}"' in shown
+
+
+def test_beside_a_live_request_it_has_its_place_and_not_the_headline(
+    record: Record, submit: Submit, dana: User, client_of: ClientOf
+) -> None:
+    submit()
+    record(held(41))
+
+    shown = page(dana, client_of)
+
+    assert "Not asked for by any request here" in shown
+    assert "No request here asked for it.</h1>" not in shown
+    assert shown.index("data-request=") < shown.index("data-unknown=")
+
+
+def test_a_viewer_sees_it_and_has_no_buttons(
+    record: Record, bob: User, client_of: ClientOf
+) -> None:
+    record(held(4))
+
+    shown = page(bob, client_of)
+
+    assert "Northgate filters 203.0.113.0/26." in shown
+    assert "/adopt" not in shown
+    assert "/withdraw" not in shown
+
+
+def test_what_cannot_be_adopted_says_why_and_can_be_withdrawn(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    record(held(4, "198.51.100.0/24"))
+
+    shown = page(dana, client_of)
+
+    assert "It cannot be adopted. 198.51.100.0/24 is not one of Acme’s verified resources." in shown
+    assert "/adopt" not in shown
+    assert f'action="{url("withdraw")}"' in shown
+
+
+def test_adopting_leads_to_the_request(record: Record, dana: User, client_of: ClientOf) -> None:
+    record(held(4))
+    browser = client_of(dana)
+
+    answer = browser.post(url("adopt"))
+
+    request = MitigationRequest.objects.get()
+    assert answer["Location"] == f"/organizations/acme/requests/{request.pk}#h"
+    shown = " ".join(browser.get(answer["Location"]).content.decode().split())
+    assert "Northgate reports it is filtering" in shown
+    assert "dana adopted what was running already for 203.0.113.0/26." in shown
+    assert "data-unknown=" not in page(dana, client_of)
+
+
+def test_a_refused_adoption_is_said_on_the_page(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    record(held(4, dots_status=5))
+    browser = client_of(dana)
+
+    answer = browser.post(url("adopt"), follow=True)
+
+    assert "It was not adopted. Northgate is winding it down." in answer.content.decode()
+
+
+def test_withdrawing_asks_first_also_without_a_script(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    record(held(4))
+    browser = client_of(dana)
+    asked = browser.get(url("withdraw")).content.decode()
+    assert "Withdraw it at Northgate?" in asked
+    assert "What it filters now will reach you." in asked
+
+    answer = browser.post(url("withdraw"))
+
+    assert answer["Location"] == NOW_PAGE
+    assert one().withdrawn_by == dana
+    shown = page(dana, client_of)
+    assert "Not told to stop yet." in shown
+    assert "/withdraw" not in shown
+    # Nothing is left to ask.
+    assert browser.get(url("withdraw")).status_code == 302
+
+
+def test_a_provider_that_cannot_be_told_is_to_be_called(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    record(held(4))
+    services.withdraw(unknown_id=one().pk, actor=dana)
+    Subscription.objects.update(session_state=SessionState.DOWN)
+
+    shown = page(dana, client_of)
+
+    assert "Not told to stop yet: unreachable" in shown
+    assert "cuid ours, mid 4" in shown
+    assert "Call +1 555 0142" in shown
+
+
+def test_what_was_heard_long_ago_looks_old(record: Record, dana: User, client_of: ClientOf) -> None:
+    record(held(4), at=timezone.now() - timedelta(minutes=10))
+
+    shown = page(dana, client_of)
+
+    assert "that is from then." in shown
+    assert "chip--old" in shown
+
+
+def test_what_found_no_room_is_counted(record: Record, dana: User, client_of: ClientOf) -> None:
+    record(*(held(mid) for mid in range(services.MAX_UNKNOWN + 2)))
+
+    assert "2 more are not listed here" in page(dana, client_of)
+
+
+def test_readiness_has_a_row_that_leads_there(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    assert 'data-code="inventory"' not in page(dana, client_of, READINESS)
+    record(held(4))
+
+    shown = page(dana, client_of, READINESS)
+
+    assert 'data-code="inventory"' in shown
+    assert "It filters 203.0.113.0/26, and no request here asked for it." in shown
+    assert f'href="{NOW_PAGE}#unknown"' in shown
+
+
+def test_readiness_says_of_a_provider_that_it_does_not_tell(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    record(refusal="4.05")
+
+    assert "It does not tell what it holds (code 4.05)" in page(dana, client_of, READINESS)
+
+
+def test_another_tenant_sees_nothing_of_it(
+    record: Record, charlie: User, client_of: ClientOf
+) -> None:
+    record(held(4))
+
+    shown = page(charlie, client_of, "/organizations/globex/")
+
+    assert "203.0.113.0/26" not in shown
+    for action in ("adopt", "withdraw"):
+        assert client_of(charlie).post(url(action)).status_code == 404
+
+
+def test_odd_text_of_a_provider_is_text_on_a_page(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
+    record(held(4, more={"aliases": ["<script>alert(1)</script>"]}))
+
+    shown = page(dana, client_of)
+
+    assert "<script>alert" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
