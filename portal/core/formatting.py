@@ -76,13 +76,8 @@ def amount(octets: Decimal | int | None) -> str:
 
 
 def clock(at: datetime | None) -> str:
-    """03:12:14"""
+    """03:12:14. Only beside its day: `moment` is for all else."""
     return "" if at is None else f"{at.astimezone(UTC):%H:%M:%S}"
-
-
-def clock_minute(at: datetime | None) -> str:
-    """03:12"""
-    return "" if at is None else f"{at.astimezone(UTC):%H:%M}"
 
 
 def day(at: datetime, now: datetime) -> str:
@@ -98,38 +93,57 @@ def date(at: datetime) -> str:
     return f"{local.day}{NBSP}{_MONTHS[local.month - 1]}{NBSP}{local.year}"
 
 
-def moment(at: datetime | None, now: datetime) -> str:
-    """The time of day today, with the day before or after it otherwise: "2 October, 14:02:11"."""
+def moment(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool = False) -> str:
+    """A clock time as seen from `now`. What is not today carries its day; `zone`: with "UTC", where no page says so.
+
+    "03:12:14", "03:12:14 yesterday", "03:12:14 tomorrow", "2 October, 14:02:11", "2 October 2025, 14:02:11". Of what is to
+    come in another year the day is enough: "5 January 2163".
+    """
     if at is None:
         return ""
-    days = (now.astimezone(UTC).date() - at.astimezone(UTC).date()).days
-    if days == 0:
-        return clock(at)
-    if days == 1:
-        return f"{clock(at)} yesterday"
-    return f"{day(at, now)}, {clock(at)}"
+    time, days = _time_of_day(at, seconds=seconds), _days_ahead(at, now)
+    if zone:
+        time = f"{time} UTC"
+    if days in _NEAR:
+        return f"{time}{_NEAR[days]}"
+    is_far = days > 0 and at.astimezone(UTC).year != now.astimezone(UTC).year
+    return day(at, now) if is_far else f"{day(at, now)}, {time}"
 
 
-def moment_minute(at: datetime | None, now: datetime) -> str:
-    """As `moment`, without seconds: for ends of lifetimes."""
+def when(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool = False) -> str:
+    """`moment` in a sentence: "at 03:12:14 yesterday", "on 2 October, 14:02:11"."""
     if at is None:
         return ""
-    days = (at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
-    if days == 0:
-        return clock_minute(at)
-    if days == 1:
-        return f"{clock_minute(at)} tomorrow"
-    return f"{day(at, now)}, {clock_minute(at)}"
+    preposition = "at" if _days_ahead(at, now) in _NEAR else "on"
+    return f"{preposition} {moment(at, now, seconds=seconds, zone=zone)}"
+
+
+def dated(at: datetime, beside: datetime, *, seconds: bool = True) -> str:
+    """A clock time in what is kept, next to the time `beside`: with its day where that is another one."""
+    time = _time_of_day(at, seconds=seconds)
+    return time if _days_ahead(at, beside) == 0 else f"{day(at, beside)}, {time}"
 
 
 def since(at: datetime | None, now: datetime) -> str:
-    """03:11:40; "04:10 yesterday"; "2 October"."""
+    """`moment`, rougher the longer ago: 03:11:40; "04:10 yesterday"; "2 October"."""
     if at is None:
         return ""
-    days = (now.astimezone(UTC).date() - at.astimezone(UTC).date()).days
+    days = _days_ahead(at, now)
     if days == 0:
-        return clock(at)
-    return f"{clock_minute(at)} yesterday" if days == 1 else day(at, now)
+        return moment(at, now)
+    return moment(at, now, seconds=False) if days in _NEAR else day(at, now)
+
+
+_NEAR: Final = {-1: " yesterday", 0: "", 1: " tomorrow"}
+
+
+def _time_of_day(at: datetime, *, seconds: bool) -> str:
+    return f"{at.astimezone(UTC):{'%H:%M:%S' if seconds else '%H:%M'}}"
+
+
+def _days_ahead(at: datetime, now: datetime) -> int:
+    """Calendar days in UTC, as pages name times: 0 is today, -1 yesterday."""
+    return (at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
 
 
 def plural(count: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.core.formatting import NBSP, listed, moment, moment_minute, plural, since
+from portal.core.formatting import NBSP, listed, moment, plural, since, when
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger, next_status
 from portal.mitigations.wording import LOOKS, Face, Look, Question, Say, Session
 from portal.mitigations.wording.table import STALE_AFTER, STATUS_FACES
@@ -129,7 +129,7 @@ def _ends(unknown: Unknown, now: datetime) -> str:
         return "It has no end of its own."
     if unknown.expires_at is None:
         return ""
-    return f"It ends at {moment_minute(unknown.expires_at, now)} unless it is renewed."
+    return f"It ends {when(unknown.expires_at, now, seconds=False)} unless it is renewed."
 
 
 def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:

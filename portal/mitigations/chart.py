@@ -11,8 +11,7 @@ from typing import Final
 from portal.core.formatting import (
     BITS_PER_BYTE,
     bit_rate,
-    clock,
-    clock_minute,
+    dated,
     listed,
     packet_rate,
     si_scale,
@@ -115,8 +114,8 @@ def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str)
 def _x_labels(start: datetime, end: datetime) -> tuple[str, ...]:
     """With seconds while minutes would repeat themselves."""
     step = (end - start) / (_LABELS - 1)
-    words = clock_minute if step >= timedelta(minutes=1) else clock
-    return tuple(words(start + step * n) for n in range(_LABELS))
+    seconds = step < timedelta(minutes=1)
+    return tuple(dated(start + step * n, end, seconds=seconds) for n in range(_LABELS))
 
 
 def value_at(
@@ -240,13 +239,15 @@ def _summary(
     moments: Sequence[datetime],
     unit: str,
 ) -> str:
-    parts = [f"Dropped traffic from {clock_minute(moments[0])} to {clock_minute(moments[-1])}."]
+    end = moments[-1]
+    first, last = (dated(at, end, seconds=False) for at in (moments[0], end))
+    parts = [f"Dropped traffic from {first} to {last}."]
     for one, row in zip(shown, values, strict=True):
         known = [value for value in row if value is not None]
         highest = f", at most {_rate(max(known), unit)}" if known else ""
         parts.append(f"{one.name} last reported {_rate(one.samples[-1].value, unit)}{highest}.")
         holes = [
-            f"between {clock(moments[left.stop - 1])} and {clock(moments[right.start])}"
+            f"between {dated(moments[left.stop - 1], end)} and {dated(moments[right.start], end)}"
             for left, right in zip(_runs(row), _runs(row)[1:], strict=False)
         ]
         if holes:
@@ -267,7 +268,7 @@ def _table(
         if any(cell is not None for cell in cells):
             said = tuple("no report" if cell is None else _rate(cell, unit) for cell in cells)
             # In the first seconds several columns have one time.
-            rows.setdefault(clock(moments[column]), said)
+            rows.setdefault(dated(moments[column], moments[-1]), said)
     return tuple(rows.items())
 
 

@@ -22,7 +22,7 @@ from portal.mitigations.models import (
     Wanted,
     every_target,
 )
-from portal.mitigations.states import CONFIRMED, LOOP, RequestStatus, Status
+from portal.mitigations.states import CONFIRMED, LOOP, SET_BACK, RequestStatus, Status
 from portal.organizations.models import LateAcceptance
 from portal.providers.models import PathKind
 
@@ -116,6 +116,23 @@ def waits_for_a_person(legs: Iterable[Mitigation]) -> bool:
     """Nobody is asked again by itself: whoever is wanted never got the request, which went round in a loop."""
     wanted = [leg for leg in legs if leg.wanted == Wanted.ACTIVE]
     return bool(wanted) and all(_is_in_loop(leg) for leg in wanted)
+
+
+def next_try_at(legs: Sequence[Mitigation], now: datetime) -> datetime | None:
+    """When a provider is asked next; `now` where one is being asked; None: not before a person acts."""
+    times = [
+        max(leg.retry_at or now, now)
+        for leg in legs
+        if leg.wanted == Wanted.ACTIVE and _is_tried_again(leg, legs)
+    ]
+    return min(times, default=None)
+
+
+def _is_tried_again(leg: Mitigation, legs: Sequence[Mitigation]) -> bool:
+    if leg.status == Status.PENDING:
+        return True
+    is_set_back = leg.status in SET_BACK and leg.retry_at is not None
+    return is_set_back and is_asked_again(leg, legs)
 
 
 def _is_in_loop(leg: Mitigation) -> bool:

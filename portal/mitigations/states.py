@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Final
 
@@ -131,6 +132,9 @@ NOT_SENDABLE: Final = "not-sendable"
 
 KNOWN_REPORTS: Final = range(1, 9)
 """Status numbers that mean something here (RFC 9132 Table 3); a provider may report others, 0-255."""
+
+STILL_TRYING_WITHIN: Final = timedelta(minutes=15)
+"""Who is asked again later than this is waited for, not tried: longer than every backoff of our own."""
 
 TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
 LIVE: Final = tuple(status for status in Status if status not in TERMINAL)

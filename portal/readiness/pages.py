@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from portal.core.formatting import clock, listed
+from portal.core.formatting import listed, moment
 from portal.mitigations.wording.headlines import everyone
 from portal.organizations.models import Organization
 from portal.readiness.drills import drill_of, shown
@@ -42,7 +42,7 @@ def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
         "readiness": readiness,
         "sections": [section for section in sections if section.rows],
         "drill": shown(last, now) if last else None,
-        "running": f"A drill runs since {clock(last.started_at)} UTC, started by {last.by}."
+        "running": f"A drill runs since {moment(last.started_at, now, zone=True)}, started by {last.by}."
         if last and not last.is_over
         else "",
         "drill_offer": _offer([row.question for row in rows if row.code == Code.SESSION]),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from portal.core.formatting import listed, moment, plural
+from portal.core.formatting import listed, plural, when
 from portal.mitigations import wording
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.wording import Face, Look, Say
@@ -80,7 +80,7 @@ def activation_points(names: Sequence[str], targets: Sequence[str]) -> tuple[str
 
 
 def activated_sentence(who: str, at: datetime, now: datetime) -> str:
-    return f"{who} activated this plan at {moment(at, now)}."
+    return f"{who} activated this plan {when(at, now)}."
 
 
 def older_sentence(names: Sequence[str]) -> str:
@@ -94,4 +94,4 @@ def older_sentence(names: Sequence[str]) -> str:
 def off_sentence(who: str, at: datetime | None, now: datetime) -> str:
     if at is None:
         return "The plan is off: nobody is asked to hold it."
-    return f"{who or 'The portal'} turned it off at {moment(at, now)}. Nobody is asked to hold it."
+    return f"{who or 'The portal'} turned it off {when(at, now)}. Nobody is asked to hold it."

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.http import QueryDict
 from django.utils.http import urlencode
 
-from portal.core.formatting import day, plural
+from portal.core.formatting import dated, day, plural
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.pages.shared import frame
 from portal.organizations.models import Membership
@@ -130,5 +130,4 @@ def _copies(message: WireMessage, copies: Mapping[UUID, Copies]) -> str:
     known = copies.get(message.run) if message.run else None
     if known is None or known.count < 2:
         return ""
-    last = known.last_at.astimezone(UTC)
-    return f"first of {known.count:,} copies, the last at {last:%H:%M:%S}"
+    return f"first of {known.count:,} copies, the last at {dated(known.last_at, message.at)}"

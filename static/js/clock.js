@@ -36,7 +36,7 @@ function moment(at, now) {
   if (days === -1) return `${clock} tomorrow`;
   const day = `${then.getUTCDate()}${NBSP}${MONTHS[then.getUTCMonth()]}`;
   const year = then.getUTCFullYear() === today.getUTCFullYear() ? "" : `${NBSP}${then.getUTCFullYear()}`;
-  return `${day}${year}, ${clock}`;
+  return days < 0 && year ? `${day}${year}` : `${day}${year}, ${clock}`;
 }
 
 function writeMoments(now) {
@@ -90,6 +90,7 @@ function pageNow() {
 }
 
 function tick() {
+  writeMoments(pageNow());
   for (const part of document.querySelectorAll("[data-part][data-now]")) {
     if (received.get(part)?.server !== Date.parse(part.dataset.now)) take(part);
     const now = serverNow(part);

@@ -36,16 +36,19 @@ def icon(name: str, css: str = "i", label: str = "") -> SafeString:
 
 
 @register.simple_tag
-def stamp(at: datetime | None, form: str = "clock") -> SafeString:
-    """A <time> with the exact moment for machines and the portal's words for people."""
+def stamp(at: datetime | None, form: str = "moment") -> SafeString:
+    """A <time> with the exact moment for machines and the portal's words for people.
+
+    `form`: "moment"; "minute" without its seconds; "since"; "clock" only where its day stands beside it; "day"; "date".
+    """
     if at is None:
         return mark_safe("")
     now = timezone.now()
     words = {
-        "clock": formatting.clock(at),
         "moment": formatting.moment(at, now),
-        "minute": formatting.moment_minute(at, now),
+        "minute": formatting.moment(at, now, seconds=False),
         "since": formatting.since(at, now),
+        "clock": formatting.clock(at),
         "day": formatting.day(at, now),
         "date": formatting.date(at),
     }[form]
@@ -57,15 +60,16 @@ def heard(at: datetime | None, lead: str = "Heard") -> SafeString:
     """ "Heard 2 s ago" that a module ticks; without script it says when the page was made."""
     if at is None:
         return mark_safe("")
+    now = timezone.now()
     return format_html(
         '<time class="age" datetime="{}" data-lead="{}" aria-hidden="true">{} {}</time>'
-        '<span class="vh">{} at {}</span>',
+        '<span class="vh">{} {}</span>',
         at.isoformat(),
         lead,
         lead,
-        formatting.ago(at, timezone.now()),
+        formatting.ago(at, now),
         lead,
-        formatting.clock(at),
+        formatting.when(at, now),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from portal.core.formatting import ahead, day, lifetime, listed, moment_minute
+from portal.core.formatting import ahead, day, lifetime, listed, moment, when
 from portal.mitigations import wording
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.wording.traffic import traffic_words
@@ -89,7 +89,7 @@ def life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Lif
         return Life(words=agreed)
     left = asked.ends_at - now
     return Life(
-        words=f"Ends at {moment_minute(asked.ends_at, now)} UTC, {ahead(asked.ends_at, now)}",
+        words=f"Ends {when(asked.ends_at, now, seconds=False, zone=True)}, {ahead(asked.ends_at, now)}",
         ends_at=asked.ends_at,
         left_min=max(0, round(left / timedelta(minutes=1))),
         total_min=max(1, request.lifetime_s // 60),
@@ -101,7 +101,7 @@ def short_life(request: MitigationRequest, asked: wording.Asked, now: datetime) 
     """One line for a card: "Ends 04:12, renews itself"."""
     if asked.ends_at is None:
         return life(request, asked, now).words
-    ends = f"Ends {moment_minute(asked.ends_at, now)}"
+    ends = f"Ends {moment(asked.ends_at, now, seconds=False)}"
     return f"{ends}, renews itself" if request.auto_renew else ends
 
 

@@ -278,15 +278,6 @@ class Lane:
         return self.leg.status is not None
 
 
-_IN_TROUBLE = (
-    wording.Face.NO_ANSWER,
-    wording.Face.NOT_SENDABLE,
-    wording.Face.NOT_SAVED,
-    wording.Face.EXCEEDED,
-    wording.Face.NOT_TOLD,
-)
-
-
 def leg_chip(leg: wording.Leg, now: datetime) -> Chip:
     status = leg.status.value if leg.status else "not_asked"
     return Chip(
@@ -311,7 +302,6 @@ def lanes(
         before = [one for one in asked.legs[:index] if one.is_chosen]
         fact, rest = wording.tell(leg, now, before=before, patience_s=asked.patience_s)
         leg_face = wording.face(leg, now)
-        is_reachable = leg_face != wording.Face.NOT_TOLD or leg.session.state == "up"
         shown.append(
             Lane(
                 leg=leg,
@@ -321,9 +311,7 @@ def lanes(
                 rest=rest,
                 steps=wording.track(leg, now),
                 family=wording.LOOKS[leg_face].family,
-                needs_call=bool(leg.phone)
-                and leg_face in _IN_TROUBLE
-                and not (leg_face == wording.Face.NOT_TOLD and is_reachable),
+                needs_call=wording.needs_call(leg, now),
                 path=wording.path_sentence(leg.session, leg.short),
                 ask=wording.ask_label(leg, now) if can_act else "",
                 question=wording.withdraw_question(asked, leg, targets, now) if can_act else None,

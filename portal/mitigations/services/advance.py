@@ -5,7 +5,7 @@ Locks are taken in this order: request, its mitigations, event counter, subscrip
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -24,8 +24,8 @@ from portal.mitigations.failover import (
     gap,
     is_withdrawn_by_policy,
     may_be_started,
+    next_try_at,
     surplus,
-    waits_for_a_person,
     why_no_help,
 )
 from portal.mitigations.models import (
@@ -43,9 +43,11 @@ from portal.mitigations.states import (
     CONFIRMED,
     REQUEST_TERMINAL,
     SET_BACK,
+    STILL_TRYING_WITHIN,
     TERMINAL,
     WINDING_DOWN,
     Leg,
+    RequestStatus,
     Status,
     Trigger,
     next_status,
@@ -226,9 +228,17 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
             "status": status.value,
             "previous": previous,
             **({"ended_by": request.ended_by} if is_over else {}),
-            **({"waits": True} if waits_for_a_person(legs) else {}),
+            **(_next_try(legs, now) if status == RequestStatus.FAILING else {}),
         },
     )
+
+
+def _next_try(legs: Sequence[Mitigation], now: datetime) -> dict[str, Any]:
+    """When nobody helps: whether that is waited for, and no try is under way. A log must not call it trying."""
+    at = next_try_at(legs, now)
+    if at is None:
+        return {"waits": True}
+    return {"next_try_at": at.isoformat()} if at > now + STILL_TRYING_WITHIN else {}
 
 
 def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:

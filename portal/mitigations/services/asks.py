@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
+from portal.core.formatting import when
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import due
@@ -313,9 +314,8 @@ def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:
 
 def refuse_if_ending(request: MitigationRequest) -> None:
     if request.terminate_asked_by and request.terminate_asked_at:
-        who, when = request.terminate_asked_by.username, request.terminate_asked_at
-        raise Conflict(
-            f"{who} terminated this at {when:%H:%M:%S} UTC. Nothing more to do.", code="terminated"
-        )
+        who = request.terminate_asked_by.username
+        at = when(request.terminate_asked_at, timezone.now(), zone=True)
+        raise Conflict(f"{who} terminated this {at}. Nothing more to do.", code="terminated")
     if request.is_over:
         raise Conflict("This request has ended. Request mitigation again.", code="ended")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
+from portal.core.formatting import moment
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import current_legs, is_withdrawn_by_person, may_filter
@@ -164,7 +165,7 @@ def _is_asked_already(leg: Mitigation, *, now: datetime) -> bool:
     provider = leg.subscription.provider.short_name
     if _must_wait(leg, now):
         raise Conflict(
-            f"{provider} said when it may be asked again: {leg.retry_at:%H:%M:%S} UTC."
+            f"{provider} asked the portal to wait until {moment(leg.retry_at, now, zone=True)}."
             " The portal asks it then.",
             code="told-to-wait",
         )

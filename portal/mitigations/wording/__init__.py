@@ -9,7 +9,7 @@ from portal.mitigations.wording.aloud import Announcement, announcement
 from portal.mitigations.wording.efficacy import efficacy_sentence
 from portal.mitigations.wording.facts import Asked, Leg, Look, Reported, Session
 from portal.mitigations.wording.headlines import headline, look, mark
-from portal.mitigations.wording.lanes import Step, tell, track
+from portal.mitigations.wording.lanes import Step, needs_call, tell, track
 from portal.mitigations.wording.leads import (
     Act,
     NextStep,
@@ -95,6 +95,7 @@ __all__ = [
     "mark",
     "may_not_end",
     "merged",
+    "needs_call",
     "next_step",
     "path_sentence",
     "rank",

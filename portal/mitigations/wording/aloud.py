@@ -11,6 +11,7 @@ from portal.mitigations.wording.timeline import (
     Told,
     asked_words,
     drill_end,
+    still_tries,
     stop_words,
     terminate_words,
 )
@@ -40,7 +41,7 @@ def announcement(told: Told) -> Announcement | None:
         case EventType.REQUEST_STATUS:
             is_failing = told.data.get("status") == RequestStatus.FAILING
             what = "holds the plan" if told.is_plan else "has confirmed help"
-            tries = "" if told.data.get("waits") else " Still trying."
+            tries = " Still trying." if still_tries(told) else ""
             text = f"{told.request}: no provider {what}.{tries}"
             return Announcement(text, is_urgent=not told.is_plan) if is_failing else None
         case EventType.MITIGATION_ASKED:

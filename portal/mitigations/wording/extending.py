@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from portal.core.formatting import ahead, clock, lifetime, moment_minute
+from portal.core.formatting import ahead, lifetime, when
 from portal.mitigations.wording.facts import Leg
 from portal.mitigations.wording.table import Face, face
 
@@ -24,7 +24,10 @@ def gets_extension(leg: Leg, now: datetime) -> tuple[str, str]:
         case Face.NOT_SENT:
             return f"{leg.short} gets this as its first message", ""
         case Face.PUT_OFF:
-            return f"{leg.short} gets this at {clock(leg.retry_at)}", "It asked the portal to wait."
+            return (
+                f"{leg.short} gets this {when(leg.retry_at, now)}",
+                "It asked the portal to wait.",
+            )
         case Face.REQUESTED | Face.NO_ANSWER | Face.NOT_SAVED:
             return (
                 f"{leg.short} gets this as soon as it answers",
@@ -43,7 +46,7 @@ def asked_so_far(
         return f"{asked}, not confirmed yet"
     if ends_at is None or lifetime_s < 0:
         return asked
-    return f"{asked}, ends at {moment_minute(ends_at, now)} UTC, {ahead(ends_at, now)}"
+    return f"{asked}, ends {when(ends_at, now, seconds=False, zone=True)}, {ahead(ends_at, now)}"
 
 
 def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> tuple[str, str]:

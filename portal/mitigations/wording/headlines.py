@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from portal.core.formatting import NBSP, ago, listed, moment_minute
+from portal.core.formatting import NBSP, ago, listed, moment, when
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg, Look
@@ -18,8 +18,9 @@ from portal.mitigations.wording.table import (
     STOPPING,
     Face,
     face,
+    is_soon,
     is_stale,
-    waits_for_a_person,
+    next_try,
 )
 
 _BAD_FIRST: Final = (
@@ -199,9 +200,9 @@ def _terminated(asked: Asked, now: datetime) -> str:
 
 
 def _expired(asked: Asked, now: datetime) -> str:
-    at = moment_minute(asked.ended_at or asked.ends_at, now)
+    at = when(asked.ended_at or asked.ends_at, now, seconds=False)
     then = "Nobody holds the plan any more" if asked.is_plan else "Nothing is asked any more"
-    return f"The lifetime ran out{f' at {at}' if at else ''}. {then}."
+    return f"The lifetime ran out{f' {at}' if at else ''}. {then}."
 
 
 def _declined(asked: Asked, _now: datetime) -> str:
@@ -211,8 +212,10 @@ def _declined(asked: Asked, _now: datetime) -> str:
 
 def _failing(asked: Asked, now: datetime) -> str:
     what = "holds the plan" if asked.is_plan else "has confirmed help"
-    tries = "" if waits_for_a_person(asked.asked, now) else " Still trying."
-    return f"No provider {what}.{tries}"
+    at = next_try(asked.asked, now)
+    if is_soon(at, now):
+        return f"No provider {what}. Still trying."
+    return f"No provider {what}.{f' Nobody is asked again before {moment(at, now)}.' if at else ''}"
 
 
 _HEADLINES: Final[dict[RequestStatus, Callable[[Asked, datetime], str]]] = {

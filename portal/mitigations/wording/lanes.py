@@ -11,19 +11,26 @@ from portal.core.formatting import (
     NBSP,
     amount,
     bit_rate,
-    clock,
     listed,
     moment,
-    moment_minute,
     packet_rate,
     since,
+    when,
 )
 from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.efficacy import efficacy_sentence
 from portal.mitigations.wording.facts import Leg
 from portal.mitigations.wording.refusals import unknown_report
-from portal.mitigations.wording.table import CLAIMED, LOOKS, MAY_FILTER, Face, face, is_stale
+from portal.mitigations.wording.table import (
+    CLAIMED,
+    LOOKS,
+    MAY_FILTER,
+    Face,
+    face,
+    is_soon,
+    is_stale,
+)
 
 REPEATED_WITHIN_S: Final = 4
 """On a connection that is up an unanswered request is repeated every 3 s, and a little more at random."""
@@ -50,15 +57,15 @@ def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
 def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.confirmed_at is not None:
         return (
-            f"Asked again at {moment(leg.last_sent_at, now)}.",
+            f"Asked again {when(leg.last_sent_at, now)}.",
             f"{leg.short} no longer knew this request. Waiting for its answer.",
         )
     if leg.asked_by:
-        at = moment(leg.sent_at, now)
-        return f"Asked by {leg.asked_by}, sent at {at}.", "Waiting for its first answer."
+        at = when(leg.sent_at, now)
+        return f"Asked by {leg.asked_by}, sent {at}.", "Waiting for its first answer."
     if leg.because:
         return f"Asked because {leg.because}.", "Waiting for its first answer."
-    return f"Sent at {moment(leg.sent_at, now)}.", "Waiting for the first answer."
+    return f"Sent {when(leg.sent_at, now)}.", "Waiting for the first answer."
 
 
 def _no_answer(leg: Leg, now: datetime) -> tuple[str, str]:
@@ -71,8 +78,16 @@ def _no_answer(leg: Leg, now: datetime) -> tuple[str, str]:
     return f"Sent {times}, no answer.", f"{whom} is unreachable. {retrying} {acting}"
 
 
-def _put_off(leg: Leg, _now: datetime) -> tuple[str, str]:
-    return f"Next try at {clock(leg.retry_at)}.", leg.refusal
+def _put_off(leg: Leg, now: datetime) -> tuple[str, str]:
+    fact = f"Asked the portal to wait until {moment(leg.retry_at, now)}."
+    return fact, " ".join(part for part in (leg.refusal, _sooner(leg, now)) if part)
+
+
+def _sooner(leg: Leg, now: datetime) -> str:
+    """What a person can do where a provider named a time that is far."""
+    if is_soon(leg.retry_at, now):
+        return ""
+    return f"The portal does not ask before. Call {leg.short} if you need it sooner."
 
 
 def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
@@ -86,7 +101,7 @@ def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
         return (
             "Not told yet: the word to stop did not arrive.",
             f"{why}{leg.refusal} {leg.short} may still be filtering."
-            f" The portal tells it again at {clock(leg.retry_at)}.",
+            f" The portal tells it again {when(leg.retry_at, now)}.",
         )
     if leg.session.state == "up":
         return "Not told yet.", f"{why}The portal is telling it now. It may still be filtering."
@@ -100,7 +115,7 @@ def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
 def _why_withdrawn(leg: Leg, now: datetime) -> str:
     """Who or what took this provider alone away; empty when the whole request was ended."""
     if leg.withdrawn_by:
-        return f"{leg.withdrawn_by} withdrew it at {moment(leg.withdrawal_asked_at, now)}. "
+        return f"{leg.withdrawn_by} withdrew it {when(leg.withdrawal_asked_at, now)}. "
     if leg.withdrawn_because:
         return f"Withdrawn because {leg.withdrawn_because}. "
     return ""
@@ -114,14 +129,14 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
             "It may filter a little longer.",
         )
     return (
-        f"Was told at {moment(at, now)} and is winding down.",
+        f"Was told {when(at, now)} and is winding down.",
         f"{_why_withdrawn(leg, now)}It may filter a little longer.",
     )
 
 
 def _refused(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = moment(leg.ended_at or leg.last_heard_at, now)
-    return f"{leg.short} refused{f' at {at}' if at else ''}.", _again(leg, leg.refusal, now)
+    at = when(leg.ended_at or leg.last_heard_at, now)
+    return f"{leg.short} refused{f' {at}' if at else ''}.", _again(leg, leg.refusal, now)
 
 
 def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
@@ -163,18 +178,23 @@ def _again(leg: Leg, reason: str, now: datetime) -> str:
     """The reason, and when who said no is asked again, if it is."""
     if leg.retry_at is None or leg.retry_at <= now:
         return reason
-    return f"{reason} The portal asks again at {clock(leg.retry_at)}.".lstrip()
+    again = f"The portal asks again {when(leg.retry_at, now)}."
+    if leg.must_wait:
+        again = (
+            f"It asked the portal to wait until {moment(leg.retry_at, now)}. {_sooner(leg, now)}"
+        )
+    return f"{reason} {again}".strip()
 
 
 def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = moment(leg.status_at or leg.ended_at or leg.last_heard_at, now)
+    at = when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
     if leg.is_replaced:
         return (
-            f"Replaced{f' at {at}' if at else ''} by your newer request.",
+            f"Replaced{f' {at}' if at else ''} by your newer request.",
             f"{leg.short} holds only the newer of two requests for the same addresses.",
         )
     return (
-        f"{leg.short} stopped by itself{f' at {at}' if at else ''}.",
+        f"{leg.short} stopped by itself{f' {at}' if at else ''}.",
         _again(leg, leg.refusal or "It gave no reason.", now),
     )
 
@@ -183,7 +203,7 @@ def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
     why = _why_withdrawn(leg, now).rstrip()
     if leg.sent_at is None:
         return f"Nothing had been sent to {leg.short}.", why
-    return f"Confirmed at {moment(leg.ended_at, now)} that it stopped.", why
+    return f"Confirmed {when(leg.ended_at, now)} that it stopped.", why
 
 
 _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
@@ -192,7 +212,7 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.PUT_OFF: _put_off,
     Face.NO_ANSWER: _no_answer,
     Face.ACCEPTED: lambda leg, now: (
-        f"Accepted at {moment(leg.confirmed_at, now)} and is setting up.",
+        f"Accepted {when(leg.confirmed_at, now)} and is setting up.",
         "It does not filter yet.",
     ),
     Face.STANDBY: lambda _leg, _now: (
@@ -220,7 +240,7 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.NOT_SENDABLE: _not_sendable,
     Face.NOT_SAVED: _not_saved,
     Face.EXPIRED: lambda leg, now: (
-        f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
+        f"The lifetime ran out {when(leg.ended_at, now, seconds=False)} and was not renewed.",
         "It should have stopped filtering.",
     ),
 }
@@ -249,6 +269,21 @@ def tell(
     reported = efficacy_sentence(leg, now) if leg_face in CLAIMED else ""
     parts = (rest, reported, _from_before(leg, leg_face, now), _late(leg, before, now))
     return fact, " ".join(part for part in parts if part)
+
+
+_IN_TROUBLE: Final = (Face.NO_ANSWER, Face.NOT_SENDABLE, Face.NOT_SAVED, Face.EXCEEDED)
+_WAITED_FOR: Final = (Face.PUT_OFF, Face.REFUSED, Face.WITHDRAWN)
+
+
+def needs_call(leg: Leg, now: datetime) -> bool:
+    """A phone call is the next step: the network does not help, or not for long."""
+    leg_face = face(leg, now)
+    if leg_face == Face.NOT_TOLD:
+        return bool(leg.phone) and leg.session.state != "up"
+    waits_long = (
+        leg_face in _WAITED_FOR and leg.retry_at is not None and not is_soon(leg.retry_at, now)
+    )
+    return bool(leg.phone) and (leg_face in _IN_TROUBLE or waits_long)
 
 
 def _when_asked(leg: Leg, before: Sequence[Leg], patience_s: int) -> str:

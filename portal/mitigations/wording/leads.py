@@ -8,13 +8,13 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from portal.core.formatting import ago, bit_rate, clock, listed, moment, moment_minute, since
+from portal.core.formatting import ago, bit_rate, listed, moment, since, when
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.headlines import everyone, faces, unreachable
 from portal.mitigations.wording.refusals import unknown_report
-from portal.mitigations.wording.table import FILTERING, Face, dropped_now, face, is_stale
+from portal.mitigations.wording.table import FILTERING, Face, dropped_now, face, is_soon, is_stale
 
 _HELPING: Final = (
     RequestStatus.IN_PROGRESS,
@@ -94,7 +94,7 @@ def lifetime_sentence(asked: Asked, now: datetime) -> str:
         return "Filtering stays on and renews itself until you terminate it."
     if asked.ends_at is None:
         return "Filtering stays on until you terminate it."
-    return f"Filtering ends at {moment_minute(asked.ends_at, now)} unless you extend it."
+    return f"Filtering ends {when(asked.ends_at, now, seconds=False)} unless you extend it."
 
 
 def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
@@ -172,11 +172,11 @@ def _waiting(leg: Leg, now: datetime) -> str:
         case Face.NOT_SENT:
             return f"There is no connection to {leg.short}{_since(leg, now)}; it is sent as soon as there is one."
         case Face.PUT_OFF:
-            return f"{leg.short} can be asked again at {moment(leg.retry_at, now)}."
+            return f"{leg.short} asked the portal to wait until {moment(leg.retry_at, now)}."
         case Face.REFUSED:
             return " ".join(
                 part
-                for part in (f"{leg.short} refused at {moment(leg.ended_at, now)}.", leg.refusal)
+                for part in (f"{leg.short} refused {when(leg.ended_at, now)}.", leg.refusal)
                 if part
             )
         case Face.NOT_REACHED:
@@ -186,7 +186,7 @@ def _waiting(leg: Leg, now: datetime) -> str:
         case Face.NOT_SAVED:
             return f"The portal could not save {leg.short}’s answer."
         case Face.WITHDRAWN:
-            return f"{leg.short} stopped by itself at {moment(leg.ended_at, now)}."
+            return f"{leg.short} stopped by itself {when(leg.ended_at, now)}."
         case Face.EXPIRED:
             return f"{leg.short} was not renewed."
         case _:
@@ -199,7 +199,12 @@ def _since(leg: Leg, now: datetime) -> str:
 
 def _keeps_asking(asked: Asked, now: datetime) -> str:
     open_faces = (Face.NO_ANSWER, Face.NOT_SAVED, Face.REQUESTED, Face.PUT_OFF, Face.NOT_SENT)
-    pending = [leg for leg in asked.asked if face(leg, now) in open_faces]
+    pending = [
+        leg
+        for leg in asked.asked
+        if face(leg, now) in open_faces
+        and (face(leg, now) != Face.PUT_OFF or is_soon(leg.retry_at, now))
+    ]
     if not pending:
         return ""
     whom = pending[0].short if len(pending) == 1 else "both" if len(pending) == 2 else "all of them"
@@ -281,8 +286,8 @@ def _terminated(asked: Asked, now: datetime) -> list[str]:
     if not confirmed:
         return []
     first, *others = confirmed
-    said = f"{first.short} confirmed at {moment(first.ended_at, now)}"
-    tail = [f"{leg.short} at {clock(leg.ended_at)}" for leg in others]
+    said = f"{first.short} confirmed {when(first.ended_at, now)}"
+    tail = [f"{leg.short} {when(leg.ended_at, now)}" for leg in others]
     return [f"{', '.join([said, *tail])}."]
 
 

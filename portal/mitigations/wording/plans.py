@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from portal.core.formatting import NBSP, clock_minute, listed, moment, moment_minute, since
+from portal.core.formatting import NBSP, listed, moment, since, when
 from portal.mitigations.states import LOOP
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.table import Face, face, is_stale
@@ -56,7 +56,7 @@ def lost_at(leg: Leg, now: datetime) -> str:
     if leg.session.state == "up" or leg.session.since is None:
         heard = moment(leg.heard_at, now)
         return f"Nothing heard since {heard}." if heard else "There is no contact."
-    return f"Contact lost at {_minute(leg.session.since, now)}."
+    return f"Contact lost {when(leg.session.since, now, seconds=False)}."
 
 
 def activation(leg: Leg, now: datetime) -> str:
@@ -68,14 +68,10 @@ def activation(leg: Leg, now: datetime) -> str:
     was_unseen = back is not None and began < back and (told is None or back <= told)
     if leg.session.state == "up" and back is not None and was_unseen:
         return (
-            f"Contact again at {_minute(back, now)}. "
-            f"{leg.short} had activated the plan at {_minute(began, now)}."
+            f"Contact again {when(back, now, seconds=False)}. "
+            f"{leg.short} had activated the plan {when(began, now, seconds=False)}."
         )
-    return f"{leg.short} activated the plan by itself at {_minute(began, now)}."
-
-
-def _minute(at: datetime, now: datetime) -> str:
-    return clock_minute(at) if at.date() == now.date() else moment_minute(at, now)
+    return f"{leg.short} activated the plan by itself {when(began, now, seconds=False)}."
 
 
 def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
@@ -89,10 +85,10 @@ def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
 def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.confirmed_at is not None:
         return (
-            f"Asked again at {moment(leg.last_sent_at, now)}.",
+            f"Asked again {when(leg.last_sent_at, now)}.",
             f"{leg.short} no longer held the plan. Waiting for its answer.",
         )
-    return f"Asked at {moment(leg.sent_at, now)} to hold the plan.", "Waiting for the first answer."
+    return f"Asked {when(leg.sent_at, now)} to hold the plan.", "Waiting for the first answer."
 
 
 def _no_answer(leg: Leg, _now: datetime) -> tuple[str, str]:
@@ -149,27 +145,27 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
     at = leg.withdrawal_confirmed_at
     if leg.is_held_again and at is not None:
         return (
-            f"Was told at {moment(at, now)} and is winding down.",
+            f"Was told {when(at, now)} and is winding down.",
             f"It may filter a little longer. {HOLDS_AGAIN}",
         )
     if at is None:
         return "Letting go of the plan, and not because you asked.", ""
-    return f"Was told at {moment(at, now)} to let go of the plan.", ""
+    return f"Was told {when(at, now)} to let go of the plan.", ""
 
 
 def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.sent_at is None:
         return f"Nothing had been sent to {leg.short}.", ""
-    return f"Confirmed at {moment(leg.ended_at, now)} that it no longer holds the plan.", ""
+    return f"Confirmed {when(leg.ended_at, now)} that it no longer holds the plan.", ""
 
 
 def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = moment(leg.status_at or leg.ended_at or leg.last_heard_at, now)
-    when = f" at {at}" if at else ""
+    said = when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
+    at = f" {said}" if said else ""
     if leg.is_replaced:
-        return f"Replaced{when} by the newer version of the plan.", ""
-    again = f"The portal asks again at {moment(leg.retry_at, now)}." if leg.retry_at else ""
-    return f"{leg.short} put the plan aside{when}.", f"{leg.refusal} {again}".strip()
+        return f"Replaced{at} by the newer version of the plan.", ""
+    again = f"The portal asks again {when(leg.retry_at, now)}." if leg.retry_at else ""
+    return f"{leg.short} put the plan aside{at}.", f"{leg.refusal} {again}".strip()
 
 
 def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
@@ -180,7 +176,7 @@ def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
 
 def _expired(leg: Leg, now: datetime) -> tuple[str, str]:
     return (
-        f"The lifetime ran out at {moment_minute(leg.ended_at, now)} and was not renewed.",
+        f"The lifetime ran out {when(leg.ended_at, now, seconds=False)} and was not renewed.",
         "It should no longer hold the plan.",
     )
 
@@ -233,8 +229,10 @@ def end_sentence(asked: Asked, now: datetime) -> str:
     ends = "It ends when the attack does, or when you stop it."
     if asked.ends_at is None:
         return ends
-    at = _minute(asked.ends_at, now)
-    return f"{ends} Some providers also end it at {at}: activate the plan before that to keep filtering."
+    at = when(asked.ends_at, now, seconds=False)
+    return (
+        f"{ends} Some providers also end it {at}: activate the plan before that to keep filtering."
+    )
 
 
 def terminated(confirmed: list[Leg], sent: list[Leg], everyone: str) -> str:

@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
-from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
+from portal.mitigations.states import (
+    LOOP,
+    NOT_SENDABLE,
+    STILL_TRYING_WITHIN,
+    RequestStatus,
+    Status,
+)
 from portal.mitigations.wording.facts import Leg, Look
 
 HEARTBEAT: Final = timedelta(seconds=30)
@@ -44,7 +50,7 @@ LOOKS: Final = {
     Face.NOT_SENDABLE: Look("Not sent", "octagon", "bad"),
     Face.NOT_SAVED: Look("Answer not saved", "triangle", "warn"),
     Face.REQUESTED: Look("Requested", "ring-dot", "idle"),
-    Face.PUT_OFF: Look("Requested", "ring-dot", "idle"),
+    Face.PUT_OFF: Look("Told to wait", "hourglass", "warn"),
     Face.NO_ANSWER: Look("No answer", "triangle", "warn"),
     Face.ACCEPTED: Look("Accepted", "half-disc", "info"),
     Face.STANDBY: Look("Standby", "pause", "idle"),
@@ -147,10 +153,25 @@ def leg_look(leg: Leg, now: datetime) -> Look:
     return STOPPING if is_stopping else LOOKS[leg_face]
 
 
-def waits_for_a_person(legs: Iterable[Leg], now: datetime) -> bool:
-    """Whoever is wanted was not reached, and nobody is asked again by itself."""
+def next_try(legs: Iterable[Leg], now: datetime) -> datetime | None:
+    """When a provider that is wanted is asked next; `now` where one is being asked; None: not before a person acts."""
     wanted = [leg for leg in legs if leg.withdrawal_asked_at is None]
-    return bool(wanted) and {face(leg, now) for leg in wanted} == {Face.NOT_REACHED}
+    return min((at for leg in wanted if (at := _next_try(leg, now)) is not None), default=None)
+
+
+def _next_try(leg: Leg, now: datetime) -> datetime | None:
+    match face(leg, now):
+        case Face.NOT_SENT | Face.REQUESTED | Face.NO_ANSWER | Face.NOT_SAVED:
+            return now
+        case Face.PUT_OFF | Face.NOT_SENDABLE | Face.REFUSED | Face.WITHDRAWN if leg.retry_at:
+            return max(leg.retry_at, now)
+        case _:
+            return None
+
+
+def is_soon(at: datetime | None, now: datetime) -> bool:
+    """So soon that one may say the portal keeps trying."""
+    return at is not None and at <= now + STILL_TRYING_WITHIN
 
 
 def is_stale(leg: Leg, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from portal.core.formatting import clock, clock_minute, duration, lifetime, listed, plural
+from portal.core.formatting import dated, duration, lifetime, listed, plural
 from portal.mitigations.models import EventType, RequestKind
 from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording.efficacy import ATTACK_WORDS
@@ -156,7 +156,7 @@ def _efficacy(told: Told) -> Entry:
     if told.data.get("accepted"):
         what = f"{told.provider} received your answer."
     elif retry_at := told.data.get("retry_at"):
-        until = clock(datetime.fromisoformat(str(retry_at)))
+        until = dated(datetime.fromisoformat(str(retry_at)), told.at)
         what = f"{told.provider} asked to wait until {until}."
         detail = "The portal tells it then."
     elif code:
@@ -188,7 +188,7 @@ def _status(told: Told) -> Entry | None:
             at=told.at,
             look=FROM_PROVIDER,
             what=f"{told.provider} asked the portal to wait.",
-            detail=f"Next try at {clock(retry_at)}.",
+            detail=f"Until {dated(retry_at, told.at)}.",
         )
     if told.data.get("why") == "unsaved":
         what = f"The portal could not save {told.provider}’s answer."
@@ -282,7 +282,7 @@ def _began_before(told: Told) -> str:
     began = datetime.fromisoformat(str(start)) if start else told.at
     if told.at - began < UNSEEN_AFTER:
         return ""
-    return f"It had activated the plan at {clock(began)}; the portal heard of it only now."
+    return f"It had activated the plan at {dated(began, told.at)}; the portal heard of it only now."
 
 
 def _request_status(told: Told) -> Entry | None:
@@ -295,9 +295,20 @@ def _request_status(told: Told) -> Entry | None:
         return None
     if told.is_plan and status == RequestStatus.FAILING:
         words = "No provider holds the plan."
-    tries = status == RequestStatus.FAILING and not told.data.get("waits")
-    detail = "The portal keeps trying." if tries else ""
+    detail = _next_try(told) if status == RequestStatus.FAILING else ""
     return Entry(at=told.at, look=REQUEST_LOOKS[status], what=words, detail=detail)
+
+
+def still_tries(told: Told) -> bool:
+    """Of a request that began to fail: providers are asked again within minutes."""
+    return not told.data.get("waits") and not told.data.get("next_try_at")
+
+
+def _next_try(told: Told) -> str:
+    if told.data.get("next_try_at"):
+        at = datetime.fromisoformat(str(told.data["next_try_at"]))
+        return f"Nobody is asked again before {dated(at, told.at)}."
+    return "The portal keeps trying." if still_tries(told) else ""
 
 
 _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
@@ -381,5 +392,5 @@ def silence_entry(provider: str, overdue_at: datetime, patience_s: int, followin
 def reports_entry(count: int, first: datetime, last: datetime) -> Entry:
     """A run of counter reports, folded."""
     reports = f"{plural(count, 'report')} of dropped traffic"
-    when = f" since {clock_minute(first)}" if count > 1 else ""
+    when = f" since {dated(first, last, seconds=False)}" if count > 1 else ""
     return Entry(at=last, look=FROM_PROVIDER, what=f"{reports}{when}.")

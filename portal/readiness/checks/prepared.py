@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.core.formatting import NBSP, ago, day, listed
+from portal.core.formatting import NBSP, ago, day, listed, moment
 from portal.mitigations.wording.headlines import everyone
 from portal.readiness.rows import Code, Found, Link, Row, State
 
@@ -158,4 +158,4 @@ def when(at: datetime, now: datetime) -> str:
     """ "today at 14:02", "on 3 October at 14:02" """
     days = (now.date() - at.date()).days
     name = ("today", "yesterday")[days] if 0 <= days < 2 else f"on {day(at, now)}"
-    return f"{name} at {at:%H:%M}"
+    return f"{name} at {moment(at, at, seconds=False)}"

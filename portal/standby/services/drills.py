@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict
+from portal.core.formatting import when
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations import wording
@@ -75,7 +76,7 @@ def _refuse_if_unfit(organization: Organization) -> None:
     running = Drill.objects.filter(organization=organization, ended_at__isnull=True).first()
     if running is not None:
         raise Conflict(
-            f"{running.started_by.username} started a drill at {running.started_at:%H:%M:%S} UTC. "
+            f"{running.started_by.username} started a drill {when(running.started_at, timezone.now(), zone=True)}. "
             "It is not over yet.",
             code="drill-running",
         )

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
-from portal.core.formatting import listed
+from portal.core.formatting import listed, when
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations.failover import current_legs
@@ -166,8 +166,8 @@ def activate(
     going_on = plan.live_activation
     if going_on is not None and earlier is None and not going_on.terminate_asked_at:
         raise Conflict(
-            f"{going_on.created_by.username} activated this plan at "
-            f"{going_on.created_at:%H:%M:%S} UTC. Nothing more to do.",
+            f"{going_on.created_by.username} activated this plan "
+            f"{when(going_on.created_at, timezone.now(), zone=True)}. Nothing more to do.",
             code="already-active",
         )
     request = mitigations.submit(

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.core import formatting
 
@@ -83,11 +87,88 @@ def test_lifetimes_are_what_people_choose(seconds: int, words: str) -> None:
     assert plain(formatting.lifetime(seconds)) == words
 
 
-def test_times_name_the_day_only_when_it_is_not_today() -> None:
-    assert formatting.moment(NOW - timedelta(hours=1), NOW) == "02:27:41"
-    assert formatting.moment(NOW - timedelta(hours=12), NOW) == "15:27:41 yesterday"
-    assert plain(formatting.moment(NOW - timedelta(days=4), NOW)) == "2 October, 03:27:41"
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+MOMENTS = [
+    # at, now, moment, when
+    ("2026-10-06T03:12:14", "2026-10-06T23:59:59", "03:12:14", "at 03:12:14"),
+    ("2026-10-06T00:00:00", "2026-10-06T00:00:00", "00:00:00", "at 00:00:00"),
+    ("2026-10-05T23:59:59", "2026-10-06T00:00:00", "23:59:59 yesterday", "at 23:59:59 yesterday"),
+    ("2026-10-07T00:00:00", "2026-10-06T23:59:59", "00:00:00 tomorrow", "at 00:00:00 tomorrow"),
+    ("2026-10-02T14:02:11", "2026-10-06T03:12:14", "2 October, 14:02:11", "on 2 October, 14:02:11"),
+    ("2026-10-08T14:02:11", "2026-10-06T03:12:14", "8 October, 14:02:11", "on 8 October, 14:02:11"),
+    ("2025-12-31T23:59:59", "2026-01-01T00:00:00", "23:59:59 yesterday", "at 23:59:59 yesterday"),
+    ("2025-12-31T14:02:11", "2026-10-06T03:12:14", "31 December 2025, 14:02:11", "on 31 December 2025, 14:02:11"),
+    ("2163-01-05T01:16:20", "2026-10-06T03:12:14", "5 January 2163", "on 5 January 2163"),
+    ("2024-02-29T12:00:00", "2024-02-28T12:00:00", "12:00:00 tomorrow", "at 12:00:00 tomorrow"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("then", "now", "moment", "when"), MOMENTS)
+def test_a_clock_time_that_is_not_of_today_carries_its_day(
+    then: str, now: str, moment: str, when: str
+) -> None:
+    assert plain(formatting.moment(at(then), at(now))) == moment
+    assert plain(formatting.when(at(then), at(now))) == when
+
+
+MOMENT = st.datetimes(timezones=st.just(UTC))
+
+
+@given(MOMENT, MOMENT)
+def test_two_moments_of_different_days_never_read_like_one_of_today(
+    one: datetime, now: datetime
+) -> None:
+    is_today = one.date() == now.date()
+    clock = r"\d\d:\d\d:\d\d"
+    for words in (
+        formatting.moment(one, now),
+        formatting.dated(one, now),
+        formatting.moment(one, now, seconds=False) + ":00",
+        formatting.since(one, now),
+    ):
+        assert (re.fullmatch(clock, words) is not None) == is_today
+
+
+@given(MOMENT, MOMENT)
+def test_the_zone_stands_with_the_clock_and_not_behind_the_day(
+    one: datetime, now: datetime
+) -> None:
+    words = formatting.moment(one, now, zone=True)
+
+    assert "day UTC" not in words
+    assert "tomorrow UTC" not in words
+
+
+def test_what_is_not_known_yet_is_no_time() -> None:
+    assert formatting.moment(None, NOW) == formatting.when(None, NOW) == formatting.since(None, NOW)
+    assert formatting.when(None, NOW) == ""
+
+
+def test_the_longer_ago_the_rougher() -> None:
+    assert formatting.since(NOW - timedelta(hours=1), NOW) == "02:27:41"
+    assert formatting.since(NOW - timedelta(hours=12), NOW) == "15:27 yesterday"
     assert plain(formatting.since(NOW - timedelta(days=400), NOW)) == "1 September 2025"
+
+
+def test_what_is_kept_names_days_that_stay_true() -> None:
+    assert formatting.dated(NOW, NOW) == "03:27:41"
+    assert plain(formatting.dated(NOW + timedelta(days=1), NOW)) == "7 October, 03:27:41"
+
+
+def test_nothing_but_the_formatter_writes_the_time_of_day() -> None:
+    root = Path(formatting.__file__).parents[2]
+    # The journal's rows have milliseconds, and their day in front where it is not today.
+    known = {"portal/core/formatting.py", "portal/wire/pages.py"}
+    bare = re.compile(r"%H:%M|:%H|strftime|isoformat\(.*\)\[11")
+    found = {
+        str(path.relative_to(root))
+        for path in (root / "portal").rglob("*.py")
+        if bare.search(path.read_text())
+    }
+    assert found <= known
 
 
 def test_lists_read_like_sentences() -> None:

@@ -133,7 +133,7 @@ def test_who_named_its_own_time_is_not_asked_before_it_by_hand_either(
     request = submit()
     refuse(legs(request)[0], retry_after_s=1800)
 
-    with pytest.raises(Conflict, match="Northgate said when it may be asked again"):
+    with pytest.raises(Conflict, match="Northgate asked the portal to wait until"):
         services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_northgate.pk)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from portal.mitigations import wording
@@ -136,7 +138,7 @@ LANES = [
             retry_at=ago(-19),
             refusal="Northgate says: too many requests.",
         ),
-        "Next try at 03:28:00.",
+        "Asked the portal to wait until 03:28:00.",
         "Northgate says: too many requests.",
     ),
     (
@@ -204,6 +206,42 @@ LANES = [
         leg("Northgate", Status.STANDBY),
         "Holds the plan.",
         "It filters only when activated, or by itself if it loses contact with you under attack.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(20),
+            retry_at=datetime(2163, 1, 5, 1, 16, 20, tzinfo=UTC),
+            refusal="It is too busy (code 5.03).",
+        ),
+        "Asked the portal to wait until 5 January 2163.",
+        "It is too busy (code 5.03). The portal does not ask before. Call Northgate if you need it sooner.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            ended_at=ago(935),
+            retry_at=ago(-86400),
+            must_wait=True,
+            refusal="It clashes.",
+        ),
+        "Northgate refused at 03:12:06.",
+        "It clashes. It asked the portal to wait until 03:27:41 tomorrow."
+        " The portal does not ask before. Call Northgate if you need it sooner.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            ended_at=ago(935),
+            retry_at=ago(-60),
+            must_wait=True,
+            refusal="It clashes.",
+        ),
+        "Northgate refused at 03:12:06.",
+        "It clashes. It asked the portal to wait until 03:28:41.",
     ),
     (
         leg("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),

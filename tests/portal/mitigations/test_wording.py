@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,6 +26,13 @@ TIDEWALL = leg("Tidewall", Status.MITIGATING, mitigating_at=ago(800), bps_droppe
 LOOPED = leg("Northgate", Status.REFUSED, refusal_code="5.08", ended_at=ago(9))
 REFUSED = leg("Tidewall", Status.REFUSED, ended_at=ago(935))
 STOPPED = [leg(short, Status.ATTACK_STOPPED) for short in ("Northgate", "Tidewall")]
+WAITED_FOR = leg(
+    "Tidewall",
+    Status.PENDING,
+    sent_at=ago(20),
+    retry_at=datetime(2163, 1, 5, 1, 16, 20, tzinfo=UTC),
+    must_wait=True,
+)
 ENDED = [leg(short, Status.TERMINATED, ended_at=ago(9)) for short in ("Northgate", "Tidewall")]
 TOLD = leg(
     "Northgate", Status.TERMINATING, withdrawal_asked_at=ago(60), withdrawal_confirmed_at=ago(59)
@@ -106,8 +115,16 @@ HEADLINES = [
         "No provider has confirmed help. Still trying.",
     ),
     (
-        asked(RequestStatus.FAILING, LOOPED, REFUSED),
+        asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-30))),
         "No provider has confirmed help. Still trying.",
+    ),
+    (
+        asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-86400))),
+        "No provider has confirmed help. Nobody is asked again before 03:27:41 tomorrow.",
+    ),
+    (
+        asked(RequestStatus.FAILING, WAITED_FOR, LOOPED),
+        "No provider has confirmed help. Nobody is asked again before 5 January 2163.",
     ),
     (asked(RequestStatus.FAILING, LOOPED), "No provider has confirmed help."),
     (asked(RequestStatus.FAILING, LOOPED, is_plan=True), "No provider holds the plan."),

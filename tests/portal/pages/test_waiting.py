@@ -1,0 +1,86 @@
+"""A time that a provider names is obeyed, and shown as what it is: nobody is said to try for years."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.formatting import moment
+from portal.mitigations import services
+from portal.mitigations.models import Event, EventType, MitigationRequest
+from tests.conftest import ClientOf
+from tests.portal.pages.conftest import Ask, legs, sent
+
+LONGEST_S = 2**32 - 1
+"""retry-timer is 32 bits (RFC 9132 section 4.4.1.3): some 136 years."""
+NBSP = "\u00a0"
+
+
+def words_of(page: str) -> str:
+    bare = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(bare).replace(NBSP, " ").split())
+
+
+def refused_for(request: MitigationRequest, seconds: int) -> None:
+    """Both providers say when they may be asked again, in `seconds`."""
+    while leg := request.mitigations.filter(status="pending").first():
+        sent(leg, timezone.now())
+        services.record_refused(
+            mitigation_id=leg.pk,
+            code="4.09",
+            reason="",
+            conflict={"retry_after": seconds},
+            retry_after_s=seconds,
+            now=timezone.now(),
+        )
+
+
+@pytest.mark.parametrize("seconds", [LONGEST_S, 86400 * 3, 3600])
+def test_what_waits_for_long_is_not_said_to_be_tried(
+    alice: User, ask: Ask, client_of: ClientOf, seconds: int
+) -> None:
+    request = ask()
+    refused_for(request, seconds)
+    until = moment(legs(request)[0].retry_at, timezone.now()).replace(NBSP, " ")
+
+    browser = client_of(alice)
+    page = words_of(browser.get(request.get_absolute_url()).content.decode())
+    now = words_of(browser.get("/organizations/acme/").content.decode())
+
+    for shown in (page, now):
+        assert "No provider has confirmed help. Nobody is asked again before" in shown
+        assert "Still trying" not in shown
+        assert "keeps asking" not in shown
+    assert f"It asked the portal to wait until {until}." in page
+    # The next step a person has: whoever must not be asked can be called.
+    assert "Call Northgate if you need it sooner." in page
+    assert page.count("Reference for a call:") == 2
+    assert "Nobody is asked again before" in page[page.index("What happened") :]
+
+
+def test_what_is_asked_again_within_minutes_is_still_tried(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request = ask()
+    refused_for(request, 60)
+
+    page = words_of(client_of(alice).get(request.get_absolute_url()).content.decode())
+
+    assert "No provider has confirmed help. Still trying." in page
+    assert "The portal keeps trying." in page
+    assert "if you need it sooner" not in page
+
+
+def test_the_log_says_when_somebody_is_asked_next(ask: Ask) -> None:
+    request = ask()
+    refused_for(request, 86400 * 400)
+
+    event = Event.objects.filter(request=request, type=EventType.REQUEST_STATUS).last()
+    assert event is not None
+    assert event.data["status"] == "failing"
+    assert event.data["next_try_at"] > (timezone.now() + timedelta(days=399)).isoformat()
