@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
+from redis.backoff import NoBackoff
+from redis.exceptions import ReadOnlyError
+from redis.retry import Retry
 
 _POSTGRESQL = {
     # A server that is cut off is noticed within seconds, not after the hours of the system's defaults.
@@ -21,6 +24,9 @@ _POSTGRESQL = {
     "tcp_user_timeout": "10000",
 }
 """What the URL says goes before these. No `options`: poolers such as PgBouncer refuse them (portal.core.postgresql)."""
+
+ONCE_MORE_ELSEWHERE = Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,))
+"""A connection that still leads to the old master of Redis is closed, and the name looked up again."""
 
 _QUOTING = (
     "Does the password hold a character that means something in a URL? "

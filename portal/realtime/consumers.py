@@ -118,8 +118,7 @@ class EventSocket(AsyncWebsocketConsumer):
             self._pump.cancel()
             await asyncio.wait([self._pump])
         if self._has_joined:
-            for group in self._groups:
-                await self.channel_layer.group_discard(group, self.channel_name)
+            await self._leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         await self.close(CLOSE_MALFORMED)
@@ -174,6 +173,15 @@ class EventSocket(AsyncWebsocketConsumer):
             logger.warning("event socket of %s reads the table only: %s", self._user_id, error)
         else:
             self._has_joined = True
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                for group in self._groups:
+                    await self.channel_layer.group_discard(group, self.channel_name)
+        except (RedisError, OSError, TimeoutError) as error:
+            # The channel is gone with this socket: what still comes for it is dropped.
+            logger.warning("event socket of %s did not leave its groups: %s", self._user_id, error)
 
     async def _wait_for_news(self) -> None:
         with suppress(TimeoutError):

@@ -9,7 +9,6 @@ from typing import Final
 from uuid import UUID
 
 from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
 
 from portal.core.broadcast import SIGNAL_WORKERS
 
@@ -24,8 +23,8 @@ async def hear(wake: Callable[[UUID], object]) -> None:
     while True:
         try:
             await _hear(wake)
-        except (RedisError, OSError) as error:
-            logger.warning("hears no wake-ups of other workers: %s", error)
+        except Exception:
+            logger.exception("hears no wake-ups of other workers")
             await asyncio.sleep(HEAR_AGAIN_S)
 
 

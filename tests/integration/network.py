@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
@@ -108,6 +109,10 @@ class TcpProxy:
     def mend(self) -> None:
         self._loop.call_soon_threadsafe(self._is_open.set)
 
+    def lead_to(self, server_port: int) -> None:
+        """From now on; connections that are there stay where they lead."""
+        self._server_port = server_port
+
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._is_open.wait()
         there, to_there = await asyncio.open_connection(LOOPBACK, self._server_port)
@@ -132,15 +137,16 @@ class TcpProxy:
 
 
 @contextmanager
-def proxied(server_port: int) -> Iterator[TcpProxy]:
-    with _beside(_proxying(server_port)) as (proxy, _loop):
+def proxied(server_port: int, *, tls: ssl.SSLContext | None = None) -> Iterator[TcpProxy]:
+    """With `tls`, clients speak TLS to it, and it speaks plainly to the server."""
+    with _beside(_proxying(server_port, tls)) as (proxy, _loop):
         yield proxy
 
 
 @asynccontextmanager
-async def _proxying(server_port: int) -> AsyncIterator[TcpProxy]:
+async def _proxying(server_port: int, tls: ssl.SSLContext | None) -> AsyncIterator[TcpProxy]:
     proxy = TcpProxy(0, server_port, asyncio.get_running_loop())
-    server = await asyncio.start_server(proxy.carry, LOOPBACK, 0)
+    server = await asyncio.start_server(proxy.carry, LOOPBACK, 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

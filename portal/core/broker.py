@@ -1,0 +1,127 @@
+"""Celery's workers and beat, made to outlive the broker (ADR 29).
+
+A signal worker holds the sessions with the providers. By itself Celery ends a worker after every error of the broker that it
+does not list as a lost connection: READONLY, NOREPLICAS, MISCONF, a message that is no JSON. Here its consumer loop starts
+again after any error, in the same process, beside the sessions.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic, sleep
+from typing import Any, Final
+
+from celery.beat import PersistentScheduler, SchedulingError
+from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker.state import maybe_shutdown
+from kombu import Connection
+from kombu.transport import redis as kombu_redis
+
+from portal import env
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 5
+"""Between two tries. Celery's own pauses grow to 30 s: a broker that is back would not be noticed for so long."""
+CALM_AFTER_S: Final = 30.0
+"""Without an error for so long, the next pause is the first one again."""
+LOOK_S: Final = 0.2
+"""A pause ends so soon after SIGTERM."""
+
+
+class Channel(kombu_redis.Channel):
+    def _connparams(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # The stubs leave it out.
+        parameters: dict[str, Any] = super()._connparams(*args, **kwargs)  # type: ignore[misc]  # see above
+        return {**parameters, "retry": env.ONCE_MORE_ELSEWHERE}
+
+
+class Transport(kombu_redis.Transport):
+    """Setting `broker_transport`."""
+
+    Channel = Channel
+
+
+class Pauses:
+    """How long to wait after each error. `now` is of a clock that does not jump."""
+
+    def __init__(self) -> None:
+        self._pause_s: float = FIRST_PAUSE_S
+        self._ended_at = float("-inf")
+
+    def after_error(self, now: float) -> float:
+        is_first = now - self._ended_at > CALM_AFTER_S
+        self._pause_s = FIRST_PAUSE_S if is_first else min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._ended_at = now + self._pause_s
+        return self._pause_s
+
+
+class Consumer(CeleryConsumer):
+    """Setting `worker_consumer`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # After these Celery connects again; any other exception ends the process.
+        self.connection_errors = (Exception,)
+        self._pauses = Pauses()
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Until it is connected, or the worker is asked to stop."""
+        _connect(conn, callback=maybe_shutdown)
+        self.first_connection_attempt = False
+        return conn
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        super().on_connection_error_before_connected(exc)
+        self._pause()
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        try:
+            super().on_connection_error_after_connected(exc)
+        except Exception:
+            # A reply that cannot be read may still wait on the old connection.
+            logger.exception("the old connection to the broker was not closed cleanly")
+            self.connection = None
+        self._pause()
+
+    def _pause(self) -> None:
+        now = monotonic()
+        until = now + self._pauses.after_error(now)
+        while monotonic() < until:
+            maybe_shutdown()
+            sleep(LOOK_S)
+
+
+class Scheduler(PersistentScheduler):
+    """Setting `beat_scheduler`."""
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send a task that is due. What cannot be sent is left out: the next one is due soon."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except SchedulingError as error:
+            logger.warning("beat: %s", error)
+
+    def _ensure_connected(self) -> Connection:
+        while True:
+            try:
+                return _connect(self.connection)
+            except Exception as error:
+                logger.warning("beat: no connection to the broker: %s", error)
+                sleep(LONGEST_PAUSE_S)
+
+
+def _connect(connection: Connection, **options: Any) -> Connection:
+    def no_connection(error: Exception, pause_s: float) -> None:
+        logger.warning(
+            "no connection to %s: %s. Next try in %s s", connection.as_uri(), error, pause_s
+        )
+
+    return connection.ensure_connection(
+        no_connection,
+        interval_start=1,
+        interval_step=1,
+        interval_max=LONGEST_PAUSE_S,
+        **options,
+    )

@@ -1,0 +1,133 @@
+"""Redis refuses, hangs, answers nonsense or is gone: no worker ends, no session closes, and all is back by itself."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from tests.integration.redis_faults import (
+    FAULTS,
+    Fault,
+    hung,
+    replica,
+    stale_replica,
+    stopped,
+)
+from tests.integration.stack import Api, Stack, control, wait_for
+from tests.integration.test_main_job import REQUESTS, believed, submit
+
+ApiAs = Callable[[str], Api]
+WORKERS = ("signal-1", "worker", "beat", "web")
+SUBMITTED_WITHIN_S = 4.0
+REACHES_PROVIDER_WITHIN_S = 5.0
+BACK_WITHIN_S = 20.0
+STOPS_WITHIN_S = 8.0
+
+numbers = itertools.cycle(range(1, 60))
+every_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+some_faults = pytest.mark.parametrize(
+    "fault", [replica, stale_replica, hung, stopped], ids=lambda fault: fault.__name__
+)
+"""It refuses a command, the first PING, an answer, and the connection."""
+
+
+@pytest.fixture
+def alice(api_as: ApiAs, stack: Stack) -> Iterator[Api]:
+    wait_for(lambda: len(sessions(stack)) == 4, within_s=60)
+    yield api_as("alice")
+    for name in WORKERS:
+        if not stack[name].is_running:
+            stack[name].start()
+            stack[name].wait_until_ready()
+
+
+def sessions(stack: Stack) -> list[tuple[Any, ...]]:
+    """Those that the providers have; each is one by its address and the time it was opened at."""
+    return sorted(
+        (provider, session["client"], session["peer"], session["opened_at"])
+        for provider in ("northgate", "tidewall")
+        for session in control(stack, provider, "/state")["sessions"]
+    )
+
+
+def reaches_northgate(stack: Stack, alice: Api) -> None:
+    prefix = f"203.0.113.{next(numbers)}/32"
+    request = submit(alice, prefix)
+    wait_for(lambda: believed(stack, "northgate", prefix), within_s=REACHES_PROVIDER_WITHIN_S)
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
+
+
+def answering(stack: Stack) -> set[str]:
+    """The workers that hear of the broker and answer through it."""
+    with Celery(broker=stack.redis_url) as app, suppress(OperationalError, RedisError):
+        replies: list[dict[str, Any]] = app.control.ping(timeout=1) or []
+        return {name.partition("@")[0] for reply in replies for name in reply}
+    return set()
+
+
+def drills_followed(stack: Stack) -> int:
+    """How often the worker did what beat sends every two seconds."""
+    with Celery(broker=stack.redis_url) as app:
+        totals = [
+            stats["total"] for stats in (app.control.inspect(timeout=1).stats() or {}).values()
+        ]
+    return sum(total.get("portal.standby.tasks.follow", 0) for total in totals)
+
+
+@every_fault
+def test_a_fault_of_redis_ends_no_worker_and_no_session(
+    stack: Stack, alice: Api, fault: Fault
+) -> None:
+    before = sessions(stack)
+    pids = {name: stack[name].pid for name in WORKERS}
+
+    with fault(stack):
+        reaches_northgate(stack, alice)
+
+    wait_for(lambda: answering(stack) == {"signal-1", "worker"}, within_s=BACK_WITHIN_S)
+    followed = drills_followed(stack)
+    wait_for(lambda: drills_followed(stack) > followed, within_s=BACK_WITHIN_S)
+    reaches_northgate(stack, alice)
+    assert {name: stack[name].pid for name in WORKERS if stack[name].is_running} == pids
+    assert sessions(stack) == before
+
+
+@some_faults
+def test_workers_start_and_work_while_redis_is_at_fault(
+    stack: Stack, alice: Api, fault: Fault
+) -> None:
+    for name in ("signal-1", "worker", "beat"):
+        stack[name].stop()
+    with fault(stack):
+        for name in ("signal-1", "worker", "beat"):
+            stack[name].start()
+        wait_for(lambda: len(sessions(stack)) == 4, within_s=40)
+        reaches_northgate(stack, alice)
+        before = sessions(stack)
+
+    wait_for(lambda: answering(stack) == {"signal-1", "worker"}, within_s=BACK_WITHIN_S)
+    assert all(stack[name].is_running for name in WORKERS)
+    assert sessions(stack) == before
+
+
+@some_faults
+def test_a_worker_that_is_asked_to_stop_says_goodbye_whatever_redis_does(
+    stack: Stack, alice: Api, fault: Fault
+) -> None:
+    signal, worker, beat = stack["signal-1"], stack["worker"], stack["beat"]
+    with fault(stack):
+        for process in (signal, worker, beat):
+            process.ask_to_stop()
+        wait_for(
+            lambda: not any(process.is_running for process in (signal, worker, beat)),
+            within_s=STOPS_WITHIN_S,
+        )
+        assert sessions(stack) == []
+    assert [process.exit_code for process in (signal, worker, beat)] == [0, 0, 0]
