@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,9 +11,10 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
+from portal.core.database import is_away
 from portal.mitigations.models import Mitigation
 from portal.providers.models import Subscription
 from portal.wire.models import Direction, Topic, WireMessage
@@ -58,29 +59,28 @@ class Seen:
 def record(seen: Sequence[tuple[UUID, Seen]]) -> dict[UUID, int]:
     """Write down what was seen of which subscription; how many messages of each could not be kept.
 
-    What the database refuses of one subscription costs no other one a line.
+    What cannot be written of one message costs no other one.
     """
-    try:
-        _write(seen)
-    except (DataError, IntegrityError):
-        by_subscription: dict[UUID, list[tuple[UUID, Seen]]] = defaultdict(list)
-        for subscription, message in seen:
-            by_subscription[subscription].append((subscription, message))
-        return {
-            subscription: lost
-            for subscription, own in by_subscription.items()
-            if (lost := _write_or_lose(own))
-        }
-    return {}
+    errors: list[Exception] = []
+    lost = Counter(_write_by_halves(seen, errors))
+    if errors:
+        logger.error("wire journal: %s messages cannot be kept", len(errors), exc_info=errors[0])
+    return dict(lost)
 
 
-def _write_or_lose(seen: Sequence[tuple[UUID, Seen]]) -> int:
+def _write_by_halves(seen: Sequence[tuple[UUID, Seen]], errors: list[Exception]) -> list[UUID]:
+    """Whose messages were lost, each with its error."""
     try:
         _write(seen)
-    except (DataError, IntegrityError):
-        logger.exception("wire journal: %s messages cannot be kept", len(seen))
-        return len(seen)
-    return 0
+    except Exception as error:
+        if is_away(error):
+            raise
+        if len(seen) == 1:
+            errors.append(error)
+            return [seen[0][0]]
+        half = len(seen) // 2
+        return [*_write_by_halves(seen[:half], errors), *_write_by_halves(seen[half:], errors)]
+    return []
 
 
 @transaction.atomic

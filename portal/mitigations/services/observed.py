@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
+from portal.core.sweeping import count_done
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import is_asked_again
@@ -309,7 +311,7 @@ def mark_overdue(*, now: datetime) -> int:
         for pk, asked_at, patience_s in pending
         if asked_at + timedelta(seconds=patience_s) <= now
     ]
-    return sum(_still_pending(pk, now) for pk in overdue)
+    return count_done(partial(_still_pending, now=now), overdue)
 
 
 @transaction.atomic(savepoint=False)
@@ -330,7 +332,9 @@ def mark_due_again(*, now: datetime) -> int:
         status__in=SET_BACK,
         wanted=Wanted.ACTIVE,
     ).exclude(request__kind=RequestKind.DRILL)
-    return sum(_due_again(pk, now) for (pk,) in due.values_list("pk")[:MAX_SWEPT])
+    return count_done(
+        partial(_due_again, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
+    )
 
 
 def _may_be_asked(now: datetime) -> Q:
@@ -372,7 +376,9 @@ def mark_expired(*, now: datetime) -> int:
         | Q(withdrawal_confirmed_at=None, dots_status=WINDING_DOWN, reported_at__gt=since)
     )
     due = Mitigation.objects.filter(status__in=LIVE, expires_at__lte=now).exclude(winds_down)
-    return sum(_outlived(pk, now) for (pk,) in due.values_list("pk")[:MAX_SWEPT])
+    return count_done(
+        partial(_outlived, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
+    )
 
 
 @transaction.atomic(savepoint=False)

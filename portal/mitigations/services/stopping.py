@@ -7,6 +7,7 @@ in the same transaction, so there is no moment in which it is forgotten, and non
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.core.sweeping import count_done
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import (
     WIND_DOWN_AT_MOST,
@@ -58,11 +60,10 @@ def resume_holding(*, now: datetime) -> int:
         hold_again=True,
     )
     requests = set(due.values_list("request_id", flat=True)[:MAX_RESUMED])
-    for request_id in requests:
-        _settle_again(request_id, now)
-    return len(requests)
+    return count_done(partial(_settle_again, now=now), requests)
 
 
 @transaction.atomic
-def _settle_again(request_id: UUID, now: datetime) -> None:
+def _settle_again(request_id: UUID, now: datetime) -> bool:
     settle(lock_request(request_id), now=now)
+    return True

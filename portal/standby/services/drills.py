@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.formatting import when
+from portal.core.sweeping import count_done
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations import wording
@@ -133,7 +135,8 @@ def _send_request(
 def follow_drills(*, now: datetime) -> int:
     """Write down what running drills came to, and withdraw what was confirmed; how many run on."""
     running = Drill.objects.filter(ended_at__isnull=True).order_by("started_at")
-    return sum(_runs_on(pk, now) for pk in running.values_list("pk", flat=True)[:MAX_FOLLOWED])
+    followed = list(running.values_list("pk", flat=True)[:MAX_FOLLOWED])
+    return count_done(partial(_runs_on, now=now), followed)
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.core.formatting import listed, when
+from portal.core.sweeping import count_done
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations.failover import current_legs
@@ -193,7 +194,7 @@ def finish_changes() -> int:
         .values_list("pk", flat=True)
         .distinct()[:MAX_CHANGES_FINISHED]
     )
-    return sum(_finish_change(plan_id) for plan_id in unfinished)
+    return count_done(_finish_change, list(unfinished))
 
 
 @transaction.atomic

@@ -31,6 +31,7 @@ from portal.signaling.saving import NotSaved
 from portal.signaling.store import Store
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, in_session, silence
+from tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -406,3 +407,27 @@ def report(status: MitigationStatus) -> MitigationReport:
 def told(status: int, mid: int) -> Any:
     reports = (MitigationReport(mid=mid, lifetime=3600, status=MitigationStatus(status)),)
     return answer(Code.CONTENT, encode_reports(reports), content_format=271)
+
+
+# sweeps
+
+
+def test_a_row_that_a_sweep_trips_over_holds_up_no_other(
+    leg: Mitigation,
+    acme: Organization,
+    alice: User,
+    globex: Organization,
+    charlie: User,
+    globex_northgate: Subscription,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ResourceFactory.create(organization=globex, value="198.51.100.0/24")
+    submission = Submission(prefixes=("198.51.100.7/32",))
+    other = services.submit(organization=globex, actor=charlie, submission=submission)
+    Mitigation.objects.filter(pk=leg.pk).update(scope={"prefixes": ["203.0.113.7/32"]})
+
+    marked = services.mark_overdue(now=timezone.now() + timedelta(minutes=1))
+
+    assert marked == 1
+    assert other.mitigations.get().overdue_at is not None
+    assert [one for one in caplog.records if one.exc_info and "is left out" in one.message]

@@ -108,8 +108,11 @@ def test_what_the_database_refuses_of_one_costs_the_others_nothing(
             (globex_northgate.pk, bad),
             (leg.subscription_id, put(leg.mid)),
             (globex_northgate.pk, bad),
+            (globex_northgate.pk, heartbeat()),
         ]
     )
 
     assert lost == {globex_northgate.pk: 2}
-    assert WireMessage.objects.get().mitigation == leg
+    own, other = WireMessage.objects.order_by("id")
+    assert own.mitigation == leg
+    assert other.subscription == globex_northgate

@@ -1,0 +1,26 @@
+"""Looking at many rows, each by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from portal.core.database import is_away
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def count_done(call: Callable[[T], bool | int], rows: Iterable[T]) -> int:
+    """What `call` comes to over all rows. A defect that one row meets with is logged, and holds up no other."""
+    done = 0
+    for row in rows:
+        try:
+            done += call(row)
+        except Exception as error:
+            if is_away(error):
+                raise
+            logger.exception("%s: %s is left out", getattr(call, "__name__", "sweep"), row)
+    return done
