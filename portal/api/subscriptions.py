@@ -16,7 +16,14 @@ from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory.models import Inventory
 from portal.organizations.access import membership_for
 from portal.providers import queries
-from portal.providers.models import PathKind, Provider, SessionState, Subscription
+from portal.providers.models import (
+    PathKind,
+    PendingChange,
+    Provider,
+    SessionState,
+    Subscription,
+)
+from portal.providers.wording import PARTS
 
 
 class ProviderShown(serializers.Serializer[Provider]):
@@ -25,12 +32,24 @@ class ProviderShown(serializers.Serializer[Provider]):
     phone = serializers.CharField()
 
 
+class PendingChangeShown(serializers.Serializer[PendingChange]):
+    changed = serializers.ListField(child=serializers.ChoiceField(choices=list(PARTS)))
+    tried_at = serializers.DateTimeField(
+        allow_null=True, help_text="When a connection with them was tried last; null: not yet."
+    )
+    failure = serializers.CharField(help_text="Why that failed.")
+
+
 class SessionShown(serializers.Serializer[Subscription]):
     state = serializers.ChoiceField(choices=SessionState.choices, source="session_state")
     transport = serializers.SerializerMethodField()
     since = serializers.DateTimeField(source="session_since", allow_null=True)
     last_heartbeat_at = serializers.DateTimeField(source="last_heard_at", allow_null=True)
     detail = serializers.CharField(source="session_detail")
+    pending_change = PendingChangeShown(
+        allow_null=True,
+        help_text="Settings saved since, with which there is no connection yet: the one that is up is still of before.",
+    )
 
     def get_transport(self, subscription: Subscription) -> str | None:
         return subscription.session_transport or None

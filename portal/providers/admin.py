@@ -11,8 +11,9 @@ from portal.core.admin import site
 from portal.core.errors import Invalid
 from portal.core.targets import TargetError
 from portal.providers import services
-from portal.providers.models import Provider, Subscription, Transport
+from portal.providers.models import Provider, SessionState, Subscription, Transport
 from portal.providers.validation import checked_host, checked_trust_anchors, limit_problems
+from portal.providers.wording import still_connected
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -144,7 +145,16 @@ class SubscriptionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic 
         "session_since",
         "last_heard_at",
         "session_detail",
+        "settings_in_use",
     )
+
+    @admin.display(description="Settings in use")
+    def settings_in_use(self, subscription: Subscription) -> str:
+        """Whether the connection that is up uses what is saved."""
+        if subscription.session_state != SessionState.UP:
+            return "There is no connection."
+        change = subscription.pending_change
+        return still_connected(change, timezone.now()) if change else "Those that are saved."
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Subscription | None = None

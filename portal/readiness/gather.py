@@ -138,6 +138,7 @@ def _provider(
         if beside
         else None,
         untold=untold(_refusal(subscription)),
+        pending_change=subscription.pending_change,
     )
 
 

@@ -11,6 +11,8 @@ from portal.core.formatting import NBSP, ago, ahead, date, duration, listed, sin
 from portal.mitigations.wording import Session, session_sentence
 from portal.mitigations.wording.refusals import gateways
 from portal.mitigations.wording.table import STALE_AFTER
+from portal.providers.models import PendingChange
+from portal.providers.wording import old_settings, still_connected
 from portal.readiness.certificates import Validity
 from portal.readiness.rows import Code, Found, Link, Row, State
 
@@ -46,6 +48,8 @@ class Provider:
     "it holds what no request here asked for"
     untold: str = ""
     "why nobody can tell whether it does, a sentence"
+    pending_change: PendingChange | None = None
+    "settings that the session that is up was not opened with"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +104,13 @@ def _whose(names: Sequence[str]) -> str:
 
 
 def session(provider: Provider, now: datetime) -> Row:
-    state, evidence = _connected(provider, now)
-    clause = {
-        State.PASS: "",
-        State.WARN: f"{provider.short} has been silent for a while",
-        State.FAIL: f"{provider.short} is not connected",
-    }[state]
+    found = _connected(provider, now)
     return Row(
         code=Code.SESSION,
         question=provider.name,
-        found=Found(state, evidence, clause),
+        found=found,
         about=provider.id,
-        link=_call(provider) if state != State.PASS else None,
+        link=_call(provider) if found.state != State.PASS else None,
     )
 
 
@@ -151,38 +150,39 @@ def inventory(provider: Provider) -> Row | None:
     )
 
 
-def _connected(provider: Provider, now: datetime) -> tuple[State, str]:
-    known = provider.session
+def _connected(provider: Provider, now: datetime) -> Found:
+    known, short = provider.session, provider.short
     if known.state != "up":
-        return State.FAIL, session_sentence(known, now)
+        return Found(State.FAIL, session_sentence(known, now), f"{short} is not connected")
     if not provider.is_kept:
         heard = f" Last heard {ago(known.last_heard_at, now)}." if known.last_heard_at else ""
-        return State.FAIL, f"Nobody keeps this connection.{heard}"
+        words = f"Nobody keeps this connection.{heard}"
+        return Found(State.FAIL, words, f"{short} is not connected")
+    change = provider.pending_change
+    before = [still_connected(change, now)] if change else []
     others = _other_transports(provider, now)
     first = _since_when(provider, now)
     if known.last_heard_at is not None and now - known.last_heard_at > STALE_AFTER:
         silent = duration((now - known.last_heard_at).total_seconds())
         words = f"{first}, but nothing heard for {silent}; usual when the link is full."
-        return State.WARN, " ".join([words, *others])
+        evidence = " ".join([words, *before, *others])
+        return Found(State.WARN, evidence, f"{short} has been silent for a while")
     last = [f"Last heard {ago(known.last_heard_at, now)}."] if known.last_heard_at else []
     untold = [provider.untold] if provider.untold else []
-    return State.PASS, " ".join([f"{first}.", *last, *others, *untold])
+    evidence = " ".join([f"{first}.", *last, *before, *others, *untold])
+    if change:
+        # It holds until this connection ends: the next one would be with what does not work.
+        clause = f"{short} is still connected with {old_settings(change)}"
+        return Found(State.WARN, evidence, clause)
+    return Found(State.PASS, evidence)
 
 
 def _since_when(provider: Provider, now: datetime) -> str:
     known = provider.session
     over = OVER.get(provider.transport, "")
     from_when = since(known.since, now)
-    is_moved = any(
-        at is not None and known.since is not None and at > known.since
-        for name, at in provider.worked.items()
-        if name != provider.transport
-    )
-    if not over or not from_when or not is_moved:
-        over_words = f" over {over}" if over else ""
-        return f"Connected{over_words}" + (f" since {from_when}" if from_when else "")
-    # It changed over while it was up: "over TCP since" would be too much.
-    return f"Connected since {from_when}, over {over} now"
+    over_words = f" over {over}" if over else ""
+    return f"Connected{over_words}" + (f" since {from_when}" if from_when else "")
 
 
 def _other_transports(provider: Provider, now: datetime) -> list[str]:

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from portal.accounts.models import User
 from portal.inventory.models import Inventory
 from portal.organizations.models import Organization
-from portal.providers.models import Provider, Subscription
+from portal.providers.models import PendingChange, Provider, Subscription
 from tests.conftest import ApiOf
 from tests.factories import PRIVATE_KEY, ProviderFactory, SubscriptionFactory
 
@@ -49,6 +49,7 @@ def test_a_subscription_shows_provider_and_session(
                 "since": "2025-01-02T03:04:05Z",
                 "last_heartbeat_at": None,
                 "detail": "",
+                "pending_change": None,
             },
             "inventory": None,
         }
@@ -75,6 +76,24 @@ def test_a_subscription_shows_what_came_of_asking_what_the_provider_holds(
         "refusal": "4.05",
         "not_kept": 3,
     }
+
+
+def test_settings_that_are_not_in_use_yet_are_shown_with_the_reason(
+    bob: User, acme_northgate: Subscription, api_of: ApiOf
+) -> None:
+    Subscription.objects.update(
+        pending_change=PendingChange(
+            changed=["certificate"],
+            tried_at="2025-01-02T03:04:05+00:00",
+            failure="the server refused the handshake",
+        )
+    )
+
+    (shown,) = api_of(bob).get(URL).json()["results"]
+
+    assert shown["session"]["state"] == "up"
+    assert shown["session"]["pending_change"]["changed"] == ["certificate"]
+    assert shown["session"]["pending_change"]["failure"] == "the server refused the handshake"
 
 
 def test_they_come_in_the_order_in_which_they_are_asked(

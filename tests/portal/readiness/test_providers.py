@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal.mitigations.wording import Session
+from portal.providers.models import PendingChange
+from portal.providers.wording import PARTS, still_connected
 from portal.readiness.certificates import validities
 from portal.readiness.checks import providers
 from portal.readiness.rows import State
@@ -46,12 +48,44 @@ def test_the_other_transport_is_only_said_to_work_when_it_did(
     assert said in providers.session(one, NOW).evidence
 
 
-def test_a_connection_that_changed_over_is_not_said_to_have_been_so_all_along() -> None:
-    one = provider(transports=["dtls", "tls"], worked={"dtls": at(6, 3), "tls": at(4)})
+CHANGE = PendingChange(
+    changed=["address", "certificate"],
+    tried_at=(NOW - timedelta(minutes=2)).isoformat(),
+    failure="nothing listens at 192.0.2.1:4646.",
+)
 
-    evidence = providers.session(one, NOW).evidence
 
-    assert evidence.startswith("Connected since 2\u00a0October, over UDP now.")
+def test_a_connection_of_before_a_change_says_so_and_why() -> None:
+    row = providers.session(provider(pending_change=CHANGE), NOW)
+
+    assert row.state == WARN
+    assert "Still connected with the old address and certificate." in row.evidence
+    assert "The new ones did not work 2\u00a0min ago: nothing listens at" in row.evidence
+    assert row.clause == "Northgate is still connected with the old address and certificate"
+
+
+def test_a_change_that_was_not_tried_yet_is_not_said_to_fail() -> None:
+    change = PendingChange(changed=["trust_anchors"], tried_at=None, failure="")
+
+    evidence = providers.session(provider(pending_change=change), NOW).evidence
+
+    assert (
+        "Still connected with the old trust anchors; the portal is trying the new ones." in evidence
+    )
+
+
+def test_a_connection_of_before_a_change_that_is_silent_says_both() -> None:
+    row = providers.session(provider(session=up(91), pending_change=CHANGE), NOW)
+
+    assert row.clause == "Northgate has been silent for a while"
+    assert "Still connected with the old address" in row.evidence
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_that_can_change_has_a_word(part: str) -> None:
+    change = PendingChange(changed=[part], tried_at=None, failure="")
+
+    assert PARTS[part] in still_connected(change, NOW)
 
 
 def test_a_transport_that_may_not_be_used_is_not_spoken_of() -> None:

@@ -1,0 +1,36 @@
+"""What staff saved and a session does not use yet, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from portal.core.formatting import ago, listed
+from portal.providers.models import PendingChange
+
+PARTS: Final = {
+    "address": "address",
+    "server_name": "server name",
+    "transports": "transports",
+    "trust_anchors": "trust anchors",
+    "certificate": "certificate",
+    "cuid": "client identifier",
+}
+PLURAL: Final = frozenset({"transports", "trust_anchors"})
+
+
+def old_settings(change: PendingChange) -> str:
+    """ "the old address and certificate" """
+    return f"the old {listed(PARTS.get(part, part) for part in change['changed'])}"
+
+
+def still_connected(change: PendingChange, now: datetime) -> str:
+    """That the connection is of before the change, and why."""
+    changed = change["changed"]
+    new = "new ones" if len(changed) > 1 or PLURAL.intersection(changed) else "new one"
+    first = f"Still connected with {old_settings(change)}"
+    if change["tried_at"] is None:
+        return f"{first}; the portal is trying the {new}."
+    tried = ago(datetime.fromisoformat(change["tried_at"]), now)
+    why = f": {change['failure'].rstrip('.')}" if change["failure"] else ""
+    return f"{first}. The {new} did not work {tried}{why}. The portal goes on trying."
