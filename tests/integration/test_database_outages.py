@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from psycopg import sql
 
 from local_stack.ports import LOOPBACK
 from local_stack.servers import Postgres
+from tests.integration.faults.injection import write_to_postgres
 from tests.integration.servers import POOLED, Standby, pgbouncer, running
 from tests.integration.stack import Api, Pages, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
@@ -60,18 +60,11 @@ def bob(stack: Stack) -> Iterator[Pages]:
 
 @contextmanager
 def read_only(server: Postgres) -> Iterator[None]:
-    def switch(value: str) -> None:
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}").format(value)
-            )
-            connection.execute("SELECT pg_reload_conf()")
-
-    switch("on")
+    write_to_postgres(server, may_write=False)
     try:
         yield
     finally:
-        switch("off")
+        write_to_postgres(server, may_write=True)
 
 
 def log_of(stack: Stack) -> str:

@@ -33,6 +33,8 @@ QUICK = (
     "crash northgate at live",
     "forget northgate at extend",
     "clock signal-2 at live",
+    "refuse-writes redis at ask",
+    "refuse-writes postgres at live",
 )
 SEEDS = (11, 12)
 

@@ -15,10 +15,16 @@ from random import Random
 from typing import Final, TypeVar
 
 import httpx
+import psycopg
+from psycopg import sql
+from redis.exceptions import RedisError
 
+from local_stack.ports import LOOPBACK
 from local_stack.processes import Process, ProcessFailed
 from local_stack.servers import Postgres
 from provider_simulator.odd_reports import ODD_REPORTS
+from tests.integration.redis_faults import NOBODY_LISTENS
+from tests.integration.redis_faults import client as redis_client
 from tests.integration.stack import Stack, control
 
 LOSS: Final = 0.5
@@ -75,7 +81,14 @@ class Injection:
         try:
             with self._fault(kind, victim):
                 time.sleep(seconds)
-        except (ProcessFailed, httpx.HTTPError, OSError, RuntimeError) as error:
+        except (
+            ProcessFailed,
+            httpx.HTTPError,
+            psycopg.Error,
+            RedisError,
+            OSError,
+            RuntimeError,
+        ) as error:
             self._failures.append(f"{kind} {victim}: {error!r}")
 
     @contextmanager
@@ -116,6 +129,10 @@ class Injection:
                 yield from self._behaving(victim, poll_code=self.rng.choice(POLLS_REFUSED_WITH))
             case "ignore-mid":
                 yield from self._behaving(victim, ignored_mid=self._next_mid(victim))
+            case "refuse-writes":
+                self._let_write(victim, may_write=False)
+                yield
+                self._let_write(victim, may_write=True)
             case "clock":
                 setting = _clock_of(self.stack.directory, victim)
                 setting.write_text(str(self.rng.choice(JUMPS_S)))
@@ -156,9 +173,34 @@ class Injection:
             else:
                 return
 
+    def _let_write(self, server: str, *, may_write: bool) -> None:
+        """Redis answers READONLY and PostgreSQL 25006 until it may again; either may be down because of another fault."""
+        _patiently(
+            lambda: (
+                write_to_postgres(self.postgres, may_write=may_write)
+                if server == "postgres"
+                else write_to_redis(self.stack, may_write=may_write)
+            )
+        )
+
     def _tell(self, provider: str, path: str, body: object) -> None:
         """The provider itself may be down because of another fault; when it is back it behaves."""
         _patiently(lambda: control(self.stack, provider, path, body))
+
+
+def write_to_redis(stack: Stack, *, may_write: bool) -> None:
+    master = ("NO", "ONE") if may_write else (LOOPBACK, NOBODY_LISTENS)
+    with redis_client(stack) as server:
+        server.execute_command("REPLICAOF", *master)
+
+
+def write_to_postgres(server: Postgres, *, may_write: bool) -> None:
+    setting = "off" if may_write else "on"
+    with psycopg.connect(server.url(), autocommit=True, connect_timeout=3) as connection:
+        connection.execute(
+            sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}").format(setting)
+        )
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -166,7 +208,7 @@ def _patiently(call: Callable[[], T]) -> T:
     while True:
         try:
             return call()
-        except httpx.HTTPError:
+        except (httpx.HTTPError, psycopg.Error, RedisError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)

@@ -42,6 +42,7 @@ FAULTS: Final = {
     "ignore-mid": PROVIDERS,
     "rearm": PROVIDERS,
     "keep-plans": PROVIDERS,
+    "refuse-writes": SERVERS,
     "clock": CLOCKED,
 }
 """Which fault can befall whom: kill = SIGKILL, then started again; stop = SIGSTOP, then SIGCONT."""
