@@ -179,7 +179,7 @@ def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
 def beside(found: Sequence[Unknown]) -> str:
     """What a provider holds that nobody here asked for, in a sentence or two."""
     first, more = found[0], len(found) - 1
-    others = f" So {'is' if more == 1 else 'are'} {plural(more, 'other')}." if more else ""
+    others = f" It holds {plural(more, 'other')} like it." if more else ""
     return f"It {does(first)}, and no request here asked for it.{others}"
 
 

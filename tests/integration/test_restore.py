@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,12 @@ from tests.integration import backup
 from tests.integration.stack import Api, Databases, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 
+pytestmark = pytest.mark.timeout(300)
+
 ApiAs = Callable[[str], Api]
 KNOWN, LOST, ASKED = "203.0.113.20/32", "203.0.113.40/32", "203.0.113.30/32"
 MITIGATING = 2
+UNKNOWN = "organizations/acme/unknown-mitigations"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +43,11 @@ def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, 
     backup.restore(stack, tmp_path / "portal.dump")
     yield {KNOWN: known, LOST: lost}
 
-    control(stack, "northgate", "/forget", {})
+    for one in alice.get(REQUESTS)["results"]:
+        alice.post(f"{REQUESTS}/{one['id']}/terminate")
+    for one in alice.get(UNKNOWN)["results"]:
+        alice.post(f"{UNKNOWN}/{one['id']}/withdraw")
+    wait_for(lambda: control(stack, "northgate", "/state")["mitigations"] == [], within_s=60)
 
 
 def test_a_request_after_a_restore_gets_a_mid_that_is_free(
@@ -61,3 +69,54 @@ def test_a_request_after_a_restore_gets_a_mid_that_is_free(
     [orphan] = believed(stack, "northgate", LOST)
     assert orphan["status"] == MITIGATING
     assert alice.call("GET", f"{REQUESTS}/{restored[LOST]}").status_code == 404
+
+
+def unknown(api: Api, prefix: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = api.get(UNKNOWN)["results"]
+    return [one for one in listed if prefix in one["targets"]["prefixes"]]
+
+
+def test_what_runs_on_after_a_restore_is_shown_and_withdrawn(
+    stack: Stack, api_as: ApiAs, restored: dict[str, str]
+) -> None:
+    alice = api_as("alice")
+    backup.start(stack)
+
+    [orphan] = wait_for(lambda: unknown(alice, LOST))
+    assert (orphan["status"], orphan["asked_by"]) == ("mitigating", None)
+    assert unknown(alice, KNOWN) == []
+    # The counter is above it, before anybody asks for something.
+    assert submit(alice, ASKED)["mitigations"][0]["mid"] > orphan["mid"]
+
+    for _ in range(2):
+        alice.post(f"{UNKNOWN}/{orphan['id']}/withdraw")
+
+    wait_for(lambda: believed(stack, "northgate", LOST) == [])
+    wait_for(lambda: unknown(alice, LOST) == [])
+    assert alice.get(f"{UNKNOWN}/{orphan['id']}")["ending"] == "gone"
+    [known] = believed(stack, "northgate", KNOWN)
+    assert known["status"] == MITIGATING
+
+
+def test_what_runs_on_after_a_restore_is_adopted_and_ended_as_any_other(
+    stack: Stack, api_as: ApiAs, restored: dict[str, str]
+) -> None:
+    alice = api_as("alice")
+    backup.start(stack)
+    [orphan] = wait_for(lambda: unknown(alice, LOST))
+    [before] = believed(stack, "northgate", LOST)
+
+    adopted = [alice.post(f"{UNKNOWN}/{orphan['id']}/adopt") for _ in range(2)]
+
+    assert adopted[0]["id"] == adopted[1]["id"]
+    assert adopted[0]["status"] == "mitigating"
+    alice.post(f"{REQUESTS}/{adopted[0]['id']}/extend", {"lifetime": 7200})
+    # Its refresh repeats the scope that the provider holds, under the same mid.
+    wait_for(lambda: believed(stack, "northgate", LOST)[0]["lifetime_remaining"] > 3600)
+    [after] = believed(stack, "northgate", LOST)
+    assert (after["mid"], after["received_at"]) == (before["mid"], before["received_at"])
+    assert unknown(alice, LOST) == []
+
+    alice.post(f"{REQUESTS}/{adopted[0]['id']}/terminate")
+    wait_for(lambda: shown(alice, adopted[0]["id"])["status"] == "terminated")
+    wait_for(lambda: believed(stack, "northgate", LOST) == [])

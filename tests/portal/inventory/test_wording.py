@@ -200,7 +200,7 @@ def test_what_is_being_withdrawn_is_no_longer_something_to_decide() -> None:
 
 def test_a_line_of_the_provider_names_the_first_and_counts_the_others() -> None:
     assert beside([unknown()]) == ("It filters 203.0.113.0/24, and no request here asked for it.")
-    assert beside([unknown()] * 2).endswith("asked for it. So is 1\u00a0other.")
+    assert beside([unknown()] * 2).endswith("asked for it. It holds 1\u00a0other like it.")
 
 
 @pytest.mark.parametrize(
