@@ -57,6 +57,20 @@ class EfficacyShown(serializers.Serializer[Mitigation]):
     retry_at = serializers.DateTimeField(source="efficacy_retry_at", allow_null=True)
 
 
+class StillHeldShown(serializers.Serializer[Mitigation]):
+    withdrawn_at = serializers.DateTimeField(
+        source="withdrawal_confirmed_at", help_text="When the provider confirmed the withdrawal."
+    )
+    tries = serializers.IntegerField(
+        source="let_go_tries", help_text="How often it was told again, with a lifetime of 1."
+    )
+    last_try_at = serializers.DateTimeField(source="let_go_at", allow_null=True)
+    given_up = serializers.BooleanField(source="is_let_go_given_up")
+    phone = serializers.CharField(
+        source="subscription.provider.phone", help_text="Whom to call to have it removed."
+    )
+
+
 class CountersShown(serializers.Serializer[Mitigation]):
     bytes_dropped = serializers.IntegerField(allow_null=True)
     pkts_dropped = serializers.IntegerField(allow_null=True)
@@ -122,6 +136,9 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     )
     mitigation_start = serializers.DateTimeField(allow_null=True)
     counters = CountersShown(source="*")
+    still_held = serializers.SerializerMethodField(
+        help_text="Of a plan: the provider confirmed the withdrawal and still holds it; it may start it when contact is lost."
+    )
     efficacy = serializers.SerializerMethodField(
         help_text="How the attack looks, as it was reported last to this provider."
     )
@@ -134,6 +151,10 @@ class MitigationShown(serializers.Serializer[Mitigation]):
         if not mitigation.refusal_code:
             return None
         return {"code": mitigation.refusal_code, "reason": mitigation.refusal_reason}
+
+    @extend_schema_field(StillHeldShown(allow_null=True))
+    def get_still_held(self, mitigation: Mitigation) -> Any:
+        return StillHeldShown(mitigation).data if mitigation.is_still_held else None
 
     @extend_schema_field(EfficacyShown(allow_null=True))
     def get_efficacy(self, mitigation: Mitigation) -> Any:

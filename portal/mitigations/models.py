@@ -14,6 +14,7 @@ from django.urls import reverse
 from portal.core.targets import IPNetwork
 from portal.mitigations.states import (
     ATTACK_STATUSES,
+    IN_STANDBY,
     KNOWN_REPORTS,
     NOT_SENDABLE,
     REQUEST_TERMINAL,
@@ -27,6 +28,10 @@ from portal.providers.models import Subscription
 
 REPORTS_MISSING_AFTER = timedelta(seconds=60)
 """A provider that reports amounts and is not heard for longer was silent meanwhile."""
+STILL_HELD_AFTER = timedelta(seconds=3)
+"""A report that comes sooner after the withdrawal may have been on its way."""
+MAX_LET_GO_TRIES = 8
+"""Then only a person can have it removed."""
 MAX_COUNTER = 2**63 - 1
 """DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its maximum."""
 
@@ -244,6 +249,9 @@ class Mitigation(models.Model):
     """Who withdrew this provider alone."""
     withdrawn_because = models.CharField(max_length=200, blank=True)
     """Why policy withdrew it, in words."""
+    let_go_at = models.DateTimeField(null=True)
+    """When the provider, which still held it after its withdrawal, was last asked to let go by a lifetime of 1."""
+    let_go_tries = models.PositiveSmallIntegerField(default=0)
     hold_again = models.BooleanField(default=False)
     """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the plan again."""
     efficacy = models.PositiveSmallIntegerField(null=True)
@@ -362,6 +370,20 @@ class Mitigation(models.Model):
         if self.retry_at is None or self.is_not_sendable or self.unsaved_at is not None:
             return False
         return self.status == Status.PENDING or "retry_after" in (self.conflict or {})
+
+    @property
+    def is_still_held(self) -> bool:
+        """The provider confirmed the withdrawal, and reports all the same that it holds it in standby."""
+        told_at, reported_at = self.withdrawal_confirmed_at, self.reported_at
+        if self.status != Status.TERMINATING or self.dots_status != IN_STANDBY:
+            return False
+        if told_at is None or reported_at is None:
+            return False
+        return reported_at - told_at >= STILL_HELD_AFTER
+
+    @property
+    def is_let_go_given_up(self) -> bool:
+        return self.let_go_tries >= MAX_LET_GO_TRIES
 
     @property
     def attack_status(self) -> str:

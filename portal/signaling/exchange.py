@@ -58,6 +58,7 @@ LIST_TIMEOUT_S: Final = 10.0
 MAX_POLLS_AT_ONCE: Final = 8
 ANSWER_WITHIN_S: Final = 30.0
 """A refresh or a withdrawal that is not answered by then has failed: it is tried again, and the status asked for meanwhile."""
+LET_GO_LIFETIME_S: Final = 1
 WRITE_PAUSE_S: Final = 0.5
 MAX_WRITE_PAUSE_S: Final = 5.0
 HEARD_EVERY_S: Final = 4.0
@@ -124,6 +125,8 @@ class Exchange:
                     await self._tell_efficacy(client, row, asking)
                 case Action.WITHDRAW:
                     await self._withdraw(client, row, asking)
+                case Action.LET_GO:
+                    await self._let_go(client, row, asking)
         except (EncodeError, LocalProtocolError) as error:
             await self._not_sendable(row, action, error, asking)
             return _is_held(row)
@@ -265,7 +268,7 @@ class Exchange:
         never_encoded = isinstance(error, EncodeError) and row.confirmed_at is None
         try:
             match action:
-                case Action.WITHDRAW:
+                case Action.WITHDRAW | Action.LET_GO:
                     await self.write(
                         services.record_end_not_sendable,
                         mitigation_id=row.pk,
@@ -435,6 +438,15 @@ class Exchange:
         await self.write(
             services.record_withdrawal_confirmed, mitigation_id=row.pk, now=clock.now()
         )
+
+    async def _let_go(self, client: Client, row: Mitigation, asking: Asking) -> None:
+        """What came of it is for the next status to say."""
+        scope = scope_of(row, lifetime_s=LET_GO_LIFETIME_S)
+        client.check_request(row.mid, scope)
+        if not await self.write(services.record_let_go, mitigation_id=row.pk, now=clock.now()):
+            return
+        async with asyncio.timeout(ANSWER_WITHIN_S), self._asking(row, asking) as on_sent:
+            await client.request(row.mid, scope, on_sent=on_sent)
 
     async def reported(self, row: Mitigation, report: MitigationReport) -> None:
         """A notification, or the answer to a poll. One that cannot be saved holds up no other."""

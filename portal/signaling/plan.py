@@ -33,6 +33,9 @@ RENEW_AFTER: Final = 0.4
 LAST_CALL: Final = timedelta(seconds=60)
 LAST_CALL_SHARE: Final = 0.1
 """The renewal that nothing puts off leaves LAST_CALL before the end, or this share of a short lifetime."""
+LET_GO_AGAIN_AFTER: Final = timedelta(seconds=15)
+MAX_LET_GO_PAUSE: Final = timedelta(minutes=5)
+"""Between two tries to have a provider let go of what it confirmed to have withdrawn; each pause is twice as long."""
 FRESH: Final = timedelta(seconds=5)
 """A status that is older does not show that a plan is still only held."""
 
@@ -44,6 +47,7 @@ class Action(Enum):
     REFRESH = "PUT the same again"
     EFFICACY = "PUT with an empty If-Match"
     WITHDRAW = "DELETE until it is answered"
+    LET_GO = "PUT with a lifetime of 1, of what a DELETE did not end"
     POLL = "GET"
     WAIT = "nothing yet"
 
@@ -94,7 +98,7 @@ def _due(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[
     """What there is to do, the most urgent first."""
     status = Status(mitigation.status)
     if mitigation.wanted == Wanted.WITHDRAWN:
-        return _end(mitigation, status, now)
+        return _end(mitigation, status, session, now)
     if status == Status.PENDING:
         return _request(mitigation, session, now)
     if status == Status.WITHDRAWN:
@@ -110,6 +114,7 @@ _URGENCY: Final = {
     Action.WITHDRAW: 0,
     Action.REQUEST: 1,
     Action.REFRESH: 1,
+    Action.LET_GO: 1,
     Action.EFFICACY: 2,
     Action.POLL: 3,
     Action.WAIT: 4,
@@ -145,14 +150,31 @@ def _may_act(plan: Mitigation, *, is_known: Callable[[UUID], bool]) -> bool:
     return plan.status in ACTIVE or (plan.status == Status.STANDBY and not is_known(plan.pk))
 
 
-def _end(mitigation: Mitigation, status: Status, now: datetime) -> Sequence[Due]:
+def _end(
+    mitigation: Mitigation, status: Status, session: OnSession, now: datetime
+) -> Sequence[Due]:
     if status != Status.TERMINATING:
         return []
     if mitigation.withdrawal_confirmed_at is not None:
+        if mitigation.is_still_held:
+            return _let_go(mitigation, session, now)
         return [_poll(mitigation, POLL_ENDING_AFTER, now)]
     if mitigation.refusal_code in (LOOP, NOT_SENDABLE):
         return [(Action.WITHDRAW, mitigation.retry_at or now)]
     return [(Action.WITHDRAW, now), _poll(mitigation, POLL_AFTER, now)]
+
+
+def _let_go(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
+    """Some servers confirm the DELETE of what they only hold, and keep it: a later loss would start it (go-dots)."""
+    if mitigation.is_let_go_given_up:
+        return [_poll(mitigation, POLL_AFTER, now)]
+    found = [_poll(mitigation, POLL_ENDING_AFTER, now)]
+    if session.dots_status == IN_STANDBY:
+        doublings = max(0, mitigation.let_go_tries - 1)
+        pause = min(LET_GO_AGAIN_AFTER * 2**doublings, MAX_LET_GO_PAUSE)
+        due_at = now if mitigation.let_go_at is None else mitigation.let_go_at + pause
+        found.insert(0, _once_fresh((Action.LET_GO, due_at), session, now))
+    return found
 
 
 def _request(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:

@@ -13,7 +13,7 @@ from django.http import QueryDict
 from portal.core.formatting import in_words
 from portal.mitigations import presentation, wording
 from portal.mitigations import queries as asked_for
-from portal.mitigations.models import Event, EventType, MitigationRequest
+from portal.mitigations.models import Event, EventType, Mitigation, MitigationRequest
 from portal.mitigations.pages import NO_OVERLAPS, form_page, overlaps_of
 from portal.mitigations.pages.overlapping import Overlaps
 from portal.mitigations.pages.shared import frame, operators, subscriptions
@@ -67,8 +67,14 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
         "title": "Standby" if say.look.word == "Standby" else f"{say.look.word} – Standby",
         "say": say,
         "cards": cards,
+        "kept": [(one, _leg_words(one, now)) for one in queries.still_held(organization)],
         "refusal": "" if membership.can_operate else _may_not(membership),
     }
+
+
+def _leg_words(mitigation: Mitigation, now: datetime) -> str:
+    leg = presentation.leg_of(mitigation)
+    return f"{leg.short} confirmed the withdrawal of {mitigation.request.name}, and still holds it. {wording.still_held(leg, now)}"
 
 
 def _may_not(membership: Membership) -> str:

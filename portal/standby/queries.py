@@ -29,6 +29,7 @@ __all__ = [
     "last_passed_drill",
     "longest_lifetime_s",
     "plans",
+    "still_held",
 ]
 
 
@@ -85,6 +86,15 @@ def filtering_for_earlier(plan: StandbyPlan) -> list[Mitigation]:
         request__in=plan.earlier.all(), wanted=Wanted.ACTIVE, status__in=ACTIVE
     )
     return list(found.select_related("request", "subscription__provider").order_by("mid"))
+
+
+def still_held(organization: Organization) -> list[Mitigation]:
+    """Of plans and drills, also removed ones: what providers confirmed to have withdrawn, and hold all the same."""
+    ending = Mitigation.objects.filter(
+        organization=organization, status=Status.TERMINATING, dots_status=IN_STANDBY
+    )
+    found = ending.select_related("request__organization", "subscription__provider").order_by("mid")
+    return [one for one in found if one.is_still_held]
 
 
 def longest_lifetime_s(organization: Organization) -> int:

@@ -102,3 +102,32 @@ def test_a_mid_that_a_provider_ignores_holds_up_no_other(stack: Stack, alice: Ap
     control(stack, "northgate", "/behaviour", ODD)
     for request_id in both:
         alice.post(f"{REQUESTS}/{request_id}/terminate")
+
+
+def test_a_plan_that_a_provider_keeps_after_its_end_is_ended_by_its_lifetime(
+    stack: Stack, alice: Api
+) -> None:
+    prefix = "203.0.113.32/27"
+    control(stack, "northgate", "/behaviour", {"keeps_preconfigured": True})
+    made = alice.post(
+        test_standby.PLANS,
+        {
+            "name": "Kept",
+            "targets": {"prefixes": [prefix]},
+            "subscriptions": _only_northgate(alice),
+        },
+    )
+    wait_for(lambda: all(one["held"] for one in shown(alice, made)["holders"]))
+    ((mid, _triggered, _status),) = held(stack, "northgate", prefix)
+    before = last(stack)
+
+    assert alice.call("DELETE", f"{test_standby.PLANS}/{made['id']}").status_code == 204
+
+    wait_for(lambda: held(stack, "northgate", prefix) == [], within_s=60)
+    wait_for(lambda: shown_request(alice, made["request"]["id"])["status"] == "terminated")
+    assert [one["answer"] for one in asked(stack, before, mid, "DELETE")] == ["2.02"]
+    (told_again,) = asked(stack, before, mid, "PUT")
+    (scope,) = told_again["body"]["ietf-dots-signal-channel:mitigation-scope"]["scope"]
+    assert (scope["lifetime"], scope["trigger-mitigation"]) == (1, False)
+    events = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
+    assert [one for one in events if one["data"].get("why") == "still held"]

@@ -15,6 +15,7 @@ from portal.mitigations.presentation.legs import (
     Lane,
     asked_of,
     lanes,
+    leg_of,
     request_chip,
     session_of,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "dated",
     "facts",
     "lanes",
+    "leg_of",
     "numbers",
     "request_chip",
     "scope_line",

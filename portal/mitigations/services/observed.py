@@ -17,6 +17,7 @@ from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import is_asked_again
 from portal.mitigations.models import (
+    MAX_LET_GO_TRIES,
     EventType,
     Mitigation,
     RequestKind,
@@ -275,6 +276,27 @@ def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitiga
         event=EventType.MITIGATION_STATUS,
     )
     return advance(step, now=now)
+
+
+@transaction.atomic(savepoint=False)
+def record_let_go(*, mitigation_id: UUID, now: datetime) -> bool:
+    """The provider is asked once more to let go of what it confirmed to have withdrawn; False when it must not be.
+
+    Written before the PUT leaves, so that the number of tries is bounded whatever is answered.
+    """
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_let_go_given_up or not mitigation.is_still_held:
+        return False
+    tries = mitigation.let_go_tries + 1
+    is_last = tries == MAX_LET_GO_TRIES
+    step = Step(
+        mitigation_id=mitigation_id,
+        columns={"let_go_at": now, "let_go_tries": tries},
+        told={"why": "still held", **({"tries": tries} if is_last else {})},
+        event=EventType.MITIGATION_STATUS if tries == 1 or is_last else None,
+    )
+    apply(mitigation, step, now=now)
+    return True
 
 
 @transaction.atomic(savepoint=False)

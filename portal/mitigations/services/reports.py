@@ -263,4 +263,5 @@ def _goes_on_after_all(mitigation: Mitigation, report: ProviderReport, now: date
     told_at = mitigation.withdrawal_confirmed_at
     if told_at is None or now - told_at < WIND_DOWN_PATIENCE:
         return False
-    return report.trigger not in (None, Trigger.WINDING_DOWN, Trigger.ENDED)
+    # What is only held again is asked to let go by its lifetime.
+    return report.trigger not in (None, Trigger.WINDING_DOWN, Trigger.ENDED, Trigger.ARMED)

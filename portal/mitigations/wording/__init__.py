@@ -22,7 +22,7 @@ from portal.mitigations.wording.leads import (
     next_step,
     terminate_question,
 )
-from portal.mitigations.wording.plans import is_held_now
+from portal.mitigations.wording.plans import is_held_now, still_held
 from portal.mitigations.wording.refusals import refusal_sentence
 from portal.mitigations.wording.sessions import (
     Say,
@@ -105,6 +105,7 @@ __all__ = [
     "session_look",
     "session_sentence",
     "silence_entry",
+    "still_held",
     "stop_question",
     "tell",
     "terminate_question",

@@ -77,6 +77,12 @@ class Leg:
     is_held_again: bool = False
     "it is told to stop, and asked to hold the plan again after that"
     withdrawal_confirmed_at: datetime | None = None
+    is_still_held: bool = False
+    "it confirmed the withdrawal of a plan, and still holds it"
+    let_go_at: datetime | None = None
+    "when it was last told again"
+    is_let_go_given_up: bool = False
+    "telling it again has not helped"
     ended_at: datetime | None = None
     last_heard_at: datetime | None = None
     is_replaced: bool = False

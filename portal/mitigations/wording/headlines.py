@@ -25,7 +25,7 @@ from portal.mitigations.wording.table import (
 
 _BAD_FIRST: Final = (
     Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER,
-    Face.NOT_SAVED, Face.PUT_OFF, Face.EXPIRED, Face.NOT_TOLD,
+    Face.NOT_SAVED, Face.PUT_OFF, Face.EXPIRED, Face.NOT_TOLD, Face.STILL_HELD,
 )  # fmt: skip
 _THEN: Final = (
     Face.MITIGATING, Face.ATTACK_STOPPED, Face.ACCEPTED, Face.STANDBY, Face.REQUESTED, Face.NOT_SENT,
@@ -48,6 +48,7 @@ _CLAUSES: Final = {
     Face.PUT_OFF: ("asked the portal to wait", "asked the portal to wait"),
     Face.EXPIRED: ("was not renewed", "were not renewed"),
     Face.NOT_TOLD: ("cannot be told yet", "cannot be told yet"),
+    Face.STILL_HELD: ("still holds the plan", "still hold the plan"),
     Face.MITIGATING: ("reports it is filtering", "report they are filtering"),
     Face.ATTACK_STOPPED: ("reports the attack has stopped", "report the attack has stopped"),
     Face.ACCEPTED: ("accepted and is setting up", "accepted and are setting up"),
@@ -161,6 +162,10 @@ def _terminating(asked: Asked, now: datetime) -> str:
     unreachable = [leg for leg in untold if leg.session.state != "up"]
     if unreachable:
         return f"{listed([leg.short for leg in unreachable])} cannot be told yet."
+    if kept := groups.get(Face.STILL_HELD, []):
+        verb, them = ("holds", "it") if len(kept) == 1 else ("hold", "they")
+        who = listed([leg.short for leg in kept])
+        return f"{who} still {verb} the plan, though {them} confirmed the withdrawal."
     if any(leg.is_held_again for leg in asked.asked):
         return _clauses(asked, now)
     what = "let go of the plan" if asked.is_plan else "stop"
@@ -256,6 +261,8 @@ def mark(asked: Asked, now: datetime) -> Look:
         return LOOKS[Face.NO_ANSWER]
     if asked.status == RequestStatus.TERMINATING and unreachable(by_face.get(Face.NOT_TOLD, [])):
         return LOOKS[Face.NO_ANSWER]
+    if asked.status == RequestStatus.TERMINATING and Face.STILL_HELD in by_face:
+        return LOOKS[Face.STILL_HELD]
     return look(asked, now)
 
 

@@ -233,6 +233,7 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     ),
     Face.NOT_TOLD: _not_told,
     Face.TOLD: _told,
+    Face.STILL_HELD: plans.tell_still_held,
     Face.TERMINATED: _terminated,
     Face.WITHDRAWN: _withdrawn,
     Face.REFUSED: _refused,
@@ -271,7 +272,13 @@ def tell(
     return fact, " ".join(part for part in parts if part)
 
 
-_IN_TROUBLE: Final = (Face.NO_ANSWER, Face.NOT_SENDABLE, Face.NOT_SAVED, Face.EXCEEDED)
+_IN_TROUBLE: Final = (
+    Face.NO_ANSWER,
+    Face.NOT_SENDABLE,
+    Face.NOT_SAVED,
+    Face.EXCEEDED,
+    Face.STILL_HELD,
+)
 _WAITED_FOR: Final = (Face.PUT_OFF, Face.REFUSED, Face.WITHDRAWN)
 
 

@@ -65,6 +65,8 @@ def next_step(asked: Asked, now: datetime) -> NextStep | None:
             return _ask(asked, now) or _call(by_face[Face.EXCEEDED])
         case RequestStatus.TERMINATING if untold:
             return _call(untold)
+        case RequestStatus.TERMINATING if Face.STILL_HELD in by_face:
+            return _call(by_face[Face.STILL_HELD])
         case RequestStatus.ATTACK_STOPPED:
             return NextStep(Act.TERMINATE)
         case RequestStatus.TERMINATED:
@@ -271,6 +273,8 @@ def _terminating(asked: Asked, now: datetime) -> list[str]:
             f"{verb} still be filtering. The portal keeps trying, also when you close this page.",
             plans.held_again(asked),
         ]
+    if kept := faces(asked.legs, now).get(Face.STILL_HELD, []):
+        return [plans.still_held(leg, now) for leg in kept]
     if asked.is_plan and not any(leg.mitigating_at for leg in asked.asked):
         return []
     longer = "Providers may filter a little longer, to avoid a second wave."

@@ -153,6 +153,22 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
     return f"Was told {when(at, now)} to let go of the plan.", ""
 
 
+def still_held(leg: Leg, now: datetime) -> str:
+    """What may come of it, and what is done about it."""
+    risk = f"{leg.short} may start it by itself when contact is lost."
+    if leg.is_let_go_given_up:
+        return f"{risk} Telling it again has not helped: call it, and have the plan removed."
+    if leg.let_go_at is None:
+        return f"{risk} The portal tells it again."
+    at = moment(leg.let_go_at, now)
+    return f"{risk} The portal told it again at {at}, with a lifetime of one second, and asks whether it is gone."
+
+
+def tell_still_held(leg: Leg, now: datetime) -> tuple[str, str]:
+    at = moment(leg.withdrawal_confirmed_at, now)
+    return f"Confirmed the withdrawal at {at}, and still holds the plan.", still_held(leg, now)
+
+
 def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.sent_at is None:
         return f"Nothing had been sent to {leg.short}.", ""
@@ -190,6 +206,7 @@ TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.ATTACK_STOPPED: _attack_stopped,
     Face.NOT_TOLD: _not_told,
     Face.TOLD: _told,
+    Face.STILL_HELD: tell_still_held,
     Face.TERMINATED: _terminated,
     Face.WITHDRAWN: _withdrawn,
     Face.NOT_REACHED: _not_reached,

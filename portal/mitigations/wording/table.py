@@ -37,6 +37,7 @@ class Face(Enum):
     EXCEEDED = "exceeded"
     NOT_TOLD = "not_told"
     TOLD = "told"
+    STILL_HELD = "still_held"
     TERMINATED = "terminated"
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"
@@ -59,6 +60,7 @@ LOOKS: Final = {
     Face.EXCEEDED: Look("Over capacity", "triangle", "warn"),
     Face.NOT_TOLD: Look("Terminating", "arrow-ring", "idle"),
     Face.TOLD: Look("Terminating", "arrow-ring", "idle"),
+    Face.STILL_HELD: Look("Still held", "triangle", "warn"),
     Face.TERMINATED: Look("Terminated", "square-tick", "idle"),
     Face.WITHDRAWN: Look("Withdrawn", "octagon", "bad"),
     Face.REFUSED: Look("Refused", "octagon", "bad"),
@@ -137,6 +139,8 @@ def face(leg: Leg, now: datetime) -> Face:
             return Face.PUT_OFF
         is_overdue = leg.overdue_at is not None and leg.overdue_at <= now
         return Face.NO_ANSWER if is_overdue else Face.REQUESTED
+    if leg.is_still_held:
+        return Face.STILL_HELD
     if leg.status == Status.TERMINATING:
         is_told = leg.withdrawal_confirmed_at is not None or leg.withdrawal_asked_at is None
         return Face.TOLD if is_told else Face.NOT_TOLD

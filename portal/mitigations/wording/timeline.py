@@ -200,6 +200,15 @@ def _status(told: Told) -> Entry | None:
         return Entry(at=told.at, look=FROM_PROVIDER, what=what)
     status = Status(str(told.data["status"]))
     why = str(told.data.get("why"))
+    if why == "still held":
+        tries = told.data.get("tries")
+        detail = "The portal told it again, with a lifetime of one second."
+        if tries:
+            detail = (
+                f"The portal has told it {tries} times. Call {told.provider}, and have it removed."
+            )
+        what = f"{told.provider} confirmed the withdrawal, and still holds the plan."
+        return Entry(at=told.at, look=LOOKS[Face.STILL_HELD], what=what, detail=detail)
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))
     if told.is_plan and not (told.is_stopped and status == Status.TERMINATED):
         words, detail = _PLAN_WHY_WORDS.get(why, (_PLAN_STATUS_WORDS.get(status, words), detail))

@@ -77,6 +77,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
             "bps_dropped": None,
             "pps_dropped": None,
         },
+        "still_held": None,
         "efficacy": None,
         "sent_at": None,
         "confirmed_at": None,

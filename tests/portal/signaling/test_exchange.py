@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -105,6 +106,38 @@ async def test_what_came_of_a_request_says_which_extension_it_knew_of(
 
     [(_, told)] = exchange.writes
     assert told["extended_at"] == extended
+
+
+@pytest.mark.parametrize("may_leave", [True, False])
+async def test_what_is_still_held_is_asked_to_end_within_a_second(
+    monkeypatch: pytest.MonkeyPatch, may_leave: bool
+) -> None:
+    asked: list[tuple[int, Scope]] = []
+
+    class Counted(Written):
+        async def write(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            assert not asked, "it is counted before it leaves"
+            await super().write(call, *args, **kwargs)
+            return may_leave
+
+    class Keeping:
+        def check_request(self, *_what: object) -> None:
+            pass
+
+        async def request(self, mid: int, scope: Scope, **_options: object) -> MitigationReport:
+            asked.append((mid, scope))
+            return MitigationReport(mid=mid, lifetime=1)
+
+    scopes = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)), trigger_mitigation=False)
+    monkeypatch.setattr(
+        exchange_module, "scope_of", lambda _row, lifetime_s: replace(scopes, lifetime=lifetime_s)
+    )
+    exchange, row = Counted(), Mitigation(pk=uuid4(), mid=7)
+
+    await exchange.perform(cast(Client, Keeping()), row, Action.LET_GO)
+
+    assert exchange.writes[0][0] is services.record_let_go
+    assert asked == ([(7, replace(scopes, lifetime=1))] if may_leave else [])
 
 
 REDIRECT = RedirectedSignal(alt_server="alt.example")

@@ -1,0 +1,191 @@
+"""A provider that confirms the withdrawal of a plan and keeps it is told again, in bounds, and people are told of it."""
+
+from __future__ import annotations
+
+import html
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import MAX_LET_GO_TRIES, Event, Mitigation
+from portal.organizations.models import Organization
+from portal.signaling.plan import (
+    LET_GO_AGAIN_AFTER,
+    MAX_LET_GO_PAUSE,
+    POLL_AFTER,
+    Action,
+    Next,
+    OnSession,
+    next_action,
+)
+from portal.standby import queries, services
+from portal.standby.models import Drill, StandbyPlan
+from portal.standby.services.drills import END_WITHIN
+from tests.conftest import ApiOf, ClientOf
+from tests.portal.standby.conftest import Prepare, again, holds, legs, says
+from tests.portal.standby.test_drills import both as both
+from tests.portal.standby.test_drills import checks, follow, leg_of
+from tests.portal.standby.test_drills import drill as drill
+
+STANDBY = "/organizations/acme/standby"
+
+
+@pytest.fixture
+def kept(prepare: Prepare, alice: User) -> StandbyPlan:
+    """A plan that was turned off; Northgate confirmed it and still holds it, Tidewall has let go."""
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    services.turn_off(plan_id=plan.pk, actor=alice)
+    northgate, tidewall = legs(plan.request)
+    told_at = timezone.now() - timedelta(seconds=10)
+    for leg in (northgate, tidewall):
+        mitigations.record_withdrawal_confirmed(mitigation_id=leg.pk, now=told_at)
+    says(northgate, 8, told_at + timedelta(seconds=5))
+    says(tidewall, 6)
+    return again(plan)
+
+
+def leg(plan: StandbyPlan) -> Mitigation:
+    return legs(plan.request)[0]
+
+
+def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> Next:
+    session = OnSession(is_introduced=True, dots_status=status, reported_at=now)
+    return next_action(one, session, now)
+
+
+def test_what_is_still_held_is_told_again_with_a_lifetime_of_one(kept: StandbyPlan) -> None:
+    assert leg(kept).is_still_held
+    assert following(leg(kept), timezone.now()).action is Action.LET_GO
+    # What the session has not shown to be only held is not put.
+    for status in (None, 1, 2):
+        assert following(leg(kept), timezone.now(), status=status).action is not Action.LET_GO
+
+
+def test_a_report_that_was_on_its_way_says_nothing(kept: StandbyPlan) -> None:
+    one = leg(kept)
+    assert one.withdrawal_confirmed_at is not None
+    one.reported_at = one.withdrawal_confirmed_at + timedelta(seconds=1)
+
+    assert not one.is_still_held
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 5])
+def test_what_does_anything_else_than_hold_is_not_told_so(kept: StandbyPlan, status: int) -> None:
+    one = leg(kept)
+    one.dots_status = status
+
+    assert not one.is_still_held
+
+
+def test_telling_again_backs_off_and_ends(kept: StandbyPlan) -> None:
+    now = timezone.now()
+    pauses = []
+    for _ in range(MAX_LET_GO_TRIES):
+        assert mitigations.record_let_go(mitigation_id=leg(kept).pk, now=now)
+        one = leg(kept)
+        one.last_heard_at = now
+        late = now + 2 * MAX_LET_GO_PAUSE
+        at = next(
+            now + timedelta(seconds=seconds)
+            for seconds in range(int((late - now).total_seconds()))
+            if one.is_let_go_given_up
+            or following(one, now + timedelta(seconds=seconds)).action is Action.LET_GO
+        )
+        pauses.append(at - now)
+        now = at
+
+    assert pauses[:3] == [LET_GO_AGAIN_AFTER, 2 * LET_GO_AGAIN_AFTER, 4 * LET_GO_AGAIN_AFTER]
+    assert max(pauses) == MAX_LET_GO_PAUSE
+    assert not mitigations.record_let_go(mitigation_id=leg(kept).pk, now=now)
+    one = leg(kept)
+    one.last_heard_at = now
+    assert following(one, now) == Next(action=Action.WAIT, at=now + POLL_AFTER)
+    told = Event.objects.filter(data__why="still held").order_by("seq")
+    assert [event.data.get("tries") for event in told] == [None, MAX_LET_GO_TRIES]
+
+
+def test_a_delete_is_not_repeated_for_what_is_only_held(kept: StandbyPlan) -> None:
+    says(leg(kept), 8, timezone.now() + timedelta(minutes=2))
+
+    assert leg(kept).withdrawal_confirmed_at is not None
+
+
+def test_when_it_is_gone_it_has_ended(kept: StandbyPlan) -> None:
+    mitigations.record_let_go(mitigation_id=leg(kept).pk, now=timezone.now())
+
+    mitigations.record_forgotten(mitigation_id=leg(kept).pk, now=timezone.now())
+
+    assert (leg(kept).status, leg(kept).is_still_held) == ("terminated", False)
+
+
+def test_the_pages_say_so_with_the_number_to_call(
+    alice: User, kept: StandbyPlan, acme: Organization, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    mitigations.record_let_go(mitigation_id=leg(kept).pk, now=timezone.now())
+
+    page = html.unescape(browser.get(kept.get_absolute_url()).content.decode())
+    assert "Northgate still holds the plan, though it confirmed the withdrawal." in page
+    assert "Confirmed the withdrawal at" in page
+    assert "with a lifetime of one second, and asks whether it is gone." in page
+    assert "Northgate confirmed the withdrawal, and still holds the plan." in page
+    assert "Still held" in page
+    assert "Call +1 555 0142" in page
+
+    # A removed plan has no page, but is still held.
+    services.remove_plan(plan_id=kept.pk, actor=alice)
+    listed = html.unescape(browser.get(STANDBY).content.decode())
+    assert "Northgate confirmed the withdrawal of Shop, full flood, and still holds it." in listed
+    assert "Call +1 555 0142" in listed
+    assert [one.pk for one in queries.still_held(acme)] == [leg(kept).pk]
+
+
+def test_when_telling_again_has_not_helped_a_person_is_asked_to_call(
+    alice: User, kept: StandbyPlan, client_of: ClientOf
+) -> None:
+    Mitigation.objects.filter(pk=leg(kept).pk).update(
+        let_go_tries=MAX_LET_GO_TRIES, let_go_at=timezone.now()
+    )
+
+    listed = html.unescape(client_of(alice).get(STANDBY).content.decode())
+
+    assert "Telling it again has not helped: call it, and have the plan removed." in listed
+
+
+def test_the_api_says_so(dana: User, kept: StandbyPlan, api_of: ApiOf) -> None:
+    url = f"/api/v1/organizations/acme/mitigation-requests/{kept.request_id}"
+
+    northgate, tidewall = api_of(dana).get(url).json()["mitigations"]
+
+    assert tidewall["still_held"] is None
+    assert northgate["still_held"]["phone"] == "+1 555 0142"
+    assert (northgate["still_held"]["tries"], northgate["still_held"]["given_up"]) == (0, False)
+
+
+def test_nobody_else_is_told(kept: StandbyPlan, charlie: User, client_of: ClientOf) -> None:
+    page = client_of(charlie).get("/organizations/globex/standby").content.decode()
+
+    assert "still holds" not in page
+
+
+def test_a_drill_that_a_provider_keeps_names_whom_to_call(
+    drill: Drill, alice: User, client_of: ClientOf
+) -> None:
+    for check in checks(drill):
+        holds(leg_of(check))
+    follow()
+    now = timezone.now()
+    for check in checks(drill):
+        mitigations.record_withdrawal_confirmed(mitigation_id=check.mitigation_id, now=now)
+        says(leg_of(check), 8, now + timedelta(seconds=5))
+        assert following(leg_of(check), now + timedelta(seconds=6)).action is Action.LET_GO
+    follow(drill.started_at + END_WITHIN)
+
+    page = client_of(alice).get("/organizations/acme/readiness/drills").content.decode()
+
+    assert "It confirmed the withdrawal and still holds the request. Call +1 555 0142." in page
