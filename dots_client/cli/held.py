@@ -59,5 +59,6 @@ async def refuse_if_still_held(client: Client, mid: int) -> None:
         )
 
 
-def _label(status: MitigationStatus) -> str:
-    return STATUS_LABELS[status - 1]
+def _label(status: int) -> str:
+    is_known = 1 <= status <= len(STATUS_LABELS)
+    return STATUS_LABELS[status - 1] if is_known else f"unknown status {status}"

@@ -13,6 +13,7 @@ from dots_client.transport.coap import CoapEndpoint
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.engine import State
 from dots_client.transport.gate import Gate
+from dots_client.transport.raw import Malformed, read_datagram
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
 from dots_client.transport.wire import WireTap
 
@@ -20,6 +21,9 @@ log = logging.getLogger("dots_client.transport")
 
 IPV4_UDP_OVERHEAD: Final = 28
 IPV6_UDP_OVERHEAD: Final = 48
+MAX_INCOMING_BYTES: Final = 1472
+"""UDP payload of an Ethernet frame: a peer that discovered its path may send more than the 1280 bytes of an IP packet
+that we assume (RFC 9132 section 7.3). No message is longer, unless our own path MTU is."""
 
 
 class Association(Remote):
@@ -51,6 +55,8 @@ class Association(Remote):
         )
         self.has_timed_out = False
         "the flight of the handshake that is under way had to be repeated"
+        self.malformed_count = 0
+        "messages that were dropped unread"
         self._engine: DtlsEngine | None = engine
         self._transmit = transmit
         self._timer: asyncio.TimerHandle | None = None
@@ -87,7 +93,7 @@ class Association(Remote):
             return
         cleartext = message.encode()
         if len(cleartext) > self.max_message_bytes:
-            log.warning(
+            self.endpoint.log.warning(
                 "%r: a message of %d bytes dropped, %d fit one datagram",
                 self,
                 len(cleartext),
@@ -162,13 +168,19 @@ class Association(Remote):
         self._owner.session_closed(self)
 
     def _receive_message(self, cleartext: bytes) -> None:
+        longest = max(self.max_message_bytes, MAX_INCOMING_BYTES)
         try:
-            message = aiocoap.Message.decode(cleartext, self)
-        except (aiocoap.error.UnparsableMessage, UnicodeDecodeError) as error:
-            log.info("%r: %d bytes are no CoAP message (%s)", self, len(cleartext), error)
+            incoming = read_datagram(cleartext, max_bytes=longest)
+        except Malformed as error:
+            self.malformed_count += 1
+            self.endpoint.log.info("%r: a message was dropped: %s", self, error)
             return
-        self._tap(message, "received", cleartext)
-        self.endpoint.messages.dispatch_message(message)
+        incoming.message.remote = self
+        self._tap(incoming.message, "received", cleartext, incoming.not_read)
+        if incoming.not_understood:
+            self.endpoint.messages.refuse(incoming)
+        else:
+            self.endpoint.messages.dispatch_message(incoming.message)
 
 
 def _nowhere(datagram: bytes) -> None:

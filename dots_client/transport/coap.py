@@ -8,6 +8,7 @@ public way to replace its parts. What is used here without a promise of stabilit
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Generator
 from typing import Any, Final, Protocol
@@ -17,6 +18,9 @@ from aiocoap import error, interfaces
 from aiocoap.messagemanager import MessageManager
 from aiocoap.pipe import Pipe, error_to_message, run_driving_pipe
 from aiocoap.tokenmanager import TokenManager
+
+from dots_client.transport.log import CountedLog
+from dots_client.transport.raw import Incoming
 
 TOKEN_BYTES: Final = 4
 DOTS_CBOR: Final = 271
@@ -91,6 +95,24 @@ class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has n
             monitor()
         self._continue_backlog(message.remote)
 
+    def _store_response_for_duplicates(self, message: aiocoap.Message) -> None:
+        """Only what carries the Message ID of a request answers its duplicates; aiocoap takes any of ours with that number."""
+        if message.mtype in (aiocoap.ACK, aiocoap.RST):
+            super()._store_response_for_duplicates(message)
+
+    def refuse(self, incoming: Incoming) -> None:
+        """A message with a critical option that nobody understands is not acted on (RFC 7252 section 5.4.1)."""
+        message = incoming.message
+        if message.mtype is not aiocoap.CON:
+            return
+        if message.code.is_request():
+            refusal = bad_option(incoming)
+            refusal.mtype, refusal.mid = aiocoap.ACK, message.mid
+        else:
+            refusal = aiocoap.Message(_mtype=aiocoap.RST, _mid=message.mid, code=aiocoap.EMPTY)
+        refusal.remote = message.remote.as_response_address()
+        self._send_initially(refusal)
+
     def _process_response(self, response: aiocoap.Message) -> bool:
         request = self.token_manager.request_of(response)
         is_expected: bool = super()._process_response(response)
@@ -142,9 +164,11 @@ class Endpoint:
     """One aiocoap context over one of our transports."""
 
     def __init__(self, site: Site | None) -> None:
+        self.log = CountedLog(logging.getLogger("dots_client.transport"))
         self.context = DotsContext(
             loop=asyncio.get_running_loop(), serversite=site, loggername="dots_client.coap"
         )
+        self.context.log = CountedLog(self.context.log)
         self.tokens = DotsTokenManager(self.context)
         self.context.request_interfaces.append(self.tokens)
 
@@ -164,8 +188,14 @@ class Endpoint:
         """What is asked of `remote` fails."""
         self.tokens.dispatch_error(error, remote)
 
+    def name(self, subject: str) -> None:
+        """Whom the lines of the log are about."""
+        self.log.subject = self.context.log.subject = subject
+
     async def shutdown(self) -> None:
         await self.context.shutdown()
+        self.log.close()
+        self.context.log.close()
 
 
 class CoapEndpoint(Endpoint):
@@ -188,6 +218,16 @@ class StreamEndpoint(Endpoint):
 
     def bind(self, token_interface: interfaces.TokenInterface) -> None:
         self.tokens.token_interface = token_interface
+
+
+def bad_option(incoming: Incoming) -> aiocoap.Message:
+    """The answer to a request with options that must be understood and are not (RFC 7252 section 5.9.2.3)."""
+    numbers = ", ".join(str(number) for number in incoming.not_understood)
+    return aiocoap.Message(
+        code=aiocoap.BAD_OPTION,
+        payload=f"not understood: option {numbers}".encode(),
+        _token=incoming.message.token,
+    )
 
 
 def message_bytes(message: aiocoap.Message) -> int:

@@ -125,7 +125,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
     def error_received(self, exc: Exception) -> None:
         if self.established.done():
             # ICMP is not authenticated: it may not end what authenticated itself.
-            log.info("%s: the network says %s", self.peer, exc)
+            self.endpoint.log.info("%s: the network says %s", self.peer, exc)
             return
         self.established.set_exception(PeerUnreachable(unreachable(self.remote.address, exc)))
 

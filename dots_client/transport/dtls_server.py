@@ -90,7 +90,7 @@ class DtlsServer(Server[ServerSession], interfaces.MessageInterface, asyncio.Dat
             self._feed(self._pending_at.get(address) or self._live_at.get(address), data)
 
     def error_received(self, exc: Exception) -> None:
-        log.info("the network says %s", exc)
+        self.endpoint.log.info("the network says %s", exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
@@ -113,7 +113,7 @@ class DtlsServer(Server[ServerSession], interfaces.MessageInterface, asyncio.Dat
         except SSL.WantReadError:
             self._transmit_from_listener(address)
         except SSL.Error as error:
-            log.info("%s: no handshake (%s)", hostinfo(address), error)
+            self.endpoint.log.info("%s: no handshake (%s)", hostinfo(address), error)
             self._listener, self._listening = self._new_listener()
         else:
             self._promote(data, address)

@@ -1,18 +1,20 @@
-"""CoAP messages in a stream of bytes (RFC 8323 section 3.2), cut and read by aiocoap."""
+"""CoAP messages in a stream of bytes (RFC 8323 section 3.2)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import aiocoap
-from aiocoap.transports.tcp import _decode_message, _extract_message_size, _serialize
+from aiocoap.transports.tcp import _extract_message_size, _serialize
 
-from dots_client.errors import RemoteProtocolError
+from dots_client.transport.raw import EMPTY_CODE, MAX_TOKEN_BYTES, Incoming, Malformed, read_frame
 
-MAX_MESSAGE_BYTES: Final = 1 << 16
-"""What we say in our CSM that we take."""
+MAX_MESSAGE_BYTES: Final = 1 << 14
+"""What we say in our CSM that we take: every status of a hundred mitigations. A larger answer comes in blocks."""
 BASE_MAX_MESSAGE_BYTES: Final = 1152
 """What every peer takes (RFC 8323 section 5.3.1)."""
+MAX_HEADER_BYTES: Final = 6
 
 
 class Frames:
@@ -21,28 +23,30 @@ class Frames:
     def __init__(self) -> None:
         self._waiting = b""
 
-    def receive(self, data: bytes) -> list[tuple[aiocoap.Message, bytes]]:
-        """The messages that are whole now, with their bytes; RemoteProtocolError for junk."""
-        self._waiting += data
-        messages = []
-        while (sizes := _extract_message_size(self._waiting)) is not None:
-            size = sum(sizes)
-            if size > MAX_MESSAGE_BYTES:
-                raise RemoteProtocolError(
-                    f"a message of {size} bytes was announced, {MAX_MESSAGE_BYTES} are allowed"
-                )
-            if size > len(self._waiting):
-                break
-            frame, self._waiting = self._waiting[:size], self._waiting[size:]
-            messages.append((_decoded(frame), frame))
-        return messages
+    def receive(self, data: bytes) -> Iterator[Incoming]:
+        """The messages that are whole now; Malformed for junk. Empty messages say nothing and are left out.
 
-
-def _decoded(frame: bytes) -> aiocoap.Message:
-    try:
-        return _decode_message(frame)
-    except (aiocoap.error.UnparsableMessage, UnicodeDecodeError) as error:
-        raise RemoteProtocolError(f"{len(frame)} bytes are no CoAP message") from error
+        To be read to its end before more data comes.
+        """
+        waiting, at = self._waiting + data, 0
+        try:
+            while (sizes := _extract_message_size(waiting[at : at + MAX_HEADER_BYTES])) is not None:
+                header, token, _ = sizes
+                size = sum(sizes)
+                if token > MAX_TOKEN_BYTES:
+                    raise Malformed(f"a token of {token} bytes is too long")
+                if size > MAX_MESSAGE_BYTES:
+                    raise Malformed(
+                        f"a message of {size} bytes was announced, {MAX_MESSAGE_BYTES} are allowed"
+                    )
+                if at + size > len(waiting):
+                    break
+                frame = waiting[at : at + size]
+                at += size
+                if frame[header - 1] != EMPTY_CODE:
+                    yield read_frame(frame, header_bytes=header)
+        finally:
+            self._waiting = waiting[at:]
 
 
 def framed(message: aiocoap.Message) -> bytes:

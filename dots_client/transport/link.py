@@ -30,6 +30,7 @@ class Link(ABC, Generic[RemoteT_co]):
     def __init__(self, endpoint: Endpoint, engine: Engine, address: SocketAddress) -> None:
         loop = asyncio.get_running_loop()
         self.endpoint = endpoint
+        endpoint.name(hostinfo(address))
         self.engine = engine
         self.address = address
         self.established: asyncio.Future[None] = loop.create_future()

@@ -121,7 +121,13 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return sha256(spki).hexdigest()
 
-    def _tap(self, message: aiocoap.Message, direction: Direction, encoded: bytes) -> None:
+    def _tap(
+        self,
+        message: aiocoap.Message,
+        direction: Direction,
+        encoded: bytes,
+        not_read: tuple[str, ...] = (),
+    ) -> None:
         """The journal is beside the session: a defect in it costs the record, never the message."""
         if self._on_wire is None:
             return
@@ -138,6 +144,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
                     transport=self.transport,
                     encoded=encoded,
                     request=request,
+                    options_not_read=not_read,
                 )
             )
         except Exception:

@@ -72,6 +72,7 @@ class Server(ABC, Generic[SessionT]):
         on_wire: WireTap | None = None,
     ) -> None:
         self.endpoint = endpoint
+        endpoint.name("server")
         self.on_session = on_session
         self.on_session_end = on_session_end
         self._settings = settings or ServerSettings()
@@ -156,7 +157,7 @@ class Server(ABC, Generic[SessionT]):
         session = cast(SessionT, remote)
         if (deadline := self._pending.pop(session, None)) is not None:
             deadline.cancel()
-            log.info("%s: no session: %s", session.hostinfo, session.reason)
+            self.endpoint.log.info("%s: no session: %s", session.hostinfo, session.reason)
             return
         self._live.pop(session)
         self.endpoint.dispatch_error(SessionClosed(session.reason), session)

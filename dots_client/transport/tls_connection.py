@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final, Protocol, cast
 import aiocoap
 from aiocoap.transports.rfc8323common import CloseConnection, RFC8323Remote
 
-from dots_client.errors import RemoteProtocolError, client_failed
+from dots_client.errors import client_failed
 from dots_client.text import clean_text
-from dots_client.transport.coap import StreamEndpoint
+from dots_client.transport.coap import StreamEndpoint, bad_option
 from dots_client.transport.engine import State
 from dots_client.transport.frames import (
     BASE_MAX_MESSAGE_BYTES,
@@ -21,10 +21,13 @@ from dots_client.transport.frames import (
 )
 from dots_client.transport.gate import REFUSED, Gate
 from dots_client.transport.policy import ALPN
+from dots_client.transport.raw import Incoming, Malformed
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 
+MIN_MESSAGE_BYTES: Final = 64
+"""Of which not even a heartbeat and the shortest withdrawal fit in less."""
 MAX_UNSENT_BYTES: Final = 1 << 20
 """A peer that reads nothing for so long is given up."""
 CLOSE_PATIENCE_S: Final = 1.0
@@ -179,32 +182,46 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         self._send_initial_csm()
 
     def _receive_cleartext(self, cleartext: bytes) -> None:
+        self.last_heard_at = self._loop.time()
         try:
-            for message, frame in self._frames.receive(cleartext):
-                self._receive_message(message, frame)
-        except RemoteProtocolError as error:
+            for incoming in self._frames.receive(cleartext):
+                self._receive_message(incoming)
+                if self._engine is None:
+                    break
+        except Malformed as error:
             self.abort(str(error))
 
-    def _receive_message(self, message: aiocoap.Message, frame: bytes) -> None:
+    def _receive_message(self, incoming: Incoming) -> None:
         engine = self._engine
         if engine is None:
             return
+        message = incoming.message
         message.remote = self
-        self.last_heard_at = self._loop.time()
         if message.code.is_signalling():
-            self._receive_signal(message, engine)
+            self._receive_signal(incoming, engine)
         elif not self.is_established:
             self.abort(f"the {engine.peer} did not begin with a CSM")
         else:
-            self._tap(message, "received", frame)
-            if message.code.is_response():
+            self._tap(message, "received", incoming.encoded, incoming.not_read)
+            if incoming.not_understood:
+                self._refuse(incoming)
+            elif message.code.is_response():
                 self.endpoint.tokens.process_response(message)
             elif message.code.is_request():
                 self.endpoint.tokens.process_request(message)
 
-    def _receive_signal(self, message: aiocoap.Message, engine: TlsEngine) -> None:
+    def _refuse(self, incoming: Incoming) -> None:
+        """Not acted on: a critical option is not understood (RFC 7252 section 5.4.1)."""
+        if incoming.message.code.is_request():
+            self._send_message(bad_option(incoming))
+
+    def _receive_signal(self, incoming: Incoming, engine: TlsEngine) -> None:
+        message = incoming.message
         if message.code is not aiocoap.Code.CSM and self._remote_settings is None:
             self.abort(f"the {engine.peer} did not begin with a CSM")
+            return
+        if incoming.not_understood:
+            self._abort_for(incoming)
             return
         try:
             self._process_signaling(message)
@@ -217,9 +234,18 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         self.max_message_bytes = self._remote_settings.get(
             "max-message-size", BASE_MAX_MESSAGE_BYTES
         )
+        if self.max_message_bytes < MIN_MESSAGE_BYTES:
+            self.abort(f"messages of {self.max_message_bytes} bytes are too small for DOTS")
+            return
         if self.established_at is None:
             self.established_at = self._loop.time()
             self._owner.session_established(self)
+
+    def _abort_for(self, signal: Incoming) -> None:
+        """RFC 8323 section 5.6: of a CSM the option is named."""
+        number = signal.not_understood[0]
+        is_csm = signal.message.code is aiocoap.Code.CSM
+        self.abort(f"option {number} is not supported", bad_csm_option=number if is_csm else None)
 
     def _send_message(self, message: aiocoap.Message) -> bytes:
         """What was sent; empty for nothing. aiocoap's half of RFC 8323 signals through this."""

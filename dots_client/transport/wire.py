@@ -62,12 +62,14 @@ class WireRecord:
     "None over TCP; an acknowledgement or reset has the one of the message it is about"
     answers: AnsweredRequest | None
     "None also for an answer that nobody waits for any more"
+    options_not_read: tuple[str, ...] = ()
+    "what a peer's message had for options that were left out"
 
     @property
     def not_read(self) -> tuple[str, ...]:
-        """What of a peer's answer could not be read and was left out, in words."""
+        """What of a peer's message could not be read and was left out, in words."""
         is_answer = self.direction == "received" and self.code[:1] in ("2", "4", "5")
-        return not_read_of(self.payload) if is_answer else ()
+        return (*self.options_not_read, *(not_read_of(self.payload) if is_answer else ()))
 
     @property
     def size(self) -> int:
@@ -111,6 +113,7 @@ def record(
     transport: str,
     encoded: bytes,
     request: aiocoap.Message | None,
+    options_not_read: tuple[str, ...] = (),
 ) -> WireRecord:
     """`request` is the one that a response belongs to."""
     is_request = message.code.is_request()
@@ -130,6 +133,7 @@ def record(
         token=message.token.hex(),
         message_id=message.mid,
         answers=None if answered is None else _answered(answered),
+        options_not_read=options_not_read,
     )
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import aiocoap
 from aiocoap import resource
 
 from dots_client.codec import (
@@ -25,11 +24,13 @@ from dots_client.codec import (
     parse_path,
     to_json,
 )
-from dots_client.errors import DecodeError, RemoteProtocolError
+from dots_client.errors import DecodeError
+from dots_client.transport.association import MAX_INCOMING_BYTES
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.dtls_server import DtlsServer
 from dots_client.transport.frames import Frames
 from dots_client.transport.policy import client_context
+from dots_client.transport.raw import Incoming, Malformed, read_datagram
 from dots_client.transport.wire import record
 from tests.dots_client.authority import Authority
 
@@ -67,30 +68,30 @@ def codec(data: bytes) -> None:
 
 def messages(data: bytes) -> None:
     """CoAP in a datagram and in a stream, as far as the site: paths, and the journal of the wire."""
-    with suppress(aiocoap.error.UnparsableMessage, UnicodeDecodeError):
-        _look_at(aiocoap.Message.decode(data), data)
+    with suppress(Malformed):
+        _look_at(read_datagram(data, max_bytes=MAX_INCOMING_BYTES))
     half = len(data) // 2
     frames = Frames()
-    try:
-        for message, frame in [*frames.receive(data[:half]), *frames.receive(data[half:])]:
-            _look_at(message, frame)
-    except RemoteProtocolError:
-        return
+    with suppress(Malformed):
+        for incoming in [*frames.receive(data[:half]), *frames.receive(data[half:])]:
+            _look_at(incoming)
 
 
-def _look_at(message: aiocoap.Message, encoded: bytes) -> None:
+def _look_at(incoming: Incoming) -> None:
     shown = record(
-        message,
+        incoming.message,
         direction="received",
         at=0.0,
         session=1,
         transport="dtls",
-        encoded=encoded,
+        encoded=incoming.encoded,
         request=None,
+        options_not_read=incoming.not_read,
     )
-    assert shown.body is not None or not message.payload
+    assert shown.body is not None or not incoming.message.payload
+    assert all(words.isprintable() for words in shown.not_read)
     try:
-        parse_path(message.opt.uri_path)
+        parse_path(incoming.message.opt.uri_path)
     except DecodeError:
         return
 

@@ -38,7 +38,7 @@ MIN_PLACES = 15
 
 async def everything(there: Listening, client: Client, asked: list[asyncio.Task[Any]]) -> None:
     """Ask for whatever can be asked, the last of it in vain."""
-    seen: list[MitigationStatus | None] = []
+    seen: list[int | None] = []
 
     async def observe() -> None:
         async with client.observe(1) as reports:

@@ -79,7 +79,7 @@ async def config(client: Client) -> SignalConfig:
     return await client.configuration()
 
 
-async def following(reports: AsyncIterator[MitigationReport]) -> Status | None:
+async def following(reports: AsyncIterator[MitigationReport]) -> int | None:
     async with asyncio.timeout(5):
         return (await anext(reports)).status
 

@@ -96,7 +96,7 @@ async def test_a_peer_that_does_not_read_is_given_up(
             return False
 
         async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
-            return aiocoap.Message(payload=bytes(60_000))
+            return aiocoap.Message(payload=bytes(16_000))
 
     monkeypatch.setattr("dots_client.transport.tls_connection.MAX_UNSENT_BYTES", 100_000)
     async with (

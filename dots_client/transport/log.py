@@ -1,0 +1,58 @@
+"""A log that a peer cannot fill: equal lines of one session are counted, and told once a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from dots_client.session.recurring import Recurring
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
+
+
+class CountedLog(_Adapter):
+    """Lines are equal when they were made from one format, at one level. Lines of DEBUG all go through."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger, {})
+        self.subject = ""
+        "of what it tells, as `192.0.2.1:4646`"
+        self._loop = asyncio.get_running_loop()
+        self._recurring = Recurring()
+        self._levels: dict[str, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        if not self.isEnabledFor(level):
+            return
+        if level <= logging.DEBUG or self._recurring.happened(str(msg), now=self._loop.time()):
+            self.logger.log(level, msg, *args, **kwargs)
+            return
+        self._levels[str(msg)] = level
+        self._arm()
+
+    def close(self) -> None:
+        """Tell what was counted and not told."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._tell(self._recurring.rest())
+
+    def _arm(self) -> None:
+        due_at = self._recurring.next_timer()
+        if self._timer is None and due_at is not None:
+            self._timer = self._loop.call_at(due_at, self._handle_timer)
+
+    def _handle_timer(self) -> None:
+        self._timer = None
+        self._tell(self._recurring.due(now=self._loop.time()))
+        self._arm()
+
+    def _tell(self, counts: dict[str, int]) -> None:
+        for kind, count in counts.items():
+            level = self._levels.pop(kind, logging.INFO)
+            self.logger.log(level, "%s: %d more lines like %r", self.subject, count, kind)

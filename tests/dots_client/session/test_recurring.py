@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dots_client.session.recurring import EVERY_S, MAX_KINDS, Recurring
+
+
+def test_the_first_of_a_kind_is_told_and_the_others_are_counted() -> None:
+    events = Recurring()
+
+    told = [events.happened("drop", now=now) for now in (0, 1, 2)]
+    other = events.happened("reset", now=3)
+
+    assert (told, other) == ([True, False, False], True)
+    assert events.next_timer() == EVERY_S
+    assert events.due(now=EVERY_S - 1) == {}
+    assert events.due(now=EVERY_S) == {"drop": 2}
+
+
+def test_what_goes_on_is_told_once_a_minute() -> None:
+    events = Recurring()
+    lines = 0
+    for second in range(600):
+        lines += events.happened("drop", now=float(second))
+        lines += len(events.due(now=float(second)))
+
+    assert lines == 10
+
+
+def test_what_was_quiet_for_a_minute_is_told_at_once_again() -> None:
+    events = Recurring()
+    events.happened("drop", now=0)
+    events.happened("drop", now=1)
+
+    assert events.due(now=EVERY_S) == {"drop": 1}
+    assert events.due(now=2 * EVERY_S) == {}
+    assert events.next_timer() is None
+    assert events.happened("drop", now=2 * EVERY_S) is True
+
+
+def test_the_end_tells_what_was_not_told() -> None:
+    events = Recurring()
+    for _ in range(3):
+        events.happened("drop", now=0)
+
+    assert events.rest() == {"drop": 2}
+    assert events.rest() == {}
+
+
+def test_there_are_only_so_many_kinds() -> None:
+    events = Recurring()
+    told = [events.happened(f"kind {number}", now=0) for number in range(1000)]
+
+    assert told.count(True) == MAX_KINDS + 1
+    assert events.rest() == {"other": 1000 - MAX_KINDS - 1}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 50)), max_size=50))
+def test_nothing_is_lost(steps: list[tuple[str, float]]) -> None:
+    events = Recurring()
+    now = 0.0
+    told = 0
+    for kind, pause in steps:
+        now += pause
+        told += sum(events.due(now=now).values())
+        told += events.happened(kind, now=now)
+    told += sum(events.rest().values())
+
+    assert told == len(steps)
