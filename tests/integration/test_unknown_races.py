@@ -1,0 +1,129 @@
+"""Two people, and the provider's word, about the same mitigation that nobody here asked for, at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Final, TypeVar
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.inventory import services
+from portal.inventory.models import Ending, UnknownMitigation
+from portal.inventory.services import Held
+from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.services import take_higher_mid
+from portal.organizations.models import ProtectedResource
+from portal.providers.models import Subscription
+from tests.portal.inventory.conftest import held
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.conftest import submit as submit
+from tests.portal.mitigations.legs import legs, sent
+
+ROUNDS: Final = 8
+T = TypeVar("T")
+
+
+def at_once(*acts: Callable[[], T]) -> list[T | Conflict]:
+    """What came of each, begun at the same moment on a connection of its own."""
+    gate = Barrier(len(acts))
+
+    def one(act: Callable[[], T]) -> T | Conflict:
+        try:
+            gate.wait(10)
+            return act()
+        except Conflict as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as people:
+        return list(people.map(one, acts))
+
+
+def record(subscription: Subscription, *unknown: Held, told: Sequence[int] = ()) -> None:
+    services.record_inventory(
+        subscription_id=subscription.pk, cuid="ours", unknown=unknown, told=told, refusal="",
+        now=timezone.now(),
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_two_people_who_adopt_it_have_one_request(
+    acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
+) -> None:
+    for mid in range(ROUNDS):
+        record(acme_northgate, held(mid))
+        row = UnknownMitigation.objects.get(mid=mid)
+
+        first, second = at_once(
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=dana),  # type: ignore[misc]
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=alice),  # type: ignore[misc]
+        )
+
+        assert first == second
+    assert MitigationRequest.objects.count() == ROUNDS
+
+
+@pytest.mark.django_db
+def test_of_adopting_and_withdrawing_one_counts_and_the_other_is_told(
+    acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
+) -> None:
+    for mid in range(ROUNDS):
+        record(acme_northgate, held(mid))
+        row = UnknownMitigation.objects.get(mid=mid)
+
+        answers = at_once(
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=dana),  # type: ignore[misc]
+            lambda row=row: services.withdraw(unknown_id=row.pk, actor=alice),  # type: ignore[misc]
+        )
+
+        refused = [one for one in answers if isinstance(one, Conflict)]
+        row.refresh_from_db()
+        assert [one.code for one in refused] == (
+            ["adopted"] if row.ending == Ending.ADOPTED else ["withdrawn"]
+        )
+        assert (row.request is None) == (row.withdrawal_asked_at is not None)
+
+
+@pytest.mark.django_db
+def test_what_is_adopted_while_the_provider_lists_it_is_not_unknown_again(
+    acme_northgate: Subscription, shop: ProtectedResource, dana: User
+) -> None:
+    for mid in range(ROUNDS):
+        record(acme_northgate, held(mid))
+        row = UnknownMitigation.objects.get(mid=mid)
+
+        at_once(
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=dana),  # type: ignore[misc]
+            lambda mid=mid: record(acme_northgate, held(mid)),  # type: ignore[misc]
+            lambda mid=mid: record(acme_northgate, held(mid)),  # type: ignore[misc]
+        )
+
+        [row] = UnknownMitigation.objects.filter(mid=mid)
+        assert row.ending == Ending.ADOPTED
+    assert MitigationRequest.objects.count() == ROUNDS
+
+
+@pytest.mark.django_db
+def test_a_mid_found_in_use_twice_at_once_is_given_up_once(
+    submit: Submit, acme_northgate: Subscription
+) -> None:
+    request = submit()
+    [leg] = legs(request)
+    sent(leg)
+
+    def take() -> int | None:
+        return take_higher_mid(
+            mitigation_id=leg.pk, refused_mid=leg.mid, to=41, is_listed=True, is_in_use=True,
+            now=timezone.now(),
+        )  # fmt: skip
+
+    assert at_once(take, take, take) == [41, 41, 41]
+    assert Event.objects.filter(data__why="mid in use").count() == 1
+    assert Subscription.objects.get(pk=acme_northgate.pk).next_mid == 42
