@@ -32,7 +32,7 @@ T = TypeVar("T")
 def watched(stack: Stack, provider: str) -> Iterator[Relay]:
     """Lead every datagram of that provider's sessions through a relay, which notes when and whose it was.
 
-    Sessions that are up already go on beside it: start this before them, or restart the signal workers.
+    Sessions that are up follow within 30 s: start this before them, or restart the signal workers.
     """
     simulator = stack.simulator(provider)
     with _beside(relaying(simulator.signal_port)) as (relay, _loop):
