@@ -90,7 +90,7 @@ class Fleet:
             settings=ClientSettings(heartbeat_interval_s=HEARTBEAT_INTERVAL_S),
             is_under_attack=self.is_under_attack,
         ) as client:
-            reconnect.succeeded()
+            reconnect.succeeded(now=self._loop.time())
             on_open()
             self.opened_at.append(self._loop.time())
             self.clients.add(client)
