@@ -142,6 +142,11 @@ class Client:
         return self._heartbeats.refusal
 
     @property
+    def heartbeat_refusal_changed(self) -> asyncio.Event:
+        """Set when the code of `heartbeat_refusal` changed; whoever looks clears it."""
+        return self._heartbeats.refusal_changed
+
+    @property
     def exchanges(self) -> Exchanges:
         """For gateways, which pass on what others ask: one message and its answer, as they are."""
         return self._exchanges

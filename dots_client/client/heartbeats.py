@@ -81,6 +81,10 @@ def _refusal_in(answer: aiocoap.Message) -> Refused | ServerUnavailable | None:
     return None
 
 
+def _code(refusal: Refused | ServerUnavailable | None) -> str:
+    return "" if refusal is None else refusal.code
+
+
 def _refusal(code: aiocoap.Code, diagnostic: str) -> aiocoap.Message:
     return aiocoap.Message(code=code, payload=diagnostic.encode())
 
@@ -91,6 +95,8 @@ class Heartbeats:
     def __init__(self, exchanges: Exchanges, liveness: Liveness) -> None:
         self.refusal: Refused | ServerUnavailable | None = None
         "of the last answer; None: it was a success, or there was none yet"
+        self.refusal_changed = asyncio.Event()
+        "set when the code of `refusal` changed; whoever looks clears it"
         self._exchanges = exchanges
         self._liveness = liveness
         self._outstanding: deque[Callable[[], None]] = deque()
@@ -116,7 +122,9 @@ class Heartbeats:
     def send(self, on_outcome: OnOutcome) -> None:
         def on_answer(outcome: aiocoap.Message | DotsError) -> None:
             if isinstance(outcome, aiocoap.Message):
-                self.refusal = _refusal_in(outcome)
+                before, self.refusal = self.refusal, _refusal_in(outcome)
+                if _code(before) != _code(self.refusal):
+                    self.refusal_changed.set()
             on_outcome(outcome)
 
         now = self._loop.time()

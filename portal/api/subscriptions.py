@@ -46,6 +46,10 @@ class SessionShown(serializers.Serializer[Subscription]):
     since = serializers.DateTimeField(source="session_since", allow_null=True)
     last_heartbeat_at = serializers.DateTimeField(source="last_heard_at", allow_null=True)
     detail = serializers.CharField(source="session_detail")
+    refusal = serializers.CharField(
+        source="session_refusal",
+        help_text="Code with which the provider refuses heartbeats on the connection that is up, such as 4.01; else empty.",
+    )
     pending_change = PendingChangeShown(
         allow_null=True,
         help_text="Settings saved since, with which there is no connection yet: the one that is up is still of before.",

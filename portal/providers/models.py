@@ -160,6 +160,8 @@ class Subscription(models.Model):
     session_since = models.DateTimeField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
     session_detail = models.CharField(max_length=300, blank=True)
+    session_refusal = models.CharField(max_length=4, blank=True, default="", editable=False)
+    """The code with which the server refuses our heartbeats on the session that is up, such as 4.01; empty: it does not."""
     pending_change = models.JSONField(null=True, blank=True, editable=False)
     """A `PendingChange` while the session that is up was opened with other settings than these; else null."""
     dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -139,6 +139,7 @@ def _provider(
         else None,
         untold=untold(_refusal(subscription)),
         pending_change=subscription.pending_change,
+        refusal=subscription.session_refusal,
     )
 
 

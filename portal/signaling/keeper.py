@@ -211,8 +211,9 @@ class Keeper:
                     await self._attempt(is_wanted=client.mitigating)
                     continue
                 due_in_s = min(due_in_s, due_at - now)
+            client.heartbeat_refusal_changed.clear()
             self._tell_up(session)
-            events = [self._changed, client.should_move]
+            events = [self._changed, client.should_move, client.heartbeat_refusal_changed]
             if not line.is_suspect.is_set():
                 events.append(line.is_suspect)
             await first_of(*events, within_s=due_in_s)
@@ -367,6 +368,7 @@ class Keeper:
                 transport=client.transport,
                 detail=SENT_IN_CIRCLE if self._goes_in_circle else client.peer,
                 opened_at=session.opened_at,
+                refusal=client.heartbeat_refusal.code if client.heartbeat_refusal else "",
                 pending_change=self._changeover.pending,
             )
         )
@@ -384,6 +386,7 @@ class Keeper:
             transport=known.transport,
             detail=known.detail,
             opened_at=known.opened_at,
+            refusal=known.refusal,
             pending_change=known.pending_change,
             now=clock.now(),
         )

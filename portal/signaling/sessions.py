@@ -34,6 +34,8 @@ class Known:
     detail: str = ""
     opened_at: datetime | None = None
     "of the session that is up"
+    refusal: str = ""
+    "the code with which the server refuses heartbeats on it; empty: it does not"
     pending_change: PendingChange | None = None
     "settings that the session that is up was not opened with"
 
@@ -117,6 +119,7 @@ def record_session(
     transport: str = "",
     detail: str = "",
     opened_at: datetime | None = None,
+    refusal: str = "",
     pending_change: PendingChange | None = None,
 ) -> None:
     """Write the session's state if `owner` still holds it; an event when it goes up or stops being up.
@@ -139,7 +142,8 @@ def record_session(
     elif is_news or since is None:
         # Connecting and unreachable are one spell: "unreachable since" is when it began.
         since = now
-    columns = ["session_state", "session_transport", "session_detail", "pending_change"]
+    columns = ["session_state", "session_transport", "session_detail", "session_refusal"]
+    columns.append("pending_change")
     if is_news or since != subscription.session_since:
         columns += _remember_transports(subscription, state, transport, since)
         subscription.session_since = since
@@ -150,6 +154,7 @@ def record_session(
     subscription.session_state = state
     subscription.session_transport = transport
     subscription.session_detail = detail[:MAX_DETAIL]
+    subscription.session_refusal = refusal
     subscription.pending_change = pending_change
     subscription.save(update_fields=columns)
     if is_news or (state == SessionState.DOWN and previous != SessionState.DOWN):

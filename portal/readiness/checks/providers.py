@@ -18,6 +18,8 @@ from portal.readiness.rows import Code, Found, Link, Row, State
 
 WARN_BEFORE_END: Final = timedelta(days=30)
 """Certificates that end sooner are to be replaced soon."""
+NOT_LET_IN: Final = frozenset({"4.01", "4.03"})
+"""Codes of a server that completed the handshake and does not know this client all the same."""
 OVER: Final = {"dtls": "UDP", "tls": "TCP"}
 
 
@@ -50,6 +52,8 @@ class Provider:
     "why nobody can tell whether it does, a sentence"
     pending_change: PendingChange | None = None
     "settings that the session that is up was not opened with"
+    refusal: str = ""
+    "the code with which it refuses heartbeats on the session that is up; empty: it does not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,8 @@ def _connected(provider: Provider, now: datetime) -> Found:
         heard = f" Last heard {ago(known.last_heard_at, now)}." if known.last_heard_at else ""
         words = f"Nobody keeps this connection.{heard}"
         return Found(State.FAIL, words, f"{short} is not connected")
+    if provider.refusal:
+        return _refused(provider, now)
     change = provider.pending_change
     before = [still_connected(change, now)] if change else []
     others = _other_transports(provider, now)
@@ -175,6 +181,17 @@ def _connected(provider: Provider, now: datetime) -> Found:
         clause = f"{short} is still connected with {old_settings(change)}"
         return Found(State.WARN, evidence, clause)
     return Found(State.PASS, evidence)
+
+
+def _refused(provider: Provider, now: datetime) -> Found:
+    """The session works, and the server behind it says no to whatever comes over it."""
+    short, code = provider.short, provider.refusal
+    words = f"{_since_when(provider, now)}, but {short} refuses what the portal says there. "
+    if code in NOT_LET_IN:
+        words += f"{short} does not know the portal’s certificate (code {code}): it will refuse requests too."
+        return Found(State.FAIL, words, f"{short} does not know the portal’s certificate")
+    words += f"It answers heartbeats with code {code}."
+    return Found(State.WARN, words, f"{short} refuses the portal’s heartbeats")
 
 
 def _since_when(provider: Provider, now: datetime) -> str:

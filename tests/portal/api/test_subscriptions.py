@@ -49,6 +49,7 @@ def test_a_subscription_shows_provider_and_session(
                 "since": "2025-01-02T03:04:05Z",
                 "last_heartbeat_at": None,
                 "detail": "",
+                "refusal": "",
                 "pending_change": None,
             },
             "inventory": None,

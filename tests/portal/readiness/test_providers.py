@@ -221,3 +221,22 @@ def test_gateways_that_say_no_name_are_told_of_too() -> None:
 
 def test_a_way_nobody_was_lost_on_is_no_check() -> None:
     assert providers.loop(provider(), NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "words"),
+    [
+        ("4.01", FAIL, "Northgate does not know the portal’s certificate (code 4.01)"),
+        ("4.03", FAIL, "Northgate does not know the portal’s certificate (code 4.03)"),
+        ("4.04", WARN, "It answers heartbeats with code 4.04."),
+        ("5.00", WARN, "It answers heartbeats with code 5.00."),
+    ],
+)
+def test_a_connection_on_which_heartbeats_are_refused_is_not_ready(
+    code: str, state: State, words: str
+) -> None:
+    row = providers.session(provider(refusal=code), NOW)
+
+    assert row.state == state
+    assert words in row.evidence
+    assert row.evidence.startswith("Connected")
