@@ -108,7 +108,7 @@ class DeskClient:
     def withdraw(self, mid: int | None) -> Response:
         return self.answered("DELETE", mitigate_path(self.cuid, mid))
 
-    def status(self, mid: int) -> MitigationStatus | None:
+    def status(self, mid: int) -> MitigationStatus | int | None:
         return report(self.get(mid)).status
 
     def heartbeat(self, *, is_seen: bool = True) -> Response | None:
@@ -127,7 +127,7 @@ def report(response: Response) -> MitigationReport:
     return only
 
 
-def statuses(notifications: list[Notification]) -> list[MitigationStatus | str | None]:
+def statuses(notifications: list[Notification]) -> list[MitigationStatus | int | str | None]:
     """What each notification says: a status, or the code of an error."""
     return [
         report(sent.response).status if sent.response.is_success else sent.response.code
