@@ -25,7 +25,7 @@ from dots_client import (
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import Status
 from portal.providers.models import SessionState
-from portal.signaling import exchange, keeper, leases, sessions
+from portal.signaling import exchange, keeper, leases, line, sessions
 from portal.signaling.exchange import Exchange
 from portal.signaling.hold import Hold, clock
 from portal.signaling.identity import Identity
@@ -190,6 +190,28 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
         await until(lambda: len(kept._tasks) == 1)
         assert kept._session is session
         assert notes[-1][0] == SessionState.UP
+
+
+async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    """Else the server keeps it, hears nothing on it, and may start what was prepared for a lost client."""
+    monkeypatch.setattr(line, "WATCH_S", 60.0)
+    authority = Authority()
+    async with pair(authority) as there, keeping(there, authority, monkeypatch) as kept:
+        first, home = kept._session, there.servers[0]
+        assert first is not None
+        (at_the_server,) = home.sessions
+        kept._reconnect = Reconnect(
+            rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
+        )
+
+        first.line.is_suspect.set()
+
+        await until(lambda: kept._session not in (None, first))
+        await until(lambda: len(home.sessions) == 1)
+        assert at_the_server not in home.sessions
+        assert at_the_server.reason == "the client closed the session"
 
 
 def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
