@@ -33,6 +33,7 @@ from dots_client.errors import (
     SessionClosed,
     SessionCrashed,
     TransportError,
+    UnexpectedAnswer,
 )
 from dots_client.identity import Credentials, cuid_from_certificate, random_cuid
 from dots_client.model import (
@@ -113,6 +114,7 @@ __all__ = [
     "SignalConfig",
     "Targets",
     "TransportError",
+    "UnexpectedAnswer",
     "WireRecord",
     "WireTap",
     "clean_text",

@@ -7,6 +7,7 @@ DotsError
 ├── LocalProtocolError                 the caller asked for something RFC 9132 forbids
 │   └── RequestTooLarge(size, limit)   it does not fit one message on this session
 ├── RemoteProtocolError                the server answered outside the protocol
+│   └── UnexpectedAnswer(code)         with a code that is no answer to what was asked
 ├── Refused(code, diagnostic)          a definite 4.xx: repeating it unchanged is useless
 │   ├── Conflicted(conflict)           4.09, with the conflict information
 │   └── HopLimitReached(gateways)      5.08: a loop of gateways, which repeating does not end
@@ -76,6 +77,14 @@ class RequestTooLarge(LocalProtocolError):
 
 class RemoteProtocolError(DotsError):
     """The server answered with something that is not RFC 9132."""
+
+
+class UnexpectedAnswer(RemoteProtocolError):
+    """A code that does not answer what was asked, such as 2.31 (Continue); `code` is as `2.31`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the server answered with code {code}")
+        self.code = code
 
 
 class Refused(DotsError):

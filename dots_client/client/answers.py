@@ -6,12 +6,13 @@ options of the request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import aiocoap
 
 from dots_client.codec import decode_mitigations, decode_redirect
+from dots_client.codec.keys import UINT32
 from dots_client.errors import (
     Conflicted,
     DecodeError,
@@ -21,6 +22,7 @@ from dots_client.errors import (
     Refused,
     RemoteProtocolError,
     ServerUnavailable,
+    UnexpectedAnswer,
 )
 from dots_client.model import MitigationReport
 from dots_client.text import clean_text
@@ -36,10 +38,23 @@ _HOP_LIMIT_REACHED: Final = "5.08"
 """A loop of gateways: repeating the request unchanged is as useless as after a 4.xx."""
 
 
-def raise_for(response: aiocoap.Message) -> None:
-    """Return for a success; raise what anything else means."""
+_INTERIM: Final = "2.31"
+"""Continue (RFC 7959 section 2.9.1): more of a request is awaited, and nothing was done yet."""
+NOT_GRANTED: Final = frozenset({"2.02", "2.03"})
+"""Successes that do not answer a PUT (RFC 7252 section 5.9.1)."""
+NOT_WITHDRAWN: Final = frozenset({"2.01", "2.03"})
+"""Successes that do not answer a DELETE."""
+
+
+def raise_for(response: aiocoap.Message, *, unexpected: Collection[str] = ()) -> None:
+    """Return for a success; raise what anything else means. `unexpected`: codes of class 2 that are none here.
+
+    One that nobody knows says that the request was successful (RFC 7252 section 5.2).
+    """
     code: str = response.code.dotted
     if response.code.is_successful():
+        if code == _INTERIM or code in unexpected:
+            raise UnexpectedAnswer(code)
         return
     if code == _CONFLICT:
         _raise_conflict(response)
@@ -55,7 +70,7 @@ def raise_for(response: aiocoap.Message) -> None:
         raise Refused(code, diagnostic_of(response))
     if code.startswith("5."):
         raise ServerUnavailable(code, diagnostic_of(response), retry_after_s=max_age_of(response))
-    raise RemoteProtocolError(f"the server answered with code {code}")
+    raise UnexpectedAnswer(code)
 
 
 def report_of(response: aiocoap.Message, mid: int) -> MitigationReport:
@@ -91,7 +106,9 @@ def reports_of(response: aiocoap.Message) -> tuple[MitigationReport, ...]:
 
 
 def max_age_of(response: aiocoap.Message) -> int:
-    return DEFAULT_MAX_AGE_S if response.opt.max_age is None else int(response.opt.max_age)
+    """Seconds, at most 2^32-1 (RFC 7252 section 5.10.5)."""
+    max_age: int | None = response.opt.max_age
+    return DEFAULT_MAX_AGE_S if max_age is None else min(max_age, UINT32)
 
 
 def diagnostic_of(response: aiocoap.Message) -> str:

@@ -12,7 +12,14 @@ from typing import Any, Final
 
 from aiocoap import Code, Message, Unreliable
 
-from dots_client.client.answers import raise_for, report_of, reports_of, status_of
+from dots_client.client.answers import (
+    NOT_GRANTED,
+    NOT_WITHDRAWN,
+    raise_for,
+    report_of,
+    reports_of,
+    status_of,
+)
 from dots_client.client.configuration import ConfigurationReader
 from dots_client.client.exchange import Exchanges, OnSent, Request
 from dots_client.client.heartbeats import Heartbeats
@@ -202,14 +209,14 @@ class Client:
         """Ask for a mitigation, or refresh it, until there is an answer: use `asyncio.timeout`.
 
         What comes back is what was granted. Raises Refused, Conflicted, ServerUnavailable,
-        Redirected, SessionClosed; EncodeError and LocalProtocolError for a scope that must not or
+        Redirected, UnexpectedAnswer, SessionClosed; EncodeError and LocalProtocolError for a scope that must not or
         cannot be sent; RequestTooLarge also when the path turns out to swallow datagrams of its size.
         """
         request = Request(
             code=Code.PUT, path=mitigate_path(self.cuid, mid), payload=encode_request(scope)
         )
         response = await self._ask_over_the_path(request, mid, on_sent)
-        raise_for(response)
+        raise_for(response, unexpected=NOT_GRANTED)
         return report_of(response, mid)
 
     def check_request(self, mid: int, scope: Scope) -> None:
@@ -240,7 +247,7 @@ class Client:
             response = await self._exchanges.ask(request, deadline_s=deadline_s)
         except NoAnswer:
             return None
-        raise_for(response)
+        raise_for(response, unexpected=NOT_GRANTED)
         return report_of(response, mid)
 
     async def withdraw(self, mid: int, *, on_sent: OnSent | None = None) -> None:
@@ -252,7 +259,7 @@ class Client:
         request = Request(code=Code.DELETE, path=mitigate_path(self.cuid, mid))
         response = await self._exchanges.ask(request, on_sent=on_sent)
         try:
-            raise_for(response)
+            raise_for(response, unexpected=NOT_WITHDRAWN)
         except Refused as refusal:
             if refusal.code != _NOT_FOUND:
                 raise

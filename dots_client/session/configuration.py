@@ -23,6 +23,13 @@ MIN_ACK_TIMEOUT_S: Final = 1.0
 
 MIN_ACK_RANDOM_FACTOR: Final = 1.0
 
+# What a server may say at most and is believed. For the three below: the limits of RFC 9132 figure 20.
+MAX_HEARTBEAT_INTERVAL_S: Final = 3600
+MAX_MISSING_HB_ALLOWED: Final = 1000
+MAX_RETRANSMIT: Final = 15
+MAX_ACK_TIMEOUT_S: Final = 30.0
+MAX_ACK_RANDOM_FACTOR: Final = 4.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionParameters:
@@ -62,7 +69,7 @@ class SessionConfiguration:
 
     def confirmed(self, *, now: float, max_age_s: int | None) -> None:
         """The server still holds the same values: start the clock of the next refresh."""
-        lasting = DEFAULT_MAX_AGE_S if max_age_s is None else max_age_s
+        lasting = DEFAULT_MAX_AGE_S if max_age_s is None else min(max_age_s, NEVER_EXPIRES)
         self._refresh_at = None if lasting in (0, NEVER_EXPIRES) else now + REFRESH_AT * lasting
 
     def next_refresh(self, *, is_mitigating: bool) -> float | None:
@@ -85,23 +92,27 @@ class SessionConfiguration:
 
 
 def in_force(reported: ConfigurationSet | None) -> SessionParameters:
-    """The values to work by, with what RFC 7252 section 4.8.1 and RFC 9132 forbid put right."""
+    """The values to work by; what the RFCs forbid, or what makes no sense, is moved to the nearest that does."""
     values = reported or ConfigurationSet()
     interval = _number(values.heartbeat_interval, DEFAULTS.heartbeat_interval_s)
-    if 0 < interval < MIN_HEARTBEAT_INTERVAL_S:
-        interval = MIN_HEARTBEAT_INTERVAL_S
+    if interval != 0:
+        interval = _between(MIN_HEARTBEAT_INTERVAL_S, interval, MAX_HEARTBEAT_INTERVAL_S)
+    missing = _number(values.missing_hb_allowed, DEFAULTS.missing_hb_allowed)
+    retransmit = _number(values.max_retransmit, DEFAULTS.max_retransmit)
+    ack_timeout_s = _number(values.ack_timeout, DEFAULTS.ack_timeout_s)
+    factor = _number(values.ack_random_factor, DEFAULTS.ack_random_factor)
     return SessionParameters(
         heartbeat_interval_s=interval,
-        missing_hb_allowed=max(
-            1, int(_number(values.missing_hb_allowed, DEFAULTS.missing_hb_allowed))
-        ),
+        missing_hb_allowed=int(_between(1, missing, MAX_MISSING_HB_ALLOWED)),
         probing_rate=int(_number(values.probing_rate, DEFAULTS.probing_rate)),
-        max_retransmit=int(_number(values.max_retransmit, DEFAULTS.max_retransmit)),
-        ack_timeout_s=max(MIN_ACK_TIMEOUT_S, _number(values.ack_timeout, DEFAULTS.ack_timeout_s)),
-        ack_random_factor=max(
-            MIN_ACK_RANDOM_FACTOR, _number(values.ack_random_factor, DEFAULTS.ack_random_factor)
-        ),
+        max_retransmit=int(_between(0, retransmit, MAX_RETRANSMIT)),
+        ack_timeout_s=_between(MIN_ACK_TIMEOUT_S, ack_timeout_s, MAX_ACK_TIMEOUT_S),
+        ack_random_factor=_between(MIN_ACK_RANDOM_FACTOR, factor, MAX_ACK_RANDOM_FACTOR),
     )
+
+
+def _between(lowest: float, value: float, highest: float) -> float:
+    return min(max(lowest, value), highest)
 
 
 def within_limits(wanted: SignalConfig, limits: SignalConfig) -> SignalConfig:

@@ -46,7 +46,7 @@ class Redirections:
         if now - self._talked_at.get(key, -math.inf) < LOOP_WINDOW_S:
             return False
         self._alternate = Alternate(name=redirect.alt_server, addresses=redirect.alt_server_record)
-        self._until = math.inf if ttl_s == UINT32 else now + ttl_s
+        self._until = math.inf if ttl_s >= UINT32 else now + ttl_s
         return True
 
     @property

@@ -30,6 +30,7 @@ from dots_client import (
     Scope,
     ServerUnavailable,
     SessionClosed,
+    UnexpectedAnswer,
     clean_text,
 )
 from portal.core.database import is_away
@@ -48,7 +49,7 @@ from portal.signaling.mapping import (
 from portal.signaling.plan import Action, lifetime_to_ask
 from portal.signaling.saving import NotSaved, without_details
 from portal.signaling.store import Store
-from portal.signaling.waits import NOT_FOLLOWED_RETRY_S, bounded_wait_s
+from portal.signaling.waits import NOT_FOLLOWED_RETRY_S, UNEXPECTED_RETRY_S, bounded_wait_s
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +206,9 @@ class Exchange:
         except ServerUnavailable as error:
             await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
             return _is_held(row)
+        except UnexpectedAnswer as error:
+            await self._unavailable(row, error.code, "", UNEXPECTED_RETRY_S)
+            return _is_held(row)
         else:
             await self.write(
                 services.record_confirmed,
@@ -254,7 +258,7 @@ class Exchange:
 
         try:
             yield on_sent
-        except (Refused, ServerUnavailable):
+        except (Refused, ServerUnavailable, UnexpectedAnswer):
             asking.is_answered = True
             raise
         asking.is_answered = True

@@ -50,4 +50,6 @@ def refusal_sentence(
         return f"{provider} says: {reason.rstrip('.')}."
     if code in _CODES:
         return f"{_CODES[code]} (code {code})."
+    if code.startswith(("2.", "3.")):
+        return f"It answered with code {code}, which says neither yes nor no."
     return f"{provider} gave no reason (code {code})." if code else f"{provider} gave no reason."

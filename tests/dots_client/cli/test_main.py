@@ -197,6 +197,18 @@ async def test_what_is_gone_or_of_which_nothing_is_known_counts_as_withdrawn(
     assert at.output() == ("withdrawn; it may go on for a while\n", "")
 
 
+@pytest.mark.parametrize("status", [0, 9, 255])
+async def test_a_status_nobody_knows_is_told_with_its_number(at: Shell, status: int) -> None:
+    at.provider.script.append(answer(Code.DELETED))
+    at.provider.held = {9: MitigationReport(mid=9, lifetime=60, status=status)}
+
+    await at.run("withdraw", "--mid", "9")
+    assert f"mid 9 is unknown status {status}." in at.output()[1]
+
+    assert await at.run("status", "--mid", "9") == Exit.DONE
+    assert f"status={status}" in at.output()[0]
+
+
 PRECONFIGURED = (*MITIGATE, "--preconfigured")
 TOLD = (*PRECONFIGURED[1:], "--attack", "ongoing")
 

@@ -16,6 +16,7 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import EventType, Mitigation
 from portal.mitigations.validation import Submission
+from portal.mitigations.wording.refusals import refusal_sentence
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.signaling import clock as signaling_clock
@@ -164,6 +165,21 @@ async def test_a_lost_acceptance_is_made_up_for_by_any_status(
 
     shown = await row(leg)
     assert (shown.status, shown.dots_status) == ("in_progress", 77)
+
+
+async def test_a_code_that_says_neither_yes_nor_no_is_an_answer_and_grants_nothing(
+    leg: Mitigation, store: Store
+) -> None:
+    async with speaking(leg, store) as scene:
+        scene.says(Code.CONTINUE, b"")
+        is_held = await scene.exchange.perform(scene.client, leg, Action.REQUEST)
+
+    shown = await row(leg)
+    assert not is_held
+    assert (shown.status, shown.refusal_code, shown.confirmed_at) == ("pending", "2.31", None)
+    assert shown.retry_at is not None
+    words = refusal_sentence("Northgate", code="2.31")
+    assert words == "It answered with code 2.31, which says neither yes nor no."
 
 
 def conflict(mid: int) -> tuple[int, Pairs]:
