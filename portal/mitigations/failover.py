@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from portal.mitigations.states import CONFIRMED, LOOP, SET_BACK, RequestStatus, 
 from portal.organizations.models import LateAcceptance
 from portal.providers.models import PathKind
 
+CLOCKS_APART: Final = timedelta(seconds=5)
+"""A provider counts in whole seconds from when it was asked, the portal from when it was answered."""
 _WORDS: Final = {
     Status.REFUSED: "{provider} refused",
     Status.EXCEEDED: "{provider} is over capacity",
@@ -228,5 +230,17 @@ def ended_by(request: MitigationRequest, legs: Sequence[Mitigation]) -> EndedBy:
     if replaced:
         lost = any(leg.replaced_by is None or leg.replaced_by["lost"] for leg in replaced)
         return EndedBy.NEWER_REQUEST if lost else EndedBy.WIDER_REQUEST
-    is_foreign = any(leg.wanted == Wanted.ACTIVE for leg in legs if leg.is_over)
-    return EndedBy.PROVIDER if is_foreign else EndedBy.PORTAL
+    unasked = [leg for leg in legs if leg.is_over and leg.wanted == Wanted.ACTIVE]
+    if not unasked:
+        return EndedBy.PORTAL
+    if not request.auto_renew and all(_outlived(leg) for leg in unasked):
+        return EndedBy.LIFETIME
+    return EndedBy.PROVIDER
+
+
+def _outlived(leg: Mitigation) -> bool:
+    """It ended when the lifetime it was asked for was over: the provider's word of the end came before the portal's clock."""
+    began = leg.refreshed_at or leg.confirmed_at
+    if began is None or leg.ended_at is None or leg.lifetime_s < 0:
+        return False
+    return leg.ended_at >= began + timedelta(seconds=leg.lifetime_s) - CLOCKS_APART

@@ -18,6 +18,7 @@ from portal.mitigations.failover import (
 from portal.mitigations.models import Mitigation, MitigationRequest, every_target
 from portal.mitigations.states import RequestStatus, Status
 from portal.mitigations.validation import part_of
+from portal.mitigations.wording.replaced import taken_over
 from portal.organizations.models import LateAcceptance, Organization
 from portal.providers.models import PathKind, Subscription
 
@@ -82,6 +83,7 @@ def leg_of(
         ended_at=mitigation.ended_at,
         last_heard_at=mitigation.last_heard_at,
         is_replaced=mitigation.is_replaced,
+        taken_over=taken_over(mitigation.replaced_by) if mitigation.is_replaced else None,
         retry_at=mitigation.retry_at if _is_tried_again(mitigation) else None,
         refusal_code=mitigation.refusal_code,
         unsaved_at=mitigation.unsaved_at,
@@ -215,6 +217,7 @@ def asked_of(
         auto_renew=request.auto_renew,
         ends_at=min(ends, default=None),
         ended_at=request.ended_at,
+        ended_by=request.ended_by,
         patience_s=organization.patience_s,
         uncovered=tuple(gap(request.scope, current)),
     )

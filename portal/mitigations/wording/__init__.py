@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from portal.mitigations.wording.aloud import Announcement, announcement
 from portal.mitigations.wording.efficacy import efficacy_sentence
+from portal.mitigations.wording.ends import ended_says
 from portal.mitigations.wording.facts import Asked, Leg, Look, Reported, Session
 from portal.mitigations.wording.headlines import headline, look, mark
 from portal.mitigations.wording.lanes import Step, needs_call, tell, track
@@ -24,6 +25,7 @@ from portal.mitigations.wording.leads import (
 )
 from portal.mitigations.wording.plans import is_held_now, still_held
 from portal.mitigations.wording.refusals import refusal_sentence
+from portal.mitigations.wording.replaced import again_label, is_less
 from portal.mitigations.wording.sessions import (
     Say,
     attack_says,
@@ -75,6 +77,7 @@ __all__ = [
     "Session",
     "Step",
     "Told",
+    "again_label",
     "announcement",
     "ask_label",
     "attack_says",
@@ -82,11 +85,13 @@ __all__ = [
     "colleagues",
     "dropped_now",
     "efficacy_sentence",
+    "ended_says",
     "entry",
     "face",
     "goes_to",
     "headline",
     "is_held_now",
+    "is_less",
     "is_stale",
     "lead",
     "leg_look",

@@ -72,6 +72,9 @@ def _spoken_status(told: Told) -> Announcement | None:
         return None
     if status == Status.PENDING:
         return Announcement(f"{told.provider}: asked again.")
+    if told.data.get("why") == "superseded":
+        text = f"{told.request}: {told.provider} holds your newer request instead."
+        return Announcement(text, is_urgent=bool(told.data.get("is_less")))
     word = LOOKS[STATUS_FACES[status]].word.lower()
     if told.is_plan and status == Status.IN_PROGRESS:
         return Announcement(f"{told.provider} activated the plan {told.request}.", is_urgent=True)

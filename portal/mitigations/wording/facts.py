@@ -47,6 +47,22 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """Newer requests of the same organization that a provider holds instead of this one."""
+
+    names: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    "what they protect of it; empty: the provider holds one that is not known here"
+    lost: tuple[str, ...] = ()
+    "the targets it protects no more, or not all of"
+    is_known: bool = True
+
+    @property
+    def is_less(self) -> bool:
+        return bool(self.lost) or not self.is_known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
     """One provider's part of a request, as sentences need it."""
 
@@ -85,6 +101,8 @@ class Leg:
     "telling it again has not helped"
     ended_at: datetime | None = None
     last_heard_at: datetime | None = None
+    taken_over: TakenOver | None = None
+    "what took its place, where it is replaced"
     is_replaced: bool = False
     "the provider ended it for a newer request of the same organization"
     retry_at: datetime | None = None
@@ -152,6 +170,8 @@ class Asked:
     ends_at: datetime | None = None
     "None: unknown, or no end"
     ended_at: datetime | None = None
+    ended_by: str = ""
+    "the code of why it is over"
     patience_s: int = 10
     uncovered: tuple[str, ...] = ()
     "targets that nobody holds, and nobody was just asked for"

@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, listed, moment, when
-from portal.mitigations.states import RequestStatus
-from portal.mitigations.wording import plans
+from portal.mitigations.models import EndedBy
+from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.wording import plans, replaced
 from portal.mitigations.wording.facts import Asked, Leg, Look
 from portal.mitigations.wording.table import (
     LOOKS,
@@ -191,17 +192,28 @@ def _terminated(asked: Asked, now: datetime) -> str:
     groups = faces(asked.legs, now)
     confirmed = [leg for leg in groups.get(Face.TERMINATED, []) if leg.sent_at is not None]
     sent = [leg for leg in asked.asked if leg.sent_at is not None]
+    if asked.ended_by == EndedBy.PROVIDER:
+        return _ended_by_providers(asked)
+    if asked.ended_by == EndedBy.LIFETIME:
+        return _expired(asked, now)
     if asked.is_plan:
         return plans.terminated(confirmed, sent, _capital(everyone(len(confirmed))))
     if not sent:
         return "Terminated. Nothing had been sent."
     if not confirmed and any(leg.is_replaced for leg in sent):
-        return "Replaced by a newer request for the same addresses."
+        return replaced.headline(sent)
     if not confirmed:
         return "Terminated. No provider was filtering."
     if len(confirmed) == len(sent) and len(confirmed) > 1:
         return f"Terminated. {_capital(everyone(len(confirmed)))} confirmed."
     return f"Terminated. {listed([leg.short for leg in confirmed])} confirmed."
+
+
+def _ended_by_providers(asked: Asked) -> str:
+    legs = [leg for leg in asked.asked if leg.withdrawal_asked_at is None]
+    names = listed([leg.short for leg in legs])
+    what = "let go of the plan" if asked.is_plan else "ended this"
+    return f"{names} {what} by {'itself' if len(legs) == 1 else 'themselves'}: nobody here asked for that."
 
 
 def _expired(asked: Asked, now: datetime) -> str:
@@ -251,7 +263,26 @@ def look(asked: Asked, now: datetime) -> Look:
         return LOOKS[Face.EXCEEDED]
     if asked.status == RequestStatus.TERMINATING and any(leg.is_held_again for leg in asked.asked):
         return STOPPING
+    if is_replaced(asked):
+        return replaced.look(asked.asked)
+    if asked.status == RequestStatus.TERMINATED and asked.ended_by in _ENDED_LOOKS:
+        return _ENDED_LOOKS[asked.ended_by]
     return REQUEST_LOOKS[asked.status]
+
+
+_ENDED_LOOKS: Final[dict[str, Look]] = {
+    # ends that nobody asked for, however the providers put it
+    EndedBy.LIFETIME: REQUEST_LOOKS[RequestStatus.EXPIRED],
+    EndedBy.PROVIDER: LOOKS[Face.WITHDRAWN],
+}
+
+
+def is_replaced(asked: Asked) -> bool:
+    """Over because newer requests took its place; nobody terminated it, and no provider confirmed an end."""
+    if asked.status != RequestStatus.TERMINATED or asked.is_plan:
+        return False
+    is_ended = any(leg.status == Status.TERMINATED and leg.sent_at for leg in asked.asked)
+    return any(leg.is_replaced for leg in asked.asked) and not is_ended
 
 
 def mark(asked: Asked, now: datetime) -> Look:

@@ -18,7 +18,7 @@ from portal.core.formatting import (
     when,
 )
 from portal.mitigations.states import LOOP, NOT_SENDABLE
-from portal.mitigations.wording import plans
+from portal.mitigations.wording import plans, replaced
 from portal.mitigations.wording.efficacy import efficacy_sentence
 from portal.mitigations.wording.facts import Leg
 from portal.mitigations.wording.refusals import unknown_report
@@ -189,10 +189,7 @@ def _again(leg: Leg, reason: str, now: datetime) -> str:
 def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
     at = when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
     if leg.is_replaced:
-        return (
-            f"Replaced{f' {at}' if at else ''} by your newer request.",
-            f"{leg.short} holds only the newer of two requests for the same addresses.",
-        )
+        return replaced.tell(leg, f" {at}" if at else "")
     return (
         f"{leg.short} stopped by itself{f' {at}' if at else ''}.",
         _again(leg, leg.refusal or "It gave no reason.", now),

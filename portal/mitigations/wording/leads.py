@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final
 
 from portal.core.formatting import ago, bit_rate, listed, moment, since, when
+from portal.mitigations.models import BY_ITSELF
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg
@@ -69,6 +70,8 @@ def next_step(asked: Asked, now: datetime) -> NextStep | None:
             return _call(by_face[Face.STILL_HELD])
         case RequestStatus.ATTACK_STOPPED:
             return NextStep(Act.TERMINATE)
+        case RequestStatus.TERMINATED if asked.ended_by in BY_ITSELF:
+            return NextStep(Act.AGAIN)
         case RequestStatus.TERMINATED:
             return NextStep(Act.ACKNOWLEDGE)
         case RequestStatus.EXPIRED:

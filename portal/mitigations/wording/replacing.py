@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
@@ -110,7 +110,12 @@ def _few(parts: Sequence[IPNetwork]) -> str:
 
 def _traffic(traffic: Traffic) -> str:
     ports = [{"lower": lower, "upper": upper} for lower, upper in traffic.ports]
-    words = traffic_words(ports, sorted(traffic.protocols))
+    return traffic_part(ports, sorted(traffic.protocols))
+
+
+def traffic_part(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
+    """Ports and protocols inside a sentence: "TCP, port 443", "any protocol, port 443"."""
+    words = traffic_words(ports, protocols)
     return f"{words[:1].lower()}{words[1:]}" if words.startswith("Any") else words
 
 

@@ -14,6 +14,7 @@ from portal.mitigations.states import (
     RequestStatus,
     Status,
 )
+from portal.mitigations.wording import replaced
 from portal.mitigations.wording.facts import Leg, Look
 
 HEARTBEAT: Final = timedelta(seconds=30)
@@ -153,6 +154,8 @@ def face(leg: Leg, now: datetime) -> Face:
 
 def leg_look(leg: Leg, now: datetime) -> Look:
     leg_face = face(leg, now)
+    if leg_face == Face.WITHDRAWN and leg.is_replaced and not leg.is_plan:
+        return replaced.look([leg])
     is_stopping = leg.is_held_again and leg_face in (Face.NOT_TOLD, Face.TOLD)
     return STOPPING if is_stopping else LOOKS[leg_face]
 

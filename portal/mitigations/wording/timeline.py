@@ -241,7 +241,7 @@ _WHY_WORDS: Final = {
     ),
     "superseded": (
         "{provider} replaced this by your newer request.",
-        "It holds only the newer of two requests for the same addresses.",
+        "It holds only the newer of two requests that have addresses in common.",
     ),
 }
 _STATUS_WORDS: Final = {
@@ -328,7 +328,7 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     ),
     EventType.REQUEST_EXTENDED: _extended,
     EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
-        at=told.at, look=PERSON, what=f"{told.actor} marked the end as seen."
+        at=told.at, look=PERSON, what=f"{told.actor} acknowledged the end."
     ),
     EventType.MITIGATION_ASKED: _asked,
     EventType.MITIGATION_WITHDRAW_REQUESTED: _withdrawn_alone,

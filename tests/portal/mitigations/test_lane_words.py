@@ -97,7 +97,7 @@ LANES = [
     (
         leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
         "Replaced at 03:26:41 by your newer request.",
-        "Northgate holds only the newer of two requests for the same addresses.",
+        "Northgate holds only the newer of two requests that have addresses in common.",
     ),
     (
         leg("Tidewall", Status.PENDING),

@@ -74,7 +74,7 @@ ENTRIES = [
     (
         told(EventType.MITIGATION_STATUS, {"status": "withdrawn", "why": "superseded"}),
         "Northgate replaced this by your newer request.",
-        "It holds only the newer of two requests for the same addresses.",
+        "It holds only the newer of two requests that have addresses in common.",
     ),
     (
         told(EventType.MITIGATION_STATUS, {"status": "pending", "previous": "mitigating"}),

@@ -46,7 +46,7 @@ HEADLINES = [
             RequestStatus.TERMINATED,
             leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
         ),
-        "Replaced by a newer request for the same addresses.",
+        "Northgate replaced this by a newer request for some of the same addresses.",
     ),
     (
         asked(RequestStatus.STANDBY, leg("Northgate", Status.STANDBY, last_heard_at=ago(5))),
