@@ -53,6 +53,7 @@ API: Final = [
     ("POST",   "api:withdraw",             401, 404, 403, 409, 409),
     ("POST",   "api:eligibility",          401, 404, 403, 200, 200),
     ("POST",   "api:acknowledge",          401, 404, 403, 409, 409),
+    ("POST",   "api:acknowledge-all",      401, 404, 403, 200, 200),
     ("GET",    "api:wire",                 401, 404, 403, 200, 200),
     ("GET",    "api:unknown-mitigations",  401, 404, 200, 200, 200),
     ("GET",    "api:unknown-mitigation",   401, 404, 200, 200, 200),
@@ -100,6 +101,8 @@ PAGES: Final = [
     ("POST",   "mitigations:efficacy",     302, 404, 403, 302, 302),
     ("GET",    "mitigations:acknowledge",  302, 405, 405, 405, 405),
     ("POST",   "mitigations:acknowledge",  302, 404, 403, 302, 302),
+    ("GET",    "mitigations:acknowledge-all", 302, 405, 405, 405, 405),
+    ("POST",   "mitigations:acknowledge-all", 302, 404, 403, 302, 302),
     ("GET",    "inventory:adopt",          302, 405, 405, 405, 405),
     ("POST",   "inventory:adopt",          302, 404, 403, 302, 302),
     ("GET",    "inventory:withdraw",       302, 404, 403, 200, 200),
@@ -133,6 +136,7 @@ PAGES: Final = [
 # fmt: on
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "api:acknowledge-all": {"requests": []},
     "api:resources": {"name": "New", "kind": "prefix", "value": "198.51.100.0/24"},
     "api:requests": {"targets": {"prefixes": ["203.0.113.8/32"]}},
     "api:eligibility": {"targets": {"prefixes": ["203.0.113.8/32"]}},

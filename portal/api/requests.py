@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
@@ -32,6 +33,7 @@ from portal.core.targets import MAX_TARGET_LENGTH
 from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
+from portal.mitigations.pages.ended import MAX_ACKNOWLEDGED
 from portal.mitigations.states import ATTACK_STATUSES, RequestStatus
 from portal.mitigations.validation import (
     MAX_PORT_RANGES,
@@ -225,6 +227,33 @@ class EfficacyView(APIView):
             attack_status=form.validated_data["attack_status"],
         )
         return shown_request(reread(membership.organization, asked.pk), status=202)
+
+
+class Ends(StrictSerializer):
+    requests = Several(child=Identifier(), limit=MAX_ACKNOWLEDGED)
+
+
+class AcknowledgedShown(serializers.Serializer[Any]):
+    results = RequestShown(many=True, help_text="In the order of the body.")
+
+
+class AcknowledgeAllView(APIView):
+    @extend_schema(
+        operation_id="acknowledge_mitigation_requests", request=Ends, responses=AcknowledgedShown
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """A person has seen that these ended: all of them or, when one is unknown (400) or has not ended (409), none.
+
+        Repeating it is harmless.
+        """
+        organization = membership_for(caller(request), slug, Role.OPERATOR).organization
+        form = Ends(data=request.data)
+        form.is_valid(raise_exception=True)
+        ids = form.validated_data["requests"]
+        services.acknowledge_all(organization=organization, request_ids=ids, actor=caller(request))
+        shown = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)
+        results = [shown[one] for one in dict.fromkeys(ids)]
+        return Response(AcknowledgedShown({"results": results}).data)
 
 
 class AcknowledgeView(APIView):

@@ -49,6 +49,7 @@ urlpatterns = [
     path(f"{ORGANIZATION}/readiness", ReadinessView.as_view(), name="readiness"),
     path(f"{ORGANIZATION}/events", EventsView.as_view(), name="events"),
     path(REQUESTS, requests.RequestsView.as_view(), name="requests"),
+    path(f"{REQUESTS}/acknowledge", requests.AcknowledgeAllView.as_view(), name="acknowledge-all"),
     path(f"{REQUESTS}/preview", PreviewView.as_view(), name="preview"),
     path(REQUEST, requests.RequestView.as_view(), name="request"),
     path(f"{REQUEST}/terminate", requests.TerminateView.as_view(), name="terminate"),

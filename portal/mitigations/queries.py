@@ -12,6 +12,7 @@ from django.db.models import F, Q, QuerySet
 
 from portal.accounts.models import User
 from portal.mitigations.models import (
+    BY_ITSELF,
     Event,
     EventCounter,
     EventType,
@@ -76,6 +77,24 @@ def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
         requests(organization, kinds=EVERY_KIND)
         .filter(Q(kind=RequestKind.IMMEDIATE) | Q(status__in=ACTED_ON) | ending)
         .exclude(status__in=REQUEST_TERMINAL)
+        .distinct()
+    )
+
+
+def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
+    """What ended without anybody asking for it, until a person acknowledged that; the newest end first.
+
+    Of plans only those that a provider was filtering for: readiness tells of the others.
+    """
+    filtered = Q(kind=RequestKind.STANDBY, mitigations__mitigating_at__isnull=False)
+    return (
+        requests(organization, kinds=EVERY_KIND)
+        .filter(
+            Q(kind=RequestKind.IMMEDIATE) | filtered,
+            acknowledged_at__isnull=True,
+            ended_by__in=BY_ITSELF,
+        )
+        .order_by("-ended_at", "-pk")
         .distinct()
     )
 

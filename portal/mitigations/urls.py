@@ -15,6 +15,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path(_organization, views.now, name="now"),
     path(f"{_organization}requests", views.requests, name="requests"),
+    path(f"{_organization}requests/acknowledge", views.acknowledge_all, name="acknowledge-all"),
     path(f"{_organization}requests/new", views.new, name="new"),
     path(_request, views.request_page, name="request"),
     path(f"{_request}/report", views.report, name="report"),

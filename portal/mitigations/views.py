@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -18,6 +19,7 @@ from portal.mitigations import pages, queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.forms import RequestForm, typed_id, typed_lifetime
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.pages.history import UNACKNOWLEDGED
 from portal.mitigations.replacing import WouldReplace
 from portal.mitigations.validation import check
 from portal.organizations.doors import member_of, person_of
@@ -257,6 +259,22 @@ def acknowledge(request: HttpRequest, slug: str, request_id: UUID) -> HttpRespon
     return _act(
         request, asked, lambda actor: services.acknowledge(request_id=asked.pk, actor=actor)
     )
+
+
+@require_POST
+def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
+    """One, or all that were shown; back to where they were shown."""
+    membership = member_of(request, slug, Role.OPERATOR)
+    ids = [one for text in pages.acknowledged(request.POST) if (one := typed_id(text))]
+    try:
+        services.acknowledge_all(
+            organization=membership.organization, request_ids=ids, actor=person_of(request)
+        )
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+    if request.POST.get("back") == "requests":
+        return redirect(f"{reverse('mitigations:requests', args=[slug])}?status={UNACKNOWLEDGED}")
+    return redirect(f"{reverse('mitigations:now', args=[slug])}#h")
 
 
 def _act(

@@ -81,8 +81,8 @@ def test_a_person_asks_for_help_watches_it_and_ends_it(portal: Stack, page_of: P
     expect(alice.locator("h1")).to_contain_text("Terminated.")
     assert filtering(portal, "203.0.113.64/27") == []
 
-    alice.get_by_role("button", name="Mark as seen").click()
-    expect(alice.get_by_role("button", name="Mark as seen")).to_have_count(0)
+    alice.get_by_role("button", name="Acknowledge").click()
+    expect(alice.get_by_role("button", name="Acknowledge")).to_have_count(0)
 
 
 def test_a_closed_laptop_that_is_opened_again_shows_the_truth(

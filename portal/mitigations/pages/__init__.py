@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from portal.mitigations.pages.ended import acknowledged
 from portal.mitigations.pages.form import all_wrong, form_page, fresh_form, used_again
 from portal.mitigations.pages.history import history_page
 from portal.mitigations.pages.now import now_page
@@ -26,6 +27,7 @@ PARTS: Final = {
 __all__ = [
     "NO_OVERLAPS",
     "PARTS",
+    "acknowledged",
     "all_wrong",
     "announcements",
     "ask_page",

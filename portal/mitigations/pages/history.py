@@ -20,6 +20,8 @@ from portal.organizations.models import Membership
 PAGE_ROWS: Final = 50
 PAGE_DIGITS: Final = 5
 MAX_FIND_LENGTH: Final = 100
+UNACKNOWLEDGED: Final = "unacknowledged"
+"""Beside the statuses: what ended by itself and nobody acknowledged."""
 WHENS: Final = {
     "": ("Any time", None),
     "7": ("Last 7 days", 7),
@@ -30,14 +32,16 @@ WHENS: Final = {
 
 def history_page(membership: Membership, now: datetime, choice: QueryDict) -> dict[str, Any]:
     organization = membership.organization
-    status = _one_of(RequestStatus.values, choice.get("status"))
+    status = _one_of([*RequestStatus.values, UNACKNOWLEDGED], choice.get("status"))
     when = _one_of(WHENS, choice.get("when"))
     find = str(choice.get("find", "")).strip()[:MAX_FIND_LENGTH].replace("\0", "")
     page_text = str(choice.get("page", ""))
     page = int(page_text) if page_text.isdecimal() and len(page_text) <= PAGE_DIGITS else 1
     page = max(1, page)
     rows = queries.requests(organization)
-    if status:
+    if status == UNACKNOWLEDGED:
+        rows = queries.ended_by_itself(organization)
+    elif status:
         rows = rows.filter(status=status)
     days = WHENS[when][1]
     if days:
@@ -63,7 +67,9 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
         "statuses": [
             (one.value, wording.REQUEST_LOOKS[one].word, one.value == status)
             for one in RequestStatus
-        ],
+        ]
+        + [(UNACKNOWLEDGED, "Ended by itself, not acknowledged", status == UNACKNOWLEDGED)],
+        "can_acknowledge": status == UNACKNOWLEDGED and membership.can_operate,
         "whens": [(key, name, key == when) for key, (name, _) in WHENS.items()],
         "older": urlencode({**kept, "page": str(page + 1)}) if len(found) > PAGE_ROWS else "",
         "newer": urlencode({**kept, "page": str(page - 1)}) if page > 1 else "",

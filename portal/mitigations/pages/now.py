@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from portal.core.formatting import bit_rate, dialable
 from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.models import Event, EventType, MitigationRequest, Strategy
+from portal.mitigations.pages.ended import ends
 from portal.mitigations.pages.shared import frame, past, pickable, subscriptions
 from portal.mitigations.presentation import Chip, Lane
 from portal.mitigations.samples import samples_of, within
@@ -63,6 +64,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     ]
     live.sort(key=lambda pair: (wording.rank(pair[1], now), pair[0].created_at))
     shown, moved = _keep_order(live, order)
+    ended = ends(organization, by_id, now)
     worst = live[0][0].pk if live else None
     context: dict[str, Any] = {
         "frame": start,
@@ -70,6 +72,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
         "connections": [_connection(one, now) for one in enabled],
         "cards": _cards(organization, shown, now, worst),
         "moved": moved,
+        "ended": ended,
         "live_count": len(live),
     }
     if live:
@@ -81,8 +84,13 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
         [(one.provider.short_name, presentation.session_of(one)) for one in enabled],
         emergency_phone=dialable(settings.PORTAL_EMERGENCY_PHONE),
     )
+    title = "Now"
+    if ended:
+        said = [row.asked for row in ended.rows]
+        context["say"] = wording.ended_says(said, context["say"], now, more=ended.more)
+        title = f"{context['say'].look.word} – {ended.rows[0].request.name}"
     context |= {
-        "title": "Now",
+        "title": title,
         "tiles": verified[:TILES],
         "has_more_resources": len(verified) > TILES,
         "to_do": not verified or not enabled,

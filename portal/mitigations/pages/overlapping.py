@@ -109,7 +109,7 @@ def overlaps_of(
         checked = ground.check(submission)
     except Invalid:
         # That is told at its own place, whatever is sent in the end.
-        return overlaps
+        return replace(overlaps, can_be_joined=True)
     try:
         _, joint = together(ground, submission, checked, found, live=live)
     except Invalid as error:

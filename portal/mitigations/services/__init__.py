@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.mitigations.services.advance import lock_requests
 from portal.mitigations.services.asks import (
     acknowledge,
+    acknowledge_all,
     ask_refresh,
     extend,
     prune,
@@ -50,6 +51,7 @@ from portal.mitigations.services.thin import thin_counters
 __all__ = [
     "ProviderReport",
     "acknowledge",
+    "acknowledge_all",
     "append_event",
     "ask_provider",
     "ask_refresh",

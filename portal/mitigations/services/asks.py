@@ -35,6 +35,7 @@ from portal.mitigations.services.advance import (
     legs_of,
     lock_mitigation,
     lock_request,
+    lock_requests,
     settle,
     start_leg,
 )
@@ -299,6 +300,25 @@ def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
         actor=actor,
     )
     return request
+
+
+@transaction.atomic
+def acknowledge_all(
+    *, organization: Organization, request_ids: Sequence[UUID], actor: User
+) -> list[MitigationRequest]:
+    """All of them, or none: raises Invalid for those that are not the organization's, and Conflict for those that have not ended.
+
+    Repeating it, or coming second, changes nothing. In the order that was given.
+    """
+    known = MitigationRequest.objects.filter(organization=organization, pk__in=request_ids)
+    statuses = dict(known.values_list("pk", "status"))
+    unknown = [index for index, one in enumerate(request_ids) if one not in statuses]
+    if unknown:
+        message = "There is no such request here. Leave it out."
+        errors = [FieldError(f"requests.{index}", "unknown-request", message) for index in unknown]
+        raise Invalid("Nothing was acknowledged.", errors=errors)
+    lock_requests(request_ids)
+    return [acknowledge(request_id=one, actor=actor) for one in dict.fromkeys(request_ids)]
 
 
 def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:

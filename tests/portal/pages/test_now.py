@@ -117,7 +117,7 @@ def test_more_than_six_live_requests_fold_the_good_ones(
     assert page.count("card--line") == 7
 
 
-def test_an_ended_request_is_recent_until_somebody_has_seen_it(
+def test_a_terminated_request_is_recent_and_does_not_nag(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -128,7 +128,7 @@ def test_an_ended_request_is_recent_until_somebody_has_seen_it(
     page = client_of(alice).get(NOW_PAGE).content.decode()
 
     assert "Ready. Nothing is being mitigated." in page
-    assert "Not seen yet" in page
+    assert "Not acknowledged" in page
 
 
 def test_a_viewer_sees_what_happens_and_no_way_to_ask(

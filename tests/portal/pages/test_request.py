@@ -246,7 +246,7 @@ def test_the_attack_has_stopped_makes_terminating_the_next_step(
     assert '<summary class="btn">Terminate…</summary>' in page
 
 
-def test_an_ended_request_shows_four_numbers_and_can_be_marked_as_seen(
+def test_an_ended_request_shows_four_numbers_and_can_be_acknowledged(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -266,9 +266,9 @@ def test_an_ended_request_shows_four_numbers_and_can_be_marked_as_seen(
         "Highest rate dropped",
     ):
         assert name in page
-    assert "Mark as seen" in page
-    assert "Mark as seen" not in seen
-    assert "alice marked the end as seen." in seen
+    assert ">Acknowledge</button>" in page
+    assert ">Acknowledge</button>" not in seen
+    assert "alice acknowledged the end." in seen
     assert f"requests/new?again={request.pk}" in seen
 
 

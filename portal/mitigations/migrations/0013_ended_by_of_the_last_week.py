@@ -1,0 +1,26 @@
+from datetime import timedelta
+
+from django.db import migrations
+from django.utils import timezone
+
+LATELY = timedelta(days=7)
+
+
+def fill(apps, schema_editor):
+    """Say why requests of the last week are over. What expired then is still worth telling people; older ends are not."""
+    requests = apps.get_model("mitigations", "MitigationRequest").objects.filter(
+        ended_by="", ended_at__gte=timezone.now() - LATELY
+    )
+    requests.filter(terminate_asked_by__isnull=False).update(ended_by="person")
+    requests.filter(status="expired", terminate_asked_at__isnull=True).update(ended_by="lifetime")
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('mitigations', '0012_still_held'),
+    ]
+
+    operations = [
+        migrations.RunPython(fill, migrations.RunPython.noop),
+    ]

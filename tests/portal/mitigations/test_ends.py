@@ -1,0 +1,311 @@
+"""Why a request is over, and who has to be told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, Invalid
+from portal.mitigations import queries, services
+from portal.mitigations.models import Event, MitigationRequest, RequestKind, Strategy
+from portal.mitigations.replacing import Consent
+from portal.mitigations.states import Trigger
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+from tests.factories import ResourceFactory
+from tests.portal.mitigations.conftest import Submit
+from tests.portal.mitigations.legs import NOW, confirm, legs, report
+
+WIDE, PART = "203.0.113.0/27", "203.0.113.7/32"
+SUPERSEDED = {"reason": "newer"}
+
+
+@pytest.fixture
+def ask(submit: Submit, acme_northgate: Subscription) -> Submit:
+    """At Northgate alone."""
+
+    def ask(prefix: str, **changes: Any) -> MitigationRequest:
+        changes.setdefault("subscriptions", (acme_northgate.pk,))
+        return submit(resources=(), prefixes=(prefix,), **changes)
+
+    return ask
+
+
+def again(request: MitigationRequest) -> MitigationRequest:
+    return MitigationRequest.objects.get(pk=request.pk)
+
+
+def superseded(request: MitigationRequest, **conflict: Any) -> None:
+    services.record_superseded(
+        mitigation_id=legs(request)[0].pk, conflict={**SUPERSEDED, **conflict}, now=NOW
+    )
+
+
+def taken(request: MitigationRequest) -> Any:
+    """What is kept of how its mitigation ended."""
+    return legs(request)[0].replaced_by
+
+
+def waiting(organization: Organization) -> list[MitigationRequest]:
+    return list(queries.ended_by_itself(organization))
+
+
+def test_a_request_that_lost_protection_to_a_newer_one_waits_for_a_person(
+    ask: Submit, acme: Organization
+) -> None:
+    wide = ask(WIDE)
+    confirm(legs(wide)[0])
+    part = ask(PART)
+
+    superseded(wide)
+
+    ended = again(wide)
+    [leg] = legs(ended)
+    assert (ended.status, ended.ended_by) == ("terminated", "newer_request")
+    assert leg.replaced_by == {
+        "by": [
+            {
+                "request": str(part.pk),
+                "name": PART,
+                "targets": [PART],
+                "ports": [],
+                "protocols": [],
+            }
+        ],
+        "lost": [WIDE],
+        "loses": [f"{WIDE} except {PART}"],
+    }
+    assert waiting(acme) == [ended]
+    status = Event.objects.filter(request=wide, type="request.status").latest("seq")
+    assert status.data["ended_by"] == "newer_request"
+
+
+def test_a_request_that_is_wholly_in_a_newer_one_does_not_nag(
+    ask: Submit, acme: Organization
+) -> None:
+    part = ask(PART)
+    confirm(legs(part)[0])
+    ask(WIDE)
+
+    superseded(part)
+
+    assert again(part).ended_by == "wider_request"
+    assert waiting(acme) == []
+
+
+def test_several_newer_ones_that_cover_it_together_take_nothing_away(
+    ask: Submit, acme: Organization
+) -> None:
+    wide = ask(WIDE)
+    confirm(legs(wide)[0])
+    for half in ("203.0.113.0/28", "203.0.113.16/28"):
+        ask(half)
+
+    superseded(wide)
+
+    assert again(wide).ended_by == "wider_request"
+    assert taken(wide)["lost"] == []
+
+
+def test_less_traffic_is_less_protection(ask: Submit) -> None:
+    wide = ask(WIDE)
+    confirm(legs(wide)[0])
+    ask(WIDE, protocols=(6,), ports=((443, 443),))
+
+    superseded(wide)
+
+    kept = taken(wide)
+    assert again(wide).ended_by == "newer_request"
+    assert (kept["by"][0]["protocols"], kept["by"][0]["ports"]) == (
+        [6],
+        [{"lower": 443, "upper": 443}],
+    )
+    assert kept["loses"] == [f"{WIDE} except TCP, port 443"]
+
+
+def test_a_newer_one_that_is_ending_by_now_is_named_when_the_provider_names_it(
+    ask: Submit, alice: User
+) -> None:
+    wide = ask(WIDE)
+    confirm(legs(wide)[0])
+    part = ask(PART)
+    confirm(legs(part)[0])
+    services.terminate(request_id=part.pk, actor=alice)
+
+    superseded(wide, mid=legs(part)[0].mid)
+
+    assert [one["request"] for one in taken(wide)["by"]] == [str(part.pk)]
+
+
+@pytest.mark.parametrize("mid", [None, 0, 7, "x", 2**40])
+def test_a_newer_one_that_nobody_knows_is_no_claim_that_anything_is_protected(
+    ask: Submit, mid: object
+) -> None:
+    wide = ask(WIDE)
+    confirm(legs(wide)[0])
+
+    superseded(wide, mid=mid)
+
+    assert taken(wide) == {"by": [], "lost": [WIDE], "loses": [WIDE]}
+    assert again(wide).ended_by == "newer_request"
+
+
+def test_a_lifetime_that_ran_out_waits_for_a_person(ask: Submit, acme: Organization) -> None:
+    request = ask(PART, auto_renew=False)
+    confirm(legs(request)[0])
+
+    services.mark_expired(now=NOW + timedelta(hours=2))
+
+    assert (again(request).status, again(request).ended_by) == ("expired", "lifetime")
+    assert waiting(acme) == [request]
+
+
+def test_an_end_by_the_provider_that_nobody_asked_for_waits_for_a_person(
+    ask: Submit, acme: Organization
+) -> None:
+    request = ask(PART)
+    confirm(legs(request)[0])
+
+    report(legs(request)[0], Trigger.WINDING_DOWN)
+    report(legs(request)[0], Trigger.ENDED)
+
+    assert (again(request).status, again(request).ended_by) == ("terminated", "provider")
+    assert waiting(acme) == [request]
+
+
+def test_an_end_that_the_provider_reports_when_the_lifetime_is_over_is_the_lifetimes(
+    ask: Submit,
+) -> None:
+    request = ask(PART, auto_renew=False, lifetime_s=60)
+    confirm(legs(request)[0])
+
+    report(legs(request)[0], Trigger.WINDING_DOWN, now=NOW + timedelta(seconds=59))
+    report(legs(request)[0], Trigger.ENDED, now=NOW + timedelta(seconds=90))
+
+    assert (again(request).status, again(request).ended_by) == ("terminated", "lifetime")
+
+
+def test_what_a_person_terminated_does_not_nag_however_it_ended(
+    ask: Submit, acme: Organization, alice: User
+) -> None:
+    confirmed, silent = ask(PART), ask("203.0.113.9/32")
+    for one in (confirmed, silent):
+        confirm(legs(one)[0])
+        services.terminate(request_id=one.pk, actor=alice)
+    report(legs(confirmed)[0], Trigger.ENDED)
+    services.mark_expired(now=NOW + timedelta(hours=2))
+
+    assert [legs(one)[0].status for one in (confirmed, silent)] == ["terminated", "expired"]
+    assert {again(one).ended_by for one in (confirmed, silent)} == {"person"}
+    assert waiting(acme) == []
+
+
+def test_a_plan_waits_only_when_a_provider_was_filtering_for_it(
+    acme: Organization, alice: User, submit: Submit, acme_northgate: Subscription
+) -> None:
+    submit()
+    held, acted = (
+        services.submit(
+            organization=acme,
+            actor=alice,
+            submission=Submission(
+                prefixes=(prefix,), strategy=Strategy.PARALLEL, auto_renew=False, lifetime_s=60
+            ),
+            kind=RequestKind.STANDBY,
+            name=name,
+        )
+        for name, prefix in (("Held", "203.0.113.1/32"), ("Acted", "203.0.113.2/32"))
+    )
+    for leg in (*legs(held), *legs(acted)):
+        confirm(leg)
+    report(legs(acted)[0], Trigger.FILTERING)
+
+    services.mark_expired(now=NOW + timedelta(hours=2))
+
+    assert again(held).ended_by == again(acted).ended_by == "lifetime"
+    assert [one.name for one in waiting(acme)] == ["Acted"]
+
+
+def test_a_drill_that_is_over_waits_for_nobody(
+    acme: Organization, alice: User, submit: Submit
+) -> None:
+    submit()
+    drill = services.submit(
+        organization=acme,
+        actor=alice,
+        submission=Submission(prefixes=(PART,), auto_renew=False, lifetime_s=60),
+        kind=RequestKind.DRILL,
+    )
+    services.withdraw_leg(mitigation_id=legs(drill)[0].pk)
+
+    assert again(drill).ended_by == "portal"
+    assert waiting(acme) == []
+
+
+@pytest.fixture
+def expired(ask: Submit) -> list[MitigationRequest]:
+    requests = [ask(f"203.0.113.{index}/32", auto_renew=False) for index in range(3)]
+    for one in requests:
+        confirm(legs(one)[0])
+    services.mark_expired(now=NOW + timedelta(hours=2))
+    return requests
+
+
+def test_several_ends_are_acknowledged_at_once_and_once(
+    expired: list[MitigationRequest], acme: Organization, dana: User, alice: User
+) -> None:
+    ids = [one.pk for one in expired[:2]]
+
+    services.acknowledge_all(organization=acme, request_ids=[*ids, ids[0]], actor=dana)
+    services.acknowledge_all(organization=acme, request_ids=ids, actor=alice)
+
+    assert waiting(acme) == [expired[2]]
+    events = Event.objects.filter(type="request.acknowledged").select_related("actor")
+    assert [(one.request_id, one.actor) for one in events.order_by("seq")] == [
+        (ids[0], dana),
+        (ids[1], dana),
+    ]
+
+
+def test_one_that_has_not_ended_leaves_all_as_they_were(
+    expired: list[MitigationRequest], ask: Submit, acme: Organization, dana: User
+) -> None:
+    live = ask("203.0.113.40/32")
+
+    with pytest.raises(Conflict) as caught:
+        services.acknowledge_all(
+            organization=acme, request_ids=[expired[0].pk, live.pk], actor=dana
+        )
+
+    assert caught.value.code == "not-ended"
+    assert len(waiting(acme)) == 3
+
+
+def test_another_tenants_request_is_unknown_and_leaves_all_as_they_were(
+    expired: list[MitigationRequest],
+    acme: Organization,
+    dana: User,
+    globex: Organization,
+    charlie: User,
+    globex_northgate: Subscription,
+) -> None:
+    ResourceFactory.create(organization=globex, value="198.51.100.0/24")
+    theirs = services.submit(
+        organization=globex,
+        actor=charlie,
+        submission=Submission(prefixes=("198.51.100.1/32",)),
+        consent=Consent(),
+    )
+
+    with pytest.raises(Invalid) as caught:
+        services.acknowledge_all(
+            organization=acme, request_ids=[expired[0].pk, theirs.pk], actor=dana
+        )
+
+    [error] = caught.value.errors
+    assert (error.field, error.code) == ("requests.1", "unknown-request")
+    assert len(waiting(acme)) == 3
