@@ -21,6 +21,8 @@ ODD = {
     "poll_code": None,
     "ignored_mid": None,
     "notify": True,
+    "capability_bps": None,
+    "retry_after_s": 60,
 }
 
 
@@ -43,6 +45,7 @@ def last(stack: Stack) -> int:
     return number
 
 
+@pytest.mark.timeout(300)
 def test_a_plan_that_was_activated_while_contact_was_lost_is_still_filtered_for_after_it_is_back(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:
@@ -131,3 +134,25 @@ def test_a_plan_that_a_provider_keeps_after_its_end_is_ended_by_its_lifetime(
     assert (scope["lifetime"], scope["trigger-mitigation"]) == (1, False)
     events = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
     assert [one for one in events if one["data"].get("why") == "still held"]
+
+
+def test_a_provider_that_cannot_say_yet_is_told_again_how_it_looks(
+    stack: Stack, alice: Api
+) -> None:
+    prefix = "203.0.113.43/32"
+    control(stack, "northgate", "/behaviour", {"capability_bps": 1, "retry_after_s": 3})
+    request = submit(alice, prefix, subscriptions=_only_northgate(alice))
+    wait_for(lambda: believed(stack, "northgate", prefix)[0]["status"] == 4)
+    wait_for(lambda: shown_request(alice, request["id"])["mitigations"][0]["status"] == "exceeded")
+
+    alice.post(f"{REQUESTS}/{request['id']}/efficacy", {"attack_status": "under-attack"})
+
+    def state() -> str:
+        told: str = shown_request(alice, request["id"])["mitigations"][0]["efficacy"]["state"]
+        return told
+
+    wait_for(lambda: state() == "put_off")
+    control(stack, "northgate", "/behaviour", {"capability_bps": None})
+    wait_for(lambda: state() == "accepted")
+    assert believed(stack, "northgate", prefix)[0]["attack_status"] == 1
+    alice.post(f"{REQUESTS}/{request['id']}/terminate")
