@@ -1,12 +1,16 @@
+from __future__ import annotations
+
 from datetime import timedelta
 
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 from django.utils import timezone
 
 LATELY = timedelta(days=7)
 
 
-def fill(apps, schema_editor):
+def fill(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Say why requests of the last week are over. What expired then is still worth telling people; older ends are not."""
     requests = apps.get_model("mitigations", "MitigationRequest").objects.filter(
         ended_by="", ended_at__gte=timezone.now() - LATELY
