@@ -84,6 +84,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         ],
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
         "reports": reports,
+        "dropping": [leg.short for leg in asked.asked if wording.dropped_now([leg], now)],
         "has_chart": any(leg.confirmed_at is not None for leg in asked.legs),
         **_chart(asked, request, reports, now, choice),
     }

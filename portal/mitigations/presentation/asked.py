@@ -79,12 +79,14 @@ def facts(
 def life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Life:
     """ "Ends at 04:12 UTC, in 44 min" while it runs; what was agreed otherwise."""
     length = lifetime(request.lifetime_s)
-    agreed = f"{length[:1].upper()}{length[1:]}" + (", renews itself" if request.auto_renew else "")
+    agreed = f"{length[:1].upper()}{length[1:]}" + (" at a time" if request.auto_renew else "")
     if request.lifetime_s < 0:
         agreed = "Until you terminate it"
     if request.is_over:
         by = request.terminate_asked_by
         return Life(words=f"{agreed}; terminated by {by.username}" if by else agreed)
+    if request.terminate_asked_at:
+        return Life(words=f"{agreed}; not renewed any more")
     if asked.ends_at is None:
         return Life(words=agreed)
     left = asked.ends_at - now
@@ -99,7 +101,7 @@ def life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Lif
 
 def short_life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> str:
     """One line for a card: "Ends 04:12, renews itself"."""
-    if asked.ends_at is None:
+    if asked.ends_at is None or request.terminate_asked_at:
         return life(request, asked, now).words
     ends = f"Ends {moment(asked.ends_at, now, seconds=False)}"
     return f"{ends}, renews itself" if request.auto_renew else ends

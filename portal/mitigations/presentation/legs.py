@@ -16,7 +16,7 @@ from portal.mitigations.failover import (
     is_withdrawn_by_policy,
 )
 from portal.mitigations.models import Mitigation, MitigationRequest, every_target
-from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.states import CONFIRMED, RequestStatus, Status
 from portal.mitigations.validation import part_of
 from portal.mitigations.wording.replaced import taken_over
 from portal.organizations.models import LateAcceptance, Organization
@@ -208,7 +208,8 @@ def asked_of(
                 by_id[one] = _not_asked(subscription, request, is_chosen=is_chosen)
     named = [one for one in request.subscriptions if one in by_id]
     legs = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
-    ends = [one.expires_at for one in current if one.expires_at and not one.is_over]
+    # What a provider stopped, refused or winds down is renewed by nobody.
+    ends = [one.expires_at for one in current if one.expires_at and one.status in CONFIRMED]
     return wording.Asked(
         name=request.name,
         status=RequestStatus(request.status),
@@ -279,6 +280,9 @@ class Lane:
     question: wording.Question | None = None
     "what withdrawing it alone would do; None: it cannot be withdrawn alone"
 
+    rate: int | None = None
+    "bytes per second that it drops; None while it filters nothing, whatever its counters say"
+
     @property
     def is_asked(self) -> bool:
         return self.leg.status is not None
@@ -318,6 +322,7 @@ def lanes(
                 steps=wording.track(leg, now),
                 family=wording.LOOKS[leg_face].family,
                 needs_call=wording.needs_call(leg, now),
+                rate=wording.dropped_now([leg], now),
                 path=wording.path_sentence(leg.session, leg.short),
                 ask=wording.ask_label(leg, now) if can_act else "",
                 question=wording.withdraw_question(asked, leg, targets, now) if can_act else None,

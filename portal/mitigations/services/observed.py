@@ -9,8 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, Q, Value, When
 
 from portal.core.sweeping import count_done
 from portal.core.wake import wake_on_commit
@@ -54,7 +53,12 @@ def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
     it stands between a person and the wire, and needs no lock that a termination does not take as well.
     """
     wanted = Mitigation.objects.filter(pk=mitigation_id, wanted=Wanted.ACTIVE, status__in=LIVE)
-    return bool(wanted.update(sent_at=Coalesce("sent_at", now), last_sent_at=now))
+    return bool(wanted.update(sent_at=_first_sent(now), last_sent_at=now))
+
+
+def _first_sent(now: datetime) -> Case:
+    """When the first copy left since it was asked; a new ask has a first copy of its own."""
+    return Case(When(sent_at__gte=F("asked_at"), then=F("sent_at")), default=Value(now))
 
 
 @transaction.atomic(savepoint=False)

@@ -175,7 +175,10 @@ def _terminating(asked: Asked, now: datetime) -> str:
     told = [leg for leg in asked.asked if leg.withdrawal_asked_at is not None and leg.sent_at]
     if not told:
         winding_down = groups.get(Face.TOLD, [])
-        return f"{listed([leg.short for leg in winding_down])} is winding down."
+        if not winding_down:
+            return _clauses(asked, now)
+        are = "is" if len(winding_down) == 1 else "are"
+        return f"{listed([leg.short for leg in winding_down])} {are} winding down."
     confirmed = [leg for leg in told if face(leg, now) == Face.TERMINATED]
     headline = f"Told {_object(told)} to {what}."
     if not confirmed:

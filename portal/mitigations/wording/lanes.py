@@ -11,6 +11,7 @@ from portal.core.formatting import (
     NBSP,
     amount,
     bit_rate,
+    duration,
     listed,
     moment,
     packet_rate,
@@ -26,12 +27,15 @@ from portal.mitigations.wording.table import (
     CLAIMED,
     LOOKS,
     MAY_FILTER,
+    STALE_AFTER,
     Face,
     face,
     is_soon,
     is_stale,
 )
 
+FEW_SENDS: Final = 10
+"""So many copies are counted; of more it is said how often they leave."""
 REPEATED_WITHIN_S: Final = 4
 """On a connection that is up an unanswered request is repeated every 3 s, and a little more at random."""
 
@@ -69,13 +73,38 @@ def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _no_answer(leg: Leg, now: datetime) -> tuple[str, str]:
-    times = "once" if leg.sends <= 1 else f"{leg.sends}{NBSP}times"
-    acting = "It may be acting already: answers get lost when your link is full."
-    if leg.session.state == "up" or leg.session.since is None:
-        return f"Sent {times}, no answer.", f"Next try within {REPEATED_WITHIN_S}{NBSP}s. {acting}"
-    retrying = f"The portal has been retrying since {since(leg.session.since, now)}."
+    fact = f"{_how_often(leg, now)}, no answer."
     whom = f"Gateway {leg.session.gateway}" if leg.session.gateway else leg.short
-    return f"Sent {times}, no answer.", f"{whom} is unreachable. {retrying} {acting}"
+    lost = "It may be acting already: answers get lost when your link is full."
+    if leg.session.state == "up" or leg.session.since is None:
+        again = f"Next try within {REPEATED_WITHIN_S}{NBSP}s."
+        if _answers_others(leg, now):
+            alive = f"{whom} is connected and answers other messages, not this request."
+            return fact, f"{alive} {again} It may be acting already."
+        return fact, f"{again} {lost}"
+    retrying = f"The portal has been retrying since {since(leg.session.since, now)}."
+    return fact, f"{whom} is unreachable. {retrying} {lost}"
+
+
+def _answers_others(leg: Leg, now: datetime) -> bool:
+    """Something was heard on the connection after this request left, and not long ago."""
+    heard = leg.session.last_heard_at
+    if leg.session.state != "up" or heard is None or leg.sent_at is None:
+        return False
+    return heard > leg.sent_at and now - heard <= STALE_AFTER
+
+
+def _how_often(leg: Leg, now: datetime) -> str:
+    """How often a request was sent: a number that grows by three a second tells a person nothing."""
+    if leg.sends <= FEW_SENDS or leg.sent_at is None or leg.last_sent_at is None:
+        return "Sent once" if leg.sends <= 1 else f"Sent {leg.sends}{NBSP}times"
+    apart_s = (leg.last_sent_at - leg.sent_at).total_seconds() / (leg.sends - 1)
+    from_when = f"since {moment(leg.sent_at, now)}"
+    if apart_s <= 0:
+        return f"Sent {leg.sends}{NBSP}times"
+    if apart_s < 1:
+        return f"Sent {round(1 / apart_s)}{NBSP}times a second {from_when}"
+    return f"Sent every {duration(round(apart_s))} {from_when}"
 
 
 def _put_off(leg: Leg, now: datetime) -> tuple[str, str]:

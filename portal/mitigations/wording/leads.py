@@ -10,7 +10,7 @@ from typing import Final
 
 from portal.core.formatting import ago, bit_rate, listed, moment, since, when
 from portal.mitigations.models import BY_ITSELF
-from portal.mitigations.states import RequestStatus
+from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.headlines import everyone, faces, unreachable
@@ -95,11 +95,24 @@ def lifetime_sentence(asked: Asked, now: datetime) -> str:
     """What happens to the filtering if nobody does anything."""
     if asked.is_plan:
         return plans.end_sentence(asked, now)
+    if asked.auto_renew and _cannot_be_renewed(asked):
+        without = (
+            f"; without it filtering ends {when(asked.ends_at, now, seconds=False)}"
+            if asked.ends_at
+            else ""
+        )
+        return f"The portal renews it as soon as there is a connection again{without}."
     if asked.auto_renew:
         return "Filtering stays on and renews itself until you terminate it."
     if asked.ends_at is None:
         return "Filtering stays on until you terminate it."
     return f"Filtering ends {when(asked.ends_at, now, seconds=False)} unless you extend it."
+
+
+def _cannot_be_renewed(asked: Asked) -> bool:
+    """Nobody who holds it can be told at present."""
+    held = [leg for leg in asked.asked if leg.status in CONFIRMED and not leg.withdrawal_asked_at]
+    return bool(held) and all(leg.session.state != "up" for leg in held)
 
 
 def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
@@ -180,9 +193,7 @@ def _waiting(leg: Leg, now: datetime) -> str:
             return f"{leg.short} asked the portal to wait until {moment(leg.retry_at, now)}."
         case Face.REFUSED:
             return " ".join(
-                part
-                for part in (f"{leg.short} refused {when(leg.ended_at, now)}.", leg.refusal)
-                if part
+                part for part in (f"{leg.short} refused{_at(leg, now)}.", leg.refusal) if part
             )
         case Face.NOT_REACHED:
             return f"The request did not reach {leg.short}. {leg.refusal}".rstrip()
@@ -191,11 +202,15 @@ def _waiting(leg: Leg, now: datetime) -> str:
         case Face.NOT_SAVED:
             return f"The portal could not save {leg.short}’s answer."
         case Face.WITHDRAWN:
-            return f"{leg.short} stopped by itself {when(leg.ended_at, now)}."
+            return f"{leg.short} stopped by itself{_at(leg, now)}."
         case Face.EXPIRED:
             return f"{leg.short} was not renewed."
         case _:
             return ""
+
+
+def _at(leg: Leg, now: datetime) -> str:
+    return f" {when(leg.ended_at, now)}" if leg.ended_at else ""
 
 
 def _since(leg: Leg, now: datetime) -> str:
@@ -239,7 +254,8 @@ def _mitigating(asked: Asked, now: datetime) -> list[str]:
     also = by_face.get(Face.MITIGATING, [])
     if over:
         is_over = "It is" if len(over) == 1 else "They are"
-        reports = f"{listed([leg.short for leg in also])} filters too." if also else ""
+        verb = "filters" if len(also) == 1 else "filter"
+        reports = f"{listed([leg.short for leg in also])} {verb} too." if also else ""
         return [f"{is_over} over capacity.", reports, *other, lifetime_sentence(asked, now)]
     return [dropped_sentence(asked.asked, now), *other, lifetime_sentence(asked, now)]
 
@@ -259,7 +275,9 @@ def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
     ]
     first = f"{', '.join(known)}." if known else ""
     until = (
-        "Until then filtering renews itself." if asked.auto_renew else lifetime_sentence(asked, now)
+        "Until then filtering renews itself."
+        if asked.auto_renew and not _cannot_be_renewed(asked)
+        else lifetime_sentence(asked, now)
     )
     return [first, f"When {asked.name} looks right to you, terminate.", until]
 

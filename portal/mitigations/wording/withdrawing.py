@@ -9,7 +9,14 @@ from typing import Final
 from portal.core.formatting import bit_rate, listed
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.leads import Question
-from portal.mitigations.wording.table import FILTERING, MAY_FILTER, Face, face, is_stale
+from portal.mitigations.wording.table import (
+    FILTERING,
+    MAY_FILTER,
+    Face,
+    dropped_now,
+    face,
+    is_stale,
+)
 
 _SAID_NO: Final = (Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHDRAWN)
 _ENDED: Final = (Face.TERMINATED, Face.EXPIRED)
@@ -70,7 +77,7 @@ def _what_comes_through(leg: Leg, others: Sequence[Leg], now: datetime) -> str:
     filtering = [one for one in others if face(one, now) == Face.MITIGATING]
     who = listed([one.short for one in filtering or others])
     now_drops = ""
-    if leg.bps_dropped and face(leg, now) in FILTERING:
+    if leg.bps_dropped and dropped_now([leg], now):
         verb = "last reported" if is_stale(leg, now) else "drops"
         tail = " dropped" if is_stale(leg, now) else ""
         now_drops = f"{leg.short} {verb} {bit_rate(leg.bps_dropped)}{tail}. "

@@ -122,7 +122,8 @@ LANES = [
     (
         leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7)),
         "Sent 4 times, no answer.",
-        "Next try within 4 s. It may be acting already: answers get lost when your link is full.",
+        "Northgate is connected and answers other messages, not this request. Next try within 4 s."
+        " It may be acting already.",
     ),
     (
         leg("Northgate", Status.PENDING, DOWN, sent_at=ago(17), sends=4, overdue_at=ago(7)),

@@ -84,3 +84,21 @@ def test_the_log_says_when_somebody_is_asked_next(ask: Ask) -> None:
     assert event is not None
     assert event.data["status"] == "failing"
     assert event.data["next_try_at"] > (timezone.now() + timedelta(days=399)).isoformat()
+
+
+def test_who_is_asked_again_was_sent_it_after_that(ask: Ask) -> None:
+    request = ask()
+    first = legs(request)[0]
+    sent(first, timezone.now())
+    services.record_refused(mitigation_id=first.pk, code="4.03", reason="", now=timezone.now())
+    services.ask_provider(
+        request_id=request.pk, actor=request.created_by, subscription_id=first.subscription_id
+    )
+
+    sent(first, timezone.now())
+    once = legs(request)[0]
+    assert once.sent_at is not None
+    assert once.sent_at >= once.asked_at
+
+    sent(first, timezone.now())
+    assert legs(request)[0].sent_at == once.sent_at
