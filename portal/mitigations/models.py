@@ -260,7 +260,7 @@ class Mitigation(models.Model):
     efficacy_answered_at = models.DateTimeField(null=True)
     """`efficacy_asked_at` of the report that the provider answered for good, or stayed silent about."""
     efficacy_accepted = models.BooleanField(null=True)
-    efficacy_code = models.CharField(max_length=8, blank=True)
+    efficacy_code = models.CharField(max_length=16, blank=True)
     """Why it was not accepted, or not yet; empty: it was not answered."""
     efficacy_reason = models.TextField(blank=True)
     efficacy_retry_at = models.DateTimeField(null=True)
