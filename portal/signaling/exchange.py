@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 from uuid import UUID
-
-from django.db import Error
 
 from dots_client import (
     AttackStatus,
@@ -29,54 +26,28 @@ from dots_client import (
     Refused,
     Scope,
     ServerUnavailable,
-    SessionClosed,
     UnexpectedAnswer,
     clean_text,
 )
-from portal.core.database import is_away
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED, NOT_SENDABLE
-from portal.signaling import clock, efficacy, leases, mids, sessions
+from portal.signaling import clock, efficacy, mids, sessions
 from portal.signaling.hold import Hold
 from portal.signaling.identity import replace_cuid
-from portal.signaling.mapping import (
-    OWN_NEWER_REQUEST,
-    conflict_words,
-    provider_report,
-    scope_of,
-)
+from portal.signaling.mapping import conflict_words, scope_of
 from portal.signaling.plan import Action, lifetime_to_ask
-from portal.signaling.saving import NotSaved, without_details
+from portal.signaling.saving import NotSaved
+from portal.signaling.statuses import Statuses
 from portal.signaling.store import Store
 from portal.signaling.waits import NOT_FOLLOWED_RETRY_S, UNEXPECTED_RETRY_S, bounded_wait_s
 
 logger = logging.getLogger(__name__)
 
-POLL_TIMEOUT_S: Final = 30.0
-LIST_TIMEOUT_S: Final = 10.0
-"""Then each is asked for by itself: a list is much, and one mitigation may be why it does not come."""
-MAX_POLLS_AT_ONCE: Final = 8
 ANSWER_WITHIN_S: Final = 30.0
 """A refresh or a withdrawal that is not answered by then has failed: it is tried again, and the status asked for meanwhile."""
 LET_GO_LIFETIME_S: Final = 1
-WRITE_PAUSE_S: Final = 0.5
-MAX_WRITE_PAUSE_S: Final = 5.0
 HEARD_EVERY_S: Final = 4.0
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """What came of asking for a status."""
-
-    told: Mapping[UUID, int | None]
-    "the DOTS status of each mitigation that the answer was about"
-    absent: frozenset[UUID] = frozenset()
-    "the provider does not know these"
-    has_news: bool = True
 
 
 @dataclass(slots=True)
@@ -88,7 +59,7 @@ class Asking:
     is_answered: bool = False
 
 
-class Exchange:
+class Exchange(Statuses):
     """Speaks for one subscription while `owner` holds it."""
 
     def __init__(
@@ -100,16 +71,11 @@ class Exchange:
         hold: Hold,
         on_cuid_replaced: Callable[[], None],
     ) -> None:
-        self.subscription_id = subscription_id
-        self._owner = owner
-        self._store = store
-        self._hold = hold
+        super().__init__(subscription_id=subscription_id, owner=owner, store=store, hold=hold)
         self._on_cuid_replaced = on_cuid_replaced
-        self._polls = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
         self.on_mid_in_use: Callable[[], None] = _ignore
         "the provider holds more than the rows say"
         self._datagrams: Counter[UUID] = Counter()
-        self._unwritten: Counter[UUID] = Counter()
         self._heard_noted_at = float("-inf")
 
     async def perform(self, client: Client, row: Mitigation, action: Action) -> bool:
@@ -143,53 +109,13 @@ class Exchange:
             return _is_held(row)
         return True
 
-    async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> Polled:
-        """Ask for the status of all of them in one. Some servers list only part, or refuse to list."""
-        try:
-            async with asyncio.timeout(LIST_TIMEOUT_S):
-                listed = {report.mid: report for report in await client.statuses()}
-        except SessionClosed:
-            raise
-        except (DotsError, TimeoutError) as error:
-            reason = error or "silence"
-            logger.info("subscription %s: no list of all: %s", self.subscription_id, reason)
-            listed = {}
-        return await self._take({row: listed[row.mid] for row in rows if row.mid in listed})
-
-    async def poll(self, client: Client, row: Mitigation) -> Polled:
-        """Ask for the status of one. Raises what its answer means, and TimeoutError for none."""
-        async with self._polls:
-            try:
-                async with asyncio.timeout(POLL_TIMEOUT_S):
-                    report = await client.status(row.mid)
-            except Refused as error:
-                if not await self.refused_status(row, error):
-                    raise
-                return Polled(told={}, absent=frozenset({row.pk}))
-        return await self._take({row: report})
-
-    async def _take(self, reports: Mapping[Mitigation, MitigationReport]) -> Polled:
-        """Write what was reported; what only repeats the rows, in one statement."""
-        repeated: set[UUID] = set()
-        for row, report in reports.items():
-            if services.says_nothing_new(row, provider_report(report), clock.now()):
-                repeated.add(row.pk)
-            else:
-                await self.reported(row, report)
-        if repeated:
-            await self.write(services.record_repeated, mitigation_ids=repeated, now=clock.now())
-        return Polled(
-            told={row.pk: report.status for row, report in reports.items()},
-            has_news=len(repeated) < len(reports),
-        )
-
     async def _put(self, client: Client, row: Mitigation, action: Action, asking: Asking) -> bool:
         asked_at = clock.now()
         scope = scope_of(row, lifetime_s=lifetime_to_ask(row, asked_at))
         client.check_request(row.mid, scope)
         # Not fenced: that a copy may have left is never wrong, and this stands between a person and the wire.
-        if action == Action.REQUEST and not await self._repeat(
-            self._store.run_first, services.record_sending, mitigation_id=row.pk, now=asked_at
+        if action == Action.REQUEST and not await self.until_done_first(
+            services.record_sending, mitigation_id=row.pk, now=asked_at
         ):
             return False
         try:
@@ -295,24 +221,6 @@ class Exchange:
         except Exception as failure:
             await self._mark(row, failure, is_answered=False)
             raise NotSaved(f"that {action.name} cannot be sent") from failure
-
-    async def _mark(self, row: Mitigation, failure: Exception, *, is_answered: bool) -> None:
-        """Whatever cannot be written of an outcome, the row says that there was one."""
-        logger.error("%s: an outcome cannot be saved", self._name(row), exc_info=failure)
-        try:
-            await self.write(
-                services.mark_failure,
-                mitigation_id=row.pk,
-                is_answered=is_answered,
-                now=clock.now(),
-            )
-        except DotsError:
-            raise
-        except Exception:
-            logger.exception("%s: nor that there was one", self._name(row))
-
-    def _name(self, row: Mitigation) -> str:
-        return f"subscription {self.subscription_id} mid {row.mid}"
 
     async def _refused(
         self, client: Client, row: Mitigation, action: Action, error: Refused, asking: Asking
@@ -452,39 +360,6 @@ class Exchange:
         async with asyncio.timeout(ANSWER_WITHIN_S), self._asking(row, asking) as on_sent:
             await client.request(row.mid, scope, on_sent=on_sent)
 
-    async def reported(self, row: Mitigation, report: MitigationReport) -> None:
-        """A notification, or the answer to a poll. One that cannot be saved holds up no other."""
-        self._unwritten[row.pk] += 1
-        try:
-            await self.write(
-                services.record_report,
-                mitigation_id=row.pk,
-                report=provider_report(report),
-                now=clock.now(),
-            )
-        except DotsError:
-            raise
-        except Exception as error:
-            await self._mark(row, error, is_answered=True)
-        finally:
-            self._unwritten -= Counter({row.pk: 1})
-
-    def has_unwritten(self, mitigation_id: UUID) -> bool:
-        """The provider was heard, and the row does not say so yet."""
-        return self._unwritten[mitigation_id] > 0
-
-    async def refused_status(self, row: Mitigation, error: Refused) -> bool:
-        """A status was refused; True when the provider does not know the mitigation at all."""
-        if error.code != "4.04":
-            return False
-        try:
-            await self.write(_forgotten, row.pk)
-        except DotsError:
-            raise
-        except Exception as failure:
-            await self._mark(row, failure, is_answered=True)
-        return True
-
     async def flush(self, *, heard_s: float) -> None:
         """Write down how many datagrams left with each request and that the provider was heard `heard_s` ago."""
         sent, self._datagrams = self._datagrams, Counter()
@@ -502,55 +377,6 @@ class Exchange:
                 owner=self._owner,
                 now=clock.now() - timedelta(seconds=heard_s),
             )
-
-    async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write what happened on the wire, unless another worker speaks for the subscription by now.
-
-        Where that fails for what a provider chose to say, the outcome is written without it.
-        """
-        whole = partial(call, *args, **kwargs)
-        try:
-            return await self._write(whole)
-        except DotsError:
-            raise
-        except Exception:
-            bare = without_details(kwargs)
-            if bare == kwargs:
-                raise
-            logger.exception(
-                "subscription %s: %s fails, once more without the provider's details",
-                self.subscription_id, call.__name__,
-            )  # fmt: skip
-        return await self._write(partial(call, *args, **bare))
-
-    async def _write(self, call: Callable[[], T]) -> T:
-        return await self.until_done(leases.write_as_owner, self.subscription_id, self._owner, call)
-
-    async def until_done(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """However long the database is away, as long as the subscription is ours."""
-        return await self._repeat(self._store.run, call, *args, **kwargs)
-
-    async def _repeat(
-        self,
-        run: Callable[..., Awaitable[T]],
-        call: Callable[P, T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        pause = WRITE_PAUSE_S
-        while self._hold.is_on():
-            try:
-                return await run(call, *args, **kwargs)
-            except leases.NotHeld:
-                logger.warning("subscription %s: another worker holds it", self.subscription_id)
-                self._hold.end()
-            except Error as error:
-                if not is_away(error):
-                    raise
-                logger.warning("subscription %s: cannot write yet: %s", self.subscription_id, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, MAX_WRITE_PAUSE_S)
-        raise SessionClosed("the subscription is not this worker's any more")
 
 
 def _ignore() -> None:
@@ -572,17 +398,3 @@ def _why_not_sendable(error: Exception) -> str:
 def _is_held(row: Mitigation) -> bool:
     """After a no: the provider still holds what it confirmed before, if it did."""
     return row.status in CONFIRMED
-
-
-def _forgotten(mitigation_id: UUID) -> None:
-    """The provider does not know it: dropped for a newer one of ours, lost, ended as wanted, or never received."""
-    newer = queries.newer_overlapping(mitigation_id)
-    now = clock.now()
-    if not newer:
-        services.record_forgotten(mitigation_id=mitigation_id, now=now)
-        return
-    services.record_superseded(
-        mitigation_id=mitigation_id,
-        conflict={"reason": OWN_NEWER_REQUEST, "mid": newer[-1].mid},
-        now=now,
-    )

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
+from uuid import UUID
 
+from django.db import Error
+
+from dots_client import DotsError, SessionClosed
+from portal.core.database import is_away
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
+from portal.signaling import clock, leases
+from portal.signaling.hold import Hold
+from portal.signaling.store import Store
 
+logger = logging.getLogger(__name__)
+
+WRITE_PAUSE_S: Final = 0.5
+MAX_WRITE_PAUSE_S: Final = 5.0
 DETAILS: Final[Mapping[str, Any]] = {"reason": "", "conflict": None, "gateways": ""}
 """Arguments of the services that hold what a provider chose to write, and what stands in for it."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class NotSaved(Exception):
@@ -33,3 +53,84 @@ def _bare(name: str, value: Any) -> Any:
             conflict=None,
         )
     return DETAILS.get(name, value)
+
+
+class Saver:
+    """Writes for one subscription while `owner` holds it, however long the database is away."""
+
+    def __init__(self, *, subscription_id: UUID, owner: str, store: Store, hold: Hold) -> None:
+        self.subscription_id = subscription_id
+        self._owner = owner
+        self._store = store
+        self._hold = hold
+
+    async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write what happened on the wire, unless another worker speaks for the subscription by now.
+
+        Where that fails for what a provider chose to say, the outcome is written without it.
+        """
+        whole = partial(call, *args, **kwargs)
+        try:
+            return await self._write(whole)
+        except DotsError:
+            raise
+        except Exception:
+            bare = without_details(kwargs)
+            if bare == kwargs:
+                raise
+            logger.exception(
+                "subscription %s: %s fails, once more without the provider's details",
+                self.subscription_id, call.__name__,
+            )  # fmt: skip
+        return await self._write(partial(call, *args, **bare))
+
+    async def _write(self, call: Callable[[], T]) -> T:
+        return await self.until_done(leases.write_as_owner, self.subscription_id, self._owner, call)
+
+    async def until_done(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """However long the database is away, as long as the subscription is ours."""
+        return await self._repeat(self._store.run, call, *args, **kwargs)
+
+    async def until_done_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, ahead of what else waits for the database: it stands between a person and the wire."""
+        return await self._repeat(self._store.run_first, call, *args, **kwargs)
+
+    async def _repeat(
+        self,
+        run: Callable[..., Awaitable[T]],
+        call: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        pause = WRITE_PAUSE_S
+        while self._hold.is_on():
+            try:
+                return await run(call, *args, **kwargs)
+            except leases.NotHeld:
+                logger.warning("subscription %s: another worker holds it", self.subscription_id)
+                self._hold.end()
+            except Error as error:
+                if not is_away(error):
+                    raise
+                logger.warning("subscription %s: cannot write yet: %s", self.subscription_id, error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, MAX_WRITE_PAUSE_S)
+        raise SessionClosed("the subscription is not this worker's any more")
+
+    async def _mark(self, row: Mitigation, failure: Exception, *, is_answered: bool) -> None:
+        """Whatever cannot be written of an outcome, the row says that there was one."""
+        logger.error("%s: an outcome cannot be saved", self._name(row), exc_info=failure)
+        try:
+            await self.write(
+                services.mark_failure,
+                mitigation_id=row.pk,
+                is_answered=is_answered,
+                now=clock.now(),
+            )
+        except DotsError:
+            raise
+        except Exception:
+            logger.exception("%s: nor that there was one", self._name(row))
+
+    def _name(self, row: Mitigation) -> str:
+        return f"subscription {self.subscription_id} mid {row.mid}"

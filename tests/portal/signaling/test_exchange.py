@@ -31,9 +31,11 @@ from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.signaling import clock as signaling_clock
 from portal.signaling import exchange as exchange_module
-from portal.signaling.exchange import MAX_POLLS_AT_ONCE, Exchange
+from portal.signaling import statuses
+from portal.signaling.exchange import Exchange
 from portal.signaling.hold import Hold, clock
 from portal.signaling.plan import Action
+from portal.signaling.statuses import MAX_POLLS_AT_ONCE
 from portal.signaling.store import Store
 from tests.dots_client.transport.loopback import until
 
@@ -246,7 +248,7 @@ class Hanging:
 
 
 async def test_a_list_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange_module, "LIST_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(statuses, "LIST_TIMEOUT_S", 0.01)
     rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
 
     assert not (await Written().poll_all(cast(Client, Hanging()), rows)).told

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from dots_client import SessionClosed
-from portal.signaling import exchange, leases
+from portal.signaling import leases, saving
 from portal.signaling.exchange import Exchange
 from portal.signaling.hold import Hold, clock
 from portal.signaling.store import Store
@@ -47,7 +47,7 @@ def speaking(rows: Rows) -> tuple[Exchange, Hold]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "WRITE_PAUSE_S", 0.001)
+    monkeypatch.setattr(saving, "WRITE_PAUSE_S", 0.001)
 
 
 async def test_a_write_waits_for_the_database() -> None:

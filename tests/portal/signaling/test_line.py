@@ -28,10 +28,11 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
 from portal.signaling import line as line_module
 from portal.signaling import plan, seen
-from portal.signaling.exchange import Exchange, Polled
+from portal.signaling.exchange import Exchange
 from portal.signaling.line import LOOK_AFTER_S, SWEEP_S, Line
 from portal.signaling.plan import POLL_AFTER, Action
 from portal.signaling.recorder import Recorder
+from portal.signaling.statuses import Polled
 from portal.signaling.store import Store
 from portal.signaling.unknown import UnknownWatch
 from tests.dots_client.transport.loopback import until
