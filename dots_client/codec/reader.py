@@ -39,8 +39,10 @@ from dots_client.text import clean_text
 
 MAX_SCOPE_ENTRIES: Final = 128
 """Mitigations read from one answer. Ask for the others one by one."""
-MAX_VALUES: Final = 1500
-"""Values read from one body, which bounds its time; each is cheap."""
+MAX_VALUES: Final = 2000
+"""Values read from one body, which bounds its time. A map and a value that cannot be read count for several."""
+MAP_COST: Final = 6
+ODD_COST: Final = 5
 MAX_KEYS: Final = 128
 """Keys of one map that are looked at; Table 5 has 25 for the largest."""
 MAX_TEXT_CHARACTERS: Final = 1024
@@ -146,7 +148,7 @@ class _Reader:
     def _members(self, item: Mapping[Any, Any], path: Path) -> Iterator[tuple[Any, Any]]:
         if len(item) > MAX_KEYS:
             self._leave_out(_Odd(f"has {len(item)} keys, {MAX_KEYS} are read"), path)
-        self._left -= min(len(item), MAX_KEYS)
+        self._left -= MAP_COST + min(len(item), MAX_KEYS)
         return islice(item.items(), MAX_KEYS)
 
     def _pass_over(self, key: int, path: Path, unknown: list[int]) -> None:
@@ -162,7 +164,7 @@ class _Reader:
         """Leave something out, or refuse all of it."""
         if self._is_strict:
             raise DecodeError(_dotted(path), odd.reason) from None
-        self._left -= 1
+        self._left -= ODD_COST
         self._not_read_count += 1
         if len(self._not_read) < MAX_NOT_READ:
             at = _dotted(path)
@@ -194,14 +196,13 @@ class _Reader:
                 raise _Odd("must not be empty")
             return []
         path = (*path, attribute.name)
-        limit = max(self._left, 0)
-        if attribute.name == "scope":
-            limit = min(limit, MAX_SCOPE_ENTRIES)
-        if len(value) > limit:
-            self._leave_out(_Odd(f"has {len(value)} entries, {limit} are read"), path)
-        self._left -= min(len(value), limit)
+        limit = MAX_SCOPE_ENTRIES if attribute.name == "scope" else MAX_VALUES
         entries: list[T] = []
-        for index, entry in enumerate(islice(value, limit)):
+        for index, entry in enumerate(value):
+            self._left -= 1
+            if index == limit or self._left < 0:
+                self._leave_out(_Odd(f"has {len(value)} entries, {index} are read"), path)
+                break
             if entry is not None or self._is_strict:
                 at = (*path, index)
                 try:

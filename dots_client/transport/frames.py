@@ -10,8 +10,8 @@ from aiocoap.transports.tcp import _extract_message_size, _serialize
 
 from dots_client.transport.raw import EMPTY_CODE, MAX_TOKEN_BYTES, Incoming, Malformed, read_frame
 
-MAX_MESSAGE_BYTES: Final = 1 << 14
-"""What we say in our CSM that we take: every status of a hundred mitigations. A larger answer comes in blocks."""
+MAX_MESSAGE_BYTES: Final = 1 << 13
+"""What we say in our CSM that we take: the status of eighty mitigations, told in full. A larger answer comes in blocks."""
 BASE_MAX_MESSAGE_BYTES: Final = 1152
 """What every peer takes (RFC 8323 section 5.3.1)."""
 MAX_HEADER_BYTES: Final = 6

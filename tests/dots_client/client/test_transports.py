@@ -197,7 +197,7 @@ async def test_a_request_is_bounded_by_what_the_server_takes(authority: Authorit
         many = tuple(f"10.{one}.{two}.0/24" for one in range(20) for two in range(256))
         scope = replace(SCOPE, targets=replace(SCOPE.targets, target_prefix=many))
 
-        with pytest.raises(LocalProtocolError, match="the server takes 16384"):
+        with pytest.raises(LocalProtocolError, match="the server takes 8192"):
             await client.request(1, scope)
 
 

@@ -96,7 +96,7 @@ async def test_a_peer_that_does_not_read_is_given_up(
             return False
 
         async def render_get(self, request: aiocoap.Message) -> aiocoap.Message:
-            return aiocoap.Message(payload=bytes(16_000))
+            return aiocoap.Message(payload=bytes(8_000))
 
     monkeypatch.setattr("dots_client.transport.tls_connection.MAX_UNSENT_BYTES", 100_000)
     async with (
@@ -106,7 +106,7 @@ async def test_a_peer_that_does_not_read_is_given_up(
         transport = link.remote._transport
         assert transport is not None
         transport.pause_reading()
-        for _ in range(400):
+        for _ in range(3000):
             link.endpoint.request(get(link), lambda _message, _error: None)
 
         await until(lambda: server.sessions == (), within_s=20)
