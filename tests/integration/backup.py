@@ -11,8 +11,8 @@ from local_stack.servers import ServerMissing
 from tests.integration.stack import Stack
 
 TIMEOUT_S = 60
-SPEAKERS = ("web", "signal-1", "worker", "beat")
-"""Processes that use the database."""
+SPEAKERS = ("web", "signal-1", "signal-2", "worker", "beat")
+"""Processes that use the database, where there are such."""
 
 
 def dump(stack: Stack, path: Path) -> None:
@@ -22,17 +22,22 @@ def dump(stack: Stack, path: Path) -> None:
 
 def restore(stack: Stack, path: Path) -> None:
     """With the portal stopped; everything written since the backup is lost. The portal is started again by the caller."""
-    for name in SPEAKERS:
+    for name in _speakers(stack):
         stack[name].stop()
     _run("pg_restore", "--clean", "--if-exists", "--dbname", stack.database_url, str(path))
 
 
 def start(stack: Stack) -> None:
-    stopped = [stack[name] for name in SPEAKERS if not stack[name].is_running]
+    stopped = [stack[name] for name in _speakers(stack) if not stack[name].is_running]
     for process in stopped:
         process.start()
     for process in stopped:
         process.wait_until_ready()
+
+
+def _speakers(stack: Stack) -> list[str]:
+    there = {process.program.name for process in stack.processes}
+    return [name for name in SPEAKERS if name in there]
 
 
 def _run(program: str, *arguments: str) -> None:

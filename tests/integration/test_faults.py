@@ -12,6 +12,7 @@ from tests.integration.faults.invariants import (
     Asked,
     Prepared,
     differences,
+    forgotten,
     gaps,
     plan_differences,
 )
@@ -195,6 +196,19 @@ def test_the_checker_sees_what_is_wrong_with_a_plan(
     plan: Prepared, told: dict[str, Any] | None, held_there: list[dict[str, Any]]
 ) -> None:
     assert plan_differences(plan, told, {"north": held_there})
+
+
+def unknown(mid: int) -> dict[str, Any]:
+    return {"mid": mid, "targets": {"prefixes": [ASKED.prefix]}}
+
+
+def test_the_checker_sees_what_a_restored_database_does_not_know() -> None:
+    assert forgotten(ASKED.prefix, [held(4)], [unknown(4)]) == []
+    assert forgotten(ASKED.prefix, [held(4, status=6)], []) == []
+    assert forgotten(ASKED.prefix, [], []) == []
+
+    assert forgotten(ASKED.prefix, [held(4)], [])
+    assert forgotten(ASKED.prefix, [held(4)], [unknown(5)])
 
 
 def test_the_checker_sees_a_gap() -> None:

@@ -97,6 +97,15 @@ def plan_differences(
     return [f"plan of {plan.organization}: {problem}" for problem in problems]
 
 
+def forgotten(prefix: str, held: Sequence[Held], unknown: Sequence[Shown]) -> list[str]:
+    """What is wrong with a mitigation that a restored database knows nothing of. `unknown`: those shown as not asked for."""
+    live = [one["mid"] for one in _of(held, prefix) if one["status"] < LIVE_BELOW]
+    told = [one["mid"] for one in unknown if prefix in one["targets"]["prefixes"]]
+    if live and told != live:
+        return [f"a provider holds mids {live} since before the restore, and {told} are shown"]
+    return []
+
+
 def _reached(asked: Asked, shown: Shown, legs: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
     if asked.is_terminated:
         if shown["status"] not in OVER:

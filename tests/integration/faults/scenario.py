@@ -8,6 +8,7 @@
     prepare p acme                  have every provider hold a plan; what comes next is about `p`
     lose northgate acme             the provider concludes that it lost contact, and starts what it holds
     discard p                       turn the plan off
+    restore acme                    ask for mitigation, and set the database back to before that
     fault kill signal-1 for 0.0     begins now, beside what follows, and ends after so many seconds
     pause 0.4                       let things go on
 
@@ -56,6 +57,7 @@ MAX_REQUESTS: Final = 2
 MAX_FAULTS: Final = 3
 EVERY_SECOND: Final = 0.5
 EVERY_THIRD: Final = 1 / 3
+EVERY_EIGHTH: Final = 1 / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ def from_seed(seed: int) -> Scenario:
     steps = list(_interleaved(rng, lines))
     for _ in range(rng.randint(1, MAX_FAULTS)):
         steps.insert(rng.randrange(len(steps) + 1), _fault(rng))
+    if rng.random() < EVERY_EIGHTH:
+        steps.insert(0, f"restore {rng.choice(ORGANIZATIONS)}")
     return parse(f"seed {seed}", steps)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final, TypeVar
@@ -17,12 +18,14 @@ import httpx
 import psycopg
 
 from local_stack.servers import Postgres
+from tests.integration import backup
 from tests.integration.faults.injection import Injection, wrong_clock
 from tests.integration.faults.invariants import (
     LIVE_BELOW,
     Asked,
     Prepared,
     differences,
+    forgotten,
     gaps,
     plan_differences,
 )
@@ -39,6 +42,8 @@ LOOK_EVERY_S: Final = 0.3
 PERSON: Final = {"acme": "alice", "globex": "charlie"}
 PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
 ADDRESSES: Final = 60
+FORGOTTEN_ADDRESS: Final = 0
+"""Neither requests nor plans ask for it."""
 PLAN_PREFIXES: Final = {"acme": "203.0.113.{}/32", "globex": "198.51.100.{}/32"}
 PLAN_ADDRESSES: Final = range(61, 64)
 """Requests never ask for them."""
@@ -70,6 +75,9 @@ class World:
         self._people = {slug: Api(stack, person) for slug, person in PERSON.items()}
         self._read_to = dict.fromkeys(PERSON, 0)
         self._plan: Prepared | None = None
+        self._forgotten: tuple[str, str] | None = None
+        "the organization and the prefix of what a restored database knows nothing of"
+        self._is_forgotten_withdrawn = False
         self._forgetful: set[str] = set()
         self._numbers = itertools.count()
         self._run_number = 0
@@ -87,7 +95,7 @@ class World:
             control(self.stack, provider, "/behaviour", CALM)
         injection = Injection(self.stack, self.postgres, Random(scenario.name), self._starter)
         asked: dict[str, Asked] = {}
-        self._plan = None
+        self._plan, self._forgotten, self._is_forgotten_withdrawn = None, None, False
         self._forgetful = {victim for kind, victim in scenario.faults if kind in FORGETS}
         try:
             for step in scenario.steps:
@@ -100,6 +108,8 @@ class World:
                 self._terminate(name, asked)
         if self._plan is not None and not self._plan.is_discarded:
             self._discard(self._plan)
+        if self._forgotten is not None:
+            self._withdraw_forgotten(self._forgotten[0])
         problems += self._until_all_holds(asked, time.monotonic())
         return list(dict.fromkeys(problems))
 
@@ -121,6 +131,8 @@ class World:
                 self._act(asked[name], "extend", {"lifetime": 7200})
             case ("efficacy", name):
                 self._act(asked[name], "efficacy", {"attack_status": "under-attack"})
+            case ("restore", organization):
+                self._restore(organization)
             case ("prepare", _name, organization):
                 self._plan = self._prepare(organization)
             case ("lose", provider, organization):
@@ -165,6 +177,42 @@ class World:
     def _terminate(self, name: str, asked: dict[str, Asked]) -> None:
         self._act(asked[name], "terminate", {})
         asked[name] = replace(asked[name], is_terminated=True)
+
+    def _restore(self, organization: str) -> None:
+        """Ask for something the database then knows nothing of any more. Nothing else is under way."""
+        prefix = PREFIXES[organization].format(FORGOTTEN_ADDRESS)
+        saved = self.stack.directory / "portal.dump"
+        backup.dump(self.stack, saved)
+        body = {"targets": {"prefixes": [prefix]}, "lifetime": 3600}
+        self._patiently(
+            lambda: self._people[organization].call("POST", self._requests(organization), json=body)
+        )
+        wait_for(lambda: any(self._held_of(prefix, organization).values()))
+        backup.restore(self.stack, saved)
+        self._starter.submit(backup.start, self.stack).result()
+        self._forgotten = organization, prefix
+
+    def _held_of(self, prefix: str, organization: str) -> dict[str, list[Any]]:
+        return {
+            provider: [
+                one
+                for one in control(self.stack, provider, "/state")["mitigations"]
+                if one["client"] == organization
+                and prefix in one["scope"].get("target-prefix", ())
+                and one["status"] < LIVE_BELOW
+            ]
+            for provider in PROVIDERS
+        }
+
+    def _withdraw_forgotten(self, organization: str) -> None:
+        path = self._path(organization) + "unknown-mitigations"
+        for one in self._get(organization, "unknown-mitigations")["results"]:
+            # It may have gone, or been withdrawn by the call before the connection broke.
+            call = partial(
+                self._people[organization].call, "POST", f"{path}/{one['id']}/withdraw", json={}
+            )
+            self._patiently(call, is_ok=(404, 409))
+        self._is_forgotten_withdrawn = True
 
     def _prepare(self, organization: str) -> Prepared:
         address = PLAN_ADDRESSES[self._run_number % len(PLAN_ADDRESSES)]
@@ -265,7 +313,19 @@ class World:
             problems += differences(one, found, held)
         if self._plan is not None:
             problems += self._problems_of(self._plan, states)
+        if self._forgotten is not None:
+            problems += self._problems_of_forgotten(*self._forgotten)
         return problems + self._gaps()
+
+    def _problems_of_forgotten(self, organization: str, prefix: str) -> list[str]:
+        unknown = self._get(organization, "unknown-mitigations")["results"]
+        problems = []
+        for provider, held in self._held_of(prefix, organization).items():
+            if held and self._is_forgotten_withdrawn:
+                problems.append(f"{provider} still holds {prefix} after it was withdrawn")
+            else:
+                problems += forgotten(prefix, held, unknown)
+        return problems
 
     def _problems_of(self, plan: Prepared, states: dict[str, Any]) -> list[str]:
         shown = (
