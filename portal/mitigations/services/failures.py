@@ -15,6 +15,7 @@ from portal.mitigations.services.advance import (
     advance,
     apply,
     lock_mitigation,
+    lock_requests,
     retry_at,
     settle,
 )
@@ -92,6 +93,8 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
     `is_answered`: the provider answered, and what it said is lost; else the request could not be sent. One statement by
     itself, since what failed may be anything that is derived from the row.
     """
+    # In the order of docs/locking.md, though the event may fail: it locks the request, and somebody who has it may wait for the row.
+    lock_requests(Mitigation.objects.filter(pk=mitigation_id).values_list("request_id", flat=True))
     mitigation = Mitigation.objects.get(pk=mitigation_id)
     columns: dict[str, Any] = {"unsaved_at": now, "last_heard_at": now}
     if not is_answered:

@@ -12,6 +12,8 @@ from portal.signaling.sessions import record_session
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.legs import NOW, confirm, legs, refuse, report
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.mark.parametrize("act", ["submit", "ask", "refused", "session"])
 def test_the_event_counter_is_locked_before_any_subscription(
@@ -67,6 +69,20 @@ def test_mitigations_are_locked_before_the_event_counter(
     assert locked < counter
     changed = [one for one in statements if one.startswith('UPDATE "mitigations_mitigation"')]
     assert not changed or locked < _first(statements, 'UPDATE "mitigations_mitigation"')
+
+
+def test_a_request_is_locked_before_the_failure_of_one_of_its_mitigations_is_written(
+    submit: Submit,
+) -> None:
+    """Who holds the request may wait for the mitigation: the other way round, each waits for the other."""
+    (leg, *_) = legs(submit())
+    with CaptureQueriesContext(connection) as queries:
+        services.mark_failure(mitigation_id=leg.pk, is_answered=True, now=NOW)
+
+    statements = [one["sql"] for one in queries.captured_queries]
+    assert _first(statements, 'SELECT "mitigations_mitigationrequest"') < _first(
+        statements, 'UPDATE "mitigations_mitigation"'
+    )
 
 
 def test_several_requests_are_locked_with_their_mitigations(submit: Submit) -> None:
