@@ -17,6 +17,8 @@ from portal.core.errors import InvalidCredentials, Throttled
 from tests.factories import app_code
 from tests.portal.accounts.enrolling import enrolled_codes
 
+pytestmark = pytest.mark.sqlite
+
 ADDRESS = "192.0.2.1"
 
 

@@ -207,5 +207,5 @@ def test_every_call_that_needs_somebody_says_so_alike(db: None) -> None:
         "terminate", "extend", "efficacy", "acknowledge", "ask", "withdraw", "eligibility",
         "preview", "extend-preview", "wire", "standby-plans", "standby-plan", "activate-plan", "stop-plan",
         "drills", "readiness", "unknown-mitigations", "unknown-mitigation", "adopt-unknown", "withdraw-unknown",
-            "acknowledge-all",
+        "acknowledge-all",
     }  # fmt: skip

@@ -10,6 +10,8 @@ from portal.organizations.models import ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf
 
+pytestmark = pytest.mark.sqlite
+
 URL = "/api/v1/organizations/acme/mitigation-requests"
 NEW = {"targets": {"prefixes": ["203.0.113.7/32"]}}
 

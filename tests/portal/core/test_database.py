@@ -23,6 +23,8 @@ from portal.organizations.models import Organization
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import PASSWORD
 
+pytestmark = pytest.mark.sqlite
+
 AWAY = (
     "08000 08001 08003 08004 08006 08007 08P01 25006 25P03 25P04 28000 28P01 40001 40002 40003 40P01 "
     "53000 53100 53200 53300 53400 55P03 57000 57014 57P01 57P02 57P03 57P04 57P05 58000 58030"
@@ -140,14 +142,18 @@ def test_a_page_without_the_database_is_503_and_says_when_to_try_again() -> None
 def read_only(transactional_db: None) -> Iterator[Callable[[], None]]:
     """Call it, and this process's connection takes no changes any more."""
 
-    def begin() -> None:
+    def switch(value: str) -> None:
+        is_postgresql = db.connection.vendor == "postgresql"
         with db.connection.cursor() as cursor:
-            if db.connection.vendor == "postgresql":
-                cursor.execute("SET default_transaction_read_only = on")
-            else:
-                cursor.execute("PRAGMA query_only = on")
+            # Both last as long as the connection, which the pool gives to the next test.
+            cursor.execute(
+                f"SET default_transaction_read_only = {value}"
+                if is_postgresql
+                else f"PRAGMA query_only = {value}"
+            )
 
-    yield begin
+    yield lambda: switch("on")
+    switch("off")
     db.connection.close()
 
 

@@ -21,6 +21,8 @@ from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from tests.portal.mitigations.conftest import Submit
 
+pytestmark = pytest.mark.sqlite
+
 NOW = timezone.now()
 LATER = NOW + timedelta(seconds=10)
 FILTERING = ProviderReport(

@@ -15,6 +15,8 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit, to_replace_all
 
+pytestmark = pytest.mark.sqlite
+
 
 def test_failover_asks_the_first_provider_only(
     submit: Submit, acme_northgate: Subscription

@@ -12,6 +12,8 @@ from portal.mitigations.validation.lifetimes import FALLBACK_LIFETIME_S
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
 
+pytestmark = pytest.mark.sqlite
+
 
 def sent(request: MitigationRequest) -> MitigationRequest:
     leg = request.mitigations.get()

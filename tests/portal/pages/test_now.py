@@ -15,6 +15,8 @@ from tests.conftest import ClientOf
 from tests.portal.identities import in_order
 from tests.portal.pages.conftest import Ask, ended, filtering, legs, reports, sent
 
+pytestmark = pytest.mark.sqlite
+
 NOW_PAGE = "/organizations/acme/"
 
 

@@ -13,6 +13,8 @@ from portal.organizations.models import Membership, ProtectedResource, Role
 from portal.providers.models import Provider, Subscription
 from tests.factories import CERTIFICATE
 
+pytestmark = pytest.mark.sqlite
+
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 
 

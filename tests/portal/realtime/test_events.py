@@ -22,7 +22,7 @@ from portal.realtime.consumers import HEARTBEAT
 from tests.portal.realtime.conftest import Log
 from tests.sockets import Socket
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 TokenOf = Callable[[User], str]
 

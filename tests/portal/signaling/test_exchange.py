@@ -39,6 +39,8 @@ from portal.signaling.statuses import MAX_POLLS_AT_ONCE
 from portal.signaling.store import Store
 from tests.dots_client.transport.loopback import until
 
+pytestmark = pytest.mark.sqlite
+
 
 class Written(Exchange):
     """An exchange that keeps what it would write."""

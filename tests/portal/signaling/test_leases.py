@@ -17,6 +17,8 @@ from portal.signaling.sessions import record_heard, record_session
 from tests.portal.providers.identities import identity
 from tests.portal.signaling.conftest import session_events
 
+pytestmark = pytest.mark.sqlite
+
 NOW = timezone.now()
 EXPIRED = NOW + LEASE + timedelta(seconds=1)
 

@@ -19,6 +19,8 @@ from portal.standby.services import plans as plan_services
 from tests.factories import ResourceFactory
 from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def office(acme: Organization) -> ProtectedResource:

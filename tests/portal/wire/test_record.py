@@ -18,6 +18,8 @@ from portal.wire.models import WireMessage
 from tests.factories import ResourceFactory
 from tests.portal.wire.conftest import heartbeat, keep, put, scope
 
+pytestmark = pytest.mark.sqlite
+
 
 def test_a_message_belongs_to_the_mitigation_its_path_names(leg: Mitigation) -> None:
     keep(leg.subscription_id, put(leg.mid), put(leg.mid + 7), heartbeat())
