@@ -52,6 +52,12 @@ TLS_1_3_CIPHER_SUITES: Final = (
     b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 )
 
+_UNREADABLE: Final = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 _UNTRUSTED: Final = "is signed by an authority that is not trusted here"
 _CHAIN_PROBLEMS: Final[Mapping[int, str]] = {
     SSL.X509VerificationCodes.ERR_UNABLE_TO_GET_ISSUER_CERT: _UNTRUSTED,
@@ -247,14 +253,20 @@ def _verify(
 ) -> bool:
     verification: Verification = connection.get_app_data()
     verification.has_seen_certificate = True
-    if not chain_is_good:
-        verification.problem = _chain_problem(
-            certificate.to_cryptography(), error_number, depth, peer=verification.peer
-        )
-    elif depth == 0 and verification.expected_name is not None:
-        verification.problem = _name_problem(
-            certificate.to_cryptography(), verification.expected_name, peer=verification.peer
-        )
+    try:
+        read = certificate.to_cryptography()
+        # Read now, where it can be refused, and not later by whoever wants to know the peer.
+        common_name(read)
+        if not chain_is_good:
+            verification.problem = _chain_problem(read, error_number, depth, peer=verification.peer)
+        elif depth == 0 and verification.expected_name is not None:
+            verification.problem = _name_problem(
+                read, verification.expected_name, peer=verification.peer
+            )
+    except _UNREADABLE:
+        # OpenSSL takes certificates that the other library does not.
+        whose = "certificate" if depth == 0 else "chain of certificates"
+        verification.problem = f"the {verification.peer}'s {whose} cannot be read"
     # Whatever is returned replaces the verdict on the chain: True would forgive it.
     return verification.problem is None
 
@@ -300,7 +312,7 @@ def _name_problem(certificate: x509.Certificate, expected: str, *, peer: str) ->
     except (service_identity.VerificationError, service_identity.CertificateError):
         names = clean_text(", ".join(_subject_alternative_names(certificate)))
         return f"the {peer}'s certificate is for {names or 'no name at all'}, not for {expected}"
-    except (ValueError, x509.DuplicateExtension):
+    except _UNREADABLE:
         return f"the names in the {peer}'s certificate cannot be read"
     return None
 

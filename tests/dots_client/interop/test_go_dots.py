@@ -182,12 +182,13 @@ async def test_an_efficacy_update(authority: Authority) -> None:
     ],
 )
 async def test_a_refusal_in_words(
-    authority: Authority, code: int, words: bytes, error: type[Refused | ServerUnavailable]
+    authority: Authority, code: int, words: bytes, error: type[Refused] | type[ServerUnavailable]
 ) -> None:
     async with replaying(authority) as server:
         with pytest.raises(error) as raised:
             await told(server, put(), code, words, TEXT)
 
+    assert isinstance(raised.value, Refused | ServerUnavailable)
     assert raised.value.diagnostic == words.decode()
 
 
