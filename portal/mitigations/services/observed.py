@@ -53,12 +53,16 @@ def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
     it stands between a person and the wire, and needs no lock that a termination does not take as well.
     """
     wanted = Mitigation.objects.filter(pk=mitigation_id, wanted=Wanted.ACTIVE, status__in=LIVE)
-    return bool(wanted.update(sent_at=_first_sent(now), last_sent_at=now))
+    first = {
+        "sent_at": _unless_asked_again("sent_at", now),
+        "sends": _unless_asked_again("sends", 0),
+    }
+    return bool(wanted.update(**first, last_sent_at=now))
 
 
-def _first_sent(now: datetime) -> Case:
-    """When the first copy left since it was asked; a new ask has a first copy of its own."""
-    return Case(When(sent_at__gte=F("asked_at"), then=F("sent_at")), default=Value(now))
+def _unless_asked_again(column: str, begin: datetime | int) -> Case:
+    """What it is since the provider was asked: a new ask has a first copy, and a count of copies, of its own."""
+    return Case(When(sent_at__gte=F("asked_at"), then=F(column)), default=Value(begin))
 
 
 @transaction.atomic(savepoint=False)

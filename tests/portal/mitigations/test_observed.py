@@ -42,6 +42,25 @@ def test_the_first_copy_is_written_down_before_it_leaves(leg: Mitigation) -> Non
     assert (leg.sent_at, leg.last_sent_at, leg.sends) == (NOW, LATER, 3)
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_copies_are_counted_from_when_it_was_asked_last(leg: Mitigation, *, is_late: bool) -> None:
+    """A worker writes the count a moment after the copies left: by then the provider may be asked again."""
+    services.record_sending(mitigation_id=leg.pk, now=LATER)
+    services.record_sends(mitigation_id=leg.pk, times=83, now=LATER)
+    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=LATER, now=LATER)
+    services.record_forgotten(mitigation_id=leg.pk, now=LATER + timedelta(seconds=60))
+    if is_late:
+        services.record_sends(mitigation_id=leg.pk, times=7, now=LATER + timedelta(seconds=60))
+
+    asked_again = LATER + timedelta(seconds=61)
+    services.record_sending(mitigation_id=leg.pk, now=asked_again)
+    services.record_sends(mitigation_id=leg.pk, times=2, now=asked_again)
+    services.record_sending(mitigation_id=leg.pk, now=asked_again + timedelta(seconds=3))
+
+    leg = again(leg)
+    assert (leg.sent_at, leg.sends) == (asked_again, 2)
+
+
 def test_that_it_was_sent_is_one_event_however_often_a_worker_begins_again(
     leg: Mitigation,
 ) -> None:
