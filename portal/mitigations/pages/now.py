@@ -39,6 +39,8 @@ class Card:
     targets: str
     tell: str
     rate: tuple[str, str] | None
+    is_rate_old: bool
+    "a part of it was reported by a provider that is silent now"
     spark: str
     life: str
     is_full: bool
@@ -124,17 +126,21 @@ def _cards(
         look = wording.look(asked, now)
         is_ordered = request.strategy == Strategy.FAILOVER
         rate = wording.dropped_now(asked.legs, now)
+        lanes = presentation.lanes(asked, now, is_ordered=is_ordered)
         cards.append(
             Card(
                 request=request,
                 asked=asked,
                 chip=presentation.request_chip(asked, now),
-                lanes=presentation.lanes(asked, now, is_ordered=is_ordered),
+                lanes=lanes,
                 targets=presentation.scope_line(request),
                 tell=""
                 if look.family == "good" or request.pk == worst
                 else wording.headline(asked, now),
                 rate=_number_and_unit(bit_rate(rate)) if rate is not None else None,
+                is_rate_old=any(
+                    lane.rate is not None and lane.chip.as_of is not None for lane in lanes
+                ),
                 spark=chart.spark(samples[request.pk], start=now - SPARK_FOR, end=now),
                 life=presentation.short_life(request, asked, now),
                 is_full=len(live) <= FULL_CARDS or look.family != "good",

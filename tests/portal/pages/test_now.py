@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.mitigations import services
-from portal.mitigations.models import Strategy
+from portal.mitigations.models import Mitigation, Strategy
 from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import SessionState, Subscription
@@ -56,6 +56,21 @@ def test_a_new_tenant_is_told_what_to_do_first(
     page = client_of(alice).get(NOW_PAGE).content.decode()
 
     assert "Two things to do before you can ask for help" in page
+
+
+def test_the_rate_of_a_silent_provider_looks_old(
+    alice: User, both: None, ask: Ask, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    one = legs(ask())[0]
+    filtering(one)
+    browser = client_of(alice)
+    assert "Mbit/s dropped</small>" in browser.get(NOW_PAGE).content.decode()
+
+    long_ago = timezone.now() - timedelta(minutes=10)
+    Mitigation.objects.filter(pk=one.pk).update(last_heard_at=long_ago)
+    Subscription.objects.filter(pk=acme_northgate.pk).update(last_heard_at=long_ago)
+
+    assert "Mbit/s dropped, last reported</small>" in browser.get(NOW_PAGE).content.decode()
 
 
 def test_the_worst_live_request_comes_first(alice: User, ask: Ask, client_of: ClientOf) -> None:
