@@ -118,10 +118,20 @@ def when(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool
     return f"{preposition} {moment(at, now, seconds=seconds, zone=zone)}"
 
 
+def spaced_when(at: datetime | None, now: datetime, *, seconds: bool = True) -> str:
+    """`when` behind a word, with the space before it; empty where the time is not known."""
+    return "" if at is None else f" {when(at, now, seconds=seconds)}"
+
+
 def dated(at: datetime, beside: datetime, *, seconds: bool = True) -> str:
     """A clock time in what is kept, next to the time `beside`: with its day where that is another one."""
     time = _time_of_day(at, seconds=seconds)
     return time if _days_ahead(at, beside) == 0 else f"{day(at, beside)}, {time}"
+
+
+def when_dated(at: datetime, beside: datetime) -> str:
+    """`dated` in a sentence: "at 03:12:14", "on 2 October, 14:02:11"."""
+    return f"{'at' if _days_ahead(at, beside) == 0 else 'on'} {dated(at, beside)}"
 
 
 def since(at: datetime | None, now: datetime) -> str:

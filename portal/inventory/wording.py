@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.core.formatting import NBSP, listed, moment, plural, since, when
+from portal.core.formatting import NBSP, listed, moment, plural, since, spaced_when, when
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger, next_status
 from portal.mitigations.wording import LOOKS, Face, Look, Question, Say, Session
 from portal.mitigations.wording.table import STALE_AFTER, STATUS_FACES
@@ -25,6 +25,12 @@ _DOES: Final = {
     5: "is winding down its filter for {what}",
     7: "stopped filtering {what} by itself, and goes on holding it",
     8: "holds {what} in standby",
+}
+_STILL: Final = {
+    # where "still" before the verb would be no English
+    1: "last reported that it {does}",
+    3: "last reported that it {does}",
+    7: "last reported that it {does}",
 }
 _FILTERING: Final = (2, 3, 4)
 
@@ -97,11 +103,11 @@ def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
     else:
         fact, rest = (
             f"{unknown.provider} {does(unknown)}.",
-            f"{_nobody(unknown, now)} {_ends(unknown, now)}",
+            f"{_nobody(unknown, now)} {_ends(unknown, now)}".rstrip(),
         )
     if is_stale(unknown, now):
         rest = f"{rest} Nothing was heard of it since {moment(unknown.reported_at, now)}; that is from then."
-    return fact, rest.strip()
+    return fact, rest
 
 
 def does(unknown: Unknown) -> str:
@@ -118,8 +124,7 @@ def does(unknown: Unknown) -> str:
 def _nobody(unknown: Unknown, now: datetime) -> str:
     if not unknown.asked_by:
         return "No request here asked for it."
-    when = f" at {moment(unknown.asked_until, now)}" if unknown.asked_until else ""
-    return f"{unknown.asked_by}, which asked for it, ended here{when}."
+    return f"{unknown.asked_by}, which asked for it, ended here{spaced_when(unknown.asked_until, now)}."
 
 
 def _ends(unknown: Unknown, now: datetime) -> str:
@@ -133,7 +138,7 @@ def _ends(unknown: Unknown, now: datetime) -> str:
 
 
 def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:
-    who = f"{unknown.withdrawn_by} withdrew it at {moment(unknown.withdrawal_asked_at, now)}."
+    who = f"{unknown.withdrawn_by} withdrew it{spaced_when(unknown.withdrawal_asked_at, now)}."
     may = f"{unknown.provider} may still be filtering {unknown.what}."
     if unknown.refusal_code:
         return (
@@ -147,16 +152,17 @@ def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 
 def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
-    at, who = moment(unknown.confirmed_at, now), f"{unknown.withdrawn_by} withdrew it."
+    at, who = when(unknown.confirmed_at, now), f"{unknown.withdrawn_by} withdrew it."
     if unknown.dots_status == 5:
-        return f"Was told at {at} and is winding down.", f"{who} It may filter a little longer."
-    still = f"{unknown.provider} still {does(unknown)}"
+        return f"Was told {at} and is winding down.", f"{who} It may filter a little longer."
+    still = _STILL.get(unknown.dots_status or 0, "still {does}").format(does=does(unknown))
+    still = f"{unknown.provider} {still}"
     if goes_on(unknown, now):
         return (
-            f"Confirmed at {at} that it stops, and goes on.",
-            f"{who} {still}. The portal tells it again and again; call {unknown.provider}.",
+            f"Confirmed {at} that it stops, but has not stopped.",
+            f"{who} {still}. The portal keeps telling it; call {unknown.provider}.",
         )
-    return f"Was told at {at}.", f"{who} {still}; it may for up to five minutes."
+    return f"Was told {at}.", f"{who} {still}. It may go on for up to five minutes."
 
 
 def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
@@ -180,7 +186,7 @@ def beside(found: Sequence[Unknown]) -> str:
     """What a provider holds that nobody here asked for, in a sentence or two."""
     first, more = found[0], len(found) - 1
     others = f" It holds {plural(more, 'other')} like it." if more else ""
-    return f"It {does(first)}, and no request here asked for it.{others}"
+    return f"It {does(first)}. No request here asked for it.{others}"
 
 
 def untold(refusal: str) -> str:

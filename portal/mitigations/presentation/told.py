@@ -66,7 +66,7 @@ def numbers(
 
 def _filtered_until(leg: wording.Leg, now: datetime) -> datetime | None:
     if leg.ended_at is None and wording.face(leg, now) in wording.FILTERING:
-        return now
+        return leg.heard_at if wording.is_stale(leg, now) else now
     return leg.ended_at
 
 

@@ -33,7 +33,7 @@ def announcement(told: Told) -> Announcement | None:
         case EventType.REQUEST_SUBMITTED:
             return Announcement(asked_words(told))
         case EventType.DRILL_STARTED:
-            return Announcement(f"{told.actor} started a drill.")
+            return Announcement(f"{told.who} started a drill.")
         case EventType.DRILL_ENDED:
             return Announcement(drill_end(told))
         case EventType.REQUEST_TERMINATE_REQUESTED:
@@ -45,11 +45,11 @@ def announcement(told: Told) -> Announcement | None:
             text = f"{told.request}: no provider {what}.{tries}"
             return Announcement(text, is_urgent=not told.is_plan) if is_failing else None
         case EventType.MITIGATION_ASKED:
-            return Announcement(f"{told.actor} asked {told.provider}.")
+            return Announcement(f"{told.who} asked {told.provider}.")
         case EventType.MITIGATION_WITHDRAW_REQUESTED if told.is_stopped:
             return Announcement(stop_words(told))
         case EventType.MITIGATION_WITHDRAW_REQUESTED:
-            return Announcement(f"{told.actor or 'The portal'} withdrew {told.provider}.")
+            return Announcement(f"{told.who} withdrew {told.provider}.")
         case EventType.MITIGATION_REFUSED:
             words = {LOOP: "not reached", NOT_SENDABLE: "the portal could not send to it"}
             return Announcement(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from portal.core.formatting import moment
+from portal.core.formatting import moment, when
 from portal.mitigations.states import Efficacy
 from portal.mitigations.wording.facts import Leg, Reported
 
@@ -20,7 +20,7 @@ def efficacy_sentence(leg: Leg, now: datetime) -> str:
     if leg.reported is None:
         return ""
     words = ATTACK_WORDS[leg.reported.attack_status]
-    return f"You reported at {moment(leg.reported.at, now)}: {words}. {_outcome(leg, leg.reported, now)}"
+    return f"You reported {when(leg.reported.at, now)}: {words}. {_outcome(leg, leg.reported, now)}"
 
 
 def _outcome(leg: Leg, reported: Reported, now: datetime) -> str:

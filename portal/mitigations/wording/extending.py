@@ -77,7 +77,7 @@ def extension_points(lifetime_s: int, *, renews: bool) -> tuple[str, ...]:
     if lifetime_s < 0:
         return ("Filtering goes on until you terminate, where a provider grants that.", stays)
     return (
-        "The time starts anew when you extend. What is left of it now is not added.",
+        "The time starts again when you extend. What is left of it now is not added.",
         "The request renews itself before that time is over, and goes on until you terminate it."
         if renews
         else "The request ends when that time is over, unless you extend it again.",

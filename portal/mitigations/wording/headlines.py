@@ -14,6 +14,7 @@ from portal.mitigations.states import RequestStatus, Status
 from portal.mitigations.wording import plans, replaced
 from portal.mitigations.wording.facts import Asked, Leg, Look
 from portal.mitigations.wording.table import (
+    FILTERING,
     LOOKS,
     REQUEST_LOOKS,
     STOPPING,
@@ -89,11 +90,17 @@ def _verb(leg_face: Face, legs: Sequence[Leg], now: datetime) -> str:
     if all(leg.is_held_again for leg in legs):
         clauses = plans.STOPPING.get(leg_face, clauses)
     words = clauses[len(legs) > 1]
+    if leg_face == Face.WITHDRAWN and legs[0].is_replaced:
+        newer = "the newer version of the plan" if is_plan else "your newer request"
+        return f"{'hold' if len(legs) > 1 else 'holds'} {newer} instead"
     if leg_face == Face.STANDBY and all(plans.has_lost_contact(leg, now) for leg in legs):
         return plans.HELD_BEFORE
     if all(is_stale(leg, now) for leg in legs):
         # Old words look old: what was reported, not what is reported.
-        return re.sub(r"^reports? ", "last reported ", words)
+        words = re.sub(r"^reports? ", "last reported ", words)
+        words = re.sub(r"^is over", "last reported it is over", words)
+        words = re.sub(r"^are over", "last reported they are over", words)
+        return words.replace("is setting", "was setting").replace("are setting", "were setting")
     return words
 
 
@@ -103,13 +110,30 @@ def _subject(legs: Sequence[Leg], *, of: int) -> str:
     return listed([leg.short for leg in legs])
 
 
+def _alike(leg_face: Face, legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
+    """Those of whom one verb is true."""
+    if leg_face == Face.STANDBY:
+        return plans.lost_first(legs, now)
+    if leg_face == Face.WITHDRAWN:
+        replaced_legs = [leg for leg in legs if leg.is_replaced]
+        others = [leg for leg in legs if not leg.is_replaced]
+        return [group for group in (others, replaced_legs) if group]
+    return _silent_last(legs, now)
+
+
+def _silent_last(legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
+    """Those whose word is fresh, and those whose last word is old: one verb does not fit both."""
+    stale = [leg for leg in legs if is_stale(leg, now)]
+    return [group for group in ([leg for leg in legs if leg not in stale], stale) if group]
+
+
 def _clauses(asked: Asked, now: datetime) -> str:
     """Worst leg first; counted only when all agree. Who stops and holds the plan again goes before who holds it."""
     total = len(asked.asked)
     groups = [
         (leg_face, legs)
         for leg_face, group in faces(asked.legs, now).items()
-        for legs in (plans.lost_first(group, now) if leg_face == Face.STANDBY else [group])
+        for legs in _alike(leg_face, group, now)
     ]
     groups.sort(key=lambda group: not any(leg.is_held_again for leg in group[1]))
     parts = [
@@ -137,24 +161,36 @@ def _requesting(asked: Asked, now: datetime) -> str:
 
 
 def _mitigating(asked: Asked, now: datetime) -> str:
-    exceeded = faces(asked.legs, now).get(Face.EXCEEDED)
+    exceeded = over_capacity(asked, now)
+    if exceeded and is_stale(exceeded[0], now):
+        it = "it" if len(exceeded) == 1 else "they"
+        return f"{listed([leg.short for leg in exceeded])} last reported that {it} cannot stop all of the attack on {asked.name}."
     if exceeded:
         return f"{listed([leg.short for leg in exceeded])} cannot stop all of the attack on {asked.name}."
     return _clauses(asked, now)
 
 
+def over_capacity(asked: Asked, now: datetime) -> list[Leg]:
+    """Those that say so now; where all of them are silent, those that said so last."""
+    groups = _silent_last(faces(asked.legs, now).get(Face.EXCEEDED, []), now)
+    return groups[0] if groups else []
+
+
 def _attack_stopped(asked: Asked, now: datetime) -> str:
     groups = faces(asked.legs, now)
-    if set(groups) == {Face.ATTACK_STOPPED}:
-        legs = groups[Face.ATTACK_STOPPED]
+    filtering = [leg for leg_face in FILTERING for leg in groups.get(leg_face, [])]
+    is_known = any(not is_stale(leg, now) for leg in filtering)
+    still_on = "Filtering is still on." if is_known else "Filtering was still on then."
+    legs = groups.get(Face.ATTACK_STOPPED, [])
+    if len(groups) == 1 and len(_silent_last(legs, now)) == 1:
         verb = _verb(Face.ATTACK_STOPPED, legs, now).removesuffix(" the attack has stopped")
         who = f"{'Providers' if len(legs) > 1 else legs[0].short} {verb}"
         if asked.is_plan:
             return f"{who} the attack has stopped."
-        return f"{who} the attack has stopped. Filtering is still on."
+        return f"{who} the attack has stopped. {still_on}"
     if asked.is_plan:
         return _clauses(asked, now)
-    return f"{_clauses(asked, now)} Filtering is still on."
+    return f"{_clauses(asked, now)} {still_on}"
 
 
 def _terminating(asked: Asked, now: datetime) -> str:
@@ -213,7 +249,9 @@ def _terminated(asked: Asked, now: datetime) -> str:
 
 
 def _ended_by_providers(asked: Asked) -> str:
-    legs = [leg for leg in asked.asked if leg.withdrawal_asked_at is None]
+    wanted = [leg for leg in asked.asked if leg.withdrawal_asked_at is None]
+    # Who never held it ended nothing.
+    legs = [leg for leg in wanted if leg.confirmed_at is not None] or wanted or list(asked.asked)
     names = listed([leg.short for leg in legs])
     what = "let go of the plan" if asked.is_plan else "ended this"
     return f"{names} {what} by {'itself' if len(legs) == 1 else 'themselves'}: nobody here asked for that."

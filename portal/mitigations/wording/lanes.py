@@ -16,6 +16,7 @@ from portal.core.formatting import (
     moment,
     packet_rate,
     since,
+    spaced_when,
     when,
 )
 from portal.mitigations.states import LOOP, NOT_SENDABLE
@@ -61,7 +62,7 @@ def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
 def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.confirmed_at is not None:
         return (
-            f"Asked again {when(leg.last_sent_at, now)}.",
+            f"Asked again{spaced_when(leg.last_sent_at, now)}.",
             f"{leg.short} no longer knew this request. Waiting for its answer.",
         )
     if leg.asked_by:
@@ -164,13 +165,13 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _refused(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = when(leg.ended_at or leg.last_heard_at, now)
-    return f"{leg.short} refused{f' {at}' if at else ''}.", _again(leg, leg.refusal, now)
+    at = spaced_when(leg.ended_at or leg.last_heard_at, now)
+    return f"{leg.short} refused{at}.", _again(leg, leg.refusal, now)
 
 
 def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
     """Nobody but a person can tell when it would be reached (SC-107)."""
-    asks = f"The portal does not ask {leg.short} again by itself: ask it when they have."
+    asks = f"The portal does not ask {leg.short} again by itself: ask it when they have fixed that."
     return f"The request did not reach {leg.short}.", " ".join(
         part for part in (leg.refusal, asks if leg.withdrawal_asked_at is None else "") if part
     )
@@ -216,11 +217,11 @@ def _again(leg: Leg, reason: str, now: datetime) -> str:
 
 
 def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
+    at = spaced_when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
     if leg.is_replaced:
-        return replaced.tell(leg, f" {at}" if at else "")
+        return replaced.tell(leg, at)
     return (
-        f"{leg.short} stopped by itself{f' {at}' if at else ''}.",
+        f"{leg.short} stopped by itself{at}.",
         _again(leg, leg.refusal or "It gave no reason.", now),
     )
 
@@ -229,7 +230,7 @@ def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
     why = _why_withdrawn(leg, now).rstrip()
     if leg.sent_at is None:
         return f"Nothing had been sent to {leg.short}.", why
-    return f"Confirmed {when(leg.ended_at, now)} that it stopped.", why
+    return f"Confirmed{spaced_when(leg.ended_at, now)} that it stopped.", why
 
 
 _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
@@ -238,7 +239,7 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.PUT_OFF: _put_off,
     Face.NO_ANSWER: _no_answer,
     Face.ACCEPTED: lambda leg, now: (
-        f"Accepted {when(leg.confirmed_at, now)} and is setting up.",
+        f"Accepted{spaced_when(leg.confirmed_at, now)} and is setting up.",
         "It does not filter yet.",
     ),
     Face.STANDBY: lambda _leg, _now: (
@@ -267,7 +268,7 @@ _TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
     Face.NOT_SENDABLE: _not_sendable,
     Face.NOT_SAVED: _not_saved,
     Face.EXPIRED: lambda leg, now: (
-        f"The lifetime ran out {when(leg.ended_at, now, seconds=False)} and was not renewed.",
+        f"The lifetime ran out{spaced_when(leg.ended_at, now, seconds=False)} and was not renewed.",
         "It should have stopped filtering.",
     ),
 }

@@ -8,12 +8,12 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from portal.core.formatting import ago, bit_rate, listed, moment, since, when
+from portal.core.formatting import ago, bit_rate, listed, moment, since, spaced_when, when
 from portal.mitigations.models import BY_ITSELF
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg
-from portal.mitigations.wording.headlines import everyone, faces, unreachable
+from portal.mitigations.wording.headlines import everyone, faces, over_capacity, unreachable
 from portal.mitigations.wording.refusals import unknown_report
 from portal.mitigations.wording.table import FILTERING, Face, dropped_now, face, is_soon, is_stale
 
@@ -121,11 +121,18 @@ def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
     if rate is None:
         return ""
     reporting = [leg for leg in legs if is_dropping(leg, now)]
-    who = reporting[0].short if len(reporting) == 1 else "together they"
-    who = f"{who[:1].upper()}{who[1:]}"
-    if all(is_stale(leg, now) for leg in reporting):
-        return f"{who} last reported {bit_rate(rate)} dropped."
+    silent = [leg for leg in reporting if is_stale(leg, now)]
+    if silent and len(silent) < len(reporting):
+        heard = [leg for leg in reporting if leg not in silent]
+        return f"{dropped_sentence(heard, now)} {_last_dropped(silent, _names(silent), now)}"
+    who = reporting[0].short if len(reporting) == 1 else "Together they"
+    if silent:
+        return _last_dropped(silent, who, now)
     return f"{who} {'drops' if len(reporting) == 1 else 'drop'} {bit_rate(rate)}."
+
+
+def _last_dropped(silent: Sequence[Leg], who: str, now: datetime) -> str:
+    return f"{who} last reported {bit_rate(dropped_now(silent, now))} dropped."
 
 
 def is_dropping(leg: Leg, now: datetime) -> bool:
@@ -201,6 +208,11 @@ def _waiting(leg: Leg, now: datetime) -> str:
             return f"The portal could not send this to {leg.short}. {leg.refusal}"
         case Face.NOT_SAVED:
             return f"The portal could not save {leg.short}’s answer."
+        case Face.WITHDRAWN if leg.is_replaced:
+            newer = "the newer version of the plan" if leg.is_plan else "your newer request"
+            return f"{leg.short} replaced this by {newer}{_at(leg, now)}."
+        case Face.WITHDRAWN if leg.is_plan:
+            return f"{leg.short} put the plan aside{_at(leg, now)}."
         case Face.WITHDRAWN:
             return f"{leg.short} stopped by itself{_at(leg, now)}."
         case Face.EXPIRED:
@@ -210,7 +222,7 @@ def _waiting(leg: Leg, now: datetime) -> str:
 
 
 def _at(leg: Leg, now: datetime) -> str:
-    return f" {when(leg.ended_at, now)}" if leg.ended_at else ""
+    return spaced_when(leg.ended_at, now)
 
 
 def _since(leg: Leg, now: datetime) -> str:
@@ -241,23 +253,38 @@ def _requesting(asked: Asked, now: datetime) -> list[str]:
 
 
 def _in_progress(asked: Asked, now: datetime) -> list[str]:
+    accepted = faces(asked.legs, now).get(Face.ACCEPTED, [])
+    is_known = any(not is_stale(leg, now) for leg in accepted)
     return [
-        "Nothing is filtered yet.",
+        "Nothing is filtered yet." if is_known else "No provider has reported that it filters yet.",
         *(_waiting(leg, now) for leg in asked.asked if face(leg, now) != Face.ACCEPTED),
     ]
 
 
 def _mitigating(asked: Asked, now: datetime) -> list[str]:
     by_face = faces(asked.legs, now)
-    over = by_face.get(Face.EXCEEDED, [])
+    over = over_capacity(asked, now)
     other = [_waiting(leg, now) for leg in asked.asked if leg not in over]
-    also = by_face.get(Face.MITIGATING, [])
     if over:
-        is_over = "It is" if len(over) == 1 else "They are"
-        verb = "filters" if len(also) == 1 else "filter"
-        reports = f"{listed([leg.short for leg in also])} {verb} too." if also else ""
-        return [f"{is_over} over capacity.", reports, *other, lifetime_sentence(asked, now)]
+        is_over = "It is over capacity." if len(over) == 1 else "They are over capacity."
+        if is_stale(over[0], now):
+            is_over = ""
+        also = _also_filter(by_face.get(Face.MITIGATING, []), now)
+        return [is_over, *also, *other, lifetime_sentence(asked, now)]
     return [dropped_sentence(asked.asked, now), *other, lifetime_sentence(asked, now)]
+
+
+def _also_filter(legs: Sequence[Leg], now: datetime) -> list[str]:
+    """Beside those that are over capacity, as far as they say so now."""
+    silent = [leg for leg in legs if is_stale(leg, now)]
+    heard = [leg for leg in legs if leg not in silent]
+    said = []
+    if heard:
+        said.append(f"{_names(heard)} {'filters' if len(heard) == 1 else 'filter'} too.")
+    if silent:
+        it = "it is" if len(silent) == 1 else "they are"
+        said.append(f"{_names(silent)} last reported that {it} filtering too.")
+    return said
 
 
 def _standby(asked: Asked, now: datetime) -> list[str]:
@@ -269,11 +296,11 @@ def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
     if asked.is_plan:
         return ["It returns to standby by itself."]
     known = [
-        f"{leg.short} since {moment(leg.status_at, now)}"
+        f"{leg.short} {when(leg.status_at, now)}"
         for leg in faces(asked.legs, now).get(Face.ATTACK_STOPPED, [])
         if leg.status_at is not None
     ]
-    first = f"{', '.join(known)}." if known else ""
+    first = f"First reported by {listed(known)}." if known else ""
     until = (
         "Until then filtering renews itself."
         if asked.auto_renew and not _cannot_be_renewed(asked)
@@ -290,8 +317,10 @@ def _terminating(asked: Asked, now: datetime) -> list[str]:
     untold = unreachable(faces(asked.legs, now).get(Face.NOT_TOLD, []))
     if untold:
         verb = "It may" if len(untold) == 1 else "They may"
+        is_held = asked.is_plan and not any(leg.mitigating_at for leg in untold)
+        what = "hold the plan" if is_held else "be filtering"
         return [
-            f"{verb} still be filtering. The portal keeps trying, also when you close this page.",
+            f"{verb} still {what}. The portal keeps trying, also when you close this page.",
             plans.held_again(asked),
         ]
     if kept := faces(asked.legs, now).get(Face.STILL_HELD, []):
@@ -416,7 +445,7 @@ def _are(legs: Sequence[Leg]) -> str:
 
 def what_comes_through(dropping: Sequence[Leg], rate: int, now: datetime) -> str:
     then = "That traffic will reach you, usually within minutes."
-    if all(is_stale(leg, now) for leg in dropping):
+    if any(is_stale(leg, now) for leg in dropping):
         return f"{dropped_sentence(dropping, now)} {then}"
     who = f"{dropping[0].short} drops" if len(dropping) == 1 else "they drop"
     return f"Right now {who} {bit_rate(rate)}. {then}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from portal.core.formatting import NBSP, listed, moment, since, when
+from portal.core.formatting import NBSP, listed, moment, since, spaced_when, when
 from portal.mitigations.states import LOOP
 from portal.mitigations.wording.facts import Asked, Leg
 from portal.mitigations.wording.table import Face, face, is_stale
@@ -85,14 +85,14 @@ def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
 def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.confirmed_at is not None:
         return (
-            f"Asked again {when(leg.last_sent_at, now)}.",
+            f"Asked again{spaced_when(leg.last_sent_at, now)}.",
             f"{leg.short} no longer held the plan. Waiting for its answer.",
         )
     return f"Asked {when(leg.sent_at, now)} to hold the plan.", "Waiting for the first answer."
 
 
 def _no_answer(leg: Leg, _now: datetime) -> tuple[str, str]:
-    times = "once" if leg.sends <= 1 else f"{leg.sends}{NBSP}times"
+    times = "once" if leg.sends <= 1 else f"{leg.sends:,}{NBSP}times"
     return f"Asked {times}, no answer.", "The portal keeps asking. It may hold the plan already."
 
 
@@ -160,39 +160,41 @@ def still_held(leg: Leg, now: datetime) -> str:
         return f"{risk} Telling it again has not helped: call it, and have the plan removed."
     if leg.let_go_at is None:
         return f"{risk} The portal tells it again."
-    at = moment(leg.let_go_at, now)
-    return f"{risk} The portal told it again at {at}, with a lifetime of one second, and asks whether it is gone."
+    at = when(leg.let_go_at, now)
+    return f"{risk} The portal told it again {at}, with a lifetime of one second, and asks whether it is gone."
 
 
 def tell_still_held(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = moment(leg.withdrawal_confirmed_at, now)
-    return f"Confirmed the withdrawal at {at}, and still holds the plan.", still_held(leg, now)
+    at = spaced_when(leg.withdrawal_confirmed_at, now)
+    return f"Confirmed the withdrawal{at}, and still holds the plan.", still_held(leg, now)
 
 
 def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
     if leg.sent_at is None:
         return f"Nothing had been sent to {leg.short}.", ""
-    return f"Confirmed {when(leg.ended_at, now)} that it no longer holds the plan.", ""
+    return f"Confirmed{spaced_when(leg.ended_at, now)} that it no longer holds the plan.", ""
 
 
 def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
-    said = when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
-    at = f" {said}" if said else ""
+    at = spaced_when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
     if leg.is_replaced:
         return f"Replaced{at} by the newer version of the plan.", ""
-    again = f"The portal asks again {when(leg.retry_at, now)}." if leg.retry_at else ""
+    is_waiting = leg.retry_at is not None and leg.retry_at > now
+    again = f"The portal asks again {when(leg.retry_at, now)}." if is_waiting else ""
     return f"{leg.short} put the plan aside{at}.", f"{leg.refusal} {again}".strip()
 
 
 def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
-    again = f"The portal does not ask {leg.short} again by itself: ask it when they have."
+    again = (
+        f"The portal does not ask {leg.short} again by itself: ask it when they have fixed that."
+    )
     asks = again if leg.withdrawal_asked_at is None else ""
     return f"The plan did not reach {leg.short}.", f"{leg.refusal} {asks}".strip()
 
 
 def _expired(leg: Leg, now: datetime) -> tuple[str, str]:
     return (
-        f"The lifetime ran out {when(leg.ended_at, now, seconds=False)} and was not renewed.",
+        f"The lifetime ran out{spaced_when(leg.ended_at, now, seconds=False)} and was not renewed.",
         "It should no longer hold the plan.",
     )
 

@@ -42,7 +42,9 @@ def refusal_sentence(
     if code == NOT_SENDABLE:
         return f"It cannot be put into a message: {reason.rstrip('.')}." if reason else DEFECT
     if code == LOOP:
-        return f"It went round in a loop through {gateways(reason)}. Their operators have to mend that."
+        return (
+            f"It went round in a loop through {gateways(reason)}. Their operators have to fix that."
+        )
     in_words = (conflict or {}).get("reason")
     if isinstance(in_words, str) and in_words:
         return in_words

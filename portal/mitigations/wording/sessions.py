@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from portal.core.formatting import ago, duration, listed, plural, since
 from portal.mitigations.wording.facts import Asked, Leg, Look, Session
@@ -67,8 +68,8 @@ def _session_sentence(session: Session, now: datetime) -> str:
             )
             return f"Since {from_when}.{heard}" if from_when else f"Connected.{heard}"
         case "connecting":
-            why = f" {session.detail.rstrip('.')}." if session.detail else ""
-            return (f"Trying since {from_when}." if from_when else "Trying.") + why
+            why = f": {session.detail.rstrip('.')}" if session.detail else ""
+            return f"Trying{f' since {from_when}' if from_when else ''}{why}."
         case _:
             reason = f": {session.detail.rstrip('.')}" if session.detail else ""
             return f"Unreachable{f' since {from_when}' if from_when else ''}{reason}."
@@ -145,11 +146,18 @@ def attack_says(live: Sequence[Asked], now: datetime) -> Say:
 def _others(others: Sequence[Asked], now: datetime) -> str:
     if not others:
         return ""
+    word = look(others[0], now).word.lower()
+    are = word not in _NO_ADJECTIVES
     if len(others) == 1:
-        return f"Your other live request, {others[0].name}, is {look(others[0], now).word.lower()}{_at(others[0], now)}."
+        name = f"Your other live request, {others[0].name}, is" if are else f"{others[0].name}:"
+        return f"{name} {word}{_at(others[0], now)}."
     if len({look(other, now).word for other in others}) == 1:
-        return f"{plural(len(others), 'other request')} are {look(others[0], now).word.lower()}."
+        return f"{plural(len(others), 'other request')}{' are' if are else ':'} {word}."
     return f"{plural(len(others), 'other request')} are live."
+
+
+_NO_ADJECTIVES: Final = ("attack stopped", "standby")
+"""Of these words nobody says that a request is it."""
 
 
 def _at(asked: Asked, now: datetime) -> str:

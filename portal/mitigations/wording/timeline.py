@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from portal.core.formatting import dated, duration, lifetime, listed, plural
+from portal.core.formatting import dated, duration, lifetime, listed, plural, when_dated
 from portal.mitigations.models import EventType, RequestKind
 from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording.efficacy import ATTACK_WORDS
@@ -48,6 +48,11 @@ class Told:
     def is_plan(self) -> bool:
         return self.kind != RequestKind.IMMEDIATE
 
+    @property
+    def who(self) -> str:
+        """The subject of what was done: what no person did, the portal did."""
+        return self.actor or "The portal"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -68,24 +73,24 @@ def _submitted(told: Told) -> Entry:
 
 def asked_words(told: Told) -> str:
     if told.data.get("adopted"):
-        return f"{told.actor} adopted what was running already for {told.request}."
+        return f"{told.who} adopted what was running already for {told.request}."
     match told.kind:
         case RequestKind.STANDBY:
-            return f"{told.actor} asked providers to hold the plan {told.request}."
+            return f"{told.who} asked providers to hold the plan {told.request}."
         case RequestKind.DRILL:
-            return f"{told.actor} started a drill."
+            return f"{told.who} started a drill."
         case _:
-            return f"{told.actor} requested mitigation for {told.request}."
+            return f"{told.who} requested mitigation for {told.request}."
 
 
 def terminate_words(told: Told, what: str) -> str:
     match told.kind:
         case RequestKind.STANDBY:
-            return f"{told.actor} turned off the plan {told.request}."
+            return f"{told.who} turned off the plan {told.request}."
         case RequestKind.DRILL:
-            return f"{told.actor} ended the drill."
+            return f"{told.who} ended the drill."
         case _:
-            return f"{told.actor} terminated {what}."
+            return f"{told.who} terminated {what}."
 
 
 def _sent(told: Told) -> Entry:
@@ -102,8 +107,8 @@ def _sent(told: Told) -> Entry:
 
 def _asked(told: Told) -> Entry:
     if told.data.get("why") == "by hand":
-        return Entry(at=told.at, look=PERSON, what=f"{told.actor} had {told.provider} asked again.")
-    return Entry(at=told.at, look=PERSON, what=f"{told.actor} asked {told.provider} by hand.")
+        return Entry(at=told.at, look=PERSON, what=f"{told.who} had {told.provider} asked again.")
+    return Entry(at=told.at, look=PERSON, what=f"{told.who} asked {told.provider} by hand.")
 
 
 def _withdrawn_alone(told: Told) -> Entry:
@@ -111,7 +116,7 @@ def _withdrawn_alone(told: Told) -> Entry:
         detail = f"{told.provider} will hold the plan again after that."
         return Entry(at=told.at, look=PERSON, what=stop_words(told), detail=detail)
     if told.actor:
-        what = f"{told.actor} withdrew {told.provider} only."
+        what = f"{told.who} withdrew {told.provider} only."
         return Entry(at=told.at, look=PERSON, what=what)
     because = str(told.data.get("because", ""))
     return Entry(
@@ -123,7 +128,7 @@ def _withdrawn_alone(told: Told) -> Entry:
 
 
 def stop_words(told: Told) -> str:
-    return f"{told.actor} told {told.provider} to stop filtering."
+    return f"{told.who} told {told.provider} to stop filtering."
 
 
 def _refused(told: Told) -> Entry:
@@ -144,8 +149,8 @@ def _efficacy(told: Told) -> Entry:
         return Entry(
             at=told.at,
             look=PERSON,
-            what=f"{told.actor} told {told.provider}: {words}.",
-            merges=f"{told.actor} told {{}}: {words}.",
+            what=f"{told.who} told {told.provider}: {words}.",
+            merges=f"{told.who} told {{}}: {words}.",
             provider=told.provider,
         )
     code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
@@ -167,8 +172,8 @@ def _efficacy(told: Told) -> Entry:
 
 def _extended(told: Told) -> Entry:
     seconds = int(told.data.get("lifetime", 0))
-    until = lifetime(seconds) if seconds < 0 else f"for {lifetime(seconds)} from then"
-    return Entry(at=told.at, look=PERSON, what=f"{told.actor} extended the request {until}.")
+    until = "without an end" if seconds < 0 else f"for {lifetime(seconds)} from then"
+    return Entry(at=told.at, look=PERSON, what=f"{told.who} extended the request {until}.")
 
 
 def _status(told: Told) -> Entry | None:
@@ -291,7 +296,9 @@ def _began_before(told: Told) -> str:
     began = datetime.fromisoformat(str(start)) if start else told.at
     if told.at - began < UNSEEN_AFTER:
         return ""
-    return f"It had activated the plan at {dated(began, told.at)}; the portal heard of it only now."
+    return (
+        f"It had activated the plan {when_dated(began, told.at)}; the portal heard of it only now."
+    )
 
 
 def _request_status(told: Told) -> Entry | None:
@@ -328,7 +335,7 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     ),
     EventType.REQUEST_EXTENDED: _extended,
     EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
-        at=told.at, look=PERSON, what=f"{told.actor} acknowledged the end."
+        at=told.at, look=PERSON, what=f"{told.who} acknowledged the end."
     ),
     EventType.MITIGATION_ASKED: _asked,
     EventType.MITIGATION_WITHDRAW_REQUESTED: _withdrawn_alone,
@@ -337,7 +344,7 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     EventType.MITIGATION_REFUSED: _refused,
     EventType.MITIGATION_EFFICACY: _efficacy,
     EventType.DRILL_STARTED: lambda told: Entry(
-        at=told.at, look=PERSON, what=f"{told.actor} started a drill."
+        at=told.at, look=PERSON, what=f"{told.who} started a drill."
     ),
     EventType.DRILL_ENDED: lambda told: Entry(
         at=told.at, look=_drilled(told), what=drill_end(told)

@@ -74,8 +74,9 @@ def _is_covered(target: str, others: Sequence[Leg], targets: Sequence[str]) -> b
 
 def _what_comes_through(leg: Leg, others: Sequence[Leg], now: datetime) -> str:
     """What reaches the organization, as far as anybody reported: never more certain than that."""
-    filtering = [one for one in others if face(one, now) == Face.MITIGATING]
-    who = listed([one.short for one in filtering or others])
+    filtering = [one for one in others if face(one, now) in FILTERING and not is_stale(one, now)]
+    silent = [one for one in others if face(one, now) in FILTERING and is_stale(one, now)]
+    who = listed([one.short for one in filtering or silent or others])
     now_drops = ""
     if leg.bps_dropped and dropped_now([leg], now):
         verb = "last reported" if is_stale(leg, now) else "drops"
@@ -85,6 +86,10 @@ def _what_comes_through(leg: Leg, others: Sequence[Leg], now: datetime) -> str:
         goes_on = "goes on" if len(filtering) == 1 else "go on"
         them = f"What {who} cannot take on of that reaches you." if now_drops else ""
         return f"{now_drops}{who} {goes_on} filtering. {them}".strip()
+    if silent:
+        it, are = ("it is", "is") if len(silent) == 1 else ("they are", "are")
+        reaches = "That traffic may reach you: " if now_drops else ""
+        return f"{now_drops}{reaches}{who} last reported that {it} filtering, but {are} silent now."
     have = "has" if len(others) == 1 else "have"
     reaches = "That traffic will reach you: " if now_drops else ""
     said = f"{who} {have} not reported any filtering."

@@ -129,7 +129,7 @@ def loop(provider: Provider, now: datetime) -> Row | None:
         found=Found(
             State.FAIL,
             f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went round in a loop through "
-            f"{gateways(provider.loop.gateways)}. Their operators have to mend that. A drill shows whether they have.",
+            f"{gateways(provider.loop.gateways)}. Their operators have to fix that. A drill shows whether they have.",
             f"requests do not reach {short}",
         ),
         about=provider.id,

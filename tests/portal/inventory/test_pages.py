@@ -169,7 +169,7 @@ def test_readiness_has_a_row_that_leads_there(
     shown = page(dana, client_of, READINESS)
 
     assert 'data-code="inventory"' in shown
-    assert "It filters 203.0.113.0/26, and no request here asked for it." in shown
+    assert "It filters 203.0.113.0/26. No request here asked for it." in shown
     assert f'href="{NOW_PAGE}#unknown"' in shown
 
 

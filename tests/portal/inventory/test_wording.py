@@ -116,7 +116,7 @@ def test_the_fact_is_what_the_provider_reports(
         (
             TOLD,
             "Was told at 03:11:30.",
-            "dana withdrew it. Northgate still filters 203.0.113.0/24; it may for up to five minutes.",
+            "dana withdrew it. Northgate still filters 203.0.113.0/24. It may go on for up to five minutes.",
         ),
         (
             {**TOLD, "dots_status": 5},
@@ -125,15 +125,15 @@ def test_the_fact_is_what_the_provider_reports(
         ),
         (
             GOES_ON,
-            "Confirmed at 03:06:00 that it stops, and goes on.",
+            "Confirmed at 03:06:00 that it stops, but has not stopped.",
             "dana withdrew it. Northgate still filters 203.0.113.0/24."
-            " The portal tells it again and again; call Northgate.",
+            " The portal keeps telling it; call Northgate.",
         ),
         (
             {**GOES_ON, "dots_status": 8},
-            "Confirmed at 03:06:00 that it stops, and goes on.",
+            "Confirmed at 03:06:00 that it stops, but has not stopped.",
             "dana withdrew it. Northgate still holds 203.0.113.0/24 in standby."
-            " The portal tells it again and again; call Northgate.",
+            " The portal keeps telling it; call Northgate.",
         ),
     ],
 )
@@ -199,7 +199,7 @@ def test_what_is_being_withdrawn_is_no_longer_something_to_decide() -> None:
 
 
 def test_a_line_of_the_provider_names_the_first_and_counts_the_others() -> None:
-    assert beside([unknown()]) == ("It filters 203.0.113.0/24, and no request here asked for it.")
+    assert beside([unknown()]) == ("It filters 203.0.113.0/24. No request here asked for it.")
     assert beside([unknown()] * 2).endswith("asked for it. It holds 1\u00a0other like it.")
 
 

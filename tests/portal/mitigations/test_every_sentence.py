@@ -5,15 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import cache
 from itertools import combinations_with_replacement
 from typing import Any, Final
 
 import pytest
 
 from portal.mitigations import states, wording
-from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, RequestStatus, Status
-from portal.mitigations.wording import Asked, Leg, Session
-from tests.portal.mitigations.facts import DOWN, MITIGATING, NOW, ago, leg, plain
+from portal.mitigations.models import EventType, RequestKind
+from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
+from portal.mitigations.wording import Asked, Leg, Reported, Session
+from portal.standby.wording import standby_says
+from tests.portal.mitigations.facts import (
+    DOWN,
+    MITIGATING,
+    NOW,
+    PROTOCOL_WORDS,
+    UP,
+    ago,
+    leg,
+    plain,
+)
 
 NAMES: Final = ("Northgate", "Tidewall", "Harbour")
 ASKED_TO_STOP: Final[dict[str, Any]] = {"withdrawal_asked_at": ago(30)}
@@ -28,9 +41,13 @@ STATES: Final[dict[str, Leg]] = {
     "accepted": leg("x", Status.IN_PROGRESS),
     "mitigating": leg("x", Status.MITIGATING, **MITIGATING),
     "mitigating, no numbers": leg("x", Status.MITIGATING),
+    "accepted, silent": leg("x", Status.IN_PROGRESS, DOWN, last_heard_at=ago(961)),
     "mitigating, silent": leg("x", Status.MITIGATING, DOWN, last_heard_at=ago(961), **MITIGATING),
     "attack stopped": leg("x", Status.ATTACK_STOPPED, status_at=ago(60), **MITIGATING),
+    "attack stopped, silent": leg("x", Status.ATTACK_STOPPED, DOWN, status_at=ago(990), last_heard_at=ago(961)),
     "over capacity": leg("x", Status.EXCEEDED, **MITIGATING),
+    "over capacity, silent": leg("x", Status.EXCEEDED, DOWN, last_heard_at=ago(961), **MITIGATING),
+    "replaced": leg("x", Status.WITHDRAWN, ended_at=ago(5), is_replaced=True),
     "not told": leg("x", Status.TERMINATING, **ASKED_TO_STOP),
     "not told, no connection": leg("x", Status.TERMINATING, DOWN, **ASKED_TO_STOP),
     "told": leg("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **ASKED_TO_STOP, **MITIGATING),
@@ -43,6 +60,22 @@ STATES: Final[dict[str, Leg]] = {
     "not reached": leg("x", Status.REFUSED, refusal_code=LOOP),
     "expired": leg("x", Status.EXPIRED, ended_at=ago(60)),
 }  # fmt: skip
+HELD_AGAIN: Final[dict[str, Any]] = {"is_held_again": True, **ASKED_TO_STOP}
+STILL_HELD: Final[dict[str, Any]] = {"is_still_held": True, "withdrawal_confirmed_at": ago(9), **ASKED_TO_STOP}  # fmt: skip
+PLAN_STATES: Final = {
+    name: replace(one, is_plan=True)
+    for name, one in {
+        **STATES,
+        "held": leg("x", Status.STANDBY),
+        "held, no connection": leg("x", Status.STANDBY, DOWN),
+        "held, silent": leg("x", Status.STANDBY, replace(UP, last_heard_at=ago(700))),
+        "not told to stop": leg("x", Status.TERMINATING, **HELD_AGAIN),
+        "stopping": leg("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **HELD_AGAIN),
+        "still held": leg("x", Status.TERMINATING, **STILL_HELD),
+        "still held, told again": leg("x", Status.TERMINATING, let_go_at=ago(5), **STILL_HELD),
+        "still held, given up": leg("x", Status.TERMINATING, is_let_go_given_up=True, **STILL_HELD),
+    }.items()
+}
 SEVERAL: Final = "(?:" + "|".join(rf"{one} and {other}" for one in NAMES for other in NAMES) + ")"
 SINGULAR: Final = "(?:is|was|has|does|reports|filters|holds|drops|stops|accepts|asks)"
 
@@ -54,7 +87,8 @@ def status_of(legs: Sequence[Leg], *, is_terminated: bool) -> RequestStatus:
             states.Leg(
                 status=one.status,
                 is_overdue=one.overdue_at is not None,
-                is_given_up=one.withdrawal_asked_at is not None,
+                is_given_up=one.withdrawal_asked_at is not None and not one.is_held_again,
+                is_held_again=one.is_held_again,
             )
             for one in legs
             if one.status is not None
@@ -87,6 +121,27 @@ def requests(count: int) -> Iterator[tuple[str, Asked]]:
                 )
 
 
+def plans(count: int) -> Iterator[tuple[str, Asked]]:
+    for names in combinations_with_replacement(PLAN_STATES, count):
+        legs = tuple(
+            replace(PLAN_STATES[name], short=short, name=f"{short} Scrubbing")
+            for name, short in zip(names, NAMES, strict=False)
+        )
+        for ends_at in (None, ago(-3600), ago(-86_400 * 4)):
+            status = status_of(legs, is_terminated=False)
+            yield (
+                "; ".join(names),
+                Asked(name="Shop", status=status, legs=legs, is_plan=True, ends_at=ends_at),
+            )
+
+
+def of_a_plan(asked: Asked) -> Iterator[str]:
+    said = standby_says([asked], 1, NOW)
+    yield from (f"{said.headline}", said.lead, wording.lifetime_sentence(asked, NOW))
+    question = wording.stop_question(asked, ["203.0.113.7"], NOW)
+    yield from question.points if question else ()
+
+
 def sentences(asked: Asked) -> Iterator[str]:
     yield wording.headline(asked, NOW)
     yield wording.lead(asked, NOW)
@@ -97,24 +152,185 @@ def sentences(asked: Asked) -> Iterator[str]:
     yield from wording.terminate_question(asked, ["203.0.113.7"], NOW).points
 
 
+MONTHS: Final = (
+    "January|February|March|April|May|June|July|August|September|October|November|December"
+)
+MALFORMED: Final = re.compile(
+    r"  | [.,;:]|\.\.|^[ .]|[^.]$|\b(?:at|since|until) ?[.,]"
+    r"|^(?:is|are|has|have|told|asked|started|ended) "
+    rf"|\bat \d+ (?:{MONTHS})"
+    r"|\bstill (?:is|are|no|stopped)\b|\bis (?:attack|standby)\b"
+)
+
+
+def malformed(text: str) -> bool:
+    return bool(MALFORMED.search(text)) or any(word in text for word in PROTOCOL_WORDS)
+
+
+@cache
+def every(count: int) -> list[tuple[str, Asked, list[str]]]:
+    """Each request with all that is said of it."""
+    return [
+        (name, asked, [plain(text) for text in sentences(asked) if text])
+        for name, asked in requests(count)
+    ]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_no_sentence_is_malformed(count: int) -> None:
+    wrong = {text: name for name, _, texts in every(count) for text in texts if malformed(text)}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_sentence_of_a_plan_is_malformed(count: int) -> None:
     wrong = {
         text: name
-        for name, asked in requests(count)
-        for text in map(plain, filter(None, sentences(asked)))
-        if re.search(r"  | [.,;:]|\.\.|^[ .]|[^.]$|\b(?:at|since|until) ?[.,]", text)
-        or re.match(r"(?:is|are|has|have) ", text)
+        for name, asked in plans(count)
+        for text in map(plain, filter(None, [*sentences(asked), *of_a_plan(asked)]))
+        if malformed(text) or re.search(rf"{SEVERAL} {SINGULAR}\b", text)
     }
     assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    "at", [None, ago(5), ago(86_400), ago(4 * 86_400), ago(500 * 86_400)], ids=str
+)
+def test_no_time_is_told_wrongly_however_long_ago_or_unknown(at: datetime | None) -> None:
+    times = dict.fromkeys(
+        ("confirmed_at", "ended_at", "withdrawal_confirmed_at", "let_go_at", "status_at"), at
+    )
+    for is_plan in (False, True):
+        for name, state in {**STATES, **PLAN_STATES}.items():
+            one = replace(state, short="Northgate", is_plan=is_plan, **times)
+            asked = Asked(
+                name="Shop",
+                status=status_of([one], is_terminated=False),
+                legs=(one,),
+                is_plan=is_plan,
+                ends_at=at,
+                ended_at=at,
+            )
+            wrong = [text for text in map(plain, filter(None, sentences(asked))) if malformed(text)]
+            assert wrong == [], name
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("state", list(Efficacy))
+def test_a_report_is_told_well_whatever_became_of_it(state: Efficacy, *, is_old: bool) -> None:
+    days = 4 * 86_400 if is_old else 0
+    reported = Reported(
+        attack_status="under-attack",
+        at=ago(60 + days),
+        state=state,
+        retry_at=ago(-60 - days),
+        refusal="It gave no reason (code 4.00).",
+    )
+
+    told = wording.tell(replace(STATES["mitigating"], reported=reported), NOW)
+
+    assert not [text for text in map(plain, told) if malformed(text)]
+
+
+def test_only_silence_is_called_last_reported() -> None:
+    """One whose word is fresh and one that is silent are never told of with one verb or one sum."""
+    legs = (
+        replace(STATES["mitigating"], short="Northgate"),
+        replace(STATES["mitigating, silent"], short="Tidewall"),
+    )
+    asked = Asked(name="Shop", status=RequestStatus.MITIGATING, legs=legs)
+
+    assert (
+        wording.headline(asked, NOW)
+        == "Northgate reports it is filtering; Tidewall last reported it is filtering."
+    )
+    assert plain(wording.lead(asked, NOW)).startswith(
+        "Northgate drops 3.1 Gbit/s. Tidewall last reported 3.1 Gbit/s dropped."
+    )
+
+
+STATUS_DATA: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"lifetime": 3600},
+    {"lifetime": -1},
+    {"told": True},
+    {"retry_at": ago(-86_400 * 3).isoformat()},
+    {"unknown": 9},
+    {"mitigation_start": ago(86_400 * 3).isoformat()},
+    *(
+        {"why": why}
+        for why in (
+            "turn", "unsent", "lifetime over", "mid in use", "mid in doubt", "identity",
+            "superseded", "unsaved", "still held",
+        )
+    ),
+    {"why": "still held", "tries": 3},
+)  # fmt: skip
+EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
+    EventType.MITIGATION_STATUS: [
+        {"status": status.value, "previous": "accepted", **more}
+        for status in Status
+        for more in STATUS_DATA
+    ],
+    EventType.REQUEST_STATUS: [
+        {"status": status.value, **more}
+        for status in RequestStatus
+        for more in ({}, {"waits": True}, {"next_try_at": ago(-86_400 * 3).isoformat()})
+    ],
+    EventType.MITIGATION_REFUSED: [
+        {"code": code, "reason": reason}
+        for code in ("", "4.00", "4.09", "4.99", "5.03", LOOP, states.NOT_SENDABLE)
+        for reason in ("", "edge-1")
+    ],
+    EventType.MITIGATION_EFFICACY: [
+        {"attack_status": "under-attack"},
+        {"attack_status": "attack-successfully-mitigated"},
+        {"answered": True},
+        {"answered": True, "accepted": True},
+        {"answered": True, "code": "4.00", "reason": "no"},
+        {"answered": True, "code": states.NOT_SENDABLE},
+        {"answered": True, "retry_at": ago(-86_400 * 3).isoformat()},
+    ],
+    EventType.REQUEST_EXTENDED: [{"lifetime": 3600}, {"lifetime": -1}],
+    EventType.REQUEST_SUBMITTED: [{}, {"adopted": True}],
+    EventType.MITIGATION_ASKED: [{}, {"why": "by hand"}],
+    EventType.MITIGATION_WITHDRAW_REQUESTED: [{}, {"because": "Tidewall filters"}],
+    EventType.DRILL_ENDED: [{"passed": True}, {"passed": False}],
+}
+
+
+@pytest.mark.parametrize("kind", list(RequestKind))
+@pytest.mark.parametrize("actor", ["alice", ""])
+@pytest.mark.parametrize("is_stopped", [False, True])
+@pytest.mark.parametrize("type", list(EventType))
+def test_no_event_is_told_or_announced_wrongly(
+    type: EventType, kind: RequestKind, actor: str, *, is_stopped: bool
+) -> None:
+    for data in EVENT_DATA.get(type, [{}]):
+        told = wording.Told(
+            at=NOW,
+            type=type,
+            data=data,
+            provider="Northgate",
+            actor=actor,
+            request="Shop",
+            kind=kind,
+            asked_at=ago(17),
+            is_stopped=is_stopped,
+        )
+        entry, said = wording.entry(told), wording.announcement(told)
+        texts = [entry.what, entry.detail] if entry else []
+        texts += [said.text] if said else []
+        wrong = [text for text in map(plain, filter(None, texts)) if malformed(text)]
+        assert wrong == [], data
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_several_subjects_have_no_singular_verb(count: int) -> None:
     wrong = {
         text: name
-        for name, asked in requests(count)
-        for text in map(plain, sentences(asked))
+        for name, _, texts in every(count)
+        for text in texts
         if re.search(rf"{SEVERAL} {SINGULAR}\b", text)
     }
     assert wrong == {}
@@ -122,18 +338,18 @@ def test_several_subjects_have_no_singular_verb(count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_rate_is_told_only_of_who_filters(count: int) -> None:
-    for name, asked in requests(count):
+    for name, asked, texts in every(count):
         drops = [one for one in asked.asked if wording.dropped_now([one], NOW)]
         assert all(one.status in (Status.MITIGATING, Status.EXCEEDED) for one in drops)
         if not drops:
-            told = " ".join(plain(text) for text in sentences(asked))
+            told = " ".join(texts)
             assert not re.search(r"drops? [\d.]+ .bit/s|Right now", told), name
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_nothing_renews_itself_that_nobody_holds(count: int) -> None:
-    for name, asked in requests(count):
-        told = " ".join(sentences(asked))
+    for name, asked, texts in every(count):
+        told = " ".join(texts)
         if "renews itself" in told:
             assert asked.auto_renew, name
             assert any(

@@ -42,7 +42,7 @@ LANES = [
         ),
         "The request did not reach Northgate.",
         "It went round in a loop through edge-1."
-        " The portal does not ask Northgate again by itself: ask it when they have.",
+        " The portal does not ask Northgate again by itself: ask it when they have fixed that.",
     ),
     (
         leg(

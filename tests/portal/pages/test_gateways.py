@@ -121,10 +121,13 @@ def test_a_loop_of_gateways_is_named_and_is_no_refusal(
     page = page_of(client_of, alice, request)
 
     assert "The request did not reach Northgate.</strong> It went round in a loop through" in page
-    assert "edge-1 and core-2. Their operators have to mend that." in page
+    assert "edge-1 and core-2. Their operators have to fix that." in page
     northgate = page.split("Northgate Scrubbing</h3>")[1].split("<h3>")[0]
     assert "Last heard" not in northgate
-    assert "The portal does not ask Northgate again by itself: ask it when they have." in page
+    assert (
+        "The portal does not ask Northgate again by itself: ask it when they have fixed that."
+        in page
+    )
     assert "Ask Northgate again now" in page
     assert "Asked because the request did not reach Northgate." in page
     assert ">The request did not reach Northgate.<" in page

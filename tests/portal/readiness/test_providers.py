@@ -208,7 +208,7 @@ def test_a_way_that_leads_in_a_circle_is_told_with_its_gateways() -> None:
     assert row.clause == "requests do not reach Northgate"
     assert row.evidence.replace("\u00a0", " ") == (
         "What was asked last, 5 min ago, did not reach Northgate: it went round in a loop through "
-        "edge-1 and core-2. Their operators have to mend that. A drill shows whether they have."
+        "edge-1 and core-2. Their operators have to fix that. A drill shows whether they have."
     )
 
 

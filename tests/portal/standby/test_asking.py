@@ -49,7 +49,10 @@ def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
     assert page.count(ASK) == 1
     assert "Ask Tidewall" not in page
     assert "only…" not in page
-    assert "The portal does not ask Northgate again by itself: ask it when they have." in page
+    assert (
+        "The portal does not ask Northgate again by itself: ask it when they have fixed that."
+        in page
+    )
 
     answer = browser.post(ask_url(plan), {"subscription": str(acme_northgate.pk)})
 
