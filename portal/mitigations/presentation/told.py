@@ -9,7 +9,13 @@ from uuid import UUID
 
 from portal.core.formatting import day, exact_duration
 from portal.mitigations import wording
-from portal.mitigations.models import Event, EventType, MitigationRequest, RequestKind
+from portal.mitigations.models import (
+    Event,
+    EventType,
+    Mitigation,
+    MitigationRequest,
+    RequestKind,
+)
 from portal.organizations.models import Organization
 
 
@@ -112,7 +118,7 @@ def timeline(
     ]
     mitigations = list(request.mitigations.all())
     for one in mitigations:
-        if one.overdue_at is not None:
+        if one.overdue_at is not None and not _answered_in_time(one, events):
             provider = one.subscription.provider.short_name
             instead = (
                 other.subscription.provider.short_name
@@ -127,6 +133,18 @@ def timeline(
         entries.append(wording.reports_entry(len(reports), reports[0].at, reports[-1].at))
     entries.sort(key=lambda entry: entry.at, reverse=True)
     return wording.merged(entries)
+
+
+def _answered_in_time(one: Mitigation, events: Iterable[Event]) -> bool:
+    """It answered before patience ran out, but asked the portal to wait: no confirmation, yet no silence."""
+    return any(
+        event.type == EventType.MITIGATION_STATUS
+        and "retry_at" in event.data
+        and one.overdue_at is not None
+        and one.asked_at <= event.at <= one.overdue_at
+        for event in events
+        if event.mitigation_id == one.pk
+    )
 
 
 def status_moments(events: Iterable[Event]) -> dict[UUID, datetime]:

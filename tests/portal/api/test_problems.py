@@ -140,6 +140,20 @@ def test_characters_no_database_keeps_are_refused(alice: User, api_of: ApiOf, od
     assert problem(answer)["errors"][0]["code"] == "odd-characters"
 
 
+@pytest.mark.parametrize("inside", ["{}", '{"targets": {}}', '{"targets": [{}]}'])
+@pytest.mark.parametrize("half", ["\\ud800", "\\udfff", "a\\ud83d", "\\ude00\\ud83d"])
+def test_a_name_with_half_a_character_is_no_json(
+    alice: User, api_of: ApiOf, inside: str, half: str
+) -> None:
+    """The answer would have to tell the name, and could not be written."""
+    body = inside.replace("{}", f'{{"{half}": 1}}')
+
+    answer = api_of(alice).post(RESOURCES, data=body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert problem(answer)["code"] == "malformed"
+
+
 def test_what_nobody_foresaw_is_500_without_its_cause(
     db: None, alice: User, api_of: ApiOf, broken: str
 ) -> None:

@@ -102,3 +102,28 @@ def test_who_is_asked_again_was_sent_it_after_that(ask: Ask) -> None:
 
     sent(first, timezone.now())
     assert legs(request)[0].sent_at == once.sent_at
+
+
+def test_a_provider_that_asked_to_wait_is_not_said_to_be_silent(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request = ask()
+    first = legs(request)[0]
+    sent(first, first.asked_at)
+    services.record_unavailable(
+        mitigation_id=first.pk,
+        code="5.03",
+        reason="",
+        retry_at=first.asked_at + timedelta(minutes=5),
+        now=first.asked_at + timedelta(seconds=1),
+    )
+    second = legs(request)[1]
+    sent(second, second.asked_at)
+    services.mark_overdue(now=second.asked_at + timedelta(minutes=1))
+
+    page = words_of(client_of(alice).get(request.get_absolute_url()).content.decode())
+
+    told = page[page.index("What happened") :]
+    assert "Northgate asked the portal to wait." in told
+    assert "Northgate has not answered" not in told
+    assert "Tidewall has not answered" in told
