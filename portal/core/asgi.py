@@ -15,16 +15,55 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 """So much is read, and what is too long in it is told at its field. Django would put a longer body on the disk, however long."""
 
-_PROBLEM: Final = json.dumps(
-    {
-        "type": "urn:portal:problem:body-too-large",
-        "title": "This is too large",
-        "status": 413,
-        "detail": f"The body is larger than {MAX_BODY_BYTES:,} bytes.",
-        "code": "body-too-large",
-        "errors": [],
-    }
-).encode()
+_UTF_8: Final = (b"utf-8", b"utf8")
+
+
+def _problem(status: int, code: str, title: str, detail: str) -> bytes:
+    kind = f"urn:portal:problem:{code}"
+    told = {"type": kind, "title": title, "status": status, "detail": detail, "code": code}
+    return json.dumps({**told, "errors": []}).encode()
+
+
+_TOO_LARGE: Final = _problem(
+    413,
+    "body-too-large",
+    "This is too large",
+    f"The body is larger than {MAX_BODY_BYTES:,} bytes.",
+)
+_NOT_UTF_8: Final = _problem(
+    415,
+    "unsupported-media-type",
+    "Send UTF-8",
+    "The Content-Type names another encoding than UTF-8.",
+)
+
+
+class Utf8Bodies:
+    """Answers 415 to a Content-Type that names another encoding than UTF-8.
+
+    Django decodes forms with any codec of Python that the header names, and even the header's own parameters (RFC 8187). Some codecs raise
+    where nothing catches it, others make characters that nothing can keep.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        types = [value for name, value in scope["headers"] if name == b"content-type"]
+        if not all(map(_is_utf_8, types)):
+            return await _refuse(send, 415, _NOT_UTF_8)
+        return await self.application(scope, receive, send)
+
+
+def _is_utf_8(content_type: bytes) -> bool:
+    for parameter in content_type.split(b";")[1:]:
+        name, _, value = parameter.partition(b"=")
+        name = name.strip().lower()
+        if name.endswith(b"*"):
+            return False
+        if name == b"charset" and value.strip(b" \t\"'").lower() not in _UTF_8:
+            return False
+    return True
 
 
 class BoundedBodies:
@@ -35,7 +74,7 @@ class BoundedBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _declared_bytes(scope) > MAX_BODY_BYTES:
-            return await _refuse(send)
+            return await _refuse(send, 413, _TOO_LARGE)
         body = _Body(receive)
         has_answered = False
 
@@ -46,7 +85,7 @@ class BoundedBodies:
 
         await self.application(scope, body.receive, answering)
         if body.is_too_large and not has_answered:
-            await _refuse(send)
+            await _refuse(send, 413, _TOO_LARGE)
         return None
 
 
@@ -70,7 +109,7 @@ def _declared_bytes(scope: Scope) -> int:
     return int(declared) if declared.isdigit() else 0
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(send: Send, status: int, problem: bytes) -> None:
     headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": _PROBLEM})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": problem})

@@ -11,16 +11,21 @@ from portal.core.asgi import MAX_BODY_BYTES
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def status_of(chunks: list[bytes], *headers: tuple[bytes, bytes]) -> int:
+async def status_of(
+    chunks: list[bytes],
+    *headers: tuple[bytes, bytes],
+    content_type: bytes = b"application/json",
+    path: str = "/api/v1/auth/token",
+) -> int:
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/api/v1/auth/token",
+        "path": path,
         "query_string": b"",
-        "headers": [(b"host", b"testserver"), (b"content-type", b"application/json"), *headers],
+        "headers": [(b"host", b"testserver"), (b"content-type", content_type), *headers],
         "client": ("127.0.0.1", 1),
     }
     call = ApplicationCommunicator(application, scope)
@@ -49,3 +54,34 @@ async def test_a_body_that_turns_out_too_long_is_413() -> None:
 
 async def test_a_body_of_the_allowed_size_reaches_the_call() -> None:
     assert await status_of([b"{}"]) == 400
+
+
+ANY_CODEC = ["rot13", "idna", "zlib", "unicode_escape", "utf-7", "utf-16", "latin-1", "utf-99", ""]
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/auth/token"])
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"],
+)
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        *(f"charset={codec}" for codec in ANY_CODEC),
+        'charset="rot13"',
+        'a="b;c"; CharSet = rot13',
+        "charset=utf-8; charset=zlib",
+        "a*=utf-99''x",
+        "charset*=utf-8''rot13",
+    ],
+)
+async def test_another_encoding_than_utf_8_is_refused(path: str, kind: str, parameter: str) -> None:
+    field = b'--x\r\nContent-Disposition: form-data; name="username"\r\n\r\n\\ud800\r\n--x--\r\n'
+    named = f"{kind}; {parameter}".encode()
+
+    assert await status_of([field], content_type=named, path=path) == 415
+
+
+@pytest.mark.parametrize("named", [b"utf-8", b"UTF-8", b'"utf-8"', b"utf8"])
+async def test_utf_8_may_be_named(named: bytes) -> None:
+    assert await status_of([b"{}"], content_type=b"application/json; charset=" + named) == 400
