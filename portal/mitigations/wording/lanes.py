@@ -109,7 +109,8 @@ def _how_often(leg: Leg, now: datetime) -> str:
 
 
 def _put_off(leg: Leg, now: datetime) -> tuple[str, str]:
-    fact = f"Asked the portal to wait until {moment(leg.retry_at, now)}."
+    # The portal bounds how long it waits: the time is when it asks, not what the provider named.
+    fact = f"Asked the portal to wait. The portal asks again {when(leg.retry_at, now)}."
     return fact, " ".join(part for part in (leg.refusal, _sooner(leg, now)) if part)
 
 

@@ -197,7 +197,7 @@ def _waiting(leg: Leg, now: datetime) -> str:
         case Face.NOT_SENT:
             return f"There is no connection to {leg.short}{_since(leg, now)}; it is sent as soon as there is one."
         case Face.PUT_OFF:
-            return f"{leg.short} asked the portal to wait until {moment(leg.retry_at, now)}."
+            return f"{leg.short} asked the portal to wait; it is asked again {when(leg.retry_at, now)}."
         case Face.REFUSED:
             return " ".join(
                 part for part in (f"{leg.short} refused{_at(leg, now)}.", leg.refusal) if part

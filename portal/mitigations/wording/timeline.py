@@ -193,7 +193,7 @@ def _status(told: Told) -> Entry | None:
             at=told.at,
             look=FROM_PROVIDER,
             what=f"{told.provider} asked the portal to wait.",
-            detail=f"Until {dated(retry_at, told.at)}.",
+            detail=f"The portal asks again {when_dated(retry_at, told.at)}.",
         )
     if told.data.get("why") == "unsaved":
         what = f"The portal could not save {told.provider}’s answer."

@@ -139,7 +139,7 @@ LANES = [
             retry_at=ago(-19),
             refusal="Northgate says: too many requests.",
         ),
-        "Asked the portal to wait until 03:28:00.",
+        "Asked the portal to wait. The portal asks again at 03:28:00.",
         "Northgate says: too many requests.",
     ),
     (
@@ -255,7 +255,7 @@ LANES = [
             retry_at=datetime(2163, 1, 5, 1, 16, 20, tzinfo=UTC),
             refusal="It is too busy (code 5.03).",
         ),
-        "Asked the portal to wait until 5 January 2163.",
+        "Asked the portal to wait. The portal asks again on 5 January 2163.",
         "It is too busy (code 5.03). The portal does not ask before. Call Northgate if you need it sooner.",
     ),
     (
