@@ -16,6 +16,7 @@ from dots_client.codec.reader import (
     MAX_TEXT_CHARACTERS,
     MAX_VALUES,
     NOT_READ,
+    not_read_of,
     unpack,
     unpack_answer,
 )
@@ -377,3 +378,19 @@ def test_any_cbor_decodes_or_raises_decode_error(value: Any) -> None:
             unpack(data, sender=sender)
         except DecodeError:
             continue
+
+
+def test_a_decimal_that_no_decimal64_holds_is_left_out() -> None:
+    data = config_body({41: cbor2.CBORTag(4, [9, 2**62])})
+
+    _, not_read = unpack_answer(data)
+
+    assert [line.endswith("is too large") for line in not_read] == [True]
+
+
+def test_what_is_not_read_of_an_answer_can_be_asked_alone() -> None:
+    assert not_read_of(body({5: 1, 16: 2})) == ()
+    assert not_read_of(body({5: 1, 14: "soon"})) == (
+        f"{ENTRY}.lifetime: must be an unsigned integer",
+    )
+    assert not_read_of(b"no DOTS at all") == ()
