@@ -33,7 +33,7 @@ def checked_ports(submission: Submission, errors: Errors) -> list[Port]:
             errors.add(
                 f"ports.{index}",
                 "upside-down",
-                f"The range {lower}–{upper} is upside down. Write {turned}.",
+                f"The range {lower}–{upper} is reversed. Write {turned}.",
                 fixes=(Fix(label=f"Use {turned}", value=turned),),
             )
         elif ports.setdefault(lower, upper) != upper:

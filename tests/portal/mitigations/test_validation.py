@@ -140,7 +140,7 @@ def test_a_port_range_upside_down_is_turned_for_the_person() -> None:
     assert error(replace(ONE, ports=((443, 80),))) == (
         "ports.0",
         "upside-down",
-        "The range 443–80 is upside down. Write 80–443.",
+        "The range 443–80 is reversed. Write 80–443.",
     )
 
 

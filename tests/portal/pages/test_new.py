@@ -127,7 +127,7 @@ WRONG = [
     ),
     (
         {"other": "203.0.113.7", "ports": "443-80"},
-        "The range 443–80 is upside down. Write 80–443.",
+        "The range 443–80 is reversed. Write 80–443.",
         'href="#ports"',
     ),
     ({"other": "203.0.113.7", "ports": "80,x"}, "x is not a port.", 'href="#ports"'),

@@ -203,7 +203,7 @@ def test_everything_wrong_with_a_plan_is_told_at_once(
     assert "Nothing was sent. Correct three things." in page
     assert "Give the plan a name people know under stress" in page
     assert "203.0.113.7/24 is not a network address" in page
-    assert "The range 443–80 is upside down." in page
+    assert "The range 443–80 is reversed." in page
 
 
 def test_a_fix_of_a_target_keeps_the_name(
