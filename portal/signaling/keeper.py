@@ -196,7 +196,9 @@ class Keeper:
             if line.is_suspect.is_set():
                 due_at = self._reconnect.next_attempt_at(now=now, is_under_attack=True)
                 if due_at <= now:
-                    logger.info("subscription %s: silent, trying a new session", self.subscription_id)
+                    logger.info(
+                        "subscription %s: silent, trying a new session", self.subscription_id
+                    )
                     await self._attempt(is_wanted=True, suspect=line)
                     continue
                 due_in_s = min(due_at - now, LOOK_S)
