@@ -15,7 +15,7 @@ from portal.mitigations.models import (
     RequestKind,
     Strategy,
 )
-from portal.mitigations.states import ATTACK_STATUSES, Efficacy, RequestStatus, Status
+from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED, Efficacy, RequestStatus, Status
 
 
 class ScopeShown(serializers.Serializer[Any]):
@@ -169,7 +169,8 @@ class MitigationShown(serializers.Serializer[Mitigation]):
         return mitigation.withdrawn_by.username if mitigation.withdrawn_by else None
 
     def get_lifetime_remaining(self, mitigation: Mitigation) -> int | None:
-        return mitigation.lifetime_remaining_s(timezone.now())
+        is_held = mitigation.status in (*CONFIRMED, Status.TERMINATING)
+        return mitigation.lifetime_remaining_s(timezone.now()) if is_held else None
 
 
 class RequestShown(serializers.Serializer[MitigationRequest]):

@@ -15,7 +15,7 @@ from portal.readiness.rows import GROUP_NAMES, Code, Row, State, of
 from portal.standby import queries
 
 DRILLS_PER_PAGE: Final = 20
-MENDS: Final = (("Mend now", State.FAIL), ("Mend soon", State.WARN))
+MENDS: Final = (("Fix now", State.FAIL), ("Fix soon", State.WARN))
 
 
 @dataclass(frozen=True, slots=True)

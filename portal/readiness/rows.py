@@ -74,8 +74,8 @@ GROUP_NAMES: Final = {
 }
 LOOKS: Final = {
     State.PASS: Look("Pass", "disc-tick", "good"),
-    State.WARN: Look("Mend soon", "triangle", "warn"),
-    State.FAIL: Look("Mend now", "octagon", "bad"),
+    State.WARN: Look("Fix soon", "triangle", "warn"),
+    State.FAIL: Look("Fix now", "octagon", "bad"),
 }
 
 
@@ -149,7 +149,7 @@ def answer(rows: Sequence[Row]) -> Answer:
     """The headline: the worst thing first, and how much there is to mend."""
     passes, soon, now = (of(rows, state) for state in State)
     if now:
-        more = f" Mend {things(len(now))} now." if len(now) > 1 else ""
+        more = f" Fix {things(len(now))} now." if len(now) > 1 else ""
         return Answer(
             state=State.FAIL,
             headline=f"Not ready: {_worst(rows, now)}.{more}",
@@ -158,7 +158,7 @@ def answer(rows: Sequence[Row]) -> Answer:
     if soon:
         return Answer(
             state=State.WARN,
-            headline=f"Ready for tonight. Mend {things(len(soon))} soon.",
+            headline=f"Ready for tonight. Fix {things(len(soon))} soon.",
             counts=_counts(len(passes), len(rows)),
         )
     return Answer(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from portal.core.formatting import ahead, day, lifetime, listed, moment, when
 from portal.mitigations import wording
 from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.states import RequestStatus
 from portal.mitigations.wording.traffic import traffic_words
 
 
@@ -104,7 +105,11 @@ def short_life(request: MitigationRequest, asked: wording.Asked, now: datetime) 
     if asked.ends_at is None or request.terminate_asked_at:
         return life(request, asked, now).words
     ends = f"Ends {moment(asked.ends_at, now, seconds=False)}"
-    return f"{ends}, renews itself" if request.auto_renew else ends
+    # What a provider started of a plan is renewed at the last moment only, and some stop then.
+    is_renewed = request.auto_renew and (
+        request.is_immediate or request.status == RequestStatus.STANDBY
+    )
+    return f"{ends}, renews itself" if is_renewed else ends
 
 
 def when_used(last_used_at: datetime | None, now: datetime) -> str:

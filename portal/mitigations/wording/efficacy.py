@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from portal.core.formatting import moment, when
+from portal.core.formatting import when
 from portal.mitigations.states import Efficacy
 from portal.mitigations.wording.facts import Leg, Reported
 
@@ -28,8 +28,8 @@ def _outcome(leg: Leg, reported: Reported, now: datetime) -> str:
         case Efficacy.WAITING:
             return f"The portal is telling {leg.short}."
         case Efficacy.PUT_OFF:
-            until = moment(reported.retry_at, now)
-            return f"{leg.short} asked to wait until {until}. The portal tells it then."
+            again = when(reported.retry_at, now)
+            return f"{leg.short} asked the portal to wait. The portal tells it {again}."
         case Efficacy.ACCEPTED:
             return f"{leg.short} received it."
         case Efficacy.REFUSED:

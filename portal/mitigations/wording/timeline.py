@@ -161,9 +161,9 @@ def _efficacy(told: Told) -> Entry:
     if told.data.get("accepted"):
         what = f"{told.provider} received your answer."
     elif retry_at := told.data.get("retry_at"):
-        until = dated(datetime.fromisoformat(str(retry_at)), told.at)
-        what = f"{told.provider} asked to wait until {until}."
-        detail = "The portal tells it then."
+        again = when_dated(datetime.fromisoformat(str(retry_at)), told.at)
+        what = f"{told.provider} asked the portal to wait."
+        detail = f"The portal tells it {again}."
     elif code:
         what = f"{told.provider} did not take your answer."
         detail = refusal_sentence(told.provider, code=code, reason=reason)

@@ -8,10 +8,11 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.mitigations.states import RequestStatus, Status
+from portal.mitigations.states import RequestStatus, Status, Trigger
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf
+from tests.portal.mitigations.legs import confirm, report
 
 URL = "/api/v1/organizations/acme/mitigation-requests"
 NEW = {"targets": {"prefixes": ["203.0.113.7/32"]}}
@@ -115,3 +116,25 @@ def test_another_tenants_request_is_404_through_ones_own_organization(
     assert answer.status_code == 404
     asked.refresh_from_db()
     assert asked.status == RequestStatus.REQUESTING
+
+
+@pytest.mark.parametrize(
+    ("trigger", "is_held"),
+    [
+        (Trigger.FILTERING, True),
+        (Trigger.ATTACK_ENDED, True),
+        (Trigger.WINDING_DOWN, True),
+        (Trigger.PROVIDER_WITHDREW, False),
+        (Trigger.ENDED, False),
+    ],
+)
+def test_only_what_a_provider_holds_has_a_lifetime_left(
+    dana: User, api_of: ApiOf, asked: MitigationRequest, trigger: Trigger, *, is_held: bool
+) -> None:
+    mitigation = asked.mitigations.get()
+    confirm(mitigation, timezone.now())
+    report(mitigation, trigger, timezone.now())
+
+    shown = api_of(dana).get(f"{URL}/{asked.pk}").json()["mitigations"][0]
+
+    assert (shown["lifetime_remaining"] is not None) is is_held

@@ -186,8 +186,8 @@ def test_how_it_looks_from_here_is_sent_and_told(
         ({"is_accepted": True}, "Northgate received your answer.", "Northgate received it."),
         (
             {"is_accepted": False, "code": "5.03", "reason": "busy", "retry_after_s": 60},
-            "Northgate asked to wait until {until}.",
-            "The portal tells it then.",
+            "Northgate asked the portal to wait.",
+            "The portal tells it at {again}.",
         ),
         (
             {"is_accepted": False, "code": "4.00", "reason": "no attack here"},
@@ -221,9 +221,9 @@ def test_what_became_of_the_answer_is_on_the_page_and_in_the_api(
     )
 
     page = html.unescape(client_of(alice).get(request.get_absolute_url()).content.decode())
-    until = f"{now + timedelta(seconds=60):%H:%M:%S}"
-    assert said.format(until=until) in page
-    assert detail in page
+    again = f"{now + timedelta(seconds=60):%H:%M:%S}"
+    assert said in page
+    assert detail.format(again=again) in page
     # In the lane, and beside the buttons.
     assert page.count("You reported at ") == 2
     shown = api_of(alice).get(f"/api/v1/organizations/acme/mitigation-requests/{request.pk}").json()

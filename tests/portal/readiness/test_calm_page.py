@@ -53,7 +53,7 @@ def test_the_calm_page_names_what_to_mend(
     page = client_of(alice).get(NOW_PAGE).content.decode()
 
     assert "Ready. Nothing is being mitigated." in page
-    assert "Ready for tonight. Mend three things soon." in page
+    assert "Ready for tonight. Fix three things soon." in page
     assert "Tidewall’s certificate ends in 11\u00a0days; Mail is not verified; " in page
     assert "carol has no second factor." in page
 

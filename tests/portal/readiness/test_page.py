@@ -47,7 +47,7 @@ def test_when_all_holds_it_says_so_with_the_last_drill(
     assert 'data-l="Confirmed in">1.4\u00a0s' in page
     assert 'data-l="Withdrawn in">1.1\u00a0s' in page
     assert "every 2s" not in page
-    assert "Mend soon" not in page
+    assert "Fix soon" not in page
     assert ">Checked at" in page.replace("\n", "").replace("checks pass. ", ">")
 
 
@@ -69,7 +69,7 @@ def test_what_to_mend_comes_first_the_worst_on_top(
     page = client_of(alice).get(PAGE).content.decode()
 
     assert "Not ready: Northgate is not connected." in page
-    assert page.index("Mend now") < page.index("Mend soon") < page.index("<h2>Providers</h2>")
+    assert page.index("Fix now") < page.index("Fix soon") < page.index("<h2>Providers</h2>")
     assert "Tidewall certificate" in page
 
 
@@ -99,7 +99,7 @@ def test_an_organization_with_nothing_is_told_what_is_missing(
 ) -> None:
     page = client_of(alice).get(PAGE).content.decode()
 
-    assert "Not ready: there is no provider to ask. Mend two things now." in page
+    assert "Not ready: there is no provider to ask. Fix two things now." in page
     assert "There are none yet." in page
 
 
@@ -152,7 +152,7 @@ def test_a_failure_is_told_with_who_and_what(
 
     page = client_of(alice).get(PAGE).content.decode()
 
-    assert "Ready for tonight. Mend one thing soon." in page
+    assert "Ready for tonight. Fix one thing soon." in page
     assert "Northgate did not confirm in time." in page
 
 
@@ -291,7 +291,7 @@ def test_programs_read_the_same_rows_by_stable_codes(
     body = answer.json()
     assert answer.status_code == 200
     assert body["state"] == "warn"
-    assert body["headline"] == "Ready for tonight. Mend one thing soon."
+    assert body["headline"] == "Ready for tonight. Fix one thing soon."
     assert body["counts"] == {"pass": 14, "warn": 1, "fail": 0}
     assert body["checked_at"].endswith("Z")
     [certificate] = [
@@ -335,7 +335,7 @@ def test_a_plan_is_said_to_be_held_by_those_who_said_so(
     after = browser.get(NOW_PAGE).content.decode()
 
     assert "Both providers have not confirmed that they hold it." in before
-    assert "Mend one thing soon." in half
+    assert "Fix one thing soon." in half
     assert "Tidewall does not hold “Shop, full flood”." in half
     assert "Both providers hold it. Confirmed" in after
     assert f'href="{plan.get_absolute_url()}">Standby plan “Shop, full flood”</a>' in after

@@ -17,10 +17,10 @@ def row(state: State, code: Code = Code.PHONE, clause: str = "Tidewall has no nu
         ([row(PASS)] * 13, "Ready for tonight. All 13 checks pass.", "All 13 checks pass."),
         (
             [*[row(PASS)] * 11, *[row(WARN)] * 2],
-            "Ready for tonight. Mend two things soon.",
+            "Ready for tonight. Fix two things soon.",
             "11 of 13 checks pass.",
         ),
-        ([row(PASS), row(WARN)], "Ready for tonight. Mend one thing soon.", "1 of 2 checks pass."),
+        ([row(PASS), row(WARN)], "Ready for tonight. Fix one thing soon.", "1 of 2 checks pass."),
         (
             [row(PASS), row(WARN), row(FAIL)],
             "Not ready: Tidewall has no number.",
@@ -28,12 +28,12 @@ def row(state: State, code: Code = Code.PHONE, clause: str = "Tidewall has no nu
         ),
         (
             [row(FAIL), row(FAIL, clause="nobody can send a request")],
-            "Not ready: Tidewall has no number. Mend two things now.",
+            "Not ready: Tidewall has no number. Fix two things now.",
             "0 of 2 checks pass.",
         ),
         (
             [row(FAIL), row(FAIL, Code.SESSION, "Northgate is not connected")],
-            "Not ready: no provider is connected. Mend two things now.",
+            "Not ready: no provider is connected. Fix two things now.",
             "0 of 2 checks pass.",
         ),
         (
