@@ -85,7 +85,8 @@ def test_a_provider_that_tells_no_status_is_sent_its_renewals(stack: Stack, alic
     assert there["lifetime_remaining"] > lifetime_s / 2
     assert shown_request(alice, request["id"])["status"] == "in_progress"
     polls = [one["at"] for one in asked(stack, before, mid, "GET") if one["observe"] is None]
-    assert len(polls) <= 6
+    # What asks for the status, for a sign of life and for what is held each backs off; without that there are 29.
+    assert len(polls) <= 10
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
