@@ -153,7 +153,8 @@ def test_a_line_that_froze_before_anything_happened_is_lost_on_every_page(
         assert_lost(page)
     line.mend()
     for page in pages:
-        page.get_by_role("button", name="Try now").click()
+        # A page may try by itself before its turn comes here: then the button is gone.
+        page.evaluate("document.querySelector('[data-try]')?.click()")
     for page in pages[:3]:
         assert_back(page)
     for page in pages[3:]:
