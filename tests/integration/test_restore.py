@@ -91,8 +91,8 @@ def test_what_runs_on_after_a_restore_is_shown_and_withdrawn(
     for _ in range(2):
         alice.post(f"{UNKNOWN}/{orphan['id']}/withdraw")
 
-    wait_for(lambda: believed(stack, "northgate", LOST) == [])
-    wait_for(lambda: unknown(alice, LOST) == [])
+    wait_for(lambda: believed(stack, "northgate", LOST) == [], within_s=60)
+    wait_for(lambda: unknown(alice, LOST) == [], within_s=60)
     assert alice.get(f"{UNKNOWN}/{orphan['id']}")["ending"] == "gone"
     [known] = believed(stack, "northgate", KNOWN)
     assert known["status"] == MITIGATING
