@@ -20,7 +20,7 @@ MITIGATING = 2
 UNKNOWN = "organizations/acme/unknown-mitigations"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(
         tmp_path_factory.mktemp("restore"), database_url=databases.make("portal_restore")
@@ -28,6 +28,19 @@ def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         for provider in ("northgate", "tidewall"):
             control(stack, provider, "/behaviour", {"status_delay_s": 0.2, "terminating_s": 1})
         yield stack
+
+
+@pytest.fixture
+def api_as(stack: Stack) -> Iterator[ApiAs]:
+    """A person's program, on the stack of one test."""
+    signed_in: dict[str, Api] = {}
+    yield (
+        lambda username: (
+            signed_in.get(username) or signed_in.setdefault(username, Api(stack, username))
+        )
+    )
+    for api in signed_in.values():
+        api.close()
 
 
 @pytest.fixture
