@@ -1,6 +1,6 @@
-"""Settings that are saved while a session is up: what of them it was not opened with, and when to try a session that is.
+"""Settings saved while a session is up: which of them the session does not use yet, and when to try a new session.
 
-Decided without a clock or a database of its own. `now` is in seconds of a clock that nobody sets.
+Pure: it has no clock and no database. `now` is in seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from portal.signaling.identity import Identity, changed
 from portal.signaling.leases import SavedAt
 
 READ_AGAIN_S: Final = 30.0
-"""The longest time between two looks at the rows: for what was changed in the database, past every form."""
+"""Reread the rows at least this often, to notice changes made directly in the database."""
 
 
 class Changeover:
-    """Of one subscription. `reconnect` makes the count of attempts with settings that were not tried before."""
+    """The settings of one subscription. `reconnect` creates a fresh attempt counter for settings not tried before."""
 
     def __init__(self, reconnect: Callable[[], Reconnect]) -> None:
         self.wanted: Identity | None = None
-        "as the rows said last"
+        "the settings at the last read"
         self.pending: PendingChange | None = None
-        "what of it the session that is up was not opened with"
+        "the settings that the present session does not use yet"
         self._make_reconnect = reconnect
         self.reconnect = reconnect()
-        "attempts with what is pending"
+        "attempts with the pending settings"
         self._saved_at: SavedAt | None = None
         self._read_at = float("-inf")
 
     def saved(self, at: SavedAt) -> bool:
-        """Staff saved the settings last `at`: True when that is news, and they are to be read now."""
+        """Note when staff last saved the settings; True when that time is new, so the rows must be read now."""
         is_news = at != self._saved_at
         self._saved_at = at
         if is_news:
@@ -47,11 +47,11 @@ class Changeover:
         return self._read_at + READ_AGAIN_S
 
     def begins_to_read(self, *, now: float) -> None:
-        """Before the rows are read: what is saved meanwhile is news."""
+        """Call before reading the rows, so that a save during the read still counts as new."""
         self._read_at = now
 
     def read(self, wanted: Identity) -> bool:
-        """The rows say so; True when they said something else before."""
+        """Note the settings just read; True when they differ from the last ones."""
         is_new = self.wanted is not None and bool(changed(self.wanted, wanted))
         self.wanted = wanted
         if is_new:
@@ -60,7 +60,7 @@ class Changeover:
         return is_new
 
     def compare(self, running: Identity | None) -> None:
-        """`running`: what the session that is up was opened with."""
+        """`running`: the settings the present session was opened with."""
         parts = changed(running, self.wanted) if running and self.wanted else []
         if not parts:
             self.pending = None
@@ -68,11 +68,11 @@ class Changeover:
             self.pending = PendingChange(changed=parts, tried_at=None, failure="")
 
     def is_outdated(self, tried: Identity) -> bool:
-        """The rows say something else by now."""
+        """Whether the settings changed since `tried`."""
         return self.wanted is not None and bool(changed(tried, self.wanted))
 
     def failed(self, reason: str, *, at: datetime) -> None:
-        """An attempt with what is pending; the session that is up stays."""
+        """An attempt with the pending settings failed; the present session stays."""
         if self.pending is not None:
             self.pending = PendingChange(
                 changed=self.pending["changed"], tried_at=at.isoformat(), failure=reason

@@ -1,4 +1,4 @@
-"""What a server holds, compared with our rows: whose a mitigation is, and whether a mid is in use. Pure."""
+"""Compare what a server holds with our rows: which mitigations are ours, and which mids are in use. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from portal.signaling.mapping import scope_of
 
 ENDING: Final = (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
 ENDED_LATELY: Final = timedelta(seconds=300)
-"""A server may go on with a mitigation for so long after its end (RFC 9132 section 4.4.4)."""
+"""A server may continue a mitigation this long after its end (RFC 9132 section 4.4.4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a server answered when it was asked what it holds for our cuid."""
+    """A server's answer to our question what it holds for our cuid."""
 
     held: Mapping[int, MitigationReport] = field(default_factory=dict)
     "by mid"
     absent: frozenset[int] = frozenset()
-    "mids that were asked for one by one, and that it does not hold"
+    "mids we asked for one by one and that it does not hold"
     refusal: str = ""
     "why it gave no list: a response code, `silence` or `unreadable`; empty: it gave one"
 
@@ -34,14 +34,14 @@ class Told:
 
 
 def next_mid_after(*mids: int) -> int:
-    """The lowest mid that is above all of these, as far as a counter follows them."""
+    """The lowest mid above all of these that the counter follows (`FOLLOWED_UP_TO`)."""
     counter = MidAllocator(next_mid=0)
     counter.found_in_use(mids)
     return counter.next_mid
 
 
 def is_ours(report: MitigationReport, row: Mitigation | None, now: datetime) -> bool:
-    """Whether `row`, the one with the mid of `report`, explains that the server holds it."""
+    """Whether the server holds the mitigation of `report` because of `row`, our row with the same mid."""
     if row is None:
         return False
     if row.is_over:
@@ -62,10 +62,10 @@ def is_in_use(
     winner: int | None = None,
     winner_row: Mitigation | None = None,
 ) -> bool | None:
-    """Whether a server that refused a new mitigation did so because of its mid; None: it does not tell.
+    """Whether a server refused a new mitigation because its mid is in use; None: the answers do not say.
 
-    `winner`: the mid of our own that it names in a conflict; `winner_row`: ours with that mid. A refusal with a higher
-    mid of ours that no row here explains means that the counter is behind (RFC 9132 section 4.4.1.3).
+    `winner`: the mid of ours that the server names in a conflict; `winner_row`: our row with that mid. A refusal that
+    names a higher mid of ours without a row here means that the counter is behind (RFC 9132 section 4.4.1.3).
     """
     report = told.held.get(row.mid)
     if report is not None and is_same_scope(report, row) is not True:
@@ -99,7 +99,7 @@ def _normal(targets: Targets) -> tuple[frozenset[object], ...]:
         frozenset(targets.target_uri),
         frozenset(targets.alias_name),
         frozenset(
-            # Some servers repeat the one port as a range.
+            # Some servers report a single port as a range of one.
             (ports.lower, ports.lower if ports.upper is None else ports.upper)
             for ports in targets.target_port_range
         ),

@@ -1,4 +1,4 @@
-"""Tell a provider how the attack looks from here, and read what it makes of that (RFC 9132 section 4.4.3)."""
+"""Send an efficacy update and read the provider's answer (RFC 9132 section 4.4.3)."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back. No code, and not accepted: nothing."""
+    """The provider's answer. Without a code and not accepted, there was none."""
 
     is_accepted: bool = False
     code: str = ""
     reason: str = ""
     retry_after_s: int | None = None
-    "it asked to wait for so long; None: its answer is final"
+    "seconds it asked us to wait; None: its answer is final"
 
 
 async def tell(client: Client, mid: int, scope: Scope, status: AttackStatus) -> Answer:
-    """Raises SessionClosed, and what `Client.efficacy` raises for what must not be sent."""
+    """Raises SessionClosed, and the errors of `Client.efficacy` for an update that must not be sent."""
     try:
         report = await client.efficacy(mid, scope, status)
     except Conflicted as error:
-        # Its diagnostic is this client's words, not the provider's.
+        # The diagnostic is in the client's words, not the provider's.
         return Answer(code=error.code, retry_after_s=bounded_wait_s(error.conflict.retry_timer_s))
     except Redirected as error:
-        # How long a redirection holds is no time to wait.
+        # The lifetime of a redirection is not a time to wait.
         return Answer(code=error.code, retry_after_s=NOT_FOLLOWED_RETRY_S)
     except (Refused, ServerUnavailable) as error:
         wait_s = bounded_wait_s(error.retry_after_s)

@@ -45,17 +45,17 @@ from portal.signaling.waits import NOT_FOLLOWED_RETRY_S, UNEXPECTED_RETRY_S, bou
 logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S: Final = 30.0
-"""A refresh or a withdrawal that is not answered by then has failed: it is tried again, and the status asked for meanwhile."""
+"""A refresh or withdrawal without an answer by then has failed: it is retried, and polls go on meanwhile."""
 LET_GO_LIFETIME_S: Final = 1
 HEARD_EVERY_S: Final = 4.0
 
 
 @dataclass(slots=True)
 class Asking:
-    """How far one exchange has come."""
+    """The progress of one exchange."""
 
     datagrams: int = 0
-    "that left with the request"
+    "sent with the request"
     is_answered: bool = False
 
 
@@ -74,14 +74,14 @@ class Exchange(Statuses):
         super().__init__(subscription_id=subscription_id, owner=owner, store=store, hold=hold)
         self._on_cuid_replaced = on_cuid_replaced
         self.on_mid_in_use: Callable[[], None] = _ignore
-        "the provider holds more than the rows say"
+        "called when the provider holds more than the rows say"
         self._datagrams: Counter[UUID] = Counter()
         self._heard_noted_at = float("-inf")
 
     async def perform(self, client: Client, row: Mitigation, action: Action) -> bool:
         """Whether the provider now knows the mitigation on this session.
 
-        What cannot be sent is an outcome like a refusal. Raises NotSaved when only that the provider answered was saved.
+        A message that cannot be sent is an outcome, like a refusal. Raises NotSaved when only the fact of an answer is saved.
         """
         asking = Asking()
         try:
@@ -192,7 +192,7 @@ class Exchange(Statuses):
     async def _not_sendable(
         self, row: Mitigation, action: Action, error: Exception, asking: Asking
     ) -> None:
-        """Nothing was sent, and repeating it would not help: an outcome for the page, an error for staff."""
+        """Record that nothing was sent and that a retry would not help: the page shows it, the log tells staff."""
         logger.error("%s: %s cannot be sent", self._name(row), action.name, exc_info=error)
         reason, now = _why_not_sendable(error), clock.now()
         never_encoded = isinstance(error, EncodeError) and row.confirmed_at is None
@@ -241,7 +241,7 @@ class Exchange(Statuses):
             now=clock.now(),
         )
         if refusal.is_of_the_mid is None:
-            # The same message would be refused again: the next try has another mid.
+            # The server would refuse the same message again, so the next try uses another mid.
             await self._take_higher_mid(row, refusal)
         return _is_held(row)
 
@@ -250,7 +250,7 @@ class Exchange(Statuses):
         return own.get(mid)
 
     async def _take_higher_mid(self, row: Mitigation, refusal: mids.Refusal) -> bool:
-        """Whether `row` has one now."""
+        """Give `row` a higher mid; False when it keeps its own."""
         mid = await self.write(
             services.take_higher_mid,
             mitigation_id=row.pk,
@@ -352,7 +352,7 @@ class Exchange(Statuses):
         )
 
     async def _let_go(self, client: Client, row: Mitigation, asking: Asking) -> None:
-        """What came of it is for the next status to say."""
+        """The next status report shows the outcome."""
         scope = scope_of(row, lifetime_s=LET_GO_LIFETIME_S)
         client.check_request(row.mid, scope)
         if not await self.write(services.record_let_go, mitigation_id=row.pk, now=clock.now()):
@@ -380,7 +380,7 @@ class Exchange(Statuses):
 
 
 def _ignore() -> None:
-    """Nobody wants to know."""
+    """Ignore it."""
 
 
 def _names_of(loop: HopLimitReached) -> str:
@@ -389,7 +389,7 @@ def _names_of(loop: HopLimitReached) -> str:
 
 
 def _why_not_sendable(error: Exception) -> str:
-    """In the client's words; empty for a defect, whose words are the log's."""
+    """The error in the client's words; empty for a defect, which only the log describes."""
     if isinstance(error, EncodeError):
         return clean_text(error.reason)
     return clean_text(str(error)) if isinstance(error, LocalProtocolError) else ""

@@ -11,12 +11,12 @@ CRASHED: Final = "The portal failed to keep this connection and tries again. Its
 
 
 def is_ours(error: Exception | None) -> bool:
-    """A failure of the portal itself, not of the network or the provider."""
+    """The portal failed, not the network or the provider."""
     return not isinstance(error, DotsError) or isinstance(error, ConnectCrashed | SessionCrashed)
 
 
 def in_words(error: Exception | None) -> str:
-    """For pages: of a failure of the portal itself only that it was one."""
+    """The reason for pages. A failure of the portal itself shows no details there."""
     if isinstance(error, KeyUnreadable) or not is_ours(error):
         return str(error)
     return CRASHED

@@ -94,7 +94,7 @@ class Holdings:
             await self._give_up(surplus)
 
     async def silence(self) -> None:
-        """End the sessions whose time is over. They said nothing since; their close_notify alone still passes (ADR 17)."""
+        """End the sessions whose lease ran out. They send nothing any more but their close_notify (ADR 17)."""
         for subscription_id, held in list(self._held.items()):
             if not held.hold.is_on():
                 logger.warning("agent %s: silent for %s", self._owner, subscription_id)
@@ -148,7 +148,7 @@ class Holdings:
         self._held[subscription_id] = _Held(keeper, task, hold)
 
     def _keeper_ended(self, task: asyncio.Task[None]) -> None:
-        """One that found its subscription to be another worker's is dropped; after a crash a new one begins, after a pause."""
+        """Drop a keeper whose subscription another worker holds; restart one that crashed, after a pause."""
         if task.cancelled():
             return
         if error := task.exception():

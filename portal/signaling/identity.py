@@ -26,7 +26,7 @@ class Identity:
 
 
 class KeyUnreadable(Exception):
-    """The private key was encrypted with a key that this worker does not have."""
+    """This worker lacks the key that the private key was encrypted with."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -36,7 +36,7 @@ class KeyUnreadable(Exception):
 
 
 def load_identity(subscription_id: UUID) -> Identity:
-    """As the rows are now. Raises KeyUnreadable."""
+    """The identity in the rows now. Raises KeyUnreadable."""
     subscription = Subscription.objects.select_related("provider").get(pk=subscription_id)
     provider = subscription.provider
     try:
@@ -61,14 +61,14 @@ def load_identity(subscription_id: UUID) -> Identity:
 
 
 def changed(old: Identity, new: Identity) -> list[str]:
-    """What a session with `new` would do differently; empty when it would be the same (`PendingChange`)."""
+    """The settings in which a session with `new` would differ; empty when there are none (`PendingChange`)."""
     ours, theirs = old.credentials, new.credentials
     is_changed = {
         "address": (old.server.host, old.server.port) != (new.server.host, new.server.port),
         "server_name": old.server.name != new.server.name,
         "transports": (old.server.transports, old.server.requires_alpn)
         != (new.server.transports, new.server.requires_alpn),
-        # A form may save other line ends than it was given.
+        # A form may save different line endings than it received.
         "trust_anchors": ours.trust_anchors.split() != theirs.trust_anchors.split(),
         "certificate": (ours.certificate_chain.split(), ours.private_key.split())
         != (theirs.certificate_chain.split(), theirs.private_key.split()),

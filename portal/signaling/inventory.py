@@ -22,14 +22,14 @@ HOLDS_NOTHING: Final = "4.04"
 UNREADABLE: Final = "unreadable"
 SILENCE: Final = "silence"
 MAX_AT_ONCE: Final = 8
-"""Mids that are asked for one by one at the same time."""
+"""Mids asked for one by one, at most, at the same time."""
 
 
 async def ask(client: Client, *, also: Iterable[int] = (), within_s: float) -> Told:
-    """What the server holds. It waits `within_s` for the list, and as long for what the list leaves out.
+    """Ask what the server holds. Waits `within_s` for the list, and as long again for mids the list leaves out.
 
-    Some servers list only a part, or give no list: a mid of `also` that is not listed is asked for by itself. Raises
-    SessionClosed.
+    Some servers list only a part, or refuse to list: each mid of `also` that is not listed gets a question of its own.
+    Raises SessionClosed.
     """
     held, refusal = await _listed(client, within_s)
     left_out = sorted(set(also) - held.keys())
@@ -50,7 +50,7 @@ async def ask(client: Client, *, also: Iterable[int] = (), within_s: float) -> T
 
 
 async def _listed(client: Client, within_s: float) -> tuple[dict[int, MitigationReport], str]:
-    """By mid; and why there is no list, if there is none."""
+    """The listed mitigations by mid, and the reason when the server gave no list."""
     try:
         async with asyncio.timeout(within_s):
             reports = await client.statuses()
@@ -67,7 +67,7 @@ async def _listed(client: Client, within_s: float) -> tuple[dict[int, Mitigation
 
 
 async def _one(client: Client, mid: int, within_s: float) -> MitigationReport | bool:
-    """What the server says of it; True: it does not hold it; False: it does not say."""
+    """The server's report; True: it does not hold the mid; False: it does not say."""
     try:
         async with asyncio.timeout(within_s):
             return await client.status(mid)

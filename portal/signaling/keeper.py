@@ -1,4 +1,4 @@
-"""Keeps one subscription's session: connects, replaces it where another would be better, waits as the RFC says."""
+"""Keeps one subscription's session: connects, replaces it with a better one, waits between attempts as the RFC says."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ from portal.signaling.waiting import first_of
 logger = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
-"""While there is no session, or a silent one: the longest time until a new request shortens the wait for the next attempt."""
+"""Without a session that answers, a new request shortens the wait for the next attempt within this time."""
 PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 30.0
-"""After failures of our own, doubled each time."""
+"""Between attempts after failures of our own; doubled each time."""
 STOP_NOTE_S: Final = 2.0
 SENT_IN_CIRCLE: Final = "It sent the portal in a circle."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Session:
-    """One that is up, and what it was opened with."""
+    """A session that is up, and the settings it was opened with."""
 
     line: Line
     identity: Identity
@@ -59,11 +59,11 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """One race of handshakes, and the session that comes of it."""
+    """One race of handshakes, and the session that wins it."""
 
     identity: Identity
     is_wanted: bool
-    "help is waited for"
+    "a request waits for a session"
     has_opened: asyncio.Event = field(default_factory=asyncio.Event)
     failure: Exception | None = None
     "why there is no session"
@@ -98,7 +98,7 @@ class Keeper:
         self._row = SessionRow(self._write)
         self._session: Session | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        "one for each session that is up or to be"
+        "one for each session that is up or being opened"
         self._changed = asyncio.Event()
         self._reconnect = _new_reconnect()
         self._memories: dict[Server, Memory] = {}
@@ -122,7 +122,7 @@ class Keeper:
             self._session.line.wake()
 
     def settings_saved(self, at: SavedAt) -> None:
-        """When staff saved the settings last: what has changed since is tried at once."""
+        """Note when staff last saved the settings: changed settings are tried at once."""
         if self._changeover.saved(at):
             self._changed.set()
 
@@ -131,7 +131,7 @@ class Keeper:
             self._session.line.retire()
 
     async def run(self) -> None:
-        """Until cancelled, or until the subscription is another worker's. Then the session is closed, and the row says so.
+        """Run until cancelled or until another worker takes over; then close the session and update the row.
 
         An exception in or around a session costs that session at most.
         """
@@ -157,14 +157,14 @@ class Keeper:
 
     def _failed(self, error: Exception) -> None:
         if not self._may_send():
-            return  # not ours any more: that is how it is told
+            return  # another worker holds the subscription
         self._failures += 1
         logger.error("subscription %s: its keeper failed", self.subscription_id, exc_info=error)
         if self._session is None:
             self._row.tell(Known(state=SessionState.CONNECTING, detail=in_words(error)))
 
     async def _connect_when_due(self) -> None:
-        """Wait for the next attempt's time, sooner when somebody asks for help or changes the settings meanwhile."""
+        """Wait for the time of the next attempt; a new request or changed settings end the wait early."""
         while True:
             self._changed.clear()
             await self._read_settings_when_due()
@@ -179,8 +179,8 @@ class Keeper:
         await self._attempt(is_wanted=is_wanted)
 
     async def _guard(self, session: Session) -> None:
-        """Until the session ends. Beside it another is tried when it is silent, when it has a better place to be (redirected,
-        back again, UDP beside TCP), or when its settings changed; the first that works stays.
+        """Return when the session ends. Meanwhile try another beside it when it is silent, when a better one is possible
+        (redirection, the way back, UDP instead of TCP), or when its settings changed; the first that works stays.
         """
         line, client = session.line, session.line.client
         while self._session is session:
@@ -225,7 +225,7 @@ class Keeper:
             await self._read_settings()
 
     async def _read_settings(self) -> Identity:
-        """What a session is to be opened with now. Other settings than before are tried at once."""
+        """The settings for the next session. Changed settings are tried at once."""
         self._changeover.begins_to_read(now=_time())
         wanted = await self._exchange.until_done(load_identity, self.subscription_id)
         if self._changeover.read(wanted):
@@ -234,9 +234,9 @@ class Keeper:
         return wanted
 
     async def _attempt(self, *, is_wanted: bool, suspect: Line | None = None) -> None:
-        """Try for a session, which then runs on in a task of its own.
+        """Try to open a session, which then runs in its own task.
 
-        It ends when `suspect`, which it is to replace, is heard after all (SC-095), or when the settings change meanwhile.
+        Stop trying when `suspect`, the session to replace, is heard after all (SC-095), or when the settings change.
         """
         attempt = Attempt(await self._read_settings(), is_wanted)
         for reconnect in (self._reconnect, self._changeover.reconnect):
@@ -261,7 +261,7 @@ class Keeper:
             return
         self._not_opened(attempt)
         if self._session is None and was_redirected and not memory.is_redirected:
-            # The alternate server was given up: it is the provisioned one's turn.
+            # The alternate server failed: return to the provisioned one.
             self._reconnect = _new_reconnect()
 
     def _is_needless(self, attempt: Attempt, suspect: Line | None) -> bool:
@@ -310,7 +310,7 @@ class Keeper:
             self._over(session, None)
 
     def _adopt(self, client: Client, attempt: Attempt) -> Session:
-        """From now on this is the session; the one before is closed."""
+        """Make this the present session and close the one before."""
         line = Line(
             client,
             self._exchange,
@@ -330,7 +330,7 @@ class Keeper:
         return session
 
     def _over(self, session: Session | None, reason: Exception | None) -> None:
-        """Told at once, before the goodbye takes its time; a session that was replaced ends in silence."""
+        """Report the end at once, before the slow close; report nothing for a session that was replaced."""
         if session is None:
             return
         session.is_over.set()
@@ -351,7 +351,7 @@ class Keeper:
             self._recorder.see(record)
 
     def _memory_of(self, server: Server) -> Memory:
-        """What earlier sessions learned, as long as the provider's row is the same or a session with it is up."""
+        """What earlier sessions learned, valid while the provider's row is unchanged or a session with it is up."""
         memory = self._memories.get(server) or Memory(on_circle=self._sent_in_circle)
         kept = {server: memory}
         if self._session is not None and self._session.identity.server in self._memories:

@@ -65,7 +65,7 @@ class Renewed:
     switched_off: frozenset[UUID]
     "still ours, to be given up"
     saved_at: Mapping[UUID, SavedAt]
-    "of what is still ours"
+    "of the leases that we still hold"
 
 
 def renew(owner: str, held: Collection[UUID], *, now: datetime) -> Renewed:

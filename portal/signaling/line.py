@@ -61,10 +61,10 @@ class _Running:
     begun_at: float
     task: asyncio.Task[None]
     is_shared: bool
-    "with other mitigations"
+    "also covers other mitigations"
 
     def gives_way_to(self, action: Action) -> bool:
-        # An answer about several mitigations is worth more than one of them, and comes soon or is given up.
+        # A poll of several mitigations outweighs one of them, and ends soon either way.
         is_shared_poll = self.is_shared and action != Action.WITHDRAW
         return not is_shared_poll and gives_way(self.action, to=action)
 
@@ -184,7 +184,7 @@ class Line:
         if self._to_poll:
             self._begin(self._to_poll, Action.POLL)
             self._to_poll = []
-        # What gives way to something that falls due before it is answered.
+        # A more urgent action that falls due interrupts the running one.
         under_way = [row for row in rows if row.pk in self._actions]
         due_s += [
             max(LOOK_AFTER_S, self._due_s(row, self._step(row, now), now)) for row in under_way
@@ -222,7 +222,7 @@ class Line:
         try:
             return next_action(row, session, now)
         except Exception:
-            # The others go on. Told once per session: this is thought about many times a minute.
+            # The others continue. Log it once per session: this code runs many times a minute.
             if row.pk not in self._undecided:
                 self._undecided.add(row.pk)
                 logger.exception("%s: what is due could not be decided", self._name(row))
@@ -268,7 +268,7 @@ class Line:
             is_answered = not isinstance(error, TimeoutError | NoAnswer)
             self._failed(rows, action, is_answered=is_answered)
         except Exception:
-            # A defect in one mitigation's exchange must not end the session of the others, nor be repeated in haste.
+            # A defect in the exchange of one mitigation must not end the session for the others, nor repeat at once.
             logger.exception("%s: %s crashed", self._name(*rows), action.name)
             self._failed(rows, action, is_answered=False)
         finally:
@@ -282,7 +282,7 @@ class Line:
             self._seen.failed(row.pk, action, time=_time(), is_answered=is_answered)
 
     async def _poll(self, rows: Sequence[Mitigation]) -> bool:
-        """Whether the rows are to be read again. Who is missing in the answer about several is asked for by itself."""
+        """Whether to reread the rows. A mitigation missing from the answer about several gets a poll of its own."""
         if len(rows) == 1:
             polled = await self._exchange.poll(self.client, rows[0])
         else:
@@ -367,7 +367,7 @@ class Line:
                     logger.info("%s: a report was not written: %s", self._name(row), error)
                     return
                 except Exception:
-                    # The next poll says it again.
+                    # The next poll reports it again.
                     logger.exception("%s: a report was not written", self._name(row))
                 if self._is_news(row.pk, report):
                     self._look_in(LOOK_AFTER_S)

@@ -24,7 +24,7 @@ from portal.mitigations.validation import wire_scope
 TRIGGERS: Final[Mapping[int | None, Trigger]] = dict(BY_DOTS_STATUS.items())
 
 MAX_HELD: Final = 64
-"""Targets, ports, protocols or filters of each kind that are kept of a mitigation nobody here asked for."""
+"""Targets, ports, protocols or filters of each kind kept for a mitigation that no request here asked for."""
 
 _CAUSES: Final[Mapping[int, str]] = {
     ConflictCause.OVERLAPPING_TARGETS: (
@@ -40,7 +40,7 @@ _CAUSES: Final[Mapping[int, str]] = {
     ),
 }
 MAX_NAMED: Final = 20
-"""Prefixes, and accept lists, of one conflict that are kept."""
+"""Prefixes, and accept lists, kept of one conflict."""
 
 OWN_NEWER_REQUEST: Final = "You already have a newer request for these addresses."
 
@@ -58,7 +58,7 @@ def scope_of(mitigation: Mitigation, *, lifetime_s: int) -> Scope:
 
 
 def provider_report(report: MitigationReport) -> ProviderReport:
-    """A status that is not assigned keeps its number and triggers nothing. A start of 0 has not begun."""
+    """An unassigned status keeps its number and triggers nothing. A start of 0 means that it has not begun."""
     start = report.mitigation_start
     return ProviderReport(
         dots_status=None if report.status is None else int(report.status),
@@ -74,7 +74,7 @@ def provider_report(report: MitigationReport) -> ProviderReport:
 
 
 def held_of(mid: int, report: MitigationReport) -> Held:
-    """What a provider says of a mitigation that nobody here asked for; of a long scope the first MAX_HELD of each kind."""
+    """A provider's report on a mitigation that no request here asked for, with MAX_HELD scope entries of each kind."""
     targets = report.targets or Targets()
     filters = [control.acl_name for control in report.acl_list]
     of_each_kind = (
@@ -104,7 +104,7 @@ def held_of(mid: int, report: MitigationReport) -> Held:
         is_whole=max(map(len, of_each_kind)) <= MAX_HELD,
         is_preconfigured=report.trigger_mitigation is False or is_armed,
         dots_status=None if report.status is None else int(report.status),
-        # Some servers say 0 for one that has not begun.
+        # Some servers send 0 for a mitigation that has not begun.
         mitigation_start=_instant(start) if start else None,
         lifetime_s=report.lifetime,
     )

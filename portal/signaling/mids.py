@@ -1,6 +1,6 @@
-"""Whether a provider holds something else under a mid: after a backup was restored the counter is behind what it holds.
+"""Find out whether a provider uses one of our mids for something else, as after a backup was restored.
 
-Decided by what the provider holds, never by the sentence of a refusal.
+What the provider holds decides, never the text of its refusal.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from portal.signaling.comparison import is_in_use, is_same_scope, next_mid_after
 logger = logging.getLogger(__name__)
 
 IN_USE_CODES: Final = ("4.00", "4.09")
-"""Refusals of a new mitigation that may mean its mid (RFC 9132 section 4.4.1.3)."""
+"""A server may refuse a new mitigation with these because of its mid (RFC 9132 section 4.4.1.3)."""
 CHECK_S: Final = 3.0
-"""How long the refusal of a new mitigation, which lets the next provider be asked, may wait for what the provider holds."""
+"""A refusal waits at most this long for the inventory, because it holds up the request to the next provider."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,11 @@ class Refusal:
     """What a refusal of a mitigation means for its mid."""
 
     is_of_the_mid: bool | None
-    "None: it may be, and the provider does not tell what it holds"
+    "None: perhaps, the provider does not say what it holds"
     next_mid: int = 0
-    "the lowest that is above all that is known to be in use"
+    "the lowest mid above all that are known to be in use"
     is_listed: bool = False
-    "the provider told all that it holds"
+    "the provider listed everything it holds"
 
 
 NOT_OF_THE_MID: Final = Refusal(is_of_the_mid=False)
@@ -54,9 +54,9 @@ async def understand(
     error: Refused,
     row_of: Callable[[int], Awaitable[Mitigation | None]],
 ) -> Refusal:
-    """Ask the provider what it holds, where it refused a new mitigation for a reason that may be the mid.
+    """Ask the provider what it holds when it refused a new mitigation, possibly because of the mid.
 
-    `row_of`: what the same subscription means by a mid.
+    `row_of`: finds the row of the same subscription with a mid.
     """
     is_new = row.status == Status.PENDING and row.confirmed_at is None
     if not is_new or error.code not in IN_USE_CODES:
@@ -70,7 +70,7 @@ async def understand(
     winner_row = None if winner is None else await row_of(winner)
     verdict = is_in_use(row, told, clock.now(), winner=winner, winner_row=winner_row)
     return Refusal(
-        # A conflict with somebody else says what it is; only a bare refusal leaves a doubt.
+        # A conflict with another client names its cause; only a bare refusal leaves a doubt.
         is_of_the_mid=verdict if conflict is None else bool(verdict),
         next_mid=next_mid_after(*in_question, *told.held),
         is_listed=told.is_listed,
@@ -78,7 +78,7 @@ async def understand(
 
 
 async def is_of_another(client: Client, row: Mitigation) -> bool:
-    """Whether the provider holds something else under the mid of a mitigation that it never confirmed."""
+    """Whether the provider uses the mid of a mitigation that it never confirmed for something else."""
     if row.confirmed_at is not None:
         return False
     try:

@@ -29,15 +29,15 @@ POLL_ENDING_AFTER: Final = timedelta(seconds=5)
 """The same while it winds down: the end may come without a notification."""
 CLOCKS_APART: Final = timedelta(seconds=60)
 RENEW_AFTER: Final = 0.4
-"""A renewal is due when this share of the granted lifetime is over: it leaves before half of it is, with time for many lost tries."""
+"""A renewal is due after this share of the granted lifetime: before half of it, with time for many retries."""
 LAST_CALL: Final = timedelta(seconds=60)
 LAST_CALL_SHARE: Final = 0.1
-"""The renewal that nothing puts off leaves LAST_CALL before the end, or this share of a short lifetime."""
+"""The last renewal, which nothing delays, leaves LAST_CALL before the end, or this share of a short lifetime."""
 LET_GO_AGAIN_AFTER: Final = timedelta(seconds=15)
 MAX_LET_GO_PAUSE: Final = timedelta(minutes=5)
-"""Between two tries to have a provider let go of what it confirmed to have withdrawn; each pause is twice as long."""
+"""Between two tries to end a mitigation that the provider confirmed as withdrawn but keeps; doubled each time."""
 FRESH: Final = timedelta(seconds=5)
-"""A status that is older does not show that a plan is still only held."""
+"""An older status does not show that the provider still only holds a plan."""
 
 
 class Action(Enum):
@@ -47,7 +47,7 @@ class Action(Enum):
     REFRESH = "PUT the same again"
     EFFICACY = "PUT with an empty If-Match"
     WITHDRAW = "DELETE until it is answered"
-    LET_GO = "PUT with a lifetime of 1, of what a DELETE did not end"
+    LET_GO = "PUT with a lifetime of 1, to end what a DELETE did not"
     POLL = "GET"
     WAIT = "nothing yet"
 
@@ -62,29 +62,29 @@ class Next:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnSession:
-    """What the present session has shown of one mitigation. A new session has shown nothing: `OnSession()`."""
+    """What the present session has shown about one mitigation. A new session has shown nothing: `OnSession()`."""
 
     is_introduced: bool = False
     "it carried an answered PUT or GET of the mitigation; some servers push only what it introduced"
     is_absent: bool = False
     "the last GET was answered with 4.04"
     dots_status: int | None = None
-    "what the provider reported last, of RFC 9132 Table 3; None: nothing on this session"
+    "the last reported status (RFC 9132 Table 3); None: nothing on this session"
     reported_at: datetime | None = None
     tells_no_status: bool = False
-    "the last GET was answered, so the session is not lost, but with nothing that tells a status"
+    "the server answered the last GET, so the session is alive, but the answer had no status"
     waits_for_older: bool = False
     "the provider acts, or may act, for an older version of the plan, which this PUT would end"
     not_before: Mapping[Action, datetime] = field(default_factory=dict)
-    "what was begun just now, or failed, is left alone until then"
+    "when each action that just began, or failed, may begin again"
 
 
 Due = tuple[Action, datetime]
-"""An action and from when on it is due."""
+"""An action and when it becomes due."""
 
 
 def next_action(mitigation: Mitigation, session: OnSession, now: datetime) -> Next:
-    """The most urgent action that is due and not paused: what fails never holds up the rest."""
+    """The most urgent action that is due and not paused, so that a failing action never delays the rest."""
     soonest: datetime | None = None
     for action, due_at in _due(mitigation, session, now):
         at = max(due_at, session.not_before.get(action, due_at))
@@ -95,7 +95,7 @@ def next_action(mitigation: Mitigation, session: OnSession, now: datetime) -> Ne
 
 
 def _due(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
-    """What there is to do, the most urgent first."""
+    """All actions to do, the most urgent first."""
     status = Status(mitigation.status)
     if mitigation.wanted == Wanted.WITHDRAWN:
         return _end(mitigation, status, session, now)
@@ -122,7 +122,7 @@ _URGENCY: Final = {
 
 
 def gives_way(running: Action, *, to: Action) -> bool:
-    """Whether what waits for an answer is given up for what is due now: it is begun again afterwards."""
+    """Whether an action now due interrupts the running one, which starts over afterwards."""
     return _URGENCY[to] < _URGENCY[running]
 
 
@@ -165,7 +165,7 @@ def _end(
 
 
 def _let_go(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
-    """Some servers confirm the DELETE of what they only hold, and keep it: a later loss would start it (go-dots)."""
+    """Some servers confirm the DELETE of a standby mitigation and keep it: a later loss would start it (go-dots)."""
     if mitigation.is_let_go_given_up:
         return [_poll(mitigation, POLL_AFTER, now)]
     found = [_poll(mitigation, POLL_ENDING_AFTER, now)]
@@ -189,7 +189,7 @@ def _request(mitigation: Mitigation, session: OnSession, now: datetime) -> Seque
 
 
 def _may_have_been_activated(mitigation: Mitigation, session: OnSession, now: datetime) -> bool:
-    """A plan was sent in an earlier session, which is lost: the loss may have started it, and the PUT would stop it."""
+    """The loss of the session that sent a plan may have started the plan, and the PUT would stop it."""
     puts = [at for at in (mitigation.last_sent_at, mitigation.refreshed_at) if at is not None]
     if not puts or session.is_introduced or session.is_absent:
         return False
@@ -209,10 +209,10 @@ def _keep(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence
 
 
 def _hold(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
-    """A plan, which its provider holds or has activated: every PUT of it has trigger-mitigation false.
+    """A plan that its provider holds or has activated: each PUT for it has trigger-mitigation false.
 
-    Some servers take that for an order to stop what the loss of a session started. So it goes out only while the
-    provider says, on this session and just now, that it only holds the plan; or when what runs ends anyway (ADR 22).
+    Some servers read that as an order to stop what the loss of a session started. So the PUT leaves only while the
+    provider has recently said on this session that it only holds the plan, or when the mitigation ends anyway (ADR 22).
     """
     latest = last_call(mitigation)
     found: list[Due] = [] if latest is None else [(Action.REFRESH, latest)]
@@ -225,9 +225,10 @@ def _hold(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence
 
 
 def _once_fresh(due: Due, session: OnSession, now: datetime) -> Due:
-    """The PUT, or first the GET that shows whether it may go.
+    """The PUT, or first the GET that shows whether the PUT may leave.
 
-    A GET that is refused does not hold the PUT up: who answers has not lost the session. Silence does, until the last call.
+    A refused GET does not delay the PUT, since a server that answers has not lost the session. Silence does, until the
+    last call.
     """
     reported_at = session.reported_at
     is_fresh = reported_at is not None and now - reported_at <= FRESH
@@ -250,7 +251,7 @@ def _is_unproved(mitigation: Mitigation) -> bool:
 
 
 def _renewals(mitigation: Mitigation) -> Sequence[Due]:
-    """The renewal before half of the lifetime is over; a provider that asks to wait is obeyed, but not past the last call."""
+    """The renewal before half the lifetime is over, or later if the provider asks us to wait, up to the last call."""
     began, expires = _granted(mitigation)
     latest = last_call(mitigation)
     if began is None or expires is None or latest is None:
@@ -260,7 +261,7 @@ def _renewals(mitigation: Mitigation) -> Sequence[Due]:
 
 
 def last_call(mitigation: Mitigation) -> datetime | None:
-    """From when on nothing puts the renewal off: the provider would stop by itself. None: it has no end, or is meant to end."""
+    """When the renewal must leave, or the mitigation runs out. None: it has no end, or must not be renewed."""
     began, expires = _granted(mitigation)
     if not mitigation.request.auto_renew or began is None or expires is None:
         return None
@@ -268,7 +269,7 @@ def last_call(mitigation: Mitigation) -> datetime | None:
 
 
 def _granted(mitigation: Mitigation) -> tuple[datetime | None, datetime | None]:
-    """From when to when. What was confirmed by a report alone, the answer to its PUT lost, counts from then."""
+    """Begin and end of the granted lifetime. If only a report confirmed the mitigation, it counts from the report."""
     return mitigation.refreshed_at or mitigation.confirmed_at, mitigation.expires_at
 
 
@@ -280,7 +281,7 @@ def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Due:
 
 
 def lifetime_to_ask(mitigation: Mitigation, now: datetime) -> int:
-    """The lifetime of a PUT: what was asked; for one that must not renew itself, what is left of it."""
+    """The lifetime for a PUT: the requested one, or the remaining time of a mitigation that must not renew itself."""
     is_asked_for = (
         mitigation.request.auto_renew or mitigation.expires_at is None or is_extended(mitigation)
     )

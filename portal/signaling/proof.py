@@ -1,4 +1,4 @@
-"""Whether a session with new settings works, before it replaces one that does."""
+"""Check that a session with new settings works before it replaces the present one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dots_client import Client, DotsError, NoAnswer, Refused, SessionClosed
 
 PROOF_S: Final = 10.0
 NOT_LET_IN: Final = frozenset({"4.01", "4.03"})
-"""The handshake went well, and the server does not know this client all the same."""
+"""The handshake succeeded, but the server does not know this client."""
 
 
 async def prove(client: Client, *unless: asyncio.Event) -> None:
-    """Return once the server answers what it would not answer a stranger, or at the first of the events `unless`.
+    """Return when the server answers a question that only its clients may ask, or when an event of `unless` is set.
 
     Raises DotsError for a server that refuses this client, ends the session, or stays silent for PROOF_S.
     """
@@ -45,5 +45,5 @@ async def _ask(client: Client) -> None:
 
 
 def _is_heard(client: Client) -> bool:
-    """Some servers answer heartbeats and no such question."""
+    """Some servers answer heartbeats but not this question."""
     return client.last_heard_at > client.connected_at

@@ -1,4 +1,4 @@
-"""Work that goes on for as long as a session, a round at a time."""
+"""Work that repeats in rounds for as long as its session lasts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ logger = logging.getLogger(__name__)
 
 PAUSE_S: Final = 1.0
 MAX_FAILED: Final = 3
-"""Rounds in a row."""
+"""Failed rounds in a row."""
 
 
 async def in_rounds(work: Callable[[], Awaitable[None]], name: str) -> None:
-    """Call `work` without end. A defect costs a round, since losing the session may set off plans at the provider; raises
-    what the last of MAX_FAILED rounds raised, so that a new session begins with nothing that may be wrong in this one.
+    """Call `work` forever. An exception ends one round only, because losing the session may start standby plans.
+
+    After MAX_FAILED failed rounds, raise the last exception, so that a new session starts from a clean state.
     """
     failed = 0
     while True:

@@ -1,4 +1,4 @@
-"""How what a provider answered is saved when the database, or our own code, refuses part of it."""
+"""Save a provider's answer even when the database, or our own code, refuses part of it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ logger = logging.getLogger(__name__)
 WRITE_PAUSE_S: Final = 0.5
 MAX_WRITE_PAUSE_S: Final = 5.0
 DETAILS: Final[Mapping[str, Any]] = {"reason": "", "conflict": None, "gateways": ""}
-"""Arguments of the services that hold what a provider chose to write, and what stands in for it."""
+"""Service arguments that contain text or numbers from a provider, and the value that replaces each."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class NotSaved(Exception):
-    """The provider answered, and all that could be saved is that it did."""
+    """The provider answered, but only the fact of its answer could be saved."""
 
 
 def without_details(told: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides, such as a code, a status or a time, without the provider's own words and numbers."""
+    """The arguments that decide, such as a code, a status or a time, without the provider's own words and numbers."""
     return {name: _bare(name, value) for name, value in told.items()}
 
 
@@ -65,9 +65,9 @@ class Saver:
         self._hold = hold
 
     async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Write what happened on the wire, unless another worker speaks for the subscription by now.
+        """Save what happened on the wire, unless another worker holds the subscription now.
 
-        Where that fails for what a provider chose to say, the outcome is written without it.
+        If the provider's own words or numbers make that fail, save the outcome without them.
         """
         whole = partial(call, *args, **kwargs)
         try:
@@ -88,11 +88,11 @@ class Saver:
         return await self.until_done(leases.write_as_owner, self.subscription_id, self._owner, call)
 
     async def until_done(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """However long the database is away, as long as the subscription is ours."""
+        """Retry however long the database is away, while we hold the subscription."""
         return await self._repeat(self._store.run, call, *args, **kwargs)
 
     async def until_done_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same, ahead of what else waits for the database: it stands between a person and the wire."""
+        """The same, ahead of other database work, because a person's request waits for it."""
         return await self._repeat(self._store.run_first, call, *args, **kwargs)
 
     async def _repeat(
@@ -118,7 +118,7 @@ class Saver:
         raise SessionClosed("the subscription is not this worker's any more")
 
     async def _mark(self, row: Mitigation, failure: Exception, *, is_answered: bool) -> None:
-        """Whatever cannot be written of an outcome, the row says that there was one."""
+        """When an outcome cannot be saved, save at least that there was one."""
         logger.error("%s: an outcome cannot be saved", self._name(row), exc_info=failure)
         try:
             await self.write(

@@ -1,4 +1,4 @@
-"""What one session has shown of each mitigation, and how long what failed is left alone. Lost with the session."""
+"""What one session has shown about each mitigation, and when failed actions may be retried. Ends with the session."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from uuid import UUID
 from portal.signaling.plan import Action, OnSession
 
 HOLD_S: Final = 3.0
-"""The same action of one mitigation is not begun more often, whatever the rows say."""
+"""The shortest time between two starts of the same action of one mitigation, whatever the rows say."""
 FAILED_POLL_S: Final = 15.0
-"""After a poll that told no status: the pace of one that does, then twice as long each time."""
+"""The pause after a poll that gave no status: first the usual one, then doubled each time."""
 MAX_FAILED_POLL_S: Final = 120.0
 MAX_FAILED_S: Final = 30.0
-"""Any other action that failed waits HOLD_S, then twice as long each time, up to this."""
+"""Any other failed action pauses for HOLD_S, doubled each time up to this."""
 MAX_DOUBLINGS: Final = 5
 UNDER_WAY_S: Final = 3600.0
-"""What runs is not begun again: what follows is looked for as if it were left alone for long."""
+"""A running action must not start again, so planning treats it as paused for this long."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class _One:
 
 
 class Seen:
-    """Every `time` is the event loop's, in seconds: no clock that is set changes an order or a pause."""
+    """Every `time` is the event loop's, in seconds, so setting the system clock changes no order and no pause."""
 
     def __init__(self) -> None:
         self._ones: defaultdict[UUID, _One] = defaultdict(_One)
@@ -49,7 +49,7 @@ class Seen:
         running: Action | None = None,
         waits_for_older: bool = False,
     ) -> OnSession:
-        """The same with times of the database's clock, which says `now` at `time`. `running`: what is under way."""
+        """What was seen, in times of the database's clock, which reads `now` at `time`. `running`: the action under way."""
         one = self._ones[mitigation_id]
         not_before = one.not_before | ({running: time + UNDER_WAY_S} if running else {})
 
@@ -70,7 +70,7 @@ class Seen:
         return self._ones[mitigation_id].is_introduced
 
     def is_known(self, mitigation_id: UUID) -> bool:
-        """The provider has said on this session what it does about it."""
+        """Whether the provider has reported on it on this session."""
         one = self._ones[mitigation_id]
         return one.is_absent or one.dots_status is not None
 
@@ -80,7 +80,7 @@ class Seen:
     def failed(
         self, mitigation_id: UUID, action: Action, *, time: float, is_answered: bool
     ) -> None:
-        """An answer that cannot be used, such as a refusal of a status, or none."""
+        """The action got no answer, or an unusable one, such as a refused poll."""
         one = self._ones[mitigation_id]
         if action == Action.POLL:
             one.tells_no_status = is_answered
@@ -102,14 +102,14 @@ class Seen:
         one.is_introduced, one.is_absent = True, False
 
     def reported(self, mitigation_id: UUID, dots_status: int | None, *, time: float) -> None:
-        """A notification or an answer. One without a status leaves the last one as old as it is."""
+        """A notification or an answer arrived. Without a status it does not make the last status any newer."""
         self.introduced(mitigation_id)
         if dots_status is not None:
             one = self._ones[mitigation_id]
             one.dots_status, one.reported_at = dots_status, time
 
     def absent(self, mitigation_id: UUID) -> None:
-        """4.04: the provider does not know it."""
+        """The provider answered 4.04: it does not know the mitigation."""
         one = self._ones[mitigation_id]
         one.is_introduced, one.is_absent, one.dots_status = False, True, None
 

@@ -27,20 +27,20 @@ MAX_RETRY_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is known about the session of one subscription."""
+    """The known state of one subscription's session."""
 
     state: SessionState
     transport: str = ""
     detail: str = ""
     opened_at: datetime | None = None
-    "of the session that is up"
+    "of the present session"
     refusal: str = ""
-    "the code with which the server refuses heartbeats on it; empty: it does not"
+    "the code with which the server refuses heartbeats; empty: it accepts them"
     pending_change: PendingChange | None = None
-    "settings that the session that is up was not opened with"
+    "settings that the present session does not use yet"
 
     def without_words(self) -> Known:
-        """The same facts without text from elsewhere, which a database may refuse."""
+        """The same facts without text from outside, which a database may refuse."""
         pending = self.pending_change
         return replace(
             self,
@@ -50,13 +50,13 @@ class Known:
 
 
 class SessionRow:
-    """Keeps a subscription's row true to what its keeper tells, whatever the database says to a single write.
+    """Keeps a subscription's row equal to the state its keeper reports, even when a single write fails.
 
-    Only the newest is written: who tells does not wait.
+    It writes only the newest state, and the keeper does not wait for it.
     """
 
     def __init__(self, write: Callable[[Known], Awaitable[None]]) -> None:
-        """`write` raises SessionClosed when the row is another worker's to write."""
+        """`write` raises SessionClosed when another worker owns the row."""
         self._write = write
         self._told: Known | None = None
         self._written: Known | None = None
@@ -73,11 +73,11 @@ class SessionRow:
         self._news.set()
 
     async def is_true(self) -> None:
-        """Wait until the row says what was told last, or may not be written any more."""
+        """Wait until the row shows the last reported state, or until we may no longer write it."""
         await self._is_true.wait()
 
     async def run(self) -> None:
-        """Until cancelled, or until the row is another worker's to write."""
+        """Run until cancelled, or until another worker owns the row."""
         while True:
             try:
                 await self._write_news()
@@ -97,7 +97,7 @@ class SessionRow:
         told = self._told
         assert told is not None
         try:
-            # After a refusal: that the state is true matters more than the words beside it.
+            # The database refused it once: a true state matters more than the words beside it.
             await self._write(told.without_words() if self._is_refused else told)
         except SessionClosed:
             raise
@@ -122,7 +122,7 @@ def record_session(
     refusal: str = "",
     pending_change: PendingChange | None = None,
 ) -> None:
-    """Write the session's state if `owner` still holds it; an event when it goes up or stops being up.
+    """Save the session's state if `owner` still holds it, with an event when it goes up or stops being up.
 
     `opened_at`: when the session that is up was made; None: now.
     """
@@ -140,7 +140,7 @@ def record_session(
     if is_up:
         since = opened_at or now
     elif is_news or since is None:
-        # Connecting and unreachable are one spell: "unreachable since" is when it began.
+        # Connecting and unreachable count as one period: "unreachable since" is its beginning.
         since = now
     columns = ["session_state", "session_transport", "session_detail", "session_refusal"]
     columns.append("pending_change")
@@ -173,7 +173,7 @@ def record_session(
 def _remember_transports(
     subscription: Subscription, state: SessionState, transport: str, now: datetime
 ) -> list[str]:
-    """Note at a new session what works, and of what is left until when it did; the columns that changed."""
+    """Note when the transport of the new session, and the one it replaces, last worked; return the changed columns."""
     worked: dict[str, datetime] = {}
     left, heard_at = subscription.session_transport, subscription.last_heard_at
     if left and left != transport and heard_at is not None:

@@ -1,4 +1,4 @@
-"""What providers report about mitigations: asked for, or heard, and written down."""
+"""What providers report about mitigations: poll it, receive it, save it."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ logger = logging.getLogger(__name__)
 
 POLL_TIMEOUT_S: Final = 30.0
 LIST_TIMEOUT_S: Final = 10.0
-"""Then each is asked for by itself: a list is much, and one mitigation may be why it does not come."""
+"""Above this, poll each by itself: a list is long, and a single mitigation may be the reason that it fails."""
 MAX_POLLS_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What came of asking for a status."""
+    """The outcome of a poll."""
 
     told: Mapping[UUID, int | None]
-    "the DOTS status of each mitigation that the answer was about"
+    "the DOTS status of each mitigation in the answer"
     absent: frozenset[UUID] = frozenset()
     "the provider does not know these"
     has_news: bool = True
 
 
 class Statuses(Saver):
-    """Of one subscription's mitigations, while `owner` holds it."""
+    """For the mitigations of one subscription, while `owner` holds it."""
 
     def __init__(self, *, subscription_id: UUID, owner: str, store: Store, hold: Hold) -> None:
         super().__init__(subscription_id=subscription_id, owner=owner, store=store, hold=hold)
@@ -47,7 +47,7 @@ class Statuses(Saver):
         self._unwritten: Counter[UUID] = Counter()
 
     async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> Polled:
-        """Ask for the status of all of them in one. Some servers list only part, or refuse to list."""
+        """Poll all of them with one GET. Some servers list only a part, or refuse to list."""
         try:
             async with asyncio.timeout(LIST_TIMEOUT_S):
                 listed = {report.mid: report for report in await client.statuses()}
@@ -60,7 +60,7 @@ class Statuses(Saver):
         return await self._take({row: listed[row.mid] for row in rows if row.mid in listed})
 
     async def poll(self, client: Client, row: Mitigation) -> Polled:
-        """Ask for the status of one. Raises what its answer means, and TimeoutError for none."""
+        """Poll one. Raises the error that its answer stands for, and TimeoutError for no answer."""
         async with self._polls:
             try:
                 async with asyncio.timeout(POLL_TIMEOUT_S):
@@ -72,7 +72,7 @@ class Statuses(Saver):
         return await self._take({row: report})
 
     async def _take(self, reports: Mapping[Mitigation, MitigationReport]) -> Polled:
-        """Write what was reported; what only repeats the rows, in one statement."""
+        """Save the reports; those that only repeat the rows take one statement together."""
         repeated: set[UUID] = set()
         for row, report in reports.items():
             if services.says_nothing_new(row, provider_report(report), clock.now()):
@@ -87,7 +87,7 @@ class Statuses(Saver):
         )
 
     async def reported(self, row: Mitigation, report: MitigationReport) -> None:
-        """A notification, or the answer to a poll. One that cannot be saved holds up no other."""
+        """Save a notification or the answer to a poll. A report that cannot be saved does not delay the others."""
         self._unwritten[row.pk] += 1
         try:
             await self.write(
@@ -104,11 +104,11 @@ class Statuses(Saver):
             self._unwritten -= Counter({row.pk: 1})
 
     def has_unwritten(self, mitigation_id: UUID) -> bool:
-        """The provider was heard, and the row does not say so yet."""
+        """Whether the provider was heard after the time in the row."""
         return self._unwritten[mitigation_id] > 0
 
     async def refused_status(self, row: Mitigation, error: Refused) -> bool:
-        """A status was refused; True when the provider does not know the mitigation at all."""
+        """The provider refused a status; True when it does not know the mitigation at all."""
         if error.code != "4.04":
             return False
         try:
@@ -121,7 +121,7 @@ class Statuses(Saver):
 
 
 def _forgotten(mitigation_id: UUID) -> None:
-    """The provider does not know it: dropped for a newer one of ours, lost, ended as wanted, or never received."""
+    """The provider does not know it: replaced by a newer one of ours, lost, withdrawn, or never received."""
     newer = queries.newer_overlapping(mitigation_id)
     now = clock.now()
     if not newer:

@@ -1,6 +1,6 @@
-"""What a server holds that no row explains: looked for on every session, and ended where a person asked for that.
+"""Look on every session for mitigations that the server holds without a row here, and withdraw them on request.
 
-When a session comes up, and then again and again, for the rows may have gone back meanwhile.
+The look repeats during the session, because the database may be restored meanwhile.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S: Final = 15.0
 EVERY_S: Final = 300.0
-"""How often a server is asked that holds nothing unknown: nothing else tells of a database that lost its last seconds."""
+"""How often to ask while nothing is unknown: only this shows that the database lost its last seconds."""
 UNKNOWN_EVERY_S: Final = 15.0
-"""How often, while it holds something unknown."""
+"""How often to ask while the server holds something unknown."""
 ENDING_EVERY_S: Final = 5.0
-"""How often, while it winds down some of that."""
+"""How often to ask while the server ends some of that."""
 AGAIN_AFTER_S: Final = 30.0
-"""When it is asked again after it gave no list, at first; and when it is told again to stop what it did not."""
+"""The pause before asking again after the first missing list, and before repeating a withdrawal that had no effect."""
 
 
 class UnknownWatch:
-    """Of one session, for as long as that lasts."""
+    """Watches one session until it ends."""
 
     def __init__(self, client: Client, exchange: Exchange) -> None:
         self._client = client
@@ -56,16 +56,16 @@ class UnknownWatch:
         self._again_s = AGAIN_AFTER_S
 
     def wake(self) -> None:
-        """Somebody may have asked to withdraw one."""
+        """Look now: a person may have asked to withdraw one."""
         self._woken.set()
 
     def ask_again(self) -> None:
-        """The server holds more than is known."""
+        """Ask now: the server holds more than the rows say."""
         self._ask_at = float("-inf")
         self.wake()
 
     async def run(self) -> None:
-        """Until the session ends."""
+        """Run until the session ends."""
         self._exchange.on_mid_in_use = self.ask_again
         while True:
             self._woken.clear()
@@ -111,7 +111,7 @@ class UnknownWatch:
         if not due:
             return []
         own = await self._rows_of([row.mid for row in due])
-        # A request may have its mid since, and is not to be ended.
+        # A request may have taken the mid meanwhile, and must not be withdrawn.
         return [row for row in due if row.mid not in own or own[row.mid].status not in CONFIRMED]
 
     async def _rows_of(self, mids: list[int]) -> dict[int, Mitigation]:
@@ -123,7 +123,7 @@ class UnknownWatch:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._client.withdraw(row.mid)
         except TimeoutError:
-            logger.warning("unknown mid %s: nobody answers its withdrawal", row.mid)
+            logger.warning("unknown mid %s: no answer to the withdrawal", row.mid)
         except (Refused, ServerUnavailable) as error:
             logger.warning("unknown mid %s: not withdrawn: %s", row.mid, error)
             await self._exchange.write(

@@ -6,7 +6,7 @@ import asyncio
 
 
 async def first_of(*events: asyncio.Event, within_s: float | None = None) -> None:
-    """Return when one of them is set, or after `within_s` seconds."""
+    """Return when any of the events is set, or after `within_s` seconds."""
     waiting = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""How long a provider is obeyed that asks to wait."""
+"""How long the portal waits when a provider asks it to."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Final, overload
 
 MIN_RETRY_S: Final = 1
 MAX_RETRY_S: Final = 300
-"""A provider may ask for more patience than a person under attack has."""
+"""A provider may ask for a longer wait than a person under attack can afford."""
 UNEXPECTED_RETRY_S: Final = 30
-"""When a provider is asked again whose answer had a code that says neither yes nor no."""
+"""The wait after an answer whose code is neither a success nor a refusal."""
 NOT_FOLLOWED_RETRY_S: Final = 5
-"""When a server is asked again that sends us where nobody answers, or in a circle: one datagram, and it may mend that."""
+"""The wait after a redirection to a dead server or in a circle: a retry is one datagram, and the fix may come soon."""
 
 
 @overload
@@ -22,5 +22,5 @@ def bounded_wait_s(asked_s: int | None) -> int | None: ...
 
 
 def bounded_wait_s(asked_s: int | None) -> int | None:
-    """The seconds that are waited; None where nothing was asked."""
+    """Seconds to wait; None when the provider did not ask for a wait."""
     return None if asked_s is None else min(max(asked_s, MIN_RETRY_S), MAX_RETRY_S)
