@@ -66,7 +66,7 @@ class IssuedToken:
 
 def check_password(*, username: str, password: str, address: str) -> User:
     """The first step. InvalidCredentials whatever is wrong, after the same work; Throttled."""
-    throttle.count(TRIES_PER_ADDRESS, address)
+    throttle.count(TRIES_PER_ADDRESS, throttle.network_of(address))
     throttle.count(TRIES_PER_USER, username.casefold())
     if len(username) > MAX_USERNAME_LENGTH or len(password) > MAX_PASSWORD_LENGTH:
         raise InvalidCredentials
@@ -75,14 +75,14 @@ def check_password(*, username: str, password: str, address: str) -> User:
     user = auth.authenticate(username=username, password=password)
     if not isinstance(user, User):
         raise InvalidCredentials
-    throttle.give_back(TRIES_PER_ADDRESS, address)
+    throttle.give_back(TRIES_PER_ADDRESS, throttle.network_of(address))
     throttle.give_back(TRIES_PER_USER, username.casefold())
     return user
 
 
 def check_second_factor(*, user: User, code: str, address: str) -> SecondFactor:
     """The second step: a code of the app, or a recovery code. InvalidCredentials or Throttled."""
-    throttle.count(TRIES_PER_ADDRESS, address)
+    throttle.count(TRIES_PER_ADDRESS, throttle.network_of(address))
     model: type[SecondFactor] = Authenticator if _looks_like_app_code(code) else RecoveryKit
     # Raising inside the transaction would undo the device's own count of failures.
     with transaction.atomic():
@@ -97,7 +97,7 @@ def check_second_factor(*, user: User, code: str, address: str) -> SecondFactor:
         )
     if device is None or not matched:
         raise InvalidCredentials
-    throttle.give_back(TRIES_PER_ADDRESS, address)
+    throttle.give_back(TRIES_PER_ADDRESS, throttle.network_of(address))
     return device
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from portal.core.throttle import Limit, count
+from portal.core.throttle import Limit, count, network_of
 
 if TYPE_CHECKING:
     # The framework's views import this module.
@@ -28,5 +28,5 @@ class CallsPerPerson(BaseThrottle):
         if request.user.is_authenticated:
             count(CALLS_PER_PERSON, str(request.user.pk))
         else:
-            count(CALLS_PER_ADDRESS, request.META.get("REMOTE_ADDR", ""))
+            count(CALLS_PER_ADDRESS, network_of(request.META.get("REMOTE_ADDR", "")))
         return True

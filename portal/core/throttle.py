@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import logging
 from dataclasses import dataclass
 from time import time
+from typing import Final
 
 from django.core.cache import cache
 from redis.exceptions import RedisError
@@ -15,6 +17,9 @@ from portal.core.errors import Throttled
 from portal.core.rest import Rest
 
 logger = logging.getLogger(__name__)
+
+IPV6_PREFIX: Final = 64
+"""One line or host usually has all addresses of an IPv6 network of this length (RFC 6177), so they share a budget."""
 
 cache_rest = Rest(pause_s=2.0)
 
@@ -27,6 +32,22 @@ class Limit:
     tries: int
     window_s: int
     message: str
+
+
+def network_of(address: str) -> str:
+    """The subject to count a caller's `address` under: an IPv4 address itself, the /64 of an IPv6 address.
+
+    An IPv4-mapped address counts as IPv4. What is no address (a Unix socket has none) is its own subject.
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
 
 
 def count(limit: Limit, subject: str) -> None:

@@ -44,6 +44,23 @@ def test_the_next_window_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     throttle.count(TWICE, "alice")
 
 
+@pytest.mark.parametrize(
+    ("address", "subject"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:DB8:1:2::ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("", ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_ipv6_callers_share_the_budget_of_their_64(address: str, subject: str) -> None:
+    assert throttle.network_of(address) == subject
+
+
 @pytest.fixture
 def broken_cache(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     """Holds what the cache fails with; each call is noted by one exception less."""
