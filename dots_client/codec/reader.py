@@ -37,12 +37,15 @@ from dots_client.errors import DecodeError
 from dots_client.model import INDEFINITE
 from dots_client.text import clean_text
 
-MAX_SCOPE_ENTRIES: Final = 128
+MAX_SCOPE_ENTRIES: Final = 64
 """Mitigations read from one answer. Ask for the others one by one."""
-MAX_VALUES: Final = 2000
-"""Values read from one body, which bounds its time. A map and a value that cannot be read count for several."""
+MAX_VALUES: Final = 1850
+"""Values read from one body, which bounds its time. A map and a value that cannot be read count for several.
+
+Enough for 231 port ranges, the most that one datagram of a client can ask for.
+"""
 MAP_COST: Final = 6
-ODD_COST: Final = 5
+ODD_COST: Final = 8
 MAX_KEYS: Final = 128
 """Keys of one map that are looked at; Table 5 has 25 for the largest."""
 MAX_TEXT_CHARACTERS: Final = 1024

@@ -34,8 +34,18 @@ _Code = TypeVar("_Code", bound=IntEnum)
 DECIMAL_PARAMETERS: Final = frozenset({"ack-timeout", "ack-random-factor"})
 PARAMETER_NAMES: Final = tuple(field.name.replace("_", "-") for field in fields(ConfigurationSet))
 
-# Report fields whose value on the wire is the value in the model.
-_PLAIN_REPORT_NAMES: Final = (
+
+def _field(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _with_fields(*names: str) -> tuple[tuple[str, str], ...]:
+    """Each name with that of its field in the model."""
+    return tuple((name, _field(name)) for name in names)
+
+
+# Attributes whose value on the wire is the value in the model.
+_REPORT_FIELDS: Final = _with_fields(
     "mid",
     "lifetime",
     "mitigation-start",
@@ -45,14 +55,14 @@ _PLAIN_REPORT_NAMES: Final = (
     "pps-dropped",
     "trigger-mitigation",
 )
-_PLAIN_TARGET_NAMES: Final = (
+_TARGET_FIELDS: Final = _with_fields(
     "target-prefix",
     "target-protocol",
     "target-fqdn",
     "target-uri",
     "alias-name",
 )
-_TARGET_NAMES: Final = frozenset({*_PLAIN_TARGET_NAMES, "target-port-range"})
+_TARGET_NAMES: Final = frozenset({*(name for name, _ in _TARGET_FIELDS), "target-port-range"})
 
 
 def scope_tree(scope: Scope) -> Tree:
@@ -80,8 +90,8 @@ def scope_of(tree: Tree) -> Scope:
 def report_tree(report: MitigationReport) -> Tree:
     tree: Tree = {
         name: value
-        for name in _PLAIN_REPORT_NAMES
-        if (value := getattr(report, _field(name))) is not None
+        for name, field in _REPORT_FIELDS
+        if (value := getattr(report, field)) is not None
     }
     if report.targets is not None:
         tree |= targets_tree(report.targets)
@@ -102,15 +112,13 @@ def report_of(tree: Tree) -> MitigationReport:
         targets=targets_of(tree),
         acl_list=_filters_of(tree),
         not_read=tree.get(NOT_READ, ()),
-        **{_field(name): tree.get(name) for name in _PLAIN_REPORT_NAMES},
+        **{field: tree[name] for name, field in _REPORT_FIELDS if name in tree},
     )
 
 
 def targets_tree(targets: Targets) -> Tree:
     tree: Tree = {
-        name: list(values)
-        for name in _PLAIN_TARGET_NAMES
-        if (values := getattr(targets, _field(name)))
+        name: list(values) for name, field in _TARGET_FIELDS if (values := getattr(targets, field))
     }
     if targets.target_port_range:
         tree["target-port-range"] = [
@@ -132,7 +140,7 @@ def targets_of(tree: Tree) -> Targets | None:
             for ports in tree.get("target-port-range", ())
             if "lower-port" in ports
         ),
-        **{_field(name): tuple(tree.get(name, ())) for name in _PLAIN_TARGET_NAMES},
+        **{field: tuple(tree[name]) for name, field in _TARGET_FIELDS if name in tree},
     )
     return targets if targets != Targets() else None
 
@@ -251,10 +259,6 @@ def _parameter_of(name: str, tree: Tree | None) -> Parameter | None:
 
 
 @cache
-def _field(name: str) -> str:
-    return name.replace("-", "_")
-
-
 def _code(codes: type[_Code], number: int | None) -> _Code | int | None:
     """The code for `number`, which stays a number where it is not assigned; None when it is absent."""
     if number is None:
