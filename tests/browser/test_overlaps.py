@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from local_stack.stack import Stack
+from tests.browser.test_main_job import status
 from tests.integration.stack import control
 
 PageOf = Callable[..., Page]
@@ -43,3 +44,4 @@ def test_what_would_lose_its_filter_is_said_while_typing_and_sent_for_both(
 
     alice.get_by_text("Terminate…").first.click()
     alice.get_by_role("button", name="Terminate now").click()
+    expect(status(alice)).to_have_attribute("data-status", "terminated", timeout=WITHIN_MS)

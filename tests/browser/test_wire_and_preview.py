@@ -63,12 +63,12 @@ def test_what_was_previewed_is_what_the_journal_shows(alice: Page, asked: str) -
         alice.wait_for_timeout(1000)
         alice.reload()
 
-    lines = alice.locator(".wire details")
-    expect(lines.last).to_contain_text("Asks Northgate to start mitigation")
+    asked_for = alice.locator(".wire details", has_text="Asks Northgate to start mitigation").last
+    expect(asked_for).to_be_visible()
     expect(alice.locator(".wire")).to_contain_text("Northgate accepts, for 3,600")
     expect(reported.first).to_be_visible()
-    lines.last.locator("summary").click()
-    expect(lines.last.locator("pre").first).to_contain_text('"203.0.113.131/32"')
+    asked_for.locator("summary").click()
+    expect(asked_for.locator("pre").first).to_contain_text('"203.0.113.131/32"')
 
     with alice.expect_download() as download:
         alice.get_by_role("link", name="Download").click()
