@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from portal.accounts.models import Authenticator, User
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.wire import download
 from tests.conftest import ClientOf
-from tests.portal.wire.conftest import exchange, heartbeat, keep
+from tests.portal.wire.conftest import exchange, heartbeat, keep, put
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,6 +70,27 @@ async def test_a_file_that_ends_early_says_so(
 
     assert len(lines) == 3
     assert lines[-1] == {"not_in_this_file": "Only the first 2 messages are in this file."}
+
+
+async def test_a_compressed_file_is_one_gzip_member(
+    dana: User, asked: MitigationRequest, leg: Mitigation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chromium ignores what follows the first member."""
+    monkeypatch.setattr(download, "PORTION", 2)
+    client = await database_sync_to_async(prepared)(dana)
+    await database_sync_to_async(keep)(leg.subscription_id, *(put(leg.mid) for _ in range(7)))
+
+    answer = await client.get(url(asked), headers={"Accept-Encoding": "gzip, br"})
+    parts = cast(AsyncIterator[bytes], cast(StreamingHttpResponse, answer).streaming_content)
+    content = b"".join([part async for part in parts])
+
+    decompressor = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    file = decompressor.decompress(content)
+    assert answer["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in answer["Vary"]
+    assert decompressor.eof
+    assert decompressor.unused_data == b""
+    assert [json.loads(line)["mid"] for line in file.splitlines()] == [leg.mid] * 7
 
 
 def test_the_file_has_a_name(dana: User, asked: MitigationRequest, client_of: ClientOf) -> None:

@@ -1,0 +1,65 @@
+"""Pages, parts of pages and JSON leave compressed: they are read while the line is full."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from typing import Final, cast
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
+from django.utils.cache import patch_vary_headers
+
+NEVER_COMPRESSED: Final = ("/sign-in", "/enrol", "/api/v1/auth/")
+"""Answers that hold a secret in plain: an authenticator's key, recovery codes, a token. Their length must not depend on it (BREACH)."""
+COMPRESSIBLE: Final = (
+    "text/",
+    "application/json",
+    "application/problem+json",
+    "application/x-ndjson",
+    "application/vnd.oai.openapi",
+)
+LEVEL: Final = 6
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""zlib's window bits that mean a gzip header and trailer."""
+
+
+class Compression(GZipMiddleware):
+    """Below WhiteNoise, whose files are compressed when they are collected.
+
+    The secrets that a page holds (the CSRF token, who typed a form) are masked or signed anew in every answer, and each answer is up to
+    `max_random_bytes` longer than it had to be.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if request.path.startswith(NEVER_COMPRESSED):
+            return response
+        if not response.get("Content-Type", "").startswith(COMPRESSIBLE):
+            return response
+        if isinstance(response, StreamingHttpResponse) and response.is_async:
+            return _streamed(request, response)
+        return super().process_response(request, response)
+
+
+def _streamed(request: HttpRequest, response: StreamingHttpResponse) -> StreamingHttpResponse:
+    """One gzip member for all chunks. Django makes one of each, and Chromium ignores what follows the first."""
+    patch_vary_headers(response, ["Accept-Encoding"])
+    accepted = request.headers.get("Accept-Encoding", "")
+    if response.has_header("Content-Encoding") or not re_accepts_gzip.search(accepted):
+        return response
+    # Iterating the response itself would read what is set here.
+    chunks = cast(AsyncIterator[bytes], response.streaming_content)
+    response.streaming_content = _one_member(chunks)
+    response["Content-Encoding"] = "gzip"
+    return response
+
+
+async def _one_member(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
+    async for chunk in chunks:
+        if compressed := compressor.compress(chunk):
+            yield compressed
+    yield compressor.flush()
