@@ -67,7 +67,7 @@ class StillHeldShown(serializers.Serializer[Mitigation]):
     last_try_at = serializers.DateTimeField(source="let_go_at", allow_null=True)
     given_up = serializers.BooleanField(source="is_let_go_given_up")
     phone = serializers.CharField(
-        source="subscription.provider.phone", help_text="Whom to call to have it removed."
+        source="subscription.provider.phone", help_text="The number to call to have it removed."
     )
 
 
@@ -128,7 +128,7 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     conflict = serializers.JSONField()
     unsaved_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="The provider answered then, and the portal could not save what: the rest is from before.",
+        help_text="When the provider gave an answer that the portal could not save; the other fields are older.",
     )
     lifetime_remaining = serializers.SerializerMethodField()
     replaced_by = ReplacedByShown(

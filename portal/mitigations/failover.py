@@ -27,7 +27,7 @@ from portal.organizations.models import LateAcceptance
 from portal.providers.models import PathKind
 
 CLOCKS_APART: Final = timedelta(seconds=5)
-"""A provider counts in whole seconds from when it was asked, the portal from when it was answered."""
+"""A provider counts whole seconds from the request, the portal counts from the answer."""
 _WORDS: Final = {
     Status.REFUSED: "{provider} refused",
     Status.EXCEEDED: "{provider} is over capacity",
@@ -121,7 +121,7 @@ def waits_for_a_person(legs: Iterable[Mitigation]) -> bool:
 
 
 def next_try_at(legs: Sequence[Mitigation], now: datetime) -> datetime | None:
-    """When a provider is asked next; `now` where one is being asked; None: not before a person acts."""
+    """When the portal asks a provider next; `now` while it is asking one; None: only after a person acts."""
     times = [
         max(leg.retry_at or now, now)
         for leg in legs
@@ -239,7 +239,7 @@ def ended_by(request: MitigationRequest, legs: Sequence[Mitigation]) -> EndedBy:
 
 
 def _outlived(leg: Mitigation) -> bool:
-    """It ended when the lifetime it was asked for was over: the provider's word of the end came before the portal's clock."""
+    """Whether it ended with its requested lifetime: the provider's report of the end can precede the portal's clock."""
     began = leg.refreshed_at or leg.confirmed_at
     if began is None or leg.ended_at is None or leg.lifetime_s < 0:
         return False

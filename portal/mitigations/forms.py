@@ -128,7 +128,7 @@ class RequestForm:
         return submission, unread
 
     def mended(self, fix: str) -> RequestForm:
-        """With one typed target or range replaced by what a fix button offers; by nothing where that is what it offers."""
+        """The form with one typed target or range replaced by what a fix button offers, which may be nothing."""
         path, _, value = fix.partition("=")
         name, _, index = path.rpartition(".")
         if name == "ports" and index.isdecimal():
@@ -144,7 +144,7 @@ class RequestForm:
         return replace(self, other=", ".join(filter(None, tokens)))
 
     def as_typed(self, error: FieldError) -> FieldError:
-        """An error of the submission at its place in what was typed, where some ranges could not be read."""
+        """Point an error of the submission at its place in the typed text, whose unreadable ranges it does not count."""
         name, _, index = error.field.partition(".")
         if name != "ports" or not index:
             return error

@@ -29,9 +29,9 @@ from portal.providers.models import Subscription
 REPORTS_MISSING_AFTER = timedelta(seconds=60)
 """A provider that reports amounts and is not heard for longer was silent meanwhile."""
 STILL_HELD_AFTER = timedelta(seconds=3)
-"""A report that comes sooner after the withdrawal may have been on its way."""
+"""A report that arrives sooner after the withdrawal may have been sent before it."""
 MAX_LET_GO_TRIES = 8
-"""Then only a person can have it removed."""
+"""After this many tries a person has to call the provider."""
 MAX_COUNTER = 2**63 - 1
 """DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its maximum."""
 
@@ -85,35 +85,35 @@ class EndedBy(models.TextChoices):
     WIDER_REQUEST = "wider_request"
     """A provider replaced it by a newer request that protects at least as much."""
     PROVIDER = "provider"
-    """A provider ended it, and nobody here had asked for that."""
+    """A provider ended it, and no one here asked for that."""
 
 
 BY_ITSELF = (EndedBy.LIFETIME, EndedBy.NEWER_REQUEST, EndedBy.PROVIDER)
-"""Ends that nobody asked for: a person has to acknowledge them."""
+"""Ends that no person asked for and that a person has to acknowledge."""
 
 
 class Newer(TypedDict):
-    """JSON of one request that took a mitigation's place, as far as the two overlap."""
+    """JSON of one request that replaced a mitigation, limited to where the two overlap."""
 
     request: str
     """its id"""
     name: str
     targets: list[str]
-    """what it protects at this provider, of what overlaps"""
+    """the overlapping targets that it protects at this provider"""
     ports: list[Port]
     protocols: list[int]
-    """the traffic it is limited to; both empty: all that the older one protected"""
+    """the traffic it is limited to; both empty: all traffic the older one protected"""
 
 
 class ReplacedBy(TypedDict):
-    """JSON of what took a mitigation's place, as it was at that moment."""
+    """JSON of the requests that replaced a mitigation, as they were at that moment."""
 
     by: list[Newer]
-    """empty: the provider named a newer request that is not known here"""
+    """empty: the provider named a newer request that the portal does not know"""
     lost: list[str]
-    """the targets that the provider does not protect any more, or not all of; empty: it protects all that it did"""
+    """the targets that lost all or part of their protection; empty: none did"""
     loses: list[str]
-    """the same in the words of the API, with what is left of each"""
+    """the same in the API's words, with the part of each that is still protected"""
 
 
 class MitigationRequest(models.Model):
@@ -156,9 +156,9 @@ class MitigationRequest(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     replaces = models.JSONField(default=list)
-    """Ids, as text, of the live requests that a person let it replace."""
+    """Ids, as text, of the live requests that a person allowed it to replace."""
     ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
-    """Empty: it is not over, or it was over before this was kept."""
+    """Empty: it is not over, or it ended before the portal recorded this."""
     has_gap = models.BooleanField(default=False)
     """Some target has no provider that holds it or may still take it: who said no is asked again."""
 
@@ -172,7 +172,7 @@ class MitigationRequest(models.Model):
             models.Index(
                 fields=["organization", "kind", "-created_at", "-id"], name="request_newest_first"
             ),
-            # the dashboard: what ended by itself and nobody acknowledged; few rows, looked for often
+            # the dashboard: requests that ended by themselves and are not acknowledged; few rows, queried often
             models.Index(
                 fields=["organization", "-ended_at"],
                 condition=models.Q(
@@ -250,7 +250,7 @@ class Mitigation(models.Model):
     withdrawn_because = models.CharField(max_length=200, blank=True)
     """Why policy withdrew it, in words."""
     let_go_at = models.DateTimeField(null=True)
-    """When the provider, which still held it after its withdrawal, was last asked to let go by a lifetime of 1."""
+    """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the provider still held."""
     let_go_tries = models.PositiveSmallIntegerField(default=0)
     hold_again = models.BooleanField(default=False)
     """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the plan again."""
@@ -258,25 +258,25 @@ class Mitigation(models.Model):
     """attack-status a person reported last (1 under attack, 2 mitigated)."""
     efficacy_asked_at = models.DateTimeField(null=True)
     efficacy_answered_at = models.DateTimeField(null=True)
-    """`efficacy_asked_at` of the report that the provider answered for good, or stayed silent about."""
+    """`efficacy_asked_at` of the report that has a final answer, or that the provider never answered."""
     efficacy_accepted = models.BooleanField(null=True)
     efficacy_code = models.CharField(max_length=16, blank=True)
-    """Why it was not accepted, or not yet; empty: it was not answered."""
+    """Why it is not accepted, or not yet; empty: there was no answer."""
     efficacy_reason = models.TextField(blank=True)
     efficacy_retry_at = models.DateTimeField(null=True)
-    """The provider asked to wait: it is told again then."""
+    """When the portal repeats the report, because the provider asked it to wait."""
     efficacy_tries = models.PositiveSmallIntegerField(default=0)
-    """How often it asked to wait."""
+    """How often the provider asked to wait."""
 
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     dots_status = models.PositiveSmallIntegerField(null=True)
-    """The number that was reported last, also one that means nothing here; `status` follows those in KNOWN_REPORTS."""
+    """The last reported number, known or not; `status` follows those in KNOWN_REPORTS."""
     reported_at = models.DateTimeField(null=True)
     """When the provider last reported a status: a refresh that was accepted says none."""
     sent_at = models.DateTimeField(null=True)
     last_sent_at = models.DateTimeField(null=True)
     sends = models.PositiveIntegerField(default=0)
-    """Datagrams with the request, since it was asked last."""
+    """Datagrams sent with the request since the portal last began to ask."""
     overdue_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     refreshed_at = models.DateTimeField(null=True)
@@ -295,7 +295,7 @@ class Mitigation(models.Model):
     refusal_reason = models.TextField(blank=True)
     conflict = models.JSONField(null=True)
     unsaved_at = models.DateTimeField(null=True)
-    """The provider answered then, and the portal could not save what; null once it saved a later answer."""
+    """When the provider gave an answer that the portal could not save; null once it saved a later answer."""
     replaced_by = models.JSONField(null=True)
     """`ReplacedBy`: the newer requests that the provider holds instead."""
     mitigation_start = models.DateTimeField(null=True)
@@ -340,7 +340,7 @@ class Mitigation(models.Model):
 
     @property
     def unknown_report(self) -> int | None:
-        """The status number that was reported last, where the portal does not know what it means."""
+        """The last reported status number if the portal does not know it."""
         return None if self.dots_status in (None, *KNOWN_REPORTS) else self.dots_status
 
     @property
@@ -359,7 +359,7 @@ class Mitigation(models.Model):
 
     @property
     def is_not_sendable(self) -> bool:
-        """The portal cannot put it into a message: it was not sent, or no more copies of it are."""
+        """The portal cannot encode it: it was not sent, or no more copies are sent."""
         is_waiting = self.status == Status.PENDING and self.retry_at is not None
         is_set_back = self.status == Status.REFUSED or is_waiting
         return is_set_back and self.refusal_code == NOT_SENDABLE
@@ -373,7 +373,7 @@ class Mitigation(models.Model):
 
     @property
     def is_still_held(self) -> bool:
-        """The provider confirmed the withdrawal, and reports all the same that it holds it in standby."""
+        """The provider confirmed the withdrawal but still reports the mitigation as in standby."""
         told_at, reported_at = self.withdrawal_confirmed_at, self.reported_at
         if self.status != Status.TERMINATING or self.dots_status != IN_STANDBY:
             return False
@@ -387,20 +387,20 @@ class Mitigation(models.Model):
 
     @property
     def attack_status(self) -> str:
-        """How the attack looks, as a person reported it last, in the API's words; empty: nobody did."""
+        """The last attack status a person reported, in the API's words; empty: none was reported."""
         return next(
             (word for word, number in ATTACK_STATUSES.items() if number == self.efficacy), ""
         )
 
     @property
     def efficacy_state(self) -> Efficacy | None:
-        """None: nobody reported how the attack looks, or nothing is known of what became of that."""
+        """None: no person reported an attack status, or its outcome is unknown."""
         if self.efficacy_asked_at is None:
             return None
         if self.efficacy_asked_at != self.efficacy_answered_at:
             return Efficacy.PUT_OFF if self.efficacy_retry_at else Efficacy.WAITING
         if self.efficacy_accepted is None:
-            return None  # answered before its outcome was kept
+            return None  # answered before the portal recorded outcomes
         if self.efficacy_accepted:
             return Efficacy.ACCEPTED
         if self.efficacy_code == NOT_SENDABLE:

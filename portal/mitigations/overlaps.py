@@ -1,9 +1,9 @@
-"""What two mitigations share, and what one loses when the other takes its place: set arithmetic, nothing else.
+"""What two mitigations share, and what the older loses when the newer replaces it: pure set arithmetic.
 
-A provider deletes the older of two mitigations of one client that have an address, name or URI in common; ports and protocols
-play no part in that (RFC 9132 section 4.4.1). They do play a part in what is lost: a newer mitigation for TCP alone leaves UDP unfiltered.
+A provider deletes the older of two mitigations of one client that share an address, name or URI, whatever their ports and
+protocols (RFC 9132 section 4.4.1). What is lost does depend on those: a newer mitigation for TCP alone leaves UDP unfiltered.
 
-Names and URIs are compared as text. Which addresses a provider resolves them to is not known here.
+Names and URIs are compared as text, since the portal does not know to which addresses a provider resolves them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Traffic:
         return self._covers_ports(other) and self._covers_protocols(other)
 
     def __or__(self, other: Traffic) -> Traffic:
-        """The least that one request can ask for and that covers both."""
+        """The smallest traffic that one request can ask for and that covers both."""
         ports = _merged((*self.ports, *other.ports)) if self.ports and other.ports else ()
         has_some = self.protocols and other.protocols
         return Traffic.of(ports, self.protocols | other.protocols if has_some else ())
@@ -72,7 +72,7 @@ class Coverage:
 
     networks: tuple[IPNetwork, ...]
     names: frozenset[str]
-    "domain names and URIs; a URI has a scheme, so none of them can be taken for the other"
+    "domain names and URIs; only URIs have a scheme, so the two cannot be confused"
     traffic: Traffic
 
     @classmethod
@@ -89,7 +89,7 @@ class Coverage:
         )
 
     def shares_target_with(self, other: Coverage) -> bool:
-        """Overlap as RFC 9132 section 4.4.1 has it: a provider keeps only the newer of the two."""
+        """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a provider keeps only the newer."""
         return not self.names.isdisjoint(other.names) or any(
             overlap(mine, theirs) for mine in self.networks for theirs in other.networks
         )
@@ -97,7 +97,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A part of a target that is still protected, but not for all of the traffic."""
+    """A part of a target that is still protected, but only for some of its traffic."""
 
     target: str
     traffic: Traffic
@@ -105,11 +105,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A target of an older mitigation that newer ones do not protect, or not all of it, or not for all traffic."""
+    """A target of an older mitigation that newer ones do not protect, or only in part, or only for some traffic."""
 
     target: str
     kept: tuple[IPNetwork, ...] = ()
-    "the parts that lose nothing; they are less than the whole target, and disjoint"
+    "the parts that lose nothing: disjoint, and smaller than the whole target"
     narrowed: tuple[Kept, ...] = ()
     "the parts that keep some of their traffic"
 
@@ -120,9 +120,9 @@ class Loss:
 
 
 def losses(old: Coverage, newer: Sequence[Coverage]) -> tuple[Loss, ...]:
-    """What `old` protects and none of `newer` does, target by target in the order of `old`; empty: nothing.
+    """What `old` protects but none of `newer` does, in the order of the targets of `old`; empty: nothing is lost.
 
-    Newer ones that each keep part of the traffic to one address are not added up. A provider never holds two for one address.
+    Parts of the traffic to one address do not add up over several of `newer`: a provider never holds two for one address.
     """
     return tuple(
         loss
@@ -174,14 +174,14 @@ def _common(one: IPNetwork, other: IPNetwork) -> IPNetwork | None:
 
 
 def collapsed(networks: Sequence[IPNetwork]) -> list[IPNetwork]:
-    """The fewest networks that hold exactly these addresses, IPv4 first."""
+    """The fewest networks that contain exactly these addresses, IPv4 first."""
     v4 = [one for one in networks if isinstance(one, ipaddress.IPv4Network)]
     v6 = [one for one in networks if isinstance(one, ipaddress.IPv6Network)]
     return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
 
 
 def union(scopes: Iterable[Targets]) -> Targets:
-    """Every target of all of them, in their order; a prefix inside another one is left out."""
+    """All their targets in order, without prefixes that lie inside another."""
     prefixes: dict[str, None] = {}
     fqdns: dict[str, None] = {}
     uris: dict[str, None] = {}

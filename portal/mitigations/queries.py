@@ -82,9 +82,9 @@ def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
 
 
 def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
-    """What ended without anybody asking for it, until a person acknowledged that; the newest end first.
+    """Requests that ended without a person asking for it and that nobody acknowledged yet; the newest end first.
 
-    Of plans only those that a provider was filtering for: readiness tells of the others.
+    Includes only the plans that a provider was filtering for: readiness reports the others.
     """
     filtered = Q(kind=RequestKind.STANDBY, mitigations__mitigating_at__isnull=False)
     return (
@@ -199,10 +199,10 @@ def policy(organization: Organization) -> Policy:
 def replaceable(
     organization_id: UUID, kind: RequestKind = RequestKind.IMMEDIATE
 ) -> list[Mitigation]:
-    """What providers hold, or are asked to hold, that a new request of this kind ends where the two overlap.
+    """Mitigations that providers hold or are asked to hold, and that a new overlapping request of this kind would end.
 
-    RFC 9132 section 4.4.1: it replaces what has the same trigger value, and a request for help now also makes a provider stop filtering
-    for a plan that it had activated by itself. What only waits for its turn is left out: nobody counts on it.
+    A request replaces those with the same trigger value (RFC 9132 section 4.4.1). A request for help now also stops the
+    filtering for a plan that the provider had activated by itself. Mitigations still waiting for their turn are left out.
     """
     is_same = Q(request__kind=RequestKind.STANDBY)
     if kind == RequestKind.IMMEDIATE:
@@ -234,7 +234,7 @@ def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
 
 
 def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int, Mitigation]:
-    """What this subscription means by these mids, over or not."""
+    """The subscription's mitigations with these mids, over or not."""
     own = Mitigation.objects.filter(subscription_id=subscription_id, mid__in=mids)
     return {one.mid: one for one in own.select_related("request")}
 
@@ -262,7 +262,7 @@ def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
 
 
 def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:
-    """What took a wanted mitigation's place, oldest first: same subscription, higher mid, a common target.
+    """The mitigations that replaced a wanted one, oldest first: same subscription, higher mid, a common target.
 
     Only among requests with the same trigger value (RFC 9132 section 4.4.1): a plan and a request for
     help now do not replace each other.
@@ -288,5 +288,5 @@ def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
 
 
 def shares_target(one: Mitigation, other: Mitigation) -> bool:
-    """Overlap as RFC 9132 section 4.4.1 has it: an address, name or URI in common."""
+    """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a common address, name or URI."""
     return Coverage.of(one.scope).shares_target_with(Coverage.of(other.scope))

@@ -1,7 +1,7 @@
-"""Which live requests a new one would replace, what they would lose, and how to ask for both: pure functions of the rows.
+"""Which live requests a new one would replace, what they would lose, and how to ask for both: pure functions of rows.
 
-A provider keeps only the newer of two overlapping mitigations of one client (RFC 9132 section 4.4.1). A plan that a provider has activated
-by itself goes too when a request for help now overlaps it: the provider stops filtering for the plan and holds it again.
+A provider keeps only the newer of two overlapping mitigations of one client (RFC 9132 section 4.4.1). An overlapping
+request for help now also ends a plan that the provider activated by itself: the provider goes back to holding it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from portal.mitigations.wording.replacing import loss_words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What somebody is about to ask, and of whom."""
+    """A request that is about to be sent, by provider."""
 
     parts: Mapping[UUID, Targets]
-    "what each provider that is asked, now or when others fail, would protect"
+    "the targets for each provider that the portal asks, now or when others fail"
     ports: Sequence[Port] = ()
     protocols: Sequence[int] = ()
     strategy: str = Strategy.FAILOVER
@@ -58,11 +58,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A mitigation that ends when a new request is sent."""
+    """A mitigation that a new request would end."""
 
     mitigation: Mitigation
     losses: tuple[Loss, ...]
-    "what its provider protects for it and would not protect any more"
+    "what its provider would no longer protect"
 
     @property
     def provider(self) -> str:
@@ -71,7 +71,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
-    """A live request whose mitigations end, at some providers, when a new request is sent."""
+    """A live request that a new one would end at some of its providers."""
 
     request: MitigationRequest
     endings: tuple[Ending, ...]
@@ -88,7 +88,7 @@ class Replaced:
 
 
 class WouldReplace(Conflict):
-    """Live requests would be replaced, and nobody agreed to that."""
+    """The request would replace live requests without consent."""
 
     code = "would-replace"
     title = "A live request would be replaced"
@@ -107,7 +107,7 @@ class WouldReplace(Conflict):
 
 
 def replaced_members(replaced: Replaced) -> dict[str, Any]:
-    """As the API tells it."""
+    """The replaced request as the API shows it."""
     return {
         "request": str(replaced.request.pk),
         "name": replaced.request.name,
@@ -120,18 +120,18 @@ def replaced_members(replaced: Replaced) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """Which live requests somebody lets a new one replace."""
+    """The live requests that a new one may replace."""
 
     named: tuple[UUID, ...] = ()
     is_exact: bool = False
-    "whoever is named must be live and would be replaced; a page may name some that ended meanwhile"
+    "each named request must be live and would be replaced; a page may name some that ended meanwhile"
     wider_is_free: bool = False
     "a request of which the new one asks for everything, and for more, need not be named"
     is_joint: bool = False
     "one request is made that asks for everything of those that it would replace"
 
     def check(self, found: Sequence[Replaced]) -> None:
-        """Raises Invalid for names that do not fit, and WouldReplace with all of `found` when one of them is missing."""
+        """Raises Invalid for named requests that would not be replaced, WouldReplace with `found` if one is not named."""
         if self.is_exact:
             _refuse_strangers(self.named, [one.request.pk for one in found])
         if not all(self._allows(one) for one in found):
@@ -208,7 +208,7 @@ def _protects_all(proposal: Proposal, mitigations: Sequence[Mitigation]) -> bool
 
 
 def replacement(old: Mitigation, newer: Sequence[Mitigation]) -> ReplacedBy:
-    """What is kept of how `old` ended: which requests the provider holds instead, and what it does not protect any more."""
+    """The record of how `old` ended: the requests that the provider holds instead, and what lost protection."""
     own = coverage_of(old)
     others = [(one, coverage_of(one)) for one in newer]
     lost = losses(own, [coverage for _, coverage in others])
@@ -238,7 +238,7 @@ def _newer(one: Mitigation, coverage: Coverage, own: Coverage) -> Newer:
 
 
 def normal(submission: Submission, checked: Checked) -> Submission:
-    """`submission` as its check read it."""
+    """`submission` with its targets as the check read them."""
     return replace(
         submission,
         prefixes=tuple(checked.asked["prefixes"]),
@@ -254,7 +254,7 @@ def normal(submission: Submission, checked: Checked) -> Submission:
 def again(
     request: MitigationRequest, *, resources: Collection[UUID], subscriptions: Collection[UUID] = ()
 ) -> Submission:
-    """What `request` asked for, to be asked once more. `resources` and `subscriptions`: those that can be chosen now."""
+    """A new submission for what `request` asked for. `resources` and `subscriptions`: those that can be chosen now."""
     ticked = [one for one in request.resources.all() if one.pk in resources]
     values = {one.value for one in ticked}
     scope = request.scope
@@ -275,10 +275,10 @@ def again(
 
 
 def joined(first: Submission, *others: Submission) -> Submission:
-    """One submission for everything that all of them ask for, each with a lifetime.
+    """One submission for everything that all of them ask for; each must have a lifetime.
 
-    Nobody is asked for less than before: all providers at once if one of them asks so, for the longest of the lifetimes, renewing itself if
-    one of them does.
+    It never asks for less than one of them: it asks all providers at once if one does, takes the longest lifetime, and
+    renews itself if one does.
     """
     every = (first, *others)
     targets = union(

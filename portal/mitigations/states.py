@@ -46,7 +46,7 @@ class Trigger(Enum):
     PROVIDER_WITHDREW = "the provider reports 7"
     ARMED = "the provider reports 8"
     PROVIDER_REFUSED = "the provider refused for good"
-    NOT_SENDABLE = "the portal cannot put the request into a message"
+    NOT_SENDABLE = "the portal cannot encode the request"
     FORGOTTEN = "the provider does not know the mitigation"
     WITHDRAWAL_ASKED = "a person or the policy wants it ended"
     DROPPED_UNSENT = "it was ended before anything left the portal"
@@ -71,11 +71,11 @@ class RequestStatus(models.TextChoices):
 
 
 ATTACK_STATUSES: Final = {"under-attack": 1, "attack-successfully-mitigated": 2}
-"""attack-status of RFC 9132 Table 4, by the API's words."""
+"""attack-status values of RFC 9132 Table 4, by the API's words."""
 
 
 class Efficacy(models.TextChoices):
-    """What became of the last report of a person how the attack looks."""
+    """The outcome of the last attack status that a person reported."""
 
     WAITING = "waiting"
     PUT_OFF = "put_off"
@@ -128,13 +128,13 @@ SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 LOOP: Final = "5.08"
 """The code of a refusal that is none: gateways passed the request round in a loop (RFC 8768)."""
 NOT_SENDABLE: Final = "not-sendable"
-"""The portal's own code beside those of providers: the request cannot be put into a message, so nothing was sent."""
+"""The portal's own code beside those of providers: the request cannot be encoded, so nothing was sent."""
 
 KNOWN_REPORTS: Final = range(1, 9)
-"""Status numbers that mean something here (RFC 9132 Table 3); a provider may report others, 0-255."""
+"""Status numbers that the portal knows (RFC 9132 Table 3); a provider may report others, 0-255."""
 
 STILL_TRYING_WITHIN: Final = timedelta(minutes=15)
-"""Who is asked again later than this is waited for, not tried: longer than every backoff of our own."""
+"""Above this a retry counts as waiting, not as trying: it is longer than every backoff of our own."""
 
 TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
 LIVE: Final = tuple(status for status in Status if status not in TERMINAL)
@@ -167,7 +167,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
         for trigger in (Trigger.ACCEPTED, Trigger.HELD)
     },
     **{(Status.PENDING, trigger): Status.REFUSED for trigger in _NOES},
-    # A refresh that is refused, or cannot be sent, does not end what runs.
+    # A refresh that is refused or cannot be sent does not end a running mitigation.
     **{(status, trigger): status for status in (*CONFIRMED, *SET_BACK) for trigger in _NOES},
     # 5 without our asking: another client of the same identity withdrew it.
     **{
@@ -203,7 +203,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
     (Status.TERMINATING, Trigger.FORGOTTEN): Status.TERMINATED,
-    # Nobody confirmed the end in the time there is for it: the lifetime ran out meanwhile, and that is what is said.
+    # The provider did not confirm the end in time, and the lifetime has run out meanwhile: report that.
     (Status.TERMINATING, Trigger.LIFETIME_OVER): Status.EXPIRED,
 }
 

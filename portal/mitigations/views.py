@@ -162,7 +162,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
         return _form(request, membership, pages.used_again(form, str(uuid4())), 422)
     except Invalid as error:
         if "both" in request.POST:
-            # What is too much for one request is told beside what it overlaps, not at a field.
+            # The page shows what is too much for one request beside the overlaps, not at a field.
             wrong = pages.all_wrong(membership.organization, form)
             return _form(request, membership, wrong, 400 if wrong.errors else 409)
         return _form(request, membership, form.with_errors(error.errors), 400)
@@ -263,7 +263,7 @@ def acknowledge(request: HttpRequest, slug: str, request_id: UUID) -> HttpRespon
 
 @require_POST
 def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
-    """One, or all that were shown; back to where they were shown."""
+    """Acknowledge one request or all that were shown, and return to the page that showed them."""
     membership = member_of(request, slug, Role.OPERATOR)
     ids = [one for text in pages.acknowledged(request.POST) if (one := typed_id(text))]
     try:

@@ -94,4 +94,4 @@ def older_sentence(names: Sequence[str]) -> str:
 def off_sentence(who: str, at: datetime | None, now: datetime) -> str:
     if at is None:
         return "The plan is off: nobody is asked to hold it."
-    return f"{who or 'The portal'} turned it off {when(at, now)}. Nobody is asked to hold it."
+    return f"{who or 'The portal'} turned it off {when(at, now)}. No provider is asked to hold it."

@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 1000;
 const ASK_WHY_EVERY = 3;
 const NEEDS_SIGN_IN = [4401, 4403];
 
-const ENDED = "You were signed out, or may not see this any more. What you see is from before.";
+const ENDED = "You were signed out, or may not see this any more. What you see is out of date.";
 const LOST_TITLE = "Not live – ";
 
 const live = document.getElementById("live");

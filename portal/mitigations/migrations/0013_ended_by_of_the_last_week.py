@@ -11,7 +11,7 @@ LATELY = timedelta(days=7)
 
 
 def fill(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Say why requests of the last week are over. What expired then is still worth telling people; older ends are not."""
+    """Record why requests of the last week ended. People still want to know what expired then, but not what ended earlier."""
     requests = apps.get_model("mitigations", "MitigationRequest").objects.filter(
         ended_by="", ended_at__gte=timezone.now() - LATELY
     )

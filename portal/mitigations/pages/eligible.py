@@ -31,7 +31,7 @@ class Eligible:
 def readable_parts(
     asks: Sequence[Ask], texts: Iterable[str], *, port_ranges: int
 ) -> dict[UUID, Targets]:
-    """What each provider may protect of the targets that can be read."""
+    """Which of the readable targets each provider may protect."""
     scope = _scope(texts)
     parts = (part_of(ask, scope, port_ranges=port_ranges) for ask in asks)
     return {part.ask.subscription: part.scope for part in parts if part.is_able}

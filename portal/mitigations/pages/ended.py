@@ -1,4 +1,4 @@
-"""What ended by itself, until a person acknowledges it: on Now, and in the list of requests."""
+"""Requests that ended by themselves, shown on Now and in the list of requests until a person acknowledges them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
 SHOWN: Final = 5
-"""Ends that Now names; the rest is counted."""
+"""Ended requests that Now names; it counts the rest."""
 MAX_ACKNOWLEDGED: Final = 100
-"""Ends that one press acknowledges."""
+"""Requests that one press of the button acknowledges."""
 
 
 @dataclass(frozen=True, slots=True)
 class Newer:
-    """A request that took this one's place."""
+    """A request that replaced this one."""
 
     name: str
     url: str
@@ -41,13 +41,13 @@ class Ended:
     sentence: str
     newer: tuple[Newer, ...]
     again: str
-    "where it can be asked for again, together with what took its place and protects less"
+    "the form to request it again, together with the narrower requests that replaced it"
     again_label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """What Now says of them."""
+    """What Now says about them."""
 
     rows: tuple[Ended, ...] = ()
     more: int = 0
@@ -86,7 +86,7 @@ def ended(request: MitigationRequest, asked: wording.Asked, now: datetime) -> En
 
 
 def newer_of(request: MitigationRequest) -> dict[str, str]:
-    """Ids and names of the requests that took its place."""
+    """Ids and names of the requests that replaced it."""
     return {
         newer["request"]: newer["name"]
         for mitigation in request.mitigations.all()
@@ -96,6 +96,6 @@ def newer_of(request: MitigationRequest) -> dict[str, str]:
 
 
 def acknowledged(typed: QueryDict) -> list[str]:
-    """The ids that were sent: of one row, or of all that were shown."""
+    """The posted ids: of one row, or of all rows shown."""
     one = typed.get("one")
     return [one] if one else typed.getlist("requests")[:MAX_ACKNOWLEDGED]

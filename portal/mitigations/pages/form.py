@@ -30,14 +30,14 @@ from portal.organizations.models import Membership, Organization, ProtectedResou
 PICK_FIRST: Final = 3
 FILTER_FROM: Final = 10
 MAX_AGAIN: Final = 20
-"""Earlier requests that one form is filled like."""
+"""Earlier requests that may fill one form."""
 MAX_TYPED_LOOKED_AT: Final = 20
 """Typed targets whose providers are named while the form is filled in; the check looks at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """A resource to tick, unless there is a problem with it."""
+    """A resource to tick, or its problem."""
 
     resource: ProtectedResource
     when: str

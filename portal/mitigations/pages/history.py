@@ -21,7 +21,7 @@ PAGE_ROWS: Final = 50
 PAGE_DIGITS: Final = 5
 MAX_FIND_LENGTH: Final = 100
 UNACKNOWLEDGED: Final = "unacknowledged"
-"""Beside the statuses: what ended by itself and nobody acknowledged."""
+"""A filter beside the statuses: ended by itself and not acknowledged."""
 WHENS: Final = {
     "": ("Any time", None),
     "7": ("Last 7 days", 7),

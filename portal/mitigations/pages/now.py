@@ -40,7 +40,7 @@ class Card:
     tell: str
     rate: tuple[str, str] | None
     is_rate_old: bool
-    "a part of it was reported by a provider that is silent now"
+    "a provider that is now silent reported part of it"
     spark: str
     life: str
     is_full: bool

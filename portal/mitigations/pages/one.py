@@ -97,7 +97,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
 def ask_page(
     start: Frame, request: MitigationRequest, replaced: Sequence[Replaced]
 ) -> dict[str, Any]:
-    """Asking a provider for `request` would replace others there: asked once more."""
+    """Ask for confirmation, because asking a provider for `request` would replace other requests there."""
     organization, now = start.organization, start.now
     asked = presentation.asked_of(request, subscriptions(organization), organization)
     ending = replaced[0].endings[0]

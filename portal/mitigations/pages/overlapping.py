@@ -1,4 +1,4 @@
-"""What live requests a new one overlaps, and what can be sent instead: told while the form is filled in, and again when it is sent."""
+"""Which live requests a new one overlaps, and what to send instead: shown while the form is filled in and on sending."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
 SHOWN: Final = 4
-"""Overlapping requests that are named; the rest is counted."""
+"""Overlapping requests that the page names; it counts the rest."""
 MAX_NAMED: Final = 100
-"""Overlapping requests that a page may name when it is sent."""
+"""Overlapping requests that a posted page may name."""
 _CAN_BE_EXTENDED: Final = (
     RequestStatus.IN_PROGRESS,
     RequestStatus.MITIGATING,
@@ -40,10 +40,10 @@ class Overlap:
 
     request: MitigationRequest
     is_protected: bool
-    "a provider reports that it filters for it"
+    "a provider reports filtering for it"
     headline: str
     loses: str
-    "whom it loses what at, in sentences; empty: nothing"
+    "what it loses at which provider, in sentences; empty: nothing"
     can_be_extended: bool
 
     @property
@@ -53,18 +53,18 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlaps:
-    """All of them, and what can be sent instead."""
+    """All overlapping requests, and what to send instead."""
 
     shown: tuple[Overlap, ...] = ()
     more: int = 0
     ids: tuple[str, ...] = ()
     "of all of them"
     protector: Overlap | None = None
-    "the one that asks for all of it already"
+    "a live request that already asks for everything"
     loses: bool = False
     "some of them would lose protection"
     can_be_joined: bool = False
-    "one request can ask for everything of all of them, and nobody loses anything"
+    "one request can ask for everything in all of them, so that nothing loses protection"
     why_not_joined: str = ""
 
     def __bool__(self) -> bool:
@@ -72,7 +72,7 @@ class Overlaps:
 
     @property
     def summary(self) -> str:
-        """Why nothing was sent, in one line; empty: nothing stands against sending."""
+        """Why nothing was sent, in one line; empty: the request may be sent."""
         if self.protector is not None:
             return self.protector.already
         return next((one.loses for one in self.shown if one.loses), "")
@@ -82,7 +82,7 @@ NO_OVERLAPS: Final = Overlaps()
 
 
 def consent_of(typed: QueryDict) -> Consent:
-    """What the pressed button allows: all in one request, or this alone in place of those that were shown."""
+    """The consent that the pressed button gives: one request for all, or this one in place of those shown."""
     if "both" in typed:
         return Consent(is_joint=True)
     named = typed.getlist("replaces")[:MAX_NAMED] if "only" in typed else []
@@ -98,7 +98,7 @@ def overlaps_of(
     submission: Submission,
     instead_of: Collection[UUID] = (),
 ) -> Overlaps:
-    """`proposal`: as much of `submission` as can be read and sent. `instead_of`: requests of the same plan."""
+    """`proposal`: the part of `submission` that can be read and sent. `instead_of`: requests of the same plan."""
     live = [one for one in queries.replaceable(organization.pk) if one.request_id not in instead_of]
     found = would_replace(proposal, live)
     if not found:
@@ -108,7 +108,7 @@ def overlaps_of(
         ground = Ground.of(organization)
         checked = ground.check(submission)
     except Invalid:
-        # That is told at its own place, whatever is sent in the end.
+        # The page reports that elsewhere, whatever is sent in the end.
         return replace(overlaps, can_be_joined=True)
     try:
         _, joint = together(ground, submission, checked, found, live=live)
@@ -118,7 +118,7 @@ def overlaps_of(
 
 
 def told(organization: Organization, found: Sequence[Replaced], now: datetime) -> Overlaps:
-    """Without looking whether one request can ask for all of them."""
+    """The overlaps, without checking whether one request can ask for all of them."""
     ids = [one.request.pk for one in found]
     requests = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)
     by_id = subscriptions(organization)

@@ -105,7 +105,7 @@ def short_life(request: MitigationRequest, asked: wording.Asked, now: datetime) 
     if asked.ends_at is None or request.terminate_asked_at:
         return life(request, asked, now).words
     ends = f"Ends {moment(asked.ends_at, now, seconds=False)}"
-    # What a provider started of a plan is renewed at the last moment only, and some stop then.
+    # A plan that a provider started is renewed only at the last moment, and some providers then stop filtering.
     is_renewed = request.auto_renew and (
         request.is_immediate or request.status == RequestStatus.STANDBY
     )

@@ -208,7 +208,7 @@ def asked_of(
                 by_id[one] = _not_asked(subscription, request, is_chosen=is_chosen)
     named = [one for one in request.subscriptions if one in by_id]
     legs = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
-    # What a provider stopped, refused or winds down is renewed by nobody.
+    # The portal does not renew what a provider stopped, refused or is ending.
     ends = [one.expires_at for one in current if one.expires_at and one.status in CONFIRMED]
     return wording.Asked(
         name=request.name,
@@ -281,7 +281,7 @@ class Lane:
     "what withdrawing it alone would do; None: it cannot be withdrawn alone"
 
     rate: int | None = None
-    "bytes per second that it drops; None while it filters nothing, whatever its counters say"
+    "bytes per second that it drops; None while it does not filter, whatever its counters say"
 
     @property
     def is_asked(self) -> bool:

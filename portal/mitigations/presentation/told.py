@@ -136,7 +136,7 @@ def timeline(
 
 
 def _answered_in_time(one: Mitigation, events: Iterable[Event]) -> bool:
-    """It answered before patience ran out, but asked the portal to wait: no confirmation, yet no silence."""
+    """It answered in time but asked the portal to wait: neither a confirmation nor silence."""
     return any(
         event.type == EventType.MITIGATION_STATUS
         and "retry_at" in event.data

@@ -1,4 +1,4 @@
-"""A request for what a provider holds already: from then on it is kept, renewed and ended as any other."""
+"""Create a request for a mitigation that a provider already holds, to keep, renew and end it like any other."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from portal.organizations.models import Organization
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A mitigation that a provider holds, as it reported it at `reported_at`."""
+    """A mitigation that a provider holds, as reported at `reported_at`."""
 
     subscription_id: UUID
     mid: int
-    "of no other mitigation of the subscription"
+    "no other mitigation of the subscription has it"
     scope: Targets
-    "as the provider was asked for it: a refresh has to repeat it"
+    "the scope of the original request, which a refresh has to repeat"
     ports: list[Port]
     protocols: list[int]
     lifetime_s: int
-    "to ask for when it is renewed"
+    "the lifetime to request on renewal"
     dots_status: int | None
     reported_at: datetime
     began_at: datetime
-    "when the provider says it began; at the latest when it was found"
+    "the beginning that the provider reports, or the time when it was found"
     expires_at: datetime | None
 
     @property
@@ -53,8 +53,8 @@ class Running:
 def adopt(
     *, organization: Organization, actor: User, checked: Checked, running: Running, now: datetime
 ) -> MitigationRequest:
-    """Create a request that owns `running`, with its status as reported. `checked`: its scope as a submission."""
-    # Nobody else can hold what is created here, so the counter may be locked first, as by whoever calls this.
+    """Create a request that owns `running`, with the reported status. `checked`: its scope as a submission."""
+    # No other transaction can lock the rows created here, so locking the counter first is safe, as in the callers.
     lock_log(organization.pk)
     request = MitigationRequest.objects.create(
         kind=RequestKind.IMMEDIATE,

@@ -1,4 +1,4 @@
-"""What people ask for: submit, terminate, extend, acknowledge."""
+"""Actions of people: submit, terminate, extend, acknowledge."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def submit(
 ) -> MitigationRequest:
     """Check a submission and commit it: request, first mitigations, event, wake-up.
 
-    `name`: what it is called, when not by its targets. `instead_of`: requests of the same plan, in whose place it is made.
+    `name`: its name if it is not named by its targets. `instead_of`: requests of the same plan that it replaces.
 
     The same `key` and submission of the same person give the first request again; another submission
     under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field, and WouldReplace when live requests
@@ -86,7 +86,7 @@ def submit(
                 return earlier
         ground = Ground.of(organization)
         checked = ground.check(submission)
-        # Whoever starts a mitigation holds the counter until the commit: of two that overlap the second finds the first.
+        # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
         lock_log(organization.pk)
         checked, replaced = settled(
             ground,
@@ -306,9 +306,9 @@ def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
 def acknowledge_all(
     *, organization: Organization, request_ids: Sequence[UUID], actor: User
 ) -> list[MitigationRequest]:
-    """All of them, or none: raises Invalid for those that are not the organization's, and Conflict for those that have not ended.
+    """Acknowledge all or none; returns them in the given order. Repeating it changes nothing.
 
-    Repeating it, or coming second, changes nothing. In the order that was given.
+    Raises Invalid for requests of another organization, and Conflict for those that have not ended.
     """
     known = MitigationRequest.objects.filter(organization=organization, pk__in=request_ids)
     statuses = dict(known.values_list("pk", "status"))

@@ -1,4 +1,4 @@
-"""How the attack looks from here: what people report, and what providers answer (RFC 9132 section 4.4.3)."""
+"""Efficacy updates: what people report about the attack, and what providers answer (RFC 9132 section 4.4.3)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from portal.mitigations.services.observed import MAX_REASON_KEPT, MAX_REASON_TOL
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 
 MAX_TRIES: Final = 5
-"""A provider that asks to wait for so many times has refused."""
+"""A provider that asks the portal to wait this often has refused."""
 
 
 @transaction.atomic
 def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> MitigationRequest:
-    """Tell every provider that holds the request how the attack looks. It replaces a report that still waits."""
+    """Report the attack status to every provider that holds the request. Replaces a report that still waits."""
     if attack_status not in ATTACK_STATUSES:
         message = f"Choose one of {', '.join(ATTACK_STATUSES)}."
         error = FieldError(field="attack_status", code="unknown-attack-status", message=message)
@@ -89,9 +89,9 @@ def record_efficacy_answered(
     reason: str = "",
     retry_after_s: int | None = None,
 ) -> Mitigation | None:
-    """What the provider answered to the report made at `asked_at`. Without a code, and not accepted: it stayed silent.
+    """Record the answer to the report made at `asked_at`. Without a code and not accepted: there was no answer.
 
-    `retry_after_s`: it asked to wait for so long. It is told again then, MAX_TRIES times in all.
+    `retry_after_s`: the wait that the provider asked for. The portal then repeats the report, up to MAX_TRIES times.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
@@ -100,7 +100,7 @@ def record_efficacy_answered(
     if code:
         told |= {"code": code, "reason": reason[:MAX_REASON_TOLD]}
     columns: dict[str, Any] = {}
-    # What is said of a report that a newer one replaced meanwhile is told, and changes nothing.
+    # An answer to a report that a newer one has replaced becomes an event and changes nothing else.
     if mitigation.efficacy_asked_at == asked_at:
         columns = {"efficacy_code": code, "efficacy_reason": reason[:MAX_REASON_KEPT]}
         tries = mitigation.efficacy_tries + 1

@@ -1,4 +1,4 @@
-"""What goes wrong in the portal itself: a request that cannot be put into a message, an answer that cannot be saved."""
+"""Record failures of the portal itself: a request that cannot be encoded, an answer that cannot be saved."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def record_not_sendable(
     now: datetime,
     extended_at: datetime | None = None,
 ) -> Mitigation | None:
-    """The portal cannot put the request, or its refresh, into a message; `reason` says which rule it breaks, or nothing.
+    """The portal cannot encode the request or its refresh; `reason` says which rule it breaks, or is empty.
 
-    `never_left`: no copy of it has ever left, so the provider cannot be acting on it. It is tried again like one that
-    was refused: a later session may take a larger message, and a later release may send it.
+    `never_left`: no copy was ever sent, so the provider cannot be acting on it. The portal retries it like a refused one:
+    a later session may take a larger message, and a later release may be able to send it.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
@@ -72,7 +72,7 @@ def record_not_sendable(
 
 
 def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) -> None:
-    """The same of a withdrawal. It is not given up, since the provider may go on filtering."""
+    """The portal cannot encode the withdrawal. It keeps trying, since the provider may still be filtering."""
     step = Step(
         mitigation_id=mitigation_id,
         columns={
@@ -88,12 +88,12 @@ def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) 
 
 @transaction.atomic
 def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> None:
-    """The least that can be written of an outcome, where writing it whole failed.
+    """Record the bare fact of an outcome that could not be saved in full.
 
-    `is_answered`: the provider answered, and what it said is lost; else the request could not be sent. One statement by
-    itself, since what failed may be anything that is derived from the row.
+    `is_answered`: the provider answered, but its answer is lost; otherwise the request could not be sent. A single UPDATE,
+    since anything derived from the row may be the part that failed.
     """
-    # In the order of docs/locking.md, though the event may fail: it locks the request, and somebody who has it may wait for the row.
+    # Lock the request first (docs/locking.md): the event needs it, and another transaction may hold it and wait for the row.
     lock_requests(Mitigation.objects.filter(pk=mitigation_id).values_list("request_id", flat=True))
     mitigation = Mitigation.objects.get(pk=mitigation_id)
     columns: dict[str, Any] = {"unsaved_at": now, "last_heard_at": now}
@@ -113,6 +113,6 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
 
 
 def _put_off(mitigation: Mitigation, now: datetime) -> dict[str, Any]:
-    """Asked again later, each time after a longer pause."""
+    """The columns for a retry, after a pause that grows each time."""
     setbacks = mitigation.setbacks + 1
     return {"setbacks": setbacks, "retry_at": retry_at(setbacks, now)}

@@ -47,7 +47,7 @@ def ask_provider(
 ) -> MitigationRequest:
     """Ask a provider now, whatever the order says; without one, the next that was not asked yet.
 
-    Raises WouldReplace when that would replace other live requests at the provider without `consent`.
+    Raises WouldReplace if that would replace other live requests at the provider without `consent`.
 
     Asking who is asked already changes nothing. Who waits for our own backoff is asked at once; who named a time of its
     own is not (SC-046). Who was withdrawn is asked anew; of a plan, only who is wanted to hold it is asked.
@@ -142,8 +142,8 @@ def _start(
 
 
 def _replaced(request: MitigationRequest, part: Part) -> list[Replaced]:
-    """The other live requests that this provider would drop for this part of `request`."""
-    # Whoever starts a mitigation holds the counter until the commit: of two that overlap the second finds the first.
+    """The other live requests that this provider would replace with this part of `request`."""
+    # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
     lock_log(request.organization_id)
     live = queries.replaceable(request.organization_id, RequestKind(request.kind))
     return would_replace(

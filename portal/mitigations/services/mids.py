@@ -1,6 +1,6 @@
-"""The counter of mids when a provider knows more of it than the database does.
+"""Move the counter of mids past those that a provider already holds.
 
-After a backup was restored, or a fail-over that lost the last seconds, `next_mid` is behind what the provider holds.
+After a restored backup, or a fail-over that lost the last seconds, `next_mid` is behind what the provider holds.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from portal.mitigations.services.log import lock_log
 from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10
-"""How often one mitigation takes a higher mid because its own was in use. Then the refusal stands."""
+"""How often one mitigation takes a higher mid because its own was in use, before the refusal stands."""
 IN_USE: Final = "mid in use"
 IN_DOUBT: Final = "mid in doubt"
-"""`why` of the events that say so."""
+"""`why` of the events about a mid."""
 
 
 def raise_next_mid(*, subscription_id: UUID, to: int) -> bool:
-    """Give no mid below `to` any more; False when none would be given anyway. The counter never goes back."""
+    """Raise the counter to `to`; False when it is there already. It never goes back."""
     behind = Subscription.objects.filter(pk=subscription_id, next_mid__lt=to)
     return bool(behind.update(next_mid=to))
 
@@ -45,11 +45,11 @@ def take_higher_mid(
     is_in_use: bool,
     now: datetime,
 ) -> int | None:
-    """Give a mitigation that no provider confirmed a mid of at least `to`; the one to send it with now.
+    """Give an unconfirmed mitigation a mid of at least `to` and return it; None: it keeps `refused_mid`, the refusal stands.
 
-    None: it keeps `refused_mid`, and the refusal stands. Repeating it changes nothing. Where the provider gave no list
-    (`is_listed`), the number of mids in use is not known: each further try leaves out twice as many.
-    `is_in_use`: it holds another mitigation under `refused_mid`; False: that is not known.
+    Repeating the call changes nothing. Without a list from the provider (`is_listed`) the portal does not know how many
+    mids are in use, so each further try skips twice as many. `is_in_use`: the provider holds another mitigation under
+    `refused_mid`; False: that is not known.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:

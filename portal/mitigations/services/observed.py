@@ -61,7 +61,7 @@ def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
 
 
 def _unless_asked_again(column: str, begin: datetime | int) -> Case:
-    """What it is since the provider was asked: a new ask has a first copy, and a count of copies, of its own."""
+    """The columns that start over with each new ask: the first copy, and the count of copies."""
     return Case(When(sent_at__gte=F("asked_at"), then=F(column)), default=Value(begin))
 
 
@@ -75,7 +75,7 @@ def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
 
 
 def record_sends(*, mitigation_id: UUID, times: int, now: datetime) -> None:
-    """So many more datagrams with a request left."""
+    """Count further datagrams sent with each request."""
     Mitigation.objects.filter(pk=mitigation_id).update(sends=F("sends") + times, last_sent_at=now)
 
 
@@ -166,7 +166,7 @@ def record_refused(
         told={
             "code": code,
             "reason": reason[:MAX_REASON_TOLD],
-            # Then the words are the portal's own for a conflict, and nobody is quoted.
+            # The words are then the portal's own for a conflict, not a quotation.
             **({"is_conflict": True} if conflict else {}),
         },
         event=EventType.MITIGATION_REFUSED,
@@ -208,7 +208,7 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
         return None
     columns: dict[str, Any] = {"last_heard_at": now}
     if mitigation.status != Status.PENDING:
-        # Who is being asked anyway has no more patience because the provider never got it.
+        # A request that is being sent keeps its deadline even if the provider never received it.
         columns |= {"expires_at": None, "asked_at": now, "overdue_at": None}
     step = Step(
         mitigation_id=mitigation_id,
@@ -225,9 +225,9 @@ def record_forgotten(*, mitigation_id: UUID, now: datetime) -> Mitigation | None
 def record_superseded(
     *, mitigation_id: UUID, conflict: Mapping[str, Any], now: datetime
 ) -> Mitigation | None:
-    """The provider dropped it for a newer request of ours that has a target in common with it.
+    """The provider replaced it by a newer request of ours with a common target.
 
-    `conflict` has the mid that the provider named, if it named one.
+    `conflict` has the mid that the provider named, if any.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
@@ -256,7 +256,7 @@ def record_superseded(
 
 
 def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Mitigation]:
-    """What the provider says it holds instead, also when its own end was asked for since."""
+    """The mitigation that the provider says it holds instead, even if its withdrawal was requested since."""
     mid = conflict.get("mid")
     if not isinstance(mid, int) or mid <= mitigation.mid:
         return ()
@@ -288,9 +288,9 @@ def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitiga
 
 @transaction.atomic(savepoint=False)
 def record_let_go(*, mitigation_id: UUID, now: datetime) -> bool:
-    """The provider is asked once more to let go of what it confirmed to have withdrawn; False when it must not be.
+    """Note one more try to end a mitigation that the provider keeps after confirming its withdrawal; False: do not try.
 
-    Written before the PUT leaves, so that the number of tries is bounded whatever is answered.
+    Saved before the PUT leaves, so that the number of tries is bounded whatever the answer is.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_let_go_given_up or not mitigation.is_still_held:
@@ -395,10 +395,10 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_expired(*, now: datetime) -> int:
-    """End, or ask again where it renews itself, what outlived its granted lifetime; how many.
+    """End the mitigations that outlived their granted lifetime, or ask again for those that renew; return how many.
 
-    The end of what a provider winds down is the provider's to report: the lifetime decides only when there was no word of it
-    in the longest time that RFC 9132 section 4.4.4 gives.
+    A provider that is winding down reports the end itself. The lifetime decides only after the longest time that RFC 9132
+    section 4.4.4 allows has passed without a report.
     """
     since = now - WIND_DOWN_AT_MOST
     winds_down = Q(status=Status.TERMINATING) & (

@@ -1,4 +1,4 @@
-"""A submission against what is live: what it would replace, and whether that is agreed to."""
+"""Check a submission against live requests: which it would replace, and whether there is consent."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def settled(
     *,
     live: Sequence[Mitigation],
 ) -> tuple[Checked, list[Replaced]]:
-    """What is to be sent, and the live requests that it replaces with consent.
+    """The request to send, and the live requests that it replaces with consent.
 
-    Raises WouldReplace for those it would replace without, and Invalid where one request cannot ask for all of them together.
+    Raises WouldReplace when consent is missing, and Invalid when one request cannot ask for all of them together.
     """
     found = would_replace(Proposal.of(checked), live)
     if consent.is_joint:
@@ -68,10 +68,10 @@ def together(
     *,
     live: Sequence[Mitigation],
 ) -> tuple[Checked, list[Replaced]]:
-    """One request for everything of `checked` and of what it would replace.
+    """One request for everything in `checked` and in the requests it would replace.
 
-    It may reach providers that were not asked before, where it overlaps others: those are added too. Raises Invalid when it is more than
-    one request can ask for.
+    The joint request may go to further providers and overlap other requests there: it includes those too. Raises Invalid
+    when one request cannot ask for all of it.
     """
     known: set[object] = set()
     while {one.request.pk for one in found} != known:

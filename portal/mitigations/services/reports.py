@@ -44,7 +44,7 @@ class ProviderReport:
 
     dots_status: int | None
     trigger: Trigger | None
-    "None: no status, or one that means nothing here"
+    "None: no status, or an unknown one"
     lifetime_s: int | None = None
     "remaining; -1 without end"
     mitigation_start: datetime | None = None
@@ -110,14 +110,14 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
 
 
 def _confirms(mitigation: Mitigation) -> Trigger | None:
-    """What a report without a status that is known says of a request whose 2.01 was lost: the provider holds it."""
+    """A report without a known status still shows, if the 2.01 was lost, that the provider holds the request."""
     if mitigation.status != Status.PENDING or mitigation.sent_at is None:
         return None
     return Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD
 
 
 def _is_unknown_news(mitigation: Mitigation, report: ProviderReport) -> bool:
-    """It reports a status number that means nothing here, and did not before."""
+    """Whether it now reports an unknown status number and did not before."""
     number = report.dots_status
     return number is not None and number not in KNOWN_REPORTS and number != mitigation.dots_status
 
@@ -263,5 +263,5 @@ def _goes_on_after_all(mitigation: Mitigation, report: ProviderReport, now: date
     told_at = mitigation.withdrawal_confirmed_at
     if told_at is None or now - told_at < WIND_DOWN_PATIENCE:
         return False
-    # What is only held again is asked to let go by its lifetime.
+    # A withdrawn mitigation that is back in standby is ended with a short lifetime.
     return report.trigger not in (None, Trigger.WINDING_DOWN, Trigger.ENDED, Trigger.ARMED)

@@ -1,6 +1,6 @@
-"""A request as the client would encode it: the last check of it, and its size.
+"""Encode a request as the client would: the final check, and its size.
 
-What is accepted here can be sent, because the code that sends it has the last word (docs/adr/0021).
+A request accepted here can be sent, because the check runs the sending code itself (docs/adr/0021).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from portal.mitigations.validation.lifetimes import within_limits
 from portal.mitigations.validation.submission import Errors, Part
 
 LONGEST_CUID: Final = "x" * 36
-"""A random one, taken after a collision; those of certificates have 22 characters."""
+"""The length of a random cuid, taken after a collision; cuids from certificates have 22 characters."""
 _LISTS: Final[Mapping[str, str]] = {
     "target-prefix": "prefixes",
     "target-fqdn": "fqdns",
@@ -45,7 +45,7 @@ def wire_scope(
     lifetime_s: int = 1,
     is_immediate: bool = True,
 ) -> Scope:
-    """What a provider would be asked for."""
+    """The part of a request for one provider."""
     return Scope(
         targets=WireTargets(
             target_prefix=tuple(targets["prefixes"]),
@@ -67,16 +67,16 @@ def _port_range(port: Port) -> PortRange:
 def message_bytes(
     targets: Targets, *, ports: Iterable[Port] = (), protocols: Iterable[int] = ()
 ) -> int:
-    """The most that a request for these, its refreshes or an efficacy update take as one CoAP message, in bytes.
+    """The largest CoAP message, in bytes, of a request for these, its refreshes or an efficacy update.
 
-    EncodeError for what must not be sent.
+    Raises EncodeError when the request must not be sent.
     """
     scope = wire_scope(targets, ports=ports, protocols=protocols, is_immediate=False)
     return request_overhead_bytes(LONGEST_CUID) + request_bytes(scope)
 
 
 def can_be_sent(scope: Scope) -> bool:
-    """False for a request of before, whose targets the rules refuse by now."""
+    """False for an old request whose targets the rules now refuse."""
     try:
         encode_request(scope)
     except EncodeError:
@@ -93,7 +93,7 @@ def check_encodes(
     paths: Mapping[str, str],
     errors: Errors,
 ) -> None:
-    """An error at the field of whatever the client would not send of these parts."""
+    """An error at each field that the client would refuse to send in these parts."""
     for part in parts:
         scope = wire_scope(
             part.scope,
@@ -110,7 +110,7 @@ def check_encodes(
 
 
 def _field_of(error: EncodeError, targets: Targets, paths: Mapping[str, str]) -> str:
-    """The API's field for the attribute that the encoder names."""
+    """The API's field for an attribute of the encoder."""
     found = _PLACE.search(error.path)
     attribute, index = (found[1], found[2]) if found else ("", None)
     values: list[str] = targets.get(_LISTS.get(attribute, ""), [])  # type: ignore[assignment]

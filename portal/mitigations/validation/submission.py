@@ -45,7 +45,7 @@ class Resource:
 
     @property
     def is_askable(self) -> bool:
-        """False for one that was verified before the portal knew that nobody can be asked for it."""
+        """False for a resource verified before the portal knew that no provider can be asked for it."""
         return why_not(self.kind, self.value) is None
 
 

@@ -130,7 +130,7 @@ def ticked_resources(
 
 
 def _cannot_be_asked(resource: Resource, problem: TargetError) -> str:
-    """Of a resource that was verified before the portal knew better."""
+    """The problem of a resource that was verified under older rules."""
     instead = f" by {problem.fixes[0].value}" if problem.fixes else ""
     return f"{resource.name}: {problem.message} Ask an admin to replace the resource{instead}."
 

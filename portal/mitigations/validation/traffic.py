@@ -43,7 +43,7 @@ def checked_ports(submission: Submission, errors: Errors) -> list[Port]:
 
 
 def _same_start(lower: int, upper: int, *, before: int) -> tuple[str, Fix]:
-    """Of two ranges from the same port, which no request can hold: what to write in place of the second."""
+    """No request can have two ranges that begin at the same port: what to write instead of the second."""
     first, second = _in_words(lower, before), _in_words(lower, upper)
     if upper < before:
         fix = Fix(label=f"Leave out {second}", value="")

@@ -1,4 +1,4 @@
-"""What became of a person's report how the attack looks, of one provider."""
+"""The outcome at one provider of the attack status that a person reported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTACK_WORDS: Final = {
 
 
 def efficacy_sentence(leg: Leg, now: datetime) -> str:
-    """Empty where nobody has reported."""
+    """Empty if no one reported."""
     if leg.reported is None:
         return ""
     words = ATTACK_WORDS[leg.reported.attack_status]

@@ -1,4 +1,4 @@
-"""The first sentence of a Now page where something ended by itself and nothing is live."""
+"""The first sentence of Now when something ended by itself and nothing is live."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.mitigations.wording.sessions import Say
 
 
 def ended_says(ended: Sequence[Asked], calm: Say, now: datetime, *, more: int = 0) -> Say:
-    """What ended first; how ready the organization is comes after it. `more`: ends beside those in `ended`."""
+    """The ends first, then how ready the organization is. `more`: the number of ends besides those in `ended`."""
     worst = ended[0]
     said = headline(worst, now)
     if worst.name not in said:

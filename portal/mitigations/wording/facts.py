@@ -35,15 +35,15 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """How the attack looks, as a person reported it last to one provider, and what became of that."""
+    """The attack status a person last reported to one provider, and its outcome."""
 
     attack_status: str
-    "of RFC 9132 Table 4, in the API's words"
+    "a value of RFC 9132 Table 4, in the API's words"
     at: datetime
     state: Efficacy
     retry_at: datetime | None = None
     refusal: str = ""
-    "the reason in words, a whole sentence"
+    "the reason as a whole sentence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,9 @@ class TakenOver:
 
     names: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
-    "what they protect of it; empty: the provider holds one that is not known here"
+    "the targets of it that they protect; empty: the portal does not know the one that the provider holds"
     lost: tuple[str, ...] = ()
-    "the targets it protects no more, or not all of"
+    "the targets that lost all or part of their protection"
     is_known: bool = True
 
     @property
@@ -86,7 +86,7 @@ class Leg:
     mitigation_start: datetime | None = None
     "the provider's own word of when it began"
     unknown_report: int | None = None
-    "the status number it reports now, where the portal does not know what that means"
+    "the status number it reports now if the portal does not know it"
     status_at: datetime | None = None
     "when the present status was first reported, where known"
     withdrawal_asked_at: datetime | None = None
@@ -94,24 +94,24 @@ class Leg:
     "it is told to stop, and asked to hold the plan again after that"
     withdrawal_confirmed_at: datetime | None = None
     is_still_held: bool = False
-    "it confirmed the withdrawal of a plan, and still holds it"
+    "it confirmed the withdrawal of a plan but still holds it"
     let_go_at: datetime | None = None
-    "when it was last told again"
+    "when the portal last tried again to end it"
     is_let_go_given_up: bool = False
-    "telling it again has not helped"
+    "trying again has not helped"
     ended_at: datetime | None = None
     last_heard_at: datetime | None = None
     taken_over: TakenOver | None = None
-    "what took its place, where it is replaced"
+    "the requests that replaced it, if any"
     is_replaced: bool = False
     "the provider ended it for a newer request of the same organization"
     retry_at: datetime | None = None
     "the provider asked not to be asked before"
     refusal_code: str = ""
     unsaved_at: datetime | None = None
-    "it answered then, and the portal could not save what"
+    "when it gave an answer that the portal could not save"
     refusal: str = ""
-    "the reason in words, a whole sentence"
+    "the reason as a whole sentence"
     bytes_dropped: int | None = None
     bps_dropped: int | None = None
     "bytes per second"
@@ -136,7 +136,7 @@ class Leg:
     withdrawn_because: str = ""
     "why policy withdrew it, a clause"
     reported: Reported | None = None
-    "to it, by a person"
+    "by a person, to this provider"
     may_be_withdrawn: bool = False
     "policy may withdraw it once an earlier one filters"
 
@@ -171,7 +171,7 @@ class Asked:
     "None: unknown, or no end"
     ended_at: datetime | None = None
     ended_by: str = ""
-    "the code of why it is over"
+    "the code for why it is over"
     patience_s: int = 10
     uncovered: tuple[str, ...] = ()
     "targets that nobody holds, and nobody was just asked for"

@@ -111,7 +111,7 @@ def _subject(legs: Sequence[Leg], *, of: int) -> str:
 
 
 def _alike(leg_face: Face, legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
-    """Those of whom one verb is true."""
+    """The providers that share one verb."""
     if leg_face == Face.STANDBY:
         return plans.lost_first(legs, now)
     if leg_face == Face.WITHDRAWN:
@@ -122,7 +122,7 @@ def _alike(leg_face: Face, legs: Sequence[Leg], now: datetime) -> list[list[Leg]
 
 
 def _silent_last(legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
-    """Those whose word is fresh, and those whose last word is old: one verb does not fit both."""
+    """Providers with a fresh report, and those with an old one: the two need different verbs."""
     stale = [leg for leg in legs if is_stale(leg, now)]
     return [group for group in ([leg for leg in legs if leg not in stale], stale) if group]
 
@@ -171,7 +171,7 @@ def _mitigating(asked: Asked, now: datetime) -> str:
 
 
 def over_capacity(asked: Asked, now: datetime) -> list[Leg]:
-    """Those that say so now; where all of them are silent, those that said so last."""
+    """The providers that report it now, or, if all are silent, those that reported it last."""
     groups = _silent_last(faces(asked.legs, now).get(Face.EXCEEDED, []), now)
     return groups[0] if groups else []
 
@@ -250,7 +250,7 @@ def _terminated(asked: Asked, now: datetime) -> str:
 
 def _ended_by_providers(asked: Asked) -> str:
     wanted = [leg for leg in asked.asked if leg.withdrawal_asked_at is None]
-    # Who never held it ended nothing.
+    # A provider that never held it did not end it.
     legs = [leg for leg in wanted if leg.confirmed_at is not None] or wanted or list(asked.asked)
     names = listed([leg.short for leg in legs])
     what = "let go of the plan" if asked.is_plan else "ended this"
@@ -273,7 +273,7 @@ def _failing(asked: Asked, now: datetime) -> str:
     at = next_try(asked.asked, now)
     if is_soon(at, now):
         return f"No provider {what}. Still trying."
-    return f"No provider {what}.{f' Nobody is asked again before {moment(at, now)}.' if at else ''}"
+    return f"No provider {what}.{f' The portal asks no provider again before {moment(at, now)}.' if at else ''}"
 
 
 _HEADLINES: Final[dict[RequestStatus, Callable[[Asked, datetime], str]]] = {
@@ -312,14 +312,14 @@ def look(asked: Asked, now: datetime) -> Look:
 
 
 _ENDED_LOOKS: Final[dict[str, Look]] = {
-    # ends that nobody asked for, however the providers put it
+    # ends that no one here asked for, whatever reason the providers gave
     EndedBy.LIFETIME: REQUEST_LOOKS[RequestStatus.EXPIRED],
     EndedBy.PROVIDER: LOOKS[Face.WITHDRAWN],
 }
 
 
 def is_replaced(asked: Asked) -> bool:
-    """Over because newer requests took its place; nobody terminated it, and no provider confirmed an end."""
+    """Over because newer requests replaced it; no person terminated it and no provider confirmed an end."""
     if asked.status != RequestStatus.TERMINATED or asked.is_plan:
         return False
     is_ended = any(leg.status == Status.TERMINATED and leg.sent_at for leg in asked.asked)

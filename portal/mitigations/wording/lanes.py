@@ -36,7 +36,7 @@ from portal.mitigations.wording.table import (
 )
 
 FEW_SENDS: Final = 10
-"""So many copies are counted; of more it is said how often they leave."""
+"""Up to this many copies the page gives their number, above it their rate."""
 REPEATED_WITHIN_S: Final = 4
 """On a connection that is up an unanswered request is repeated every 3 s, and a little more at random."""
 
@@ -88,7 +88,7 @@ def _no_answer(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _answers_others(leg: Leg, now: datetime) -> bool:
-    """Something was heard on the connection after this request left, and not long ago."""
+    """Whether the provider was heard recently, and after this request left."""
     heard = leg.session.last_heard_at
     if leg.session.state != "up" or heard is None or leg.sent_at is None:
         return False
@@ -96,7 +96,7 @@ def _answers_others(leg: Leg, now: datetime) -> bool:
 
 
 def _how_often(leg: Leg, now: datetime) -> str:
-    """How often a request was sent: a number that grows by three a second tells a person nothing."""
+    """How often a request was sent. A number that grows by three a second is of no use to a person."""
     if leg.sends <= FEW_SENDS or leg.sent_at is None or leg.last_sent_at is None:
         return "Sent once" if leg.sends <= 1 else f"Sent {leg.sends}{NBSP}times"
     apart_s = (leg.last_sent_at - leg.sent_at).total_seconds() / (leg.sends - 1)
@@ -115,17 +115,17 @@ def _put_off(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _sooner(leg: Leg, now: datetime) -> str:
-    """What a person can do where a provider named a time that is far."""
+    """What a person can do when the provider named a distant time."""
     if is_soon(leg.retry_at, now):
         return ""
-    return f"The portal does not ask before. Call {leg.short} if you need it sooner."
+    return f"The portal does not ask again before then. Call {leg.short} if you need it sooner."
 
 
 def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
     why = _why_withdrawn(leg, now)
     if leg.refusal_code == NOT_SENDABLE and leg.retry_at is not None:
         return (
-            "Not told yet: the portal could not send the word to stop.",
+            "Not told yet: the portal could not send the withdrawal.",
             f"{why}{leg.refusal} {leg.short} may still be filtering.",
         )
     if leg.refusal_code == LOOP and leg.retry_at is not None:
@@ -172,7 +172,7 @@ def _refused(leg: Leg, now: datetime) -> tuple[str, str]:
 
 def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
     """Nobody but a person can tell when it would be reached (SC-107)."""
-    asks = f"The portal does not ask {leg.short} again by itself: ask it when they have fixed that."
+    asks = f"The portal does not ask {leg.short} again by itself. Ask it again when they have fixed it."
     return f"The request did not reach {leg.short}.", " ".join(
         part for part in (leg.refusal, asks if leg.withdrawal_asked_at is None else "") if part
     )
@@ -197,9 +197,9 @@ def _not_saved(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _from_before(leg: Leg, leg_face: Face, now: datetime) -> str:
-    """What a row that stands says less than: an answer that was lost here, a renewal that cannot be sent."""
+    """What the status alone does not say: an answer that was lost here, a renewal that cannot be sent."""
     if leg.unsaved_at is not None and leg_face != Face.NOT_SAVED:
-        return f"{not_saved(leg, now)} What stands here is from before."
+        return f"{not_saved(leg, now)} The rest shown here is older."
     if leg.refusal_code == NOT_SENDABLE and leg_face in CLAIMED:
         return f"Its renewal could not be sent. {leg.refusal}"
     return ""
@@ -311,7 +311,7 @@ _WAITED_FOR: Final = (Face.PUT_OFF, Face.REFUSED, Face.WITHDRAWN)
 
 
 def needs_call(leg: Leg, now: datetime) -> bool:
-    """A phone call is the next step: the network does not help, or not for long."""
+    """Whether a phone call is the next step, because the network does not help, or not for long."""
     leg_face = face(leg, now)
     if leg_face == Face.NOT_TOLD:
         return bool(leg.phone) and leg.session.state != "up"

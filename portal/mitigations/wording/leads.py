@@ -110,7 +110,7 @@ def lifetime_sentence(asked: Asked, now: datetime) -> str:
 
 
 def _cannot_be_renewed(asked: Asked) -> bool:
-    """Nobody who holds it can be told at present."""
+    """No provider that holds it can be reached at present."""
     held = [leg for leg in asked.asked if leg.status in CONFIRMED and not leg.withdrawal_asked_at]
     return bool(held) and all(leg.session.state != "up" for leg in held)
 
@@ -180,7 +180,7 @@ def _silence(asked: Asked, now: datetime) -> str:
 
 def _unknown(asked: Asked, now: datetime) -> list[str]:
     return [
-        f"{unknown_report(leg)}: what is said of it is from before."
+        f"{unknown_report(leg)}: the rest shown here is older."
         for leg in asked.asked
         if leg.unknown_report is not None and is_stale(leg, now)
     ]
@@ -197,7 +197,7 @@ def _waiting(leg: Leg, now: datetime) -> str:
         case Face.NOT_SENT:
             return f"There is no connection to {leg.short}{_since(leg, now)}; it is sent as soon as there is one."
         case Face.PUT_OFF:
-            return f"{leg.short} asked the portal to wait; it is asked again {when(leg.retry_at, now)}."
+            return f"{leg.short} asked the portal to wait; the portal asks again {when(leg.retry_at, now)}."
         case Face.REFUSED:
             return " ".join(
                 part for part in (f"{leg.short} refused{_at(leg, now)}.", leg.refusal) if part
@@ -275,7 +275,7 @@ def _mitigating(asked: Asked, now: datetime) -> list[str]:
 
 
 def _also_filter(legs: Sequence[Leg], now: datetime) -> list[str]:
-    """Beside those that are over capacity, as far as they say so now."""
+    """Sentences about the providers that filter beside those over capacity: now, or when last heard."""
     silent = [leg for leg in legs if is_stale(leg, now)]
     heard = [leg for leg in legs if leg not in silent]
     said = []

@@ -154,10 +154,10 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def still_held(leg: Leg, now: datetime) -> str:
-    """What may come of it, and what is done about it."""
+    """The risk, and what the portal does about it."""
     risk = f"{leg.short} may start it by itself when contact is lost."
     if leg.is_let_go_given_up:
-        return f"{risk} Telling it again has not helped: call it, and have the plan removed."
+        return f"{risk} Telling it again has not helped: call and ask for the plan to be removed."
     if leg.let_go_at is None:
         return f"{risk} The portal tells it again."
     at = when(leg.let_go_at, now)
@@ -185,9 +185,7 @@ def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
-    again = (
-        f"The portal does not ask {leg.short} again by itself: ask it when they have fixed that."
-    )
+    again = f"The portal does not ask {leg.short} again by itself. Ask it again when they have fixed it."
     asks = again if leg.withdrawal_asked_at is None else ""
     return f"The plan did not reach {leg.short}.", f"{leg.refusal} {asks}".strip()
 
@@ -244,7 +242,7 @@ def held_again(asked: Asked) -> str:
 
 
 def end_sentence(asked: Asked, now: datetime) -> str:
-    """What a provider started by itself is renewed at the last moment only, and some stop then (ADR 22)."""
+    """A plan that a provider started by itself is renewed only at the last moment, and some providers then stop (ADR 22)."""
     ends = "It ends when the attack does, or when you stop it."
     if asked.ends_at is None:
         return ends

@@ -31,7 +31,7 @@ def gateways(reason: str) -> str:
 
 
 def unknown_report(leg: Leg) -> str:
-    """A clause that stands by itself."""
+    """A complete clause."""
     return f"{leg.short} reports status {leg.unknown_report}, which the portal does not know"
 
 
@@ -53,5 +53,5 @@ def refusal_sentence(
     if code in _CODES:
         return f"{_CODES[code]} (code {code})."
     if code.startswith(("2.", "3.")):
-        return f"It answered with code {code}, which says neither yes nor no."
+        return f"It answered with code {code}, which neither accepts nor refuses."
     return f"{provider} gave no reason (code {code})." if code else f"{provider} gave no reason."

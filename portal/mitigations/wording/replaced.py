@@ -1,4 +1,4 @@
-"""A request whose provider holds a newer one instead: what it stopped filtering, in words."""
+"""What a provider stopped filtering when a newer request replaced one, in words."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ UNKNOWN: Final = TakenOver(is_known=False)
 REPLACED: Final = Look("Replaced", "octagon", "bad")
 """Something lost its filter."""
 COVERED: Final = Look("Replaced", "square-tick", "idle")
-"""Everything is in the newer request."""
+"""The newer request covers everything."""
 
 
 def taken_over(replaced_by: ReplacedBy | None) -> TakenOver:
-    """None: what took its place was not kept, before the portal kept it."""
+    """None: it ended before the portal recorded what replaced it."""
     if replaced_by is None:
         return UNKNOWN
     return TakenOver(
@@ -38,7 +38,7 @@ def _covers(newer: Newer) -> str:
 
 
 def is_less(legs: Iterable[Leg]) -> bool:
-    """Some of these providers protect less than they did, as far as is known."""
+    """Whether some of these providers protect less than before, as far as the portal knows."""
     return any(_taken(leg).is_less for leg in legs if leg.is_replaced)
 
 
@@ -47,7 +47,7 @@ def _taken(leg: Leg) -> TakenOver:
 
 
 def again_label(newer: int) -> str:
-    """The button that asks once more, for what took its place too."""
+    """The label of the button that requests it again, together with what replaced it."""
     if not newer:
         return "Request again"
     return f"Request again for {'both' if newer == 1 else 'all of them'}"
@@ -83,7 +83,7 @@ def _less(who: Sequence[str], taken: TakenOver, was_filtering: bool) -> str:  # 
 
 
 def tell(leg: Leg, when: str) -> tuple[str, str]:
-    """The lane: the fact, and what is left."""
+    """The lane's text: the fact, and what is still covered."""
     fact = f"Replaced{when} by your newer request."
     taken = _taken(leg)
     if not taken.is_known:

@@ -1,4 +1,4 @@
-"""What a newer request takes away from a live one, in words."""
+"""What a live request would lose to a newer one, in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.mitigations.wording.traffic import traffic_words
 NAMED_PARTS: Final = 3
 NAMED_LOSSES: Final = 4
 V6_NETWORK: Final = 64
-"""IPv6 is counted in networks of this length: nobody counts its addresses."""
+"""IPv6 is counted in networks of this length, because single addresses are too many."""
 MAX_COUNTED_NETWORKS: Final = 65536
 
 
@@ -33,7 +33,7 @@ _ASKED: Final = _Verb(
 
 
 def loss_words(loss: Loss) -> str:
-    """As the API names it: "203.0.113.64/27 except 203.0.113.66/32"; the target alone when all of it is lost."""
+    """The API's text: "203.0.113.64/27 except 203.0.113.66/32", or the target alone when all of it is lost."""
     parts = [str(one) for one in loss.kept]
     for part in loss.narrowed:
         of = "" if part.target == loss.target else f" of {part.target}"
@@ -67,7 +67,7 @@ def _sentence(loss: Loss, verb: _Verb) -> str:
 
 
 def _count(network: IPNetwork, left: Sequence[IPNetwork], verb: _Verb) -> str:
-    """How much of a network is lost; empty: nothing is lost for all of its traffic."""
+    """How much of a network loses all traffic; empty: none of it does."""
     parts = collapsed(left)
     if parts == [network]:
         return ""
@@ -120,7 +120,7 @@ def traffic_part(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -
 
 
 def taken_away(lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool) -> str:
-    """What each provider would not protect any more: "At Northgate, 31 of 32 addresses of 203.0.113.64/27 lose their filter."
+    """What each provider would stop protecting: "At Northgate, 31 of 32 addresses of 203.0.113.64/27 lose their filter."
 
     Empty: nothing is lost.
     """

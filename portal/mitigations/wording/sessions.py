@@ -83,7 +83,7 @@ class Say:
     headline: str
     lead: str
     call: str = ""
-    "the number to call where that is the next step"
+    "the number to call if that is the next step"
 
 
 def request_says(asked: Asked, now: datetime) -> Say:
@@ -157,7 +157,7 @@ def _others(others: Sequence[Asked], now: datetime) -> str:
 
 
 _NO_ADJECTIVES: Final = ("attack stopped", "standby")
-"""Of these words nobody says that a request is it."""
+"""Words that cannot follow "the request is"."""
 
 
 def _at(asked: Asked, now: datetime) -> str:

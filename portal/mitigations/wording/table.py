@@ -161,7 +161,7 @@ def leg_look(leg: Leg, now: datetime) -> Look:
 
 
 def next_try(legs: Iterable[Leg], now: datetime) -> datetime | None:
-    """When a provider that is wanted is asked next; `now` where one is being asked; None: not before a person acts."""
+    """When the portal asks a wanted provider next; `now` while it is asking one; None: only after a person acts."""
     wanted = [leg for leg in legs if leg.withdrawal_asked_at is None]
     return min((at for leg in wanted if (at := _next_try(leg, now)) is not None), default=None)
 
@@ -177,12 +177,12 @@ def _next_try(leg: Leg, now: datetime) -> datetime | None:
 
 
 def is_soon(at: datetime | None, now: datetime) -> bool:
-    """So soon that one may say the portal keeps trying."""
+    """Soon enough to say that the portal keeps trying."""
     return at is not None and at <= now + STILL_TRYING_WITHIN
 
 
 def is_stale(leg: Leg, now: datetime) -> bool:
-    """The provider said so, but has been silent for three heartbeats, or says something else that nobody knows."""
+    """The provider reported it, but has been silent for three heartbeats or now reports an unknown status."""
     if face(leg, now) not in CLAIMED:
         return False
     if leg.unknown_report is not None:

@@ -50,7 +50,7 @@ class Told:
 
     @property
     def who(self) -> str:
-        """The subject of what was done: what no person did, the portal did."""
+        """Who acted: the person, or else the portal."""
         return self.actor or "The portal"
 
 
@@ -107,7 +107,7 @@ def _sent(told: Told) -> Entry:
 
 def _asked(told: Told) -> Entry:
     if told.data.get("why") == "by hand":
-        return Entry(at=told.at, look=PERSON, what=f"{told.who} had {told.provider} asked again.")
+        return Entry(at=told.at, look=PERSON, what=f"{told.who} asked {told.provider} again.")
     return Entry(at=told.at, look=PERSON, what=f"{told.who} asked {told.provider} by hand.")
 
 
@@ -197,7 +197,7 @@ def _status(told: Told) -> Entry | None:
         )
     if told.data.get("why") == "unsaved":
         what = f"The portal could not save {told.provider}’s answer."
-        detail = "What is shown of it is from before. The portal’s log says why."
+        detail = "The status shown is older. The portal’s log says why."
         return Entry(at=told.at, look=LOOKS[Face.NOT_SAVED], what=what, detail=detail)
     if "unknown" in told.data:
         number = told.data["unknown"]
@@ -209,9 +209,7 @@ def _status(told: Told) -> Entry | None:
         tries = told.data.get("tries")
         detail = "The portal told it again, with a lifetime of one second."
         if tries:
-            detail = (
-                f"The portal has told it {tries} times. Call {told.provider}, and have it removed."
-            )
+            detail = f"The portal has tried {tries} times. Call {told.provider} and ask for the plan to be removed."
         what = f"{told.provider} confirmed the withdrawal, and still holds the plan."
         return Entry(at=told.at, look=LOOKS[Face.STILL_HELD], what=what, detail=detail)
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))
@@ -316,14 +314,14 @@ def _request_status(told: Told) -> Entry | None:
 
 
 def still_tries(told: Told) -> bool:
-    """Of a request that began to fail: providers are asked again within minutes."""
+    """Whether a request that failed is retried within minutes."""
     return not told.data.get("waits") and not told.data.get("next_try_at")
 
 
 def _next_try(told: Told) -> str:
     if told.data.get("next_try_at"):
         at = datetime.fromisoformat(str(told.data["next_try_at"]))
-        return f"Nobody is asked again before {dated(at, told.at)}."
+        return f"The portal asks no provider again before {dated(at, told.at)}."
     return "The portal keeps trying." if still_tries(told) else ""
 
 

@@ -42,7 +42,7 @@ LANES = [
         ),
         "The request did not reach Northgate.",
         "It went round in a loop through edge-1."
-        " The portal does not ask Northgate again by itself: ask it when they have fixed that.",
+        " The portal does not ask Northgate again by itself. Ask it again when they have fixed it.",
     ),
     (
         leg(
@@ -230,7 +230,7 @@ LANES = [
             is_let_go_given_up=True,
         ),
         "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
-        "Northgate may start it by itself when contact is lost. Telling it again has not helped: call it, and have the plan removed.",
+        "Northgate may start it by itself when contact is lost. Telling it again has not helped: call and ask for the plan to be removed.",
     ),
     (
         leg("Northgate", Status.TERMINATED, ended_at=ago(30)),
@@ -256,7 +256,7 @@ LANES = [
             refusal="It is too busy (code 5.03).",
         ),
         "Asked the portal to wait. The portal asks again on 5 January 2163.",
-        "It is too busy (code 5.03). The portal does not ask before. Call Northgate if you need it sooner.",
+        "It is too busy (code 5.03). The portal does not ask again before then. Call Northgate if you need it sooner.",
     ),
     (
         leg(
@@ -269,7 +269,7 @@ LANES = [
         ),
         "Northgate refused at 03:12:06.",
         "It clashes. It asked the portal to wait until 03:27:41 tomorrow."
-        " The portal does not ask before. Call Northgate if you need it sooner.",
+        " The portal does not ask again before then. Call Northgate if you need it sooner.",
     ),
     (
         leg(
@@ -330,7 +330,7 @@ LANES = [
         leg("Northgate", Status.MITIGATING, unsaved_at=ago(16), **MITIGATING),
         "Reports that it is filtering.",
         "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer of 03:27:25. "
-        "What stands here is from before.",
+        "The rest shown here is older.",
     ),
     (
         leg("Northgate", Status.IN_PROGRESS, refusal_code=NOT_SENDABLE, refusal="It is too large."),
@@ -346,7 +346,7 @@ LANES = [
             refusal="It cannot be put into a message: mid must be a number.",
             retry_at=ago(-19),
         ),
-        "Not told yet: the portal could not send the word to stop.",
+        "Not told yet: the portal could not send the withdrawal.",
         "It cannot be put into a message: mid must be a number. Northgate may still be filtering.",
     ),
     (
@@ -413,7 +413,7 @@ def test_a_status_nobody_knows_looks_old_and_is_said_in_the_lead() -> None:
     assert "last reported" in plain(wording.headline(request, NOW))
     told = plain(wording.lead(request, NOW))
     assert (
-        "Northgate reports status 9, which the portal does not know: what is said of it is from before."
+        "Northgate reports status 9, which the portal does not know: the rest shown here is older."
         in told
     )
     assert "Nothing heard" not in told

@@ -120,11 +120,11 @@ HEADLINES = [
     ),
     (
         asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-86400))),
-        "No provider has confirmed help. Nobody is asked again before 03:27:41 tomorrow.",
+        "No provider has confirmed help. The portal asks no provider again before 03:27:41 tomorrow.",
     ),
     (
         asked(RequestStatus.FAILING, WAITED_FOR, LOOPED),
-        "No provider has confirmed help. Nobody is asked again before 5 January 2163.",
+        "No provider has confirmed help. The portal asks no provider again before 5 January 2163.",
     ),
     (asked(RequestStatus.FAILING, LOOPED), "No provider has confirmed help."),
     (asked(RequestStatus.FAILING, LOOPED, is_plan=True), "No provider holds the plan."),

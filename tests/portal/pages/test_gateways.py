@@ -125,7 +125,7 @@ def test_a_loop_of_gateways_is_named_and_is_no_refusal(
     northgate = page.split("Northgate Scrubbing</h3>")[1].split("<h3>")[0]
     assert "Last heard" not in northgate
     assert (
-        "The portal does not ask Northgate again by itself: ask it when they have fixed that."
+        "The portal does not ask Northgate again by itself. Ask it again when they have fixed it."
         in page
     )
     assert "Ask Northgate again now" in page

@@ -53,14 +53,14 @@ def test_what_waits_for_long_is_not_said_to_be_tried(
     now = words_of(browser.get("/organizations/acme/").content.decode())
 
     for shown in (page, now):
-        assert "No provider has confirmed help. Nobody is asked again before" in shown
+        assert "No provider has confirmed help. The portal asks no provider again before" in shown
         assert "Still trying" not in shown
         assert "keeps asking" not in shown
     assert f"It asked the portal to wait until {until}." in page
     # The next step a person has: whoever must not be asked can be called.
     assert "Call Northgate if you need it sooner." in page
     assert page.count("Reference for a call:") == 2
-    assert "Nobody is asked again before" in page[page.index("What happened") :]
+    assert "The portal asks no provider again before" in page[page.index("What happened") :]
 
 
 def test_what_is_asked_again_within_minutes_is_still_tried(

@@ -179,7 +179,7 @@ async def test_a_code_that_says_neither_yes_nor_no_is_an_answer_and_grants_nothi
     assert (shown.status, shown.refusal_code, shown.confirmed_at) == ("pending", "2.31", None)
     assert shown.retry_at is not None
     words = refusal_sentence("Northgate", code="2.31")
-    assert words == "It answered with code 2.31, which says neither yes nor no."
+    assert words == "It answered with code 2.31, which neither accepts nor refuses."
 
 
 def conflict(mid: int) -> tuple[int, Pairs]:

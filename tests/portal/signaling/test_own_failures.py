@@ -206,7 +206,7 @@ async def test_a_withdrawal_that_cannot_be_sent_is_tried_again_later_and_told(
     row = await in_database(again)()
     assert (row.status, row.refusal_code) == ("terminating", NOT_SENDABLE)
     assert row.retry_at is not None
-    assert "the portal could not send the word to stop" in await in_database(lane)()
+    assert "the portal could not send the withdrawal" in await in_database(lane)()
 
 
 async def test_sends_counts_the_datagrams(leg: Mitigation, store: Store) -> None:
@@ -362,7 +362,7 @@ async def test_a_report_that_cannot_be_saved_is_told_and_holds_up_no_other(
 
         row = await in_database(again)()
         assert row.status == "in_progress"
-        assert "What stands here is from before." in await in_database(lane)()
+        assert "The rest shown here is older." in await in_database(lane)()
         await exchange.reported(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
     row = await in_database(again)()
     assert (row.status, row.unsaved_at) == ("exceeded", None)

@@ -50,7 +50,7 @@ def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
     assert "Ask Tidewall" not in page
     assert "only…" not in page
     assert (
-        "The portal does not ask Northgate again by itself: ask it when they have fixed that."
+        "The portal does not ask Northgate again by itself. Ask it again when they have fixed it."
         in page
     )
 

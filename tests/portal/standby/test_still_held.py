@@ -154,7 +154,7 @@ def test_when_telling_again_has_not_helped_a_person_is_asked_to_call(
 
     listed = html.unescape(client_of(alice).get(STANDBY).content.decode())
 
-    assert "Telling it again has not helped: call it, and have the plan removed." in listed
+    assert "Telling it again has not helped: call and ask for the plan to be removed." in listed
 
 
 def test_the_api_says_so(dana: User, kept: StandbyPlan, api_of: ApiOf) -> None:
