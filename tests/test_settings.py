@@ -1,0 +1,21 @@
+"""The tests empty a database again and again: it has to be their own."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+
+@pytest.mark.django_db
+@pytest.mark.sqlite
+def test_the_tests_use_a_database_of_their_own() -> None:
+    statement = {
+        "postgresql": "SELECT current_database()",
+        "sqlite": "SELECT file FROM pragma_database_list WHERE name = 'main'",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        (used,) = cursor.fetchone()
+
+    assert used == connection.settings_dict["NAME"]
+    assert "portal_test_" in used.replace("-", "_")
