@@ -9,7 +9,9 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.http import urlencode
 
+from portal.accounts import typed
 from portal.accounts.models import Authenticator
 
 OPEN_PATHS: Final = frozenset({"/sign-in", "/sign-out", "/favicon.ico", "/robots.txt"})
@@ -28,9 +30,19 @@ class RequireSecondFactor:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIXES):
             return self.get_response(request)
+        if not request.user.is_authenticated and request.method == "POST":
+            return _sign_in_again(request)
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         if request.user.is_verified() or request.path in SECOND_FACTOR_PATHS:
             return self.get_response(request)
         enrolled = Authenticator.objects.filter(user=request.user, confirmed=True).exists()
         return redirect("accounts:code" if enrolled else "accounts:enrol")
+
+
+def _sign_in_again(request: HttpRequest) -> HttpResponse:
+    """Nothing was done; after signing in comes the page with the form, as it was, or with the button that was pressed."""
+    if page := typed.keep(request):
+        return redirect_to_login(page)
+    following = typed.page_of(request) or settings.LOGIN_REDIRECT_URL
+    return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': following, 'undone': '1'})}")

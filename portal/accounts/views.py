@@ -16,8 +16,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.accounts import forms, services
+from portal.accounts import forms, services, typed
 from portal.accounts.models import Authenticator, User
+from portal.core import views as core_views
 from portal.core.errors import Invalid, InvalidCredentials, PortalError, Throttled
 
 WRONG_CODE: Final = "That code did not match. Wait for the next one and type it here."
@@ -32,16 +33,24 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and request.user.is_verified():
         return redirect(following)
     if request.method == "GET":
-        return render(request, "accounts/sign_in.html", {"following": following})
+        context = {"following": following, "said": typed.said_at_sign_in(request)}
+        return render(request, "accounts/sign_in.html", context)
     form = forms.Password.typed(request.POST)
     try:
         user = services.check_password(
             username=form.username, password=form.password, address=_address(request)
         )
     except (InvalidCredentials, Throttled) as error:
-        context = {"following": following, "username": form.username, "error": error.message}
+        context = {
+            "following": following,
+            "username": form.username,
+            "error": error.message,
+            "said": typed.said_at_sign_in(request),
+        }
         return _refused(request, "accounts/sign_in.html", context, error)
     services.open_session(request, user)
+    if typed.belongs_to_another(request):
+        following = settings.LOGIN_REDIRECT_URL
     return redirect(_with_following("accounts:code", following))
 
 
@@ -148,6 +157,12 @@ def _download(request: HttpRequest, codes: tuple[str, ...]) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     services.sign_out(request)
     return redirect("accounts:sign-in")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form from before the person signed in again opens as it was; nothing of it was done."""
+    page = typed.keep(request) if request.user.is_authenticated else ""
+    return redirect(page) if page else core_views.csrf_failure(request, reason)
 
 
 def _half_signed_in(request: HttpRequest) -> User | None:

@@ -99,6 +99,12 @@ def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
     )
 
 
+def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
+    """Live requests of which a provider reports that the attack is larger than it can filter."""
+    exceeded = {"mitigations__status": Status.EXCEEDED, "mitigations__wanted": Wanted.ACTIVE}
+    return requests(organization).filter(status=RequestStatus.MITIGATING, **exceeded).distinct()
+
+
 def submitted_with(organization: Organization, person: User, key: str) -> MitigationRequest | None:
     """What a person asked for under an idempotency key."""
     own = IdempotencyKey.objects.filter(organization=organization, user=person, key=key)

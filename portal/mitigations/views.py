@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from portal.accounts import typed
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations import pages, queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.forms import RequestForm, typed_id, typed_lifetime
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.pages.history import UNACKNOWLEDGED
 from portal.mitigations.replacing import WouldReplace
 from portal.mitigations.validation import check
 from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
 from portal.organizations.queries import memberships
+
+MAX_SHOWN: Final = 500
+"""Characters of a list's filter that a button brings back."""
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
@@ -107,6 +110,8 @@ def _reported(request: HttpRequest, slug: str, request_id: UUID) -> dict[str, An
 def new(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     if request.method == "GET":
+        if kept := typed.take(request):
+            return _form(request, membership, _checked(membership, RequestForm.typed(kept)))
         return _form(request, membership, pages.fresh_form(membership.organization, request.GET))
     form = RequestForm.typed(request.POST)
     if "fix" in request.POST:
@@ -273,7 +278,8 @@ def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
     if request.POST.get("back") == "requests":
-        return redirect(f"{reverse('mitigations:requests', args=[slug])}?status={UNACKNOWLEDGED}")
+        shown = QueryDict(request.POST.get("shown", "")[:MAX_SHOWN]).urlencode()
+        return redirect(f"{reverse('mitigations:requests', args=[slug])}?{shown}")
     return redirect(f"{reverse('mitigations:now', args=[slug])}#h")
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from portal.accounts import typed
 from portal.core.errors import Conflict, Invalid
 from portal.mitigations.access import request_for
 from portal.mitigations.forms import RequestForm, typed_lifetime
@@ -50,9 +51,11 @@ def _refused(request: HttpRequest, membership: Membership, form: RequestForm) ->
 def extension(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     asked = request_for(membership, request_id)
-    typed = request.GET.get("lifetime")
+    chosen = (typed.take(request) or request.GET).get("lifetime")
     try:
-        found = extension_of(asked, first_choice(asked) if typed is None else typed_lifetime(typed))
+        found = extension_of(
+            asked, first_choice(asked) if chosen is None else typed_lifetime(chosen)
+        )
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
         return redirect(f"{asked.get_absolute_url()}#h")

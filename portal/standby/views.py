@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from portal.accounts import typed
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations.forms import typed_id
@@ -57,6 +58,8 @@ def plan_page(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
 def new(request: HttpRequest, slug: str) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     if request.method == "GET":
+        if kept := typed.take(request):
+            return _form(request, membership, PlanForm.typed(kept))
         longest = queries.longest_lifetime_s(membership.organization)
         return _form(request, membership, PlanForm.fresh(lifetime_s=longest))
     form = PlanForm.typed(request.POST)
@@ -91,7 +94,9 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     plan = plan_for(membership, plan_id)
     if request.method == "GET":
-        return _form(request, membership, PlanForm.of(plan), plan=plan)
+        kept = typed.take(request)
+        form = PlanForm.typed(kept) if kept else PlanForm.of(plan)
+        return _form(request, membership, form, plan=plan)
     form = PlanForm.typed(request.POST)
     if "fix" in request.POST:
         return _form(request, membership, form.mended(request.POST["fix"]), plan=plan)

@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.http import urlencode
 
-from portal.mitigations import queries, wording
+from portal.mitigations import presentation, queries, wording
+from portal.mitigations.models import MitigationRequest
 from portal.mitigations.pages.shared import frame, past, subscriptions
 from portal.mitigations.states import RequestStatus
-from portal.organizations.models import Membership
+from portal.organizations.models import Membership, Organization
+from portal.providers.models import Subscription
 
 PAGE_ROWS: Final = 50
 PAGE_DIGITS: Final = 5
 MAX_FIND_LENGTH: Final = 100
+NEEDS_ME: Final = "needs-me"
+OVER_CAPACITY: Final = "over-capacity"
 UNACKNOWLEDGED: Final = "unacknowledged"
-"""A filter beside the statuses: ended by itself and not acknowledged."""
+FILTERS: Final = {
+    NEEDS_ME: "Needs a person",
+    OVER_CAPACITY: wording.LOOKS[wording.Face.EXCEEDED].word,
+    UNACKNOWLEDGED: "Ended by itself, not acknowledged",
+}
+"""Beside the statuses. "Needs a person": whose page offers a next step, or that ended by itself and is not acknowledged."""
+STATUSES: Final = (
+    RequestStatus.REQUESTING,
+    RequestStatus.IN_PROGRESS,
+    RequestStatus.MITIGATING,
+    RequestStatus.ATTACK_STOPPED,
+    RequestStatus.FAILING,
+    RequestStatus.TERMINATING,
+    RequestStatus.TERMINATED,
+    RequestStatus.EXPIRED,
+)
+"""Those that a request for help now can have."""
+ORDERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "": ("Newest first", ("-created_at", "-id")),
+    "oldest": ("Oldest first", ("created_at", "id")),
+    "name": ("By name", ("name", "-created_at", "-id")),
+    "person": ("By person", ("created_by__username", "-created_at", "-id")),
+}
 WHENS: Final = {
     "": ("Any time", None),
     "7": ("Last 7 days", 7),
@@ -32,17 +58,15 @@ WHENS: Final = {
 
 def history_page(membership: Membership, now: datetime, choice: QueryDict) -> dict[str, Any]:
     organization = membership.organization
-    status = _one_of([*RequestStatus.values, UNACKNOWLEDGED], choice.get("status"))
+    status = _one_of([*STATUSES, *FILTERS], choice.get("status"))
     when = _one_of(WHENS, choice.get("when"))
+    order = _one_of(ORDERS, choice.get("order"))
     find = str(choice.get("find", "")).strip()[:MAX_FIND_LENGTH].replace("\0", "")
     page_text = str(choice.get("page", ""))
     page = int(page_text) if page_text.isdecimal() and len(page_text) <= PAGE_DIGITS else 1
     page = max(1, page)
-    rows = queries.requests(organization)
-    if status == UNACKNOWLEDGED:
-        rows = queries.ended_by_itself(organization)
-    elif status:
-        rows = rows.filter(status=status)
+    by_id = subscriptions(organization)
+    rows = _of_status(organization, status, by_id, now).order_by(*ORDERS[order][1])
     days = WHENS[when][1]
     if days:
         rows = rows.filter(created_at__gte=now - timedelta(days=days))
@@ -56,25 +80,49 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
         )
     first = (page - 1) * PAGE_ROWS
     found = list(rows[first : first + PAGE_ROWS + 1])
-    by_id = subscriptions(organization)
-    kept: dict[str, str] = {"find": find, "status": status, "when": when}
-    kept = {name: value for name, value in kept.items() if value}
+    shown = [past(one, by_id, organization, now) for one in found[:PAGE_ROWS]]
+    narrowed = {"find": find, "status": status, "when": when}
+    kept = {name: value for name, value in {**narrowed, "order": order}.items() if value}
     return {
         "frame": frame(membership, now),
         "here": "requests",
-        "rows": [past(one, by_id, organization, now) for one in found[:PAGE_ROWS]],
+        "rows": shown,
         "find": find,
         "statuses": [
-            (one.value, wording.REQUEST_LOOKS[one].word, one.value == status)
-            for one in RequestStatus
-        ]
-        + [(UNACKNOWLEDGED, "Ended by itself, not acknowledged", status == UNACKNOWLEDGED)],
-        "can_acknowledge": status == UNACKNOWLEDGED and membership.can_operate,
+            *((one.value, wording.REQUEST_LOOKS[one].word, one == status) for one in STATUSES),
+            *((key, words, key == status) for key, words in FILTERS.items()),
+        ],
+        "to_acknowledge": [row.request.pk for row in shown if row.is_unacknowledged]
+        if membership.can_operate
+        else [],
+        "orders": [(key, words, key == order) for key, (words, _) in ORDERS.items()],
+        "order_words": ORDERS[order][0].lower(),
+        "shown": urlencode({**kept, **({"page": str(page)} if page > 1 else {})}),
         "whens": [(key, name, key == when) for key, (name, _) in WHENS.items()],
         "older": urlencode({**kept, "page": str(page + 1)}) if len(found) > PAGE_ROWS else "",
         "newer": urlencode({**kept, "page": str(page - 1)}) if page > 1 else "",
-        "is_filtered": bool(kept),
+        "is_filtered": any(narrowed.values()),
     }
+
+
+def _of_status(
+    organization: Organization, status: str, by_id: Mapping[str, Subscription], now: datetime
+) -> QuerySet[MitigationRequest]:
+    if status == UNACKNOWLEDGED:
+        return queries.ended_by_itself(organization)
+    if status == OVER_CAPACITY:
+        return queries.over_capacity(organization)
+    if status == NEEDS_ME:
+        live = (
+            (one.pk, presentation.asked_of(one, by_id, organization))
+            for one in queries.live_requests(organization)
+        )
+        waiting = [pk for pk, asked in live if wording.needs_a_person(asked, now)]
+        ended = queries.ended_by_itself(organization).values("pk")
+        every = queries.requests(organization, kinds=queries.EVERY_KIND)
+        return every.filter(Q(pk__in=waiting) | Q(pk__in=ended))
+    rows = queries.requests(organization)
+    return rows.filter(status=status) if status else rows
 
 
 def _one_of(known: Iterable[str], wished: object) -> str:

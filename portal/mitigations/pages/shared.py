@@ -60,6 +60,10 @@ class Past:
     providers: str
     dropped: str
 
+    @property
+    def is_unacknowledged(self) -> bool:
+        return self.request.is_over and self.request.acknowledged_at is None
+
 
 def past(
     request: MitigationRequest,

@@ -66,7 +66,7 @@ def check(
     if errors.found:
         raise Invalid(_headline(len(errors.found)), errors=errors.found)
     return Checked(
-        name=request_name(targets, ticked),
+        name=request_name(targets, ticked, resources),
         asked=targets,
         scope=scope,
         resources=tuple(resource.id for resource in ticked),

@@ -171,9 +171,13 @@ def count_targets(
         )
 
 
-def request_name(targets: Targets, ticked: Sequence[Resource]) -> str:
-    parts = list(dict.fromkeys(resource.name for resource in ticked))
-    parts += [*targets["prefixes"], *targets["fqdns"], *targets["uris"]]
+def request_name(
+    targets: Targets, ticked: Sequence[Resource], resources: Sequence[Resource]
+) -> str:
+    """The names of its resources, whether they were ticked or typed; what equals none keeps its address."""
+    names = {one.value: one.name for one in reversed(resources)}
+    typed = (names.get(one, one) for one in every_target(targets))
+    parts = list(dict.fromkeys([*(one.name for one in ticked), *typed]))
     if not parts:
         return ""
     more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""

@@ -10,7 +10,7 @@ from typing import Final
 from portal.core.formatting import ago, duration, listed, plural, since
 from portal.mitigations.wording.facts import Asked, Leg, Look, Session
 from portal.mitigations.wording.headlines import everyone, headline, look, mark
-from portal.mitigations.wording.leads import lead
+from portal.mitigations.wording.leads import lead, next_step
 from portal.mitigations.wording.table import (
     ANSWERS_LOST,
     LOOKS,
@@ -183,6 +183,11 @@ _ORDER = (
     "Stopping",
     "Terminating",
 )
+
+
+def needs_a_person(asked: Asked, now: datetime) -> bool:
+    """Waiting is not right: there is a next step, or something is wrong."""
+    return next_step(asked, now) is not None or look(asked, now).family in {"warn", "bad"}
 
 
 def rank(asked: Asked, now: datetime) -> int:

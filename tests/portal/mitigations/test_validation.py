@@ -75,6 +75,22 @@ def test_ticked_resources_become_part_of_the_scope_and_name_the_request() -> Non
     assert result.name == "Shop front-end and 2 more"
 
 
+@pytest.mark.parametrize(
+    ("submission", "name"),
+    [
+        (Submission(prefixes=("203.0.113.0/26",)), "Shop front-end"),
+        (Submission(fqdns=("SHOP.acme.example",)), "Shop"),
+        (Submission(prefixes=("203.0.113.0/27",)), "203.0.113.0/27"),
+        (Submission(prefixes=("203.0.113.0/27", "203.0.113.0/26")), "203.0.113.0/27 and 1 more"),
+        (Submission(resources=(SHOP.id,), prefixes=("203.0.113.0/26",)), "Shop front-end"),
+    ],
+)
+def test_what_equals_a_resource_has_its_name_however_it_was_asked_for(
+    submission: Submission, name: str
+) -> None:
+    assert checked(submission).name == name
+
+
 def test_nothing_ticked_and_nothing_typed_asks_for_a_target() -> None:
     assert error(Submission()) == (
         "targets",

@@ -214,7 +214,9 @@ def test_a_few_are_named_and_the_rest_is_counted_and_listed(
     assert f"Acknowledge all {SHOWN + 2}" in listed
 
     ids = re.findall(r'name="requests" value="([^"]+)"', listed)
-    answer = browser.post(ACKNOWLEDGE, {"requests": ids, "back": "requests"})
+    answer = browser.post(
+        ACKNOWLEDGE, {"requests": ids, "back": "requests", "shown": "status=unacknowledged"}
+    )
     assert answer["Location"] == LIST
     assert "Nothing matches." in browser.get(LIST).content.decode()
 

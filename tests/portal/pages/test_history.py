@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.mitigations.models import MitigationRequest
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.pages.history import PAGE_ROWS
+from portal.mitigations.states import Trigger
 from tests.conftest import ClientOf
-from tests.portal.pages.conftest import Ask, ended, filtering, legs
+from tests.portal.pages.conftest import Ask, ended, filtering, legs, reports
 
 HISTORY = "/organizations/acme/requests"
 
@@ -69,6 +71,77 @@ def test_status_and_time_narrow_the_list(alice: User, ask: Ask, client_of: Clien
     assert over.get_absolute_url() in by_status
     assert live.get_absolute_url() not in by_status
     assert over.get_absolute_url() not in by_time
+
+
+def test_a_filter_offers_what_there_is_and_finds_what_needs_a_person(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    fine, exceeded, failing, expired, done = (ask(Strategy.PARALLEL) for _ in range(5))
+    now = timezone.now()
+    for request in (fine, exceeded, expired, done):
+        for leg in legs(request):
+            filtering(leg)
+    reports(legs(exceeded)[0], Trigger.CAPACITY_EXCEEDED, now)
+    for request, status in ((fine, "mitigating"), (failing, "failing"), (expired, "expired")):
+        MitigationRequest.objects.filter(pk=request.pk).update(status=status)
+    MitigationRequest.objects.filter(pk=expired.pk).update(ended_at=now, ended_by="lifetime")
+    ended(done, alice)
+    browser = client_of(alice)
+
+    def found(**choice: str) -> set[MitigationRequest]:
+        page = browser.get(HISTORY, choice).content.decode()
+        every = (fine, exceeded, failing, expired, done)
+        return {one for one in every if one.get_absolute_url() in page}
+
+    page = browser.get(HISTORY).content.decode()
+    assert "Awaiting approval" not in page
+    assert "Declined" not in page
+    assert found(status="over-capacity") == {exceeded}
+    assert found(status="needs-me") == {exceeded, failing, expired}
+    assert found(status="awaiting_approval") == {fine, exceeded, failing, expired, done}
+
+
+def test_the_order_is_chosen_and_kept(alice: User, ask: Ask, client_of: ClientOf) -> None:
+    one, two, three = ask(), ask(), ask()
+    for request, name in ((one, "b"), (two, "c"), (three, "a")):
+        MitigationRequest.objects.filter(pk=request.pk).update(name=name)
+    browser = client_of(alice)
+
+    def order(choice: str) -> list[str]:
+        page = browser.get(HISTORY, {"order": choice}).content.decode()
+        return re.findall(r"requests/([0-9a-f-]{36})\"", page)
+
+    def ids(*requests: MitigationRequest) -> list[str]:
+        return [str(request.pk) for request in requests]
+
+    assert order("") == order("odd") == ids(three, two, one)
+    assert order("oldest") == ids(one, two, three)
+    assert order("name") == ids(three, one, two)
+    assert len(order("person")) == 3
+
+
+def test_all_that_ended_are_acknowledged_where_they_are_listed(
+    alice: User, bob: User, ask: Ask, client_of: ClientOf
+) -> None:
+    _live, *over = (ask() for _ in range(4))
+    for request in over:
+        filtering(legs(request)[0])
+        ended(request, alice)
+    browser = client_of(alice)
+
+    page = browser.get(HISTORY, {"order": "oldest"}).content.decode()
+    seen_by_bob = client_of(bob).get(HISTORY).content.decode()
+    ids = re.findall(r'name="requests" value="([^"]+)"', page)
+    answer = browser.post(
+        f"{HISTORY}/acknowledge", {"requests": ids, "back": "requests", "shown": "order=oldest"}
+    )
+
+    assert "Acknowledge all 3 that ended" in page
+    assert "Acknowledge all" not in seen_by_bob
+    assert set(ids) == {str(one.pk) for one in over}
+    assert answer["Location"] == f"{HISTORY}?order=oldest"
+    assert MitigationRequest.objects.filter(acknowledged_by=alice).count() == 3
+    assert "Not acknowledged" not in browser.get(HISTORY).content.decode()
 
 
 def test_fifty_rows_a_page_with_the_filter_kept(alice: User, ask: Ask, client_of: ClientOf) -> None:

@@ -1,0 +1,136 @@
+"""What a person typed into a form outlives the session it was typed in.
+
+A form that can be typed into carries a mark: whom it was made for and on which page, signed. When it comes back without a session, what was
+typed waits in a session that belongs to nobody yet. Once the same person has signed in, the form opens as it was; it is never sent by itself.
+Nobody else can make such a mark, so no other site can put words into a form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from time import time
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpRequest, QueryDict
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from portal.core import throttle
+from portal.core.errors import Throttled
+
+FIELD: Final = "typed_by"
+MAX_CHARACTERS: Final = 24_000
+"""Names and values of one form together. The longest that the forms accept is about half of it."""
+MARK_HOLDS: Final = timedelta(days=2)
+"""A page that was open for longer is not kept."""
+KEPT_FOR: Final = timedelta(hours=1)
+KEPT_PER_PERSON: Final = throttle.Limit(
+    name="typed-form", tries=30, window_s=600, message="Too many forms were kept."
+)
+RESTORED: Final = "You were signed out in between. The form is as you left it; nothing was sent."
+UNDONE: Final = "You were signed out, so nothing was done. Sign in, then press it again."
+_KEPT: Final = "typed_form"
+_SALT: Final = "portal.accounts.typed"
+_NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whom a form was made for (the id), on which page, and until when that session lasts (seconds since 1970)."""
+
+    person: str
+    page: str
+    session_until: float
+
+
+def mark(request: HttpRequest, page: str) -> str:
+    until = request.session.get_expiry_date().timestamp()
+    return signing.dumps([str(request.user.pk), page, int(until)], salt=_SALT)
+
+
+def keep(request: HttpRequest) -> str:
+    """The page on which the form will open as it was; empty where the form has no mark, or is another person's."""
+    found = _mark_of(request.POST.get(FIELD, ""))
+    if found is None or request.headers.get("HX-Request"):
+        return ""
+    if request.user.is_authenticated and str(request.user.pk) != found.person:
+        return ""
+    try:
+        throttle.count(KEPT_PER_PERSON, found.person)
+    except Throttled:
+        return ""
+    fields = {name: request.POST.getlist(name) for name in request.POST if name not in _NOT_TYPED}
+    length = sum(len(name) + sum(map(len, values)) for name, values in fields.items())
+    request.session[_KEPT] = {
+        "person": found.person,
+        "page": found.page,
+        "at": time(),
+        "ran_out": time() >= found.session_until,
+        "fields": fields if length <= MAX_CHARACTERS else None,
+    }
+    return found.page
+
+
+def _mark_of(text: str) -> Mark | None:
+    try:
+        person, page, until = signing.loads(text, salt=_SALT, max_age=MARK_HOLDS)
+    except signing.BadSignature:
+        return None
+    return Mark(person, page, until)
+
+
+def said_at_sign_in(request: HttpRequest) -> str:
+    """What the sign-in page says about a form or a button that was sent without a session; empty: nothing was."""
+    kept = _kept(request)
+    if kept is None:
+        return UNDONE if "undone" in request.GET else ""
+    ended = (
+        "You were signed out after 12\u00a0hours." if kept["ran_out"] else "You were signed out."
+    )
+    if kept["fields"] is None:
+        return f"{ended} What you typed was too long to be kept. Nothing was sent."
+    return f"{ended} Sign in; what you typed is kept."
+
+
+def belongs_to_another(request: HttpRequest) -> bool:
+    """Who signed in is not who typed: it is forgotten."""
+    kept = _kept(request)
+    if kept is None or kept["person"] == str(request.user.pk):
+        return False
+    del request.session[_KEPT]
+    return True
+
+
+def take(request: HttpRequest) -> QueryDict | None:
+    """What the person had typed on this page, once; and the page says so."""
+    kept = _kept(request)
+    if kept is None or request.method != "GET" or kept["page"] != request.path:
+        return None
+    del request.session[_KEPT]
+    if kept["person"] != str(request.user.pk) or kept["fields"] is None:
+        return None
+    typed = QueryDict(mutable=True)
+    for name, values in kept["fields"].items():
+        typed.setlist(name, values)
+    messages.info(request, RESTORED)
+    return typed
+
+
+def _kept(request: HttpRequest) -> dict[str, Any] | None:
+    kept: dict[str, Any] | None = request.session.get(_KEPT)
+    return kept if kept and time() - kept["at"] < KEPT_FOR.total_seconds() else None
+
+
+def page_of(request: HttpRequest) -> str:
+    """The page a button was pressed on, as far as the browser tells; empty where it does not."""
+    came_from = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        came_from, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    if not is_ours:
+        return ""
+    parts = urlsplit(came_from)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
