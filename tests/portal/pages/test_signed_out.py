@@ -90,7 +90,7 @@ def test_what_was_typed_is_there_after_signing_in_and_nothing_was_sent(
 ) -> None:
     browser = client_of(dana)
     before = MitigationRequest.objects.count(), StandbyPlan.objects.count()
-    fields = {
+    fields: dict[str, Any] = {
         "resources": [str(shop.pk)],
         "other": "203.0.113.7, shop.example",
         "ports": "80, not a port",
@@ -103,13 +103,14 @@ def test_what_was_typed_is_there_after_signing_in_and_nothing_was_sent(
     named = {"name": "Shop, “full” flood", **fields}
     change = f"{plan.get_absolute_url()}/edit"
     extension = f"{live.get_absolute_url()}/extend/preview"
-    page, path, fields = {
+    forms: dict[str, tuple[str, str, dict[str, Any]]] = {
         "new": (NEW, NEW, fields),
         "preview": (NEW, "/organizations/acme/requests/preview", fields),
         "plan": ("/organizations/acme/standby/new", "/organizations/acme/standby/new", named),
         "changed plan": (change, change, named),
         "extension": (extension, f"{live.get_absolute_url()}/extend", {"lifetime": "14400"}),
-    }[form]
+    }
+    page, path, fields = forms[form]
 
     said, following = sent_without_session(browser, page, path, fields)
     leads_to = signs_in(browser, "dana", following)
