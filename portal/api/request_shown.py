@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from portal.mitigations.models import (
     EndedBy,
+    FilteringEndedBy,
     Mitigation,
     MitigationRequest,
     RequestKind,
@@ -101,6 +102,23 @@ class ReplacedByShown(serializers.Serializer[Any]):
     )
 
 
+class FilteringEndShown(serializers.Serializer[Any]):
+    at = serializers.DateTimeField(help_text="When the portal heard of it.")
+    reported_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the provider last reported that it acted."
+    )
+    by = serializers.ChoiceField(
+        choices=FilteringEndedBy.choices,
+        help_text="How: it holds the plan again, no longer knows it, withdrew it, let its lifetime run out, or took a newer"
+        " request that protects less.",
+    )
+    has_filtered = serializers.BooleanField(help_text="False: it was still setting up.")
+    conflict = serializers.JSONField(help_text="The reason that the provider gave, or null.")
+    replaced_by = ReplacedByShown(
+        allow_null=True, help_text="Of newer_request: what it protects instead."
+    )
+
+
 class MitigationShown(serializers.Serializer[Mitigation]):
     id = serializers.UUIDField()
     subscription = serializers.UUIDField(source="subscription_id")
@@ -133,6 +151,10 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     lifetime_remaining = serializers.SerializerMethodField()
     replaced_by = ReplacedByShown(
         allow_null=True, help_text="The newer requests that the provider holds instead of this one."
+    )
+    filtering_end = FilteringEndShown(
+        allow_null=True,
+        help_text="Of a plan: how the provider stopped filtering, although nobody had asked it to. Null while it filters.",
     )
     mitigation_start = serializers.DateTimeField(allow_null=True)
     counters = CountersShown(source="*")
@@ -198,7 +220,14 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
         allow_blank=True,
         help_text="Why it is over. lifetime, newer_request and provider: by itself, somebody should acknowledge it.",
     )
-    acknowledged_at = serializers.DateTimeField(allow_null=True)
+    filtering_ended_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Of a plan: when the last provider that filtered for it stopped by itself; somebody should acknowledge it."
+        " Null again once a provider filters for it.",
+    )
+    acknowledged_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null again with every new end of what is filtered for a plan."
+    )
     acknowledged_by = serializers.SerializerMethodField(help_text="Who has seen that it ended.")
     mitigations = MitigationShown(many=True)
 

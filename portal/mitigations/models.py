@@ -116,6 +116,38 @@ class ReplacedBy(TypedDict):
     """the same in the API's words, with the part of each that is still protected"""
 
 
+class FilteringEndedBy(models.TextChoices):
+    """Why a provider no longer filters for a plan it had activated, when nobody here had asked it to stop."""
+
+    REARMED = "rearmed"
+    """It reports that it holds the plan again."""
+    FORGOTTEN = "forgotten"
+    """It no longer knows the plan."""
+    PROVIDER = "provider"
+    """It withdrew or ended it."""
+    LIFETIME = "lifetime"
+    """The lifetime ran out without a word from the provider."""
+    NEWER_REQUEST = "newer_request"
+    """It took a newer request for help now instead, which protects less."""
+
+
+class FilteringEnd(TypedDict):
+    """JSON of how a provider stopped filtering for a plan it had activated by itself."""
+
+    at: str
+    """when the portal heard of it, ISO 8601"""
+    reported_at: str | None
+    """when the provider last reported that it acted"""
+    by: str
+    """a `FilteringEndedBy`"""
+    has_filtered: bool
+    """False: it was still setting up"""
+    conflict: dict[str, Any] | None
+    """the reason that the provider gave"""
+    replaced_by: ReplacedBy | None
+    """of `newer_request`: what it protects instead"""
+
+
 class MitigationRequest(models.Model):
     """What a person asked for."""
 
@@ -159,6 +191,11 @@ class MitigationRequest(models.Model):
     """Ids, as text, of the live requests that a person allowed it to replace."""
     ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
     """Empty: it is not over, or it ended before the portal recorded this."""
+    filtering_ended_at = models.DateTimeField(null=True)
+    """Of a plan: when the last provider that filtered for it stopped by itself; null once a provider filters again.
+
+    A person has to acknowledge it. Each new end sets `acknowledged_at` back to null.
+    """
     has_gap = models.BooleanField(default=False)
     """Some target has no provider that holds it or may still take it: who said no is asked again."""
 
@@ -180,6 +217,11 @@ class MitigationRequest(models.Model):
                 ),
                 name="request_to_acknowledge",
             ),
+            models.Index(
+                fields=["organization", "-filtering_ended_at"],
+                condition=models.Q(acknowledged_at__isnull=True, filtering_ended_at__isnull=False),
+                name="plan_to_acknowledge",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -191,6 +233,14 @@ class MitigationRequest(models.Model):
     @property
     def is_over(self) -> bool:
         return self.status in REQUEST_TERMINAL
+
+    @property
+    def is_to_acknowledge(self) -> bool:
+        """It ended by itself, or what providers filtered for it did, and no person acknowledged that."""
+        if self.acknowledged_at is not None:
+            return False
+        is_by_itself = self.is_immediate and self.ended_by in BY_ITSELF
+        return is_by_itself or self.filtering_ended_at is not None
 
     @property
     def is_immediate(self) -> bool:
@@ -298,6 +348,8 @@ class Mitigation(models.Model):
     """When the provider gave an answer that the portal could not save; null once it saved a later answer."""
     replaced_by = models.JSONField(null=True)
     """`ReplacedBy`: the newer requests that the provider holds instead."""
+    filtering_end = models.JSONField(null=True)
+    """`FilteringEnd` of a plan; null while the provider acts, and where a person had it stop."""
     mitigation_start = models.DateTimeField(null=True)
     bytes_dropped = models.PositiveBigIntegerField(null=True)
     pkts_dropped = models.PositiveBigIntegerField(null=True)

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from portal.accounts.models import User
 from portal.mitigations.models import (
@@ -84,18 +85,14 @@ def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
 def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
     """Requests that ended without a person asking for it and that nobody acknowledged yet; the newest end first.
 
-    Includes only the plans that a provider was filtering for: readiness reports the others.
+    A plan is included when what a provider filtered for it ended, whether it is still held or not. Readiness reports plans that are not held.
     """
-    filtered = Q(kind=RequestKind.STANDBY, mitigations__mitigating_at__isnull=False)
+    is_over = Q(kind=RequestKind.IMMEDIATE, ended_by__in=BY_ITSELF)
     return (
         requests(organization, kinds=EVERY_KIND)
-        .filter(
-            Q(kind=RequestKind.IMMEDIATE) | filtered,
-            acknowledged_at__isnull=True,
-            ended_by__in=BY_ITSELF,
-        )
-        .order_by("-ended_at", "-pk")
-        .distinct()
+        .filter(is_over | Q(filtering_ended_at__isnull=False), acknowledged_at__isnull=True)
+        .select_related("plan")
+        .order_by(Coalesce("filtering_ended_at", "ended_at").desc(), "-pk")
     )
 
 
@@ -284,6 +281,22 @@ def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:
         request__kind__in=same_trigger(own.request),
     ).select_related("request")
     return [one for one in newer.order_by("mid") if shares_target(own, one)]
+
+
+def newer_for_help_now(mitigation: Mitigation) -> list[Mitigation]:
+    """The requests for help now that reached this provider after `mitigation`, and have a target in common with it.
+
+    They make it stop what it had activated of a plan (see `replaceable`).
+    """
+    newer = Mitigation.objects.filter(
+        subscription_id=mitigation.subscription_id,
+        mid__gt=mitigation.mid,
+        wanted=Wanted.ACTIVE,
+        status__in=(Status.PENDING, *ACTIVE),
+        sent_at__isnull=False,
+        request__kind=RequestKind.IMMEDIATE,
+    ).select_related("request")
+    return [one for one in newer.order_by("mid") if shares_target(mitigation, one)]
 
 
 def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:

@@ -51,6 +51,7 @@ class Trigger(Enum):
     WITHDRAWAL_ASKED = "a person or the policy wants it ended"
     DROPPED_UNSENT = "it was ended before anything left the portal"
     LIFETIME_OVER = "the granted lifetime ran out"
+    OUTLIVED = "the granted lifetime ran out, and it is asked for again"
     TURN_CAME_AGAIN = "nobody helps, and it is asked again"
 
 
@@ -149,6 +150,7 @@ _REPORTS: Final = {
 }
 
 _NOES: Final = (Trigger.PROVIDER_REFUSED, Trigger.NOT_SENDABLE)
+_LOSSES: Final = (Trigger.FORGOTTEN, Trigger.OUTLIVED)
 
 TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     # What the provider reports is what is shown, from wherever we were.
@@ -179,9 +181,13 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
         (status, Trigger.ENDED): Status.WITHDRAWN
         for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
     },
-    # The provider lost it (a restart): it is asked again under the same mid.
-    **{(status, Trigger.FORGOTTEN): Status.PENDING for status in (Status.PENDING, *CONFIRMED)},
-    **{(status, Trigger.FORGOTTEN): status for status in SET_BACK},
+    # The provider lost it (a restart), or nobody could renew it in time: it is asked again under the same mid.
+    **{
+        (status, trigger): Status.PENDING
+        for status in (Status.PENDING, *CONFIRMED)
+        for trigger in _LOSSES
+    },
+    **{(status, trigger): status for status in SET_BACK for trigger in _LOSSES},
     # A provider that refused holds nothing that could end.
     (Status.REFUSED, Trigger.WINDING_DOWN): Status.REFUSED,
     (Status.REFUSED, Trigger.ENDED): Status.REFUSED,
@@ -202,7 +208,7 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     **{(Status.TERMINATING, trigger): Status.TERMINATING for trigger in _NOES},
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
-    (Status.TERMINATING, Trigger.FORGOTTEN): Status.TERMINATED,
+    **{(Status.TERMINATING, trigger): Status.TERMINATED for trigger in _LOSSES},
     # The provider did not confirm the end in time, and the lifetime has run out meanwhile: report that.
     (Status.TERMINATING, Trigger.LIFETIME_OVER): Status.EXPIRED,
 }

@@ -277,6 +277,8 @@ def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
         )
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
+    if request.POST.get("back") == "standby":
+        return redirect(f"{reverse('standby:standby', args=[slug])}#h")
     if request.POST.get("back") == "requests":
         shown = QueryDict(request.POST.get("shown", "")[:MAX_SHOWN]).urlencode()
         return redirect(f"{reverse('mitigations:requests', args=[slug])}?{shown}")

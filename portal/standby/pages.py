@@ -13,8 +13,14 @@ from django.http import QueryDict
 from portal.core.formatting import in_words
 from portal.mitigations import presentation, wording
 from portal.mitigations import queries as asked_for
-from portal.mitigations.models import Event, EventType, Mitigation, MitigationRequest
-from portal.mitigations.pages import NO_OVERLAPS, form_page, overlaps_of
+from portal.mitigations.models import (
+    Event,
+    EventType,
+    Mitigation,
+    MitigationRequest,
+    RequestKind,
+)
+from portal.mitigations.pages import NO_OVERLAPS, ends, form_page, overlaps_of
 from portal.mitigations.pages.overlapping import Overlaps
 from portal.mitigations.pages.shared import frame, operators, subscriptions
 from portal.mitigations.presentation import Chip, Frame, Lane
@@ -61,11 +67,17 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
     cards.sort(key=lambda card: not card.plan.is_on)
     on = [card.asked for card in cards if card.plan.is_on]
     say = words.standby_says(on, len(cards) - len(on), now)
+    waiting = asked_for.ended_by_itself(organization).filter(kind=RequestKind.STANDBY)
+    ended = ends(waiting, organization, by_id, now)
+    if ended:
+        said = [row.asked for row in ended.rows]
+        say = wording.ended_says(said, say, now, more=ended.more, noun="plan")
     return {
         "frame": start,
         "here": "standby",
         "title": "Standby" if say.look.word == "Standby" else f"{say.look.word} – Standby",
         "say": say,
+        "ended": ended,
         "cards": cards,
         "kept": [(one, _leg_words(one, now)) for one in queries.still_held(organization)],
         "refusal": "" if membership.can_operate else _may_not(membership),
@@ -152,6 +164,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         say = wording.Say(words.OFF, wording.headline(asked, now), _off(plan, now))
     going_on = plan.live_activation
     filtering = queries.filtering_for_earlier(plan)
+    waiting = asked_for.ended_by_itself(organization).filter(pk__in=_versions(plan))
     return {
         "frame": start,
         "here": "standby",
@@ -160,6 +173,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "title": f"{chip.look.word} – {plan.name}",
         "chip": chip,
         "say": say,
+        "ended": ends(waiting, organization, by_id, now),
         "is_on": plan.is_on,
         "is_active": plan.request.status in queries.ACTED_ON,
         "lanes": presentation.lanes(
@@ -202,12 +216,14 @@ def _overlaps(plan: StandbyPlan, now: datetime) -> Overlaps:
     )
 
 
+def _versions(plan: StandbyPlan) -> list[UUID]:
+    return [plan.request_id, *plan.earlier.values_list("pk", flat=True)]
+
+
 def _events(plan: StandbyPlan) -> list[Event]:
     """Of every version, newest first."""
-    versions: list[UUID] = [plan.request_id]
-    versions += plan.earlier.values_list("pk", flat=True)
     return list(
-        Event.objects.filter(request__in=versions)
+        Event.objects.filter(request__in=_versions(plan))
         .exclude(type=EventType.MITIGATION_COUNTERS)
         .select_related("mitigation__subscription__provider", "request", "actor")
         .order_by("-seq")[:MAX_ENTRIES]

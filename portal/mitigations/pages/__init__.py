@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from portal.mitigations.pages.ended import acknowledged
+from portal.mitigations.pages.ended import acknowledged, ends
 from portal.mitigations.pages.form import all_wrong, form_page, fresh_form, used_again
 from portal.mitigations.pages.history import history_page
 from portal.mitigations.pages.now import now_page
@@ -32,6 +32,7 @@ __all__ = [
     "announcements",
     "ask_page",
     "consent_of",
+    "ends",
     "form_page",
     "frame",
     "fresh_form",

@@ -1,4 +1,4 @@
-"""Requests that ended by themselves, shown on Now and in the list of requests until a person acknowledges them."""
+"""What ended by itself, shown on Now, with the plans and in the list of requests until a person acknowledges it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from portal.mitigations import presentation, queries, wording
+from portal.mitigations import presentation, wording
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.presentation import Chip
 from portal.organizations.models import Organization
@@ -33,15 +34,17 @@ class Newer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A request that is over, and what to do next."""
+    """A request that is over, or a plan for which nobody filters any more; and what to do next."""
 
     request: MitigationRequest
+    at: datetime | None
+    url: str
     asked: wording.Asked
     chip: Chip
     sentence: str
     newer: tuple[Newer, ...]
     again: str
-    "the form to request it again, together with the narrower requests that replaced it"
+    "the form to request it again, together with the narrower requests that replaced it; for a plan, where to activate it"
     again_label: str
 
 
@@ -56,8 +59,13 @@ class Ends:
         return bool(self.rows)
 
 
-def ends(organization: Organization, by_id: Mapping[str, Subscription], now: datetime) -> Ends:
-    waiting = queries.ended_by_itself(organization)
+def ends(
+    waiting: QuerySet[MitigationRequest],
+    organization: Organization,
+    by_id: Mapping[str, Subscription],
+    now: datetime,
+) -> Ends:
+    """`waiting`: those of `queries.ended_by_itself` that belong on the page."""
     found = list(waiting[: SHOWN + 1])
     rows = [
         ended(one, presentation.asked_of(one, by_id, organization), now) for one in found[:SHOWN]
@@ -68,20 +76,47 @@ def ends(organization: Organization, by_id: Mapping[str, Subscription], now: dat
 
 
 def ended(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Ended:
+    if request.filtering_ended_at is not None:
+        return _filtering_ended(request, asked, now)
     newer = newer_of(request)
     slug = request.organization.slug
     ids = [str(request.pk), *(newer if wording.is_less(asked.asked) else ())]
     return Ended(
         request=request,
+        at=request.ended_at,
+        url=request.get_absolute_url(),
         asked=asked,
-        chip=presentation.request_chip(asked, now),
-        sentence=wording.headline(asked, now),
+        chip=presentation.end_chip(asked, now),
+        sentence=wording.end_sentence(asked, now),
         newer=tuple(
             Newer(name, reverse("mitigations:request", args=[slug, pk]))
             for pk, name in newer.items()
         ),
         again_label=wording.again_label(len(ids) - 1),
         again=f"{reverse('mitigations:new', args=[slug])}?{urlencode({'again': ids}, doseq=True)}",
+    )
+
+
+def _filtering_ended(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Ended:
+    """A plan that is on can be activated at once; what it asked for can be asked for in any case."""
+    slug = request.organization.slug
+    plan = getattr(request, "plan", None)
+    url = request.get_absolute_url()
+    again, label = f"{reverse('mitigations:new', args=[slug])}?again={request.pk}", "Request now"
+    if plan is not None and plan.removed_at is None:
+        url = reverse("standby:plan", args=[slug, plan.pk])
+        if plan.is_on:
+            again, label = reverse("standby:activate", args=[slug, plan.pk]), "Activate…"
+    return Ended(
+        request=request,
+        at=request.filtering_ended_at,
+        url=url,
+        asked=asked,
+        chip=presentation.end_chip(asked, now),
+        sentence=wording.end_sentence(asked, now),
+        newer=(),
+        again=again,
+        again_label=label,
     )
 
 

@@ -92,7 +92,7 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
             *((one.value, wording.REQUEST_LOOKS[one].word, one == status) for one in STATUSES),
             *((key, words, key == status) for key, words in FILTERS.items()),
         ],
-        "to_acknowledge": [row.request.pk for row in shown if row.is_unacknowledged]
+        "to_acknowledge": [row.request.pk for row in shown if row.request.is_to_acknowledge]
         if membership.can_operate
         else [],
         "orders": [(key, words, key == order) for key, (words, _) in ORDERS.items()],

@@ -66,7 +66,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     ]
     live.sort(key=lambda pair: (wording.rank(pair[1], now), pair[0].created_at))
     shown, moved = _keep_order(live, order)
-    ended = ends(organization, by_id, now)
+    ended = ends(queries.ended_by_itself(organization), organization, by_id, now)
     worst = live[0][0].pk if live else None
     context: dict[str, Any] = {
         "frame": start,

@@ -15,7 +15,7 @@ from portal.core.formatting import amount, bit_rate
 from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.forms import lifetime_choices
 from portal.mitigations.models import Event, MitigationRequest, Strategy
-from portal.mitigations.pages.ended import ended
+from portal.mitigations.pages.ended import Ends, ended
 from portal.mitigations.pages.overlapping import told
 from portal.mitigations.pages.shared import operators, subscriptions
 from portal.mitigations.presentation import Frame
@@ -88,6 +88,8 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         "has_chart": any(leg.confirmed_at is not None for leg in asked.legs),
         **_chart(asked, request, reports, now, choice),
     }
+    if request.filtering_ended_at is not None and request.acknowledged_at is None:
+        context["plan_ends"] = Ends(rows=(ended(request, asked, now),))
     if request.is_over:
         context["ended"] = ended(request, asked, now)
         context["numbers"] = numbers_of(request, asked, reports, now)

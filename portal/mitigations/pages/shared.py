@@ -60,10 +60,6 @@ class Past:
     providers: str
     dropped: str
 
-    @property
-    def is_unacknowledged(self) -> bool:
-        return self.request.is_over and self.request.acknowledged_at is None
-
 
 def past(
     request: MitigationRequest,
@@ -75,7 +71,9 @@ def past(
     totals = [leg.bytes_dropped for leg in asked.asked if leg.bytes_dropped is not None]
     return Past(
         request=request,
-        chip=presentation.request_chip(asked, now),
+        chip=presentation.end_chip(asked, now)
+        if request.is_to_acknowledge
+        else presentation.request_chip(asked, now),
         providers=listed([leg.short for leg in asked.asked]),
         dropped=amount(sum(totals)) if totals else "",
     )

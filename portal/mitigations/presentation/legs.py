@@ -15,7 +15,13 @@ from portal.mitigations.failover import (
     is_asked_again,
     is_withdrawn_by_policy,
 )
-from portal.mitigations.models import Mitigation, MitigationRequest, every_target
+from portal.mitigations.models import (
+    FilteringEnd,
+    FilteringEndedBy,
+    Mitigation,
+    MitigationRequest,
+    every_target,
+)
 from portal.mitigations.states import CONFIRMED, RequestStatus, Status
 from portal.mitigations.validation import part_of
 from portal.mitigations.wording.replaced import taken_over
@@ -77,6 +83,7 @@ def leg_of(
         withdrawal_asked_at=mitigation.withdrawal_asked_at,
         withdrawal_confirmed_at=mitigation.withdrawal_confirmed_at,
         is_held_again=mitigation.hold_again,
+        filtering_end=_filtering_end(mitigation),
         is_still_held=mitigation.is_still_held,
         let_go_at=mitigation.let_go_at,
         is_let_go_given_up=mitigation.is_let_go_given_up,
@@ -111,6 +118,25 @@ def leg_of(
         withdrawn_because=mitigation.withdrawn_because,
         reported=_reported(mitigation),
         may_be_withdrawn=_may_be_withdrawn(mitigation, earlier),
+    )
+
+
+def _filtering_end(mitigation: Mitigation) -> wording.FilteringEnd | None:
+    end: FilteringEnd | None = mitigation.filtering_end
+    if end is None:
+        return None
+    reported_at = end["reported_at"]
+    return wording.FilteringEnd(
+        at=datetime.fromisoformat(end["at"]),
+        by=FilteringEndedBy(end["by"]),
+        reported_at=datetime.fromisoformat(reported_at) if reported_at else None,
+        has_filtered=end["has_filtered"],
+        reason=wording.refusal_sentence(
+            mitigation.subscription.provider.short_name, code="", conflict=end["conflict"]
+        )
+        if end["conflict"]
+        else "",
+        taken_over=taken_over(end["replaced_by"]) if end["replaced_by"] else None,
     )
 
 
@@ -219,6 +245,7 @@ def asked_of(
         ends_at=min(ends, default=None),
         ended_at=request.ended_at,
         ended_by=request.ended_by,
+        filtering_ended_at=request.filtering_ended_at,
         patience_s=organization.patience_s,
         uncovered=tuple(gap(request.scope, current)),
     )
@@ -249,6 +276,11 @@ def request_chip(asked: wording.Asked, now: datetime) -> Chip:
         status=asked.status.value,
         as_of=as_of(asked, now) if is_old else None,
     )
+
+
+def end_chip(asked: wording.Asked, now: datetime) -> Chip:
+    """Of what ended by itself and nobody acknowledged: how it ended, also where a plan is held again since."""
+    return Chip(look=wording.end_look(asked, now), status=asked.status.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,9 +38,11 @@ from portal.mitigations.models import (
     Targets,
     Wanted,
 )
+from portal.mitigations.plan_ends import filtering_end, filtering_ended_at, is_acted_on
 from portal.mitigations.replacing import Proposal, would_replace
 from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.states import (
+    ACTIVE,
     CONFIRMED,
     REQUEST_TERMINAL,
     SET_BACK,
@@ -141,6 +144,7 @@ def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
     if status != previous:
         # What the step itself says, such as a provider's own time for the next try, goes before.
         columns = {"status": status, **_turn(mitigation, previous, status, now)}
+        columns |= _filtering(mitigation, step, status, now)
     columns |= step.columns
     if mitigation.unsaved_at is not None and "last_heard_at" in step.columns:
         columns["unsaved_at"] = None
@@ -188,6 +192,23 @@ def _turn(
     return columns | ({"setbacks": 0} if status in CONFIRMED else {})
 
 
+def _filtering(mitigation: Mitigation, step: Step, status: Status, now: datetime) -> dict[str, Any]:
+    """What a change to `status` means for the filtering of a plan: it ended by itself, or began again."""
+    if mitigation.request.kind != RequestKind.STANDBY or step.trigger is None:
+        return {}
+    if status in ACTIVE:
+        return {"filtering_end": None}
+    end = filtering_end(
+        mitigation,
+        step.trigger,
+        status,
+        now=now,
+        conflict=step.columns.get("conflict"),
+        newer=partial(queries.newer_for_help_now, mitigation),
+    )
+    return {} if end is None else {"filtering_end": end}
+
+
 def settle(request: MitigationRequest, *, now: datetime) -> None:
     """Derive a locked request's status from its mitigations; where policy says so, ask the next, withdraw the needless."""
     _hold_again(request, legs_of(request), now=now)
@@ -195,6 +216,7 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
         _ask_next(request, legs_of(request), now=now)
         _withdraw_surplus(request, legs_of(request), now=now)
     legs = legs_of(request)
+    _note_end_of_filtering(request, legs)
     is_wanted = request.terminate_asked_at is None
     has_gap = is_wanted and bool(gap(request.scope, current_legs(legs)))
     if has_gap != request.has_gap:
@@ -231,6 +253,25 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
             **(_next_try(legs, now) if status == RequestStatus.FAILING else {}),
         },
     )
+
+
+def _note_end_of_filtering(request: MitigationRequest, legs: Sequence[Mitigation]) -> None:
+    ended_at = filtering_ended_at(current_legs(legs))
+    if ended_at == request.filtering_ended_at:
+        return
+    request.filtering_ended_at = ended_at
+    request.acknowledged_at = request.acknowledged_by = None
+    request.save(update_fields=["filtering_ended_at", "acknowledged_at", "acknowledged_by"])
+
+
+def settle_ends_of_filtering(legs: Sequence[Mitigation]) -> None:
+    """A person ends what is still filtered for a plan: who stopped by itself before that needs no acknowledgement any more."""
+    if not is_acted_on(legs):
+        return
+    for leg in legs:
+        if leg.filtering_end is not None:
+            leg.filtering_end = None
+            leg.save(update_fields=["filtering_end"])
 
 
 def _next_try(legs: Sequence[Mitigation], now: datetime) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from portal.mitigations.services.advance import (
     lock_request,
     lock_requests,
     settle,
+    settle_ends_of_filtering,
     start_leg,
 )
 from portal.mitigations.services.log import append_event, lock_log
@@ -224,6 +225,7 @@ def terminate(*, request_id: UUID, actor: User | None) -> MitigationRequest:
         request=request,
         actor=actor,
     )
+    settle_ends_of_filtering(legs_of(request))
     for leg in legs_of(request):
         if not (leg.is_over or leg.withdrawal_asked_at):
             end_leg(leg, now=now)
@@ -283,9 +285,9 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
 
 @transaction.atomic
 def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
-    """A person has seen that the request ended. Repeating it changes nothing."""
+    """A person has seen that the request ended, or that what providers filtered for a plan did. Repeating it changes nothing."""
     request = lock_request(request_id)
-    if not request.is_over:
+    if not request.is_over and request.filtering_ended_at is None:
         raise Conflict("This request has not ended yet.", code="not-ended")
     if request.acknowledged_at:
         return request

@@ -423,7 +423,7 @@ def _outlived(mitigation_id: UUID, now: datetime) -> bool:
     columns = {"expires_at": None, "asked_at": now, "overdue_at": None} if renews else {}
     step = Step(
         mitigation_id=mitigation_id,
-        trigger=Trigger.FORGOTTEN if renews else Trigger.LIFETIME_OVER,
+        trigger=Trigger.OUTLIVED if renews else Trigger.LIFETIME_OVER,
         columns=columns,
         told={"why": "lifetime over"},
     )

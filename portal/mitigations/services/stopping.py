@@ -25,6 +25,7 @@ from portal.mitigations.services.advance import (
     lock_mitigation,
     lock_request,
     settle,
+    settle_ends_of_filtering,
 )
 from portal.mitigations.states import ACTIVE, TERMINAL
 
@@ -37,6 +38,7 @@ def stop_filtering(*, request_id: UUID, actor: User) -> MitigationRequest:
     """Tell whoever activated a plan to stop; who only holds it goes on holding it. Repeating it changes nothing."""
     request = lock_request(request_id)
     now = timezone.now()
+    settle_ends_of_filtering(legs_of(request))
     for leg in legs_of(request):
         if leg.wanted == Wanted.ACTIVE and leg.status in ACTIVE:
             end_leg(leg, now=now, actor=actor, hold_again=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from portal.mitigations.wording.aloud import Announcement, announcement
 from portal.mitigations.wording.efficacy import efficacy_sentence
-from portal.mitigations.wording.ends import ended_says
-from portal.mitigations.wording.facts import Asked, Leg, Look, Reported, Session
+from portal.mitigations.wording.ends import end_look, end_sentence, ended_says
+from portal.mitigations.wording.facts import Asked, FilteringEnd, Leg, Look, Reported, Session
 from portal.mitigations.wording.headlines import headline, look, mark
 from portal.mitigations.wording.lanes import Step, needs_call, tell, track
 from portal.mitigations.wording.leads import (
@@ -69,6 +69,7 @@ __all__ = [
     "Asked",
     "Entry",
     "Face",
+    "FilteringEnd",
     "Leg",
     "Look",
     "NextStep",
@@ -86,6 +87,8 @@ __all__ = [
     "colleagues",
     "dropped_now",
     "efficacy_sentence",
+    "end_look",
+    "end_sentence",
     "ended_says",
     "entry",
     "face",

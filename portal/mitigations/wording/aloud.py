@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portal.mitigations.models import EventType, RequestKind
-from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
+from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording.table import LOOKS, SESSION_LOOKS, STATUS_FACES
 from portal.mitigations.wording.timeline import (
     Told,
@@ -76,6 +76,10 @@ def _spoken_status(told: Told) -> Announcement | None:
         text = f"{told.request}: {told.provider} holds your newer request instead."
         return Announcement(text, is_urgent=bool(told.data.get("is_less")))
     word = LOOKS[STATUS_FACES[status]].word.lower()
+    if told.is_plan and status == Status.STANDBY and told.data.get("previous") in ACTIVE:
+        text = f"{told.provider} stopped filtering for the plan {told.request}."
+        is_expected = told.data.get("previous") == Status.ATTACK_STOPPED
+        return Announcement(text, is_urgent=not is_expected)
     if told.is_plan and status == Status.IN_PROGRESS:
         return Announcement(f"{told.provider} activated the plan {told.request}.", is_urgent=True)
     return Announcement(f"{told.provider}: {word}.", is_urgent=status == Status.WITHDRAWN)

@@ -1,4 +1,4 @@
-"""The first sentence of Now when something ended by itself and nothing is live."""
+"""What ended by itself, in words, and the first sentence of a page where nothing is live."""
 
 from __future__ import annotations
 
@@ -6,20 +6,37 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from portal.core.formatting import plural
-from portal.mitigations.wording.facts import Asked
+from portal.mitigations.wording import plan_ends
+from portal.mitigations.wording.facts import Asked, Look
 from portal.mitigations.wording.headlines import headline, look
 from portal.mitigations.wording.sessions import Say
 
 
-def ended_says(ended: Sequence[Asked], calm: Say, now: datetime, *, more: int = 0) -> Say:
-    """The ends first, then how ready the organization is. `more`: the number of ends besides those in `ended`."""
+def end_sentence(asked: Asked, now: datetime) -> str:
+    """How the request ended, or what was filtered for a plan."""
+    return (
+        plan_ends.ended_sentence(asked, now)
+        if plan_ends.ended_legs(asked)
+        else headline(asked, now)
+    )
+
+
+def end_look(asked: Asked, now: datetime) -> Look:
+    stopped = plan_ends.ended_legs(asked)
+    return plan_ends.ended_look(stopped) if stopped else look(asked, now)
+
+
+def ended_says(
+    ended: Sequence[Asked], calm: Say, now: datetime, *, more: int = 0, noun: str = "request"
+) -> Say:
+    """The ends first, then what else is true. `more`: the number of ends besides those in `ended`."""
     worst = ended[0]
-    said = headline(worst, now)
+    said = end_sentence(worst, now)
     if worst.name not in said:
         said = f"{worst.name}: {said}"
     others = len(ended) - 1 + more
     also = ""
     if others:
-        also = f"{plural(others, 'other request')} ended by {'itself' if others == 1 else 'themselves'} too."
+        also = f"{plural(others, f'other {noun}')} ended by {'itself' if others == 1 else 'themselves'} too."
     lead = " ".join(part for part in (also, calm.headline, calm.lead) if part)
-    return Say(look(worst, now), said, lead, call=calm.call)
+    return Say(end_look(worst, now), said, lead, call=calm.call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from portal.mitigations.models import FilteringEndedBy
 from portal.mitigations.states import LOOP, Efficacy, RequestStatus, Status
 
 
@@ -63,6 +64,21 @@ class TakenOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilteringEnd:
+    """How a provider stopped filtering for a plan it had activated, although nobody here had asked for that."""
+
+    at: datetime
+    by: FilteringEndedBy
+    reported_at: datetime | None = None
+    "when it last reported that it acted"
+    has_filtered: bool = True
+    reason: str = ""
+    "the provider's, a whole sentence"
+    taken_over: TakenOver | None = None
+    "what it protects instead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
     """One provider's part of a request, as sentences need it."""
 
@@ -90,6 +106,8 @@ class Leg:
     status_at: datetime | None = None
     "when the present status was first reported, where known"
     withdrawal_asked_at: datetime | None = None
+    filtering_end: FilteringEnd | None = None
+    "None: it did not stop by itself, or filters again"
     is_held_again: bool = False
     "it is told to stop, and asked to hold the plan again after that"
     withdrawal_confirmed_at: datetime | None = None
@@ -172,6 +190,8 @@ class Asked:
     ended_at: datetime | None = None
     ended_by: str = ""
     "the code for why it is over"
+    filtering_ended_at: datetime | None = None
+    "of a plan: when the last provider that filtered for it stopped by itself"
     patience_s: int = 10
     uncovered: tuple[str, ...] = ()
     "targets that nobody holds, and nobody was just asked for"

@@ -66,10 +66,13 @@ def headline(legs: Sequence[Leg]) -> str:
             said.setdefault((_taken(leg), was_filtering), []).append(leg.short)
     if not said:
         return "Replaced by a newer request that covers all of it."
-    return " ".join(_less(who, taken, is_filter) for (taken, is_filter), who in said.items())
+    return " ".join(
+        less(who, taken, was_filtering=is_filter) for (taken, is_filter), who in said.items()
+    )
 
 
-def _less(who: Sequence[str], taken: TakenOver, was_filtering: bool) -> str:  # noqa: FBT001 — a private step
+def less(who: Sequence[str], taken: TakenOver, *, was_filtering: bool) -> str:
+    """What these providers do not filter any more, because of what they took instead."""
     names = listed(who)
     if not taken.is_known:
         return f"{names} replaced this by a newer request for some of the same addresses."

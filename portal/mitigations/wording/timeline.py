@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from portal.core.formatting import dated, duration, lifetime, listed, plural, when_dated
 from portal.mitigations.models import EventType, RequestKind
-from portal.mitigations.states import LOOP, NOT_SENDABLE, RequestStatus, Status
+from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.mitigations.wording.efficacy import ATTACK_WORDS
 from portal.mitigations.wording.facts import Look
 from portal.mitigations.wording.refusals import refusal_sentence
@@ -215,6 +215,8 @@ def _status(told: Told) -> Entry | None:
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))
     if told.is_plan and not (told.is_stopped and status == Status.TERMINATED):
         words, detail = _PLAN_WHY_WORDS.get(why, (_PLAN_STATUS_WORDS.get(status, words), detail))
+    if told.is_plan and status == Status.STANDBY and told.data.get("previous") in ACTIVE:
+        words = "{provider} stopped filtering and holds the plan again."
     if words is None or (status == Status.TERMINATING and told.is_ours):
         return None
     return Entry(
@@ -333,7 +335,9 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     ),
     EventType.REQUEST_EXTENDED: _extended,
     EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
-        at=told.at, look=PERSON, what=f"{told.who} acknowledged the end."
+        at=told.at,
+        look=PERSON,
+        what=f"{told.who} acknowledged {'that filtering had ended' if told.is_plan else 'the end'}.",
     ),
     EventType.MITIGATION_ASKED: _asked,
     EventType.MITIGATION_WITHDRAW_REQUESTED: _withdrawn_alone,

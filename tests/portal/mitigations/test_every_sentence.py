@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from portal.mitigations import states, wording
-from portal.mitigations.models import EventType, RequestKind
+from portal.mitigations.models import EventType, FilteringEndedBy, RequestKind
 from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
 from portal.mitigations.wording import Asked, Leg, Reported, Session
 from portal.standby.wording import standby_says
@@ -190,6 +190,31 @@ def test_no_sentence_of_a_plan_is_malformed(count: int) -> None:
         for text in map(plain, filter(None, [*sentences(asked), *of_a_plan(asked)]))
         if malformed(text) or re.search(rf"{SEVERAL} {SINGULAR}\b", text)
     }
+    assert wrong == {}
+
+
+FILTERING_ENDS: Final = [
+    wording.FilteringEnd(at=at, by=by, reported_at=before, has_filtered=has_filtered, reason=reason)
+    for by in FilteringEndedBy
+    for at, before in ((ago(60), None), (ago(60), ago(70)), (ago(60), ago(3600)), (ago(86_400 * 4), ago(86_400 * 5)))
+    for has_filtered in (True, False)
+    for reason in ("", "It clashes.")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_sentence_about_what_ended_for_a_plan_is_malformed(count: int) -> None:
+    wrong = {}
+    for index, (name, asked) in enumerate(plans(count)):
+        end = FILTERING_ENDS[index % len(FILTERING_ENDS)]
+        for who in (asked.legs, asked.legs[:1]):
+            legs = (replace(one, filtering_end=end) if one in who else one for one in asked.legs)
+            ended = replace(asked, legs=tuple(legs), filtering_ended_at=end.at)
+            text = plain(wording.end_sentence(ended, NOW))
+            if malformed(text) or re.search(rf"{SEVERAL} {SINGULAR}\b", text):
+                wrong[text] = name
+            if len(who) > 1 and text.count("itself"):
+                wrong[text] = name
     assert wrong == {}
 
 

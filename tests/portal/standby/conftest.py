@@ -23,6 +23,7 @@ REPORTS = {
     1: Trigger.SETTING_UP,
     2: Trigger.FILTERING,
     3: Trigger.ATTACK_ENDED,
+    4: Trigger.CAPACITY_EXCEEDED,
     5: Trigger.WINDING_DOWN,
     6: Trigger.ENDED,
     7: Trigger.PROVIDER_WITHDREW,

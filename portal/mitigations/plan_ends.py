@@ -1,0 +1,80 @@
+"""When what a provider filters for a plan has ended although nobody here asked for that: pure functions of the rows.
+
+A provider starts a plan when contact is lost. It may stop in many ways: it arms the plan again, forgets it, withdraws it, or lets its
+lifetime run out. A lost session is no end: then nobody knows, and the rows say what was reported last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from portal.mitigations.models import FilteringEnd, FilteringEndedBy, Mitigation
+from portal.mitigations.replacing import replacement
+from portal.mitigations.states import ACTIVE, Status, Trigger
+
+_BY: Final = {
+    Trigger.ARMED: FilteringEndedBy.REARMED,
+    Trigger.FORGOTTEN: FilteringEndedBy.FORGOTTEN,
+    Trigger.OUTLIVED: FilteringEndedBy.LIFETIME,
+    Trigger.LIFETIME_OVER: FilteringEndedBy.LIFETIME,
+    Trigger.PROVIDER_WITHDREW: FilteringEndedBy.PROVIDER,
+    Trigger.ENDED: FilteringEndedBy.PROVIDER,
+}
+
+
+def filtering_end(
+    mitigation: Mitigation,
+    trigger: Trigger,
+    status: Status,
+    *,
+    now: datetime,
+    conflict: Mapping[str, Any] | None,
+    newer: Callable[[], Sequence[Mitigation]],
+) -> FilteringEnd | None:
+    """How the filtering for a plan ends by this change to `status`; None: it does not, or somebody here wanted that.
+
+    `mitigation` is as it was before. `newer` reads the newer requests for help now at its provider: where they protect all that it
+    protected, nothing has ended.
+    """
+    if trigger not in _BY or mitigation.withdrawal_asked_at is not None:
+        return None
+    if not _acts(mitigation) or status in (*ACTIVE, Status.TERMINATING):
+        return None
+    if mitigation.status == Status.ATTACK_STOPPED and status == Status.STANDBY:
+        # The attack is over, and the provider is ready for the next one.
+        return None
+    by, replaced_by = _BY[trigger], None
+    if others := newer():
+        by, replaced_by = FilteringEndedBy.NEWER_REQUEST, replacement(mitigation, others)
+        if not replaced_by["lost"]:
+            return None
+    reported_at = mitigation.reported_at
+    return {
+        "at": now.isoformat(),
+        "reported_at": reported_at.isoformat() if reported_at else None,
+        "by": by.value,
+        "has_filtered": mitigation.status != Status.IN_PROGRESS
+        or mitigation.mitigating_at is not None,
+        "conflict": dict(conflict) if conflict else None,
+        "replaced_by": replaced_by,
+    }
+
+
+def filtering_ended_at(mitigations: Sequence[Mitigation]) -> datetime | None:
+    """When the last of a plan's providers stopped by itself; None while one of them acts, and where none did."""
+    if is_acted_on(mitigations):
+        return None
+    ends: list[FilteringEnd] = [one.filtering_end for one in mitigations if one.filtering_end]
+    return max((datetime.fromisoformat(end["at"]) for end in ends), default=None)
+
+
+def is_acted_on(mitigations: Sequence[Mitigation]) -> bool:
+    return any(_acts(one) for one in mitigations)
+
+
+def _acts(mitigation: Mitigation) -> bool:
+    """It filters or sets up, as far as its provider last said; one that winds down may filter a little longer."""
+    is_winding_down = mitigation.status == Status.TERMINATING
+    return mitigation.status in ACTIVE or (is_winding_down and mitigation.mitigating_at is not None)

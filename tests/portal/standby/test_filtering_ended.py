@@ -1,0 +1,373 @@
+"""What a provider filtered for a plan and stopped by itself: on Now and with the plans until a person acknowledged it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.core.formatting import NBSP
+from portal.mitigations import queries
+from portal.mitigations import services as mitigations
+from portal.mitigations.models import Event, Mitigation, MitigationRequest
+from portal.mitigations.replacing import Consent
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization
+from portal.providers.models import SessionState, Subscription
+from portal.standby import services
+from portal.standby.models import StandbyPlan
+from tests.conftest import ApiOf, ClientOf
+from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
+
+pytestmark = pytest.mark.sqlite
+
+NAME = "Shop, full flood"
+NOW_PAGE = "/organizations/acme/"
+STANDBY = "/organizations/acme/standby"
+LIST = "/organizations/acme/requests?status=unacknowledged"
+ACKNOWLEDGE = "/organizations/acme/requests/acknowledge"
+REQUESTS = "/api/v1/organizations/acme/mitigation-requests"
+
+
+@pytest.fixture
+def active(prepare: Prepare) -> StandbyPlan:
+    """Northgate activated the plan by itself and filters; Tidewall holds it."""
+    plan = prepare()
+    for leg in legs(plan.request):
+        holds(leg)
+    says(legs(plan.request)[0], 2)
+    return again(plan)
+
+
+@pytest.fixture
+def browser(dana: User, client_of: ClientOf) -> Client:
+    return client_of(dana)
+
+
+def words(browser: Client, path: str) -> str:
+    page = browser.get(path).content.decode()
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page)).replace(NBSP, " ")
+    return " ".join(text.split())
+
+
+def waiting(organization: Organization) -> list[MitigationRequest]:
+    return list(queries.ended_by_itself(organization))
+
+
+def ends_of(request: MitigationRequest) -> list[str | None]:
+    """The code of how each provider stopped."""
+    ends = request.mitigations.order_by("position").values_list("filtering_end__by", flat=True)
+    return list(ends)
+
+
+def forgets(leg: Mitigation, at: datetime | None = None) -> None:
+    mitigations.record_forgotten(mitigation_id=leg.pk, now=at or timezone.now())
+
+
+def stopped(*, holder: str = "Both providers hold the plan.", because: str = "") -> str:
+    return rf"Northgate stopped filtering for the plan {NAME} by itself at \d\d:\d\d{because}\. {holder}"
+
+
+def _withdraws(leg: Mitigation) -> None:
+    says(leg, 7, conflict={"reason": "Another customer needs the capacity."})
+
+
+def _outlives(leg: Mitigation) -> None:
+    Mitigation.objects.filter(pk=leg.pk).update(expires_at=timezone.now())
+    mitigations.mark_expired(now=timezone.now())
+
+
+def _winds_down(leg: Mitigation) -> None:
+    says(leg, 5)
+    says(leg, 6)
+
+
+def _is_set_up_and_given_up(leg: Mitigation) -> None:
+    says(leg, 8)
+    says(leg, 1)
+    says(leg, 8)
+
+
+def _is_over_capacity_and_gives_up(leg: Mitigation) -> None:
+    says(leg, 4)
+    says(leg, 8)
+
+
+OTHER = "Northgate {}; Tidewall holds the plan."
+ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
+    # what the provider does, the code of it, the sentence
+    "arms it again": (lambda leg: says(leg, 8), "rearmed", stopped()),
+    "forgets it": (
+        forgets,
+        "forgotten",
+        stopped(because=": it no longer knew the plan", holder="Tidewall holds the plan; Northgate has not answered yet."),
+    ),
+    "withdraws it with a reason": (
+        _withdraws,
+        "provider",
+        stopped(holder=rf"Another customer needs the capacity\. {OTHER.format('put the plan aside')}"),
+    ),
+    "ends it": (
+        lambda leg: says(leg, 6),
+        "provider",
+        stopped(holder=OTHER.format("put the plan aside")),
+    ),
+    "winds it down and ends it": (
+        _winds_down,
+        "provider",
+        stopped(holder="Tidewall holds the plan; Northgate let go of the plan."),
+    ),
+    "lets its lifetime run out": (
+        _outlives,
+        "lifetime",
+        rf"The lifetime of the plan {NAME} ran out at \d\d:\d\d at Northgate, without a renewal: it should have stopped filtering\.",
+    ),
+    "gives it up while setting up": (
+        _is_set_up_and_given_up,
+        "rearmed",
+        rf"Northgate gave up setting up the filter for the plan {NAME} by itself at \d\d:\d\d\.",
+    ),
+    "gives it up at the end of its capacity": (_is_over_capacity_and_gives_up, "rearmed", stopped()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("ends", "by", "sentence"), ENDS.values(), ids=ENDS)
+def test_what_ended_by_itself_is_on_now_and_with_the_plans_until_it_is_acknowledged(
+    browser: Client,
+    active: StandbyPlan,
+    acme: Organization,
+    ends: Callable[[Mitigation], None],
+    by: str,
+    sentence: str,
+) -> None:
+    assert waiting(acme) == []
+
+    ends(legs(active.request)[0])
+
+    [ended] = waiting(acme)
+    assert ended == active.request
+    assert ends_of(ended) == [by, None]
+    for path in (NOW_PAGE, STANDBY, active.get_absolute_url(), ended.get_absolute_url()):
+        assert re.search(sentence, words(browser, path)), path
+    headline = re.search(r'<h1 id="h"[^>]*>(.*?)</h1>', browser.get(NOW_PAGE).content.decode())
+    assert headline
+    assert re.search(sentence, html.unescape(headline[1]).replace(NBSP, " "))
+    assert f'value="{ended.pk}"' in browser.get(LIST).content.decode()
+
+    answer = browser.post(ACKNOWLEDGE, {"one": str(ended.pk), "back": "standby"})
+
+    assert answer["Location"] == f"{STANDBY}#h"
+    assert waiting(acme) == []
+    assert "Ended by itself" not in words(browser, NOW_PAGE)
+    assert "dana acknowledged that filtering had ended." in words(
+        browser, active.get_absolute_url()
+    )
+
+
+def _loses_contact(plan: StandbyPlan, actor: User) -> None:
+    Subscription.objects.update(session_state=SessionState.DOWN, session_since=timezone.now())
+
+
+def _is_over_after_the_attack(plan: StandbyPlan, actor: User) -> None:
+    says(legs(plan.request)[0], 3)
+    says(legs(plan.request)[0], 8)
+
+
+def _is_stopped_by_a_person(plan: StandbyPlan, actor: User) -> None:
+    services.stop_filtering(plan_id=plan.pk, actor=actor)
+    says(legs(plan.request)[0], 6)
+
+
+def _is_turned_off(plan: StandbyPlan, actor: User) -> None:
+    services.turn_off(plan_id=plan.pk, actor=actor)
+    for leg in legs(plan.request):
+        says(leg, 6)
+
+
+def _is_activated_by_a_person(plan: StandbyPlan, actor: User) -> None:
+    """The provider takes the request for help now, filters for that, and arms the plan again."""
+    request = services.activate(plan_id=plan.pk, actor=actor)
+    for leg in legs(request):
+        takes(leg)
+    says(legs(plan.request)[0], 8)
+
+
+def _winds_down_only(plan: StandbyPlan, actor: User) -> None:
+    says(legs(plan.request)[0], 5)
+
+
+def _goes_on_at_the_other(plan: StandbyPlan, actor: User) -> None:
+    northgate, tidewall = legs(plan.request)
+    says(tidewall, 2)
+    says(northgate, 8)
+
+
+def _goes_on_at_the_other_until_a_person_stops_it(plan: StandbyPlan, actor: User) -> None:
+    _goes_on_at_the_other(plan, actor)
+    services.stop_filtering(plan_id=plan.pk, actor=actor)
+    says(legs(plan.request)[1], 6)
+
+
+def _begins_again(plan: StandbyPlan, actor: User) -> None:
+    northgate = legs(plan.request)[0]
+    says(northgate, 8)
+    says(northgate, 2)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        _loses_contact,
+        _is_over_after_the_attack,
+        _is_stopped_by_a_person,
+        _is_turned_off,
+        _is_activated_by_a_person,
+        _winds_down_only,
+        _goes_on_at_the_other,
+        _goes_on_at_the_other_until_a_person_stops_it,
+        _begins_again,
+    ],
+)
+def test_what_goes_on_or_a_person_wanted_is_no_end(
+    active: StandbyPlan,
+    acme: Organization,
+    dana: User,
+    happens: Callable[[StandbyPlan, User], None],
+) -> None:
+    happens(active, dana)
+
+    assert waiting(acme) == []
+    assert again(active).request.filtering_ended_at is None
+
+
+def test_the_last_of_two_that_stops_ends_it_and_both_are_named(
+    browser: Client, active: StandbyPlan
+) -> None:
+    for leg in legs(active.request):
+        says(leg, 2)
+    northgate, tidewall = legs(active.request)
+    says(northgate, 8)
+    # Somebody still filters: the lane says so, and nothing has to be acknowledged.
+    assert "Tidewall reports it is filtering; Northgate holds the plan." in words(browser, NOW_PAGE)
+
+    forgets(tidewall)
+
+    page = words(browser, NOW_PAGE)
+    assert re.search(stopped(holder="Tidewall stopped filtering"), page)
+    assert "it no longer knew the plan. Northgate holds the plan; Tidewall has not" in page
+
+
+def test_a_provider_that_was_not_heard_for_a_while_may_have_stopped_before(
+    browser: Client, active: StandbyPlan
+) -> None:
+    northgate = legs(active.request)[0]
+    Mitigation.objects.filter(pk=northgate.pk).update(
+        reported_at=timezone.now() - timedelta(minutes=20)
+    )
+
+    says(northgate, 8)
+
+    assert re.search(
+        rf"stopped filtering for the plan {NAME} by itself between \d\d:\d\d\D* and \d\d:\d\d",
+        words(browser, NOW_PAGE),
+    )
+
+
+def test_a_newer_request_that_protects_less_is_named_as_the_reason(
+    browser: Client,
+    active: StandbyPlan,
+    acme: Organization,
+    dana: User,
+    acme_northgate: Subscription,
+) -> None:
+    request = mitigations.submit(
+        organization=acme,
+        actor=dana,
+        submission=Submission(prefixes=("203.0.113.7/32",), subscriptions=(acme_northgate.pk,)),
+        consent=Consent(named=(active.request_id,)),
+    )
+    takes(legs(request)[0])
+
+    says(legs(active.request)[0], 8)
+
+    [ended] = waiting(acme)
+    assert ends_of(ended) == ["newer_request", None]
+    assert (
+        "Northgate stopped filtering 203.0.113.0/26: the newer request covers only 203.0.113.7/32."
+        in words(browser, NOW_PAGE)
+    )
+
+
+def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
+    active: StandbyPlan, acme: Organization, dana: User, alice: User
+) -> None:
+    northgate = legs(active.request)[0]
+    says(northgate, 8)
+    mitigations.acknowledge(request_id=active.request_id, actor=dana)
+    mitigations.acknowledge(request_id=active.request_id, actor=alice)
+    assert Event.objects.filter(type="request.acknowledged").count() == 1
+    # Reports that repeat themselves, and a plan that is lost later, are no news of the filter.
+    says(northgate, 8)
+    forgets(northgate)
+    assert waiting(acme) == []
+
+    says(northgate, 2)
+    with pytest.raises(Conflict):
+        mitigations.acknowledge(request_id=active.request_id, actor=dana)
+    says(northgate, 8)
+
+    assert waiting(acme) == [active.request]
+
+
+def test_it_stays_when_the_plan_is_over_or_turned_off_afterwards(
+    browser: Client, active: StandbyPlan, acme: Organization, dana: User
+) -> None:
+    says(legs(active.request)[0], 8)
+
+    _is_turned_off(active, dana)
+
+    assert waiting(acme) == [active.request]
+    assert re.search(stopped(holder=r"The plan is off\."), words(browser, NOW_PAGE))
+    services.remove_plan(plan_id=active.pk, actor=dana)
+    assert active.get_absolute_url() not in browser.get(NOW_PAGE).content.decode()
+
+
+def test_who_may_not_operate_sees_it_without_buttons_and_others_do_not_see_it(
+    active: StandbyPlan, bob: User, charlie: User, client_of: ClientOf
+) -> None:
+    says(legs(active.request)[0], 8)
+
+    page = client_of(bob).get(NOW_PAGE).content.decode()
+    theirs = client_of(charlie).post(ACKNOWLEDGE, {"one": str(active.request_id)})
+
+    assert "stopped filtering for the plan" in page
+    assert "Acknowledge" not in page
+    assert f"{active.get_absolute_url()}/activate" not in page
+    assert theirs.status_code == 404
+
+
+def test_the_api_tells_it_with_codes_and_acknowledges_it(
+    active: StandbyPlan, dana: User, api_of: ApiOf
+) -> None:
+    _withdraws(legs(active.request)[0])
+    api, url = api_of(dana), f"{REQUESTS}/{active.request_id}"
+
+    shown = api.get(url).json()
+    acknowledged = api.post(f"{REQUESTS}/acknowledge", {"requests": [str(active.request_id)]})
+
+    [northgate, tidewall] = shown["mitigations"]
+    assert shown["filtering_ended_at"] is not None
+    assert shown["acknowledged_at"] is None
+    assert tidewall["filtering_end"] is None
+    end = northgate["filtering_end"]
+    assert (end["by"], end["has_filtered"], end["replaced_by"]) == ("provider", True, None)
+    assert end["conflict"] == {"reason": "Another customer needs the capacity."}
+    [after] = acknowledged.json()["results"]
+    assert after["acknowledged_by"] == "dana"
