@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.errors import Invalid
-from portal.core.formatting import listed
+from portal.core.formatting import listed, moment
 from portal.inventory.models import UnknownMitigation
 from portal.inventory.queries import TERMINATING
 from portal.mitigations.models import every_target
@@ -23,6 +24,8 @@ from portal.mitigations.validation import (
 )
 
 MAX_NAMED: Final = 3
+HEARD_WITHIN: Final = timedelta(seconds=90)
+"""Six times as often a connected provider is asked. An older report may be a backup's, and its mid another mitigation's since."""
 
 
 class NotAdoptable(Exception):
@@ -52,9 +55,11 @@ def adoptable(
     resources: Sequence[Resource],
     asks: Sequence[Ask],
     policy: Policy,
+    now: datetime,
 ) -> Adoptable:
     """Raises NotAdoptable. `has_row`: some mitigation here, over or not, has its mid."""
     _refuse_what_is_over(unknown, provider)
+    _refuse_what_is_old(unknown, provider, now)
     _refuse_what_no_request_can_say(unknown, provider, has_row=has_row)
     ask = next((one for one in asks if one.subscription == unknown.subscription_id), None)
     if ask is None:
@@ -88,6 +93,12 @@ def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:
         raise NotAdoptable("withdrawn", f"{who} had {provider} told to stop it.")
     if unknown.dots_status == TERMINATING:
         raise NotAdoptable("ending", f"{provider} is winding it down.")
+
+
+def _refuse_what_is_old(unknown: UnknownMitigation, provider: str, now: datetime) -> None:
+    if now - unknown.reported_at > HEARD_WITHIN:
+        at = moment(unknown.reported_at, now)
+        raise NotAdoptable("not-heard", f"{provider} has not said since {at} that it holds it.")
 
 
 def _refuse_what_no_request_can_say(

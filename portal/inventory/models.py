@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar, TypedDict
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -12,16 +12,6 @@ from django.db.models import Q
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
-
-
-class HeldTargets(TypedDict):
-    """JSON of the targets that a provider names, each as it wrote them."""
-
-    prefixes: list[str]
-    fqdns: list[str]
-    uris: list[str]
-    aliases: list[str]
-    """Names for targets that some other program gave the provider; the portal does not know what they stand for."""
 
 
 class Inventory(models.Model):
@@ -66,7 +56,7 @@ class UnknownMitigation(models.Model):
     cuid = models.CharField(max_length=64)
     mid = models.PositiveBigIntegerField()
     targets = models.JSONField()
-    """`HeldTargets`."""
+    """`HeldTargets` of `portal.mitigations.models`."""
     ports = models.JSONField(default=list)
     protocols = models.JSONField(default=list)
     filters = models.JSONField(default=list)

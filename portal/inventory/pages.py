@@ -54,7 +54,7 @@ def found(frame: Frame) -> Found:
     rows = list(queries.present(frame.organization))
     if not rows:
         return Found(shown=(), not_listed=0, say=None)
-    refusals = _why_not(frame.organization, rows) if frame.membership.can_operate else {}
+    refusals = _why_not(frame.organization, rows, frame.now) if frame.membership.can_operate else {}
     facts = [facts_of(row, refusals.get(row)) for row in rows]
     inventories = Inventory.objects.filter(subscription__organization=frame.organization)
     return Found(
@@ -78,7 +78,7 @@ def _lost(organization: Organization) -> list[str]:
 
 
 def question_of(membership: Membership, row: UnknownMitigation, now: datetime) -> Shown:
-    why_not = _why_not(membership.organization, [row]) if membership.can_operate else {}
+    why_not = _why_not(membership.organization, [row], now) if membership.can_operate else {}
     return _shown(row, facts_of(row, why_not.get(row)), now)
 
 
@@ -140,7 +140,7 @@ def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> S
 
 
 def _why_not(
-    organization: Organization, rows: Sequence[UnknownMitigation]
+    organization: Organization, rows: Sequence[UnknownMitigation], now: datetime
 ) -> dict[UnknownMitigation, NotAdoptable]:
     """Of those that no request can own, the reason."""
     resources = mitigations.verified_resources(organization)
@@ -156,6 +156,7 @@ def _why_not(
                 resources=resources,
                 asks=asks,
                 policy=policy,
+                now=now,
             )
         except NotAdoptable as error:
             refusals[row] = error

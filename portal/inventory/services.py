@@ -6,9 +6,8 @@ Whoever writes one holds the organization's event counter first (docs/locking.md
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -18,15 +17,14 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.wake import wake_on_commit
 from portal.inventory.adoption import NotAdoptable, adoptable
-from portal.inventory.models import Ending, HeldTargets, Inventory, UnknownMitigation
+from portal.inventory.held import Held, is_another, was_asked_by
+from portal.inventory.models import Ending, Inventory, UnknownMitigation
 from portal.mitigations import queries as mitigations
-from portal.mitigations.models import EventType, Mitigation, MitigationRequest, Port
+from portal.mitigations.models import EventType, Mitigation, MitigationRequest
 from portal.mitigations.services import adopting, append_event
 from portal.mitigations.services.adopting import Running
 from portal.mitigations.services.log import lock_log
-from portal.mitigations.services.reports import ends
 from portal.mitigations.states import CONFIRMED
-from portal.mitigations.validation import INDEFINITE
 from portal.providers.models import Subscription
 
 MAX_UNKNOWN: Final = 50
@@ -34,33 +32,6 @@ MAX_UNKNOWN: Final = 50
 FOUND_WITHIN: Final = timedelta(hours=1)
 KEPT_FOR: Final = timedelta(days=30)
 """After its end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A mitigation as a provider reports it, in the portal's words."""
-
-    mid: int
-    targets: HeldTargets
-    ports: list[Port] = field(default_factory=list)
-    protocols: list[int] = field(default_factory=list)
-    filters: list[str] = field(default_factory=list)
-    is_whole: bool = True
-    is_preconfigured: bool = False
-    dots_status: int | None = None
-    mitigation_start: datetime | None = None
-    lifetime_s: int | None = None
-    "remaining; -1 without end"
-
-    def columns(self, now: datetime) -> dict[str, Any]:
-        columns = asdict(self)
-        lifetime_s = columns.pop("lifetime_s")
-        return {
-            **columns,
-            "expires_at": None if lifetime_s is None else ends(lifetime_s, now),
-            "is_indefinite": lifetime_s == INDEFINITE,
-            "reported_at": now,
-        }
 
 
 @transaction.atomic(savepoint=False)
@@ -107,11 +78,17 @@ def _compare(
     for row in kept.values():
         if row.cuid != cuid:
             _end(row, Ending.IDENTITY, now)
+        elif row.mid in seen and row.withdrawal_asked_at and is_another(row, seen[row.mid]):
+            # What a person had stopped is not what is held now: they decide about that too.
+            _end(row, Ending.GONE, now)
         elif row.mid in seen:
             _update(row, seen[row.mid], now)
         elif row.mid in told:
             _end(row, _why_ended(row), now)
-    new = [one for mid, one in seen.items() if mid not in kept and not _is_owned(subscription, mid)]
+    still = {mid for mid, row in kept.items() if not row.is_over}
+    new = [
+        one for mid, one in seen.items() if mid not in still and not _is_owned(subscription, mid)
+    ]
     # The newest are the likeliest to matter.
     new.sort(key=lambda one: one.mid, reverse=True)
     room = max(0, MAX_UNKNOWN - _found_lately(subscription, now))
@@ -148,15 +125,19 @@ def _why_ended(row: UnknownMitigation) -> Ending:
 
 
 def _keep(subscription: Subscription, cuid: str, held: Held, now: datetime) -> None:
-    before = Mitigation.objects.filter(
-        subscription=subscription, mid=held.mid, confirmed_at__isnull=False
+    before = (
+        Mitigation.objects.filter(
+            subscription=subscription, mid=held.mid, confirmed_at__isnull=False
+        )
+        .select_related("request")
+        .first()
     )
     row = UnknownMitigation.objects.create(
         organization_id=subscription.organization_id,
         subscription=subscription,
         cuid=cuid,
         found_at=now,
-        asked_once=before.first(),
+        asked_once=before if before is not None and was_asked_by(before, held) else None,
         **held.columns(now),
     )
     _tell(row, EventType.UNKNOWN_FOUND, now)
@@ -213,6 +194,7 @@ def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
     if row.request is not None:
         return row.request
     organization, provider = row.organization, row.subscription.provider.short_name
+    now = timezone.now()
     try:
         found = adoptable(
             row,
@@ -221,10 +203,10 @@ def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
             resources=mitigations.verified_resources(organization),
             asks=mitigations.asks(organization),
             policy=mitigations.policy(organization),
+            now=now,
         )
     except NotAdoptable as error:
         raise Conflict(f"It was not adopted. {error.message}", code=error.code) from None
-    now = timezone.now()
     request = adopting.adopt(
         organization=organization,
         actor=actor,

@@ -44,6 +44,13 @@ class Targets(TypedDict):
     uris: list[str]
 
 
+class HeldTargets(Targets):
+    """JSON of the targets that a provider names, each as it wrote them."""
+
+    aliases: list[str]
+    """Names for targets that some other program gave the provider; the portal does not know what they stand for."""
+
+
 def every_target(scope: Targets) -> tuple[str, ...]:
     """The targets of a scope, one by one: addresses, then names, then URIs."""
     return (*scope["prefixes"], *scope["fqdns"], *scope["uris"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from portal.core.targets import IPNetwork, contains, overlap
-from portal.mitigations.models import Port, Targets
+from portal.mitigations.models import HeldTargets, Port, Targets
 
 LAST_PORT: Final = 65535
 
@@ -86,6 +86,40 @@ class Coverage:
             tuple(ipaddress.ip_network(prefix) for prefix in targets["prefixes"]),
             frozenset((*targets["fqdns"], *targets["uris"])),
             Traffic.of(((port["lower"], port["upper"]) for port in ports), protocols),
+        )
+
+    @classmethod
+    def reported(
+        cls, targets: HeldTargets, ports: Iterable[Port], protocols: Iterable[int]
+    ) -> Coverage:
+        """Of a mitigation as a provider describes it, in its own spelling.
+
+        An alias, and what is no address, stays text: no request can have it in common.
+        """
+        networks, names = [], {f"“{alias}”" for alias in targets["aliases"]}
+        for prefix in targets["prefixes"]:
+            network = _network(prefix)
+            if network is None:
+                names.add(prefix)
+            else:
+                networks.append(network)
+        names |= {name.lower().rstrip(".") for name in targets["fqdns"]}
+        return cls(
+            tuple(networks),
+            frozenset((*names, *targets["uris"])),
+            Traffic.of(((port["lower"], port["upper"]) for port in ports), protocols),
+        )
+
+    def __bool__(self) -> bool:
+        """False: nothing is named, so nothing is known."""
+        return bool(self.networks or self.names)
+
+    def is_same(self, other: Coverage) -> bool:
+        """The same addresses, names and traffic, in whatever spelling and order."""
+        return (
+            self.names == other.names
+            and self.traffic == other.traffic
+            and collapsed(self.networks) == collapsed(other.networks)
         )
 
     def shares_target_with(self, other: Coverage) -> bool:
@@ -200,6 +234,6 @@ def union(scopes: Iterable[Targets]) -> Targets:
 
 def _network(target: str) -> IPNetwork | None:
     try:
-        return ipaddress.ip_network(target)
+        return ipaddress.ip_network(target, strict=False)
     except ValueError:
         return None

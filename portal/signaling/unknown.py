@@ -15,10 +15,12 @@ from dots_client import (
     DotsError,
     MitigationStatus,
     Refused,
+    RemoteProtocolError,
     ServerUnavailable,
     SessionClosed,
 )
 from portal.inventory import queries, services
+from portal.inventory.held import is_another
 from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
@@ -39,6 +41,8 @@ UNKNOWN_EVERY_S: Final = 15.0
 """How often to ask while the server holds something unknown."""
 ENDING_EVERY_S: Final = 5.0
 """How often to ask while the server ends some of that."""
+CHECK_S: Final = 3.0
+"""How long a withdrawal waits for what the server says about its mid."""
 AGAIN_AFTER_S: Final = 30.0
 """The pause before asking again after the first missing list, and before repeating a withdrawal that had no effect."""
 
@@ -119,6 +123,10 @@ class UnknownWatch:
 
     async def _withdraw(self, row: UnknownMitigation) -> None:
         self._tell_at[row.pk] = _time() + AGAIN_AFTER_S
+        if await self._is_of_another(row):
+            logger.warning("unknown mid %s: it is another mitigation now", row.mid)
+            self._ask_within(0)
+            return
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._client.withdraw(row.mid)
@@ -135,6 +143,15 @@ class UnknownWatch:
         else:
             await self._exchange.write(services.record_told, unknown_id=row.pk, now=clock.now())
             self._ask_within(ENDING_EVERY_S)
+
+    async def _is_of_another(self, row: UnknownMitigation) -> bool:
+        """A withdrawal may be older than what the server holds: a restored database gives mids again."""
+        try:
+            async with asyncio.timeout(CHECK_S):
+                report = await self._client.status(row.mid)
+        except (Refused, ServerUnavailable, RemoteProtocolError, TimeoutError):
+            return False  # a DELETE of what it does not hold does no harm
+        return is_another(row, held_of(row.mid, report))
 
     async def _take(self, rows: list[UnknownMitigation]) -> None:
         self._ask_at = float("inf")

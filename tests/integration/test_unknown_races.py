@@ -14,8 +14,8 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.inventory import services
+from portal.inventory.held import Held
 from portal.inventory.models import Ending, UnknownMitigation
-from portal.inventory.services import Held
 from portal.mitigations.models import Event, MitigationRequest
 from portal.mitigations.services import take_higher_mid
 from portal.organizations.models import ProtectedResource

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from portal.inventory import services
+from portal.inventory.held import Held
 from portal.inventory.models import UnknownMitigation
-from portal.inventory.services import Held
 from portal.mitigations.models import Event
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import submit as submit

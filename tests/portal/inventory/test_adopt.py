@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.inventory import services
+from portal.inventory.adoption import HEARD_WITHIN
 from portal.inventory.models import Ending, UnknownMitigation
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
@@ -45,18 +46,19 @@ def _shop(shop: ProtectedResource) -> None:
 def test_a_request_owns_it_with_its_mid_scope_and_status(
     record: Record, acme: Organization, acme_northgate: Subscription, dana: User
 ) -> None:
-    began = NOW - timedelta(hours=2)
+    now = timezone.now()
+    began = now - timedelta(hours=2)
     ports = [{"lower": 443, "upper": 443}, {"lower": 80, "upper": 90}]
     record(
         held(4, SHOP, ports=ports, protocols=[17, 6], lifetime_s=1800, mitigation_start=began),
-        at=NOW,
+        at=now,
     )
 
     request = adopt(dana)
 
     [leg] = request.mitigations.all()
     assert (leg.subscription, leg.mid, leg.status) == (acme_northgate, 4, Status.MITIGATING)
-    assert (leg.dots_status, leg.expires_at) == (2, NOW + timedelta(seconds=1800))
+    assert (leg.dots_status, leg.expires_at) == (2, now + timedelta(seconds=1800))
     assert leg.scope == request.scope == {"prefixes": [SHOP], "fqdns": [], "uris": []}
     # In the provider's order: a refresh repeats them.
     assert (request.ports, request.protocols) == (ports, [17, 6])
@@ -205,6 +207,17 @@ def test_a_provider_that_may_not_protect_it_keeps_it_from_being_adopted(
     assert code_of(dana) == "nobody-may-protect"
     Subscription.objects.update(enabled=False, limited_to=[])
     assert code_of(dana) == "not-connected"
+
+
+def test_what_was_last_heard_of_before_a_restore_is_adopted_only_when_it_is_heard_of_again(
+    record: Record, dana: User
+) -> None:
+    record(held(4), at=timezone.now() - HEARD_WITHIN - timedelta(seconds=1))
+
+    assert code_of(dana) == "not-heard"
+
+    record(held(4))
+    assert adopt(dana).status == "mitigating"
 
 
 @pytest.mark.parametrize("what", ["ended", "withdrawn"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -157,6 +158,19 @@ def test_what_asked_for_it_before_is_remembered(record: Record, submit: Submit) 
     assert one().asked_once == leg
 
 
+def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
+    record: Record, submit: Submit
+) -> None:
+    [leg] = legs(submit())
+    confirm(leg)
+    mitigations.terminate(request_id=leg.request_id, actor=None)
+    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+
+    record(held(leg.mid, "203.0.113.40/32"))
+
+    assert one().asked_once is None
+
+
 def test_nothing_is_locked_while_nothing_is_unknown(record: Record) -> None:
     record()
     with CaptureQueriesContext(connection) as queries:
@@ -201,6 +215,36 @@ def test_a_person_has_it_stopped_and_coming_second_changes_nothing(
 
     assert again.withdrawn_by == dana
     assert [event["type"] for event in told()] == ["found", "withdraw_requested"]
+
+
+RESTORED = [
+    # what a person had stopped, what the provider holds under that mid now, and whether that is the same
+    pytest.param({}, {}, True, id="the same"),
+    pytest.param({}, {"prefix": "203.0.113.5/26", "dots_status": 3}, True, id="spelled otherwise"),
+    pytest.param({}, {"more": {"prefixes": []}}, True, id="not described"),
+    pytest.param({"more": {"prefixes": []}}, {}, True, id="not described then"),
+    pytest.param({}, {"prefix": "203.0.113.64/26"}, False, id="other addresses"),
+    pytest.param({}, {"prefix": "203.0.113.0/27"}, False, id="some of the addresses"),
+    pytest.param({}, {"more": {"fqdns": ["shop.example"]}}, False, id="a name too"),
+    pytest.param({}, {"more": {"aliases": ["shop"]}}, False, id="an alias too"),
+    pytest.param({}, {"protocols": [6]}, False, id="other traffic"),
+]
+
+
+@pytest.mark.parametrize(("before", "now", "is_same"), RESTORED)
+def test_a_withdrawal_is_of_what_was_held_then_and_not_of_its_mid(
+    record: Record, dana: User, before: dict[str, Any], now: dict[str, Any], *, is_same: bool
+) -> None:
+    record(held(4, **before))
+    asked = services.withdraw(unknown_id=one().pk, actor=dana)
+
+    record(held(4, **now))
+
+    still = UnknownMitigation.objects.get(ended_at=None)
+    assert (still == asked) is is_same
+    assert (still.withdrawal_asked_at is not None) is is_same
+    if not is_same:
+        assert UnknownMitigation.objects.get(pk=asked.pk).ending == Ending.GONE
 
 
 def test_the_providers_word_is_noted_and_the_first_time_kept(record: Record, dana: User) -> None:

@@ -103,8 +103,11 @@ async def watching(server: Server, rows: Rows) -> AsyncIterator[UnknownWatch]:
         await asyncio.wait([task])
 
 
-def recorded(mid: int, **fields: Any) -> UnknownMitigation:
-    return UnknownMitigation(pk=uuid4(), cuid=CUID, mid=mid, dots_status=2, **fields)
+def recorded(mid: int, prefixes: Sequence[str] = OTHER, **fields: Any) -> UnknownMitigation:
+    targets = {"prefixes": list(prefixes), "fqdns": [], "uris": [], "aliases": []}
+    return UnknownMitigation(
+        pk=uuid4(), cuid=CUID, mid=mid, dots_status=2, targets=targets, **fields
+    )
 
 
 async def taken(server: Server, rows: Rows) -> dict[str, Any]:
@@ -284,6 +287,32 @@ async def test_what_goes_on_after_it_was_confirmed_is_told_again() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     long_ago = clock.now() - timedelta(minutes=5)
     rows.unknown = [recorded(4, withdrawal_asked_at=long_ago, told_at=long_ago)]
+    async with watching(server, rows):
+        await until(lambda: server.withdrawn == [4])
+
+
+@pytest.mark.parametrize("is_told_again", [False, True])
+async def test_a_withdrawal_from_a_backup_does_not_end_what_has_its_mid_now(
+    *, is_told_again: bool
+) -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    long_ago = clock.now() - timedelta(minutes=5)
+    told_at = long_ago if is_told_again else None
+    rows.unknown = [recorded(4, ["203.0.113.40/32"], withdrawal_asked_at=long_ago, told_at=told_at)]
+
+    told = await taken(server, rows)
+
+    assert server.withdrawn == []
+    assert [one.targets["prefixes"] for one in told["unknown"]] == [list(OTHER)]
+
+
+async def test_what_the_server_does_not_describe_is_withdrawn_all_the_same() -> None:
+    class Quiet(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            raise Refused("4.05")
+
+    server, rows = Quiet(report(4, OTHER)), Rows()
+    rows.unknown = [recorded(4, withdrawal_asked_at=clock.now())]
     async with watching(server, rows):
         await until(lambda: server.withdrawn == [4])
 

@@ -1,0 +1,65 @@
+"""A mitigation as a provider reports it, and whether that is the one a row is of. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from portal.inventory.models import UnknownMitigation
+from portal.mitigations.models import HeldTargets, Mitigation, Port
+from portal.mitigations.overlaps import Coverage
+from portal.mitigations.services.reports import ends
+from portal.mitigations.validation import INDEFINITE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A mitigation as a provider reports it, in the portal's words."""
+
+    mid: int
+    targets: HeldTargets
+    ports: list[Port] = field(default_factory=list)
+    protocols: list[int] = field(default_factory=list)
+    filters: list[str] = field(default_factory=list)
+    is_whole: bool = True
+    is_preconfigured: bool = False
+    dots_status: int | None = None
+    mitigation_start: datetime | None = None
+    lifetime_s: int | None = None
+    "remaining; -1 without end"
+
+    def columns(self, now: datetime) -> dict[str, Any]:
+        columns = asdict(self)
+        lifetime_s = columns.pop("lifetime_s")
+        return {
+            **columns,
+            "expires_at": None if lifetime_s is None else ends(lifetime_s, now),
+            "is_indefinite": lifetime_s == INDEFINITE,
+            "reported_at": now,
+        }
+
+
+def is_another(row: UnknownMitigation, held: Held) -> bool:
+    """Whether the provider holds something else now under the mid of `row`.
+
+    A database that went back gives mids again, so a mid alone does not say which mitigation a row is of. What the provider
+    does not describe is taken for the same.
+    """
+    return _differ(
+        Coverage.reported(row.targets, row.ports, row.protocols),
+        Coverage.reported(held.targets, held.ports, held.protocols),
+    )
+
+
+def was_asked_by(mitigation: Mitigation, held: Held) -> bool:
+    """Whether `mitigation`, which has the mid of `held`, asked for it."""
+    request = mitigation.request
+    return not _differ(
+        Coverage.of(mitigation.scope, request.ports, request.protocols),
+        Coverage.reported(held.targets, held.ports, held.protocols),
+    )
+
+
+def _differ(one: Coverage, other: Coverage) -> bool:
+    return bool(one and other) and not one.is_same(other)
