@@ -51,7 +51,7 @@ class DecodeError(_AtPath):
 
 
 class CredentialsError(DotsError):
-    """Credentials that no session can be made with: `part` of Credentials, `code` for programs, `reason` a sentence."""
+    """Credentials that cannot work in any session: `part` of Credentials, `code` for programs, `reason` a sentence."""
 
     def __init__(self, part: str, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -80,7 +80,7 @@ class RemoteProtocolError(DotsError):
 
 
 class UnexpectedAnswer(RemoteProtocolError):
-    """A code that does not answer what was asked, such as 2.31 (Continue); `code` is as `2.31`."""
+    """A code that does not fit the request, such as 2.31 (Continue); `code` is text like `2.31`."""
 
     def __init__(self, code: str) -> None:
         super().__init__(f"the server answered with code {code}")
@@ -90,7 +90,7 @@ class UnexpectedAnswer(RemoteProtocolError):
 class Refused(DotsError):
     """The server refused for good: a 4.xx response code (RFC 9132 section 9).
 
-    `retry_after_s` is the Max-Age in seconds of a 4.29, which alone may be asked again unchanged (RFC 8516).
+    `retry_after_s` is the Max-Age in seconds of a 4.29, the only refusal that allows the same request again (RFC 8516).
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class SessionClosed(DotsError):
 
 
 class SessionCrashed(SessionClosed):
-    """A defect of this client ended the session; `__cause__` is the exception. Its log has the traceback."""
+    """A defect of this client ended the session; `__cause__` is the exception. The log has its traceback."""
 
     def __init__(self, defect: BaseException) -> None:
         super().__init__(client_failed(defect))
@@ -175,9 +175,9 @@ class PeerUnreachable(TransportError):
 
 
 class ConnectCrashed(TransportError):
-    """A defect of this client kept it from making a session; `__cause__` is the exception."""
+    """A defect of this client prevented a session; `__cause__` is the exception."""
 
 
 def client_failed(defect: BaseException) -> str:
-    """For people: the kind of the exception, never its text, which is about our code."""
+    """For people: the type of the exception, never its text, which describes our code."""
     return f"this client failed ({type(defect).__name__})"

@@ -148,9 +148,9 @@ class ConflictInformation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitigationReport:
-    """What a server says of one mitigation: an entry of `scope` in its answers (RFC 9132 section 4.4.2).
+    """A server's report on one mitigation: an entry of `scope` in its answers (RFC 9132 section 4.4.2).
 
-    Text in it is printable and on one line (`clean_text`).
+    Its text is printable and on one line (`clean_text`).
     """
 
     mid: int | None = None
@@ -158,9 +158,9 @@ class MitigationReport:
     lifetime: int | None = None
     "remaining seconds, or INDEFINITE"
     status: MitigationStatus | int | None = None
-    "None: not said; an unknown one stays a plain number, 0-255"
+    "None: not reported; an unknown one stays a plain number, 0-255"
     mitigation_start: int | None = None
-    "seconds since 1970-01-01 UTC; some servers say 0 for one that has not begun"
+    "seconds since 1970-01-01 UTC; some servers send 0 for a mitigation that has not begun"
     bytes_dropped: int | None = None
     "since the start; starts again at 2^64, as pkts_dropped does"
     pkts_dropped: int | None = None
@@ -173,7 +173,7 @@ class MitigationReport:
     acl_list: tuple[FilterControl, ...] = ()
     "filters whose activation changed, or which could not be switched (RFC 9133 section 3.2.1)"
     not_read: tuple[str, ...] = ()
-    "attributes that could not be read and are left out, each with its path and the reason; never sent"
+    "unreadable attributes that were left out, each with its path and the reason; never sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

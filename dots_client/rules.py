@@ -1,7 +1,7 @@
-"""What RFC 9132 section 4.4.1.1 lets a mitigation request hold: pure functions that need no session.
+"""What a mitigation request may contain (RFC 9132 section 4.4.1.1): pure functions that need no session.
 
-`Client.request()` sends what `encode_request` encodes, where it fits one message. Whoever takes a request from a person
-asks here first, so that nothing is accepted that cannot be sent.
+`Client.request()` sends what `encode_request` encodes, if it fits one message. A program that takes requests from
+people checks here first, so that it never accepts a request that cannot be sent.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ __all__ = [
 
 
 def violations(scope: Scope) -> tuple[Violation, ...]:
-    """Everything in `scope` that a rule forbids to send; empty for whatever `encode_request` encodes.
+    """Everything in `scope` that a rule forbids; empty for every scope that `encode_request` encodes.
 
-    Only the encoder checks types and their ranges, such as a port of 65536.
+    Only the encoder checks types and ranges, such as a port of 65536.
     """
     return tuple(_violations(scope_tree(scope)))

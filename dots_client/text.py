@@ -1,6 +1,6 @@
-"""Text that a peer wrote, made fit for an exception, a log line, a database row and a page.
+"""Make text from a peer safe for an exception, a log line, a database row and a page.
 
-Where bytes of a peer become text, they pass `clean_text` once. Nothing after it has to look again.
+Bytes of a peer pass `clean_text` once, where they become text. Later code need not check again.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 MAX_TEXT: Final = 300
-"""Characters of a sentence from a peer: a diagnostic, the reason of an Abort, a name in a certificate."""
+"""Characters kept of a peer's text: a diagnostic, the reason of an Abort, a name in a certificate."""
 
 _LOOKED_AT: Final = 4
-"""Characters read for each one kept: long runs of what is left out cost no time."""
+"""Characters read for each one kept, which bounds the time for long runs of removed ones."""
 
 
 def clean_text(text: str | bytes, limit: int = MAX_TEXT) -> str:
@@ -19,7 +19,7 @@ def clean_text(text: str | bytes, limit: int = MAX_TEXT) -> str:
 
     Everything else counts as a space: control characters with NUL and line breaks, characters without a
     width, marks that change the direction of writing, and halves of surrogate pairs. Bytes that are not
-    UTF-8 become U+FFFD. A text that was cut ends in "…".
+    UTF-8 become U+FFFD. Text that was cut ends in "…".
     """
     read = limit * _LOOKED_AT
     is_cut = len(text) > read

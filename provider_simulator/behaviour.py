@@ -62,15 +62,15 @@ class Behaviour:
     hop_loop: str | None = None
     "names of gateways: mitigation requests end in 5.08, as after a loop through these"
     rearms_on_put: bool = False
-    "a PUT with trigger-mitigation false stops what a lost session started, and arms it again (go-dots; against RFC 9132 section 4.4.4)"
+    "a PUT with trigger-mitigation false stops and rearms what a lost session started (go-dots; against RFC 9132 section 4.4.4)"
     keeps_preconfigured: bool = False
-    "answer 2.02 to the DELETE of an armed preconfigured mitigation, and go on holding it until its lifetime ends (go-dots)"
+    "answer 2.02 to the DELETE of an armed preconfigured mitigation but keep it until its lifetime ends (go-dots)"
     poll_code: str | None = None
-    "answer every GET of mitigations with this code; null: with their status"
+    "answer every GET of mitigations with this code; null: answer with their status"
     odd_report: str | None = None
     "what is wrong with one attribute of every report; null: nothing"
     ignored_mid: int | None = None
-    "a mid about which nothing is ever answered; null: none"
+    "a mid whose messages are never answered; null: none"
 
     def changed(self, changes: Any) -> Behaviour:
         """This behaviour with `changes` from the control interface."""

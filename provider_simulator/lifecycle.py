@@ -26,7 +26,7 @@ class Trigger(Enum):
     SESSION_LOST = "nothing came from the client for too long"
     REARMED = "the end was reported four times"
     CLIENT_REARMED = (
-        "PUT with trigger-mitigation false, at a server that takes it for an order to stop"
+        "PUT with trigger-mitigation false, at a server that reads it as an order to stop"
     )
 
 

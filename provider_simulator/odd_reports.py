@@ -1,4 +1,4 @@
-"""Reports as some deployed servers write them: one attribute that RFC 9132 does not allow, beside a true status."""
+"""Reports as some deployed servers send them: one attribute that RFC 9132 does not allow, beside a true status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dots_client.codec.keys import BY_NAME
 from provider_simulator.exchange import Response
 
 UNKNOWN_KEY: Final = 7233
-"""Comprehension-required, and nobody's (RFC 9132 section 10.6.1.1)."""
+"""A comprehension-required key that is not assigned (RFC 9132 section 10.6.1.1)."""
 _Scope = dict[int, Any]
 
 
@@ -44,11 +44,11 @@ ODD_REPORTS: Final[Mapping[str, Callable[[list[_Scope]], None]]] = {
     "unknown-attribute": _add_unknown_key,
     "odd-second-entry": _add_stranger,
 }
-"""What is wrong with each of them, by name."""
+"""The error in each report, by name."""
 
 
 def spoiled(response: Response, oddity: str | None) -> Response:
-    """The answer or notification with `oddity`, a key of `ODD_REPORTS`, in its reports; refusals stay as they are."""
+    """The answer or notification with `oddity`, a key of `ODD_REPORTS`, in its reports; refusals are unchanged."""
     if oddity is None or not response.is_success or not response.payload:
         return response
     body = cbor2.loads(response.payload)

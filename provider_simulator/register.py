@@ -101,7 +101,7 @@ class Register:
         now: float,
         leaving_out: int | None = None,
     ) -> Response:
-        """What is held under a mid, or all of the cuid but the mid that is left out."""
+        """The mitigation under a mid, or all of the cuid except the ignored mid."""
         found = [
             held
             for held in self.of_cuid(client, path.cuid, path.mid)

@@ -268,7 +268,7 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--even-if-started",
         action="store_true",
-        help="with --preconfigured: send it although a lost session has started it, which some servers take as an order to stop",
+        help="with --preconfigured: send it even if a lost session has started it; some servers then stop it",
     )
 
 

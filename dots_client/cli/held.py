@@ -1,4 +1,4 @@
-"""What the server holds: looked at before a command that could end it, and after one that should have."""
+"""Check what the server holds before a command that could end it, and after one that should have ended it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dots_client import (
 from dots_client.codec.keys import STATUS_LABELS
 
 STILL_HELD_WITHIN_S: Final = 5.0
-"""The withdrawal was acknowledged: an answer about what is left is not waited for much longer."""
+"""The wait for an answer after the server confirmed the withdrawal."""
 
 _STARTED: Final = (
     MitigationStatus.IN_PROGRESS,
@@ -30,7 +30,7 @@ _ENDING: Final = (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
 async def refuse_if_started(client: Client, mid: int) -> None:
     """LocalProtocolError when a lost session has started the preconfigured mitigation `mid`.
 
-    Some servers take a PUT with trigger-mitigation false for an order to stop it. Raises what `Client.status()` raises.
+    Some servers read a PUT with trigger-mitigation false as an order to stop it. Raises the errors of `Client.status()`.
     """
     try:
         status = (await client.status(mid)).status
@@ -40,13 +40,13 @@ async def refuse_if_started(client: Client, mid: int) -> None:
         return
     if status in _STARTED:
         raise LocalProtocolError(
-            f"mid {mid} has started ({_label(status)}), and some servers stop it when they get this: "
-            "send it all the same with --even-if-started"
+            f"mid {mid} has started ({_label(status)}), and some servers would stop it on receiving this: "
+            "use --even-if-started to send it anyway"
         )
 
 
 async def refuse_if_still_held(client: Client, mid: int) -> None:
-    """RemoteProtocolError when the server goes on holding what it acknowledged to have withdrawn."""
+    """RemoteProtocolError when the server still holds a mitigation whose withdrawal it confirmed."""
     try:
         async with asyncio.timeout(STILL_HELD_WITHIN_S):
             status = (await client.status(mid)).status
@@ -54,7 +54,7 @@ async def refuse_if_still_held(client: Client, mid: int) -> None:
         return
     if status is not None and status not in _ENDING:
         raise RemoteProtocolError(
-            f"withdrawn and acknowledged, but the server still holds it: mid {mid} is {_label(status)}. "
+            f"the server confirmed the withdrawal but still holds it: mid {mid} is {_label(status)}. "
             "Repeat its mitigate command with --lifetime 1, or call the provider"
         )
 

@@ -48,9 +48,9 @@ server; a request that overlaps an older one replaces it. To refresh a
 mitigation repeat the command with the same --mid and the same targets; only
 the lifetime may differ. To change its targets use a higher --mid.
 
-With --preconfigured the server is asked first (GET). What a lost session has
-started is not refreshed (exit status 2), because some servers then stop it:
---even-if-started sends it all the same.
+With --preconfigured the client first asks the server (GET). It does not refresh
+a mitigation that a lost session has started (exit status 2), because some
+servers then stop it: --even-if-started sends it anyway.
 
 At least one --prefix, --fqdn, --uri or --alias is needed. Addresses are those
 the server sees: behind a NAT, the external ones.""",
@@ -77,8 +77,8 @@ examples:
         description="""\
 End a mitigation (DELETE), repeated until the server acknowledges. It may go
 on for a while, with the status dots-client-withdrawn-mitigation; one the
-server does not know counts as withdrawn. The server is asked once afterwards
-(GET): one that still holds the mitigation is exit status 1. Some servers keep
+server does not know counts as withdrawn. The client then asks once (GET):
+a server that still holds the mitigation is exit status 1. Some servers keep
 a preconfigured one until its lifetime ends; --lifetime 1 ends it there.""",
         examples="""\
 example:
@@ -115,8 +115,8 @@ examples:
         summary="send heartbeats and time their answers",
         description="""\
 Send heartbeats (PUT /hb), one after the other, and print how long each answer
-took. The first that has no answer within five seconds ends it: exit status 3.
-A refusal is printed with its code and words, and is exit status 1: 4.01 means
+took. The first without an answer within five seconds ends it: exit status 3.
+A refusal is printed with its code and text, and is exit status 1: 4.01 means
 that the server does not know our certificate.""",
         examples="""\
 example:

@@ -39,7 +39,7 @@ _HOP_LIMIT_REACHED: Final = "5.08"
 
 
 _INTERIM: Final = "2.31"
-"""Continue (RFC 7959 section 2.9.1): more of a request is awaited, and nothing was done yet."""
+"""Continue (RFC 7959 section 2.9.1): the server waits for more of the request and has not acted yet."""
 NOT_GRANTED: Final = frozenset({"2.02", "2.03"})
 """Successes that do not answer a PUT (RFC 7252 section 5.9.1)."""
 NOT_WITHDRAWN: Final = frozenset({"2.01", "2.03"})
@@ -47,9 +47,9 @@ NOT_WITHDRAWN: Final = frozenset({"2.01", "2.03"})
 
 
 def raise_for(response: aiocoap.Message, *, unexpected: Collection[str] = ()) -> None:
-    """Return for a success; raise what anything else means. `unexpected`: codes of class 2 that are none here.
+    """Return on success, else raise the matching error. `unexpected`: codes of class 2 that are no success here.
 
-    One that nobody knows says that the request was successful (RFC 7252 section 5.2).
+    An unknown code of class 2 means success (RFC 7252 section 5.2).
     """
     code: str = response.code.dotted
     if response.code.is_successful():
@@ -86,12 +86,12 @@ def status_of(response: aiocoap.Message, mid: int) -> MitigationReport:
     """What the server says of one mitigation."""
     report = _about(mid, reports_of(response))
     if report is None:
-        raise RemoteProtocolError(f"the answer says nothing of mitigation {mid}")
+        raise RemoteProtocolError(f"the answer says nothing about mitigation {mid}")
     return report
 
 
 def _about(mid: int, reports: Sequence[MitigationReport]) -> MitigationReport | None:
-    """The one with this mid; without any mid, the only one there is."""
+    """The report with this mid, or the only report if it has no mid."""
     for report in reports:
         if report.mid == mid:
             return report

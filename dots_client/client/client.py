@@ -142,15 +142,15 @@ class Client:
 
     @property
     def heartbeat_refusal(self) -> Refused | ServerUnavailable | None:
-        """How the server refused our last heartbeat that it answered; None: it did not.
+        """The refusal of our last answered heartbeat; None: it was not refused.
 
-        The session is alive all the same. A 4.01 means that the server does not know our certificate.
+        The session is alive either way. A 4.01 means that the server does not know our certificate.
         """
         return self._heartbeats.refusal
 
     @property
     def heartbeat_refusal_changed(self) -> asyncio.Event:
-        """Set when the code of `heartbeat_refusal` changed; whoever looks clears it."""
+        """Set when the code of `heartbeat_refusal` changes; the reader clears it."""
         return self._heartbeats.refusal_changed
 
     @property
@@ -189,7 +189,7 @@ class Client:
 
     @property
     def is_lost(self) -> bool:
-        """The session is over, and it was not ended from here."""
+        """The session is over and was not ended from here."""
         return self._link.closed.done() and not self._is_left
 
     async def closed(self) -> DotsError:
@@ -210,7 +210,7 @@ class Client:
 
         What comes back is what was granted. Raises Refused, Conflicted, ServerUnavailable,
         Redirected, UnexpectedAnswer, SessionClosed; EncodeError and LocalProtocolError for a scope that must not or
-        cannot be sent; RequestTooLarge also when the path turns out to swallow datagrams of its size.
+        cannot be sent; RequestTooLarge also when the path turns out to drop datagrams of its size.
         """
         request = Request(
             code=Code.PUT, path=mitigate_path(self.cuid, mid), payload=encode_request(scope)
@@ -220,7 +220,7 @@ class Client:
         return report_of(response, mid)
 
     def check_request(self, mid: int, scope: Scope) -> None:
-        """Raise what `request()` would raise instead of sending: EncodeError, LocalProtocolError, SessionClosed."""
+        """Raise the error with which `request()` would refuse to send: EncodeError, LocalProtocolError, SessionClosed."""
         path, payload = mitigate_path(self.cuid, mid), encode_request(scope)
         self._exchanges.check(Request(code=Code.PUT, path=path, payload=payload))
 
@@ -314,7 +314,7 @@ class Client:
     async def heartbeat(self) -> bool:
         """Send one now; True when its answer came within `heartbeat_wait_s`, False for silence.
 
-        Raises Refused and ServerUnavailable for an answer that is no success, SessionClosed.
+        Raises Refused or ServerUnavailable for an answer other than success, and SessionClosed.
         """
         outcome: asyncio.Future[Message | DotsError] = self._loop.create_future()
         self._heartbeats.send(lambda result: None if outcome.done() else outcome.set_result(result))
@@ -335,7 +335,7 @@ class Client:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Everything that goes on beside the requests, and the end of the session; `connect()` is inside."""
+        """Run the session's background tasks and end it; `connect()` runs inside."""
         parts = [self._watch_link(), self._send_heartbeats(), *self._mover.parts()]
         if self._settings.reads_configuration:
             parts.append(self._configuration.run())
@@ -351,7 +351,7 @@ class Client:
                 await self.close()
 
     async def _part(self, work: Coroutine[Any, Any, None]) -> None:
-        """A part of the session that ends, ends the session: a defect leaves nothing that is half alive."""
+        """The end of any part ends the session, so a defect never leaves it half alive."""
         try:
             await work
         except SessionClosed as error:

@@ -19,7 +19,7 @@ from dots_client.transport.gate import MaySend, always
 from dots_client.transport.wire import WireTap
 
 SETTLED_S: Final = 10.0
-"""An alternate server whose session breaks sooner counts as one that cannot be reached."""
+"""An alternate server whose session breaks sooner counts as unreachable."""
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ async def connect(
     try:
         link = await opening.open(site, is_under_attack=is_under_attack)
     except Exception as error:
-        # Whatever it is: an alternate server must not keep us from the provisioned one.
+        # Whatever the error is, an alternate server must not keep us from the provisioned one.
         memory.redirections.failed(opening.server.name, now=now())
         if isinstance(error, DotsError):
             raise

@@ -166,7 +166,7 @@ class Exchanges:
             lose_interest()
 
     def check(self, request: Request) -> None:
-        """Raise what sending `request` would raise."""
+        """Raise the error that sending `request` would raise."""
         self._prepared(request, _NON_CONFIRMABLE)
 
     def slot_for_repeat(self) -> float:
@@ -244,7 +244,7 @@ class Exchanges:
                 return SessionClosed(self.link.closed.result())
             return NoAnswer(f"no answer: {error!r}")
         self._on_response(message)
-        # Of an observation the later messages answer nothing.
+        # Later messages of an observation do not answer the request.
         if request.observe is None:
             self.rtt.add(self._loop.time() - sent_at)
             self._on_answer()
@@ -263,7 +263,7 @@ class Exchanges:
 
 
 class _Answer:
-    """The first outcome of several transmissions; the end of the session is one, whoever else is told of it."""
+    """The first outcome of several transmissions; the end of the session is one too."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, closed: asyncio.Future[str]) -> None:
         self._loop = loop

@@ -94,9 +94,9 @@ class Heartbeats:
 
     def __init__(self, exchanges: Exchanges, liveness: Liveness) -> None:
         self.refusal: Refused | ServerUnavailable | None = None
-        "of the last answer; None: it was a success, or there was none yet"
+        "of the last answer; None: a success, or no answer yet"
         self.refusal_changed = asyncio.Event()
-        "set when the code of `refusal` changed; whoever looks clears it"
+        "set when the code of `refusal` changes; the reader clears it"
         self._exchanges = exchanges
         self._liveness = liveness
         self._outstanding: deque[Callable[[], None]] = deque()

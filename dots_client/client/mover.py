@@ -91,7 +91,7 @@ class Mover:
                 self.should_move.set()
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
-        """What has to go on beside the session. Ends only with it."""
+        """Runs beside the session and ends only with it."""
         parts: list[Coroutine[Any, Any, None]] = []
         server, now = self._opening.server, self._loop.time()
         alternate = self._memory.redirections.alternate(

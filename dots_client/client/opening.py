@@ -98,7 +98,7 @@ class Opening:
         except TransportError:
             return False
         except Exception:
-            log.exception("%s: the look for UDP failed", self.server.name)
+            log.exception("%s: probing UDP failed", self.server.name)
             return False
         await link.close()
         return True

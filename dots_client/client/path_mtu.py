@@ -1,7 +1,7 @@
-"""Tells a path that swallows large datagrams from one that merely loses many (RFC 9132 section 7.3).
+"""Distinguish a path that drops large datagrams from one that merely loses many (RFC 9132 section 7.3).
 
-A path may drop every datagram above a size without a word, while heartbeats pass. A request that has been repeated
-often is then asked about with a small GET: a server that answers and does not know it shows that no copy arrived.
+A path may silently drop every datagram above a size while heartbeats pass. After many repeats of a request, a small
+GET asks about it: a server that answers and does not know it shows that no copy arrived.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from dots_client.errors import NoAnswer, Refused, RequestTooLarge, ServerUnavailable
 
 COPIES_PER_CHECK: Final = 8
-"""When half of all datagrams are lost, one time in 256 none of so many copies arrives."""
+"""If half of all datagrams are lost, the chance that none of this many copies arrives is 1 in 256."""
 CHECKS_TO_BE_SURE: Final = 2
 CHECK_DEADLINE_S: Final = 3.0
 _NOT_FOUND: Final = "4.04"
@@ -36,7 +36,7 @@ class PathCheck:
             self._enough_copies.set()
 
     async def swallowed(self) -> None:
-        """Wait until it is certain that no copy arrived although the server answers; for ever when they do."""
+        """Return once it is certain that no copy arrived although the server answers; never return if copies arrive."""
         unknown = 0
         while unknown < CHECKS_TO_BE_SURE:
             await self._enough_copies.wait()
@@ -56,7 +56,7 @@ class PathCheck:
 async def answer_or_too_large(
     answer: Awaitable[T], check: PathCheck, *, size: int, limit: int
 ) -> T:
-    """`answer`, or RequestTooLarge when the path swallows the request. `size` and `limit` are bytes."""
+    """`answer`, or RequestTooLarge when the path drops the request. `size` and `limit` are bytes."""
     asking = asyncio.ensure_future(answer)
     checking = asyncio.ensure_future(check.swallowed())
     try:

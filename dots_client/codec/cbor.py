@@ -1,4 +1,4 @@
-"""CBOR as DOTS uses it, and trees to application/dots+cbor by the table of `keys`; `reader` is the way back.
+"""CBOR as DOTS uses it, and encoding of trees as application/dots+cbor by the table of `keys`; `reader` decodes.
 
 A *tree* is what lies between bytes and the model: dictionaries from attribute name to value, where
 decimals are `Decimal` and enumerations plain numbers.
@@ -21,7 +21,7 @@ Tree = dict[str, Any]
 
 MAX_BODY_BYTES: Final = 65536
 MAX_DEPTH: Final = 64
-"""Of maps and arrays in each other; DOTS needs seven."""
+"""Nesting of maps and arrays; DOTS needs seven."""
 
 DOTS_TAG: Final = 271
 EPOCH_TAG: Final = 1
@@ -53,9 +53,9 @@ def parse(data: bytes) -> Any:
 
 
 def parse_tolerantly(data: bytes) -> tuple[Any, tuple[str, ...]]:
-    """The same of what a server sent, and what had to be overlooked to read it, in words.
+    """The same for a server's answer, and in words what had to be ignored to read it.
 
-    A text that is not UTF-8 has U+FFFD in it, and of an attribute that is there twice the last counts.
+    Text that is not UTF-8 contains U+FFFD, and the last of duplicate attributes counts.
     """
     overlooked = []
     try:
@@ -137,7 +137,7 @@ def _write(attribute: Attribute, value: Any, path: str, sender: Sender) -> Any:
             return decimal_fraction(value, path)
         case Kind.LIFETIME:
             return _uint(value, path, -1, attribute.maximum)
-        # What a server reports may have a number that is not assigned yet.
+        # A server may report a number that is not assigned yet.
         case _ if attribute.labels and sender is Sender.CLIENT:
             return _uint(value, path, 1, len(attribute.labels))
         case _:

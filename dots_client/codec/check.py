@@ -27,8 +27,8 @@ from dots_client.errors import DecodeError
 def check_body(data: bytes, *, sender: Sender) -> None:
     """Raise DecodeError or EncodeError, naming the attribute, for what RFC 9132 does not let `sender` say.
 
-    A client's mitigation with attack-status is taken for an efficacy update. What a client that reads an
-    answer leaves out of it counts here.
+    A client's mitigation with attack-status counts as an efficacy update. Everything that a client leaves out when
+    it reads an answer counts as a problem here.
     """
     tree = _tree(data, sender)
     match tuple(tree):

@@ -23,7 +23,7 @@ _SHOWN_EXPONENTS: Final = range(-9, 10)
 
 
 def to_json(data: bytes) -> Any:
-    """The body as JSON values; None for an empty one. DecodeError for what is not CBOR."""
+    """The body as JSON values; None if it is empty. DecodeError if it is not CBOR."""
     return _show_map(parse_tolerantly(data)[0]) if data else None
 
 

@@ -74,7 +74,7 @@ class Attribute:
     "names of the maps it may stand in"
     sender: Sender
     maximum: int = UINT64
-    "of an unsigned integer; of an enumeration, the highest number that a server may have for it"
+    "of an unsigned integer; for an enumeration, the highest number that a server may send"
     labels: tuple[str, ...] = ()
     "of an enumeration: the JSON strings for 1, 2, ..."
     is_string_in_json: bool = False

@@ -180,7 +180,7 @@ def encode_redirect(redirect: RedirectedSignal) -> bytes:
 def decode_redirect(data: bytes) -> RedirectedSignal:
     """The alternate server of a 5.03; DecodeError when the body names none by a name or an address.
 
-    Of the records those that are no addresses are left out.
+    Records that are not addresses are left out.
     """
     tree = _answered(unpack(data, sender=Sender.SERVER), REDIRECTED_SIGNAL)
     alt_server = _mandatory(tree, "alt-server", "redirected-signal")
@@ -191,7 +191,7 @@ def decode_redirect(data: bytes) -> RedirectedSignal:
 
 
 def _answered(body: Tree, name: str) -> Tree:
-    """The member of a server's answer that matters, whatever is beside it."""
+    """The relevant member of a server's answer; others are ignored."""
     return _member({name: body[name]} if name in body else body, name)
 
 

@@ -1,7 +1,7 @@
 """application/dots+cbor to trees: strict with what a client sends, tolerant of what a server sends.
 
-A server that says one thing oddly still said the rest: an attribute that cannot be read is left out and
-named in `not_read`. `null` is an absent attribute there. A body costs bounded time, whoever sent it.
+One odd attribute must not hide the rest of a server's answer: an unreadable attribute is left out and named in
+`not_read`, and `null` counts as absent. Reading any body takes bounded time.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from dots_client.model import INDEFINITE
 from dots_client.text import clean_text
 
 MAX_SCOPE_ENTRIES: Final = 64
-"""Mitigations read from one answer. Ask for the others one by one."""
+"""Mitigations read from one answer, at most; poll the others one by one."""
 MAX_VALUES: Final = 1850
-"""Values read from one body, which bounds its time. A map and a value that cannot be read count for several.
+"""Values read from one body, which bounds its time. Maps and unreadable values count as several.
 
 Enough for 231 port ranges, the most that one datagram of a client can ask for.
 """
 MAP_COST: Final = 6
 ODD_COST: Final = 8
 MAX_KEYS: Final = 128
-"""Keys of one map that are looked at; Table 5 has 25 for the largest."""
+"""Keys read from one map; the largest in Table 5 has 25."""
 MAX_TEXT_CHARACTERS: Final = 1024
 MAX_NOT_READ: Final = 16
-"""Attributes of one body that are named; the others are counted."""
+"""Unreadable attributes named for one body; the rest are counted."""
 MAX_UNKNOWN_KEYS: Final = 8
 MAX_DIGITS: Final = 20
 """2^64-1 has twenty."""
 
 NOT_READ: Final = "not_read"
-"""Under this name a scope entry in a tree says what was left out of it. No attribute has it."""
+"""The name under which a scope entry in a tree lists what was left out. No attribute has this name."""
 
 _TOLERATED_EXPONENTS: Final = range(-9, 10)
 _HUNDREDTH: Final = Decimal(1).scaleb(DECIMAL_EXPONENT)
@@ -67,7 +67,7 @@ T = TypeVar("T")
 
 
 def unpack(data: bytes, *, sender: Sender) -> Tree:
-    """Bytes to tree. DecodeError names the attribute; of a server's answer it is raised only for what is no map.
+    """Bytes to tree. DecodeError names the attribute; for a server's answer it is raised only if the body is not a map.
 
     A server's answer without content is the empty tree.
     """
@@ -77,7 +77,7 @@ def unpack(data: bytes, *, sender: Sender) -> Tree:
 
 
 def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
-    """The tree of what a server sent, and what could not be read of it, in words."""
+    """The tree of a server's answer, and in words what could not be read."""
     if not data:
         return {}, ()
     item, overlooked = parse_tolerantly(data)
@@ -90,7 +90,7 @@ def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
 
 
 def not_read_of(data: bytes) -> tuple[str, ...]:
-    """What a client leaves out of this answer of a server; nothing of a body that is none of DOTS."""
+    """What a client leaves out of this answer of a server; nothing for a body that is not DOTS."""
     try:
         return unpack_answer(data)[1]
     except DecodeError:
@@ -105,7 +105,7 @@ def _read(item: Any, reader: _Reader) -> Tree:
 
 
 class _Odd(Exception):
-    """This value cannot be read; whoever reads the map or list around it knows the path."""
+    """This value cannot be read; the reader of the enclosing map or list knows the path."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -155,7 +155,7 @@ class _Reader:
         return islice(item.items(), MAX_KEYS)
 
     def _pass_over(self, key: int, path: Path, unknown: list[int]) -> None:
-        """A key that has no place in this map. A server may repeat what its client said."""
+        """A key that does not belong in this map. A server may repeat attributes of its client."""
         known = BY_KEY.get(key)
         if known is not None:
             if self._is_strict:
@@ -164,7 +164,7 @@ class _Reader:
             unknown.append(key)
 
     def _leave_out(self, odd: _Odd, path: Path) -> None:
-        """Leave something out, or refuse all of it."""
+        """Leave the attribute out, or refuse the whole body."""
         if self._is_strict:
             raise DecodeError(_dotted(path), odd.reason) from None
         self._left -= ODD_COST
@@ -269,8 +269,8 @@ class _Reader:
 
 
 def _untagged(attribute: Attribute, value: Any) -> Any:
-    """The number a server means: with the tag for times, or 64 bits as text, as RFC 7951 writes them in JSON."""
-    # RFC 9132 section 4.4.2: mitigation-start is sent without the epoch tag; some servers add it.
+    """The number a server means: with the tag for times, or 64 bits as text, as in the JSON of RFC 7951."""
+    # RFC 9132 section 4.4.2 sends mitigation-start without the epoch tag; some servers add it.
     if isinstance(value, cbor2.CBORTag) and value.tag == EPOCH_TAG:
         return value.value
     if attribute.is_string_in_json and isinstance(value, str) and len(value) <= MAX_DIGITS:
@@ -307,7 +307,7 @@ _READ_BY_KIND: Final[Mapping[Kind, _Read]] = {
 
 
 def _table(sender: Sender) -> dict[str, dict[int, tuple[Attribute, _Read]]]:
-    """By the map it stands in and by its key, each attribute that `sender` may send, and how it is read."""
+    """Each attribute that `sender` may send and how to read it, by enclosing map and key."""
     places = {MESSAGE, *(attribute.name for attribute in TABLE)}
     return {
         place: {

@@ -1,6 +1,6 @@
 """What RFC 9132 section 4.4.1.1 demands of a mitigation request beyond types.
 
-The same checks guard what a client sends and what a server accepts. `dots_client.rules` is their front door.
+The same checks apply to a client that sends and a server that accepts. `dots_client.rules` is the public entry point.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One thing that a mitigation request must not hold."""
+    """One thing that a mitigation request must not contain."""
 
     rule: Rule
     reason: str
     "in words"
     attribute: str = ""
-    "of the `scope` entry, such as target-prefix; empty: the entry itself"
+    "in the `scope` entry, such as target-prefix; empty: the entry itself"
     index: int | None = None
-    "in the list of that attribute"
+    "the index in the list of that attribute"
     member: str = ""
-    "of the list's entry, such as upper-port"
+    "in the entry of the list, such as upper-port"
 
     @property
     def path(self) -> str:
-        """Below the `scope` entry, such as target-port-range[1].upper-port."""
+        """The path below the `scope` entry, such as target-port-range[1].upper-port."""
         place = "" if self.index is None else f"[{self.index}]"
         return f"{self.attribute}{place}{f'.{self.member}' if self.member else ''}"
 
@@ -121,7 +121,7 @@ def prefix_violation(text: str, *, index: int | None = None) -> Violation | None
 def forbidden_networks(
     network: IPv4Network | IPv6Network,
 ) -> tuple[tuple[str, IPv4Network | IPv6Network], ...]:
-    """What of `network` must not be a target: the kind ("loopback") and the network it has an address of."""
+    """The kind of forbidden address in `network` ("loopback") and the network that such an address belongs to."""
     return tuple(
         (what, forbidden)
         for what, forbidden in FORBIDDEN_NETWORKS

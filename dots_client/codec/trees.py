@@ -260,7 +260,7 @@ def _parameter_of(name: str, tree: Tree | None) -> Parameter | None:
 
 @cache
 def _code(codes: type[_Code], number: int | None) -> _Code | int | None:
-    """The code for `number`, which stays a number where it is not assigned; None when it is absent."""
+    """The enumeration member for `number`, or the number itself if unassigned; None if absent."""
     if number is None:
         return None
     try:
@@ -270,5 +270,5 @@ def _code(codes: type[_Code], number: int | None) -> _Code | int | None:
 
 
 def _attack_status(tree: Tree) -> AttackStatus | None:
-    """It comes from clients only, and was read strictly."""
+    """Only clients send it, and it was read strictly."""
     return AttackStatus(tree["attack-status"]) if "attack-status" in tree else None

@@ -1,6 +1,6 @@
-"""Whether credentials will do for a session: what the first handshake would find, found when they are entered.
+"""Check credentials when they are entered, to find the errors that the first handshake would find.
 
-Only what is wrong with the credentials themselves is told here. Whether the peer accepts them, only the peer knows.
+The checks cover the credentials themselves. Only the peer knows whether it accepts them.
 """
 
 from __future__ import annotations

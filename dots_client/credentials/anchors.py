@@ -1,4 +1,4 @@
-"""Whom we trust: the authorities that a server's certificate may come from."""
+"""Trust anchors: the authorities that may issue a server's certificate."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MAX_ANCHORS: Final = 200
 
 
 def trust_anchors(text: bytes, *, now: datetime) -> bytes:
-    """The certificates of the authorities that a server's certificate may come from, as PEM in normal form.
+    """The certificates of the authorities that may issue a server's certificate, as PEM in normal form.
 
-    CredentialsError when a server could never be verified with them. One that is not valid yet may stand beside one
-    that is: authorities are replaced.
+    CredentialsError when they could never verify a server. One that is not valid yet may stand beside a valid one, as
+    while an authority is being replaced.
     """
     if any(block.label.endswith("PRIVATE KEY") for block in blocks(text[:MAX_PEM_BYTES])):
         raise problem(
@@ -72,7 +72,7 @@ def trust_anchors(text: bytes, *, now: datetime) -> bytes:
 
 
 def _is_root(certificate: x509.Certificate) -> bool:
-    """A chain can end at it. A server's own certificate that is signed by itself is one as well."""
+    """Whether a chain can end at it. A server's self-signed certificate counts too."""
     return is_issued_by(certificate, certificate)
 
 
@@ -110,7 +110,7 @@ def _is_too_short(certificate: x509.Certificate) -> bool:
 
 
 def _any_identity(now: datetime) -> tuple[bytes, bytes]:
-    """Of nobody, for a context in which the other side's authorities matter."""
+    """A key for no one, to build a context in which only the peer's authorities matter."""
     key = ec.generate_private_key(ec.SECP256R1())
     nobody = x509.Name([])
     certificate = (

@@ -1,4 +1,4 @@
-"""Who we are: a certificate, what signed it, and its key."""
+"""The client's identity: a certificate, its issuers and its key."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from dots_client.credentials.reading import (
 )
 
 MAX_CHAIN: Final = 10
-"""Certificates of one chain: OpenSSL verifies no longer ones by itself."""
+"""Certificates in one chain: OpenSSL does not verify longer ones by default."""
 
 
 def client_identity(chain: bytes, key: bytes, *, now: datetime) -> tuple[bytes, bytes]:
     """A client's certificate chain and private key as PEM in normal form; CredentialsError when they cannot work.
 
-    The chain comes back with the own certificate first and each issuer after it; the key as PKCS#8. Everything else that
-    stood in the two texts is left out.
+    Returns the chain with the client's certificate first and each issuer after it, and the key as PKCS#8. Everything else
+    in the two texts is left out.
     """
     own_key = private_key(key)
     path = _path(certificates(chain, CHAIN, most=MAX_CHAIN), own_key)
@@ -46,13 +46,13 @@ def client_identity(chain: bytes, key: bytes, *, now: datetime) -> tuple[bytes, 
     _check_purpose(path[0])
     normal_chain = as_pem(path)
     normal_key = own_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    # Which authority the peer has does not matter here: any certificate will do for the contexts.
+    # The peer's authority does not matter here: any certificate works for the contexts.
     build_contexts(normal_chain, normal_key, normal_chain, part=CHAIN)
     return normal_chain, normal_key
 
 
 def _path(given: list[x509.Certificate], key: PrivateKey) -> list[x509.Certificate]:
-    """The certificate of `key`, and after each the one that signed it."""
+    """The certificate of `key`, then the issuer of each in turn."""
     wanted = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = next((one for one in given if public(one) == wanted), None)
     if own is None:
@@ -84,7 +84,7 @@ def _check_dates(certificate: x509.Certificate, place: int, *, now: datetime) ->
 
 
 def _check_purpose(certificate: x509.Certificate) -> None:
-    """What a server that checks purposes asks of a client's certificate (RFC 5280 sections 4.2.1.3, 4.2.1.12)."""
+    """The purposes that a server may require of a client's certificate (RFC 5280 sections 4.2.1.3, 4.2.1.12)."""
     extensions = certificate.extensions
     try:
         purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

@@ -1,4 +1,4 @@
-"""The contexts of both transports, built from what was entered."""
+"""Build the contexts of both transports from the entered credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dots_client.transport.policy import client_context, tls_client_context
 
 
 def build_contexts(chain: bytes, key: bytes, anchors: bytes, *, part: str) -> None:
-    """The very contexts of both transports: what OpenSSL refuses beyond all the above, it refuses here."""
+    """Build the real contexts of both transports, so that OpenSSL refuses here what the other checks do not know."""
     credentials = Credentials(certificate_chain=chain, private_key=key, trust_anchors=anchors)
     build: Callable[[Credentials], object]
     for build in (client_context, tls_client_context):

@@ -1,4 +1,4 @@
-"""Certificates and keys from what a person pasted, with sentences for whatever else it is."""
+"""Read certificates and keys from pasted text, with an error sentence for anything else."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from dots_client.text import clean_text
 from dots_client.transport.policy import common_name
 
 MAX_PEM_BYTES: Final = 256 * 1024
-"""More than all the authorities that browsers know take."""
+"""More than all the authorities in browsers need."""
 MIN_RSA_BITS: Final = 2048
 """RFC 9325 section 4.5."""
 CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-"""What servers of DTLS 1.2 accept in a client's certificate: OpenSSL refuses all others as wrong curves."""
+"""The curves that DTLS 1.2 servers accept in a client's certificate: OpenSSL refuses all others as wrong curves."""
 UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError)
-"""What `cryptography` raises for a certificate or key that it cannot make sense of."""
+"""The errors that `cryptography` raises for an unreadable certificate or key."""
 
 CHAIN: Final = "certificate_chain"
 KEY: Final = "private_key"
@@ -53,7 +53,7 @@ def problem(part: str, code: str, reason: str) -> CredentialsError:
 
 
 def certificates(text: bytes, part: str, *, most: int) -> list[x509.Certificate]:
-    """Each certificate in `text` once, in its order."""
+    """The certificates in `text` in order, without duplicates."""
     if len(text) > MAX_PEM_BYTES:
         raise problem(
             part,
@@ -90,7 +90,7 @@ def _certificate(block: Block, which: str, part: str) -> x509.Certificate:
         raise problem(part, "cut-off", f"{which} is cut off: its END line is missing.")
     try:
         certificate = x509.load_pem_x509_certificate(block.text)
-        # Read now what is looked at later: a certificate is decoded piece by piece.
+        # Read now everything that later checks need, because a certificate is decoded lazily.
         _ = (certificate.subject.rfc4514_string(), certificate.issuer, certificate.extensions)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except UNREADABLE:
@@ -125,7 +125,7 @@ def private_key(text: bytes) -> PrivateKey:
         key = load_pem_private_key(block.text, password=None)
     except UnsupportedAlgorithm:
         raise problem(
-            KEY, "unusable-key", f"This kind of private key is not known here. {_USE}"
+            KEY, "unusable-key", f"This kind of private key is not supported. {_USE}"
         ) from None
     except UNREADABLE:
         raise problem(
@@ -158,7 +158,7 @@ def _usable(key: PrivateKeyTypes) -> PrivateKey:
 
 
 def public(certificate: x509.Certificate) -> bytes | None:
-    """Its public key in DER; None for one of an algorithm that is not known here."""
+    """Its public key in DER; None for an unknown algorithm."""
     try:
         key = certificate.public_key()
         return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -167,7 +167,7 @@ def public(certificate: x509.Certificate) -> bytes | None:
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` signed it; by their names alone where `cryptography` does not know the algorithm: OpenSSL may."""
+    """Whether `issuer` signed it. Compares only names if `cryptography`, unlike OpenSSL, lacks the algorithm."""
     if certificate.issuer != issuer.subject:
         return False
     try:

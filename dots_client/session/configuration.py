@@ -23,7 +23,7 @@ MIN_ACK_TIMEOUT_S: Final = 1.0
 
 MIN_ACK_RANDOM_FACTOR: Final = 1.0
 
-# What a server may say at most and is believed. For the three below: the limits of RFC 9132 figure 20.
+# The largest values accepted from a server. The three below are the limits of RFC 9132 figure 20.
 MAX_HEARTBEAT_INTERVAL_S: Final = 3600
 MAX_MISSING_HB_ALLOWED: Final = 1000
 MAX_RETRANSMIT: Final = 15
@@ -92,7 +92,7 @@ class SessionConfiguration:
 
 
 def in_force(reported: ConfigurationSet | None) -> SessionParameters:
-    """The values to work by; what the RFCs forbid, or what makes no sense, is moved to the nearest that does."""
+    """The values to use; a value that the RFCs forbid, or that makes no sense, becomes the nearest valid one."""
     values = reported or ConfigurationSet()
     interval = _number(values.heartbeat_interval, DEFAULTS.heartbeat_interval_s)
     if interval != 0:

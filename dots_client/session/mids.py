@@ -12,8 +12,8 @@ FIRST_MID: Final = 1
 ROLL_OVER_AT: Final = 3221225471
 """3/4 of 2^32 - 1: from here on, start again at 0 in the next quiet moment."""
 FOLLOWED_UP_TO: Final = 2**31 - 1
-"""A counter that was lost follows what the server holds up to here, and no further: whatever a server says, a thousand
-million mids are left before the roll-over."""
+"""A lost counter follows the server's mids only up to here: whatever a server reports, a thousand million mids are
+left before the roll-over."""
 
 
 class MidAllocator:
@@ -33,7 +33,7 @@ class MidAllocator:
     def found_in_use(self, mids: Iterable[int]) -> None:
         """Continue above what the server already holds, after the counter was lost.
 
-        A mid above FOLLOWED_UP_TO is not followed: nobody who counts from 1 has come that far.
+        Mids above FOLLOWED_UP_TO are ignored: no client that counts from 1 gets that far.
         """
         followed = (mid + 1 for mid in mids if mid <= FOLLOWED_UP_TO)
         self.next_mid = max((self.next_mid, *followed))

@@ -14,10 +14,10 @@ MAX_CANDIDATES: Final = 16
 OUTCOME_LIFETIME_S: Final = 600.0
 MIN_REPEAT_S: Final = 0.25
 MAX_FAILURES: Final = 4
-"""DTLS handshakes with one address that may fail before it is given up: any one failure may be forged, or an ICMP error
-of a server that is restarting."""
+"""Failed DTLS handshakes before an address is given up: a single failure may be forged, or an ICMP error of a server
+that is restarting."""
 FIRST_RETRY_S: Final = 0.25
-"""From a failed DTLS handshake to the next one; doubled each time, so the last one starts 1.75 s after the first failure."""
+"""The pause after a failed DTLS handshake; doubled each time, so the last one starts 1.75 s after the first failure."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
 """Its repeats after 1, 2 and 4 seconds included."""
 MIN_UDP_PROBE_S: Final = 300.0
@@ -100,7 +100,7 @@ class Race:
 
     @property
     def is_lost(self) -> bool:
-        """Whether every way is given up."""
+        """Whether every candidate is given up."""
         return not self._waiting and all(
             lane.is_given_up and not lane.running for lane in self._lanes.values()
         )
@@ -131,9 +131,9 @@ class Race:
     def failed(self, candidate: Candidate, *, now: float) -> None:
         """Let the next candidate start at once (RFC 8305 section 5), and retry this one if it is DTLS.
 
-        Nothing authenticates a DTLS 1.2 handshake before its last message: one forged datagram or ICMP error
-        ends it. So a failure counts like a loss until `MAX_FAILURES` of them say the same. TCP needs no such
-        patience: nobody off the path can write into its connection.
+        Nothing authenticates a DTLS 1.2 handshake before its last message, so one forged datagram or ICMP error
+        ends it. A failure therefore counts like a loss until there are `MAX_FAILURES`. TCP does not need this: an
+        attacker off the path cannot write into its connection.
         """
         lane = self._lanes[candidate]
         lane.running -= 1

@@ -14,7 +14,7 @@ MAX_PEACE_DELAY_S: Final = 300.0
 """SHOULD NOT be tried more often in peacetime; reached after a few failures."""
 
 SETTLED_S: Final = 10.0
-"""A session that was lost sooner, a second time in a row, counts as an attempt that failed."""
+"""The second session in a row that is lost sooner than this counts as a failed attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class Reconnect:
         self._stretch = 1 + self._settings.jitter * self._rng.random()
 
     def succeeded(self, *, now: float) -> None:
-        """There is a session; may be said again while it lasts. Its loss will be followed by an attempt soon."""
+        """Note that there is a session; may be repeated while it lasts. The first attempt after its loss follows soon."""
         self._attempts = 0
         self._has_had_session = True
         self._opened_at = now if self._opened_at is None else self._opened_at

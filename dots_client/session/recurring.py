@@ -1,4 +1,4 @@
-"""Which of many equal events to tell: the first at once, then once a minute how many more there were."""
+"""Which of many equal events to report: the first at once, then once a minute the number of further ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 EVERY_S: Final = 60.0
 MAX_KINDS: Final = 32
-"""Kinds that are told apart; whatever comes beyond counts as one."""
+"""Kinds counted separately; all further kinds share one count."""
 OTHER: Final = "other"
 
 
@@ -18,13 +18,13 @@ class _Minute:
 
 
 class Recurring:
-    """The events of one session. `now` is in seconds of any clock that only goes forward."""
+    """The events of one session. `now` is in seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._minutes: dict[str, _Minute] = {}
 
     def happened(self, kind: str, *, now: float) -> bool:
-        """Whether to tell this one. If not, it is counted for the end of the minute."""
+        """Whether to report this one now. If not, it is counted for the end of the minute."""
         if kind not in self._minutes:
             if len(self._minutes) >= MAX_KINDS:
                 kind = OTHER
@@ -35,13 +35,13 @@ class Recurring:
         return False
 
     def next_timer(self) -> float | None:
-        """When to ask what is due; None while nothing is counted."""
+        """When to call `due`; None while nothing is counted."""
         return min(
             (minute.ends_at for minute in self._minutes.values() if minute.untold), default=None
         )
 
     def due(self, *, now: float) -> dict[str, int]:
-        """How many were not told, by kind, of the minutes that are over. A kind that is quiet is forgotten."""
+        """The unreported counts of past minutes, by kind. Forgets kinds without new events."""
         over = {kind: minute for kind, minute in self._minutes.items() if minute.ends_at <= now}
         for kind, minute in over.items():
             if minute.untold:
@@ -51,7 +51,7 @@ class Recurring:
         return {kind: minute.untold for kind, minute in over.items() if minute.untold}
 
     def rest(self) -> dict[str, int]:
-        """The same of all, at the end."""
+        """All unreported counts, at the end."""
         untold = {kind: minute.untold for kind, minute in self._minutes.items() if minute.untold}
         self._minutes.clear()
         return untold

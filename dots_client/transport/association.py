@@ -22,8 +22,8 @@ log = logging.getLogger("dots_client.transport")
 IPV4_UDP_OVERHEAD: Final = 28
 IPV6_UDP_OVERHEAD: Final = 48
 MAX_INCOMING_BYTES: Final = 1472
-"""UDP payload of an Ethernet frame: a peer that discovered its path may send more than the 1280 bytes of an IP packet
-that we assume (RFC 9132 section 7.3). No message is longer, unless our own path MTU is."""
+"""UDP payload of an Ethernet frame: a peer that discovered its path may exceed the IP packet of 1280 bytes that we
+assume (RFC 9132 section 7.3). No message is longer, unless our own path MTU is larger."""
 
 
 class Association(Remote):
@@ -56,7 +56,7 @@ class Association(Remote):
         self.has_timed_out = False
         "the flight of the handshake that is under way had to be repeated"
         self.malformed_count = 0
-        "messages that were dropped unread"
+        "the number of messages dropped unread"
         self._engine: DtlsEngine | None = engine
         self._transmit = transmit
         self._timer: asyncio.TimerHandle | None = None

@@ -45,7 +45,7 @@ class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no ty
             return self._chosen
         while True:
             token = secrets.token_bytes(TOKEN_BYTES)
-            # None once the endpoint is shut down: who asks then is told by the link.
+            # None after the endpoint is shut down; the link then reports the error to the caller.
             if all(token != taken for taken, _ in self.outgoing_requests or ()):
                 return token
 
@@ -96,12 +96,12 @@ class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has n
         self._continue_backlog(message.remote)
 
     def _store_response_for_duplicates(self, message: aiocoap.Message) -> None:
-        """Only what carries the Message ID of a request answers its duplicates; aiocoap takes any of ours with that number."""
+        """Only an ACK or RST answers duplicates; aiocoap would use any of our messages with that Message ID."""
         if message.mtype in (aiocoap.ACK, aiocoap.RST):
             super()._store_response_for_duplicates(message)
 
     def refuse(self, incoming: Incoming) -> None:
-        """A message with a critical option that nobody understands is not acted on (RFC 7252 section 5.4.1)."""
+        """Do not act on a message with an unknown critical option (RFC 7252 section 5.4.1)."""
         message = incoming.message
         if message.mtype is not aiocoap.CON:
             return
@@ -189,7 +189,7 @@ class Endpoint:
         self.tokens.dispatch_error(error, remote)
 
     def name(self, subject: str) -> None:
-        """Whom the lines of the log are about."""
+        """The peer, for log lines."""
         self.log.subject = self.context.log.subject = subject
 
     async def shutdown(self) -> None:
@@ -221,7 +221,7 @@ class StreamEndpoint(Endpoint):
 
 
 def bad_option(incoming: Incoming) -> aiocoap.Message:
-    """The answer to a request with options that must be understood and are not (RFC 7252 section 5.9.2.3)."""
+    """The answer to a request with unknown critical options (RFC 7252 section 5.9.2.3)."""
     numbers = ", ".join(str(number) for number in incoming.not_understood)
     return aiocoap.Message(
         code=aiocoap.BAD_OPTION,

@@ -28,7 +28,7 @@ class DtlsEngine(Engine):
         self.max_cleartext_bytes = 0
         "what one datagram carries; known once established"
         self.safe_cleartext_bytes = 0
-        "what the smallest datagram that every host takes carries; known once established"
+        "bytes in the smallest datagram that every host accepts; known once established"
         self._mtu = mtu
         self._sending_mtu = mtu
         self._timeouts = 0
@@ -94,7 +94,7 @@ class DtlsEngine(Engine):
         return datagrams
 
     def drop_unsent(self) -> None:
-        """What waits is not to be sent: after this only what is said from now on."""
+        """Drop what waits to be sent; only later messages leave."""
         self._waiting()
         self._unsent = self._last_words = b""
 

@@ -11,7 +11,7 @@ from aiocoap.transports.tcp import _extract_message_size, _serialize
 from dots_client.transport.raw import EMPTY_CODE, MAX_TOKEN_BYTES, Incoming, Malformed, read_frame
 
 MAX_MESSAGE_BYTES: Final = 1 << 13
-"""What we say in our CSM that we take: the status of eighty mitigations, told in full. A larger answer comes in blocks."""
+"""The limit in our CSM: room for eighty mitigations reported in full. A larger answer comes in blocks."""
 BASE_MAX_MESSAGE_BYTES: Final = 1152
 """What every peer takes (RFC 8323 section 5.3.1)."""
 MAX_HEADER_BYTES: Final = 6
@@ -24,9 +24,9 @@ class Frames:
         self._waiting = b""
 
     def receive(self, data: bytes) -> Iterator[Incoming]:
-        """The messages that are whole now; Malformed for junk. Empty messages say nothing and are left out.
+        """The complete messages; Malformed for junk. Skips empty messages.
 
-        To be read to its end before more data comes.
+        Exhaust it before feeding more data.
         """
         waiting, at = self._waiting + data, 0
         try:

@@ -1,7 +1,7 @@
-"""The last look before the kernel: a socket that sends only while its user may still speak.
+"""The last check before the kernel: a socket that sends only while its owner may.
 
-The one exception is the close_notify that ends a session: a server that is not told keeps the session, takes its client
-for lost and may start what was prepared for that case (RFC 9132 section 4.4.1.1, `trigger-mitigation`).
+The one exception is the close_notify that ends a session. A server that does not receive it keeps the session, believes
+its client lost and may start standby mitigations (RFC 9132 section 4.4.1.1, `trigger-mitigation`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def always() -> bool:
 
 
 class Gate:
-    """Of one session: open while `may_send()` says so, and for its close_notify."""
+    """The gate of one session: open while `may_send()` is true, and for its close_notify."""
 
     def __init__(self, may_send: MaySend = always) -> None:
         self.may_send = may_send
@@ -34,7 +34,7 @@ class Gate:
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """What is sent inside passes. The caller sends its close_notify there and nothing else."""
+        """Let everything sent inside pass. The caller sends only its close_notify there."""
         self._is_leaving = True
         try:
             yield

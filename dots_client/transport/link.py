@@ -73,11 +73,11 @@ class Link(ABC, Generic[RemoteT_co]):
 
     @property
     def safe_message_bytes(self) -> int:
-        """Messages up to this size pass any path that carries the session at all."""
+        """Messages up to this size pass on any path that carries the session."""
         return self.remote.max_message_bytes
 
     def lower_message_bytes(self) -> None:
-        """The path swallows larger messages: send none above `safe_message_bytes` any more."""
+        """The path drops larger messages: from now on send none above `safe_message_bytes`."""
         self.remote.max_message_bytes = self.safe_message_bytes
 
     @abstractmethod

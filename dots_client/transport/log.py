@@ -1,4 +1,4 @@
-"""A log that a peer cannot fill: equal lines of one session are counted, and told once a minute."""
+"""A log that a peer cannot flood: equal lines of one session are counted and summarized once a minute."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ else:
 
 
 class CountedLog(_Adapter):
-    """Lines are equal when they were made from one format, at one level. Lines of DEBUG all go through."""
+    """Lines are equal when they have the same format and level. All DEBUG lines pass."""
 
     def __init__(self, logger: logging.Logger) -> None:
         super().__init__(logger, {})
         self.subject = ""
-        "of what it tells, as `192.0.2.1:4646`"
+        "the name of the session in its lines, such as `192.0.2.1:4646`"
         self._loop = asyncio.get_running_loop()
         self._recurring = Recurring()
         self._levels: dict[str, int] = {}
@@ -36,7 +36,7 @@ class CountedLog(_Adapter):
         self._arm()
 
     def close(self) -> None:
-        """Tell what was counted and not told."""
+        """Log the counts that are due."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -94,7 +94,7 @@ _OWN_PROBLEMS: Final[Mapping[str, str]] = {
     "key type mismatch": "our private key does not belong to our certificate",
     "ee key too small": "the key of our certificate is too short",
     "ca key too small": "the key of a certificate in our chain is too short",
-    "ca md too weak": "our certificate is signed with a hash that is not secure any more",
+    "ca md too weak": "our certificate is signed with a hash that is no longer secure",
 }
 _BROKEN_OFF: Final = "unexpected eof while reading"
 _LOCAL_REASONS: Final[Mapping[str, str]] = {
@@ -255,7 +255,7 @@ def _verify(
     verification.has_seen_certificate = True
     try:
         read = certificate.to_cryptography()
-        # Read now, where it can be refused, and not later by whoever wants to know the peer.
+        # Read it now, while it can be refused, not later when a caller asks for the peer's name.
         common_name(read)
         if not chain_is_good:
             verification.problem = _chain_problem(read, error_number, depth, peer=verification.peer)
@@ -264,7 +264,7 @@ def _verify(
                 read, verification.expected_name, peer=verification.peer
             )
     except _UNREADABLE:
-        # OpenSSL takes certificates that the other library does not.
+        # OpenSSL accepts certificates that the other library does not.
         whose = "certificate" if depth == 0 else "chain of certificates"
         verification.problem = f"the {verification.peer}'s {whose} cannot be read"
     # Whatever is returned replaces the verdict on the chain: True would forgive it.
@@ -337,7 +337,7 @@ def _subject_alternative_names(certificate: x509.Certificate) -> list[str]:
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    """As the certificate has it: it tells clients apart. For people it has to be cleaned."""
+    """The name exactly as in the certificate, to tell clients apart. Clean it before showing it."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
 
@@ -345,7 +345,7 @@ def common_name(certificate: x509.Certificate) -> str:
 def failure_in_words(
     error: SSL.Error, verification: Verification, *, is_in_session: bool = False
 ) -> str:
-    """Why a handshake, or the session after it, ended: for a person who can do something about it."""
+    """Why a handshake, or the session after it, ended, for a person who can fix it."""
     if verification.problem is not None:
         return verification.problem
     peer, protocol = verification.peer, verification.protocol
@@ -357,7 +357,7 @@ def failure_in_words(
             return _ALERTS[alert].format(peer=peer, protocol=protocol)
         if is_alert:
             return f"the {peer} ended the {what}: {alert}"
-        # In a session all other reasons have one cause: what arrived is not what the peer sent.
+        # In a session all other reasons have one cause: the received data is not what the peer sent.
         if reason in _LOCAL_REASONS and (not is_in_session or reason == _BROKEN_OFF):
             return _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
     if isinstance(error, SSL.ZeroReturnError):

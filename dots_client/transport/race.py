@@ -20,7 +20,7 @@ from dots_client.session import Candidate, Race, RaceSettings
 log = logging.getLogger("dots_client.transport")
 
 RANKED: Final = (HandshakeFailed, ConnectCrashed, PeerUnreachable)
-"""Which failure says most: a refused handshake before an address that is silent."""
+"""Which failure is most informative: a refused handshake before a silent address."""
 
 
 class Closable(Protocol):
@@ -80,7 +80,7 @@ class _Run(Generic[Session]):
             self._numbers[task] = len(self._numbers)
 
     async def _next_attempt_is_due(self, deadline: float) -> None:
-        """Wait with nothing under way; TransportError when nothing more begins in time."""
+        """Wait for the next start when no handshake is under way; TransportError when none follows in time."""
         next_at = self._race.next_timer()
         if next_at is None or next_at >= deadline:
             raise self._failure()
@@ -98,7 +98,7 @@ class _Run(Generic[Session]):
             return False
         candidate = self._attempts.pop(task)
         if not isinstance(error, DotsError):
-            # The other ways may work all the same.
+            # The other candidates may still work.
             log.error(
                 "%s over %s: this client failed",
                 candidate.address,
@@ -113,7 +113,7 @@ class _Run(Generic[Session]):
         return True
 
     def _failure(self) -> TransportError:
-        """The one that says most of each transport."""
+        """The most informative failure of each transport."""
         telling = [
             min(errors, key=lambda one: (_rank(one[1]), one[0]))[1]
             for errors in self._failures.values()

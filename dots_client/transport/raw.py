@@ -1,7 +1,7 @@
-"""One CoAP message as bytes, looked at before anything computes with it; pure.
+"""Check the bytes of one CoAP message before other code uses them; pure.
 
-aiocoap reads numbers of any length, keeps every option number and Content-Format it ever saw, and takes
-tokens no message may have. So the bytes are read here, and aiocoap gets only what CoAP defines
+aiocoap reads numbers of any length, keeps every option number and Content-Format it ever saw, and accepts
+invalid tokens. So this module reads the bytes first and passes only valid CoAP to aiocoap
 (RFC 7252 sections 3 and 5.4, RFC 8323 section 3.2).
 """
 
@@ -20,7 +20,7 @@ from dots_client.errors import RemoteProtocolError
 
 MAX_TOKEN_BYTES: Final = 8
 MAX_OPTIONS: Final = 64
-"""Of one message. The longest that DOTS knows has twelve."""
+"""Options in one message; the longest DOTS message has twelve."""
 MAX_OPTION_NUMBER: Final = 2**16 - 1
 UDP_HEADER_BYTES: Final = 4
 PAYLOAD_MARKER: Final = 0xFF
@@ -28,32 +28,32 @@ EMPTY_CODE: Final = 0
 
 
 class Malformed(RemoteProtocolError):
-    """A message format error: nothing of the message counts (RFC 7252 section 4.2)."""
+    """A message format error: ignore the whole message (RFC 7252 section 4.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message that could be read."""
+    """A readable message."""
 
     message: aiocoap.Message
     encoded: bytes
-    "the whole of it"
+    "the whole message"
     not_read: tuple[str, ...] = ()
-    "options that were left out, in words"
+    "the options left out, in words"
     not_understood: tuple[int, ...] = ()
-    "critical options that nobody here understands: the message must not be acted on (RFC 7252 section 5.4.1)"
+    "unknown critical options: the message must not be acted on (RFC 7252 section 5.4.1)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """What RFC 7252 section 5.10 and its extensions define for one option."""
+    """The definition of one option in RFC 7252 section 5.10 and its extensions."""
 
     name: str
     make: Callable[[OptionNumber, Any], OptionType]
     read: Callable[[bytes], Any]
     shortest: int = 0
     longest: int
-    "bytes of its value"
+    "length of its value in bytes"
     is_repeatable: bool = False
 
 
@@ -75,7 +75,7 @@ def _block(value: bytes) -> tuple[int, bool, int]:
 
 
 def _uint_option(name: str, longest: int) -> Option:
-    # Plain numbers for Content-Format and Accept too: aiocoap's own type remembers each for ever.
+    # Plain numbers for Content-Format and Accept too: aiocoap's own type keeps each one forever.
     return Option(name=name, make=UintOption, read=_uint, longest=longest)
 
 
@@ -107,7 +107,7 @@ OPTIONS: Final[Mapping[int, Option]] = {
     39: Option(name="Proxy-Scheme", make=StringOption, read=_text, shortest=1, longest=255),
     60: _uint_option("Size1", 4),
 }
-"""Those that mean something here; RFC 7252, 7641, 7959 and 8768."""
+"""The options known here; RFC 7252, 7641, 7959 and 8768."""
 
 SIGNALS: Final[Mapping[int, Mapping[int, Option]]] = {
     aiocoap.CSM: {
@@ -115,11 +115,11 @@ SIGNALS: Final[Mapping[int, Mapping[int, Option]]] = {
         4: Option(name="Block-Wise-Transfer", make=OpaqueOption, read=_opaque, longest=0),
     }
 }
-"""Of the signals of RFC 8323 section 5, by their code. aiocoap reads the bytes of their options by itself."""
+"""The options of the signals of RFC 8323 section 5, by code. aiocoap reads the bytes of these itself."""
 
 
 def read_datagram(data: bytes, *, max_bytes: int) -> Incoming:
-    """One message over DTLS; Malformed for what is none, or longer than a datagram on this path."""
+    """Read one message over DTLS; Malformed if it is invalid or longer than a datagram on this path."""
     if len(data) > max_bytes:
         raise Malformed(f"{len(data)} bytes are more than the {max_bytes} of a datagram")
     if len(data) < UDP_HEADER_BYTES:
@@ -135,7 +135,7 @@ def read_datagram(data: bytes, *, max_bytes: int) -> Incoming:
 
 
 def read_frame(frame: bytes, *, header_bytes: int) -> Incoming:
-    """One message over TLS, with its header before the token (RFC 8323 section 3.2); Malformed for what is none."""
+    """Read one message over TLS, with its header before the token (RFC 8323 section 3.2); Malformed if it is invalid."""
     message = aiocoap.Message(code=frame[header_bytes - 1])
     return _read(message, frame, at=header_bytes, token_length=frame[0] & 0x0F)
 
@@ -157,7 +157,7 @@ def _read(message: aiocoap.Message, data: bytes, *, at: int, token_length: int) 
 
 
 class _Options:
-    """The options from `at` on; afterwards `at` is where the payload begins."""
+    """The options from `at` on; afterwards `at` is the start of the payload."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.at = at
@@ -202,14 +202,14 @@ class _Options:
 
 @dataclass(slots=True)
 class _Sorted:
-    """What becomes of each option (RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5)."""
+    """How to treat each option (RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5)."""
 
     not_read: list[str] = field(default_factory=list)
     not_understood: list[int] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
     def add(self, number: int, value: bytes, option: Option | None, taken: aiocoap.Options) -> None:
-        """One that is odd counts like one that is not known: critical, or left out."""
+        """A malformed option counts like an unknown one: critical, or left out."""
         problem = "is not known" if option is None else self._problem(number, value, option)
         if option is not None and not problem:
             try:

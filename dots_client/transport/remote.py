@@ -128,7 +128,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         encoded: bytes,
         not_read: tuple[str, ...] = (),
     ) -> None:
-        """The journal is beside the session: a defect in it costs the record, never the message."""
+        """Call the journal; a defect in it loses the record, never the message."""
         if self._on_wire is None:
             return
         request = (
@@ -148,7 +148,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
                 )
             )
         except Exception:
-            # Once per session: what a peer sends may cause it each time.
+            # Log it once per session: every message of the peer may cause it.
             if not self._has_tap_failed:
                 self._has_tap_failed = True
                 log.exception("%r: the wire tap failed", self)

@@ -27,7 +27,7 @@ from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 
 MIN_MESSAGE_BYTES: Final = 64
-"""Of which not even a heartbeat and the shortest withdrawal fit in less."""
+"""A heartbeat and the shortest withdrawal need at least this."""
 MAX_UNSENT_BYTES: Final = 1 << 20
 """A peer that reads nothing for so long is given up."""
 CLOSE_PATIENCE_S: Final = 1.0
@@ -138,7 +138,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         elif exc is None:
             self._end("the connection broke")
         else:
-            # asyncio reports whatever `data_received` raised here too, and has logged it.
+            # asyncio also reports an exception of `data_received` here, and has logged it.
             why = exc if isinstance(exc, OSError) else client_failed(exc)
             self._end(f"the connection broke: {why}", exc)
         self._owner.socket_gone(self)
@@ -211,7 +211,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
                 self.endpoint.tokens.process_request(message)
 
     def _refuse(self, incoming: Incoming) -> None:
-        """Not acted on: a critical option is not understood (RFC 7252 section 5.4.1)."""
+        """Do not act on a message with an unknown critical option (RFC 7252 section 5.4.1)."""
         if incoming.message.code.is_request():
             self._send_message(bad_option(incoming))
 
@@ -242,7 +242,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             self._owner.session_established(self)
 
     def _abort_for(self, signal: Incoming) -> None:
-        """RFC 8323 section 5.6: of a CSM the option is named."""
+        """For a CSM the Abort names the option (RFC 8323 section 5.6)."""
         number = signal.not_understood[0]
         is_csm = signal.message.code is aiocoap.Code.CSM
         self.abort(f"option {number} is not supported", bad_csm_option=number if is_csm else None)
@@ -253,7 +253,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         if engine is None or engine.state is not State.ESTABLISHED:
             return b""
         if not self._gate.is_open:
-            # Before the record is made: one that is not sent would make the close_notify after it unreadable.
+            # Check before making the record: a record that is never sent would make the close_notify after it unreadable.
             self.close(REFUSED)
             return b""
         frame = framed(message)

@@ -16,9 +16,9 @@ from dots_client.text import clean_text
 Direction = Literal["sent", "received"]
 
 MAX_WORDS: Final = 400
-"""Characters of a path, and of all options in words."""
+"""Characters kept of a path, and of all options in words."""
 MAX_BODY_TEXT: Final = 4096
-"""Characters of one text in a body as it is shown; the bytes are kept whole."""
+"""Characters shown of one text in a body; the bytes are kept whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,11 @@ class WireRecord:
     answers: AnsweredRequest | None
     "None also for an answer that nobody waits for any more"
     options_not_read: tuple[str, ...] = ()
-    "what a peer's message had for options that were left out"
+    "the options of a peer's message that were left out"
 
     @property
     def not_read(self) -> tuple[str, ...]:
-        """What of a peer's message could not be read and was left out, in words."""
+        """The parts of a peer's message that could not be read and were left out, in words."""
         is_answer = self.direction == "received" and self.code[:1] in ("2", "4", "5")
         return (*self.options_not_read, *(not_read_of(self.payload) if is_answer else ()))
 
@@ -78,7 +78,7 @@ class WireRecord:
 
     @property
     def body(self) -> Any:
-        """The payload as JSON values with the RFC's names; None when empty, else its text. All text is clean."""
+        """The payload as JSON values with the RFC's names, or as text; None when empty. All text is clean."""
         try:
             shown = to_json(self.payload)
         except DecodeError:

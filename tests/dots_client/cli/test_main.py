@@ -168,7 +168,7 @@ async def test_a_server_that_keeps_what_it_acknowledged_to_be_withdrawn_is_told_
 
     out, err = at.output()
     assert out == ""
-    assert "! withdrawn and acknowledged, but the server still holds it: mid 9 is" in err
+    assert "! the server confirmed the withdrawal but still holds it: mid 9 is" in err
     assert len(at.provider.asked(Code.GET)) == 1
 
 
