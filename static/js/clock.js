@@ -1,5 +1,5 @@
-// Moments, ages and countdowns that stay true while the page is open: "Heard 2 s ago", "in 44 min". When the line is
-// lost, live values look old: "as of" instead of "ago", and chips in outline.
+// Keeps moments, ages and countdowns up to date while the page is open: "Heard 2 s ago", "in 44 min". When the
+// connection is lost, live values look old: "as of" instead of "ago", and outlined chips.
 
 const NBSP = "\u00a0";
 const MINUTE_S = 60;
@@ -26,7 +26,7 @@ function duration(seconds) {
   return `${Math.floor(whole / DAY_S)}${NBSP}days`;
 }
 
-// As `moment` of portal/core/formatting.py: the time of day, with its day where that is not today.
+// Same as `moment` in portal/core/formatting.py: the time of day, with the day unless it is today.
 function moment(at, now) {
   const [then, today] = [new Date(at), new Date(now)];
   const clock = then.toISOString().slice(11, 19);
@@ -83,7 +83,7 @@ function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// By the newest part, where there is one: this machine's clock may be wrong.
+// The newest part has the server's time if there is one: this machine's clock may be wrong.
 function pageNow() {
   const parts = [...document.querySelectorAll("[data-part][data-now]")].filter((part) => received.has(part));
   return parts.length ? Math.max(...parts.map(serverNow)) : Date.now();
@@ -105,7 +105,7 @@ function tick() {
   }
 }
 
-// What may have changed meanwhile is in outline, and says from when it is.
+// Outline what may have changed meanwhile, with its time.
 function ageChip(chip, now) {
   const said = chip.querySelector(".asof--lost");
   if (!staleSince) {
@@ -125,7 +125,7 @@ function ageChip(chip, now) {
 function countDown(element, now) {
   const left = (Date.parse(element.dataset.ends) - now) / 1000;
   const [when] = element.textContent.split(", in ");
-  // A person may have extended it meanwhile: a countdown that nobody can check stands still.
+  // A person may have extended it meanwhile, so a countdown without a connection stops.
   put(element, left > 0 && !staleSince ? `${when}, in ${duration(left)}` : when);
   if (staleSince) return;
   const bar = element.parentElement.querySelector("progress");

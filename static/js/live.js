@@ -1,5 +1,5 @@
-// Whether this page shows what is: it follows the organization's events, and says so when it cannot.
-// On a full link packets vanish and nothing is closed, so the server sends a heartbeat when nothing happens.
+// Keeps this page current by following the organization's events, and shows when it cannot.
+// A full link drops packets without closing anything, so the server sends a heartbeat when nothing happens.
 
 const SILENCE_MS = 12000;
 const QUIET_LOSS_MS = 5000;
@@ -16,7 +16,7 @@ const LOST_TITLE = "Not live – ";
 
 const live = document.getElementById("live");
 const banner = document.getElementById("banner");
-// The other pages stand still, and go on saying from when they are.
+// The other pages do not update; they keep showing when they were loaded.
 const follows = document.getElementById("refresh") !== null && "htmx" in window;
 const asServed = live.innerHTML;
 
@@ -29,11 +29,11 @@ let retryMs = FIRST_RETRY_MS;
 let retryTimer = null;
 let retryAt = 0;
 
-// The server's clock at its last word, and at the last word that the parts of the page show.
+// The server's clock at its last frame, and at the last frame that the parts of the page reflect.
 let heardAt = Date.parse(live.querySelector("time").dateTime);
 let shownAt = heardAt;
 
-// The last sign of life, or the beginning of an attempt to connect, by both clocks of this machine.
+// The time of the last frame, or of the start of an attempt to connect, by both clocks of this machine.
 let sign = both();
 
 let lost = null;
@@ -45,7 +45,7 @@ function both() {
   return { steady: performance.now(), wall: Date.now() };
 }
 
-// The steady clock may stand still while a laptop sleeps, and the other one may be set back: the longer time counts.
+// The monotonic clock may stop while a laptop sleeps, and the wall clock may be set back: use the longer time.
 function since(moment) {
   return Math.max(performance.now() - moment.steady, Date.now() - moment.wall);
 }
@@ -64,7 +64,7 @@ function icon(name) {
   return `<svg class="i" viewBox="0 0 20 20" aria-hidden="true" focusable="false">${shapes[name]}</svg>`;
 }
 
-// clock.js writes the words of a moment.
+// clock.js writes the text of a moment.
 function time(at) {
   return `<time data-form="moment" datetime="${new Date(at).toISOString()}"></time>`;
 }
@@ -94,7 +94,7 @@ function showLost() {
     tell("portal:stale", { isStale: true, at: lostAt() });
   }
   const left = Math.max(0, Math.ceil((retryAt - performance.now()) / 1000));
-  const what = isUp ? "Not brought up to date since" : "No connection since";
+  const what = isUp ? "Not updated since" : "No connection since";
   const when = left > 0 ? `Trying again in ${left}\u00a0s.` : "Trying now.";
   banner.querySelector("span").innerHTML = `${what} ${time(lostAt())}. What you see is from then. ${when}`;
   tell("portal:times");
@@ -147,12 +147,12 @@ function lose() {
   missed = 0;
 }
 
-// Once a second, and when a sleeping page wakes: what ran out while nobody looked?
+// Once a second, and when a sleeping page wakes: check which deadlines passed.
 function look() {
   if (isOver) return;
   if (socket && since(sign) >= SILENCE_MS) fail();
   if (!lost) return;
-  // A shorter loss is not shown: nobody is helped by a flicker.
+  // Do not show a shorter loss: a flicker helps no one.
   if (since(lost.from) >= QUIET_LOSS_MS) showLost();
   if (since(lost.from) >= LOUD_LOSS_MS && !lost.isSaid) sayLost();
 }
@@ -191,7 +191,7 @@ function askForParts() {
   else settle();
 }
 
-// The line is back when the server speaks, and what the page shows is from after that.
+// The connection is back when the server has sent a frame and the page shows the state after it.
 function settle() {
   if (!lost || !isUp || hasOldParts) return;
   const wasShown = lost.isShown;
@@ -229,7 +229,7 @@ function connect() {
   one.addEventListener("close", (event) => one === socket && closed(event.code));
 }
 
-// A silent one may take minutes to close: what it still says is nobody's any more.
+// A silent socket may take minutes to close: ignore what it still receives.
 function drop() {
   const one = socket;
   socket = null;
@@ -274,7 +274,7 @@ function received(frame) {
   heardAt = Math.max(heardAt, Date.parse(frame.at));
   if (!lost) indicateLive();
   if (frame.type === "heartbeat") {
-    // The numbers began again: the installation was restored from a backup.
+    // The numbers went back: the installation was restored from a backup.
     if (frame.seq < seq) tell("portal:refresh", { kind: "portal:state" });
     seq = Math.min(seq, frame.seq);
     return;
@@ -300,7 +300,7 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("offline", fail);
 addEventListener("online", tryNow);
-// Timers of a page in the background are slow, and those of a frozen one stand still.
+// Timers are slow on a background page and stop on a frozen one.
 document.addEventListener("visibilitychange", look);
 document.addEventListener("resume", look);
 // A page that is left must not complain about its own closing socket.

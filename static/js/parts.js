@@ -1,4 +1,4 @@
-// Asks the server for the parts of the page that changed, and leaves alone what a person is doing in them.
+// Loads the changed parts of the page from the server without disturbing what a person is doing in them.
 
 const COUNTERS_EVERY_MS = 1000;
 const BURST_MS = 250;
@@ -31,7 +31,7 @@ function refresh(kind) {
     }
     return;
   }
-  // Counters that arrive before a late timer must not take the place of the state it waited for.
+  // Counters that arrive before a late timer must not replace the state it waits for.
   if (waitingFor === "portal:state") kind = waitingFor;
   clearTimeout(waiting);
   waiting = null;
@@ -59,7 +59,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (!isOurs(event)) return;
   isInFlight = false;
   const { xhr, successful } = event.detail;
-  // Another page came instead, or none may be seen: signed out, or no member any more.
+  // The answer is another page or a refusal: signed out, or no longer a member.
   const isElsewhere = xhr.responseURL && new URL(xhr.responseURL).pathname !== location.pathname;
   const isRefused = isElsewhere || xhr.status === 403 || xhr.status === 404;
   const detail = { isFresh: successful === true, isRefused };
@@ -70,7 +70,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) again();
 });
 
-// Rows keep their places until the page is loaded again.
+// Rows keep their places until the page is reloaded.
 document.addEventListener("htmx:configRequest", (event) => {
   if (!isOurs(event)) return;
   const cards = document.querySelectorAll("article[data-request]");
@@ -117,7 +117,7 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
   kept = null;
 });
 
-// Where the focus is, in terms that hold for the new markup too.
+// The position of the focus, in a form that also fits the new markup.
 function pathTo(element, part) {
   if (element.id) return { id: element.id };
   const owner = element.closest("[id]") ?? part;
@@ -131,7 +131,7 @@ function find(path, part) {
   return same.find((one) => one.textContent === path.text) ?? same[path.index];
 }
 
-// Silence is no event: what ages on the page (patience, staleness) is looked at now and then.
+// Silence is not an event, so check from time to time what ages on the page (patience, staleness).
 setInterval(() => {
   if (performance.now() - lastRefreshAt >= SILENT_MS) refresh("portal:state");
 }, SILENT_MS);

@@ -196,7 +196,7 @@ def test_a_page_that_cannot_be_brought_up_to_date_is_not_live_though_its_socket_
     alice.get_by_role("button", name="Still under attack").click()
 
     assert_lost(watching)
-    expect(watching.locator("#banner")).to_contain_text("Not brought up to date since")
+    expect(watching.locator("#banner")).to_contain_text("Not updated since")
     watching.unroute("**/*parts=*")
     for route in kept:
         with suppress(Error):  # the page gave up on it

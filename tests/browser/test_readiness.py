@@ -38,7 +38,7 @@ def test_a_drill_is_run_with_one_press_and_shown_as_it_goes(portal: Stack, page_
 
     alice.get_by_role("button", name="Run a drill").click()
 
-    expect(alice.get_by_text("A drill runs since")).to_be_visible()
+    expect(alice.get_by_text("A drill has been running since")).to_be_visible()
     passed = alice.locator("table.drill").get_by_text("Passed")
     expect(passed).to_have_count(2, timeout=WITHIN_MS)
     expect(alice.locator("[data-code=drill]")).to_contain_text("both providers confirmed within")
