@@ -23,10 +23,10 @@ _POSTGRESQL = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-"""What the URL says goes before these. No `options`: poolers such as PgBouncer refuse them (portal.core.postgresql)."""
+"""The URL overrides these. No `options`, because poolers such as PgBouncer refuse them (portal.core.postgresql)."""
 
 ONCE_MORE_ELSEWHERE = Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,))
-"""A connection that still leads to the old master of Redis is closed, and the name looked up again."""
+"""Close a connection to the old Redis master and resolve the name again."""
 
 _QUOTING = (
     "Does the password hold a character that means something in a URL? "
@@ -79,7 +79,7 @@ def secret(name: str) -> str:
 def database(url: str, *, default_path: Path) -> dict[str, Any]:
     """Django's database settings for a `postgresql://` or `sqlite:///` URL; SQLite without one.
 
-    PostgreSQL's URL is libpq's own, with everything that it knows: several hosts, sockets, `target_session_attrs`, `sslmode`.
+    PostgreSQL takes any URL of libpq: several hosts, sockets, `target_session_attrs`, `sslmode`.
     """
     if not url:
         return _sqlite(default_path)
@@ -125,16 +125,16 @@ def _postgresql(url: str) -> dict[str, Any]:
         "ENGINE": "portal.core.postgresql",
         **named,
         "CONN_MAX_AGE": 0,
-        # A cursor on the server outlives its transaction, which a pooler gives to somebody else.
+        # A server-side cursor needs the server connection after its transaction, when a pooler has given it to another client.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": options,
     }
 
 
 def _with_quoted_password(url: str) -> str:
-    """The URL with user and password quoted, for whoever pasted a password as it is: `u:p@ss#w/rd%@host`.
+    """The URL with user and password quoted, since people paste passwords unquoted: `u:p@ss#w/rd%@host`.
 
-    What stands before the last @ is user and password. A percent sign that begins no code stands for itself.
+    User and password are everything before the last @. A percent sign that does not begin an escape stays as it is.
     """
     scheme, _, rest = url.partition("://")
     address, question, query = rest.partition("?")
@@ -172,10 +172,10 @@ def _sqlite(path: Path) -> dict[str, Any]:
 
 
 def redis(url: str) -> str:
-    """The URL of Redis as every client of ours takes it: `redis://`, `rediss://` (TLS) or `unix://`.
+    """The URL of Redis in the form that all our clients accept: `redis://`, `rediss://` (TLS) or `unix://`.
 
-    Over TLS the server's certificate is verified, whatever the default of a library: `ssl_cert_reqs=none` in the URL is the
-    only way around it, `ssl_ca_certs=FILE` names a CA of your own.
+    TLS always verifies the server's certificate, whatever a library's default is. Only `ssl_cert_reqs=none` in the URL turns
+    that off; `ssl_ca_certs=FILE` names a private CA.
     """
     if not url:
         return ""

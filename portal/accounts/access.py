@@ -50,10 +50,10 @@ def _note_use(token: ApiToken, now: datetime) -> None:
     try:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     except Error as error:
-        # A database that takes no changes still answers what is only read.
+        # A read-only database still answers reads.
         if not is_away(error):
             raise
-        logger.warning("the use of a token was not noted: %s", error)
+        logger.warning("the use of a token was not recorded: %s", error)
 
 
 def user_of_session(session_key: str) -> User | None:

@@ -86,8 +86,8 @@ def _from_framework(error: Exception) -> Response:
             503,
             "unavailable",
             "The portal cannot do this right now",
-            "The portal's database does not answer, or takes no changes. "
-            "Live requests go on. Try again in a moment.",
+            "The portal's database does not answer or is read-only. "
+            "Live requests continue. Try again in a moment.",
         )
         response["Retry-After"] = str(RETRY_AFTER_S)
         return response
@@ -98,7 +98,7 @@ def _from_framework(error: Exception) -> Response:
         500,
         "portal-failed",
         "The portal failed",
-        f"The portal failed to do this. Live requests go on. Reference {reference}.",
+        f"The portal failed to do this. Live requests continue. Reference {reference}.",
     )
     response.data["reference"] = reference
     return response

@@ -43,12 +43,12 @@ class EventsView(APIView):
         responses=page_schema(EventShown),
     )
     def get(self, request: Request, slug: str) -> Response:
-        """The organization's events, oldest first, without a gap but where `thinned` says so.
+        """The organization's events, oldest first, without gaps except where `thinned` says so.
 
-        The same objects come live over a WebSocket, `/ws/organizations/{slug}/events?after=<seq>`: first what happened after that
-        number, then what happens. When nothing does, a frame of type `heartbeat` comes at least every 5 s; it has every key of an event,
-        repeats the last `seq` and means that nothing happened after it until `at`. It is never in this list. Without a frame for
-        12 s the connection is lost, whatever the network says.
+        The same objects arrive live over a WebSocket, `/ws/organizations/{slug}/events?after=<seq>`: first the events after that
+        number, then new ones as they happen. A quiet socket sends a frame of type `heartbeat` at least every 5 s. It has every
+        key of an event, repeats the last `seq` and means that nothing happened after it until `at`. It is never in this list.
+        After 12 s without a frame the connection is lost, whatever the network says.
         """
         membership = membership_for(caller(request), slug)
         found = queries.events_after(

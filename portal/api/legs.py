@@ -37,7 +37,7 @@ class AskView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Ask a provider now instead of in its turn. Who is asked already stays asked.
 
-        Where it would drop other live requests for this one, it answers 409 would-replace unless the body names them in replaces.
+        If the provider would drop other live requests for it, the answer is 409 would-replace unless replaces names them.
 
         Of a standby plan: who is to hold it, and said no or was never reached.
         """

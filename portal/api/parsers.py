@@ -14,7 +14,7 @@ from portal.core.asgi import MAX_BODY_BYTES
 
 
 class BoundedJSONParser(BaseParser):
-    """RFC 8259 to the letter: UTF-8, no NaN, no name twice in an object, and no name that UTF-8 cannot hold."""
+    """Strict RFC 8259: UTF-8, no NaN, no duplicate names in an object, and no name that UTF-8 cannot encode."""
 
     media_type = "application/json"
 
@@ -48,9 +48,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("an object has the same name twice")
     for name in found:
-        # An unknown name is told to the caller in the answer, which is UTF-8. Of values, the fields take care.
+        # The answer, in UTF-8, repeats an unknown name to the caller. The fields check the values.
         if any("\ud800" <= char <= "\udfff" for char in name):
-            raise ValueError("the name of a field has half a character in it")
+            raise ValueError("the name of a field contains half of a character")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`replaces`: the live requests that a call would end at their providers, and the names of those that may end."""
+"""`replaces`: the live requests that a call would end at their providers, and those that the caller lets it end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Consenting(StrictSerializer):
         child=Identifier(),
         limit=MAX_REPLACED,
         required=False,
-        help_text="Live requests that may be replaced, as the answer 409 would-replace lists them.",
+        help_text="Live requests that this one may replace, as the answer 409 would-replace lists them.",
     )
 
     def consent(self) -> Consent:
@@ -39,21 +39,21 @@ class ReplacedShown(serializers.Serializer[Any]):
     )
     loses = serializers.ListField(
         child=serializers.CharField(),
-        help_text="What those providers would not protect any more; empty: nothing.",
+        help_text="What those providers would no longer protect; empty: nothing.",
     )
     protects_all = serializers.BooleanField(
-        help_text="It protects all that is asked already: open or extend it instead."
+        help_text="It already protects everything this one asks for: open or extend it instead."
     )
 
 
 WOULD_REPLACE: Final = OpenApiResponse(
-    description="would-replace: live requests would be replaced that replaces does not name; nothing was sent. "
+    description="would-replace: the request would replace live requests that replaces does not name; nothing was sent. "
     "Or another conflict, by its code."
 )
 
 
 def told_of(replaced: Sequence[Replaced], consent: Consent) -> dict[str, Any]:
-    """What a preview tells of it. Raises Invalid for names that do not fit, as the call itself does."""
+    """The part of a preview about replacements. Raises Invalid for wrong names in `replaces`, like the call itself."""
     try:
         consent.check(replaced)
     except WouldReplace:

@@ -39,8 +39,8 @@ class PortsShown(serializers.Serializer[Any]):
 
 class RefusalShown(serializers.Serializer[Any]):
     code = serializers.CharField(
-        help_text="The provider's response code, such as 4.03; or `not-sendable`, the portal's own: it could not put the"
-        " request into a message, so it was not sent."
+        help_text="The provider's response code, such as 4.03; or `not-sendable`, the portal's own: it could not encode the"
+        " request, so it was not sent."
     )
     reason = serializers.CharField()
 
@@ -51,7 +51,7 @@ class EfficacyShown(serializers.Serializer[Mitigation]):
     state = serializers.ChoiceField(
         choices=Efficacy.choices,
         source="efficacy_state",
-        help_text="What became of it: `put_off` is told again at `retry_at`; `unanswered` was met with silence.",
+        help_text="The outcome: the portal repeats a `put_off` report at `retry_at`; `unanswered` means no answer came.",
     )
     code = serializers.CharField(source="efficacy_code", help_text="Why it is not accepted.")
     reason = serializers.CharField(source="efficacy_reason")
@@ -63,7 +63,8 @@ class StillHeldShown(serializers.Serializer[Mitigation]):
         source="withdrawal_confirmed_at", help_text="When the provider confirmed the withdrawal."
     )
     tries = serializers.IntegerField(
-        source="let_go_tries", help_text="How often it was told again, with a lifetime of 1."
+        source="let_go_tries",
+        help_text="How often the portal tried to end it with a lifetime of 1.",
     )
     last_try_at = serializers.DateTimeField(source="let_go_at", allow_null=True)
     given_up = serializers.BooleanField(source="is_let_go_given_up")
@@ -83,22 +84,23 @@ class NewerShown(serializers.Serializer[Any]):
     request = serializers.UUIDField()
     name = serializers.CharField()
     targets = serializers.ListField(
-        child=serializers.CharField(), help_text="What it protects there, of what overlaps."
+        child=serializers.CharField(), help_text="The overlapping targets that it protects there."
     )
-    ports = PortsShown(many=True, help_text="What it is limited to, where that is less.")
+    ports = PortsShown(many=True, help_text="The ports it is limited to, if it covers fewer.")
     protocols = serializers.ListField(child=serializers.IntegerField())
 
 
 class ReplacedByShown(serializers.Serializer[Any]):
     by = NewerShown(
-        many=True, help_text="Empty: the provider named a request that is not known here."
+        many=True, help_text="Empty: the provider named a request that the portal does not know."
     )
     lost = serializers.ListField(
         child=serializers.CharField(),
-        help_text="The targets that are not protected there any more, or not all of them.",
+        help_text="The targets that lost all or part of their protection there.",
     )
     loses = serializers.ListField(
-        child=serializers.CharField(), help_text="The same, with what is left of each."
+        child=serializers.CharField(),
+        help_text="The same, with the part of each that is still protected.",
     )
 
 
@@ -159,10 +161,10 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     mitigation_start = serializers.DateTimeField(allow_null=True)
     counters = CountersShown(source="*")
     still_held = serializers.SerializerMethodField(
-        help_text="Of a plan: the provider confirmed the withdrawal and still holds it; it may start it when contact is lost."
+        help_text="For a plan: the provider confirmed the withdrawal but still holds it, and may start it when contact is lost."
     )
     efficacy = serializers.SerializerMethodField(
-        help_text="How the attack looks, as it was reported last to this provider."
+        help_text="The attack status last reported to this provider."
     )
     sent_at = serializers.DateTimeField(allow_null=True)
     confirmed_at = serializers.DateTimeField(allow_null=True)
@@ -209,7 +211,7 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
     subscriptions = serializers.ListField(child=serializers.UUIDField())
     reason = serializers.CharField()
     replaces = serializers.ListField(
-        child=serializers.UUIDField(), help_text="The live requests it was let replace."
+        child=serializers.UUIDField(), help_text="The live requests it was allowed to replace."
     )
     created_at = serializers.DateTimeField()
     created_by = serializers.CharField(source="created_by.username")
@@ -218,17 +220,17 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
     ended_by = serializers.ChoiceField(
         choices=EndedBy.choices,
         allow_blank=True,
-        help_text="Why it is over. lifetime, newer_request and provider: by itself, somebody should acknowledge it.",
+        help_text="Why it is over. lifetime, newer_request and provider: it ended by itself; a person should acknowledge it.",
     )
     filtering_ended_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="Of a plan: when the last provider that filtered for it stopped by itself; somebody should acknowledge it."
+        help_text="For a plan: when the last provider that filtered for it stopped by itself; a person should acknowledge it."
         " Null again once a provider filters for it.",
     )
     acknowledged_at = serializers.DateTimeField(
-        allow_null=True, help_text="Null again with every new end of what is filtered for a plan."
+        allow_null=True, help_text="Null again with every new end of the filtering for a plan."
     )
-    acknowledged_by = serializers.SerializerMethodField(help_text="Who has seen that it ended.")
+    acknowledged_by = serializers.SerializerMethodField(help_text="Who acknowledged that it ended.")
     mitigations = MitigationShown(many=True)
 
     def get_acknowledged_by(self, request: MitigationRequest) -> str | None:

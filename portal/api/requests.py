@@ -143,10 +143,10 @@ class RequestsView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Ask for mitigation. It is kept before this answers; providers are asked at once.
+        """Ask for mitigation. The request is saved before this answers; the portal asks providers at once.
 
-        A provider holds only the newer of two requests for the same addresses (RFC 9132 section 4.4.1). A request that overlaps live
-        ones of the organization at a provider answers 409 would-replace, unless its body names them in replaces.
+        A provider holds only the newer of two requests for the same addresses (RFC 9132 section 4.4.1). If a request overlaps
+        live ones of the organization at a provider, the answer is 409 would-replace unless its body names them in replaces.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewRequest(data=request.data)
@@ -242,7 +242,7 @@ class AcknowledgeAllView(APIView):
         operation_id="acknowledge_mitigation_requests", request=Ends, responses=AcknowledgedShown
     )
     def post(self, request: Request, slug: str) -> Response:
-        """A person has seen that these ended: all of them or, when one is unknown (400) or has not ended (409), none.
+        """Acknowledge that these ended: all of them or, when one is unknown (400) or has not ended (409), none.
 
         Repeating it is harmless.
         """

@@ -33,7 +33,7 @@ class ResourceShown(serializers.Serializer[ProtectedResource]):
     value = serializers.CharField()
     verified = serializers.BooleanField(source="is_verified")
     problem = serializers.CharField(
-        help_text="Why no provider can be asked for it, in words; empty when one can."
+        help_text="Why the portal cannot ask any provider for it, in words; empty when it can."
     )
     last_used_at = serializers.DateTimeField(allow_null=True)
 

@@ -226,9 +226,9 @@ class ActivateView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Ask the plan's providers for help now. The answer is the mitigation request; the plan stays held.
+        """Ask the plan's providers for help now. Answers with the mitigation request; the plan stays held.
 
-        Where it overlaps other live requests it answers 409 would-replace, unless the body names them in replaces. The body may be empty.
+        If it overlaps other live requests, the answer is 409 would-replace unless replaces names them. The body may be empty.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)

@@ -35,7 +35,7 @@ class ProviderShown(serializers.Serializer[Provider]):
 class PendingChangeShown(serializers.Serializer[PendingChange]):
     changed = serializers.ListField(child=serializers.ChoiceField(choices=list(PARTS)))
     tried_at = serializers.DateTimeField(
-        allow_null=True, help_text="When a connection with them was tried last; null: not yet."
+        allow_null=True, help_text="When the portal last tried to connect with them; null: not yet."
     )
     failure = serializers.CharField(help_text="Why that failed.")
 
@@ -48,11 +48,11 @@ class SessionShown(serializers.Serializer[Subscription]):
     detail = serializers.CharField(source="session_detail")
     refusal = serializers.CharField(
         source="session_refusal",
-        help_text="Code with which the provider refuses heartbeats on the connection that is up, such as 4.01; else empty.",
+        help_text="The code with which the provider refuses heartbeats on the present connection, such as 4.01; else empty.",
     )
     pending_change = PendingChangeShown(
         allow_null=True,
-        help_text="Settings saved since, with which there is no connection yet: the one that is up is still of before.",
+        help_text="Saved settings that the present connection does not use yet.",
     )
 
     def get_transport(self, subscription: Subscription) -> str | None:
@@ -80,15 +80,15 @@ class PathShown(serializers.Serializer[Provider]):
 
 
 class InventoryShown(serializers.Serializer[Inventory]):
-    asked_at = serializers.DateTimeField(help_text="When it was last asked for all that it holds.")
+    asked_at = serializers.DateTimeField(help_text="When the portal last asked what it holds.")
     told_at = serializers.DateTimeField(
         allow_null=True, help_text="When it last gave a list; null: never."
     )
     refusal = serializers.CharField(
-        help_text="Why it gave none last time: a response code, silence or unreadable. Empty: it did."
+        help_text="Why it gave no list last time: a response code, silence or unreadable. Empty: it gave one."
     )
     not_kept = serializers.IntegerField(
-        help_text="Unknown mitigations in its list that unknown-mitigations has no room for."
+        help_text="Unknown mitigations in its list beyond the limit of unknown-mitigations."
     )
 
 
@@ -105,7 +105,7 @@ class SubscriptionShown(serializers.Serializer[Subscription]):
     path = PathShown(source="provider")
     session = SessionShown(source="*")
     inventory = serializers.SerializerMethodField(
-        help_text="What came of asking it for all that it holds; null: it was not asked yet."
+        help_text="The result of asking the provider what it holds; null: the portal has not asked yet."
     )
 
     @extend_schema_field(InventoryShown(allow_null=True))

@@ -1,4 +1,4 @@
-"""`organizations/{slug}/unknown-mitigations`: what providers hold that no request here asked for."""
+"""`organizations/{slug}/unknown-mitigations`: mitigations that providers hold and that no request here asked for."""
 
 from __future__ import annotations
 
@@ -55,25 +55,23 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
         source="is_preconfigured", help_text="The provider starts it when it loses contact."
     )
     status = serializers.SerializerMethodField(
-        help_text="Null: the provider does not say, or not in a way that is known here."
+        help_text="Null: the provider does not say, or reports a status that the portal does not know."
     )
     dots_status = serializers.IntegerField(allow_null=True)
     mitigation_start = serializers.DateTimeField(allow_null=True)
     lifetime_remaining = serializers.SerializerMethodField(
-        help_text="Seconds; -1: it has no end of its own; null: not told."
+        help_text="Seconds; -1: it does not end by itself; null: not reported."
     )
     found_at = serializers.DateTimeField()
-    reported_at = serializers.DateTimeField(
-        help_text="When the provider last said that it holds it."
-    )
+    reported_at = serializers.DateTimeField(help_text="When the provider last reported it.")
     asked_by = serializers.SerializerMethodField(
-        help_text="The request that asked for it, and has ended here; null: none did."
+        help_text="The request that asked for it and has ended here; null: none did."
     )
     withdrawal_asked_at = serializers.DateTimeField(allow_null=True)
     withdrawn_by = serializers.SerializerMethodField()
     withdrawal_confirmed_at = serializers.DateTimeField(allow_null=True)
     refusal_code = serializers.CharField(
-        help_text="Of the last withdrawal; empty: it was not refused."
+        help_text="The code with which the provider refused the last withdrawal; empty: it did not refuse."
     )
     ended_at = serializers.DateTimeField(allow_null=True)
     ending = serializers.ChoiceField(choices=[*Ending.choices, ("", "it has not ended")])
@@ -106,7 +104,7 @@ class UnknownMitigationsView(APIView):
         parameters=[CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
-        """What providers hold now that no request here asked for, the latest found first."""
+        """Mitigations that providers hold now and that no request here asked for, the latest found first."""
         membership = membership_for(caller(request), slug)
         present = queries.present(membership.organization)
         return page_of(present, UnknownShown, LatestFound(), request, self)
@@ -115,7 +113,7 @@ class UnknownMitigationsView(APIView):
 class UnknownMitigationView(APIView):
     @extend_schema(operation_id="get_unknown_mitigation", responses=UnknownShown)
     def get(self, request: Request, slug: str, unknown_id: UUID) -> Response:
-        """One of them, for some days after it ended too."""
+        """One of them, also for some days after its end."""
         membership = membership_for(caller(request), slug)
         return Response(UnknownShown(unknown_for(membership, unknown_id)).data)
 
@@ -125,9 +123,9 @@ class AdoptView(APIView):
         operation_id="adopt_unknown_mitigation", request=None, responses={202: RequestShown}
     )
     def post(self, request: Request, slug: str, unknown_id: UUID) -> Response:
-        """Make a request that owns it. Repeating it gives the same request.
+        """Make a request that owns it. Repeating the call returns the same request.
 
-        409, with a code that says why, where no request here could have asked for it; it can be withdrawn.
+        Answers 409, with a code for the reason, if no request here could have asked for it; it can still be withdrawn.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)
@@ -139,7 +137,7 @@ class AdoptView(APIView):
 
 
 class WithdrawUnknownView(APIView):
-    # Ending a mitigation must work however much else somebody calls.
+    # Ending a mitigation must work whatever other calls the client makes.
     throttle_classes: list[type[BaseThrottle]] = []
 
     @extend_schema(

@@ -55,7 +55,7 @@ class WireMessageShown(serializers.Serializer[WireMessage]):
     body = AnyJson(allow_null=True)
     not_read = serializers.ListField(
         child=serializers.CharField(),
-        help_text="What of an answer the portal could not read and left out.",
+        help_text="The parts of an answer that the portal could not read and left out.",
     )
     octets = serializers.CharField(help_text="The whole message, hexadecimal.")
     is_cut = serializers.BooleanField(help_text="Only the beginning of octets is kept.")

@@ -33,16 +33,16 @@ _TOO_LARGE: Final = _problem(
 _NOT_UTF_8: Final = _problem(
     415,
     "unsupported-media-type",
-    "Send UTF-8",
-    "The Content-Type names another encoding than UTF-8.",
+    "Use UTF-8",
+    "The Content-Type names an encoding other than UTF-8.",
 )
 
 
 class Utf8Bodies:
-    """Answers 415 to a Content-Type that names another encoding than UTF-8.
+    """Answers 415 to a Content-Type that names an encoding other than UTF-8.
 
-    Django decodes forms with any codec of Python that the header names, and even the header's own parameters (RFC 8187). Some codecs raise
-    where nothing catches it, others make characters that nothing can keep.
+    Django decodes forms, and even the header's own parameters (RFC 8187), with any Python codec that the header names.
+    Some codecs raise errors that nothing catches; others produce characters that the database cannot store.
     """
 
     def __init__(self, application: Application) -> None:

@@ -1,8 +1,8 @@
-"""Celery's workers and beat, made to outlive the broker (ADR 29).
+"""Make Celery's workers and beat survive errors of the broker (ADR 29).
 
-A signal worker holds the sessions with the providers. By itself Celery ends a worker after every error of the broker that it
-does not list as a lost connection: READONLY, NOREPLICAS, MISCONF, a message that is no JSON. Here its consumer loop starts
-again after any error, in the same process, beside the sessions.
+A signal worker holds the sessions with the providers. Celery by default ends a worker on any broker error that it does not
+list as a lost connection, such as READONLY, NOREPLICAS, MISCONF or a message that is not JSON. Here the consumer loop
+restarts after any error, in the same process, while the sessions stay up.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5
-"""Between two tries. Celery's own pauses grow to 30 s: a broker that is back would not be noticed for so long."""
+"""The longest pause between two tries. Celery's pauses grow to 30 s, too long after the broker is back."""
 CALM_AFTER_S: Final = 30.0
-"""Without an error for so long, the next pause is the first one again."""
+"""After this long without an error, pauses start over at the first."""
 LOOK_S: Final = 0.2
-"""A pause ends so soon after SIGTERM."""
+"""A pause ends within this time after SIGTERM."""
 
 
 class Channel(kombu_redis.Channel):
     def _connparams(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        # The stubs leave it out.
+        # The stubs lack it.
         parameters: dict[str, Any] = super()._connparams(*args, **kwargs)  # type: ignore[misc]  # see above
         return {**parameters, "retry": env.ONCE_MORE_ELSEWHERE}
 
@@ -44,7 +44,7 @@ class Transport(kombu_redis.Transport):
 
 
 class Pauses:
-    """How long to wait after each error. `now` is of a clock that does not jump."""
+    """How long to wait after each error. `now` is in seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._pause_s: float = FIRST_PAUSE_S
@@ -62,12 +62,12 @@ class Consumer(CeleryConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # After these Celery connects again; any other exception ends the process.
+        # Celery reconnects after these; any other exception ends the process.
         self.connection_errors = (Exception,)
         self._pauses = Pauses()
 
     def ensure_connected(self, conn: Connection) -> Connection:
-        """Until it is connected, or the worker is asked to stop."""
+        """Return when connected, or when the worker is asked to stop."""
         _connect(conn, callback=maybe_shutdown)
         self.first_connection_attempt = False
         return conn
@@ -80,7 +80,7 @@ class Consumer(CeleryConsumer):
         try:
             super().on_connection_error_after_connected(exc)
         except Exception:
-            # A reply that cannot be read may still wait on the old connection.
+            # An unreadable reply may still wait on the old connection.
             logger.exception("the old connection to the broker was not closed cleanly")
             self.connection = None
         self._pause()
@@ -97,7 +97,7 @@ class Scheduler(PersistentScheduler):
     """Setting `beat_scheduler`."""
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Send a task that is due. What cannot be sent is left out: the next one is due soon."""
+        """Send a task that is due. Skip one that cannot be sent: the next is due soon."""
         try:
             self.apply_async(entry, producer=producer, advance=False)
         except SchedulingError as error:

@@ -1,7 +1,7 @@
-"""Which database errors mean that the database is away: the same call is right, later.
+"""Which database errors mean that the database is away, so that the same call may succeed later.
 
-Decided by the codes the database sends, never by the text of a message. Everything else is a defect or bad input, and
-trying again would fail in the same way.
+The database's codes decide, never the text of a message. Any other error is a defect or bad input, and a retry would
+fail in the same way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from django.db import Error, InterfaceError, OperationalError
 
 RETRY_AFTER_S: Final = 2
-"""What callers are told to wait: a fail-over takes seconds, and a pool of connections fills in less."""
+"""The wait that callers are told: a fail-over takes seconds, a pool of connections recovers sooner."""
 
 AWAY_CLASSES: Final = frozenset(
     {
@@ -62,5 +62,5 @@ def is_away(error: BaseException | None) -> bool:
     sqlite_code: int | None = getattr(driver_error, "sqlite_errorcode", None)
     if sqlite_code is not None:
         return sqlite_code & 0xFF in AWAY_SQLITE
-    # The server said nothing: it could not be reached, the connection broke, or the pool had none left.
+    # No code from the server: it could not be reached, the connection broke, or the pool ran out.
     return isinstance(error, InterfaceError | OperationalError)

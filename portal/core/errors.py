@@ -51,7 +51,7 @@ class PortalError(Exception):
 
     @property
     def members(self) -> Mapping[str, Any]:
-        """What programs are told beside code and message: extension members (RFC 9457 section 3.2)."""
+        """Extension members for programs, beside code and message (RFC 9457 section 3.2)."""
         return {}
 
 

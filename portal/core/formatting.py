@@ -76,7 +76,7 @@ def amount(octets: Decimal | int | None) -> str:
 
 
 def clock(at: datetime | None) -> str:
-    """03:12:14. Only beside its day: `moment` is for all else."""
+    """03:12:14. Use it only next to the day, and `moment` elsewhere."""
     return "" if at is None else f"{at.astimezone(UTC):%H:%M:%S}"
 
 
@@ -94,10 +94,10 @@ def date(at: datetime) -> str:
 
 
 def moment(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool = False) -> str:
-    """A clock time as seen from `now`. What is not today carries its day; `zone`: with "UTC", where no page says so.
+    """A clock time as seen from `now`, with the day unless it is today; `zone`: adds "UTC" where the page does not say so.
 
-    "03:12:14", "03:12:14 yesterday", "03:12:14 tomorrow", "2 October, 14:02:11", "2 October 2025, 14:02:11". Of what is to
-    come in another year the day is enough: "5 January 2163".
+    "03:12:14", "03:12:14 yesterday", "03:12:14 tomorrow", "2 October, 14:02:11", "2 October 2025, 14:02:11". A time in a
+    later year has only its day: "5 January 2163".
     """
     if at is None:
         return ""
@@ -119,12 +119,12 @@ def when(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool
 
 
 def spaced_when(at: datetime | None, now: datetime, *, seconds: bool = True) -> str:
-    """`when` behind a word, with the space before it; empty where the time is not known."""
+    """`when` with a space before it, to follow a word; empty if the time is not known."""
     return "" if at is None else f" {when(at, now, seconds=seconds)}"
 
 
 def dated(at: datetime, beside: datetime, *, seconds: bool = True) -> str:
-    """A clock time in what is kept, next to the time `beside`: with its day where that is another one."""
+    """A clock time in stored text next to the time `beside`, with its day if that differs."""
     time = _time_of_day(at, seconds=seconds)
     return time if _days_ahead(at, beside) == 0 else f"{day(at, beside)}, {time}"
 
@@ -135,7 +135,7 @@ def when_dated(at: datetime, beside: datetime) -> str:
 
 
 def since(at: datetime | None, now: datetime) -> str:
-    """`moment`, rougher the longer ago: 03:11:40; "04:10 yesterday"; "2 October"."""
+    """`moment`, less precise the longer ago: 03:11:40; "04:10 yesterday"; "2 October"."""
     if at is None:
         return ""
     days = _days_ahead(at, now)
@@ -211,13 +211,13 @@ def listed(words: Iterable[str], *, conjunction: str = "and") -> str:
 
 
 def tel(number: str) -> str:
-    """The link that calls a number as people write it (RFC 3966): "tel:+15550142"; empty where there is no digit."""
+    """The link to call a number as people write it (RFC 3966): "tel:+15550142"; empty if it has no digit."""
     dialled = re.sub(r"[^0-9+*#,;]", "", number.replace("(0)", ""))
     return f"tel:{dialled}" if re.search(r"[0-9]", dialled) else ""
 
 
 def dialable(number: str) -> str:
-    """The number, as people write it; empty where nobody could dial it."""
+    """The number as people write it; empty if it cannot be dialled."""
     return number if tel(number) else ""
 
 

@@ -1,4 +1,4 @@
-"""What the log says while a server is away."""
+"""Log lines while Redis or the database is away."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portal.core.database import is_away
 
 
 class OutagesInOneLine(logging.Filter):
-    """Leaves out the traceback of an error that only says that Redis or the database is away: it shows no code of ours to mend."""
+    """Drops the traceback of an error that only says that Redis or the database is away: our code is not the cause."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

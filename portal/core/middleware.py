@@ -38,7 +38,7 @@ class HealthCheck:
 
 
 class ErrorPages:
-    """Renders a PortalError that a page raised, or a database that is away. The API has its own handler."""
+    """Renders the error page for a PortalError or a database that is away. The API has its own handler."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Looking at many rows, each by itself."""
+"""Handle many rows, each on its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def count_done(call: Callable[[T], bool | int], rows: Iterable[T]) -> int:
-    """What `call` comes to over all rows. A defect that one row meets with is logged, and holds up no other."""
+    """The sum of `call` over all rows. A defect in one row is logged and does not stop the others."""
     done = 0
     for row in rows:
         try:

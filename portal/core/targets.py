@@ -1,6 +1,6 @@
-"""What can be a target: parsing and containment, as pure functions with sentences for people.
+"""Valid targets: parsing and containment, as pure functions with sentences for people.
 
-Whatever is parsed here the client can send: its own rules have the last word on each target.
+The client can send every target that parses here, because its own rules make the final check.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ def shown(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` without the invisible characters that come with it from wikis, chats and mails."""
+    """`text` without the invisible characters that pastes from wikis, chats and mails contain."""
     kept = (char for char in text if unicodedata.category(char) != "Cf" or char in _JOINERS)
     return "".join(kept).strip()
 
 
 def parse_target(kind: str, text: str) -> str:
-    """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError for what cannot be asked for."""
+    """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError if no provider can be asked for it."""
     return str(_PARSERS[kind](text))
 
 
 def why_not(kind: str, value: str) -> TargetError | None:
-    """Why a target that was accepted before cannot be asked for; None when it can."""
+    """Why a target accepted earlier cannot be asked for now; None when it can."""
     try:
         parse_target(kind, value)
     except TargetError as error:
@@ -132,7 +132,7 @@ def _why_no_prefix(text: str, address: str, length: str) -> str:
 
 
 def _unprotectable(network: IPNetwork) -> str:
-    """Why no provider may be asked for it, a clause; empty when one may."""
+    """A clause on why no provider may be asked for it; empty when one may."""
     if network.is_unspecified or network.prefixlen == 0:
         return "it is every address"
     if network.is_link_local:
@@ -170,12 +170,12 @@ def _ascii_name(text: str) -> str:
     try:
         return idna.encode(text.rstrip("."), uts46=True).decode("ascii").lower()
     except UnicodeError:
-        # A label that no registry gives out, such as one with an underscore, or no name at all.
+        # A label that no registry assigns, such as one with an underscore, or not a name at all.
         return text.rstrip(".").lower()
 
 
 def parse_host(text: str) -> str:
-    """Where a server is: an address, or a name that may have one label only, in A-label form."""
+    """The address or name of a server, in A-label form; a single label is allowed."""
     text = visible(text)
     try:
         address = ipaddress.ip_address(text)

@@ -40,7 +40,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def database_away(request: HttpRequest) -> HttpResponse:
-    """Asks the database nothing."""
+    """Makes no database query."""
     response = render(None, "503.html", _installation(), status=503)
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -49,7 +49,7 @@ def database_away(request: HttpRequest) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Needs neither database nor session: they may be what failed."""
     if is_away(sys.exception()):
-        # It failed outside a view: in a middleware that looked for the session or the person.
+        # It failed outside a view: in a middleware that loads the session or the person.
         return database_away(request)
     reference = secrets.token_hex(3)
     logger.error("reference %s: %s failed", reference, request.path)
@@ -57,7 +57,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_away_beneath(error: BaseException | None) -> bool:
-    """Django takes a session that could not be saved for one that ended, whatever the database said."""
+    """Django treats a session that could not be saved as ended, whatever the database error was."""
     while error is not None:
         if is_away(error):
             return True
@@ -66,7 +66,7 @@ def _is_away_beneath(error: BaseException | None) -> bool:
 
 
 def _installation() -> dict[str, str]:
-    """For pages rendered without the request: no context processor runs, so nothing asks the database."""
+    """For pages rendered without the request: no context processor runs, so nothing queries the database."""
     return {
         "portal_name": settings.PORTAL_NAME,
         "emergency_phone": settings.PORTAL_EMERGENCY_PHONE,

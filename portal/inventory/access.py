@@ -11,7 +11,7 @@ from portal.organizations.models import Membership
 
 
 def unknown_for(membership: Membership, unknown_id: UUID) -> UnknownMitigation:
-    """The organization's, over or not; NotFound when there is none, or it is somebody else's."""
+    """The organization's unknown mitigation, over or not; NotFound if there is none, or another organization has it."""
     row = queries.unknown_mitigations(membership.organization).filter(pk=unknown_id).first()
     if row is None:
         raise NotFound

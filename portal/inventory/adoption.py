@@ -1,4 +1,4 @@
-"""Whether a request can own an unknown mitigation: a pure function of what the provider says of it and of what may be asked."""
+"""Whether a request can own an unknown mitigation: a pure function of its report and of what may be requested."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEARD_WITHIN: Final = timedelta(seconds=90)
 
 
 class NotAdoptable(Exception):
-    """Why not: `code` for programs, the message for people."""
+    """The reason why not: `code` for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,10 +39,10 @@ class NotAdoptable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoptable:
-    """What a request of it would be."""
+    """The request that would own it."""
 
     checked: Checked
-    "its `asked` is the scope in normal form, in the provider's order: what a refresh repeats"
+    "its `asked` is the scope in normal form and in the provider's order, which a refresh repeats"
     lifetime_s: int
     "to ask this provider for"
 
@@ -57,7 +57,7 @@ def adoptable(
     policy: Policy,
     now: datetime,
 ) -> Adoptable:
-    """Raises NotAdoptable. `has_row`: some mitigation here, over or not, has its mid."""
+    """Raises NotAdoptable. `has_row`: a mitigation here, over or not, has its mid."""
     _refuse_what_is_over(unknown, provider)
     _refuse_what_is_old(unknown, provider, now)
     _refuse_what_no_request_can_say(unknown, provider, has_row=has_row)
@@ -90,7 +90,7 @@ def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:
         raise NotAdoptable("ended", f"{provider} does not hold it any more.")
     if unknown.withdrawal_asked_at is not None:
         who = "Somebody" if unknown.withdrawn_by is None else unknown.withdrawn_by.username
-        raise NotAdoptable("withdrawn", f"{who} had {provider} told to stop it.")
+        raise NotAdoptable("withdrawn", f"{who} already withdrew it at {provider}.")
     if unknown.dots_status == TERMINATING:
         raise NotAdoptable("ending", f"{provider} is winding it down.")
 

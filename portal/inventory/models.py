@@ -1,4 +1,4 @@
-"""What providers hold under our identity, as far as no request here asked for it."""
+"""Mitigations that providers hold under our identity and that no request here asked for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.providers.models import Subscription
 
 
 class Inventory(models.Model):
-    """What came of asking one provider, last time, for everything it holds (RFC 9132 section 4.4.2)."""
+    """The last answer of one provider about everything it holds (RFC 9132 section 4.4.2)."""
 
     subscription = models.OneToOneField(
         Subscription, on_delete=models.CASCADE, primary_key=True, related_name="inventory"
@@ -24,25 +24,25 @@ class Inventory(models.Model):
     told_at = models.DateTimeField(null=True)
     """When it last gave a list; null: never."""
     refusal = models.CharField(max_length=12, blank=True)
-    """Why it gave none last time: a response code, `silence` or `unreadable`. Empty: it gave one."""
+    """Why it gave no list last time: a response code, `silence` or `unreadable`. Empty: it gave one."""
     not_kept = models.PositiveIntegerField(default=0)
-    """Unknown mitigations in the list that found no room here."""
+    """Unknown mitigations in the list beyond the limit."""
 
     def __str__(self) -> str:
         return f"inventory of {self.subscription_id}"
 
 
 class Ending(models.TextChoices):
-    """Why an unknown mitigation is none any more."""
+    """Why an unknown mitigation is no longer one."""
 
     GONE = "gone"
-    """The provider does not hold it any more."""
+    """The provider no longer holds it."""
     ADOPTED = "adopted"
     """A request owns it."""
     EXPLAINED = "explained"
     """A request here turned out to have asked for it."""
     IDENTITY = "identity"
-    """The portal has another cuid at this provider, under which it cannot ask for it."""
+    """The portal now has another cuid at this provider and cannot ask about it any more."""
 
 
 class UnknownMitigation(models.Model):
@@ -60,35 +60,35 @@ class UnknownMitigation(models.Model):
     ports = models.JSONField(default=list)
     protocols = models.JSONField(default=list)
     filters = models.JSONField(default=list)
-    """Names of filters that it switches on or off (RFC 9133)."""
+    """The filters that it switches on or off, by name (RFC 9133)."""
     is_whole = models.BooleanField(default=True)
-    """Everything the provider says of its scope is kept in the columns above."""
+    """Whether the columns above hold the provider's whole scope."""
     is_preconfigured = models.BooleanField(default=False)
     """`trigger-mitigation` false: the provider starts it when it loses contact."""
     dots_status = models.PositiveSmallIntegerField(null=True)
     """RFC 9132 Table 3; null: the provider does not say."""
     mitigation_start = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
-    """Null: not told, or `is_indefinite`."""
+    """Null: not reported, or `is_indefinite`."""
     is_indefinite = models.BooleanField(default=False)
     found_at = models.DateTimeField()
     reported_at = models.DateTimeField()
-    """When the provider last said that it holds it."""
+    """When the provider last reported it."""
     asked_once = models.ForeignKey(
         Mitigation, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    """What asked for it, where that has ended here."""
+    """The request that asked for it and has ended here."""
 
     withdrawal_asked_at = models.DateTimeField(null=True)
     withdrawn_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     withdrawal_confirmed_at = models.DateTimeField(null=True)
-    """When the provider first confirmed it."""
+    """When the provider first confirmed the withdrawal."""
     told_at = models.DateTimeField(null=True)
-    """When the provider last confirmed it."""
+    """When the provider last confirmed the withdrawal."""
     refusal_code = models.CharField(max_length=8, blank=True)
-    """Of the last withdrawal, if it was refused."""
+    """The code of the last withdrawal if the provider refused it."""
 
     ended_at = models.DateTimeField(null=True)
     ending = models.CharField(max_length=12, blank=True, choices=Ending.choices)
@@ -98,7 +98,7 @@ class UnknownMitigation(models.Model):
     request = models.ForeignKey(
         MitigationRequest, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    """What owns it since it was adopted."""
+    """The request that adopted it."""
 
     class Meta:
         ordering: ClassVar = ["found_at", "mid"]

@@ -1,4 +1,4 @@
-"""What pages show of mitigations nobody here asked for: from rows to facts, sentences and buttons."""
+"""Unknown mitigations on pages: from rows to facts, sentences and buttons."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ class Shown:
     chip: Chip
     reported_at: datetime
     phone: str
-    "to call; empty where waiting is right"
+    "to call; empty if waiting is enough"
     reference: str
     why_not_adopted: str
-    "empty: it can be"
+    "why it cannot be adopted; empty: it can"
     question: Question | None
-    "what withdrawing it would do; None: that was asked for"
+    "what withdrawing it would do; None: a person already asked for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Everything unknown that an organization's providers hold."""
+    """All unknown mitigations that an organization's providers hold."""
 
     shown: tuple[Shown, ...]
     not_listed: int
-    "and so many more"
+    "how many more there are"
     say: Say | None
-    "what a page opens with that has nothing more urgent to say"
+    "the opening of a page that has nothing more urgent to say"
 
 
 def found(frame: Frame) -> Found:
@@ -65,7 +65,7 @@ def found(frame: Frame) -> Found:
 
 
 def beside(organization: Organization) -> dict[UUID, str]:
-    """What each provider holds beside the requests, in a sentence or two; by subscription."""
+    """The unknown mitigations of each provider in a sentence or two, by subscription."""
     by_subscription: dict[UUID, list[wording.Unknown]] = defaultdict(list)
     for row in queries.present(organization):
         by_subscription[row.subscription_id].append(facts_of(row))
@@ -142,7 +142,7 @@ def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> S
 def _why_not(
     organization: Organization, rows: Sequence[UnknownMitigation], now: datetime
 ) -> dict[UnknownMitigation, NotAdoptable]:
-    """Of those that no request can own, the reason."""
+    """The reason for each that no request can own."""
     resources = mitigations.verified_resources(organization)
     asks, policy = mitigations.asks(organization), mitigations.policy(organization)
     known = queries.mids_of_requests(rows)

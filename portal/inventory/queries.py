@@ -1,4 +1,4 @@
-"""Reads, the organization or the subscription first."""
+"""Reads; the organization or the subscription is the first argument."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from portal.mitigations.models import Mitigation
 from portal.organizations.models import Organization
 
 TERMINATING: Final = 5
-"""DOTS status of what winds down (RFC 9132 Table 3)."""
+"""The DOTS status of a mitigation that is ending (RFC 9132 Table 3)."""
 TOLD_AGAIN_AFTER: Final = timedelta(seconds=30)
-"""When a provider is told again to stop that confirmed it and does not wind down."""
+"""When to repeat a withdrawal that the provider confirmed but does not carry out."""
 
 
 def unknown_mitigations(organization: Organization) -> QuerySet[UnknownMitigation]:
-    """What providers hold that no request here asked for, over or not."""
+    """All unknown mitigations, over or not."""
     return UnknownMitigation.objects.filter(organization=organization).select_related(
         "subscription__provider", "withdrawn_by", "adopted_by", "request", "asked_once__request"
     )
 
 
 def present(organization: Organization) -> QuerySet[UnknownMitigation]:
-    """Those they still hold, by provider, newest first."""
+    """Those that providers still hold, by provider, newest first."""
     held = unknown_mitigations(organization).filter(ended_at=None)
     return held.order_by("subscription__priority", "-mid")
 
 
 def open_unknown(subscription_id: UUID) -> list[UnknownMitigation]:
-    """What one provider holds, as last told."""
+    """Those that one provider held at its last report."""
     return list(UnknownMitigation.objects.filter(subscription_id=subscription_id, ended_at=None))
 
 
 def mids_of_requests(rows: Iterable[UnknownMitigation]) -> set[tuple[UUID, int]]:
-    """Subscriptions and mids of `rows` that some mitigation here, over or not, has."""
+    """The subscriptions and mids of `rows` that a mitigation here, over or not, has."""
     same = (Q(subscription=row.subscription_id, mid=row.mid) for row in rows)
     either = reduce(or_, same, Q(pk__in=[]))
     return set(Mitigation.objects.filter(either).values_list("subscription_id", "mid"))
 
 
 def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
-    """Those of `held` whose provider was not told yet to stop something unknown."""
+    """The subscriptions of `held` with a withdrawal that is not sent yet."""
     waiting = UnknownMitigation.objects.filter(
         subscription_id__in=held,
         ended_at=None,
@@ -59,7 +59,7 @@ def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
 
 
 def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
-    """Whether the provider has to be told to stop it: it was not yet, or goes on after it confirmed."""
+    """Whether to send the withdrawal: it was not sent yet, or the provider confirmed it and goes on."""
     if unknown.withdrawal_asked_at is None or unknown.is_over:
         return False
     if unknown.told_at is None:

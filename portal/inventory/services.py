@@ -1,6 +1,6 @@
-"""Everything that changes what is known of mitigations nobody here asked for.
+"""All changes to unknown mitigations.
 
-Whoever writes one holds the organization's event counter first (docs/locking.md): one process at a time decides about them.
+Each writer first locks the organization's event counter (docs/locking.md), so one process at a time decides.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from portal.mitigations.states import CONFIRMED
 from portal.providers.models import Subscription
 
 MAX_UNKNOWN: Final = 50
-"""Unknown mitigations of one subscription that are kept: at a time, and found within FOUND_WITHIN."""
+"""Unknown mitigations kept for one subscription: open ones plus those found within FOUND_WITHIN."""
 FOUND_WITHIN: Final = timedelta(hours=1)
 KEPT_FOR: Final = timedelta(days=30)
 """After its end."""
@@ -44,10 +44,10 @@ def record_inventory(
     refusal: str,
     now: datetime,
 ) -> None:
-    """Keep what a provider holds that no row here explains, and end what is none of that any more.
+    """Save the mitigations that a provider holds without a row here, and end those that it no longer holds.
 
-    `told`: the mids of which the provider said now whether it holds them; what it did not speak of stays as it is.
-    `refusal`: why it gave no list; empty: it gave one. Repeating it changes nothing.
+    `told`: the mids that the provider just reported on, held or not; the others stay as they are.
+    `refusal`: why it gave no list; empty: it gave one. Repeating the call changes nothing.
     """
     subscription = Subscription.objects.only("organization_id").get(pk=subscription_id)
     not_kept = 0
@@ -72,7 +72,7 @@ def _compare(
     told: Collection[int],
     now: datetime,
 ) -> int:
-    """How many of `unknown` found no room."""
+    """Returns how many of `unknown` are beyond the limit."""
     kept = {one.mid: one for one in _open(subscription)}
     seen = {one.mid: one for one in unknown}
     for row in kept.values():
@@ -89,7 +89,7 @@ def _compare(
     new = [
         one for mid, one in seen.items() if mid not in still and not _is_owned(subscription, mid)
     ]
-    # The newest are the likeliest to matter.
+    # The newest are most likely to matter.
     new.sort(key=lambda one: one.mid, reverse=True)
     room = max(0, MAX_UNKNOWN - _found_lately(subscription, now))
     for one in new[:room]:
@@ -106,14 +106,14 @@ def _open(subscription: Subscription) -> list[UnknownMitigation]:
 
 
 def _found_lately(subscription: Subscription, now: datetime) -> int:
-    """Those that are open, and those that a provider that changes its mind found and lost again."""
+    """How many are open or were found recently, since a provider may keep listing and dropping them."""
     own = UnknownMitigation.objects.filter(subscription=subscription)
     still = own.filter(ended_at=None).count()
     return still + own.filter(found_at__gt=now - FOUND_WITHIN, ended_at__isnull=False).count()
 
 
 def _is_owned(subscription: Subscription, mid: int) -> bool:
-    """A request here has it, since the provider was asked."""
+    """Whether a request here took the mid after the provider was asked."""
     own = Mitigation.objects.filter(subscription=subscription, mid=mid, confirmed_at__isnull=False)
     return own.filter(status__in=CONFIRMED).exists()
 
@@ -164,14 +164,14 @@ def _end(row: UnknownMitigation, ending: Ending, now: datetime) -> None:
 
 @transaction.atomic
 def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
-    """Have the provider told to stop it. Repeating it, or coming second, changes nothing.
+    """Ask for its withdrawal. Repeated and concurrent calls change nothing.
 
-    Conflict when a request owns it by now: that one is terminated instead.
+    Conflict when a request owns it by now: terminate the request instead.
     """
     row = _lock(unknown_id)
     if row.ending == Ending.ADOPTED:
         raise Conflict(
-            f"{_name(row.adopted_by)} adopted it: a request has it now. Terminate that one.",
+            f"{_name(row.adopted_by)} adopted it. Terminate that request instead.",
             code="adopted",
         )
     if row.is_over or row.withdrawal_asked_at:
@@ -186,9 +186,9 @@ def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
 
 @transaction.atomic
 def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
-    """A request that owns it from now on. Repeating it, or coming second, gives the same request.
+    """Create a request that owns it. Repeated and concurrent calls return the same request.
 
-    Conflict, whose code says why, when no request here could have asked for it.
+    Conflict, with a code for the reason, when no request here could have asked for it.
     """
     row = _lock(unknown_id)
     if row.request is not None:
@@ -233,7 +233,7 @@ def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
 
 @transaction.atomic(savepoint=False)
 def record_told(*, unknown_id: UUID, now: datetime) -> None:
-    """2.02: the provider confirmed that it stops it. It may go on for a while (RFC 9132 section 4.4.4)."""
+    """The provider confirmed the withdrawal (2.02). It may continue for a while (RFC 9132 section 4.4.4)."""
     row = _lock(unknown_id)
     if row.is_over:
         return
@@ -247,7 +247,7 @@ def record_told(*, unknown_id: UUID, now: datetime) -> None:
 
 @transaction.atomic(savepoint=False)
 def record_withdrawal_refused(*, unknown_id: UUID, code: str, now: datetime) -> None:
-    """The provider does not stop it. It is told again."""
+    """The provider refused the withdrawal. The portal repeats it."""
     row = _lock(unknown_id)
     if row.is_over or row.refusal_code == code:
         return

@@ -1,4 +1,4 @@
-"""Adopt or withdraw what nobody here asked for. It is shown on the Now page."""
+"""Adopt or withdraw an unknown mitigation. The Now page shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person may do with a mitigation nobody here asked for."""
+"""Actions on an unknown mitigation."""
 
 from __future__ import annotations
 

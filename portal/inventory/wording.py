@@ -1,4 +1,4 @@
-"""What pages say of mitigations nobody here asked for. Pure: facts and a moment in, sentences out."""
+"""Sentences about unknown mitigations. Pure: facts and a moment in, sentences out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.mitigations.wording import LOOKS, Face, Look, Question, Say, Session
 from portal.mitigations.wording.table import STALE_AFTER, STATUS_FACES
 
 WINDS_DOWN_FOR: Final = timedelta(seconds=300)
-"""At most, after it was told (RFC 9132 section 4.4.4)."""
+"""The longest time a provider may take to end one after the withdrawal (RFC 9132 section 4.4.4)."""
 MAX_NAMED: Final = 3
 NOT_TOLD: Final = Look("Status unknown", "dashed-ring", "idle")
 
@@ -23,11 +23,11 @@ _DOES: Final = {
     3: "no longer sees an attack on {what}, and its filter stays",
     4: "filters {what}, and the attack is larger than it can filter",
     5: "is winding down its filter for {what}",
-    7: "stopped filtering {what} by itself, and goes on holding it",
+    7: "stopped filtering {what} by itself but still holds it",
     8: "holds {what} in standby",
 }
 _STILL: Final = {
-    # where "still" before the verb would be no English
+    # the reports that do not read well with "still" before the verb
     1: "last reported that it {does}",
     3: "last reported that it {does}",
     7: "last reported that it {does}",
@@ -49,14 +49,14 @@ class Unknown:
     expires_at: datetime | None = None
     is_indefinite: bool = False
     asked_by: str = ""
-    "the name of the request that asked for it, and has ended"
+    "the name of the request that asked for it and has ended"
     asked_until: datetime | None = None
     withdrawn_by: str = ""
     withdrawal_asked_at: datetime | None = None
     confirmed_at: datetime | None = None
     "when the provider first confirmed the withdrawal"
     refusal_code: str = ""
-    "of the withdrawal"
+    "the code of the refused withdrawal"
     why_not_adopted: str = ""
 
     @property
@@ -72,12 +72,12 @@ class Unknown:
 
 
 def is_stale(unknown: Unknown, now: datetime) -> bool:
-    """The provider said so, and not for a while."""
+    """Whether the last report is old."""
     return now - unknown.reported_at > STALE_AFTER
 
 
 def goes_on(unknown: Unknown, now: datetime) -> bool:
-    """The provider confirmed that it stops it, and should have by now."""
+    """Whether it should have ended by now, since the provider confirmed the withdrawal."""
     return unknown.confirmed_at is not None and now - unknown.confirmed_at > WINDS_DOWN_FOR
 
 
@@ -89,7 +89,7 @@ def look(unknown: Unknown) -> Look:
 
 
 def status_of(dots_status: int | None) -> Status | None:
-    """In the portal's words; None for what it does not know, or was not told."""
+    """The status in the portal's words; None if it is unknown or not reported."""
     trigger = BY_DOTS_STATUS.get(dots_status or 0)
     if trigger is None or trigger == Trigger.ENDED:
         return None
@@ -97,7 +97,7 @@ def status_of(dots_status: int | None) -> Status | None:
 
 
 def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
-    """The fact, and what it means to a tired person."""
+    """The fact, and what it means for the reader."""
     if unknown.withdrawal_asked_at is not None:
         fact, rest = _told(unknown, now) if unknown.confirmed_at else _not_told(unknown, now)
     else:
@@ -106,19 +106,19 @@ def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
             f"{_nobody(unknown, now)} {_ends(unknown, now)}".rstrip(),
         )
     if is_stale(unknown, now):
-        rest = f"{rest} Nothing was heard of it since {moment(unknown.reported_at, now)}; that is from then."
+        rest = f"{rest} No report of it since {moment(unknown.reported_at, now)}: the status is from then."
     return fact, rest
 
 
 def does(unknown: Unknown) -> str:
-    """What the provider says of it, a clause without its subject."""
+    """A clause with what the provider reports, without its subject."""
     words = _DOES.get(unknown.dots_status or 0)
     if words is not None:
         return words.format(what=unknown.what)
     if unknown.dots_status is None:
         return f"holds a mitigation of {unknown.what}, and does not say whether it filters"
     number = f"status{NBSP}{unknown.dots_status}"
-    return f"holds a mitigation of {unknown.what}, and reports {number}, which is not known here"
+    return f"holds a mitigation of {unknown.what}, and reports {number}, which the portal does not know"
 
 
 def _nobody(unknown: Unknown, now: datetime) -> str:
@@ -166,7 +166,7 @@ def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 
 def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
-    """What the Now page opens with while nothing else is live. `lost`: providers that are not connected."""
+    """The opening of the Now page while nothing else is live. `lost`: providers that are not connected."""
     wanted = [one for one in found if one.withdrawal_asked_at is None] or list(found)
     first, more = wanted[0], len(found) - 1
     lead = []
@@ -174,7 +174,7 @@ def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
         headline = f"{first.provider} is told to stop what no request here asked for."
     else:
         headline = f"{first.provider} {does(first)}. No request here asked for it."
-        lead = ["Adopt it, and a request looks after it from then on; or withdraw it."]
+        lead = ["Adopt it to manage it with a request, or withdraw it."]
     if more:
         lead.append(f"{plural(more, 'other')} like it {'is' if more == 1 else 'are'} below.")
     if lost:
@@ -183,28 +183,28 @@ def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
 
 
 def beside(found: Sequence[Unknown]) -> str:
-    """What a provider holds that nobody here asked for, in a sentence or two."""
+    """One provider's unknown mitigations in a sentence or two."""
     first, more = found[0], len(found) - 1
     others = f" It holds {plural(more, 'other')} like it." if more else ""
     return f"It {does(first)}. No request here asked for it.{others}"
 
 
 def untold(refusal: str) -> str:
-    """Why nobody can tell whether a provider holds more than is shown; empty when it tells."""
+    """Why the portal does not know whether a provider holds more than is shown; empty when it does know."""
     match refusal:
         case "":
             return ""
         case "silence":
-            why = "It does not answer when it is asked what it holds"
+            why = "It does not answer when asked what it holds"
         case "unreadable":
-            why = "What it says that it holds cannot be read"
+            why = "Its list of what it holds cannot be read"
         case code:
-            why = f"It does not tell what it holds (code {code})"
-    return f"{why}: a filter that no request here asked for would not be seen."
+            why = f"It refuses to list what it holds (code {code})"
+    return f"{why}: the portal would miss a filter that no request here asked for."
 
 
 def withdraw_question(unknown: Unknown) -> Question:
-    """Asked once, before the provider is told to stop it."""
+    """The confirmation before the withdrawal is sent."""
     if unknown.is_filtering:
         points = [
             f"{unknown.provider} is told to stop filtering {unknown.what}.",

@@ -156,7 +156,7 @@ class ProtectedResource(models.Model):
 
     @property
     def problem(self) -> str:
-        """Why no provider can be asked for it, a sentence; empty when one can. It was added before that was known."""
+        """A sentence on why no provider can be asked for it; empty when one can. Applies to resources of older rules."""
         found = why_not(self.kind, self.value)
         return found.message if found else ""
 

@@ -117,9 +117,9 @@ def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> s
 
 @transaction.atomic
 def verify_resource(*, resource: ProtectedResource) -> ProtectedResource:
-    """Portal staff confirm that it is the organization's. The first time counts.
+    """Portal staff confirm that it belongs to the organization. Only the first time counts.
 
-    Invalid for what no provider could be asked for.
+    Invalid if no provider could be asked for it.
     """
     locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
     if locked.verified_at is None and locked.problem:

@@ -52,7 +52,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
             raise forms.ValidationError(error.message) from error
 
     def _is_new(self, field: str) -> bool:
-        """What was entered before anybody checked it must not keep the rest from being changed."""
+        """Old values that were never checked must not block changes to other fields."""
         return self.instance._state.adding or field in self.changed_data
 
     def clean(self) -> dict[str, Any] | None:
@@ -150,11 +150,11 @@ class SubscriptionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic 
 
     @admin.display(description="Settings in use")
     def settings_in_use(self, subscription: Subscription) -> str:
-        """Whether the connection that is up uses what is saved."""
+        """Whether the present connection uses the saved settings."""
         if subscription.session_state != SessionState.UP:
             return "There is no connection."
         change = subscription.pending_change
-        return still_connected(change, timezone.now()) if change else "Those that are saved."
+        return still_connected(change, timezone.now()) if change else "The saved settings."
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Subscription | None = None

@@ -13,7 +13,7 @@ from portal.organizations.models import Organization
 MAX_PORT = 65535
 MIN_LIFETIME_S = 30
 MAX_LIFETIME_S = 2**32 - 1
-"""What `lifetime` can say (RFC 9132 section 4.4.1.1)."""
+"""The range of `lifetime` (RFC 9132 section 4.4.1.1)."""
 MAX_PREFIX_V4 = 32
 MAX_PREFIX_V6 = 128
 DEFAULT_SIGNAL_PORT = 4646
@@ -120,14 +120,14 @@ class SessionState(models.TextChoices):
 
 
 class PendingChange(TypedDict):
-    """Settings saved since the session was made, with which there is no session yet."""
+    """Settings saved since the present session was opened and not used by a session yet."""
 
     changed: list[str]
     """What: `address`, `server_name`, `transports`, `trust_anchors`, `certificate`, `cuid`."""
     tried_at: str | None
-    """When a session with them was last tried (ISO 8601); null: not yet."""
+    """When the portal last tried a session with them (ISO 8601); null: not yet."""
     failure: str
-    """Why that failed, in words."""
+    """Why the last try failed, in words."""
 
 
 class Subscription(models.Model):
@@ -161,9 +161,9 @@ class Subscription(models.Model):
     last_heard_at = models.DateTimeField(null=True, blank=True)
     session_detail = models.CharField(max_length=300, blank=True)
     session_refusal = models.CharField(max_length=4, blank=True, default="", editable=False)
-    """The code with which the server refuses our heartbeats on the session that is up, such as 4.01; empty: it does not."""
+    """The code with which the server refuses our heartbeats on the present session, such as 4.01; else empty."""
     pending_change = models.JSONField(null=True, blank=True, editable=False)
-    """A `PendingChange` while the session that is up was opened with other settings than these; else null."""
+    """A `PendingChange` while the present session uses other settings than these; else null."""
     dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When a session over UDP was last known to work; while there is one, when it was made."""
     tls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)

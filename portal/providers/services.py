@@ -115,7 +115,7 @@ def private_key_of(subscription: Subscription) -> bytes:
 
 
 def unused_cuid(provider: Provider, identity: Identity) -> str:
-    """The cuid of an identity in normal form; Invalid when the provider knows another client by it."""
+    """The cuid of an identity in normal form; Invalid when the provider knows another client under it."""
     cuid = cuid_from_certificate(identity.certificate_chain)
     if Subscription.objects.filter(provider=provider, cuid=cuid).exists():
         message = f"This certificate is used with {provider.name} already."

@@ -1,6 +1,6 @@
-"""What staff enter about providers and subscriptions, checked as it is entered: each answer is a sentence at its field.
+"""Check what staff enter about providers and subscriptions; each error is a sentence at its field.
 
-What is refused here could never work: no session would come up with it. Credentials are checked by the client that will use
+These checks refuse only settings that could never lead to a session. The client that will use the credentials checks
 them (docs/adr/0021).
 """
 
@@ -48,7 +48,7 @@ def _invalid(error: CredentialsError) -> Invalid:
 
 
 def checked_host(text: str) -> str:
-    """A host name or an address, in normal form; TargetError with what to write instead where that can be told."""
+    """A host name or an address in normal form; TargetError, if possible with what to write instead."""
     text = visible(text)
     plain, port = _host_in(text)
     try:
@@ -79,7 +79,7 @@ def _host_in(text: str) -> tuple[str, str]:
 
 
 def limit_problems(values: Mapping[str, Any]) -> list[FieldError]:
-    """What makes no sense among a provider's port, limits and path; fields that are missing or None are not known."""
+    """The errors in a provider's port, limits and path; a missing or None field is not known."""
     found: list[FieldError] = []
 
     def refuse(field: str, message: str) -> None:
@@ -106,7 +106,7 @@ def limit_problems(values: Mapping[str, Any]) -> list[FieldError]:
             refuse(field, f"A prefix is at most /{longest} long. Write 0 to {longest}.")
     is_direct = values.get("path_kind") == PathKind.DIRECT
     if is_direct and values.get("path_name"):
-        refuse("path_name", "Nobody stands between: leave the name empty.")
+        refuse("path_name", "There is no gateway or relay in between: leave the name empty.")
     if not is_direct and not values.get("path_name"):
         refuse("path_name", "Give the gateway or relay the name people know it by.")
     return found

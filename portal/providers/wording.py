@@ -1,4 +1,4 @@
-"""What staff saved and a session does not use yet, in words."""
+"""Saved settings that a session does not use yet, in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def old_settings(change: PendingChange) -> str:
 
 
 def still_connected(change: PendingChange, now: datetime) -> str:
-    """That the connection is of before the change, and why."""
+    """Says that the connection still uses the old settings, and why."""
     changed = change["changed"]
     new = "new ones" if len(changed) > 1 or PLURAL.intersection(changed) else "new one"
     first = f"Still connected with {old_settings(change)}"
@@ -33,4 +33,4 @@ def still_connected(change: PendingChange, now: datetime) -> str:
         return f"{first}; the portal is trying the {new}."
     tried = ago(datetime.fromisoformat(change["tried_at"]), now)
     why = f": {change['failure'].rstrip('.')}" if change["failure"] else ""
-    return f"{first}. The {new} did not work {tried}{why}. The portal goes on trying."
+    return f"{first}. The {new} did not work {tried}{why}. The portal keeps trying."

@@ -148,7 +148,7 @@ def _now_page(subscription: Subscription) -> str:
 
 
 def _refusal(subscription: Subscription) -> str:
-    """Why the provider does not tell what it holds; empty when it does, or was not asked yet."""
+    """Why the provider does not list what it holds; empty when it does, or was not asked yet."""
     try:
         return subscription.inventory.refusal
     except Inventory.DoesNotExist:

@@ -34,9 +34,9 @@ CLOSE_TOO_MANY: Final = 4429
 CLOSE_TRY_AGAIN: Final = 1013
 
 LOOK_AGAIN_S: Final = 3.0
-"""A socket that sent nothing for so long reads the table again and says that it did: how long a lost broadcast can last."""
+"""A quiet socket rereads the table and sends a heartbeat after this long, which limits the effect of a lost broadcast."""
 HEARTBEAT: Final = "heartbeat"
-"""The type of the frame that says so. No event has it."""
+"""The type of that frame. No event has it."""
 ADMIT_AGAIN_S: Final = 10.0
 """How long an access that ended unnoticed can last."""
 PENDING_EVENTS: Final = 100
@@ -59,10 +59,10 @@ class NoSuchSocket(AsyncWebsocketConsumer):
 
 
 class EventSocket(AsyncWebsocketConsumer):
-    """One open page or program of a member. It only ever sends: events, and a heartbeat when there are none.
+    """The socket of one open page or program of a member. It only sends: events, and a heartbeat when there are none.
 
-    A reader that hears nothing for longer than a few heartbeats has lost the connection, whatever its network says:
-    on a full link packets vanish and nothing is closed.
+    A reader that receives nothing for a few heartbeats has lost the connection, whatever its network says: a full link
+    drops packets without closing anything.
     """
 
     async def connect(self) -> None:
@@ -84,7 +84,7 @@ class EventSocket(AsyncWebsocketConsumer):
             return await self.close(CLOSE_TRY_AGAIN)
         if _open_sockets[membership.user_id] >= SOCKETS_PER_PERSON:
             return await self.close(CLOSE_TOO_MANY)
-        # A number from another life of the installation would silence the socket.
+        # A number from before a restore would silence the socket.
         await self._open(membership, min(after, last_seq))
         return None
 
@@ -180,7 +180,7 @@ class EventSocket(AsyncWebsocketConsumer):
                 for group in self._groups:
                     await self.channel_layer.group_discard(group, self.channel_name)
         except (RedisError, OSError, TimeoutError) as error:
-            # The channel is gone with this socket: what still comes for it is dropped.
+            # The channel ends with this socket, so messages that still arrive for it are dropped.
             logger.warning("event socket of %s did not leave its groups: %s", self._user_id, error)
 
     async def _wait_for_news(self) -> None:
@@ -223,9 +223,9 @@ class EventSocket(AsyncWebsocketConsumer):
 
 
 def heartbeat(seq: int) -> dict[str, Any]:
-    """Nothing has happened after event `seq`, as far as the table says at the moment `at`.
+    """A frame that says that the table has no event after `seq` at the moment `at`.
 
-    It has every key of an event, and the number of one that was sent: who knows only events drops it as known.
+    It has every key of an event and the number of one already sent, so a client that only knows events ignores it.
     """
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return {

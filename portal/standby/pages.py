@@ -203,7 +203,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
 
 
 def _overlaps(plan: StandbyPlan, now: datetime) -> Overlaps:
-    """What activating the plan would replace."""
+    """The live requests that activating the plan would replace."""
     proposal = services.proposal_of(plan)
     if proposal is None:
         return NO_OVERLAPS

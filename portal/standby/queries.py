@@ -81,7 +81,7 @@ def holders(plan: StandbyPlan) -> list[Holder]:
 
 
 def filtering_for_earlier(plan: StandbyPlan) -> list[Mitigation]:
-    """What providers filter for a version of the plan that was replaced while contact was lost."""
+    """Mitigations that providers filter for a version of the plan that was replaced while contact was lost."""
     found = Mitigation.objects.filter(
         request__in=plan.earlier.all(), wanted=Wanted.ACTIVE, status__in=ACTIVE
     )
@@ -89,7 +89,7 @@ def filtering_for_earlier(plan: StandbyPlan) -> list[Mitigation]:
 
 
 def still_held(organization: Organization) -> list[Mitigation]:
-    """Of plans and drills, also removed ones: what providers confirmed to have withdrawn, and hold all the same."""
+    """Mitigations of plans and drills, also removed ones, that providers still hold after confirming the withdrawal."""
     ending = Mitigation.objects.filter(
         organization=organization, status=Status.TERMINATING, dots_status=IN_STANDBY
     )

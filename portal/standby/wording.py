@@ -84,7 +84,7 @@ def activated_sentence(who: str, at: datetime, now: datetime) -> str:
 
 
 def older_sentence(names: Sequence[str]) -> str:
-    """Providers activated the version before while nobody could tell the portal: the new one would end that."""
+    """Providers activated the previous version while contact was lost; the new version would end that."""
     if not names:
         return ""
     verb, them = ("filters", "it has") if len(names) == 1 else ("filter", "they have")
@@ -93,5 +93,5 @@ def older_sentence(names: Sequence[str]) -> str:
 
 def off_sentence(who: str, at: datetime | None, now: datetime) -> str:
     if at is None:
-        return "The plan is off: nobody is asked to hold it."
+        return "The plan is off: no provider is asked to hold it."
     return f"{who or 'The portal'} turned it off {when(at, now)}. No provider is asked to hold it."

@@ -59,7 +59,7 @@ class WireMessage(models.Model):
     body = models.TextField(blank=True)
     """The decoded body as JSON with the names of RFC 9132; empty where there is none, or it cannot be read."""
     not_read = models.TextField(blank=True, default="", db_default="")
-    """What of a provider's answer the portal could not read and left out, a line for each."""
+    """The parts of a provider's answer that the portal could not read and left out, one per line."""
     octets = models.BinaryField(blank=True)
     """The whole message, header and body, at most `services.MAX_OCTETS_KEPT` of it."""
     size = models.PositiveIntegerField(default=0)

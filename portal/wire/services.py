@@ -59,17 +59,17 @@ class Seen:
 def record(seen: Sequence[tuple[UUID, Seen]]) -> dict[UUID, int]:
     """Write down what was seen of which subscription; how many messages of each could not be kept.
 
-    What cannot be written of one message costs no other one.
+    A message that cannot be saved does not affect the others.
     """
     errors: list[Exception] = []
     lost = Counter(_write_by_halves(seen, errors))
     if errors:
-        logger.error("wire journal: %s messages cannot be kept", len(errors), exc_info=errors[0])
+        logger.error("wire journal: %s messages cannot be saved", len(errors), exc_info=errors[0])
     return dict(lost)
 
 
 def _write_by_halves(seen: Sequence[tuple[UUID, Seen]], errors: list[Exception]) -> list[UUID]:
-    """Whose messages were lost, each with its error."""
+    """The subscriptions whose messages were lost, each with its error."""
     try:
         _write(seen)
     except Exception as error:

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL, for servers that fail over and poolers in between: the ENGINE of our settings (portal.env)."""
+"""Django's PostgreSQL backend for servers that fail over and connection poolers: the ENGINE of our settings."""

@@ -1,4 +1,4 @@
-"""What every connection to PostgreSQL does on top of Django's."""
+"""Additions to every PostgreSQL connection of Django."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.db.backends.postgresql import base
 from psycopg import ConnectionInfo
 
 IDLE_IN_TRANSACTION: Final = "5s"
-"""A process that stops in the middle of a transaction keeps others from the rows it locked for no longer."""
+"""A process that hangs inside a transaction blocks the rows it locked for at most this long."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Relies on nothing that lasts longer than a transaction, so that a pooler may give each to another server process."""
+    """Keeps no state beyond a transaction, so that a pooler may run each one on another server process."""
 
     def set_autocommit(
         self,
@@ -24,22 +24,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         try:
             with self.wrap_database_errors:
-                # As a parameter of the connection, a pooler would refuse it or hand it on to strangers.
+                # As a connection parameter, a pooler would refuse it or pass it on to other clients.
                 self.connection.execute(
                     f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'"
                 )
         except BaseException:
-            # Django did not note that a transaction has begun, so it would never commit it.
+            # Django did not record that a transaction has begun, so it would never commit it.
             self.close()
             raise
 
     def close(self) -> None:
         if self.pool and self.connection is not None and _is_standby(self.connection.info):
-            # The pool replaces it: the name is looked up again, and the hosts are tried in order.
+            # The pool replaces the connection: it resolves the name again and tries the hosts in order.
             self.connection.close()
         super().close()
 
 
 def _is_standby(info: ConnectionInfo) -> bool:
-    """As the server reports by itself (PostgreSQL 14 or newer): asking costs nothing."""
+    """What the server reports without a query (PostgreSQL 14 or newer)."""
     return info.parameter_status("in_hot_standby") == "on"

@@ -39,7 +39,7 @@ def icon(name: str, css: str = "i", label: str = "") -> SafeString:
 def stamp(at: datetime | None, form: str = "moment") -> SafeString:
     """A <time> with the exact moment for machines and the portal's words for people.
 
-    `form`: "moment"; "minute" without its seconds; "since"; "clock" only where its day stands beside it; "day"; "date".
+    `form`: "moment"; "minute" without seconds; "since"; "clock" only next to the day; "day"; "date".
     """
     if at is None:
         return mark_safe("")

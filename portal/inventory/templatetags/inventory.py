@@ -1,4 +1,4 @@
-"""What providers hold beside the requests, for pages of the layers below, which know nothing of it."""
+"""Unknown mitigations for pages of lower layers, which must not import this package."""
 
 from __future__ import annotations
 

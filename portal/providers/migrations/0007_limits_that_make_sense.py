@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 def forget_what_makes_no_sense(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """A longest lifetime of 0 s or a provider that takes no target could never be asked: they count as not known."""
+    """A longest lifetime of 0 s, or a limit of no targets, would exclude every request: count it as not known."""
     providers = apps.get_model('providers', 'Provider').objects
     providers.filter(Q(max_lifetime_s__lt=30) | Q(max_lifetime_s__gt=4294967295)).update(max_lifetime_s=None)
     providers.filter(max_targets__lt=1).update(max_targets=None)

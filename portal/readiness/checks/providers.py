@@ -19,7 +19,7 @@ from portal.readiness.rows import Code, Found, Link, Row, State
 WARN_BEFORE_END: Final = timedelta(days=30)
 """Certificates that end sooner are to be replaced soon."""
 NOT_LET_IN: Final = frozenset({"4.01", "4.03"})
-"""Codes of a server that completed the handshake and does not know this client all the same."""
+"""Codes of a server that completed the handshake but does not know this client."""
 OVER: Final = {"dtls": "UDP", "tls": "TCP"}
 
 
@@ -47,13 +47,13 @@ class Provider:
     loop: Loop | None = None
     "the last that was asked of it did not reach it"
     beside: Beside | None = None
-    "it holds what no request here asked for"
+    "the unknown mitigations it holds"
     untold: str = ""
-    "why nobody can tell whether it does, a sentence"
+    "a sentence on why the portal does not know whether it holds any"
     pending_change: PendingChange | None = None
-    "settings that the session that is up was not opened with"
+    "settings that the present session does not use yet"
     refusal: str = ""
-    "the code with which it refuses heartbeats on the session that is up; empty: it does not"
+    "the code with which it refuses heartbeats on the present session; empty: it accepts them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a provider holds beside the requests."""
+    """The unknown mitigations of a provider."""
 
     words: str
-    "what it says of the first, a sentence, and how many more there are"
+    "a sentence on the first, and how many more there are"
     link: Link
 
 
@@ -138,7 +138,7 @@ def loop(provider: Provider, now: datetime) -> Row | None:
 
 
 def inventory(provider: Provider) -> Row | None:
-    """Only where a provider holds something beside the requests: nobody looks after it."""
+    """A row only if a provider holds an unknown mitigation, which no request manages."""
     if provider.beside is None:
         return None
     return Row(
@@ -160,7 +160,7 @@ def _connected(provider: Provider, now: datetime) -> Found:
         return Found(State.FAIL, session_sentence(known, now), f"{short} is not connected")
     if not provider.is_kept:
         heard = f" Last heard {ago(known.last_heard_at, now)}." if known.last_heard_at else ""
-        words = f"Nobody keeps this connection.{heard}"
+        words = f"No worker keeps this connection.{heard}"
         return Found(State.FAIL, words, f"{short} is not connected")
     if provider.refusal:
         return _refused(provider, now)
@@ -177,14 +177,14 @@ def _connected(provider: Provider, now: datetime) -> Found:
     untold = [provider.untold] if provider.untold else []
     evidence = " ".join([f"{first}.", *last, *before, *others, *untold])
     if change:
-        # It holds until this connection ends: the next one would be with what does not work.
+        # The protection lasts until this connection ends: the next would use the settings that do not work.
         clause = f"{short} is still connected with {old_settings(change)}"
         return Found(State.WARN, evidence, clause)
     return Found(State.PASS, evidence)
 
 
 def _refused(provider: Provider, now: datetime) -> Found:
-    """The session works, and the server behind it says no to whatever comes over it."""
+    """The session works, but the server refuses what the portal sends over it."""
     short, code = provider.short, provider.refusal
     words = f"{_since_when(provider, now)}, but {short} refuses what the portal says there. "
     if code in NOT_LET_IN:

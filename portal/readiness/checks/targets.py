@@ -25,7 +25,7 @@ def some(names: Sequence[str]) -> str:
 def resources(
     verified: int, unverified: Sequence[str], unaskable: Mapping[str, str] | None = None
 ) -> Row:
-    """`unaskable`: names of verified resources that nobody can be asked for, to the sentence that says why."""
+    """`unaskable`: verified resources that no provider can be asked for, by name, with a sentence on the reason."""
     unaskable = unaskable or {}
     total = verified + len(unverified)
     count, names = f"{verified} of {total}.", some(unverified)

@@ -203,7 +203,7 @@ def _look_at_request(check: DrillCheck, leg: Mitigation) -> None:
 
 def _look_at_plan(check: DrillCheck, leg: Mitigation) -> None:
     if leg.status in ACTIVE:
-        # What a provider filters for the plan is not confirmed again: some would stop.
+        # Do not ask again while a provider filters for the plan: some would stop.
         check.failure = Failure.ACTED
         return
     if leg.refreshed_at is None or leg.refreshed_at < check.asked_at:

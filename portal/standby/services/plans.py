@@ -160,7 +160,7 @@ def activate(
 ) -> MitigationRequest:
     """Ask every provider of the plan for help now, with the plan's targets. The plan stays held.
 
-    Raises WouldReplace when other live requests would be replaced without `consent`.
+    Raises WouldReplace if it would replace other live requests without `consent`.
     """
     plan = locked(plan_id)
     earlier = asked.submitted_with(plan.organization, actor, key)
@@ -207,7 +207,7 @@ def _finish_change(plan_id: UUID) -> int:
 def _end_earlier(plan: StandbyPlan) -> int:
     """End the parts of replaced versions that nobody needs."""
     # A provider that does not hold the new version yet keeps the old one, as long as the plan is on.
-    # What a provider filters for the old version goes on until the attack is over, or a person stops it.
+    # A provider that filters for the old version continues until the attack is over or a person stops it.
     needed, is_kept = set(), plan.is_on and plan.removed_at is None
     if is_kept:
         new = current_legs(plan.request.mitigations.all())
@@ -226,7 +226,7 @@ def _end_earlier(plan: StandbyPlan) -> int:
 
 
 def versions(plan: StandbyPlan) -> set[UUID]:
-    """The requests of a plan, replaced ones too."""
+    """The requests of a plan, including replaced ones."""
     return {plan.request_id, *plan.earlier.values_list("pk", flat=True)}
 
 
@@ -344,7 +344,7 @@ def _submit(
             instead_of=instead_of,
         )
     except WouldReplace as error:
-        # An earlier version of another plan, which its provider keeps until it holds the new one.
+        # An earlier version of another plan, which the provider keeps until it holds the new one.
         problem = _overlaps(error.replaced[0].request.name)
         raise Invalid("Nothing was sent. Correct one thing.", errors=[problem]) from error
 
@@ -415,7 +415,7 @@ def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
 
 
 def proposal_of(plan: StandbyPlan) -> Proposal | None:
-    """What activating the plan would ask, and of whom; None when it cannot be asked now."""
+    """The request that activating the plan would send, by provider; None when it cannot be sent now."""
     try:
         return Proposal.of(_checked(plan.organization, submission_of(plan)))
     except Invalid:

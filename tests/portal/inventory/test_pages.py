@@ -150,7 +150,7 @@ def test_what_was_heard_long_ago_looks_old(record: Record, dana: User, client_of
 
     shown = page(dana, client_of)
 
-    assert "that is from then." in shown
+    assert "the status is from then." in shown
     assert "chip--old" in shown
 
 
@@ -178,7 +178,7 @@ def test_readiness_says_of_a_provider_that_it_does_not_tell(
 ) -> None:
     record(refusal="4.05")
 
-    assert "It does not tell what it holds (code 4.05)" in page(dana, client_of, READINESS)
+    assert "It refuses to list what it holds (code 4.05)" in page(dana, client_of, READINESS)
 
 
 def test_another_tenant_sees_nothing_of_it(

@@ -65,7 +65,7 @@ GOES_ON: dict[str, Any] = {**WITHDRAWN, "confirmed_at": NOW - timedelta(minutes=
         (5, "Northgate is winding down its filter for 203.0.113.0/24.", "Terminating"),
         (
             7,
-            "Northgate stopped filtering 203.0.113.0/24 by itself, and goes on holding it.",
+            "Northgate stopped filtering 203.0.113.0/24 by itself but still holds it.",
             "Withdrawn",
         ),
         (8, "Northgate holds 203.0.113.0/24 in standby.", "Standby"),
@@ -77,7 +77,7 @@ GOES_ON: dict[str, Any] = {**WITHDRAWN, "confirmed_at": NOW - timedelta(minutes=
         (
             42,
             "Northgate holds a mitigation of 203.0.113.0/24, and reports status\u00a042,"
-            " which is not known here.",
+            " which the portal does not know.",
             "Status unknown",
         ),
     ],
@@ -167,7 +167,7 @@ def test_its_end_is_told_where_it_is_known(fields: dict[str, Any], words: str) -
 def test_what_is_known_only_from_before_says_so() -> None:
     one = unknown(reported_at=NOW - timedelta(minutes=10))
 
-    assert tell(one, NOW)[1].endswith("Nothing was heard of it since 03:02:00; that is from then.")
+    assert tell(one, NOW)[1].endswith("No report of it since 03:02:00: the status is from then.")
 
 
 def test_many_targets_are_named_in_part_and_none_is_said_to_be_none() -> None:
@@ -206,9 +206,9 @@ def test_a_line_of_the_provider_names_the_first_and_counts_the_others() -> None:
 @pytest.mark.parametrize(
     ("refusal", "begins"),
     [
-        ("4.05", "It does not tell what it holds (code 4.05): "),
-        ("silence", "It does not answer when it is asked what it holds: "),
-        ("unreadable", "What it says that it holds cannot be read: "),
+        ("4.05", "It refuses to list what it holds (code 4.05): "),
+        ("silence", "It does not answer when asked what it holds: "),
+        ("unreadable", "Its list of what it holds cannot be read: "),
     ],
 )
 def test_a_provider_that_does_not_tell_is_said_not_to(refusal: str, begins: str) -> None:

@@ -40,7 +40,7 @@ def test_a_failure_names_a_reference_and_a_phone_number_and_asks_no_database(
     reference = caplog.messages[0].split()[1].rstrip(":")
     assert answer.status_code == 500
     assert f'<span class="mono">{reference}</span>' in page
-    assert "Your live requests go on." in page
+    assert "Your live requests continue." in page
     assert "+1 555 0100" in page
 
 

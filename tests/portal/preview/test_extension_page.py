@@ -162,7 +162,7 @@ def test_the_same_length_is_the_same_message_with_its_time_anew(
     page = page_of(browser, live, lifetime=3600)
 
     assert (marked(page, "del"), marked(page, "ins")) == ([], [])
-    assert told(page).count("The message is the same: only its time starts again.") == 2
+    assert told(page).count("The message is the same. It only restarts the lifetime.") == 2
 
 
 def test_who_is_not_told_is_named_with_the_reason(browser: Client, ask: Ask) -> None:

@@ -197,8 +197,8 @@ def test_only_the_certificates_of_a_subscription_are_kept(
 @pytest.mark.parametrize(
     ("chain", "key", "words"),
     [
-        (SECT283K1_CHAIN.decode(), SECT283K1_KEY.decode(), "This kind of private key is not known here."),
-        (SM2_CHAIN.decode(), SM2_KEY.decode(), "This kind of private key is not known here."),
+        (SECT283K1_CHAIN.decode(), SECT283K1_KEY.decode(), "This kind of private key is not supported."),
+        (SM2_CHAIN.decode(), SM2_KEY.decode(), "This kind of private key is not supported."),
         (OWN + "-----BEGIN CERTIFICATE-----\nMIIB\n", SECRET, "Certificate 2 of 2 is cut off"),
         (OWN + ROOT.pem.decode().replace("MI", "!!", 1), SECRET, "Certificate 2 of 2 cannot be read."),
         (OWN, key_pem(ec_key()).decode(), "The key does not belong to the certificate."),

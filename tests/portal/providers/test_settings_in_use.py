@@ -20,7 +20,7 @@ CHANGE = PendingChange(
 @pytest.mark.parametrize(
     ("state", "change", "said"),
     [
-        (SessionState.UP, None, "Those that are saved."),
+        (SessionState.UP, None, "The saved settings."),
         (SessionState.UP, CHANGE, "Still connected with the old certificate."),
         (SessionState.DOWN, None, "There is no connection."),
     ],

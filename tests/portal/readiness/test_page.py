@@ -125,7 +125,7 @@ def test_a_drill_is_started_with_one_press_and_the_page_says_that_it_runs(
 
     page = answer.content.decode()
     assert answer.redirect_chain == [(PAGE, 302)]
-    assert "A drill runs since" in page
+    assert "A drill has been running since" in page
     assert "started by dana." in page
     assert "Run a drill" not in page
     assert "Asking" in page

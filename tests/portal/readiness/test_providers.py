@@ -117,7 +117,7 @@ def test_a_connection_that_nobody_keeps_is_none() -> None:
     row = providers.session(provider(is_kept=False), NOW)
 
     assert row.state == FAIL
-    assert row.evidence == "Nobody keeps this connection. Last heard 8\u00a0s ago."
+    assert row.evidence == "No worker keeps this connection. Last heard 8\u00a0s ago."
 
 
 def test_the_portals_own_part_names_what_it_does_not_look_after() -> None:
