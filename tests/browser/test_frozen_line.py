@@ -96,7 +96,7 @@ def assert_back(page: Page) -> None:
     expect(page).not_to_have_title(re.compile("Not live"))
 
 
-def test_a_line_that_stops_forwarding_is_lost_until_it_forwards_again(
+def test_a_frozen_connection_is_lost_until_it_forwards_again(
     portal: Stack, page_of: PageOf, ask: Callable[[Page], str], line: TcpProxy
 ) -> None:
     alice, watching = page_of("alice"), page_of("alice")
@@ -134,7 +134,7 @@ def test_a_line_that_stops_forwarding_is_lost_until_it_forwards_again(
     )
 
 
-def test_a_line_that_froze_before_anything_happened_is_lost_on_every_page(
+def test_a_connection_that_freezes_early_is_lost_on_every_page(
     portal: Stack, page_of: PageOf, line: TcpProxy
 ) -> None:
     pages = []
@@ -175,7 +175,7 @@ def test_a_browser_that_goes_offline_says_so_and_comes_back(portal: Stack, page_
 
 
 @pytest.mark.parametrize("failure", ["aborted", "503", "silent"])
-def test_a_page_that_cannot_be_brought_up_to_date_is_not_live_though_its_socket_is(
+def test_a_page_that_cannot_update_is_not_live_even_if_its_socket_is(
     portal: Stack, page_of: PageOf, ask: Callable[[Page], str], failure: str
 ) -> None:
     alice, watching = page_of("alice"), page_of("alice")

@@ -41,18 +41,18 @@ def test_clean_text_stays_as_it_is(text: str | bytes) -> None:
         (b"\0\1\2", ""),
     ],
 )
-def test_whatever_is_not_printable_is_a_space(text: str | bytes, line: str) -> None:
+def test_unprintable_characters_become_a_space(text: str | bytes, line: str) -> None:
     assert clean_text(text) == line
 
 
 @pytest.mark.parametrize("text", ["x" * 301, "x " * 1000, b"x" * 70_000, "x" + "\0" * 1300 + "y"])
-def test_what_was_cut_says_so(text: str | bytes) -> None:
+def test_cut_text_ends_in_an_ellipsis(text: str | bytes) -> None:
     line = clean_text(text)
 
     assert len(line) <= MAX_TEXT
     assert line.endswith("…")
 
 
-def test_what_just_fits_is_not_cut() -> None:
+def test_text_that_just_fits_is_not_cut() -> None:
     assert clean_text("x" * MAX_TEXT) == "x" * MAX_TEXT
     assert clean_text("é".encode() * MAX_TEXT) == "é" * MAX_TEXT

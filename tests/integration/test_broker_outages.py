@@ -118,7 +118,7 @@ def test_workers_start_and_work_while_redis_is_at_fault(
 
 
 @some_faults
-def test_a_worker_that_is_asked_to_stop_says_goodbye_whatever_redis_does(
+def test_a_worker_that_is_told_to_stop_closes_its_sessions_whatever_redis_does(
     stack: Stack, alice: Api, fault: Fault
 ) -> None:
     signal, worker, beat = stack["signal-1"], stack["worker"], stack["beat"]

@@ -35,7 +35,7 @@ def session(api: Api) -> dict[str, Any]:
     return one
 
 
-def test_a_provider_that_moves_is_followed_and_one_that_is_not_there_is_told(
+def test_a_moved_provider_is_followed_and_a_missing_one_is_shown(
     stack: Stack, api_as: Callable[[str], Api]
 ) -> None:
     alice = api_as("alice")

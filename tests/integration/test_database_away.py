@@ -235,11 +235,11 @@ def test_a_server_that_stops_is_away_and_is_used_again_when_it_is_back(
         "SET TRANSACTION SNAPSHOT 'none'",
     ],
 )
-def test_a_mistake_is_not_away(portal: BaseDatabaseWrapper, statement: str) -> None:
+def test_a_mistake_does_not_count_as_away(portal: BaseDatabaseWrapper, statement: str) -> None:
     assert not is_away(failure(statement))
 
 
-def test_a_transaction_that_could_not_begin_is_not_taken_for_one_that_commits(
+def test_a_transaction_that_could_not_begin_does_not_commit(
     portal: BaseDatabaseWrapper, other: psycopg.Connection[Any]
 ) -> None:
     execute("SELECT 1")
@@ -303,7 +303,7 @@ def is_standby(connection: BaseDatabaseWrapper) -> bool:
     return is_standby
 
 
-def test_the_second_host_of_a_url_is_used_when_the_first_takes_no_writes(
+def test_the_second_host_of_a_url_is_used_when_the_first_is_read_only(
     server: Postgres, django_db_blocker: DjangoDbBlocker
 ) -> None:
     with running(Standby(server)) as standby, django_db_blocker.unblock():
@@ -313,7 +313,7 @@ def test_the_second_host_of_a_url_is_used_when_the_first_takes_no_writes(
             execute("UPDATE things SET words = 'second host' WHERE id = 1")
 
 
-def test_a_password_of_any_characters_is_let_in(
+def test_a_password_of_any_characters_works(
     server: Postgres, django_db_blocker: DjangoDbBlocker, other: psycopg.Connection[Any]
 ) -> None:
     hba = server.directory / "data" / "pg_hba.conf"

@@ -72,7 +72,7 @@ def log_of(stack: Stack) -> str:
 
 
 @pytest.mark.parametrize("seconds", [BRIEF_S, LONGER_THAN_A_LEASE_S])
-def test_a_database_that_takes_no_writes_loses_nothing_that_is_said_meanwhile(
+def test_nothing_is_lost_while_the_database_is_read_only(
     stack: Stack, primary: Postgres, api_as: ApiAs, seconds: float
 ) -> None:
     alice, prefix = api_as("alice"), f"203.0.113.{int(seconds)}/32"
@@ -101,14 +101,14 @@ def test_a_database_that_takes_no_writes_loses_nothing_that_is_said_meanwhile(
     wait_for(lambda: shown(alice, request["id"])["status"] == "terminated")
 
 
-def test_pages_of_a_database_that_takes_no_writes_still_show(
+def test_pages_still_show_while_the_database_is_read_only(
     stack: Stack, primary: Postgres, bob: Pages
 ) -> None:
     with read_only(primary):
         assert "Acme" in bob.text("/organizations/acme/")
 
 
-def test_a_fail_over_to_the_other_host_needs_no_hand(
+def test_a_fail_over_to_the_other_host_needs_no_operator(
     stack: Stack, primary: Postgres, standby: Standby, api_as: ApiAs, bob: Pages
 ) -> None:
     """The last test on the pair: there is no way back."""
@@ -148,7 +148,7 @@ def assert_told_to_come_back(call: Callable[[], httpx.Response], *, is_page: boo
 
 
 @pytest.mark.timeout(300)
-def test_a_pooler_that_gives_each_transaction_to_any_connection_is_not_noticed(
+def test_a_pooler_in_transaction_mode_changes_nothing(
     tmp_path: Path,
 ) -> None:
     with running(Postgres()) as server:

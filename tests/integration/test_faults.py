@@ -175,7 +175,7 @@ FILTERS = {
         pytest.param(DISCARDED, None, [held(status=6)], id="turned off and ended"),
     ],
 )
-def test_the_checker_is_content_with_a_plan_that_is_held_as_shown(
+def test_the_checker_accepts_a_plan_that_is_held_as_shown(
     plan: Prepared, told: dict[str, Any] | None, held_there: list[dict[str, Any]]
 ) -> None:
     assert plan_differences(plan, told, {"north": held_there}) == []
@@ -192,7 +192,7 @@ def test_the_checker_is_content_with_a_plan_that_is_held_as_shown(
         pytest.param(DISCARDED, None, [held(status=8)], id="kept after it was turned off"),
     ],
 )
-def test_the_checker_sees_what_is_wrong_with_a_plan(
+def test_the_checker_finds_errors_of_a_plan(
     plan: Prepared, told: dict[str, Any] | None, held_there: list[dict[str, Any]]
 ) -> None:
     assert plan_differences(plan, told, {"north": held_there})
@@ -202,7 +202,7 @@ def unknown(mid: int) -> dict[str, Any]:
     return {"mid": mid, "targets": {"prefixes": [ASKED.prefix]}}
 
 
-def test_the_checker_sees_what_a_restored_database_does_not_know() -> None:
+def test_the_checker_finds_what_a_restored_database_does_not_know() -> None:
     assert forgotten(ASKED.prefix, [held(4)], [unknown(4)]) == []
     assert forgotten(ASKED.prefix, [held(4, status=6)], []) == []
     assert forgotten(ASKED.prefix, [], []) == []

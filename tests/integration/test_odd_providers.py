@@ -46,7 +46,7 @@ def last(stack: Stack) -> int:
 
 
 @pytest.mark.timeout(300)
-def test_a_plan_that_was_activated_while_contact_was_lost_is_still_filtered_for_after_it_is_back(
+def test_a_plan_activated_while_contact_was_lost_keeps_filtering_after_the_reconnect(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:
     control(stack, "northgate", "/behaviour", {"rearms_on_put": True, "notify": False})
@@ -65,7 +65,7 @@ def test_a_plan_that_was_activated_while_contact_was_lost_is_still_filtered_for_
     assert held(stack, "northgate") == [(mid, False, 2)]
 
 
-def test_a_provider_that_tells_no_status_is_sent_its_renewals(stack: Stack, alice: Api) -> None:
+def test_a_provider_that_gives_no_status_still_gets_renewals(stack: Stack, alice: Api) -> None:
     lifetime_s, prefix = 60, "203.0.113.40/32"
     control(stack, "northgate", "/behaviour", {"poll_code": "5.00", "notify": False})
     before = last(stack)
@@ -90,7 +90,7 @@ def test_a_provider_that_tells_no_status_is_sent_its_renewals(stack: Stack, alic
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 
 
-def test_a_mid_that_a_provider_ignores_holds_up_no_other(stack: Stack, alice: Api) -> None:
+def test_a_mid_that_a_provider_ignores_does_not_delay_others(stack: Stack, alice: Api) -> None:
     first, second = "203.0.113.41/32", "203.0.113.42/32"
     ignored, kept = (
         submit(alice, prefix, subscriptions=_only_northgate(alice)) for prefix in (first, second)
@@ -137,7 +137,7 @@ def test_a_plan_that_a_provider_keeps_after_its_end_is_ended_by_its_lifetime(
     assert [one for one in events if one["data"].get("why") == "still held"]
 
 
-def test_a_provider_that_cannot_say_yet_is_told_again_how_it_looks(
+def test_an_efficacy_update_is_repeated_when_the_provider_asks_to_wait(
     stack: Stack, alice: Api
 ) -> None:
     prefix = "203.0.113.43/32"

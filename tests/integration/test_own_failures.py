@@ -51,7 +51,7 @@ def asked(stack: Stack, provider: str, prefix: str) -> list[Any]:
     return [one for one in state["mitigations"] if prefix in one["scope"]["target-prefix"]]
 
 
-def test_a_request_that_does_not_encode_is_told_and_the_next_provider_is_asked(
+def test_a_request_that_cannot_be_encoded_is_shown_and_the_next_provider_asked(
     stack: Stack, api_as: ApiAs, bob: Pages
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.40/32"
@@ -83,7 +83,7 @@ def test_a_request_that_does_not_encode_is_told_and_the_next_provider_is_asked(
     alice.post(f"{REQUESTS}/{request_id}/terminate")
 
 
-def test_an_answer_that_cannot_be_saved_is_told_and_the_next_provider_is_asked(
+def test_an_answer_that_cannot_be_saved_is_shown_and_the_next_provider_asked(
     stack: Stack, api_as: ApiAs, bob: Pages
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.41/32"

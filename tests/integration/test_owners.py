@@ -117,7 +117,7 @@ def test_a_worker_that_was_paused_only_closes_its_sessions_when_it_wakes(
 
 
 @pytest.mark.timeout(300)
-def test_a_worker_that_was_paused_for_a_minute_only_closes_its_sessions_and_is_of_use_again(
+def test_a_worker_paused_for_a_minute_only_closes_its_sessions_and_then_works_again(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     alice, kept, ended = api_as("alice"), "203.0.113.33/32", "203.0.113.34/32"

@@ -85,7 +85,7 @@ def orphan_of(stack: Stack, api: Api, prefix: str) -> dict[str, Any]:
     return wait_for(found)
 
 
-def test_what_runs_on_after_a_restore_is_shown_and_withdrawn(
+def test_a_mitigation_unknown_after_a_restore_is_shown_and_withdrawn(
     stack: Stack, api_as: ApiAs, restored: dict[str, str]
 ) -> None:
     alice = api_as("alice")
@@ -107,7 +107,7 @@ def test_what_runs_on_after_a_restore_is_shown_and_withdrawn(
     assert known["status"] == MITIGATING
 
 
-def test_what_runs_on_after_a_restore_is_adopted_and_ended_as_any_other(
+def test_a_mitigation_unknown_after_a_restore_is_adopted_and_ended_like_any_other(
     stack: Stack, api_as: ApiAs, restored: dict[str, str]
 ) -> None:
     alice = api_as("alice")

@@ -45,7 +45,7 @@ def together(*acts: Callable[[], object]) -> list[object]:
 
 
 @pytest.mark.django_db
-def test_of_several_overlapping_submissions_at_once_one_is_sent(
+def test_only_one_of_several_simultaneous_overlapping_requests_is_sent(
     acme: Organization, alice: User, shop: ProtectedResource, acme_northgate: Subscription
 ) -> None:
     def submit(length: int) -> Callable[[], object]:

@@ -54,7 +54,7 @@ def record(subscription: Subscription, *unknown: Held, told: Sequence[int] = ())
 
 
 @pytest.mark.django_db
-def test_two_people_who_adopt_it_have_one_request(
+def test_two_people_who_adopt_it_at_once_get_one_request(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
 ) -> None:
     for mid in range(ROUNDS):
@@ -71,7 +71,7 @@ def test_two_people_who_adopt_it_have_one_request(
 
 
 @pytest.mark.django_db
-def test_of_adopting_and_withdrawing_one_counts_and_the_other_is_told(
+def test_adopting_and_withdrawing_at_once_leaves_one_winner(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User, alice: User
 ) -> None:
     for mid in range(ROUNDS):
@@ -92,7 +92,7 @@ def test_of_adopting_and_withdrawing_one_counts_and_the_other_is_told(
 
 
 @pytest.mark.django_db
-def test_what_is_adopted_while_the_provider_lists_it_is_not_unknown_again(
+def test_one_adopted_during_an_inventory_does_not_become_unknown_again(
     acme_northgate: Subscription, shop: ProtectedResource, dana: User
 ) -> None:
     for mid in range(ROUNDS):
@@ -111,7 +111,7 @@ def test_what_is_adopted_while_the_provider_lists_it_is_not_unknown_again(
 
 
 @pytest.mark.django_db
-def test_a_mid_found_in_use_twice_at_once_is_given_up_once(
+def test_a_mid_found_in_use_twice_at_once_is_replaced_once(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     request = submit()

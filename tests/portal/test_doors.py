@@ -62,7 +62,7 @@ def old(acme: Organization) -> ProtectedResource:
 
 @pytest.mark.parametrize("wrong", TYPED)
 @pytest.mark.parametrize(("door", "more"), API_DOORS, ids=[door for door, _ in API_DOORS])
-def test_every_call_refuses_what_cannot_be_sent(
+def test_every_call_refuses_a_request_that_cannot_be_sent(
     api: APIClient, door: str, more: dict[str, Any], wrong: str
 ) -> None:
     body = {"targets": {"prefixes": ["203.0.113.9"]}, **TYPED[wrong][0], **more}
@@ -77,7 +77,7 @@ def test_every_call_refuses_what_cannot_be_sent(
 
 @pytest.mark.parametrize("wrong", TYPED)
 @pytest.mark.parametrize("door", PAGE_DOORS)
-def test_every_form_refuses_what_cannot_be_sent(
+def test_every_form_refuses_a_request_that_cannot_be_sent(
     browser: Client, shop: ProtectedResource, door: str, wrong: str
 ) -> None:
     typed = {"key": "k", "name": "Plan", "lifetime": "3600", "resources": [str(shop.pk)]}
@@ -90,7 +90,9 @@ def test_every_form_refuses_what_cannot_be_sent(
 
 
 @pytest.mark.parametrize("wrong", ["mapped", "half of all", "tab", "digits"])
-def test_no_resource_is_made_of_what_cannot_be_asked_for(api: APIClient, wrong: str) -> None:
+def test_no_resource_is_made_of_a_target_that_cannot_be_requested(
+    api: APIClient, wrong: str
+) -> None:
     [(kinds, [value])] = TYPED[wrong][0]["targets"].items()
     kind = {"prefixes": "prefix", "uris": "uri"}[kinds]
 
@@ -102,7 +104,9 @@ def test_no_resource_is_made_of_what_cannot_be_asked_for(api: APIClient, wrong: 
     assert [error["field"] for error in answer.json()["errors"]] == ["value"]
 
 
-def test_the_fix_of_a_port_range_mends_the_form(browser: Client, shop: ProtectedResource) -> None:
+def test_the_fix_of_a_port_range_corrects_the_form(
+    browser: Client, shop: ProtectedResource
+) -> None:
     typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "443,80, 80-90"}
     page = browser.post(f"{PAGES}/requests/new", typed).content.decode()
     assert 'name="fix" value="ports.2=81–90">Use 81–90</button>' in page
@@ -112,7 +116,7 @@ def test_the_fix_of_a_port_range_mends_the_form(browser: Client, shop: Protected
     assert 'name="ports" type="text" value="443, 80, 81–90"' in mended.content.decode()
 
 
-def test_a_fix_is_at_its_range_also_beside_one_that_cannot_be_read(
+def test_a_fix_is_at_its_range_even_beside_an_unreadable_one(
     browser: Client, shop: ProtectedResource
 ) -> None:
     typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "http, 443-80"}
@@ -202,7 +206,7 @@ def test_a_plan_for_an_old_resource_is_not_activated_and_says_why(
     assert StandbyPlan.objects.get().activation is None
 
 
-def test_what_can_never_be_sent_is_left_out_of_an_extension(
+def test_a_mitigation_that_cannot_be_sent_is_left_out_of_an_extension(
     api: APIClient, browser: Client
 ) -> None:
     body = {"targets": {"prefixes": ["203.0.113.9"]}}

@@ -28,7 +28,7 @@ def started(**behaviour: object) -> DeskClient:
 @pytest.mark.parametrize(
     ("rearms", "expected"), [(False, Status.MITIGATING), (True, Status.SIGNAL_LOSS)]
 )
-def test_a_refresh_of_what_a_lost_session_started_arms_it_again_only_at_an_odd_server(
+def test_only_an_odd_server_rearms_a_started_mitigation_on_a_refresh(
     rearms: bool, expected: Status
 ) -> None:
     acme = started(rearms_on_put=rearms)
@@ -46,7 +46,7 @@ def test_an_efficacy_update_is_such_a_put_too() -> None:
     assert acme.status(1) is Status.SIGNAL_LOSS
 
 
-def test_what_was_armed_again_starts_at_the_next_loss() -> None:
+def test_a_rearmed_mitigation_starts_at_the_next_loss() -> None:
     acme = started(rearms_on_put=True)
     acme.ask(1, ARMED)
 
@@ -81,7 +81,7 @@ def test_a_preconfigured_mitigation_that_is_kept_after_its_delete_ends_by_a_life
     assert acme.get(1).code == "4.04"
 
 
-def test_what_is_kept_starts_when_the_session_is_lost() -> None:
+def test_a_kept_mitigation_starts_when_the_session_is_lost() -> None:
     acme = Desk(keeps_preconfigured=True, status_delay_s=0.0).client()
     acme.ask(1, ARMED)
     acme.withdraw(1)
@@ -92,7 +92,7 @@ def test_what_is_kept_starts_when_the_session_is_lost() -> None:
     assert acme.status(1) is Status.MITIGATING
 
 
-def test_what_filters_ends_at_a_server_that_keeps_what_is_armed() -> None:
+def test_a_filtering_mitigation_ends_even_at_a_server_that_keeps_armed_ones() -> None:
     acme = started(keeps_preconfigured=True)
 
     acme.withdraw(1)
@@ -110,7 +110,7 @@ def test_polls_can_be_refused_while_requests_are_taken() -> None:
     assert acme.status(1) is Status.IN_PROGRESS
 
 
-def test_nothing_is_said_about_an_ignored_mid_and_the_list_leaves_it_out() -> None:
+def test_an_ignored_mid_gets_no_answer_and_is_missing_from_the_list() -> None:
     acme = Desk().client()
     acme.ask(1, scope("203.0.113.1/32"))
     acme.ask(2, scope("203.0.113.2/32"))

@@ -158,7 +158,7 @@ NOT_GONE = [status for status in MitigationStatus if status not in (5, 6)]
 
 
 @pytest.mark.parametrize("status", NOT_GONE, ids=lambda status: status.name)
-async def test_a_server_that_keeps_what_it_acknowledged_to_be_withdrawn_is_told_of(
+async def test_withdraw_reports_a_server_that_still_holds_the_mitigation(
     at: Shell, status: MitigationStatus
 ) -> None:
     at.provider.held = {9: MitigationReport(mid=9, lifetime=60, status=status)}
@@ -186,7 +186,7 @@ async def test_a_server_that_keeps_what_it_acknowledged_to_be_withdrawn_is_told_
     ],
     ids=["gone", "no status", "unreadable", "silence", "terminating"],
 )
-async def test_what_is_gone_or_of_which_nothing_is_known_counts_as_withdrawn(
+async def test_an_unknown_outcome_counts_as_withdrawn(
     at: Shell, monkeypatch: pytest.MonkeyPatch, says: Answer
 ) -> None:
     monkeypatch.setattr(held, "STILL_HELD_WITHIN_S", 0.2)
@@ -198,7 +198,7 @@ async def test_what_is_gone_or_of_which_nothing_is_known_counts_as_withdrawn(
 
 
 @pytest.mark.parametrize("status", [0, 9, 255])
-async def test_a_status_nobody_knows_is_told_with_its_number(at: Shell, status: int) -> None:
+async def test_an_unknown_status_is_printed_with_its_number(at: Shell, status: int) -> None:
     at.provider.script.append(answer(Code.DELETED))
     at.provider.held = {9: MitigationReport(mid=9, lifetime=60, status=status)}
 
@@ -215,7 +215,7 @@ TOLD = (*PRECONFIGURED[1:], "--attack", "ongoing")
 
 @pytest.mark.parametrize("command", [PRECONFIGURED, ("efficacy", *TOLD)], ids=lambda one: one[0])
 @pytest.mark.parametrize("status", [1, 2, 3, 4])
-async def test_what_a_lost_session_started_is_not_put_again(
+async def test_a_mitigation_that_a_lost_session_started_is_not_refreshed(
     at: Shell, status: int, command: tuple[str, ...]
 ) -> None:
     at.provider.held = {1: MitigationReport(mid=1, lifetime=60, status=MitigationStatus(status))}
@@ -229,7 +229,7 @@ async def test_what_a_lost_session_started_is_not_put_again(
 
 
 @pytest.mark.parametrize("status", [None, 5, 6, 7, 8])
-async def test_what_is_only_held_or_not_known_is_put(at: Shell, status: int | None) -> None:
+async def test_a_held_or_unknown_mitigation_is_sent(at: Shell, status: int | None) -> None:
     if status is not None:
         told = MitigationStatus(status)
         at.provider.held = {1: MitigationReport(mid=1, lifetime=60, status=told)}
@@ -239,7 +239,7 @@ async def test_what_is_only_held_or_not_known_is_put(at: Shell, status: int | No
     assert len(at.provider.asked(Code.PUT)) == 1
 
 
-async def test_a_preconfigured_mitigation_of_unknown_status_is_not_put(at: Shell) -> None:
+async def test_a_preconfigured_mitigation_of_unknown_status_is_not_sent(at: Shell) -> None:
     at.provider.script.append(answer(Code.INTERNAL_SERVER_ERROR, b"no status"))
 
     assert await at.run(*PRECONFIGURED) == Exit.REFUSED

@@ -155,7 +155,7 @@ async def test_an_entry_of_another_mitigation_is_not_taken_for_ours(authority: A
         pytest.param("a205011002 a11001", id="no mid after ours"),
     ],
 )
-async def test_an_entry_without_a_mid_is_not_taken_for_ours_when_there_are_others(
+async def test_an_entry_without_a_mid_is_not_ours_if_there_are_others(
     authority: Authority, entries: str
 ) -> None:
     async with in_session(authority) as scene:
@@ -166,7 +166,7 @@ async def test_an_entry_without_a_mid_is_not_taken_for_ours_when_there_are_other
         assert (report.mid, report.status) == (1, MitigationStatus.MITIGATING)
 
 
-async def test_the_only_entry_may_leave_its_mid_out(authority: Authority) -> None:
+async def test_a_single_entry_may_omit_its_mid(authority: Authority) -> None:
     async with in_session(authority) as scene:
         report = await asked_and_told(
             scene, get, NON, 0x45, b"\xff\xa1\x01\xa1\x02\x81\xa1\x10\x02"

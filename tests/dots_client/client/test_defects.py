@@ -91,7 +91,7 @@ def _of_the_client(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
-async def test_a_defect_at_any_await_ends_what_was_asked(
+async def test_a_defect_at_any_await_ends_every_pending_call(
     authority: Authority, transport: str
 ) -> None:
     clean = Awaits()
@@ -112,7 +112,7 @@ async def test_a_defect_at_any_await_ends_what_was_asked(
     assert reached >= MIN_PLACES
 
 
-async def test_a_part_that_fails_ends_the_session_and_whoever_asks_is_told(
+async def test_a_failing_part_ends_the_session_and_every_pending_call(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_reader: ConfigurationReader) -> None:
@@ -134,7 +134,7 @@ async def test_a_part_that_fails_ends_the_session_and_whoever_asks_is_told(
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
-async def test_an_answer_on_which_this_client_fails_is_an_answer(
+async def test_an_answer_that_crashes_the_client_still_ends_the_call(
     authority: Authority, transport: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
@@ -154,7 +154,7 @@ async def test_an_answer_on_which_this_client_fails_is_an_answer(
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
-async def test_a_wire_tap_that_raises_is_told_once_and_changes_nothing(
+async def test_a_failing_wire_tap_is_logged_once_and_changes_nothing(
     authority: Authority, transport: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen: list[WireRecord] = []
@@ -176,7 +176,7 @@ async def test_a_wire_tap_that_raises_is_told_once_and_changes_nothing(
     assert len([one for one in caplog.records if "wire tap" in one.message]) == 1
 
 
-async def test_a_defect_in_a_stream_is_not_told_in_the_words_of_our_code(
+async def test_a_defect_in_a_stream_does_not_expose_exception_text(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: object) -> None:
@@ -243,7 +243,7 @@ async def test_an_alternate_that_was_left_is_not_given_up(authority: Authority) 
                 assert client.peer.startswith("127.0.0.2:")
 
 
-async def test_a_way_that_fails_here_leaves_the_others(
+async def test_a_candidate_that_crashes_does_not_stop_the_others(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(**_arguments: object) -> None:
@@ -257,7 +257,7 @@ async def test_a_way_that_fails_here_leaves_the_others(
         assert client.transport == "tls"
 
 
-async def test_where_every_way_fails_here_it_is_no_fault_of_the_server(
+async def test_if_every_candidate_crashes_the_server_is_not_blamed(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(**_arguments: object) -> None:

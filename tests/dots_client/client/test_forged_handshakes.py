@@ -64,7 +64,7 @@ async def test_a_forged_datagram_costs_a_retry_and_not_the_session(
         assert len(hit) == MAX_FAILURES - 1, "each try comes from a port of its own"
 
 
-async def test_what_fails_every_time_fails_with_the_first_reason(authority: Authority) -> None:
+async def test_a_handshake_that_always_fails_reports_the_first_reason(authority: Authority) -> None:
     async with serving(authority, Provider()) as server, relaying(server.port) as relay:
         hit = forging(relay, bytes.fromhex(FORGED["a fatal alert"]), times=100)
 

@@ -172,7 +172,7 @@ async def test_behind_a_closed_gate_only_a_close_notify_leaves_over_tcp(
     assert session.reason == "the client closed the session"
 
 
-async def test_behind_a_closed_gate_a_stream_that_is_stuck_is_broken_off(
+async def test_behind_a_closed_gate_a_blocked_stream_is_aborted(
     authority: Authority,
 ) -> None:
     """A close_notify behind half a record could not be read, and the other half may not leave."""

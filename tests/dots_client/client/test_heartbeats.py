@@ -196,7 +196,7 @@ async def test_unanswered_heartbeats_are_not_waited_for_without_end(authority: A
         assert len(endpoint.tokens.outgoing_requests) == MAX_OUTSTANDING_HEARTBEATS
 
 
-async def test_a_refused_heartbeat_is_told_and_ends_nothing(authority: Authority) -> None:
+async def test_a_refused_heartbeat_is_reported_and_ends_nothing(authority: Authority) -> None:
     async with in_session(authority) as scene:
         assert scene.client.heartbeat_refusal is None
         scene.provider.heartbeat_answer = answer(Code.UNAUTHORIZED, b"who are you?")

@@ -60,7 +60,7 @@ async def get(client: Client) -> object:
         (put, 0x60, "3.00"),
     ],
 )
-async def test_a_success_that_says_something_else_is_none(
+async def test_a_success_code_that_does_not_fit_is_no_success(
     authority: Authority, ask: Callable[[Client], Awaitable[object]], code: int, words: str
 ) -> None:
     async with replaying(authority) as server:
@@ -73,14 +73,14 @@ async def test_a_success_that_says_something_else_is_none(
 @pytest.mark.parametrize(
     ("ask", "code"), [(put, 0x45), (put, 0x5E), (delete, 0x44), (delete, 0x45)]
 )
-async def test_other_successes_of_deployed_servers_are_taken(
+async def test_other_success_codes_of_deployed_servers_are_accepted(
     authority: Authority, ask: Callable[[Client], Awaitable[object]], code: int
 ) -> None:
     async with replaying(authority) as server:
         await server.told(ask, NON, code, b"")
 
 
-async def test_a_configuration_with_a_max_age_of_any_length_costs_no_session(
+async def test_a_max_age_of_any_length_does_not_end_the_session(
     authority: Authority,
 ) -> None:
     async with replaying(authority) as server:
@@ -101,7 +101,7 @@ async def test_a_configuration_with_a_max_age_of_any_length_costs_no_session(
         await server.client.heartbeat()
 
 
-async def test_a_redirection_with_a_max_age_that_is_none_gets_an_outcome(
+async def test_a_redirection_with_an_invalid_max_age_has_an_outcome(
     authority: Authority,
 ) -> None:
     async with replaying(authority) as server:
@@ -111,7 +111,7 @@ async def test_a_redirection_with_a_max_age_that_is_none_gets_an_outcome(
     assert raised.value.retry_after_s == 60
 
 
-async def test_an_answer_with_a_critical_option_nobody_knows_is_as_good_as_none(
+async def test_an_answer_with_an_unknown_critical_option_is_ignored(
     authority: Authority,
 ) -> None:
     async with replaying(authority) as server:
@@ -145,7 +145,7 @@ sets = st.builds(
 
 
 @given(sets, st.none() | st.integers(0, UINT32) | st.just(256**128))
-def test_whatever_a_server_configures_can_be_computed_with(
+def test_every_configuration_of_a_server_becomes_usable(
     reported: ConfigurationSet, max_age_s: int | None
 ) -> None:
     force = in_force(reported)
@@ -166,9 +166,7 @@ NUL = "a\0b\n\u202ec"
 
 
 @pytest.mark.parametrize("code", [0x80, 0x89, 0x9D, 0xA0, 0xA3, 0xA8])
-async def test_what_a_server_writes_is_printable_in_every_error(
-    authority: Authority, code: int
-) -> None:
+async def test_a_servers_text_is_printable_in_every_error(authority: Authority, code: int) -> None:
     async with replaying(authority) as server:
         with pytest.raises(DotsError) as raised:
             await server.told(put, NON, code, BODY + NUL.encode())

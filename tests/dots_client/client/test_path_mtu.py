@@ -73,7 +73,7 @@ async def test_a_request_that_never_fits_the_path_is_too_large_with_both_sizes(
     assert path.provider.asked(Code.PUT) == []
 
 
-async def test_what_was_learned_of_the_path_holds_for_the_session(path: Narrow) -> None:
+async def test_the_learned_path_mtu_holds_for_the_session(path: Narrow) -> None:
     path.relay.weather = NARROW
     with pytest.raises(RequestTooLarge):
         await path.client.request(1, LARGE)
@@ -87,7 +87,7 @@ async def test_what_was_learned_of_the_path_holds_for_the_session(path: Narrow) 
     assert granted.lifetime == 3600
 
 
-async def test_a_large_request_on_a_bad_line_is_repeated_and_not_called_too_large(
+async def test_a_large_request_on_a_lossy_path_is_repeated_and_not_called_too_large(
     path: Narrow,
 ) -> None:
     path.relay.weather = both_ways(0.5)
@@ -98,7 +98,7 @@ async def test_a_large_request_on_a_bad_line_is_repeated_and_not_called_too_larg
 
 
 @pytest.mark.parametrize("weather", [Weather(lost_to_client=1.0), Weather(lost_to_server=1.0)])
-async def test_silence_alone_proves_nothing_of_the_path(path: Narrow, weather: Weather) -> None:
+async def test_silence_alone_proves_nothing_about_the_path(path: Narrow, weather: Weather) -> None:
     path.relay.weather = weather
     enough = asyncio.Event()
 

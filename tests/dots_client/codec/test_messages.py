@@ -222,7 +222,7 @@ def test_an_answer_without_content_says_nothing(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 9, 255])
-def test_a_number_that_is_not_assigned_stays_a_number_and_can_be_shown(number: int) -> None:
+def test_an_unassigned_number_stays_a_number_and_can_be_shown(number: int) -> None:
     body = in_scope({5: 1, 16: number, 17: {18: number, 19: number}, 53: [{23: "a", 52: number}]})
 
     [report] = decode_mitigations(body)
@@ -373,12 +373,12 @@ def test_a_redirection_without_a_server_is_none(data: bytes) -> None:
         "a" * 64 + ".example",
     ],
 )
-def test_a_redirection_to_what_is_no_name_and_no_address_is_none(name: str) -> None:
+def test_a_redirection_needs_a_name_or_an_address(name: str) -> None:
     with pytest.raises(DecodeError, match="not a domain name"):
         decode_redirect(cbor2.dumps({46: {47: name, 48: ["192.0.2.1"]}}))
 
 
-def test_records_of_an_alternate_server_that_are_no_addresses_are_left_out() -> None:
+def test_records_of_an_alternate_server_without_an_address_are_left_out() -> None:
     records = ["192.0.2.1", "", 7, None, "192.0.2.256", "fe80::1%eth0", "a\0b", "2001:db8::1"]
 
     redirect = decode_redirect(cbor2.dumps({46: {47: "alt.example", 48: records}}))
@@ -436,7 +436,7 @@ def test_an_efficacy_update_has_the_lifetime_too() -> None:
 
 
 @pytest.mark.parametrize("key", [60, 127, 300])
-def test_a_key_that_must_be_understood_is_left_out_of_an_answer_and_refused_in_a_request(
+def test_an_unknown_required_key_is_left_out_of_an_answer_and_refused_in_a_request(
     key: int,
 ) -> None:
     not_read = (f"mitigation-scope.scope[0]: unknown key {key}",)

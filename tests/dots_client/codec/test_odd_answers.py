@@ -28,7 +28,7 @@ def test_there_are_reports_of_every_kind() -> None:
 @pytest.mark.parametrize("name", sorted(REPORTS))
 @given(drawn=st.data())
 @settings(max_examples=150)
-def test_the_status_is_read_whatever_else_is_odd(name: str, drawn: st.DataObject) -> None:
+def test_the_status_is_read_despite_any_odd_attribute(name: str, drawn: st.DataObject) -> None:
     mid, status = told(REPORTS[name])
 
     said = decode_mitigations(drawn.draw(odd_reports(REPORTS[name])))
@@ -39,7 +39,7 @@ def test_the_status_is_read_whatever_else_is_odd(name: str, drawn: st.DataObject
 @pytest.mark.parametrize("name", sorted(REPORTS))
 @given(drawn=st.data())
 @settings(max_examples=40)
-def test_what_was_read_can_be_shown_again(name: str, drawn: st.DataObject) -> None:
+def test_every_report_that_was_read_can_be_shown(name: str, drawn: st.DataObject) -> None:
     """As the command line does it: with the names of the RFC, through the codec."""
     said = decode_mitigations(drawn.draw(odd_reports(REPORTS[name])))
 
@@ -47,7 +47,7 @@ def test_what_was_read_can_be_shown_again(name: str, drawn: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("name", sorted(REPORTS))
-def test_what_is_left_out_is_named_and_a_sound_report_leaves_nothing_out(name: str) -> None:
+def test_attributes_left_out_are_named_and_a_valid_report_leaves_none_out(name: str) -> None:
     sound = decode_mitigations(REPORTS[name])
     [odd] = decode_mitigations(REPORTS[name].replace(b"\x0e", b"\x18\x3c", 1))
 
@@ -56,7 +56,7 @@ def test_what_is_left_out_is_named_and_a_sound_report_leaves_nothing_out(name: s
     assert odd.lifetime is None
 
 
-def test_a_check_of_an_answer_tells_what_a_reader_leaves_out() -> None:
+def test_checking_an_answer_reports_what_a_reader_leaves_out() -> None:
     null_lifetime = bytes.fromhex("a101a10281a305010ef61002")
     unknown_key = bytes.fromhex("a101a10281a30501183c011002")
 

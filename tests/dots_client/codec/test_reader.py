@@ -72,7 +72,7 @@ def test_all_unknown_required_keys_are_named() -> None:
     assert read({300: 1, 14: 1, 60: 1}) == ({"lifetime": 1}, (f"{ENTRY}: unknown key 60, 300",))
 
 
-def test_of_many_unknown_keys_some_are_named() -> None:
+def test_only_some_of_many_unknown_keys_are_named() -> None:
     _, not_read = read(dict.fromkeys(range(300, 400), 1))
 
     assert not_read == (f"{ENTRY}: unknown key 300, 301, 302, 303, 304, 305, 306, 307 and 92 more",)
@@ -88,7 +88,7 @@ def test_unknown_optional_keys_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("key", ["lifetime", True, -1, 1.5, None, b"x", (1, 2), 2.0, "a\0b"])
-def test_a_key_that_is_no_unsigned_integer_is_refused_in_a_request_and_left_out_of_an_answer(
+def test_an_invalid_key_is_refused_in_a_request_and_left_out_of_an_answer(
     key: Any,
 ) -> None:
     with pytest.raises(DecodeError, match="unsigned integer"):
@@ -148,7 +148,7 @@ def test_null_is_an_absent_attribute_in_an_answer_and_refused_in_a_request(key: 
         (17, {21: {22: {}}}, "conflict-information.conflict-scope.acl-list: must be an array"),
     ],
 )
-def test_a_value_that_cannot_be_read_is_left_out_of_an_answer_and_named(
+def test_an_unreadable_value_is_left_out_of_an_answer_and_named(
     key: int, value: Any, reason: str
 ) -> None:
     said, not_read = read({5: 1, key: value, 18: 2} if key == 17 else {5: 1, key: value})
@@ -175,7 +175,7 @@ def test_an_odd_entry_does_not_spoil_the_one_beside_it(entry: Any) -> None:
 
 
 @pytest.mark.parametrize("extra", [{60: 1}, {"x": 1}, {49: 7}, {0: None}, {30: []}])
-def test_what_stands_beside_the_message_does_not_spoil_it(extra: dict[Any, Any]) -> None:
+def test_other_members_do_not_spoil_the_message(extra: dict[Any, Any]) -> None:
     tree, _ = unpack_answer(cbor2.dumps({**extra, 1: {**extra, 2: [{5: 1}]}}))
 
     assert tree[MITIGATION_SCOPE]["scope"] == [{"mid": 1}]
@@ -189,7 +189,7 @@ def test_what_stands_beside_the_message_does_not_spoil_it(extra: dict[Any, Any])
         ("a4050110020e010e02", {"mid": 1, "status": 2, "lifetime": 2}),
     ],
 )
-def test_text_that_is_none_and_a_repeated_key_do_not_hide_the_rest(
+def test_invalid_text_and_a_duplicate_key_do_not_hide_the_rest(
     entry: str, said: dict[str, Any]
 ) -> None:
     tree, not_read = unpack_answer(bytes.fromhex("a101a10281" + entry))
@@ -200,7 +200,7 @@ def test_text_that_is_none_and_a_repeated_key_do_not_hide_the_rest(
     assert not_read[0].startswith("not CBOR: ")
 
 
-def test_bytes_after_an_answer_are_overlooked() -> None:
+def test_bytes_after_an_answer_are_ignored() -> None:
     tree, not_read = unpack_answer(body({5: 1}) + b"\0\0")
 
     assert tree[MITIGATION_SCOPE]["scope"] == [{"mid": 1}]
@@ -208,7 +208,7 @@ def test_bytes_after_an_answer_are_overlooked() -> None:
 
 
 @given(st.text())
-def test_text_of_a_server_is_printable_and_bounded(text: str) -> None:
+def test_text_from_a_server_is_printable_and_bounded(text: str) -> None:
     said, _ = read({6: [text, "x" * 5000], 17: {21: {22: [{23: text}]}}})
 
     *first, last = said["target-prefix"]
@@ -223,7 +223,7 @@ def test_text_of_a_server_is_printable_and_bounded(text: str) -> None:
 # Bounded work: what is counted here, and not the time it takes, which is the machine's.
 
 
-def test_only_so_many_mitigations_are_read_from_one_answer() -> None:
+def test_a_limited_number_of_mitigations_is_read_from_one_answer() -> None:
     tree, not_read = unpack_answer(
         cbor2.dumps({1: {2: [{5: mid} for mid in range(MAX_SCOPE_ENTRIES + 1)]}})
     )
@@ -296,7 +296,7 @@ def test_a_value_of_the_wrong_type_or_size_is_refused_with_its_path(
     assert refusal.value.path == f"mitigation-scope.scope[0].{path}"
 
 
-def test_a_body_that_is_no_map_is_refused() -> None:
+def test_a_body_that_is_not_a_map_is_refused() -> None:
     with pytest.raises(DecodeError, match="must be a map"):
         unpack(b"\x01", sender=SERVER)
 
@@ -388,7 +388,7 @@ def test_a_decimal_that_no_decimal64_holds_is_left_out() -> None:
     assert [line.endswith("is too large") for line in not_read] == [True]
 
 
-def test_what_is_not_read_of_an_answer_can_be_asked_alone() -> None:
+def test_mitigations_beyond_the_limit_can_be_polled_alone() -> None:
     assert not_read_of(body({5: 1, 16: 2})) == ()
     assert not_read_of(body({5: 1, 14: "soon"})) == (
         f"{ENTRY}.lifetime: must be an unsigned integer",

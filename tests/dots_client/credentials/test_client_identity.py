@@ -88,13 +88,13 @@ BAG = "Bag Attributes\n    friendlyName: Rechenzentrum Köln\n".encode()
         "comments",
     ],
 )  # fmt: skip
-def test_whatever_stands_around_only_the_certificates_and_the_key_are_kept(
+def test_only_the_certificates_and_the_key_are_kept_whatever_surrounds_them(
     chain: bytes, key: bytes
 ) -> None:
     assert client_identity(chain, key, now=NOW) == (CHAIN, SECRET)
 
 
-def test_the_order_of_a_chain_is_from_the_own_certificate_up() -> None:
+def test_a_chain_is_ordered_from_the_clients_certificate_up() -> None:
     kept, _ = client_identity(MIDDLE.pem + OWN, SECRET, now=NOW)
 
     assert kept == OWN + MIDDLE.pem
@@ -136,7 +136,7 @@ def shaken(key: Any, version: int) -> bool:
 
 
 @pytest.mark.parametrize("make", GOOD_KEYS.values(), ids=GOOD_KEYS)
-def test_a_key_that_is_taken_works_in_a_handshake(make: Callable[[], Any]) -> None:
+def test_an_accepted_key_works_in_a_handshake(make: Callable[[], Any]) -> None:
     key = make()
 
     assert client_identity(certificate(key, by=ROOT), key_pem(key), now=NOW)
@@ -145,7 +145,7 @@ def test_a_key_that_is_taken_works_in_a_handshake(make: Callable[[], Any]) -> No
 
 
 @pytest.mark.parametrize(("named", "make"), BAD_KEYS.items(), ids=BAD_KEYS)
-def test_a_key_that_works_in_no_handshake_is_refused_with_what_to_use(
+def test_a_key_that_never_works_is_refused_with_what_to_use(
     named: str, make: Callable[[], Any]
 ) -> None:
     key = make()
@@ -160,7 +160,7 @@ def test_a_key_that_works_in_no_handshake_is_refused_with_what_to_use(
 
 
 @pytest.mark.parametrize(("chain", "key"), [(SECT283K1_CHAIN, SECT283K1_KEY), (SM2_CHAIN, SM2_KEY)])
-def test_a_curve_that_is_not_known_here_is_refused_in_words(chain: bytes, key: bytes) -> None:
+def test_an_unknown_curve_is_refused_with_a_sentence(chain: bytes, key: bytes) -> None:
     assert refusal(chain, key, now=WHEN_ODD_ONES_ARE_VALID).code == "unusable-key"
     assert refusal(chain, SECRET, now=WHEN_ODD_ONES_ARE_VALID).code == "not-its-key"
     assert refusal(CHAIN, key).code == "unusable-key"
@@ -182,7 +182,7 @@ def test_a_curve_that_is_not_known_here_is_refused_in_words(chain: bytes, key: b
     ],
     ids=["empty", "text", "certificate", "two", "another", "cut off", "damaged", "encrypted", "encrypted, old form", "huge"],
 )  # fmt: skip
-def test_what_is_no_usable_key_is_told(key: bytes, code: str) -> None:
+def test_an_unusable_key_has_an_error_code(key: bytes, code: str) -> None:
     error = refusal(CHAIN, key)
 
     assert (error.part, error.code) == ("private_key", code)
@@ -226,7 +226,9 @@ DER = base64.b64decode(b"".join(OWN.splitlines()[1:-1]))
         (b"x" * (MAX_PEM_BYTES + 1), "too-long", "262,145 bytes"),
     ],
 )  # fmt: skip
-def test_what_is_no_usable_chain_is_told(chain: bytes, code: str, words: str) -> None:
+def test_an_unusable_chain_has_an_error_code_and_a_sentence(
+    chain: bytes, code: str, words: str
+) -> None:
     error = refusal(chain, SECRET)
 
     assert (error.part, error.code) == ("certificate_chain", code)
@@ -248,14 +250,16 @@ def test_an_issuer_that_expired_is_named() -> None:
     st.sampled_from([CHAIN, SECRET, OWN]),
     st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=3)), max_size=4),
 )
-def test_damaged_text_is_told_in_words_or_works(
+def test_damaged_text_works_or_gets_an_error_sentence(
     chain: bytes, damages: list[tuple[int, bytes]], key: bytes, more: list[tuple[int, bytes]]
 ) -> None:
     assert_told_or_works(damaged(chain, damages), damaged(key, more))
 
 
 @given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), max_size=4))
-def test_a_damaged_certificate_is_told_in_words_or_works(damages: list[tuple[int, int]]) -> None:
+def test_a_damaged_certificate_works_or_gets_an_error_sentence(
+    damages: list[tuple[int, int]],
+) -> None:
     der = bytearray(DER)
     for place, value in damages:
         der[place] = value
@@ -266,7 +270,7 @@ def test_a_damaged_certificate_is_told_in_words_or_works(damages: list[tuple[int
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
-def test_anything_else_is_told_in_words(chain: bytes, key: bytes) -> None:
+def test_any_other_text_gets_an_error_sentence(chain: bytes, key: bytes) -> None:
     assert_told_or_works(chain, key)
 
 

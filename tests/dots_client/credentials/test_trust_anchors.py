@@ -80,11 +80,11 @@ def test_only_the_certificates_are_kept(text: bytes) -> None:
     ],
     ids=["with middle", "middle first", "next root", "SHA-1", "sect283k1", "SM2"],
 )
-def test_what_may_verify_a_server_is_taken(text: bytes, now: datetime) -> None:
+def test_anchors_that_may_verify_a_server_are_accepted(text: bytes, now: datetime) -> None:
     assert trust_anchors(text, now=now)
 
 
-def test_a_servers_own_certificate_may_be_pinned_when_it_is_signed_by_itself() -> None:
+def test_a_self_signed_server_certificate_may_be_pinned() -> None:
     key = ec_key()
     own = certificate(
         key,
@@ -109,7 +109,9 @@ def test_a_servers_own_certificate_may_be_pinned_when_it_is_signed_by_itself() -
     ],
     ids=["root", "both", "middle alone", "the server's own"],
 )
-def test_what_is_taken_is_what_verifies_a_server(text: bytes, is_taken: bool) -> None:
+def test_anchors_are_accepted_if_and_only_if_they_verify_a_server(
+    text: bytes, is_taken: bool
+) -> None:
     trusting = replace(CLIENT, trust_anchors=text)
     works = handshake(trusting, PRESENTED, version=SSL.TLS1_2_VERSION) == ""
 
@@ -122,7 +124,7 @@ def test_what_is_taken_is_what_verifies_a_server(text: bytes, is_taken: bool) ->
         assert "Paste the certificate of that authority too" in error.reason
 
 
-def test_an_authority_with_a_short_key_verifies_nobody_and_is_refused() -> None:
+def test_an_authority_with_a_short_key_is_refused() -> None:
     weak = rsa.generate_private_key(65537, 1024)
     anchor = (
         x509.CertificateBuilder()
@@ -155,7 +157,9 @@ def test_an_authority_with_a_short_key_verifies_nobody_and_is_refused() -> None:
         (ROOT.pem * 201, "too-many", "201 certificates"),
     ],
 )
-def test_what_verifies_no_server_is_told(text: bytes, code: str, words: str) -> None:
+def test_anchors_that_verify_no_server_have_an_error_code_and_a_sentence(
+    text: bytes, code: str, words: str
+) -> None:
     error = refusal(text)
 
     assert error.code == code
@@ -166,7 +170,7 @@ def test_what_verifies_no_server_is_told(text: bytes, code: str, words: str) -> 
     st.sampled_from([ROOT.pem, MIDDLE.pem, SECT283K1_CHAIN, CLIENT.private_key]),
     st.lists(st.tuples(st.integers(0, 1500), st.binary(max_size=3)), max_size=4),
 )
-def test_damaged_text_is_told_in_words_or_works(
+def test_damaged_text_works_or_gets_an_error_sentence(
     text: bytes, damages: list[tuple[int, bytes]]
 ) -> None:
     for place, instead in damages:

@@ -158,7 +158,7 @@ async def test_a_status_has_keys_of_other_rfcs_and_empty_arrays(authority: Autho
     )
 
 
-async def test_a_lifetime_of_null_is_none_and_the_status_counts(authority: Authority) -> None:
+async def test_a_null_lifetime_is_absent_and_the_status_counts(authority: Authority) -> None:
     async with replaying(authority) as server:
         report = await told(server, get(60), CONTENT, NULL_LIFETIME)
 
@@ -226,7 +226,7 @@ async def test_a_deletion_and_what_follows(authority: Authority) -> None:
     assert (gone.value.code, gone.value.diagnostic) == ("4.04", words.decode())
 
 
-async def test_a_plan_that_waits_says_that_it_began_at_0(authority: Authority) -> None:
+async def test_a_waiting_plan_reports_a_start_of_0(authority: Authority) -> None:
     async with replaying(authority) as server:
         report = await told(server, get(70), CONTENT, WAITING)
 
@@ -311,7 +311,7 @@ def test_telemetry_is_shown_by_its_numbers_and_is_no_status() -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xf6", b"Not Found", b""])
-async def test_an_unknown_resource_may_have_a_null_for_words(
+async def test_a_404_for_an_unknown_resource_may_have_a_null_body(
     authority: Authority, body: bytes
 ) -> None:
     async with replaying(authority) as server:

@@ -91,7 +91,7 @@ def lost_after(reconnect: Reconnect, *lasted_s: float, is_under_attack: bool) ->
     return waits
 
 
-def test_sessions_that_break_at_once_are_made_less_and_less_often() -> None:
+def test_sessions_that_break_at_once_are_retried_less_and_less_often() -> None:
     in_peace = lost_after(Reconnect(rng=Random(1)), *[0.1] * 6, is_under_attack=False)
     assert 2 <= in_peace[0] <= 8
     assert 60 <= in_peace[1] <= 66
@@ -105,7 +105,7 @@ def test_sessions_that_break_at_once_are_made_less_and_less_often() -> None:
     assert 15 <= attacked[7] <= 16.5
 
 
-def test_a_session_that_lasted_forgives_those_that_did_not() -> None:
+def test_a_session_that_lasts_resets_the_count_of_failures() -> None:
     waits = lost_after(
         Reconnect(rng=Random(1)), 0.1, 0.1, 0.1, 10.0, 0.1, 0.1, is_under_attack=False
     )

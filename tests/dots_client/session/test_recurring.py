@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from dots_client.session.recurring import EVERY_S, MAX_KINDS, Recurring
 
 
-def test_the_first_of_a_kind_is_told_and_the_others_are_counted() -> None:
+def test_the_first_of_a_kind_is_reported_and_the_others_counted() -> None:
     events = Recurring()
 
     told = [events.happened("drop", now=now) for now in (0, 1, 2)]
@@ -18,7 +18,7 @@ def test_the_first_of_a_kind_is_told_and_the_others_are_counted() -> None:
     assert events.due(now=EVERY_S) == {"drop": 2}
 
 
-def test_what_goes_on_is_told_once_a_minute() -> None:
+def test_continuing_events_are_reported_once_a_minute() -> None:
     events = Recurring()
     lines = 0
     for second in range(600):
@@ -28,7 +28,7 @@ def test_what_goes_on_is_told_once_a_minute() -> None:
     assert lines == 10
 
 
-def test_what_was_quiet_for_a_minute_is_told_at_once_again() -> None:
+def test_a_kind_that_was_quiet_for_a_minute_is_reported_at_once() -> None:
     events = Recurring()
     events.happened("drop", now=0)
     events.happened("drop", now=1)
@@ -39,7 +39,7 @@ def test_what_was_quiet_for_a_minute_is_told_at_once_again() -> None:
     assert events.happened("drop", now=2 * EVERY_S) is True
 
 
-def test_the_end_tells_what_was_not_told() -> None:
+def test_the_end_reports_the_remaining_counts() -> None:
     events = Recurring()
     for _ in range(3):
         events.happened("drop", now=0)
@@ -48,7 +48,7 @@ def test_the_end_tells_what_was_not_told() -> None:
     assert events.rest() == {}
 
 
-def test_there_are_only_so_many_kinds() -> None:
+def test_the_number_of_kinds_is_limited() -> None:
     events = Recurring()
     told = [events.happened(f"kind {number}", now=0) for number in range(1000)]
 

@@ -37,7 +37,7 @@ def has_words(engine: Engine) -> bool:
 
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
-def test_a_forged_record_in_a_handshake_has_words(authority: Authority, record: str) -> None:
+def test_a_forged_record_in_a_handshake_has_a_sentence(authority: Authority, record: str) -> None:
     client = DtlsEngine.client(
         client_context(authority.client()), peer_name="provider.example", mtu=1232
     )
@@ -65,7 +65,7 @@ def mutated(data: bytes, mutation: tuple[int, str, bytes]) -> bytes:
 
 
 @given(st.lists(st.none() | MUTATIONS, min_size=1, max_size=8))
-def test_a_damaged_dtls_handshake_has_words(
+def test_a_damaged_dtls_handshake_has_a_sentence(
     authority: Authority, mutations: list[tuple[int, str, bytes] | None]
 ) -> None:
     client = DtlsEngine.client(
@@ -86,7 +86,7 @@ def test_a_damaged_dtls_handshake_has_words(
 
 
 @given(st.lists(st.none() | MUTATIONS, min_size=1, max_size=8))
-def test_a_damaged_tls_connection_has_words(
+def test_a_damaged_tls_connection_has_a_sentence(
     authority: Authority, mutations: list[tuple[int, str, bytes] | None]
 ) -> None:
     client = TlsEngine.client(tls_client_context(authority.client()), peer_name="provider.example")

@@ -53,7 +53,7 @@ def test_an_announced_size_is_judged_before_it_is_waited_for() -> None:
         list(Frames().receive(announced))
 
 
-def test_a_token_is_judged_before_it_is_waited_for() -> None:
+def test_a_token_that_is_too_long_is_refused_before_it_arrives() -> None:
     with pytest.raises(Malformed, match="token of 9 bytes"):
         list(Frames().receive(b"\x09\x45"))
 

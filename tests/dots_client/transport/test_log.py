@@ -14,7 +14,7 @@ def _listening(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="counted")
 
 
-async def test_equal_lines_are_told_once_and_then_counted(
+async def test_equal_lines_are_logged_once_and_then_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(recurring, "EVERY_S", 0.05)
@@ -34,7 +34,7 @@ async def test_equal_lines_are_told_once_and_then_counted(
     log.close()
 
 
-async def test_the_end_tells_the_rest_and_leaves_no_timer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_end_logs_the_rest_and_leaves_no_timer(caplog: pytest.LogCaptureFixture) -> None:
     log = CountedLog(logging.getLogger("counted"))
     for _ in range(3):
         log.info("another")
@@ -48,7 +48,7 @@ async def test_the_end_tells_the_rest_and_leaves_no_timer(caplog: pytest.LogCapt
     assert log._timer is None
 
 
-async def test_what_nobody_listens_to_is_not_counted(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_disabled_level_is_not_counted(caplog: pytest.LogCaptureFixture) -> None:
     log = CountedLog(logging.getLogger("counted"))
     for _ in range(3):
         log.debug("detail")

@@ -71,7 +71,7 @@ async def session_of(
 
 
 @pytest.mark.parametrize("data", MALFORMED)
-async def test_what_is_no_message_is_dropped_and_counted_and_the_session_lives(
+async def test_an_invalid_message_is_dropped_and_counted_and_the_session_lives(
     authority: Authority, data: bytes
 ) -> None:
     async with session_of(authority) as (_server, session, link):
@@ -81,7 +81,7 @@ async def test_what_is_no_message_is_dropped_and_counted_and_the_session_lives(
         assert (await ask(link.endpoint, get(link))).payload == b"acme"
 
 
-async def test_a_server_drops_what_is_no_message_too(authority: Authority) -> None:
+async def test_a_server_drops_an_invalid_message_too(authority: Authority) -> None:
     async with session_of(authority) as (_server, session, link):
         engine = link.engine
         for parameter in MALFORMED:
@@ -230,7 +230,7 @@ async def test_over_tcp_a_request_with_an_unknown_critical_option_is_refused(
         (b"\xe0\x1f\xff\x45", "are allowed"),
     ],
 )
-async def test_over_tcp_what_is_no_message_aborts_the_connection(
+async def test_over_tcp_an_invalid_message_aborts_the_connection(
     authority: Authority, frame: bytes, words: str
 ) -> None:
     async with raw_server(authority, CSM + frame) as port:
@@ -251,7 +251,7 @@ async def test_over_tcp_what_is_no_message_aborts_the_connection(
     ],
 )
 @pytest.mark.parametrize("code", [aiocoap.ABORT, aiocoap.Code.RELEASE], ids=["Abort", "Release"])
-async def test_what_a_peer_says_at_the_end_is_printable_and_bounded(
+async def test_the_last_text_of_a_peer_is_printable_and_bounded(
     authority: Authority, code: aiocoap.Code, said: bytes, reason: str
 ) -> None:
     end = framed(aiocoap.Message(code=code, payload=said))

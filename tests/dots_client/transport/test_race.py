@@ -81,7 +81,7 @@ async def test_a_silent_handshake_is_repeated_until_time_is_up() -> None:
     assert network.begun == network.ended
 
 
-async def test_a_race_ends_when_every_way_is_given_up_and_tells_the_first_reasons() -> None:
+async def test_a_race_ends_when_every_candidate_is_given_up_and_reports_the_first_reasons() -> None:
     network = Network(dtls=HandshakeFailed("wrong name"), tls=PeerUnreachable("nobody there"))
 
     with pytest.raises(HandshakeFailed, match=r"^wrong name; nobody there$"):
@@ -90,7 +90,7 @@ async def test_a_race_ends_when_every_way_is_given_up_and_tells_the_first_reason
     assert network.begun == ["dtls", "tls", *["dtls"] * (MAX_FAILURES - 1)]
 
 
-async def test_a_retry_that_would_come_too_late_is_not_waited_for() -> None:
+async def test_the_race_does_not_wait_for_a_retry_after_the_deadline() -> None:
     network = Network(dtls=HandshakeFailed("wrong name"))
 
     with pytest.raises(HandshakeFailed, match="wrong name"):

@@ -74,7 +74,7 @@ sound = st.builds(
 
 
 @given(sound)
-def test_a_sound_message_is_read_as_it_was_written(message: aiocoap.Message) -> None:
+def test_a_valid_message_is_read_as_it_was_written(message: aiocoap.Message) -> None:
     encoded = message.encode()
 
     incoming = read_datagram(encoded, max_bytes=65535)
@@ -126,7 +126,7 @@ def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
         (NON_CONTENT + b"\xff" + bytes(DATAGRAM), "of a datagram"),
     ],
 )
-def test_what_is_no_message_is_malformed(data: bytes, reason: str) -> None:
+def test_an_invalid_message_is_malformed(data: bytes, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         read(data)
 
@@ -190,7 +190,7 @@ def test_an_unknown_elective_option_is_ignored(number: int) -> None:
     assert list(incoming.message.opt.option_list()) == []
 
 
-def test_of_an_option_that_may_not_be_repeated_the_first_counts() -> None:
+def test_the_first_of_a_repeated_single_option_counts() -> None:
     twice = option(14, b"\x05") + option(14, b"\x06", after=14)
     critical = option(23, b"\x06") + option(23, b"\x16", after=23)
 
@@ -199,7 +199,7 @@ def test_of_an_option_that_may_not_be_repeated_the_first_counts() -> None:
     assert read(NON_CONTENT + critical).not_understood == (23,)
 
 
-def test_text_that_is_not_utf_8_is_no_option() -> None:
+def test_an_option_with_invalid_utf_8_is_left_out() -> None:
     location, path = (read(NON_CONTENT + option(number, b"\xff\xfe")) for number in (8, 11))
 
     assert (location.not_understood, location.not_read) == ((), ("Location-Path: is not UTF-8",))
@@ -221,7 +221,7 @@ def test_aiocoap_learns_no_number_from_a_peer() -> None:
     assert after == before
 
 
-def test_a_signal_has_options_of_its_own() -> None:
+def test_a_signal_has_its_own_options() -> None:
     csm = read_frame(bytes.fromhex("60e1 22 4000 20".replace(" ", "")), header_bytes=2)
     odd = read_frame(bytes.fromhex("70e1 25 0140000000 20".replace(" ", "")), header_bytes=2)
     critical = read_frame(bytes.fromhex("20e1 50"), header_bytes=2)

@@ -63,7 +63,7 @@ def test_several_are_acknowledged_with_one_call_and_shown_in_its_order(
         ("missing", 400, "required", "requests"),
     ],
 )
-def test_what_does_not_fit_acknowledges_none_of_them(
+def test_invalid_ids_acknowledge_nothing(
     api: APIClient, ended: list[str], case: str, status: int, code: str, field: str
 ) -> None:
     bodies: dict[str, Any] = {
@@ -88,7 +88,7 @@ def test_what_does_not_fit_acknowledges_none_of_them(
     assert acknowledged() == 0
 
 
-def test_why_a_request_is_over_is_told_by_a_code(api: APIClient, ended: list[str]) -> None:
+def test_a_code_says_why_a_request_is_over(api: APIClient, ended: list[str]) -> None:
     shown = api.get(f"{REQUESTS}/{ended[0]}").json()
 
     assert (shown["status"], shown["ended_by"]) == ("terminated", "person")

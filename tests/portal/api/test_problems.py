@@ -142,7 +142,7 @@ def test_characters_no_database_keeps_are_refused(alice: User, api_of: ApiOf, od
 
 @pytest.mark.parametrize("inside", ["{}", '{"targets": {}}', '{"targets": [{}]}'])
 @pytest.mark.parametrize("half", ["\\ud800", "\\udfff", "a\\ud83d", "\\ude00\\ud83d"])
-def test_a_name_with_half_a_character_is_no_json(
+def test_a_name_with_half_a_character_is_invalid_json(
     alice: User, api_of: ApiOf, inside: str, half: str
 ) -> None:
     """The answer would have to tell the name, and could not be written."""

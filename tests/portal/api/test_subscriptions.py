@@ -57,7 +57,7 @@ def test_a_subscription_shows_provider_and_session(
     ]
 
 
-def test_a_subscription_shows_what_came_of_asking_what_the_provider_holds(
+def test_a_subscription_shows_the_last_inventory_of_the_provider(
     bob: User, acme_northgate: Subscription, api_of: ApiOf
 ) -> None:
     told_at = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -103,7 +103,7 @@ def test_another_overlap_that_came_in_between_is_answered_with_the_whole_list(
         (["x"] * 101, "replaces", "too-many"),
     ],
 )
-def test_a_list_that_does_not_fit_is_an_error_at_that_field(
+def test_an_invalid_list_is_an_error_at_its_field(
     api: APIClient, wide: str, replaces: Any, field: str, code: str
 ) -> None:
     if replaces == ["unknown"]:
@@ -154,7 +154,7 @@ def test_a_repeated_key_gives_the_first_answer(api: APIClient, wide: str) -> Non
 
 
 @pytest.mark.parametrize("call", ["preview", "eligibility"])
-def test_what_only_looks_says_the_same_and_sends_nothing(
+def test_preview_and_eligibility_say_the_same_and_send_nothing(
     api: APIClient, wide: str, call: str
 ) -> None:
     unnamed = api.post(f"{REQUESTS}/{call}", PART).json()

@@ -13,7 +13,7 @@ from portal.core.broker import CALM_AFTER_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, Pau
 from portal.core.logs import OutagesInOneLine
 
 
-def test_pauses_grow_to_a_bound_and_begin_again_after_a_calm() -> None:
+def test_pauses_grow_to_a_bound_and_restart_after_a_calm() -> None:
     pauses, now, seen = Pauses(), 1000.0, []
     for _ in range(6):
         seen.append(pauses.after_error(now))

@@ -53,12 +53,12 @@ def postgresql(sqlstate: str) -> db.Error:
 
 
 @pytest.mark.parametrize("sqlstate", AWAY.split())
-def test_a_code_that_means_later_is_away(sqlstate: str) -> None:
+def test_a_temporary_error_code_counts_as_away(sqlstate: str) -> None:
     assert is_away(postgresql(sqlstate))
 
 
 @pytest.mark.parametrize("sqlstate", HERE.split())
-def test_a_code_that_means_never_is_not_away(sqlstate: str) -> None:
+def test_a_permanent_error_code_does_not_count_as_away(sqlstate: str) -> None:
     assert not is_away(postgresql(sqlstate))
 
 
@@ -73,11 +73,11 @@ def test_a_code_that_means_never_is_not_away(sqlstate: str) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_server_that_could_not_be_asked_is_away(error: psycopg.Error) -> None:
+def test_an_unreachable_server_counts_as_away(error: psycopg.Error) -> None:
     assert is_away(raised_by_django(error))
 
 
-def test_a_mistake_found_before_the_server_was_asked_is_not_away() -> None:
+def test_an_error_found_before_a_query_does_not_count_as_away() -> None:
     assert not is_away(raised_by_django(psycopg.ProgrammingError("no such parameter")))
     assert not is_away(raised_by_django(psycopg.DataError("no NUL in text")))
 
@@ -157,7 +157,7 @@ def read_only(transactional_db: None) -> Iterator[Callable[[], None]]:
     db.connection.close()
 
 
-def test_a_database_that_takes_no_changes_still_shows_and_answers_503_to_the_rest(
+def test_a_read_only_database_still_shows_pages_and_answers_503_to_changes(
     alice: User,
     acme: Organization,
     api_of: ApiOf,
@@ -192,7 +192,7 @@ def test_a_database_that_takes_no_changes_still_shows_and_answers_503_to_the_res
         assert answer["Retry-After"] == "2"
 
 
-def test_the_use_of_a_token_is_noted_later_when_the_database_takes_no_changes(
+def test_the_use_of_a_token_is_recorded_later_while_the_database_is_read_only(
     alice: User, api_of: ApiOf, read_only: Callable[[], None]
 ) -> None:
     api = api_of(alice)

@@ -110,7 +110,7 @@ def test_postgresql_comes_with_a_pool() -> None:
     }
 
 
-def test_postgresql_may_not_be_waited_for_without_end() -> None:
+def test_waiting_for_postgresql_has_a_limit() -> None:
     options = postgresql("postgresql://db.example/portal")["OPTIONS"]
     own = postgresql(
         "postgresql://db.example/portal?connect_timeout=9&options=-c%20lock_timeout%3D1s"
@@ -120,7 +120,7 @@ def test_postgresql_may_not_be_waited_for_without_end() -> None:
     assert (own["connect_timeout"], own["options"]) == ("9", "-c lock_timeout=1s")
 
 
-def test_a_pooler_is_sent_nothing_that_it_refuses() -> None:
+def test_a_pooler_gets_no_parameter_that_it_refuses() -> None:
     database = postgresql("postgresql://db.example/portal")
 
     assert "options" not in database["OPTIONS"]

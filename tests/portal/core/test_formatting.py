@@ -107,7 +107,7 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize(("then", "now", "moment", "when"), MOMENTS)
-def test_a_clock_time_that_is_not_of_today_carries_its_day(
+def test_a_clock_time_that_is_not_today_has_its_day(
     then: str, now: str, moment: str, when: str
 ) -> None:
     assert plain(formatting.moment(at(then), at(now))) == moment
@@ -118,9 +118,7 @@ MOMENT = st.datetimes(timezones=st.just(UTC))
 
 
 @given(MOMENT, MOMENT)
-def test_two_moments_of_different_days_never_read_like_one_of_today(
-    one: datetime, now: datetime
-) -> None:
+def test_moments_of_other_days_never_read_like_today(one: datetime, now: datetime) -> None:
     is_today = one.date() == now.date()
     clock = r"\d\d:\d\d:\d\d"
     for words in (
@@ -142,18 +140,18 @@ def test_the_zone_stands_with_the_clock_and_not_behind_the_day(
     assert "tomorrow UTC" not in words
 
 
-def test_what_is_not_known_yet_is_no_time() -> None:
+def test_an_unknown_time_is_empty() -> None:
     assert formatting.moment(None, NOW) == formatting.when(None, NOW) == formatting.since(None, NOW)
     assert formatting.when(None, NOW) == ""
 
 
-def test_the_longer_ago_the_rougher() -> None:
+def test_older_times_are_less_precise() -> None:
     assert formatting.since(NOW - timedelta(hours=1), NOW) == "02:27:41"
     assert formatting.since(NOW - timedelta(hours=12), NOW) == "15:27 yesterday"
     assert plain(formatting.since(NOW - timedelta(days=400), NOW)) == "1 September 2025"
 
 
-def test_what_is_kept_names_days_that_stay_true() -> None:
+def test_stored_text_names_absolute_days() -> None:
     assert formatting.dated(NOW, NOW) == "03:27:41"
     assert plain(formatting.dated(NOW + timedelta(days=1), NOW)) == "7 October, 03:27:41"
 

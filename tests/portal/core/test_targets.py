@@ -76,7 +76,7 @@ def test_what_is_no_target_is_told_with_its_value(text: str, code: str, sentence
         ("::ffff:127.0.0.0/104", "it is an IPv4 address written as IPv6", []),
     ],
 )
-def test_what_has_a_forbidden_address_in_it_is_refused(
+def test_a_prefix_with_a_forbidden_address_is_refused(
     text: str, sentence: str, fixes: list[str]
 ) -> None:
     with pytest.raises(TargetError) as caught:
@@ -92,7 +92,7 @@ def test_what_has_a_forbidden_address_in_it_is_refused(
 @example("a.example.²", "fqdn")
 @example("https://a.example:²/", "uri")
 @example("a\ud800.example", "fqdn")
-def test_whatever_is_parsed_the_client_lets_pass(text: str, kind: str) -> None:
+def test_the_client_accepts_every_target_that_parses(text: str, kind: str) -> None:
     rules = {"prefix": prefix_violation, "fqdn": fqdn_violation, "uri": uri_violation}
     problem = why_not(kind, text)
 
@@ -107,7 +107,7 @@ def test_whatever_is_parsed_the_client_lets_pass(text: str, kind: str) -> None:
 
 @pytest.mark.parametrize("invisible", ["\ufeff", "\u200e", "\u200b", "\u2066", "\u00ad", " "])
 @pytest.mark.parametrize("text", ["203.0.113.7", "shop.acme.example", "https://203.0.113.7/"])
-def test_invisible_characters_of_what_is_pasted_change_nothing(invisible: str, text: str) -> None:
+def test_invisible_characters_of_a_paste_change_nothing(invisible: str, text: str) -> None:
     kind = classify(text)
 
     assert classify(f"{invisible}{text}{invisible}") == kind

@@ -77,7 +77,7 @@ def test_a_request_owns_it_with_its_mid_scope_and_status(
     }
 
 
-def test_the_targets_are_kept_as_the_provider_has_them_in_normal_form(
+def test_the_targets_are_saved_in_normal_form_and_in_the_providers_order(
     record: Record, acme: Organization, dana: User
 ) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="example.com")
@@ -120,7 +120,7 @@ def test_its_status_is_the_one_reported(
     assert (request.mitigations.get().status, request.status) == (status, of_request)
 
 
-def test_from_then_on_it_is_ended_as_any_other(record: Record, dana: User) -> None:
+def test_an_adopted_mitigation_ends_like_any_other(record: Record, dana: User) -> None:
     record(held(4))
     request = adopt(dana)
 
@@ -132,7 +132,7 @@ def test_from_then_on_it_is_ended_as_any_other(record: Record, dana: User) -> No
     assert MitigationRequest.objects.get(pk=request.pk).status == "terminated"
 
 
-def test_one_without_an_end_is_renewed_without_one_where_that_is_allowed(
+def test_an_indefinite_mitigation_stays_indefinite_if_that_is_allowed(
     record: Record, acme: Organization, dana: User
 ) -> None:
     record(held(4, lifetime_s=-1))
@@ -149,7 +149,9 @@ def test_one_without_an_end_is_renewed_without_one_where_that_is_allowed(
     assert request.mitigations.get().expires_at is None
 
 
-def test_coming_second_gives_the_same_request(record: Record, dana: User, alice: User) -> None:
+def test_a_second_adoption_returns_the_same_request(
+    record: Record, dana: User, alice: User
+) -> None:
     record(held(4))
 
     assert adopt(dana) == adopt(alice)
@@ -158,7 +160,7 @@ def test_coming_second_gives_the_same_request(record: Record, dana: User, alice:
     assert [event["type"] for event in told()] == ["found", "adopted"]
 
 
-def test_what_is_adopted_is_ended_by_its_request_alone(record: Record, dana: User) -> None:
+def test_only_its_request_ends_an_adopted_mitigation(record: Record, dana: User) -> None:
     record(held(4))
     adopt(dana)
 
@@ -187,7 +189,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("fields", "code"), REFUSED)
-def test_what_no_request_here_could_have_asked_for_is_not_adopted_but_withdrawn(
+def test_a_mitigation_that_no_request_could_ask_for_can_only_be_withdrawn(
     record: Record, dana: User, fields: dict[str, Any], code: str
 ) -> None:
     record(held(4, **fields))
@@ -198,7 +200,7 @@ def test_what_no_request_here_could_have_asked_for_is_not_adopted_but_withdrawn(
     assert services.withdraw(unknown_id=one().pk, actor=dana).withdrawn_by == dana
 
 
-def test_a_provider_that_may_not_protect_it_keeps_it_from_being_adopted(
+def test_a_mitigation_at_a_provider_that_may_not_protect_it_cannot_be_adopted(
     record: Record, acme_northgate: Subscription, dana: User
 ) -> None:
     Subscription.objects.update(limited_to=["203.0.113.0/27"])
@@ -221,7 +223,9 @@ def test_what_was_last_heard_of_before_a_restore_is_adopted_only_when_it_is_hear
 
 
 @pytest.mark.parametrize("what", ["ended", "withdrawn"])
-def test_what_is_over_or_unwanted_is_not_adopted(record: Record, dana: User, what: str) -> None:
+def test_an_ended_or_withdrawn_mitigation_cannot_be_adopted(
+    record: Record, dana: User, what: str
+) -> None:
     record(held(4))
     if what == "ended":
         record(told=[4])

@@ -16,7 +16,7 @@ from tests.portal.inventory.conftest import Record, held, one
 URL = "/api/v1/organizations/acme/unknown-mitigations"
 
 
-def test_what_providers_hold_is_listed_with_everything_known_of_it(
+def test_unknown_mitigations_are_listed_with_all_details(
     record: Record, bob: User, api_of: ApiOf
 ) -> None:
     record(held(4, ports=[{"lower": 443, "upper": 443}], protocols=[6], filters=["ntp"]))
@@ -40,7 +40,7 @@ def test_what_providers_hold_is_listed_with_everything_known_of_it(
 @pytest.mark.parametrize(
     ("lifetime_s", "remaining"), [(-1, -1), (None, None)], ids=["no end", "not told"]
 )
-def test_a_lifetime_without_end_and_one_that_is_not_told_differ(
+def test_an_infinite_and_an_unreported_lifetime_differ(
     record: Record, bob: User, api_of: ApiOf, lifetime_s: int | None, remaining: int | None
 ) -> None:
     record(held(4, lifetime_s=lifetime_s))
@@ -51,7 +51,7 @@ def test_a_lifetime_without_end_and_one_that_is_not_told_differ(
 
 
 @pytest.mark.parametrize("dots_status", [None, 42])
-def test_a_status_that_is_not_known_here_is_null_beside_its_number(
+def test_an_unknown_status_is_null_beside_its_number(
     record: Record, bob: User, api_of: ApiOf, dots_status: int | None
 ) -> None:
     record(held(4, dots_status=dots_status))
@@ -61,7 +61,7 @@ def test_a_status_that_is_not_known_here_is_null_beside_its_number(
     assert (shown["status"], shown["dots_status"]) == (None, dots_status)
 
 
-def test_what_has_ended_is_not_listed_and_can_still_be_read(
+def test_an_ended_one_is_not_listed_but_can_still_be_read(
     record: Record, bob: User, api_of: ApiOf
 ) -> None:
     record(held(4))
@@ -88,7 +88,9 @@ def test_adopting_answers_with_the_request_every_time(
         assert [leg["mid"] for leg in body["mitigations"]] == [4]
 
 
-def test_a_refused_adoption_says_why_by_a_code(record: Record, dana: User, api_of: ApiOf) -> None:
+def test_a_refused_adoption_has_a_code_for_the_reason(
+    record: Record, dana: User, api_of: ApiOf
+) -> None:
     record(held(4, "198.51.100.0/24"))
 
     answer = api_of(dana).post(f"{URL}/{one().pk}/adopt")
@@ -98,7 +100,7 @@ def test_a_refused_adoption_says_why_by_a_code(record: Record, dana: User, api_o
     assert "198.51.100.0/24 is not one of Acme’s verified resources." in answer.json()["detail"]
 
 
-def test_withdrawing_is_harmless_to_repeat_and_says_who_did(
+def test_withdrawing_can_be_repeated_and_names_the_person(
     record: Record, dana: User, alice: User, api_of: ApiOf
 ) -> None:
     record(held(4))
@@ -111,7 +113,7 @@ def test_withdrawing_is_harmless_to_repeat_and_says_who_did(
     assert second.json()["withdrawal_confirmed_at"] is None
 
 
-def test_withdrawing_what_is_gone_changes_nothing(
+def test_withdrawing_an_ended_one_changes_nothing(
     record: Record, dana: User, api_of: ApiOf
 ) -> None:
     record(held(4))
@@ -123,7 +125,7 @@ def test_withdrawing_what_is_gone_changes_nothing(
     assert answer.json()["withdrawal_asked_at"] is None
 
 
-def test_what_was_adopted_is_withdrawn_by_its_request(
+def test_an_adopted_one_is_withdrawn_through_its_request(
     record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
 ) -> None:
     record(held(4))
@@ -135,7 +137,7 @@ def test_what_was_adopted_is_withdrawn_by_its_request(
 
 
 @pytest.mark.parametrize("call", ["", "/adopt", "/withdraw"])
-def test_what_is_not_there_or_of_another_tenant_is_not_found(
+def test_a_missing_one_and_another_tenants_are_not_found(
     record: Record, charlie: User, dana: User, api_of: ApiOf, call: str
 ) -> None:
     record(held(4))

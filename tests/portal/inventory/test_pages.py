@@ -34,7 +34,7 @@ def url(action: str) -> str:
     return f"/organizations/acme/unknown-mitigations/{one().pk}/{action}"
 
 
-def test_the_page_opens_with_it_and_never_says_that_nothing_is_mitigated(
+def test_the_page_opens_with_it_and_does_not_say_that_nothing_is_mitigated(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(held(4))
@@ -49,7 +49,7 @@ def test_the_page_opens_with_it_and_never_says_that_nothing_is_mitigated(
     assert f'action="{url("withdraw")}"' in shown
 
 
-def test_beside_a_live_request_it_has_its_place_and_not_the_headline(
+def test_beside_a_live_request_it_is_listed_but_not_the_headline(
     record: Record, submit: Submit, dana: User, client_of: ClientOf
 ) -> None:
     submit()
@@ -74,7 +74,7 @@ def test_a_viewer_sees_it_and_has_no_buttons(
     assert "/withdraw" not in shown
 
 
-def test_what_cannot_be_adopted_says_why_and_can_be_withdrawn(
+def test_one_that_cannot_be_adopted_says_why_and_can_be_withdrawn(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(held(4, "198.51.100.0/24"))
@@ -100,9 +100,7 @@ def test_adopting_leads_to_the_request(record: Record, dana: User, client_of: Cl
     assert "data-unknown=" not in page(dana, client_of)
 
 
-def test_a_refused_adoption_is_said_on_the_page(
-    record: Record, dana: User, client_of: ClientOf
-) -> None:
+def test_the_page_shows_a_refused_adoption(record: Record, dana: User, client_of: ClientOf) -> None:
     record(held(4, dots_status=5))
     browser = client_of(dana)
 
@@ -111,7 +109,7 @@ def test_a_refused_adoption_is_said_on_the_page(
     assert "It was not adopted. Northgate is winding it down." in answer.content.decode()
 
 
-def test_withdrawing_asks_first_also_without_a_script(
+def test_withdrawing_asks_for_confirmation_even_without_scripts(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(held(4))
@@ -131,7 +129,7 @@ def test_withdrawing_asks_first_also_without_a_script(
     assert browser.get(url("withdraw")).status_code == 302
 
 
-def test_a_provider_that_cannot_be_told_is_to_be_called(
+def test_the_page_says_to_call_an_unreachable_provider(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(held(4))
@@ -145,7 +143,7 @@ def test_a_provider_that_cannot_be_told_is_to_be_called(
     assert "Call +1 555 0142" in shown
 
 
-def test_what_was_heard_long_ago_looks_old(record: Record, dana: User, client_of: ClientOf) -> None:
+def test_an_old_report_looks_old(record: Record, dana: User, client_of: ClientOf) -> None:
     record(held(4), at=timezone.now() - timedelta(minutes=10))
 
     shown = page(dana, client_of)
@@ -154,7 +152,9 @@ def test_what_was_heard_long_ago_looks_old(record: Record, dana: User, client_of
     assert "chip--old" in shown
 
 
-def test_what_found_no_room_is_counted(record: Record, dana: User, client_of: ClientOf) -> None:
+def test_those_beyond_the_limit_are_counted(
+    record: Record, dana: User, client_of: ClientOf
+) -> None:
     record(*(held(mid) for mid in range(services.MAX_UNKNOWN + 2)))
 
     assert "2 more are not listed here" in page(dana, client_of)
@@ -173,7 +173,7 @@ def test_readiness_has_a_row_that_leads_there(
     assert f'href="{NOW_PAGE}#unknown"' in shown
 
 
-def test_readiness_says_of_a_provider_that_it_does_not_tell(
+def test_readiness_names_a_provider_that_gives_no_list(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(refusal="4.05")
@@ -181,9 +181,7 @@ def test_readiness_says_of_a_provider_that_it_does_not_tell(
     assert "It refuses to list what it holds (code 4.05)" in page(dana, client_of, READINESS)
 
 
-def test_another_tenant_sees_nothing_of_it(
-    record: Record, charlie: User, client_of: ClientOf
-) -> None:
+def test_another_tenant_does_not_see_it(record: Record, charlie: User, client_of: ClientOf) -> None:
     record(held(4))
 
     shown = page(charlie, client_of, "/organizations/globex/")
@@ -193,7 +191,7 @@ def test_another_tenant_sees_nothing_of_it(
         assert client_of(charlie).post(url(action)).status_code == 404
 
 
-def test_odd_text_of_a_provider_is_text_on_a_page(
+def test_odd_text_from_a_provider_is_escaped(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(held(4, more={"aliases": ["<script>alert(1)</script>"]}))

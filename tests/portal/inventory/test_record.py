@@ -24,7 +24,7 @@ from tests.portal.mitigations.legs import confirm, legs
 NOW = timezone.now()
 
 
-def test_what_a_provider_holds_is_kept_and_told_once(
+def test_an_unknown_mitigation_is_saved_and_reported_once(
     record: Record, acme: Organization, acme_northgate: Subscription
 ) -> None:
     record(held(4), at=NOW)
@@ -45,7 +45,7 @@ def test_what_a_provider_holds_is_kept_and_told_once(
     assert event["subscription"] == str(acme_northgate.pk)
 
 
-def test_a_new_status_or_scope_is_news_and_a_lifetime_is_not(record: Record) -> None:
+def test_a_new_status_or_scope_makes_an_event_but_a_lifetime_does_not(record: Record) -> None:
     record(held(4))
     record(held(4, lifetime_s=-1))
     record(held(4, dots_status=3))
@@ -66,7 +66,7 @@ def test_an_end_at_the_provider_is_an_end_here(record: Record) -> None:
     assert len(told()) == 2
 
 
-def test_what_a_provider_does_not_speak_of_stays(record: Record) -> None:
+def test_an_unreported_mitigation_stays(record: Record) -> None:
     record(held(4))
     record(refusal="4.05")
     record()
@@ -75,7 +75,7 @@ def test_what_a_provider_does_not_speak_of_stays(record: Record) -> None:
     assert Inventory.objects.get().refusal == ""
 
 
-def test_what_comes_back_is_found_again(record: Record) -> None:
+def test_one_that_returns_is_found_again(record: Record) -> None:
     record(held(4))
     record(told=[4])
     record(held(4))
@@ -84,7 +84,7 @@ def test_what_comes_back_is_found_again(record: Record) -> None:
     assert UnknownMitigation.objects.get(ended_at=None).mid == 4
 
 
-def test_why_a_provider_gave_no_list_is_kept(record: Record) -> None:
+def test_the_reason_for_a_missing_list_is_saved(record: Record) -> None:
     record(at=NOW)
     record(refusal="4.05", at=NOW + timedelta(minutes=5))
 
@@ -93,14 +93,14 @@ def test_why_a_provider_gave_no_list_is_kept(record: Record) -> None:
     assert inventory.asked_at == NOW + timedelta(minutes=5)
 
 
-def test_another_identity_ends_what_was_held_under_the_one_before(record: Record) -> None:
+def test_a_new_identity_ends_the_unknown_ones_of_the_old(record: Record) -> None:
     record(held(4))
     record(cuid="new")
 
     assert one().ending == Ending.IDENTITY
 
 
-def test_so_many_are_kept_and_the_rest_is_counted(record: Record) -> None:
+def test_a_limited_number_is_saved_and_the_rest_counted(record: Record) -> None:
     record(*(held(mid) for mid in range(MAX_UNKNOWN + 7)))
 
     rows = UnknownMitigation.objects.order_by("mid").values_list("mid", flat=True)
@@ -108,7 +108,7 @@ def test_so_many_are_kept_and_the_rest_is_counted(record: Record) -> None:
     assert Inventory.objects.get().not_kept == 7
 
 
-def test_a_provider_that_changes_its_mind_all_the_time_fills_nothing(record: Record) -> None:
+def test_a_provider_that_lists_and_drops_again_cannot_fill_the_table(record: Record) -> None:
     for first in range(0, 10 * MAX_UNKNOWN, MAX_UNKNOWN):
         gone = range(first - MAX_UNKNOWN, first)
         record(*(held(mid) for mid in range(first, first + MAX_UNKNOWN)), told=gone, at=NOW)
@@ -127,7 +127,9 @@ def test_old_ones_are_forgotten(record: Record) -> None:
     assert one().mid == 5
 
 
-def test_what_a_request_owns_meanwhile_is_not_unknown(record: Record, submit: Submit) -> None:
+def test_a_mitigation_that_a_request_owns_meanwhile_is_not_unknown(
+    record: Record, submit: Submit
+) -> None:
     [leg] = legs(submit())
     confirm(leg)
 
@@ -136,7 +138,9 @@ def test_what_a_request_owns_meanwhile_is_not_unknown(record: Record, submit: Su
     assert not UnknownMitigation.objects.exists()
 
 
-def test_what_turns_out_to_be_asked_for_here_is_explained(record: Record, submit: Submit) -> None:
+def test_an_unknown_mitigation_ends_when_a_request_turns_out_to_own_it(
+    record: Record, submit: Submit
+) -> None:
     [leg] = legs(submit())
     record(held(leg.mid))
     confirm(leg)
@@ -146,7 +150,7 @@ def test_what_turns_out_to_be_asked_for_here_is_explained(record: Record, submit
     assert one().ending == Ending.EXPLAINED
 
 
-def test_what_asked_for_it_before_is_remembered(record: Record, submit: Submit) -> None:
+def test_the_ended_request_that_asked_for_it_is_remembered(record: Record, submit: Submit) -> None:
     request = submit()
     [leg] = legs(request)
     confirm(leg)
@@ -205,7 +209,7 @@ def test_tenants_of_one_provider_are_apart(
 # withdrawing
 
 
-def test_a_person_has_it_stopped_and_coming_second_changes_nothing(
+def test_a_person_withdraws_it_and_a_second_call_changes_nothing(
     record: Record, dana: User, alice: User
 ) -> None:
     record(held(4))
@@ -247,7 +251,7 @@ def test_a_withdrawal_is_of_what_was_held_then_and_not_of_its_mid(
         assert UnknownMitigation.objects.get(pk=asked.pk).ending == Ending.GONE
 
 
-def test_the_providers_word_is_noted_and_the_first_time_kept(record: Record, dana: User) -> None:
+def test_the_first_and_last_confirmation_are_saved(record: Record, dana: User) -> None:
     record(held(4))
     services.withdraw(unknown_id=one().pk, actor=dana)
     later = NOW + timedelta(minutes=2)
@@ -260,7 +264,7 @@ def test_the_providers_word_is_noted_and_the_first_time_kept(record: Record, dan
     assert len(told()) == 3
 
 
-def test_a_refused_withdrawal_is_told_once(record: Record, dana: User) -> None:
+def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> None:
     record(held(4))
     services.withdraw(unknown_id=one().pk, actor=dana)
     for _ in range(3):
@@ -273,7 +277,7 @@ def test_a_refused_withdrawal_is_told_once(record: Record, dana: User) -> None:
 
 
 @pytest.mark.parametrize("what", ["withdraw", "told", "refused"])
-def test_what_is_over_stays_as_it_is(record: Record, dana: User, what: str) -> None:
+def test_an_ended_one_does_not_change(record: Record, dana: User, what: str) -> None:
     record(held(4))
     record(told=[4])
     match what:

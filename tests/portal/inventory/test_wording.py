@@ -82,9 +82,7 @@ GOES_ON: dict[str, Any] = {**WITHDRAWN, "confirmed_at": NOW - timedelta(minutes=
         ),
     ],
 )
-def test_the_fact_is_what_the_provider_reports(
-    dots_status: int | None, fact: str, word: str
-) -> None:
+def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, word: str) -> None:
     one = unknown(dots_status)
 
     assert tell(one, NOW)[0] == fact
@@ -137,14 +135,16 @@ def test_the_fact_is_what_the_provider_reports(
         ),
     ],
 )
-def test_a_withdrawal_is_told_step_by_step(fields: dict[str, Any], fact: str, rest: str) -> None:
+def test_each_step_of_a_withdrawal_has_a_sentence(
+    fields: dict[str, Any], fact: str, rest: str
+) -> None:
     one = replace(unknown(), **fields)
 
     assert tell(one, NOW) == (fact, rest)
     assert look(one).word == "Terminating"
 
 
-def test_who_asked_for_it_before_is_named() -> None:
+def test_the_ended_request_is_named() -> None:
     one = unknown(asked_by="Shop front-end", asked_until=NOW - timedelta(hours=1))
 
     assert tell(one, NOW)[1].startswith(
@@ -160,17 +160,17 @@ def test_who_asked_for_it_before_is_named() -> None:
         ({"expires_at": None}, ""),
     ],
 )
-def test_its_end_is_told_where_it_is_known(fields: dict[str, Any], words: str) -> None:
+def test_a_known_end_is_shown(fields: dict[str, Any], words: str) -> None:
     assert tell(unknown(**fields), NOW)[1] == f"No request here asked for it. {words}".strip()
 
 
-def test_what_is_known_only_from_before_says_so() -> None:
+def test_an_old_report_says_so() -> None:
     one = unknown(reported_at=NOW - timedelta(minutes=10))
 
     assert tell(one, NOW)[1].endswith("No report of it since 03:02:00: the status is from then.")
 
 
-def test_many_targets_are_named_in_part_and_none_is_said_to_be_none() -> None:
+def test_many_targets_are_shortened_and_no_target_is_said_to_be_unnamed() -> None:
     many = unknown(targets=tuple(f"203.0.113.{one}/32" for one in range(5)))
     nothing = unknown(targets=())
 
@@ -189,7 +189,7 @@ def test_the_page_opens_with_it_and_what_is_not_connected(count: int, lost: list
     assert said.look.family == "warn"
 
 
-def test_what_is_being_withdrawn_is_no_longer_something_to_decide() -> None:
+def test_one_being_withdrawn_needs_no_decision() -> None:
     withdrawn = replace(unknown(), **WITHDRAWN)
 
     assert says([withdrawn], lost=[]).headline == (
@@ -211,7 +211,7 @@ def test_a_line_of_the_provider_names_the_first_and_counts_the_others() -> None:
         ("unreadable", "Its list of what it holds cannot be read: "),
     ],
 )
-def test_a_provider_that_does_not_tell_is_said_not_to(refusal: str, begins: str) -> None:
+def test_a_provider_without_a_list_has_a_sentence(refusal: str, begins: str) -> None:
     assert untold(refusal).startswith(begins)
     assert untold("") == ""
 
@@ -241,5 +241,5 @@ def test_every_sentence_is_whole(
 
 
 @pytest.mark.parametrize("dots_status", [0, 6, 9, 255, None])
-def test_what_no_status_is_has_no_word(dots_status: int | None) -> None:
+def test_a_number_that_is_no_status_has_no_word(dots_status: int | None) -> None:
     assert status_of(dots_status) is None

@@ -72,7 +72,7 @@ def test_a_report_waits_for_its_answer(told: Mitigation) -> None:
         ({"code": NOT_SENDABLE}, Efficacy.NOT_SENDABLE),
     ],
 )
-def test_an_answer_for_good_is_kept_with_its_code_and_reason(
+def test_a_final_answer_is_saved_with_its_code_and_reason(
     told: Mitigation, answer: dict[str, Any], state: Efficacy
 ) -> None:
     told = answers(told, **answer)
@@ -85,7 +85,7 @@ def test_an_answer_for_good_is_kept_with_its_code_and_reason(
     assert last_event().get("code", "") == answer.get("code", "")
 
 
-def test_a_provider_that_asks_to_wait_is_told_again_then(told: Mitigation) -> None:
+def test_the_report_is_repeated_when_the_provider_asks_to_wait(told: Mitigation) -> None:
     told = answers(told, **BUSY)
 
     retry_at = NOW + timedelta(seconds=60)
@@ -98,7 +98,7 @@ def test_a_provider_that_asks_to_wait_is_told_again_then(told: Mitigation) -> No
     assert told.efficacy_code == ""
 
 
-def test_a_provider_that_asks_to_wait_again_and_again_has_refused(told: Mitigation) -> None:
+def test_a_provider_that_keeps_asking_to_wait_has_refused(told: Mitigation) -> None:
     for _ in range(MAX_TRIES - 1):
         told = answers(told, **BUSY)
         assert told.efficacy_state == Efficacy.PUT_OFF
@@ -127,7 +127,7 @@ def test_a_newer_report_replaces_one_that_waits(told: Mitigation, alice: User) -
     assert last_event()["accepted"] is True
 
 
-def test_what_has_ended_is_told_nothing(told: Mitigation) -> None:
+def test_an_ended_mitigation_gets_no_report(told: Mitigation) -> None:
     Mitigation.objects.filter(pk=told.pk).update(status="terminated")
 
     assert answers(told, **BUSY).efficacy_retry_at is None

@@ -84,7 +84,7 @@ def test_a_request_that_lost_protection_to_a_newer_one_waits_for_a_person(
     assert status.data["ended_by"] == "newer_request"
 
 
-def test_a_request_that_is_wholly_in_a_newer_one_does_not_nag(
+def test_a_request_covered_by_a_newer_one_needs_no_acknowledgement(
     ask: Submit, acme: Organization
 ) -> None:
     part = ask(PART)
@@ -142,9 +142,7 @@ def test_a_newer_one_that_is_ending_by_now_is_named_when_the_provider_names_it(
 
 
 @pytest.mark.parametrize("mid", [None, 0, 7, "x", 2**40])
-def test_a_newer_one_that_nobody_knows_is_no_claim_that_anything_is_protected(
-    ask: Submit, mid: object
-) -> None:
+def test_an_unknown_newer_request_protects_nothing(ask: Submit, mid: object) -> None:
     wide = ask(WIDE)
     confirm(legs(wide)[0])
 
@@ -164,7 +162,7 @@ def test_a_lifetime_that_ran_out_waits_for_a_person(ask: Submit, acme: Organizat
     assert waiting(acme) == [request]
 
 
-def test_an_end_by_the_provider_that_nobody_asked_for_waits_for_a_person(
+def test_an_unrequested_end_by_the_provider_waits_for_a_person(
     ask: Submit, acme: Organization
 ) -> None:
     request = ask(PART)
@@ -177,7 +175,7 @@ def test_an_end_by_the_provider_that_nobody_asked_for_waits_for_a_person(
     assert waiting(acme) == [request]
 
 
-def test_an_end_that_the_provider_reports_when_the_lifetime_is_over_is_the_lifetimes(
+def test_an_end_reported_with_the_end_of_the_lifetime_counts_as_expired(
     ask: Submit,
 ) -> None:
     request = ask(PART, auto_renew=False, lifetime_s=60)
@@ -189,7 +187,7 @@ def test_an_end_that_the_provider_reports_when_the_lifetime_is_over_is_the_lifet
     assert (again(request).status, again(request).ended_by) == ("terminated", "lifetime")
 
 
-def test_what_a_person_terminated_does_not_nag_however_it_ended(
+def test_a_request_terminated_by_a_person_needs_no_acknowledgement(
     ask: Submit, acme: Organization, alice: User
 ) -> None:
     confirmed, silent = ask(PART), ask("203.0.113.9/32")
@@ -230,7 +228,7 @@ def test_a_plan_waits_only_when_a_provider_was_filtering_for_it(
     assert [one.name for one in waiting(acme)] == ["Acted"]
 
 
-def test_a_drill_that_is_over_waits_for_nobody(
+def test_an_ended_drill_needs_no_acknowledgement(
     acme: Organization, alice: User, submit: Submit
 ) -> None:
     submit()
@@ -271,7 +269,7 @@ def test_several_ends_are_acknowledged_at_once_and_once(
     ]
 
 
-def test_one_that_has_not_ended_leaves_all_as_they_were(
+def test_a_live_request_among_them_acknowledges_none(
     expired: list[MitigationRequest], ask: Submit, acme: Organization, dana: User
 ) -> None:
     live = ask("203.0.113.40/32")
@@ -285,7 +283,7 @@ def test_one_that_has_not_ended_leaves_all_as_they_were(
     assert len(waiting(acme)) == 3
 
 
-def test_another_tenants_request_is_unknown_and_leaves_all_as_they_were(
+def test_another_tenants_request_among_them_acknowledges_none(
     expired: list[MitigationRequest],
     acme: Organization,
     dana: User,

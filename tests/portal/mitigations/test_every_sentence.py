@@ -221,7 +221,7 @@ def test_no_sentence_about_what_ended_for_a_plan_is_malformed(count: int) -> Non
 @pytest.mark.parametrize(
     "at", [None, ago(5), ago(86_400), ago(4 * 86_400), ago(500 * 86_400)], ids=str
 )
-def test_no_time_is_told_wrongly_however_long_ago_or_unknown(at: datetime | None) -> None:
+def test_every_time_reads_well_even_if_old_or_unknown(at: datetime | None) -> None:
     times = dict.fromkeys(
         ("confirmed_at", "ended_at", "withdrawal_confirmed_at", "let_go_at", "status_at"), at
     )
@@ -242,7 +242,7 @@ def test_no_time_is_told_wrongly_however_long_ago_or_unknown(at: datetime | None
 
 @pytest.mark.parametrize("is_old", [False, True])
 @pytest.mark.parametrize("state", list(Efficacy))
-def test_a_report_is_told_well_whatever_became_of_it(state: Efficacy, *, is_old: bool) -> None:
+def test_every_outcome_of_a_report_reads_well(state: Efficacy, *, is_old: bool) -> None:
     days = 4 * 86_400 if is_old else 0
     reported = Reported(
         attack_status="under-attack",
@@ -328,7 +328,7 @@ EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("actor", ["alice", ""])
 @pytest.mark.parametrize("is_stopped", [False, True])
 @pytest.mark.parametrize("type", list(EventType))
-def test_no_event_is_told_or_announced_wrongly(
+def test_every_event_reads_well_in_the_timeline_and_aloud(
     type: EventType, kind: RequestKind, actor: str, *, is_stopped: bool
 ) -> None:
     for data in EVENT_DATA.get(type, [{}]):
@@ -362,7 +362,7 @@ def test_several_subjects_have_no_singular_verb(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_rate_is_told_only_of_who_filters(count: int) -> None:
+def test_only_filtering_providers_have_a_rate(count: int) -> None:
     for name, asked, texts in every(count):
         drops = [one for one in asked.asked if wording.dropped_now([one], NOW)]
         assert all(one.status in (Status.MITIGATING, Status.EXCEEDED) for one in drops)
@@ -372,7 +372,7 @@ def test_a_rate_is_told_only_of_who_filters(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_nothing_renews_itself_that_nobody_holds(count: int) -> None:
+def test_only_a_held_request_renews_itself(count: int) -> None:
     for name, asked, texts in every(count):
         told = " ".join(texts)
         if "renews itself" in told:

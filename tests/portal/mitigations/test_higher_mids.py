@@ -61,7 +61,9 @@ def test_repeating_it_gives_the_same_mid(submit: Submit, acme_northgate: Subscri
     assert next_mid(acme_northgate) == 42
 
 
-def test_it_happens_a_bounded_number_of_times(submit: Submit, acme_northgate: Subscription) -> None:
+def test_a_mitigation_takes_a_higher_mid_a_limited_number_of_times(
+    submit: Submit, acme_northgate: Subscription
+) -> None:
     request = submit()
     for _ in range(MAX_HIGHER_MIDS):
         [leg] = legs(request)
@@ -83,9 +85,7 @@ def test_without_a_list_the_steps_grow(submit: Submit) -> None:
 
 
 @pytest.mark.parametrize("what", ["confirmed", "terminated"])
-def test_what_was_confirmed_or_is_not_wanted_any_more_keeps_its_mid(
-    submit: Submit, what: str
-) -> None:
+def test_a_confirmed_or_withdrawn_mitigation_keeps_its_mid(submit: Submit, what: str) -> None:
     request = submit()
     [leg] = legs(request)
     if what == "confirmed":

@@ -405,7 +405,7 @@ def test_no_sentence_of_a_lane_uses_a_word_of_the_protocol() -> None:
     assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]
 
 
-def test_a_status_nobody_knows_looks_old_and_is_said_in_the_lead() -> None:
+def test_an_unknown_status_looks_old_and_is_in_the_lead() -> None:
     odd = leg("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING)
     request = asked(RequestStatus.MITIGATING, odd)
 

@@ -43,7 +43,7 @@ def test_the_first_copy_is_written_down_before_it_leaves(leg: Mitigation) -> Non
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_copies_are_counted_from_when_it_was_asked_last(leg: Mitigation, *, is_late: bool) -> None:
+def test_copies_are_counted_since_the_last_ask(leg: Mitigation, *, is_late: bool) -> None:
     """A worker writes the count a moment after the copies left: by then the provider may be asked again."""
     services.record_sending(mitigation_id=leg.pk, now=LATER)
     services.record_sends(mitigation_id=leg.pk, times=83, now=LATER)
@@ -343,7 +343,7 @@ def after(seconds: float) -> datetime:
 @pytest.mark.parametrize("is_pushed", [False, True])
 @pytest.mark.parametrize("is_asked", [False, True])
 @pytest.mark.parametrize("auto_renew", [False, True])
-def test_what_winds_down_is_terminated_whenever_its_lifetime_is_over(
+def test_a_mitigation_that_winds_down_ends_as_terminated_after_its_lifetime(
     submit: Submit,
     alice: User,
     sweeps_at: tuple[int, ...],
@@ -371,9 +371,7 @@ def test_what_winds_down_is_terminated_whenever_its_lifetime_is_over(
     assert (again(leg).status, again(leg).ended_at) == ("terminated", after(ends_at))
 
 
-def test_a_withdrawal_that_was_confirmed_waits_for_the_first_word_of_its_end(
-    submit: Submit, alice: User
-) -> None:
+def test_a_confirmed_withdrawal_waits_for_a_report_of_the_end(submit: Submit, alice: User) -> None:
     leg = submit(auto_renew=False).mitigations.get()
     confirm(leg, lifetime_s=2)
     services.terminate(request_id=leg.request_id, actor=alice)
@@ -385,9 +383,7 @@ def test_a_withdrawal_that_was_confirmed_waits_for_the_first_word_of_its_end(
     assert again(leg).status == "terminated"
 
 
-def test_an_end_that_nobody_reports_is_not_waited_for_for_ever(
-    leg: Mitigation, alice: User
-) -> None:
+def test_the_wait_for_a_report_of_the_end_is_limited(leg: Mitigation, alice: User) -> None:
     confirm(leg)
     services.terminate(request_id=leg.request_id, actor=alice)
     services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)

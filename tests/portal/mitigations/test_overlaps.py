@@ -103,15 +103,13 @@ def lost_points(loss: Loss, traffic: Traffic) -> set[Point]:
 
 
 @given(coverages(), coverages())
-def test_two_overlap_exactly_where_they_have_a_place_in_common(
-    one: Coverage, other: Coverage
-) -> None:
+def test_two_overlap_if_and_only_if_they_share_a_place(one: Coverage, other: Coverage) -> None:
     assert one.shares_target_with(other) == bool(places(one) & places(other))
     assert other.shares_target_with(one) == one.shares_target_with(other)
 
 
 @given(coverages(), coverages())
-def test_what_is_lost_to_one_newer_mitigation_is_exactly_what_it_does_not_protect(
+def test_the_loss_to_a_newer_mitigation_is_exactly_what_it_does_not_protect(
     old: Coverage, newer: Coverage
 ) -> None:
     said = {point for loss in losses(old, [newer]) for point in lost_points(loss, old.traffic)}
@@ -120,7 +118,7 @@ def test_what_is_lost_to_one_newer_mitigation_is_exactly_what_it_does_not_protec
 
 
 @given(coverages(), st.lists(coverages(), max_size=3))
-def test_nothing_lost_is_ever_left_unsaid(old: Coverage, newer: list[Coverage]) -> None:
+def test_every_loss_is_reported(old: Coverage, newer: list[Coverage]) -> None:
     said = {point for loss in losses(old, newer) for point in lost_points(loss, old.traffic)}
     protected: set[Point] = set().union(*(points(one) for one in newer))
 
@@ -130,7 +128,7 @@ def test_nothing_lost_is_ever_left_unsaid(old: Coverage, newer: list[Coverage]) 
 
 
 @given(coverages(), coverages())
-def test_the_parts_that_are_kept_are_disjoint_inside_the_target_and_not_all_of_it(
+def test_the_kept_parts_are_disjoint_and_smaller_than_the_target(
     old: Coverage, newer: Coverage
 ) -> None:
     for loss in losses(old, [newer]):
@@ -141,7 +139,7 @@ def test_the_parts_that_are_kept_are_disjoint_inside_the_target_and_not_all_of_i
 
 
 @given(traffics, traffics)
-def test_traffic_is_covered_exactly_when_all_of_it_is(one: Traffic, other: Traffic) -> None:
+def test_traffic_is_covered_if_and_only_if_all_of_it_is(one: Traffic, other: Traffic) -> None:
     assert one.covers(other) == (flows(one) >= flows(other))
 
 

@@ -93,7 +93,7 @@ SAID = [
 
 
 @pytest.mark.parametrize(("legs", "sentence", "shape"), SAID)
-def test_the_headline_names_what_is_not_filtered_any_more(
+def test_the_headline_names_what_is_no_longer_filtered(
     legs: list[wording.Leg], sentence: str, shape: str
 ) -> None:
     one = asked(RequestStatus.TERMINATED, *legs)
@@ -116,7 +116,7 @@ def test_the_headline_names_what_is_not_filtered_any_more(
         ("", Act.ACKNOWLEDGE),
     ],
 )
-def test_what_ended_by_itself_is_asked_for_again(ended_by: str, act: Act) -> None:
+def test_a_request_that_ended_by_itself_offers_a_new_request(ended_by: str, act: Act) -> None:
     one = asked(RequestStatus.TERMINATED, replaced([newer()], [WIDE]), ended_by=ended_by)
 
     step = wording.next_step(one, NOW)
@@ -133,7 +133,7 @@ def test_a_request_that_a_person_terminated_says_so_whatever_was_replaced_before
     assert wording.look(one, NOW).word == "Terminated"
 
 
-def test_an_end_that_nobody_asked_for_is_said_to_be_one() -> None:
+def test_an_unrequested_end_says_so() -> None:
     ended = leg("Northgate", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, ended, ended_by="provider")
 
@@ -143,7 +143,7 @@ def test_an_end_that_nobody_asked_for_is_said_to_be_one() -> None:
     assert (wording.look(one, NOW).word, wording.look(one, NOW).family) == ("Withdrawn", "bad")
 
 
-def test_a_lifetime_that_ran_out_is_said_to_have_however_the_provider_put_it() -> None:
+def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
     ended = leg("Northgate", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, ended, ended_by="lifetime", ended_at=ago(60))
 
@@ -173,7 +173,7 @@ def test_the_lane_of_a_replaced_mitigation_is_called_replaced(lost: list[str], f
         ),
     ],
 )
-def test_the_lane_says_what_is_left(legs: wording.Leg, fact: str, rest: str) -> None:
+def test_the_lane_says_what_is_still_covered(legs: wording.Leg, fact: str, rest: str) -> None:
     shown = wording.Leg(
         **{name: getattr(legs, name) for name in legs.__slots__} | {"ended_at": ago(961)}
     )
@@ -232,7 +232,7 @@ LOST = [
 
 
 @pytest.mark.parametrize(("old", "new", "words", "sentence"), LOST)
-def test_a_loss_is_counted_where_people_count(
+def test_small_losses_are_counted_in_addresses_or_networks(
     old: Coverage, new: Coverage, words: str, sentence: str
 ) -> None:
     [loss] = losses(old, [new])

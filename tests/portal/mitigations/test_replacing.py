@@ -105,7 +105,7 @@ def test_ports_and_protocols_decide_what_is_lost_but_not_what_overlaps(
         {"uris": ("https://shop.acme.example/",)},
     ],
 )
-def test_what_has_no_target_in_common_is_sent(ask: Submit, newer: dict[str, Any]) -> None:
+def test_a_request_without_a_common_target_is_sent(ask: Submit, newer: dict[str, Any]) -> None:
     ask(prefixes=WIDE, fqdns=("shop.acme.example",))
 
     assert ask(**newer).replaces == []
@@ -135,7 +135,7 @@ def test_with_consent_the_request_is_made_and_remembers_it(ask: Submit) -> None:
     assert newer.replaces == [str(wide.pk)]
 
 
-def test_consent_to_one_is_none_to_another_and_all_are_listed(ask: Submit) -> None:
+def test_consent_to_one_does_not_cover_another_and_all_are_listed(ask: Submit) -> None:
     first, _ = ask(prefixes=HOST), ask(prefixes=("2001:db8:10:a2::/64",))
 
     consent = Consent(named=(first.pk,), is_exact=True)
@@ -143,7 +143,7 @@ def test_consent_to_one_is_none_to_another_and_all_are_listed(ask: Submit) -> No
     assert refused(ask, prefixes=WIDE, consent=consent).keys() == {HOST[0], "2001:db8:10:a2::/64"}
 
 
-def test_what_loses_nothing_may_be_left_unnamed_where_the_door_says_so(ask: Submit) -> None:
+def test_a_caller_may_allow_unnamed_requests_that_lose_nothing(ask: Submit) -> None:
     host = ask(prefixes=HOST)
 
     wider = ask(prefixes=WIDE, consent=Consent(wider_is_free=True))
@@ -153,7 +153,7 @@ def test_what_loses_nothing_may_be_left_unnamed_where_the_door_says_so(ask: Subm
 
 
 @pytest.mark.parametrize("stranger", ["unknown", "of another tenant", "ended", "elsewhere"])
-def test_a_name_that_does_not_fit_is_an_error_at_its_place(
+def test_an_invalid_name_in_replaces_is_an_error_at_its_place(
     ask: Submit,
     alice: User,
     charlie: User,
@@ -183,7 +183,7 @@ def test_a_name_that_does_not_fit_is_an_error_at_its_place(
     assert str(other) not in error.message
 
 
-def test_what_ended_or_is_ending_is_not_replaced(ask: Submit, alice: User) -> None:
+def test_ended_and_ending_requests_are_not_replaced(ask: Submit, alice: User) -> None:
     wide = ask(prefixes=WIDE)
     for leg in legs(wide):
         confirm(leg)
@@ -202,7 +202,7 @@ def test_another_tenants_requests_are_neither_counted_nor_named(
     assert ask(prefixes=HOST).replaces == []
 
 
-def test_a_refusal_keeps_no_key_and_the_same_key_makes_the_request_with_consent(
+def test_a_refusal_does_not_use_up_the_idempotency_key(
     ask: Submit,
 ) -> None:
     wide = ask(prefixes=WIDE)
@@ -214,7 +214,7 @@ def test_a_refusal_keeps_no_key_and_the_same_key_makes_the_request_with_consent(
     assert again.pk == made.pk
 
 
-def test_the_key_gives_the_first_answer_also_when_others_came_in_between(ask: Submit) -> None:
+def test_a_repeated_key_returns_the_first_answer_despite_later_requests(ask: Submit) -> None:
     wide = ask(prefixes=WIDE)
     consent = Consent(named=(wide.pk,), is_exact=True)
     made = ask(prefixes=HOST, key="form-1", consent=consent)
@@ -260,7 +260,7 @@ def test_one_request_for_both_keeps_the_names_of_resources(
     assert both.name == "Shop front-end and 2 more"
 
 
-def test_one_request_for_both_takes_in_what_the_wider_one_would_replace_in_turn(
+def test_one_request_for_both_includes_further_overlaps(
     ask: Submit, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     ask(prefixes=WIDE, subscriptions=(acme_northgate.pk,))
@@ -272,7 +272,7 @@ def test_one_request_for_both_takes_in_what_the_wider_one_would_replace_in_turn(
     assert set(_more(3)) < set(both.scope["prefixes"])
 
 
-def test_what_one_request_cannot_ask_for_is_refused_and_nothing_is_sent(ask: Submit) -> None:
+def test_too_much_for_one_request_is_refused_and_nothing_is_sent(ask: Submit) -> None:
     ask(prefixes=(*WIDE, *_more(31)))
     count = MitigationRequest.objects.count()
 
@@ -299,7 +299,7 @@ def apart(
     return first, later
 
 
-def test_fallback_by_itself_never_ends_another_requests_filter(
+def test_automatic_fallback_never_ends_another_requests_filter(
     apart: tuple[MitigationRequest, MitigationRequest],
 ) -> None:
     first, later = apart
@@ -310,7 +310,7 @@ def test_fallback_by_itself_never_ends_another_requests_filter(
     assert queries.newer_overlapping(legs(later)[0].pk) == []
 
 
-def test_fallback_goes_on_where_the_other_one_loses_nothing(
+def test_fallback_continues_if_the_other_request_loses_nothing(
     ask: Submit, acme_tidewall: Subscription
 ) -> None:
     wide = ask(prefixes=WIDE)
@@ -321,9 +321,7 @@ def test_fallback_goes_on_where_the_other_one_loses_nothing(
     assert names(wide) == ["Northgate", "Tidewall"]
 
 
-def test_fallback_goes_on_where_a_person_agreed_to_it(
-    ask: Submit, acme_tidewall: Subscription
-) -> None:
+def test_fallback_continues_with_consent(ask: Submit, acme_tidewall: Subscription) -> None:
     wide = ask(prefixes=WIDE, subscriptions=(acme_tidewall.pk,))
     host = ask(prefixes=HOST, consent=Consent(named=(wide.pk,)))
 
@@ -397,7 +395,7 @@ def ask_to_hold(ask: Submit) -> MitigationRequest:
     return plan
 
 
-def test_one_that_waits_for_its_turn_while_another_helps_loses_nothing(
+def test_a_provider_that_only_waits_for_its_turn_loses_nothing(
     ask: Submit, acme_northgate: Subscription
 ) -> None:
     wide = ask(prefixes=WIDE)
@@ -407,7 +405,7 @@ def test_one_that_waits_for_its_turn_while_another_helps_loses_nothing(
     assert ask(prefixes=HOST, subscriptions=(acme_northgate.pk,)).replaces == []
 
 
-def test_one_that_nobody_helps_and_that_is_asked_again_counts(ask: Submit) -> None:
+def test_a_request_without_help_that_is_retried_counts(ask: Submit) -> None:
     wide = ask(prefixes=WIDE)
     for _ in range(2):
         refuse(legs(wide)[-1])
@@ -435,7 +433,7 @@ PROTECTED = [
 
 
 @pytest.mark.parametrize(("live", "newer", "protects_all"), PROTECTED)
-def test_it_is_told_when_a_live_request_asks_for_all_of_it_already(
+def test_a_live_request_that_already_asks_for_everything_is_named(
     ask: Submit, live: dict[str, Any], newer: dict[str, Any], protects_all: bool
 ) -> None:
     ask(**live)

@@ -128,7 +128,7 @@ LIMITS = st.fixed_dictionaries({
 @example(Submission(prefixes=("::ffff:203.0.113.0/120",)), {})
 @example(Submission(prefixes=("0.0.0.0/1",)), {})
 @example(Submission(uris=("https://shop.example/a\tb",)), {})
-def test_whoever_leaves_out_what_is_told_at_its_field_gets_a_request_that_is_sent(
+def test_leaving_out_every_reported_error_makes_a_request_that_is_sent(
     submission: Submission, limits: dict[str, Any]
 ) -> None:
     for _ in range(20):
@@ -193,7 +193,7 @@ def test_the_fixes_of_port_ranges_end_in_a_request_for_the_same_ports(
         ({"uris": ("https://me:secret@a.example/x",)}, "targets.uris.0", "has-a-password", ["https://a.example/x"]),
     ],
 )  # fmt: skip
-def test_what_cannot_be_sent_is_told_at_its_field_with_a_way_out(
+def test_an_error_that_prevents_sending_is_at_its_field_with_a_fix(
     wrong: dict[str, Any], field: str, code: str, fixes: list[str]
 ) -> None:
     submission = Submission(**{"prefixes": ("203.0.113.9",), **wrong})
@@ -205,13 +205,13 @@ def test_what_cannot_be_sent_is_told_at_its_field_with_a_way_out(
     assert "secret" not in error.message
 
 
-def test_a_range_that_is_there_twice_is_one() -> None:
+def test_a_duplicate_range_counts_once() -> None:
     checked = check_it(Submission(prefixes=("203.0.113.9",), ports=((80, 90), (80, 90))))
 
     assert checked.ports == [{"lower": 80, "upper": 90}]
 
 
-def test_a_verified_resource_that_nobody_can_be_asked_for_is_named_with_the_reason() -> None:
+def test_a_verified_resource_that_no_provider_can_take_is_named_with_the_reason() -> None:
     old = Resource(id=uuid4(), name="Old office", kind="prefix", value="::ffff:cb00:7100/120")
 
     [error] = errors_of(Submission(resources=(old.id,)), old)

@@ -62,7 +62,7 @@ def test_every_page_ends_with_the_number(every_page: Callable[[], dict[str, str]
 
 
 @pytest.mark.parametrize("number", ["", "  ", "ask the desk"])
-def test_no_page_promises_a_number_that_nobody_could_dial(
+def test_no_page_promises_a_number_that_cannot_be_dialled(
     every_page: Callable[[], dict[str, str]], settings: Settings, number: str
 ) -> None:
     settings.PORTAL_EMERGENCY_PHONE = number
@@ -87,7 +87,7 @@ def alice_membership(alice: User, acme: Organization) -> Membership:
     return Membership.objects.get(user=alice, organization=acme)
 
 
-def test_who_has_no_provider_yet_is_given_the_number_itself(
+def test_an_organization_without_a_provider_gets_the_number(
     without_providers: Callable[[], str], shop: ProtectedResource
 ) -> None:
     page = without_providers()
@@ -98,7 +98,7 @@ def test_who_has_no_provider_yet_is_given_the_number_itself(
     assert f'class="btn" {LINK}' in main
 
 
-def test_who_has_no_provider_yet_is_promised_no_number_where_there_is_none(
+def test_an_organization_without_a_provider_is_promised_no_missing_number(
     without_providers: Callable[[], str], settings: Settings
 ) -> None:
     settings.PORTAL_EMERGENCY_PHONE = ""

@@ -90,7 +90,7 @@ def section(page: str) -> str:
 STOPPED = f"Northgate stopped filtering {WIDE}: the newer request covers only {PART}."
 
 
-def test_what_lost_its_filter_is_named_above_the_live_cards_with_what_to_do(
+def test_a_request_that_lost_its_filter_is_above_the_live_cards_with_what_to_do(
     browser: Client, replaced: MitigationRequest
 ) -> None:
     newer = MitigationRequest.objects.exclude(pk=replaced.pk).get()
@@ -124,7 +124,7 @@ def test_asking_again_for_both_fills_one_form_with_both(
     assert ">Send request</button>" in form
 
 
-def test_the_page_of_the_replaced_request_says_what_is_not_filtered_any_more(
+def test_the_page_of_a_replaced_request_says_what_is_no_longer_filtered(
     browser: Client, replaced: MitigationRequest
 ) -> None:
     page = browser.get(replaced.get_absolute_url()).content.decode()
@@ -184,7 +184,7 @@ def test_an_expired_request_stays_while_others_are_live_until_it_is_acknowledged
     assert ">Acknowledge<" not in page
 
 
-def test_all_that_were_shown_are_acknowledged_with_one_press_and_nothing_else(
+def test_one_press_acknowledges_all_shown_requests_and_no_others(
     browser: Client, expire: Callable[[str], MitigationRequest]
 ) -> None:
     shown = [expire(f"203.0.113.{index}/32") for index in range(2)]
@@ -201,7 +201,7 @@ def test_all_that_were_shown_are_acknowledged_with_one_press_and_nothing_else(
     assert "Acknowledge all" not in left
 
 
-def test_a_few_are_named_and_the_rest_is_counted_and_listed(
+def test_a_few_ends_are_named_and_the_rest_counted_and_linked(
     browser: Client, expire: Callable[[str], MitigationRequest]
 ) -> None:
     for index in range(SHOWN + 2):
@@ -235,7 +235,7 @@ def test_two_people_at_once_are_harmless(
 
 
 @pytest.mark.parametrize("typed", [{}, {"one": "x"}, {"requests": ["", "\0"]}, {"one": "9" * 50}])
-def test_odd_ids_acknowledge_nothing_and_are_answered_in_words(
+def test_odd_ids_acknowledge_nothing_and_get_an_error_page(
     browser: Client, expire: Callable[[str], MitigationRequest], typed: dict[str, str]
 ) -> None:
     expire(PART)
@@ -258,7 +258,9 @@ def test_a_viewer_sees_what_ended_and_no_button(
     assert "requests/new" not in page
 
 
-def test_what_a_person_terminated_does_not_nag(browser: Client, alice: User, ask: AskFor) -> None:
+def test_a_request_terminated_by_a_person_is_not_shown(
+    browser: Client, alice: User, ask: AskFor
+) -> None:
     request = ask(PART)
     filtering(legs(request)[0])
     ended(request, alice)
@@ -269,7 +271,7 @@ def test_what_a_person_terminated_does_not_nag(browser: Client, alice: User, ask
     assert "Ready. Nothing is being mitigated." in page
 
 
-def test_an_ended_page_follows_what_others_do_until_it_is_acknowledged(
+def test_the_page_of_an_ended_request_updates_until_it_is_acknowledged(
     browser: Client, alice: User, expire: Callable[[str], MitigationRequest]
 ) -> None:
     gone = expire(PART)

@@ -134,7 +134,7 @@ def test_more_than_six_live_requests_fold_the_good_ones(
     assert page.count("card--line") == 7
 
 
-def test_a_terminated_request_is_recent_and_does_not_nag(
+def test_a_terminated_request_is_recent_and_needs_no_acknowledgement(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()

@@ -71,7 +71,7 @@ def hidden(page: str) -> list[str]:
     return re.findall(r'name="replaces" value="([^"]+)"', page)
 
 
-def test_what_would_be_lost_is_named_in_warning_colour_before_anything_is_sent(
+def test_a_warning_names_the_loss_before_anything_is_sent(
     browser: Client, live: MitigationRequest, other: str
 ) -> None:
     page = browser.post(
@@ -134,7 +134,7 @@ def test_sending_only_this_sends_only_this(
     assert made.replaces == [str(live.pk)]
 
 
-def test_the_names_of_what_was_shown_allow_nothing_without_that_button(
+def test_the_shown_requests_are_replaced_only_with_the_button(
     browser: Client, live: MitigationRequest
 ) -> None:
     answer = browser.post(FORM, typed(other="203.0.113.7", replaces=[str(live.pk)]))
@@ -142,7 +142,7 @@ def test_the_names_of_what_was_shown_allow_nothing_without_that_button(
     assert answer.status_code == 409
 
 
-def test_what_was_not_shown_is_asked_about_once_more(
+def test_an_overlap_that_was_not_shown_needs_another_confirmation(
     browser: Client, live: MitigationRequest, alice: User, acme: Organization, other: str
 ) -> None:
     late = services.submit(
@@ -160,7 +160,7 @@ def test_what_was_not_shown_is_asked_about_once_more(
     assert "127 of 128 addresses of 198.51.100.0/25 are not asked for any more." in text_of(page)
 
 
-def test_what_ended_since_it_was_shown_is_no_error(
+def test_a_shown_request_that_ended_meanwhile_is_no_error(
     browser: Client, live: MitigationRequest, alice: User, other: str
 ) -> None:
     services.terminate(request_id=live.pk, actor=alice)
@@ -170,7 +170,7 @@ def test_what_ended_since_it_was_shown_is_no_error(
     assert answer.status_code == 302
 
 
-def test_what_is_protected_already_leads_to_that_request(
+def test_the_page_links_to_a_request_that_already_protects_everything(
     browser: Client, live: MitigationRequest
 ) -> None:
     page = browser.post(FORM, typed(other="203.0.113.7")).content.decode()
@@ -183,7 +183,7 @@ def test_what_is_protected_already_leads_to_that_request(
     assert LOSS in text_of(page)
 
 
-def test_the_same_request_once_more_takes_nothing_away_and_is_no_warning(
+def test_repeating_a_request_loses_nothing_and_shows_no_warning(
     browser: Client, live: MitigationRequest, shop: ProtectedResource
 ) -> None:
     page = browser.get(FORM, {"resource": str(shop.pk)}).content.decode()
@@ -195,7 +195,9 @@ def test_the_same_request_once_more_takes_nothing_away_and_is_no_warning(
     assert browser.post(FORM, typed(resources=[str(shop.pk)])).status_code == 409
 
 
-def test_nobody_is_called_protected_before_a_provider_said_so(browser: Client, ask: Ask) -> None:
+def test_nothing_is_called_protected_before_a_provider_reports_it(
+    browser: Client, ask: Ask
+) -> None:
     ask()
 
     page = text_of(browser.post(FORM, typed(other="203.0.113.7")).content.decode())
@@ -220,7 +222,7 @@ def test_a_wider_request_replaces_the_other_and_is_simply_sent(
     assert sent.status_code == 302
 
 
-def test_what_one_request_cannot_hold_is_not_offered_and_the_reason_is_said(
+def test_a_joint_request_that_is_too_large_is_not_offered_and_the_page_says_why(
     browser: Client,
     live: MitigationRequest,
     acme_northgate: Subscription,
@@ -292,7 +294,7 @@ def test_asking_again_for_several_fills_one_form(
     assert "Any port and protocol." in page
 
 
-def test_asking_another_provider_by_hand_asks_before_it_takes_away(
+def test_asking_another_provider_by_hand_asks_before_it_replaces(
     browser: Client,
     ask: Ask,
     alice: User,
@@ -336,7 +338,7 @@ def plan(acme: Organization, alice: User, browser: Client) -> StandbyPlan:
     )
 
 
-def test_activating_a_plan_asks_before_it_takes_away(
+def test_activating_a_plan_asks_before_it_replaces(
     browser: Client, live: MitigationRequest, plan: StandbyPlan
 ) -> None:
     MitigationRequest.objects.filter(pk=live.pk).update(strategy=Strategy.FAILOVER)

@@ -201,7 +201,7 @@ def test_how_it_looks_from_here_is_sent_and_told(
         ),
     ],
 )
-def test_what_became_of_the_answer_is_on_the_page_and_in_the_api(
+def test_the_outcome_of_a_report_is_on_the_page_and_in_the_api(
     alice: User,
     ask: Ask,
     client_of: ClientOf,

@@ -22,7 +22,7 @@ NOW = datetime(2026, 10, 7, 3, 0, tzinfo=UTC)
         (RequestKind.STANDBY, RequestStatus.MITIGATING, False),
     ],
 )
-def test_what_a_provider_started_of_a_plan_is_not_said_to_renew_itself(
+def test_a_plan_started_by_a_provider_is_not_said_to_renew_itself(
     kind: RequestKind, status: RequestStatus, *, is_renewed: bool
 ) -> None:
     request = MitigationRequest(kind=kind, status=status, lifetime_s=3600, auto_renew=True)

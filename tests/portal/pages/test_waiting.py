@@ -41,7 +41,7 @@ def refused_for(request: MitigationRequest, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [LONGEST_S, 86400 * 3, 3600])
-def test_what_waits_for_long_is_not_said_to_be_tried(
+def test_a_long_wait_is_not_called_trying(
     alice: User, ask: Ask, client_of: ClientOf, seconds: int
 ) -> None:
     request = ask()
@@ -63,7 +63,7 @@ def test_what_waits_for_long_is_not_said_to_be_tried(
     assert "The portal asks no provider again before" in page[page.index("What happened") :]
 
 
-def test_what_is_asked_again_within_minutes_is_still_tried(
+def test_a_retry_within_minutes_is_called_trying(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
@@ -76,7 +76,7 @@ def test_what_is_asked_again_within_minutes_is_still_tried(
     assert "if you need it sooner" not in page
 
 
-def test_the_log_says_when_somebody_is_asked_next(ask: Ask) -> None:
+def test_the_timeline_says_when_the_next_try_is(ask: Ask) -> None:
     request = ask()
     refused_for(request, 86400 * 400)
 
@@ -86,7 +86,7 @@ def test_the_log_says_when_somebody_is_asked_next(ask: Ask) -> None:
     assert event.data["next_try_at"] > (timezone.now() + timedelta(days=399)).isoformat()
 
 
-def test_who_is_asked_again_was_sent_it_after_that(ask: Ask) -> None:
+def test_a_retry_updates_the_time_of_sending(ask: Ask) -> None:
     request = ask()
     first = legs(request)[0]
     sent(first, timezone.now())

@@ -63,7 +63,7 @@ def added(staff: Client, **fields: Any) -> tuple[str, Provider | None]:
 # providers
 
 
-def test_what_works_is_kept_in_normal_form(staff: Client) -> None:
+def test_working_settings_are_saved_in_normal_form(staff: Client) -> None:
     text = BOM + BAG + ROOT.pem.decode() + "– Ende"
     _, provider = added(
         staff, host=" DOTS.Harbour.example. ", server_name="dots.büro.example", trust_anchors=text
@@ -108,7 +108,7 @@ def test_what_works_is_kept_in_normal_form(staff: Client) -> None:
         ("transports", [], "This field is required."),
     ],
 )  # fmt: skip
-def test_what_could_never_work_is_refused_at_its_field(
+def test_settings_that_could_never_work_are_refused_at_their_field(
     staff: Client, field: str, value: Any, words: str
 ) -> None:
     page, provider = added(staff, **{field: value})
@@ -119,13 +119,13 @@ def test_what_could_never_work_is_refused_at_its_field(
     assert "is violated" not in page
 
 
-def test_a_key_that_was_pasted_for_authorities_is_kept_nowhere(staff: Client) -> None:
+def test_a_key_pasted_as_an_authority_is_never_saved(staff: Client) -> None:
     added(staff, trust_anchors=SECRET)
 
     assert not Provider.objects.filter(trust_anchors__contains="PRIVATE").exists()
 
 
-def test_what_was_entered_before_does_not_keep_the_phone_number_from_being_changed(
+def test_old_invalid_values_do_not_block_a_change_of_the_phone_number(
     staff: Client,
 ) -> None:
     old = ProviderFactory.create(host="coaps://old.example", trust_anchors="hello")
@@ -140,7 +140,7 @@ def test_what_was_entered_before_does_not_keep_the_phone_number_from_being_chang
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[a-z\[\]:/.@%0-9]{0,40}", fullmatch=True))
-def test_any_host_is_one_or_told_in_words(text: str) -> None:
+def test_any_text_is_a_host_or_gets_an_error_sentence(text: str) -> None:
     try:
         host = checked_host(text)
     except TargetError as error:

@@ -55,7 +55,7 @@ CHANGE = PendingChange(
 )
 
 
-def test_a_connection_of_before_a_change_says_so_and_why() -> None:
+def test_a_connection_with_old_settings_says_so_and_why() -> None:
     row = providers.session(provider(pending_change=CHANGE), NOW)
 
     assert row.state == WARN
@@ -64,7 +64,7 @@ def test_a_connection_of_before_a_change_says_so_and_why() -> None:
     assert row.clause == "Northgate is still connected with the old address and certificate"
 
 
-def test_a_change_that_was_not_tried_yet_is_not_said_to_fail() -> None:
+def test_a_change_that_was_not_tried_yet_is_not_called_failed() -> None:
     change = PendingChange(changed=["trust_anchors"], tried_at=None, failure="")
 
     evidence = providers.session(provider(pending_change=change), NOW).evidence
@@ -74,7 +74,7 @@ def test_a_change_that_was_not_tried_yet_is_not_said_to_fail() -> None:
     )
 
 
-def test_a_connection_of_before_a_change_that_is_silent_says_both() -> None:
+def test_a_silent_connection_with_old_settings_says_both() -> None:
     row = providers.session(provider(session=up(91), pending_change=CHANGE), NOW)
 
     assert row.clause == "Northgate has been silent for a while"

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TokenOf = Callable[[User], str]
 
 
-async def test_a_silent_socket_says_again_and_again_that_nothing_happened(
+async def test_a_quiet_socket_keeps_sending_heartbeats(
     bob: User, acme: Organization, token_of: TokenOf
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
@@ -66,7 +66,7 @@ async def test_a_reader_that_knows_only_events_keeps_its_place(
     await again.disconnect()
 
 
-async def test_a_heartbeat_before_any_event_repeats_the_number_that_was_asked_for(
+async def test_a_heartbeat_before_any_event_repeats_the_requested_number(
     bob: User, acme: Organization, token_of: TokenOf, log: Log
 ) -> None:
     for _ in range(3):
@@ -82,7 +82,7 @@ async def test_a_heartbeat_before_any_event_repeats_the_number_that_was_asked_fo
         await socket.disconnect()
 
 
-async def test_broadcasts_that_bring_nothing_new_hold_no_heartbeat_back(
+async def test_broadcasts_without_news_do_not_delay_heartbeats(
     bob: User, acme: Organization, token_of: TokenOf, log: Log
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))
@@ -107,7 +107,7 @@ async def test_broadcasts_that_bring_nothing_new_hold_no_heartbeat_back(
     await socket.disconnect()
 
 
-async def test_no_heartbeat_vouches_for_a_table_that_nobody_can_read(
+async def test_no_heartbeat_is_sent_while_the_table_cannot_be_read(
     bob: User, acme: Organization, token_of: TokenOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     socket = Socket(token=await database_sync_to_async(token_of)(bob))

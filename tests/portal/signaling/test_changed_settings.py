@@ -106,7 +106,7 @@ def is_pending(row: Subscription) -> bool:
     return bool(row.pending_change and row.pending_change["failure"])
 
 
-async def test_a_new_address_is_gone_to_at_once_and_the_old_session_is_closed(
+async def test_a_new_address_is_used_at_once_and_the_old_session_closed(
     there: There, store: Store
 ) -> None:
     old, new = there.servers
@@ -164,7 +164,7 @@ async def test_there_is_never_a_moment_without_a_session_while_settings_change(
     ],
     ids=lambda one: "-".join(one) if isinstance(one, list | dict) else "",
 )
-async def test_what_does_not_work_is_said_and_the_old_session_goes_on(
+async def test_settings_that_fail_are_shown_and_the_old_session_continues(
     there: There,
     store: Store,
     columns: dict[str, object],
@@ -188,7 +188,7 @@ async def test_what_does_not_work_is_said_and_the_old_session_goes_on(
         assert await client.heartbeat(), "it still works"
 
 
-async def test_what_is_changed_back_is_forgotten(there: There, store: Store) -> None:
+async def test_a_reverted_change_is_no_longer_pending(there: There, store: Store) -> None:
     async with connected(there, store) as keeper:
         client = client_of(keeper)
         await there.saved(keeper, port=NOBODY)
@@ -272,7 +272,7 @@ async def test_a_certificate_the_provider_does_not_know_replaces_nothing(
         await until(lambda: len(there.servers[0].sessions) == 1)
 
 
-async def test_a_server_that_answers_heartbeats_alone_is_proof_enough(
+async def test_a_server_that_only_answers_heartbeats_is_accepted(
     there: There, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(proof, "PROOF_S", 0.5)
@@ -298,7 +298,7 @@ async def test_a_server_that_answers_nothing_replaces_nothing(
         assert client_of(keeper) is client
 
 
-async def test_where_the_old_session_is_lost_the_new_one_need_not_prove_anything(
+async def test_without_the_old_session_the_new_one_needs_no_proof(
     there: There, store: Store
 ) -> None:
     """A server that allows one session per client ends the old one when the new one begins."""
@@ -332,7 +332,7 @@ async def test_a_new_cuid_is_used_at_once(there: There, store: Store) -> None:
         await until(has_it, within_s=AT_ONCE_S)
 
 
-async def test_what_is_changed_past_every_form_is_found_by_looking(
+async def test_a_change_made_in_the_database_is_found(
     there: There, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changeover, "READ_AGAIN_S", 0.2)
@@ -358,7 +358,7 @@ async def test_without_a_session_new_settings_end_the_wait(there: There, store: 
         )
 
 
-async def test_what_is_saved_without_a_change_costs_no_session(there: There, store: Store) -> None:
+async def test_saving_without_a_change_keeps_the_session(there: There, store: Store) -> None:
     async with connected(there, store) as keeper:
         client = client_of(keeper)
         anchors = there.authority.pem.decode().replace("\n", "\r\n")
@@ -373,7 +373,7 @@ async def test_what_is_saved_without_a_change_costs_no_session(there: There, sto
         assert client_of(keeper) is client
 
 
-async def test_a_failure_of_the_portal_itself_is_not_laid_to_the_provider(
+async def test_a_failure_of_the_portal_is_not_blamed_on_the_provider(
     there: There, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(there, store) as keeper:

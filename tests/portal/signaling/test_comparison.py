@@ -72,7 +72,7 @@ UNTOLD = MitigationReport(mid=4, status=MitigationStatus.MITIGATING)
         (UNTOLD, row(), None),
     ],
 )  # fmt: skip
-def test_what_a_server_holds_is_the_same_however_it_is_written(
+def test_scopes_compare_equal_however_they_are_written(
     held: MitigationReport, own: Mitigation, *, is_same: bool | None
 ) -> None:
     assert is_same_scope(held, own) is is_same
@@ -111,7 +111,7 @@ JUST_NOW = NOW - timedelta(seconds=20)
         ),
     ],
 )  # fmt: skip
-def test_a_row_explains_what_it_asked_for_and_nothing_else(
+def test_a_row_explains_only_the_mitigation_it_asked_for(
     held: MitigationReport, own: Mitigation | None, *, expected: bool
 ) -> None:
     assert is_ours(held, own, NOW) is expected
@@ -134,7 +134,7 @@ def told(*reports: MitigationReport, absent: tuple[int, ...] = (), refusal: str 
         pytest.param(told(absent=(4,), refusal="4.05"), False, id="no list, but the one"),
     ],
 )
-def test_a_mid_is_in_use_when_something_else_is_held_under_it(
+def test_a_mid_is_in_use_if_another_mitigation_is_held_under_it(
     what: Told, *, expected: bool | None
 ) -> None:
     assert is_in_use(row(), what, NOW) is expected
@@ -162,7 +162,7 @@ LIVE = row(9, status=Status.MITIGATING, confirmed_at=NOW)
         pytest.param(2**32 - 1, None, told(), False, id="beyond what the counter follows"),
     ],
 )
-def test_a_conflict_with_a_higher_mid_that_nobody_here_knows_means_the_mid(
+def test_a_conflict_with_an_unknown_higher_mid_means_that_the_mid_is_in_use(
     winner: int, winner_row: Mitigation | None, what: Told, *, expected: bool
 ) -> None:
     verdict = is_in_use(row(), what, NOW, winner=winner, winner_row=winner_row)
@@ -174,7 +174,7 @@ MIDS = st.integers(min_value=0, max_value=2**32 - 1)
 
 
 @given(st.lists(MIDS))
-def test_the_counter_ends_above_all_that_it_follows_and_far_from_the_roll_over(
+def test_the_counter_ends_above_every_mid_it_follows_and_far_from_the_roll_over(
     mids: list[int],
 ) -> None:
     following = next_mid_after(*mids)
@@ -188,7 +188,7 @@ def test_the_counter_ends_above_all_that_it_follows_and_far_from_the_roll_over(
     own=st.sampled_from(Status),
     is_confirmed=st.booleans(),
 )
-def test_what_is_live_and_was_confirmed_is_never_taken_for_a_strangers(
+def test_a_live_confirmed_mitigation_is_never_unknown(
     status: MitigationStatus, own: Status, *, is_confirmed: bool
 ) -> None:
     confirmed_at = NOW if is_confirmed else None

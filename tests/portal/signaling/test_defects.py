@@ -124,7 +124,7 @@ class Scene:
 
 
 @pytest.mark.timeout(600)
-async def test_a_defect_at_any_await_costs_a_session_at_most(
+async def test_a_defect_at_any_await_ends_at_most_the_session(
     leg: Mitigation, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line, "WATCH_S", 0.1)
@@ -169,7 +169,7 @@ def is_up(row: Subscription) -> bool:
     return row.session_state == SessionState.UP
 
 
-async def test_words_that_the_database_refuses_do_not_keep_the_row_from_being_true(
+async def test_text_that_the_database_refuses_does_not_stop_the_row_from_being_updated(
     acme_northgate: Subscription, there: Provider, store: Store
 ) -> None:
     async with keeping(acme_northgate, store) as kept:
@@ -184,7 +184,7 @@ async def test_words_that_the_database_refuses_do_not_keep_the_row_from_being_tr
         await until_row(acme_northgate, lambda row: row.session_detail == "no route")
 
 
-async def test_a_round_that_fails_costs_no_session(
+async def test_a_failed_round_keeps_the_session(
     leg: Mitigation, there: Provider, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "PAUSE_S", 0.01)
@@ -206,7 +206,7 @@ async def test_a_round_that_fails_costs_no_session(
         assert kept._session is session
 
 
-async def test_rounds_that_go_on_failing_end_the_session_and_the_row_says_why(
+async def test_repeatedly_failing_rounds_end_the_session_and_the_row_says_why(
     leg: Mitigation, there: Provider, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "PAUSE_S", 0.01)
@@ -229,7 +229,7 @@ async def test_rounds_that_go_on_failing_end_the_session_and_the_row_says_why(
         await until_row(leg.subscription, is_up, within_s=40)
 
 
-async def test_a_key_that_cannot_be_decrypted_is_said_to_be_one(
+async def test_a_key_that_cannot_be_decrypted_is_reported(
     acme_northgate: Subscription, there: Provider, store: Store
 ) -> None:
     own = Subscription.objects.filter(pk=acme_northgate.pk)

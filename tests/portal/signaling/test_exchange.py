@@ -113,7 +113,7 @@ async def test_what_came_of_a_request_says_which_extension_it_knew_of(
 
 
 @pytest.mark.parametrize("may_leave", [True, False])
-async def test_what_is_still_held_is_asked_to_end_within_a_second(
+async def test_a_mitigation_that_is_still_held_gets_a_lifetime_of_a_second(
     monkeypatch: pytest.MonkeyPatch, may_leave: bool
 ) -> None:
     asked: list[tuple[int, Scope]] = []
@@ -167,7 +167,7 @@ REDIRECT = RedirectedSignal(alt_server="alt.example")
     ],
     ids=repr,
 )
-async def test_what_a_provider_makes_of_how_it_looks_is_kept_whole(
+async def test_the_answer_to_an_efficacy_update_is_saved_in_full(
     monkeypatch: pytest.MonkeyPatch,
     answer: MitigationReport | DotsError | None,
     told: tuple[bool, str, str, int | None],
@@ -228,7 +228,9 @@ class Listing:
     [((1, 2, 3), {1, 2}), ((1,), {1}), (None, set())],
     ids=["all", "one is missing", "lists nothing"],
 )
-async def test_several_are_asked_for_in_one(listed: tuple[int, ...] | None, told: set[int]) -> None:
+async def test_several_mitigations_share_one_poll(
+    listed: tuple[int, ...] | None, told: set[int]
+) -> None:
     exchange, provider = Written(), Listing(listed=listed)
     held = {mid: Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)}
 
@@ -249,14 +251,14 @@ class Hanging:
         raise AssertionError
 
 
-async def test_a_list_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_list_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statuses, "LIST_TIMEOUT_S", 0.01)
     rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
 
     assert not (await Written().poll_all(cast(Client, Hanging()), rows)).told
 
 
-async def test_only_so_many_are_asked_for_alone_at_once() -> None:
+async def test_the_number_of_single_polls_at_once_is_limited() -> None:
     asked, may_answer = 0, asyncio.Event()
 
     class Slow:
@@ -280,7 +282,7 @@ async def test_only_so_many_are_asked_for_alone_at_once() -> None:
     ]
 
 
-async def test_who_is_not_known_is_forgotten() -> None:
+async def test_an_unknown_mitigation_is_recorded_as_forgotten() -> None:
     exchange, row = Written(), Mitigation(pk=uuid4(), mid=1)
 
     found = await exchange.poll(cast(Client, Listing(listed=None)), row)
@@ -290,7 +292,7 @@ async def test_who_is_not_known_is_forgotten() -> None:
     assert len(exchange.writes) == 1
 
 
-async def test_a_status_that_is_not_told_says_nothing_and_is_not_forgotten() -> None:
+async def test_an_answer_without_a_status_is_not_recorded_as_forgotten() -> None:
     exchange, row = Written(), Mitigation(pk=uuid4(), mid=1)
 
     with pytest.raises(Refused):

@@ -156,7 +156,7 @@ UNUSABLE = (
 
 
 @pytest.mark.parametrize("error", UNUSABLE, ids=repr)
-async def test_a_provider_that_tells_no_status_is_not_asked_for_it_in_haste(
+async def test_a_provider_that_gives_no_status_is_not_polled_too_often(
     error: Exception,
 ) -> None:
     exchange = PolledExchange(error)
@@ -171,7 +171,7 @@ async def test_a_provider_that_tells_no_status_is_not_asked_for_it_in_haste(
 
 
 @pytest.mark.parametrize("error", [None, *UNUSABLE], ids=repr)
-async def test_who_is_missing_in_a_list_is_asked_for_alone_and_holds_up_nobody(
+async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying_others(
     error: Exception | None,
 ) -> None:
     exchange = PolledExchange(error)
@@ -206,7 +206,7 @@ class SilentAboutStatus(PolledExchange):
         return True
 
 
-async def test_a_question_that_is_not_answered_gives_way_to_a_renewal_that_is_due(
+async def test_a_due_renewal_interrupts_an_unanswered_poll(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(plan, "POLL_AFTER", timedelta(0))
@@ -336,7 +336,7 @@ class DefectiveExchange(SlowExchange):
         raise KeyError("upper")
 
 
-async def test_a_defect_in_an_exchange_is_logged_and_tried_again_at_a_growing_distance(
+async def test_a_defect_in_an_exchange_is_logged_and_retried_with_growing_pauses(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(seen, "HOLD_S", 0.05)

@@ -85,7 +85,7 @@ def test_a_report_is_told_in_the_portals_words() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 9, 255])
-def test_a_status_that_is_not_assigned_keeps_its_number_and_triggers_nothing(number: int) -> None:
+def test_an_unassigned_status_keeps_its_number_and_triggers_nothing(number: int) -> None:
     report = provider_report(MitigationReport(mid=1, status=number, lifetime=60))
 
     assert (report.dots_status, report.trigger, report.lifetime_s) == (number, None, 60)
@@ -124,7 +124,7 @@ def test_every_conflict_has_a_sentence(cause: int | None, words: str) -> None:
     assert told.get("cause") == cause
 
 
-def test_every_known_cause_has_words_of_its_own() -> None:
+def test_every_known_cause_has_its_own_sentence() -> None:
     reasons = {
         conflict_words(ConflictInformation(cause=cause))["reason"] for cause in ConflictCause
     }
@@ -133,11 +133,11 @@ def test_every_known_cause_has_words_of_its_own() -> None:
     assert not any("does not know" in reason for reason in reasons)
 
 
-def test_a_status_of_a_conflict_that_is_not_assigned_keeps_its_number() -> None:
+def test_an_unassigned_conflict_status_keeps_its_number() -> None:
     assert conflict_words(ConflictInformation(status=9))["status"] == "unknown-9"
 
 
-def test_of_a_conflict_with_many_targets_some_are_kept() -> None:
+def test_a_limited_number_of_targets_of_a_conflict_is_saved() -> None:
     many = tuple(f"203.0.113.{host}/32" for host in range(100))
     filters = tuple(AclEntry(acl_name=name) for name in many)
 

@@ -83,7 +83,7 @@ CANNOT = [Refused("4.05"), Refused("4.01"), ServerUnavailable("5.00"), RemotePro
 
 @pytest.mark.parametrize("words", ["", WORDS, "prefix not allowed", "gesperrt"])
 @pytest.mark.parametrize("code", ["4.00", "4.09"])
-async def test_a_mid_under_which_the_server_holds_something_else_is_in_use(
+async def test_a_mid_that_the_server_uses_for_another_scope_is_in_use(
     code: str, words: str
 ) -> None:
     server = Holding([report(prefixes=OTHER), report(7, OTHER)])
@@ -95,7 +95,7 @@ async def test_a_mid_under_which_the_server_holds_something_else_is_in_use(
 
 
 @pytest.mark.parametrize("words", ["", WORDS, "prefix not allowed"])
-async def test_a_scope_that_is_refused_is_refused_whatever_the_words(words: str) -> None:
+async def test_a_refused_scope_stays_refused_whatever_the_text(words: str) -> None:
     refusal = await understood(Holding([report(7, OTHER)]), Refused("4.00", words))
 
     assert refusal.is_of_the_mid is False
@@ -108,7 +108,7 @@ async def test_a_server_that_holds_nothing_refused_the_scope() -> None:
 
 
 @pytest.mark.parametrize("refused", CANNOT, ids=str)
-async def test_a_server_that_gives_no_list_is_asked_for_the_one(refused: Exception) -> None:
+async def test_a_server_without_a_list_is_asked_about_the_mid(refused: Exception) -> None:
     server = Holding(refused, [report(prefixes=OTHER)])
 
     refusal = await understood(server)
@@ -116,21 +116,21 @@ async def test_a_server_that_gives_no_list_is_asked_for_the_one(refused: Excepti
     assert refusal == mids.Refusal(is_of_the_mid=True, next_mid=5, is_listed=False)
 
 
-async def test_a_mid_that_a_list_leaves_out_is_asked_for_by_itself() -> None:
+async def test_a_mid_missing_from_a_list_is_asked_about() -> None:
     refusal = await understood(Holding([report(2, OTHER)], [report(prefixes=OTHER)]))
 
     assert refusal.is_of_the_mid is True
 
 
 @pytest.mark.parametrize("refused", CANNOT, ids=str)
-async def test_a_server_that_tells_nothing_leaves_a_doubt(refused: Exception) -> None:
+async def test_without_an_answer_the_reason_stays_unknown(refused: Exception) -> None:
     refusal = await understood(Holding(refused, refused))
 
     assert refusal.is_of_the_mid is None
     assert refusal.next_mid == 5
 
 
-async def test_a_server_that_does_not_answer_keeps_nobody_waiting(
+async def test_the_wait_for_a_silent_server_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mids, "CHECK_S", 0.01)
@@ -150,7 +150,7 @@ async def test_a_server_that_does_not_answer_keeps_nobody_waiting(
     ],
     ids=str,
 )
-async def test_a_refusal_that_cannot_mean_the_mid_costs_no_question(error: Refused) -> None:
+async def test_a_refusal_that_cannot_be_about_the_mid_needs_no_question(error: Refused) -> None:
     server = Holding([report(prefixes=OTHER)])
 
     refusal = await understood(server, error)
@@ -179,7 +179,7 @@ def overlapping(mid: int | None) -> Conflicted:
     )
 
 
-async def test_a_conflict_with_a_higher_mid_of_nobody_here_goes_above_it() -> None:
+async def test_a_conflict_with_an_unknown_higher_mid_raises_the_mid_above_it() -> None:
     refusal = await understood(Holding(Refused("4.05")), overlapping(41))
 
     assert refusal == mids.Refusal(is_of_the_mid=True, next_mid=42, is_listed=False)
@@ -202,7 +202,7 @@ async def test_a_conflict_with_another_client_is_about_the_scope() -> None:
     ],
     ids=["another", "ours", "nothing", "not told", "confirmed"],
 )
-async def test_the_end_of_a_mitigation_leaves_what_is_held_under_its_mid_alone(
+async def test_ending_a_mitigation_does_not_touch_another_under_its_mid(
     server: Holding, own: Mitigation, *, is_another: bool
 ) -> None:
     assert await mids.is_of_another(cast(Client, server), own) is is_another

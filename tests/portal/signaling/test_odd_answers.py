@@ -123,7 +123,7 @@ ODD: dict[str, list[tuple[Any, Any]]] = {
 
 
 @pytest.mark.parametrize("odd", list(ODD), ids=list(ODD))
-async def test_the_status_reaches_the_row_whatever_else_is_odd(
+async def test_the_status_reaches_the_row_despite_any_odd_attribute(
     leg: Mitigation, store: Store, odd: str
 ) -> None:
     async with speaking(leg, store) as scene:
@@ -138,9 +138,7 @@ async def test_the_status_reaches_the_row_whatever_else_is_odd(
     assert bool(told.not_read) == (odd != "a lifetime of null")
 
 
-async def test_a_status_nobody_knows_is_shown_with_its_number(
-    leg: Mitigation, store: Store
-) -> None:
+async def test_an_unknown_status_is_shown_with_its_number(leg: Mitigation, store: Store) -> None:
     async with speaking(leg, store) as scene:
         for status in (2, 9, 9):
             scene.says(Code.CONTENT, report(leg.mid, status=status))
@@ -156,9 +154,7 @@ async def test_a_status_nobody_knows_is_shown_with_its_number(
     assert [one.get("unknown") for one in events] == [None, 9]
 
 
-async def test_a_lost_acceptance_is_made_up_for_by_any_status(
-    leg: Mitigation, store: Store
-) -> None:
+async def test_any_status_replaces_a_lost_acceptance(leg: Mitigation, store: Store) -> None:
     async with speaking(leg, store) as scene:
         scene.says(Code.CONTENT, report(leg.mid, status=77))
         await scene.exchange.poll(scene.client, leg)
@@ -167,7 +163,7 @@ async def test_a_lost_acceptance_is_made_up_for_by_any_status(
     assert (shown.status, shown.dots_status) == ("in_progress", 77)
 
 
-async def test_a_code_that_says_neither_yes_nor_no_is_an_answer_and_grants_nothing(
+async def test_a_code_that_neither_accepts_nor_refuses_grants_nothing(
     leg: Mitigation, store: Store
 ) -> None:
     async with speaking(leg, store) as scene:
@@ -188,9 +184,7 @@ def conflict(mid: int) -> tuple[int, Pairs]:
 
 
 # PostgreSQL refuses NUL in text and in JSON; SQLite takes it.
-async def test_a_nul_anywhere_in_an_answer_keeps_nothing_from_being_written(
-    leg: Mitigation, store: Store
-) -> None:
+async def test_an_answer_with_a_nul_anywhere_is_saved(leg: Mitigation, store: Store) -> None:
     answers = [
         (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(9)])])]))])),
         (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(leg.mid)])])]))])),

@@ -122,7 +122,7 @@ SPOILT: dict[Callable[[Mitigation], None], str] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
-async def test_what_cannot_be_sent_is_an_outcome_and_the_next_provider_is_asked(
+async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_asked(
     leg: Mitigation,
     store: Store,
     caplog: pytest.LogCaptureFixture,
@@ -151,7 +151,7 @@ async def test_what_cannot_be_sent_is_an_outcome_and_the_next_provider_is_asked(
 
 
 @pytest.mark.parametrize("spoil", [spoil_ports, spoil_row])
-async def test_a_refresh_that_cannot_be_sent_ends_nothing_and_is_told(
+async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
     leg: Mitigation, store: Store, spoil: Callable[[Mitigation], None]
 ) -> None:
     async with speaking(leg, store) as (exchange, client, provider):
@@ -169,7 +169,7 @@ async def test_a_refresh_that_cannot_be_sent_ends_nothing_and_is_told(
     assert "Its renewal could not be sent." in await in_database(lane)()
 
 
-async def test_an_efficacy_update_that_cannot_be_sent_is_told(
+async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
     leg: Mitigation, store: Store, dana: User
 ) -> None:
     async with speaking(leg, store) as (exchange, client, provider):
@@ -191,7 +191,7 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_told(
     )
 
 
-async def test_a_withdrawal_that_cannot_be_sent_is_tried_again_later_and_told(
+async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
     leg: Mitigation, store: Store, dana: User
 ) -> None:
     async with speaking(leg, store) as (exchange, client, provider):
@@ -220,7 +220,7 @@ async def test_sends_counts_the_datagrams(leg: Mitigation, store: Store) -> None
     assert await in_database(sent_events)() == 1
 
 
-async def test_what_was_told_to_wait_by_a_provider_is_not_what_could_not_be_sent(
+async def test_a_request_put_off_by_a_provider_is_not_called_unsendable(
     leg: Mitigation, store: Store, dana: User
 ) -> None:
     """The refusal of before does not stay on a row that is asked again."""
@@ -239,9 +239,7 @@ async def test_what_was_told_to_wait_by_a_provider_is_not_what_could_not_be_sent
     assert (row.status, row.refusal_code) == ("in_progress", "")
 
 
-async def test_a_row_of_which_nothing_can_be_derived_is_put_off_too(
-    leg: Mitigation, store: Store
-) -> None:
+async def test_a_broken_row_is_put_off_too(leg: Mitigation, store: Store) -> None:
     await in_database(Mitigation.objects.update)(scope={"prefixes": ["203.0.113.7/32"]})
     async with speaking(leg, store) as (exchange, client, provider):
         with pytest.raises(NotSaved):
@@ -292,7 +290,7 @@ def database_refuses() -> Iterator[Callable[[str], None]]:
 FORBIDDEN = answer(Code.FORBIDDEN, b"not your addresses")
 
 
-async def test_a_refusal_whose_words_cannot_be_written_is_a_refusal_without_them(
+async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
     leg: Mitigation,
     store: Store,
     database_refuses: Callable[[str], None],
@@ -311,7 +309,7 @@ async def test_a_refusal_whose_words_cannot_be_written_is_a_refusal_without_them
     assert any(one.exc_info and one.levelno == logging.ERROR for one in caplog.records)
 
 
-async def test_of_an_answer_that_cannot_be_written_at_all_the_row_says_that_it_came(
+async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     leg: Mitigation, store: Store, database_refuses: Callable[[str], None], acme: Organization
 ) -> None:
     await in_database(database_refuses)("status = 'refused'")
@@ -350,7 +348,7 @@ async def test_the_next_answer_that_is_saved_ends_that(
     assert (row.status, row.unsaved_at) == ("in_progress", None)
 
 
-async def test_a_report_that_cannot_be_saved_is_told_and_holds_up_no_other(
+async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
     leg: Mitigation, store: Store, database_refuses: Callable[[str], None]
 ) -> None:
     async with speaking(leg, store) as (exchange, client, _provider):
@@ -368,7 +366,7 @@ async def test_a_report_that_cannot_be_saved_is_told_and_holds_up_no_other(
     assert (row.status, row.unsaved_at) == ("exceeded", None)
 
 
-async def test_even_what_cannot_be_marked_is_logged_and_ends_no_exchange(
+async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_exchange(
     leg: Mitigation,
     store: Store,
     database_refuses: Callable[[str], None],
@@ -412,7 +410,7 @@ def told(status: int, mid: int) -> Any:
 # sweeps
 
 
-def test_a_row_that_a_sweep_trips_over_holds_up_no_other(
+def test_a_row_that_breaks_a_sweep_does_not_stop_the_others(
     leg: Mitigation,
     acme: Organization,
     alice: User,

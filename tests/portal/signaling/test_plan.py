@@ -97,7 +97,7 @@ def test_an_efficacy_update_is_sent_once() -> None:
     assert plan(answered).action is Action.WAIT
 
 
-def test_a_provider_that_asked_to_wait_is_told_how_it_looks_when_its_time_has_come() -> None:
+def test_an_efficacy_update_is_due_when_the_providers_wait_is_over() -> None:
     waiting = mitigation(
         Status.MITIGATING, efficacy=1, efficacy_asked_at=BEFORE, efficacy_retry_at=LATER
     )

@@ -36,7 +36,7 @@ async def stranger(acme_northgate: Subscription) -> AsyncIterator[Provider]:
     await server.close()
 
 
-async def test_the_row_says_with_which_code_heartbeats_are_refused_until_they_are_not(
+async def test_the_row_has_the_code_of_refused_heartbeats_while_they_are_refused(
     acme_northgate: Subscription, stranger: Provider, store: Store
 ) -> None:
     async with keeping(acme_northgate, store):

@@ -114,7 +114,7 @@ FAILING = tuple(
     hangs=st.booleans(),
     asks_efficacy=st.booleans(),
 )
-def test_whatever_fails_everything_else_is_done_in_its_time(
+def test_a_failing_action_delays_no_other(
     kind: str, lifetime_s: int, failing: tuple[Action, ...], hangs: bool, asks_efficacy: bool
 ) -> None:
     row = held(lifetime_s, kind=kind)
@@ -150,7 +150,7 @@ def test_failed_polls_back_off(hangs: bool) -> None:
     assert set(gaps[3:]) == {took_s + MAX_FAILED_POLL_S}
 
 
-def test_a_failed_renewal_is_tried_again_soon_and_not_in_haste() -> None:
+def test_a_failed_renewal_is_retried_soon_but_not_at_once() -> None:
     run = Run(held(300), (Action.REFRESH,), hangs=False)
     run.until(300)
 
@@ -160,7 +160,7 @@ def test_a_failed_renewal_is_tried_again_soon_and_not_in_haste() -> None:
     assert max(gaps) <= MAX_FAILED_S + 2 * ANSWERED_WITHIN_S
 
 
-def test_a_poll_that_told_a_status_ends_the_backing_off() -> None:
+def test_a_poll_with_a_status_ends_the_back_off() -> None:
     seen, one = Seen(), uuid4()
     for time in range(5):
         seen.failed(one, Action.POLL, time=time, is_answered=True)

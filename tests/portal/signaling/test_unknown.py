@@ -141,7 +141,7 @@ async def test_a_server_that_holds_nothing_says_so_and_nothing_is_raised() -> No
     assert rows.calls(raise_next_mid) == []
 
 
-async def test_what_has_ended_at_the_server_is_not_unknown() -> None:
+async def test_an_ended_mitigation_is_not_unknown() -> None:
     rows = Rows()
 
     told = await taken(Server(report(4, OTHER, status=MitigationStatus.TERMINATED)), rows)
@@ -150,7 +150,7 @@ async def test_what_has_ended_at_the_server_is_not_unknown() -> None:
 
 
 @pytest.mark.parametrize("refusal", [Refused("4.05"), ServerUnavailable("5.00")], ids=str)
-async def test_a_server_that_gives_no_list_is_asked_for_what_is_known_of_it(
+async def test_a_server_without_a_list_is_asked_about_known_mids(
     refusal: Exception,
 ) -> None:
     server, rows = Server(report(4, OTHER)), Rows()
@@ -164,7 +164,7 @@ async def test_a_server_that_gives_no_list_is_asked_for_what_is_known_of_it(
     assert (set(told["told"]), told["refusal"]) == ({4, 5}, str(refusal))
 
 
-async def test_what_a_list_leaves_out_is_asked_for_by_itself() -> None:
+async def test_a_known_mid_missing_from_a_list_is_asked_about() -> None:
     server, rows = Server(report(4, OTHER), report(5, OTHER), unlisted=[4]), Rows()
     rows.unknown = [recorded(4)]
 
@@ -174,7 +174,7 @@ async def test_what_a_list_leaves_out_is_asked_for_by_itself() -> None:
     assert [one.mid for one in told["unknown"]] == [5, 4]
 
 
-async def test_what_the_server_keeps_silent_about_stays_as_it_is(
+async def test_a_mitigation_without_an_answer_stays_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(unknown_module, "ANSWER_WITHIN_S", 0.02)
@@ -192,7 +192,7 @@ async def test_what_the_server_keeps_silent_about_stays_as_it_is(
     assert set(told["told"]) == {5}
 
 
-async def test_it_asks_again_soon_while_something_is_unknown_and_else_seldom(
+async def test_it_asks_often_while_something_is_unknown_and_otherwise_rarely(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(unknown_module, "UNKNOWN_EVERY_S", 0.01)
@@ -217,7 +217,7 @@ async def test_it_asks_at_once_when_a_mid_is_found_in_use() -> None:
     assert [one.mid for one in rows.calls(services.record_inventory)[1]["unknown"]] == [4]
 
 
-async def test_a_withdrawal_that_was_asked_for_is_told_once() -> None:
+async def test_a_requested_withdrawal_is_sent_once() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     asked = recorded(4, withdrawal_asked_at=clock.now())
     rows.unknown = [asked, recorded(5)]
@@ -230,7 +230,7 @@ async def test_a_withdrawal_that_was_asked_for_is_told_once() -> None:
     assert rows.calls(services.record_told)[0]["unknown_id"] == asked.pk
 
 
-async def test_a_wake_up_has_it_told_at_once() -> None:
+async def test_a_wake_up_sends_a_withdrawal_at_once() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     rows.unknown = [recorded(4)]
     async with watching(server, rows) as watch:
@@ -241,7 +241,7 @@ async def test_a_wake_up_has_it_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("refusal", [Refused("4.03"), ServerUnavailable("5.03")], ids=str)
-async def test_a_refused_withdrawal_is_noted_and_tried_again(
+async def test_a_refused_withdrawal_is_saved_and_retried(
     monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
     monkeypatch.setattr(unknown_module, "AGAIN_AFTER_S", 0.02)
@@ -283,7 +283,7 @@ async def test_nothing_else_is_ended(fields: dict[str, Any], own: dict[str, Any]
     assert server.withdrawn == []
 
 
-async def test_what_goes_on_after_it_was_confirmed_is_told_again() -> None:
+async def test_a_confirmed_withdrawal_without_effect_is_repeated() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     long_ago = clock.now() - timedelta(minutes=5)
     rows.unknown = [recorded(4, withdrawal_asked_at=long_ago, told_at=long_ago)]

@@ -116,7 +116,7 @@ def test_a_plan_that_was_activated_before_our_eyes_was_not_unseen(
     assert "It does not filter yet." in page
 
 
-def test_an_activated_plan_says_until_when_it_surely_filters_and_asks_for_no_opinion(
+def test_an_activated_plan_says_until_when_filtering_is_certain_and_asks_for_no_report(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     for leg in legs(held.request):
@@ -132,7 +132,7 @@ def test_an_activated_plan_says_until_when_it_surely_filters_and_asks_for_no_opi
     assert "How does it look from your side?" not in page
 
 
-def test_a_version_that_is_filtered_for_while_a_newer_one_waits_is_told_of(
+def test_the_page_names_an_old_version_that_filters_while_a_newer_one_waits(
     alice: User, held: StandbyPlan, shop: ProtectedResource, client_of: ClientOf
 ) -> None:
     services.change_plan(

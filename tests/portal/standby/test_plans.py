@@ -429,7 +429,7 @@ def test_a_plan_for_what_is_no_longer_verified_is_not_activated(
 
 
 @pytest.mark.parametrize("status", [8, 1, 2, 3])
-def test_a_plan_cannot_be_extended_and_nobody_is_told_how_the_attack_looks(
+def test_a_plan_cannot_be_extended_and_takes_no_attack_report(
     prepare: Prepare, alice: User, status: int
 ) -> None:
     """Both are a PUT with trigger-mitigation false, which some servers take for an order to stop."""
@@ -449,7 +449,7 @@ def test_a_plan_cannot_be_extended_and_nobody_is_told_how_the_attack_looks(
 
 
 @pytest.mark.parametrize("status", [1, 2, 3])
-def test_a_plan_that_a_provider_filters_for_is_renamed_but_not_changed(
+def test_a_plan_can_be_renamed_but_not_changed_while_a_provider_filters_for_it(
     prepare: Prepare, alice: User, office: ProtectedResource, status: int
 ) -> None:
     plan = prepare()
@@ -471,7 +471,7 @@ def test_a_plan_that_a_provider_filters_for_is_renamed_but_not_changed(
     assert again(plan).request_id != plan.request_id
 
 
-def test_what_filters_for_a_replaced_version_goes_on_until_it_has_ended(
+def test_filtering_for_a_replaced_version_continues_until_it_ends(
     prepare: Prepare, alice: User, office: ProtectedResource
 ) -> None:
     plan = prepare()
@@ -496,7 +496,7 @@ def test_what_filters_for_a_replaced_version_goes_on_until_it_has_ended(
     assert idle.pk != acting.pk
 
 
-def test_a_plan_that_is_turned_off_stops_what_filters_for_its_replaced_versions(
+def test_turning_a_plan_off_stops_filtering_for_its_replaced_versions(
     prepare: Prepare, alice: User, office: ProtectedResource
 ) -> None:
     plan = prepare()

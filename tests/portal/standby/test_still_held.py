@@ -58,7 +58,7 @@ def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> Next
     return next_action(one, session, now)
 
 
-def test_what_is_still_held_is_told_again_with_a_lifetime_of_one(kept: StandbyPlan) -> None:
+def test_a_plan_that_is_still_held_gets_a_lifetime_of_one(kept: StandbyPlan) -> None:
     assert leg(kept).is_still_held
     assert following(leg(kept), timezone.now()).action is Action.LET_GO
     # What the session has not shown to be only held is not put.
@@ -66,7 +66,7 @@ def test_what_is_still_held_is_told_again_with_a_lifetime_of_one(kept: StandbyPl
         assert following(leg(kept), timezone.now(), status=status).action is not Action.LET_GO
 
 
-def test_a_report_that_was_on_its_way_says_nothing(kept: StandbyPlan) -> None:
+def test_a_report_sent_before_the_withdrawal_does_not_count(kept: StandbyPlan) -> None:
     one = leg(kept)
     assert one.withdrawal_confirmed_at is not None
     one.reported_at = one.withdrawal_confirmed_at + timedelta(seconds=1)
@@ -75,14 +75,14 @@ def test_a_report_that_was_on_its_way_says_nothing(kept: StandbyPlan) -> None:
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 5])
-def test_what_does_anything_else_than_hold_is_not_told_so(kept: StandbyPlan, status: int) -> None:
+def test_a_lifetime_of_one_is_sent_only_for_a_held_plan(kept: StandbyPlan, status: int) -> None:
     one = leg(kept)
     one.dots_status = status
 
     assert not one.is_still_held
 
 
-def test_telling_again_backs_off_and_ends(kept: StandbyPlan) -> None:
+def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
     now = timezone.now()
     pauses = []
     for _ in range(MAX_LET_GO_TRIES):
@@ -109,13 +109,13 @@ def test_telling_again_backs_off_and_ends(kept: StandbyPlan) -> None:
     assert [event.data.get("tries") for event in told] == [None, MAX_LET_GO_TRIES]
 
 
-def test_a_delete_is_not_repeated_for_what_is_only_held(kept: StandbyPlan) -> None:
+def test_a_delete_is_not_repeated_for_a_held_plan(kept: StandbyPlan) -> None:
     says(leg(kept), 8, timezone.now() + timedelta(minutes=2))
 
     assert leg(kept).withdrawal_confirmed_at is not None
 
 
-def test_when_it_is_gone_it_has_ended(kept: StandbyPlan) -> None:
+def test_it_ends_when_the_provider_no_longer_holds_it(kept: StandbyPlan) -> None:
     mitigations.record_let_go(mitigation_id=leg(kept).pk, now=timezone.now())
 
     mitigations.record_forgotten(mitigation_id=leg(kept).pk, now=timezone.now())
@@ -145,7 +145,7 @@ def test_the_pages_say_so_with_the_number_to_call(
     assert [one.pk for one in queries.still_held(acme)] == [leg(kept).pk]
 
 
-def test_when_telling_again_has_not_helped_a_person_is_asked_to_call(
+def test_after_the_last_try_the_page_asks_to_call_the_provider(
     alice: User, kept: StandbyPlan, client_of: ClientOf
 ) -> None:
     Mitigation.objects.filter(pk=leg(kept).pk).update(
@@ -167,13 +167,13 @@ def test_the_api_says_so(dana: User, kept: StandbyPlan, api_of: ApiOf) -> None:
     assert (northgate["still_held"]["tries"], northgate["still_held"]["given_up"]) == (0, False)
 
 
-def test_nobody_else_is_told(kept: StandbyPlan, charlie: User, client_of: ClientOf) -> None:
+def test_other_tenants_do_not_see_it(kept: StandbyPlan, charlie: User, client_of: ClientOf) -> None:
     page = client_of(charlie).get("/organizations/globex/standby").content.decode()
 
     assert "still holds" not in page
 
 
-def test_a_drill_that_a_provider_keeps_names_whom_to_call(
+def test_a_drill_that_a_provider_keeps_gives_the_number_to_call(
     drill: Drill, alice: User, client_of: ClientOf
 ) -> None:
     for check in checks(drill):

@@ -55,7 +55,7 @@ def test_the_journal_says_what_was_really_said(
     assert "Kept for 90 days" in told
 
 
-def test_what_of_an_answer_could_not_be_read_is_said(
+def test_the_journal_names_the_unreadable_parts_of_an_answer(
     browser: Client, asked: MitigationRequest, leg: Mitigation
 ) -> None:
     odd = (

@@ -163,7 +163,7 @@ def test_a_message_is_told_in_words(message: Said, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 9, 255])
-def test_a_status_nobody_knows_is_named_by_its_number(status: int) -> None:
+def test_an_unknown_status_has_its_number(status: int) -> None:
     told = meaning(said(RECEIVED, "2.05", scope(status=status), method="GET"))
 
     assert told == f"Northgate reports: status {status}, which the portal does not know"
@@ -181,7 +181,7 @@ def test_a_status_nobody_knows_is_named_by_its_number(status: int) -> None:
         (None, "it conflicts with another request"),
     ],
 )
-def test_every_conflict_is_told_in_words(cause: int | str | None, words: str) -> None:
+def test_every_conflict_cause_has_a_sentence(cause: int | str | None, words: str) -> None:
     body = scope(conflict_information={"conflict-cause": cause, "x": 1})
 
     told = meaning(said(RECEIVED, "4.09", body, method="PUT"))

@@ -73,7 +73,7 @@ def test_a_decoded_body_that_is_too_long_is_left_out(leg: Mitigation) -> None:
     assert left_out.octets
 
 
-def test_what_is_too_long_for_a_column_is_cut(leg: Mitigation) -> None:
+def test_text_that_is_too_long_for_a_column_is_cut(leg: Mitigation) -> None:
     keep(leg.subscription_id, put(leg.mid, path="/" + "c" * 1000, options="x" * 1000))
 
     message = WireMessage.objects.get()
