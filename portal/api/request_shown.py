@@ -55,7 +55,9 @@ class EfficacyShown(serializers.Serializer[Mitigation]):
     )
     code = serializers.CharField(source="efficacy_code", help_text="Why it is not accepted.")
     reason = serializers.CharField(source="efficacy_reason")
-    retry_at = serializers.DateTimeField(source="efficacy_retry_at", allow_null=True)
+    retry_at = serializers.DateTimeField(
+        source="next_efficacy_at", allow_null=True, help_text="Null once the mitigation is over."
+    )
 
 
 class StillHeldShown(serializers.Serializer[Mitigation]):
@@ -135,7 +137,9 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     )
     because = serializers.CharField(help_text="Why it was asked after those before it.")
     retry_at = serializers.DateTimeField(
-        allow_null=True, help_text="Not asked again before, while nobody else helps."
+        source="next_ask_at",
+        allow_null=True,
+        help_text="Not asked again before, while nobody else helps. Null where it is never asked again.",
     )
     withdrawn_by = serializers.SerializerMethodField(help_text="Who withdrew it alone.")
     withdrawn_because = serializers.CharField(help_text="Why policy withdrew it.")

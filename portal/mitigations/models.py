@@ -18,6 +18,7 @@ from portal.mitigations.states import (
     KNOWN_REPORTS,
     NOT_SENDABLE,
     REQUEST_TERMINAL,
+    SET_BACK,
     TERMINAL,
     Efficacy,
     RequestStatus,
@@ -422,6 +423,22 @@ class Mitigation(models.Model):
         is_waiting = self.status == Status.PENDING and self.retry_at is not None
         is_set_back = self.status == Status.REFUSED or is_waiting
         return is_set_back and self.refusal_code == NOT_SENDABLE
+
+    @property
+    def is_asked_no_more(self) -> bool:
+        """Whatever time was named for the next message about it has no meaning any more."""
+        is_given_up = self.status in SET_BACK and self.wanted == Wanted.WITHDRAWN
+        return self.is_over or is_given_up or self.request.is_over
+
+    @property
+    def next_ask_at(self) -> datetime | None:
+        """The portal does not ask the provider before; None: it may ask at once, or never does again."""
+        return None if self.is_asked_no_more else self.retry_at
+
+    @property
+    def next_efficacy_at(self) -> datetime | None:
+        """When the provider, which asked to wait, is told again how the attack looks; None: it is not."""
+        return None if self.is_asked_no_more else self.efficacy_retry_at
 
     @property
     def is_told_to_wait(self) -> bool:

@@ -27,11 +27,12 @@ from portal.mitigations.wording.table import (
 
 _BAD_FIRST: Final = (
     Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHDRAWN, Face.EXCEEDED, Face.NO_ANSWER,
-    Face.NOT_SAVED, Face.PUT_OFF, Face.EXPIRED, Face.NOT_TOLD, Face.STILL_HELD,
+    Face.NOT_SAVED, Face.EXPIRED, Face.NOT_TOLD, Face.STILL_HELD,
 )  # fmt: skip
 _THEN: Final = (
-    Face.MITIGATING, Face.ATTACK_STOPPED, Face.ACCEPTED, Face.STANDBY, Face.REQUESTED, Face.NOT_SENT,
-    Face.TOLD, Face.TERMINATED,
+    # A provider that asked the portal to wait is no bad news where another one helps.
+    Face.MITIGATING, Face.ATTACK_STOPPED, Face.ACCEPTED, Face.PUT_OFF, Face.STANDBY, Face.REQUESTED,
+    Face.NOT_SENT, Face.TOLD, Face.TERMINATED,
 )  # fmt: skip
 _WORST_FIRST: Final = (*_BAD_FIRST, *_THEN)
 
@@ -329,7 +330,7 @@ def is_replaced(asked: Asked) -> bool:
 def mark(asked: Asked, now: datetime) -> Look:
     """The large shape beside the headline: as the chip, but an unanswered request warns."""
     by_face = faces(asked.legs, now)
-    if asked.status == RequestStatus.REQUESTING and set(by_face) & set(_BAD_FIRST):
+    if asked.status == RequestStatus.REQUESTING and set(by_face) & {*_BAD_FIRST, Face.PUT_OFF}:
         return LOOKS[Face.NO_ANSWER]
     if asked.status == RequestStatus.TERMINATING and unreachable(by_face.get(Face.NOT_TOLD, [])):
         return LOOKS[Face.NO_ANSWER]

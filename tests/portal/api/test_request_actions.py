@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -138,3 +139,46 @@ def test_only_what_a_provider_holds_has_a_lifetime_left(
     shown = api_of(dana).get(f"{URL}/{asked.pk}").json()["mitigations"][0]
 
     assert (shown["lifetime_remaining"] is not None) is is_held
+
+
+LATER = timezone.now() + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "of_request", "is_asked_again"),
+    [
+        (Status.PENDING, "active", "requesting", True),
+        (Status.REFUSED, "active", "failing", True),
+        (Status.WITHDRAWN, "active", "mitigating", True),
+        (Status.TERMINATING, "withdrawn", "terminating", True),
+        (Status.WITHDRAWN, "withdrawn", "mitigating", False),
+        (Status.REFUSED, "withdrawn", "terminating", False),
+        (Status.REFUSED, "active", "terminated", False),
+        (Status.EXPIRED, "active", "mitigating", False),
+        (Status.TERMINATED, "withdrawn", "terminated", False),
+    ],
+)
+def test_a_time_for_the_next_try_is_told_only_while_there_is_one(
+    dana: User,
+    api_of: ApiOf,
+    asked: MitigationRequest,
+    status: Status,
+    wanted: str,
+    of_request: str,
+    *,
+    is_asked_again: bool,
+) -> None:
+    MitigationRequest.objects.update(status=of_request)
+    Mitigation.objects.update(
+        status=status,
+        wanted=wanted,
+        retry_at=LATER,
+        efficacy=1,
+        efficacy_asked_at=timezone.now(),
+        efficacy_retry_at=LATER,
+    )
+
+    shown = api_of(dana).get(f"{URL}/{asked.pk}").json()["mitigations"][0]
+
+    assert (shown["retry_at"] is not None) is is_asked_again
+    assert (shown["efficacy"]["retry_at"] is not None) is is_asked_again

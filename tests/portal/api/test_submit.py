@@ -49,6 +49,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "terminate_requested_at": None,
         "ended_at": None,
         "ended_by": "",
+        "filtering_ended_at": None,
         "acknowledged_at": None,
         "acknowledged_by": None,
     }
@@ -72,6 +73,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "unsaved_at": None,
         "lifetime_remaining": None,
         "replaced_by": None,
+        "filtering_end": None,
         "mitigation_start": None,
         "counters": {
             "bytes_dropped": None,

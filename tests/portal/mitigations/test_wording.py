@@ -40,6 +40,10 @@ TOLD = leg(
 UNTOLD = leg("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60))
 GONE = leg("Tidewall", Status.TERMINATED, withdrawal_asked_at=ago(60), ended_at=ago(9))
 
+PUT_OFF = leg("Northgate", Status.PENDING, sent_at=ago(9), retry_at=ago(-60))
+FILTERS = leg("Tidewall", Status.MITIGATING)
+SETS_UP = leg("Tidewall", Status.IN_PROGRESS)
+HOLDS = leg("Tidewall", Status.STANDBY)
 HEADLINES = [
     (
         asked(
@@ -134,6 +138,44 @@ HEADLINES = [
         "Told both providers to stop. Tidewall has confirmed.",
     ),
     (asked(RequestStatus.TERMINATING, UNTOLD, GONE), "Northgate cannot be told yet."),
+    *(
+        # Who waits is no bad news where another one helps, and is one where a plan should be held.
+        (
+            asked(
+                status,
+                replace(PUT_OFF, is_plan=is_plan),
+                replace(other, is_plan=is_plan),
+                is_plan=is_plan,
+            ),
+            sentence,
+        )
+        for status, other, is_plan, sentence in (
+            (
+                RequestStatus.MITIGATING,
+                FILTERS,
+                False,
+                "Tidewall reports it is filtering; Northgate asked the portal to wait.",
+            ),
+            (
+                RequestStatus.IN_PROGRESS,
+                SETS_UP,
+                False,
+                "Tidewall accepted and is setting up; Northgate asked the portal to wait.",
+            ),
+            (
+                RequestStatus.MITIGATING,
+                FILTERS,
+                True,
+                "Tidewall reports it is filtering; Northgate asked the portal to wait.",
+            ),
+            (
+                RequestStatus.STANDBY,
+                HOLDS,
+                True,
+                "Northgate asked the portal to wait; Tidewall holds the plan.",
+            ),
+        )
+    ),
     (asked(RequestStatus.TERMINATED, *ENDED), "Terminated. Both providers confirmed."),
     (asked(RequestStatus.TERMINATED, ENDED[0], REFUSED), "Terminated. Northgate confirmed."),
     (
