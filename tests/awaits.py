@@ -1,4 +1,4 @@
-"""Raises an exception at an await of a program that runs, whichever one is wanted."""
+"""Raise an exception at a chosen await of a running program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _is_watched: ContextVar[bool] = ContextVar("is_watched", default=False)
 
 
 class Defect(Exception):
-    """What no code expects."""
+    """An exception that no code expects."""
 
 
 class Awaits:
@@ -35,7 +35,7 @@ class Awaits:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Tasks that are begun inside, and theirs, are watched; a server that was started before is not."""
+        """Watches tasks begun inside, and tasks of theirs, but not a server that was started before."""
         loop = asyncio.get_running_loop()
         loop.set_task_factory(self._make_task)
         token = _is_watched.set(True)
@@ -86,7 +86,7 @@ class _Watched(Coroutine[Any, Any, Any]):
         place = _place(self._coroutine)
         if not place or not self._awaits.waits(place):
             return waited_for
-        # Not to be waited for: the task comes back at once.
+        # Do not wait for it: the task continues at once.
         if waited_for is not None:
             waited_for._asyncio_future_blocking = False
         self._is_to_raise = True
@@ -109,7 +109,7 @@ def _frame_of(waiting: Any) -> tuple[FrameType | None, Any]:
         return waiting.cr_frame, waiting.cr_await
     if isinstance(waiting, AsyncGeneratorType):
         return waiting.ag_frame, waiting.ag_await
-    # What steps an asynchronous generator does not say which one.
+    # An object that steps an asynchronous generator does not reveal the generator.
     for one in gc.get_referents(waiting):
         if isinstance(one, AsyncGeneratorType):
             return one.ag_frame, one.ag_await

@@ -57,7 +57,7 @@ class Socket:
         return frame
 
     async def receive_event(self) -> dict[str, Any]:
-        """The next event, whatever heartbeats come before it."""
+        """The next event, skipping heartbeats."""
         while (frame := await self.receive_frame())["type"] == HEARTBEAT:
             continue
         return frame
@@ -77,5 +77,5 @@ class Socket:
         await self._call.wait(TIMEOUT_S)
 
     async def says_nothing_new(self) -> bool:
-        """The next frame is a heartbeat: it comes when the table was read and holds nothing more."""
+        """The next frame is a heartbeat: sent after the table was read and had nothing new."""
         return bool((await self.receive_frame())["type"] == HEARTBEAT)

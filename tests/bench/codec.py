@@ -1,4 +1,4 @@
-"""The codec beside bare cbor2, and the messages that cost a client most: what checking and naming every attribute costs."""
+"""Compare the codec with bare cbor2 on the most expensive messages: the cost of checking and naming every attribute."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ MAX_STREAM_BODY: Final = MAX_MESSAGE_BYTES - 64
 
 
 def _worst() -> None:
-    """What a server can make one message cost, at most; the bound is 1 ms."""
+    """The highest cost of one message from a server; the bound is 1 ms."""
     say()
     datagram = b"\x50\x45\0\1"
     entries = [
@@ -130,7 +130,7 @@ def _dumping(data: bytes) -> Callable[[], bytes]:
 
 
 def _seconds(call: Callable[[], Any], calls: int) -> float:
-    """Of processor time for one call, in the median round: what else the machine does counts little."""
+    """Processor time of one call in the median round, so that other load on the machine counts little."""
     rounds = []
     for _ in range(ROUNDS):
         began = time.thread_time()

@@ -1,4 +1,4 @@
-"""A page whose line froze, was cut, or cannot be brought up to date says so: old values must not look live."""
+"""A page that cannot update, because its connection froze or broke, says so: old values must not look live."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.integration.stack import control
 
 PageOf = Callable[..., Page]
 WITHIN_MS = 20_000
-"""12 s of silence, and what a busy machine needs."""
+"""12 s of silence, plus time for a busy machine."""
 CLOCK = r"\d\d:\d\d:\d\d"
 
 pytestmark = pytest.mark.timeout(240)
@@ -41,7 +41,7 @@ def line(portal: Stack) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 def ask(portal: Stack) -> Iterator[Callable[[Page], str]]:
-    """Have a request mitigated; its URL. It is ended afterwards, past the line."""
+    """The URL of a mitigated request, which ends afterwards without the frozen connection."""
     asked: list[Page] = []
 
     def ask(page: Page) -> str:
@@ -115,7 +115,7 @@ def test_a_frozen_connection_is_lost_until_it_forwards_again(
     expect(watching.locator(".crumb .chip")).to_contain_text(re.compile(rf"as of {CLOCK}"))
     assert Axe().run(watching).response["violations"] == []
 
-    # What happens meanwhile is shown when it is back, and not a moment before it is called live.
+    # The page shows the changes made meanwhile before it calls itself live.
     (there,) = [
         one
         for one in control(portal, "northgate", "/state")["mitigations"]
@@ -142,7 +142,7 @@ def test_a_connection_that_freezes_early_is_lost_on_every_page(
         page = page_of("alice")
         page.goto(through(line, portal, f"{portal.url}/organizations/acme/{path}"))
         pages.append(page)
-    # Those that stand still say from when they are, and never that they are live.
+    # Pages that do not update show when they were loaded, and never claim to be live.
     for page in pages[:3]:
         assert_live(page)
     for page in pages[3:]:
@@ -153,7 +153,7 @@ def test_a_connection_that_freezes_early_is_lost_on_every_page(
         assert_lost(page)
     line.mend()
     for page in pages:
-        # A page may try by itself before its turn comes here: then the button is gone.
+        # A page may retry by itself before this line runs: then the button is gone.
         page.evaluate("document.querySelector('[data-try]')?.click()")
     for page in pages[:3]:
         assert_back(page)
@@ -167,7 +167,7 @@ def test_a_browser_that_goes_offline_says_so_and_comes_back(portal: Stack, page_
     alice.goto("/organizations/acme/")
     assert_live(alice)
 
-    # An open socket survives this in Chromium: the event alone has to do.
+    # An open socket survives this in Chromium, so the event alone must be enough.
     alice.context.set_offline(True)
     assert_lost(alice)
     alice.context.set_offline(False)
@@ -206,7 +206,7 @@ def test_a_page_that_cannot_update_is_not_live_even_if_its_socket_is(
 
 
 def test_a_page_that_slept_does_not_wake_up_live(portal: Stack, page_of: PageOf) -> None:
-    # A sleeping laptop stops the steady clock in some systems: only the other one tells how long it was.
+    # On some systems sleep stops the monotonic clock: only the wall clock shows how long it lasted.
     alice = page_of("alice")
     alice.add_init_script("""
         const real = Date.now;
@@ -235,7 +235,7 @@ def test_a_clock_that_is_set_back_costs_nothing(portal: Stack, page_of: PageOf) 
     assert_live(alice)
     alice.evaluate("window.setBack = 3600 * 1000")
 
-    # It goes on hearing for longer than the silence that it would bear.
+    # It keeps receiving frames for longer than the silence after which it gives up.
     heard = "() => Date.parse(document.querySelector('#live time').dateTime)"
     first = alice.evaluate(heard)
     alice.wait_for_function(f"(first) => ({heard})() > first + 13000", arg=first)
@@ -251,7 +251,7 @@ def test_a_socket_that_never_opens_is_given_up_and_tried_again(
     assert_live(alice)
     line.cut()
     assert_lost(alice)
-    # Attempts hang too. Each is given up after the same silence, for another one.
+    # Attempts hang too. The page gives up each one after the same silence and tries again.
     for _ in range(2):
         alice.wait_for_event("websocket")
     line.mend()

@@ -1,4 +1,4 @@
-"""A request for part of what is protected: warned of while it is typed, and sent for both."""
+"""A request for a part of protected addresses: the page warns while it is typed, and sends it for both."""
 
 from __future__ import annotations
 

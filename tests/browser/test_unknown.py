@@ -1,4 +1,4 @@
-"""What a provider holds that nobody here asked for: seen, adopted and withdrawn as a person does it."""
+"""A person sees unknown mitigations, adopts one and withdraws another."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_person_adopts_one_and_withdraws_the_other(orphans: None, page_of: Pag
     alice.locator(lane(alice, WITHDRAWN)).get_by_text("Withdraw…").click()
     alice.locator(lane(alice, WITHDRAWN)).get_by_role("button", name="Withdraw").click()
 
-    # Without a reload: the page follows the provider's word.
+    # Without a reload: the page follows the provider's reports.
     expect(alice.locator(lane(alice, WITHDRAWN))).to_have_count(0, timeout=WITHIN_MS)
     alice.locator(lane(alice, ADOPTED)).get_by_role("button", name="Adopt").click()
     expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering")

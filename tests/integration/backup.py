@@ -12,7 +12,7 @@ from tests.integration.stack import Stack
 
 TIMEOUT_S = 60
 SPEAKERS = ("web", "signal-1", "signal-2", "worker", "beat")
-"""Processes that use the database, where there are such."""
+"""The processes that use the database."""
 
 
 def dump(stack: Stack, path: Path) -> None:
@@ -21,7 +21,7 @@ def dump(stack: Stack, path: Path) -> None:
 
 
 def restore(stack: Stack, path: Path) -> None:
-    """With the portal stopped; everything written since the backup is lost. The portal is started again by the caller."""
+    """Call it with the portal stopped; everything saved since the backup is lost. The caller restarts the portal."""
     for name in _speakers(stack):
         stack[name].stop()
     _run("pg_restore", "--clean", "--if-exists", "--dbname", stack.database_url, str(path))

@@ -72,7 +72,7 @@ def _empty_every_table() -> None:
 def default_database(settings: dict[str, Any]) -> Iterator[None]:
     usual = connections.settings["default"]
     usual_connection = connections["default"]
-    # Django keeps a pool per alias, whatever the settings say of it: the next wrapper would use this one.
+    # Django keeps one pool per alias regardless of the settings: the next wrapper would use this one.
     if isinstance(usual_connection, DatabaseWrapper):
         usual_connection.close_pool()
     connections.settings["default"] = settings

@@ -110,7 +110,7 @@ class TcpProxy:
         self._loop.call_soon_threadsafe(self._is_open.set)
 
     def lead_to(self, server_port: int) -> None:
-        """From now on; connections that are there stay where they lead."""
+        """Applies to new connections; existing ones keep their server."""
         self._server_port = server_port
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What Redis may answer instead of doing it: each fault begins and ends, on a server that goes on running."""
+"""Errors that Redis may answer: each fault begins and ends on a server that keeps running."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def client(stack: Stack, *, password: str = "") -> redis.Redis:
 
 @contextmanager
 def replica(stack: Stack) -> Iterator[None]:
-    """READONLY, and UNBLOCKED for who waits in BRPOP: it was made the replica of a server that is not there."""
+    """READONLY, and UNBLOCKED for clients in BRPOP: it became the replica of a missing server."""
     with client(stack) as server:
         server.execute_command("REPLICAOF", LOOPBACK, NOBODY_LISTENS)
         try:
@@ -68,7 +68,7 @@ def too_few_replicas(stack: Stack) -> Iterator[None]:
 
 @contextmanager
 def full_disk(stack: Stack) -> Iterator[None]:
-    """MISCONF: it could not save, and is told to refuse writes then."""
+    """MISCONF: it could not save, and is configured to refuse writes then."""
     blocked = stack.directory / "redis" / "dump.rdb"
     blocked.unlink(missing_ok=True)
     blocked.mkdir()
@@ -103,7 +103,7 @@ def out_of_memory(stack: Stack) -> Iterator[None]:
 
 @contextmanager
 def other_password(stack: Stack) -> Iterator[None]:
-    """WRONGPASS, for everybody who connects."""
+    """WRONGPASS, for every client that connects."""
     with client(stack) as server:
         server.config_set("requirepass", "another")
         _drop_connections(server)
@@ -116,7 +116,7 @@ def other_password(stack: Stack) -> Iterator[None]:
 
 @contextmanager
 def no_permission(stack: Stack) -> Iterator[None]:
-    """NOPERM for all that changes something, and for PING."""
+    """NOPERM for every write, and for PING."""
     with client(stack) as server:
         server.execute_command("ACL", "SETUSER", "default", "-@write", "-ping")
         try:
@@ -127,7 +127,7 @@ def no_permission(stack: Stack) -> Iterator[None]:
 
 @contextmanager
 def wrong_type(stack: Stack) -> Iterator[None]:
-    """WRONGTYPE: somebody else uses the names of our queues."""
+    """WRONGTYPE: another program uses the names of our queues."""
     with client(stack) as server:
         for queue in ("signal", "default"):
             server.set(queue, "no list")
@@ -139,7 +139,7 @@ def wrong_type(stack: Stack) -> Iterator[None]:
 
 @contextmanager
 def nonsense(stack: Stack) -> Iterator[None]:
-    """Somebody else's messages in our queues."""
+    """Another program's messages in our queues."""
     with client(stack) as server:
         for queue in ("signal", "default"):
             server.lpush(queue, "no JSON", "{}")
@@ -148,7 +148,7 @@ def nonsense(stack: Stack) -> Iterator[None]:
 
 @contextmanager
 def loading(stack: Stack) -> Iterator[None]:
-    """LOADING: it was started again, and reads what it had saved."""
+    """LOADING: it restarted and reads its saved data."""
     process = stack["redis"]
     usual = process.program
     with client(stack) as server:

@@ -18,11 +18,11 @@ from local_stack.processes import Process, Program
 from local_stack.servers import NOBODY, Postgres
 
 POOLED: Final = 4
-"""Connections to the server that all clients of the pooler share: fewer than the portal's processes want."""
+"""Server connections that all clients of the pooler share: fewer than the portal's processes use."""
 
 
 class Standby(Postgres):
-    """Follows `primary`, is only read, and takes its place when told to."""
+    """Follows `primary` read-only and replaces it on request."""
 
     def __init__(self, primary: Postgres) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def pgbouncer(server: Postgres) -> Iterator[int]:
                 environment={"PATH": os.environ.get("PATH", os.defpath)},
                 directory=directory,
                 is_ready=lambda process: process.has_printed("process up"),
-                # It refuses to run as root, and needs nothing of it.
+                # It refuses to run as root, and does not need to.
                 user=NOBODY if os.getuid() == 0 else None,
             ),
             directory / "pgbouncer.log",

@@ -1,4 +1,4 @@
-"""Redis behind TLS, behind a name that moves to another server, and behind a name that nobody knows."""
+"""Redis behind TLS, behind a name that moves to another server, and behind an unknown name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def unstarted(databases: Databases, tmp_path_factory: pytest.TempPathFactory) ->
 def front(
     unstarted: Stack, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TcpProxy]:
-    """What the portal knows as Redis."""
+    """The address that the portal uses for Redis."""
     tls = tls_server(authority.server(), tmp_path_factory.mktemp("front"))
     with proxied(unstarted.redis_port, tls=tls) as front:
         yield front
@@ -80,7 +80,7 @@ def address(stack: Stack, front: TcpProxy, query: str = "") -> str:
     return f"rediss://:{stack.secrets.redis_password}@{LOOPBACK}:{front.port}/0?{query}"
 
 
-# Each client of Redis that the portal has, made from the URL as the settings make it.
+# Each Redis client of the portal, made from the URL as in the settings.
 
 
 def ask_broker(url: str) -> None:
@@ -195,7 +195,7 @@ def log_of(process: Process) -> str:
 def test_every_client_follows_a_name_that_moves_to_another_server(
     stack: Stack, front: TcpProxy, api_as: ApiAs, tmp_path: Path
 ) -> None:
-    """The old master is a replica now, and nobody closed the connections to it."""
+    """The old master is a replica now, and the connections to it are still open."""
     alice = api_as("alice")
     password, port = stack.secrets.redis_password, free_port()
     process = Process(
@@ -229,7 +229,7 @@ def test_every_client_follows_a_name_that_moves_to_another_server(
 
 
 def tasks_done(server: redis.Redis) -> dict[str, int]:
-    """How often each task of the signal worker was done, as it says through this server; empty while it does not answer."""
+    """How often the signal worker ran each task, as it reports through this server; empty while it does not answer."""
     kwargs: dict[str, Any] = server.connection_pool.connection_kwargs
     url = f"redis://:{kwargs['password']}@{LOOPBACK}:{kwargs['port']}/0"
     with Celery(broker=url) as app, suppress(OperationalError, RedisError):

@@ -1,4 +1,4 @@
-"""Redis refuses, hangs, answers nonsense or is gone: no worker ends, no session closes, and all is back by itself."""
+"""Redis refuses, hangs, answers garbage or is gone: no worker ends, no session closes, and all recovers by itself."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def alice(api_as: ApiAs, stack: Stack) -> Iterator[Api]:
 
 
 def sessions(stack: Stack) -> list[tuple[Any, ...]]:
-    """Those that the providers have; each is one by its address and the time it was opened at."""
+    """The providers' sessions, identified by address and opening time."""
     return sorted(
         (provider, session["client"], session["peer"], session["opened_at"])
         for provider in ("northgate", "tidewall")
@@ -65,7 +65,7 @@ def reaches_northgate(stack: Stack, alice: Api) -> None:
 
 
 def answering(stack: Stack) -> set[str]:
-    """The workers that hear of the broker and answer through it."""
+    """The workers that answer through the broker."""
     with Celery(broker=stack.redis_url) as app, suppress(OperationalError, RedisError):
         replies: list[dict[str, Any]] = app.control.ping(timeout=1) or []
         return {name.partition("@")[0] for reply in replies for name in reply}
@@ -73,7 +73,7 @@ def answering(stack: Stack) -> set[str]:
 
 
 def drills_followed(stack: Stack) -> int:
-    """How often the worker did what beat sends every two seconds."""
+    """How often the worker ran the task that beat sends every two seconds."""
     with Celery(broker=stack.redis_url) as app:
         totals = [
             stats["total"] for stats in (app.control.inspect(timeout=1).stats() or {}).values()

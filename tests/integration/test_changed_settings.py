@@ -1,4 +1,4 @@
-"""A provider's settings change while it filters: it is gone to without a gap, or it is said why not."""
+"""A provider's settings change while it filters: the portal switches without a gap, or says why not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.integration.stack import Api, Stack, control, wait_for
 from tests.integration.test_main_job import REQUESTS, shown, submit
 
 FOUND_WITHIN_S = 45.0
-"""What is changed in the database itself is looked for each 30 s."""
+"""Changes made directly in the database are found within 30 s."""
 NOBODY = 9
 
 

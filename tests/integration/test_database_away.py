@@ -1,4 +1,4 @@
-"""Every way in which PostgreSQL is away, done for real: each is recognized, and no mistake of ours is taken for one."""
+"""Every way in which PostgreSQL is away, done for real: each is recognized, and no mistake of ours counts as one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def other(server: Postgres) -> Iterator[psycopg.Connection[Any]]:
-    """Somebody else's connection."""
+    """Another client's connection."""
     with psycopg.connect(server.url(), autocommit=True) as connection:
         yield connection
 
@@ -60,7 +60,7 @@ def execute(statement: str) -> None:
 
 
 def failure(*steps: str | Callable[[], None]) -> Error:
-    """What the last of the statements fails with, in a transaction."""
+    """The error of the last statement, in a transaction."""
     with pytest.raises(Error) as caught:
         run(*steps)
     return caught.value
@@ -105,7 +105,7 @@ def test_a_process_that_was_stopped_in_a_transaction_is_away(portal: BaseDatabas
 
 
 def is_closed_by_the_server(connection: psycopg.Connection[Any]) -> bool:
-    """Its last words have arrived; nobody has read them."""
+    """Its last message has arrived but was not read yet."""
     readable, _, _ = select.select([connection.fileno()], [], [], 0)
     return bool(readable)
 

@@ -42,7 +42,7 @@ def standby(primary: Postgres) -> Iterator[Standby]:
 def stack(
     primary: Postgres, standby: Standby, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """On both servers of the pair, as a URL of libpq names them."""
+    """The database on both servers of the pair, as one URL of libpq."""
     hosts = f"{LOOPBACK}:{primary.port},{LOOPBACK}:{standby.port}"
     with Stack(
         tmp_path_factory.mktemp("outages"),
@@ -132,7 +132,7 @@ def body(prefix: str) -> dict[str, Any]:
 
 
 def accepted(api: Api, prefix: str) -> dict[str, Any]:
-    """The request, or nothing while the database is away."""
+    """The request, or None while the database is away."""
     answer = api.call("POST", REQUESTS, json=body(prefix))
     assert answer.status_code in (202, 503)
     return dict(answer.json()) if answer.status_code == 202 else {}

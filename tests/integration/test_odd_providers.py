@@ -1,4 +1,4 @@
-"""Providers that do what RFC 9132 forbids, or does not expect: protection neither lapses nor is switched off by us."""
+"""Providers that do what RFC 9132 forbids or does not expect: protection neither lapses nor is switched off by us."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _as_any_other_again(stack: Stack) -> Iterator[None]:
 
 
 def asked(stack: Stack, after: int, mid: int, method: str) -> list[dict[str, Any]]:
-    """What northgate was asked about a mid since its request number `after`."""
+    """The requests about a mid that northgate got after its request number `after`."""
     found = control(stack, "northgate", f"/requests?after={after}")["requests"]
     return [one for one in found if (one["mid"], one["method"]) == (mid, method)]
 
@@ -59,7 +59,7 @@ def test_a_plan_activated_while_contact_was_lost_keeps_filtering_after_the_recon
     stack["signal-1"].start()
 
     wait_for(lambda: shown(alice, plan)["request"]["status"] == "mitigating", within_s=60)
-    # Long enough for whatever the session begins with, and for the polls after it.
+    # Long enough for the first messages of the session and for the polls after them.
     wait_for(lambda: len(asked(stack, before, mid, "GET")) >= 3, within_s=60)
     assert asked(stack, before, mid, "PUT") == []
     assert held(stack, "northgate") == [(mid, False, 2)]
@@ -85,7 +85,7 @@ def test_a_provider_that_gives_no_status_still_gets_renewals(stack: Stack, alice
     assert there["lifetime_remaining"] > lifetime_s / 2
     assert shown_request(alice, request["id"])["status"] == "in_progress"
     polls = [one["at"] for one in asked(stack, before, mid, "GET") if one["observe"] is None]
-    # What asks for the status, for a sign of life and for what is held each backs off; without that there are 29.
+    # The polls, probes and inventories each back off; without that there are 29.
     assert len(polls) <= 10
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 

@@ -1,4 +1,4 @@
-"""What the portal itself cannot send or save, with every process for real: told on the page, and the next provider helps."""
+"""Requests that the portal cannot send and answers that it cannot save: the page says so, and the next provider helps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bob(stack: Stack) -> Iterator[Pages]:
 
 @contextmanager
 def changed(stack: Stack, begin: LiteralString, end: LiteralString) -> Iterator[None]:
-    """The database as it may be: with rows of an older release, or one that refuses some."""
+    """A database with rows of an older release, or one that refuses some rows."""
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute(begin)
         try:
@@ -46,7 +46,7 @@ def lanes(api: Api, request_id: str) -> dict[str, dict[str, Any]]:
 
 
 def asked(stack: Stack, provider: str, prefix: str) -> list[Any]:
-    """What arrived at a provider about `prefix`."""
+    """The messages about `prefix` that arrived at a provider."""
     state = control(stack, provider, "/state")
     return [one for one in state["mitigations"] if prefix in one["scope"]["target-prefix"]]
 

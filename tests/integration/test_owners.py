@@ -80,7 +80,7 @@ def owner(stack: Stack) -> tuple[Process, Process]:
 
 
 def assert_only_closes(passages: Sequence[Passage]) -> None:
-    """Each session was ended with a close_notify, and nothing else was said."""
+    """Each session ended with a close_notify and no other message."""
     assert [(one.content_type, one.size <= MAX_ALERT_BYTES) for one in passages] == [
         (ALERT, True)
     ] * len({one.client for one in passages})

@@ -1,4 +1,4 @@
-"""A backup is restored: the providers know more than the database, and nothing that they do goes unseen."""
+"""A backup is restored: the providers know more than the database, and every mitigation they hold is shown."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_request_after_a_restore_gets_a_mid_that_is_free(
     [orphan] = believed(stack, "northgate", LOST)
     stack["web"].start()
     stack["web"].wait_until_ready()
-    # Asked before any session is there: its message is the first that leaves.
+    # Submitted before any session is up: its message is the first to leave.
     asked = submit(alice, ASKED)
     assert asked["mitigations"][0]["mid"] == orphan["mid"]
 
@@ -94,7 +94,7 @@ def test_a_mitigation_unknown_after_a_restore_is_shown_and_withdrawn(
     orphan = orphan_of(stack, alice, LOST)
     assert (orphan["status"], orphan["asked_by"]) == ("mitigating", None)
     assert unknown(alice, KNOWN) == []
-    # The counter is above it, before anybody asks for something.
+    # The counter is above it before anyone submits a request.
     assert submit(alice, ASKED)["mitigations"][0]["mid"] > orphan["mid"]
 
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What one door refuses every door refuses: pages and API, of requests, previews, plans, drills and resources."""
+"""Every door refuses the same: pages and API, for requests, previews, plans, drills and resources."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _prepared(
 
 @pytest.fixture
 def old(acme: Organization) -> ProtectedResource:
-    """Verified before anybody knew better."""
+    """A resource verified under older rules."""
     return ResourceFactory.create(organization=acme, name="Old office", value=MAPPED)
 
 
@@ -126,7 +126,7 @@ def test_a_fix_is_at_its_range_even_beside_an_unreadable_one(
     assert 'name="fix" value="ports.1=80–443">Use 80–443</button>' in page
 
 
-# a resource that was verified before
+# a resource that was verified under older rules
 
 
 @pytest.mark.parametrize(("door", "more"), API_DOORS, ids=[door for door, _ in API_DOORS])

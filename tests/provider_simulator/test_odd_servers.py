@@ -1,4 +1,4 @@
-"""What deployed servers do against RFC 9132, as the provider plays it when it is told to."""
+"""Behaviour of deployed servers against RFC 9132, simulated on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is raised wherever a session waits: who asks gets an outcome, and nothing is left half alive."""
+"""Any exception at any await of a session: every caller gets an outcome, and nothing stays half alive."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from tests.dots_client.transport.loopback import until
 
 BUSY = replace(SETTINGS, heartbeat_interval_s=0.05, reads_configuration=True)
 WITHIN_S = 5.0
-"""What takes longer waits for ever."""
+"""Anything slower counts as waiting forever."""
 MIN_PLACES = 15
 
 
 async def everything(there: Listening, client: Client, asked: list[asyncio.Task[Any]]) -> None:
-    """Ask for whatever can be asked, the last of it in vain."""
+    """Make every kind of call; the last one fails."""
     seen: list[int | None] = []
 
     async def observe() -> None:
@@ -64,7 +64,7 @@ async def everything(there: Listening, client: Client, asked: list[asyncio.Task[
 
 
 async def a_session(authority: Authority, transport: str, awaits: Awaits) -> None:
-    """Everything in one session with a server that was there before; what is wrong is an AssertionError."""
+    """Everything in one session with a server that already runs; raises AssertionError for any fault."""
     before = asyncio.all_tasks()
     asked: list[asyncio.Task[Any]] = []
     async with listening(authority) as there:
@@ -143,7 +143,7 @@ async def test_an_answer_that_crashes_the_client_still_ends_the_call(
     async with listening(authority) as there:
         server = replace(there.server, transports=(transport,))
         async with connect(server, authority.client(), cuid=CUID, settings=SETTINGS) as client:
-            # Bound when the session was made: each response passes it.
+            # Patch it before the session binds it: each response passes through it.
             monkeypatch.setattr(client.exchanges, "_on_response", fail)
             async with asyncio.timeout(WITHIN_S):
                 with pytest.raises(RemoteProtocolError, match="could not be processed"):

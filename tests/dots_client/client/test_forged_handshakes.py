@@ -1,4 +1,4 @@
-"""What one forged datagram, or one ICMP error, may cost while a session is being made: a retry, never the session."""
+"""A forged datagram or an ICMP error while a session is being opened costs a retry, never the session."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORGED = {
 
 
 def forging(relay: Relay, datagram: bytes, *, times: int) -> set[tuple[str, int]]:
-    """Have the first `times` handshakes meet `datagram` right after their hello; the ports they came from."""
+    """Send `datagram` to the first `times` handshakes right after their hello; returns their source ports."""
     hit: set[tuple[str, int]] = set()
 
     def see(passage: Passage) -> None:

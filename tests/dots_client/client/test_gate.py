@@ -1,4 +1,4 @@
-"""A client that may not speak any more ends its session with a close_notify; no timer and no answer gets past the gate."""
+"""A client that may no longer send ends its session with a close_notify; no timer and no answer passes the gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes that are no answer, numbers that make no sense, texts that are no text: said by a server that authenticated itself."""
+"""An authenticated server that sends codes that do not fit, senseless numbers and invalid text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A path that swallows large datagrams and lets small ones pass."""
+"""A path that drops large datagrams and lets small ones pass."""
 
 from __future__ import annotations
 

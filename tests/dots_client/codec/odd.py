@@ -1,4 +1,4 @@
-"""Reports of a server with one member made odd: every body here has a mid and a status that can still be read."""
+"""Reports of a server with one odd member: the mid and the status of every body here are readable."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ DEPLOYED: Final = {
 
 @dataclass(slots=True)
 class Pairs:
-    """A map whose keys may be anything, and twice the same."""
+    """A map with keys of any type, possibly duplicates."""
 
     pairs: list[tuple[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes that stand where an item should, well-formed or at least of the right length."""
+    """Bytes in place of an item, well-formed or at least of the right length."""
 
     data: bytes
 
@@ -65,7 +65,7 @@ def _head(major: int, length: int) -> bytes:
 
 
 def reports() -> dict[str, bytes]:
-    """Every body of a server, of the RFCs or of a deployed server, that tells the status of a mitigation."""
+    """Every body with the status of a mitigation, from the RFCs or from a deployed server."""
     vectors = json.loads(VECTORS.read_text())
     found = {
         vector["name"]: bytes.fromhex(vector["cbor_hex"])
@@ -83,7 +83,7 @@ def _entry(data: bytes) -> dict[int, Any]:
 
 
 def told(data: bytes) -> tuple[int, int]:
-    """The mid and the status of a sound report."""
+    """The mid and the status of a valid report."""
     entry = _entry(data)
     return entry[MID], entry[STATUS]
 
@@ -152,7 +152,7 @@ VALUES = st.recursive(
 
 @st.composite
 def odd_reports(draw: st.DrawFn, data: bytes) -> bytes:
-    """`data` with one thing changed that is neither the mid nor the status, nor holds them."""
+    """`data` with one change outside the mid, the status and everything that contains them."""
     body = _opened(cbor2.loads(data))
     scope = body.pairs[0][1]
     entries = scope.pairs[0][1]
@@ -204,5 +204,5 @@ def odd_reports(draw: st.DrawFn, data: bytes) -> bytes:
 
 
 def _is_odd(value: Any) -> bool:
-    """No number that could be somebody's mid."""
+    """A number that cannot be a mid."""
     return type(value) is not int

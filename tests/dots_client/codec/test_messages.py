@@ -55,7 +55,7 @@ def in_scope(entry: dict[int, Any]) -> bytes:
 
 
 ports = st.integers(0, 65535)
-# Of a server a client reads printable text only.
+# A client reads only printable text from a server.
 names = st.text(min_size=1, max_size=10).map(clean_text).filter(bool)
 targets = st.builds(
     Targets,

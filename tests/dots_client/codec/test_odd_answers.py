@@ -1,4 +1,4 @@
-"""One odd attribute never hides what a server says of our mitigation."""
+"""One odd attribute never hides a server's report on our mitigation."""
 
 from __future__ import annotations
 

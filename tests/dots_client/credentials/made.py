@@ -64,7 +64,7 @@ def ec_key(curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
 
 
 def handshake(client: Credentials, server: Credentials, *, version: int) -> str:
-    """Empty, or why it failed. Raises HandshakeFailed where not even the client's context can be made."""
+    """Empty, or why it failed. Raises HandshakeFailed if the client's context cannot even be made."""
     context = tls_client_context(client)
     context.set_max_proto_version(version)
     ours, theirs = (
@@ -86,7 +86,7 @@ def handshake(client: Credentials, server: Credentials, *, version: int) -> str:
 
 
 def _advance(one: SSL.Connection, other: SSL.Connection) -> bool:
-    """Whether its handshake is over; what it has to say is carried to the other."""
+    """Whether its handshake is over; carries its output to the other side."""
     try:
         one.do_handshake()
         is_done = True

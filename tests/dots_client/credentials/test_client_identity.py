@@ -1,4 +1,4 @@
-"""A client's certificate and key as they are pasted: put in order, or told in words why they can never work."""
+"""A client's pasted certificate and key: put in order, or refused with a sentence on why they can never work."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def server() -> Credentials:
     )
 
 
-# what is put in order
+# putting in order
 
 
 OLD_FORM = KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
@@ -241,7 +241,7 @@ def test_an_issuer_that_expired_is_named() -> None:
     assert error.reason.startswith("The certificate of Middle expired on")
 
 
-# whatever is pasted
+# any paste
 
 
 @given(

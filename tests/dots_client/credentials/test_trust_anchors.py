@@ -1,4 +1,4 @@
-"""The authorities of a provider as they are pasted: what no server could be verified with is told."""
+"""A provider's pasted authorities: refused with a sentence if they could verify no server."""
 
 from __future__ import annotations
 

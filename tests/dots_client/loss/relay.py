@@ -100,7 +100,7 @@ class Relay:
         self._carry(datagram, client, is_to_server=True, deliver=way_out.send)
 
     def forge(self, datagram: bytes, client: Address) -> None:
-        """Send what the server never sent, as anybody can who knows both addresses."""
+        """Send a datagram in the server's name, as anyone can who knows both addresses."""
         if self._entrance is not None:
             self._entrance.sendto(datagram, client)
 

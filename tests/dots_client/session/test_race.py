@@ -89,7 +89,7 @@ def test_the_attempts_at_once_have_a_bound() -> None:
 
 
 def fail_all(race: Race, *, until: float) -> list[tuple[float, Candidate]]:
-    """Begin whatever is due, in time order; everything fails at once."""
+    """Begin every due handshake in time order; each fails at once."""
     begun: list[tuple[float, Candidate]] = []
     while (at := race.next_timer()) is not None and at <= until:
         while (candidate := race.due(now=at)) is not None:

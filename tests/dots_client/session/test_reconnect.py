@@ -78,7 +78,7 @@ def test_each_session_that_is_lost_is_counted_from_its_own_end() -> None:
 
 
 def lost_after(reconnect: Reconnect, *lasted_s: float, is_under_attack: bool) -> list[float]:
-    """How long the wait is after each of several sessions in a row, by how long they lasted."""
+    """The wait after each of several sessions in a row, by how long they lasted."""
     now, waits = 0.0, []
     for lasted in lasted_s:
         reconnect.attempted(now=now)

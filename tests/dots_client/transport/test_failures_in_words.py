@@ -1,4 +1,4 @@
-"""Whatever ends a handshake or a session, a person can read why."""
+"""Every end of a handshake or session has a readable reason."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_empty_messages_are_left_out_with_or_without_a_token() -> None:
 
 
 def test_a_stream_of_empty_messages_is_copied_once_and_not_once_for_each() -> None:
-    """Bytes looked at, not time: each message is cut out of what came, and the rest stays where it is."""
+    """Counts copied bytes instead of time: each message is cut out of the buffer, and the rest stays in place."""
 
     class Counting(bytes):
         copied = 0

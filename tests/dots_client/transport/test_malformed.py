@@ -1,4 +1,4 @@
-"""Messages that no peer should send, in a session that has to live through them."""
+"""Messages that no peer should send, in a session that has to survive them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.dots_client.transport.loopback import (
 from tests.dots_client.transport.streams import CSM, raw_server
 
 CRITICAL = b"\xe0\x06\xf8"
-"""Option 2053, empty: nobody knows it."""
+"""Option 2053, empty and unknown."""
 WHO = b"\xb3who"
 """Uri-Path `who`."""
 
@@ -50,7 +50,7 @@ MALFORMED = [
 
 
 def say(session: ServerSession, *messages: bytes) -> None:
-    """Each in a record of its own, as they are."""
+    """Send each unchanged in its own record."""
     engine = session._engine
     assert engine is not None
     for message in messages:
@@ -173,7 +173,7 @@ async def test_a_response_with_an_unknown_critical_option_is_ignored(
 async def test_a_message_of_ours_with_the_number_of_a_request_is_no_answer_to_its_duplicate(
     authority: Authority,
 ) -> None:
-    """Both sides count their messages by themselves, and the numbers meet."""
+    """Both sides number their messages independently, so numbers can coincide."""
     who = WhoAmI()
     who.is_silent = True
     complaints: list[dict[str, Any]] = []

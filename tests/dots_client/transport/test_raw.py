@@ -1,4 +1,4 @@
-"""CoAP messages as bytes, before anything else looks at them."""
+"""CoAP messages as bytes, before any other code sees them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read(data: bytes) -> Incoming:
 
 
 def option(number: int, value: bytes, *, after: int = 0) -> bytes:
-    """One option as it stands in a message."""
+    """One option as encoded in a message."""
     delta, length = number - after, len(value)
     head, extended = 0, b""
     for shift, part in ((4, delta), (0, length)):
@@ -207,7 +207,7 @@ def test_an_option_with_invalid_utf_8_is_left_out() -> None:
 
 
 def test_aiocoap_learns_no_number_from_a_peer() -> None:
-    """It would remember each for as long as the process runs."""
+    """It would keep each one until the process ends."""
     before = len(ContentFormat._value2member_map_), len(OptionNumber._value2member_map_)
 
     for number in range(3000, 4000):

@@ -149,7 +149,7 @@ class Injection:
         self._tell(provider, "/behaviour", dict.fromkeys(behaviour, default))
 
     def _next_mid(self, provider: str) -> int:
-        """The mid after the highest that the provider holds: of whoever asks next, mostly."""
+        """The mid after the highest that the provider holds: usually that of the next request."""
         state = _patiently(lambda: control(self.stack, provider, "/state"))
         return 1 + max((held["mid"] for held in state["mitigations"]), default=0)
 
@@ -174,7 +174,7 @@ class Injection:
                 return
 
     def _let_write(self, server: str, *, may_write: bool) -> None:
-        """Redis answers READONLY and PostgreSQL 25006 until it may again; either may be down because of another fault."""
+        """Redis answers READONLY and PostgreSQL 25006 until the fault ends; either may be down because of another fault."""
         _patiently(
             lambda: (
                 write_to_postgres(self.postgres, may_write=may_write)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 OVER: Final = ("terminated", "expired")
 LIVE_BELOW: Final = 5
-"""DOTS statuses from 5 on: it ends, has ended, was withdrawn; 8 is a plan in standby."""
+"""DOTS statuses of mitigations that are ending, have ended or were withdrawn; 8 is a plan in standby."""
 STANDBY: Final = 8
 
 Shown = Mapping[str, Any]
@@ -98,7 +98,7 @@ def plan_differences(
 
 
 def forgotten(prefix: str, held: Sequence[Held], unknown: Sequence[Shown]) -> list[str]:
-    """What is wrong with a mitigation that a restored database knows nothing of. `unknown`: those shown as not asked for."""
+    """Faults in how a mitigation that a restored database does not know is shown. `unknown`: those shown as unknown."""
     live = [one["mid"] for one in _of(held, prefix) if one["status"] < LIVE_BELOW]
     told = [one["mid"] for one in unknown if prefix in one["targets"]["prefixes"]]
     if live and told != live:

@@ -61,7 +61,7 @@ CALM: Final = {
     "keeps_preconfigured": False,
 }
 FORGETS: Final = frozenset({"crash", "forget", "kill"})
-"""Faults after which a provider has started nothing any more."""
+"""Faults that make a provider forget what it started."""
 T = TypeVar("T")
 
 
@@ -179,7 +179,7 @@ class World:
         asked[name] = replace(asked[name], is_terminated=True)
 
     def _restore(self, organization: str) -> None:
-        """Ask for something the database then knows nothing of any more. Nothing else is under way."""
+        """Ask for a mitigation that the restored database does not know. Nothing else is under way."""
         prefix = PREFIXES[organization].format(FORGOTTEN_ADDRESS)
         saved = self.stack.directory / "portal.dump"
         backup.dump(self.stack, saved)
@@ -227,7 +227,7 @@ class World:
         return Prepared(plan_id=made["id"], organization=organization, prefix=prefix)
 
     def _lose(self, plan: Prepared, provider: str, organization: str) -> Prepared:
-        """Whether it held the plan by then, and so starts it, is what its state says right after."""
+        """Its state right afterwards shows whether it held the plan by then, and so starts it."""
         with suppress(httpx.HTTPError):  # it may be down because of a fault
             control(self.stack, provider, f"/clients/{organization}/lose", {})
             state = control(self.stack, provider, "/state")

@@ -92,7 +92,7 @@ def test_no_other_error_is_away(error: BaseException | None) -> None:
 
 
 def sqlite(path: Path, *statements: str) -> db.Error:
-    """What the last of the statements fails with; the others run on another connection."""
+    """The error of the last statement; the others run on another connection."""
     other = sqlite3.connect(path, isolation_level=None)
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
@@ -140,12 +140,12 @@ def test_a_page_without_the_database_is_503_and_says_when_to_try_again() -> None
 
 @pytest.fixture
 def read_only(transactional_db: None) -> Iterator[Callable[[], None]]:
-    """Call it, and this process's connection takes no changes any more."""
+    """A function that makes this process's connection read-only."""
 
     def switch(value: str) -> None:
         is_postgresql = db.connection.vendor == "postgresql"
         with db.connection.cursor() as cursor:
-            # Both last as long as the connection, which the pool gives to the next test.
+            # Both last as long as the connection, which the pool reuses for the next test.
             cursor.execute(
                 f"SET default_transaction_read_only = {value}"
                 if is_postgresql

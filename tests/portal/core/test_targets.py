@@ -199,7 +199,7 @@ def test_what_is_no_name_is_refused(text: str) -> None:
     ("typed", "kept"),
     [
         ("Bücher.Example.", "xn--bcher-kva.example"),
-        # The characters that IDNA 2003 took for others: browsers go by IDNA 2008.
+        # The characters that IDNA 2003 replaced by others: browsers follow IDNA 2008.
         ("faß.example", "xn--fa-hia.example"),
         ("βόλος.example", "xn--nxasmm1c.example"),
         ("نامه\u200cای.example", "xn--mgba3gch31f060k.example"),

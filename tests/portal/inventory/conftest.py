@@ -33,7 +33,7 @@ def held(mid: int = 4, prefix: str = "203.0.113.0/26", **fields: Any) -> Held:
 
 @pytest.fixture
 def record(acme_northgate: Subscription) -> Record:
-    """Northgate told acme what it holds."""
+    """Northgate has listed to acme what it holds."""
 
     def record(
         *unknown: Held,
@@ -60,7 +60,7 @@ def one() -> UnknownMitigation:
 
 
 def told(type_: str = "unknown_mitigation.") -> list[dict[str, Any]]:
-    """What the events say."""
+    """The data of the events."""
     return [
         {"type": event.type.partition(".")[2], **event.data}
         for event in Event.objects.filter(type__startswith=type_).order_by("seq")

@@ -1,4 +1,4 @@
-"""A mitigation nobody here asked for becomes one of a request, exactly as the provider holds it."""
+"""A request adopts an unknown mitigation exactly as the provider holds it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def code_of(actor: User) -> str:
 
 @pytest.fixture(autouse=True)
 def _shop(shop: ProtectedResource) -> None:
-    """What acme may ask protection for."""
+    """The resources that acme may ask protection for."""
 
 
 def test_a_request_owns_it_with_its_mid_scope_and_status(

@@ -1,4 +1,4 @@
-"""What the Now page and Readiness show of what nobody here asked for, and what may be done there."""
+"""Unknown mitigations on the Now page and Readiness, and the actions there."""
 
 from __future__ import annotations
 

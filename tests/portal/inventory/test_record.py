@@ -1,4 +1,4 @@
-"""What is kept of mitigations nobody here asked for, and when they are none any more."""
+"""Unknown mitigations: what is saved about them, and when they end."""
 
 from __future__ import annotations
 

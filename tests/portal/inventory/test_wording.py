@@ -1,4 +1,4 @@
-"""What people read of a mitigation nobody here asked for, over every status and every stage of its end."""
+"""The sentences about an unknown mitigation, in every status and every stage of its end."""
 
 from __future__ import annotations
 

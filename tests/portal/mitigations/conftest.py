@@ -17,7 +17,7 @@ Submit = Callable[..., MitigationRequest]
 
 
 def to_replace_all() -> Consent:
-    """A second request for the same replaces the first: tests of other things need not care."""
+    """Consent to replace every live request, for tests in which replacement does not matter."""
     return Consent(named=tuple(MitigationRequest.objects.values_list("pk", flat=True)))
 
 

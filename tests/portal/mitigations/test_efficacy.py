@@ -1,4 +1,4 @@
-"""How the attack looks from here: what a provider answers is kept, said, and where it asked to wait, followed up."""
+"""Efficacy updates: the provider's answer is saved and shown, and the update repeated if it asked to wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUSY: dict[str, Any] = {"code": "5.03", "reason": "cannot answer now", "retry_af
 
 @pytest.fixture
 def told(submit: Submit, alice: User) -> Mitigation:
-    """A mitigation whose provider is being told that the attack goes on."""
+    """A mitigation with a report that the attack continues, on its way to the provider."""
     leg = submit().mitigations.get()
     services.record_sending(mitigation_id=leg.pk, now=NOW)
     services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=NOW, now=NOW)
@@ -121,7 +121,7 @@ def test_a_newer_report_replaces_one_that_waits(told: Mitigation, alice: User) -
         Efficacy.WAITING,
     )
     assert (newer.efficacy_retry_at, newer.efficacy_tries, newer.efficacy_code) == (None, 0, "")
-    # The answer to the older one comes late.
+    # The answer to the older one arrives late.
     late = answers(newer, asked_at=first_asked_at, is_accepted=True)
     assert late.efficacy_state == Efficacy.WAITING
     assert last_event()["accepted"] is True

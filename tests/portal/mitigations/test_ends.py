@@ -1,4 +1,4 @@
-"""Why a request is over, and who has to be told."""
+"""Why a request is over, and whether a person has to acknowledge it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def superseded(request: MitigationRequest, **conflict: Any) -> None:
 
 
 def taken(request: MitigationRequest) -> Any:
-    """What is kept of how its mitigation ended."""
+    """The record of how its mitigation ended."""
     return legs(request)[0].replaced_by
 
 

@@ -169,7 +169,7 @@ def malformed(text: str) -> bool:
 
 @cache
 def every(count: int) -> list[tuple[str, Asked, list[str]]]:
-    """Each request with all that is said of it."""
+    """Each request with all its sentences."""
     return [
         (name, asked, [plain(text) for text in sentences(asked) if text])
         for name, asked in requests(count)
@@ -258,7 +258,7 @@ def test_every_outcome_of_a_report_reads_well(state: Efficacy, *, is_old: bool) 
 
 
 def test_only_silence_is_called_last_reported() -> None:
-    """One whose word is fresh and one that is silent are never told of with one verb or one sum."""
+    """A fresh and a silent provider never share a verb or a sum."""
     legs = (
         replace(STATES["mitigating"], short="Northgate"),
         replace(STATES["mitigating, silent"], short="Tidewall"),

@@ -1,4 +1,4 @@
-"""A mid that the provider uses for something else is given up, however often that happens, within bounds."""
+"""A mitigation gives up a mid that the provider uses for another, a limited number of times."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_mitigations_are_locked_before_the_event_counter(
 def test_a_request_is_locked_before_the_failure_of_one_of_its_mitigations_is_written(
     submit: Submit,
 ) -> None:
-    """Who holds the request may wait for the mitigation: the other way round, each waits for the other."""
+    """A transaction that locked the request may wait for the mitigation; the reverse order would deadlock."""
     (leg, *_) = legs(submit())
     with CaptureQueriesContext(connection) as queries:
         services.mark_failure(mitigation_id=leg.pk, is_answered=True, now=NOW)

@@ -44,7 +44,7 @@ def test_the_first_copy_is_written_down_before_it_leaves(leg: Mitigation) -> Non
 
 @pytest.mark.parametrize("is_late", [False, True])
 def test_copies_are_counted_since_the_last_ask(leg: Mitigation, *, is_late: bool) -> None:
-    """A worker writes the count a moment after the copies left: by then the provider may be asked again."""
+    """A worker saves the count a moment after the copies left: a new ask may have begun by then."""
     services.record_sending(mitigation_id=leg.pk, now=LATER)
     services.record_sends(mitigation_id=leg.pk, times=83, now=LATER)
     services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=LATER, now=LATER)

@@ -1,4 +1,4 @@
-"""The arithmetic of overlaps against brute force: every address, port and protocol of a small world is looked at."""
+"""The arithmetic of overlaps against brute force over every address, port and protocol of a small world."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = ["api.example", "shop.example", "https://shop.example/", "https://shop.e
 PORTS = [0, 1, 2, 3, 65534, 65535]
 PROTOCOLS = [1, 6, 17]
 ANY_OTHER = (4096, 99)
-"""A port and a protocol that nobody names."""
+"""A port and a protocol that no request names."""
 
 Point = tuple[str, int, int]
 
@@ -83,7 +83,7 @@ def points(coverage: Coverage) -> set[Point]:
 
 
 def lost_points(loss: Loss, traffic: Traffic) -> set[Point]:
-    """What a loss says is lost, point by point."""
+    """The points that a loss names as lost."""
     network = loss.network
     lost = {
         (place, *flow)

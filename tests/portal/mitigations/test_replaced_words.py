@@ -1,4 +1,4 @@
-"""What is said of a request whose provider holds a newer one instead."""
+"""Sentences about a request whose provider holds a newer one instead."""
 
 from __future__ import annotations
 

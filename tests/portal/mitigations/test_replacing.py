@@ -1,4 +1,4 @@
-"""A request ends another one's filter only where somebody agreed to that."""
+"""A request ends another request's filter only with consent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _network(acme: Organization) -> None:
 
 @pytest.fixture
 def ask(submit: Submit) -> Submit:
-    """Without any consent but what is named."""
+    """Submit with consent only to the named requests."""
 
     def ask(**changes: Any) -> MitigationRequest:
         consent = changes.pop("consent", Consent())
@@ -41,7 +41,7 @@ def ask(submit: Submit) -> Submit:
 
 
 def refused(ask: Submit, **changes: Any) -> dict[str, list[str]]:
-    """Request names to what they would lose."""
+    """What each request would lose, by name."""
     count = MitigationRequest.objects.count()
     with pytest.raises(WouldReplace) as caught:
         ask(**changes)

@@ -1,4 +1,4 @@
-"""Whatever the check of a request lets through, the client sends; and what its rules refuse is told at its field."""
+"""The client sends every request that passes the check, and every refusal is an error at its field."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVERYTHING = [
     Resource(id=uuid4(), name=value, kind=kind, value=value)
     for kind, value in (("prefix", "0.0.0.0/0"), ("prefix", "::/0"), ("fqdn", "example"))
 ]
-"""As rows may hold it: whatever is typed is the organization's own."""
+"""Resources as in rows: every typed target belongs to the organization."""
 POLICY = Policy(
     organization="Acme", default_lifetime_s=3600, max_lifetime_s=2**32 - 1, may_be_indefinite=True
 )
@@ -54,7 +54,7 @@ def outcome_of(
 
 
 def without_what_is_wrong(submission: Submission, errors: Sequence[FieldError]) -> Submission:
-    """Each wrong value is left out; of too many, half."""
+    """Leave out each wrong value, or half the values if there are too many."""
     kept: dict[str, list[Any]] = {
         name: list(getattr(submission, name))
         for name in ("prefixes", "fqdns", "uris", "resources", "ports", "protocols")

@@ -1,4 +1,4 @@
-"""The number to call when the network cannot help is on every page, and is promised only where there is one."""
+"""The number to call when the network cannot help is on every page, and promised only if it is set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def text(answer: Any) -> str:
 def every_page(
     alice: User, bob: User, ask: Ask, client_of: ClientOf
 ) -> Callable[[], dict[str, str]]:
-    """Every page of a member and of whoever is none yet, by its path; errors included."""
+    """Every page for members and for others, including errors, by path."""
     request = ask()
     filtering(legs(request)[0])
     member, viewer, stranger = client_of(alice), client_of(bob), Client()

@@ -1,4 +1,4 @@
-"""What ended by itself: on Now until a person acknowledged it, also while others are live."""
+"""Requests that ended by themselves stay on Now until a person acknowledges them, also while others are live."""
 
 from __future__ import annotations
 

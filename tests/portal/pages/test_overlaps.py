@@ -1,4 +1,4 @@
-"""A request that takes protection away from a live one: said before it is sent, and sent only as a person chose."""
+"""A request that takes protection from a live one: the page says so first, and sends only what the person chose."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def text_of(page: str) -> str:
 
 
 def buttons(page: str) -> list[tuple[str, bool]]:
-    """What can be pressed where the form is sent: words, and whether it is the filled one."""
+    """The buttons that send the form: their text, and whether each is the filled one."""
     acts = page[page.index('id="send-acts"') :]
     acts = acts[: acts.index("</div>")]
     found = re.findall(r'<(?:button|a) class="(btn[^"]*)"[^>]*>([^<]+)<', acts)

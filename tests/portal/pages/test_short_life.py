@@ -1,4 +1,4 @@
-"""What the card of a live request says of its end."""
+"""What the card of a live request says about its end."""
 
 from __future__ import annotations
 

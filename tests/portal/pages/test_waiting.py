@@ -1,4 +1,4 @@
-"""A time that a provider names is obeyed, and shown as what it is: nobody is said to try for years."""
+"""The portal obeys the time that a provider names and shows it as such; it does not claim to try for years."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_long_wait_is_not_called_trying(
         assert "Still trying" not in shown
         assert "keeps asking" not in shown
     assert f"It asked the portal to wait until {until}." in page
-    # The next step a person has: whoever must not be asked can be called.
+    # The person's next step: call the provider that must not be asked yet.
     assert "Call Northgate if you need it sooner." in page
     assert page.count("Reference for a call:") == 2
     assert "The portal asks no provider again before" in page[page.index("What happened") :]

@@ -1,4 +1,4 @@
-"""What staff enter about a provider and a subscription: what could never work is refused at its field, in words."""
+"""Settings of a provider or subscription that could never work are refused at their field with a sentence."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_settings_that_could_never_work_are_refused_at_their_field(
     page, provider = added(staff, **{field: value})
 
     assert provider is None
-    # As the page has it; Django writes an apostrophe in its own way.
+    # As on the page: Django escapes an apostrophe.
     assert words in page.replace("&#x27;", "'")
     assert "is violated" not in page
 

@@ -1,4 +1,4 @@
-"""Staff see where they save whether the connection uses what they saved."""
+"""The form shows staff whether the connection uses the saved settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A socket on which nothing happens says so: a page whose line froze would show old values as live."""
+"""A quiet socket sends heartbeats: otherwise a page with a frozen connection would show old values as live."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_a_reader_that_knows_only_events_keeps_its_place(
     assert beat["type"] not in EventType.values
     assert beat["seq"] == events[-1]["seq"]
 
-    # Continuing from the last frame, whatever it was, misses nothing.
+    # Continuing from the last frame of any type misses nothing.
     await log(acme)
     again = Socket(token=token, after=beat["seq"])
     await again.connect()
@@ -73,7 +73,7 @@ async def test_a_heartbeat_before_any_event_repeats_the_requested_number(
         await log(acme)
     token = await database_sync_to_async(token_of)(bob)
 
-    # A number from another life of the installation: the reader learns where this one is.
+    # A number from before a restore: the reader learns the present one.
     for asked, told in ((3, 3), (500, 3)):
         socket = Socket(token=token, after=asked)
         await socket.connect()

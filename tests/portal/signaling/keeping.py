@@ -34,7 +34,7 @@ async def db(call: Callable[[], T]) -> T:
 def point_to(
     subscription: Subscription, port: int, authority: Authority, credentials: Credentials
 ) -> None:
-    """Have the rows name a server of a test."""
+    """Make the rows name a server of a test."""
     ProviderRow.objects.filter(pk=subscription.provider_id).update(
         host="127.0.0.1",
         port=port,
@@ -55,7 +55,7 @@ def certify(subscription: Subscription, credentials: Credentials) -> None:
 
 @asynccontextmanager
 async def keeping(subscription: Subscription, store: Store) -> AsyncIterator[Keeper]:
-    """As a worker keeps it, which renews its lease meanwhile."""
+    """Runs the keeper like a worker, which renews its lease meanwhile."""
     hold = Hold(asked_at=clock())
     keeper = Keeper(
         subscription_id=subscription.pk,

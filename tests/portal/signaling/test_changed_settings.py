@@ -1,4 +1,4 @@
-"""A changed address, anchor, certificate or cuid is tried at once, beside a session that gives way only to one that works."""
+"""A changed address, anchor, certificate or cuid is tried at once; only a working session replaces the present one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def store() -> Iterator[Store]:
 
 @dataclass
 class There:
-    """A provider with two servers, the second of which nobody was told of yet."""
+    """A provider with two servers; the rows name only the first."""
 
     authority: Authority
     provider: Provider

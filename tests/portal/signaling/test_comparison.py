@@ -1,4 +1,4 @@
-"""Whose a mitigation is that a server holds, and whether a refused mid is in use."""
+"""Which mitigations at a server are ours, and whether a refused mid is in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is raised wherever a session is kept: the row is true within 5 s, and the next attempt is under way."""
+"""Any exception at any await of a keeper: within 5 s the row is true and the next attempt under way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WITHIN_S = 5.0
 MIN_PLACES = 30
 WRITTEN_WITHIN_S = 1.0
-"""So long the row may still say UP when there is no session any more."""
+"""How long the row may still say UP after the session ended."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def leg(
 
 
 class Scene:
-    """A leg that is asked for under attack, at a provider that grants it, by a keeper that begins."""
+    """A request under attack at a provider that grants it, with a keeper that starts."""
 
     def __init__(self, leg: Mitigation, provider: Provider, store: Store) -> None:
         self.leg = leg
@@ -87,12 +87,12 @@ class Scene:
         assert (await row_of(self.subscription)).session_state != SessionState.UP
 
     def _hand_over(self) -> None:
-        """What the worker does after a keeper's end, and what others do about what nobody holds."""
+        """What the worker does after the end of a keeper, and others about a subscription without an owner."""
         leases.release(ME, [self.subscription.pk])
         leases.mark_orphans(now=clock.now())
 
     async def _recovers(self, keeper: Keeper) -> None:
-        """There is a session and the row says so, of this one; at no time it said so without one."""
+        """There is a session and the row shows this one; at no time did it show one that was gone."""
         false_since: float | None = None
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(WITHIN_S):
@@ -111,8 +111,8 @@ class Scene:
                 await asyncio.sleep(0.02)
 
     async def _has_an_outcome(self) -> None:
-        """Help, or, where the defect kept the request from being sent, that it could not be."""
-        # What failed is left alone for some seconds.
+        """Help, or the outcome that a defect prevented sending."""
+        # A failed action pauses for some seconds.
         async with asyncio.timeout(4 * WITHIN_S):
             while await db(self._status) not in (Status.MITIGATING, *SET_BACK):
                 if self.provider.held:
@@ -140,7 +140,7 @@ async def test_a_defect_at_any_await_ends_at_most_the_session(
         failed: dict[Place, BaseException] = {}
         reached = 0
         for place in clean.seen:
-            # On a busy machine one of them may be late; a defect is there again.
+            # On a busy machine one of them may be late; a real defect appears again.
             for _ in range(2):
                 awaits = Awaits(raises_at=place)
                 try:
@@ -243,7 +243,7 @@ async def test_a_key_that_cannot_be_decrypted_is_reported(
 async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot_be_opened(
     acme_northgate: Subscription, there: Provider, store: Store
 ) -> None:
-    """Its name is none that OpenSSL takes: no failure of a handshake, and yet none of the portal's that lasts."""
+    """OpenSSL does not accept its name: not a failed handshake, and not a lasting failure of the portal either."""
     async with keeping(acme_northgate, store) as kept:
         await until_row(acme_northgate, is_up)
         first = client_of(kept)

@@ -244,7 +244,7 @@ async def test_several_mitigations_share_one_poll(
 
 
 class Hanging:
-    """A provider that takes its time for a list."""
+    """A provider that is slow to list."""
 
     async def statuses(self) -> tuple[MitigationReport, ...]:
         await asyncio.get_running_loop().create_future()

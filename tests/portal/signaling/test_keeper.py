@@ -195,7 +195,7 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
 async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
-    """Else the server keeps it, hears nothing on it, and may start what was prepared for a lost client."""
+    """Otherwise the server keeps it, hears nothing on it, and may start standby mitigations."""
     monkeypatch.setattr(line, "WATCH_S", 60.0)
     authority = Authority()
     async with pair(authority) as there, keeping(there, authority, monkeypatch) as kept:

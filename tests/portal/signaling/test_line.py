@@ -117,7 +117,7 @@ class PolledExchange(SlowExchange):
 
 
 class Unwatched:
-    """Nobody looks for what is unknown."""
+    """Does not look for unknown mitigations."""
 
     def wake(self) -> None:
         pass
@@ -140,7 +140,7 @@ def line_of(
 
 
 def withdrawn(mid: int) -> Mitigation:
-    """Stopped by its provider a while ago: there is nothing to do but to ask for its status."""
+    """Stopped by its provider a while ago: only a poll is due."""
     return Mitigation(
         pk=uuid4(), mid=mid, status=Status.WITHDRAWN, dots_status=7, request=MitigationRequest(),
         asked_at=timezone.now() - 2 * POLL_AFTER,
@@ -187,7 +187,7 @@ async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying
 
 
 class SilentAboutStatus(PolledExchange):
-    """A question about a status is never answered; everything else is."""
+    """Answers everything except polls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -325,7 +325,7 @@ async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_
 
 
 class DefectiveExchange(SlowExchange):
-    """Has a defect that nobody foresaw."""
+    """Has an unforeseen defect."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -344,7 +344,7 @@ async def test_a_defect_in_an_exchange_is_logged_and_retried_with_growing_pauses
     exchange = DefectiveExchange()
     async with running(line_of(Session(), exchange, mitigating())):
         await until(lambda: exchange.performed == 4)
-        # 0.05 s, 0.1 s, 0.2 s and 0.4 s after each other: the fifth is not due yet.
+        # With pauses of 0.05 s, 0.1 s, 0.2 s and 0.4 s the fifth is not due yet.
         await asyncio.sleep(0.1)
         assert exchange.performed == 4
 

@@ -1,4 +1,4 @@
-"""A refusal that means the mid, told from one that means the scope without reading its words."""
+"""Tell a refusal of the mid from a refusal of the scope without reading its text."""
 
 from __future__ import annotations
 

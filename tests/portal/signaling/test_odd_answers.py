@@ -1,4 +1,4 @@
-"""What a real session with an odd server does to the rows: the status is written, and what was not read is told."""
+"""A real session with an odd server: the row gets the status, and the journal what could not be read."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def store() -> Iterator[Store]:
 
 
 class Scene:
-    """One subscription's session with a provider that says what it is told to."""
+    """One subscription's session with a scripted provider."""
 
     def __init__(
         self, provider: Provider, client: Client, exchange: Exchange, journal: Journal
@@ -183,7 +183,7 @@ def conflict(mid: int) -> tuple[int, Pairs]:
     return 17, Pairs([(18, 77), (19, 99), (20, 60), (21, scope)])
 
 
-# PostgreSQL refuses NUL in text and in JSON; SQLite takes it.
+# PostgreSQL refuses NUL in text and in JSON; SQLite accepts it.
 async def test_an_answer_with_a_nul_anywhere_is_saved(leg: Mitigation, store: Store) -> None:
     answers = [
         (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(9)])])]))])),

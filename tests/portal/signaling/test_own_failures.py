@@ -1,4 +1,4 @@
-"""What the portal cannot send, and answers that it cannot save: with a real session, a real store and a real database."""
+"""Requests that the portal cannot send and answers that it cannot save, with a real session, store and database."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def again(provider: str = "Northgate") -> Mitigation:
 
 
 def lane(provider: str = "Northgate") -> str:
-    """What the page says of a provider."""
+    """What the page says about a provider."""
     leg, now = again(provider), timezone.now()
     return " ".join(wording.tell(leg_of(leg), now))
 
@@ -105,7 +105,7 @@ def spoil_size(leg: Mitigation) -> None:
 
 
 def spoil_row(leg: Mitigation) -> None:
-    """No defect of ours can be foreseen; this one is a KeyError."""
+    """A stand-in for an unforeseen defect: a KeyError."""
     MitigationRequest.objects.update(ports=[{"lower": 80}])
 
 
@@ -223,7 +223,7 @@ async def test_sends_counts_the_datagrams(leg: Mitigation, store: Store) -> None
 async def test_a_request_put_off_by_a_provider_is_not_called_unsendable(
     leg: Mitigation, store: Store, dana: User
 ) -> None:
-    """The refusal of before does not stay on a row that is asked again."""
+    """The earlier refusal does not stay on a row that is retried."""
     await in_database(spoil_ports)(leg)
     async with speaking(leg, store) as (exchange, client, provider):
         await exchange.perform(client, await in_database(again)(), Action.REQUEST)
@@ -258,7 +258,7 @@ async def test_a_broken_row_is_put_off_too(leg: Mitigation, store: Store) -> Non
 
 @pytest.fixture
 def database_refuses() -> Iterator[Callable[[str], None]]:
-    """Rows of mitigations for which a condition holds, from now on."""
+    """Make the database refuse mitigation rows that fulfil a condition."""
     table = Mitigation._meta.db_table
     refused: list[str] = []
 
@@ -387,7 +387,7 @@ async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_excha
 async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
     leg: Mitigation, store: Store, database_refuses: Callable[[str], None], status: int
 ) -> None:
-    """Whatever the provider reports, and whichever way it would change the row."""
+    """For any report, however it would change the row."""
     async with speaking(leg, store) as (exchange, client, provider):
         await exchange.perform(client, leg, Action.REQUEST)
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")

@@ -33,7 +33,7 @@ def mitigation(
 
 
 def plan(one: Mitigation, *, is_introduced: bool = True, **shown: Any) -> Next:
-    """What follows, on a session that has shown `shown`."""
+    """The next action on a session that has shown `shown`."""
     return next_action(one, OnSession(is_introduced=is_introduced, **shown), NOW)
 
 

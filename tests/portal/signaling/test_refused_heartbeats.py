@@ -1,4 +1,4 @@
-"""A server that completes the handshake and refuses what is said in the session: the row tells so."""
+"""A server that completes the handshake but refuses every message: the row says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing that fails holds up anything else: polls, renewals, what a person wants told."""
+"""A failing action never delays another: polls, renewals, actions of people."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def at(seconds: float) -> datetime:
 
 
 class Run:
-    """Lives through a lifetime, half a second at a time, with a provider that never answers `failing` usefully.
+    """Simulates a lifetime in steps of half a second with a provider that never answers `failing` usefully.
 
-    `hangs`: it does not answer them at all, so each is given up after a while; else it refuses them at once.
+    `hangs`: it does not answer them at all, so each times out; otherwise it refuses them at once.
     """
 
     def __init__(self, row: Mitigation, failing: Collection[Action], *, hangs: bool) -> None:

@@ -1,4 +1,4 @@
-"""What one session looks for and ends of what nobody here asked for; the rows are stood in for."""
+"""How one session finds and ends unknown mitigations, with a stand-in for the rows."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Server:
 
 
 class Rows:
-    """The exchange and the database behind it: keeps what was written."""
+    """The exchange and the database behind it; keeps every write."""
 
     def __init__(self, *own: Mitigation) -> None:
         self.subscription_id = uuid4()
@@ -128,7 +128,7 @@ async def test_a_session_begins_with_what_the_server_holds() -> None:
     assert (set(told["told"]), told["refusal"], told["cuid"]) == ({2, 4, 9}, "", CUID)
     [raised] = rows.calls(raise_next_mid)
     assert raised["to"] == 10
-    # The counter first: whoever submits meanwhile is not refused.
+    # The counter first, so that a request submitted meanwhile is not refused.
     assert [call for call, _ in rows.written] == [raise_next_mid, services.record_inventory]
 
 
@@ -200,7 +200,7 @@ async def test_it_asks_often_while_something_is_unknown_and_otherwise_rarely(
     async with watching(server, rows):
         await until(lambda: server.asked.count(None) > 3)
         server.held.clear()
-        # It is only now that the session knows: then it waits for long.
+        # Only now does the session know it: then it waits longer.
         await until(lambda: rows.calls(services.record_inventory)[-1]["unknown"] == [])
         before = len(server.asked)
         await asyncio.sleep(0.05)

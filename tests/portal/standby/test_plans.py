@@ -432,7 +432,7 @@ def test_a_plan_for_what_is_no_longer_verified_is_not_activated(
 def test_a_plan_cannot_be_extended_and_takes_no_attack_report(
     prepare: Prepare, alice: User, status: int
 ) -> None:
-    """Both are a PUT with trigger-mitigation false, which some servers take for an order to stop."""
+    """Both are a PUT with trigger-mitigation false, which some servers read as an order to stop."""
     plan = prepare()
     for leg in legs(plan.request):
         holds(leg)
@@ -478,7 +478,7 @@ def test_filtering_for_a_replaced_version_continues_until_it_ends(
     old = plan.request
     for leg in legs(old):
         holds(leg)
-    # Changed while nobody knew that a provider had activated it.
+    # Changed before the portal learned that a provider had activated it.
     changed = Submission(resources=(office.pk,))
     services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
     acting, idle = legs(old)

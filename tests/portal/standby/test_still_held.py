@@ -1,4 +1,4 @@
-"""A provider that confirms the withdrawal of a plan and keeps it is told again, in bounds, and people are told of it."""
+"""A provider that confirms the withdrawal of a plan but keeps it: the portal tries again, within limits, and shows it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> Next
 def test_a_plan_that_is_still_held_gets_a_lifetime_of_one(kept: StandbyPlan) -> None:
     assert leg(kept).is_still_held
     assert following(leg(kept), timezone.now()).action is Action.LET_GO
-    # What the session has not shown to be only held is not put.
+    # No PUT for a plan that the session has not shown to be only held.
     for status in (None, 1, 2):
         assert following(leg(kept), timezone.now(), status=status).action is not Action.LET_GO
 
