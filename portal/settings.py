@@ -129,7 +129,11 @@ CACHES: dict[str, dict[str, Any]] = {
         },
     }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # Beyond it entries go at random, and counts of tries with them.
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
 }
 
 # Background work
@@ -223,6 +227,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "portal.accounts.passwords.NewPasswordEndsAccess"},
 ]
 LOGIN_URL = "/sign-in"
 LOGIN_REDIRECT_URL = "/"
@@ -233,6 +238,8 @@ HTTPS = env.flag("PORTAL_HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = HTTPS
+# What makes a browser known at the next sign-in (ADR 35).
+KNOWN_DEVICE_COOKIE = "__Host-known-device" if HTTPS else "known-device"
 CSRF_FAILURE_VIEW = "portal.accounts.views.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = env.integer("PORTAL_HSTS_S", 31_536_000) if HTTPS else 0
@@ -321,13 +328,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"outages": {"()": "portal.core.logs.OutagesInOneLine"}},
+    "filters": {
+        "outages": {"()": "portal.core.logs.OutagesInOneLine"},
+        "refusals": {"()": "portal.core.logs.BoundedRefusals"},
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}
     },
     "root": {"handlers": ["console"], "level": env.text("PORTAL_LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": [], "propagate": True, "level": "INFO"},
+        # Written whatever PORTAL_LOG_LEVEL is.
+        "portal.security": {"level": "INFO", "filters": ["refusals"]},
         # What it says of single messages is the wire journal's.
         "dots_client.coap": {"level": "WARNING"},
     },

@@ -19,6 +19,7 @@ from portal.core.wake import broker_rest
 from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import Provider, Subscription
 from tests.factories import (
+    PASSWORD,
     AuthenticatorFactory,
     OrganizationFactory,
     ProviderFactory,
@@ -108,6 +109,7 @@ def shop(acme: Organization) -> ProtectedResource:
 
 
 ClientOf = Callable[[User], Client]
+HalfSignedIn = Callable[[User], Client]
 ApiOf = Callable[[User], APIClient]
 
 
@@ -124,6 +126,18 @@ def client_of() -> ClientOf:
         return client
 
     return verified
+
+
+@pytest.fixture
+def half_signed_in() -> HalfSignedIn:
+    """A browser of a person who gave the password, and no code yet."""
+
+    def with_password(user: User) -> Client:
+        client = Client()
+        client.post("/sign-in", {"username": user.username, "password": PASSWORD})
+        return client
+
+    return with_password
 
 
 @pytest.fixture

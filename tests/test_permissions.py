@@ -25,7 +25,7 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
-from tests.conftest import ClientOf
+from tests.conftest import ClientOf, HalfSignedIn
 from tests.portal.inventory.conftest import held
 
 PEOPLE: Final = ("anonymous", "charlie", "bob", "dana", "alice")
@@ -257,10 +257,9 @@ def test_every_named_route_is_in_the_table() -> None:
 
 
 def test_a_session_without_second_factor_opens_no_page(
-    alice: User, asked: MitigationRequest
+    alice: User, asked: MitigationRequest, half_signed_in: HalfSignedIn
 ) -> None:
-    browser = Client()
-    browser.force_login(alice)
+    browser = half_signed_in(alice)
 
     for name, _ in named_routes():
         if name.startswith("mitigations:"):

@@ -13,6 +13,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ValidationError
 from django.db import Error
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.models import Device
@@ -26,6 +27,12 @@ logger = logging.getLogger(__name__)
 MAX_TOKEN_LENGTH: Final = 128
 LAST_USED_PRECISION: Final = timedelta(minutes=1)
 """How exact `last_used_at` is: a write per call would be too many."""
+
+
+def person_of(request: HttpRequest) -> User:
+    """The person of a request that RequireSecondFactor let through; it lets nobody else."""
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def token_for(plain: str) -> ApiToken | None:

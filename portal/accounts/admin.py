@@ -1,23 +1,196 @@
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 
 from portal.accounts import services
+from portal.accounts.access import person_of
 from portal.accounts.models import User
-from portal.core.admin import site
+from portal.core.addresses import address_of
+from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
+from portal.core.broadcast import access_changed_on_commit
+
+
+class Identified(forms.Form):
+    """Why staff believe that it is the person who asks."""
+
+    reason = forms.CharField(
+        label="How did you make sure that it is this person?",
+        help_text="For example: called back at the number in the contract. It is kept in the history.",
+        max_length=MAX_REASON_LENGTH,
+    )
+
+
+def permissions_of(user: User) -> set[int]:
+    """Keys of what is given to the person or a group of theirs, active or not."""
+    given = Permission.objects.filter(Q(user=user) | Q(group__user=user))
+    return set(given.values_list("pk", flat=True))
+
+
+def may_manage(actor: User, person: User) -> bool:
+    """Staff change nobody who may do more than themselves: a password of theirs would be a way there."""
+    if actor.is_superuser:
+        return True
+    return not person.is_superuser and permissions_of(person) <= permissions_of(actor)
 
 
 @admin.register(User, site=site)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
     """People. Their second factors can be reset, never seen."""
 
     actions = ("reset_second_factor",)
+    readonly_fields = ("last_login", "date_joined")
+    instead_of_deleting = "Untick Active instead: the person is signed out everywhere at once and cannot sign in again."
+    fieldsets = (
+        (None, {"fields": ("username", "email", "first_name", "last_name", "password")}),
+        ("Access", {"fields": ("is_active",)}),
+        (
+            "Portal staff only: customers’ people need none of this, their membership says what they may",
+            {
+                "classes": ("collapse",),
+                "fields": ("is_staff", "is_superuser", "groups", "user_permissions"),
+            },
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("username", "email", "password1", "password2")}),)
 
-    @admin.action(description="Reset the second factor of the selected people")
-    def reset_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in queryset:
-            services.reset_second_factor(user=user)
-        messages.info(request, "They set up a new second factor when they sign in next.")
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if person_of(request).is_superuser:
+            return fieldsets
+        return [
+            (
+                title,
+                {**options, "fields": [one for one in options["fields"] if one != "is_superuser"]},
+            )
+            for title, options in fieldsets
+        ]
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelMultipleChoiceField[Any] | None:
+        actor = person_of(request)
+        if not actor.is_superuser:
+            own = permissions_of(actor)
+            if db_field.name == "user_permissions":
+                kwargs["queryset"] = Permission.objects.filter(pk__in=own)
+            elif db_field.name == "groups":
+                beyond = Permission.objects.exclude(pk__in=own)
+                kwargs["queryset"] = Group.objects.exclude(permissions__in=beyond)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_change_permission(request, obj)
+        return allowed and (obj is None or may_manage(person_of(request), obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or may_manage(person_of(request), obj))
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: User,
+        form: forms.ModelForm[User],
+        change: bool,  # noqa: FBT001 — Django's signature
+    ) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        # Only what was changed: the rest may have changed since this form was loaded.
+        many = {field.name for field in User._meta.many_to_many}
+        obj.save(update_fields=set(form.changed_data) - many)
+        if "is_active" in form.changed_data and not obj.is_active:
+            services.end_access(user=obj)
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: Any,
+        formsets: Any,
+        change: bool,  # noqa: FBT001 — Django's signature
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        # Whatever the form let through, nobody is given what the giver has not: this undoes all of it.
+        if not may_manage(person_of(request), User.objects.get(pk=form.instance.pk)):
+            raise PermissionDenied
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        access_changed_on_commit(obj.pk)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for person in queryset:
+            self.delete_model(request, person)
+
+    # Resetting a second factor
+
+    def get_urls(self) -> list[URLPattern]:
+        reset = path(
+            "<uuid:person_id>/reset-second-factor/",
+            self.admin_site.admin_view(self.reset_view),
+            name="accounts_user_reset_second_factor",
+        )
+        return [reset, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        person = kwargs.get("obj")
+        may_reset = person is not None and self.has_change_permission(request, person)
+        context["may_reset_second_factor"] = may_reset
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.action(
+        description="Reset the second factor of the selected person…", permissions=["change"]
+    )
+    def reset_second_factor(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> HttpResponse | None:
+        people = list(queryset[:2])
+        if len(people) == 1:
+            return redirect("admin:accounts_user_reset_second_factor", people[0].pk)
+        messages.error(request, "Choose one person: each one's identity has to be checked.")
+        return None
+
+    def reset_view(self, request: HttpRequest, person_id: Any) -> HttpResponse:
+        person = get_object_or_404(User, pk=person_id)
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        form = Identified(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            with transaction.atomic():
+                services.reset_second_factor(
+                    user=person, actor=person_of(request), address=address_of(request)
+                )
+                reason = form.cleaned_data["reason"]
+                self.log_change(request, person, f"Reset the second factor. Reason: {reason}")
+            messages.info(
+                request,
+                f"{person} sets up a new second factor with the password at the next sign-in.",
+            )
+            return redirect("admin:accounts_user_change", person.pk)
+        return self.confirmation(
+            request,
+            person,
+            form,
+            title=f"Reset the second factor of {person}?",
+            facts=(
+                f"The authenticator app and the recovery codes of {person} stop working.",
+                "Every browser and device of this person is signed out at once.",
+                "Whoever signs in next with the right password sets up the new second factor. If the password may be known "
+                "to somebody else, set a new one first.",
+            ),
+            button="Reset the second factor",
+        )

@@ -13,12 +13,13 @@ from django.utils.http import urlencode
 
 from portal.accounts import typed
 from portal.accounts.models import Authenticator
+from portal.accounts.services.sessions import has_fresh_password
 
 OPEN_PATHS: Final = frozenset({"/sign-in", "/sign-out", "/favicon.ico", "/robots.txt"})
 OPEN_PREFIXES: Final = (settings.STATIC_URL, "/api/")
 """The API has its own sign-in; static files tell nothing."""
 SECOND_FACTOR_PATHS: Final = frozenset({"/sign-in/code", "/enrol", "/enrol/recovery-codes"})
-"""Open to whoever gave a right password."""
+"""Open to whoever just gave a right password."""
 
 
 class RequireSecondFactor:
@@ -30,11 +31,13 @@ class RequireSecondFactor:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path in OPEN_PATHS or request.path.startswith(OPEN_PREFIXES):
             return self.get_response(request)
-        if not request.user.is_authenticated and request.method == "POST":
-            return _sign_in_again(request)
-        if not request.user.is_authenticated:
+        if request.user.is_authenticated and request.user.is_verified():
+            return self.get_response(request)
+        if not request.user.is_authenticated or not has_fresh_password(request.session):
+            if request.method == "POST":
+                return _sign_in_again(request)
             return redirect_to_login(request.get_full_path())
-        if request.user.is_verified() or request.path in SECOND_FACTOR_PATHS:
+        if request.path in SECOND_FACTOR_PATHS:
             return self.get_response(request)
         enrolled = Authenticator.objects.filter(user=request.user, confirmed=True).exists()
         return redirect("accounts:code" if enrolled else "accounts:enrol")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 import uuid
-from base64 import b32encode
-from collections.abc import Callable
-from typing import ClassVar
-from urllib.parse import quote, urlencode
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.db import models
-from django_otp.models import Device, ThrottlingMixin, TimestampMixin
+from django.db import models, transaction
+from django_otp.models import Device, TimestampMixin
 from django_otp.oath import TOTP
 from knox.models import AbstractAuthToken, AuthTokenManager
 
@@ -30,67 +29,81 @@ class User(AbstractUser):
     """A person. What they may do is decided by their memberships."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    access_epoch = models.CharField(
+        max_length=32, default="", db_default="", blank=True, editable=False
+    )
+    """A random word. Every session was opened under one; a new word ends them all (services.end_access)."""
 
     is_verified: Callable[[], bool]
     """Whether the second factor was given; set by django-otp on the person of a request."""
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # A new password is saved together with what it ends (portal.accounts.passwords), or not at all.
+        with transaction.atomic():
+            super().save(*args, **kwargs)
 
-class SecondFactor(TimestampMixin, ThrottlingMixin, Device):
-    """What a person has beside the password. Wrong codes make the next one wait."""
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        # Django tells validators of passwords that were typed only. Taking one away ends as much.
+        self._password = ""
+
+    def get_session_auth_hash(self) -> str:
+        return self._with_epoch(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        return map(self._with_epoch, super().get_session_auth_fallback_hash())
+
+    def _with_epoch(self, password_hash: str) -> str:
+        # Sessions from before there were epochs stay open.
+        return f"{password_hash}.{self.access_epoch}" if self.access_epoch else password_hash
+
+
+class CountsWrongCodes(models.Model):
+    """Each wrong code in a row makes the next one wait twice as long. Call with the row locked."""
+
+    throttling_failure_count = models.PositiveIntegerField(default=0)
+    throttling_failure_timestamp = models.DateTimeField(null=True, blank=True, default=None)
 
     class Meta:
         abstract = True
 
-    def get_throttle_factor(self) -> float:
-        return 1
+    def wait_s(self, now: datetime) -> int:
+        """Seconds until a code counts again; 0: it counts now."""
+        if not self.throttling_failure_count or self.throttling_failure_timestamp is None:
+            return 0
+        passed_s = (now - self.throttling_failure_timestamp).total_seconds()
+        return max(0, math.ceil(2.0 ** (self.throttling_failure_count - 1) - passed_s))
 
-    def verify_token(self, token: str) -> bool:
-        """Call with the row locked."""
-        if not self.verify_is_allowed()[0]:
-            return False
-        if not self.take(token):
-            self.throttling_failure_count = min(
-                self.throttling_failure_count, MAX_COUNTED_FAILURES - 1
-            )
-            self.throttle_increment()
-            return False
-        self.throttle_reset(commit=False)
-        self.set_last_used_timestamp(commit=False)
-        self.save()
-        return True
+    def note_code(self, *, matched: bool, now: datetime) -> None:
+        count = 0 if matched else min(self.throttling_failure_count + 1, MAX_COUNTED_FAILURES)
+        self.throttling_failure_count = count
+        self.throttling_failure_timestamp = None if matched else now
+        self.save(update_fields=["throttling_failure_count", "throttling_failure_timestamp"])
+
+
+class SecondFactor(TimestampMixin, CountsWrongCodes, Device):
+    """What a person has beside the password. Here count the wrong codes of strangers."""
+
+    class Meta:
+        abstract = True
 
     def take(self, token: str) -> bool:
-        """Whether the code matches; it never will again."""
+        """Whether the code matches; saved, since it never will again. Call with the row locked."""
         raise NotImplementedError
 
 
 class Authenticator(SecondFactor):
-    """An app that shows a code every 30 seconds (RFC 6238). Its key is encrypted at rest."""
+    """An app that shows a code every 30 seconds (RFC 6238). Its key is encrypted at rest.
+
+    There is a row once its first code was right; until then the key is in the session that shows it (enrolment.py).
+    """
 
     encrypted_key = models.BinaryField()
     last_step = models.BigIntegerField(default=-1)
     """The time step of the last code that was taken: no code counts twice."""
 
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["user"],
-                condition=models.Q(confirmed=False),
-                name="one_enrolment_at_a_time",
-            ),
-        ]
-
-    @property
-    def base32_key(self) -> str:
-        return b32encode(secrets.decrypt(self.encrypted_key)).decode("ascii")
-
-    @property
-    def otpauth_uri(self) -> str:
-        """What the QR code says."""
-        issuer = settings.PORTAL_NAME.replace(":", "")
-        label = quote(f"{issuer}:{self.user.get_username()}")
-        query = urlencode({"secret": self.base32_key, "issuer": issuer}, quote_via=quote)
-        return f"otpauth://totp/{label}?{query}"
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user_id}"
 
     def take(self, token: str) -> bool:
         if len(token) != CODE_DIGITS or not (token.isascii() and token.isdigit()):
@@ -100,19 +113,26 @@ class Authenticator(SecondFactor):
         if not totp.verify(int(token), CODE_TOLERANCE_STEPS, self.last_step + 1):
             return False
         self.last_step = totp.t()
+        self.set_last_used_timestamp(commit=False)
+        self.save()
         return True
 
 
 class RecoveryKit(SecondFactor):
-    """The codes a person keeps for the day the app is gone."""
+    """The codes a person keeps for the day the app is gone. Nobody guesses one, so wrong ones make nobody wait."""
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user_id}"
 
     def take(self, token: str) -> bool:
         deleted, _ = self.codes.filter(digest=RecoveryCode.digest_of(token)).delete()
+        if deleted:
+            self.set_last_used_timestamp()
         return deleted > 0
 
 
 class RecoveryCode(models.Model):
-    """One unused recovery code, hashed: it has 80 random bits, so a plain hash will do."""
+    """One unused recovery code, hashed: it has 120 random bits (80 when made before 2026-12), so a plain hash will do."""
 
     kit = models.ForeignKey(RecoveryKit, on_delete=models.CASCADE, related_name="codes")
     digest = models.CharField(max_length=64)
@@ -130,6 +150,35 @@ class RecoveryCode(models.Model):
         """However it was typed: spaces, hyphens and capitals do not matter."""
         plain = "".join(char for char in code.lower() if char.isalnum())
         return hashlib.sha256(plain.encode()).hexdigest()
+
+
+class KnownDevice(CountsWrongCodes):
+    """A browser or program from which this person signed in before. Its tries are counted apart from everybody else's.
+
+    It keeps a secret, in a cookie or beside its token; a new one with each sign-in. Only hashes are kept here.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_devices")
+    digest = models.CharField(max_length=64)
+    previous_digest = models.CharField(max_length=64, blank=True, default="")
+    """Of the secret before: the answer that carried the newer one may have been lost."""
+    last_used_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "digest"], name="known_device_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["digest"], name="known_device_digest"),
+            models.Index(fields=["previous_digest"], name="known_device_previous"),
+        ]
+
+    def __str__(self) -> str:
+        return f"a device of {self.user_id}"
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class ApiToken(AbstractAuthToken):

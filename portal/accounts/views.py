@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import quote
 
 import segno
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,9 +17,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.accounts import forms, services, typed
+from portal.accounts.access import person_of
 from portal.accounts.models import Authenticator, User
+from portal.accounts.services.known_devices import KNOWN_FOR
+from portal.accounts.services.sessions import enrolment_key, keep_enrolment_key
 from portal.core import views as core_views
-from portal.core.errors import Invalid, InvalidCredentials, PortalError, Throttled
+from portal.core.addresses import address_of
+from portal.core.errors import Conflict, Invalid, InvalidCredentials, PortalError, Throttled
 
 WRONG_CODE: Final = "That code did not match. Wait for the next one and type it here."
 QR_MODULE_PX: Final = 5
@@ -38,7 +42,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = forms.Password.typed(request.POST)
     try:
         user = services.check_password(
-            username=form.username, password=form.password, address=_address(request)
+            username=form.username,
+            password=form.password,
+            address=address_of(request),
+            device_secret=_device_secret(request),
         )
     except (InvalidCredentials, Throttled) as error:
         context = {
@@ -58,11 +65,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("code", "recovery_code")
 @require_http_methods(["GET", "POST"])
 def code(request: HttpRequest) -> HttpResponse:
-    user, following = _half_signed_in(request), _following(request)
-    if user is None:
-        return redirect(_with_following("accounts:sign-in", following))
+    following = _following(request)
     if request.user.is_authenticated and request.user.is_verified():
         return redirect(following)
+    user = person_of(request)
     if not Authenticator.objects.filter(user=user, confirmed=True).exists():
         return redirect(_with_following("accounts:enrol", following))
     context: dict[str, Any] = {"following": following, "username": user.get_username()}
@@ -70,7 +76,14 @@ def code(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/code.html", context)
     form = forms.Code.typed(request.POST)
     try:
-        device = services.check_second_factor(user=user, code=form.code, address=_address(request))
+        device = services.check_second_factor(
+            user=user,
+            code=form.code,
+            address=address_of(request),
+            device_secret=_device_secret(request),
+        )
+        response = redirect(following)
+        _remember_browser(request, response, user)
     except (InvalidCredentials, Throttled) as error:
         said = WRONG_CODE if isinstance(error, InvalidCredentials) else error.message
         if form.is_recovery and isinstance(error, InvalidCredentials):
@@ -78,78 +91,79 @@ def code(request: HttpRequest) -> HttpResponse:
         context |= {"error": said, "is_recovery": form.is_recovery}
         return _refused(request, "accounts/code.html", context, error)
     services.complete_session(request, device)
-    return redirect(following)
+    return response
 
 
 @never_cache
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "POST"])
 def enrol(request: HttpRequest) -> HttpResponse:
-    user, following = _half_signed_in(request), _following(request)
-    if user is None:
-        return redirect(_with_following("accounts:sign-in", following))
+    """The key belongs to this session. The answer to the right code is the only page with the recovery codes."""
+    following = _following(request)
+    if request.user.is_authenticated and request.user.is_verified():
+        return redirect(following)
+    user = person_of(request)
     if Authenticator.objects.filter(user=user, confirmed=True).exists():
         return redirect(_with_following("accounts:code", following))
-    if request.method == "POST":
-        try:
-            device, codes = services.confirm_enrolment(
-                user=user, code=forms.Code.typed(request.POST).code
-            )
-        except (Invalid, Throttled) as error:
-            context = {**_enrolment(user, following), "error": error.message}
-            return _refused(request, "accounts/enrol.html", context, error)
-        services.complete_session(request, device)
-        forms.keep_codes(request.session, codes)
-        return redirect(_with_following("accounts:recovery-codes", following))
-    return render(request, "accounts/enrol.html", _enrolment(user, following))
+    key = enrolment_key(request.session)
+    if request.method == "GET" or key is None:
+        return render(request, "accounts/enrol.html", _enrolment(request, user, following))
+    try:
+        device, codes = services.confirm_enrolment(
+            user=user,
+            key=key,
+            code=forms.Code.typed(request.POST).code,
+            address=address_of(request),
+        )
+    except (Invalid, Throttled) as error:
+        context = {**_enrolment(request, user, following), "error": error.message}
+        return _refused(request, "accounts/enrol.html", context, error)
+    except Conflict:
+        # Another session of this person was quicker.
+        return redirect(_with_following("accounts:code", following))
+    text = _as_text(user, codes)
+    context = {
+        "codes": codes,
+        "following": following,
+        "username": user.get_username(),
+        "download": f"data:text/plain;charset=utf-8,{quote(text)}",
+    }
+    response = render(request, "accounts/recovery_codes.html", context)
+    _remember_browser(request, response, user)
+    services.complete_session(request, device)
+    return response
 
 
-def _enrolment(user: User, following: str) -> dict[str, Any]:
-    enrolment = services.begin_enrolment(user=user)
+def _enrolment(request: HttpRequest, user: User, following: str) -> dict[str, Any]:
+    """The key of this session, a new one when there is none yet."""
+    key = enrolment_key(request.session)
+    if key is None:
+        enrolment = services.begin_enrolment(user=user)
+        keep_enrolment_key(request.session, enrolment.key)
+    else:
+        enrolment = services.Enrolment(username=user.get_username(), key=key)
     qr = segno.make(enrolment.otpauth_uri, error="m")
     svg = qr.svg_inline(scale=QR_MODULE_PX, border=0, title="QR code of the key below")
-    key = enrolment.base32_key
+    shown = enrolment.base32_key
     return {
         "following": following,
         "username": user.get_username(),
         # segno draws nothing but rectangles from what we give it.
         "qr": mark_safe(svg),  # noqa: S308  see above
-        "key": " ".join(key[start : start + 4] for start in range(0, len(key), 4)),
+        "key": " ".join(shown[start : start + 4] for start in range(0, len(shown), 4)),
     }
+
+
+def _as_text(user: User, codes: tuple[str, ...]) -> str:
+    head = f"{settings.PORTAL_NAME}: recovery codes of {user.get_username()}"
+    return "\n".join([head, "Each code works once.", "", *codes, ""])
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
 def recovery_codes(request: HttpRequest) -> HttpResponse:
-    """Shown until the person says they are saved, then never again."""
-    codes, following = forms.kept_codes(request.session), _following(request)
-    if not codes or _half_signed_in(request) is None:
-        return redirect(following)
-    if request.method == "POST" and request.POST.get("saved") == "yes":
-        forms.forget_codes(request.session)
-        return redirect(following)
-    if "download" in request.GET:
-        return _download(request, codes)
-    context = {
-        "codes": codes,
-        "following": following,
-        "username": request.user.get_username(),
-        "error": "Tick the box once you have saved them." if request.method == "POST" else "",
-    }
-    return render(
-        request,
-        "accounts/recovery_codes.html",
-        context,
-        status=400 if request.method == "POST" else 200,
-    )
-
-
-def _download(request: HttpRequest, codes: tuple[str, ...]) -> HttpResponse:
-    head = f"{settings.PORTAL_NAME}: recovery codes of {request.user.get_username()}"
-    text = "\n".join([head, "Each code works once.", "", *codes, ""])
-    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="recovery-codes.txt"'
-    return response
+    """Where the page with the codes leads on; they are shown nowhere again."""
+    return redirect(_following(request))
 
 
 @never_cache
@@ -165,10 +179,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return redirect(page) if page else core_views.csrf_failure(request, reason)
 
 
-def _half_signed_in(request: HttpRequest) -> User | None:
-    """Who gave a right password, whether or not the code followed."""
-    return (
-        request.user if SESSION_KEY in request.session and isinstance(request.user, User) else None
+def _device_secret(request: HttpRequest) -> str:
+    return request.COOKIES.get(settings.KNOWN_DEVICE_COOKIE, "")
+
+
+def _remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    response.set_cookie(
+        settings.KNOWN_DEVICE_COOKIE,
+        services.remember(user=user, secret=_device_secret(request)),
+        max_age=KNOWN_FOR,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
     )
 
 
@@ -185,10 +207,6 @@ def _with_following(name: str, following: str) -> str:
     if following == settings.LOGIN_REDIRECT_URL:
         return reverse(name)
     return f"{reverse(name)}?{urlencode({'next': following})}"
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _refused(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from portal.core.addresses import address_of
 from portal.core.throttle import Limit, count, network_of
 
 if TYPE_CHECKING:
@@ -28,5 +29,5 @@ class CallsPerPerson(BaseThrottle):
         if request.user.is_authenticated:
             count(CALLS_PER_PERSON, str(request.user.pk))
         else:
-            count(CALLS_PER_ADDRESS, network_of(request.META.get("REMOTE_ADDR", "")))
+            count(CALLS_PER_ADDRESS, network_of(address_of(request)))
         return True

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final
 
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django_otp.admin import OTPAdminSite
 
+from portal.core.addresses import address_of
 from portal.core.errors import NotAllowed
+from portal.core.security_log import Event, record
+
+MAX_REASON_LENGTH: Final = 500
 
 
 class StaffSite(OTPAdminSite):
@@ -27,3 +38,121 @@ class StaffSite(OTPAdminSite):
 
 
 site = StaffSite("staff")
+
+UsesOf = Callable[[Any], Iterable[str]]
+_uses: defaultdict[type[models.Model], list[UsesOf]] = defaultdict(list)
+
+
+def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
+    """The function says in sentences what a row of `model` is used for now; who deletes it reads them first.
+
+    Apps above the model's own register such functions in their admin.py.
+    """
+
+    def register(uses_of: UsesOf) -> UsesOf:
+        _uses[model].append(uses_of)
+        return uses_of
+
+    return register
+
+
+class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+    """What all pages of the staff have in common: acts are in the security log, deletions say what they cost."""
+
+    delete_confirmation_template = "admin/delete_one.html"
+    delete_selected_confirmation_template = "admin/delete_many.html"
+    instead_of_deleting: ClassVar[str] = ""
+    """What to do with a row that has a history; a sentence."""
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only what list_filter names: other lookups would let a reader guess fields that no page shows."""
+        names = self.list_filter if request is None else self.get_list_filter(request)
+        fields = {name[0] if isinstance(name, tuple | list) else name for name in names}
+        allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # as Django's own
+        return lookup.partition("__")[0] in fields and allowed
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
+        self._record(request, "added", obj)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
+        self._record(request, "changed", obj, message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self._record(request, "deleted", obj)
+        return super().log_deletions(request, queryset)
+
+    def _record(self, request: HttpRequest, act: str, obj: models.Model, message: Any = "") -> None:
+        record(
+            Event.ADMIN_ACTION,
+            actor=request.user.get_username(),
+            act=act,
+            target=f"{self.opts.model_name} {obj}",
+            id=str(obj.pk),
+            address=address_of(request),
+            **({"changes": _changes(message)} if message else {}),
+        )
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        return super().delete_view(
+            request, object_id, {**(extra_context or {}), **self._deleting([row] if row else [])}
+        )
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Django's "delete selected", with the sentences of delete_view."""
+        actions: dict[str, Any] = super().get_actions(request)
+        if "delete_selected" in actions:
+            delete, *rest = actions["delete_selected"]
+
+            def in_words(own: Any, request: HttpRequest, rows: QuerySet[Any]) -> Any:
+                answer = delete(own, request, rows)
+                if isinstance(answer, TemplateResponse) and answer.context_data is not None:
+                    answer.context_data.update(self._deleting(rows))
+                return answer
+
+            actions["delete_selected"] = (in_words, *rest)
+        return actions
+
+    def _deleting(self, rows: Iterable[models.Model]) -> dict[str, Any]:
+        uses = [use for row in rows for uses_of in _uses[self.model] for use in uses_of(row)]
+        return {"uses": uses, "instead": self.instead_of_deleting}
+
+    def confirmation(
+        self,
+        request: HttpRequest,
+        obj: models.Model,
+        form: forms.Form,
+        *,
+        title: str,
+        facts: Iterable[str],
+        button: str,
+        warnings: Iterable[str] = (),
+    ) -> TemplateResponse:
+        """The page that says what an act will do before it is done; `form` is sent to the same address."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "object": obj,
+            "form": form,
+            "facts": list(facts),
+            "warnings": list(warnings),
+            "button": button,
+        }
+        return TemplateResponse(
+            request, "admin/confirmation.html", context, status=400 if form.errors else 200
+        )
+
+
+def _changes(message: Any) -> str:
+    """The names of changed fields, never their values."""
+    if isinstance(message, str):
+        return message
+    return ", ".join(
+        str(name) for part in message for name in part.get("changed", {}).get("fields", ())
+    )

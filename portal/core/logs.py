@@ -1,13 +1,22 @@
-"""Log lines while Redis or the database is away."""
+"""Log lines while Redis or the database is away, and how many of them while somebody attacks."""
 
 from __future__ import annotations
 
 import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from time import time
+from typing import Final
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from portal.core.database import is_away
+from portal.core.security_log import UNBOUNDED_BY_OTHERS
+
+REFUSALS_PER_MINUTE: Final = 60
+"""Security lines of one kind that a process writes in a minute, where anybody can cause them."""
 
 
 class OutagesInOneLine(logging.Filter):
@@ -18,4 +27,34 @@ class OutagesInOneLine(logging.Filter):
         if isinstance(error, RedisError | OperationalError) or is_away(error):
             record.msg, record.args = f"{record.getMessage()}: {error}", None
             record.exc_info = record.exc_text = None
+        return True
+
+
+class BoundedRefusals(logging.Filter):
+    """Leaves out what a flood of refused sign-ins would write, and says how many lines with the next one that is written."""
+
+    def __init__(self, clock: Callable[[], float] = time) -> None:
+        super().__init__()
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._minute = 0
+        self._written: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        event = getattr(record, "security_event", None)
+        if event not in UNBOUNDED_BY_OTHERS:
+            return True
+        with self._turn:
+            minute = int(self._clock() // 60)
+            if minute != self._minute:
+                self._minute = minute
+                self._written.clear()
+            if self._written[event] >= REFUSALS_PER_MINUTE:
+                self._left_out[event] += 1
+                return False
+            self._written[event] += 1
+            left_out = self._left_out.pop(event, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} left_out={left_out}", None
         return True

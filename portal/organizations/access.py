@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.accounts.models import User
 from portal.core.errors import NotAllowed, NotFound
+from portal.core.security_log import Event, record
 from portal.organizations.models import Membership, Role
 
 
@@ -17,10 +18,16 @@ def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membershi
             organization__is_active=True,
         )
     except Membership.DoesNotExist:
+        _record(user, slug, "none")
         raise NotFound from None
     if not membership.allows(role):
+        _record(user, slug, membership.role)
         raise NotAllowed(_refusal(membership, role))
     return membership
+
+
+def _record(user: User, slug: str, role: str) -> None:
+    record(Event.MEMBERSHIP_REFUSED, user=user.username, organization=slug, role=role)
 
 
 def _refusal(membership: Membership, role: Role) -> str:

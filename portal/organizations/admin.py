@@ -6,14 +6,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from portal.accounts.models import User
-from portal.core.admin import site
+from portal.core.admin import StaffAdmin, site
 from portal.core.errors import Invalid
 from portal.organizations import services
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 
 
 @admin.register(Organization, site=site)
-class OrganizationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+class OrganizationAdmin(StaffAdmin):
     """Tenants and their policy."""
 
     list_display = ("name", "slug", "is_active", "patience_s", "max_lifetime_s")
@@ -32,7 +32,7 @@ class OrganizationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic 
 
 
 @admin.register(Membership, site=site)
-class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+class MembershipAdmin(StaffAdmin):
     """Who may do what. A role is replaced, never handed on to another person."""
 
     list_display = ("user", "organization", "role")
@@ -65,7 +65,7 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in
 
 
 @admin.register(ProtectedResource, site=site)
-class ResourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+class ResourceAdmin(StaffAdmin):
     """What organizations may ask protection for: portal staff verify, and change nothing else."""
 
     list_display = ("name", "organization", "kind", "value", "verified_at")

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from portal.accounts.models import User
+from portal.accounts.access import person_of as person_of
 from portal.organizations.access import membership_for
 from portal.organizations.models import Membership, Role
-
-
-def person_of(request: HttpRequest) -> User:
-    # The middleware let nobody else through.
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def member_of(request: HttpRequest, slug: str, role: Role = Role.VIEWER) -> Membership:

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
-from portal.core.admin import site
+from portal.core.admin import StaffAdmin, site
 from portal.core.errors import Invalid
 from portal.core.targets import TargetError
 from portal.providers import services
@@ -63,7 +63,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
 
 
 @admin.register(Provider, site=site)
-class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+class ProviderAdmin(StaffAdmin):
     """Who mitigates upstream."""
 
     form = ProviderForm
@@ -130,7 +130,7 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
 
 
 @admin.register(Subscription, site=site)
-class SubscriptionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
+class SubscriptionAdmin(StaffAdmin):
     """Who may ask whom."""
 
     form = SubscriptionForm

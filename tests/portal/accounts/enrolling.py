@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from base64 import b32decode
+import base64
+import re
+
+from django.test import Client
 
 from portal.accounts import services
-from portal.accounts.models import (
-    Authenticator,
-    User,
-)
+from portal.accounts.models import User
 from tests.factories import app_code
+
+ADDRESS = "192.0.2.1"
 
 
 def enrolled_codes(user: User) -> tuple[str, ...]:
-    enrolment = services.begin_enrolment(user=user)
-    assert enrolment.base32_key
-    device = Authenticator.objects.get(user=user)
-    _, codes = services.confirm_enrolment(user=user, code=code_of(device))
-    return codes
+    """Recovery codes of a person who had no second factor."""
+    key = services.begin_enrolment(user=user).key
+    return services.confirm_enrolment(user=user, key=key, code=app_code(key), address=ADDRESS)[1]
 
 
-def code_of(device: Authenticator, *, steps: int = 0) -> str:
-    return app_code(b32decode(device.base32_key), steps=steps)
+def shown_key(browser: Client) -> bytes:
+    """The key that this browser's session is shown."""
+    page = browser.get("/enrol").content.decode()
+    shown = re.search(r'class="mono key">([^<]+)<', page)
+    assert shown
+    return base64.b32decode(shown[1].replace(" ", ""))
+
+
+def shown_codes(page: str) -> list[str]:
+    return re.findall(r"<li>([a-z0-9-]+)</li>", page)

@@ -9,6 +9,7 @@ from portal.accounts import services
 from portal.accounts.models import (
     User,
 )
+from portal.accounts.services import steps
 from portal.core.errors import InvalidCredentials, Throttled
 from portal.core.throttle import Limit
 from tests.factories import PASSWORD
@@ -63,7 +64,7 @@ def test_a_person_who_left_cannot_sign_in(erin: User) -> None:
 def test_tries_are_bounded_by_address_and_by_name(
     erin: User, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(services, limit, Limit(name="x", tries=2, window_s=60, message="Too many."))
+    monkeypatch.setattr(steps, limit, Limit(name="x", tries=2, window_s=60, message="Too many."))
     for _ in range(2):
         with pytest.raises(InvalidCredentials):
             services.check_password(username="erin", password="wrong", address=ADDRESS)
@@ -74,7 +75,7 @@ def test_tries_are_bounded_by_address_and_by_name(
 
 def test_signing_in_often_is_not_trying_often(erin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     limit = Limit(name="x", tries=1, window_s=60, message="Too many.")
-    monkeypatch.setattr(services, "TRIES_PER_ADDRESS", limit)
+    monkeypatch.setattr(steps, "TRIES_PER_ADDRESS", limit)
 
     for _ in range(3):
         services.check_password(username="erin", password=PASSWORD, address=ADDRESS)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.test import Client
 
 from portal.accounts.models import User
-from tests.conftest import ClientOf
-from tests.factories import UserFactory
+from portal.accounts.services import sessions
+from tests.conftest import ClientOf, HalfSignedIn
+from tests.factories import UserFactory, app_code
 
 
 def test_nobody_is_sent_to_the_sign_in_and_back_afterwards(db: None) -> None:
@@ -15,16 +18,16 @@ def test_nobody_is_sent_to_the_sign_in_and_back_afterwards(db: None) -> None:
     assert answer["Location"] == "/sign-in?next=/organizations/acme/requests%3Fstatus%3Dfailing"
 
 
-def test_with_a_password_alone_the_code_comes_next(alice: User) -> None:
-    browser = Client()
-    browser.force_login(alice)
+def test_with_a_password_alone_the_code_comes_next(
+    alice: User, half_signed_in: HalfSignedIn
+) -> None:
+    browser = half_signed_in(alice)
 
     assert browser.get("/organizations/acme/")["Location"] == "/sign-in/code"
 
 
-def test_without_a_second_factor_it_is_set_up_next(db: None) -> None:
-    browser = Client()
-    browser.force_login(UserFactory.create())
+def test_without_a_second_factor_it_is_set_up_next(db: None, half_signed_in: HalfSignedIn) -> None:
+    browser = half_signed_in(UserFactory.create())
 
     assert browser.get("/organizations/acme/")["Location"] == "/enrol"
 
@@ -37,7 +40,17 @@ def test_a_second_factor_of_somebody_else_does_not_count(
     session["otp_device_id"] = bob.authenticator_set.get().persistent_id
     session.save()
 
-    assert browser.get("/organizations/acme/")["Location"] == "/sign-in/code"
+    assert browser.get("/organizations/acme/")["Location"].startswith("/sign-in?")
+
+
+def test_a_password_waits_ten_minutes_for_its_code(
+    alice: User, half_signed_in: HalfSignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = half_signed_in(alice)
+    later = time.time() + sessions.PASSWORD_ONLY_SESSION.total_seconds() + 1
+    monkeypatch.setattr("portal.accounts.services.sessions.time.time", lambda: later)
+
+    assert browser.post("/sign-in/code", {"code": app_code()})["Location"].startswith("/sign-in?")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,7 @@ from django.utils import timezone
 from portal.accounts import services
 from portal.accounts.models import (
     MAX_COUNTED_FAILURES,
-    ApiToken,
     Authenticator,
-    RecoveryKit,
     User,
 )
 from portal.core.errors import InvalidCredentials, Throttled
@@ -96,15 +94,3 @@ def test_new_recovery_codes_end_the_old_ones(erin: User) -> None:
 
     with pytest.raises(InvalidCredentials):
         services.check_second_factor(user=erin, code=old, address=ADDRESS)
-
-
-def test_a_reset_ends_every_factor_and_device(alice: User) -> None:
-    services.renew_recovery_codes(user=alice)
-    services.issue_token(user=alice, device_name="phone")
-
-    services.reset_second_factor(user=alice)
-
-    assert not Authenticator.objects.exists()
-    assert not RecoveryKit.objects.exists()
-    assert not ApiToken.objects.exists()
-    services.begin_enrolment(user=alice)

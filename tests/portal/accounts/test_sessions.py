@@ -8,11 +8,9 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.accounts import services, tasks
-from portal.accounts.models import (
-    ApiToken,
-    Authenticator,
-    User,
-)
+from portal.accounts.models import ApiToken, KnownDevice, User
+from portal.accounts.services.known_devices import KNOWN_FOR
+from portal.accounts.services.sessions import PASSWORD_ONLY_SESSION
 from tests.factories import PASSWORD, app_code
 
 
@@ -22,7 +20,7 @@ def test_a_session_changes_its_key_at_each_step_and_ends_at_a_fixed_time(
     browser = Client()
     browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
     first = browser.session
-    assert first.get_expiry_date() <= timezone.now() + services.PASSWORD_ONLY_SESSION
+    assert first.get_expiry_date() <= timezone.now() + PASSWORD_ONLY_SESSION
 
     browser.post("/sign-in/code", {"code": app_code()})
 
@@ -45,16 +43,14 @@ def test_signing_out_ends_the_session(alice: User) -> None:
     assert not Session.objects.exists()
 
 
-def test_what_has_ended_is_forgotten(alice: User, erin: User) -> None:
+def test_what_has_ended_is_forgotten(alice: User) -> None:
     services.issue_token(user=alice, device_name="old")
     ApiToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
     services.issue_token(user=alice, device_name="new")
-    services.begin_enrolment(user=erin)
-    Authenticator.objects.filter(confirmed=False).update(
-        created_at=timezone.now() - timedelta(days=2)
-    )
+    latest = KnownDevice.objects.latest("pk")
+    KnownDevice.objects.exclude(pk=latest.pk).update(last_used_at=timezone.now() - KNOWN_FOR)
 
     tasks.prune()
 
     assert ApiToken.objects.get().device_name == "new"
-    assert Authenticator.objects.get().user == alice
+    assert KnownDevice.objects.get() == latest

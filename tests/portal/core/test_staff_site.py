@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
+from django.contrib.admin.models import LogEntry
 
 from portal.accounts.models import User
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers import services
 from portal.providers.models import Provider, Subscription
-from tests.conftest import ClientOf
+from tests.conftest import ClientOf, HalfSignedIn
 from tests.factories import PRIVATE_KEY, ResourceFactory
 from tests.portal.providers.identities import identity
 
@@ -31,9 +31,8 @@ def test_staff_open_every_page(mo: User, client_of: ClientOf, page: str) -> None
     assert client_of(mo).get(f"/admin/{page}").status_code == 200
 
 
-def test_staff_without_second_factor_are_sent_to_it(mo: User) -> None:
-    browser = Client()
-    browser.force_login(mo)
+def test_staff_without_second_factor_are_sent_to_it(mo: User, half_signed_in: HalfSignedIn) -> None:
+    browser = half_signed_in(mo)
 
     answer = browser.get("/admin/")
 
@@ -161,12 +160,21 @@ def test_staff_suspend_an_organization(mo: User, acme: Organization, client_of: 
 
 
 def test_staff_reset_a_lost_second_factor(mo: User, bob: User, client_of: ClientOf) -> None:
-    client_of(mo).post(
-        "/admin/accounts/user/",
-        {"action": "reset_second_factor", "_selected_action": [str(bob.pk)]},
-    )
+    browser = client_of(mo)
+    chosen = {"action": "reset_second_factor", "_selected_action": [str(bob.pk)]}
+    url = browser.post("/admin/accounts/user/", chosen)["Location"]
+
+    asked = browser.get(url)
+    without_reason = browser.post(url, {"reason": " "})
+
+    assert "signed out at once" in asked.content.decode()
+    assert without_reason.status_code == 400
+    assert bob.authenticator_set.exists()
+
+    browser.post(url, {"reason": "Called back at +1 555 0100"})
 
     assert not bob.authenticator_set.exists()
+    assert "Called back" in LogEntry.objects.get(object_id=str(bob.pk)).change_message
 
 
 def test_staff_limit_a_subscription_to_prefixes(

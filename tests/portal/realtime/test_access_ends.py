@@ -40,7 +40,7 @@ def _suspend(user: User, organization: Organization) -> None:
 
 
 def _reset_factor(user: User, organization: Organization) -> None:
-    accounts.reset_second_factor(user=user)
+    accounts.reset_second_factor(user=user, actor=user, address="192.0.2.1")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,35 @@ async def test_it_closes_at_once_when_access_ends(
     await database_sync_to_async(ending)(bob, acme)
 
     assert await socket.close_code() == code
+
+
+def _new_password(user: User, organization: Organization) -> None:
+    user.set_password("another one entirely")
+    user.save()
+
+
+def _end_access(user: User, organization: Organization) -> None:
+    accounts.end_access(user=user)
+
+
+@pytest.mark.parametrize("ending", [_reset_factor, _new_password, _end_access])
+@pytest.mark.parametrize("by", ["session", "token"])
+async def test_every_socket_of_a_person_closes_at_once_with_the_sign_in(
+    bob: User, acme: Organization, client_of: ClientOf, token_of: TokenOf, by: str,
+    monkeypatch: pytest.MonkeyPatch, ending: Callable[[User, Organization], None],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(consumers, "LOOK_AGAIN_S", 60)
+    monkeypatch.setattr(consumers, "ADMIT_AGAIN_S", 60)
+    if by == "session":
+        browser = await database_sync_to_async(client_of)(bob)
+        socket = Socket(headers=(cookie_of(browser), OWN_ORIGIN))
+    else:
+        socket = Socket(token=await database_sync_to_async(token_of)(bob))
+    await socket.connect()
+
+    await database_sync_to_async(ending)(bob, acme)
+
+    assert await socket.close_code() == 4401
 
 
 def _expire(user: User) -> None:

@@ -1,0 +1,48 @@
+"""What ends everything that is signed in as a person: a new password, a lost factor, a person who left."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import transaction
+
+from portal.accounts.models import ApiToken, Authenticator, KnownDevice, RecoveryKit, User
+from portal.core.broadcast import access_changed_on_commit
+from portal.core.errors import InvalidCredentials
+from portal.core.security_log import Event, record
+
+EPOCH_BYTES = 16
+
+
+@transaction.atomic
+def end_access(*, user: User) -> None:
+    """End every session, token, known device and open socket of the person at once."""
+    _lock(user)
+    user.access_epoch = secrets.token_urlsafe(EPOCH_BYTES)
+    User.objects.filter(pk=user.pk).update(access_epoch=user.access_epoch)
+    ApiToken.objects.filter(user=user).delete()
+    KnownDevice.objects.filter(user=user).delete()
+    access_changed_on_commit(user.pk)
+
+
+@transaction.atomic
+def reset_second_factor(*, user: User, actor: User, address: str) -> None:
+    """The phone is lost: every factor ends and everything signed in. Enrolment needs the password again."""
+    _lock(user)
+    Authenticator.objects.filter(user=user).delete()
+    RecoveryKit.objects.filter(user=user).delete()
+    end_access(user=user)
+    record(Event.FACTOR_RESET, user=user.username, actor=actor.username, address=address)
+
+
+def lock_unchanged(user: User) -> None:
+    """Lock the row of a person who just signed in. InvalidCredentials when that sign-in was ended meanwhile.
+
+    Without it a token could be issued for a password that was replaced after it was checked.
+    """
+    if _lock(user).get_session_auth_hash() != user.get_session_auth_hash():
+        raise InvalidCredentials
+
+
+def _lock(user: User) -> User:
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)

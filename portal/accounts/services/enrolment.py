@@ -1,0 +1,97 @@
+"""Setting up a second factor. The key is shown in one session, and is nobody's until its first code is right."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b32encode
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+from django.db import transaction
+
+from portal.accounts.models import Authenticator, RecoveryCode, RecoveryKit, User
+from portal.accounts.services.ending import lock_unchanged
+from portal.core import secrets as sealed
+from portal.core import throttle
+from portal.core.errors import Conflict, FieldError, Invalid
+from portal.core.security_log import Event, record
+
+TRIES_PER_ADDRESS: Final = throttle.Limit(
+    name="enrolment-address", tries=20, window_s=60, message="Too many tries from this address."
+)
+KEY_BYTES: Final = 20
+RECOVERY_CODES: Final = 10
+RECOVERY_CODE_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+RECOVERY_CODE_LENGTH: Final = 24
+"""120 bits: nobody guesses that from its hash (ASVS 5.0 6.5.2 asks for 112)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a person needs to set up an authenticator app."""
+
+    username: str
+    key: bytes
+
+    @property
+    def base32_key(self) -> str:
+        return b32encode(self.key).decode("ascii")
+
+    @property
+    def otpauth_uri(self) -> str:
+        """What the QR code says."""
+        issuer = settings.PORTAL_NAME.replace(":", "")
+        label = quote(f"{issuer}:{self.username}")
+        query = urlencode({"secret": self.base32_key, "issuer": issuer}, quote_via=quote)
+        return f"otpauth://totp/{label}?{query}"
+
+
+def begin_enrolment(*, user: User) -> Enrolment:
+    """A new key. Conflict when the person has a second factor."""
+    _refuse_second_authenticator(user)
+    return Enrolment(username=user.get_username(), key=secrets.token_bytes(KEY_BYTES))
+
+
+def confirm_enrolment(
+    *, user: User, key: bytes, code: str, address: str
+) -> tuple[Authenticator, tuple[str, ...]]:
+    """The first code proves that the app has `key`: the authenticator, and recovery codes that nobody can read again."""
+    throttle.count(TRIES_PER_ADDRESS, throttle.network_of(address))
+    with transaction.atomic():
+        # Two sessions that enrol at once take turns.
+        lock_unchanged(user)
+        _refuse_second_authenticator(user)
+        device = Authenticator(user=user, name="App", encrypted_key=sealed.encrypt(key))
+        if not device.take("".join(code.split())):
+            message = (
+                "That code did not match. Type the one the app shows now, and check the phone's "
+                "clock."
+            )
+            raise Invalid(message, errors=[FieldError("code", "code-mismatch", message)])
+        codes = renew_recovery_codes(user=user)
+    record(Event.FACTOR_ENROLLED, user=user.username, address=address)
+    return device, codes
+
+
+@transaction.atomic
+def renew_recovery_codes(*, user: User) -> tuple[str, ...]:
+    """New recovery codes; the ones before stop working."""
+    RecoveryKit.objects.filter(user=user).delete()
+    kit = RecoveryKit.objects.create(user=user, name="Recovery codes", confirmed=True)
+    codes = tuple(_recovery_code() for _ in range(RECOVERY_CODES))
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(kit=kit, digest=RecoveryCode.digest_of(code)) for code in codes
+    )
+    return codes
+
+
+def _refuse_second_authenticator(user: User) -> None:
+    if Authenticator.objects.filter(user=user, confirmed=True).exists():
+        raise Conflict("You have a second factor already. Ask the portal's staff to reset it.")
+
+
+def _recovery_code() -> str:
+    letters = [secrets.choice(RECOVERY_CODE_ALPHABET) for _ in range(RECOVERY_CODE_LENGTH)]
+    return "-".join("".join(letters[start : start + 4]) for start in range(0, len(letters), 4))

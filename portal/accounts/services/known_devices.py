@@ -1,0 +1,62 @@
+"""Browsers and programs from which a person signed in before: what strangers try never keeps them out (ADR 35)."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from portal.accounts.models import KnownDevice, User
+from portal.accounts.services.ending import lock_unchanged
+
+KNOWN_FOR: Final = timedelta(days=180)
+"""Since the last sign-in."""
+MAX_KNOWN_DEVICES_PER_USER: Final = 20
+SECRET_BYTES: Final = 32
+
+
+def known_device(*, secret: str, username: str) -> KnownDevice | None:
+    """The device that keeps `secret`, if that person signed in from it before."""
+    if not secret:
+        return None
+    return (
+        _keeping(secret)
+        .filter(user__username=username, last_used_at__gt=timezone.now() - KNOWN_FOR)
+        .first()
+    )
+
+
+@transaction.atomic
+def remember(*, user: User, secret: str) -> str:
+    """The person signed in from the device that kept `secret` ("": from a new one). The secret that it keeps from now on.
+
+    People who share a browser share its secret, each with a row of their own. The least recently used device makes room.
+    """
+    lock_unchanged(user)
+    now = timezone.now()
+    renewed = secrets.token_urlsafe(SECRET_BYTES)
+    changed = {"digest": KnownDevice.digest_of(renewed), "previous_digest": ""}
+    if secret and _keeping(secret).exists():
+        changed["previous_digest"] = KnownDevice.digest_of(secret)
+        _keeping(secret).update(**changed)
+    KnownDevice.objects.update_or_create(
+        user=user, digest=changed["digest"], defaults={**changed, "last_used_at": now}
+    )
+    own = KnownDevice.objects.filter(user=user).order_by("-last_used_at")
+    crowded = [device.pk for device in own[MAX_KNOWN_DEVICES_PER_USER:]]
+    KnownDevice.objects.filter(pk__in=crowded).delete()
+    return renewed
+
+
+def prune(*, now: datetime) -> None:
+    """Forget devices from which nobody signed in for long."""
+    KnownDevice.objects.filter(last_used_at__lte=now - KNOWN_FOR).delete()
+
+
+def _keeping(secret: str) -> QuerySet[KnownDevice]:
+    digest = KnownDevice.digest_of(secret)
+    return KnownDevice.objects.filter(Q(digest=digest) | Q(previous_digest=digest))

@@ -1,0 +1,76 @@
+"""A browser's session: half open after the password, open after the code."""
+
+from __future__ import annotations
+
+import time
+from base64 import b64decode, b64encode
+from datetime import timedelta
+from typing import Final
+
+import django_otp
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+from django.utils import timezone
+
+from portal.accounts.models import SecondFactor, User
+from portal.core import secrets
+from portal.core.broadcast import access_changed_on_commit
+
+PASSWORD_ONLY_SESSION: Final = timedelta(minutes=10)
+"""How long a password may wait for its code."""
+_PASSWORD_AT: Final = "password_at"  # noqa: S105 — a key of the session
+_ENROLMENT_KEY: Final = "enrolment_key"
+
+
+def open_session(request: HttpRequest, user: User) -> None:
+    """The password was right: nothing but the second factor is reachable yet."""
+    # Whoever knew this session before knows neither its new name nor the key that it will show.
+    request.session.cycle_key()
+    request.session.pop(_ENROLMENT_KEY, None)
+    auth.login(request, user)
+    request.session[_PASSWORD_AT] = time.time()
+    request.session.set_expiry(timezone.now() + PASSWORD_ONLY_SESSION)
+
+
+def has_fresh_password(session: SessionBase) -> bool:
+    """Whether the password was given in this session, and its code is awaited.
+
+    A session that lost its factor is none: whoever holds it need not know the password.
+    """
+    at = session.get(_PASSWORD_AT)
+    return isinstance(at, float) and 0 <= time.time() - at <= PASSWORD_ONLY_SESSION.total_seconds()
+
+
+def complete_session(request: HttpRequest, device: SecondFactor) -> None:
+    """The second factor was right: a new session key, and a fixed end."""
+    request.session.cycle_key()
+    request.session.pop(_PASSWORD_AT, None)
+    request.session.pop(_ENROLMENT_KEY, None)
+    django_otp.login(request, device)
+    request.session.set_expiry(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+
+def sign_out(request: HttpRequest) -> None:
+    user = request.user
+    auth.logout(request)
+    if isinstance(user, User):
+        access_changed_on_commit(user.pk)
+
+
+def keep_enrolment_key(session: SessionBase, key: bytes) -> None:
+    """Encrypted: the session's row must not give away what the database keeps encrypted."""
+    session[_ENROLMENT_KEY] = b64encode(secrets.encrypt(key)).decode()
+
+
+def enrolment_key(session: SessionBase) -> bytes | None:
+    """The key that this session shows; None when there is none, or none that can be read any more."""
+    kept = session.get(_ENROLMENT_KEY)
+    if not kept:
+        return None
+    try:
+        return secrets.decrypt(b64decode(kept))
+    except InvalidToken:
+        return None

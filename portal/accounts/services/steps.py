@@ -1,0 +1,155 @@
+"""The two steps of signing in, and whose wrong tries slow whom (ADR 35)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.contrib import auth
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import (
+    CODE_DIGITS,
+    Authenticator,
+    KnownDevice,
+    RecoveryKit,
+    SecondFactor,
+    User,
+)
+from portal.accounts.services.known_devices import known_device
+from portal.core import throttle
+from portal.core.errors import InvalidCredentials, Throttled
+from portal.core.security_log import Event, record
+
+TRIES_PER_ADDRESS: Final = throttle.Limit(
+    name="sign-in-address", tries=20, window_s=60, message="Too many tries from this address."
+)
+TRIES_PER_USER: Final = throttle.Limit(
+    name="sign-in-user",
+    tries=30,
+    window_s=300,
+    message="Too many tries for this name from unknown devices.",
+)
+TRIES_PER_DEVICE: Final = throttle.Limit(
+    name="sign-in-device", tries=20, window_s=300, message="Too many tries from this device."
+)
+MAX_USERNAME_LENGTH: Final = 150
+MAX_PASSWORD_LENGTH: Final = 1024
+MAX_CODE_LENGTH: Final = 64
+
+
+def check_password(*, username: str, password: str, address: str, device_secret: str = "") -> User:
+    """The first step. InvalidCredentials whatever is wrong, after the same work; Throttled.
+
+    `device_secret` is what the browser or program kept of its last sign-in, whoever's that was.
+    """
+    if not 0 < len(username) <= MAX_USERNAME_LENGTH or not username.isprintable():
+        throttle.count(TRIES_PER_ADDRESS, throttle.network_of(address))
+        raise InvalidCredentials
+    budgets = _budgets(username, address, known_device(secret=device_secret, username=username))
+    try:
+        for limit, subject in budgets:
+            throttle.count(limit, subject)
+    except Throttled:
+        _record(Event.SIGN_IN_SLOWED, username, address, "password")
+        raise
+    user = None
+    if len(password) <= MAX_PASSWORD_LENGTH:
+        user = auth.authenticate(username=username, password=password)
+    if not isinstance(user, User):
+        _record(Event.SIGN_IN_REFUSED, username, address, "password")
+        raise InvalidCredentials
+    for limit, subject in budgets:
+        throttle.give_back(limit, subject)
+    return user
+
+
+def _budgets(
+    username: str, address: str, known: KnownDevice | None
+) -> list[tuple[throttle.Limit, str]]:
+    """What a try counts against: a known device only itself, strangers their network and then the name."""
+    if known is not None:
+        return [(TRIES_PER_DEVICE, str(known.pk))]
+    return [
+        (TRIES_PER_ADDRESS, throttle.network_of(address)),
+        (TRIES_PER_USER, username.casefold()),
+    ]
+
+
+def check_second_factor(
+    *, user: User, code: str, address: str, device_secret: str = ""
+) -> SecondFactor:
+    """The second step: a code of the app, or a recovery code. InvalidCredentials or Throttled.
+
+    Wrong codes make the next one wait: those of a known device its own next one, those of strangers the strangers' next code
+    of the app. Recovery codes cannot be guessed and make nobody wait.
+    """
+    known = known_device(secret=device_secret, username=user.username)
+    network = throttle.network_of(address)
+    if known is None:
+        throttle.count(TRIES_PER_ADDRESS, network)
+    device, matched, wait_s = _try_code(user, _plain(code), known)
+    if wait_s:
+        _record(Event.SIGN_IN_SLOWED, user.username, address, "code")
+        raise Throttled(
+            f"Too many codes did not match. Next try in {wait_s}\u00a0s.", retry_after_s=wait_s
+        )
+    if device is None or not matched:
+        _record(Event.SIGN_IN_REFUSED, user.username, address, "code")
+        raise InvalidCredentials
+    if known is None:
+        throttle.give_back(TRIES_PER_ADDRESS, network)
+    record(
+        Event.SIGN_IN,
+        user=user.username,
+        address=address,
+        factor=device.name,
+        device="new" if known is None else "known",
+    )
+    return device
+
+
+def _try_code(
+    user: User, code: str, known: KnownDevice | None
+) -> tuple[SecondFactor | None, bool, int]:
+    """The factor tried, whether it matched, and seconds to wait, in which case it was not tried."""
+    model: type[SecondFactor] = Authenticator if _looks_like_app_code(code) else RecoveryKit
+    now = timezone.now()
+    # Raising inside the transaction would undo the count of failures.
+    with transaction.atomic():
+        device = model.objects.select_for_update().filter(user=user, confirmed=True).first()
+        counter: KnownDevice | SecondFactor | None = None
+        if isinstance(device, Authenticator):
+            counter = device
+        if known is not None:
+            counter = KnownDevice.objects.select_for_update().filter(pk=known.pk).first()
+        wait_s = counter.wait_s(now) if counter else 0
+        matched = device is not None and not wait_s and device.take(code)
+        if counter is not None and not wait_s:
+            counter.note_code(matched=matched, now=now)
+    return device, matched, wait_s
+
+
+def sign_in(
+    *, username: str, password: str, code: str, address: str, device_secret: str = ""
+) -> User:
+    """Both steps at once, for programs."""
+    user = check_password(
+        username=username, password=password, address=address, device_secret=device_secret
+    )
+    check_second_factor(user=user, code=code, address=address, device_secret=device_secret)
+    return user
+
+
+def _record(event: Event, username: str, address: str, step: str) -> None:
+    # What is no name of anybody may be a password that was typed into the wrong field.
+    known_name = username if User.objects.filter(username=username).exists() else "(unknown)"
+    record(event, user=known_name, address=address, step=step)
+
+
+def _looks_like_app_code(code: str) -> bool:
+    return len(code) == CODE_DIGITS and code.isascii() and code.isdigit()
+
+
+def _plain(code: str) -> str:
+    return "".join(code[:MAX_CODE_LENGTH].split())

@@ -1,0 +1,57 @@
+"""Tokens: programs and phones that act for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+
+from portal.accounts.models import ApiToken, User
+from portal.accounts.services import known_devices
+from portal.accounts.services.ending import lock_unchanged
+from portal.core.broadcast import access_changed_on_commit
+from portal.core.security_log import Event, record
+
+MAX_DEVICE_NAME_LENGTH: Final = 64
+MAX_DEVICES_PER_USER: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token, and what makes its device known at the next sign-in: both are shown once and kept nowhere."""
+
+    plain: str
+    token: ApiToken
+    device_token: str
+
+
+@transaction.atomic
+def issue_token(
+    *, user: User, device_name: str, device_token: str = "", address: str = ""
+) -> IssuedToken:
+    """A token for a device. The oldest device makes room when there are too many."""
+    # The lock: two sign-ins at once may not both see room for one more.
+    lock_unchanged(user)
+    crowded = ApiToken.objects.filter(user=user).order_by("-created")[MAX_DEVICES_PER_USER - 1 :]
+    if ApiToken.objects.filter(pk__in=[token.pk for token in crowded]).delete()[0]:
+        access_changed_on_commit(user.pk)
+    token, plain = ApiToken.objects.create(user=user, device_name=device_name)
+    renewed = known_devices.remember(user=user, secret=device_token)
+    record(Event.TOKEN_ISSUED, user=user.username, device=device_name, address=address)
+    return IssuedToken(plain=plain, token=token, device_token=renewed)
+
+
+@transaction.atomic
+def revoke_token(*, token: ApiToken, address: str = "") -> None:
+    """The device is signed out; doing it twice is harmless."""
+    ApiToken.objects.filter(pk=token.pk).delete()
+    access_changed_on_commit(token.user_id)
+    record(Event.TOKEN_ENDED, user=token.user.username, device=token.device_name, address=address)
+
+
+def prune(*, now: datetime) -> None:
+    """Forget what has ended: tokens, and devices from which nobody signs in any more."""
+    ApiToken.objects.filter(expiry__lte=now).delete()
+    known_devices.prune(now=now)

@@ -1,0 +1,46 @@
+"""The security log: one line for each event, on the logger `portal.security` (docs/operations.md, "The security log")."""
+
+from __future__ import annotations
+
+import json
+import logging
+from enum import StrEnum
+from typing import Final
+
+logger = logging.getLogger("portal.security")
+
+MAX_FACT_LENGTH: Final = 200
+
+
+class Event(StrEnum):
+    """What a line is about, its first word. Docs and alerts hang on these."""
+
+    SIGN_IN = "sign-in"
+    SIGN_IN_REFUSED = "sign-in-refused"
+    SIGN_IN_SLOWED = "sign-in-slowed"
+    FACTOR_ENROLLED = "factor-enrolled"
+    FACTOR_RESET = "factor-reset"
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105 — a word of the log
+    TOKEN_ISSUED = "token-issued"  # noqa: S105 — a word of the log
+    TOKEN_ENDED = "token-ended"  # noqa: S105 — a word of the log
+    PERSON_DEACTIVATED = "person-deactivated"
+    MEMBERSHIP_REFUSED = "membership-refused"
+    RESOURCE_VERIFIED = "resource-verified"
+    ADMIN_ACTION = "admin-action"
+
+
+UNBOUNDED_BY_OTHERS: Final = frozenset(
+    {Event.SIGN_IN_REFUSED, Event.SIGN_IN_SLOWED, Event.MEMBERSHIP_REFUSED}
+)
+"""What anybody can cause at any rate: portal.core.logs writes a bounded number of them a minute."""
+
+
+def record(event: Event, **facts: str) -> None:
+    """One line: `sign-in user="alice" address="192.0.2.1" …`. Never pass a secret.
+
+    Values are JSON strings in ASCII, so that none can begin a line or look like another fact.
+    """
+    told = " ".join(
+        f"{name}={json.dumps(value[:MAX_FACT_LENGTH])}" for name, value in facts.items()
+    )
+    logger.info("%s %s", event, told, extra={"security_event": event})

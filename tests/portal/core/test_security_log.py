@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+from rest_framework.test import APIClient
+
+from portal.accounts.models import User
+from portal.core.logs import REFUSALS_PER_MINUTE, BoundedRefusals
+from portal.core.security_log import MAX_FACT_LENGTH, UNBOUNDED_BY_OTHERS, Event, record
+from portal.organizations.models import Organization
+from tests.conftest import ApiOf
+from tests.factories import PASSWORD, UserFactory, app_code
+from tests.portal.accounts.enrolling import shown_key
+
+
+class Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """What the security log says meanwhile."""
+    kept = Kept()
+    logger = logging.getLogger("portal.security")
+    logger.addHandler(kept)
+    yield kept.lines
+    logger.removeHandler(kept)
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_what_is_typed_stays_one_readable_value(typed: str) -> None:
+    kept = Kept()
+    logger = logging.getLogger("portal.security")
+    logger.addHandler(kept)
+    try:
+        record(Event.SIGN_IN, user=typed, address="192.0.2.1")
+    finally:
+        logger.removeHandler(kept)
+
+    [line] = kept.lines
+    assert line.isascii()
+    assert line.isprintable()
+    value = json.JSONDecoder().raw_decode(line.removeprefix("sign-in user="))[0]
+    assert value == typed[:MAX_FACT_LENGTH]
+    assert line.endswith(' address="192.0.2.1"')
+
+
+def test_a_flood_of_refusals_is_counted_and_nothing_else_is_left_out() -> None:
+    now = 0.0
+    bounded = BoundedRefusals(clock=lambda: now)
+
+    def line(event: Event) -> logging.LogRecord:
+        told = logging.LogRecord("portal.security", logging.INFO, "", 0, "%s x", (event,), None)
+        told.security_event = event
+        return told
+
+    for event in UNBOUNDED_BY_OTHERS:
+        assert [bounded.filter(line(event)) for _ in range(1000)].count(True) == REFUSALS_PER_MINUTE
+    assert all(bounded.filter(line(event)) for event in set(Event) - UNBOUNDED_BY_OTHERS)
+
+    now = 60.0
+    for event in UNBOUNDED_BY_OTHERS:
+        next_line = line(event)
+        assert bounded.filter(next_line)
+        assert next_line.getMessage() == f"{event} x left_out={1000 - REFUSALS_PER_MINUTE}"
+
+
+def test_the_logger_is_bounded_and_not_silenced_by_the_level_of_the_rest() -> None:
+    logger = logging.getLogger("portal.security")
+
+    assert any(isinstance(one, BoundedRefusals) for one in logger.filters)
+    assert logger.level == logging.INFO
+
+
+def test_signing_in_by_page_is_in_the_log(alice: User, lines: list[str]) -> None:
+    browser = Client(REMOTE_ADDR="2001:db8::7")
+    browser.post("/sign-in", {"username": "alice", "password": "wrong horse"})
+    browser.post("/sign-in", {"username": "my secret password", "password": "oops"})
+    browser.post("/sign-in", {"username": "alice", "password": PASSWORD})
+    browser.post("/sign-in/code", {"code": "000000"})
+    browser.post("/sign-in/code", {"code": app_code()})
+
+    assert lines == [
+        'sign-in-refused user="alice" address="2001:db8::7" step="password"',
+        'sign-in-refused user="(unknown)" address="2001:db8::7" step="password"',
+        'sign-in-refused user="alice" address="2001:db8::7" step="code"',
+        'sign-in-slowed user="alice" address="2001:db8::7" step="code"',
+    ]
+
+
+def test_signing_in_by_api_and_out_is_in_the_log(alice: User, lines: list[str]) -> None:
+    code = app_code()
+    body = {"username": "alice", "password": PASSWORD, "otp": code, "device_name": "phone"}
+    issued = APIClient().post("/api/v1/auth/token", body).json()
+    api = APIClient()
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {issued['token']}")
+    api.delete("/api/v1/auth/token")
+
+    assert lines == [
+        'sign-in user="alice" address="127.0.0.1" factor="App" device="new"',
+        'token-issued user="alice" device="phone" address="127.0.0.1"',
+        'token-ended user="alice" device="phone" address="127.0.0.1"',
+    ]
+    for secret in (PASSWORD, code, issued["token"], issued["device_token"]):
+        assert secret not in "".join(lines)
+
+
+def test_enrolling_is_in_the_log(db: None, lines: list[str]) -> None:
+    UserFactory.create(username="eve")
+    browser = Client()
+    browser.post("/sign-in", {"username": "eve", "password": PASSWORD})
+    browser.post("/enrol", {"code": app_code(shown_key(browser))})
+
+    assert lines == ['factor-enrolled user="eve" address="127.0.0.1"']
+
+
+def test_who_asks_for_what_is_not_theirs_is_in_the_log(
+    bob: User, globex: Organization, api_of: ApiOf, lines: list[str]
+) -> None:
+    api = api_of(bob)
+    api.get("/api/v1/organizations/globex/readiness")
+    api.post("/api/v1/organizations/acme/mitigation-requests", {})
+
+    assert [line for line in lines if line.startswith("membership")] == [
+        'membership-refused user="bob" organization="globex" role="none"',
+        'membership-refused user="bob" organization="acme" role="viewer"',
+    ]
