@@ -14,7 +14,8 @@ from rest_framework.response import Response
 
 from portal.api.authentication import SCHEME
 from portal.core.database import RETRY_AFTER_S, is_away
-from portal.core.errors import FieldError, Invalid, PortalError, Throttled
+from portal.core.errors import FieldError, Fix, Invalid, PortalError, Throttled
+from portal.core.targets import Kind
 
 logger = logging.getLogger(__name__)
 
@@ -121,8 +122,25 @@ def _problem(
 def _named(error: FieldError) -> dict[str, Any]:
     named: dict[str, Any] = {"field": error.field, "code": error.code, "message": error.message}
     if error.fixes:
-        named["fixes"] = [{"label": fix.label, "value": fix.value} for fix in error.fixes]
+        named["fixes"] = [_fix(fix) for fix in error.fixes]
     return named
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    """With lists as a request has them, so that a program can put them in place."""
+    used = fix.suggestion
+    targets: dict[str, list[str]] = {"prefixes": [], "fqdns": [], "uris": []}
+    for target in used.targets:
+        targets[f"{target.kind}es" if target.kind == Kind.PREFIX else f"{target.kind}s"].append(
+            target.value
+        )
+    return {
+        "label": fix.label,
+        "value": fix.value,
+        "targets": targets,
+        "ports": [{"lower": lower, "upper": upper} for lower, upper in used.ports],
+        "protocols": list(used.protocols),
+    }
 
 
 def _flatten(detail: Any, codes: Any, path: str = "") -> Iterator[FieldError]:

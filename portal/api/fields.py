@@ -8,6 +8,9 @@ from uuid import UUID
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+from portal.core.targets import TargetError, protocol_number
+from portal.core.wording.targets import sentence
+
 MAX_WHOLE_NUMBER: Final = 2**53
 """What every JSON implementation keeps exactly."""
 
@@ -87,6 +90,22 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
 
     def to_representation(self, value: int) -> int:
         return value
+
+
+class Protocol(WholeNumber):
+    """A protocol by its number, or by a name such as "tcp"."""
+
+    default_error_messages = {"wrong-type": "Write a number, or a name like tcp."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, str):
+            return super().to_internal_value(data)
+        try:
+            return protocol_number(data)
+        except TargetError as error:
+            raise serializers.ValidationError(
+                [ErrorDetail(sentence(error), str(error.code))]
+            ) from error
 
 
 class YesNo(serializers.Field[bool, bool, bool, Any]):

@@ -18,6 +18,7 @@ from portal.api.authentication import caller
 from portal.api.fields import (
     Choice,
     Identifier,
+    Protocol,
     Several,
     StrictSerializer,
     Text,
@@ -73,7 +74,7 @@ class NewPorts(StrictSerializer):
 class NewRequest(Consenting):
     targets = NewTargets()
     ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
-    protocols = Several(child=WholeNumber(), limit=MAX_PROTOCOLS, required=False)
+    protocols = Several(child=Protocol(), limit=MAX_PROTOCOLS, required=False)
     lifetime = WholeNumber(required=False, help_text="Seconds; -1: until terminated.")
     auto_renew = YesNo(required=False)
     strategy = Choice(Strategy.values, required=False)

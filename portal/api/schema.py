@@ -28,6 +28,34 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
 CURSOR: Final = OpenApiParameter("cursor", str, description="From the links next and previous.")
 LIMIT: Final = OpenApiParameter("limit", int, description="How many at once.")
 
+_LIST_OF_TEXT: Final[dict[str, Any]] = {"type": "array", "items": {"type": "string"}}
+_FIX: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["label", "value", "targets", "ports", "protocols"],
+    "properties": {
+        "label": {"type": "string", "description": "For people: what the button says."},
+        "value": {
+            "type": "string",
+            "description": "What to write instead; several are separated by commas. Empty: leave it out.",
+        },
+        "targets": {
+            "type": "object",
+            "description": "What to ask for in place of a wrong target, in the lists of a request.",
+            "properties": dict.fromkeys(("prefixes", "fqdns", "uris"), _LIST_OF_TEXT),
+        },
+        "ports": {
+            "type": "array",
+            "description": "What to use in place of a wrong range; beside a target, what to add to ports, which hold for all targets.",
+            "items": {"$ref": "#/components/schemas/PortsShown"},
+        },
+        "protocols": {
+            "type": "array",
+            "description": "What to add to protocols.",
+            "items": {"type": "integer"},
+        },
+    },
+}
+
 _PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "errors"],
@@ -48,14 +76,8 @@ _PROBLEM: Final[dict[str, Any]] = {
                     "message": {"type": "string"},
                     "fixes": {
                         "type": "array",
-                        "description": "Values that would do.",
-                        "items": {
-                            "type": "object",
-                            "properties": {
-                                "label": {"type": "string"},
-                                "value": {"type": "string"},
-                            },
-                        },
+                        "description": "What would do in place of the wrong value; each is a choice of its own.",
+                        "items": {"$ref": "#/components/schemas/Fix"},
                     },
                 },
             },
@@ -87,7 +109,7 @@ def idempotency_key(request: Request) -> str:
 
 def describe_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Every call may answer with a problem."""
-    result["components"]["schemas"]["Problem"] = _PROBLEM
+    result["components"]["schemas"] |= {"Problem": _PROBLEM, "Fix": _FIX}
     content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
@@ -132,6 +154,14 @@ class WholeNumberType(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         return {"type": "integer"}
+
+
+class ProtocolType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.Protocol"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        by_name = {"type": "string", "example": "tcp"}
+        return {"oneOf": [{"type": "integer", "minimum": 0, "maximum": 255}, by_name]}
 
 
 class YesNoType(OpenApiSerializerFieldExtension):

@@ -15,7 +15,15 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.fields import Identifier, Several, StrictSerializer, Text, WholeNumber, YesNo
+from portal.api.fields import (
+    Identifier,
+    Protocol,
+    Several,
+    StrictSerializer,
+    Text,
+    WholeNumber,
+    YesNo,
+)
 from portal.api.pagination import ByName, NewestDrill, page_of
 from portal.api.replacing import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
@@ -42,7 +50,7 @@ class PlanFields(StrictSerializer):
     name = Text(max_length=MAX_NAME_LENGTH, allow_blank=True, required=False)
     targets = NewTargets(required=False)
     ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
-    protocols = Several(child=WholeNumber(), limit=MAX_PROTOCOLS, required=False)
+    protocols = Several(child=Protocol(), limit=MAX_PROTOCOLS, required=False)
     lifetime = WholeNumber(
         required=False, help_text="Seconds; -1: until turned off. Default: the longest allowed."
     )

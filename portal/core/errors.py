@@ -12,16 +12,21 @@ PortalError
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from portal.core.targets.model import Suggestion
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A value that would do, and what its button says."""
+    """A value that would do in place of the wrong one, and what its button says."""
 
     label: str
     value: str
+    "several targets are separated by commas; empty: leave it out"
+    suggestion: Suggestion = field(default_factory=Suggestion)
+    "the same for programs: targets, and the ports and protocols to add"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,27 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID, uuid4
 
 from django.http import QueryDict
 
 from portal.core.errors import FieldError, Fix
 from portal.core.formatting import lifetime
-from portal.core.targets import classify, shown
+from portal.core.targets import (
+    Code,
+    Piece,
+    Suggestion,
+    TargetError,
+    as_text,
+    classify,
+    protocol_number,
+    read_ports,
+    shown,
+    split,
+    split_ports,
+)
+from portal.core.wording.targets import field_error, ports_text
 from portal.mitigations.models import Strategy
 from portal.mitigations.presentation import PROTOCOLS, traffic_words
 from portal.mitigations.validation import INDEFINITE, MAX_REASON_LENGTH, Policy, Submission
@@ -22,10 +36,13 @@ OFFERED_PROTOCOLS: Final = (6, 17, 1)
 MAX_TYPED: Final = 4000
 MAX_TICKED: Final = 100
 MAX_LIFETIME_DIGITS: Final = 11
-_SEPARATORS: Final = re.compile(r"[\s,;]+")
-_RANGE: Final = re.compile(r"(\d{1,6})(?:\s*[-–—:]\s*(\d{1,6}))?")
+MAX_PROTOCOL_LENGTH: Final = 20
+MAX_FIX: Final = 20_000
+"""Characters that a fix button sends, percent-encoded."""
+MAX_FIX_FIELDS: Final = 10
 
 TYPED_FIELDS: Final = {"prefixes": "prefix", "fqdns": "fqdn", "uris": "uri"}
+_FIELD_OF: Final = {kind: name for name, kind in TYPED_FIELDS.items()}
 _INPUTS: Final = (
     "form",
     "resources",
@@ -82,7 +99,7 @@ class RequestForm:
             resources=tuple(data.getlist("resources")[:MAX_TICKED]),
             other=data.get("other", "")[:MAX_TYPED],
             ports=data.get("ports", "")[:MAX_TYPED],
-            protocols=tuple(one for one in data.getlist("protocols")[:MAX_TICKED] if len(one) < 5),
+            protocols=tuple(map(_by_number, data.getlist("protocols")[:MAX_TICKED])),
             lifetime=data.get("lifetime", "")[:20],
             renew=data.get("renew", "1") != "0",
             strategy=data.get("strategy", Strategy.FAILOVER.value)[:20],
@@ -95,14 +112,13 @@ class RequestForm:
     @property
     def tokens(self) -> list[str]:
         """What was typed under "Something else", one by one."""
-        return [token for token in _SEPARATORS.split(self.other) if token]
+        return [piece.text for piece in split(self.other)]
 
     @property
     def by_kind(self) -> dict[str, list[str]]:
         kinds: dict[str, list[str]] = {name: [] for name in TYPED_FIELDS}
         for token in self.tokens:
-            kind = classify(token)
-            kinds[next(name for name, own in TYPED_FIELDS.items() if own == kind)].append(token)
+            kinds[_FIELD_OF[classify(token)]].append(token)
         return kinds
 
     def submission(self) -> tuple[Submission, list[FieldError]]:
@@ -115,7 +131,7 @@ class RequestForm:
             uris=tuple(kinds["uris"]),
             resources=_ids(self.resources),
             ports=_ports(self.ports, unread),
-            protocols=tuple(int(one) for one in self.protocols if one.isdecimal()),
+            protocols=_protocols(self.protocols, unread),
             lifetime_s=_lifetime(self.lifetime, unread),
             auto_renew=self.renew,
             strategy=self.strategy,
@@ -128,34 +144,71 @@ class RequestForm:
         return submission, unread
 
     def mended(self, fix: str) -> RequestForm:
-        """The form with one typed target or range replaced by what a fix button offers, which may be nothing."""
-        path, _, value = fix.partition("=")
-        name, _, index = path.rpartition(".")
-        if name == "ports" and index.isdecimal():
-            ranges = _port_parts(self.ports)
-            if int(index) < len(ranges):
-                ranges[int(index)] = value
-            return replace(self, ports=", ".join(filter(None, ranges)))
-        kinds = self.by_kind.get(name.removeprefix("targets."), [])
-        if not index.isdecimal() or int(index) >= len(kinds):
+        """The form after a fix button: it replaces one typed target or range, adds ports and protocols, and keeps the rest.
+
+        A form without the text to replace stays as it is.
+        """
+        try:
+            fields = dict(
+                parse_qsl(fix[:MAX_FIX], keep_blank_values=True, max_num_fields=MAX_FIX_FIELDS)
+            )
+        except ValueError:
             return self
-        wrong = kinds[int(index)]
-        tokens = [value if token == wrong else token for token in self.tokens]
-        return replace(self, other=", ".join(filter(None, tokens)))
+        wrong, by = fields.get("wrong", ""), fields.get("by", "")
+        ports, other = self.ports, self.other
+        if fields.get("in") == "ports":
+            ports = _replaced(self.ports, split_ports(self.ports), wrong, by)
+        else:
+            other = _replaced(self.other, split(self.other), wrong, by)
+        if (ports, other) == (self.ports, self.other):
+            return self
+        more = [one for one in fields.get("protocols", "").split() if one not in self.protocols]
+        return replace(
+            self,
+            other=other,
+            ports=_with_ports(ports, fields.get("ports", "")),
+            protocols=(*self.protocols, *more)[:MAX_TICKED],
+        )
 
     def as_typed(self, error: FieldError) -> FieldError:
         """Point an error of the submission at its place in the typed text, whose unreadable ranges it does not count."""
         name, _, index = error.field.partition(".")
         if name != "ports" or not index:
             return error
-        parts = enumerate(_port_parts(self.ports))
-        read = [place for place, part in parts if _RANGE.fullmatch(part)]
+        read = [place for place, piece in enumerate(split_ports(self.ports)) if _is_read(piece)]
         return replace(error, field=f"ports.{read[int(index)]}")
 
     def with_errors(self, errors: Sequence[FieldError]) -> RequestForm:
         """In the order of the page, whoever found them."""
-        found = [_input_error(error) for error in errors]
+        found = [self._input_error(error) for error in errors]
         return replace(self, errors=tuple(sorted(found, key=lambda one: _INPUTS.index(one.input))))
+
+    def _input_error(self, error: FieldError) -> InputError:
+        """The API's field path as the input of the page that holds it."""
+        parts = error.field.split(".")
+        if parts[0] == "targets":
+            name = "other" if len(parts) > 1 and parts[1] in TYPED_FIELDS else "resources"
+        else:
+            name = parts[0] if parts[0] in _INPUTS else "form"
+        wrong = self._typed_at(name, parts[1:])
+        fixes = tuple(
+            Fix(fix.label, _button(name, wrong, fix), fix.suggestion)
+            for fix in error.fixes
+            if wrong
+        )
+        return InputError(name, error.message, fixes)
+
+    def _typed_at(self, name: str, place: Sequence[str]) -> str:
+        """What was typed at a field path, below its first part; empty for no place."""
+        if not place or not place[-1].isdecimal():
+            return ""
+        typed: Sequence[str] = ()
+        if name == "other":
+            typed = self.by_kind[place[0]]
+        elif name == "ports":
+            typed = [piece.text for piece in split_ports(self.ports)]
+        index = int(place[-1])
+        return typed[index] if index < len(typed) else ""
 
     @property
     def wrong(self) -> dict[str, tuple[InputError, ...]]:
@@ -236,21 +289,78 @@ def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
     return tuple(typed_id(text) or UUID(int=0) for text in texts)
 
 
-def _port_parts(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
-
-
 def _ports(text: str, unread: list[FieldError]) -> tuple[tuple[int, int], ...]:
     ports: list[tuple[int, int]] = []
-    for index, part in enumerate(_port_parts(text)):
-        match = _RANGE.fullmatch(part)
-        if match is None:
-            message = f"{shown(part)} is not a port. Write numbers like 80, 443 or 8000–8080."
-            unread.append(FieldError(f"ports.{index}", "not-a-port", message))
-            continue
-        lower = int(match[1])
-        ports.append((lower, int(match[2]) if match[2] else lower))
+    pieces = split_ports(text)
+    for index, piece in enumerate(pieces):
+        try:
+            read = read_ports(piece.text)
+            if read.is_any and len(pieces) > 1:
+                raise TargetError(Code.ANY_AND_MORE, piece.text, (Suggestion(),))
+        except TargetError as error:
+            unread.append(field_error(f"ports.{index}", error))
+        else:
+            ports += read.ports
     return tuple(ports)
+
+
+def _is_read(piece: Piece) -> bool:
+    try:
+        return not read_ports(piece.text).is_any
+    except TargetError:
+        return False
+
+
+def _by_number(text: str) -> str:
+    """A protocol as its box has it; one that cannot be read as it was sent."""
+    try:
+        return str(protocol_number(text))
+    except TargetError:
+        return text[:MAX_PROTOCOL_LENGTH]
+
+
+def _protocols(texts: Sequence[str], unread: list[FieldError]) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for index, text in enumerate(texts):
+        try:
+            numbers.append(protocol_number(text))
+        except TargetError as error:
+            unread.append(field_error(f"protocols.{index}", error))
+    return tuple(numbers)
+
+
+def _replaced(text: str, pieces: Sequence[Piece], wrong: str, by: str) -> str:
+    """`text` with the pieces that read `wrong` replaced, and everything between them kept."""
+    if not by:
+        kept = [piece.text for piece in pieces if piece.text != wrong]
+        return ", ".join(kept) if len(kept) < len(pieces) else text
+    for piece in reversed(pieces):
+        if piece.text == wrong:
+            text = text[: piece.start] + by + text[piece.end :]
+    return text
+
+
+def _with_ports(text: str, more: str) -> str:
+    there = {piece.text for piece in split_ports(text)}
+    added = [piece.text for piece in split_ports(more) if piece.text not in there]
+    kept = [] if all(map(_is_any, split_ports(text))) and added else [text]
+    return ", ".join(filter(None, [*kept, *added]))
+
+
+def _is_any(piece: Piece) -> bool:
+    try:
+        return read_ports(piece.text).is_any
+    except TargetError:
+        return False
+
+
+def _button(name: str, wrong: str, fix: Fix) -> str:
+    """What a fix button sends: what to replace in which input, and what to add to the others."""
+    fields = {"in": name, "wrong": wrong, "by": fix.value}
+    if name == "other":
+        fields |= {"by": as_text(fix.suggestion), "ports": ports_text(fix.suggestion)}
+    fields["protocols"] = " ".join(map(str, fix.suggestion.protocols))
+    return urlencode(fields)
 
 
 def _lifetime(text: str, unread: list[FieldError]) -> int | None:
@@ -261,14 +371,3 @@ def _lifetime(text: str, unread: list[FieldError]) -> int | None:
         unread.append(FieldError("lifetime", "not-a-number", message))
         return None
     return int(text)
-
-
-def _input_error(error: FieldError) -> InputError:
-    """The API's field path as the input of the page that holds it."""
-    parts = error.field.split(".")
-    if parts[0] == "targets":
-        name = "other" if len(parts) > 1 and parts[1] in TYPED_FIELDS else "resources"
-    else:
-        name = parts[0] if parts[0] in _INPUTS else "form"
-    fixes = tuple(Fix(fix.label, f"{error.field}={fix.value}") for fix in error.fixes)
-    return InputError(name, error.message, fixes)

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from portal.core.targets import why_not
+from portal.core.wording.targets import sentence
 
 MIN_PATIENCE_S = 1
 MAX_PATIENCE_S = 600
@@ -158,7 +159,7 @@ class ProtectedResource(models.Model):
     def problem(self) -> str:
         """A sentence on why no provider can be asked for it; empty when one can. Applies to resources of older rules."""
         found = why_not(self.kind, self.value)
-        return found.message if found else ""
+        return sentence(found) if found else ""
 
 
 class ResourceKey(models.Model):

@@ -13,7 +13,8 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
-from portal.core.targets import MAX_TARGET_LENGTH, TargetError, parse_target
+from portal.core.targets import TargetError, parse_target
+from portal.core.wording.targets import field_error
 from portal.organizations.models import (
     Membership,
     Organization,
@@ -104,14 +105,10 @@ def _create_resource(
 
 
 def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> str:
-    if len(value) > MAX_TARGET_LENGTH:
-        message = f"This has {len(value)} characters; at most {MAX_TARGET_LENGTH} can be kept."
-        errors.append(FieldError("value", "too-long", message))
-        return ""
     try:
         return parse_target(kind, value)
     except TargetError as error:
-        errors.append(FieldError("value", error.code, error.message, error.fixes))
+        errors.append(field_error("value", error))
         return ""
 
 

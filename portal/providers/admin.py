@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal.core.admin import StaffAdmin, site
 from portal.core.errors import Invalid
-from portal.core.targets import TargetError
+from portal.core.targets import split
 from portal.providers import services
 from portal.providers.models import Provider, SessionState, Subscription, Transport
 from portal.providers.validation import checked_host, checked_trust_anchors, limit_problems
@@ -39,7 +39,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
             return text
         try:
             return checked_host(text)
-        except TargetError as error:
+        except Invalid as error:
             raise forms.ValidationError(error.message) from error
 
     def clean_trust_anchors(self) -> str:
@@ -98,7 +98,8 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
 
     def clean_limited_to(self) -> list[str]:
         try:
-            return services.normal_limits(self.cleaned_data["limited_to"].split())
+            pieces = split(self.cleaned_data["limited_to"])
+            return services.normal_limits([piece.text for piece in pieces])
         except Invalid as error:
             raise forms.ValidationError([one.message for one in error.errors]) from error
 

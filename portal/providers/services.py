@@ -14,6 +14,7 @@ from portal.core import secrets
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.targets import IPNetwork, TargetError, parse_prefix
 from portal.core.wake import wake_on_commit
+from portal.core.wording.targets import field_error
 from portal.organizations.models import Organization
 from portal.providers.models import Provider, Subscription
 from portal.providers.validation import checked_identity
@@ -99,9 +100,9 @@ def normal_limits(texts: Sequence[str]) -> list[str]:
     errors: list[FieldError] = []
     for index, text in enumerate(texts):
         try:
-            networks.append(parse_prefix(text.strip()))
+            networks.append(parse_prefix(text))
         except TargetError as error:
-            errors.append(FieldError(f"limited_to.{index}", error.code, error.message, error.fixes))
+            errors.append(field_error(f"limited_to.{index}", error))
     if errors:
         raise Invalid(errors[0].message, errors=errors)
     v4 = [one for one in networks if isinstance(one, IPv4Network)]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from dots_client.credentials import CredentialsError, client_identity, trust_anchors
 from portal.core.errors import FieldError, Invalid
-from portal.core.targets import TargetError, parse_host, shown, visible
+from portal.core.targets import TargetError, normal_host, shown, visible
 from portal.providers.models import (
     MAX_LIFETIME_S,
     MAX_PORT,
@@ -48,21 +48,25 @@ def _invalid(error: CredentialsError) -> Invalid:
 
 
 def checked_host(text: str) -> str:
-    """A host name or an address in normal form; TargetError, if possible with what to write instead."""
+    """A host name or an address in normal form; Invalid, if possible with what to write instead."""
     text = visible(text)
     plain, port = _host_in(text)
     try:
-        host = parse_host(plain)
+        host = normal_host(plain)
     except TargetError:
         plain, port = text, ""
         host = ""
     if not host:
         message = f"{shown(text)} is not a host. Write a name like dots.example.com, or an address."
-        raise TargetError("not-a-host", message)
+        raise _no_host(message)
     if plain != text:
         and_port = f", and {port} as the port" if port else ""
-        raise TargetError("not-a-host", f"This is more than a host. Write {host}{and_port}.")
+        raise _no_host(f"This is more than a host. Write {host}{and_port}.")
     return host
+
+
+def _no_host(message: str) -> Invalid:
+    return Invalid(message, errors=[FieldError("host", "not-a-host", message)])
 
 
 def _host_in(text: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from portal.accounts.models import Authenticator
 from portal.core.targets import why_not
+from portal.core.wording.targets import sentence
 from portal.inventory import pages as unknown
 from portal.inventory.models import Inventory
 from portal.inventory.wording import untold
@@ -176,7 +177,9 @@ def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:
     verified = [(name, kind, value) for name, kind, value, verified_at in known if verified_at]
     left = [name for name, _, _, verified_at in known if verified_at is None]
     unaskable = {
-        name: problem.message for name, kind, value in verified if (problem := why_not(kind, value))
+        name: sentence(problem)
+        for name, kind, value in verified
+        if (problem := why_not(kind, value))
     }
     rows = [targets.resources(len(verified), left, unaskable)]
     verified = [one for one in verified if one[0] not in unaskable]

@@ -17,6 +17,7 @@ from portal.providers.models import Subscription
 from portal.standby.models import Drill, StandbyPlan
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import ResourceFactory
+from tests.portal.pages.conftest import fixes_in
 
 API = "/api/v1/organizations/acme"
 PAGES = "/organizations/acme"
@@ -33,6 +34,11 @@ TYPED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "mapped": ({"targets": {"prefixes": [MAPPED]}}, {"other": MAPPED}),
     "half of all": ({"targets": {"prefixes": ["0.0.0.0/1"]}}, {"other": "0.0.0.0/1"}),
     "tab": ({"targets": {"uris": ["https://203.0.113.9/a\tb"]}}, {"other": "https://203.0.113.9/\x01b"}),
+    "range": ({"targets": {"prefixes": ["203.0.113.4-9"]}}, {"other": "203.0.113.4-9"}),
+    "port": ({"targets": {"prefixes": ["203.0.113.4:443"]}}, {"other": "203.0.113.4:443"}),
+    "punycode": ({"targets": {"uris": ["https://xn--a.example/"]}}, {"other": "https://xn--a.example/"}),
+    "zone": ({"targets": {"uris": ["https://[fe80::1%25eth0]/"]}}, {"other": "https://[fe80::1%25eth0]/"}),
+    "password": ({"targets": {"uris": ["https://u:p@203.0.113.9/"]}}, {"other": "https://u:p@203.0.113.9/"}),
     "digits": ({"targets": {"prefixes": ["203.0.113.0/²"]}}, {"other": "203.0.113.0/²"}),
 }  # fmt: skip
 
@@ -89,7 +95,7 @@ def test_every_form_refuses_a_request_that_cannot_be_sent(
     assert not MitigationRequest.objects.exists()
 
 
-@pytest.mark.parametrize("wrong", ["mapped", "half of all", "tab", "digits"])
+@pytest.mark.parametrize("wrong", [wrong for wrong in TYPED if wrong != "ports"])
 def test_no_resource_is_made_of_a_target_that_cannot_be_requested(
     api: APIClient, wrong: str
 ) -> None:
@@ -109,21 +115,25 @@ def test_the_fix_of_a_port_range_corrects_the_form(
 ) -> None:
     typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "443,80, 80-90"}
     page = browser.post(f"{PAGES}/requests/new", typed).content.decode()
-    assert 'name="fix" value="ports.2=81–90">Use 81–90</button>' in page
+    [(fix, label)] = fixes_in(page)
 
-    mended = browser.post(f"{PAGES}/requests/new", {**typed, "fix": "ports.2=81–90"})
+    mended = browser.post(f"{PAGES}/requests/new", {**typed, "fix": fix})
 
-    assert 'name="ports" type="text" value="443, 80, 81–90"' in mended.content.decode()
+    assert label == "Use 81–90"
+    assert 'name="ports" type="text" value="443,80, 81–90"' in mended.content.decode()
 
 
 def test_a_fix_is_at_its_range_even_beside_an_unreadable_one(
     browser: Client, shop: ProtectedResource
 ) -> None:
-    typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "http, 443-80"}
+    typed = {"key": "k", "lifetime": "3600", "resources": [str(shop.pk)], "ports": "htp, 443-80"}
     page = browser.post(f"{PAGES}/requests/new", typed).content.decode()
 
     assert "Correct two things." in page
-    assert 'name="fix" value="ports.1=80–443">Use 80–443</button>' in page
+    [(fix, label)] = fixes_in(page)
+    mended = browser.post(f"{PAGES}/requests/new", {**typed, "fix": fix}).content.decode()
+    assert label == "Use 80–443"
+    assert 'name="ports" type="text" value="htp, 80–443"' in mended
 
 
 # a resource that was verified under older rules

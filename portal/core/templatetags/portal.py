@@ -12,8 +12,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from portal.core import formatting
 from portal.core.icons import ICONS
+from portal.core.targets import both_forms
 
 register = template.Library()
+register.filter("both_forms", both_forms)
 
 
 @register.simple_tag

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from portal.core.formatting import listed
-from portal.core.targets import TargetError, classify, parse_fqdn, parse_prefix, parse_uri
+from portal.core.targets import Kind, TargetError, read
 from portal.mitigations.failover import due
 from portal.mitigations.models import Strategy, Targets, every_target
 from portal.mitigations.validation import Ask, Part, part_of
@@ -69,16 +69,17 @@ def _scope(texts: Iterable[str]) -> Targets:
     scope: Targets = {"prefixes": [], "fqdns": [], "uris": []}
     for text in dict.fromkeys(texts):
         try:
-            match classify(text):
-                case "prefix":
-                    scope["prefixes"].append(str(parse_prefix(text)))
-                case "fqdn":
-                    scope["fqdns"].append(parse_fqdn(text))
-                case _:
-                    scope["uris"].append(parse_uri(text))
+            target = read(text)
         except TargetError:
             # It is told what is wrong with it at its own place.
             continue
+        match target.kind:
+            case Kind.PREFIX:
+                scope["prefixes"].append(target.value)
+            case Kind.FQDN:
+                scope["fqdns"].append(target.value)
+            case Kind.URI:
+                scope["uris"].append(target.value)
     return scope
 
 

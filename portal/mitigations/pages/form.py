@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from portal.core.errors import FieldError, Invalid
 from portal.core.formatting import in_words, lifetime, listed
+from portal.core.targets import TargetError, both_forms, read
 from portal.mitigations import presentation, queries
 from portal.mitigations.forms import (
     RequestForm,
@@ -194,4 +195,13 @@ def _limits(asks: Iterable[Ask]) -> str:
 
 def _targets_of(form: RequestForm, picks: Sequence[Pick]) -> list[str]:
     typed = [] if "other" in form.wrong else form.tokens[:MAX_TYPED_LOOKED_AT]
-    return [pick.resource.value for pick in picks if pick.is_ticked] + typed
+    every = [pick.resource.value for pick in picks if pick.is_ticked] + typed
+    return [both_forms(_normal(one)) for one in every]
+
+
+def _normal(text: str) -> str:
+    """What is protected when this is typed; what cannot be read as it was typed."""
+    try:
+        return read(text).value
+    except TargetError:
+        return text

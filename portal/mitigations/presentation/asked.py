@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from portal.core.formatting import ahead, day, lifetime, listed, moment, when
+from portal.core.targets import both_forms
 from portal.mitigations import wording
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus
@@ -38,8 +39,9 @@ WARN_BEFORE_END = timedelta(minutes=10)
 
 
 def targets(request: MitigationRequest) -> tuple[str, ...]:
+    """As they are sent; a name of another script also as people read it."""
     scope = request.scope
-    return (*scope["prefixes"], *scope["fqdns"], *scope["uris"])
+    return tuple(map(both_forms, (*scope["prefixes"], *scope["fqdns"], *scope["uris"])))
 
 
 def scope_line(request: MitigationRequest) -> str:

@@ -135,5 +135,8 @@ class Errors:
     found: list[FieldError] = field(default_factory=list)
 
     def add(self, field_path: str, code: str, message: str, *, fixes: Sequence[Fix] = ()) -> None:
+        self.take(FieldError(field=field_path, code=code, message=message, fixes=fixes))
+
+    def take(self, error: FieldError) -> None:
         if len(self.found) < MAX_NAMED_ERRORS:
-            self.found.append(FieldError(field=field_path, code=code, message=message, fixes=fixes))
+            self.found.append(error)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from portal.core.targets import (
-    MAX_TARGET_LENGTH,
+    Kind,
+    Target,
     TargetError,
     Territory,
-    parse_fqdn,
-    parse_prefix,
-    parse_uri,
+    as_text,
+    both_forms,
+    former_name,
+    read,
     shown,
     why_not,
 )
+from portal.core.wording.targets import field_error, sentence
 from portal.mitigations.models import Port, Targets, every_target
 from portal.mitigations.validation.encoding import message_bytes
 from portal.mitigations.validation.submission import (
@@ -29,8 +32,6 @@ from portal.mitigations.validation.submission import (
 MESSAGE_LIMIT_BYTES: Final = 1195
 """A CoAP message in one datagram of 1280 bytes over DTLS and IPv6 (RFC 9132 section 7.3)."""
 
-_Target = TypeVar("_Target")
-
 
 def typed_targets(
     submission: Submission,
@@ -42,28 +43,20 @@ def typed_targets(
     """What was typed, in normal form; `paths` learns where each was typed."""
     return {
         "prefixes": _each(
-            submission.prefixes,
-            "targets.prefixes",
-            parse_prefix,
-            territory.has_network,
-            policy,
-            errors,
-            paths,
+            submission.prefixes, "targets.prefixes", Kind.PREFIX, territory, policy, errors, paths
         ),
         "fqdns": _each(
-            submission.fqdns, "targets.fqdns", parse_fqdn, territory.has_name, policy, errors, paths
+            submission.fqdns, "targets.fqdns", Kind.FQDN, territory, policy, errors, paths
         ),
-        "uris": _each(
-            submission.uris, "targets.uris", parse_uri, territory.has_uri, policy, errors, paths
-        ),
+        "uris": _each(submission.uris, "targets.uris", Kind.URI, territory, policy, errors, paths),
     }
 
 
 def _each(
     texts: Sequence[str],
     path: str,
-    parse: Callable[[str], _Target],
-    is_own: Callable[[_Target], bool],
+    kind: Kind,
+    territory: Territory,
     policy: Policy,
     errors: Errors,
     paths: dict[str, str],
@@ -78,32 +71,33 @@ def _each(
     values: dict[str, None] = {}
     for index, text in enumerate(texts):
         try:
-            target = parse(_short(text.strip()))
+            target = read(text, kind)
         except TargetError as error:
-            errors.add(f"{path}.{index}", error.code, error.message, fixes=error.fixes)
+            errors.take(field_error(f"{path}.{index}", error))
             continue
-        if is_own(target):
-            values[str(target)] = None
-            paths.setdefault(str(target), f"{path}.{index}")
+        if territory.has(target):
+            values[target.value] = None
+            paths.setdefault(target.value, f"{path}.{index}")
         else:
-            errors.add(f"{path}.{index}", "not-verified", _not_own(str(target), policy))
+            message = _not_own(target, policy) + _former(text, target, territory)
+            errors.add(f"{path}.{index}", "not-verified", message)
     return list(values)
 
 
-def _short(text: str) -> str:
-    if len(text) > MAX_TARGET_LENGTH or "\0" in text:
-        raise TargetError(
-            "not-a-target", f"{shown(text)} is not a target: it is too long or has odd characters."
-        )
-    return text
-
-
-def _not_own(target: str, policy: Policy) -> str:
+def _not_own(target: Target, policy: Policy) -> str:
     admins = f" ({', '.join(policy.admins[:2])})" if policy.admins else ""
     return (
-        f"{shown(target)} is not one of {policy.organization}’s verified resources. "
+        f"{shown(both_forms(target.value))} is not one of {policy.organization}’s verified resources. "
         f"Ask an admin{admins} to add it, or choose a listed one."
     )
+
+
+def _former(text: str, target: Target, territory: Territory) -> str:
+    """A resource that was added when the portal still took one domain for another."""
+    former = former_name(text) if target.kind == Kind.FQDN else ""
+    if not former or not territory.has_name(former):
+        return ""
+    return f" {shown(former)} is, but that is another domain: the portal took one for the other before."
 
 
 def ticked_resources(
@@ -131,8 +125,8 @@ def ticked_resources(
 
 def _cannot_be_asked(resource: Resource, problem: TargetError) -> str:
     """The problem of a resource that was verified under older rules."""
-    instead = f" by {problem.fixes[0].value}" if problem.fixes else ""
-    return f"{resource.name}: {problem.message} Ask an admin to replace the resource{instead}."
+    instead = f" by {as_text(problem.suggestions[0])}" if problem.suggestions else ""
+    return f"{resource.name}: {sentence(problem)} Ask an admin to replace the resource{instead}."
 
 
 def whole_scope(targets: Targets, ticked: Sequence[Resource]) -> Targets:

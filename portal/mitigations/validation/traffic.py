@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from portal.core.errors import Fix
+from portal.core.targets import Suggestion
+from portal.core.wording.targets import port_text
 from portal.mitigations.models import Port
 from portal.mitigations.validation.submission import Errors, Submission
 
@@ -29,12 +31,12 @@ def checked_ports(submission: Submission, errors: Errors) -> list[Port]:
                 f"ports.{index}", "out-of-range", f"{wrong} is not a port: write 0 to 65535."
             )
         elif lower > upper:
-            turned = f"{upper}–{lower}"
+            turned = port_text(upper, lower)
             errors.add(
                 f"ports.{index}",
                 "upside-down",
                 f"The range {lower}–{upper} is reversed. Write {turned}.",
-                fixes=(Fix(label=f"Use {turned}", value=turned),),
+                fixes=(Fix(f"Use {turned}", turned, Suggestion(ports=((upper, lower),))),),
             )
         elif ports.setdefault(lower, upper) != upper:
             message, fix = _same_start(lower, upper, before=ports[lower])
@@ -44,17 +46,13 @@ def checked_ports(submission: Submission, errors: Errors) -> list[Port]:
 
 def _same_start(lower: int, upper: int, *, before: int) -> tuple[str, Fix]:
     """No request can have two ranges that begin at the same port: what to write instead of the second."""
-    first, second = _in_words(lower, before), _in_words(lower, upper)
+    first, second = port_text(lower, before), port_text(lower, upper)
     if upper < before:
         fix = Fix(label=f"Leave out {second}", value="")
         return f"{second} is part of {first} already. Leave it out.", fix
-    rest = _in_words(before + 1, upper)
+    rest = port_text(before + 1, upper)
     message = f"{second} begins at the same port as {first}. Write {rest} instead."
-    return message, Fix(label=f"Use {rest}", value=rest)
-
-
-def _in_words(lower: int, upper: int) -> str:
-    return str(lower) if lower == upper else f"{lower}–{upper}"
+    return message, Fix(f"Use {rest}", rest, Suggestion(ports=((before + 1, upper),)))
 
 
 def checked_protocols(submission: Submission, errors: Errors) -> list[int]:

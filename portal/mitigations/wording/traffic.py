@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-PROTOCOLS: Final = {6: "TCP", 17: "UDP", 1: "ICMP", 58: "ICMPv6"}
+from portal.core.wording.targets import PROTOCOLS, port_text
+
+__all__ = ["PROTOCOLS", "traffic_words"]
 
 
 def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
     """ "TCP and UDP, ports 80 and 443–8080"; "Any" when nothing narrows it."""
     names = " and ".join(PROTOCOLS.get(one, f"protocol {one}") for one in protocols)
-    spans = [
-        str(port["lower"]) if port["lower"] == port["upper"] else f"{port['lower']}–{port['upper']}"
-        for port in ports
-    ]
+    spans = [port_text(port["lower"], port["upper"]) for port in ports]
     if not spans:
         return names or "Any"
     numbers = f"port{'s' if len(spans) > 1 or '–' in spans[0] else ''} {', '.join(spans)}"

@@ -193,3 +193,43 @@ def test_a_viewer_is_told_who_can(bob: User, dana: User, api_of: ApiOf) -> None:
     assert answer.status_code == 403
     assert answer.json()["code"] == "not-allowed"
     assert "dana" in answer.json()["detail"]
+
+
+def test_a_program_is_told_what_would_do_in_the_lists_of_a_request(
+    dana: User, api_of: ApiOf
+) -> None:
+    wrong = {"targets": {"prefixes": ["203.0.113.4-203.0.113.9", "tcp://203.0.113.20:443"]}}
+
+    answer = api_of(dana).post(URL, wrong)
+
+    nothing: dict[str, list[str]] = {"prefixes": [], "fqdns": [], "uris": []}
+    errors = {error["field"]: error for error in answer.json()["errors"]}
+    ranged, with_port = errors["targets.prefixes.0"], errors["targets.prefixes.1"]
+    assert (ranged["code"], with_port["code"]) == ("range", "has-a-port")
+    assert ranged["fixes"] == [
+        {
+            "label": "Use 203.0.113.4/30 and 203.0.113.8/31",
+            "value": "203.0.113.4/30, 203.0.113.8/31",
+            "targets": {**nothing, "prefixes": ["203.0.113.4/30", "203.0.113.8/31"]},
+            "ports": [],
+            "protocols": [],
+        }
+    ]
+    assert with_port["fixes"][0] == {
+        "label": "Use 203.0.113.20, port 443 and TCP",
+        "value": "203.0.113.20/32",
+        "targets": {**nothing, "prefixes": ["203.0.113.20/32"]},
+        "ports": [{"lower": 443, "upper": 443}],
+        "protocols": [6],
+    }
+
+
+def test_a_protocol_is_given_by_number_or_name(dana: User, api_of: ApiOf) -> None:
+    asked = api_of(dana).post(URL, {**NEW, "protocols": ["UDP", 6, "tcp"]})
+    wrong = api_of(dana).post(URL, {**NEW, "protocols": ["tcq", 6.5]})
+
+    assert asked.json()["protocols"] == [6, 17]
+    assert [(one["field"], one["code"]) for one in wrong.json()["errors"]] == [
+        ("protocols.0", "not-a-protocol"),
+        ("protocols.1", "wrong-type"),
+    ]

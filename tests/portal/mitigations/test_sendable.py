@@ -186,10 +186,10 @@ def test_the_fixes_of_port_ranges_end_in_a_request_for_the_same_ports(
         ({"prefixes": ("0.0.0.0/1",)}, "targets.prefixes.0", "not-protectable", []),
         ({"prefixes": ("::/1",)}, "targets.prefixes.0", "not-protectable", []),
         ({"prefixes": ("198.51.100.7", "192.0.0.0/2")}, "targets.prefixes.1", "not-protectable", []),
-        ({"uris": ("https://a.example/", "https://a.example/\x01")}, "targets.uris.1", "not-a-uri", []),
+        ({"uris": ("https://a.example/", "https://a.example/\x01")}, "targets.uris.1", "odd-characters", []),
         ({"uris": ("https://a.example/a\tb",)}, "targets.uris.0", "not-a-uri", []),
-        ({"uris": ("https://a.example/\x7fb",)}, "targets.uris.0", "not-a-uri", []),
-        ({"uris": ("https://b.example\\@a.example/",)}, "targets.uris.0", "not-a-uri", []),
+        ({"uris": ("https://a.example/\x7fb",)}, "targets.uris.0", "odd-characters", []),
+        ({"uris": ("https://b.example\\@a.example/",)}, "targets.uris.0", "backslash", []),
         ({"uris": ("https://me:secret@a.example/x",)}, "targets.uris.0", "has-a-password", ["https://a.example/x"]),
     ],
 )  # fmt: skip

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from html import unescape
 
 import pytest
 from django.utils import timezone
@@ -85,3 +87,9 @@ def ended(request: MitigationRequest, actor: User) -> None:
     for one in legs(request):
         if one.sent_at:
             reports(one, Trigger.ENDED, timezone.now())
+
+
+def fixes_in(page: str) -> list[tuple[str, str]]:
+    """What each fix button of a page sends, and what it says."""
+    found = re.findall(r'name="fix" value="([^"]+)">([^<]+)<', page)
+    return [(unescape(value), unescape(label)) for value, label in found]

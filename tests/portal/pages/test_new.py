@@ -12,7 +12,7 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.pages.conftest import Ask
+from tests.portal.pages.conftest import Ask, fixes_in
 
 FORM = "/organizations/acme/requests/new"
 
@@ -196,7 +196,7 @@ def test_what_was_typed_is_kept_and_the_fold_with_an_error_is_open(
 
 def test_a_fix_button_mends_the_value_and_sends_nothing(browser: Client) -> None:
     refused = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24")).content.decode()
-    fixes = re.findall(r'name="fix" value="([^"]+)">([^<]+)<', refused)
+    fixes = fixes_in(refused)
 
     mended = browser.post(FORM, typed(other="203.0.113.8, 203.0.113.7/24", fix=fixes[0][0]))
 
@@ -207,7 +207,15 @@ def test_a_fix_button_mends_the_value_and_sends_nothing(browser: Client) -> None
 
 
 @pytest.mark.parametrize(
-    "fix", ["", "targets.prefixes.9=x", "nonsense", "targets.prefixes.x=1", "ports.7=1"]
+    "fix",
+    [
+        "",
+        "nonsense",
+        "in=other&wrong=203.0.113.9&by=x&ports=80",
+        "in=ports&wrong=1&by=2",
+        "%",
+        "&x=1" * 5000,
+    ],
 )
 def test_a_fix_that_does_not_fit_changes_nothing(browser: Client, fix: str) -> None:
     answer = browser.post(FORM, typed(other="203.0.113.7", fix=fix))
@@ -354,3 +362,114 @@ def test_each_provider_is_sent_its_own_part(
     [north, tide] = MitigationRequest.objects.get().mitigations.order_by("position")
     assert north.scope["prefixes"] == ["203.0.113.7/32"]
     assert tide.scope["prefixes"] == ["203.0.113.40/32", "203.0.113.7/32"]
+
+
+PASTED = [
+    # what is typed, what the button says, and the fields after it was pressed
+    (
+        {"other": "a.example 203.0.113.4-9; 203.0.113.20"},
+        "Use 203.0.113.4/30 and 203.0.113.8/31",
+        {"other": "a.example 203.0.113.4/30, 203.0.113.8/31; 203.0.113.20"},
+    ),
+    (
+        {"other": "203.0.113.4 - 203.0.113.9"},
+        "Use 203.0.113.4/30 and 203.0.113.8/31",
+        {"other": "203.0.113.4/30, 203.0.113.8/31"},
+    ),
+    (
+        {"other": "203.0.113.7:443", "ports": "80"},
+        "Use 203.0.113.7 and port 443",
+        {"other": "203.0.113.7/32", "ports": "80, 443"},
+    ),
+    (
+        {"other": "203.0.113.7:443", "ports": "any"},
+        "Use 203.0.113.7 and port 443",
+        {"other": "203.0.113.7/32", "ports": "443"},
+    ),
+    (
+        {"other": "tcp://203.0.113.7:80"},
+        "Use 203.0.113.7, port 80 and TCP",
+        {"other": "203.0.113.7/32", "ports": "80", "protocols": "6"},
+    ),
+    ({"other": "203.0.113.*"}, "Use 203.0.113.0/24", {"other": "203.0.113.0/24"}),
+    ({"other": "203.000.113.007"}, "Use 203.0.113.7", {"other": "203.0.113.7/32"}),
+    (
+        {"other": "203.0.113.7", "ports": "443; 80/tcp"},
+        "Use port 80 and TCP",
+        {"other": "203.0.113.7", "ports": "443; 80", "protocols": "6"},
+    ),
+    (
+        {"other": "203.0.113.7", "ports": "80, any"},
+        "Leave out any",
+        {"other": "203.0.113.7", "ports": "80"},
+    ),
+    (
+        {"other": "203.0.113.7", "ports": "udp 53"},
+        "Use UDP",
+        {"other": "203.0.113.7", "ports": "53", "protocols": "17"},
+    ),
+    (
+        {"other": "https://me:secret@203.0.113.7/x"},
+        "Use https://203.0.113.7/x",
+        {"other": "https://203.0.113.7/x"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "label", "after"), PASTED, ids=lambda one: str(one)[:40])
+def test_a_fix_button_puts_what_was_meant_in_place_and_keeps_the_rest(
+    browser: Client,
+    shop: ProtectedResource,
+    fields: dict[str, str],
+    label: str,
+    after: dict[str, str],
+) -> None:
+    kept = {"reason": "Since 03:05", "renew": "0", "lifetime": "14400", "resources": [str(shop.pk)]}
+    refused = browser.post(FORM, typed(**fields, **kept))
+    buttons = {words: fix for fix, words in fixes_in(refused.content.decode())}
+
+    mended = browser.post(FORM, typed(**fields, **kept, fix=buttons[label])).content.decode()
+
+    assert refused.status_code == 400
+    for name in ("other", "ports"):
+        assert f'name="{name}" type="text" value="{after.get(name, "")}"' in mended
+    if "protocols" in after:
+        assert f'name="protocols" value="{after["protocols"]}" checked' in mended
+    assert "Since 03:05" in mended
+    assert 'name="renew" value="0" checked' in mended
+    assert f'value="{shop.pk}" checked' in mended
+    assert not MitigationRequest.objects.exists()
+
+
+def test_what_is_pasted_with_its_clothes_on_is_sent_in_normal_form(browser: Client) -> None:
+    browser.post(
+        FORM,
+        typed(
+            other="\ufeff“203[.]0[.]113[.]7”, (203.0.113.8); 203.0.113.32 255.255.255.248 |2０3.0.113.9",
+            ports="http https\n8000..8100",
+        ),
+    )
+
+    request = MitigationRequest.objects.get()
+    assert request.scope["prefixes"] == [
+        "203.0.113.32/29", "203.0.113.7/32", "203.0.113.8/32", "203.0.113.9/32",
+    ]  # fmt: skip
+    assert [(one["lower"], one["upper"]) for one in request.ports] == [
+        (80, 80), (443, 443), (8000, 8100),
+    ]  # fmt: skip
+
+
+def test_a_name_of_another_script_is_shown_in_both_forms(
+    browser: Client, acme: Organization
+) -> None:
+    ResourceFactory.create(organization=acme, name="Shop", kind="fqdn", value="xn--fa-hia.example")
+    ResourceFactory.create(organization=acme, name="Old", kind="fqdn", value="fuss.example")
+
+    page = text_of(browser.get(FORM).content.decode())
+    checked = text_of(browser.post(FORM, typed(other="FAß.example", check="1")).content.decode())
+    other = text_of(browser.post(FORM, typed(other="fuß.example", check="1")).content.decode())
+
+    assert "faß.example (xn--fa-hia.example)" in page
+    assert "Traffic to faß.example (xn--fa-hia.example) takes a detour" in checked
+    assert "fuß.example (xn--fu-hia.example) is not one of Acme’s verified resources." in other
+    assert "fuss.example is, but that is another domain" in other

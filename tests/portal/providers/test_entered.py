@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.accounts.models import User
-from portal.core.targets import TargetError
+from portal.core.errors import Invalid
 from portal.organizations.models import Organization
 from portal.providers import services
 from portal.providers.models import Provider, Subscription
@@ -143,7 +143,7 @@ def test_old_invalid_values_do_not_block_a_change_of_the_phone_number(
 def test_any_text_is_a_host_or_gets_an_error_sentence(text: str) -> None:
     try:
         host = checked_host(text)
-    except TargetError as error:
+    except Invalid as error:
         told = error
     else:
         assert checked_host(host) == host

@@ -211,7 +211,11 @@ def test_a_fix_of_a_target_keeps_the_name(
 ) -> None:
     answer = client_of(alice).post(
         f"{STANDBY}/new",
-        {"name": "Shop", "other": "203.0.113.7/24", "fix": "targets.prefixes.0=203.0.113.7/32"},
+        {
+            "name": "Shop",
+            "other": "203.0.113.7/24",
+            "fix": "in=other&wrong=203.0.113.7/24&by=203.0.113.7/32",
+        },
     )
 
     page = answer.content.decode()

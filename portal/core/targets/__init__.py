@@ -1,0 +1,71 @@
+"""What people type, in normal form: targets, ports and protocols. Pure functions, the same for pages and API.
+
+`read` turns text into a `Target` or raises `TargetError`: a code, its parameters and, where one can be told, suggestions.
+Sentences about those are in `portal.core.wording.targets`. What is accepted passes the rules of the client that sends it.
+"""
+
+from __future__ import annotations
+
+from portal.core.targets.model import (
+    MAX_SUGGESTED,
+    MAX_TARGET_LENGTH,
+    Code,
+    IPNetwork,
+    Kind,
+    Suggestion,
+    Target,
+    TargetError,
+)
+from portal.core.targets.names import both_forms, former_name, normal_host
+from portal.core.targets.reading import (
+    as_text,
+    classify,
+    network_of,
+    parse_fqdn,
+    parse_prefix,
+    parse_target,
+    parse_uri,
+    read,
+    why_not,
+)
+from portal.core.targets.splitting import Piece, split
+from portal.core.targets.territory import Territory, contains, overlap
+from portal.core.targets.text import MAX_TYPED_LENGTH, shown, visible
+from portal.core.targets.traffic import PROTOCOL_NAMES, protocol_number, read_ports, split_ports
+from portal.core.targets.uris import uri_host
+
+__all__ = [
+    "MAX_SUGGESTED",
+    "MAX_TARGET_LENGTH",
+    "MAX_TYPED_LENGTH",
+    "PROTOCOL_NAMES",
+    "Code",
+    "IPNetwork",
+    "Kind",
+    "Piece",
+    "Suggestion",
+    "Target",
+    "TargetError",
+    "Territory",
+    "as_text",
+    "both_forms",
+    "classify",
+    "contains",
+    "former_name",
+    "network_of",
+    "normal_host",
+    "overlap",
+    "parse_fqdn",
+    "parse_prefix",
+    "parse_target",
+    "parse_uri",
+    "protocol_number",
+    "read",
+    "read_ports",
+    "shown",
+    "split",
+    "split_ports",
+    "uri_host",
+    "visible",
+    "why_not",
+]

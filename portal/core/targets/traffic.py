@@ -1,0 +1,130 @@
+"""Ports and protocols as people write them: `80 443`, `8000..8100`, `80/tcp`, `https`, `any`.
+
+Names come from a list of our own: what a machine has in /etc/services must not decide what is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from portal.core.targets.model import Code, PortRange, Suggestion, TargetError
+from portal.core.targets.splitting import Piece
+from portal.core.targets.text import DASHES, PUNCTUATION, visible
+
+MAX_PORT: Final = 65535
+
+SERVICES: Final[Mapping[str, int]] = {
+    "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "tftp": 69, "http": 80, "www": 80,
+    "kerberos": 88, "pop3": 110, "sunrpc": 111, "ntp": 123, "imap": 143, "snmp": 161, "bgp": 179, "ldap": 389,
+    "https": 443, "smb": 445, "isakmp": 500, "syslog": 514, "submission": 587, "ldaps": 636, "dot": 853,
+    "imaps": 993, "pop3s": 995, "openvpn": 1194, "mssql": 1433, "radius": 1812, "ssdp": 1900, "nfs": 2049,
+    "mysql": 3306, "rdp": 3389, "ipsec-nat-t": 4500, "sip": 5060, "sips": 5061, "xmpp-client": 5222,
+    "postgresql": 5432, "coap": 5683, "coaps": 5684, "wireguard": 51820,
+}  # fmt: skip
+"""IANA's names (Service Name and Transport Protocol Port Number Registry) and the short ones in use."""
+
+PROTOCOL_NAMES: Final[Mapping[str, int]] = {
+    "icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41, "gre": 47, "esp": 50,
+    "ah": 51, "icmpv6": 58, "ipv6-icmp": 58, "icmp6": 58, "ospf": 89, "pim": 103, "vrrp": 112, "l2tp": 115,
+    "sctp": 132, "udplite": 136,
+}  # fmt: skip
+"""IANA's protocol numbers."""
+
+ANY: Final = frozenset({"any", "all", "*"})
+MAX_WORD_LENGTH: Final = 64
+"""Characters of one port or range as typed."""
+
+_SPACES_IN_RANGE: Final = re.compile(r"(?<=[0-9])[ \t]*(-|:|\.{2,3}|…|[ \t]to[ \t])[ \t]*(?=[0-9])")
+_WORD: Final = re.compile(r"[^\s,;|&]+")
+_RANGE: Final = re.compile(r"(\d{1,6})(?:(?:-|:|\.{2,3}|…)(\d{1,6}))?")
+_WITH_PROTOCOL: Final = re.compile(r"(?P<ports>[^/]+)/(?P<protocol>[a-z0-9-]+)")
+_BEFORE_PROTOCOL: Final = re.compile(r"(?P<protocol>[a-z][a-z0-9]*)[/:](?P<ports>[\d.…:-]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortsRead:
+    """One piece of a list of ports."""
+
+    ports: tuple[PortRange, ...]
+    is_any: bool = False
+
+
+def split_ports(text: str) -> list[Piece]:
+    """The ports and ranges in `text`, in order; a range with spaces stays one."""
+    same = text.translate(PUNCTUATION).translate(DASHES).replace("\u00a0", " ")
+    # As long as before: a range keeps its spaces as underscores while words are looked for.
+    joined = _SPACES_IN_RANGE.sub(lambda one: re.sub(r"\s", "_", one[0]), same)
+    return [
+        Piece(text[one.start() : one.end()], one.start(), one.end())
+        for one in _WORD.finditer(joined)
+        if one[0] not in ("and", "port", "ports", "-")
+    ]
+
+
+def read_ports(text: str) -> PortsRead:
+    """One piece of `split_ports`. Numbers up to 999999 are read: who checks them says what is too large."""
+    word = _plain(text)
+    if word in ANY:
+        return PortsRead(ports=(), is_any=True)
+    if match := _RANGE.fullmatch(word):
+        numbers = [one for one in match.groups() if one is not None]
+        if any(len(one) > 1 and one.startswith("0") for one in numbers):
+            decimal = (int(numbers[0]), int(numbers[-1]))
+            raise TargetError(Code.ZERO_PADDED, text, _these(decimal))
+        return PortsRead(ports=((int(numbers[0]), int(numbers[-1])),))
+    if word in SERVICES:
+        return PortsRead(ports=((SERVICES[word], SERVICES[word]),))
+    raise _no_port(word, text)
+
+
+def protocol_number(text: str) -> int:
+    """The number of a protocol that is given by its name or number; TargetError for neither."""
+    word = _plain(text)
+    if word in PROTOCOL_NAMES:
+        return PROTOCOL_NAMES[word]
+    if word.isascii() and word.isdigit() and len(word) <= 3:
+        return int(word)
+    raise TargetError(Code.NOT_A_PROTOCOL, text)
+
+
+def _plain(text: str) -> str:
+    word = visible(text).translate(PUNCTUATION).translate(DASHES).strip(" \"'()[]{}.").lower()
+    if len(word) > MAX_WORD_LENGTH:
+        return ""
+    word = re.sub(r"\s+to\s+", "-", word)
+    word = re.sub(r"\s*(-|:|\.{2,3}|…)\s*", r"\1", word)
+    return "".join(
+        str(unicodedata.decimal(char)) if unicodedata.category(char) == "Nd" else char
+        for char in word
+    )
+
+
+def _no_port(word: str, text: str) -> TargetError:
+    if word in PROTOCOL_NAMES:
+        suggestion = Suggestion(protocols=(PROTOCOL_NAMES[word],))
+        return TargetError(Code.HAS_A_PROTOCOL, text, (suggestion,), protocol=word)
+    match = _BEFORE_PROTOCOL.fullmatch(word) or _WITH_PROTOCOL.fullmatch(word)
+    if match and match["protocol"] in PROTOCOL_NAMES:
+        try:
+            read = read_ports(match["ports"])
+        except TargetError:
+            return TargetError(Code.NOT_A_PORT, text)
+        number = PROTOCOL_NAMES[match["protocol"]]
+        suggestion = Suggestion(ports=read.ports, protocols=(number,))
+        if all(_is_in_order(one) for one in read.ports):
+            return TargetError(Code.HAS_A_PROTOCOL, text, (suggestion,), protocol=match["protocol"])
+    if (match := re.fullmatch(r"(\d{1,5})[-+]", word)) and int(match[1]) <= MAX_PORT:
+        return TargetError(Code.NOT_A_PORT, text, _these((int(match[1]), MAX_PORT)))
+    return TargetError(Code.NOT_A_PORT, text)
+
+
+def _these(ports: PortRange) -> tuple[Suggestion, ...]:
+    return (Suggestion(ports=(ports,)),) if _is_in_order(ports) else ()
+
+
+def _is_in_order(ports: PortRange) -> bool:
+    return ports[0] <= ports[1] <= MAX_PORT

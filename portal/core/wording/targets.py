@@ -1,0 +1,248 @@
+"""What is wrong with a target, a port or a protocol, in a sentence with its value; and what the buttons that fix it say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from portal.core.errors import FieldError, Fix
+from portal.core.targets import (
+    PROTOCOL_NAMES,
+    Code,
+    Suggestion,
+    TargetError,
+    as_text,
+    both_forms,
+    shown,
+)
+
+_SHOWN_TARGETS: Final = 3
+_WHOLE: Final[Mapping[str, str]] = {
+    "every": "it is every address",
+    "link-local": "it is a link-local address",
+    "loopback": "it is a loopback address",
+    "multicast": "it is a multicast address",
+    "broadcast": "it is the broadcast address",
+    "IPv4-mapped": "it is an IPv4 address written as IPv6",
+}
+_CONTAINED: Final[Mapping[str, str]] = {
+    "loopback": "loopback addresses",
+    "multicast": "multicast addresses",
+    "broadcast": "the broadcast address",
+    "IPv4-mapped": "IPv4 addresses written as IPv6",
+}
+_KINDS: Final[Mapping[str, str]] = {
+    "prefix": "an address or prefix",
+    "fqdn": "a name",
+    "uri": "a web address",
+}
+PROTOCOLS: Final[Mapping[int, str]] = {
+    number: name.upper().replace("V6", "v6")
+    for name, number in reversed(list(PROTOCOL_NAMES.items()))
+}
+"""Names of protocols by their numbers."""
+
+
+def sentence(error: TargetError) -> str:
+    """What is wrong, with the value; one or two sentences."""
+    return _SENTENCES[error.code](shown(error.text), error.parameters)
+
+
+def fixes(error: TargetError) -> tuple[Fix, ...]:
+    """A button for each suggestion."""
+    return tuple(
+        Fix(label=_label(error, one), value=as_text(one) or ports_text(one), suggestion=one)
+        for one in error.suggestions
+    )
+
+
+def field_error(field: str, error: TargetError) -> FieldError:
+    """The same at the field that it was typed in."""
+    return FieldError(field, error.code, sentence(error), fixes(error))
+
+
+def ports_text(suggestion: Suggestion) -> str:
+    """Its ports as they are written in the field for ports."""
+    return ", ".join(port_text(*one) for one in suggestion.ports)
+
+
+def port_text(lower: int, upper: int) -> str:
+    return str(lower) if lower == upper else f"{lower}–{upper}"
+
+
+def _label(error: TargetError, suggestion: Suggestion) -> str:
+    if error.code == Code.HOST_BITS_SET:
+        [target] = suggestion.targets
+        address, _, length = target.value.partition("/")
+        if length in ("32", "128"):
+            return f"Only {address}"
+        count = 2 ** ((128 if ":" in address else 32) - int(length))
+        return f"All {count} of {target.value}" if count <= 65536 else f"All of {target.value}"
+    if suggestion == Suggestion():
+        return f"Leave out {shown(error.text)}"
+    values = [_as_written(target.value) for target in suggestion.targets]
+    more = len(values) - _SHOWN_TARGETS
+    if more > 0:
+        values = [*values[:_SHOWN_TARGETS], f"{more} more"]
+    if suggestion.ports:
+        ports = ports_text(suggestion)
+        values.append(f"port{'s' if '–' in ports or ',' in ports else ''} {ports}")
+    values += [PROTOCOLS[one] for one in suggestion.protocols]
+    return f"Use {_listed([shown(one) for one in values])}"
+
+
+def _as_written(value: str) -> str:
+    """One address without its length, a name in both its forms."""
+    is_host = value.endswith("/128") if ":" in value else value.endswith("/32")
+    return value.rpartition("/")[0] if is_host and "//" not in value else both_forms(value)
+
+
+def _listed(values: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(values[:-1]), values[-1]])) if values else ""
+
+
+_Parameters = Mapping[str, str | int]
+
+
+def _not_a_prefix(text: str, parameters: _Parameters) -> str:
+    if octet := parameters.get("octet"):
+        return f"{text} is not an address: {shown(str(octet))} is more than 255."
+    if length := parameters.get("length"):
+        return (
+            f"{text} is not a prefix: /{shown(str(length))} is more than {parameters['longest']}."
+        )
+    return f"{text} is not an address or prefix. Write it like 203.0.113.7 or 203.0.113.0/24."
+
+
+def _not_a_name(text: str, parameters: _Parameters) -> str:
+    if length := parameters.get("length"):
+        return f"{text} is not a name: a part of it has {length} characters, at most {parameters['longest']} are possible."
+    return f"{text} is not a name. Write it like shop.example.com."
+
+
+def _not_protectable(text: str, parameters: _Parameters) -> str:
+    what, contained = str(parameters["what"]), parameters["contained"]
+    why = f"{_CONTAINED[what]} ({contained}) are part of it" if contained else _WHOLE[what]
+    return f"{text} cannot be protected: {why}."
+
+
+def _not_a_mask(text: str, parameters: _Parameters) -> str:
+    if parameters["mask"] == "0.0.0.0":  # noqa: S104 - a mask
+        return (
+            f"{text} can mean one address or all of them. Write the length, as in 203.0.113.7/32."
+        )
+    return f"{text} is not a prefix: {shown(str(parameters['mask']))} is not a network mask."
+
+
+def _range(text: str, parameters: _Parameters) -> str:
+    count = int(parameters["count"])
+    how_many = (
+        f"{count:,} addresses"
+        if 1 < count <= 65536
+        else "one address"
+        if count == 1
+        else "many addresses"
+    )
+    return f"{text} is a range of {how_many}. Providers take prefixes."
+
+
+def _not_idna(text: str, parameters: _Parameters) -> str:
+    if label := parameters.get("label"):
+        return f"{text} is not a name: no domain can have the part {shown(str(label))}."
+    return f"{text} is not a name: it has characters that no domain can have."
+
+
+def _other_kind(text: str, parameters: _Parameters) -> str:
+    return f"{text} is {_KINDS[str(parameters['kind'])]}, not {_KINDS[str(parameters['wanted'])]}."
+
+
+_SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
+    Code.EMPTY: lambda text, _: "There is no target in this. Write one like 203.0.113.7.",
+    Code.TOO_LONG: lambda text, p: (
+        f"{text} is too long: {p['length']:,} characters, at most {p['longest']:,} are possible."
+    ),
+    Code.ODD_CHARACTERS: lambda text, _: (
+        f"{text} has characters in it that cannot be seen and belong to no target. Type it again."
+    ),
+    Code.SEVERAL: lambda text, p: f"{text} is more than one target. Write each by itself.",
+    Code.OTHER_KIND: _other_kind,
+    Code.NOT_A_PREFIX: _not_a_prefix,
+    Code.HOST_BITS_SET: lambda text, p: (
+        f"{text} is not a network address: the part after /{p['length']} must be zero. Which did you mean?"
+    ),
+    Code.NOT_PROTECTABLE: _not_protectable,
+    Code.NOT_SENDABLE: lambda text, p: f"{text} cannot be protected: {shown(str(p['reason']))}.",
+    Code.ZERO_PADDED: lambda text, _: (
+        f"{text} has a number that begins with 0. Some programs read that as octal, so it can mean two things."
+    ),
+    Code.NUMBER_FORM: lambda text, _: (
+        f"{text} is a number, not an address. Write an address as four decimal numbers, like 203.0.113.7."
+    ),
+    Code.SHORT_ADDRESS: lambda text, _: (
+        f"{text} is only the beginning of an address. Write all of it."
+    ),
+    Code.WILDCARD: lambda text, _: f"{text} stands for a whole network. Providers take prefixes.",
+    Code.COMMAS: lambda text, _: f"{text} has commas where an address has dots.",
+    Code.BACKSLASH: lambda text, _: f"{text} has a backslash in it, which belongs to no target.",
+    Code.ZONE: lambda text, _: f"{text} names an interface of one machine. Leave out the % part.",
+    Code.NOT_A_MASK: _not_a_mask,
+    Code.RANGE: _range,
+    Code.REVERSED_RANGE: lambda text, _: (
+        f"{text} is a range with its end first. Providers take prefixes."
+    ),
+    Code.MIXED_RANGE: lambda text, _: (
+        f"{text} begins with one version of IP and ends with the other. Write two ranges."
+    ),
+    Code.TOO_MANY_PREFIXES: lambda text, p: (
+        f"{text} takes {p['count']} prefixes; at most {p['most']} fit one request. Write a range that begins and ends at rounder numbers, or a prefix."
+    ),
+    Code.HAS_A_PORT: lambda text, _: (
+        f"{text} has a port in it. Ports have their own field, and hold for all targets of a request."
+    ),
+    Code.HAS_A_PATH: lambda text, _: (
+        f"{text} is more than a name or address. Is it the whole host, or one web address?"
+    ),
+    Code.NOT_A_NAME: _not_a_name,
+    Code.ONE_LABEL: lambda text, _: (
+        f"{text} is not a name that providers can find. Write all of it, like shop.example.com."
+    ),
+    Code.LAST_LABEL_IS_A_NUMBER: lambda text, p: (
+        f"{text} is neither an address nor a name: no name ends in {shown(str(p['label']))}."
+    ),
+    Code.EMPTY_LABEL: lambda text, _: (
+        f"{text} is not a name: there is nothing between two of its dots."
+    ),
+    Code.NOT_IDNA: _not_idna,
+    Code.WILDCARD_NAME: lambda text, _: (
+        f"{text} stands for many names. Write each name, or the addresses behind them."
+    ),
+    Code.MAIL_ADDRESS: lambda text, _: f"{text} is a mail address.",
+    Code.AS_NUMBER: lambda text, _: (
+        f"{text} is the number of a network operator. Write the prefixes."
+    ),
+    Code.NOT_A_URI: lambda text, _: (
+        f"{text} is not a web address. Write it like https://shop.example.com/."
+    ),
+    Code.UNKNOWN_SCHEME: lambda text, p: (
+        f"{text} is not a web address that providers take: it begins with {shown(str(p['scheme']) or 'nothing')}. Write it like https://shop.example.com/."
+    ),
+    Code.HAS_A_PASSWORD: lambda text, _: (
+        f"{text}: leave out the user name and password; providers would see them."
+    ),
+    Code.NOT_ASCII: lambda text, _: (
+        f"{text} has letters after the host that a web address writes in another way."
+    ),
+    Code.NOT_A_HOST: lambda text, _: f"{text} is no address of one host.",
+    Code.NOT_A_PORT: lambda text, _: (
+        f"{text} is not a port. Write numbers like 80, 443 or 8000–8080."
+    ),
+    Code.HAS_A_PROTOCOL: lambda text, p: (
+        f"{text} names the protocol {str(p['protocol']).upper()}. Protocols have their own field."
+    ),
+    Code.ANY_AND_MORE: lambda text, _: (
+        f"{text} stands beside ports. Leave it out, or leave out the others."
+    ),
+    Code.NOT_A_PROTOCOL: lambda text, _: (
+        f"{text} is not a protocol. Write a number from 0 to 255, or a name like tcp."
+    ),
+}
