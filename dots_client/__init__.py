@@ -61,6 +61,7 @@ from dots_client.session import MidAllocator, RetransmissionSettings
 from dots_client.session.conflicts import RetryWindow, own_winner, retry_window
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
 from dots_client.text import clean_text
+from dots_client.transport.log import CountedLog
 from dots_client.transport.wire import AnsweredRequest, WireRecord, WireTap
 
 __all__ = [
@@ -79,6 +80,7 @@ __all__ = [
     "ConflictStatus",
     "Conflicted",
     "ConnectCrashed",
+    "CountedLog",
     "Credentials",
     "DecodeError",
     "DotsError",

@@ -17,10 +17,10 @@ else:
 class CountedLog(_Adapter):
     """Lines are equal when they have the same format and level. All DEBUG lines pass."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, *, subject: str = "") -> None:
         super().__init__(logger, {})
-        self.subject = ""
-        "the name of the session in its lines, such as `192.0.2.1:4646`"
+        self.subject = subject
+        "begins each summary: the name of the session, such as `192.0.2.1:4646`"
         self._loop = asyncio.get_running_loop()
         self._recurring = Recurring()
         self._levels: dict[str, int] = {}

@@ -13,6 +13,7 @@ from uuid import UUID
 from dots_client import (
     Client,
     ClientSettings,
+    CountedLog,
     Memory,
     Reconnect,
     Server,
@@ -83,6 +84,9 @@ class Keeper:
         hold: Hold,
     ) -> None:
         self.subscription_id = subscription_id
+        self._name = f"subscription {subscription_id}"
+        self._log = CountedLog(logger, subject=self._name)
+        "equal lines have the same reason, so a new reason is logged at once"
         self._owner = owner
         self._store = store
         self._recorder = recorder
@@ -142,6 +146,7 @@ class Keeper:
                 try:
                     await self._go_on()
                 except Exception as error:
+                    # The outermost loop of a subscription: only it can start over after a defect.
                     self._failed(error)
         finally:
             await self._stop(telling)
@@ -159,7 +164,7 @@ class Keeper:
         if not self._may_send():
             return  # another worker holds the subscription
         self._failures += 1
-        logger.error("subscription %s: its keeper failed", self.subscription_id, exc_info=error)
+        self._log.error(f"{self._name}: its keeper failed: {type(error).__name__}", exc_info=error)
         if self._session is None:
             self._row.tell(Known(state=SessionState.CONNECTING, detail=in_words(error)))
 
@@ -188,7 +193,7 @@ class Keeper:
             await self._read_settings_when_due()
             if client.should_move.is_set():
                 client.should_move.clear()
-                logger.info("subscription %s: moving", self.subscription_id)
+                self._log.info(f"{self._name}: moving")
                 await self._attempt(is_wanted=client.mitigating)
                 continue
             now = _time()
@@ -196,9 +201,7 @@ class Keeper:
             if line.is_suspect.is_set():
                 due_at = self._reconnect.next_attempt_at(now=now, is_under_attack=True)
                 if due_at <= now:
-                    logger.info(
-                        "subscription %s: silent, trying a new session", self.subscription_id
-                    )
+                    self._log.info(f"{self._name}: silent, trying a new session")
                     await self._attempt(is_wanted=True, suspect=line)
                     continue
                 due_in_s = min(due_at - now, LOOK_S)
@@ -209,7 +212,7 @@ class Keeper:
                     now=now, is_under_attack=client.mitigating
                 )
                 if due_at <= now:
-                    logger.info("subscription %s: its settings changed", self.subscription_id)
+                    self._log.info(f"{self._name}: its settings changed")
                     await self._attempt(is_wanted=client.mitigating)
                     continue
                 due_in_s = min(due_in_s, due_at - now)
@@ -273,7 +276,7 @@ class Keeper:
     def _not_opened(self, attempt: Attempt) -> None:
         failure, session = attempt.failure, self._session
         words = in_words(failure)
-        logger.warning("subscription %s: no session: %s", self.subscription_id, words)
+        self._log.warning(f"{self._name}: no session: {words}")
         self._changeover.failed(words, at=clock.now())
         if session is not None and not session.line.is_suspect.is_set():
             self._tell_up(session)
@@ -302,9 +305,11 @@ class Keeper:
                 session = self._adopt(client, attempt)
                 self._over(session, await session.line.run())
         except Exception as error:
+            # Whatever ended the session, the row must say so and the next attempt must follow.
             attempt.failure = error
             if is_ours(error):
-                logger.exception("subscription %s: the session crashed", self.subscription_id)
+                crash = f"{self._name}: the session crashed: {type(error).__name__}"
+                self._log.exception(crash)
             self._over(session, error)
         finally:
             self._over(session, None)
@@ -338,7 +343,7 @@ class Keeper:
             self._session = None
             self._changeover.compare(None)
             words = in_words(reason) if reason else ""
-            logger.warning("subscription %s: session over: %s", self.subscription_id, words)
+            self._log.warning(f"{self._name}: session over: {words}")
             self._row.tell(Known(state=SessionState.CONNECTING, detail=words))
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
@@ -404,9 +409,10 @@ class Keeper:
                 async with asyncio.timeout(STOP_NOTE_S):
                     await self._row.is_true()
         except TimeoutError:
-            logger.warning("subscription %s: its end was not written down", self.subscription_id)
+            self._log.warning(f"{self._name}: its end was not saved")
         finally:
             telling.cancel()
+            self._log.close()
 
 
 def _new_reconnect() -> Reconnect:

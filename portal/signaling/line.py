@@ -263,7 +263,10 @@ class Line:
                 self._observe_if_due(row)
         except SessionClosed as error:
             logger.info("%s: %s not finished: %s", self._name(*rows), action.name, error)
-        except (DotsError, NotSaved, TimeoutError) as error:
+        except NotSaved:
+            # The exchange has logged it, with the trace.
+            self._failed(rows, action, is_answered=True)
+        except (DotsError, TimeoutError) as error:
             logger.warning("%s: %s failed: %s", self._name(*rows), action.name, error or "silence")
             is_answered = not isinstance(error, TimeoutError | NoAnswer)
             self._failed(rows, action, is_answered=is_answered)
@@ -323,6 +326,7 @@ class Line:
             except DotsError as error:
                 logger.warning("%s: observation ended: %s", self._name(row), error)
             except Exception:
+                # A defect must not end the observation for the rest of the session.
                 logger.exception("%s: its observation crashed", self._name(row))
             await asyncio.sleep(OBSERVE_AGAIN_S)
 
@@ -367,7 +371,7 @@ class Line:
                     logger.info("%s: a report was not written: %s", self._name(row), error)
                     return
                 except Exception:
-                    # The next poll reports it again.
+                    # A defect must not lose the reports that wait behind this one. The next poll repeats it.
                     logger.exception("%s: a report was not written", self._name(row))
                 if self._is_news(row.pk, report):
                     self._look_in(LOOK_AFTER_S)

@@ -74,15 +74,18 @@ class Saver:
             return await self._write(whole)
         except DotsError:
             raise
-        except Exception:
+        except Exception as error:
+            # A provider's text or numbers may make drivers, fields or our own code raise anything. If the second write
+            # fails too, its trace contains this error.
             bare = without_details(kwargs)
             if bare == kwargs:
                 raise
-            logger.exception(
-                "subscription %s: %s fails, once more without the provider's details",
-                self.subscription_id, call.__name__,
+            result = await self._write(partial(call, *args, **bare))
+            logger.error(
+                "subscription %s: %s saved without the provider's details",
+                self.subscription_id, call.__name__, exc_info=error,
             )  # fmt: skip
-        return await self._write(partial(call, *args, **bare))
+            return result
 
     async def _write(self, call: Callable[[], T]) -> T:
         return await self.until_done(leases.write_as_owner, self.subscription_id, self._owner, call)
@@ -130,6 +133,7 @@ class Saver:
         except DotsError:
             raise
         except Exception:
+            # The cause of the first failure may also prevent this write, and nothing else is left to try.
             logger.exception("%s: nor that there was one", self._name(row))
 
     def _name(self, row: Mitigation) -> str:

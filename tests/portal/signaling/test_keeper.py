@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -68,20 +69,24 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     return told
 
 
+def keeper_of(settings: ClientSettings) -> Keeper:
+    return Keeper(
+        subscription_id=uuid.uuid4(),
+        owner="here",
+        store=cast(Store, InlineStore()),
+        recorder=Recorder(Room(1)),
+        settings=settings,
+        hold=Hold(asked_at=clock()),
+    )
+
+
 @asynccontextmanager
 async def keeping(
     there: Pair, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Keeper]:
     identity = Identity(server=there.server, credentials=authority.client(), cuid=CUID)
     monkeypatch.setattr(keeper, "load_identity", lambda _subscription: identity)
-    kept = Keeper(
-        subscription_id=uuid.uuid4(),
-        owner="here",
-        store=cast(Store, InlineStore()),
-        recorder=Recorder(Room(1)),
-        settings=SETTINGS,
-        hold=Hold(asked_at=clock()),
-    )
+    kept = keeper_of(SETTINGS)
     running = asyncio.create_task(kept.run())
     try:
         await until(lambda: kept.is_connected)
@@ -214,19 +219,34 @@ async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
         assert at_the_server.reason == "the client closed the session"
 
 
-def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
-    kept = Keeper(
-        subscription_id=uuid.uuid4(),
-        owner="here",
-        store=cast(Store, InlineStore()),
-        recorder=Recorder(Room(1)),
-        settings=ClientSettings(),
-        hold=Hold(asked_at=clock()),
-    )
+async def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
+    kept = keeper_of(ClientSettings())
     one = kept._memory_of(Server("a.example"))
 
     assert kept._memory_of(Server("a.example")) is one
     assert kept._memory_of(Server("a.example", port=4647)) is not one
+
+
+async def test_a_reason_for_no_session_is_logged_once_and_then_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="portal.signaling.keeper")
+    kept, credentials = keeper_of(SETTINGS), Authority().client()
+    for port in (9, 9, 9, 10, 9):
+        server = Server("provider.example", host="127.0.0.1", port=port, transports=("tls",))
+        identity = Identity(server=server, credentials=credentials, cuid=CUID)
+        monkeypatch.setattr(keeper, "load_identity", lambda _id, identity=identity: identity)
+        await kept._read_settings()
+        await kept._attempt(is_wanted=True)
+    kept._log.close()
+
+    name = f"subscription {kept.subscription_id}"
+    first, second = (f"{name}: no session: nothing listens at 127.0.0.1:{port}" for port in (9, 10))
+    assert [line.getMessage() for line in caplog.records] == [
+        first,
+        second,
+        f"{name}: 3 more lines like {first!r}",
+    ]
 
 
 @pytest.mark.parametrize(("is_followed", "unavailable"), [(True, []), (False, [("5.03", True)])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ from portal.signaling.exchange import Exchange
 from portal.signaling.line import LOOK_AFTER_S, SWEEP_S, Line
 from portal.signaling.plan import POLL_AFTER, Action
 from portal.signaling.recorder import Recorder
+from portal.signaling.saving import NotSaved
 from portal.signaling.statuses import Polled
 from portal.signaling.store import Store
 from portal.signaling.unknown import UnknownWatch
@@ -334,6 +336,30 @@ class DefectiveExchange(SlowExchange):
     async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
         self.performed += 1
         raise KeyError("upper")
+
+
+class ForgetfulExchange(SlowExchange):
+    """Cannot save an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.performed = asyncio.Event()
+
+    async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
+        self.performed.set()
+        raise NotSaved("the answer to EFFICACY")
+
+
+async def test_an_answer_that_was_not_saved_is_not_logged_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    exchange = ForgetfulExchange()
+    line = line_of(Session(), exchange, mitigating())
+    async with running(line):
+        await exchange.performed.wait()
+        await until(lambda: not line._actions)
+
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 async def test_a_defect_in_an_exchange_is_logged_and_retried_with_growing_pauses(

@@ -69,6 +69,12 @@ def lane(provider: str = "Northgate") -> str:
     return " ".join(wording.tell(leg_of(leg), now))
 
 
+def assert_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    [line] = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert line.levelno == logging.ERROR
+    assert line.exc_info
+
+
 def sent_events() -> int:
     return Event.objects.filter(type="mitigation.sent").count()
 
@@ -140,8 +146,7 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
     assert row.retry_at is not None
     assert await in_database(sent_events)() == 0
     assert row not in await in_database(queries.live_mitigations)(leg.subscription_id)
-    [error] = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert error.exc_info
+    assert_logged_once(caplog)
     await in_database(repair)(leg)
     words = await in_database(lane)()
     assert words.startswith(f"The portal could not send this to Northgate. {SPOILT[spoil]}")
@@ -170,7 +175,7 @@ async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
 
 
 async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
-    leg: Mitigation, store: Store, dana: User
+    leg: Mitigation, store: Store, dana: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with speaking(leg, store) as (exchange, client, provider):
         await exchange.perform(client, leg, Action.REQUEST)
@@ -184,6 +189,7 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
         assert len(provider.asked(Code.PUT)) == 1
     row = await in_database(again)()
     assert row.efficacy_answered_at == row.efficacy_asked_at
+    assert_logged_once(caplog)
     event = await in_database(Event.objects.filter(type="mitigation.efficacy").latest)("seq")
     told = await in_database(presentation.told_of)(event, "Shop")
     assert getattr(wording.entry(told), "what", "") == (
@@ -306,13 +312,17 @@ async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
     assert (row.status, row.refusal_code, row.refusal_reason) == ("refused", "4.03", "")
     assert row.unsaved_at is None
     assert (await in_database(again)("Tidewall")).because == "Northgate refused"
-    assert any(one.exc_info and one.levelno == logging.ERROR for one in caplog.records)
+    assert_logged_once(caplog)
 
 
 async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
-    leg: Mitigation, store: Store, database_refuses: Callable[[str], None], acme: Organization
+    leg: Mitigation,
+    store: Store,
+    database_refuses: Callable[[str], None],
+    acme: Organization,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await in_database(database_refuses)("status = 'refused'")
+    await in_database(database_refuses)("status = 'refused' OR refusal_reason <> ''")
     async with speaking(leg, store) as (exchange, client, provider):
         provider.script.append(FORBIDDEN)
 
@@ -324,6 +334,7 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     assert row.unsaved_at is not None
     assert row.retry_at is not None
     assert row.retry_at - row.unsaved_at == timedelta(seconds=30)
+    assert_logged_once(caplog)
     words = await in_database(lane)()
     assert words.startswith("The portal could not save Northgate’s answer of")
     assert "no answer" not in words
