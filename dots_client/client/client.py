@@ -357,6 +357,7 @@ class Client:
         except SessionClosed as error:
             await self._end(error)
         except Exception as error:
+            # Any defect: the session must end, and every pending call with it.
             log.exception("%s: this client failed", self.peer)
             await self._end(SessionCrashed(error))
 

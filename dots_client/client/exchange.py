@@ -222,6 +222,7 @@ class Exchanges:
             try:
                 outcome = self._outcome(request, sent_at, message, error)
             except Exception:
+                # Any defect: the caller waits for an outcome.
                 log.exception("%s: this client failed on an answer", self.link.peer)
                 outcome = RemoteProtocolError("the answer could not be processed")
             on_outcome(outcome)

@@ -98,6 +98,7 @@ class Opening:
         except TransportError:
             return False
         except Exception:
+            # A defect in the probe must not end the session over TCP beside it.
             log.exception("%s: probing UDP failed", self.server.name)
             return False
         await link.close()

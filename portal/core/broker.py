@@ -80,7 +80,7 @@ class Consumer(CeleryConsumer):
         try:
             super().on_connection_error_after_connected(exc)
         except Exception:
-            # An unreadable reply may still wait on the old connection.
+            # Closing may raise anything, because an unreadable reply may still wait on the old connection.
             logger.exception("the old connection to the broker was not closed cleanly")
             self.connection = None
         self._pause()
@@ -107,8 +107,10 @@ class Scheduler(PersistentScheduler):
         while True:
             try:
                 return _connect(self.connection)
-            except Exception as error:
-                logger.warning("beat: no connection to the broker: %s", error)
+            except Exception:
+                # As with the workers (ADR 29): any error of Redis, kombu or the network ends in another try. The log
+                # keeps the trace unless Redis is simply away (portal.core.logs).
+                logger.warning("beat: no connection to the broker", exc_info=True)
                 sleep(LONGEST_PAUSE_S)
 
 

@@ -107,6 +107,7 @@ class Agent:
             try:
                 await work()
             except Exception as error:
+                # The agent's outermost loop: a defect in one round must not end the worker's duties.
                 if is_away(error):
                     logger.warning("agent %s: no %s: %s", self._owner, work.__name__, error)
                 else:

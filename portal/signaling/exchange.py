@@ -100,6 +100,7 @@ class Exchange(Statuses):
         except (DotsError, TimeoutError):
             raise
         except Exception as error:
+            # A defect of ours is an outcome too (ADR 24). `_mark` and `_not_sendable` log it with the trace.
             if asking.is_answered:
                 await self._mark(row, error, is_answered=True)
                 raise NotSaved(f"the answer to {action.name}") from error
@@ -219,6 +220,7 @@ class Exchange(Statuses):
         except DotsError:
             raise
         except Exception as failure:
+            # The row that cannot be encoded may also break the service; `_mark` logs the trace.
             await self._mark(row, failure, is_answered=False)
             raise NotSaved(f"that {action.name} cannot be sent") from failure
 

@@ -24,6 +24,7 @@ async def hear(wake: Callable[[UUID], object]) -> None:
         try:
             await _hear(wake)
         except Exception:
+            # The channel layer raises errors of Redis, of sockets and of its own.
             logger.exception("hears no wake-ups of other workers")
             await asyncio.sleep(HEAR_AGAIN_S)
 

@@ -85,6 +85,7 @@ class SessionRow:
                 self._is_true.set()
                 return
             except Exception:
+                # Nothing the database raises may end this loop, or the row would stay untrue.
                 self._failures += 1
                 logger.exception("a session's state was not written (%s times)", self._failures)
 

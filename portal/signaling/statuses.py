@@ -99,6 +99,7 @@ class Statuses(Saver):
         except DotsError:
             raise
         except Exception as error:
+            # Anything in a report may make the write fail; `_mark` logs the trace.
             await self._mark(row, error, is_answered=True)
         finally:
             self._unwritten -= Counter({row.pk: 1})
@@ -116,6 +117,7 @@ class Statuses(Saver):
         except DotsError:
             raise
         except Exception as failure:
+            # As for any other answer: `_mark` logs the trace.
             await self._mark(row, failure, is_answered=True)
         return True
 

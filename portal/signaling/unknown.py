@@ -82,6 +82,7 @@ class UnknownWatch:
                 logger.warning("subscription %s: no inventory: %s", self._subscription_id, error)
                 self._ask_at = _time() + AGAIN_AFTER_S
             except Exception:
+                # A defect here must not end the session, which may filter for other requests.
                 logger.exception("subscription %s: the inventory crashed", self._subscription_id)
                 self._ask_at = _time() + AGAIN_AFTER_S
             await self._wait()

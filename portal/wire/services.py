@@ -73,6 +73,7 @@ def _write_by_halves(seen: Sequence[tuple[UUID, Seen]], errors: list[Exception])
     try:
         _write(seen)
     except Exception as error:
+        # The caller logs the first one with its trace. Bytes from peers may make fields and drivers raise anything.
         if is_away(error):
             raise
         if len(seen) == 1:

@@ -109,7 +109,8 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
         with transaction.atomic():
             advance(step, now=now)
     except Exception:
-        logger.exception("mitigation %s: its failure is no event", mitigation_id)
+        # The event is derived from the row, which may be what failed in the first place. The mark itself is saved.
+        logger.exception("mitigation %s: its failure has no event", mitigation_id)
 
 
 def _put_off(mitigation: Mitigation, now: datetime) -> dict[str, Any]:
