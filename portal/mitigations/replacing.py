@@ -188,6 +188,20 @@ def would_replace(proposal: Proposal, live: Iterable[Mitigation]) -> list[Replac
     return sorted(found, key=lambda one: (one.request.created_at, one.request.pk))
 
 
+def without_consent(
+    request: MitigationRequest, subscription: UUID, scope: Targets, live: Iterable[Mitigation]
+) -> list[Replaced]:
+    """The live requests that would lose protection if this provider were asked for `request`, and that nobody let it replace.
+
+    The order of the providers leaves such a provider out (ADR 25).
+    """
+    proposal = Proposal(
+        parts={subscription: scope}, ports=request.ports, protocols=request.protocols
+    )
+    found = would_replace(proposal, (one for one in live if one.request_id != request.pk))
+    return [one for one in found if one.losses and str(one.request.pk) not in request.replaces]
+
+
 def _ends(mitigation: Mitigation, proposal: Proposal) -> bool:
     if mitigation.subscription_id not in proposal.parts:
         return False

@@ -60,10 +60,9 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     start, organization = frame(membership, now), membership.organization
     by_id = subscriptions(organization)
     enabled = [one for one in by_id.values() if one.enabled]
-    live = [
-        (one, presentation.asked_of(one, by_id, organization))
-        for one in queries.live_requests(organization)
-    ]
+    going_on = list(queries.live_requests(organization))
+    held = queries.replaceable(organization.pk) if going_on else []
+    live = [(one, presentation.asked_of(one, by_id, organization, live=held)) for one in going_on]
     live.sort(key=lambda pair: (wording.rank(pair[1], now), pair[0].created_at))
     shown, moved = _keep_order(live, order)
     ended = ends(queries.ended_by_itself(organization), organization, by_id, now)

@@ -38,7 +38,12 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     reports = queries.counter_reports(request)
     moments = presentation.status_moments(events)
     asked = presentation.asked_of(
-        request, by_id, organization, status_at=moments, with_others=request.is_immediate
+        request,
+        by_id,
+        organization,
+        status_at=moments,
+        with_others=request.is_immediate,
+        live=[] if request.is_over else queries.replaceable(organization.pk),
     )
     entries = presentation.timeline(request, events, reports, organization)
     is_ordered = request.strategy == Strategy.FAILOVER

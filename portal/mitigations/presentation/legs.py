@@ -20,11 +20,14 @@ from portal.mitigations.models import (
     FilteringEndedBy,
     Mitigation,
     MitigationRequest,
+    Strategy,
     every_target,
 )
+from portal.mitigations.replacing import without_consent
 from portal.mitigations.states import CONFIRMED, RequestStatus, Status
-from portal.mitigations.validation import part_of
+from portal.mitigations.validation import Part, part_of
 from portal.mitigations.wording.replaced import taken_over
+from portal.mitigations.wording.replacing import left_out
 from portal.organizations.models import LateAcceptance, Organization
 from portal.providers.models import PathKind, Subscription
 
@@ -179,8 +182,25 @@ def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> 
     )
 
 
+def _left_out(request: MitigationRequest, part: Part, live: Sequence[Mitigation]) -> str:
+    if request.strategy != Strategy.FAILOVER or not request.is_immediate or not part.is_able:
+        return ""
+    found = without_consent(request, part.ask.subscription, part.scope, live)
+    if not found:
+        return ""
+    return left_out(
+        [one.request.name for one in found],
+        ((one.provider, one.losses) for each in found for one in each.endings),
+        is_filtering=any(one.is_filtering for one in found),
+    )
+
+
 def _not_asked(
-    subscription: Subscription, request: MitigationRequest, *, is_chosen: bool
+    subscription: Subscription,
+    request: MitigationRequest,
+    live: Sequence[Mitigation],
+    *,
+    is_chosen: bool,
 ) -> wording.Leg:
     provider = subscription.provider
     part = part_of(queries.ask_of(subscription), request.scope, port_ranges=len(request.ports))
@@ -193,6 +213,7 @@ def _not_asked(
         subscription=str(subscription.pk),
         is_chosen=is_chosen,
         why_not=part.why_not(),
+        left_out=_left_out(request, part, live) if is_chosen else "",
         part=part.targets if is_partial else (),
     )
 
@@ -204,8 +225,11 @@ def asked_of(
     *,
     status_at: Mapping[UUID, datetime] | None = None,
     with_others: bool = False,
+    live: Sequence[Mitigation] = (),
 ) -> wording.Asked:
     """A request as sentences need it. `subscriptions` are the organization's, by id.
+
+    `live`: what providers hold for the organization (`queries.replaceable`), to tell whom the order passes by because of it.
 
     `with_others`: providers that the request does not name follow after those it does.
     """
@@ -231,7 +255,7 @@ def asked_of(
         for one, subscription in subscriptions.items():
             is_chosen = one in request.subscriptions
             if one not in by_id and subscription.enabled and (is_chosen or with_others):
-                by_id[one] = _not_asked(subscription, request, is_chosen=is_chosen)
+                by_id[one] = _not_asked(subscription, request, live, is_chosen=is_chosen)
     named = [one for one in request.subscriptions if one in by_id]
     legs = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
     # The portal does not renew what a provider stopped, refused or is ending.
@@ -314,6 +338,11 @@ class Lane:
 
     rate: int | None = None
     "bytes per second that it drops; None while it does not filter, whatever its counters say"
+
+    @property
+    def is_passed_by(self) -> bool:
+        """The order does not ask it in its turn; `rest` says why."""
+        return not self.is_asked and bool(self.leg.why_not or self.leg.left_out)
 
     @property
     def is_asked(self) -> bool:

@@ -39,7 +39,7 @@ from portal.mitigations.models import (
     Wanted,
 )
 from portal.mitigations.plan_ends import filtering_end, filtering_ended_at, is_acted_on
-from portal.mitigations.replacing import Proposal, would_replace
+from portal.mitigations.replacing import without_consent
 from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.states import (
     ACTIVE,
@@ -301,23 +301,11 @@ def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: dateti
 def _harmless(request: MitigationRequest, parts: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
     """The providers that can be asked without another live request losing protection that no person agreed to give up."""
     lock_log(request.organization_id)
-    live = [
-        one
-        for one in queries.replaceable(request.organization_id, RequestKind(request.kind))
-        if one.request_id != request.pk
-    ]
+    live = queries.replaceable(request.organization_id, RequestKind(request.kind))
     return {
         subscription: part
         for subscription, part in parts.items()
-        if not any(
-            one.losses and str(one.request.pk) not in request.replaces
-            for one in would_replace(
-                Proposal(
-                    parts={subscription: part}, ports=request.ports, protocols=request.protocols
-                ),
-                live,
-            )
-        )
+        if not without_consent(request, subscription, part, live)
     }
 
 

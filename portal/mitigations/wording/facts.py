@@ -146,6 +146,8 @@ class Leg:
     "the request names this provider"
     why_not: str = ""
     "why it cannot be asked, a clause; empty when it can"
+    left_out: str = ""
+    "why the order of the providers passes it by, sentences; empty: it is asked in its turn"
     part: tuple[str, ...] = ()
     "what it is asked for, where that is not all of the request"
     must_wait: bool = False

@@ -326,6 +326,8 @@ def _when_asked(leg: Leg, before: Sequence[Leg], patience_s: int) -> str:
         return f"{leg.why_not}."
     if not leg.is_chosen:
         return "It was not chosen for this request."
+    if leg.left_out:
+        return leg.left_out
     if not before:
         return ""
     first = listed([other.short for other in before], conjunction="or")

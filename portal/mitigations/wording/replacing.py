@@ -135,6 +135,16 @@ def taken_away(lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool
     return " ".join(said)
 
 
+def left_out(
+    names: Sequence[str], lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool
+) -> str:
+    """Why the order of the providers passes one by, where asking it would end part of other live requests there."""
+    return (
+        f"The portal does not ask it by itself: that would take protection from {listed(names)}."
+        f" {taken_away(lost, is_filtering=is_filtering)}"
+    )
+
+
 def already(name: str, *, is_protected: bool) -> str:
     return f"Already {'protected by' if is_protected else 'asked for in'} {name}."
 

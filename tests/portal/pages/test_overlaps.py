@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.replacing import Consent
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
@@ -357,3 +359,35 @@ def test_activating_a_plan_asks_before_it_replaces(
     made = MitigationRequest.objects.filter(kind="immediate").latest("created_at")
     assert both.status_code == 302
     assert made.scope["prefixes"] == ["203.0.113.0/26", "203.0.113.0/28"]
+
+
+def test_a_provider_that_fallback_passes_by_says_why(
+    browser: Client, ask: Ask, acme_tidewall: Subscription, acme: Organization, alice: User
+) -> None:
+    """Asking Tidewall for the shop front would end part of what a wider request has there."""
+    narrow = services.submit(
+        organization=acme, actor=alice, submission=Submission(prefixes=("203.0.113.7/32",))
+    )
+    wide = services.submit(
+        organization=acme,
+        actor=alice,
+        submission=Submission(prefixes=("203.0.113.0/27",), subscriptions=(acme_tidewall.pk,)),
+        consent=Consent(named=(narrow.pk,)),
+    )
+    filtering(legs(wide)[0])
+    reason = (
+        "Not asked. The portal does not ask it by itself: that would take protection from 203.0.113.0/27."
+        " At Tidewall, 31 of 32 addresses of 203.0.113.0/27 lose their filter."
+    )
+    services.record_refused(
+        mitigation_id=legs(narrow)[0].pk, code="4.03", reason="", now=timezone.now()
+    )
+
+    for path in (narrow.get_absolute_url(), "/organizations/acme/"):
+        page = text_of(browser.get(path).content.decode()).replace("\u00a0", " ")
+        assert reason in page, path
+        assert "It is asked if" not in page
+
+    services.terminate(request_id=wide.pk, actor=alice)
+
+    assert reason not in text_of(browser.get(narrow.get_absolute_url()).content.decode())
