@@ -186,6 +186,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="37"),
         "options": {"expires": 600},
     },
+    "end-taken-over": {
+        "task": "portal.mitigations.tasks.end_taken_over",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "prune-wire": {
         "task": "portal.wire.tasks.prune",
         "schedule": crontab(minute="*/10"),

@@ -85,7 +85,7 @@ class EndedBy(models.TextChoices):
     PERSON = "person"
     """A person terminated it."""
     PORTAL = "portal"
-    """The portal withdrew it: a drill was over, a plan had a newer version."""
+    """The portal withdrew it: a drill was over, a plan had a newer version, a newer request filters all of it."""
     LIFETIME = "lifetime"
     """Its lifetime ran out."""
     NEWER_REQUEST = "newer_request"

@@ -188,6 +188,38 @@ def would_replace(proposal: Proposal, live: Iterable[Mitigation]) -> list[Replac
     return sorted(found, key=lambda one: (one.request.created_at, one.request.pk))
 
 
+def is_needless(
+    older: MitigationRequest,
+    counted_on: Sequence[Mitigation],
+    newer: MitigationRequest,
+    filtering: Sequence[Mitigation],
+) -> bool:
+    """Whether ending `older` takes no protection away, now or later: `newer` asks for all of it, and filters all that it still gets.
+
+    `counted_on`: the mitigations of `older` that may filter. `filtering`: those of `newer` that do. A request to all providers at once is
+    compared provider by provider.
+    """
+    if not filtering or losses(_asked_for(older), [_asked_for(newer)]):
+        return False
+    if older.strategy == Strategy.PARALLEL and newer.strategy != Strategy.PARALLEL:
+        return False
+    return all(
+        not losses(
+            coverage_of(leg),
+            [
+                coverage_of(one)
+                for one in filtering
+                if older.strategy == Strategy.FAILOVER or one.subscription_id == leg.subscription_id
+            ],
+        )
+        for leg in counted_on
+    )
+
+
+def _asked_for(request: MitigationRequest) -> Coverage:
+    return Coverage.of(request.scope, request.ports, request.protocols)
+
+
 def without_consent(
     request: MitigationRequest, subscription: UUID, scope: Targets, live: Iterable[Mitigation]
 ) -> list[Replaced]:

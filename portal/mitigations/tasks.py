@@ -7,6 +7,12 @@ from portal.mitigations import services
 
 
 @shared_task
+def end_taken_over() -> None:
+    """End requests that newer ones filter all of."""
+    services.end_taken_over(now=timezone.now())
+
+
+@shared_task
 def prune() -> None:
     now = timezone.now()
     services.prune(now=now)

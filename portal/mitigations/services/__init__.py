@@ -46,6 +46,7 @@ from portal.mitigations.services.reports import (
     says_nothing_new,
 )
 from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
+from portal.mitigations.services.taken_over import end_taken_over
 from portal.mitigations.services.thin import thin_counters
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "append_event",
     "ask_provider",
     "ask_refresh",
+    "end_taken_over",
     "extend",
     "give_up",
     "lock_requests",

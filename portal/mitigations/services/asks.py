@@ -207,10 +207,12 @@ def prune(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def terminate(*, request_id: UUID, actor: User | None) -> MitigationRequest:
+def terminate(
+    *, request_id: UUID, actor: User | None, newer: MitigationRequest | None = None
+) -> MitigationRequest:
     """Ask every provider to stop. Repeating it, or coming second, changes nothing.
 
-    Without an actor it is the portal that ends it.
+    Without an actor it is the portal that ends it. `newer`: the request that filters all of it instead.
     """
     request = lock_request(request_id)
     if request.terminate_asked_at or request.is_over:
@@ -224,6 +226,7 @@ def terminate(*, request_id: UUID, actor: User | None) -> MitigationRequest:
         at=now,
         request=request,
         actor=actor,
+        data={"newer": str(newer.pk), "newer_name": newer.name} if newer else None,
     )
     settle_ends_of_filtering(legs_of(request))
     for leg in legs_of(request):

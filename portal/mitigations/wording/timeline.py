@@ -331,7 +331,12 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     EventType.REQUEST_SUBMITTED: _submitted,
     EventType.REQUEST_STATUS: _request_status,
     EventType.REQUEST_TERMINATE_REQUESTED: lambda told: Entry(
-        at=told.at, look=PERSON, what=terminate_words(told, "the request")
+        at=told.at,
+        look=PERSON,
+        what=terminate_words(told, "the request"),
+        detail=f"{told.data['newer_name']} filters all of it."
+        if told.data.get("newer_name")
+        else "",
     ),
     EventType.REQUEST_EXTENDED: _extended,
     EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(

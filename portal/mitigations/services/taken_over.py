@@ -1,0 +1,78 @@
+"""End a request once a newer one, which was let replace it, filters all that it protects.
+
+A provider ends the older of two overlapping mitigations by itself, but only where it gets the newer one too. A request that one provider refused may
+be left at the next, while the newer one filters at the first; and what was refused would be asked again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from portal.core.sweeping import count_done
+from portal.mitigations.failover import may_filter
+from portal.mitigations.models import (
+    Mitigation,
+    MitigationRequest,
+    RequestKind,
+    Wanted,
+)
+from portal.mitigations.replacing import is_needless
+from portal.mitigations.services.advance import FILTERING_HEARD_WITHIN, legs_of, lock_request
+from portal.mitigations.services.asks import terminate
+from portal.mitigations.states import REQUEST_TERMINAL, Status
+
+MAX_ENDED: Final = 200
+"""Newer requests one sweep looks at; the rest waits for the next."""
+
+
+def end_taken_over(*, now: datetime) -> int:
+    """End what is needless beside a newer request that filters; how many requests were ended."""
+    newer = (
+        MitigationRequest.objects.filter(
+            kind=RequestKind.IMMEDIATE,
+            terminate_asked_at__isnull=True,
+            mitigations__status=Status.MITIGATING,
+            mitigations__wanted=Wanted.ACTIVE,
+        )
+        .exclude(replaces=[])
+        .distinct()
+    )
+    pairs = [
+        (UUID(older), one.pk)
+        for one in newer.order_by("created_at", "pk")[:MAX_ENDED]
+        for older in one.replaces
+    ]
+    live = set(
+        MitigationRequest.objects.filter(
+            pk__in=[older for older, _ in pairs],
+            kind=RequestKind.IMMEDIATE,
+            terminate_asked_at__isnull=True,
+        )
+        .exclude(status__in=REQUEST_TERMINAL)
+        .values_list("pk", flat=True)
+    )
+    return count_done(partial(_end, now=now), [pair for pair in pairs if pair[0] in live])
+
+
+@transaction.atomic
+def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
+    older = lock_request(pair[0])
+    if older.is_over or older.terminate_asked_at is not None:
+        return False
+    newer = MitigationRequest.objects.get(pk=pair[1])
+    filtering = Mitigation.objects.filter(
+        request=newer,
+        wanted=Wanted.ACTIVE,
+        status=Status.MITIGATING,
+        last_heard_at__gte=now - FILTERING_HEARD_WITHIN,
+    ).select_related("request")
+    counted_on = [leg for leg in legs_of(older) if may_filter(leg)]
+    if not is_needless(older, counted_on, newer, list(filtering)):
+        return False
+    terminate(request_id=older.pk, actor=None, newer=newer)
+    return True
