@@ -90,7 +90,7 @@ class UnexpectedAnswer(RemoteProtocolError):
 class Refused(DotsError):
     """The server refused for good: a 4.xx response code (RFC 9132 section 9).
 
-    `retry_after_s` is the Max-Age in seconds of a 4.29, the only refusal that allows the same request again (RFC 8516).
+    Or only for now: `retry_after_s` is the Max-Age in seconds of a 4.29, 60 without the option (RFC 8516), and None for other codes.
     """
 
     def __init__(

@@ -123,7 +123,11 @@ class Exchange(Statuses):
             async with self._asking(row, asking) as on_sent:
                 report = await self._request(client, row, scope, action, asked_at, on_sent)
         except Refused as error:
-            return await self._refused(client, row, action, error, asking)
+            if error.retry_after_s is None:
+                return await self._refused(client, row, action, error, asking)
+            # 4.29 asks for a pause and refuses nothing (RFC 8516 section 4).
+            await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
+            return _is_held(row)
         except Redirected as error:
             if client.is_sent_elsewhere:
                 return False  # the next session, with the server it names, asks again at once
@@ -238,7 +242,6 @@ class Exchange(Statuses):
             mitigation_id=row.pk,
             code=error.code,
             reason=error.diagnostic if in_loop is None else in_loop,
-            retry_after_s=bounded_wait_s(error.retry_after_s),
             extended_at=row.refresh_asked_at,
             now=clock.now(),
         )

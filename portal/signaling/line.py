@@ -27,6 +27,7 @@ from portal.signaling.saving import NotSaved
 from portal.signaling.seen import Seen
 from portal.signaling.store import Store
 from portal.signaling.unknown import UnknownWatch
+from portal.signaling.waits import bounded_wait_s
 
 logger = logging.getLogger(__name__)
 
@@ -269,7 +270,8 @@ class Line:
         except (DotsError, TimeoutError) as error:
             logger.warning("%s: %s failed: %s", self._name(*rows), action.name, error or "silence")
             is_answered = not isinstance(error, TimeoutError | NoAnswer)
-            self._failed(rows, action, is_answered=is_answered)
+            wait_s = _asked_wait_s(error)
+            self._failed(rows, action, is_answered=is_answered, wait_s=wait_s)
         except Exception:
             # A defect in the exchange of one mitigation must not end the session for the others, nor repeat at once.
             logger.exception("%s: %s crashed", self._name(*rows), action.name)
@@ -280,9 +282,16 @@ class Line:
                     del self._actions[row.pk]
             self._look_in(0.0 if self._has_postponed else next_look_s)
 
-    def _failed(self, rows: Sequence[Mitigation], action: Action, *, is_answered: bool) -> None:
+    def _failed(
+        self,
+        rows: Sequence[Mitigation],
+        action: Action,
+        *,
+        is_answered: bool,
+        wait_s: float = 0.0,
+    ) -> None:
         for row in rows:
-            self._seen.failed(row.pk, action, time=_time(), is_answered=is_answered)
+            self._seen.failed(row.pk, action, time=_time(), is_answered=is_answered, wait_s=wait_s)
 
     async def _poll(self, rows: Sequence[Mitigation]) -> bool:
         """Whether to reread the rows. A mitigation missing from the answer about several gets a poll of its own."""
@@ -319,16 +328,18 @@ class Line:
 
     async def _observe(self, row: Mitigation) -> None:
         while True:
+            again_s = OBSERVE_AGAIN_S
             try:
                 await self._take_reports(row)
             except SessionClosed:
                 return
             except DotsError as error:
                 logger.warning("%s: observation ended: %s", self._name(row), error)
+                again_s = max(again_s, _asked_wait_s(error))
             except Exception:
                 # A defect must not end the observation for the rest of the session.
                 logger.exception("%s: its observation crashed", self._name(row))
-            await asyncio.sleep(OBSERVE_AGAIN_S)
+            await asyncio.sleep(again_s)
 
     async def _take_reports(self, row: Mitigation) -> None:
         try:
@@ -428,6 +439,11 @@ def _is_of_the_same(one: MitigationReport, other: MitigationReport) -> bool:
         other.conflict,
         other.mitigation_start,
     )
+
+
+def _asked_wait_s(error: Exception) -> float:
+    """The pause that a 4.29 asks for (RFC 8516), within the portal's limits; 0 for any other error."""
+    return bounded_wait_s(error.retry_after_s) or 0 if isinstance(error, Refused) else 0
 
 
 def _time() -> float:

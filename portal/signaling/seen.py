@@ -78,9 +78,15 @@ class Seen:
         self._ones[mitigation_id].not_before[action] = time + HOLD_S
 
     def failed(
-        self, mitigation_id: UUID, action: Action, *, time: float, is_answered: bool
+        self,
+        mitigation_id: UUID,
+        action: Action,
+        *,
+        time: float,
+        is_answered: bool,
+        wait_s: float = 0.0,
     ) -> None:
-        """The action got no answer, or an unusable one, such as a refused poll."""
+        """The action got no answer, or an unusable one, such as a refused poll. `wait_s`: the pause that it asks for."""
         one = self._ones[mitigation_id]
         if action == Action.POLL:
             one.tells_no_status = is_answered
@@ -89,7 +95,7 @@ class Seen:
             first_s, most_s = FAILED_POLL_S, MAX_FAILED_POLL_S
         doublings = min(one.failures[action], MAX_DOUBLINGS)
         one.failures[action] += 1
-        one.not_before[action] = time + min(first_s * 2**doublings, most_s)
+        one.not_before[action] = time + max(min(first_s * 2**doublings, most_s), wait_s)
 
     def succeeded(self, mitigation_id: UUID, action: Action) -> None:
         one = self._ones[mitigation_id]

@@ -140,14 +140,15 @@ def _about_mitigation(said: Said) -> str:
 
 def _response(said: Said) -> str:
     who = said.provider
+    if said.code == "4.29":
+        return f"{who} asks the portal to wait" + _again(said)
     if said.code.startswith("4.") or (said.code.startswith("5.") and said.code != "5.03"):
         return _refusal(said)
     if said.code == "5.03":
         moved = _first(said.decoded, _REDIRECTED).get("alt-server")
         if isinstance(moved, str) and moved:
             return f"{who} sends the portal to its server {_quoted(moved)}"
-        wait = _option(said.options, "Max-Age")
-        return f"{who} cannot answer now" + (f"; again in {wait}\u00a0s" if wait else "")
+        return f"{who} cannot answer now" + _again(said)
     if said.topic == Topic.MITIGATION:
         return _outcome(said)
     if said.topic == Topic.SESSION:
@@ -155,6 +156,11 @@ def _response(said: Said) -> str:
             f"{who} {'tells' if said.method == 'GET' else 'confirms'} the settings of the session"
         )
     return f"{who} answers (code {said.code})"
+
+
+def _again(said: Said) -> str:
+    wait = _option(said.options, "Max-Age")
+    return f"; again in {wait}\u00a0s" if wait else ""
 
 
 def _outcome(said: Said) -> str:

@@ -112,6 +112,28 @@ async def test_what_came_of_a_request_says_which_extension_it_knew_of(
     assert told["extended_at"] == extended
 
 
+@pytest.mark.parametrize("status", ["pending", "mitigating"])
+@pytest.mark.parametrize(
+    ("asked_s", "waits_s"), [(2, 2), (60, 60), (0, 1), (2**32 - 1, 300)], ids=str
+)
+async def test_a_provider_that_limits_requests_asks_to_wait_and_refuses_nothing(
+    monkeypatch: pytest.MonkeyPatch, status: str, asked_s: int, waits_s: int
+) -> None:
+    scope = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
+    monkeypatch.setattr(exchange_module, "scope_of", lambda *_args, **_options: scope)
+    monkeypatch.setattr(exchange_module, "lifetime_to_ask", lambda *_args: 3600)
+    exchange, row = Written(), Mitigation(pk=uuid4(), mid=7, status=status)
+    busy = Refused("4.29", "slow down", retry_after_s=asked_s)
+
+    is_held = await exchange.perform(cast(Client, Answering(busy)), row, Action.REFRESH)
+
+    [(call, told)] = exchange.writes
+    assert call is services.record_unavailable
+    assert (told["code"], told["reason"]) == ("4.29", "slow down")
+    assert told["retry_at"] - told["now"] == timedelta(seconds=waits_s)
+    assert is_held == (status == "mitigating")
+
+
 @pytest.mark.parametrize("may_leave", [True, False])
 async def test_a_mitigation_that_is_still_held_gets_a_lifetime_of_a_second(
     monkeypatch: pytest.MonkeyPatch, may_leave: bool

@@ -172,6 +172,16 @@ def test_a_poll_with_a_status_ends_the_back_off() -> None:
     assert seen.of(one, now=START, time=200.0).not_before[Action.POLL] == at(15)
 
 
+def test_an_action_waits_as_long_as_the_provider_asks_and_then_backs_off_as_before() -> None:
+    seen, one = Seen(), uuid4()
+    seen.failed(one, Action.WITHDRAW, time=0.0, is_answered=True, wait_s=60)
+    assert seen.of(one, now=START, time=0.0).not_before[Action.WITHDRAW] == at(60)
+
+    seen.failed(one, Action.WITHDRAW, time=0.0, is_answered=True, wait_s=1)
+    shorter = seen.of(one, now=START, time=0.0).not_before[Action.WITHDRAW]
+    assert at(1) < shorter < at(60)
+
+
 @settings(max_examples=400, deadline=None)
 @given(
     kind=st.sampled_from((*KINDS, "drill")),

@@ -123,6 +123,11 @@ CASES = [
         "Northgate sends the portal to its server eu2.example",
     ),
     (
+        said(RECEIVED, "4.29", method="PUT", options="Max-Age=2"),
+        "Northgate asks the portal to wait; again in 2 s",
+    ),
+    (said(RECEIVED, "4.29", method="GET"), "Northgate asks the portal to wait"),
+    (
         said(RECEIVED, "5.03", method="PUT", options="Content-Format=271, Max-Age=60"),
         "Northgate cannot answer now; again in 60 s",
     ),
