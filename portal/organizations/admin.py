@@ -1,15 +1,27 @@
 from __future__ import annotations
 
+from typing import Final
+from uuid import UUID
+
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 
+from portal.accounts.access import person_of
 from portal.accounts.models import User
-from portal.core.admin import StaffAdmin, site
+from portal.core.addresses import address_of
+from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
 from portal.core.errors import Invalid
-from portal.organizations import services
+from portal.core.targets import shown
+from portal.organizations import claims, queries, services
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
+
+MAX_OVERLAPS_SHOWN: Final = 20
 
 
 @admin.register(Organization, site=site)
@@ -18,7 +30,20 @@ class OrganizationAdmin(StaffAdmin):
 
     list_display = ("name", "slug", "is_active", "patience_s", "max_lifetime_s")
     search_fields = ("name", "slug")
+    fields = (
+        "name",
+        "slug",
+        "is_active",
+        "patience_s",
+        "default_lifetime_s",
+        "max_lifetime_s",
+        "may_be_indefinite",
+        "late_acceptance",
+    )
     prepopulated_fields = {"slug": ("name",)}
+    instead_of_deleting = (
+        "Untick Active instead: its members cannot get in, and what they asked for goes on."
+    )
 
     def save_model(
         self,
@@ -64,34 +89,130 @@ class MembershipAdmin(StaffAdmin):
             self.delete_model(request, membership)
 
 
+class Verification(forms.Form):
+    """What staff say to a resource."""
+
+    overlaps_seen = forms.CharField(widget=forms.HiddenInput, required=False)
+    reason = forms.CharField(
+        label="Why it is this organization’s",
+        help_text="Needed when resources of others overlap, for example: a reassignment, with the registry’s record. It is kept.",
+        max_length=MAX_REASON_LENGTH,
+        required=False,
+    )
+
+
 @admin.register(ProtectedResource, site=site)
 class ResourceAdmin(StaffAdmin):
     """What organizations may ask protection for: portal staff verify, and change nothing else."""
 
-    list_display = ("name", "organization", "kind", "value", "verified_at")
+    list_display = ("shown_name", "organization", "kind", "shown_value", "verified_at")
     list_filter = (("verified_at", admin.EmptyFieldListFilter), "organization")
     list_select_related = ("organization",)
     search_fields = ("name", "value")
-    fields = ("organization", "name", "kind", "value", "problem", "verified_at", "last_used_at")
+    fields = (
+        "organization",
+        "shown_name",
+        "kind",
+        "shown_value",
+        "problem",
+        "verified_at",
+        "verified_by",
+        "verification_reason",
+        "last_used_at",
+    )
     readonly_fields = fields
     actions = ("verify",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    @admin.action(description="Verify the selected resources")
-    def verify(self, request: HttpRequest, queryset: QuerySet[ProtectedResource]) -> None:
-        verified = 0
-        for resource in queryset:
+    @admin.display(description="Name", ordering="name")
+    def shown_name(self, resource: ProtectedResource) -> str:
+        """Without characters that reorder or hide the rest."""
+        return shown(resource.name)
+
+    @admin.display(description="Value", ordering="value")
+    def shown_value(self, resource: ProtectedResource) -> str:
+        return shown(resource.value)
+
+    def get_urls(self) -> list[URLPattern]:
+        verify = path(
+            "<uuid:resource_id>/verify/",
+            self.admin_site.admin_view(self.verify_view),
+            name="organizations_protectedresource_verify",
+        )
+        return [verify, *super().get_urls()]
+
+    @admin.action(description="Verify the selected resource…", permissions=["change"])
+    def verify(
+        self, request: HttpRequest, queryset: QuerySet[ProtectedResource]
+    ) -> HttpResponse | None:
+        chosen = list(queryset[:2])
+        if len(chosen) == 1:
+            return redirect("admin:organizations_protectedresource_verify", chosen[0].pk)
+        messages.error(request, "Choose one resource: each has to be checked by itself.")
+        return None
+
+    def verify_view(self, request: HttpRequest, resource_id: UUID) -> HttpResponse:
+        resource = get_object_or_404(
+            ProtectedResource.objects.select_related("organization"), pk=resource_id
+        )
+        if not self.has_change_permission(request, resource):
+            raise PermissionDenied
+        if resource.is_verified:
+            messages.info(request, f"{shown(resource.name)} is verified already.")
+            return redirect("admin:organizations_protectedresource_change", resource.pk)
+        typed = request.POST.copy()
+        form = Verification(typed or None)
+        if request.method == "POST" and form.is_valid():
             try:
-                services.verify_resource(resource=resource)
+                self._verify(request, resource, form.cleaned_data)
             except Invalid as error:
-                messages.error(request, error.message)
+                form.add_error(None, error.message)
             else:
-                verified += 1
-        if verified:
-            words = "this resource" if verified == 1 else f"these {verified} resources"
-            messages.info(request, f"The organizations may now ask protection for {words}.")
+                words = f"{resource.organization} may now ask protection for {resource.value}."
+                messages.info(request, words)
+                return redirect("admin:organizations_protectedresource_changelist")
+        found = queries.overlapping(resource)
+        # What this page shows is what the next try has seen.
+        typed["overlaps_seen"] = form.initial["overlaps_seen"] = services.fingerprint(found)
+        return self.confirmation(
+            request,
+            resource,
+            form,
+            title=f"Verify {shown(resource.name)}?",
+            facts=(
+                f"{resource.organization} may then have any of its providers filter traffic to {shown(resource.value)}.",
+                "Check with the registry or a contract that it is theirs.",
+            ),
+            warnings=_warnings(resource, found),
+            button="Verify",
+        )
+
+    @transaction.atomic
+    def _verify(
+        self, request: HttpRequest, resource: ProtectedResource, typed: dict[str, str]
+    ) -> None:
+        services.verify_resource(
+            resource=resource,
+            actor=person_of(request),
+            address=address_of(request),
+            reason=typed["reason"],
+            overlaps_seen=typed["overlaps_seen"],
+        )
+        reason = f" Reason: {typed['reason']}" if typed["reason"] else ""
+        self.log_change(request, resource, f"Verified.{reason}")
+
+
+def _warnings(resource: ProtectedResource, found: list[ProtectedResource]) -> list[str]:
+    told = [
+        f"Overlaps with {shown(one.value)} ({shown(one.name)}), verified for {one.organization}."
+        for one in found[:MAX_OVERLAPS_SHOWN]
+    ]
+    if len(found) > MAX_OVERLAPS_SHOWN:
+        told.append(f"It overlaps with {len(found) - MAX_OVERLAPS_SHOWN} more.")
+    problem = resource.problem or claims.why_too_broad(resource.kind, resource.value)
+    return [*told, f"It cannot be verified. {problem}"] if problem else told
 
 
 def _person(membership: Membership) -> User:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from portal.core.targets import why_not
+from portal.core.targets import shown, why_not
 from portal.core.wording.targets import sentence
 
 MIN_PATIENCE_S = 1
@@ -41,14 +41,33 @@ class Organization(models.Model):
     """A tenant: an enterprise, or a customer of whoever runs the portal."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    slug = models.SlugField(max_length=50, unique=True)
+    slug = models.SlugField(
+        "name in addresses",
+        max_length=50,
+        unique=True,
+        help_text="Part of the address of every page of theirs. Links break when it changes.",
+    )
     name = models.CharField(max_length=200)
-    is_active = models.BooleanField(default=True)
-    patience_s = models.PositiveIntegerField(default=10)
+    is_active = models.BooleanField(
+        "active",
+        default=True,
+        help_text="Untick it to keep the members out. What they asked for goes on.",
+    )
+    patience_s = models.PositiveIntegerField(
+        "patience, in seconds",
+        default=10,
+        help_text="How long a provider may stay silent before the next one is asked.",
+    )
     """How long one provider may stay silent before the next is asked."""
-    default_lifetime_s = models.PositiveBigIntegerField(default=3600)
-    max_lifetime_s = models.PositiveBigIntegerField(default=86400)
-    may_be_indefinite = models.BooleanField(default=True)
+    default_lifetime_s = models.PositiveBigIntegerField(
+        "lifetime offered, in seconds", default=3600
+    )
+    max_lifetime_s = models.PositiveBigIntegerField("longest lifetime, in seconds", default=86400)
+    may_be_indefinite = models.BooleanField(
+        "may ask without an end",
+        default=True,
+        help_text="Requests that go on until a person terminates them.",
+    )
     late_acceptance = models.CharField(
         "when an earlier provider accepts late",
         max_length=16,
@@ -100,7 +119,7 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user_id} is {self.role} of {self.organization_id}"
+        return f"{self.user}: {self.role} of {self.organization}"
 
     def allows(self, role: Role) -> bool:
         return Role(self.role).covers(role)
@@ -131,6 +150,15 @@ class ProtectedResource(models.Model):
     """In normal form: see portal.core.targets."""
     verified_at = models.DateTimeField(null=True, blank=True)
     """When portal staff confirmed that it is the organization's; null: not yet."""
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    verification_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
+    """What staff said when resources of other organizations overlap with it."""
     last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -149,7 +177,7 @@ class ProtectedResource(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.value})"
+        return f"{shown(self.name)} ({shown(self.value)})"
 
     @property
     def is_verified(self) -> bool:

@@ -5,11 +5,24 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from portal.accounts.models import User
+from portal.organizations import claims
 from portal.organizations.models import Membership, Organization, ProtectedResource
 
 
 def resources(organization: Organization) -> QuerySet[ProtectedResource]:
     return ProtectedResource.objects.filter(organization=organization)
+
+
+def overlapping(resource: ProtectedResource) -> list[ProtectedResource]:
+    """Verified resources of other organizations that overlap with it, by organization and name."""
+    claim = (resource.kind, resource.value)
+    others = (
+        ProtectedResource.objects.filter(verified_at__isnull=False)
+        .exclude(organization_id=resource.organization_id)
+        .select_related("organization")
+        .order_by("organization__name", "name")
+    )
+    return [other for other in others if claims.overlaps(claim, (other.kind, other.value))]
 
 
 def memberships(user: User) -> QuerySet[Membership]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,8 +14,10 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
-from portal.core.targets import TargetError, parse_target
+from portal.core.security_log import Event, record
+from portal.core.targets import TargetError, parse_target, shown
 from portal.core.wording.targets import field_error
+from portal.organizations import claims, queries
 from portal.organizations.models import (
     Membership,
     Organization,
@@ -90,6 +93,8 @@ def _create_resource(
         )
     errors: list[FieldError] = []
     normal = _normal_value(kind, value, errors)
+    if normal and (why := claims.why_too_broad(kind, normal)):
+        errors.append(FieldError("value", "too-broad", why))
     same_value = own.filter(kind=kind, value=normal).first() if normal else None
     if same_value is not None:
         message = f"{normal} is kept already, under the name {same_value.name}."
@@ -113,19 +118,60 @@ def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> s
 
 
 @transaction.atomic
-def verify_resource(*, resource: ProtectedResource) -> ProtectedResource:
-    """Portal staff confirm that it belongs to the organization. Only the first time counts.
+def verify_resource(
+    *,
+    resource: ProtectedResource,
+    actor: User,
+    address: str = "",
+    reason: str = "",
+    overlaps_seen: str = "",
+) -> ProtectedResource:
+    """Portal staff confirm that it is the organization's. The first time counts.
 
-    Invalid if no provider could be asked for it.
+    `overlaps_seen` is `fingerprint` of the overlaps that the staff were shown: with any, a reason is needed too. Invalid for what no
+    provider could be asked for, and for what is too broad for one organization.
     """
+    # All organizations: of two overlapping resources that are verified at once the second finds the first.
+    list(Organization.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
-    if locked.verified_at is None and locked.problem:
-        message = f"{locked.name} was not verified. {locked.problem}"
-        raise Invalid(message, errors=[FieldError("value", "not-askable", message)])
-    if locked.verified_at is None:
-        locked.verified_at = timezone.now()
-        locked.save(update_fields=["verified_at"])
+    if locked.verified_at is not None:
+        return locked
+    if problem := locked.problem or claims.why_too_broad(locked.kind, locked.value):
+        raise _not_verified(locked, "not-askable" if locked.problem else "too-broad", problem)
+    found = queries.overlapping(locked)
+    if found and fingerprint(found) != overlaps_seen:
+        raise _not_verified(
+            locked, "overlaps", "Resources of other organizations overlap. Look at them below."
+        )
+    if found and not reason.strip():
+        raise _not_verified(
+            locked, "reason-required", "Say why it is this organization's although others overlap."
+        )
+    locked.verified_at = timezone.now()
+    locked.verified_by = actor
+    locked.verification_reason = reason.strip()
+    locked.save(update_fields=["verified_at", "verified_by", "verification_reason"])
+    record(
+        Event.RESOURCE_VERIFIED,
+        actor=actor.username,
+        organization=locked.organization.slug,
+        resource=locked.name,
+        value=locked.value,
+        overlaps=", ".join(f"{one.organization.slug} {one.value}" for one in found),
+        address=address,
+    )
     return locked
+
+
+def fingerprint(resources: Iterable[ProtectedResource]) -> str:
+    """What stands for a list of resources, whatever its order; SHA-256 in hexadecimal."""
+    keys = sorted(f"{one.pk} {one.kind} {one.value}" for one in resources)
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+
+
+def _not_verified(resource: ProtectedResource, code: str, why: str) -> Invalid:
+    message = f"{shown(resource.name)} was not verified. {why}"
+    return Invalid(message, errors=[FieldError("value", code, message)])
 
 
 # Members

@@ -68,6 +68,9 @@ class ProviderAdmin(StaffAdmin):
 
     form = ProviderForm
     list_display = ("name", "phone", "host", "port", "server_name")
+    instead_of_deleting = (
+        "Untick Enabled at its subscriptions instead: then nobody asks this provider any more."
+    )
     search_fields = ("name",)
 
 
@@ -136,6 +139,7 @@ class SubscriptionAdmin(StaffAdmin):
 
     form = SubscriptionForm
     list_display = ("organization", "provider", "priority", "enabled", "session_state")
+    instead_of_deleting = "Untick Enabled instead: then this provider is not asked any more."
     list_filter = ("organization", "provider", "session_state")
     list_select_related = ("organization", "provider")
     readonly_fields = (

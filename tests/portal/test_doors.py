@@ -241,13 +241,11 @@ def test_staff_are_told_why_a_resource_cannot_be_verified(
     ProtectedResource.objects.filter(pk=old.pk).update(verified_at=None)
 
     page = client_of(mo).post(
-        "/admin/organizations/protectedresource/",
-        {"action": "verify", "_selected_action": [str(old.pk)]},
-        follow=True,
+        f"/admin/organizations/protectedresource/{old.pk}/verify/", {"reason": "x"}
     )
 
     old.refresh_from_db()
     assert old.verified_at is None
     assert "Old office was not verified." in page.content.decode()
     with pytest.raises(Invalid):
-        services.verify_resource(resource=old)
+        services.verify_resource(resource=old, actor=mo)

@@ -45,13 +45,18 @@ def test_others_are_refused(alice: User, client_of: ClientOf) -> None:
 
 def test_staff_verify_a_resource(mo: User, acme: Organization, client_of: ClientOf) -> None:
     resource = ResourceFactory.create(organization=acme, verified_at=None)
+    browser = client_of(mo)
+    chosen = {"action": "verify", "_selected_action": [str(resource.pk)]}
+    url = browser.post("/admin/organizations/protectedresource/", chosen)["Location"]
 
-    client_of(mo).post(
-        "/admin/organizations/protectedresource/",
-        {"action": "verify", "_selected_action": [str(resource.pk)]},
-    )
+    assert "Check with the registry" in browser.get(url).content.decode()
+    assert not ProtectedResource.objects.get().is_verified
+    browser.post(url, {"reason": ""})
 
-    assert ProtectedResource.objects.get().is_verified
+    verified = ProtectedResource.objects.get()
+    assert verified.is_verified
+    assert verified.verified_by == mo
+    assert LogEntry.objects.get(object_id=str(resource.pk)).change_message == "Verified."
 
 
 def test_a_private_key_is_never_shown(

@@ -61,11 +61,11 @@ def test_a_resource_is_of_a_known_kind(acme: Organization) -> None:
         ResourceFactory.create(organization=acme, kind="ship")
 
 
-def test_verifying_twice_keeps_the_first_time(acme: Organization) -> None:
+def test_verifying_twice_keeps_the_first_time(acme: Organization, mo: User) -> None:
     resource = ResourceFactory.create(organization=acme, verified_at=None)
-    first = services.verify_resource(resource=resource).verified_at
+    first = services.verify_resource(resource=resource, actor=mo).verified_at
 
-    assert services.verify_resource(resource=resource).verified_at == first
+    assert services.verify_resource(resource=resource, actor=mo).verified_at == first
     assert ProtectedResource.objects.get().is_verified
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import json
 from typing import Any
@@ -88,7 +89,8 @@ def test_people_can_sign_in_with_what_was_described(
 
     alice = User.objects.get(username="alice")
     assert alice.check_password("kfm4-x2pq-7hwz-9abc")
-    assert Authenticator.objects.get(user=alice, confirmed=True).base32_key == SECRET
+    kept = Authenticator.objects.get(user=alice, confirmed=True).encrypted_key
+    assert base64.b32encode(secrets.decrypt(kept)).decode() == SECRET
     assert Membership.objects.get(user=alice).role == Role.ADMIN
 
 

@@ -1,0 +1,36 @@
+"""What the staff's site says of live requests; requests themselves are no business of the staff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portal.core.admin import tells_uses_of
+from portal.mitigations.models import MitigationRequest, RequestKind
+from portal.mitigations.states import REQUEST_TERMINAL
+from portal.organizations.claims import overlaps
+from portal.organizations.models import ProtectedResource
+
+_CALLED = {RequestKind.STANDBY: "The standby plan", RequestKind.DRILL: "The drill"}
+
+
+@tells_uses_of(ProtectedResource)
+def live_requests(resource: ProtectedResource) -> Iterator[str]:
+    """Each live request for something in the resource."""
+    claim = (resource.kind, resource.value)
+    own = MitigationRequest.objects.filter(organization_id=resource.organization_id)
+    for request in own.exclude(status__in=REQUEST_TERMINAL).order_by("created_at"):
+        if any(overlaps(claim, target) for target in _targets(request)):
+            yield (
+                f"{_CALLED.get(RequestKind(request.kind), 'The request')} “{request.name}” is live and protects part of it. It goes on, "
+                "but nothing new can be asked for there."
+            )
+
+
+def _targets(request: MitigationRequest) -> list[tuple[str, str]]:
+    """Pairs of kind and value."""
+    scope = request.scope
+    return [
+        *(("prefix", value) for value in scope["prefixes"]),
+        *(("fqdn", value) for value in scope["fqdns"]),
+        *(("uri", value) for value in scope["uris"]),
+    ]

@@ -1,0 +1,64 @@
+"""What a verified resource would claim: what is too broad for one organization, and what others have verified already.
+
+Pure functions of kinds (prefix, fqdn, uri) and values in normal form (portal.core.targets).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cache
+from typing import Final
+
+from publicsuffixlist import PublicSuffixList
+
+from portal.core.targets import Territory, overlap, uri_host
+
+SHORTEST_IPV4_PREFIX: Final = 8
+SHORTEST_IPV6_PREFIX: Final = 16
+"""Registries give no organization more at once; what is shorter belongs to many."""
+
+
+def why_too_broad(kind: str, value: str) -> str:
+    """Why no single organization has it, a sentence; empty when one may."""
+    if kind == "prefix":
+        network = ipaddress.ip_network(value)
+        shortest = SHORTEST_IPV4_PREFIX if network.version == 4 else SHORTEST_IPV6_PREFIX
+        if network.prefixlen < shortest:
+            return f"{value} is too large to belong to one organization: /{shortest} is the largest that can be verified."
+        return ""
+    name = value if kind == "fqdn" else uri_host(value)
+    if not _is_address(name) and _public_suffixes().is_public(name):
+        return f"{name} is a public suffix: everybody can register names under it."
+    return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def overlaps(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether a request for something in the one can be for something in the other: pairs of kind and value."""
+    kinds = (one[0], other[0])
+    if kinds == ("prefix", "prefix"):
+        return overlap(ipaddress.ip_network(one[1]), ipaddress.ip_network(other[1]))
+    if kinds == ("fqdn", "fqdn"):
+        return _territory(one).has_name(other[1]) or _territory(other).has_name(one[1])
+    if kinds == ("uri", "uri"):
+        return uri_host(one[1]) == uri_host(other[1])
+    return (other[0] == "uri" and _territory(one).has_uri(other[1])) or (
+        one[0] == "uri" and _territory(other).has_uri(one[1])
+    )
+
+
+def _territory(claim: tuple[str, str]) -> Territory:
+    return Territory.of([claim])
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    # Only what registries run: github.io and the like belong to somebody, who may be a customer.
+    return PublicSuffixList(only_icann=True)

@@ -1,0 +1,271 @@
+"""What staff verify: one resource at a time, nothing too broad, and what overlaps with another tenant's only with a reason."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+
+from portal.accounts.models import User
+from portal.core.errors import Invalid
+from portal.mitigations import services as mitigations
+from portal.mitigations.validation import Submission
+from portal.organizations import services
+from portal.organizations.claims import overlaps, why_too_broad
+from portal.organizations.models import Organization, ProtectedResource, ResourceKind
+from portal.providers.models import Subscription
+from tests.conftest import ApiOf, ClientOf
+from tests.factories import AuthenticatorFactory, ResourceFactory, UserFactory
+
+LIST = "/admin/organizations/protectedresource/"
+TOO_BROAD = [
+    ("prefix", "0.0.0.0/0"),
+    ("prefix", "::/0"),
+    *(("prefix", f"128.0.0.0/{length}") for length in range(1, 8)),
+    ("prefix", "2000::/3"),
+    ("prefix", "2600::/15"),
+    ("fqdn", "co.uk"),
+    ("fqdn", "com.au"),
+    ("fqdn", "xn--55qx5d.cn"),
+    ("fqdn", "foo.ck"),
+    ("uri", "https://co.uk/shop"),
+]
+NARROW_ENOUGH = [
+    ("prefix", "44.0.0.0/8"),
+    ("prefix", "203.0.113.7/32"),
+    ("prefix", "2600::/16"),
+    ("prefix", "2001:db8::/32"),
+    ("fqdn", "acme.co.uk"),
+    ("fqdn", "www.ck"),
+    ("fqdn", "github.io"),
+    ("fqdn", "shop.acme.example"),
+    ("uri", "https://203.0.113.7/shop"),
+    ("uri", "https://[2001:db8::7]/shop"),
+]
+OVERLAPPING = [
+    (("prefix", "203.0.113.0/27"), ("prefix", "203.0.113.0/26")),
+    (("prefix", "203.0.0.0/16"), ("prefix", "203.0.113.0/26")),
+    (("prefix", "2001:db8::/48"), ("prefix", "2001:db8::/32")),
+    (("fqdn", "acme.example"), ("fqdn", "acme.example")),
+    (("fqdn", "shop.acme.example"), ("fqdn", "acme.example")),
+    (("uri", "https://shop.acme.example/a"), ("fqdn", "acme.example")),
+    (("uri", "https://shop.acme.example/a"), ("uri", "https://shop.acme.example/b")),
+    (("uri", "https://203.0.113.7/"), ("prefix", "203.0.113.0/26")),
+]
+APART = [
+    (("prefix", "203.0.113.64/27"), ("prefix", "203.0.113.0/26")),
+    (("prefix", "203.0.113.0/27"), ("prefix", "::ffff:203.0.113.0/123")),
+    (("fqdn", "acme.example"), ("fqdn", "notacme.example")),
+    (("fqdn", "shop.acme.example"), ("uri", "https://acme.example/")),
+    (("fqdn", "acme.example"), ("prefix", "203.0.113.0/26")),
+    (("uri", "https://203.0.113.99/"), ("prefix", "203.0.113.0/26")),
+]
+
+
+@pytest.mark.parametrize("claim", TOO_BROAD)
+def test_what_belongs_to_many_is_too_broad(claim: tuple[str, str]) -> None:
+    assert why_too_broad(*claim)
+
+
+@pytest.mark.parametrize("claim", NARROW_ENOUGH)
+def test_what_one_organization_can_have_is_not(claim: tuple[str, str]) -> None:
+    assert why_too_broad(*claim) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [(*pair, True) for pair in OVERLAPPING] + [(*pair, False) for pair in APART],
+)
+def test_what_overlaps_does_so_both_ways(
+    one: tuple[str, str], other: tuple[str, str], expected: bool
+) -> None:
+    assert overlaps(one, other) is overlaps(other, one) is expected
+
+
+def test_what_is_too_broad_is_neither_added_nor_verified(
+    dana: User, mo: User, acme: Organization, api_of: ApiOf, client_of: ClientOf
+) -> None:
+    api, staff = api_of(dana), client_of(mo)
+    for position, (kind, value) in enumerate(TOO_BROAD):
+        body = {"name": f"New {position}", "kind": kind, "value": value}
+        answer = api.post("/api/v1/organizations/acme/resources", body)
+        assert answer.status_code == 400, value
+        old = ResourceFactory.create(
+            organization=acme, name=f"Old {position}", kind=kind, value=value, verified_at=None
+        )
+        page = staff.post(f"{LIST}{old.pk}/verify/", {"reason": "They say so"})
+        assert page.status_code == 400, value
+        assert "was not verified" in page.content.decode()
+    assert not ProtectedResource.objects.filter(verified_at__isnull=False).exists()
+
+
+@pytest.fixture
+def wanted(acme: Organization, globex: Organization) -> ProtectedResource:
+    """Of Globex, inside of what Acme has."""
+    ResourceFactory.create(organization=acme, name="Shop", value="203.0.113.0/26")
+    return ResourceFactory.create(
+        organization=globex, name="Ours\u202e", value="203.0.113.0/27", verified_at=None
+    )
+
+
+def typed(page: str, reason: str) -> dict[str, str]:
+    seen = re.search(r'name="overlaps_seen" value="([0-9a-f]*)"', page)
+    assert seen
+    return {"overlaps_seen": seen[1], "reason": reason}
+
+
+def test_an_overlap_with_another_tenant_is_named_and_needs_a_reason(
+    mo: User, wanted: ProtectedResource, client_of: ClientOf
+) -> None:
+    staff, url = client_of(mo), f"{LIST}{wanted.pk}/verify/"
+
+    shown = staff.get(url).content.decode()
+    unseen = staff.post(url, {"reason": "Reassigned"})
+    unreasoned = staff.post(url, typed(shown, " "))
+
+    assert "Overlaps with 203.0.113.0/26 (Shop), verified for Acme." in shown
+    assert "\u202e" not in shown
+    assert (unseen.status_code, unreasoned.status_code) == (400, 400)
+    assert "Say why it is this organization" in unreasoned.content.decode()
+    assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
+
+    answer = staff.post(url, typed(unseen.content.decode(), "Reassigned, RIPE record of 2026"))
+
+    verified = ProtectedResource.objects.get(pk=wanted.pk)
+    assert answer.status_code == 302
+    assert (verified.verified_by, verified.verification_reason) == (
+        mo, "Reassigned, RIPE record of 2026",
+    )  # fmt: skip
+    assert "RIPE record" in LogEntry.objects.get(object_id=str(wanted.pk)).change_message
+
+
+def test_an_overlap_that_came_after_the_page_was_read_is_shown_first(
+    mo: User, acme: Organization, wanted: ProtectedResource, client_of: ClientOf
+) -> None:
+    staff, url = client_of(mo), f"{LIST}{wanted.pk}/verify/"
+    shown = staff.get(url).content.decode()
+    ResourceFactory.create(organization=acme, name="Newer", value="203.0.113.0/28")
+
+    answer = staff.post(url, typed(shown, "Reassigned"))
+
+    assert answer.status_code == 400
+    assert "(Newer), verified for Acme" in answer.content.decode()
+    assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
+
+
+def test_resources_are_verified_one_at_a_time(
+    mo: User, wanted: ProtectedResource, client_of: ClientOf
+) -> None:
+    everything = [str(pk) for pk in ProtectedResource.objects.values_list("pk", flat=True)]
+
+    chosen = {"action": "verify", "_selected_action": everything}
+    page = client_of(mo).post(LIST, chosen, follow=True)
+
+    assert "Choose one resource" in page.content.decode()
+    assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
+
+
+def test_who_may_only_look_verifies_nothing(wanted: ProtectedResource, client_of: ClientOf) -> None:
+    looker = UserFactory.create(is_staff=True)
+    looker.user_permissions.set(Permission.objects.filter(codename="view_protectedresource"))
+    AuthenticatorFactory.create(user=looker)
+    staff, url = client_of(looker), f"{LIST}{wanted.pk}/verify/"
+
+    answers = [staff.get(url), staff.post(url, {"reason": "x"})]
+    pages = [staff.get(LIST), staff.get(f"{LIST}{wanted.pk}/change/")]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert not any(
+        "erify" in re.sub("verif(ied|ication)", "", page.content.decode()) for page in pages
+    )
+    assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_overlapping_resources_verified_at_once_one_needs_a_reason(
+    mo: User, acme: Organization, globex: Organization
+) -> None:
+    both = [
+        ResourceFactory.create(organization=owner, value=value, verified_at=None)
+        for owner, value in ((acme, "203.0.113.0/26"), (globex, "203.0.113.0/27"))
+    ]
+    together = threading.Barrier(2)
+    refused: list[Invalid] = []
+
+    def verify(resource: ProtectedResource) -> None:
+        together.wait()
+        try:
+            services.verify_resource(resource=resource, actor=mo)
+        except Invalid as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=verify, args=(one,)) for one in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [error.errors[0].code for error in refused] == ["overlaps"]
+    assert ProtectedResource.objects.filter(verified_at__isnull=False).count() == 1
+
+
+def test_deleting_a_resource_that_is_in_use_says_so_first(
+    mo: User, dana: User, acme: Organization, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    used = ResourceFactory.create(organization=acme, name="Shop", value="203.0.113.0/26")
+    spare = ResourceFactory.create(organization=acme, name="Spare", value="198.51.100.0/24")
+    mitigations.submit(
+        organization=acme, actor=dana, submission=Submission(prefixes=("203.0.113.7/32",))
+    )
+    staff = client_of(mo)
+
+    def pages(resource: ProtectedResource) -> list[str]:
+        chosen: dict[str, Any] = {
+            "action": "delete_selected",
+            "_selected_action": [str(resource.pk)],
+        }
+        one, many = staff.get(f"{LIST}{resource.pk}/delete/"), staff.post(LIST, chosen)
+        return [one.content.decode(), many.content.decode()]
+
+    assert all("is live and protects part of it" in page for page in pages(used))
+    assert not any("is live" in page for page in pages(spare))
+
+
+@pytest.mark.parametrize(
+    ("model", "instead"),
+    [
+        ("organizations/organization", "Untick Active instead"),
+        ("providers/provider", "Untick Enabled at its subscriptions instead"),
+    ],
+)
+def test_what_has_a_history_is_explained_instead_of_listed(
+    mo: User, acme_northgate: Subscription, client_of: ClientOf, model: str, instead: str
+) -> None:
+    row = acme_northgate.organization if "organization" in model else acme_northgate.provider
+
+    page = client_of(mo).get(f"/admin/{model}/{row.pk}/delete/").content.decode()
+
+    assert instead in page
+    assert "This cannot be deleted" in page
+
+
+def test_kinds_of_claims_are_those_of_resources() -> None:
+    assert {claim[0] for claim in NARROW_ENOUGH} == set(ResourceKind.values)
+
+
+def test_a_reason_is_bounded(mo: User, wanted: ProtectedResource, client_of: ClientOf) -> None:
+    staff: Client = client_of(mo)
+    url = f"{LIST}{wanted.pk}/verify/"
+
+    answer = staff.post(url, typed(staff.get(url).content.decode(), "x" * 501))
+
+    assert answer.status_code == 400
+    assert not ProtectedResource.objects.get(pk=wanted.pk).is_verified
