@@ -16,6 +16,7 @@ from portal.api.replacing import ReplacedShown, told_of
 from portal.api.requests import NewRequest
 from portal.mitigations.models import Strategy
 from portal.mitigations.states import RequestStatus
+from portal.mitigations.unknown import Unknown
 from portal.mitigations.wording.preview import effects, gets_this
 from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
@@ -110,7 +111,7 @@ def _told(organization: Organization, found: Preview) -> dict[str, Any]:
             }
             for part in found.left_out
         ],
-        "overlaps": [one.request for one in found.replaced],
+        "overlaps": [one.what for one in found.replaced if not isinstance(one.what, Unknown)],
         "effects": effects(
             checked.scope,
             is_narrowed=bool(checked.ports or checked.protocols),

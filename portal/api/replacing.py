@@ -1,4 +1,4 @@
-"""`replaces`: the live requests that a call would end at their providers, and those that the caller lets it end."""
+"""`replaces`: the live requests and unknown mitigations that a call would end, and those that the caller lets it end."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from rest_framework import serializers
 
 from portal.api.fields import Identifier, Several, StrictSerializer
 from portal.mitigations.replacing import Consent, Replaced, WouldReplace, replaced_members
-from portal.mitigations.states import RequestStatus
+from portal.mitigations.states import RequestStatus, Status
 
 MAX_REPLACED: Final = 100
 """Live requests that one call may name."""
 
 
 class Consenting(StrictSerializer):
-    """A body that may name the live requests it replaces."""
+    """A body that may name what it replaces."""
 
     replaces = Several(
         child=Identifier(),
         limit=MAX_REPLACED,
         required=False,
-        help_text="Live requests that this one may replace, as the answer 409 would-replace lists them.",
+        help_text="Live requests and unknown mitigations that this request may replace, by their ids, as the answer "
+        "409 would-replace lists them.",
     )
 
     def consent(self) -> Consent:
@@ -31,9 +32,18 @@ class Consenting(StrictSerializer):
 
 
 class ReplacedShown(serializers.Serializer[Any]):
-    request = serializers.UUIDField()
-    name = serializers.CharField()
-    status = serializers.ChoiceField(choices=RequestStatus.choices)
+    request = serializers.UUIDField(
+        allow_null=True, help_text="The live request; null: no request here asked for it."
+    )
+    unknown_mitigation = serializers.UUIDField(
+        allow_null=True, help_text="The unknown mitigation; null: it is a live request."
+    )
+    name = serializers.CharField(help_text="Of the request; or the targets.")
+    status = serializers.ChoiceField(
+        choices=sorted({*RequestStatus.values, *Status.values}),
+        allow_null=True,
+        help_text="Of the request, or as the provider reports the unknown mitigation; null: it does not.",
+    )
     providers = serializers.ListField(
         child=serializers.CharField(), help_text="Short names of those that would drop it."
     )
@@ -47,7 +57,8 @@ class ReplacedShown(serializers.Serializer[Any]):
 
 
 WOULD_REPLACE: Final = OpenApiResponse(
-    description="would-replace: the request would replace live requests that replaces does not name; nothing was sent. "
+    description="would-replace: the request would replace live requests or unknown mitigations that replaces does not "
+    "name; nothing was sent. "
     "Or another conflict, by its code."
 )
 

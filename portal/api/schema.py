@@ -84,7 +84,7 @@ _PROBLEM: Final[dict[str, Any]] = {
         },
         "replaces": {
             "type": "array",
-            "description": "With would-replace: the live requests that would be replaced, all of them.",
+            "description": "With would-replace: the live requests and unknown mitigations that would be replaced, all of them.",
             "items": {"$ref": "#/components/schemas/ReplacedShown"},
         },
     },

@@ -21,8 +21,7 @@ from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory import queries, services
 from portal.inventory.access import unknown_for
 from portal.inventory.models import Ending, UnknownMitigation
-from portal.inventory.wording import status_of
-from portal.mitigations.states import Status
+from portal.mitigations.states import Status, reported_status
 from portal.mitigations.validation import INDEFINITE
 from portal.organizations.access import membership_for
 from portal.organizations.models import Role
@@ -80,7 +79,7 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
     )
 
     def get_status(self, unknown: UnknownMitigation) -> str | None:
-        status = status_of(unknown.dots_status)
+        status = reported_status(unknown.dots_status)
         return None if status is None else status.value
 
     def get_lifetime_remaining(self, unknown: UnknownMitigation) -> int | None:

@@ -14,6 +14,7 @@ from portal.inventory.models import Inventory, UnknownMitigation
 from portal.mitigations import presentation
 from portal.mitigations import queries as mitigations
 from portal.mitigations.presentation import Chip, Frame
+from portal.mitigations.states import reported_status
 from portal.mitigations.wording import Question, Say
 from portal.organizations.models import Membership, Organization
 from portal.providers.models import SessionState
@@ -118,7 +119,7 @@ def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> S
         or wording.goes_on(unknown, now)
     )
     is_old = wording.is_stale(unknown, now) and unknown.withdrawal_asked_at is None
-    status = wording.status_of(row.dots_status)
+    status = reported_status(row.dots_status)
     return Shown(
         id=str(row.pk),
         name=provider.name,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import NBSP, listed, moment, plural, since, spaced_when, when
-from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger, next_status
+from portal.mitigations.states import reported_status
 from portal.mitigations.wording import LOOKS, Face, Look, Question, Say, Session
 from portal.mitigations.wording.table import STALE_AFTER, STATUS_FACES
 
@@ -84,16 +84,8 @@ def goes_on(unknown: Unknown, now: datetime) -> bool:
 def look(unknown: Unknown) -> Look:
     if unknown.withdrawal_asked_at is not None:
         return LOOKS[Face.NOT_TOLD if unknown.confirmed_at is None else Face.TOLD]
-    status = status_of(unknown.dots_status)
+    status = reported_status(unknown.dots_status)
     return NOT_TOLD if status is None else LOOKS[STATUS_FACES[status]]
-
-
-def status_of(dots_status: int | None) -> Status | None:
-    """The status in the portal's words; None if it is unknown or not reported."""
-    trigger = BY_DOTS_STATUS.get(dots_status or 0)
-    if trigger is None or trigger == Trigger.ENDED:
-        return None
-    return next_status(Status.PENDING, trigger)
 
 
 def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:

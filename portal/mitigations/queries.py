@@ -34,6 +34,7 @@ from portal.mitigations.states import (
     RequestStatus,
     Status,
 )
+from portal.mitigations.unknown import Unknown, replaceable_unknown
 from portal.mitigations.validation import Ask, Part, Policy, Resource, part_of
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
@@ -200,18 +201,22 @@ def policy(organization: Organization) -> Policy:
 
 
 def replaceable(
-    organization_id: UUID, kind: RequestKind = RequestKind.IMMEDIATE
-) -> list[Mitigation]:
+    organization_id: UUID,
+    kind: RequestKind = RequestKind.IMMEDIATE,
+    *,
+    but: Collection[UUID] = (),
+) -> list[Mitigation | Unknown]:
     """Mitigations that providers hold or are asked to hold, and that a new overlapping request of this kind would end.
 
     A request replaces those with the same trigger value (RFC 9132 section 4.4.1). A request for help now also stops the
-    filtering for a plan that the provider had activated by itself. Mitigations still waiting for their turn are left out.
+    filtering for a plan that the provider had activated by itself. Mitigations still waiting for their turn are left out. `but`: the requests whose
+    mitigations do not count.
     """
     is_same = Q(request__kind=RequestKind.STANDBY)
     if kind == RequestKind.IMMEDIATE:
         is_same = Q(request__kind=kind) | Q(is_same, status__in=ACTIVE)
     waits = Q(status__in=SET_BACK, request__has_gap=False)
-    return list(
+    asked_for = (
         Mitigation.objects.filter(
             is_same,
             organization_id=organization_id,
@@ -220,10 +225,12 @@ def replaceable(
         )
         .exclude(status__in=(*TERMINAL, Status.TERMINATING))
         .exclude(request__status__in=REQUEST_TERMINAL)
+        .exclude(request__in=but)
         .exclude(waits)
         .select_related("request__organization", "subscription__provider")
         .order_by("position", "mid")
     )
+    return [*asked_for, *replaceable_unknown(organization_id, kind)]
 
 
 def live_mitigations(subscription_id: UUID) -> list[Mitigation]:

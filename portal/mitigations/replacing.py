@@ -1,4 +1,4 @@
-"""Which live requests a new one would replace, what they would lose, and how to ask for both: pure functions of rows.
+"""Which live requests and unknown mitigations a new request would replace, what they would lose, and how to ask for both: pure functions of rows.
 
 A provider keeps only the newer of two overlapping mitigations of one client (RFC 9132 section 4.4.1). An overlapping
 request for help now also ends a plan that the provider activated by itself: the provider goes back to holding it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,8 +26,9 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.overlaps import Coverage, Loss, Traffic, losses, union
 from portal.mitigations.states import ACTIVE
+from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import INDEFINITE, Checked, Submission
-from portal.mitigations.wording.replacing import loss_words
+from portal.mitigations.wording.replacing import held_by, loss_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class Proposal:
 class Ending:
     """A mitigation that a new request would end."""
 
-    mitigation: Mitigation
+    mitigation: Mitigation | Unknown
     losses: tuple[Loss, ...]
     "what its provider would no longer protect"
 
@@ -71,12 +73,23 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
-    """A live request that a new one would end at some of its providers."""
+    """A live request that a new one would end at some of its providers, or an unknown mitigation that it would end."""
 
-    request: MitigationRequest
+    what: MitigationRequest | Unknown
     endings: tuple[Ending, ...]
     protects_all: bool = False
     "it asks for all of the new request already: the same or more targets and traffic, of the same providers"
+
+    @property
+    def id(self) -> UUID:
+        """The id to name it by in `replaces`."""
+        return self.what.id
+
+    @property
+    def name(self) -> str:
+        if isinstance(self.what, Unknown):
+            return held_by(self.what.provider, self.what.name)
+        return self.what.name
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -94,7 +107,7 @@ class WouldReplace(Conflict):
     title = "A live request would be replaced"
 
     def __init__(self, replaced: Sequence[Replaced]) -> None:
-        names = ", ".join(dict.fromkeys(one.request.name for one in replaced))
+        names = ", ".join(dict.fromkeys(one.name for one in replaced))
         super().__init__(
             f"Nothing was sent. A provider holds only the newer of two requests for the same addresses: "
             f"this would replace {names}."
@@ -107,11 +120,13 @@ class WouldReplace(Conflict):
 
 
 def replaced_members(replaced: Replaced) -> dict[str, Any]:
-    """The replaced request as the API shows it."""
+    """What would be replaced, as the API shows it."""
+    is_unknown = isinstance(replaced.what, Unknown)
     return {
-        "request": str(replaced.request.pk),
-        "name": replaced.request.name,
-        "status": replaced.request.status,
+        "request": None if is_unknown else str(replaced.id),
+        "unknown_mitigation": str(replaced.id) if is_unknown else None,
+        "name": replaced.what.name,
+        "status": replaced.what.status,
         "providers": [one.provider for one in replaced.endings],
         "loses": [loss_words(loss) for loss in replaced.losses],
         "protects_all": replaced.protects_all,
@@ -120,7 +135,7 @@ def replaced_members(replaced: Replaced) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """The live requests that a new one may replace."""
+    """The live requests and unknown mitigations that a new request may replace."""
 
     named: tuple[UUID, ...] = ()
     is_exact: bool = False
@@ -129,11 +144,13 @@ class Consent:
     "a request of which the new one asks for everything, and for more, need not be named"
     is_joint: bool = False
     "one request is made that asks for everything of those that it would replace"
+    unknown_is_free: bool = False
+    "an unknown mitigation of which the new request asks for everything need not be named"
 
     def check(self, found: Sequence[Replaced]) -> None:
         """Raises Invalid for named requests that would not be replaced, WouldReplace with `found` if one is not named."""
         if self.is_exact:
-            _refuse_strangers(self.named, [one.request.pk for one in found])
+            _refuse_strangers(self.named, [one.id for one in found])
         if not all(self._allows(one) for one in found):
             raise WouldReplace(found)
 
@@ -141,7 +158,9 @@ class Consent:
         if self.is_joint:
             return not one.losses
         is_free = self.wider_is_free and not (one.losses or one.protects_all)
-        return is_free or one.request.pk in self.named
+        if self.unknown_is_free and isinstance(one.what, Unknown):
+            is_free = not one.losses
+        return is_free or one.id in self.named
 
 
 NO_CONSENT: Final = Consent()
@@ -149,7 +168,7 @@ NO_CONSENT: Final = Consent()
 
 def _refuse_strangers(named: Sequence[UUID], known: Collection[UUID]) -> None:
     # One answer for what has ended, what does not overlap and what belongs to somebody else.
-    message = "This is no live request that would be replaced. Leave it out."
+    message = "This is neither a live request nor an unknown mitigation that would be replaced. Leave it out."
     errors = [
         FieldError(f"replaces.{index}", "not-replaced", message)
         for index, request in enumerate(named)
@@ -160,18 +179,23 @@ def _refuse_strangers(named: Sequence[UUID], known: Collection[UUID]) -> None:
         raise Invalid(f"Nothing was sent. Correct {things}.", errors=errors)
 
 
-def coverage_of(mitigation: Mitigation) -> Coverage:
+def coverage_of(mitigation: Mitigation | Unknown) -> Coverage:
+    if isinstance(mitigation, Unknown):
+        return mitigation.coverage
     request = mitigation.request
     return Coverage.of(mitigation.scope, request.ports, request.protocols)
 
 
-def would_replace(proposal: Proposal, live: Iterable[Mitigation]) -> list[Replaced]:
-    """The requests that would be replaced, oldest first. `live`: what the providers hold, or will hold, for others."""
-    held: dict[UUID, list[Mitigation]] = defaultdict(list)
+def would_replace(proposal: Proposal, live: Iterable[Mitigation | Unknown]) -> list[Replaced]:
+    """What would be replaced, oldest first. `live`: what the providers hold, or will hold, beside the new request."""
+    whole: dict[UUID, MitigationRequest | Unknown] = {}
+    held: dict[UUID, list[Mitigation | Unknown]] = defaultdict(list)
     for one in live:
-        held[one.request_id].append(one)
+        what = one if isinstance(one, Unknown) else one.request
+        whole[what.id] = what
+        held[what.id].append(one)
     found: list[Replaced] = []
-    for mitigations in held.values():
+    for what_id, mitigations in held.items():
         endings = tuple(
             Ending(one, losses(coverage_of(one), [proposal.coverage(one.subscription_id)]))
             for one in mitigations
@@ -180,12 +204,12 @@ def would_replace(proposal: Proposal, live: Iterable[Mitigation]) -> list[Replac
         if endings:
             found.append(
                 Replaced(
-                    request=mitigations[0].request,
+                    what=whole[what_id],
                     endings=endings,
-                    protects_all=_protects_all(proposal, mitigations),
+                    protects_all=_protects_all(proposal, whole[what_id], mitigations),
                 )
             )
-    return sorted(found, key=lambda one: (one.request.created_at, one.request.pk))
+    return sorted(found, key=lambda one: (_since(one.what), one.id))
 
 
 def is_needless(
@@ -221,33 +245,49 @@ def _asked_for(request: MitigationRequest) -> Coverage:
 
 
 def without_consent(
-    request: MitigationRequest, subscription: UUID, scope: Targets, live: Iterable[Mitigation]
+    request: MitigationRequest,
+    subscription: UUID,
+    scope: Targets,
+    live: Iterable[Mitigation | Unknown],
 ) -> list[Replaced]:
-    """The live requests that would lose protection if this provider were asked for `request`, and that nobody let it replace.
+    """What would lose protection if this provider were asked for `request`, without consent to replace it.
 
     The order of the providers leaves such a provider out (ADR 25).
     """
     proposal = Proposal(
         parts={subscription: scope}, ports=request.ports, protocols=request.protocols
     )
-    found = would_replace(proposal, (one for one in live if one.request_id != request.pk))
-    return [one for one in found if one.losses and str(one.request.pk) not in request.replaces]
+    others = (one for one in live if isinstance(one, Unknown) or one.request_id != request.pk)
+    found = would_replace(proposal, others)
+    return [one for one in found if one.losses and str(one.id) not in request.replaces]
 
 
-def _ends(mitigation: Mitigation, proposal: Proposal) -> bool:
+def _since(what: MitigationRequest | Unknown) -> datetime:
+    return what.found_at if isinstance(what, Unknown) else what.created_at
+
+
+def _ends(mitigation: Mitigation | Unknown, proposal: Proposal) -> bool:
     if mitigation.subscription_id not in proposal.parts:
         return False
     return coverage_of(mitigation).shares_target_with(proposal.coverage(mitigation.subscription_id))
 
 
-def _protects_all(proposal: Proposal, mitigations: Sequence[Mitigation]) -> bool:
+def _protects_all(
+    proposal: Proposal,
+    what: MitigationRequest | Unknown,
+    mitigations: Sequence[Mitigation | Unknown],
+) -> bool:
     by_provider = {one.subscription_id: coverage_of(one) for one in mitigations}
     if proposal.strategy == Strategy.PARALLEL:
         return all(
             one in by_provider and not losses(proposal.coverage(one), [by_provider[one]])
             for one in proposal.parts
         )
-    asked = {UUID(one) for one in mitigations[0].request.subscriptions}
+    asked = (
+        {what.subscription_id}
+        if isinstance(what, Unknown)
+        else {UUID(one) for one in what.subscriptions}
+    )
     return asked.issuperset(proposal.parts) and not losses(
         proposal.whole, list(by_provider.values())
     )
@@ -317,6 +357,19 @@ def again(
         strategy=request.strategy,
         subscriptions=tuple(one for one in named if one in subscriptions),
         reason=request.reason,
+    )
+
+
+def again_unknown(unknown: Unknown, *, subscriptions: Collection[UUID]) -> Submission:
+    """The part of an unknown mitigation that a request can ask for. `subscriptions`: those that can be chosen now."""
+    scope = unknown.scope
+    return Submission(
+        prefixes=tuple(scope["prefixes"]),
+        fqdns=tuple(scope["fqdns"]),
+        uris=tuple(scope["uris"]),
+        ports=_pairs(unknown.ports),
+        protocols=tuple(unknown.protocols),
+        subscriptions=tuple({unknown.subscription_id}.intersection(subscriptions)),
     )
 
 

@@ -222,6 +222,14 @@ def next_status(status: Status, trigger: Trigger) -> Status:
         raise IllegalTransition(status=status, trigger=trigger.name) from None
 
 
+def reported_status(dots_status: int | None) -> Status | None:
+    """What a provider reports, in the portal's words; None for what it does not report or the portal does not know."""
+    trigger = BY_DOTS_STATUS.get(dots_status or 0)
+    if trigger is None or trigger == Trigger.ENDED:
+        return None
+    return next_status(Status.PENDING, trigger)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
     """What a request's status is derived from: one of its mitigations."""

@@ -17,7 +17,7 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations.forms import typed_id
 from portal.mitigations.pages import announcements, consent_of, frame, used_again
-from portal.mitigations.replacing import WouldReplace
+from portal.mitigations.replacing import Consent, WouldReplace
 from portal.mitigations.services import ask_provider
 from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
@@ -179,7 +179,10 @@ def ask(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         slug,
         plan_id,
         lambda plan, actor: ask_provider(
-            request_id=plan.request_id, actor=actor, subscription_id=subscription_id
+            request_id=plan.request_id,
+            actor=actor,
+            subscription_id=subscription_id,
+            consent=Consent(unknown_is_free=True),
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.http import QueryDict
+from django.urls import reverse
 
 from portal.core.errors import Invalid
 from portal.mitigations import presentation, queries, wording
@@ -18,8 +19,15 @@ from portal.mitigations.pages.shared import subscriptions
 from portal.mitigations.replacing import Consent, Proposal, Replaced, would_replace
 from portal.mitigations.services.replacing import Ground, together
 from portal.mitigations.states import RequestStatus
+from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Submission
-from portal.mitigations.wording.replacing import already, no_joint_request, taken_away
+from portal.mitigations.wording.replacing import (
+    already,
+    may_be_protected,
+    no_joint_request,
+    taken_away,
+)
+from portal.mitigations.wording.table import STALE_AFTER
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
@@ -36,24 +44,33 @@ _CAN_BE_EXTENDED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """A live request that the new one would replace."""
+    """A live request, or an unknown mitigation, that the new request would replace."""
 
-    request: MitigationRequest
+    name: str
+    url: str
     is_protected: bool
     "a provider reports filtering for it"
     headline: str
     loses: str
     "what it loses at which provider, in sentences; empty: nothing"
-    can_be_extended: bool
+    extended: UUID | None = None
+    "the request, where it can be extended"
+    is_unknown: bool = False
 
     @property
     def already(self) -> str:
-        return already(self.request.name, is_protected=self.is_protected)
+        if self.is_unknown and not self.is_protected:
+            return may_be_protected(self.name)
+        return already(self.name, is_protected=self.is_protected)
+
+    @property
+    def open_label(self) -> str:
+        return "Adopt or withdraw it" if self.is_unknown else f"Open {self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlaps:
-    """All overlapping requests, and what to send instead."""
+    """Everything that the new request would replace, and what to send instead."""
 
     shown: tuple[Overlap, ...] = ()
     more: int = 0
@@ -99,7 +116,7 @@ def overlaps_of(
     instead_of: Collection[UUID] = (),
 ) -> Overlaps:
     """`proposal`: the part of `submission` that can be read and sent. `instead_of`: requests of the same plan."""
-    live = [one for one in queries.replaceable(organization.pk) if one.request_id not in instead_of]
+    live = queries.replaceable(organization.pk, but=instead_of)
     found = would_replace(proposal, live)
     if not found:
         return NO_OVERLAPS
@@ -119,10 +136,15 @@ def overlaps_of(
 
 def told(organization: Organization, found: Sequence[Replaced], now: datetime) -> Overlaps:
     """The overlaps, without checking whether one request can ask for all of them."""
-    ids = [one.request.pk for one in found]
+    ids = [one.id for one in found]
     requests = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)
     by_id = subscriptions(organization)
-    shown = [_overlap(one, requests[one.request.pk], by_id, now) for one in found]
+    shown = [
+        _unknown_overlap(one, one.what, organization, now)
+        if isinstance(one.what, Unknown)
+        else _overlap(one, requests[one.id], by_id, now)
+        for one in found
+    ]
     protecting = [one for one, each in zip(shown, found, strict=True) if each.protects_all]
     return Overlaps(
         shown=tuple(shown[:SHOWN]),
@@ -140,16 +162,36 @@ def _overlap(
     now: datetime,
 ) -> Overlap:
     asked = presentation.asked_of(request, by_id, request.organization)
+    can_be_extended = request.is_immediate and request.status in _CAN_BE_EXTENDED
     return Overlap(
-        request=request,
+        name=request.name,
+        url=request.get_absolute_url(),
         is_protected=any(
             wording.face(leg, now) in wording.FILTERING and not wording.is_stale(leg, now)
             for leg in asked.asked
         ),
         headline=wording.headline(asked, now),
-        loses=taken_away(
-            ((one.provider, one.losses) for one in replaced.endings),
-            is_filtering=replaced.is_filtering,
-        ),
-        can_be_extended=request.is_immediate and request.status in _CAN_BE_EXTENDED,
+        loses=_loses(replaced),
+        extended=request.pk if can_be_extended else None,
+    )
+
+
+def _unknown_overlap(
+    replaced: Replaced, unknown: Unknown, organization: Organization, now: datetime
+) -> Overlap:
+    now_page = reverse("mitigations:now", args=[organization.slug])
+    return Overlap(
+        name=replaced.name,
+        url=f"{now_page}#unknown",
+        is_protected=unknown.is_active and now - unknown.reported_at <= STALE_AFTER,
+        headline="",
+        loses=_loses(replaced),
+        is_unknown=True,
+    )
+
+
+def _loses(replaced: Replaced) -> str:
+    return taken_away(
+        ((one.provider, one.losses) for one in replaced.endings),
+        is_filtering=replaced.is_filtering,
     )

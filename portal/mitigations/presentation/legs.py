@@ -25,6 +25,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.replacing import without_consent
 from portal.mitigations.states import CONFIRMED, RequestStatus, Status
+from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Part, part_of
 from portal.mitigations.wording.replaced import taken_over
 from portal.mitigations.wording.replacing import left_out
@@ -182,14 +183,14 @@ def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> 
     )
 
 
-def _left_out(request: MitigationRequest, part: Part, live: Sequence[Mitigation]) -> str:
+def _left_out(request: MitigationRequest, part: Part, live: Sequence[Mitigation | Unknown]) -> str:
     if request.strategy != Strategy.FAILOVER or not request.is_immediate or not part.is_able:
         return ""
     found = without_consent(request, part.ask.subscription, part.scope, live)
     if not found:
         return ""
     return left_out(
-        [one.request.name for one in found],
+        [one.name for one in found],
         ((one.provider, one.losses) for each in found for one in each.endings),
         is_filtering=any(one.is_filtering for one in found),
     )
@@ -198,7 +199,7 @@ def _left_out(request: MitigationRequest, part: Part, live: Sequence[Mitigation]
 def _not_asked(
     subscription: Subscription,
     request: MitigationRequest,
-    live: Sequence[Mitigation],
+    live: Sequence[Mitigation | Unknown],
     *,
     is_chosen: bool,
 ) -> wording.Leg:
@@ -225,7 +226,7 @@ def asked_of(
     *,
     status_at: Mapping[UUID, datetime] | None = None,
     with_others: bool = False,
-    live: Sequence[Mitigation] = (),
+    live: Sequence[Mitigation | Unknown] = (),
 ) -> wording.Asked:
     """A request as sentences need it. `subscriptions` are the organization's, by id.
 

@@ -94,11 +94,7 @@ def submit(
             submission,
             checked,
             consent,
-            live=[
-                one
-                for one in queries.replaceable(organization.pk, kind)
-                if one.request_id not in instead_of
-            ],
+            live=queries.replaceable(organization.pk, kind, but=instead_of),
         )
         now = timezone.now()
         request = _create(
@@ -171,7 +167,7 @@ def _create(
         strategy=checked.strategy,
         subscriptions=[str(subscription) for subscription in checked.parts],
         reason=checked.reason,
-        replaces=[str(one.request.pk) for one in replaced],
+        replaces=[str(one.id) for one in replaced],
         status=RequestStatus.REQUESTING,
     )
     if checked.resources:

@@ -124,7 +124,7 @@ def _start(
         raise Conflict(f"{part.why_not()}. It was not asked.", code="nothing-to-protect")
     replaced = _replaced(request, part)
     consent.check(replaced)
-    request.replaces = sorted({*request.replaces, *(str(one.request.pk) for one in replaced)})
+    request.replaces = sorted({*request.replaces, *(str(one.id) for one in replaced)})
     request.save(update_fields=["replaces"])
     if str(subscription_id) not in request.subscriptions:
         request.subscriptions = [*request.subscriptions, str(subscription_id)]
@@ -145,14 +145,14 @@ def _replaced(request: MitigationRequest, part: Part) -> list[Replaced]:
     """The other live requests that this provider would replace with this part of `request`."""
     # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
     lock_log(request.organization_id)
-    live = queries.replaceable(request.organization_id, RequestKind(request.kind))
+    live = queries.replaceable(request.organization_id, RequestKind(request.kind), but=[request.pk])
     return would_replace(
         Proposal(
             parts={part.ask.subscription: part.scope},
             ports=request.ports,
             protocols=request.protocols,
         ),
-        [one for one in live if one.request_id != request.pk],
+        live,
     )
 
 

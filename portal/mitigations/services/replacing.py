@@ -12,10 +12,12 @@ from portal.mitigations.replacing import (
     Proposal,
     Replaced,
     again,
+    again_unknown,
     joined,
     normal,
     would_replace,
 )
+from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Ask, Checked, Policy, Resource, Submission, check
 from portal.organizations.models import Organization
 
@@ -47,9 +49,9 @@ def settled(
     checked: Checked,
     consent: Consent,
     *,
-    live: Sequence[Mitigation],
+    live: Sequence[Mitigation | Unknown],
 ) -> tuple[Checked, list[Replaced]]:
-    """The request to send, and the live requests that it replaces with consent.
+    """The request to send, and what it replaces with consent.
 
     Raises WouldReplace when consent is missing, and Invalid when one request cannot ask for all of them together.
     """
@@ -66,7 +68,7 @@ def together(
     checked: Checked,
     found: list[Replaced],
     *,
-    live: Sequence[Mitigation],
+    live: Sequence[Mitigation | Unknown],
 ) -> tuple[Checked, list[Replaced]]:
     """One request for everything in `checked` and in the requests it would replace.
 
@@ -74,17 +76,18 @@ def together(
     when one request cannot ask for all of it.
     """
     known: set[object] = set()
-    while {one.request.pk for one in found} != known:
-        known = {one.request.pk for one in found}
-        others = (
-            again(
-                one.request,
-                resources={resource.id for resource in ground.resources},
-                subscriptions={ask.subscription for ask in ground.asks},
-            )
-            for one in found
-        )
+    while {one.id for one in found} != known:
+        known = {one.id for one in found}
+        others = (_once_more(one, ground) for one in found)
         submission = joined(normal(submission, checked), *others)
         checked = ground.check(submission)
         found = would_replace(Proposal.of(checked), live)
     return checked, found
+
+
+def _once_more(replaced: Replaced, ground: Ground) -> Submission:
+    subscriptions = {ask.subscription for ask in ground.asks}
+    if isinstance(replaced.what, Unknown):
+        return again_unknown(replaced.what, subscriptions=subscriptions)
+    resources = {resource.id for resource in ground.resources}
+    return again(replaced.what, resources=resources, subscriptions=subscriptions)

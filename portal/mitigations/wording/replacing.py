@@ -145,8 +145,17 @@ def left_out(
     )
 
 
+def held_by(provider: str, targets: str) -> str:
+    """An unknown mitigation, inside a sentence."""
+    return f"what {provider} holds for {targets}, which no request here asked for"
+
+
 def already(name: str, *, is_protected: bool) -> str:
     return f"Already {'protected by' if is_protected else 'asked for in'} {name}."
+
+
+def may_be_protected(name: str) -> str:
+    return f"May already be protected by {name}."
 
 
 def no_joint_request(why: str) -> str:

@@ -20,6 +20,7 @@ from portal.mitigations import services as mitigations
 from portal.mitigations import wording
 from portal.mitigations.models import EventType, Mitigation, RequestKind, Strategy
 from portal.mitigations.states import ACTIVE, Status
+from portal.mitigations.unknown import replaceable_unknown
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
 from portal.standby.models import (
@@ -56,9 +57,12 @@ def start_drill(*, organization: Organization, actor: User) -> Drill:
     fresh: dict[Target, list[UUID]] = defaultdict(list)
     plans = {ask.subscription: kept_in_standby(ask.subscription) for ask in asks}
     mitigations.lock_requests(plan.request_id for held in plans.values() for plan in held)
+    unknown = replaceable_unknown(organization.pk, RequestKind.DRILL)
     for ask in asks:
         held = plans[ask.subscription]
-        target = drill_target(ask, resources, [plan.scope for plan in held])
+        taken = [plan.scope for plan in held]
+        taken += [one.scope for one in unknown if one.subscription_id == ask.subscription]
+        target = drill_target(ask, resources, taken)
         if target is not None:
             fresh[target].append(ask.subscription)
         for plan in held if target is None else ():

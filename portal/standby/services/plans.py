@@ -24,6 +24,7 @@ from portal.mitigations.failover import current_legs
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
 from portal.mitigations.replacing import NO_CONSENT, Consent, Proposal, WouldReplace
 from portal.mitigations.states import ACTIVE, CONFIRMED, REQUEST_TERMINAL
+from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Checked, Submission, check
 from portal.organizations.models import Organization
 from portal.standby.models import MAX_NAME_LENGTH, StandbyPlan
@@ -341,11 +342,13 @@ def _submit(
             key=key,
             kind=RequestKind.STANDBY,
             name=name,
+            consent=Consent(unknown_is_free=True),
             instead_of=instead_of,
         )
     except WouldReplace as error:
-        # An earlier version of another plan, which the provider keeps until it holds the new one.
-        problem = _overlaps(error.replaced[0].request.name)
+        # An earlier version of another plan, which its provider keeps until it holds the new one; or an unknown plan.
+        what = error.replaced[0].what
+        problem = _overlaps_unknown(what) if isinstance(what, Unknown) else _overlaps(what.name)
         raise Invalid("Nothing was sent. Correct one thing.", errors=[problem]) from error
 
 
@@ -355,6 +358,14 @@ def _overlaps(plan: str) -> FieldError:
         "one plan for a target: change that plan, or choose other targets."
     )
     return FieldError("targets", "overlaps-plan", message)
+
+
+def _overlaps_unknown(unknown: Unknown) -> FieldError:
+    message = (
+        f"{unknown.provider} holds {unknown.name} in standby, which no request here asked for, and would drop it for this "
+        "plan. Withdraw it on the Now page first, or make the plan cover all of it."
+    )
+    return FieldError("targets", "overlaps-unknown", message)
 
 
 def _content_problems(

@@ -58,6 +58,7 @@ def test_a_request_that_overlaps_a_live_one_is_told_what_that_loses(
     assert would_replace(answer) == [
         {
             "request": wide,
+            "unknown_mitigation": None,
             "name": "2001:db8:10:a0::/60",
             "status": "requesting",
             "providers": ["Northgate"],

@@ -96,7 +96,7 @@ def test_adopting_leads_to_the_request(record: Record, dana: User, client_of: Cl
     assert answer["Location"] == f"/organizations/acme/requests/{request.pk}#h"
     shown = " ".join(browser.get(answer["Location"]).content.decode().split())
     assert "Northgate reports it is filtering" in shown
-    assert "dana adopted what was running already for 203.0.113.0/26." in shown
+    assert "dana adopted what was running already for Shop front-end." in shown
     assert "data-unknown=" not in page(dana, client_of)
 
 

@@ -14,11 +14,11 @@ from portal.inventory.wording import (
     beside,
     look,
     says,
-    status_of,
     tell,
     untold,
     withdraw_question,
 )
+from portal.mitigations.states import reported_status
 from portal.mitigations.wording import Session
 
 NOW = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
@@ -242,4 +242,4 @@ def test_every_sentence_is_whole(
 
 @pytest.mark.parametrize("dots_status", [0, 6, 9, 255, None])
 def test_a_number_that_is_no_status_has_no_word(dots_status: int | None) -> None:
-    assert status_of(dots_status) is None
+    assert reported_status(dots_status) is None
