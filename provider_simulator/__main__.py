@@ -174,7 +174,7 @@ async def _pass_on(options: argparse.Namespace) -> int:
         trusts=options.trusts,
     )
     host, _, port = options.upstream.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit()):
         raise ValueError(f"--upstream must be HOST:PORT, not {options.upstream!r}")
     upstream = Upstream(
         Server(

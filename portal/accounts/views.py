@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import segno
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -24,6 +24,7 @@ from portal.accounts.services.sessions import enrolment_key, keep_enrolment_key
 from portal.core import views as core_views
 from portal.core.addresses import address_of
 from portal.core.errors import Conflict, Invalid, InvalidCredentials, PortalError, Throttled
+from portal.core.redirects import local_path
 
 WRONG_CODE: Final = "That code did not match. Wait for the next one and type it here."
 QR_MODULE_PX: Final = 5
@@ -35,7 +36,7 @@ QR_MODULE_PX: Final = 5
 def sign_in(request: HttpRequest) -> HttpResponse:
     following = _following(request)
     if request.user.is_authenticated and request.user.is_verified():
-        return redirect(following)
+        return HttpResponseRedirect(following)
     if request.method == "GET":
         context = {"following": following, "said": typed.said_at_sign_in(request)}
         return render(request, "accounts/sign_in.html", context)
@@ -58,7 +59,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     services.open_session(request, user)
     if typed.belongs_to_another(request):
         following = settings.LOGIN_REDIRECT_URL
-    return redirect(_with_following("accounts:code", following))
+    return HttpResponseRedirect(_with_following("accounts:code", following))
 
 
 @never_cache
@@ -67,10 +68,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def code(request: HttpRequest) -> HttpResponse:
     following = _following(request)
     if request.user.is_authenticated and request.user.is_verified():
-        return redirect(following)
+        return HttpResponseRedirect(following)
     user = person_of(request)
     if not Authenticator.objects.filter(user=user, confirmed=True).exists():
-        return redirect(_with_following("accounts:enrol", following))
+        return HttpResponseRedirect(_with_following("accounts:enrol", following))
     context: dict[str, Any] = {"following": following, "username": user.get_username()}
     if request.method == "GET":
         return render(request, "accounts/code.html", context)
@@ -82,7 +83,7 @@ def code(request: HttpRequest) -> HttpResponse:
             address=address_of(request),
             device_secret=_device_secret(request),
         )
-        response = redirect(following)
+        response = HttpResponseRedirect(following)
         _remember_browser(request, response, user)
     except (InvalidCredentials, Throttled) as error:
         said = WRONG_CODE if isinstance(error, InvalidCredentials) else error.message
@@ -101,10 +102,10 @@ def enrol(request: HttpRequest) -> HttpResponse:
     """The key belongs to this session. The answer to the right code is the only page with the recovery codes."""
     following = _following(request)
     if request.user.is_authenticated and request.user.is_verified():
-        return redirect(following)
+        return HttpResponseRedirect(following)
     user = person_of(request)
     if Authenticator.objects.filter(user=user, confirmed=True).exists():
-        return redirect(_with_following("accounts:code", following))
+        return HttpResponseRedirect(_with_following("accounts:code", following))
     key = enrolment_key(request.session)
     if request.method == "GET" or key is None:
         return render(request, "accounts/enrol.html", _enrolment(request, user, following))
@@ -120,7 +121,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         return _refused(request, "accounts/enrol.html", context, error)
     except Conflict:
         # Another session of this person was quicker.
-        return redirect(_with_following("accounts:code", following))
+        return HttpResponseRedirect(_with_following("accounts:code", following))
     text = _as_text(user, codes)
     context = {
         "codes": codes,
@@ -163,7 +164,7 @@ def _as_text(user: User, codes: tuple[str, ...]) -> str:
 @require_http_methods(["GET", "POST"])
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """Where the page with the codes leads on; they are shown nowhere again."""
-    return redirect(_following(request))
+    return HttpResponseRedirect(_following(request))
 
 
 @never_cache
@@ -197,10 +198,7 @@ def _remember_browser(request: HttpRequest, response: HttpResponse, user: User) 
 def _following(request: HttpRequest) -> str:
     """Where to go afterwards: a page of ours, or the first one."""
     wished = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(
-        wished, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return wished if is_ours else settings.LOGIN_REDIRECT_URL
+    return local_path(wished, default=settings.LOGIN_REDIRECT_URL)
 
 
 def _with_following(name: str, following: str) -> str:

@@ -13,12 +13,12 @@ from rest_framework.views import APIView
 from portal.api.authentication import caller
 from portal.api.schema import page_schema
 from portal.core.errors import FieldError, Invalid
+from portal.core.numbers import whole_number
 from portal.mitigations import queries
 from portal.mitigations.models import EventType
 from portal.organizations.access import membership_for
 
 EVENTS_PER_PAGE: Final = 200
-MAX_SEQ: Final = 2**63 - 1
 
 
 class EventShown(serializers.Serializer[Any]):
@@ -38,7 +38,11 @@ class EventsView(APIView):
     @extend_schema(
         operation_id="list_events",
         parameters=[
-            OpenApiParameter("after", int, description="The last seq you have. Default 0.")
+            OpenApiParameter(
+                "after",
+                {"type": "integer", "minimum": 0, "maximum": queries.MAX_SEQ, "default": 0},
+                description="The last seq you have.",
+            )
         ],
         responses=page_schema(EventShown),
     )
@@ -64,8 +68,8 @@ class EventsView(APIView):
 
 
 def after_of(request: Request) -> int:
-    text = request.query_params.get("after", "0")
-    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_SEQ:
-        return int(text)
+    seq = whole_number(request.query_params.get("after", "0"), at_most=queries.MAX_SEQ)
+    if seq is not None:
+        return seq
     message = "after is the number of an event: a whole number from 0."
     raise Invalid(message, errors=[FieldError("after", "not-a-number", message)])

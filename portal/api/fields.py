@@ -73,13 +73,23 @@ class Text(serializers.Field[str, str, str, Any]):
 
 
 class WholeNumber(serializers.Field[int, int, int, Any]):
-    """A JSON number without a fraction."""
+    """A JSON number without a fraction.
+
+    `at_least` and `at_most` are for the document of the API: what lies beyond them is refused by the service, in words about the field.
+    """
 
     default_error_messages = {
         **_COMMON,
         "wrong-type": "Write a whole number.",
         "out-of-range": "This number is too large.",
     }
+
+    def __init__(
+        self, *, at_least: int = -MAX_WHOLE_NUMBER, at_most: int = MAX_WHOLE_NUMBER, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.at_least = at_least
+        self.at_most = at_most
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):

@@ -15,17 +15,21 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from portal.core.errors import FieldError, Invalid
+from portal.core.numbers import whole_number
 
 PAGE_SIZE: Final = 50
 MAX_PAGE_SIZE: Final = 200
+CURSOR: Final = "cursor"
+LIMIT: Final = "limit"
 
 
 class Pages(CursorPagination):
     """`?cursor=` is opaque; `?limit=` asks for smaller or larger pages."""
 
+    cursor_query_param = CURSOR
     page_size = PAGE_SIZE
     max_page_size = MAX_PAGE_SIZE
-    page_size_query_param = "limit"
+    page_size_query_param = LIMIT
 
     def paginate_queryset(
         self,
@@ -33,10 +37,23 @@ class Pages(CursorPagination):
         request: Request,
         view: APIView | None = None,
     ) -> list[Any] | None:
+        if CURSOR not in request.query_params:
+            return super().paginate_queryset(queryset, request, view)
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (NotFound, ValidationError, ValueError):
+        except (NotFound, ValidationError, ValueError, OverflowError):
+            # Of a date, too: in the first and the last year it may not exist in UTC.
             raise _unknown_cursor() from None
+
+    def get_page_size(self, request: Request) -> int:
+        text = request.query_params.get(LIMIT)
+        if text is None:
+            return PAGE_SIZE
+        size = whole_number(text, at_most=MAX_PAGE_SIZE)
+        if not size:
+            message = f"limit is a whole number from 1 to {MAX_PAGE_SIZE}."
+            raise Invalid(message, errors=[FieldError(LIMIT, "out-of-range", message)])
+        return size
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         cursor = super().decode_cursor(request)

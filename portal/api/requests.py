@@ -67,15 +67,15 @@ class NewTargets(StrictSerializer):
 
 
 class NewPorts(StrictSerializer):
-    lower = WholeNumber()
-    upper = WholeNumber(required=False)
+    lower = WholeNumber(at_least=0, at_most=65535)
+    upper = WholeNumber(at_least=0, at_most=65535, required=False)
 
 
 class NewRequest(Consenting):
     targets = NewTargets()
     ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
     protocols = Several(child=Protocol(), limit=MAX_PROTOCOLS, required=False)
-    lifetime = WholeNumber(required=False, help_text="Seconds; -1: until terminated.")
+    lifetime = WholeNumber(at_least=-1, required=False, help_text="Seconds; -1: until terminated.")
     auto_renew = YesNo(required=False)
     strategy = Choice(Strategy.values, required=False)
     subscriptions = Several(child=Identifier(), limit=MAX_TARGETS, required=False)
@@ -103,7 +103,7 @@ class NewRequest(Consenting):
 
 
 class Extension(StrictSerializer):
-    lifetime = WholeNumber(help_text="Seconds from now; -1: until terminated.")
+    lifetime = WholeNumber(at_least=-1, help_text="Seconds from now; -1: until terminated.")
 
 
 class Efficacy(StrictSerializer):

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views import View
 from drf_spectacular.extensions import (
     OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
     OpenApiSerializerFieldExtension,
 )
 from drf_spectacular.generators import SchemaGenerator
@@ -16,17 +17,32 @@ from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from portal.api import pagination
 from portal.api.errors import CONTENT_TYPE
+from portal.organizations.services import MAX_KEY_LENGTH
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "maxLength": MAX_KEY_LENGTH},
     OpenApiParameter.HEADER,
     description="The same key and body give the first answer again.",
 )
 
-CURSOR: Final = OpenApiParameter("cursor", str, description="From the links next and previous.")
-LIMIT: Final = OpenApiParameter("limit", int, description="How many at once.")
+CURSOR: Final = OpenApiParameter(
+    pagination.CURSOR,
+    {"type": "string", "pattern": "^[A-Za-z0-9+/]+={0,2}$"},
+    description="From the links next and previous.",
+)
+LIMIT: Final = OpenApiParameter(
+    pagination.LIMIT,
+    {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": pagination.MAX_PAGE_SIZE,
+        "default": pagination.PAGE_SIZE,
+    },
+    description="How many at once.",
+)
 
 _LIST_OF_TEXT: Final[dict[str, Any]] = {"type": "array", "items": {"type": "string"}}
 _FIX: Final[dict[str, Any]] = {
@@ -139,7 +155,9 @@ class TextType(OpenApiSerializerFieldExtension):
     target_class = "portal.api.fields.Text"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return {"type": "string", "maxLength": self.target.max_length}
+        bounds: dict[str, Any] = {"type": "string", "maxLength": self.target.max_length}
+        # At least one character that is no space.
+        return bounds if self.target.allow_blank else {**bounds, "minLength": 1, "pattern": r"\S"}
 
 
 class ChoiceType(OpenApiSerializerFieldExtension):
@@ -153,7 +171,26 @@ class WholeNumberType(OpenApiSerializerFieldExtension):
     target_class = "portal.api.fields.WholeNumber"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return {"type": "integer"}
+        return {"type": "integer", "minimum": self.target.at_least, "maximum": self.target.at_most}
+
+
+class SeveralType(OpenApiSerializerFieldExtension):
+    target_class = "portal.api.fields.Several"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        inner = auto_schema._map_serializer_field(self.target.child, direction)
+        return {"type": "array", "items": inner, "maxItems": self.target.limit}
+
+
+class StrictObject(OpenApiSerializerExtension):
+    target_class = "portal.api.fields.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        shape: dict[str, Any] = auto_schema._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
+        return {**shape, "additionalProperties": False}
 
 
 class ProtocolType(OpenApiSerializerFieldExtension):

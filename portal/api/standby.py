@@ -52,7 +52,9 @@ class PlanFields(StrictSerializer):
     ports = Several(child=NewPorts(), limit=MAX_PORT_RANGES, required=False)
     protocols = Several(child=Protocol(), limit=MAX_PROTOCOLS, required=False)
     lifetime = WholeNumber(
-        required=False, help_text="Seconds; -1: until turned off. Default: the longest allowed."
+        at_least=-1,
+        required=False,
+        help_text="Seconds; -1: until turned off. Default: the longest allowed.",
     )
     subscriptions = Several(child=Identifier(), limit=MAX_TARGETS, required=False)
     reason = Text(max_length=MAX_REASON_LENGTH, allow_blank=True, required=False)

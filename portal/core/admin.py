@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver
 from django_otp.admin import OTPAdminSite
 
 from portal.core.addresses import address_of
@@ -28,6 +29,12 @@ class StaffSite(OTPAdminSite):
     site_header = "Portal staff"
     site_title = "Portal staff"
     index_title = "Organizations and providers"
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Without Django's shortcut to "view on site": no model here has such a page, and odd ids in it are errors that nothing catches."""
+        return [
+            entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"
+        ]
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -70,6 +77,12 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
         fields = {name[0] if isinstance(name, tuple | list) else name for name in names}
         allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # as Django's own
         return lookup.partition("__")[0] in fields and allowed
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> models.Model | None:
+        """An empty `?_to_field=` names no field, and Django would look for it."""
+        return super().get_object(request, object_id, from_field or None)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
         self._record(request, "added", obj)

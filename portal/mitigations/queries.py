@@ -40,6 +40,8 @@ from portal.organizations.models import Membership, Organization, ProtectedResou
 from portal.providers.models import Subscription
 
 MAX_EVENTS: Final = 1000
+MAX_SEQ: Final = 2**63 - 1
+"""The last number an event can have."""
 """Events one page of a replay holds."""
 MAX_SAMPLES: Final = 2000
 """Counter reports one chart is drawn from."""

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from portal.core.errors import Conflict
+from portal.core.numbers import whole_number
 from portal.mitigations.pages import announcements, frame
 from portal.mitigations.presentation import Frame
 from portal.organizations.doors import member_of
@@ -19,7 +20,7 @@ from portal.readiness.gather import readiness_of
 from portal.readiness.pages import drills_page, readiness_page
 from portal.standby import services
 
-PAGE_DIGITS: Final = 5
+MAX_PAGE: Final = 99_999
 
 
 @require_safe
@@ -40,9 +41,8 @@ def drills(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def _list(request: HttpRequest, slug: str) -> HttpResponse:
     start = frame(member_of(request, slug), timezone.now())
-    text = request.GET.get("page", "")
-    page = int(text) if text.isdecimal() and len(text) <= PAGE_DIGITS else 1
-    context = drills_page(start.organization, start.now, max(1, page))
+    page = whole_number(request.GET.get("page", ""), at_most=MAX_PAGE) or 1
+    context = drills_page(start.organization, start.now, page)
     return _page(request, start, "drills", context)
 
 

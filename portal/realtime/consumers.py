@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from portal.core.broadcast import organization_group, user_group
 from portal.core.database import is_away
 from portal.core.errors import NotSignedIn, PortalError
+from portal.core.numbers import whole_number
 from portal.mitigations import queries
 from portal.organizations.models import Membership
 from portal.realtime.access import admit, credential_of
@@ -46,7 +47,6 @@ SEND_TIMEOUT_S: Final = 10.0
 JOIN_TIMEOUT_S: Final = 2.0
 SOCKETS_PER_PERSON: Final = 20
 """In one process."""
-MAX_SEQ_DIGITS: Final = 18
 
 _open_sockets: Counter[UUID] = Counter()
 
@@ -244,9 +244,7 @@ def _time() -> float:
 
 def _after(query: bytes) -> int | None:
     values = parse_qs(query.decode("latin-1")).get("after", ["0"])
-    text = values[-1]
-    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_SEQ_DIGITS
-    return int(text) if is_number else None
+    return whole_number(values[-1], at_most=queries.MAX_SEQ)
 
 
 def _close_code(error: PortalError) -> int:

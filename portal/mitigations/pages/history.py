@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils.http import urlencode
 
+from portal.core.numbers import whole_number
 from portal.mitigations import presentation, queries, wording
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.pages.shared import frame, past, subscriptions
@@ -20,7 +21,7 @@ from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription
 
 PAGE_ROWS: Final = 50
-PAGE_DIGITS: Final = 5
+MAX_PAGE: Final = 99_999
 MAX_FIND_LENGTH: Final = 100
 NEEDS_ME: Final = "needs-me"
 OVER_CAPACITY: Final = "over-capacity"
@@ -62,9 +63,7 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
     when = _one_of(WHENS, choice.get("when"))
     order = _one_of(ORDERS, choice.get("order"))
     find = str(choice.get("find", "")).strip()[:MAX_FIND_LENGTH].replace("\0", "")
-    page_text = str(choice.get("page", ""))
-    page = int(page_text) if page_text.isdecimal() and len(page_text) <= PAGE_DIGITS else 1
-    page = max(1, page)
+    page = whole_number(str(choice.get("page", "")), at_most=MAX_PAGE) or 1
     by_id = subscriptions(organization)
     rows = _of_status(organization, status, by_id, now).order_by(*ORDERS[order][1])
     days = WHENS[when][1]

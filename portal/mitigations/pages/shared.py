@@ -10,6 +10,7 @@ from typing import Final
 from django.db.models import F, QuerySet
 
 from portal.core.formatting import amount, listed
+from portal.core.numbers import whole_number
 from portal.mitigations import presentation, queries, wording
 from portal.mitigations.models import Event, EventType, MitigationRequest
 from portal.mitigations.presentation import Chip, Frame
@@ -81,10 +82,11 @@ def past(
 
 def announcements(organization: Organization, after: str) -> list[tuple[int, wording.Announcement]]:
     """What is read aloud of the events after a number; nothing when there are too many to read."""
-    if not after.isdecimal() or len(after) > 18:
+    seq = whole_number(after, at_most=queries.MAX_SEQ)
+    if seq is None:
         return []
     events = (
-        Event.objects.filter(organization=organization, seq__gt=int(after))
+        Event.objects.filter(organization=organization, seq__gt=seq)
         .exclude(type=EventType.MITIGATION_COUNTERS)
         .select_related("mitigation__subscription__provider", "request", "actor")
         .order_by("-seq")[:MAX_HEARD]

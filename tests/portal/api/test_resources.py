@@ -135,6 +135,16 @@ def test_odd_cursors_are_refused_or_harmless(bob: User, api_of: ApiOf, cursor: s
     assert answer.status_code in (200, 400)
 
 
+@pytest.mark.parametrize("limit", ["0", "201", "-5", "x", "null", "", "²", "1e1", "9" * 5000])
+def test_a_limit_out_of_range_is_refused(bob: User, api_of: ApiOf, limit: str) -> None:
+    answer = api_of(bob).get(URL, {"limit": limit})
+
+    assert answer.status_code == 400
+    assert [(one["field"], one["code"]) for one in answer.json()["errors"]] == [
+        ("limit", "out-of-range")
+    ]
+
+
 def test_reading_costs_the_same_however_many_there_are(
     bob: User, acme: Organization, api_of: ApiOf, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

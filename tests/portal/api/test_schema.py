@@ -45,6 +45,34 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert names <= set(document["components"]["schemas"])
 
 
+def test_bodies_say_that_they_take_no_other_names_and_what_fits(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    bodies = [
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        if "requestBody" in operation
+    ]
+
+    assert bodies
+    assert all(schemas[name]["additionalProperties"] is False for name in bodies)
+    assert schemas["NewPortsRequest"]["properties"]["lower"]["maximum"] == 65535
+    assert schemas["SignInRequest"]["properties"]["username"]["minLength"] == 1
+
+
+def test_lists_say_how_many_may_be_asked_for(document: dict[str, Any]) -> None:
+    limits = [
+        parameter["schema"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] == "limit"
+    ]
+
+    assert limits
+    assert all((one["minimum"], one["maximum"]) == (1, 200) for one in limits)
+
+
 def test_creating_calls_take_an_idempotency_key(document: dict[str, Any]) -> None:
     for path in ("resources", "mitigation-requests"):
         operation = document["paths"][f"/api/v1/organizations/{{slug}}/{path}"]["post"]

@@ -69,6 +69,41 @@ def test_a_private_key_is_never_shown(
     assert bytes(acme_northgate.private_key) not in page.content
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "providers/subscription/?private_key__startswith=x",
+        "providers/subscription/?certificate_chain__contains=x",
+        "providers/subscription/?provider__trust_anchors__regex=x",
+        "providers/provider/?trust_anchors__contains=x",
+        "organizations/membership/?user__password__startswith=x",
+        "accounts/user/?password__startswith=x",
+        "accounts/user/?email__startswith=x",
+        "accounts/user/?authenticator__encrypted_key__startswith=x",
+    ],
+)
+def test_a_list_is_filtered_by_what_it_offers_and_nothing_else(
+    mo: User, client_of: ClientOf, query: str
+) -> None:
+    assert client_of(mo).get(f"/admin/{query}").status_code == 400
+
+
+def test_the_offered_filters_work(
+    mo: User, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    browser = client_of(mo)
+    organization = acme_northgate.organization_id
+
+    for query in (
+        f"providers/subscription/?organization__id__exact={organization}&session_state__exact=up",
+        "organizations/protectedresource/?verified_at__isempty=1",
+        f"organizations/membership/?role__exact=admin&organization__id__exact={organization}",
+        "accounts/user/?is_staff__exact=1",
+    ):
+        answer = browser.get(f"/admin/{query}")
+        assert (answer.status_code, query) == (200, query)
+
+
 def test_staff_give_and_take_roles(
     mo: User, bob: User, globex: Organization, client_of: ClientOf
 ) -> None:

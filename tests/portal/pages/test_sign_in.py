@@ -38,8 +38,21 @@ def test_name_and_password_then_code_lead_to_the_page_that_was_wanted(
     assert browser.get(wanted).status_code == 200
 
 
-@pytest.mark.parametrize("wish", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
-def test_nobody_is_led_to_another_site(browser: Client, alice: User, wish: str) -> None:
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "javascript:alert(1)",
+        "x",
+        "mitigations:now",
+        "http://[",
+        "/" + "a" * 5000,
+    ],
+)
+def test_nobody_is_led_to_another_site_or_to_a_failure(
+    browser: Client, alice: User, wish: str
+) -> None:
     browser.post("/sign-in", {"username": "alice", "password": PASSWORD, "next": wish})
 
     answer = browser.post("/sign-in/code", {"code": app_code(), "next": wish})

@@ -1,0 +1,23 @@
+"""Where a page may send a person who asked to go on to somewhere."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.utils.http import url_has_allowed_host_and_scheme
+
+MAX_PATH_LENGTH: Final = 2000
+
+
+def local_path(wished: str, *, default: str) -> str:
+    """`wished`, where it is a path of this site that fits into a redirect; otherwise `default`.
+
+    Pass the result to HttpResponseRedirect. `redirect()` takes text that holds no slash for the name of a view, and fails when there is none.
+    """
+    is_local = (
+        wished.startswith("/")
+        and wished.isprintable()
+        and len(wished) <= MAX_PATH_LENGTH
+        and url_has_allowed_host_and_scheme(wished, allowed_hosts=None)
+    )
+    return wished if is_local else default
