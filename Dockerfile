@@ -24,4 +24,4 @@ RUN PORTAL_DEBUG=1 python manage.py collectstatic --no-input \
 USER portal
 EXPOSE 8000
 CMD ["uvicorn", "portal.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", \
-     "--ws-max-size", "65536", "--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5"]
+     "--http", "portal.core.http:BoundedHttp", "--ws-max-size", "65536", "--ws-ping-interval", "20", "--timeout-graceful-shutdown", "5"]

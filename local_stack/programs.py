@@ -33,6 +33,7 @@ def manage(
 def web(port: int, environment: Mapping[str, str]) -> Program:
     options = (
         f"--host {LOOPBACK} --port {port} --lifespan off --timeout-graceful-shutdown 5 "
+        "--http portal.core.http:BoundedHttp "
         f"--ws-max-size {SOCKET_MESSAGE_BYTES_MAX} --ws-ping-interval 20"
     )
     return Program(

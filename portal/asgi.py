@@ -16,12 +16,12 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from portal.checks import refuse_to_start  # noqa: E402
 from portal.core.asgi import BoundedBodies, Utf8Bodies  # noqa: E402
 from portal.core.interpreter import hand_over_quickly  # noqa: E402
-from portal.core.turns import Turns  # noqa: E402
+from portal.core.turns import in_turn  # noqa: E402
 from portal.routing import websocket  # noqa: E402
 
 refuse_to_start()
 hand_over_quickly()
 
 application = ProtocolTypeRouter(
-    {"http": Utf8Bodies(BoundedBodies(Turns(_http))), "websocket": websocket}
+    {"http": Utf8Bodies(BoundedBodies(in_turn(_http))), "websocket": websocket}
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -57,7 +58,7 @@ class BodyTooLarge(exceptions.APIException):
 def problem_response(error: Exception, context: dict[str, Any]) -> Response:
     """The framework's exception handler: nothing leaves the API in another form."""
     if isinstance(error, exceptions.ValidationError):
-        found = list(_flatten(error.detail, error.get_codes()))[:MAX_NAMED_ERRORS]
+        found = list(islice(_flatten(error.detail), MAX_NAMED_ERRORS))
         error = Invalid("Nothing was changed. Correct what is named in errors.", errors=found)
     if isinstance(error, PortalError):
         response = _problem(
@@ -143,13 +144,14 @@ def _fix(fix: Fix) -> dict[str, Any]:
     }
 
 
-def _flatten(detail: Any, codes: Any, path: str = "") -> Iterator[FieldError]:
+def _flatten(detail: Any, path: str = "") -> Iterator[FieldError]:
+    """One by one: who wants the first few pays for those."""
     if isinstance(detail, dict):
         for key, inner in detail.items():
             name = "" if key == "non_field_errors" else str(key)
-            yield from _flatten(inner, codes[key], ".".join(filter(None, [path, name])))
+            yield from _flatten(inner, ".".join(filter(None, [path, name])))
     elif isinstance(detail, list):
-        for index, inner in enumerate(detail):
-            yield from _flatten(inner, codes[index], path)
+        for inner in detail:
+            yield from _flatten(inner, path)
     else:
-        yield FieldError(path, str(codes), str(detail))
+        yield FieldError(path, str(detail.code), str(detail))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,8 @@ from rest_framework.exceptions import ErrorDetail
 from portal.core.targets import TargetError, protocol_number
 from portal.core.wording.targets import sentence
 
+MAX_UNKNOWN_NAMED: Final = 20
+"""Names of fields that are told to be unknown in one answer."""
 MAX_WHOLE_NUMBER: Final = 2**53
 """What every JSON implementation keeps exactly."""
 
@@ -32,7 +35,9 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(
                 {"non_field_errors": [ErrorDetail(message, "wrong-type")]}
             )
-        unknown = [name for name in data if name not in self.fields]
+        unknown = list(
+            islice((name for name in data if name not in self.fields), MAX_UNKNOWN_NAMED)
+        )
         if unknown:
             message = str(self.error_messages["unknown-field"])
             raise serializers.ValidationError(

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import IO, Any, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from portal.api.errors import BodyTooLarge
 from portal.core.asgi import MAX_BODY_BYTES
+
+MAX_NAMES: Final = 50
+"""Of one object; no call has half as many."""
+MAX_ENTRIES: Final = 1000
+"""Of one list. The fields' own limits are lower, and are told at the field."""
+MAX_DEPTH: Final = 8
+"""Of lists and objects in one another."""
 
 
 class BoundedJSONParser(BaseParser):
@@ -28,9 +35,11 @@ class BoundedJSONParser(BaseParser):
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
         try:
-            return json.loads(
+            value = json.loads(
                 body.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_object
             )
+            _check_size(value)
+            return value
         except UnicodeDecodeError:
             raise ParseError("The body is not UTF-8.") from None
         except json.JSONDecodeError as error:
@@ -44,6 +53,8 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_NAMES:
+        raise ValueError(f"an object has more than {MAX_NAMES} names")
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("an object has the same name twice")
@@ -52,6 +63,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if any("\ud800" <= char <= "\udfff" for char in name):
             raise ValueError("the name of a field contains half of a character")
     return found
+
+
+def _check_size(value: Any) -> None:
+    """ValueError for lists that are too long and nesting that is too deep."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, list) and len(one) > MAX_ENTRIES:
+                raise ValueError(f"a list has more than {MAX_ENTRIES:,} entries")
+            if isinstance(one, list | dict):
+                inner += one if isinstance(one, list) else one.values()
+        if not inner:
+            return
+        level = inner
+    raise ValueError(f"lists and objects are nested more than {MAX_DEPTH} deep")
 
 
 def _short(error: Exception) -> str:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -12,7 +11,7 @@ from portal.api.extension import ExtensionPreviewView
 from portal.api.preview import PreviewView
 from portal.api.readiness import ReadinessView
 from portal.api.resources import ResourcesView
-from portal.api.schema import DocsView
+from portal.api.schema import DocsView, SchemaView
 from portal.api.sign_in import MeView, TokenView
 from portal.api.subscriptions import SubscriptionsView
 from portal.api.wire import WireView
@@ -74,7 +73,7 @@ urlpatterns = [
     path(f"{PLAN}/activate", standby.ActivateView.as_view(), name="activate-plan"),
     path(f"{PLAN}/stop", standby.StopView.as_view(), name="stop-plan"),
     path(f"{ORGANIZATION}/drills", standby.DrillsView.as_view(), name="drills"),
-    path("schema/", SpectacularAPIView.as_view(authentication_classes=[]), name="schema"),
+    path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),
     re_path("", NoSuchCall.as_view(), name="no-such-call"),
 ]

@@ -6,14 +6,19 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from portal.core.doors import is_sign_in
+from portal.core.numbers import whole_number
+
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MAX_BODY_BYTES: Final = 2 * 1024 * 1024
-"""So much is read, and what is too long in it is told at its field. Django would put a longer body on the disk, however long."""
+MAX_BODY_BYTES: Final = 256 * 1024
+"""No form and no call needs half of it. What is too long in it is told at its field."""
+MAX_SIGN_IN_BODY_BYTES: Final = 64 * 1024
+"""Where anybody may knock (portal.core.doors)."""
 
 _UTF_8: Final = (b"utf-8", b"utf8")
 
@@ -24,12 +29,11 @@ def _problem(status: int, code: str, title: str, detail: str) -> bytes:
     return json.dumps({**told, "errors": []}).encode()
 
 
-_TOO_LARGE: Final = _problem(
-    413,
-    "body-too-large",
-    "This is too large",
-    f"The body is larger than {MAX_BODY_BYTES:,} bytes.",
-)
+def _too_large(limit: int) -> bytes:
+    detail = f"The body is larger than {limit:,} bytes."
+    return _problem(413, "body-too-large", "This is too large", detail)
+
+
 _NOT_UTF_8: Final = _problem(
     415,
     "unsupported-media-type",
@@ -66,16 +70,21 @@ def _is_utf_8(content_type: bytes) -> bool:
     return True
 
 
+def max_body_bytes(path: str) -> int:
+    return MAX_SIGN_IN_BODY_BYTES if is_sign_in(path) else MAX_BODY_BYTES
+
+
 class BoundedBodies:
-    """Answers 413 once a body is longer than MAX_BODY_BYTES, declared or not."""
+    """Answers 413 once a body is longer than `max_body_bytes` of its path, declared or not."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if _declared_bytes(scope) > MAX_BODY_BYTES:
-            return await _refuse(send, 413, _TOO_LARGE)
-        body = _Body(receive)
+        limit = max_body_bytes(scope["path"])
+        if _declares_more(scope, limit):
+            return await _refuse(send, 413, _too_large(limit))
+        body = _Body(receive, limit)
         has_answered = False
 
         async def answering(message: Message) -> None:
@@ -85,18 +94,19 @@ class BoundedBodies:
 
         await self.application(scope, body.receive, answering)
         if body.is_too_large and not has_answered:
-            await _refuse(send, 413, _TOO_LARGE)
+            await _refuse(send, 413, _too_large(limit))
         return None
 
 
 class _Body:
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
+        self._limit = limit
         self._bytes = 0
 
     @property
     def is_too_large(self) -> bool:
-        return self._bytes > MAX_BODY_BYTES
+        return self._bytes > self._limit
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -104,9 +114,10 @@ class _Body:
         return {"type": "http.disconnect"} if self.is_too_large else message
 
 
-def _declared_bytes(scope: Scope) -> int:
-    declared = dict(scope["headers"]).get(b"content-length", b"0")
-    return int(declared) if declared.isdigit() else 0
+def _declares_more(scope: Scope, limit: int) -> bool:
+    declared = dict(scope["headers"]).get(b"content-length", b"0").decode("latin-1")
+    is_number = declared.isascii() and declared.isdigit()
+    return is_number and whole_number(declared.lstrip("0") or "0", at_most=limit) is None
 
 
 async def _refuse(send: Send, status: int, problem: bytes) -> None:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 
-def installation(request: HttpRequest) -> dict[str, str]:
+def installation(request: HttpRequest | None = None) -> dict[str, str]:
     return {
         "portal_name": settings.PORTAL_NAME,
         "emergency_phone": settings.PORTAL_EMERGENCY_PHONE,

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Final
 
 from portal.core.asgi import Application, Message, Receive, Scope, Send
+from portal.core.doors import hashes_password
 
 AT_ONCE: Final = 6
 """Fewer than the connection pool holds (portal.env): the rest is for sockets."""
 MAX_WAITING: Final = 1000
 """Beyond it the answer is 503 at once: nobody waits that long."""
+PASSWORDS_AT_ONCE: Final = 2
+"""Of the AT_ONCE: a flood of sign-ins leaves the other turns to those who are signed in."""
+MAX_PASSWORDS_WAITING: Final = 100
+"""Half a minute of hashing."""
 RETRY_AFTER_S: Final = 5
 
 _PROBLEM: Final = json.dumps(
@@ -29,13 +35,24 @@ _PROBLEM: Final = json.dumps(
 class Turns:
     """A turn begins when the request has arrived as a whole and ends with the head of its answer: no slow line takes one."""
 
-    def __init__(self, application: Application, *, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        at_once: int = AT_ONCE,
+        max_waiting: int = MAX_WAITING,
+        takes_turn: Callable[[Scope], bool] = lambda _: True,
+    ) -> None:
         self.application = application
+        self.max_waiting = max_waiting
+        self._takes_turn = takes_turn
         self._turns = asyncio.Semaphore(at_once)
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._waiting >= MAX_WAITING:
+        if not self._takes_turn(scope):
+            return await self.application(scope, receive, send)
+        if self._waiting >= self.max_waiting:
             return await _refuse(send)
         has_turn = False
 
@@ -67,6 +84,16 @@ class Turns:
         finally:
             end_turn()
         return None
+
+
+def in_turn(application: Application) -> Application:
+    """Sign-ins wait for one of their own turns first, and then like everybody else."""
+    return Turns(
+        Turns(application),
+        at_once=PASSWORDS_AT_ONCE,
+        max_waiting=MAX_PASSWORDS_WAITING,
+        takes_turn=lambda scope: hashes_password(scope["method"], scope["path"]),
+    )
 
 
 async def _refuse(send: Send) -> None:

@@ -6,11 +6,11 @@ import logging
 import secrets
 import sys
 
-from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from portal.core.context_processors import installation
 from portal.core.database import RETRY_AFTER_S, is_away
 from portal.core.errors import Invalid, NotAllowed, NotFound
 
@@ -41,7 +41,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def database_away(request: HttpRequest) -> HttpResponse:
     """Makes no database query."""
-    response = render(None, "503.html", _installation(), status=503)
+    response = render(None, "503.html", installation(), status=503)
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
@@ -53,7 +53,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return database_away(request)
     reference = secrets.token_hex(3)
     logger.error("reference %s: %s failed", reference, request.path)
-    return render(None, "500.html", {"reference": reference, **_installation()}, status=500)
+    return render(None, "500.html", {"reference": reference, **installation()}, status=500)
 
 
 def _is_away_beneath(error: BaseException | None) -> bool:
@@ -63,11 +63,3 @@ def _is_away_beneath(error: BaseException | None) -> bool:
             return True
         error = error.__context__
     return False
-
-
-def _installation() -> dict[str, str]:
-    """For pages rendered without the request: no context processor runs, so nothing queries the database."""
-    return {
-        "portal_name": settings.PORTAL_NAME,
-        "emergency_phone": settings.PORTAL_EMERGENCY_PHONE,
-    }

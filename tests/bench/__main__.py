@@ -13,6 +13,7 @@ BENCHMARKS: Final = {
     "handshakes": "full handshakes beside resumed ones",
     "sessions": "many sessions in one process",
     "codec": "CBOR beside bare cbor2",
+    "bodies": "refused bodies: processor time each, memory after a thousand",
 }
 DEFAULT: Final = "portal"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, quote_from_bytes
@@ -33,7 +33,7 @@ EDGES: Final = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
 ALONE: Final = ["%00", "²", HUGE, "x%0D%0Ay"]
 """Quoted; each name gets them alone, since what is wrong with one may hide another."""
 TOGETHER: Final = [
-    *map(quote, ("", "x\r\nSet-Cookie: a=b", "٣", "-1", "NaN", str(2**64), *EDGES, "//evil.example/", "%", "[", "\u202e\U0001f480")),
+    *map(quote, ("", "\0", "x\r\nSet-Cookie: a=b", "٣", "-1", "NaN", str(2**64), *EDGES, "//evil.example/", "%", "[", "\u202e\U0001f480")),
     # Not UTF-8: half a pair, an overlong NUL.
     *map(quote_from_bytes, (b"\xff", b"\xed\xa0\x80", b"\xc0\x80")),
 ]  # fmt: skip
@@ -129,7 +129,10 @@ class Walk:
     def call(self, method: str, url: str, body: str = "") -> None:
         self.calls += 1
         form = "application/x-www-form-urlencoded"
-        answer = self.browser.generic(method, url, body, content_type=form)
+        self.browser.raise_request_exception = False
+        # Pages asked for parts read more of the query.
+        headers = {"HX-Request": "true"}
+        answer = self.browser.generic(method, url, body, content_type=form, headers=headers)
         if answer.status_code >= 500:
             self.failed.append(f"{answer.status_code} {method} {url[:150]} {body[-150:]}")
 
@@ -144,13 +147,13 @@ class Walk:
         start = "".join(f"{quote(name)}={quote(value)}&" for name, value in base.items())
         with names_read() as read:
             self.call("POST", url, start)
-        for query in queries(sorted(read)):
+        for query in queries(sorted(read), alone=("²", HUGE)):
             self.call("POST", url, start + query)
 
 
-def queries(names: list[str]) -> Iterator[str]:
+def queries(names: list[str], alone: Sequence[str] = ALONE) -> Iterator[str]:
     for name in names:
-        for value in (*ALONE, *NAMED.get(name, ())):
+        for value in (*alone, *NAMED.get(name, ())):
             yield f"{name}={value}"
     if names:
         for value in TOGETHER:
@@ -165,37 +168,37 @@ def walk() -> Iterator[Walk]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize("who", ["anonymous", "alice", "mo"])
+PARTS: Final = sorted({name.partition(":")[0] for name, _ in addresses()})
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_no_value_in_a_path_or_query_is_a_failure_of_the_portal(
-    good: dict[str, str], walk: Walk, alice: User, mo: User, client_of: ClientOf, who: str
+    good: dict[str, str], walk: Walk, alice: User, mo: User, client_of: ClientOf, part: str
 ) -> None:
+    is_for_staff = part == "staff"
     for name, route in addresses():
-        is_for_staff = route.startswith("/admin/")
-        if who != "anonymous" and is_for_staff != (who == "mo"):
+        if name.partition(":")[0] != part:
             continue
-        cache.clear()
-        walk.browser = (
-            client_of({"alice": alice, "mo": mo}[who]) if who != "anonymous" else Client()
-        )
-        walk.browser.raise_request_exception = False
         is_list = name.endswith(("_changelist", ":autocomplete"))
-        walk.query(filled(route, good), STAFF_NAMES if is_for_staff and is_list else [])
-        for path in hostile_paths(route, good):
-            walk.call("GET", path)
+        for browser in (Client(), client_of(mo if is_for_staff else alice)):
+            cache.clear()
+            walk.browser = browser
+            walk.query(filled(route, good), STAFF_NAMES if is_list else [])
+            for path in hostile_paths(route, good):
+                walk.call("GET", path)
 
     assert walk.failed == [], "\n".join(walk.failed)
-    assert walk.calls > 500
+    assert walk.calls
 
 
+@pytest.mark.parametrize("part", [part for part in PARTS if part not in ("staff", "api")])
 def test_no_value_in_a_form_is_a_failure_of_the_portal(
-    good: dict[str, str], walk: Walk, alice: User, client_of: ClientOf
+    good: dict[str, str], walk: Walk, alice: User, client_of: ClientOf, part: str
 ) -> None:
     for name, route in addresses():
-        if route.startswith(("/admin/", "/api/")):
-            continue
-        walk.browser = Client() if name.startswith("accounts:") else client_of(alice)
-        walk.browser.raise_request_exception = False
-        walk.form(filled(route, good), test_permissions.BODIES.get(name, {}))
+        if name.partition(":")[0] == part:
+            walk.browser = Client() if part == "accounts" else client_of(alice)
+            walk.form(filled(route, good), test_permissions.BODIES.get(name, {}))
 
     assert walk.failed == [], "\n".join(walk.failed)
-    assert walk.calls > 500
+    assert walk.calls

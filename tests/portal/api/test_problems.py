@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from portal.accounts.models import User
 from portal.api import throttling, urls
+from portal.api.parsers import MAX_DEPTH, MAX_ENTRIES, MAX_NAMES
 from portal.core.asgi import MAX_BODY_BYTES
 from portal.core.throttle import Limit
 from tests.conftest import ApiOf
@@ -97,6 +98,38 @@ def test_a_body_that_is_no_object_is_400(alice: User, api_of: ApiOf, body: str) 
 
     assert answer.status_code == 400
     problem(answer)
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for level in range(depth):
+        value = [value] if level % 2 else {"x": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({f"name{number}": 1 for number in range(MAX_NAMES + 1)}, "names"),
+        ({"x": {f"name{number}": 1 for number in range(MAX_NAMES + 1)}}, "names"),
+        ([1] * (MAX_ENTRIES + 1), "entries"),
+        ({"x": [[1] * (MAX_ENTRIES + 1)]}, "entries"),
+        (nested(MAX_DEPTH + 1), "deep"),
+    ],
+)
+def test_more_than_any_call_needs_is_refused_as_a_whole(
+    alice: User, api_of: ApiOf, body: Any, said: str
+) -> None:
+    answer = api_of(alice).post(RESOURCES, body)
+
+    assert answer.status_code == 400
+    assert problem(answer)["code"] == "malformed"
+    assert said in problem(answer)["detail"]
+
+
+@pytest.mark.parametrize("body", [nested(MAX_DEPTH), {"x": [1] * MAX_ENTRIES}])
+def test_as_much_as_that_is_told_at_the_field(alice: User, api_of: ApiOf, body: Any) -> None:
+    assert problem(api_of(alice).post(RESOURCES, body))["code"] == "invalid"
 
 
 def test_the_largest_body_is_read_and_one_byte_more_is_413(alice: User, api_of: ApiOf) -> None:

@@ -6,7 +6,9 @@ import pytest
 import yaml
 from django.test import Client
 
+from portal.api import schema, throttling
 from portal.api.urls import urlpatterns
+from portal.core.throttle import Limit
 
 
 @pytest.fixture
@@ -77,6 +79,34 @@ def test_creating_calls_take_an_idempotency_key(document: dict[str, Any]) -> Non
     for path in ("resources", "mitigation-requests"):
         operation = document["paths"][f"/api/v1/organizations/{{slug}}/{path}"]["post"]
         assert "Idempotency-Key" in [parameter["name"] for parameter in operation["parameters"]]
+
+
+def test_the_document_is_built_once_per_process(db: None) -> None:
+    texts = {Client().get("/api/v1/schema/").content for _ in range(2)}
+
+    assert len(texts) == 1
+    assert schema.document() is schema.document()
+
+
+def test_the_document_comes_as_json_where_that_is_asked_for(document: dict[str, Any]) -> None:
+    answer = Client().get("/api/v1/schema/", headers={"accept": "application/json"})
+
+    assert answer["Content-Type"] == "application/json"
+    assert answer.json() == document
+
+
+@pytest.mark.parametrize("path", ["/api/v1/schema/", "/api/v1/docs/"])
+def test_anonymous_readers_of_the_document_are_counted_by_network(
+    db: None, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(throttling, "CALLS_PER_ADDRESS", Limit(name="test", tries=2, window_s=3600, message="Too many."))  # fmt: skip
+
+    answers = [
+        Client().get(path, REMOTE_ADDR=f"2001:db8::{number}").status_code for number in range(3)
+    ]
+
+    assert answers == [200, 200, 429]
+    assert Client().get(path, REMOTE_ADDR="2001:db8:0:1::").status_code == 200
 
 
 def test_the_page_shows_every_call_and_needs_nothing_from_elsewhere(db: None) -> None:

@@ -6,7 +6,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from portal.asgi import application
-from portal.core.asgi import MAX_BODY_BYTES
+from portal.core.asgi import MAX_BODY_BYTES, MAX_SIGN_IN_BODY_BYTES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,16 +40,29 @@ async def status_of(
     return int(answer["status"])
 
 
-async def test_a_body_that_declares_too_much_is_not_read() -> None:
-    declared = (b"content-length", str(MAX_BODY_BYTES + 1).encode())
+DOORS = [
+    ("/sign-in", MAX_SIGN_IN_BODY_BYTES),
+    ("/sign-in/code", MAX_SIGN_IN_BODY_BYTES),
+    ("/enrol", MAX_SIGN_IN_BODY_BYTES),
+    ("/sign-out", MAX_SIGN_IN_BODY_BYTES),
+    ("/api/v1/auth/token", MAX_SIGN_IN_BODY_BYTES),
+    ("/api/v1/organizations/acme/mitigation-requests", MAX_BODY_BYTES),
+    ("/organizations/acme/requests/new", MAX_BODY_BYTES),
+    ("/admin/", MAX_BODY_BYTES),
+    ("/no-such-page", MAX_BODY_BYTES),
+]
 
-    assert await status_of([b""], declared) == 413
 
+@pytest.mark.parametrize(("path", "limit"), DOORS)
+async def test_a_body_that_is_or_declares_too_much_for_its_door_is_413(
+    path: str, limit: int
+) -> None:
+    half = b" " * (limit // 2)
 
-async def test_a_body_that_turns_out_too_long_is_413() -> None:
-    half = b" " * (MAX_BODY_BYTES // 2)
-
-    assert await status_of([half, half, b" "]) == 413
+    assert await status_of([half, half], path=path) != 413
+    assert await status_of([half, half, b" "], path=path) == 413
+    for declared in (limit + 1, 10**30, "9" * 5000):
+        assert await status_of([b""], (b"content-length", f"{declared}".encode()), path=path) == 413
 
 
 async def test_a_body_of_the_allowed_size_reaches_the_call() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from portal import env
 from portal.core import turns
-from portal.core.turns import Turns
+from portal.core.asgi import Application
+from portal.core.turns import Turns, in_turn
 
 
 class Views:
@@ -33,13 +34,21 @@ class Views:
 
 
 class Call:
-    def __init__(self, application: Turns, *parts: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *parts: dict[str, Any],
+        method: str = "GET",
+        path: str = "/",
+    ) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.more: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         for part in parts or ({"type": "http.request", "body": b""},):
             self.more.put_nowait(part)
-        self.task = asyncio.create_task(application({}, self.more.get, self.send))
+        self.task = asyncio.ensure_future(
+            application({"method": method, "path": path}, self.more.get, self.send)
+        )
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -96,11 +105,8 @@ async def test_a_call_that_is_broken_off_gives_its_turn_back(views: Views) -> No
     assert again.status == 200
 
 
-async def test_when_too_many_wait_the_next_is_told_at_once(
-    views: Views, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turns, "MAX_WAITING", 2)
-    application = Turns(views, at_once=1)
+async def test_when_too_many_wait_the_next_is_told_at_once(views: Views) -> None:
+    application = Turns(views, at_once=1, max_waiting=2)
     waiting = [Call(application) for _ in range(3)]
     await settle()
 
@@ -111,6 +117,36 @@ async def test_when_too_many_wait_the_next_is_told_at_once(
     assert one_too_many.headers[b"retry-after"] == b"5"
     views.go_on.set()
     await asyncio.gather(*(call.task for call in waiting))
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/api/v1/auth/token"])
+async def test_a_flood_of_sign_ins_leaves_turns_to_the_signed_in(views: Views, path: str) -> None:
+    application = in_turn(views)
+    flood = [Call(application, method="POST", path=path) for _ in range(turns.AT_ONCE * 3)]
+    await settle()
+    assert views.at_work == turns.PASSWORDS_AT_ONCE
+
+    pages = [Call(application) for _ in range(turns.AT_ONCE)]
+    await settle()
+
+    assert views.at_work == turns.AT_ONCE
+    views.go_on.set()
+    await asyncio.gather(*(call.task for call in (*flood, *pages)))
+    assert {call.status for call in (*flood, *pages)} == {200}
+
+
+async def test_sign_ins_that_wait_have_a_bound_of_their_own(views: Views) -> None:
+    application = in_turn(views)
+    first = turns.PASSWORDS_AT_ONCE + turns.MAX_PASSWORDS_WAITING
+    flood = [Call(application, method="POST", path="/sign-in") for _ in range(first)]
+    await settle()
+
+    one_too_many = Call(application, method="POST", path="/sign-in")
+    await asyncio.wait_for(one_too_many.task, 5)
+
+    assert one_too_many.status == 503
+    views.go_on.set()
+    await asyncio.gather(*(call.task for call in flood))
 
 
 def test_there_are_connections_left_for_sockets(tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""The HTTP server's own bounds: `uvicorn --http portal.core.http:BoundedHttp`.
+
+httptools, which reads HTTP for uvicorn, takes heads of any length and waits for the rest of a request for ever. What is
+refused here has cost the portal no more than these bytes and seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from portal.core.asgi import MAX_BODY_BYTES
+
+MAX_HEAD_BYTES: Final = 32 * 1024
+"""Of one request: its address and all names and values of its headers."""
+MAX_HEADERS: Final = 100
+HEAD_DEADLINE_S: Final = 10.0
+"""From the connection, or from the first byte of a later request on it, to the end of the head."""
+BODY_DEADLINE_S: Final = 30.0
+"""From the end of the head to the end of the body: 256 KiB in 30 s are 70 kbit/s."""
+MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 4 * MAX_BODY_BYTES
+"""On the wire. Small chunks carry up to six bytes for each one, and trailers count too; BoundedBodies counts the body itself."""
+
+_ANSWERS: Final = {
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    431: b"Request Header Fields Too Large",
+}
+
+logger = logging.getLogger(__name__)
+
+
+class HeadTooLargeError(Exception):
+    """Ends the reading of a head: httptools calls back in the middle of it."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection. A request that is too large or too slow is answered, and the connection closed."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _is_reading_head = True
+    _is_head_too_large = False
+    _head_bytes = 0
+    _request_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self._expect(HEAD_DEADLINE_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is None and self._is_reading_head:
+            # The next request on a connection that was idle.
+            self._expect(HEAD_DEADLINE_S)
+        self._request_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._is_reading_head and self._request_bytes > MAX_HEAD_BYTES:
+            self._refuse(431)
+        elif self._request_bytes > MAX_REQUEST_BYTES:
+            self._refuse(413)
+
+    # What httptools calls back.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_reading_head = True
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+        if len(self.headers) > MAX_HEADERS:
+            self._is_head_too_large = True
+            raise HeadTooLargeError
+
+    def on_headers_complete(self) -> None:
+        self._is_reading_head = False
+        self._expect(BODY_DEADLINE_S)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._expect(None)
+        self._is_reading_head = True
+        self._request_bytes = 0
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._expect(None)
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._is_head_too_large:
+            self._refuse(431)
+        else:
+            super().send_400_response(msg)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._is_head_too_large = True
+            raise HeadTooLargeError
+
+    def _expect(self, seconds: float | None) -> None:
+        """Within so many seconds the next step; None: nothing is awaited from the client."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = (
+            None if seconds is None else self.loop.call_later(seconds, self._refuse, 408)
+        )
+
+    def _refuse(self, status: int) -> None:
+        self._expect(None)
+        is_answering = (
+            self.cycle is not None
+            and self.cycle.response_started
+            and not self.cycle.response_complete
+        )
+        # An idle connection is owed no answer, and one that is being answered gets no second head.
+        if self._request_bytes and not is_answering:
+            head = b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            self.transport.write(head % (status, _ANSWERS[status]))
+        logger.info("%s: answered %d and closed", self.client and self.client[0], status)
+        self.transport.close()
