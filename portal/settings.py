@@ -336,6 +336,7 @@ LOGGING = {
     "filters": {
         "outages": {"()": "portal.core.logs.OutagesInOneLine"},
         "refusals": {"()": "portal.core.logs.BoundedRefusals"},
+        "no_healthy_answers": {"()": "portal.core.logs.NoHealthyAnswers"},
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}
@@ -347,5 +348,7 @@ LOGGING = {
         "portal.security": {"level": "INFO", "filters": ["refusals"]},
         # What it says of single messages is the wire journal's.
         "dots_client.coap": {"level": "WARNING"},
+        # Django reads this after uvicorn its own configuration, whose handler goes.
+        "uvicorn.access": {"handlers": [], "propagate": True, "filters": ["no_healthy_answers"]},
     },
 }
