@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
@@ -19,7 +19,14 @@ from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
 from portal.core.errors import Invalid
 from portal.core.targets import shown
 from portal.organizations import claims, queries, services
-from portal.organizations.models import Membership, Organization, ProtectedResource, Role
+from portal.organizations.admin_forms import NewResource
+from portal.organizations.models import (
+    Membership,
+    Organization,
+    ProtectedResource,
+    ResourceKind,
+    Role,
+)
 
 MAX_OVERLAPS_SHOWN: Final = 20
 
@@ -103,7 +110,7 @@ class Verification(forms.Form):
 
 @admin.register(ProtectedResource, site=site)
 class ResourceAdmin(StaffAdmin):
-    """What organizations may ask protection for: portal staff verify, and change nothing else."""
+    """What organizations may ask protection for: portal staff add and verify, and change nothing else."""
 
     list_display = ("shown_name", "organization", "kind", "shown_value", "verified_at")
     list_filter = (("verified_at", admin.EmptyFieldListFilter), "organization")
@@ -123,8 +130,44 @@ class ResourceAdmin(StaffAdmin):
     readonly_fields = fields
     actions = ("verify",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def get_fields(
+        self, request: HttpRequest, obj: ProtectedResource | None = None
+    ) -> tuple[str, ...]:
+        return self.fields if obj else NewResource.Meta.fields
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ProtectedResource | None = None
+    ) -> tuple[str, ...]:
+        return self.readonly_fields if obj else ()
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: ProtectedResource | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 — Django's signature
+        **options: Any,
+    ) -> type[forms.ModelForm[ProtectedResource]]:
+        if not change:
+            options["form"] = NewResource
+        return super().get_form(request, obj, change, **options)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ProtectedResource,
+        form: forms.ModelForm[ProtectedResource],
+        change: bool,  # noqa: FBT001 — Django's signature
+    ) -> None:
+        if change:
+            return
+        added = services.add_resource(
+            organization=obj.organization,
+            actor=person_of(request),
+            name=obj.name,
+            kind=ResourceKind(obj.kind),
+            value=obj.value,
+        )
+        obj.pk = added.pk
 
     @admin.display(description="Name", ordering="name")
     def shown_name(self, resource: ProtectedResource) -> str:

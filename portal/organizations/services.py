@@ -85,6 +85,14 @@ def _check_key(key: str, *content: str) -> str:
 def _create_resource(
     organization: Organization, name: str, kind: ResourceKind, value: str
 ) -> ProtectedResource:
+    normal = check_resource(organization=organization, name=name, kind=kind, value=value)
+    return ProtectedResource.objects.create(
+        organization=organization, name=name, kind=kind, value=normal
+    )
+
+
+def check_resource(*, organization: Organization, name: str, kind: ResourceKind, value: str) -> str:
+    """The value in normal form, if such a resource could be added now. Invalid or Conflict if not."""
     own = ProtectedResource.objects.filter(organization=organization)
     if own.count() >= MAX_RESOURCES:
         raise Conflict(
@@ -104,9 +112,7 @@ def _create_resource(
         errors.append(FieldError("name", "name-exists", message))
     if errors:
         raise Invalid("Nothing was kept. Correct what is named in errors.", errors=errors)
-    return ProtectedResource.objects.create(
-        organization=organization, name=name, kind=kind, value=normal
-    )
+    return normal
 
 
 def _normal_value(kind: ResourceKind, value: str, errors: list[FieldError]) -> str:

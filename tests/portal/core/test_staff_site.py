@@ -19,6 +19,7 @@ from tests.portal.providers.identities import identity
         "organizations/organization/",
         "organizations/membership/",
         "organizations/protectedresource/",
+        "organizations/protectedresource/add/",
         "providers/provider/",
         "providers/provider/add/",
         "providers/subscription/",
