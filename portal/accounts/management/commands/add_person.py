@@ -1,0 +1,53 @@
+"""Adds a person from a shell: the first of the portal's staff, whom nobody else can add."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from portal.accounts.models import User
+
+
+class Command(BaseCommand):
+    """The password comes over standard input, where no list of processes shows it."""
+
+    help = "Adds a person. Standard input is the password; the second factor is set up at the first sign-in."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", nargs="?", help="what the person signs in with")
+        parser.add_argument("--email", default="")
+        parser.add_argument(
+            "--staff", action="store_true", help="of the portal's own staff, with every permission"
+        )
+        parser.add_argument(
+            "--count-staff", action="store_true", help="only print how many staff there are"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["count_staff"]:
+            self.stdout.write(str(User.objects.filter(is_staff=True, is_active=True).count()))
+            return
+        if not options["name"]:
+            raise CommandError("Name the person: add_person NAME")
+        user = User(
+            username=options["name"],
+            email=options["email"],
+            is_staff=options["staff"],
+            is_superuser=options["staff"],
+        )
+        password = sys.stdin.read().removesuffix("\n")
+        try:
+            validate_password(password, user)
+            user.set_password(password)
+            user.full_clean()
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        with transaction.atomic():
+            user.save()
+        self.stdout.write(f"Added {user.username}.")
