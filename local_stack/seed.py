@@ -9,7 +9,6 @@ from typing import Any
 
 from local_stack.cast import Cast, User
 from local_stack.installation import Secrets
-from local_stack.ports import LOOPBACK
 from local_stack.simulators import Identities, Simulator
 
 
@@ -51,7 +50,7 @@ def _provider(simulator: Simulator, identities: Identities) -> dict[str, Any]:
         "name": simulator.provider.name,
         "short_name": simulator.provider.short_name,
         "phone": simulator.provider.phone,
-        "host": LOOPBACK,
+        "host": simulator.host,
         "port": simulator.signal_port,
         "server_name": identities.server_name,
         "trust_anchors": identities.trust_anchors,

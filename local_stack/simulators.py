@@ -37,11 +37,12 @@ class Identities:
 
 @dataclass(frozen=True)
 class Simulator:
-    """One simulated provider and its ports on loopback."""
+    """One simulated provider, where the portal finds it, and its ports there."""
 
     provider: Provider
     signal_port: int
     control_port: int
+    host: str = LOOPBACK
 
     @classmethod
     def on_free_ports(cls, provider: Provider) -> Simulator:

@@ -4,9 +4,17 @@ import ast
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 READERS = {"text", "flag", "integer", "items", "secret"}
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OF_THE_PORTAL = ("migrate", "web", "signal", "worker", "beat")
+PROXY = "proxy"
 
 
 def test_every_variable_is_documented_once_and_every_documented_one_is_read() -> None:
@@ -14,8 +22,77 @@ def test_every_variable_is_documented_once_and_every_documented_one_is_read() ->
         re.findall(r"^\| `([A-Z_]+)`", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     )
 
-    assert set(documented) == variables_read_by_the_portal()
+    assert set(documented) == variables_read_by_the_portal() | variables_of_the_containers()
     assert set(documented.values()) == {1}
+
+
+def test_every_setting_reaches_the_containers() -> None:
+    example = Counter(
+        re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    )
+    the_same_everywhere = {
+        name.removesuffix("_FILE") for name in SERVICES["migrate"]["environment"]
+    }
+    wanted = variables_read_by_the_portal() | variables_of_the_containers()
+
+    assert set(example) == wanted - the_same_everywhere
+    assert set(example.values()) == {1}
+    assert all(SERVICES[name]["env_file"] == [".env"] for name in OF_THE_PORTAL)
+
+
+def test_what_is_the_same_in_every_container_is_no_secret() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            is_secret = re.search("PASSWORD|SECRET|KEY|URL", variable)
+            assert not is_secret or value.startswith("/run/secrets/"), (name, variable)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_can_do_no_more_than_its_work(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == PROXY else [])
+    # Only the proxy is for other machines.
+    ports = [] if name == PROXY else service.get("ports", [])
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("name", set(SERVICES) - {PROXY, "migrate", "simulated-pki"})
+def test_a_container_that_stays_says_whether_it_works(name: str) -> None:
+    test = " ".join(SERVICES[name]["healthcheck"]["test"])
+
+    # Podman sets no $HOSTNAME for a check, and PostgreSQL's socket answers before there is a database.
+    assert "HOSTNAME" not in test
+    assert name != "postgres" or "-h 127.0.0.1" in test
+
+
+def test_every_image_says_its_version() -> None:
+    version = re.compile(r"\$\{PORTAL_VERSION\b.*\}$|[0-9]+\.[0-9][\w.-]*$|16-bookworm$")
+
+    for name, service in SERVICES.items():
+        assert version.match(service["image"].partition(":")[2]), (name, service["image"])
+
+
+def test_the_network_that_proxies_come_from_is_believed() -> None:
+    [subnet] = (part["subnet"] for part in COMPOSE["networks"]["default"]["ipam"]["config"])
+    believed = SERVICES["web"]["environment"]["FORWARDED_ALLOW_IPS"]
+
+    assert default_of(subnet) in default_of(believed).split(",")
+
+
+def default_of(value: str) -> str:
+    found = re.fullmatch(r"\$\{\w+:-(.*)\}", value)
+    assert found, value
+    return found[1]
+
+
+def variables_of_the_containers() -> set[str]:
+    """What docker-compose.yml itself reads of .env, and the tools that read it."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    return {*re.findall(r"(?<!\$)\$\{([A-Z_]+)", text), "COMPOSE_PROFILES"}
 
 
 def variables_read_by_the_portal() -> set[str]:
