@@ -1,0 +1,193 @@
+# Sourced by install, upgrade, backup and restore: what they know of the containers of docker-compose.yml.
+# shellcheck shell=bash
+
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+umask 077
+
+SPEAKERS=(web signal worker beat) # what uses the database
+POSTGRES_HEALTHY_WITHIN_S=120
+PORTAL_HEALTHY_WITHIN_S=180
+LOG=var/containers.log
+mkdir -p var
+
+# Docker Compose, or Podman with podman-compose. CONTAINERS=podman chooses where both are installed.
+find_containers() {
+    case ${CONTAINERS:-} in
+    '')
+        if docker compose version >/dev/null 2>&1; then
+            CONTAINERS=docker
+        elif command -v podman podman-compose >/dev/null && podman-compose version >/dev/null 2>&1; then
+            CONTAINERS=podman
+        else
+            give_up "Neither Docker Compose nor Podman with podman-compose is installed." \
+                "See https://docs.docker.com/engine/install/ or: apt install podman && pip install podman-compose"
+        fi
+        ;;
+    docker | podman) ;;
+    *) give_up "CONTAINERS is '$CONTAINERS': write docker or podman." ;;
+    esac
+    "$CONTAINERS" info >"$LOG" 2>&1 ||
+        give_up "$CONTAINERS does not answer: $(tail -1 "$LOG") Is it running, and may you use it?"
+    [ "$CONTAINERS" = docker ] || export COMPOSE_FILE=${COMPOSE_FILE:-docker-compose.yml:docker-compose.podman.yml}
+    PROJECT=${COMPOSE_PROJECT_NAME:-$(sed -n 's/^name: //p' docker-compose.yml)}
+}
+
+# A file takes what it says: with Podman, the container's monitor would keep a pipe open.
+compose() {
+    if [ "$CONTAINERS" = docker ]; then
+        docker compose "$@"
+    else
+        podman-compose "$@"
+    fi >>"$LOG" 2>&1 </dev/null
+}
+
+# The id of a service's container; nothing where there is none.
+container() {
+    "$CONTAINERS" ps --all --quiet --filter "label=com.docker.compose.project=$PROJECT" \
+        --filter "label=com.docker.compose.service=$1" 2>/dev/null | head -1
+}
+
+is_running() {
+    local id
+    id=$(container "$1")
+    [ -n "$id" ] && [ "$("$CONTAINERS" inspect --format '{{.State.Running}}' "$id")" = true ]
+}
+
+# run_in SERVICE COMMAND...: standard input goes along.
+run_in() {
+    local service=$1
+    shift
+    "$CONTAINERS" exec --interactive "$(container "$service")" "$@"
+}
+
+is_healthy() {
+    local id
+    id=$(container "$1")
+    [ -n "$id" ] || return 1
+    if [ "$CONTAINERS" = docker ]; then
+        [ "$(docker inspect --format '{{.State.Health.Status}}' "$id")" = healthy ]
+    else
+        # Podman leaves checks to systemd's timers, which not every machine has.
+        podman healthcheck run "$id" >/dev/null 2>&1
+    fi
+}
+
+# wait_until_healthy SECONDS SERVICE...
+wait_until_healthy() {
+    local limit=$1 service began=$SECONDS
+    shift
+    for service in "$@"; do
+        until is_healthy "$service"; do
+            if [ $((SECONDS - began)) -ge "$limit" ]; then
+                printf '\nThe last lines of %s:\n' "$service" >&2
+                "$CONTAINERS" logs --tail 20 "$(container "$service")" >&2 2>&1 || true
+                give_up "$service is not healthy after $limit s. Correct what its lines above say, and run this again."
+            fi
+            sleep 0.5
+        done
+        say "$service is healthy"
+    done
+}
+
+# start SERVICE...: made again where its image or settings changed.
+start() {
+    compose up --detach --no-build --no-deps "$@" || fail_with_log "Could not start $*."
+}
+
+migrate() {
+    say "Preparing the database"
+    compose run --rm -T --no-deps migrate || fail_with_log "The database could not be prepared."
+}
+
+fail_with_log() {
+    tail -15 "$LOG" >&2
+    give_up "$1 The lines above are the end of $LOG."
+}
+
+# The release of this tree. pyproject.toml is the one place that says it.
+version() {
+    sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml
+}
+
+# The value of a setting in .env; nothing where it is not set.
+setting() {
+    sed -n "s/^$1=//p" .env 2>/dev/null | tail -1
+}
+
+needs_installation() {
+    [ -f .env ] && [ -f secrets/database_url ] || give_up "There is no installation here: run scripts/install first."
+}
+
+# A random word for a URL, of BYTES bytes.
+random_word() {
+    head -c "$1" /dev/urandom | base64 --wrap=0 | tr '+/' '-_' | tr -d '='
+}
+
+# keep FILE CONTENT: made once and never overwritten. The folder keeps other users out; the containers' users, who are
+# none of this machine, must be able to read the file.
+keep() {
+    [ -e "secrets/$1" ] && return
+    printf '%s\n' "$2" >"secrets/.$1"
+    chmod 644 "secrets/.$1"
+    mv "secrets/.$1" "secrets/$1"
+}
+
+make_secrets() {
+    mkdir -p secrets
+    chmod 700 secrets
+    keep secret_key "$(random_word 64)"
+    # 32 bytes in URL-safe base64, as Fernet wants them: with the = at the end.
+    keep secrets_keys "$(random_word 32)="
+    keep postgres_password "$(random_word 24)"
+    keep database_url "postgresql://portal:$(cat secrets/postgres_password)@postgres:5432/portal"
+    keep redis_auth "requirepass $(random_word 24)"
+    keep redis_url "redis://:$(sed 's/^requirepass //' secrets/redis_auth)@redis:6379/0"
+}
+
+has_profile() {
+    [[ ",$(setting COMPOSE_PROFILES)," == *",$1,"* ]]
+}
+
+build_images() {
+    patiently "Building the images of $(version)" var/build.log build_quietly ||
+        { tail -15 var/build.log >&2; give_up "The image could not be built. The lines above are the end of var/build.log."; }
+}
+
+build_quietly() {
+    local targets=(migrate)
+    has_profile try && targets+=(northgate)
+    if [ "$CONTAINERS" = docker ]; then
+        docker compose build "${targets[@]}"
+    else
+        podman-compose build "${targets[@]}"
+    fi </dev/null
+}
+
+# Everything in an order that needs nobody to wait for anybody else: PostgreSQL and Redis, the tables, the portal.
+start_everything() {
+    say "Starting PostgreSQL and Redis"
+    start postgres redis
+    wait_until_healthy "$POSTGRES_HEALTHY_WITHIN_S" postgres redis
+    migrate
+    say "Starting the portal"
+    start "${SPEAKERS[@]}"
+    wait_until_healthy "$PORTAL_HEALTHY_WITHIN_S" "${SPEAKERS[@]}"
+    has_profile proxy && start proxy
+    return 0
+}
+
+# set_in FILE NAME VALUE: in the place of the line that sets it, or shows its default.
+set_in() {
+    local file=$1 name=$2 value=$3 line is_set=''
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+        "$name="* | "#$name="*)
+            [ -n "$is_set" ] || printf '%s=%s\n' "$name" "$value"
+            is_set=yes
+            ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+    done <"$file" >"$file.unfinished"
+    [ -n "$is_set" ] || printf '%s=%s\n' "$name" "$value" >>"$file.unfinished"
+    mv "$file.unfinished" "$file"
+}
