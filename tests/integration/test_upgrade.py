@@ -1,0 +1,89 @@
+"""Databases as earlier releases left them are migrated, and nothing in them is lost. Each file was made by `python -m tests.upgrade`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from django.db import connection
+from psycopg import sql
+
+from tests.integration.stack import Databases
+
+ROOT = Path(__file__).resolve().parents[2]
+RELEASES = sorted((ROOT / "tests/upgrade").glob("*.sql"))
+# Made anew by `migrate`.
+NOT_COUNTED = {"django_migrations", "django_content_type", "auth_permission"}
+SCHEMA: tuple[LiteralString, ...] = (
+    """SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default
+       FROM information_schema.columns WHERE table_schema = 'public'""",
+    # By name: pg_dump writes the expressions of checks in another way.
+    """SELECT conrelid::regclass::text, conname, contype::text FROM pg_constraint
+       WHERE connamespace = 'public'::regnamespace""",
+    """SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexdef NOT LIKE '%WHERE%'""",
+    """SELECT tablename, indexname FROM pg_indexes WHERE schemaname = 'public'""",
+)
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_a_database_of_an_earlier_release_becomes_one_of_this(
+    release: Path, databases: Databases, db: None
+) -> None:
+    url = databases.make("portal_upgrade")
+    with psycopg.connect(url, autocommit=True) as old:
+        old.execute(release.read_bytes())
+        before = counted(old)
+
+    manage(url, "manage.py", "migrate", "--no-input")
+
+    with psycopg.connect(url, autocommit=True) as upgraded:
+        after = counted(upgraded)
+        schema = schema_of(upgraded)
+    assert before["mitigations_mitigationrequest"] >= 3
+    assert {table: after[table] for table in before if table in after} == before
+    with connection.cursor() as fresh:
+        assert schema == schema_of(fresh)
+    assert manage(url, "-m", "tests.upgrade.visit").strip() == "2"
+
+
+def counted(database: psycopg.Connection[Any]) -> dict[str, int]:
+    """How many rows each table has."""
+    tables = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    counts = {}
+    for (table,) in tables.fetchall():
+        query = sql.SQL("SELECT count(*) FROM public.{}").format(sql.Identifier(table))
+        [(counts[table],)] = database.execute(query).fetchall()
+    return {table: count for table, count in counts.items() if table not in NOT_COUNTED}
+
+
+def schema_of(database: Any) -> list[set[tuple[Any, ...]]]:
+    """Columns, constraints and indexes, whatever the order in which they came."""
+    found = []
+    for query in SCHEMA:
+        rows = database.execute(query) or database
+        found.append({tuple(row) for row in rows.fetchall()})
+    return found
+
+
+def manage(url: str, *arguments: str) -> str:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "PORTAL_DEBUG": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,0 +1,51 @@
+"""`python -m tests.upgrade > tests/upgrade/VERSION.sql`: a database as this release leaves it, made by the running portal.
+
+Run it when a release is made. tests/upgrade/test_upgrade.py migrates each of these files to the tree's own tables.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from local_stack.cast import PLANS, Cast
+from tests.integration.backup import _path
+from tests.integration.stack import Api, Databases, Stack, control, wait_for
+
+REQUESTS = "organizations/acme/mitigation-requests"
+# The development key of portal/settings.py, with which the test can read what is encrypted.
+KEY = {"PORTAL_SECRETS_KEYS": "b25seS1mb3ItZGV2ZWxvcG1lbnQtMDEyMzQ1Njc4OTA="}
+
+
+def main() -> None:
+    databases = Databases("")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            sys.stdout.write(_dump_of_a_used_portal(databases.make("release"), Path(folder)))
+    finally:
+        databases.close()
+
+
+def _dump_of_a_used_portal(url: str, folder: Path) -> str:
+    with Stack(folder, database_url=url, cast=Cast(plans=PLANS), environment=KEY) as stack:
+        control(stack, "northgate", "/behaviour", {"status_delay_s": 0.2, "terminating_s": 1})
+        alice = Api(stack, "alice")
+        live, ended = (
+            alice.post(REQUESTS, {"targets": {"prefixes": [prefix]}, "reason": "HTTP flood"})
+            for prefix in ("203.0.113.20/32", "203.0.113.40/32")
+        )
+        for one in (live, ended):
+            wait_for(lambda: alice.get(f"{REQUESTS}/{one['id']}")["status"] == "mitigating")  # noqa: B023 - at once
+        alice.post(f"{REQUESTS}/{ended['id']}/terminate")
+        wait_for(lambda: alice.get(f"{REQUESTS}/{ended['id']}")["status"] == "terminated")
+    options = ("--inserts", "--no-owner", "--no-privileges", "--exclude-table-data=django_session")
+    dumped = subprocess.run([_path("pg_dump"), *options, url], check=True, capture_output=True, text=True)  # fmt: skip
+    # For psql alone, or unknown to servers before this one.
+    lines = dumped.stdout.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(("\\", "--", "SET transaction_timeout", "\n")))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
