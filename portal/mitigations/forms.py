@@ -179,12 +179,12 @@ class RequestForm:
         return replace(error, field=f"ports.{read[int(index)]}")
 
     def with_errors(self, errors: Sequence[FieldError]) -> RequestForm:
-        """In the order of the page, whoever found them."""
-        found = [self._input_error(error) for error in errors]
-        return replace(self, errors=tuple(sorted(found, key=lambda one: _INPUTS.index(one.input))))
+        """In the order of the page and of what was typed, whoever found them."""
+        found = sorted(map(self._placed, errors), key=lambda one: one[0])
+        return replace(self, errors=tuple(error for _, error in found))
 
-    def _input_error(self, error: FieldError) -> InputError:
-        """The API's field path as the input of the page that holds it."""
+    def _placed(self, error: FieldError) -> tuple[tuple[int, int], InputError]:
+        """The API's field path as the input of the page that holds it, and its place there."""
         parts = error.field.split(".")
         if parts[0] == "targets":
             name = "other" if len(parts) > 1 and parts[1] in TYPED_FIELDS else "resources"
@@ -196,7 +196,9 @@ class RequestForm:
             for fix in error.fixes
             if wrong
         )
-        return InputError(name, error.message, fixes)
+        typed = self.ports if name == "ports" else self.other
+        place = (_INPUTS.index(name), typed.find(wrong))
+        return place, InputError(name, error.message, fixes)
 
     def _typed_at(self, name: str, place: Sequence[str]) -> str:
         """What was typed at a field path, below its first part; empty for no place."""

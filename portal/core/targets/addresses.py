@@ -46,7 +46,7 @@ def is_like_an_address(text: str) -> bool:
         re.fullmatch(r"[\d./* -]+", text)
         or _COMMAS.fullmatch(text)
         or (text.count(":") > 1 and re.fullmatch(r"[0-9a-f:.]*(?:[/%* -].*)?", text, re.IGNORECASE))
-        or (_RANGE.fullmatch(text) and re.match(r"[\d.]+\.|[^-]*:", text))
+        or (_RANGE.fullmatch(text) and re.match(r"(?:\d+\.){3}\d+(?![\w])|[^-]*:", text))
         or _MASKED.fullmatch(text)
         or _WILDCARD.fullmatch(text)
         or _NUMBER_FORM.fullmatch(text)

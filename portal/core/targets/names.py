@@ -12,6 +12,7 @@ from typing import Final
 import idna
 
 from dots_client.rules import fqdn_violation
+from portal.core.targets.addresses import is_like_an_address
 from portal.core.targets.model import Code, Kind, Suggestion, Target, TargetError
 from portal.core.targets.text import plain
 
@@ -27,6 +28,9 @@ def normal_name(text: str) -> str:
     name = _labels(text)
     if "." not in name:
         raise TargetError(Code.AS_NUMBER if _AS_NUMBER.fullmatch(text) else Code.ONE_LABEL, text)
+    if is_like_an_address(name):
+        # Such as 203.0.113.Ⅹ, whose last letter UTS 46 takes for an x.
+        raise TargetError(Code.NOT_A_NAME, text)
     return name
 
 

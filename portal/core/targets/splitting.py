@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from portal.core.targets.text import DASHES, PUNCTUATION
+from portal.core.targets.text import DASHES, PUNCTUATION, QUOTES
 
 _WORD: Final = re.compile(
     # 203,0,113,7 is one address, as some keyboards write it.
     r"(?<![\d.,])\d{1,3}(?:,\d{1,3}){3}(?![\d.,])|[^\s,;|]+"
 )
-_ADDRESS: Final = re.compile(r"[\[({<\"']*[0-9A-Fa-f]*[.:\[({][0-9A-Fa-f.:\[\](){}]*")
+_ADDRESS: Final = re.compile(r"[\[({]*[0-9A-Fa-f]*[.:\[({][0-9A-Fa-f.:\[\](){}]*")
 _MASK: Final = re.compile(r"(?:0|255)(?:\.\d{1,3}){3}")
 _QUAD: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _BULLET: Final = re.compile(r"[-*•·>#]|\d{1,2}[.)]")
@@ -35,7 +35,7 @@ class Piece:
 def split(text: str) -> list[Piece]:
     """The targets in `text`, in order, in time proportional to its length."""
     same = text.translate(PUNCTUATION).translate(DASHES)
-    words = [Piece(one[0], one.start(), one.end()) for one in _WORD.finditer(same)]
+    words = [Piece(_bare(one[0]), one.start(), one.end()) for one in _WORD.finditer(same)]
     found: list[Piece] = []
     index, is_list = 0, False
     while index < len(words):
@@ -50,6 +50,11 @@ def split(text: str) -> list[Piece]:
         found.append(Piece(text[word.start : end], word.start, end))
         index += count
     return found
+
+
+def _bare(word: str) -> str:
+    """A word without the quotes around it, which may stand around several."""
+    return word.strip(QUOTES + "'<>") or word
 
 
 def _begins_line(same: str, words: list[Piece], index: int) -> bool:

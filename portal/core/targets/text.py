@@ -35,7 +35,7 @@ PUNCTUATION: Final[dict[int, str | int | None]] = {
 """Each to one character, so that places stay places."""
 DASHES: Final[dict[int, str | int | None]] = dict.fromkeys(map(ord, _DASHES), "-")
 
-_QUOTES: Final = '"`´“”„‟‘’‚‛«»‹›'
+QUOTES: Final = '"`´“”„‟‘’‚‛«»‹›'
 _PAIRS: Final = {"(": ")", "[": "]", "{": "}", "<": ">", "'": "'", "⟨": "⟩", "「": "」", "【": "】"}
 _OPENERS: Final = {close: opener for opener, close in _PAIRS.items()}
 
@@ -92,7 +92,7 @@ def _unwrapped(text: str) -> str:
     is_uri = "://" in text
     while True:
         before = text
-        text = text.strip(" |" + _QUOTES)
+        text = text.strip(" |" + QUOTES)
         if not is_uri:
             text = text.strip(" ,;").rstrip("!?/")
             text = text.removeprefix("- ").removeprefix("* ").lstrip("•·>")

@@ -82,7 +82,7 @@ def _label(error: TargetError, suggestion: Suggestion) -> str:
         return f"Leave out {shown(error.text)}"
     values = [_as_written(target.value) for target in suggestion.targets]
     more = len(values) - _SHOWN_TARGETS
-    if more > 0:
+    if more > 1:
         values = [*values[:_SHOWN_TARGETS], f"{more} more"]
     if suggestion.ports:
         ports = ports_text(suggestion)
@@ -227,7 +227,7 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
         f"{text} is not a web address that providers take: it begins with {shown(str(p['scheme']) or 'nothing')}. Write it like https://shop.example.com/."
     ),
     Code.HAS_A_PASSWORD: lambda text, _: (
-        f"{text}: leave out the user name and password; providers would see them."
+        f"{text} has a user name or password before it, which providers would see. Leave it out."
     ),
     Code.NOT_ASCII: lambda text, _: (
         f"{text} has letters after the host that a web address writes in another way."
