@@ -14,6 +14,7 @@ from dots_client.client.composing import Composed, compose
 from dots_client.client.memory import Memory
 from dots_client.codec import from_json, request_overhead_bytes, split, to_json
 from dots_client.errors import (
+    AlternateRefused,
     Conflicted,
     ConnectCrashed,
     DecodeError,
@@ -57,7 +58,7 @@ from dots_client.model import (
     SignalConfig,
     Targets,
 )
-from dots_client.session import MidAllocator, RetransmissionSettings
+from dots_client.session import MidAllocator, NotFollowed, RetransmissionSettings
 from dots_client.session.conflicts import RetryWindow, own_winner, retry_window
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
 from dots_client.text import clean_text
@@ -69,6 +70,7 @@ __all__ = [
     "INDEFINITE",
     "AclEntry",
     "ActivationType",
+    "AlternateRefused",
     "AnsweredRequest",
     "AttackStatus",
     "Client",
@@ -96,6 +98,7 @@ __all__ = [
     "MitigationReport",
     "MitigationStatus",
     "NoAnswer",
+    "NotFollowed",
     "Parameter",
     "PeerUnreachable",
     "PortRange",

@@ -20,6 +20,7 @@ DotsError
 └── TransportError
     ├── HandshakeFailed                (D)TLS came to an end without a session: the reason is in words
     ├── PeerUnreachable                nothing answered, or the network refused
+    ├── AlternateRefused               a redirection to addresses that only this machine or its network reaches
     └── ConnectCrashed                 a defect of this client, not of the server or the network
 """
 
@@ -172,6 +173,13 @@ class HandshakeFailed(TransportError):
 
 class PeerUnreachable(TransportError):
     """Nothing answered at the address, or the network refused."""
+
+
+class AlternateRefused(TransportError):
+    """DNS puts an alternate server at addresses of kinds that the provisioned one has none of, such as loopback."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is at addresses of another kind than the provisioned server")
 
 
 class ConnectCrashed(TransportError):

@@ -170,7 +170,7 @@ def asked(
         submission=Submission(prefixes=("203.0.113.32/27",)),
     )
     inventory.record_inventory(
-        subscription_id=acme_northgate.pk, cuid="ours", unknown=[held(41)], told=[], refusal="",
+        subscription_id=acme_northgate.pk, cuid="ours", unknown=[held(41, "203.0.113.24/29")], told=[], refusal="",
         now=timezone.now(),
     )  # fmt: skip
     return services.submit(

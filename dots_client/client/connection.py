@@ -13,8 +13,9 @@ from dots_client.client.memory import Memory
 from dots_client.client.mover import Mover
 from dots_client.client.opening import Opening
 from dots_client.client.settings import ClientSettings, Server
-from dots_client.errors import ConnectCrashed, DotsError, client_failed
+from dots_client.errors import AlternateRefused, ConnectCrashed, DotsError, client_failed
 from dots_client.identity import Credentials
+from dots_client.session import NotFollowed
 from dots_client.transport.gate import MaySend, always
 from dots_client.transport.wire import WireTap
 
@@ -47,19 +48,23 @@ async def connect(
     memory = memory or Memory()
     now = asyncio.get_running_loop().time
     site = HeartbeatSite()
+    target = memory.target(server, now=now(), is_under_attack=is_under_attack)
     opening = Opening(
-        memory.target(server, now=now(), is_under_attack=is_under_attack),
+        target,
         credentials,
         settings=settings,
         memory=memory,
         on_wire=on_wire,
         may_send=may_send,
+        is_alternate=target is not server,
     )
     try:
         link = await opening.open(site, is_under_attack=is_under_attack)
     except Exception as error:
         # Whatever the error is, an alternate server must not keep us from the provisioned one.
         memory.redirections.failed(opening.server.name, now=now())
+        if isinstance(error, AlternateRefused) and memory.on_not_followed is not None:
+            memory.on_not_followed(NotFollowed.INNER_ADDRESS)
         if isinstance(error, DotsError):
             raise
         raise ConnectCrashed(client_failed(error)) from error

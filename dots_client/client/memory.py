@@ -7,20 +7,22 @@ from dataclasses import replace
 from typing import Final
 
 from dots_client.client.settings import Server
-from dots_client.session import Outcome, Redirections
+from dots_client.session import NotFollowed, Outcome, Place, Redirections
 from dots_client.transport.resumption import Resumption
 
 MAX_REMEMBERED_OUTCOMES: Final = 16
 
-OnCircle = Callable[[str, str], None]
+OnNotFollowed = Callable[[NotFollowed], None]
 
 
 class Memory:
     """Of one provisioned server. Given to every `connect()` with it, it saves time and keeps promises."""
 
-    def __init__(self, *, on_circle: OnCircle | None = None) -> None:
-        self.on_circle = on_circle
-        "told when a redirection is ignored because it leads back: who redirects, and to whom"
+    def __init__(self, *, on_not_followed: OnNotFollowed | None = None) -> None:
+        self.on_not_followed = on_not_followed
+        "told when a redirection is ignored, and why"
+        self.at_home: frozenset[Place] = frozenset()
+        "at what kinds of addresses the provisioned server is"
         self.redirections = Redirections()
         self.resumption = Resumption()
         self._outcomes: dict[str, Outcome] = {}

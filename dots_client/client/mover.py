@@ -12,11 +12,17 @@ import aiocoap
 from dots_client.client.answers import redirection_of
 from dots_client.client.memory import Memory
 from dots_client.client.opening import Opening
-from dots_client.session import UdpProbe
+from dots_client.session import NotFollowed, UdpProbe
+from dots_client.transport.log import CountedLog
 
 MOVE_AGAIN_S: Final = 300.0
 
 log = logging.getLogger("dots_client")
+
+_IGNORED: Final = {
+    NotFollowed.CIRCLE: "where we have just been",
+    NotFollowed.INNER_ADDRESS: "at addresses of another kind than its own",
+}
 
 
 class Mover:
@@ -33,6 +39,8 @@ class Mover:
         self._is_mitigating = False
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._log = CountedLog(log)
+        self._log.subject = opening.server.name
 
     @property
     def is_sent_elsewhere(self) -> bool:
@@ -54,13 +62,19 @@ class Mover:
         name, alternate = self._opening.server.name, redirected.redirect.alt_server
         redirections, now = self._memory.redirections, self._loop.time()
         redirections.talked_to(name, now=now)
-        if redirections.redirected(redirected.redirect, ttl_s=redirected.retry_after_s, now=now):
-            log.info("%s sends us to %s", name, alternate)
+        why_not = redirections.redirected(
+            redirected.redirect,
+            ttl_s=redirected.retry_after_s,
+            now=now,
+            at_home=self._memory.at_home,
+        )
+        if why_not is None:
+            self._log.info("%s sends us to %s", name, alternate)
             self.should_move.set()
         elif not self.should_move.is_set():
-            log.warning("%s sends us to %s, where we have just been: ignored", name, alternate)
-            if self._memory.on_circle is not None:
-                self._memory.on_circle(name, alternate)
+            self._log.warning("%s sends us to %s, %s: ignored", name, alternate, _IGNORED[why_not])
+            if self._memory.on_not_followed is not None:
+                self._memory.on_not_followed(why_not)
 
     async def watch_redirection(self) -> None:
         """Until its time is over and no attack is active (RFC 9132 section 4.6)."""

@@ -9,9 +9,17 @@ from typing import Final
 
 from dots_client.client.memory import Memory
 from dots_client.client.settings import ClientSettings, Server
-from dots_client.errors import LocalProtocolError, PeerUnreachable, TransportError
+from dots_client.errors import AlternateRefused, LocalProtocolError, PeerUnreachable, TransportError
 from dots_client.identity import Credentials
-from dots_client.session import Candidate, Outcome, RaceSettings, candidates, reachable
+from dots_client.session import (
+    Candidate,
+    Outcome,
+    RaceSettings,
+    candidates,
+    permitted,
+    place_of,
+    reachable,
+)
 from dots_client.session.race import eager_repeat_s
 from dots_client.transport.coap import Site
 from dots_client.transport.dtls import open_dtls
@@ -40,6 +48,7 @@ class Opening:
         memory: Memory,
         on_wire: WireTap | None = None,
         may_send: MaySend = always,
+        is_alternate: bool = False,
     ) -> None:
         if unknown := set(server.transports) - TRANSPORTS:
             raise LocalProtocolError(f"no such transport: {', '.join(sorted(unknown))}")
@@ -51,6 +60,7 @@ class Opening:
         self._memory = memory
         self._on_wire = on_wire
         self._may_send = may_send
+        self._is_alternate = is_alternate
 
     async def open(
         self,
@@ -64,7 +74,7 @@ class Opening:
         if is_under_attack:
             timeout_s = max(timeout_s, self._settings.attack_handshake_timeout_s)
         deadline = _time() + timeout_s
-        addresses = await self._addresses(timeout_s)
+        addresses = self._permitted(await self._addresses(timeout_s))
         outcome = self._memory.outcome(self.server)
 
         async def open_one(candidate: Candidate, within_s: float) -> Link[Remote]:
@@ -122,7 +132,7 @@ class Opening:
 
     async def _addresses(self, timeout_s: float) -> tuple[str, ...]:
         if self.server.addresses:
-            return reachable(self.server.addresses, has_route=has_route)
+            return self.server.addresses
         host = self.server.host
         try:
             async with asyncio.timeout(timeout_s / 2):
@@ -136,6 +146,16 @@ class Opening:
         addresses = tuple(dict.fromkeys(host for host, _ in found))
         self._memory.resolved(self.server, addresses)
         return addresses
+
+    def _permitted(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        """Of an alternate server, only those of kinds that the provisioned one has too: the redirection, or DNS, may name any."""
+        if not self._is_alternate:
+            self._memory.at_home = frozenset(map(place_of, addresses))
+        else:
+            addresses = permitted(addresses, at_home=self._memory.at_home)
+            if not addresses:
+                raise AlternateRefused(self.server.name)
+        return reachable(addresses, has_route=has_route) if self.server.addresses else addresses
 
     async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link[Remote]:
         resumption = self._memory.resumption if self._settings.resumes_sessions else None

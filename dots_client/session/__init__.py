@@ -13,9 +13,10 @@ from dots_client.session.liveness import Liveness, LivenessParameters
 from dots_client.session.mids import MidAllocator
 from dots_client.session.observation import NotificationOrder
 from dots_client.session.pacing import Pacer
+from dots_client.session.places import Place, permitted, place_of
 from dots_client.session.race import Candidate, Outcome, Race, RaceSettings, UdpProbe, candidates
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
-from dots_client.session.redirection import Alternate, Redirections
+from dots_client.session.redirection import Alternate, NotFollowed, Redirections
 from dots_client.session.retransmission import Retransmission, RetransmissionSettings
 from dots_client.session.rtt import RttEstimator
 
@@ -25,9 +26,11 @@ __all__ = [
     "Liveness",
     "LivenessParameters",
     "MidAllocator",
+    "NotFollowed",
     "NotificationOrder",
     "Outcome",
     "Pacer",
+    "Place",
     "Race",
     "RaceSettings",
     "Reconnect",
@@ -42,6 +45,8 @@ __all__ = [
     "candidates",
     "embedded",
     "in_force",
+    "permitted",
+    "place_of",
     "reachable",
     "within_limits",
 ]

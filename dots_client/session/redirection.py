@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from dots_client.codec.keys import UINT32
 from dots_client.model import RedirectedSignal
+from dots_client.session.places import Place, permitted
 
 LOOP_WINDOW_S: Final = 300.0
 """A server talked to so recently is not followed to again."""
@@ -22,6 +25,15 @@ class Alternate:
     "to authenticate"
     addresses: tuple[str, ...] = ()
     "to be used without DNS; empty: ask it"
+
+
+class NotFollowed(StrEnum):
+    """Why a redirection is ignored."""
+
+    CIRCLE = "circle"
+    "back to a server that we have just talked to"
+    INNER_ADDRESS = "inner-address"
+    "to addresses that only this machine or its network reaches"
 
 
 class Redirections:
@@ -40,14 +52,28 @@ class Redirections:
         while len(self._talked_at) > MAX_REMEMBERED_SERVERS:
             del self._talked_at[next(iter(self._talked_at))]
 
-    def redirected(self, redirect: RedirectedSignal, *, ttl_s: int, now: float) -> bool:
-        """Whether to follow. A loop is not followed; the request then counts as unavailable."""
+    def redirected(
+        self,
+        redirect: RedirectedSignal,
+        *,
+        ttl_s: int,
+        now: float,
+        at_home: Collection[Place] = (),
+    ) -> NotFollowed | None:
+        """Why not to follow; None: follow. What is not followed leaves the request unavailable.
+
+        `at_home`: the kinds of places where the provisioned server is. Elsewhere only public addresses are used, for a server may not
+        choose which doors of our own network we knock at. Addresses that DNS has for the name are looked at when it is asked.
+        """
         key = redirect.alt_server.lower().rstrip(".")
         if now - self._talked_at.get(key, -math.inf) < LOOP_WINDOW_S:
-            return False
-        self._alternate = Alternate(name=redirect.alt_server, addresses=redirect.alt_server_record)
+            return NotFollowed.CIRCLE
+        addresses = permitted(redirect.alt_server_record, at_home=at_home)
+        if redirect.alt_server_record and not addresses:
+            return NotFollowed.INNER_ADDRESS
+        self._alternate = Alternate(name=redirect.alt_server, addresses=addresses)
         self._until = math.inf if ttl_s >= UINT32 else now + ttl_s
-        return True
+        return None
 
     @property
     def is_redirected(self) -> bool:

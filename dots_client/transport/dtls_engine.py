@@ -19,7 +19,12 @@ LOWERED_MTU: Final = 548
 TIMEOUTS_BEFORE_LOWERED_MTU: Final = 2
 MAX_COOKIE_BYTES: Final = 255
 """Of RFC 6347; the second hello is longer by so much."""
+MAX_COOKIES: Final = 8
+"""HelloVerifyRequests that one handshake answers. A hello that is repeated in a bad network may get one each time; a server that
+sends ever new ones would have us send as fast as it does, and pay the more for it."""
+_HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
+_HELLO_VERIFY_REQUEST: Final = 3
 
 
 class DtlsEngine(Engine):
@@ -32,6 +37,8 @@ class DtlsEngine(Engine):
         self._mtu = mtu
         self._sending_mtu = mtu
         self._timeouts = 0
+        self._cookies = 0
+        "HelloVerifyRequests so far"
         self._last_words = b""
         "our end of a resumed handshake, until the server is heard in the session"
         self._unsent = b""
@@ -66,6 +73,11 @@ class DtlsEngine(Engine):
         """Feed exactly one datagram; what it held in cleartext comes back."""
         if self.state is State.CLOSED or not datagram:
             return []
+        if self.state is State.HANDSHAKING:
+            self._cookies += hello_verify_requests(datagram)
+            if self._cookies > MAX_COOKIES and hello_verify_requests(datagram):
+                # Dropped, not the end: anybody can forge them.
+                return []
         self._connection.bio_write(datagram)
         if self.state is State.HANDSHAKING:
             self._continue_handshake()
@@ -144,3 +156,15 @@ def pack_records(flight: bytes, mtu: int) -> list[bytes]:
     if end > start:
         datagrams.append(flight[start:end])
     return datagrams
+
+
+def hello_verify_requests(datagram: bytes) -> int:
+    """How many records of it are HelloVerifyRequests (RFC 6347 section 4.2.1)."""
+    found, at = 0, 0
+    while at + RECORD_HEADER_BYTES < len(datagram):
+        content = at + RECORD_HEADER_BYTES
+        is_clear = datagram[at + 3 : at + 5] == bytes(2)
+        if datagram[at] == _HANDSHAKE and is_clear and datagram[content] == _HELLO_VERIFY_REQUEST:
+            found += 1
+        at = content + int.from_bytes(datagram[content - 2 : content], "big")
+    return found

@@ -50,6 +50,10 @@ class SessionShown(serializers.Serializer[Subscription]):
         source="session_refusal",
         help_text="The code with which the provider refuses heartbeats on the present connection, such as 4.01; else empty.",
     )
+    redirection_ignored = serializers.CharField(
+        help_text="Why a redirection by the provider was ignored: circle (back to where it came from), or inner-address "
+        "(to addresses of another kind than the provider’s own, such as loopback or private ones); else empty.",
+    )
     pending_change = PendingChangeShown(
         allow_null=True,
         help_text="Saved settings that the present connection does not use yet.",

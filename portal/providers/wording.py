@@ -16,12 +16,23 @@ PARTS: Final = {
     "certificate": "certificate",
     "cuid": "client identifier",
 }
+IGNORED: Final = {
+    "circle": "to where it had come from",
+    "inner-address": "to an address inside a private network or on the portal’s own machine",
+}
+"""Where a redirection led that the portal did not follow."""
 PLURAL: Final = frozenset({"transports", "trust_anchors"})
 
 
 def old_settings(change: PendingChange) -> str:
     """ "the old address and certificate" """
     return f"the old {listed(PARTS.get(part, part) for part in change['changed'])}"
+
+
+def ignored_redirection(provider: str, why: str) -> str:
+    """That it sent the portal somewhere the portal does not go, and what that means."""
+    where = IGNORED.get(why, "to where the portal does not go")
+    return f"{provider} sent the portal {where}; the portal stayed. Tell {provider}."
 
 
 def still_connected(change: PendingChange, now: datetime) -> str:

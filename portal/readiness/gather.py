@@ -141,6 +141,7 @@ def _provider(
         untold=untold(_refusal(subscription)),
         pending_change=subscription.pending_change,
         refusal=subscription.session_refusal,
+        redirection_ignored=subscription.redirection_ignored,
     )
 
 

@@ -15,6 +15,7 @@ from dots_client import (
     ClientSettings,
     CountedLog,
     Memory,
+    NotFollowed,
     Reconnect,
     Server,
     WireRecord,
@@ -45,7 +46,6 @@ PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 30.0
 """Between attempts after failures of our own; doubled each time."""
 STOP_NOTE_S: Final = 2.0
-SENT_IN_CIRCLE: Final = "It sent the portal in a circle."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ class Keeper:
         self._changed = asyncio.Event()
         self._reconnect = _new_reconnect()
         self._memories: dict[Server, Memory] = {}
-        self._goes_in_circle = False
+        self._not_followed: NotFollowed | None = None
         self._changeover = Changeover(_new_reconnect)
         self._failures = 0
 
@@ -326,7 +326,7 @@ class Keeper:
         )
         before = self._session
         session = self._session = Session(line, attempt.identity, clock.now())
-        self._goes_in_circle = False
+        self._not_followed = None
         self._changeover.compare(session.identity)
         if before is not None:
             before.line.retire()
@@ -357,7 +357,7 @@ class Keeper:
 
     def _memory_of(self, server: Server) -> Memory:
         """What earlier sessions learned, valid while the provider's row is unchanged or a session with it is up."""
-        memory = self._memories.get(server) or Memory(on_circle=self._sent_in_circle)
+        memory = self._memories.get(server) or Memory(on_not_followed=self._ignored)
         kept = {server: memory}
         if self._session is not None and self._session.identity.server in self._memories:
             in_use = self._session.identity.server
@@ -373,15 +373,16 @@ class Keeper:
             Known(
                 state=SessionState.UP,
                 transport=client.transport,
-                detail=SENT_IN_CIRCLE if self._goes_in_circle else client.peer,
+                detail=client.peer,
                 opened_at=session.opened_at,
                 refusal=client.heartbeat_refusal.code if client.heartbeat_refusal else "",
+                not_followed=self._not_followed.value if self._not_followed else "",
                 pending_change=self._changeover.pending,
             )
         )
 
-    def _sent_in_circle(self, _from: str, _to: str) -> None:
-        self._goes_in_circle = True
+    def _ignored(self, why: NotFollowed) -> None:
+        self._not_followed = why
         self._changed.set()
 
     async def _write(self, known: Known) -> None:
@@ -394,6 +395,7 @@ class Keeper:
             detail=known.detail,
             opened_at=known.opened_at,
             refusal=known.refusal,
+            not_followed=known.not_followed,
             pending_change=known.pending_change,
             now=clock.now(),
         )

@@ -36,6 +36,8 @@ class Known:
     "of the present session"
     refusal: str = ""
     "the code with which the server refuses heartbeats; empty: it accepts them"
+    not_followed: str = ""
+    "why the last redirection was ignored, a NotFollowed of the client; empty: none was"
     pending_change: PendingChange | None = None
     "settings that the present session does not use yet"
 
@@ -121,6 +123,7 @@ def record_session(
     detail: str = "",
     opened_at: datetime | None = None,
     refusal: str = "",
+    not_followed: str = "",
     pending_change: PendingChange | None = None,
 ) -> None:
     """Save the session's state if `owner` still holds it, with an event when it goes up or stops being up.
@@ -144,7 +147,7 @@ def record_session(
         # Connecting and unreachable count as one period: "unreachable since" is its beginning.
         since = now
     columns = ["session_state", "session_transport", "session_detail", "session_refusal"]
-    columns.append("pending_change")
+    columns += ["redirection_ignored", "pending_change"]
     if is_news or since != subscription.session_since:
         columns += _remember_transports(subscription, state, transport, since)
         subscription.session_since = since
@@ -156,6 +159,7 @@ def record_session(
     subscription.session_transport = transport
     subscription.session_detail = detail[:MAX_DETAIL]
     subscription.session_refusal = refusal
+    subscription.redirection_ignored = not_followed
     subscription.pending_change = pending_change
     subscription.save(update_fields=columns)
     if is_news or (state == SessionState.DOWN and previous != SessionState.DOWN):

@@ -12,7 +12,7 @@ from portal.mitigations.wording import Session, session_sentence
 from portal.mitigations.wording.refusals import gateways
 from portal.mitigations.wording.table import STALE_AFTER
 from portal.providers.models import PendingChange
-from portal.providers.wording import old_settings, still_connected
+from portal.providers.wording import ignored_redirection, old_settings, still_connected
 from portal.readiness.certificates import Validity
 from portal.readiness.rows import Code, Found, Link, Row, State
 
@@ -54,6 +54,8 @@ class Provider:
     "settings that the present session does not use yet"
     refusal: str = ""
     "the code with which it refuses heartbeats on the present session; empty: it accepts them"
+    redirection_ignored: str = ""
+    "why the portal ignored its redirection on the present session; empty: it ignored none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,9 @@ def _connected(provider: Provider, now: datetime) -> Found:
     last = [f"Last heard {ago(known.last_heard_at, now)}."] if known.last_heard_at else []
     untold = [provider.untold] if provider.untold else []
     evidence = " ".join([f"{first}.", *last, *before, *others, *untold])
+    if provider.redirection_ignored:
+        evidence += f" {ignored_redirection(short, provider.redirection_ignored)}"
+        return Found(State.WARN, evidence, f"{short} sends the portal where it does not go")
     if change:
         # The protection lasts until this connection ends: the next would use the settings that do not work.
         clause = f"{short} is still connected with {old_settings(change)}"

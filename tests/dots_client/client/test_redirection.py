@@ -11,11 +11,13 @@ import pytest
 from aiocoap import Code
 
 from dots_client import (
+    AlternateRefused,
     Client,
     HandshakeFailed,
     Memory,
     MitigationReport,
     MitigationStatus,
+    NotFollowed,
     PeerUnreachable,
     Redirected,
     RedirectedSignal,
@@ -166,11 +168,11 @@ async def test_an_alternate_that_is_away_is_given_up(authority: Authority) -> No
 async def test_a_loop_is_not_followed_and_is_told(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
-    circles: list[tuple[str, ...]] = []
+    ignored: list[NotFollowed] = []
     async with pair(authority) as there:
         await there.redirected(to())
         there.alt.script.append(to(HOME, "127.0.0.1"))
-        there.memory.on_circle = lambda *names: circles.append(names)
+        there.memory.on_not_followed = ignored.append
         with caplog.at_level(logging.WARNING, logger="dots_client"):
             async with there.session() as client:
                 with pytest.raises(Redirected):
@@ -178,7 +180,7 @@ async def test_a_loop_is_not_followed_and_is_told(
                 assert not client.should_move.is_set()
 
         assert "alt.example sends us to home.example, where we have just been" in caplog.text
-        assert circles == [(ALT, HOME)]
+        assert ignored == [NotFollowed.CIRCLE]
         async with there.session() as client:
             assert client.peer.startswith("127.0.0.2:")
 
@@ -243,3 +245,57 @@ async def test_the_configuration_is_read_anew_from_the_alternate(authority: Auth
             assert (await client.configuration()).sid == 7
 
         assert len(there.alt.asked(Code.GET)) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1", "0.0.0.0"]
+)  # fmt: skip
+async def test_a_redirection_to_another_kind_of_place_is_not_followed_and_is_told(
+    authority: Authority, caplog: pytest.LogCaptureFixture, address: str
+) -> None:
+    ignored: list[NotFollowed] = []
+    async with pair(authority) as there:
+        there.memory.on_not_followed = ignored.append
+        there.home.script.append(to(ALT, address))
+        with caplog.at_level(logging.WARNING, logger="dots_client"):
+            async with there.session() as client:
+                with pytest.raises(Redirected):
+                    await client.request(1, SCOPE)
+                assert not client.should_move.is_set()
+                assert (await client.request(1, SCOPE)).mid == 1
+
+        assert ignored == [NotFollowed.INNER_ADDRESS]
+        assert not there.memory.is_redirected
+        assert "at addresses of another kind than its own" in caplog.text
+
+
+async def test_a_name_that_dns_puts_at_another_kind_of_place_is_given_up(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def inside(_host: str, port: int) -> list[tuple[str, int]]:
+        return [("169.254.169.254", port)]
+
+    ignored: list[NotFollowed] = []
+    async with pair(authority) as there:
+        there.memory.on_not_followed = ignored.append
+        there.home.script.append(
+            answer(
+                Code.SERVICE_UNAVAILABLE,
+                encode_redirect(RedirectedSignal(alt_server=ALT)),
+                content_format=271,
+                max_age=600,
+            )
+        )
+        async with there.session() as client:
+            with pytest.raises(Redirected):
+                await client.request(1, SCOPE)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("dots_client.client.opening.addresses_of", inside)
+            with pytest.raises(AlternateRefused, match=ALT):
+                async with there.session():
+                    pytest.fail("there must be no session")
+
+        assert ignored == [NotFollowed.INNER_ADDRESS]
+        async with there.session() as client:
+            assert client.peer.startswith("127.0.0.1:")

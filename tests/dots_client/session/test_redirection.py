@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dots_client import RedirectedSignal
-from dots_client.session import Alternate, Redirections
+from dots_client.session import Alternate, NotFollowed, Redirections
 from dots_client.session.redirection import MAX_REMEMBERED_SERVERS
 
 ALT = RedirectedSignal(alt_server="alt.example", alt_server_record=("192.0.2.7",))
@@ -13,7 +13,7 @@ HERE = Alternate(name="alt.example", addresses=("192.0.2.7",))
 def moved(*, ttl_s: int, now: float = 0.0) -> Redirections:
     redirections = Redirections()
     redirections.talked_to("home.example", now=now)
-    assert redirections.redirected(ALT, ttl_s=ttl_s, now=now)
+    assert redirections.redirected(ALT, ttl_s=ttl_s, now=now) is None
     return redirections
 
 
@@ -61,7 +61,7 @@ def test_the_largest_time_ends_with_the_next_redirection_only() -> None:
     assert redirections.expires_at() is None
     assert redirections.alternate(now=1e12, is_under_attack=False) == HERE
     other = RedirectedSignal(alt_server="other.example")
-    assert redirections.redirected(other, ttl_s=60, now=1e12)
+    assert redirections.redirected(other, ttl_s=60, now=1e12) is None
     assert redirections.alternate(now=1e12, is_under_attack=False) == Alternate(
         name="other.example"
     )
@@ -73,9 +73,9 @@ def test_a_way_back_within_five_minutes_is_a_loop(name: str) -> None:
     redirections = moved(ttl_s=600)
     back = RedirectedSignal(alt_server=name)
 
-    assert not redirections.redirected(back, ttl_s=600, now=299.9)
+    assert redirections.redirected(back, ttl_s=600, now=299.9) is NotFollowed.CIRCLE
     assert redirections.alternate(now=299.9, is_under_attack=True) == HERE
-    assert redirections.redirected(back, ttl_s=600, now=300.0)
+    assert redirections.redirected(back, ttl_s=600, now=300.0) is None
 
 
 @pytest.mark.rule("SC-102")
@@ -83,7 +83,7 @@ def test_a_server_that_sends_us_to_itself_is_not_followed() -> None:
     redirections = Redirections()
     redirections.talked_to("alt.example", now=10.0)
 
-    assert not redirections.redirected(ALT, ttl_s=600, now=10.0)
+    assert redirections.redirected(ALT, ttl_s=600, now=10.0) is NotFollowed.CIRCLE
 
 
 def test_an_alternate_that_cannot_be_reached_is_given_up() -> None:
@@ -92,7 +92,7 @@ def test_an_alternate_that_cannot_be_reached_is_given_up() -> None:
     redirections.failed("alt.example", now=5.0)
 
     assert redirections.alternate(now=6.0, is_under_attack=True) is None
-    assert not redirections.redirected(ALT, ttl_s=600, now=6.0)
+    assert redirections.redirected(ALT, ttl_s=600, now=6.0) is NotFollowed.CIRCLE
 
 
 def test_a_failure_of_the_provisioned_server_changes_nothing() -> None:
@@ -111,5 +111,5 @@ def test_what_is_remembered_has_a_bound() -> None:
     first = RedirectedSignal(alt_server="server-0.example")
     second = RedirectedSignal(alt_server="server-1.example")
 
-    assert redirections.redirected(first, ttl_s=1, now=65.0)
-    assert not redirections.redirected(second, ttl_s=1, now=65.0)
+    assert redirections.redirected(first, ttl_s=1, now=65.0) is None
+    assert redirections.redirected(second, ttl_s=1, now=65.0) is NotFollowed.CIRCLE

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
-from dots_client.transport.dtls_engine import LOWERED_MTU, DtlsEngine, pack_records
+from dots_client.transport.dtls_engine import (
+    LOWERED_MTU,
+    MAX_COOKIES,
+    DtlsEngine,
+    hello_verify_requests,
+    pack_records,
+)
 from dots_client.transport.engine import State
 from dots_client.transport.policy import Verification, client_context, server_context
 from tests.dots_client.authority import Authority
@@ -205,3 +213,42 @@ def test_whole_records_are_packed_up_to_the_mtu(
         sum(sizes[sum(expected[:index]) : sum(expected[: index + 1])]) // 100
         for index in range(len(expected))
     ]
+
+
+def hello_verify_request(number: int) -> bytes:
+    """With a cookie of its own, as anybody can make it."""
+    cookie = number.to_bytes(20, "big")
+    body = b"\xfe\xff" + bytes([len(cookie)]) + cookie
+    length = len(body).to_bytes(3, "big")
+    message = b"\x03" + length + bytes(2) + bytes(3) + length + body
+    return b"\x16\xfe\xff" + number.to_bytes(8, "big") + len(message).to_bytes(2, "big") + message
+
+
+def test_a_handshake_answers_a_bounded_number_of_cookies(authority: Authority) -> None:
+    client = client_of(authority.client())
+    client.start()
+    client.datagrams_to_send()
+
+    answers = 0
+    for number in range(200):
+        client.receive(hello_verify_request(number))
+        answers += len(client.datagrams_to_send())
+
+    assert 1 <= answers <= MAX_COOKIES
+    assert client.state is State.HANDSHAKING
+
+
+def test_forged_cookies_do_not_end_a_handshake_that_has_its_own(authority: Authority) -> None:
+    client, server = client_of(authority.client()), server_of(authority.server())
+    client.start()
+    for number in range(MAX_COOKIES):
+        client.receive(hello_verify_request(number) * (MAX_COOKIES + 1))
+
+    talk(client, server)
+
+    assert client.state is State.ESTABLISHED
+
+
+@given(st.binary(max_size=200))
+def test_any_datagram_is_looked_through(datagram: bytes) -> None:
+    assert hello_verify_requests(datagram) <= len(datagram)

@@ -50,6 +50,7 @@ def test_a_subscription_shows_provider_and_session(
                 "last_heartbeat_at": None,
                 "detail": "",
                 "refusal": "",
+                "redirection_ignored": "",
                 "pending_change": None,
             },
             "inventory": None,

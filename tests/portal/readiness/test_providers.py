@@ -240,3 +240,19 @@ def test_a_connection_on_which_heartbeats_are_refused_is_not_ready(
     assert row.state == state
     assert words in row.evidence
     assert row.evidence.startswith("Connected")
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ("circle", "sent the portal to where it had come from"),
+        ("inner-address", "to an address inside a private network"),
+        ("a later release's", "to where the portal does not go"),
+    ],
+)
+def test_a_redirection_that_is_ignored_is_told(why: str, words: str) -> None:
+    row = providers.session(provider(redirection_ignored=why), NOW)
+
+    assert row.state == WARN
+    assert words in row.evidence
+    assert row.evidence.startswith("Connected")

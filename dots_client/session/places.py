@@ -1,0 +1,92 @@
+"""What kind of place an address is, and to which ones a server may send us (RFC 9132 section 4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+
+
+class Place(StrEnum):
+    """Kinds of addresses. Whoever sends us to a kind where it is not itself wants us to knock at doors it cannot reach."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    SHARED = "shared"
+    "behind a carrier's NAT (RFC 6598)"
+    LINK_LOCAL = "link-local"
+    LOOPBACK = "loopback"
+    METADATA = "metadata"
+    "where clouds tell a machine its secrets"
+    MULTICAST = "multicast"
+    UNUSABLE = "unusable"
+    "unspecified, reserved, or no address at all"
+
+
+_KINDS: Final = [
+    (ip_network(network), kind)
+    for kind, networks in (
+        (
+            Place.METADATA,
+            ("169.254.169.254/32", "169.254.170.2/32", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+        ),
+        (Place.LOOPBACK, ("127.0.0.0/8", "::1/128")),
+        (Place.LINK_LOCAL, ("169.254.0.0/16", "fe80::/10")),
+        (Place.PRIVATE, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10", "64:ff9b:1::/48")),
+        (Place.SHARED, ("100.64.0.0/10",)),
+        (Place.MULTICAST, ("224.0.0.0/4", "ff00::/8")),
+        (Place.UNUSABLE, ("0.0.0.0/8", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "::/128", "100::/64")),
+    )
+    for network in networks
+]  # fmt: skip
+"""The first that holds an address counts."""
+
+_EMBEDDING: Final = (
+    # network, by how many bits the IPv4 address is shifted up
+    (ip_network("::ffff:0:0/96"), 0),  # mapped (RFC 4291)
+    (ip_network("::ffff:0:0:0/96"), 0),  # translated (RFC 2765)
+    (ip_network("64:ff9b::/96"), 0),  # NAT64 (RFC 6052)
+    (ip_network("2002::/16"), 80),  # 6to4 (RFC 3056)
+    (ip_network("::/96"), 0),  # compatible (RFC 4291)
+)
+_TEREDO: Final = ip_network("2001::/32")
+_ISATAP: Final = (0x00005EFE, 0x02005EFE)
+
+
+def place_of(address: str) -> Place:
+    """Its kind; of an IPv6 address that carries an IPv4 address, the kind of what it carries."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return Place.UNUSABLE
+    own = _kind(parsed)
+    if own is not Place.PUBLIC or isinstance(parsed, IPv4Address):
+        return own
+    carried = _carried(parsed)
+    return Place.PUBLIC if carried is None else _kind(carried)
+
+
+def permitted(addresses: Iterable[str], *, at_home: Collection[Place]) -> tuple[str, ...]:
+    """Those of an alternate server that may be used, when the provisioned one is at places of the kinds `at_home`."""
+    return tuple(one for one in addresses if place_of(one) in {Place.PUBLIC, *at_home})
+
+
+def _kind(address: IPv4Address | IPv6Address) -> Place:
+    for network, kind in _KINDS:
+        if address in network:
+            return kind
+    return Place.PUBLIC
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    bits = int(address)
+    for network, shift in _EMBEDDING:
+        if address in network:
+            return IPv4Address(bits >> shift & 0xFFFFFFFF)
+    if address in _TEREDO:
+        # The client's address, every bit turned over (RFC 4380).
+        return IPv4Address(~bits & 0xFFFFFFFF)
+    if bits >> 32 & 0xFFFFFFFF in _ISATAP:
+        return IPv4Address(bits & 0xFFFFFFFF)
+    return None

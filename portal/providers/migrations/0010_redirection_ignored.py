@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('providers', '0009_session_refusal'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='subscription',
+            name='redirection_ignored',
+            field=models.CharField(blank=True, default='', editable=False, max_length=16),
+        ),
+    ]
