@@ -61,6 +61,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.core.middleware.PrivateAnswers",
     "portal.core.middleware.HealthCheck",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -241,10 +242,14 @@ LOGOUT_REDIRECT_URL = LOGIN_URL
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 HTTPS = env.flag("PORTAL_HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = HTTPS
+# A browser takes a cookie of such a name only over TLS from this very host, so that no neighbour's host can plant one.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = HTTPS
 # What makes a browser known at the next sign-in (ADR 35).
-KNOWN_DEVICE_COOKIE = "__Host-known-device" if HTTPS else "known-device"
+KNOWN_DEVICE_COOKIE = f"{COOKIE_PREFIX}known-device"
 CSRF_FAILURE_VIEW = "portal.accounts.views.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = env.integer("PORTAL_HSTS_S", 31_536_000) if HTTPS else 0

@@ -171,7 +171,10 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     services.sign_out(request)
-    return redirect("accounts:sign-in")
+    response = redirect("accounts:sign-in")
+    # Not "cookies": that would clear those of every host of the domain, and the session is gone already.
+    response["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -121,6 +121,10 @@ def _declares_more(scope: Scope, limit: int) -> bool:
 
 
 async def _refuse(send: Send, status: int, problem: bytes) -> None:
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": problem})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Final
 
+from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -18,6 +20,24 @@ logger = logging.getLogger(__name__)
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 HEALTH_PATH = "/healthz"
+NO_STORE: Final = "no-store, private"
+PERMISSIONS: Final = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "serial",
+        "usb",
+    )
+)
+"""Nothing here asks for any of them, and what is injected may not either."""
 
 
 class HealthCheck:
@@ -35,6 +55,24 @@ class HealthCheck:
         except Error:
             return JsonResponse({"status": "no database"}, status=503)
         return JsonResponse({"status": "ok"})
+
+
+class PrivateAnswers:
+    """What the portal answers is kept by no cache, loaded by no other site, and needs no sensor of the device.
+
+    Static files keep what whitenoise says of caching: their names change with their content.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response["Cross-Origin-Resource-Policy"] = "same-origin"
+        response["Permissions-Policy"] = PERMISSIONS
+        if not request.path.startswith(settings.STATIC_URL):
+            response["Cache-Control"] = NO_STORE
+        return response
 
 
 class ErrorPages:

@@ -99,6 +99,7 @@ def in_turn(application: Application) -> Application:
 async def _refuse(send: Send) -> None:
     headers = [
         (b"content-type", b"application/problem+json"),
+        (b"cache-control", b"no-store"),
         (b"retry-after", str(RETRY_AFTER_S).encode()),
     ]
     await send({"type": "http.response.start", "status": 503, "headers": headers})

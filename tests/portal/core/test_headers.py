@@ -1,0 +1,78 @@
+"""What every answer says to browsers and caches."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.test import Client
+
+from portal.accounts.models import User
+from portal.mitigations.models import MitigationRequest
+from tests import test_permissions
+from tests.conftest import ClientOf
+
+asked = test_permissions.asked
+
+
+def test_every_page_call_report_and_download_is_kept_by_no_cache(
+    alice: User, mo: User, asked: MitigationRequest, client_of: ClientOf
+) -> None:
+    browsers = {False: client_of(alice), True: client_of(mo)}
+
+    for name, _ in test_permissions.named_routes():
+        if name.startswith("staff:") or "(" in name:
+            continue
+        try:
+            url = test_permissions.url_of(name, asked.pk)
+        except (KeyError, ValueError):
+            # Django's own pages of single rows.
+            continue
+        for headers in ({}, {"HX-Request": "true"}):
+            answer = browsers[name.startswith("admin:")].get(url, headers=headers)
+            assert "no-store" in answer["Cache-Control"], name
+            assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "camera=()" in answer["Permissions-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/no-such-page", "/api/v1/no-such-call", "/sign-in"])
+def test_so_is_every_answer_to_anybody(db: None, path: str) -> None:
+    assert "no-store" in Client().get(path)["Cache-Control"]
+
+
+def test_static_files_may_be_kept(db: None) -> None:
+    answer = Client().get("/static/css/portal.css")
+    answer.close()
+
+    assert "no-store" not in answer.get("Cache-Control", "")
+    assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_signing_out_clears_what_the_browser_keeps_but_no_neighbours_cookies(
+    alice: User, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+
+    answer = browser.post("/sign-out")
+
+    assert answer["Clear-Site-Data"] == '"cache", "storage"'
+
+
+def test_cookies_over_https_are_of_this_host_alone() -> None:
+    shown = "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_PATH, s.SESSION_COOKIE_DOMAIN)"  # fmt: skip
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "portal.settings", "PORTAL_HTTPS": "1"}
+
+    said = subprocess.run(
+        [sys.executable, "-c", shown], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert said.stdout.split() == [
+        "__Host-sessionid",
+        "__Host-csrftoken",
+        "True",
+        "True",
+        "/",
+        "None",
+    ]
