@@ -127,7 +127,11 @@ def test_the_first_sign_in_sets_up_the_second_factor(portal: Stack, context_of: 
     page.wait_for_url(re.compile(r"/enrol(\?|$)"))
     code, _ = one_time_code(key)
     page.locator("[autocomplete=one-time-code]").fill(code)
-    page.wait_for_url(re.compile(r"/enrol/recovery-codes(\?|$)"))
+    expect(page.get_by_role("heading", name="Save your recovery codes")).to_be_visible()
+    with page.expect_download() as saved:
+        page.get_by_text("Download as text").click()
+    text = saved.value.path().read_text()
+    assert page.get_by_label("Recovery codes").locator("li").all_inner_texts() == text.split()[-10:]
     page.get_by_label("I have saved them").check()
     page.get_by_role("button", name="Continue").click()
 
