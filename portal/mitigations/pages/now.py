@@ -15,7 +15,7 @@ from portal.core.formatting import bit_rate, dialable
 from portal.mitigations import chart, presentation, queries, wording
 from portal.mitigations.models import Event, EventType, MitigationRequest, Strategy
 from portal.mitigations.pages.ended import ends
-from portal.mitigations.pages.shared import frame, past, pickable, subscriptions
+from portal.mitigations.pages.shared import frame, held_beside, past, pickable, subscriptions
 from portal.mitigations.presentation import Chip, Lane
 from portal.mitigations.samples import samples_of, within
 from portal.mitigations.states import REQUEST_TERMINAL
@@ -61,7 +61,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     by_id = subscriptions(organization)
     enabled = [one for one in by_id.values() if one.enabled]
     going_on = list(queries.live_requests(organization))
-    held = queries.replaceable(organization.pk) if going_on else []
+    held = held_beside(organization, going_on)
     live = [(one, presentation.asked_of(one, by_id, organization, live=held)) for one in going_on]
     live.sort(key=lambda pair: (wording.rank(pair[1], now), pair[0].created_at))
     shown, moved = _keep_order(live, order)

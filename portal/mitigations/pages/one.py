@@ -17,7 +17,7 @@ from portal.mitigations.forms import lifetime_choices
 from portal.mitigations.models import Event, MitigationRequest, Strategy
 from portal.mitigations.pages.ended import Ends, ended
 from portal.mitigations.pages.overlapping import told
-from portal.mitigations.pages.shared import operators, subscriptions
+from portal.mitigations.pages.shared import held_beside, operators, subscriptions
 from portal.mitigations.presentation import Frame
 from portal.mitigations.replacing import Replaced
 from portal.mitigations.samples import samples_of, within
@@ -43,7 +43,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         organization,
         status_at=moments,
         with_others=request.is_immediate,
-        live=[] if request.is_over else queries.replaceable(organization.pk),
+        live=held_beside(organization, [request]),
     )
     entries = presentation.timeline(request, events, reports, organization)
     is_ordered = request.strategy == Strategy.FAILOVER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from portal.core.formatting import amount, listed
 from portal.core.numbers import whole_number
 from portal.mitigations import presentation, queries, wording
-from portal.mitigations.models import Event, EventType, MitigationRequest
+from portal.mitigations.models import Event, EventType, Mitigation, MitigationRequest, Strategy
 from portal.mitigations.presentation import Chip, Frame
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.organizations.queries import memberships, resources
@@ -33,6 +33,20 @@ def frame(membership: Membership, now: datetime) -> Frame:
 
 def subscriptions(organization: Organization) -> dict[str, Subscription]:
     return {str(one.pk): one for one in queries.subscriptions(organization)}
+
+
+def held_beside(
+    organization: Organization, requests: Iterable[MitigationRequest]
+) -> list[Mitigation]:
+    """What providers hold, to tell whom the order of a request passes by; not read where every request has asked all it names."""
+    has_some_left = any(
+        one.strategy == Strategy.FAILOVER
+        and not (one.is_over or one.terminate_asked_at)
+        and len(one.subscriptions)
+        > len({mitigation.subscription_id for mitigation in one.mitigations.all()})
+        for one in requests
+    )
+    return queries.replaceable(organization.pk) if has_some_left else []
 
 
 def operators(organization: Organization) -> list[str]:
