@@ -73,6 +73,8 @@ _OTHERS: Final = {
     "information": _RING + _line("M10 9.2v4.3m0-7v.1"),
     "out": _line("M4 10h12m-4.5-4.5L16 10l-4.5 4.5"),
     "in": _line("M16 10H4m4.5-4.5L4 10l4.5 4.5"),
+    "copy": _line("M7 7h9.5v9.5H7zM13 7V3.5H3.5V13H7"),
+    "tick": _line("m4 10.5 4 4 8-9"),
     "print": _line(
         "M5.5 7V2.5h9V7M5.5 14H3V7h14v7h-2.5M5.5 11.5h9v6h-9z",
     ),

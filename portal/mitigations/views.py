@@ -26,6 +26,9 @@ from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
 from portal.organizations.queries import memberships
 
+ENTER: Final = "enter"
+"""What Enter in a field of a form sends, where no script keeps it: half a form is not sent to providers."""
+NOT_SENT_YET: Final = "Nothing was sent yet. Look at it once more, then press the button."
 MAX_SHOWN: Final = 500
 """Characters of a list's filter that a button brings back."""
 
@@ -117,6 +120,8 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
     if "fix" in request.POST:
         return _form(request, membership, _checked(membership, form.mended(request.POST["fix"])))
     if "change" in request.POST:
+        if request.POST["change"] == ENTER:
+            messages.info(request, NOT_SENT_YET)
         return _form(request, membership, _checked(membership, form))
     if "check" in request.POST:
         context = pages.form_page(membership, _checked(membership, form), timezone.now())

@@ -19,6 +19,7 @@ from portal.mitigations.forms import typed_id
 from portal.mitigations.pages import announcements, consent_of, frame, used_again
 from portal.mitigations.replacing import Consent, WouldReplace
 from portal.mitigations.services import ask_provider
+from portal.mitigations.views import NOT_SENT_YET
 from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
 from portal.standby import pages, queries, services
@@ -65,6 +66,9 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
     form = PlanForm.typed(request.POST)
     if "fix" in request.POST:
         return _form(request, membership, form.mended(request.POST["fix"]))
+    if "change" in request.POST:
+        messages.info(request, NOT_SENT_YET)
+        return _form(request, membership, form)
     submission, unread = form.asks.submission()
     if unread:
         return _form(
@@ -100,6 +104,9 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     form = PlanForm.typed(request.POST)
     if "fix" in request.POST:
         return _form(request, membership, form.mended(request.POST["fix"]), plan=plan)
+    if "change" in request.POST:
+        messages.info(request, NOT_SENT_YET)
+        return _form(request, membership, form, plan=plan)
     submission, unread = form.asks.submission()
     if unread:
         wrong = pages.all_wrong(membership.organization, form, plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,6 +72,33 @@ def meaning(said: Said) -> str:
     if said.direction == Direction.SENT:
         return f"The portal answers (code {said.code})"
     return _response(said)
+
+
+def reported_status(said: Said) -> str | None:
+    """In words, of a report about one mitigation; "" for the question that a report answers; None for everything else.
+
+    What repeats a status is one piece of news, however many messages it takes.
+    """
+    if said.topic != Topic.MITIGATION or said.method != "GET" or not said.names_one:
+        return None
+    if said.direction == Direction.SENT:
+        return "" if said.code == "0.01" and not _option(said.options, "Observe") else None
+    if said.code == "2.03":
+        return ""
+    return _status(_scope(said.decoded).get("status")) if said.code == "2.05" else None
+
+
+def repeated(said: Sequence[Said]) -> str:
+    """The sentence of a run of reports of the same status, newest first: how many, and from how much to how much was dropped."""
+    reports = [one for one in said if one.code == "2.05"]
+    scopes = [_scope(one.decoded) for one in reports]
+    rates = [rate for scope in scopes if (rate := _number(scope.get("bps-dropped")))]
+    words = f"{said[0].provider} reports the same {plural(len(reports), 'time')}"
+    words = f"{words}: {_status(scopes[0].get('status'))}"
+    if not rates:
+        return words
+    low, high = bit_rate(min(rates)), bit_rate(max(rates))
+    return f"{words}, {low if low == high else f'{low} to {high}'} dropped"
 
 
 def _empty(said: Said) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,11 +18,15 @@ from portal.mitigations.models import MitigationRequest
 from portal.mitigations.pages.shared import frame
 from portal.organizations.models import Membership
 from portal.wire import queries
+from portal.wire.meaning import repeated, reported_status
 from portal.wire.models import Direction, WireMessage
 from portal.wire.queries import Copies, Place, Which
-from portal.wire.shown import in_words
+from portal.wire.shown import in_words, said_by
 
 PAGE_ROWS: Final = 50
+FOLD_FROM: Final = 3
+"""So many reports of one status in a row are one line."""
+MAX_FIND_LENGTH: Final = 100
 OCTETS_PER_LINE: Final = 8
 
 WHICH: Final = {
@@ -69,6 +73,27 @@ class Row:
         return "\n".join(octets[at : at + OCTETS_PER_LINE].hex(" ") for at in lines)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A message; or several that report one status of one mitigation again and again, with the questions they answer."""
+
+    rows: tuple[Row, ...]
+    meaning: str = ""
+    "of several, together"
+
+    @property
+    def newest(self) -> Row:
+        return self.rows[0]
+
+    @property
+    def oldest(self) -> Row:
+        return self.rows[-1]
+
+    @property
+    def is_run(self) -> bool:
+        return bool(self.meaning)
+
+
 def journal_page(
     membership: Membership, request: MitigationRequest, now: datetime, choice: QueryDict
 ) -> dict[str, Any]:
@@ -80,17 +105,28 @@ def journal_page(
     provider = choice.get("provider", "")
     subscription = UUID(provider) if provider in providers else None
     place = Place.read(choice.get("before", ""))
+    find = choice.get("find", "").replace("\0", "").strip()[:MAX_FIND_LENGTH]
     found = queries.messages(request, which, subscription=subscription).filter(copy=1)
+    if find:
+        found = queries.saying(found, find)
     page = list(queries.before(found, place)[: PAGE_ROWS + 1])
     shown = page[:PAGE_ROWS]
     copies = queries.copies(shown)
-    kept = {"messages": which.value, "provider": str(subscription) if subscription else ""}
+    kept = {
+        "find": find,
+        "messages": which.value,
+        "provider": str(subscription) if subscription else "",
+    }
     kept = {name: value for name, value in kept.items() if value}
     return {
         "frame": frame(membership, now),
         "here": "requests",
         "request_": request,
-        "rows": [_row(one, copies, now, is_first=index == 0) for index, one in enumerate(shown)],
+        "lines": _folded(
+            _row(one, copies, now, is_first=index == 0) for index, one in enumerate(shown)
+        ),
+        "find": find,
+        "is_filtered": bool(find),
         "whiches": [(one.value, words, one is which) for one, words in WHICH.items()],
         "providers": [(key, name, key == provider) for key, name in providers.items()],
         "kept_for": plural(settings.PORTAL_WIRE_DAYS, "day"),
@@ -99,6 +135,36 @@ def journal_page(
         else "",
         "newest": urlencode(kept) if place else "",
     }
+
+
+def _folded(newest_first: Iterable[Row]) -> list[Line]:
+    """Each run stands where its newest message does; what is no report, and another status, end it."""
+    runs: list[list[Row]] = []
+    going_on: dict[int, tuple[str, list[Row]]] = {}
+    for row in newest_first:
+        message = row.message
+        status = reported_status(said_by(message))
+        if status is None or message.mitigation_id is None:
+            going_on.clear()
+            runs.append([row])
+            continue
+        key = message.mitigation_id.int
+        known, run = going_on.get(key, ("", []))
+        if not run or (known and status and known != status):
+            run = []
+            runs.append(run)
+            known = ""
+        run.append(row)
+        going_on[key] = (known or status, run)
+    return [line for run in runs for line in _lines(run)]
+
+
+def _lines(run: list[Row]) -> list[Line]:
+    reports = [row for row in run if row.message.code == "2.05"]
+    if len(reports) < FOLD_FROM:
+        return [Line(rows=(row,)) for row in run]
+    said = [said_by(row.message) for row in run]
+    return [Line(rows=tuple(run), meaning=repeated(said))]
 
 
 def which_of(choice: Mapping[str, str]) -> Which:

@@ -98,6 +98,17 @@ def messages(
     )
 
 
+def saying(found: QuerySet[WireMessage], text: str) -> QuerySet[WireMessage]:
+    """Only what has the text in its decoded body, its path, its options, or as its code."""
+    return found.filter(
+        Q(body__icontains=text)
+        | Q(path__icontains=text)
+        | Q(options__icontains=text)
+        | Q(not_read__icontains=text)
+        | Q(code=text)
+    )
+
+
 def before(found: QuerySet[WireMessage], place: Place | None) -> QuerySet[WireMessage]:
     """Only what is older than a place."""
     if place is None:

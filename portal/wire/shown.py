@@ -9,22 +9,24 @@ from portal.wire.models import Direction, WireMessage
 
 
 def in_words(message: WireMessage) -> str:
+    return meaning(said_by(message))
+
+
+def said_by(message: WireMessage) -> Said:
     mitigation = message.mitigation
     confirmed_at = mitigation.confirmed_at if mitigation else None
-    return meaning(
-        Said(
-            provider=message.subscription.provider.short_name,
-            direction=message.direction,
-            topic=message.topic,
-            code=message.code,
-            method=message.method,
-            names_one=mitigation is not None,
-            options=message.options,
-            decoded=message.decoded,
-            is_repeated=confirmed_at is not None and confirmed_at < message.at,
-            kind=message.kind,
-            count=message.count,
-        )
+    return Said(
+        provider=message.subscription.provider.short_name,
+        direction=message.direction,
+        topic=message.topic,
+        code=message.code,
+        method=message.method,
+        names_one=mitigation is not None,
+        options=message.options,
+        decoded=message.decoded,
+        is_repeated=confirmed_at is not None and confirmed_at < message.at,
+        kind=message.kind,
+        count=message.count,
     )
 
 

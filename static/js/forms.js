@@ -3,6 +3,7 @@
 const AGAIN_AFTER_MS = 20000;
 const STILL_AFTER_MS = 2000;
 
+document.documentElement.classList.add("has-script");
 for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
 
 // A button that was pressed cannot be pressed again; the server's answer replaces the page.
@@ -51,6 +52,53 @@ document.addEventListener("input", (event) => {
   if (target.matches("[data-sends-itself]")) sendWhenComplete(target);
   if (target.matches("[data-filters]")) filter(target);
 });
+
+// A request that filters traffic is sent by its button. Enter in a field leads there, so that Enter twice sends;
+// on a box to tick it does nothing.
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event;
+  if (key !== "Enter" || event.isComposing || !target.matches("[data-by-button] input")) return;
+  event.preventDefault();
+  if (target.matches("[type=text]")) document.getElementById("send")?.focus();
+});
+
+// ---- copying ---------------------------------------------------------------------------------------------
+
+const COPIED_MS = 2000;
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  const text = button.dataset.copies || button.closest("[data-copied-from]").querySelector("pre").textContent;
+  const done = await copy(text);
+  const said = done ? "Copied." : "The browser does not let the page copy. Select the text instead.";
+  document.dispatchEvent(new CustomEvent("portal:say", { detail: { text: said } }));
+  button.classList.toggle("is-copied", done);
+  setTimeout(() => button.classList.remove("is-copied"), COPIED_MS);
+});
+
+async function copy(text) {
+  // Browsers offer the clipboard to HTTPS and to this machine alone.
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copySelected(text);
+  }
+}
+
+function copySelected(text) {
+  const { activeElement } = document;
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "vh";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  activeElement?.focus();
+  return done;
+}
 
 function sendWhenComplete(input) {
   const digits = input.value.replace(/\s/g, "");

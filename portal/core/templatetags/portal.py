@@ -54,7 +54,20 @@ def stamp(at: datetime | None, form: str = "moment") -> SafeString:
         "day": formatting.day(at, now),
         "date": formatting.date(at),
     }[form]
-    return format_html('<time datetime="{}">{}</time>', at.isoformat(), words)
+    full = f"{formatting.date(at)}, {formatting.clock(at)} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), full, words)
+
+
+@register.simple_tag
+def copies(text: str, what: str) -> SafeString:
+    """A button that copies `text`; `what` names it for people who do not see it. An empty text: the <pre> beside it."""
+    return format_html(
+        '<button class="copy" type="button" data-copies="{}">{}{}<span class="vh">Copy {}</span></button>',
+        text,
+        icon("copy"),
+        icon("tick", "i done"),
+        what,
+    )
 
 
 @register.simple_tag
@@ -93,6 +106,11 @@ def tel(number: str) -> str:
 @register.filter
 def full_date(at: datetime) -> str:
     return formatting.date(at)
+
+
+@register.filter
+def split(text: str, separator: str) -> list[str]:
+    return text.split(separator)
 
 
 @register.filter

@@ -161,6 +161,7 @@ def form_page(
             for ask in asks
         ],
         "asked": asked,
+        "nobody": not asks,
         "patience_s": organization.patience_s,
         "who": who,
         "options": form.options_in_words(who),

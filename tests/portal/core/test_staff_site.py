@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.admin.models import LogEntry
 
@@ -30,6 +32,18 @@ from tests.portal.providers.identities import identity
 )
 def test_staff_open_every_page(mo: User, client_of: ClientOf, page: str) -> None:
     assert client_of(mo).get(f"/admin/{page}").status_code == 200
+
+
+def test_times_are_in_24_hours_with_the_day_first(
+    mo: User, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    at = datetime(2026, 11, 28, 18, 10, 5, tzinfo=UTC)
+    Subscription.objects.filter(pk=acme_northgate.pk).update(session_since=at)
+
+    path = f"/admin/providers/subscription/{acme_northgate.pk}/change/"
+    page = client_of(mo).get(path).content.decode()
+
+    assert "28 November 2026, 18:10:05" in page
 
 
 def test_staff_without_second_factor_are_sent_to_it(mo: User, half_signed_in: HalfSignedIn) -> None:

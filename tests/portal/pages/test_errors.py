@@ -7,8 +7,9 @@ from django.test import Client, RequestFactory
 
 from portal.accounts.models import User
 from portal.core import views
+from portal.organizations.models import Organization, Role
 from tests.conftest import ClientOf
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, MembershipFactory, OrganizationFactory
 
 
 def test_a_mistyped_address_is_a_page_with_a_way_back(db: None) -> None:
@@ -27,6 +28,44 @@ def test_a_refusal_keeps_the_header_of_what_may_be_seen(bob: User, client_of: Cl
     assert "Your role does not allow this." in page
     assert "/organizations/acme/requests" in page
     assert "Request mitigation" not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "organization"),
+    [
+        ("/organizations/acme/no-such-page", "Acme"),
+        ("/organizations/globex/no-such-page", "Globex"),
+        ("/organizations/globex/requests/5c1a3a3e-0000-4000-8000-000000000000", "Globex"),
+        ("/no-such-page", "Acme"),
+        ("/organizations/nowhere/", "Acme"),
+        ("/organizations/others/", "Acme"),
+    ],
+)
+def test_an_error_page_keeps_the_navigation_of_an_organization_of_ones_own(
+    bob: User,
+    globex: Organization,
+    client_of: ClientOf,
+    path: str,
+    organization: str,
+) -> None:
+    MembershipFactory.create(user=bob, organization=globex, role=Role.VIEWER)
+    OrganizationFactory.create(slug="others", name="Others")
+
+    page = client_of(bob).get(path).content.decode()
+
+    assert "There is nothing here." in page
+    assert f'<span class="name">{organization}</span>' in page
+    assert f'href="/organizations/{organization.lower()}/requests"' in page
+    assert "Others" not in page
+
+
+def test_before_the_second_factor_an_error_page_names_no_organization(alice: User) -> None:
+    browser = Client()
+    browser.force_login(alice)
+
+    page = browser.get("/enrol/no-such-page", follow=True).content.decode()
+
+    assert "Acme" not in page
 
 
 def test_a_failure_names_a_reference_and_a_phone_number_and_asks_no_database(

@@ -13,6 +13,7 @@ from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
 from tests.portal.pages.conftest import Ask, fixes_in
+from tests.portal.pages.test_markup import Page
 
 FORM = "/organizations/acme/requests/new"
 
@@ -223,11 +224,47 @@ def test_a_fix_that_does_not_fit_changes_nothing(browser: Client, fix: str) -> N
     assert 'value="203.0.113.7"' in answer.content.decode()
 
 
-def test_pressing_enter_sends_rather_than_mends(browser: Client) -> None:
-    page = browser.post(FORM, typed(other="203.0.113.7/24")).content.decode()
+@pytest.mark.parametrize("path", [FORM, "/organizations/acme/standby/new"])
+def test_enter_neither_sends_half_a_form_nor_presses_a_fix(browser: Client, path: str) -> None:
+    """Browsers press the first button of a form when a person presses Enter in a field or on a box."""
+    page = browser.post(path, typed(other="203.0.113.7/24", name="x")).content.decode()
     form = page[page.index('<form id="ask"') :]
+    first = Page(form).all("button")[0]
 
-    assert "Send request" in form[form.index("<button") : form.index("</button>")]
+    answer = browser.post(
+        path, typed(other="203.0.113.7", name="x") | {first["name"]: first["value"]}
+    )
+
+    assert answer.status_code == 200
+    assert "Nothing was sent yet." in answer.content.decode()
+    assert 'value="203.0.113.7"' in answer.content.decode()
+    assert not MitigationRequest.objects.exists()
+
+
+def test_without_a_provider_the_form_says_that_nobody_can_be_asked(
+    alice: User, shop: ProtectedResource, client_of: ClientOf, settings: Any
+) -> None:
+    settings.PORTAL_EMERGENCY_PHONE = "+1 555 0199"
+
+    page = client_of(alice).get(FORM).content.decode()
+
+    assert "Nobody can be asked." in text_of(page)
+    assert "It stays on until you terminate it." not in page
+    assert "Send request" not in page
+    assert 'href="tel:+15550199"' in page[page.index('id="send-acts"') :]
+
+
+def test_where_nobody_may_protect_it_sending_is_not_the_obvious_step(
+    browser: Client, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    fields = typed(other="203.0.113.7", choosing="1", check="1")
+
+    page = browser.post(FORM, fields).content.decode()
+
+    assert "no provider is chosen that may protect this" in page
+    assert "It stays on until you terminate it." not in page
+    send = next(one for one in Page(page).all("button") if one.get("id") == "send")
+    assert "btn--plain" in send["class"]
 
 
 def test_checking_while_typing_sends_nothing_and_misses_nothing_yet(browser: Client) -> None:

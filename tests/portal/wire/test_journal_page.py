@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -86,6 +87,55 @@ def test_each_line_says_its_direction_aloud(
         None,
         None,
     ]
+
+
+def report(mid: int, at: datetime, status: str, bps: int | None = None, **changed: Any) -> Seen:
+    body = scope(status=status, **({"bps_dropped": str(bps)} if bps else {}))
+    return created(mid, at, **{"code": "2.05", "method": "GET", "body": body, **changed})
+
+
+def test_reports_of_one_status_in_a_row_are_one_line(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    start = timezone.now() - timedelta(minutes=5)
+    mitigating = "attack-successfully-mitigated"
+    said = [put(leg.mid, start), created(leg.mid, start + timedelta(seconds=1))]
+    said.append(report(leg.mid, start + timedelta(seconds=2), "attack-mitigation-in-progress"))
+    for n in range(40):
+        at = start + timedelta(seconds=3 + n)
+        said.append(report(leg.mid, at, mitigating, 100_000_000 + n * 1_000_000))
+        if n % 10 == 5:
+            poll = {"code": "0.01", "method": "GET", "body": "", "options": ""}
+            said.append(put(leg.mid, at + timedelta(milliseconds=500), **poll))
+    said.append(report(leg.mid, start + timedelta(seconds=50), "attack-stopped"))
+    keep(leg.subscription_id, *said)
+
+    told = page(browser, asked)
+    shown = Page(browser.get(url(asked)).content.decode())
+
+    summary = "Northgate reports the same 40 times: mitigating, 800 Mbit/s to 1.11 Gbit/s dropped"
+    assert summary in told
+    assert len([one for one in shown.all("details") if one.get("class") == "run"]) == 1
+    # Everything is still there, inside.
+    assert told.count("Northgate reports: mitigating") == 40
+    assert (
+        told.index("the attack has stopped")
+        < told.index(summary)
+        < told.index("Northgate reports: setting up")
+        < told.index("Asks Northgate to start mitigation")
+    )
+
+
+def test_a_message_is_found_by_its_code_and_by_what_is_in_it(
+    browser: Client, asked: MitigationRequest, leg: Mitigation
+) -> None:
+    exchange(leg)
+
+    assert "accepts" in page(browser, asked, find="2.01")
+    assert "Asks Northgate" not in page(browser, asked, find="2.01")
+    assert "Northgate reports: mitigating" in page(browser, asked, find="388110272")
+    assert "Asks Northgate to start" in page(browser, asked, find=f"mid={leg.mid}")
+    assert "Nothing matches." in page(browser, asked, find="no such thing\0")
 
 
 def test_copies_of_one_request_are_one_line(

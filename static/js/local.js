@@ -1,0 +1,43 @@
+// The person's own time beside UTC, where the two differ. UTC stays first: providers, colleagues and reports speak it.
+
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+const FIELDS = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const LOCAL = new Intl.DateTimeFormat("en-GB", { ...FIELDS, timeZone });
+const UTC = new Intl.DateTimeFormat("en-GB", { ...FIELDS, timeZone: "UTC" });
+const IN_FULL = new Intl.DateTimeFormat("en-GB", {
+  weekday: "long", day: "numeric", month: "long", year: "numeric",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone, timeZoneName: "short",
+});
+const HAS_CLOCK = /\d\d:\d\d/;
+// Ages tick by themselves, and in these places there is no room: the title says it there.
+const TITLE_ONLY = ".age, .chip, .track, .live, .banner, .vh";
+
+function parts(format, at) {
+  return Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
+}
+
+// "20:11", or "30 Nov, 01:11" where it is another day than in UTC; empty where the two are the same.
+function local(at) {
+  const [own, utc] = [parts(LOCAL, at), parts(UTC, at)];
+  const clock = `${own.hour}:${own.minute}`;
+  if (own.day !== utc.day) return `${own.day}\u00a0${own.month}, ${clock}`;
+  return clock === `${utc.hour}:${utc.minute}` ? "" : clock;
+}
+
+function show(root) {
+  for (const element of root.querySelectorAll("time[datetime], [data-ends]")) {
+    const at = new Date(element.dateTime ?? element.dataset.ends);
+    const words = Number.isNaN(at.valueOf()) ? "" : local(at);
+    if (!words) continue;
+    element.title = IN_FULL.format(at);
+    if (element.closest(TITLE_ONLY) || !HAS_CLOCK.test(element.textContent)) continue;
+    if (element.nextElementSibling?.matches(".local")) continue;
+    element.insertAdjacentHTML("afterend", '<span class="local"> <span class="vh">your time </span></span>');
+    element.nextElementSibling.append(words);
+  }
+  const zone = document.querySelector("[data-zone]");
+  if (zone && document.querySelector(".local")) zone.textContent = `; in grey: ${timeZone.replaceAll("_", " ")}`;
+}
+
+document.addEventListener("htmx:oobAfterSwap", () => show(document));
+show(document);
