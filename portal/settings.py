@@ -324,14 +324,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-# Django's own pages, the staff site, as everywhere else: 24 hours, the day before the month.
-DATE_FORMAT = "j F Y"
-TIME_FORMAT = "H:i:s"
-DATETIME_FORMAT = "j F Y, H:i:s"
-YEAR_MONTH_FORMAT = "F Y"
-MONTH_DAY_FORMAT = "j F"
-SHORT_DATE_FORMAT = "Y-m-d"
-SHORT_DATETIME_FORMAT = "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = ["portal.core.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

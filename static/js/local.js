@@ -16,12 +16,20 @@ function parts(format, at) {
   return Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
 }
 
-// "20:11", or "30 Nov, 01:11" where it is another day than in UTC; empty where the two are the same.
+// "20:11"; or "30 Nov, 01:11" where it is another day than in UTC; empty where the two are the same.
 function local(at) {
   const [own, utc] = [parts(LOCAL, at), parts(UTC, at)];
   const clock = `${own.hour}:${own.minute}`;
   if (own.day !== utc.day) return `${own.day}\u00a0${own.month}, ${clock}`;
   return clock === `${utc.hour}:${utc.minute}` ? "" : clock;
+}
+
+// "18:12:22 UTC" is one piece, although only its clock is a <time>.
+function behind(element) {
+  const next = element.nextSibling;
+  if (next?.nodeType !== Node.TEXT_NODE || !/^\sUTC\b/.test(next.data)) return element;
+  next.splitText(4);
+  return next;
 }
 
 function show(root) {
@@ -32,11 +40,14 @@ function show(root) {
     element.title = IN_FULL.format(at);
     if (element.closest(TITLE_ONLY) || !HAS_CLOCK.test(element.textContent)) continue;
     if (element.nextElementSibling?.matches(".local")) continue;
-    element.insertAdjacentHTML("afterend", '<span class="local"> <span class="vh">your time </span></span>');
-    element.nextElementSibling.append(words);
+    const beside = document.createElement("span");
+    beside.className = "local";
+    beside.innerHTML = ' <span class="vh">your time </span>';
+    beside.append(`(${words})`);
+    behind(element).after(beside);
   }
   const zone = document.querySelector("[data-zone]");
-  if (zone && document.querySelector(".local")) zone.textContent = `; in grey: ${timeZone.replaceAll("_", " ")}`;
+  if (zone && document.querySelector(".local")) zone.textContent = `; in brackets: ${timeZone.replaceAll("_", " ")}`;
 }
 
 document.addEventListener("htmx:oobAfterSwap", () => show(document));

@@ -99,7 +99,7 @@ def page_of(
 _used_codes: set[tuple[str, str]] = set()
 
 
-def _unused_code(secret: str) -> str:
+def unused_code(secret: str) -> str:
     """No code counts twice; the next one holds already."""
     now = time.time()
     codes = [one_time_code(secret, at)[0] for at in (now, now + CODE_LIFETIME_S)]
@@ -115,7 +115,7 @@ def sign_in(page: Page, portal: Stack, username: str, *, with_script: bool = Tru
     page.fill("[name=password]", portal.secrets.passwords[username])
     page.press("[name=password]", "Enter")
     page.wait_for_url("**/sign-in/code*")
-    page.fill("[autocomplete=one-time-code]", _unused_code(portal.secrets.totp_secrets[username]))
+    page.fill("[autocomplete=one-time-code]", unused_code(portal.secrets.totp_secrets[username]))
     if not with_script:
         # With it, the page sends itself after the sixth digit.
         page.press("[autocomplete=one-time-code]", "Enter")
