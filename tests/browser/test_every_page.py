@@ -149,7 +149,7 @@ def test_a_typed_form_survives_the_end_of_the_session(portal: Stack, page_of: Pa
     page.get_by_label("Something else").fill("203.0.113.133")
     page.locator("#options > summary").click()
     page.get_by_label("Reason").fill("UDP flood since 02:00")
-    page.context.clear_cookies(name="sessionid")
+    page.context.clear_cookies()
     page.get_by_role("button", name="Send request").click()
 
     expect(page.locator("main")).to_contain_text("Sign in; what you typed is kept.")

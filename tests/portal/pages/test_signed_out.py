@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import signing
 from django.test import Client
 
@@ -72,7 +73,7 @@ def sent_without_session(
 ) -> tuple[str, str]:
     """The form of `page` is sent to `path` after the session ended; the sign-in page, and where it leads."""
     own = hidden(browser.get(page).content.decode())
-    browser.cookies.pop("sessionid")
+    browser.cookies.pop(settings.SESSION_COOKIE_NAME)
     answer = browser.post(path, {**own, **fields})
     assert answer["Location"].startswith("/sign-in?next=")
     shown = browser.get(answer["Location"]).content.decode()
@@ -166,7 +167,7 @@ def test_no_other_site_can_put_words_into_a_form(mark: str, dana: User) -> None:
     answer = browser.post(NEW, {typed.FIELD: text, "other": "203.0.113.7"})
 
     assert answer["Location"] == "/sign-in?next=%2F&undone=1"
-    assert "sessionid" not in browser.cookies
+    assert settings.SESSION_COOKIE_NAME not in browser.cookies
 
 
 def test_how_much_is_kept_is_bounded(dana: User, monkeypatch: pytest.MonkeyPatch) -> None:
