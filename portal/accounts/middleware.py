@@ -34,7 +34,7 @@ class RequireSecondFactor:
         if request.user.is_authenticated and request.user.is_verified():
             return self.get_response(request)
         if not request.user.is_authenticated or not has_fresh_password(request.session):
-            if request.method == "POST":
+            if request.method == "POST" and request.path not in SECOND_FACTOR_PATHS:
                 return _sign_in_again(request)
             return redirect_to_login(request.get_full_path())
         if request.path in SECOND_FACTOR_PATHS:

@@ -16,7 +16,7 @@ from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from tests.conftest import ApiOf, ClientOf
+from tests.conftest import ApiOf, ClientOf, HalfSignedIn
 from tests.factories import PASSWORD, ResourceFactory, UserFactory, app_code
 from tests.portal.pages.conftest import filtering
 from tests.portal.wire.conftest import created, keep, put, scope
@@ -105,7 +105,9 @@ def test_json_is_compressed_and_equal_answers_differ_in_length(
     assert len(json.loads(gzip.decompress(answers[0]))["results"]) == 5
 
 
-def test_an_answer_with_a_secret_in_it_is_not_compressed(alice: User) -> None:
+def test_an_answer_with_a_secret_in_it_is_not_compressed(
+    alice: User, half_signed_in: HalfSignedIn
+) -> None:
     token = APIClient().post(
         "/api/v1/auth/token",
         {
@@ -118,9 +120,7 @@ def test_an_answer_with_a_secret_in_it_is_not_compressed(alice: User) -> None:
     )
     assert token.status_code in (200, 201)
     new = UserFactory.create(username="new")
-    enrolling = Client()
-    enrolling.force_login(new)
-    key = enrolling.get("/enrol", headers=GZIP)
+    key = half_signed_in(new).get("/enrol", headers=GZIP)
 
     assert token.json()["token"]
     assert len(key.content) > 1000
