@@ -25,10 +25,7 @@ class ScopeShown(serializers.Serializer[Any]):
     uris = serializers.ListField(child=serializers.CharField())
 
 
-class TargetsShown(serializers.Serializer[Any]):
-    prefixes = serializers.ListField(child=serializers.CharField())
-    fqdns = serializers.ListField(child=serializers.CharField())
-    uris = serializers.ListField(child=serializers.CharField())
+class TargetsShown(ScopeShown):
     resources = serializers.ListField(child=serializers.UUIDField())
 
 

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import caller
 from portal.api.pagination import LatestFound, page_of
-from portal.api.request_shown import PortsShown, RequestShown
+from portal.api.request_shown import PortsShown, RequestShown, ScopeShown
 from portal.api.requests import reread, shown_request
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory import queries, services
@@ -32,10 +32,7 @@ STATUSES = [
 ]  # fmt: skip
 
 
-class HeldTargetsShown(serializers.Serializer[UnknownMitigation]):
-    prefixes = serializers.ListField(child=serializers.CharField())
-    fqdns = serializers.ListField(child=serializers.CharField())
-    uris = serializers.ListField(child=serializers.CharField())
+class HeldTargetsShown(ScopeShown):
     aliases = serializers.ListField(child=serializers.CharField())
 
 

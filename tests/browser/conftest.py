@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from local_stack.installation import CODE_LIFETIME_S, one_time_code
 from local_stack.stack import Stack
+from tests.integration.stack import control
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -51,6 +52,14 @@ def portal(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Every process for real, on SQLite as in the demo; asked for after the browser, which may be missing."""
     with Stack(tmp_path_factory.mktemp("portal")) as stack:
         yield stack
+
+
+@pytest.fixture
+def calm(portal: Stack) -> None:
+    """Both providers accept everything and report within a second."""
+    for provider in ("northgate", "tidewall"):
+        behaviour = {"accept": "always", "status_delay_s": 1, "attack_ends_after_s": None}
+        control(portal, provider, "/behaviour", behaviour)
 
 
 @pytest.fixture

@@ -21,15 +21,8 @@ WITHIN_MS = 20_000
 """12 s of silence, plus time for a busy machine."""
 CLOCK = r"\d\d:\d\d:\d\d"
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("calm")]
 expect.set_options(timeout=WITHIN_MS)
-
-
-@pytest.fixture(autouse=True)
-def _calm(portal: Stack) -> None:
-    for provider in ("northgate", "tidewall"):
-        behaviour = {"accept": "always", "status_delay_s": 1, "attack_ends_after_s": None}
-        control(portal, provider, "/behaviour", behaviour)
 
 
 @pytest.fixture

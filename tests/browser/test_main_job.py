@@ -18,14 +18,8 @@ ContextOf = Callable[..., BrowserContext]
 PageOf = Callable[..., Page]
 WITHIN_MS = 20_000
 
+pytestmark = pytest.mark.usefixtures("calm")
 expect.set_options(timeout=WITHIN_MS)
-
-
-@pytest.fixture(autouse=True)
-def _calm(portal: Stack) -> None:
-    for provider in ("northgate", "tidewall"):
-        behaviour = {"accept": "always", "status_delay_s": 1, "attack_ends_after_s": None}
-        control(portal, provider, "/behaviour", behaviour)
 
 
 def filtering(portal: Stack, prefix: str) -> list[dict[str, Any]]:

@@ -18,12 +18,7 @@ WITHIN_MS = 60_000
 """A drill is given 75 s; on a busy machine it takes a few of them."""
 SIZES = ((360, 740), (768, 900), (1280, 900))
 
-
-@pytest.fixture(autouse=True)
-def _calm(portal: Stack) -> None:
-    for provider in ("northgate", "tidewall"):
-        behaviour = {"accept": "always", "status_delay_s": 1, "attack_ends_after_s": None}
-        control(portal, provider, "/behaviour", behaviour)
+pytestmark = pytest.mark.usefixtures("calm")
 
 
 def violations(page: Page) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,16 +11,15 @@ from django.db import transaction
 from portal.accounts.models import User
 from portal.core.wake import wake_on_commit
 from portal.mitigations.models import (
-    EventType,
     MitigationRequest,
     Port,
-    RequestKind,
     Strategy,
     Targets,
 )
 from portal.mitigations.services.advance import Step, apply, settle
-from portal.mitigations.services.log import append_event, lock_log
-from portal.mitigations.states import BY_DOTS_STATUS, RequestStatus, Status, Trigger
+from portal.mitigations.services.creating import append_submitted, create_request
+from portal.mitigations.services.log import lock_log
+from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization
 
@@ -56,36 +55,15 @@ def adopt(
     """Create a request that owns `running`, with the reported status. `checked`: its scope as a submission."""
     # No other transaction can lock the rows created here, so locking the counter first is safe, as in the callers.
     lock_log(organization.pk)
-    request = MitigationRequest.objects.create(
-        kind=RequestKind.IMMEDIATE,
-        organization=organization,
-        created_at=now,
-        created_by=actor,
-        name=checked.name,
-        asked=checked.asked,
+    as_held = replace(
+        checked,
         scope=running.scope,
         ports=running.ports,
         protocols=running.protocols,
-        lifetime_s=checked.lifetime_s,
-        auto_renew=checked.auto_renew,
         strategy=Strategy.FAILOVER,
-        subscriptions=[str(running.subscription_id)],
-        reason=checked.reason,
-        status=RequestStatus.REQUESTING,
     )
-    append_event(
-        organization_id=organization.pk,
-        type=EventType.REQUEST_SUBMITTED,
-        at=now,
-        request=request,
-        actor=actor,
-        data={
-            "status": request.status,
-            "name": request.name,
-            "kind": request.kind,
-            "adopted": True,
-        },
-    )
+    request = create_request(organization=organization, actor=actor, checked=as_held, now=now)
+    append_submitted(request, actor, now, adopted=True)
     is_filtering = running.trigger == Trigger.FILTERING
     mitigation = request.mitigations.create(
         organization=organization,

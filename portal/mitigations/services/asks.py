@@ -40,9 +40,10 @@ from portal.mitigations.services.advance import (
     settle_ends_of_filtering,
     start_leg,
 )
+from portal.mitigations.services.creating import append_submitted, create_request
 from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.services.replacing import Ground, settled
-from portal.mitigations.states import CONFIRMED, RequestStatus
+from portal.mitigations.states import CONFIRMED
 from portal.mitigations.validation import (
     Checked,
     Submission,
@@ -152,23 +153,14 @@ def _create(
     name: str,
     replaced: Sequence[Replaced],
 ) -> MitigationRequest:
-    request = MitigationRequest.objects.create(
-        kind=kind,
+    request = create_request(
         organization=organization,
-        created_at=now,
-        created_by=actor,
-        name=name or checked.name,
-        asked=checked.asked,
-        scope=checked.scope,
-        ports=checked.ports,
-        protocols=checked.protocols,
-        lifetime_s=checked.lifetime_s,
-        auto_renew=checked.auto_renew,
-        strategy=checked.strategy,
-        subscriptions=[str(subscription) for subscription in checked.parts],
-        reason=checked.reason,
-        replaces=[str(one.id) for one in replaced],
-        status=RequestStatus.REQUESTING,
+        actor=actor,
+        checked=checked,
+        now=now,
+        kind=kind,
+        name=name,
+        replaces=[one.id for one in replaced],
     )
     if checked.resources:
         ticked = ProtectedResource.objects.filter(
@@ -182,14 +174,7 @@ def _create(
     # One order for everybody who takes several subscriptions' row locks.
     for subscription in sorted(first):
         start_leg(request, checked.parts[subscription], because="", now=now)
-    append_event(
-        organization_id=organization.pk,
-        type=EventType.REQUEST_SUBMITTED,
-        at=now,
-        request=request,
-        actor=actor,
-        data={"status": request.status, "name": request.name, "kind": request.kind},
-    )
+    append_submitted(request, actor, now)
     # Read before the commit: what is answered is what was committed, however fast a provider is.
     legs = Mitigation.objects.select_related("subscription__provider")
     prefetch_related_objects([request], Prefetch("mitigations", legs), "resources")

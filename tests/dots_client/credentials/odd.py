@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Final
+
+WHEN_ODD_ONES_ARE_VALID: Final = datetime(2030, 1, 1, tzinfo=UTC)
+
 SECT283K1_CHAIN = b"""-----BEGIN CERTIFICATE-----
 MIIBgTCCASCgAwIBAgIUPup+JReQuznHCjuIhoRe/H7EfSwwCgYIKoZIzj0EAwIw
 DzENMAsGA1UEAwwEYWNtZTAgFw0yNjExMjgyMTUwMThaGA8yMTI2MTEwNDIxNTAx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -37,6 +37,7 @@ from tests.dots_client.credentials.odd import (
     SECT283K1_KEY,
     SM2_CHAIN,
     SM2_KEY,
+    WHEN_ODD_ONES_ARE_VALID,
 )
 
 ROOT = Authority("Root")
@@ -44,7 +45,6 @@ MIDDLE = Authority("Middle", issuer=ROOT)
 KEY = ec_key()
 OWN, SECRET = certificate(KEY, by=MIDDLE), key_pem(KEY)
 CHAIN = OWN + MIDDLE.pem + ROOT.pem
-WHEN_ODD_ONES_ARE_VALID = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def refusal(chain: bytes, key: bytes, *, now: datetime = NOW) -> CredentialsError:

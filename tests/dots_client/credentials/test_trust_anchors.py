@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -27,7 +27,12 @@ from tests.dots_client.credentials.made import (
     key_pem,
     subject,
 )
-from tests.dots_client.credentials.odd import SECT283K1_CHAIN, SHA1_CHAIN, SM2_CHAIN
+from tests.dots_client.credentials.odd import (
+    SECT283K1_CHAIN,
+    SHA1_CHAIN,
+    SM2_CHAIN,
+    WHEN_ODD_ONES_ARE_VALID,
+)
 
 ROOT = Authority("Root")
 MIDDLE = Authority("Middle", issuer=ROOT)
@@ -36,7 +41,6 @@ PRESENTED = replace(
     SERVER, certificate_chain=SERVER.certificate_chain + MIDDLE.pem, trust_anchors=ROOT.pem
 )
 CLIENT = ROOT.client()
-WHEN_ODD_ONES_ARE_VALID = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def root(name: str = "Root of old", *, bits: int = 2048, **dates: Any) -> bytes:

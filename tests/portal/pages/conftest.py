@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from html import unescape
+from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from portal.accounts.models import User
@@ -17,6 +19,7 @@ from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
+from tests.conftest import ClientOf
 
 Ask = Callable[..., MitigationRequest]
 
@@ -45,6 +48,26 @@ def ask(
         return request
 
     return ask
+
+
+@pytest.fixture
+def browser(
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+    client_of: ClientOf,
+) -> Client:
+    return client_of(alice)
+
+
+def typed(**fields: Any) -> dict[str, Any]:
+    """The form as it is posted."""
+    return {"key": "one-form", "lifetime": "3600", "renew": "1", "strategy": "failover", **fields}
+
+
+def text_of(page: str) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))).replace(" .", ".")
 
 
 def legs(request: MitigationRequest) -> list[Mitigation]:

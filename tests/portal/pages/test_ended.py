@@ -22,7 +22,7 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ClientOf
 from tests.portal.identities import in_order
-from tests.portal.pages.conftest import ended, filtering, legs
+from tests.portal.pages.conftest import ended, filtering, legs, text_of
 
 NOW_PAGE = "/organizations/acme/"
 LIST = "/organizations/acme/requests?status=unacknowledged"
@@ -77,10 +77,6 @@ def replaced(ask: AskFor) -> MitigationRequest:
         mitigation_id=legs(wide)[0].pk, conflict={"reason": "newer"}, now=timezone.now()
     )
     return wide
-
-
-def text_of(page: str) -> str:
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))).replace(" .", ".")
 
 
 def section(page: str) -> str:

@@ -12,25 +12,10 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.pages.conftest import Ask, fixes_in
+from tests.portal.pages.conftest import Ask, fixes_in, typed
 from tests.portal.pages.test_markup import Page
 
 FORM = "/organizations/acme/requests/new"
-
-
-@pytest.fixture
-def browser(
-    alice: User,
-    shop: ProtectedResource,
-    acme_northgate: Subscription,
-    acme_tidewall: Subscription,
-    client_of: ClientOf,
-) -> Client:
-    return client_of(alice)
-
-
-def typed(**fields: Any) -> dict[str, Any]:
-    return {"key": "one-form", "lifetime": "3600", "renew": "1", "strategy": "failover", **fields}
 
 
 def text_of(page: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import re
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -19,23 +17,11 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
-from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.pages.conftest import Ask, filtering, legs
+from tests.portal.pages.conftest import Ask, filtering, legs, text_of, typed
 
 FORM = "/organizations/acme/requests/new"
 LOSS = "At Northgate, 63 of 64 addresses of 203.0.113.0/26 lose their filter."
-
-
-@pytest.fixture
-def browser(
-    alice: User,
-    shop: ProtectedResource,
-    acme_northgate: Subscription,
-    acme_tidewall: Subscription,
-    client_of: ClientOf,
-) -> Client:
-    return client_of(alice)
 
 
 @pytest.fixture
@@ -51,14 +37,6 @@ def other(acme: Organization) -> str:
     """An address of Acme's outside the shop."""
     ResourceFactory.create(organization=acme, name="Office", value="198.51.100.0/24")
     return "198.51.100.7"
-
-
-def typed(**fields: Any) -> dict[str, Any]:
-    return {"key": "one-form", "lifetime": "3600", "renew": "1", "strategy": "failover", **fields}
-
-
-def text_of(page: str) -> str:
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))).replace(" .", ".")
 
 
 def buttons(page: str) -> list[tuple[str, bool]]:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from portal.mitigations.models import Event
-from portal.organizations.models import Organization
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.validation import Submission
+from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, SessionState, Subscription
+from portal.signaling.store import Store
 from tests.factories import SubscriptionFactory
 
 
@@ -19,6 +25,23 @@ def acme_northgate(acme: Organization, northgate: Provider) -> Subscription:
         session_since=None,
         last_heard_at=None,
     )
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    store = Store()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def leg(
+    alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
+) -> Mitigation:
+    """alice asks Northgate for one address."""
+    submission = Submission(prefixes=("203.0.113.7/32",))
+    asked = services.submit(organization=acme, actor=alice, submission=submission)
+    return asked.mitigations.get()
 
 
 def session_events() -> list[Event]:

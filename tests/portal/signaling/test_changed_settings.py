@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -40,13 +40,6 @@ NOBODY = 1
 AT_ONCE_S = 3.0
 APPLICATION_DATA = 23
 """Content type of a DTLS record that carries CoAP."""
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store()
-    yield store
-    store.close()
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +11,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from dots_client import MitigationStatus, RedirectedSignal
-from portal.accounts.models import User
-from portal.mitigations import queries, services
+from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import SET_BACK, Status
-from portal.mitigations.validation import Submission
-from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import SessionState, Subscription
 from portal.signaling import clock, leases, line, rounds
 from portal.signaling.failures import CRASHED
@@ -35,22 +32,6 @@ WITHIN_S = 5.0
 MIN_PLACES = 30
 WRITTEN_WITHIN_S = 1.0
 """How long the row may still say UP after the session ended."""
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store()
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def leg(
-    alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
-) -> Mitigation:
-    submission = Submission(prefixes=("203.0.113.7/32",))
-    asked = services.submit(organization=acme, actor=alice, submission=submission)
-    return asked.mitigations.get()
 
 
 class Scene:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,12 +12,7 @@ from channels.db import database_sync_to_async
 from django.db import OperationalError
 
 from dots_client import Server, connect
-from portal.accounts.models import User
-from portal.mitigations import services
 from portal.mitigations.models import Mitigation
-from portal.mitigations.validation import Submission
-from portal.organizations.models import Organization, ProtectedResource
-from portal.providers.models import Subscription
 from portal.signaling import journal as journals
 from portal.signaling.journal import Journal
 from portal.signaling.recorder import Room
@@ -28,22 +23,6 @@ from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, s
 from tests.portal.signaling.test_recorder import put
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def leg(
-    alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
-) -> Mitigation:
-    submission = Submission(prefixes=("203.0.113.7/32",))
-    asked = services.submit(organization=acme, actor=alice, submission=submission)
-    return asked.mitigations.get()
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store()
-    yield store
-    store.close()
 
 
 async def rows() -> list[WireMessage]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -47,13 +47,6 @@ def leg(
     leg = asked.mitigations.get()
     services.record_sending(mitigation_id=leg.pk, now=signaling_clock.now())
     return leg
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store()
-    yield store
-    store.close()
 
 
 class Scene:

@@ -79,13 +79,6 @@ def sent_events() -> int:
     return Event.objects.filter(type="mitigation.sent").count()
 
 
-@pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store()
-    yield store
-    store.close()
-
-
 @asynccontextmanager
 async def speaking(
     leg: Mitigation, store: Store

@@ -10,7 +10,7 @@ from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services import ProviderReport
-from portal.mitigations.states import Trigger
+from portal.mitigations.states import BY_DOTS_STATUS
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
@@ -18,17 +18,6 @@ from portal.standby import services
 from portal.standby.models import StandbyPlan
 
 Prepare = Callable[..., StandbyPlan]
-
-REPORTS = {
-    1: Trigger.SETTING_UP,
-    2: Trigger.FILTERING,
-    3: Trigger.ATTACK_ENDED,
-    4: Trigger.CAPACITY_EXCEEDED,
-    5: Trigger.WINDING_DOWN,
-    6: Trigger.ENDED,
-    7: Trigger.PROVIDER_WITHDREW,
-    8: Trigger.ARMED,
-}
 
 
 @pytest.fixture
@@ -69,7 +58,7 @@ def says(leg: Mitigation, dots_status: int, at: datetime | None = None, **facts:
     """The provider reports this status."""
     report = ProviderReport(
         dots_status=dots_status,
-        trigger=REPORTS[dots_status],
+        trigger=BY_DOTS_STATUS[dots_status],
         **facts,  # type: ignore[arg-type]  # the test names facts
     )
     now = at or timezone.now()

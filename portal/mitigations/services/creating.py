@@ -1,0 +1,56 @@
+"""Save a new request, and the event that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from portal.accounts.models import User
+from portal.mitigations.models import EventType, MitigationRequest, RequestKind
+from portal.mitigations.services.log import append_event
+from portal.mitigations.states import RequestStatus
+from portal.mitigations.validation import Checked
+from portal.organizations.models import Organization
+
+
+def create_request(
+    *,
+    organization: Organization,
+    actor: User,
+    checked: Checked,
+    now: datetime,
+    kind: RequestKind = RequestKind.IMMEDIATE,
+    name: str = "",
+    replaces: Sequence[UUID] = (),
+) -> MitigationRequest:
+    """The row alone: without resources, mitigations or an event. `name`: its name if it is not named by its targets."""
+    return MitigationRequest.objects.create(
+        kind=kind,
+        organization=organization,
+        created_at=now,
+        created_by=actor,
+        name=name or checked.name,
+        asked=checked.asked,
+        scope=checked.scope,
+        ports=checked.ports,
+        protocols=checked.protocols,
+        lifetime_s=checked.lifetime_s,
+        auto_renew=checked.auto_renew,
+        strategy=checked.strategy,
+        subscriptions=[str(subscription) for subscription in checked.subscriptions],
+        reason=checked.reason,
+        replaces=[str(request) for request in replaces],
+        status=RequestStatus.REQUESTING,
+    )
+
+
+def append_submitted(request: MitigationRequest, actor: User, now: datetime, **more: bool) -> None:
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.REQUEST_SUBMITTED,
+        at=now,
+        request=request,
+        actor=actor,
+        data={"status": request.status, "name": request.name, "kind": request.kind, **more},
+    )
