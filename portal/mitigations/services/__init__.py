@@ -23,9 +23,6 @@ from portal.mitigations.services.legs import ask_provider, withdraw_provider
 from portal.mitigations.services.log import append_event
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
 from portal.mitigations.services.observed import (
-    mark_due_again,
-    mark_expired,
-    mark_overdue,
     record_confirmed,
     record_end_in_loop,
     record_forgotten,
@@ -46,6 +43,7 @@ from portal.mitigations.services.reports import (
     says_nothing_new,
 )
 from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
+from portal.mitigations.services.sweeps import mark_due_again, mark_expired, mark_overdue
 from portal.mitigations.services.taken_over import end_taken_over
 from portal.mitigations.services.thin import thin_counters
 

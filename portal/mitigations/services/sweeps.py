@@ -1,0 +1,135 @@
+"""What time alone decides: overdue requests, retries that are due, lifetimes that ran out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from portal.core.sweeping import count_done
+from portal.core.wake import wake_on_commit
+from portal.mitigations.failover import is_asked_again
+from portal.mitigations.models import (
+    Mitigation,
+    RequestKind,
+    Wanted,
+)
+from portal.mitigations.services.advance import (
+    WIND_DOWN_AT_MOST,
+    Step,
+    apply,
+    legs_of,
+    lock_mitigation,
+    settle,
+    winds_down_until,
+)
+from portal.mitigations.states import LIVE, LOOP, SET_BACK, WINDING_DOWN, Status, Trigger
+
+MAX_SWEPT: Final = 500
+"""Rows one sweep looks at; the rest waits for the next."""
+
+
+def mark_overdue(*, now: datetime) -> int:
+    """Mark the mitigations nobody confirmed within their organization's patience; how many."""
+    # Patience differs per organization, so the database compares each row with its own.
+    pending = Mitigation.objects.filter(
+        status=Status.PENDING, overdue_at__isnull=True, wanted=Wanted.ACTIVE, asked_at__lt=now
+    ).values_list("pk", "asked_at", "organization__patience_s")[:MAX_SWEPT]
+    overdue = [
+        pk
+        for pk, asked_at, patience_s in pending
+        if asked_at + timedelta(seconds=patience_s) <= now
+    ]
+    return count_done(partial(_still_pending, now=now), overdue)
+
+
+@transaction.atomic(savepoint=False)
+def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.status != Status.PENDING or mitigation.overdue_at is not None:
+        return False
+    apply(mitigation, Step(mitigation_id=mitigation_id, columns={"overdue_at": now}), now=now)
+    settle(mitigation.request, now=now)
+    return True
+
+
+def mark_due_again(*, now: datetime) -> int:
+    """Ask again, where the time has come, who said no: while nobody else helps, or to hold a plan; how many."""
+    due = Mitigation.objects.filter(
+        Q(request__has_gap=True) | Q(request__kind=RequestKind.STANDBY),
+        _may_be_asked(now),
+        status__in=SET_BACK,
+        wanted=Wanted.ACTIVE,
+    ).exclude(request__kind=RequestKind.DRILL)
+    return count_done(
+        partial(_due_again, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
+    )
+
+
+def _may_be_asked(now: datetime) -> Q:
+    """Its time has come; or, of one that never reached the provider, how that is reached was changed since."""
+    is_changed = Q(subscription__changed_at__gt=F("ended_at")) | Q(
+        subscription__provider__changed_at__gt=F("ended_at")
+    )
+    return Q(retry_at__lte=now) | Q(is_changed, retry_at=None, refusal_code=LOOP)
+
+
+@transaction.atomic(savepoint=False)
+def _due_again(mitigation_id: UUID, now: datetime) -> bool:
+    mitigation = lock_mitigation(mitigation_id)
+    is_due = Mitigation.objects.filter(_may_be_asked(now), pk=mitigation_id).exists()
+    is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in SET_BACK
+    if not (is_due and is_wanted and is_asked_again(mitigation, legs_of(mitigation.request))):
+        return False
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.TURN_CAME_AGAIN,
+        columns={"asked_at": now, "overdue_at": None, "retry_at": None},
+        told={"why": "turn"},
+    )
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    wake_on_commit(mitigation.subscription_id)
+    return True
+
+
+def mark_expired(*, now: datetime) -> int:
+    """End the mitigations that outlived their granted lifetime, or ask again for those that renew; return how many.
+
+    A provider that is winding down reports the end itself. The lifetime decides only after the longest time that RFC 9132
+    section 4.4.4 allows has passed without a report.
+    """
+    since = now - WIND_DOWN_AT_MOST
+    winds_down = Q(status=Status.TERMINATING) & (
+        Q(withdrawal_confirmed_at__gt=since)
+        | Q(withdrawal_confirmed_at=None, dots_status=WINDING_DOWN, reported_at__gt=since)
+    )
+    due = Mitigation.objects.filter(status__in=LIVE, expires_at__lte=now).exclude(winds_down)
+    return count_done(
+        partial(_outlived, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
+    )
+
+
+@transaction.atomic(savepoint=False)
+def _outlived(mitigation_id: UUID, now: datetime) -> bool:
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.is_over or mitigation.expires_at is None or mitigation.expires_at > now:
+        return False
+    until = winds_down_until(mitigation)
+    if until is not None and until > now:
+        return False
+    renews = mitigation.request.auto_renew and mitigation.wanted == Wanted.ACTIVE
+    columns = {"expires_at": None, "asked_at": now, "overdue_at": None} if renews else {}
+    step = Step(
+        mitigation_id=mitigation_id,
+        trigger=Trigger.OUTLIVED if renews else Trigger.LIFETIME_OVER,
+        columns=columns,
+        told={"why": "lifetime over"},
+    )
+    apply(mitigation, step, now=now)
+    settle(mitigation.request, now=now)
+    return True
