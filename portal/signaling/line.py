@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +12,14 @@ from uuid import UUID
 
 from django.db import Error
 
-from dots_client import Client, DotsError, MitigationReport, NoAnswer, Refused, SessionClosed
+from dots_client import Client, DotsError, MitigationReport, NoAnswer, SessionClosed
 from portal.core.database import is_away
 from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import clock
 from portal.signaling.exchange import Exchange
+from portal.signaling.observing import Observations
 from portal.signaling.plan import Action, Next, gives_way, next_action, waits_for_older
 from portal.signaling.recorder import Recorder
 from portal.signaling.rounds import in_rounds
@@ -27,7 +27,7 @@ from portal.signaling.saving import NotSaved
 from portal.signaling.seen import Seen
 from portal.signaling.store import Store
 from portal.signaling.unknown import UnknownWatch
-from portal.signaling.waits import bounded_wait_s
+from portal.signaling.waits import asked_wait_s
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +48,6 @@ PROBE_AFTER_S: Final = 4.0
 memory with its sessions says nothing by itself."""
 SUSPECT_AFTER_S: Final = 5.0
 """An action unanswered for so long on a silent session: a new session is tried beside it (SC-094)."""
-MAX_WAITING_REPORTS: Final = 32
-"""Of one mitigation, with different things to say, that wait for the database; then the oldest go."""
-OBSERVE_AGAIN_S: Final = 10.0
 DATABASE_PAUSE_S: Final = 1.0
 
 
@@ -100,8 +97,13 @@ class Line:
         self._retired = asyncio.Event()
         self._seen = Seen()
         self._actions: dict[UUID, _Running] = {}
-        self._observers: dict[UUID, asyncio.Task[None]] = {}
-        self._writers: dict[UUID, tuple[deque[MitigationReport], asyncio.Task[None]]] = {}
+        self._observations = Observations(
+            client,
+            exchange,
+            on_report=self._reported,
+            on_saved=self._saved,
+            on_absent=self._absent,
+        )
         self._to_poll: list[Mitigation] = []
         self._has_postponed = False
         self._undecided: set[UUID] = set()
@@ -138,10 +140,7 @@ class Line:
             return closed.result() if closed.done() else None
         finally:
             actions = [running.task for running in self._actions.values()]
-            writers = [task for _, task in self._writers.values()]
-            await _stop(
-                closed, retired, work, watch, unknown, *actions, *self._observers.values(), *writers
-            )
+            await _stop(closed, retired, work, watch, unknown, *actions, *self._observations.tasks)
 
     async def _work(self) -> None:
         """Do what is due, and wait until something is."""
@@ -270,7 +269,7 @@ class Line:
         except (DotsError, TimeoutError) as error:
             logger.warning("%s: %s failed: %s", self._name(*rows), action.name, error or "silence")
             is_answered = not isinstance(error, TimeoutError | NoAnswer)
-            wait_s = _asked_wait_s(error)
+            wait_s = asked_wait_s(error)
             self._failed(rows, action, is_answered=is_answered, wait_s=wait_s)
         except Exception:
             # A defect in the exchange of one mitigation must not end the session for the others, nor repeat at once.
@@ -323,84 +322,33 @@ class Line:
         return f"subscription {self._subscription_id}{f' mid {mids}' if mids else ''}"
 
     def _observe_if_due(self, row: Mitigation) -> None:
-        if self._seen.is_introduced(row.pk) and row.pk not in self._observers:
-            self._observers[row.pk] = asyncio.create_task(self._observe(row))
-
-    async def _observe(self, row: Mitigation) -> None:
-        while True:
-            again_s = OBSERVE_AGAIN_S
-            try:
-                await self._take_reports(row)
-            except SessionClosed:
-                return
-            except DotsError as error:
-                logger.warning("%s: observation ended: %s", self._name(row), error)
-                again_s = max(again_s, _asked_wait_s(error))
-            except Exception:
-                # A defect must not end the observation for the rest of the session.
-                logger.exception("%s: its observation crashed", self._name(row))
-            await asyncio.sleep(again_s)
-
-    async def _take_reports(self, row: Mitigation) -> None:
-        try:
-            async with self.client.observe(row.mid) as reports:
-                async for report in reports:
-                    self._write_down(row, report)
-        except Refused as error:
-            await self._until_written(row)
-            if not await self._exchange.refused_status(row, error):
-                raise
-            self._seen.absent(row.pk)
-            self.wake()
+        if self._seen.is_introduced(row.pk):
+            self._observations.begin(row)
 
     def _heard(self, mitigation_ids: Set[UUID]) -> None:
         now = clock.now()
         for mitigation_id in mitigation_ids & self._rows.keys():
             self._rows[mitigation_id].last_heard_at = now
 
-    def _write_down(self, row: Mitigation, report: MitigationReport) -> None:
-        """In the order in which they came. Of those that wait for the database, only the last of a status counts."""
+    def _reported(self, row: Mitigation, report: MitigationReport) -> None:
         self._seen.reported(row.pk, report.status, time=_time())
         self._heard({row.pk})
-        if row.pk not in self._writers:
-            waiting = deque([report], maxlen=MAX_WAITING_REPORTS)
-            self._writers[row.pk] = waiting, asyncio.create_task(self._write(row, waiting))
-            return
-        waiting, _ = self._writers[row.pk]
-        if waiting and _is_of_the_same(waiting[-1], report):
-            waiting[-1] = report
-        else:
-            waiting.append(report)
 
-    async def _write(self, row: Mitigation, waiting: deque[MitigationReport]) -> None:
-        try:
-            while waiting:
-                report = waiting.popleft()
-                try:
-                    await self._exchange.reported(row, report)
-                except SessionClosed as error:
-                    logger.info("%s: a report was not written: %s", self._name(row), error)
-                    return
-                except Exception:
-                    # A defect must not lose the reports that wait behind this one. The next poll repeats it.
-                    logger.exception("%s: a report was not written", self._name(row))
-                if self._is_news(row.pk, report):
-                    self._look_in(LOOK_AFTER_S)
-        finally:
-            del self._writers[row.pk]
+    def _saved(self, row: Mitigation, report: MitigationReport) -> None:
+        if self._is_news(row.pk, report):
+            self._look_in(LOOK_AFTER_S)
+
+    def _absent(self, row: Mitigation) -> None:
+        self._seen.absent(row.pk)
+        self.wake()
 
     def _is_news(self, mitigation_id: UUID, report: MitigationReport) -> bool:
         """Whether the rows are to be read anew for it: they follow a status, but no number."""
         known = self._rows.get(mitigation_id)
         return known is not None and report.status not in (None, known.dots_status)
 
-    async def _until_written(self, row: Mitigation) -> None:
-        if row.pk in self._writers:
-            await asyncio.wait([self._writers[row.pk][1]])
-
     def _forget_all_but(self, live: Set[UUID]) -> None:
-        for mitigation_id in self._observers.keys() - live:
-            self._observers.pop(mitigation_id).cancel()
+        self._observations.forget_all_but(live)
         self._seen.forget_all_but(live)
 
     async def _watch(self) -> None:
@@ -431,19 +379,6 @@ def is_under_attack(row: Mitigation) -> bool:
     """A plan or a drill that is only held is no attack; a plan that the provider activated is one."""
     signs = (Status.PENDING, *CONFIRMED) if row.request.is_immediate else ACTIVE
     return row.wanted == Wanted.ACTIVE and row.status in signs
-
-
-def _is_of_the_same(one: MitigationReport, other: MitigationReport) -> bool:
-    return (one.status, one.conflict, one.mitigation_start) == (
-        other.status,
-        other.conflict,
-        other.mitigation_start,
-    )
-
-
-def _asked_wait_s(error: Exception) -> float:
-    """The pause that a 4.29 asks for (RFC 8516), within the portal's limits; 0 for any other error."""
-    return bounded_wait_s(error.retry_after_s) or 0 if isinstance(error, Refused) else 0
 
 
 def _time() -> float:

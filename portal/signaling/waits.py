@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, overload
 
+from dots_client import Refused
+
 MIN_RETRY_S: Final = 1
 MAX_RETRY_S: Final = 300
 """A provider may ask for a longer wait than a person under attack can afford."""
@@ -24,3 +26,8 @@ def bounded_wait_s(asked_s: int | None) -> int | None: ...
 def bounded_wait_s(asked_s: int | None) -> int | None:
     """Seconds to wait; None when the provider did not ask for a wait."""
     return None if asked_s is None else min(max(asked_s, MIN_RETRY_S), MAX_RETRY_S)
+
+
+def asked_wait_s(error: Exception) -> float:
+    """The pause that a 4.29 asks for (RFC 8516), within the portal's limits; 0 for any other error."""
+    return bounded_wait_s(error.retry_after_s) or 0 if isinstance(error, Refused) else 0

@@ -15,7 +15,7 @@ from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import SET_BACK, Status
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import clock, leases, line, rounds
+from portal.signaling import clock, leases, line, observing, rounds
 from portal.signaling.failures import CRASHED
 from portal.signaling.keeper import Keeper
 from portal.signaling.sessions import Known
@@ -109,7 +109,7 @@ async def test_a_defect_at_any_await_ends_at_most_the_session(
     leg: Mitigation, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line, "WATCH_S", 0.1)
-    monkeypatch.setattr(line, "OBSERVE_AGAIN_S", 0.2)
+    monkeypatch.setattr(observing, "OBSERVE_AGAIN_S", 0.2)
     authority, provider = Authority(), Provider()
     async with serving(authority, provider) as server:
         await db(lambda: point_to(leg.subscription, server.port, authority, authority.client()))
