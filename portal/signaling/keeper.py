@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +22,7 @@ from dots_client import (
 from portal.mitigations import queries
 from portal.providers.models import SessionState
 from portal.signaling import clock, sessions
+from portal.signaling.attempts import Attempt, Session
 from portal.signaling.changeover import READ_AGAIN_S, Changeover
 from portal.signaling.exchange import Exchange
 from portal.signaling.failures import in_words, is_ours
@@ -46,28 +45,6 @@ PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 30.0
 """Between attempts after failures of our own; doubled each time."""
 STOP_NOTE_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Session:
-    """A session that is up, and the settings it was opened with."""
-
-    line: Line
-    identity: Identity
-    opened_at: datetime
-    is_over: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(slots=True, eq=False)
-class Attempt:
-    """One race of handshakes, and the session that wins it."""
-
-    identity: Identity
-    is_wanted: bool
-    "a request waits for a session"
-    has_opened: asyncio.Event = field(default_factory=asyncio.Event)
-    failure: Exception | None = None
-    "why there is no session"
 
 
 class Keeper:
