@@ -14,14 +14,9 @@ from portal.mitigations.wording.lanes import Step, needs_call, tell, track
 from portal.mitigations.wording.leads import (
     Act,
     NextStep,
-    Question,
-    colleagues,
-    goes_to,
     lead,
     lifetime_sentence,
-    may_not_end,
     next_step,
-    terminate_question,
 )
 from portal.mitigations.wording.plans import is_held_now, still_held
 from portal.mitigations.wording.refusals import refusal_sentence
@@ -48,6 +43,13 @@ from portal.mitigations.wording.table import (
     face,
     is_stale,
     leg_look,
+)
+from portal.mitigations.wording.terminating import (
+    Question,
+    colleagues,
+    goes_to,
+    may_not_end,
+    terminate_question,
 )
 from portal.mitigations.wording.timeline import (
     Entry,

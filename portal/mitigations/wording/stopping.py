@@ -8,8 +8,9 @@ from datetime import datetime
 from portal.core.formatting import listed
 from portal.mitigations.wording import plans
 from portal.mitigations.wording.facts import Asked, Leg
-from portal.mitigations.wording.leads import Question, is_dropping, what_comes_through
+from portal.mitigations.wording.leads import is_dropping
 from portal.mitigations.wording.table import FILTERING, MAY_FILTER, Face, dropped_now, face
+from portal.mitigations.wording.terminating import Question, what_comes_through
 
 
 def stop_question(

@@ -8,7 +8,6 @@ from typing import Final
 
 from portal.core.formatting import bit_rate, listed
 from portal.mitigations.wording.facts import Asked, Leg
-from portal.mitigations.wording.leads import Question
 from portal.mitigations.wording.table import (
     FILTERING,
     MAY_FILTER,
@@ -17,6 +16,7 @@ from portal.mitigations.wording.table import (
     face,
     is_stale,
 )
+from portal.mitigations.wording.terminating import Question
 
 _SAID_NO: Final = (Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHDRAWN)
 _ENDED: Final = (Face.TERMINATED, Face.EXPIRED)
