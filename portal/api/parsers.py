@@ -16,6 +16,8 @@ MAX_NAMES: Final = 50
 """Of one object; no call has half as many."""
 MAX_ENTRIES: Final = 1000
 """Of one list. The fields' own limits are lower, and are told at the field."""
+MAX_COMMAS: Final = 5000
+"""Of a body, counted before it is parsed, also inside texts: 85,000 empty lists fit into 256 KiB."""
 MAX_DEPTH: Final = 8
 """Of lists and objects in one another."""
 
@@ -34,6 +36,8 @@ class BoundedJSONParser(BaseParser):
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
+        if body.count(b",") > MAX_COMMAS:
+            raise ParseError(f"The body has more than {MAX_COMMAS:,} commas.")
         try:
             value = json.loads(
                 body.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_object

@@ -108,7 +108,12 @@ def _measure(stack: Stack, samples: int, total: int) -> None:
 
         def send(body: Body) -> int:
             # Another address each time: the limit by address must not spare the portal the body.
-            headers = {"Content-Type": body.content_type, "X-Forwarded-For": next(callers)}
+            # And a cookie, without which a form is refused unread.
+            headers = {
+                "Cookie": f"csrftoken={'a' * 32}",
+                "Content-Type": body.content_type,
+                "X-Forwarded-For": next(callers),
+            }
             if body.is_signed_in:
                 headers["Authorization"] = f"Bearer {alice.token}"
             return client.post(body.path, content=body.content, headers=headers).status_code
@@ -124,11 +129,14 @@ def _measure(stack: Stack, samples: int, total: int) -> None:
             each = 1000 * (_cpu(web) - before) / samples
             rows.append((body.what, body.path, f"{len(body.content) / 1024:,.0f}", "/".join(map(str, sorted(statuses))), f"{each:.1f}"))  # fmt: skip
         table(("body", "door", "KiB", "answer", "CPU ms"), rows)
-        for body in islice(cycle(kinds), total):
+        rss = [rss_before]
+        for number, body in enumerate(islice(cycle(kinds), total), start=1):
             send(body)
-        rss_after = web.memory_info().rss
+            if number % (total // 4) == 0:
+                rss.append(web.memory_info().rss)
     alice.close()
-    say(f"memory of web: {rss_before / MIB:.0f} MiB before, {rss_after / MIB:.0f} MiB after {total:,} of them")  # fmt: skip
+    sizes = ", ".join(f"{one / MIB:.0f}" for one in rss)
+    say(f"memory of web in MiB, before and after each quarter of {total:,} of them: {sizes}")
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import socket
 
@@ -342,3 +343,16 @@ async def test_a_server_reached_over_ipv6_has_less_room(authority: Authority) ->
 
     await link.close()
     await server.close()
+
+
+async def test_errors_of_the_network_do_not_fill_the_log(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(authority.server()) as server, linked(server, authority.client()) as link:
+        with caplog.at_level(logging.INFO, logger="dots_client.transport"):
+            for _ in range(1000):
+                link.error_received(ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+
+    told = [line for line in caplog.messages if "the network says" in line]
+    assert len(told) == 2, "the first, and at the end how many more there were"
+    assert "999 more" in told[1]

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from portal.accounts.models import User
 from portal.api import throttling, urls
-from portal.api.parsers import MAX_DEPTH, MAX_ENTRIES, MAX_NAMES
+from portal.api.parsers import MAX_COMMAS, MAX_DEPTH, MAX_ENTRIES, MAX_NAMES
 from portal.core.asgi import MAX_BODY_BYTES
 from portal.core.throttle import Limit
 from tests.conftest import ApiOf
@@ -115,6 +115,7 @@ def nested(depth: int) -> Any:
         ([1] * (MAX_ENTRIES + 1), "entries"),
         ({"x": [[1] * (MAX_ENTRIES + 1)]}, "entries"),
         (nested(MAX_DEPTH + 1), "deep"),
+        ([[[]] * 10] * (MAX_COMMAS // 10 + 2), "commas"),
     ],
 )
 def test_more_than_any_call_needs_is_refused_as_a_whole(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import websockets
 
 from portal.core import http
 from portal.core.http import MAX_HEAD_BYTES, MAX_HEADERS, MAX_REQUEST_BYTES, BoundedHttp
@@ -19,6 +20,12 @@ CHUNKED = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n" + END
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (frame := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": frame["text"]})
+        return
     while (message := await receive()).get("more_body"):
         continue
     if message["type"] == "http.request":
@@ -28,9 +35,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(
-        app, http=BoundedHttp, port=0, lifespan="off", log_config=None, ws="none"
-    )
+    config = uvicorn.Config(app, http=BoundedHttp, port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
@@ -177,3 +182,19 @@ async def test_the_second_request_of_a_connection_has_the_deadline_too(
 
     assert await connection.status() == 408
     assert await connection.is_closed()
+
+
+async def test_a_socket_outlives_the_deadlines_of_requests(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "HEAD_DEADLINE_S", 0.2)
+    monkeypatch.setattr(http, "BODY_DEADLINE_S", 0.2)
+    closed = await asyncio.open_connection("127.0.0.1", port)
+
+    async with websockets.connect(f"ws://127.0.0.1:{port}/") as socket:
+        # The server closes what says nothing: by then the deadlines are over.
+        assert await closed[0].read() == b""
+        await socket.send("x" * http.MAX_HEAD_BYTES * 2)
+        assert await socket.recv() == "x" * http.MAX_HEAD_BYTES * 2
+    closed[1].close()
+    await closed[1].wait_closed()
