@@ -29,6 +29,7 @@ from portal.api import pagination
 from portal.api.errors import CONTENT_TYPE
 from portal.core.context_processors import installation
 from portal.core.once import once
+from portal.core.targets import Code
 from portal.organizations.services import MAX_KEY_LENGTH
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
@@ -98,7 +99,11 @@ _PROBLEM: Final[dict[str, Any]] = {
                 "required": ["field", "code", "message"],
                 "properties": {
                     "field": {"type": "string", "example": "targets.prefixes.0"},
-                    "code": {"type": "string"},
+                    "code": {
+                        "type": "string",
+                        "description": "For programs. Stable. Of a target, port or protocol one of: "
+                        f"{', '.join(sorted(Code))}, not-verified.",
+                    },
                     "message": {"type": "string"},
                     "fixes": {
                         "type": "array",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
@@ -29,7 +29,13 @@ from portal.core.targets import (
 from portal.core.wording.targets import field_error, ports_text
 from portal.mitigations.models import Strategy
 from portal.mitigations.presentation import PROTOCOLS, traffic_words
-from portal.mitigations.validation import INDEFINITE, MAX_REASON_LENGTH, Policy, Submission
+from portal.mitigations.validation import (
+    INDEFINITE,
+    MAX_NAMED_ERRORS,
+    MAX_REASON_LENGTH,
+    Policy,
+    Submission,
+)
 
 LIFETIMES_S: Final = (3600, 4 * 3600, 12 * 3600, 24 * 3600)
 OFFERED_PROTOCOLS: Final = (6, 17, 1)
@@ -37,6 +43,8 @@ MAX_TYPED: Final = 4000
 MAX_TICKED: Final = 100
 MAX_LIFETIME_DIGITS: Final = 11
 MAX_PROTOCOL_LENGTH: Final = 20
+MAX_ERRORS: Final = 60
+"""Errors that a page shows: those of a check, and of ports and protocols that cannot be read."""
 MAX_FIX: Final = 20_000
 """Characters that a fix button sends, percent-encoded."""
 MAX_FIX_FIELDS: Final = 10
@@ -180,37 +188,29 @@ class RequestForm:
 
     def with_errors(self, errors: Sequence[FieldError]) -> RequestForm:
         """In the order of the page and of what was typed, whoever found them."""
-        found = sorted(map(self._placed, errors), key=lambda one: one[0])
+        typed = self.by_kind | {"ports": [piece.text for piece in split_ports(self.ports)]}
+        found = sorted(
+            (self._placed(error, typed) for error in errors[:MAX_ERRORS]), key=lambda one: one[0]
+        )
         return replace(self, errors=tuple(error for _, error in found))
 
-    def _placed(self, error: FieldError) -> tuple[tuple[int, int], InputError]:
+    def _placed(
+        self, error: FieldError, typed: Mapping[str, Sequence[str]]
+    ) -> tuple[tuple[int, int], InputError]:
         """The API's field path as the input of the page that holds it, and its place there."""
         parts = error.field.split(".")
         if parts[0] == "targets":
             name = "other" if len(parts) > 1 and parts[1] in TYPED_FIELDS else "resources"
         else:
             name = parts[0] if parts[0] in _INPUTS else "form"
-        wrong = self._typed_at(name, parts[1:])
+        wrong = _at(typed.get(".".join(parts[:-1]).removeprefix("targets."), ()), parts[-1])
         fixes = tuple(
             Fix(fix.label, _button(name, wrong, fix), fix.suggestion)
             for fix in error.fixes
             if wrong
         )
-        typed = self.ports if name == "ports" else self.other
-        place = (_INPUTS.index(name), typed.find(wrong))
-        return place, InputError(name, error.message, fixes)
-
-    def _typed_at(self, name: str, place: Sequence[str]) -> str:
-        """What was typed at a field path, below its first part; empty for no place."""
-        if not place or not place[-1].isdecimal():
-            return ""
-        typed: Sequence[str] = ()
-        if name == "other":
-            typed = self.by_kind[place[0]]
-        elif name == "ports":
-            typed = [piece.text for piece in split_ports(self.ports)]
-        index = int(place[-1])
-        return typed[index] if index < len(typed) else ""
+        text = self.ports if name == "ports" else self.other
+        return (_INPUTS.index(name), text.find(wrong)), InputError(name, error.message, fixes)
 
     @property
     def wrong(self) -> dict[str, tuple[InputError, ...]]:
@@ -291,10 +291,16 @@ def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
     return tuple(typed_id(text) or UUID(int=0) for text in texts)
 
 
+def _at(typed: Sequence[str], index: str) -> str:
+    return typed[int(index)] if index.isdecimal() and int(index) < len(typed) else ""
+
+
 def _ports(text: str, unread: list[FieldError]) -> tuple[tuple[int, int], ...]:
     ports: list[tuple[int, int]] = []
     pieces = split_ports(text)
     for index, piece in enumerate(pieces):
+        if len(unread) >= MAX_NAMED_ERRORS:
+            break
         try:
             read = read_ports(piece.text)
             if read.is_any and len(pieces) > 1:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.core.admin import StaffAdmin, site
-from portal.core.errors import Invalid
+from portal.core.errors import FieldError, Invalid
 from portal.core.targets import split
 from portal.providers import services
 from portal.providers.models import Provider, SessionState, Subscription, Transport
@@ -104,7 +104,7 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
             pieces = split(self.cleaned_data["limited_to"])
             return services.normal_limits([piece.text for piece in pieces])
         except Invalid as error:
-            raise forms.ValidationError([one.message for one in error.errors]) from error
+            raise forms.ValidationError([_with_fixes(one) for one in error.errors]) from error
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
@@ -131,6 +131,11 @@ class SubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
             certificate_chain=self.cleaned_data["new_certificate_chain"].encode(),
             private_key=self.cleaned_data["new_private_key"].encode(),
         )
+
+
+def _with_fixes(error: FieldError) -> str:
+    """The message, and what would do instead: Django's forms have no buttons for that."""
+    return " ".join([error.message, *(f"{fix.label}." for fix in error.fixes)])
 
 
 @admin.register(Subscription, site=site)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from portal.core.formatting import listed
-from portal.core.targets import Kind, TargetError, read
+from portal.core.targets import Kind, TargetError, both_forms, read
 from portal.mitigations.failover import due
 from portal.mitigations.models import Strategy, Targets, every_target
 from portal.mitigations.validation import Ask, Part, part_of
@@ -91,7 +91,7 @@ def _per_target(parts: Sequence[Part], scope: Targets) -> list[str]:
             continue
         names = tuple(part.ask.provider for part in parts if target not in part.excluded)
         if names:
-            told.setdefault(names, []).append(target)
+            told.setdefault(names, []).append(both_forms(target))
     return [
         f"Only {listed(names)} may protect {listed(targets)}." for names, targets in told.items()
     ]

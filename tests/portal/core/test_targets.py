@@ -166,6 +166,12 @@ def test_a_uri_belongs_to_whom_its_host_belongs() -> None:
     assert not ACME.has_uri("https://partner.example/other")
 
 
+@pytest.mark.parametrize("kept", ["https://PARTNER.example:443", "https://partner.example./"])
+def test_a_uri_that_was_kept_before_it_had_a_normal_form_still_matches(kept: str) -> None:
+    assert Territory.of([("uri", kept)]).has_uri(parse_uri("https://Partner.example"))
+    assert not Territory.of([("uri", kept)]).has_uri(parse_uri("https://partner.example/x"))
+
+
 def test_a_network_is_own_only_when_it_lies_wholly_inside() -> None:
     assert ACME.has_network(parse_prefix("203.0.113.64/27"))
     assert not ACME.has_network(parse_prefix("203.0.112.0/23"))

@@ -157,7 +157,7 @@ def test_any_text_is_a_host_or_gets_an_error_sentence(text: str) -> None:
 
 @pytest.fixture
 def subscribe(staff: Client, acme: Organization, northgate: Provider) -> Any:
-    def subscribe(chain: str, key: str) -> str:
+    def subscribe(chain: str, key: str, limited_to: str = "") -> str:
         answer = staff.post(
             "/admin/providers/subscription/add/",
             {
@@ -167,12 +167,23 @@ def subscribe(staff: Client, acme: Organization, northgate: Provider) -> Any:
                 "enabled": "on",
                 "new_certificate_chain": chain,
                 "new_private_key": key,
+                "limited_to": limited_to,
             },
         )
         assert answer.status_code in (200, 302)
         return answer.content.decode()
 
     return subscribe
+
+
+def test_limits_are_read_as_they_are_pasted_or_told_with_what_would_do(subscribe: Any) -> None:
+    refused = subscribe(OWN, SECRET, "203.0.113.4 - 203.0.113.9")
+    assert "is a range of 6 addresses" in refused
+    assert "Use 203.0.113.4/30 and 203.0.113.8/31." in refused
+    assert not Subscription.objects.exists()
+
+    subscribe(OWN, SECRET, "203.0.113.0 255.255.255.192, “198.51.100.0/24”;")
+    assert Subscription.objects.get().limited_to == ["198.51.100.0/24", "203.0.113.0/26"]
 
 
 @pytest.mark.parametrize(
