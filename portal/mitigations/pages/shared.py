@@ -14,6 +14,7 @@ from portal.core.numbers import whole_number
 from portal.mitigations import presentation, queries, wording
 from portal.mitigations.models import Event, EventType, Mitigation, MitigationRequest, Strategy
 from portal.mitigations.presentation import Chip, Frame
+from portal.mitigations.unknown import Unknown
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.organizations.queries import memberships, resources
 from portal.providers.models import Subscription
@@ -37,7 +38,7 @@ def subscriptions(organization: Organization) -> dict[str, Subscription]:
 
 def held_beside(
     organization: Organization, requests: Iterable[MitigationRequest]
-) -> list[Mitigation]:
+) -> list[Mitigation | Unknown]:
     """What providers hold, to tell whom the order of a request passes by; not read where every request has asked all it names."""
     has_some_left = any(
         one.strategy == Strategy.FAILOVER
