@@ -17,8 +17,10 @@ COPY portal ./portal
 COPY templates ./templates
 COPY static ./static
 
-# Static files carry their hash in their name and are the same for every installation. Reading the settings makes `var`.
+# Static files carry their hash in their name and are the same for every installation. Reading the settings makes `var`. The
+# containers are read-only: what is not compiled here is compiled at every start and every health check.
 RUN PORTAL_DEBUG=1 python manage.py collectstatic --no-input \
+    && python -m compileall -q dots_client portal \
     && mkdir -p var && chown portal var
 
 # The simulated providers, for the profile "try".
