@@ -163,6 +163,8 @@ class KnownDevice(CountsWrongCodes):
     previous_digest = models.CharField(max_length=64, blank=True, default="")
     """Of the secret before: the answer that carried the newer one may have been lost."""
     last_used_at = models.DateTimeField()
+    is_program = models.BooleanField(default=False, db_default=False)
+    """Programs make room for programs: one that forgets its secret pushes out no browser."""
 
     class Meta:
         constraints: ClassVar = [

@@ -13,10 +13,13 @@ from rest_framework.views import APIView
 
 from portal.accounts import services
 from portal.accounts.models import ApiToken
+from portal.accounts.services.known_devices import known_device
 from portal.api.authentication import BearerToken, caller
 from portal.api.fields import StrictSerializer, Text
+from portal.api.throttling import CALLS_PER_ADDRESS
 from portal.core.addresses import address_of
 from portal.core.errors import NotFound
+from portal.core.throttle import count, network_of
 from portal.organizations import queries
 from portal.organizations.models import Role
 
@@ -69,6 +72,11 @@ class MeShown(serializers.Serializer[Any]):
     memberships = MembershipShown(many=True)
 
 
+def _is_known(sign_in: dict[str, str]) -> bool:
+    secret, username = sign_in["device_token"], sign_in["username"]
+    return known_device(secret=secret, username=username) is not None
+
+
 class TokenView(APIView):
     """A device signs in with everything at once, and signs itself out."""
 
@@ -79,15 +87,21 @@ class TokenView(APIView):
     def get_permissions(self) -> list[Any]:
         return list(super().get_permissions()) if self._is_sign_out() else [AllowAny()]
 
+    def get_throttles(self) -> list[Any]:
+        # Who signs in is counted below: what others call from this address keeps no known device out.
+        return list(super().get_throttles()) if self._is_sign_out() else []
+
     def _is_sign_out(self) -> bool:
         return getattr(self, "request", None) is not None and self.request.method == "DELETE"
 
     @extend_schema(operation_id="sign_in", request=SignIn, responses={201: SignedIn}, auth=[])
     def post(self, request: Request) -> Response:
         """One answer, invalid-credentials, for every wrong part."""
-        form = SignIn(data=request.data)
+        address, form = address_of(request), SignIn(data=request.data)
+        if not form.is_valid() or not _is_known(form.validated_data):
+            count(CALLS_PER_ADDRESS, network_of(address))
         form.is_valid(raise_exception=True)
-        address, device_token = address_of(request), form.validated_data["device_token"]
+        device_token = form.validated_data["device_token"]
         user = services.sign_in(
             username=form.validated_data["username"],
             password=form.validated_data["password"],

@@ -16,6 +16,7 @@ from portal.accounts.services.ending import lock_unchanged
 KNOWN_FOR: Final = timedelta(days=180)
 """Since the last sign-in."""
 MAX_KNOWN_DEVICES_PER_USER: Final = 20
+"""Browsers, and as many programs."""
 SECRET_BYTES: Final = 32
 
 
@@ -31,10 +32,11 @@ def known_device(*, secret: str, username: str) -> KnownDevice | None:
 
 
 @transaction.atomic
-def remember(*, user: User, secret: str) -> str:
+def remember(*, user: User, secret: str, is_program: bool = False) -> str:
     """The person signed in from the device that kept `secret` ("": from a new one). The secret that it keeps from now on.
 
-    People who share a browser share its secret, each with a row of their own. The least recently used device makes room.
+    People who share a browser share its secret, each with a row of their own. The least recently used browser or program makes room
+    for another one.
     """
     lock_unchanged(user)
     now = timezone.now()
@@ -44,9 +46,11 @@ def remember(*, user: User, secret: str) -> str:
         changed["previous_digest"] = KnownDevice.digest_of(secret)
         _keeping(secret).update(**changed)
     KnownDevice.objects.update_or_create(
-        user=user, digest=changed["digest"], defaults={**changed, "last_used_at": now}
+        user=user,
+        digest=changed["digest"],
+        defaults={**changed, "last_used_at": now, "is_program": is_program},
     )
-    own = KnownDevice.objects.filter(user=user).order_by("-last_used_at")
+    own = KnownDevice.objects.filter(user=user, is_program=is_program).order_by("-last_used_at")
     crowded = [device.pk for device in own[MAX_KNOWN_DEVICES_PER_USER:]]
     KnownDevice.objects.filter(pk__in=crowded).delete()
     return renewed

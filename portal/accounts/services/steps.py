@@ -28,7 +28,8 @@ TRIES_PER_USER: Final = throttle.Limit(
     name="sign-in-user",
     tries=30,
     window_s=300,
-    message="Too many tries for this name from unknown devices.",
+    message="Too many tries for this name from unknown devices. "
+    "A browser in which this person signed in before is not kept waiting.",
 )
 TRIES_PER_DEVICE: Final = throttle.Limit(
     name="sign-in-device", tries=20, window_s=300, message="Too many tries from this device."
@@ -91,8 +92,10 @@ def check_second_factor(
     device, matched, wait_s = _try_code(user, _plain(code), known)
     if wait_s:
         _record(Event.SIGN_IN_SLOWED, user.username, address, "code")
+        others = "" if known else " from unknown devices. A recovery code works at once"
         raise Throttled(
-            f"Too many codes did not match. Next try in {wait_s}\u00a0s.", retry_after_s=wait_s
+            f"Too many codes did not match{others}. Next try in {wait_s}\u00a0s.",
+            retry_after_s=wait_s,
         )
     if device is None or not matched:
         _record(Event.SIGN_IN_REFUSED, user.username, address, "code")

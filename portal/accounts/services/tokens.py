@@ -38,7 +38,7 @@ def issue_token(
     if ApiToken.objects.filter(pk__in=[token.pk for token in crowded]).delete()[0]:
         access_changed_on_commit(user.pk)
     token, plain = ApiToken.objects.create(user=user, device_name=device_name)
-    renewed = known_devices.remember(user=user, secret=device_token)
+    renewed = known_devices.remember(user=user, secret=device_token, is_program=True)
     record(Event.TOKEN_ISSUED, user=user.username, device=device_name, address=address)
     return IssuedToken(plain=plain, token=token, device_token=renewed)
 

@@ -16,6 +16,7 @@ from portal.accounts import services
 from portal.accounts.models import Authenticator, KnownDevice, User
 from portal.accounts.services import steps
 from portal.accounts.services.known_devices import KNOWN_FOR, MAX_KNOWN_DEVICES_PER_USER
+from portal.api import throttling
 from portal.core.errors import InvalidCredentials, Throttled
 from tests.factories import PASSWORD, app_code
 from tests.portal.accounts.enrolling import enrolled_codes
@@ -73,6 +74,9 @@ def test_a_program_that_signed_in_before_gets_in_while_the_name_is_attacked(alic
     first = APIClient().post(TOKEN_URL, {**body, "otp": app_code()}).json()
 
     attack_the_name("alice")
+    for _ in range(throttling.CALLS_PER_ADDRESS.tries + 1):
+        refused = APIClient().post(TOKEN_URL, {})
+    assert refused.status_code == 429
     without = APIClient().post(TOKEN_URL, {**body, "otp": app_code(steps=1)})
     known = APIClient().post(
         TOKEN_URL, {**body, "otp": app_code(steps=1), "device_token": first["device_token"]}
@@ -251,3 +255,12 @@ def test_names_that_nobody_has_leave_nothing_behind_but_counters_that_expire(
     assert all(timeout is not None and 0 < timeout <= 300 for timeout in kept.values())
     assert max(map(len, kept)) < 100
     assert KnownDevice.objects.count() == 0
+
+
+def test_a_program_that_forgets_its_secret_makes_no_browser_unknown(alice: User) -> None:
+    browser = services.remember(user=alice, secret="")
+    for _ in range(MAX_KNOWN_DEVICES_PER_USER + 5):
+        services.issue_token(user=alice, device_name="cron")
+
+    assert KnownDevice.objects.filter(is_program=True).count() == MAX_KNOWN_DEVICES_PER_USER
+    assert KnownDevice.objects.filter(digest=KnownDevice.digest_of(browser)).exists()

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.contrib.auth import hashers
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from portal.accounts import services
 from portal.accounts.models import (
     User,
 )
 from portal.accounts.services import steps
-from portal.core.errors import InvalidCredentials, Throttled
+from portal.core.errors import InvalidCredentials, PortalError, Throttled
 from portal.core.throttle import Limit
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, UserFactory
 
 ADDRESS = "192.0.2.1"
 
@@ -51,6 +54,28 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(
             services.check_password(username=username, password="wrong", address=ADDRESS)
 
     assert hashed == ["wrong", "wrong"]
+
+
+def test_the_database_is_asked_as_much_for_an_unknown_name_as_for_a_known_one(
+    erin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    UserFactory.create(username="left", is_active=False)
+    nobody_s = UserFactory.create(username="no-password")
+    nobody_s.set_unusable_password()
+    nobody_s.save()
+    names = ["erin", "nobody", "left", "no-password"]
+    slowed = Limit(name="x", tries=0, window_s=60, message="Too many.")
+    asked: list[set[int]] = []
+    for limit in (steps.TRIES_PER_USER, slowed):
+        monkeypatch.setattr(steps, "TRIES_PER_USER", limit)
+        counts = set()
+        for name in names:
+            with CaptureQueriesContext(connection) as queries, suppress(PortalError):
+                services.check_password(username=name, password="wrong", address=ADDRESS)
+            counts.add(len(queries))
+        asked.append(counts)
+
+    assert asked == [{2}, {1}]
 
 
 def test_a_person_who_left_cannot_sign_in(erin: User) -> None:
