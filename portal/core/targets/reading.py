@@ -10,7 +10,6 @@ from typing import Final
 from portal.core.targets.addresses import is_like_an_address, read_prefix
 from portal.core.targets.model import (
     MAX_SUGGESTED,
-    MAX_TARGET_LENGTH,
     Code,
     IPNetwork,
     Kind,
@@ -59,8 +58,6 @@ def read(text: str, kind: str = "") -> Target:
         if error.code in _OF_NAMES and not error.suggestions and kind in _NONE_OF_KIND:
             raise TargetError(_NONE_OF_KIND[kind], text) from None
         raise
-    if len(target.value) > MAX_TARGET_LENGTH:
-        raise TargetError(Code.TOO_LONG, text, length=len(target.value), longest=MAX_TARGET_LENGTH)
     if kind and target.kind != kind:
         raise TargetError(
             Code.OTHER_KIND, text, (Suggestion(targets=(target,)),), kind=target.kind, wanted=kind
@@ -198,9 +195,9 @@ def _has_port(shape: str, host: str, *, ports: str = "", protocol: str = "") -> 
     if protocol:
         protocols = (protocol_number(protocol),)
     with_port = tuple(
-        Suggestion(targets=one.targets, ports=found, protocols=protocols) for one in alone[:1]
+        Suggestion(targets=one.targets, ports=found, protocols=protocols) for one in alone
     )
-    suggestions = (*with_port, *alone[:1]) if found or protocols else alone
+    suggestions = (*with_port, *alone) if found or protocols else alone
     if protocol and not ports:
         return TargetError(Code.HAS_A_PROTOCOL, shape, suggestions, protocol=protocol)
     return TargetError(Code.HAS_A_PORT, shape, suggestions, port=ports)

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from dots_client.rules import uri_violation
 from portal.core.targets.addresses import refuse_unprotectable
-from portal.core.targets.model import Code, Kind, Suggestion, Target, TargetError
+from portal.core.targets.model import MAX_TARGET_LENGTH, Code, Kind, Suggestion, Target, TargetError
 from portal.core.targets.names import normal_name
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
@@ -58,6 +58,8 @@ def read_uri(text: str) -> str:
         raise TargetError(Code.NOT_ASCII, text, _if_readable(encoded))
     if not _CHARACTERS.fullmatch(plain) or uri_violation(plain):
         raise TargetError(Code.NOT_A_URI, text)
+    if len(plain) > MAX_TARGET_LENGTH:
+        raise TargetError(Code.TOO_LONG, text, length=len(plain), longest=MAX_TARGET_LENGTH)
     return plain
 
 

@@ -184,6 +184,7 @@ PASTED: list[tuple[str, str]] = [
     ("*.acme.example", "wildcard-name"),
     ("203.0.113.*/24", "not-a-prefix"),
     # ports
+    ("203.0.113.7/24:443", "has-a-port: 203.0.113.7/32 :443 or 203.0.113.0/24 :443 or 203.0.113.7/32 or 203.0.113.0/24"),
     ("203.0.113.7:443", "has-a-port: 203.0.113.7/32 :443 or 203.0.113.7/32"),
     ("203.0.113.7:80-90", "has-a-port: 203.0.113.7/32 :80-90 or 203.0.113.7/32"),
     ("203.0.113.7:http", "has-a-port: 203.0.113.7/32 :80 or 203.0.113.7/32"),
@@ -288,6 +289,8 @@ PASTED: list[tuple[str, str]] = [
     ("shop!.acme.example", "not-a-name"),
     ("shop.acme.example\\x", "backslash: https://shop.acme.example/x or shop.acme.example"),
     # uris
+    ("https://shop.acme.example/" + "a" * 300, "too-long"),
+    ("https://shop.acme.example/" + "é" * 100, "not-ascii"),
     ("https://SHOP.acme.example:443", "https://shop.acme.example/"),
     ("http://shop.acme.example:80/x", "http://shop.acme.example/x"),
     ("https://shop.acme.example:8443/x", "https://shop.acme.example:8443/x"),
