@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,6 +18,9 @@ from dots_client.codec.keys import STATUS_LABELS, UINT32
 from provider_simulator.behaviour import BehaviourError
 from provider_simulator.relay import GatewayServer
 from provider_simulator.server import SignalServer
+
+MAX_DIGITS: Final = 18
+"""Of a number in a query: `int` gives up on more than 4,300."""
 
 
 def control_app(signal: SignalServer, *, name: str) -> Starlette:
@@ -94,7 +97,7 @@ def gateway_app(signal: GatewayServer) -> Starlette:
 def _requests_of(signal: SignalServer) -> Callable[[Request], Awaitable[Response]]:
     async def requests(request: Request) -> Response:
         after = request.query_params.get("after", "0")
-        if not (after.isascii() and after.isdigit()):
+        if not (after.isascii() and after.isdigit() and len(after) <= MAX_DIGITS):
             return _refusal(f"after must be a number, not {after!r}")
         found = signal.requests.after(int(after))
         return JSONResponse({"last": signal.requests.count, "requests": found})

@@ -49,6 +49,8 @@ from dots_client.cli.held import refuse_if_started, refuse_if_still_held
 from dots_client.cli.translation import translate
 
 MAX_REDIRECTIONS: Final = 3
+MAX_DIGITS: Final = 10
+"""Of a parameter: more than any has. `int` gives up on more than 4,300."""
 
 _ATTACK: Final = {
     "ongoing": AttackStatus.UNDER_ATTACK,
@@ -265,7 +267,7 @@ def _config_of(settings: Sequence[str]) -> SignalConfig:
 
 
 def _parameter_value(text: str, setting: str) -> int | Decimal:
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
         return int(text)
     try:
         return Decimal(text)
