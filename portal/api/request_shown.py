@@ -57,7 +57,7 @@ class EfficacyShown(serializers.Serializer[Mitigation]):
     )
 
 
-class StillHeldShown(serializers.Serializer[Mitigation]):
+class StillHeldShown(serializers.Serializer[Any]):
     withdrawn_at = serializers.DateTimeField(
         source="withdrawal_confirmed_at", help_text="When the provider confirmed the withdrawal."
     )

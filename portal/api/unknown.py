@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +16,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import caller
 from portal.api.pagination import LatestFound, page_of
-from portal.api.request_shown import PortsShown, RequestShown, ScopeShown
+from portal.api.request_shown import PortsShown, RequestShown, ScopeShown, StillHeldShown
 from portal.api.requests import reread, shown_request
 from portal.api.schema import CURSOR, LIMIT, page_schema
 from portal.inventory import queries, services
@@ -69,6 +70,9 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
     refusal_code = serializers.CharField(
         help_text="The code with which the provider refused the last withdrawal; empty: it did not refuse."
     )
+    still_held = serializers.SerializerMethodField(
+        help_text="The provider confirmed the withdrawal and keeps it in standby; null: no."
+    )
     ended_at = serializers.DateTimeField(allow_null=True)
     ending = serializers.ChoiceField(choices=[*Ending.choices, ("", "it has not ended")])
     request = serializers.UUIDField(
@@ -88,6 +92,10 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
 
     def get_asked_by(self, unknown: UnknownMitigation) -> UUID | None:
         return unknown.asked_once.request_id if unknown.asked_once else None
+
+    @extend_schema_field(StillHeldShown(allow_null=True))
+    def get_still_held(self, unknown: UnknownMitigation) -> Any:
+        return StillHeldShown(unknown).data if unknown.is_still_held else None
 
     def get_withdrawn_by(self, unknown: UnknownMitigation) -> str | None:
         return unknown.withdrawn_by.username if unknown.withdrawn_by else None

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from portal.mitigations.letting_go import MAX_LET_GO_TRIES, is_held_after
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
@@ -87,6 +88,9 @@ class UnknownMitigation(models.Model):
     """When the provider first confirmed the withdrawal."""
     told_at = models.DateTimeField(null=True)
     """When the provider last confirmed the withdrawal."""
+    let_go_at = models.DateTimeField(null=True)
+    """When the provider was last asked, with a lifetime of 1, to let go of what it keeps in standby."""
+    let_go_tries = models.PositiveSmallIntegerField(default=0)
     refusal_code = models.CharField(max_length=8, blank=True)
     """The code of the last withdrawal if the provider refused it."""
 
@@ -120,6 +124,17 @@ class UnknownMitigation(models.Model):
 
     def __str__(self) -> str:
         return f"unknown mid {self.mid} at {self.subscription_id}"
+
+    @property
+    def is_still_held(self) -> bool:
+        """The provider confirmed the withdrawal, but still reports that it holds it in standby."""
+        return is_held_after(
+            self.withdrawal_confirmed_at, dots_status=self.dots_status, reported_at=self.reported_at
+        )
+
+    @property
+    def is_let_go_given_up(self) -> bool:
+        return self.let_go_tries >= MAX_LET_GO_TRIES
 
     @property
     def is_over(self) -> bool:

@@ -85,6 +85,7 @@ def question_of(membership: Membership, row: UnknownMitigation, now: datetime) -
 
 def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wording.Unknown:
     asked_by = row.asked_once.request if row.asked_once else None
+    put_aside_by = queries.put_aside_by(row)
     targets = row.targets
     return wording.Unknown(
         provider=row.subscription.provider.short_name,
@@ -105,6 +106,10 @@ def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wor
         withdrawal_asked_at=row.withdrawal_asked_at,
         confirmed_at=row.withdrawal_confirmed_at,
         refusal_code=row.refusal_code,
+        is_still_held=row.is_still_held,
+        let_go_at=row.let_go_at,
+        is_let_go_given_up=row.is_let_go_given_up,
+        put_aside_for=put_aside_by.request.name if put_aside_by else "",
         why_not_adopted=why_not.message if why_not else "",
     )
 
@@ -117,6 +122,7 @@ def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> S
         (unknown.confirmed_at is None and is_down)
         or bool(unknown.refusal_code)
         or wording.goes_on(unknown, now)
+        or unknown.is_still_held
     )
     is_old = wording.is_stale(unknown, now) and unknown.withdrawal_asked_at is None
     status = reported_status(row.dots_status)

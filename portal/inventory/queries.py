@@ -12,11 +12,16 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from portal.inventory.models import UnknownMitigation
-from portal.mitigations.models import Mitigation
+from portal.mitigations.letting_go import let_go_due_at
+from portal.mitigations.models import Mitigation, RequestKind
+from portal.mitigations.overlaps import Coverage
+from portal.mitigations.states import LIVE
 from portal.organizations.models import Organization
 
 TERMINATING: Final = 5
 """The DOTS status of a mitigation that is ending (RFC 9132 Table 3)."""
+WITHDRAWN_BY_PROVIDER: Final = 7
+"""DOTS status of what the provider stopped, also because it overlaps a newer request (RFC 9132 Table 3)."""
 TOLD_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When to repeat a withdrawal that the provider confirmed but does not carry out."""
 
@@ -58,10 +63,33 @@ def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
     return set(waiting.values_list("subscription_id", flat=True))
 
 
+def put_aside_by(unknown: UnknownMitigation) -> Mitigation | None:
+    """The mitigation of a request here for which the provider put `unknown` aside (status 7 of RFC 9132 Table 3).
+
+    None: the provider stopped for another reason, or did not stop.
+    """
+    if unknown.dots_status != WITHDRAWN_BY_PROVIDER:
+        return None
+    own = Coverage.reported(unknown.targets, unknown.ports, unknown.protocols)
+    overlapping = Mitigation.objects.filter(
+        Q(request__kind=RequestKind.IMMEDIATE) | Q(mid__gt=unknown.mid),
+        subscription=unknown.subscription_id,
+        confirmed_at__isnull=False,
+        status__in=LIVE,
+    )
+    newest_first = overlapping.select_related("request").order_by("-confirmed_at")
+    return next(
+        (one for one in newest_first if own.shares_target_with(Coverage.of(one.scope))), None
+    )
+
+
 def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
     """Whether to send the withdrawal: it was not sent yet, or the provider confirmed it and goes on."""
     if unknown.withdrawal_asked_at is None or unknown.is_over:
         return False
     if unknown.told_at is None:
         return True
+    if unknown.is_still_held:
+        due_at = let_go_due_at(unknown.let_go_at, unknown.let_go_tries, now)
+        return not unknown.is_let_go_given_up and due_at <= now
     return unknown.dots_status != TERMINATING and unknown.told_at + TOLD_AGAIN_AFTER <= now

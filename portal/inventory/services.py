@@ -246,6 +246,22 @@ def record_told(*, unknown_id: UUID, now: datetime) -> None:
 
 
 @transaction.atomic(savepoint=False)
+def record_let_go(*, unknown_id: UUID, now: datetime) -> bool:
+    """The provider is asked to let go of what it keeps in standby; False when it must not be.
+
+    Written before the PUT leaves, so that the number of tries is bounded whatever comes back.
+    """
+    row = _lock(unknown_id)
+    if row.is_over or row.is_let_go_given_up or not row.is_still_held:
+        return False
+    row.let_go_at, row.let_go_tries = now, row.let_go_tries + 1
+    row.save(update_fields=["let_go_at", "let_go_tries"])
+    if row.let_go_tries == 1 or row.is_let_go_given_up:
+        _tell(row, EventType.UNKNOWN_CHANGED, now, why="still held", tries=row.let_go_tries)
+    return True
+
+
+@transaction.atomic(savepoint=False)
 def record_withdrawal_refused(*, unknown_id: UUID, code: str, now: datetime) -> None:
     """The provider refused the withdrawal. The portal repeats it."""
     row = _lock(unknown_id)

@@ -10,6 +10,7 @@ from typing import Final
 from portal.core.formatting import NBSP, listed, moment, plural, since, spaced_when, when
 from portal.mitigations.states import reported_status
 from portal.mitigations.wording import LOOKS, Face, Look, Question, Say, Session
+from portal.mitigations.wording.plans import letting_go
 from portal.mitigations.wording.table import STALE_AFTER, STATUS_FACES
 
 WINDS_DOWN_FOR: Final = timedelta(seconds=300)
@@ -57,6 +58,13 @@ class Unknown:
     "when the provider first confirmed the withdrawal"
     refusal_code: str = ""
     "the code of the refused withdrawal"
+    is_still_held: bool = False
+    "the provider confirmed the withdrawal and keeps it in standby"
+    let_go_at: datetime | None = None
+    "the last try to end it with a lifetime of 1"
+    is_let_go_given_up: bool = False
+    put_aside_for: str = ""
+    "the name of the request here for which the provider stopped it"
     why_not_adopted: str = ""
 
     @property
@@ -82,6 +90,8 @@ def goes_on(unknown: Unknown, now: datetime) -> bool:
 
 
 def look(unknown: Unknown) -> Look:
+    if unknown.is_still_held:
+        return LOOKS[Face.STILL_HELD]
     if unknown.withdrawal_asked_at is not None:
         return LOOKS[Face.NOT_TOLD if unknown.confirmed_at is None else Face.TOLD]
     status = reported_status(unknown.dots_status)
@@ -104,6 +114,10 @@ def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 def does(unknown: Unknown) -> str:
     """A clause with what the provider reports, without its subject."""
+    if unknown.dots_status == 7 and unknown.put_aside_for:
+        return (
+            f"put {unknown.what} aside for your request {unknown.put_aside_for} but still holds it"
+        )
     words = _DOES.get(unknown.dots_status or 0)
     if words is not None:
         return words.format(what=unknown.what)
@@ -145,6 +159,14 @@ def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
     at, who = when(unknown.confirmed_at, now), f"{unknown.withdrawn_by} withdrew it."
+    if unknown.is_still_held:
+        rest = letting_go(
+            unknown.provider, unknown.let_go_at, now, is_given_up=unknown.is_let_go_given_up
+        )
+        return (
+            f"Confirmed the withdrawal {at}, and still holds {unknown.what} in standby.",
+            f"{who} {rest}",
+        )
     if unknown.dots_status == 5:
         return f"Was told {at} and is winding down.", f"{who} It may filter a little longer."
     still = _STILL.get(unknown.dots_status or 0, "still {does}").format(does=does(unknown))

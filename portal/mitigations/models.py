@@ -12,9 +12,9 @@ from django.db import models
 from django.urls import reverse
 
 from portal.core.targets import IPNetwork
+from portal.mitigations.letting_go import MAX_LET_GO_TRIES, is_held_after
 from portal.mitigations.states import (
     ATTACK_STATUSES,
-    IN_STANDBY,
     KNOWN_REPORTS,
     NOT_SENDABLE,
     REQUEST_TERMINAL,
@@ -29,10 +29,6 @@ from portal.providers.models import Subscription
 
 REPORTS_MISSING_AFTER = timedelta(seconds=60)
 """A provider that reports amounts and is not heard for longer was silent meanwhile."""
-STILL_HELD_AFTER = timedelta(seconds=3)
-"""A report that arrives sooner after the withdrawal may have been sent before it."""
-MAX_LET_GO_TRIES = 8
-"""After this many tries a person has to call the provider."""
 MAX_COUNTER = 2**63 - 1
 """DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its maximum."""
 
@@ -450,12 +446,9 @@ class Mitigation(models.Model):
     @property
     def is_still_held(self) -> bool:
         """The provider confirmed the withdrawal but still reports the mitigation as in standby."""
-        told_at, reported_at = self.withdrawal_confirmed_at, self.reported_at
-        if self.status != Status.TERMINATING or self.dots_status != IN_STANDBY:
-            return False
-        if told_at is None or reported_at is None:
-            return False
-        return reported_at - told_at >= STILL_HELD_AFTER
+        return self.status == Status.TERMINATING and is_held_after(
+            self.withdrawal_confirmed_at, dots_status=self.dots_status, reported_at=self.reported_at
+        )
 
     @property
     def is_let_go_given_up(self) -> bool:

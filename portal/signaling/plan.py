@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
+from portal.mitigations.letting_go import let_go_due_at
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.queries import shares_target
 from portal.mitigations.states import (
@@ -33,9 +34,6 @@ RENEW_AFTER: Final = 0.4
 LAST_CALL: Final = timedelta(seconds=60)
 LAST_CALL_SHARE: Final = 0.1
 """The last renewal, which nothing delays, leaves LAST_CALL before the end, or this share of a short lifetime."""
-LET_GO_AGAIN_AFTER: Final = timedelta(seconds=15)
-MAX_LET_GO_PAUSE: Final = timedelta(minutes=5)
-"""Between two tries to end a mitigation that the provider confirmed as withdrawn but keeps; doubled each time."""
 FRESH: Final = timedelta(seconds=5)
 """An older status does not show that the provider still only holds a plan."""
 
@@ -170,9 +168,7 @@ def _let_go(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequen
         return [_poll(mitigation, POLL_AFTER, now)]
     found = [_poll(mitigation, POLL_ENDING_AFTER, now)]
     if session.dots_status == IN_STANDBY:
-        doublings = max(0, mitigation.let_go_tries - 1)
-        pause = min(LET_GO_AGAIN_AFTER * 2**doublings, MAX_LET_GO_PAUSE)
-        due_at = now if mitigation.let_go_at is None else mitigation.let_go_at + pause
+        due_at = let_go_due_at(mitigation.let_go_at, mitigation.let_go_tries, now)
         found.insert(0, _once_fresh((Action.LET_GO, due_at), session, now))
     return found
 

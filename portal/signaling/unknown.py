@@ -13,11 +13,14 @@ from uuid import UUID
 from dots_client import (
     Client,
     DotsError,
+    MitigationReport,
     MitigationStatus,
     Refused,
     RemoteProtocolError,
+    Scope,
     ServerUnavailable,
     SessionClosed,
+    Targets,
 )
 from portal.inventory import queries, services
 from portal.inventory.held import is_another
@@ -25,10 +28,10 @@ from portal.inventory.models import UnknownMitigation
 from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.services import raise_next_mid
-from portal.mitigations.states import CONFIRMED
+from portal.mitigations.states import CONFIRMED, IN_STANDBY
 from portal.signaling import clock
 from portal.signaling.comparison import Told, is_ours, next_mid_after
-from portal.signaling.exchange import Exchange
+from portal.signaling.exchange import LET_GO_LIFETIME_S, Exchange
 from portal.signaling.inventory import ask
 from portal.signaling.mapping import held_of
 
@@ -124,9 +127,16 @@ class UnknownWatch:
 
     async def _withdraw(self, row: UnknownMitigation) -> None:
         self._tell_at[row.pk] = _time() + AGAIN_AFTER_S
-        if await self._is_of_another(row):
+        report = await self._status(row.mid)
+        # A withdrawal may be older than what the server holds: a restored database gives mids again.
+        if report is not None and is_another(row, held_of(row.mid, report)):
             logger.warning("unknown mid %s: it is another mitigation now", row.mid)
             self._ask_within(0)
+            return
+        if row.is_still_held and (report is None or report.status == IN_STANDBY):
+            # Another DELETE would not end it, and a PUT could stop what a lost session started.
+            if report is not None:
+                await self._let_go(row, report)
             return
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
@@ -143,16 +153,39 @@ class UnknownWatch:
             )
         else:
             await self._exchange.write(services.record_told, unknown_id=row.pk, now=clock.now())
-            self._ask_within(ENDING_EVERY_S)
+            self._ask_soon(row)
 
-    async def _is_of_another(self, row: UnknownMitigation) -> bool:
-        """A withdrawal may be older than what the server holds: a restored database gives mids again."""
+    async def _status(self, mid: int) -> MitigationReport | None:
+        """None: the server does not hold it, or does not say. A DELETE does no harm then."""
         try:
             async with asyncio.timeout(CHECK_S):
-                report = await self._client.status(row.mid)
+                return await self._client.status(mid)
         except (Refused, ServerUnavailable, RemoteProtocolError, TimeoutError):
-            return False  # a DELETE of what it does not hold does no harm
-        return is_another(row, held_of(row.mid, report))
+            return None
+
+    async def _let_go(self, row: UnknownMitigation, report: MitigationReport) -> None:
+        """End by its lifetime what a DELETE did not end. The next status says whether that worked."""
+        if not await self._exchange.write(
+            services.record_let_go, unknown_id=row.pk, now=clock.now()
+        ):
+            return
+        scope = Scope(
+            targets=report.targets or Targets(),
+            lifetime=LET_GO_LIFETIME_S,
+            trigger_mitigation=False,
+        )
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self._client.request(row.mid, scope)
+        except SessionClosed:
+            raise
+        except (DotsError, TimeoutError) as error:
+            logger.warning("unknown mid %s: not let go: %s", row.mid, error or "silence")
+        self._ask_soon(row)
+
+    def _ask_soon(self, row: UnknownMitigation) -> None:
+        self._tell_at[row.pk] = _time() + ENDING_EVERY_S
+        self._ask_within(ENDING_EVERY_S)
 
     async def _take(self, rows: list[UnknownMitigation]) -> None:
         self._ask_at = float("inf")
@@ -188,7 +221,7 @@ class UnknownWatch:
         self._ask_at = min(self._ask_at, _time() + seconds)
 
     def _pause_s(self, told: Told, rows: list[UnknownMitigation]) -> float:
-        if any(row.told_at for row in rows):
+        if any(row.told_at and not row.is_let_go_given_up for row in rows):
             return ENDING_EVERY_S
         if rows:
             return UNKNOWN_EVERY_S

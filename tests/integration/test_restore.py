@@ -15,6 +15,8 @@ from tests.integration.test_main_job import REQUESTS, believed, shown, submit
 pytestmark = pytest.mark.timeout(300)
 
 ApiAs = Callable[[str], Api]
+PLANS = "organizations/acme/standby-plans"
+PLANNED = "203.0.113.48/32"
 KNOWN, LOST, ASKED = "203.0.113.20/32", "203.0.113.40/32", "203.0.113.30/32"
 MITIGATING = 2
 UNKNOWN = "organizations/acme/unknown-mitigations"
@@ -28,13 +30,16 @@ def _quick_providers(stack: Stack) -> None:
 
 @pytest.fixture
 def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The portal stands, of a backup from before LOST was asked for; what Northgate holds, by prefix."""
+    """The portal stands, of a backup from before LOST was asked for and PLANNED was planned; what Northgate holds, by prefix."""
     alice = api_as("alice")
     known = submit(alice, KNOWN)["id"]
     wait_for(lambda: shown(alice, known)["status"] == "mitigating")
     backup.dump(stack, tmp_path / "portal.dump")
     lost = submit(alice, LOST)["id"]
     wait_for(lambda: shown(alice, lost)["status"] == "mitigating")
+    alice.post(PLANS, {"name": "Lost plan", "targets": {"prefixes": [PLANNED]}})
+    for provider in ("northgate", "tidewall"):
+        wait_for(lambda provider=provider: believed(stack, provider, PLANNED))  # type: ignore[misc]
 
     backup.restore(stack, tmp_path / "portal.dump")
     yield {KNOWN: known, LOST: lost}
@@ -69,8 +74,13 @@ def test_a_request_after_a_restore_gets_a_mid_that_is_free(
 
 
 def unknown(api: Api, prefix: str) -> list[dict[str, Any]]:
+    """Of Northgate."""
     listed: list[dict[str, Any]] = api.get(UNKNOWN)["results"]
-    return [one for one in listed if prefix in one["targets"]["prefixes"]]
+    return [
+        one
+        for one in listed
+        if prefix in one["targets"]["prefixes"] and one["provider"] == "Northgate Scrubbing"
+    ]
 
 
 def orphan_of(stack: Stack, api: Api, prefix: str) -> dict[str, Any]:
@@ -105,6 +115,28 @@ def test_a_mitigation_unknown_after_a_restore_is_shown_and_withdrawn(
     assert alice.get(f"{UNKNOWN}/{orphan['id']}")["ending"] == "gone"
     [known] = believed(stack, "northgate", KNOWN)
     assert known["status"] == MITIGATING
+
+
+def test_a_plan_that_a_provider_keeps_after_a_restore_is_ended_by_its_lifetime(
+    stack: Stack, api_as: ApiAs, restored: dict[str, str]
+) -> None:
+    control(stack, "northgate", "/behaviour", {"keeps_preconfigured": True})
+    alice = api_as("alice")
+    backup.start(stack)
+    orphan = orphan_of(stack, alice, PLANNED)
+    before = control(stack, "northgate", "/requests")["last"]
+
+    alice.post(f"{UNKNOWN}/{orphan['id']}/withdraw")
+
+    wait_for(lambda: believed(stack, "northgate", PLANNED) == [], within_s=60)
+    wait_for(lambda: alice.get(f"{UNKNOWN}/{orphan['id']}")["ending"] == "gone", within_s=60)
+    requests = control(stack, "northgate", f"/requests?after={before}")["requests"]
+    about = [one for one in requests if one["mid"] == orphan["mid"]]
+    assert [one["answer"] for one in about if one["method"] == "DELETE"] == ["2.02"]
+    (told_again,) = [one for one in about if one["method"] == "PUT"]
+    (scope,) = told_again["body"]["ietf-dots-signal-channel:mitigation-scope"]["scope"]
+    assert (scope["lifetime"], scope["trigger-mitigation"]) == (1, False)
+    control(stack, "northgate", "/behaviour", {"keeps_preconfigured": False})
 
 
 def test_a_mitigation_unknown_after_a_restore_is_adopted_and_ended_like_any_other(

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 
 from portal.mitigations import queries
+from portal.mitigations.letting_go import MAX_LET_GO_TRIES
 from portal.mitigations.models import (
-    MAX_LET_GO_TRIES,
     EventType,
     Mitigation,
     Wanted,

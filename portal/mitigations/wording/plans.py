@@ -154,13 +154,19 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
 
 
 def still_held(leg: Leg, now: datetime) -> str:
-    """The risk, and what the portal does about it."""
-    risk = f"{leg.short} may start it by itself when contact is lost."
-    if leg.is_let_go_given_up:
+    return letting_go(leg.short, leg.let_go_at, now, is_given_up=leg.is_let_go_given_up)
+
+
+def letting_go(
+    provider: str, let_go_at: datetime | None, now: datetime, *, is_given_up: bool
+) -> str:
+    """The risk of a plan that is still held, and what the portal does about it."""
+    risk = f"{provider} may start it by itself when contact is lost."
+    if is_given_up:
         return f"{risk} Telling it again has not helped: call and ask for the plan to be removed."
-    if leg.let_go_at is None:
+    if let_go_at is None:
         return f"{risk} The portal tells it again."
-    at = when(leg.let_go_at, now)
+    at = when(let_go_at, now)
     return f"{risk} The portal told it again {at}, with a lifetime of one second, and asks whether it is gone."
 
 

@@ -13,8 +13,10 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.inventory import services
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
+from portal.inventory.queries import is_to_be_told, put_aside_by
 from portal.inventory.services import FOUND_WITHIN, KEPT_FOR, MAX_UNKNOWN
 from portal.mitigations import services as mitigations
+from portal.mitigations.letting_go import MAX_LET_GO_PAUSE, MAX_LET_GO_TRIES
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from tests.portal.inventory.conftest import CUID, Record, held, one, told
@@ -274,6 +276,61 @@ def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> Non
     assert len(told()) == 3
     services.record_told(unknown_id=one().pk, now=NOW)
     assert one().refusal_code == ""
+
+
+def test_a_plan_that_is_kept_after_its_withdrawal_is_let_go_of_so_often_and_no_more(
+    record: Record, dana: User
+) -> None:
+    plan = held(4, dots_status=8, is_preconfigured=True)
+    record(plan, at=NOW)
+    services.withdraw(unknown_id=one().pk, actor=dana)
+    services.record_told(unknown_id=one().pk, now=NOW)
+    # That report may have been on its way.
+    record(plan, at=NOW + timedelta(seconds=1))
+    assert not services.record_let_go(unknown_id=one().pk, now=NOW)
+
+    record(plan, at=NOW + timedelta(seconds=5))
+    now, tries = NOW + timedelta(seconds=5), 0
+    while is_to_be_told(one(), now):
+        assert services.record_let_go(unknown_id=one().pk, now=now)
+        assert not is_to_be_told(one(), now)
+        now, tries = now + MAX_LET_GO_PAUSE, tries + 1
+
+    assert tries == one().let_go_tries == MAX_LET_GO_TRIES
+    assert not services.record_let_go(unknown_id=one().pk, now=now)
+    changes = [event["tries"] for event in told() if event.get("why") == "still held"]
+    assert changes == [1, MAX_LET_GO_TRIES]
+    record(told=[4], at=now)
+    assert one().ending == Ending.GONE
+
+
+PUT_ASIDE = [
+    pytest.param({}, True, id="stopped for it"),
+    pytest.param({"prefix": "203.0.113.64/26"}, False, id="other addresses"),
+    pytest.param({"dots_status": 2}, False, id="filters"),
+    pytest.param({"subscription": "tidewall"}, False, id="at another provider"),
+]
+
+
+@pytest.mark.parametrize(("fields", "is_ours"), PUT_ASIDE)
+def test_a_request_here_for_which_a_plan_was_put_aside_is_found(
+    record: Record,
+    submit: Submit,
+    acme_tidewall: Subscription,
+    fields: dict[str, Any],
+    *,
+    is_ours: bool,
+) -> None:
+    request = submit(subscriptions=())
+    [leg] = legs(request)
+    where = {"subscription": acme_tidewall} if "subscription" in fields else {}
+    fields = {name: value for name, value in fields.items() if name != "subscription"}
+    record(held(40, **{"dots_status": 7, "is_preconfigured": True, **fields}), **where)
+    assert put_aside_by(one()) is None
+
+    confirm(leg)
+
+    assert put_aside_by(one()) == (leg if is_ours else None)
 
 
 @pytest.mark.parametrize("what", ["withdraw", "told", "refused"])

@@ -44,6 +44,7 @@ WITHDRAWN: dict[str, Any] = {
     "withdrawal_asked_at": NOW - timedelta(minutes=1),
 }
 TOLD: dict[str, Any] = {**WITHDRAWN, "confirmed_at": NOW - timedelta(seconds=30)}
+KEPT: dict[str, Any] = {"dots_status": 8, "is_still_held": True}
 GOES_ON: dict[str, Any] = {**WITHDRAWN, "confirmed_at": NOW - timedelta(minutes=6)}
 
 
@@ -133,6 +134,23 @@ def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, wo
             "dana withdrew it. Northgate still holds 203.0.113.0/24 in standby."
             " The portal keeps telling it; call Northgate.",
         ),
+        (
+            {**TOLD, **KEPT},
+            "Confirmed the withdrawal at 03:11:30, and still holds 203.0.113.0/24 in standby.",
+            "dana withdrew it. Northgate may start it by itself when contact is lost. The portal tells it again.",
+        ),
+        (
+            {**TOLD, **KEPT, "let_go_at": NOW - timedelta(seconds=10)},
+            "Confirmed the withdrawal at 03:11:30, and still holds 203.0.113.0/24 in standby.",
+            "dana withdrew it. Northgate may start it by itself when contact is lost. The portal told it again at"
+            " 03:11:50, with a lifetime of one second, and asks whether it is gone.",
+        ),
+        (
+            {**GOES_ON, **KEPT, "let_go_at": NOW, "is_let_go_given_up": True},
+            "Confirmed the withdrawal at 03:06:00, and still holds 203.0.113.0/24 in standby.",
+            "dana withdrew it. Northgate may start it by itself when contact is lost. Telling it again has not"
+            " helped: call and ask for the plan to be removed.",
+        ),
     ],
 )
 def test_each_step_of_a_withdrawal_has_a_sentence(
@@ -141,7 +159,27 @@ def test_each_step_of_a_withdrawal_has_a_sentence(
     one = replace(unknown(), **fields)
 
     assert tell(one, NOW) == (fact, rest)
-    assert look(one).word == "Terminating"
+    assert look(one).word == ("Still held" if one.is_still_held else "Terminating")
+
+
+@pytest.mark.parametrize(
+    ("fields", "fact"),
+    [
+        (
+            {"put_aside_for": "Shop front-end"},
+            "Northgate put 203.0.113.0/24 aside for your request Shop front-end but still holds it.",
+        ),
+        ({}, "Northgate stopped filtering 203.0.113.0/24 by itself but still holds it."),
+    ],
+)
+def test_by_itself_is_said_only_where_no_request_here_put_it_aside(
+    fields: dict[str, Any], fact: str
+) -> None:
+    one = unknown(7, **fields)
+
+    assert tell(one, NOW)[0] == fact
+    assert beside([one]).startswith(fact.replace("Northgate", "It"))
+    assert says([one], lost=[]).headline.startswith(fact)
 
 
 def test_the_ended_request_is_named() -> None:

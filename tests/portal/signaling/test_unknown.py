@@ -13,14 +13,17 @@ import pytest
 
 from dots_client import (
     Client,
+    EncodeError,
     MitigationReport,
     MitigationStatus,
     Refused,
+    Scope,
     ServerUnavailable,
     SessionClosed,
 )
 from portal.inventory import queries, services
 from portal.inventory.models import UnknownMitigation
+from portal.mitigations.letting_go import MAX_LET_GO_TRIES
 from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.services import raise_next_mid
@@ -46,6 +49,7 @@ class Server:
         self.list_refusal: Exception | None = None
         self.refuses: Exception | None = None
         self.asked: list[int | None] = []
+        self.put: list[tuple[int, Scope]] = []
         self.withdrawn: list[int] = []
 
     async def statuses(self) -> list[MitigationReport]:
@@ -62,6 +66,12 @@ class Server:
         if mid not in self.held:
             raise Refused("4.04")
         return self.held[mid]
+
+    async def request(self, mid: int, scope: Scope) -> MitigationReport:
+        self.put.append((mid, scope))
+        if self.refuses:
+            raise self.refuses
+        return MitigationReport(mid=mid, lifetime=scope.lifetime)
 
     async def withdraw(self, mid: int) -> None:
         self.withdrawn.append(mid)
@@ -85,8 +95,13 @@ class Rows:
         assert call is queries.open_unknown
         return list(self.unknown)
 
-    async def write(self, call: Callable[..., Any], **kwargs: Any) -> None:
+    async def write(self, call: Callable[..., Any], **kwargs: Any) -> Any:
         self.written.append((call, kwargs))
+        if call is services.record_let_go:
+            [row] = [one for one in self.unknown if one.pk == kwargs["unknown_id"]]
+            row.let_go_at, row.let_go_tries = kwargs["now"], row.let_go_tries + 1
+            return True
+        return None
 
     def calls(self, call: Callable[..., Any]) -> list[dict[str, Any]]:
         return [kwargs for one, kwargs in self.written if one is call]
@@ -315,6 +330,68 @@ async def test_what_the_server_does_not_describe_is_withdrawn_all_the_same() -> 
     rows.unknown = [recorded(4, withdrawal_asked_at=clock.now())]
     async with watching(server, rows):
         await until(lambda: server.withdrawn == [4])
+
+
+def kept(**fields: Any) -> UnknownMitigation:
+    """Withdrawn, confirmed, and reported in standby since."""
+    at = clock.now() - timedelta(minutes=1)
+    one = recorded(
+        4, withdrawal_asked_at=at, withdrawal_confirmed_at=at, told_at=at, reported_at=clock.now()
+    )
+    one.dots_status = 8
+    for name, value in fields.items():
+        setattr(one, name, value)
+    return one
+
+
+@pytest.mark.parametrize("refusal", [None, Refused("4.00"), EncodeError("scope", "odd")], ids=str)
+async def test_what_the_server_keeps_in_standby_gets_a_lifetime_of_one_and_no_delete(
+    refusal: Exception | None,
+) -> None:
+    there = report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS, trigger_mitigation=False)
+    server, rows = Server(there), Rows()
+    server.refuses = refusal
+    rows.unknown = [kept()]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        watch.wake()
+        await asyncio.sleep(0.01)
+
+    [(mid, scope)] = server.put
+    assert (mid, scope.lifetime, scope.trigger_mitigation) == (4, 1, False)
+    assert scope.targets == there.targets
+    assert server.withdrawn == []
+    # Counted before it leaves.
+    assert rows.written[0][0] is services.record_let_go
+
+
+async def test_what_the_server_started_meanwhile_gets_a_delete_and_no_put() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    rows.unknown = [kept()]
+
+    await taken(server, rows)
+
+    assert (server.withdrawn, server.put) == ([4], [])
+
+
+NO_PUT = [
+    pytest.param({"let_go_tries": MAX_LET_GO_TRIES}, id="given up"),
+    pytest.param({"let_go_tries": 1, "let_go_at": clock.now()}, id="tried just now"),
+    pytest.param({"reported_at": clock.now() - timedelta(hours=1)}, id="reported before"),
+]
+
+
+@pytest.mark.parametrize("fields", NO_PUT)
+async def test_a_lifetime_of_one_is_not_sent_in_haste_or_for_ever(fields: dict[str, Any]) -> None:
+    server = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS))
+    rows = Rows()
+    rows.unknown = [kept(**fields)]
+    if rows.unknown[0].let_go_at is not None:
+        rows.unknown[0].let_go_at = clock.now()
+
+    await taken(server, rows)
+
+    assert server.put == []
 
 
 async def test_it_ends_with_its_session() -> None:

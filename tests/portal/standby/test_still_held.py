@@ -10,11 +10,14 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
-from portal.mitigations.models import MAX_LET_GO_TRIES, Event, Mitigation
-from portal.organizations.models import Organization
-from portal.signaling.plan import (
+from portal.mitigations.letting_go import (
     LET_GO_AGAIN_AFTER,
     MAX_LET_GO_PAUSE,
+    MAX_LET_GO_TRIES,
+)
+from portal.mitigations.models import Event, Mitigation
+from portal.organizations.models import Organization
+from portal.signaling.plan import (
     POLL_AFTER,
     Action,
     Next,
