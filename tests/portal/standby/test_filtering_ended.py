@@ -6,8 +6,10 @@ import html
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
@@ -371,3 +373,17 @@ def test_the_api_tells_it_with_codes_and_acknowledges_it(
     assert end["conflict"] == {"reason": "Another customer needs the capacity."}
     [after] = acknowledged.json()["results"]
     assert after["acknowledged_by"] == "dana"
+
+
+def test_a_plan_that_waited_for_a_person_before_the_upgrade_goes_on_waiting(
+    browser: Client, active: StandbyPlan, acme: Organization
+) -> None:
+    migration = import_module("portal.mitigations.migrations.0015_filtering_of_a_plan_ended")
+    ended = {"ended_by": "provider", "ended_at": timezone.now(), "status": "terminated"}
+    MitigationRequest.objects.update(**ended)
+    assert waiting(acme) == []
+
+    migration.fill(apps, None)
+
+    assert waiting(acme) == [active.request]
+    assert "Ended by itself" in words(browser, NOW_PAGE)
