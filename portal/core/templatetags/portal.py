@@ -54,8 +54,14 @@ def stamp(at: datetime | None, form: str = "moment") -> SafeString:
         "day": formatting.day(at, now),
         "date": formatting.date(at),
     }[form]
-    full = f"{formatting.date(at)}, {formatting.clock(at)} UTC"
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), full, words)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', at.isoformat(), in_full(at), words
+    )
+
+
+def in_full(at: datetime) -> str:
+    """What a <time> says when it is pointed at: "28 November 2026, 18:10:05 UTC"."""
+    return f"{formatting.date(at)}, {formatting.clock(at)} UTC"
 
 
 @register.simple_tag
@@ -77,9 +83,10 @@ def heard(at: datetime | None, lead: str = "Heard") -> SafeString:
         return mark_safe("")
     now = timezone.now()
     return format_html(
-        '<time class="age" datetime="{}" data-lead="{}" aria-hidden="true">{} {}</time>'
+        '<time class="age" datetime="{}" title="{}" data-lead="{}" aria-hidden="true">{} {}</time>'
         '<span class="vh">{} {}</span>',
         at.isoformat(),
+        in_full(at),
         lead,
         lead,
         formatting.ago(at, now),

@@ -27,11 +27,11 @@ NEEDS_ME: Final = "needs-me"
 OVER_CAPACITY: Final = "over-capacity"
 UNACKNOWLEDGED: Final = "unacknowledged"
 FILTERS: Final = {
-    NEEDS_ME: "Needs a person",
+    NEEDS_ME: "Needs me",
     OVER_CAPACITY: wording.LOOKS[wording.Face.EXCEEDED].word,
     UNACKNOWLEDGED: "Ended by itself, not acknowledged",
 }
-"""Beside the statuses. "Needs a person": whose page offers a next step, or that ended by itself and is not acknowledged."""
+"""Beside the statuses. "Needs me": whose page offers a next step, or that ended by itself and is not acknowledged."""
 STATUSES: Final = (
     RequestStatus.REQUESTING,
     RequestStatus.IN_PROGRESS,
