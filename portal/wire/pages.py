@@ -138,17 +138,20 @@ def journal_page(
 
 
 def _folded(newest_first: Iterable[Row]) -> list[Line]:
-    """Each run stands where its newest message does; what is no report, and another status, end it."""
+    """A run is in the place of its newest message. Another status, and what else is said about its mitigation, end it."""
     runs: list[list[Row]] = []
     going_on: dict[int, tuple[str, list[Row]]] = {}
     for row in newest_first:
         message = row.message
         status = reported_status(said_by(message))
-        if status is None or message.mitigation_id is None:
-            going_on.clear()
+        if message.mitigation_id is None:
             runs.append([row])
             continue
         key = message.mitigation_id.int
+        if status is None:
+            going_on.pop(key, None)
+            runs.append([row])
+            continue
         known, run = going_on.get(key, ("", []))
         if not run or (known and status and known != status):
             run = []
