@@ -72,11 +72,14 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
     """What to do with a row that has a history; a sentence."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what list_filter names: other lookups would let a reader guess fields that no page shows."""
+        """Only what list_filter names: other lookups would let a reader guess fields that no page shows.
+
+        And no NUL, which PostgreSQL takes in no text.
+        """
         names = self.list_filter if request is None else self.get_list_filter(request)
         fields = {name[0] if isinstance(name, tuple | list) else name for name in names}
         allowed: bool = super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # as Django's own
-        return lookup.partition("__")[0] in fields and allowed
+        return lookup.partition("__")[0] in fields and "\0" not in value and allowed
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -201,3 +202,18 @@ def test_no_list_answers_questions_about_fields_that_it_does_not_show(
     answer = client_of(mo).get(f"/admin/{page}/", {lookup: "a"})
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "accounts/user/?is_active__exact",
+        "organizations/membership/?role__exact",
+        "providers/subscription/?session_state__exact",
+    ],
+)
+@pytest.mark.parametrize("value", ["\0", "a\0b"])
+def test_a_nul_in_a_filter_is_refused(
+    mo: User, client_of: ClientOf, query: str, value: str
+) -> None:
+    assert client_of(mo).get(f"/admin/{query}={quote(value)}").status_code in (302, 400)
