@@ -1,0 +1,50 @@
+"""What was asked, what is wanted, what was observed, and the log of it all."""
+
+from __future__ import annotations
+
+from portal.mitigations.models.columns import (
+    BY_ITSELF,
+    EndedBy,
+    FilteringEnd,
+    FilteringEndedBy,
+    HeldTargets,
+    Newer,
+    Port,
+    ReplacedBy,
+    RequestKind,
+    Strategy,
+    Targets,
+    every_target,
+)
+from portal.mitigations.models.events import Event, EventCounter, EventType
+from portal.mitigations.models.mitigation import (
+    MAX_COUNTER,
+    REPORTS_MISSING_AFTER,
+    Mitigation,
+    Wanted,
+)
+from portal.mitigations.models.request import IdempotencyKey, MitigationRequest
+
+__all__ = [
+    "BY_ITSELF",
+    "MAX_COUNTER",
+    "REPORTS_MISSING_AFTER",
+    "EndedBy",
+    "Event",
+    "EventCounter",
+    "EventType",
+    "FilteringEnd",
+    "FilteringEndedBy",
+    "HeldTargets",
+    "IdempotencyKey",
+    "Mitigation",
+    "MitigationRequest",
+    "Newer",
+    "Port",
+    "ReplacedBy",
+    "RequestKind",
+    "Strategy",
+    "Targets",
+    "Wanted",
+    "every_target",
+]

@@ -1,0 +1,126 @@
+"""The choices, and the JSON, that the columns of this app hold."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from django.db import models
+
+
+class Targets(TypedDict):
+    """JSON of what is to be protected: network addresses in CIDR form, names, URIs."""
+
+    prefixes: list[str]
+    fqdns: list[str]
+    uris: list[str]
+
+
+class HeldTargets(Targets):
+    """JSON of the targets that a provider names, each as it wrote them."""
+
+    aliases: list[str]
+    """Names for targets that some other program gave the provider; the portal does not know what they stand for."""
+
+
+def every_target(scope: Targets) -> tuple[str, ...]:
+    """The targets of a scope, one by one: addresses, then names, then URIs."""
+    return (*scope["prefixes"], *scope["fqdns"], *scope["uris"])
+
+
+class Port(TypedDict):
+    """JSON of a port range; `lower` equals `upper` for one port."""
+
+    lower: int
+    upper: int
+
+
+class Strategy(models.TextChoices):
+    """Who is asked: one after the other until one helps, or all at once."""
+
+    FAILOVER = "failover"
+    PARALLEL = "parallel"
+
+
+class RequestKind(models.TextChoices):
+    """What a request is for: help now, help held in readiness, or a test of that."""
+
+    IMMEDIATE = "immediate"
+    STANDBY = "standby"
+    DRILL = "drill"
+
+
+class EndedBy(models.TextChoices):
+    """Why a request is over."""
+
+    PERSON = "person"
+    """A person terminated it."""
+    PORTAL = "portal"
+    """The portal withdrew it: a drill was over, a plan had a newer version, a newer request filters all of it."""
+    LIFETIME = "lifetime"
+    """Its lifetime ran out."""
+    NEWER_REQUEST = "newer_request"
+    """A provider replaced it by a newer request that protects less."""
+    WIDER_REQUEST = "wider_request"
+    """A provider replaced it by a newer request that protects at least as much."""
+    PROVIDER = "provider"
+    """A provider ended it, and no one here asked for that."""
+
+
+BY_ITSELF = (EndedBy.LIFETIME, EndedBy.NEWER_REQUEST, EndedBy.PROVIDER)
+"""Ends that no person asked for and that a person has to acknowledge."""
+
+
+class Newer(TypedDict):
+    """JSON of one request that replaced a mitigation, limited to where the two overlap."""
+
+    request: str
+    """its id"""
+    name: str
+    targets: list[str]
+    """the overlapping targets that it protects at this provider"""
+    ports: list[Port]
+    protocols: list[int]
+    """the traffic it is limited to; both empty: all traffic the older one protected"""
+
+
+class ReplacedBy(TypedDict):
+    """JSON of the requests that replaced a mitigation, as they were at that moment."""
+
+    by: list[Newer]
+    """empty: the provider named a newer request that the portal does not know"""
+    lost: list[str]
+    """the targets that lost all or part of their protection; empty: none did"""
+    loses: list[str]
+    """the same in the API's words, with the part of each that is still protected"""
+
+
+class FilteringEndedBy(models.TextChoices):
+    """Why a provider no longer filters for a plan it had activated, when nobody here had asked it to stop."""
+
+    REARMED = "rearmed"
+    """It reports that it holds the plan again."""
+    FORGOTTEN = "forgotten"
+    """It no longer knows the plan."""
+    PROVIDER = "provider"
+    """It withdrew or ended it."""
+    LIFETIME = "lifetime"
+    """The lifetime ran out without a word from the provider."""
+    NEWER_REQUEST = "newer_request"
+    """It took a newer request for help now instead, which protects less."""
+
+
+class FilteringEnd(TypedDict):
+    """JSON of how a provider stopped filtering for a plan it had activated by itself."""
+
+    at: str
+    """when the portal heard of it, ISO 8601"""
+    reported_at: str | None
+    """when the provider last reported that it acted"""
+    by: str
+    """a `FilteringEndedBy`"""
+    has_filtered: bool
+    """False: it was still setting up"""
+    conflict: dict[str, Any] | None
+    """the reason that the provider gave"""
+    replaced_by: ReplacedBy | None
+    """of `newer_request`: what it protects instead"""

@@ -1,0 +1,99 @@
+"""The log: one numbered line for each thing that happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+
+from portal.mitigations.models.mitigation import Mitigation
+from portal.mitigations.models.request import MitigationRequest
+from portal.organizations.models import Organization
+
+
+class EventType(models.TextChoices):
+    """The stable names of API.md."""
+
+    REQUEST_SUBMITTED = "request.submitted"
+    REQUEST_STATUS = "request.status"
+    REQUEST_TERMINATE_REQUESTED = "request.terminate_requested"
+    REQUEST_EXTENDED = "request.extended"
+    REQUEST_ACKNOWLEDGED = "request.acknowledged"
+    MITIGATION_ASKED = "mitigation.asked"
+    MITIGATION_WITHDRAW_REQUESTED = "mitigation.withdraw_requested"
+    MITIGATION_SENT = "mitigation.sent"
+    MITIGATION_STATUS = "mitigation.status"
+    MITIGATION_COUNTERS = "mitigation.counters"
+    MITIGATION_REFUSED = "mitigation.refused"
+    MITIGATION_EFFICACY = "mitigation.efficacy"
+    DRILL_STARTED = "drill.started"
+    DRILL_ENDED = "drill.ended"
+    UNKNOWN_FOUND = "unknown_mitigation.found"
+    UNKNOWN_CHANGED = "unknown_mitigation.changed"
+    UNKNOWN_WITHDRAW_REQUESTED = "unknown_mitigation.withdraw_requested"
+    UNKNOWN_ADOPTED = "unknown_mitigation.adopted"
+    UNKNOWN_ENDED = "unknown_mitigation.ended"
+    SESSION_UP = "session.up"
+    SESSION_DOWN = "session.down"
+
+
+class Event(models.Model):
+    """One append-only line, numbered per organization: timeline, replay, later notices."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    seq = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+    type = models.CharField(max_length=40, choices=EventType.choices)
+    request = models.ForeignKey(
+        MitigationRequest, on_delete=models.PROTECT, null=True, related_name="events"
+    )
+    mitigation = models.ForeignKey(
+        Mitigation, on_delete=models.PROTECT, null=True, related_name="events"
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    data = models.JSONField(default=dict)
+    thinned = models.PositiveIntegerField(default=0)
+    """So many counter reports directly before it are no longer kept."""
+
+    class Meta:
+        ordering = ["seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "seq"], name="one_event_per_seq"),
+        ]
+        indexes = [
+            # the timeline and the chart of one request
+            models.Index(fields=["request", "type", "seq"], name="event_of_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
+
+    def as_message(self) -> dict[str, Any]:
+        """The object of API.md, as sent by REST and sockets."""
+        thinned = {"thinned": self.thinned} if self.thinned else {}
+        return {
+            "seq": self.seq,
+            **thinned,
+            "at": self.at.isoformat().replace("+00:00", "Z"),
+            "type": self.type,
+            "request": str(self.request_id) if self.request_id else None,
+            "mitigation": str(self.mitigation_id) if self.mitigation_id else None,
+            "data": self.data,
+        }
+
+
+class EventCounter(models.Model):
+    """The last number given to an event of an organization; its row lock orders the log."""
+
+    organization = models.OneToOneField(
+        Organization, on_delete=models.PROTECT, primary_key=True, related_name="+"
+    )
+    last_seq = models.PositiveBigIntegerField(default=0)
+    thinned_to = models.PositiveBigIntegerField(default=0)
+    """Up to this number old counter reports were thinned."""
+
+    def __str__(self) -> str:
+        return f"{self.organization_id}: {self.last_seq}"

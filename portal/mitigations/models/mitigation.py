@@ -1,0 +1,251 @@
+"""What is wanted of one provider, and what was observed."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+
+from portal.core.targets import IPNetwork
+from portal.mitigations.letting_go import MAX_LET_GO_TRIES, is_held_after
+from portal.mitigations.models.request import MitigationRequest
+from portal.mitigations.states import (
+    ATTACK_STATUSES,
+    KNOWN_REPORTS,
+    NOT_SENDABLE,
+    SET_BACK,
+    TERMINAL,
+    Efficacy,
+    Status,
+)
+from portal.organizations.models import Organization
+from portal.providers.models import Subscription
+
+REPORTS_MISSING_AFTER = timedelta(seconds=60)
+"""A provider that reports amounts and is not heard for longer was silent meanwhile."""
+MAX_COUNTER = 2**63 - 1
+"""DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its maximum."""
+
+
+class Wanted(models.TextChoices):
+    """What the portal wants to be true at the provider."""
+
+    ACTIVE = "active"
+    WITHDRAWN = "withdrawn"
+
+
+class Mitigation(models.Model):
+    """One provider's part of a request: one (cuid, mid), what is wanted, what was observed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    request = models.ForeignKey(
+        MitigationRequest, on_delete=models.PROTECT, related_name="mitigations"
+    )
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="mitigations"
+    )
+    position = models.PositiveSmallIntegerField()
+    mid = models.PositiveBigIntegerField()
+    scope = models.JSONField()
+    """`Targets`: the part of the request's scope that this provider may protect, as first sent, never changed."""
+    asked_at = models.DateTimeField()
+    because = models.CharField(max_length=200, blank=True)
+    """Why this provider was asked after the ones before it, in words."""
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """Who had it asked by hand; null: the request's own order did. Policy never withdraws what a person started."""
+
+    wanted = models.CharField(max_length=16, choices=Wanted.choices, default=Wanted.ACTIVE)
+    lifetime_s = models.BigIntegerField()
+    refresh_asked_at = models.DateTimeField(null=True)
+    """A person extended it: a refresh is due until `refreshed_at` is later."""
+    withdrawal_asked_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """Who withdrew this provider alone."""
+    withdrawn_because = models.CharField(max_length=200, blank=True)
+    """Why policy withdrew it, in words."""
+    let_go_at = models.DateTimeField(null=True)
+    """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the provider still held."""
+    let_go_tries = models.PositiveSmallIntegerField(default=0)
+    hold_again = models.BooleanField(default=False)
+    """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the plan again."""
+    efficacy = models.PositiveSmallIntegerField(null=True)
+    """attack-status a person reported last (1 under attack, 2 mitigated)."""
+    efficacy_asked_at = models.DateTimeField(null=True)
+    efficacy_answered_at = models.DateTimeField(null=True)
+    """`efficacy_asked_at` of the report that has a final answer, or that the provider never answered."""
+    efficacy_accepted = models.BooleanField(null=True)
+    efficacy_code = models.CharField(max_length=16, blank=True)
+    """Why it is not accepted, or not yet; empty: there was no answer."""
+    efficacy_reason = models.TextField(blank=True)
+    efficacy_retry_at = models.DateTimeField(null=True)
+    """When the portal repeats the report, because the provider asked it to wait."""
+    efficacy_tries = models.PositiveSmallIntegerField(default=0)
+    """How often the provider asked to wait."""
+
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    dots_status = models.PositiveSmallIntegerField(null=True)
+    """The last reported number, known or not; `status` follows those in KNOWN_REPORTS."""
+    reported_at = models.DateTimeField(null=True)
+    """When the provider last reported a status: a refresh that was accepted says none."""
+    sent_at = models.DateTimeField(null=True)
+    last_sent_at = models.DateTimeField(null=True)
+    sends = models.PositiveIntegerField(default=0)
+    """Datagrams sent with the request since the portal last began to ask."""
+    overdue_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    refreshed_at = models.DateTimeField(null=True)
+    mitigating_at = models.DateTimeField(null=True)
+    withdrawal_confirmed_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    last_heard_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    """When the granted lifetime ends; null while unknown or without end."""
+    retry_at = models.DateTimeField(null=True)
+    """Not to be asked again before: the provider said so (Max-Age, retry-timer), or our own backoff."""
+    setbacks = models.PositiveSmallIntegerField(default=0)
+    """How often in a row it was refused or withdrawn: each time the next try waits longer."""
+    refusal_code = models.CharField(max_length=16, blank=True)
+    """A response code such as 4.03, or the portal's own: see `states.NOT_SENDABLE`."""
+    refusal_reason = models.TextField(blank=True)
+    conflict = models.JSONField(null=True)
+    unsaved_at = models.DateTimeField(null=True)
+    """When the provider gave an answer that the portal could not save; null once it saved a later answer."""
+    replaced_by = models.JSONField(null=True)
+    """`ReplacedBy`: the newer requests that the provider holds instead."""
+    filtering_end = models.JSONField(null=True)
+    """`FilteringEnd` of a plan; null while the provider acts, and where a person had it stop."""
+    mitigation_start = models.DateTimeField(null=True)
+    bytes_dropped = models.PositiveBigIntegerField(null=True)
+    pkts_dropped = models.PositiveBigIntegerField(null=True)
+    bps_dropped = models.PositiveBigIntegerField(null=True)
+    """BYTES per second (RFC 9132 YANG units)."""
+    pps_dropped = models.PositiveBigIntegerField(null=True)
+    counters_since = models.DateTimeField(null=True)
+    """When these counters were first reported: the time of their event."""
+    counters_at = models.DateTimeField(null=True)
+    """When they were last reported; equal ones are no event of their own."""
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["subscription", "mid"], name="one_meaning_per_mid"),
+            # Who was withdrawn may be asked again, under another mid.
+            models.UniqueConstraint(
+                fields=["request", "subscription"],
+                condition=models.Q(wanted="active"),
+                name="one_wanted_leg_per_provider",
+            ),
+        ]
+        indexes = [
+            # the agent's sweep: what a subscription still has to do
+            models.Index(
+                fields=["subscription"],
+                condition=~models.Q(status__in=[str(status) for status in TERMINAL]),
+                name="mitigation_live",
+            ),
+            # the sweep over what is to be held again: few rows, looked for often
+            models.Index(
+                fields=["withdrawal_confirmed_at"],
+                condition=models.Q(hold_again=True),
+                name="mitigation_held_again",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"mid {self.mid} at {self.subscription_id} ({self.status})"
+
+    @property
+    def unknown_report(self) -> int | None:
+        """The last reported status number if the portal does not know it."""
+        return None if self.dots_status in (None, *KNOWN_REPORTS) else self.dots_status
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def is_replaced(self) -> bool:
+        """The provider holds a newer request of ours instead; nobody asked for its end."""
+        is_given_up = self.status == Status.WITHDRAWN and self.wanted == Wanted.WITHDRAWN
+        return is_given_up and self.withdrawal_asked_at is None
+
+    @property
+    def networks(self) -> tuple[IPNetwork, ...]:
+        return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
+
+    @property
+    def is_not_sendable(self) -> bool:
+        """The portal cannot encode it: it was not sent, or no more copies are sent."""
+        is_waiting = self.status == Status.PENDING and self.retry_at is not None
+        is_set_back = self.status == Status.REFUSED or is_waiting
+        return is_set_back and self.refusal_code == NOT_SENDABLE
+
+    @property
+    def is_asked_no_more(self) -> bool:
+        """Whatever time was named for the next message about it has no meaning any more."""
+        is_given_up = self.status in SET_BACK and self.wanted == Wanted.WITHDRAWN
+        return self.is_over or is_given_up or self.request.is_over
+
+    @property
+    def next_ask_at(self) -> datetime | None:
+        """The portal does not ask the provider before; None: it may ask at once, or never does again."""
+        return None if self.is_asked_no_more else self.retry_at
+
+    @property
+    def next_efficacy_at(self) -> datetime | None:
+        """When the provider, which asked to wait, is told again how the attack looks; None: it is not."""
+        return None if self.is_asked_no_more else self.efficacy_retry_at
+
+    @property
+    def is_told_to_wait(self) -> bool:
+        """The provider itself named the time before which it must not be asked (SC-046), not our own backoff."""
+        if self.retry_at is None or self.is_not_sendable or self.unsaved_at is not None:
+            return False
+        return self.status == Status.PENDING or "retry_after" in (self.conflict or {})
+
+    @property
+    def is_still_held(self) -> bool:
+        """The provider confirmed the withdrawal but still reports the mitigation as in standby."""
+        return self.status == Status.TERMINATING and is_held_after(
+            self.withdrawal_confirmed_at, dots_status=self.dots_status, reported_at=self.reported_at
+        )
+
+    @property
+    def is_let_go_given_up(self) -> bool:
+        return self.let_go_tries >= MAX_LET_GO_TRIES
+
+    @property
+    def attack_status(self) -> str:
+        """The last attack status a person reported, in the API's words; empty: none was reported."""
+        return next(
+            (word for word, number in ATTACK_STATUSES.items() if number == self.efficacy), ""
+        )
+
+    @property
+    def efficacy_state(self) -> Efficacy | None:
+        """None: no person reported an attack status, or its outcome is unknown."""
+        if self.efficacy_asked_at is None:
+            return None
+        if self.efficacy_asked_at != self.efficacy_answered_at:
+            return Efficacy.PUT_OFF if self.efficacy_retry_at else Efficacy.WAITING
+        if self.efficacy_accepted is None:
+            return None  # answered before the portal recorded outcomes
+        if self.efficacy_accepted:
+            return Efficacy.ACCEPTED
+        if self.efficacy_code == NOT_SENDABLE:
+            return Efficacy.NOT_SENDABLE
+        return Efficacy.REFUSED if self.efficacy_code else Efficacy.UNANSWERED
+
+    def lifetime_remaining_s(self, now: datetime) -> int | None:
+        """Whole seconds until the granted lifetime ends, not below 0; None while unknown."""
+        if self.expires_at is None:
+            return None
+        return max(0, (self.expires_at - now) // timedelta(seconds=1))

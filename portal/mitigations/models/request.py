@@ -1,0 +1,154 @@
+"""What people asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+from portal.core.targets import IPNetwork
+from portal.mitigations.models.columns import BY_ITSELF, EndedBy, RequestKind, Strategy
+from portal.mitigations.states import (
+    REQUEST_TERMINAL,
+    RequestStatus,
+)
+from portal.organizations.models import Organization, ProtectedResource
+
+if TYPE_CHECKING:
+    from portal.mitigations.models.mitigation import Mitigation
+
+
+class MitigationRequest(models.Model):
+    """What a person asked for."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(
+        max_length=16, choices=RequestKind.choices, default=RequestKind.IMMEDIATE
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="requests"
+    )
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests"
+    )
+    name = models.CharField(max_length=200)
+    """What people call it: the names of its resources, else its first target."""
+    asked = models.JSONField()
+    """`Targets` that were typed in, beside the resources."""
+    resources = models.ManyToManyField(ProtectedResource, related_name="requests", blank=True)
+    scope = models.JSONField()
+    """`Targets` in full, as sent: resources included, sorted, never changed (a refresh repeats it)."""
+    ports = models.JSONField(default=list)
+    protocols = models.JSONField(default=list)
+    lifetime_s = models.BigIntegerField()
+    auto_renew = models.BooleanField(default=True)
+    strategy = models.CharField(max_length=16, choices=Strategy.choices)
+    subscriptions = models.JSONField(default=list)
+    """Ids of the subscriptions that may be asked, in order, as text."""
+    reason = models.TextField(blank=True)
+    status = models.CharField(max_length=24, choices=RequestStatus.choices)
+    terminate_asked_at = models.DateTimeField(null=True)
+    terminate_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    replaces = models.JSONField(default=list)
+    """Ids, as text, of the live requests that a person allowed it to replace."""
+    ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
+    """Empty: it is not over, or it ended before the portal recorded this."""
+    filtering_ended_at = models.DateTimeField(null=True)
+    """Of a plan: when the last provider that filtered for it stopped by itself; null once a provider filters again.
+
+    A person has to acknowledge it. Each new end sets `acknowledged_at` back to null.
+    """
+    has_gap = models.BooleanField(default=False)
+    """Some target has no provider that holds it or may still take it: who said no is asked again."""
+
+    locked_legs: list[Mitigation] | None = None
+    """No column: its mitigations, where `services.advance` locked it."""
+
+    class Meta:
+        indexes = [
+            # the dashboard: live requests of a tenant; the history: newest first
+            models.Index(fields=["organization", "status"], name="request_by_status"),
+            models.Index(
+                fields=["organization", "kind", "-created_at", "-id"], name="request_newest_first"
+            ),
+            # the dashboard: requests that ended by themselves and are not acknowledged; few rows, queried often
+            models.Index(
+                fields=["organization", "-ended_at"],
+                condition=models.Q(
+                    acknowledged_at__isnull=True, ended_by__in=[str(one) for one in BY_ITSELF]
+                ),
+                name="request_to_acknowledge",
+            ),
+            models.Index(
+                fields=["organization", "-filtering_ended_at"],
+                condition=models.Q(acknowledged_at__isnull=True, filtering_ended_at__isnull=False),
+                name="plan_to_acknowledge",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.status})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("mitigations:request", args=[self.organization.slug, self.pk])
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in REQUEST_TERMINAL
+
+    @property
+    def is_to_acknowledge(self) -> bool:
+        """It ended by itself, or what providers filtered for it did, and no person acknowledged that."""
+        if self.acknowledged_at is not None:
+            return False
+        is_by_itself = self.is_immediate and self.ended_by in BY_ITSELF
+        return is_by_itself or self.filtering_ended_at is not None
+
+    @property
+    def is_immediate(self) -> bool:
+        """Providers act on it at once; the others they hold until contact is lost (status 8)."""
+        return self.kind == RequestKind.IMMEDIATE
+
+    @property
+    def networks(self) -> tuple[IPNetwork, ...]:
+        return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
+
+    @property
+    def number(self) -> str:
+        """The short form people read out on the phone."""
+        text = self.pk.hex
+        return f"{text[:4]}-{text[4:8]}"
+
+
+class IdempotencyKey(models.Model):
+    """A key sent with a submission: the same key and content give the first answer again."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the submission, in hexadecimal."""
+    request = models.ForeignKey(MitigationRequest, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user", "key"], name="one_submission_per_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
