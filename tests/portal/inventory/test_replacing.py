@@ -265,7 +265,8 @@ def test_a_plan_takes_the_place_of_an_unknown_one_that_it_covers_and_of_no_other
 def test_a_drill_leaves_an_unknown_plan_alone(
     record: Record, acme: Organization, dana: User, acme_tidewall: Subscription
 ) -> None:
-    ResourceFactory.create(organization=acme, name="Office", value="198.51.100.0/24")
+    # After the shop in the order in which a drill looks for a target.
+    ResourceFactory.create(organization=acme, name="Warehouse", value="198.51.100.0/24")
     record(held(4, SHOP, dots_status=8, is_preconfigured=True))
 
     drill = standby.start_drill(organization=acme, actor=dana)
