@@ -106,9 +106,9 @@ def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
 
 
 def submitted_with(organization: Organization, person: User, key: str) -> MitigationRequest | None:
-    """What a person asked for under an idempotency key."""
+    """What a person asked for under an idempotency key; nothing under one that cannot be kept, such as a NUL."""
     own = IdempotencyKey.objects.filter(organization=organization, user=person, key=key)
-    found = own.select_related("request").first() if key else None
+    found = own.select_related("request").first() if key and key.isprintable() else None
     return found.request if found else None
 
 

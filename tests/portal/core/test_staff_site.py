@@ -103,6 +103,24 @@ def test_a_list_is_filtered_by_what_it_offers_and_nothing_else(
     assert client_of(mo).get(f"/admin/{query}").status_code == 400
 
 
+@pytest.mark.parametrize(
+    "query", ["organizations/membership/?role__exact=%00", "accounts/user/?q=%00", "?x=%00"]
+)
+def test_a_nul_is_refused(mo: User, client_of: ClientOf, query: str) -> None:
+    assert client_of(mo).get(f"/admin/{query}").status_code == 400
+
+
+@pytest.mark.parametrize("key", ["x", "\0", "²"])
+def test_an_action_on_a_key_that_is_none_is_refused(
+    mo: User, client_of: ClientOf, key: str
+) -> None:
+    answer = client_of(mo).post(
+        "/admin/providers/provider/", {"action": "delete_selected", "_selected_action": [key]}
+    )
+
+    assert answer.status_code == 400
+
+
 def test_the_offered_filters_work(
     mo: User, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
