@@ -62,7 +62,6 @@ class Code(StrEnum):
     AS_NUMBER = "as-number"
     NOT_A_URI = "not-a-uri"
     UNKNOWN_SCHEME = "unknown-scheme"
-    HAS_A_PASSWORD = "has-a-password"  # noqa: S105 - a code
     NOT_ASCII = "not-ascii"
     NOT_A_HOST = "not-a-host"
     NOT_A_PORT = "not-a-port"

@@ -23,21 +23,19 @@ _CHARACTERS: Final = re.compile(r"(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2
 """RFC 3986 section 2."""
 _KEPT_BY_QUOTE: Final = "/?#[]@!$&'()*+,;=:%~"
 _WHO: Final = re.compile(r"(?<=://)[^/?#\\]*@")
-"""A user name and password: not repeated in what is said of a URI."""
-_AUTHORITY: Final = re.compile(
-    r"(?:(?P<who>.*)@)?(?P<host>\[[^\[\]]*\]|[^\[\]:@]+)(?::(?P<port>\d{1,5}))?"
-)
+"""A user name and password. They are dropped: no provider, page, event or error needs to see them."""
+_AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:@]+)(?::(?P<port>\d{1,5}))?")
 
 
 def read_uri(text: str) -> str:
-    """A URI of `text`, as `plain` leaves it, in normal form: scheme and host in lower case, no default port."""
-    plain_text, text = text, _WHO.sub("", text)
-    if "\\" in plain_text:
+    """A URI of `text`, as `plain` leaves it, in normal form: scheme and host in lower case, no user, no default port."""
+    has_backslash, text = "\\" in text, _WHO.sub("", text)
+    if has_backslash:
         # Browsers take it for a slash, others for a character of the name before an @.
         raise TargetError(Code.BACKSLASH, text)
     if " " in text:
         raise TargetError(Code.NOT_A_URI, text)
-    scheme, _, rest = plain_text.partition("://")
+    scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
     if scheme not in DEFAULT_PORTS:
         raise TargetError(Code.UNKNOWN_SCHEME, text, scheme=scheme)
@@ -50,9 +48,6 @@ def read_uri(text: str) -> str:
     host = _host(match["host"], text)
     port = _port(match["port"], scheme, text)
     plain = f"{scheme}://{host}{port}{_path(path, scheme)}"
-    if match["who"] is not None:
-        # Who would see a password is asked for help: it is refused, not taken away unseen.
-        raise TargetError(Code.HAS_A_PASSWORD, host, _if_readable(plain))
     if not plain.isascii():
         encoded = plain.replace(path, quote(path, safe=_KEPT_BY_QUOTE))
         raise TargetError(Code.NOT_ASCII, text, _if_readable(encoded))

@@ -226,9 +226,6 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
     Code.UNKNOWN_SCHEME: lambda text, p: (
         f"{text} is not a web address that providers take: it begins with {shown(str(p['scheme']) or 'nothing')}. Write it like https://shop.example.com/."
     ),
-    Code.HAS_A_PASSWORD: lambda text, _: (
-        f"{text} has a user name or password before it, which providers would see. Leave it out."
-    ),
     Code.NOT_ASCII: lambda text, _: (
         f"{text} has letters after the host that a web address writes in another way."
     ),

@@ -190,7 +190,6 @@ def test_the_fixes_of_port_ranges_end_in_a_request_for_the_same_ports(
         ({"uris": ("https://a.example/a\tb",)}, "targets.uris.0", "not-a-uri", []),
         ({"uris": ("https://a.example/\x7fb",)}, "targets.uris.0", "odd-characters", []),
         ({"uris": ("https://b.example\\@a.example/",)}, "targets.uris.0", "backslash", []),
-        ({"uris": ("https://me:secret@a.example/x",)}, "targets.uris.0", "has-a-password", ["https://a.example/x"]),
     ],
 )  # fmt: skip
 def test_an_error_that_prevents_sending_is_at_its_field_with_a_fix(
