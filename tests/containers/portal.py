@@ -32,12 +32,13 @@ class Portal:
 
     def sign_in_for_the_first_time(self, username: str, password: str) -> None:
         """With the password, then a new second factor, whose key stands on the page."""
+        self._page("/sign-in")
         self._send("/sign-in", username=username, password=password)
         page = self._page("/enrol")
         found = re.search(r'class="mono key">([A-Z2-7 ]+)<', page)
         assert found, page
         code, _ = one_time_code(found[1].replace(" ", ""))
-        self._send("/enrol", code=code)
+        assert "recovery codes" in self._send("/enrol", code=code)
         self._send("/enrol/recovery-codes", saved="yes")
 
     def get(self, path: str) -> Any:
@@ -52,10 +53,10 @@ class Portal:
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.headers}"
         return answer.text
 
-    def _send(self, path: str, **fields: str) -> None:
-        self._page(path)
+    def _send(self, path: str, **fields: str) -> str:
         answer = self._client.post(path, data={"csrfmiddlewaretoken": self._token(), **fields})
-        assert answer.status_code == 302, f"{path}: {answer.status_code} {answer.text[-1500:]}"
+        assert answer.status_code in (200, 302), f"{path}: {answer.status_code} {answer.text}"
+        return answer.text
 
     def _token(self) -> str:
         [token] = [cookie.value for cookie in self._client.cookies.jar if "csrf" in cookie.name]
