@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.integration.stack import wait_for
 
 STAFF, PASSWORD = "root", "wet-otter-climbs-7-hills"
 URL = "https://localhost"
+NORTHGATE = "http://127.0.0.1:4650"
 REQUESTS = "organizations/acme/mitigation-requests"
 UNKNOWN = "organizations/acme/unknown-mitigations"
 SERVICES = ("migrate", "web", "signal", "worker", "beat", "redis", "postgres", "proxy", "simulated-pki", "northgate", "tidewall")  # fmt: skip
@@ -52,6 +53,8 @@ def main(folder: Path) -> None:
 
     with step("scripts/install --try --proxy, with nobody at a terminal"):
         install(containers)
+    behaviour = {"status_delay_s": 0.2, "terminating_s": 1}
+    httpx.post(f"{NORTHGATE}/behaviour", json=behaviour, timeout=5).raise_for_status()
     with step("nothing is there that no process needs"):
         check_hardening(containers)
     root = containers.run_in("proxy", "cat", "/data/caddy/pki/authorities/local/root.crt")
@@ -64,10 +67,11 @@ def main(folder: Path) -> None:
         known = mitigated(portal, BEFORE)
     print(f"{time.monotonic() - began:6.1f} s  from nothing to that", flush=True)
 
-    with step("the signal worker dies; its next one takes over, and the mitigation goes on"):
+    with step("the signal worker dies; a new one has the sessions, and the mitigation goes on"):
+        before = sessions(portal)
         containers.podman("kill", containers.of("signal"))
         containers.podman("start", containers.of("signal"))
-        wait_for(lambda: are_sessions_up(portal), within_s=40)
+        wait_for(lambda: are_sessions_up(portal, other_than=before), within_s=60)
         assert [one["mid"] for one in believed(BEFORE)] == [known["mitigations"][0]["mid"]]
     with step("scripts/backup"):
         backup = back_up(containers)
@@ -111,9 +115,17 @@ def check_hardening(containers: Containers) -> None:
     assert containers.run_in("web", "id", "-u").strip() == "10001"
 
 
-def are_sessions_up(portal: Portal) -> bool:
-    subscriptions = portal.get("organizations/acme/subscriptions")["results"]
-    return [one["session"]["state"] for one in subscriptions] == ["up", "up"]
+def sessions(portal: Portal) -> list[dict[str, Any]]:
+    return [one["session"] for one in portal.get("organizations/acme/subscriptions")["results"]]
+
+
+def are_sessions_up(portal: Portal, other_than: Sequence[dict[str, Any]] = ()) -> bool:
+    """With both providers, each made later than the one it is compared with."""
+    now = sessions(portal)
+    earlier = {one["since"] for one in other_than}
+    return [one["state"] for one in now] == ["up", "up"] and not earlier & {
+        one["since"] for one in now
+    }
 
 
 def mitigated(portal: Portal, prefix: str) -> dict[str, Any]:
@@ -129,7 +141,7 @@ def mitigated(portal: Portal, prefix: str) -> dict[str, Any]:
 
 def believed(prefix: str) -> list[dict[str, Any]]:
     """What Northgate itself holds for a prefix."""
-    state = httpx.get("http://127.0.0.1:4650/state", timeout=5).json()
+    state = httpx.get(f"{NORTHGATE}/state", timeout=5).json()
     return [one for one in state["mitigations"] if prefix in one["scope"]["target-prefix"]]
 
 
@@ -153,8 +165,9 @@ def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> No
 
     containers.script("restore", "--stop", str(backup))
 
-    [orphan] = wait_for(lambda: portal.get(UNKNOWN)["results"], within_s=60)
-    assert orphan["targets"]["prefixes"] == [LOST]
+    orphans = wait_for(lambda: portal.get(UNKNOWN)["results"], within_s=60)
+    assert [one["targets"]["prefixes"] for one in orphans] == [[LOST]], orphans
+    [orphan] = orphans
     after = mitigated(portal, AFTER)
     assert after["mitigations"][0]["mid"] > believed(LOST)[0]["mid"]
     portal.post(f"{UNKNOWN}/{orphan['id']}/withdraw")
@@ -162,7 +175,7 @@ def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> No
 
 
 def upgrade(containers: Containers, portal: Portal) -> None:
-    """To a release that differs in its number alone; the tables of a real one: tests/upgrade."""
+    """To a release that differs in its number alone; a database of an earlier one: tests/upgrade."""
     pyproject = containers.folder / "pyproject.toml"
     changed, count = re.subn(
         r'(?m)^version = "(.*)"$', f'version = "{NEXT_VERSION}"', pyproject.read_text()
