@@ -21,13 +21,21 @@ from dots_client.errors import CredentialsError
 from dots_client.text import clean_text
 from dots_client.transport.policy import common_name
 
-MAX_PEM_BYTES: Final = 256 * 1024
+MAX_PEM_BYTES: Final = 128 * 1024
 """More than all the authorities in browsers need."""
 MIN_RSA_BITS: Final = 2048
 """RFC 9325 section 4.5."""
 CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 """The curves that DTLS 1.2 servers accept in a client's certificate: OpenSSL refuses all others as wrong curves."""
-UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, OverflowError)
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 """The errors that `cryptography` raises for an unreadable certificate or key."""
 
 CHAIN: Final = "certificate_chain"

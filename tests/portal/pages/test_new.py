@@ -433,11 +433,6 @@ PASTED = [
         "Use UDP",
         {"other": "203.0.113.7", "ports": "53", "protocols": "17"},
     ),
-    (
-        {"other": "https://me:secret@203.0.113.7/x"},
-        "Use https://203.0.113.7/x",
-        {"other": "https://203.0.113.7/x"},
-    ),
 ]
 
 
