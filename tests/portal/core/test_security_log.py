@@ -29,10 +29,11 @@ class Kept(logging.Handler):
 
 
 @pytest.fixture
-def lines() -> Iterator[list[str]]:
-    """What the security log says meanwhile."""
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the security log says meanwhile, whatever was refused in this minute by other tests."""
     kept = Kept()
     logger = logging.getLogger("portal.security")
+    monkeypatch.setattr(logger, "filters", [BoundedRefusals()])
     logger.addHandler(kept)
     yield kept.lines
     logger.removeHandler(kept)
