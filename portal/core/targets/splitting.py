@@ -18,7 +18,8 @@ _WORD: Final = re.compile(
 _ADDRESS: Final = re.compile(r"[\[({]*[0-9A-Fa-f]*[.:\[({][0-9A-Fa-f.:\[\](){}]*")
 _MASK: Final = re.compile(r"(?:0|255)(?:\.\d{1,3}){3}")
 _QUAD: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_BULLET: Final = re.compile(r"[-*•·>#]|\d{1,2}[.)]")
+_BULLET: Final = re.compile(r"[-*•·>]|\d{1,2}[.)]")
+"""Not "#": in lists of addresses it means "not this one"."""
 _RANGE_WORDS: Final = frozenset({"-", "to", "~", "→", "..", "...", "…"})
 _MASK_WORDS: Final = frozenset({"mask", "netmask"})
 
@@ -54,7 +55,8 @@ def split(text: str) -> list[Piece]:
 
 def _bare(word: str) -> str:
     """A word without the quotes around it, which may stand around several."""
-    return word.strip(QUOTES + "'<>") or word
+    # A URI may end in such a character of its own; `text.plain` tells.
+    return word if "://" in word else word.strip(QUOTES + "'<>") or word
 
 
 def _begins_line(same: str, words: list[Piece], index: int) -> bool:

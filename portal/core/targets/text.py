@@ -102,13 +102,13 @@ def _unwrapped(text: str) -> str:
                 text = text[:-1]
             if text.endswith(":") and text.count(":") == 1:
                 text = text[:-1]
-        text = _without_brackets(text)
+        text = _without_brackets(text, is_uri=is_uri)
         if text == before:
             return text
 
 
-def _without_brackets(text: str) -> str:
-    """Without a pair of brackets around all of it, or one at an end whose other half is missing."""
+def _without_brackets(text: str, *, is_uri: bool) -> str:
+    """Without a pair of brackets around all of it, or one at an end whose other half is missing. A URI may end in one of its own."""
     if not text:
         return text
     close, opener = _PAIRS.get(text[0]), _OPENERS.get(text[-1])
@@ -116,7 +116,7 @@ def _without_brackets(text: str) -> str:
         return text[1:-1]
     if (close and close not in text[1:]) or text[0] in _OPENERS:
         return text[1:]
-    if (opener and opener not in text[:-1]) or text[-1] in _PAIRS:
+    if (opener and opener not in text[:-1]) or (text[-1] in _PAIRS and not is_uri):
         return text[:-1]
     return text
 

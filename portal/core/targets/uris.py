@@ -22,14 +22,14 @@ _ROOTED: Final = ("http", "https", "ws", "wss", "coap", "coaps")
 _CHARACTERS: Final = re.compile(r"(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+", re.ASCII)
 """RFC 3986 section 2."""
 _KEPT_BY_QUOTE: Final = "/?#[]@!$&'()*+,;=:%~"
-_WHO: Final = re.compile(r"(?<=://)[^/?#\\]*@")
+_WHO: Final = re.compile(r"^([^:/?#\\]*://)[^/?#\\]*@")
 """A user name and password. They are dropped: no provider, page, event or error needs to see them."""
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:@]+)(?::(?P<port>\d{1,5}))?")
 
 
 def read_uri(text: str) -> str:
     """A URI of `text`, as `plain` leaves it, in normal form: scheme and host in lower case, no user, no default port."""
-    has_backslash, text = "\\" in text, _WHO.sub("", text)
+    has_backslash, text = "\\" in text, _WHO.sub(r"\1", text)
     if has_backslash:
         # Browsers take it for a slash, others for a character of the name before an @.
         raise TargetError(Code.BACKSLASH, text)
