@@ -90,7 +90,7 @@ class UnknownMitigation(models.Model):
     """When the provider last confirmed the withdrawal."""
     let_go_at = models.DateTimeField(null=True)
     """When the provider was last asked, with a lifetime of 1, to let go of what it keeps in standby."""
-    let_go_tries = models.PositiveSmallIntegerField(default=0)
+    let_go_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
     refusal_code = models.CharField(max_length=8, blank=True)
     """The code of the last withdrawal if the provider refused it."""
 

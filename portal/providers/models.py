@@ -162,7 +162,9 @@ class Subscription(models.Model):
     session_detail = models.CharField(max_length=300, blank=True)
     session_refusal = models.CharField(max_length=4, blank=True, default="", editable=False)
     """The code with which the server refuses our heartbeats on the present session, such as 4.01; else empty."""
-    redirection_ignored = models.CharField(max_length=16, blank=True, default="", editable=False)
+    redirection_ignored = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False
+    )
     """Why the portal ignored a redirection on the present session, a key of wording.IGNORED; else empty."""
     pending_change = models.JSONField(null=True, blank=True, editable=False)
     """A `PendingChange` while the present session uses other settings than these; else null."""

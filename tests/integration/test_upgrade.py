@@ -38,16 +38,22 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
     with psycopg.connect(url, autocommit=True) as old:
         old.execute(release.read_bytes())
         before = counted(old)
+        columns_before = columns(old)
 
     manage(url, "manage.py", "migrate", "--no-input")
 
     with psycopg.connect(url, autocommit=True) as upgraded:
         after = counted(upgraded)
         schema = schema_of(upgraded)
+        columns_after = columns(upgraded)
     assert before["mitigations_mitigationrequest"] >= 3
     assert {table: after[table] for table in before if table in after} == before
     with connection.cursor() as fresh:
         assert schema == schema_of(fresh)
+    # Processes of the earlier release still insert rows until they are restarted.
+    tables = {table for table, _ in columns_before}
+    new = columns_after.keys() - columns_before.keys()
+    assert [one for one in new if one[0] in tables and not columns_after[one]] == []
     assert manage(url, "-m", "tests.upgrade.visit").strip() == "2"
 
 
@@ -59,6 +65,15 @@ def counted(database: psycopg.Connection[Any]) -> dict[str, int]:
         query = sql.SQL("SELECT count(*) FROM public.{}").format(sql.Identifier(table))
         [(counts[table],)] = database.execute(query).fetchall()
     return {table: count for table, count in counts.items() if table not in NOT_COUNTED}
+
+
+def columns(database: psycopg.Connection[Any]) -> dict[tuple[str, str], bool]:
+    """Of each column, by table and name, whether a row can be inserted without it."""
+    found = database.execute(
+        """SELECT table_name, column_name, is_nullable = 'YES' OR column_default IS NOT NULL
+           FROM information_schema.columns WHERE table_schema = 'public'"""
+    )
+    return {(table, column): is_optional for table, column, is_optional in found.fetchall()}
 
 
 def schema_of(database: Any) -> list[set[tuple[Any, ...]]]:
