@@ -29,7 +29,7 @@ class Compression(GZipMiddleware):
     """Below WhiteNoise, whose files are compressed when they are collected.
 
     The secrets that a page holds (the CSRF token, who typed a form) are masked or signed anew in every answer, and each answer is up to
-    `max_random_bytes` longer than it had to be.
+    `max_random_bytes` longer than it had to be, except a stream, which is a download.
     """
 
     def process_response(

@@ -10,6 +10,8 @@ from portal.core.targets.model import Code, TargetError
 
 MAX_TYPED_LENGTH: Final = 1024
 """Characters of one target as typed, before anything is taken away from it."""
+MAX_LAYERS: Final = 16
+"""Quotes, brackets and marks around one target. What has more is refused as it is left."""
 _SHOWN_LENGTH: Final = 60
 
 JOINERS: Final = "\u200c\u200d"
@@ -90,7 +92,7 @@ def _before_path(text: str) -> tuple[str, str]:
 
 def _unwrapped(text: str) -> str:
     is_uri = "://" in text
-    while True:
+    for _ in range(MAX_LAYERS):
         before = text
         text = text.strip(" |" + QUOTES)
         if not is_uri:
@@ -104,7 +106,8 @@ def _unwrapped(text: str) -> str:
                 text = text[:-1]
         text = _without_brackets(text, is_uri=is_uri)
         if text == before:
-            return text
+            break
+    return text
 
 
 def _without_brackets(text: str, *, is_uri: bool) -> str:

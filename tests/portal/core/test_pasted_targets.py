@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portal.core.targets import Code, Suggestion, TargetError, classify, read, split
+from portal.core.targets.text import MAX_LAYERS
 from portal.core.wording import targets as words
 
 PASTED: list[tuple[str, str]] = [
@@ -68,6 +69,8 @@ PASTED: list[tuple[str, str]] = [
     ("«203.0.113.7»", "203.0.113.7/32"),
     ("‘shop.acme.example’", "shop.acme.example"),
     ("(203.0.113.7)", "203.0.113.7/32"),
+    (f"{'(' * MAX_LAYERS}203.0.113.7{')' * MAX_LAYERS}", "203.0.113.7/32"),
+    (f"{'(' * 500}203.0.113.7{')' * 500}", "not-a-name"),
     ("[203.0.113.7]", "203.0.113.7/32"),
     ("<203.0.113.7>", "203.0.113.7/32"),
     ("{203.0.113.7}", "203.0.113.7/32"),
