@@ -69,6 +69,13 @@ def test_a_container_that_stays_says_whether_it_works(name: str) -> None:
     assert name != "postgres" or "-h 127.0.0.1" in test
 
 
+def test_git_and_builders_never_take_what_is_the_installations_own() -> None:
+    # scripts/check-containers copies what git does not ignore.
+    for ignored in (".gitignore", ".dockerignore"):
+        lines = {line.strip("/") for line in (ROOT / ignored).read_text().splitlines()}
+        assert {".env", "secrets", "backups"} <= lines, ignored
+
+
 def test_every_image_says_its_version() -> None:
     version = re.compile(r"\$\{PORTAL_VERSION\b.*\}$|[0-9]+\.[0-9][\w.-]*$|16-bookworm$")
 
