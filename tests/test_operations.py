@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,18 @@ def test_the_network_that_proxies_come_from_is_believed() -> None:
 
     # The variable itself: where another network is chosen, that one is believed.
     assert subnet in default_of(believed).split(",")
+
+
+def test_a_trial_with_a_proxy_needs_a_name() -> None:
+    refused = subprocess.run(
+        [ROOT / "scripts/install", "--try", "--proxy"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+    assert refused.returncode == 1
+    assert "--proxy needs --host" in refused.stderr
 
 
 def default_of(value: str) -> str:
