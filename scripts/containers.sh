@@ -32,12 +32,20 @@ find_containers() {
     PROJECT=${COMPOSE_PROJECT_NAME:-$(sed -n 's/^name: //p' docker-compose.yml)}
 }
 
+# Changes when .env or the image of its release does.
+made_of() {
+    {
+        cat .env
+        podman image inspect --format '{{.Id}}' "ddos-mitigation-portal:$(setting PORTAL_VERSION)"
+    } 2>/dev/null | sha256sum | cut -c1-16
+}
+
 # A file takes what it says: with Podman, the container's monitor would keep a pipe open.
 compose() {
     if [ "$CONTAINERS" = docker ]; then
         docker compose "$@"
     else
-        podman-compose "$@"
+        PORTAL_MADE_OF=$(made_of) podman-compose "$@"
     fi >>"$LOG" 2>&1 </dev/null
 }
 

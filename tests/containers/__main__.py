@@ -28,6 +28,7 @@ SERVICES = ("migrate", "web", "signal", "worker", "beat", "redis", "postgres", "
 HARDENED = ("web", "signal", "worker", "beat", "redis", "postgres", "northgate", "tidewall")
 BEFORE, LOST, AFTER, LAST = (f"203.0.113.{host}/32" for host in (20, 40, 30, 50))
 NEXT_VERSION = "99.0.0"
+PHONE = "+1 555 0142"
 
 # One network for all, the machine's own that it was given: no bridge can be made here. Names lead to loopback.
 OVERRIDE = {
@@ -152,6 +153,12 @@ def back_up(containers: Containers) -> Path:
     return backup
 
 
+def change_setting(containers: Containers, name: str, value: str) -> None:
+    """What only .env says: nothing in the compose files changes with it."""
+    with (containers.folder / ".env").open("a") as settings:
+        settings.write(f"{name}={value}\n")
+
+
 def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> None:
     lost = mitigated(portal, LOST)
     refused = containers.script("restore", str(backup), fails=True)
@@ -163,8 +170,13 @@ def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> No
     spoiled.unlink()
     assert portal.get(f"{REQUESTS}/{lost['id']}")["status"] == "mitigating"
 
+    change_setting(containers, "PORTAL_EMERGENCY_PHONE", PHONE)
+
     containers.script("restore", "--stop", str(backup))
 
+    for service in ("web", "signal"):
+        now = containers.run_in(service, "printenv", "PORTAL_EMERGENCY_PHONE")
+        assert now.strip() == PHONE, service
     orphans = wait_for(lambda: portal.get(UNKNOWN)["results"], within_s=60)
     assert [one["targets"]["prefixes"] for one in orphans] == [[LOST]], orphans
     [orphan] = orphans
