@@ -174,6 +174,8 @@ def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> No
 
     containers.script("restore", "--stop", str(backup))
 
+    assert portal.is_signed_out(), "a session of the backup, which a thief may hold, works again"
+    portal.sign_in(STAFF, PASSWORD)
     for service in ("web", "signal"):
         now = containers.run_in(service, "printenv", "PORTAL_EMERGENCY_PHONE")
         assert now.strip() == PHONE, service

@@ -29,6 +29,7 @@ class Portal:
             timeout=CALL_TIMEOUT_S,
             headers={"Referer": url + "/"},
         )
+        self._factor = ""
 
     def sign_in_for_the_first_time(self, username: str, password: str) -> None:
         """With the password, then a new second factor, whose key stands on the page."""
@@ -37,9 +38,19 @@ class Portal:
         page = self._page("/enrol")
         found = re.search(r'class="mono key">([A-Z2-7 ]+)<', page)
         assert found, page
-        code, _ = one_time_code(found[1].replace(" ", ""))
-        assert "recovery codes" in self._send("/enrol", code=code)
+        self._factor = found[1].replace(" ", "")
+        assert "recovery codes" in self._send("/enrol", code=one_time_code(self._factor)[0])
         self._send("/enrol/recovery-codes", saved="yes")
+
+    def sign_in(self, username: str, password: str) -> None:
+        """With the second factor of the first time. A code works once, so that one must be half a minute ago."""
+        self._page("/sign-in")
+        self._send("/sign-in", username=username, password=password)
+        self._send("/sign-in/code", code=one_time_code(self._factor)[0])
+
+    def is_signed_out(self) -> bool:
+        answer = self._client.get("/api/v1/organizations/acme/subscriptions")
+        return answer.status_code in (401, 403)
 
     def get(self, path: str) -> Any:
         return self._done(self._client.get(f"/api/v1/{path}"))
