@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 from portal.core.asgi import Application, Message, Receive, Scope, Send
 from portal.core.doors import hashes_password
+from portal.core.throttle import network_of
 
 AT_ONCE: Final = 6
 """Fewer than the connection pool holds (portal.env): the rest is for sockets."""
@@ -18,6 +20,8 @@ PASSWORDS_AT_ONCE: Final = 2
 """Of the AT_ONCE: a flood of sign-ins leaves the other turns to those who are signed in."""
 MAX_PASSWORDS_WAITING: Final = 100
 """Half a minute of hashing."""
+MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
+"""Of one IPv4 address or IPv6 /64: nobody fills the queue from one place, whatever is waiting in it."""
 RETRY_AFTER_S: Final = 5
 
 _PROBLEM: Final = json.dumps(
@@ -41,19 +45,20 @@ class Turns:
         *,
         at_once: int = AT_ONCE,
         max_waiting: int = MAX_WAITING,
+        max_waiting_per_network: int | None = None,
         takes_turn: Callable[[Scope], bool] = lambda _: True,
     ) -> None:
         self.application = application
         self.max_waiting = max_waiting
+        self.max_waiting_per_network = max_waiting_per_network or max_waiting
         self._takes_turn = takes_turn
         self._turns = asyncio.Semaphore(at_once)
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._takes_turn(scope):
             return await self.application(scope, receive, send)
-        if self._waiting >= self.max_waiting:
-            return await _refuse(send)
+        network = network_of(scope["client"][0]) if scope.get("client") else ""
         has_turn = False
 
         async def receiving() -> Message:
@@ -61,11 +66,10 @@ class Turns:
             message = await receive()
             is_whole = message["type"] == "http.request" and not message.get("more_body", False)
             if is_whole and not has_turn:
-                self._waiting += 1
-                try:
-                    await self._turns.acquire()
-                finally:
-                    self._waiting -= 1
+                if self._is_full(network):
+                    await _refuse(send)
+                    return {"type": "http.disconnect"}
+                await self._wait(network)
                 has_turn = True
             return message
 
@@ -85,6 +89,22 @@ class Turns:
             end_turn()
         return None
 
+    def _is_full(self, network: str) -> bool:
+        """Asked when the body has arrived: many heads that were sent first do not get round it."""
+        return (
+            self._waiting.total() >= self.max_waiting
+            or self._waiting[network] >= self.max_waiting_per_network
+        )
+
+    async def _wait(self, network: str) -> None:
+        self._waiting[network] += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting[network] -= 1
+            if not self._waiting[network]:
+                del self._waiting[network]
+
 
 def in_turn(application: Application) -> Application:
     """Sign-ins wait for one of their own turns first, and then like everybody else."""
@@ -92,6 +112,7 @@ def in_turn(application: Application) -> Application:
         Turns(application),
         at_once=PASSWORDS_AT_ONCE,
         max_waiting=MAX_PASSWORDS_WAITING,
+        max_waiting_per_network=MAX_PASSWORDS_WAITING_PER_NETWORK,
         takes_turn=lambda scope: hashes_password(scope["method"], scope["path"]),
     )
 

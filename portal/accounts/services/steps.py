@@ -34,9 +34,18 @@ TRIES_PER_USER: Final = throttle.Limit(
 TRIES_PER_DEVICE: Final = throttle.Limit(
     name="sign-in-device", tries=20, window_s=300, message="Too many tries from this device."
 )
+HASHES: Final = throttle.Limit(
+    name="sign-in-hashes",
+    tries=20,
+    window_s=60,
+    message="Too many sign-ins with this name from here.",
+)
+"""Right passwords count too: a hash costs as much whoever asks for it."""
 MAX_USERNAME_LENGTH: Final = 150
 MAX_PASSWORD_LENGTH: Final = 1024
 MAX_CODE_LENGTH: Final = 64
+
+Budgets = list[tuple[throttle.Limit, str]]
 
 
 def check_password(*, username: str, password: str, address: str, device_secret: str = "") -> User:
@@ -47,10 +56,12 @@ def check_password(*, username: str, password: str, address: str, device_secret:
     if not 0 < len(username) <= MAX_USERNAME_LENGTH or not username.isprintable():
         throttle.count(TRIES_PER_ADDRESS, throttle.network_of(address))
         raise InvalidCredentials
-    budgets = _budgets(username, address, known_device(secret=device_secret, username=username))
+    known = known_device(secret=device_secret, username=username)
+    budgets = _budgets(username, address, known)
     try:
         for limit, subject in budgets:
             throttle.count(limit, subject)
+        _count_hash(username, address, known, budgets)
     except Throttled:
         _record(Event.SIGN_IN_SLOWED, username, address, "password")
         raise
@@ -60,14 +71,11 @@ def check_password(*, username: str, password: str, address: str, device_secret:
     if not isinstance(user, User):
         _record(Event.SIGN_IN_REFUSED, username, address, "password")
         raise InvalidCredentials
-    for limit, subject in budgets:
-        throttle.give_back(limit, subject)
+    _give_back(budgets)
     return user
 
 
-def _budgets(
-    username: str, address: str, known: KnownDevice | None
-) -> list[tuple[throttle.Limit, str]]:
+def _budgets(username: str, address: str, known: KnownDevice | None) -> Budgets:
     """What a try counts against: a known device only itself, strangers their network and then the name."""
     if known is not None:
         return [(TRIES_PER_DEVICE, str(known.pk))]
@@ -75,6 +83,21 @@ def _budgets(
         (TRIES_PER_ADDRESS, throttle.network_of(address)),
         (TRIES_PER_USER, username.casefold()),
     ]
+
+
+def _count_hash(username: str, address: str, known: KnownDevice | None, budgets: Budgets) -> None:
+    """Throttled: nothing was tried, so it costs those nothing who share the address or the name."""
+    name_from_here = f"{throttle.network_of(address)} {username.casefold()}"
+    try:
+        throttle.count(HASHES, name_from_here if known is None else str(known.pk))
+    except Throttled:
+        _give_back(budgets)
+        raise
+
+
+def _give_back(budgets: Budgets) -> None:
+    for limit, subject in budgets:
+        throttle.give_back(limit, subject)
 
 
 def check_second_factor(

@@ -21,8 +21,10 @@ class Views:
         self.go_on = asyncio.Event()
 
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
+        while (message := await receive()).get("more_body"):
             continue
+        if message["type"] == "http.disconnect":
+            return
         self.at_work += 1
         self.most_at_work = max(self.most_at_work, self.at_work)
         try:
@@ -40,6 +42,7 @@ class Call:
         *parts: dict[str, Any],
         method: str = "GET",
         path: str = "/",
+        address: str = "192.0.2.1",
     ) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
@@ -47,7 +50,9 @@ class Call:
         for part in parts or ({"type": "http.request", "body": b""},):
             self.more.put_nowait(part)
         self.task = asyncio.ensure_future(
-            application({"method": method, "path": path}, self.more.get, self.send)
+            application(
+                {"method": method, "path": path, "client": (address, 1)}, self.more.get, self.send
+            )
         )
 
     async def send(self, message: Any) -> None:
@@ -122,7 +127,10 @@ async def test_when_too_many_wait_the_next_is_told_at_once(views: Views) -> None
 @pytest.mark.parametrize("path", ["/sign-in", "/api/v1/auth/token"])
 async def test_a_flood_of_sign_ins_leaves_turns_to_the_signed_in(views: Views, path: str) -> None:
     application = in_turn(views)
-    flood = [Call(application, method="POST", path=path) for _ in range(turns.AT_ONCE * 3)]
+    flood = [
+        Call(application, method="POST", path=path, address=f"192.0.2.{number}")
+        for number in range(turns.AT_ONCE * 3)
+    ]
     await settle()
     assert views.at_work == turns.PASSWORDS_AT_ONCE
 
@@ -138,7 +146,10 @@ async def test_a_flood_of_sign_ins_leaves_turns_to_the_signed_in(views: Views, p
 async def test_sign_ins_that_wait_have_a_bound_of_their_own(views: Views) -> None:
     application = in_turn(views)
     first = turns.PASSWORDS_AT_ONCE + turns.MAX_PASSWORDS_WAITING
-    flood = [Call(application, method="POST", path="/sign-in") for _ in range(first)]
+    flood = [
+        Call(application, method="POST", path="/sign-in", address=f"192.0.2.{number}")
+        for number in range(first)
+    ]
     await settle()
 
     one_too_many = Call(application, method="POST", path="/sign-in")
@@ -147,6 +158,36 @@ async def test_sign_ins_that_wait_have_a_bound_of_their_own(views: Views) -> Non
     assert one_too_many.status == 503
     views.go_on.set()
     await asyncio.gather(*(call.task for call in flood))
+
+
+@pytest.mark.parametrize("beginning", [b"", b"x"], ids=["at once", "heads first"])
+async def test_sign_ins_of_one_network_leave_places_to_others(
+    views: Views, beginning: bytes
+) -> None:
+    application = in_turn(views)
+    first: tuple[dict[str, Any], ...] = (
+        ({"type": "http.request", "body": beginning, "more_body": True},) if beginning else ()
+    )
+    flood = [
+        Call(application, *first, method="POST", path="/sign-in", address=f"2001:db8::{number}")
+        for number in range(turns.MAX_PASSWORDS_WAITING * 2)
+    ]
+    await settle()
+    for call in flood if beginning else ():
+        call.more.put_nowait({"type": "http.request", "body": b""})
+    await settle()
+
+    refused = [call for call in flood if call.task.done()]
+    taken = turns.PASSWORDS_AT_ONCE + turns.MAX_PASSWORDS_WAITING_PER_NETWORK
+    assert len(refused) == len(flood) - taken
+    assert {call.status for call in refused} == {503}
+    elsewhere = Call(application, method="POST", path="/sign-in", address="2001:db8:0:1::1")
+    views.go_on.set()
+    await asyncio.gather(elsewhere.task, *(call.task for call in flood))
+    assert elsewhere.status == 200
+    again = Call(application, method="POST", path="/sign-in", address="2001:db8::1")
+    await asyncio.wait_for(again.task, 5)
+    assert again.status == 200
 
 
 def test_there_are_connections_left_for_sockets(tmp_path: Path) -> None:
