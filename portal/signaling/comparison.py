@@ -27,6 +27,8 @@ class Told:
     "mids we asked for one by one and that it does not hold"
     refusal: str = ""
     "why it gave no list: a response code, `silence` or `unreadable`; empty: it gave one"
+    wait_s: float = 0.0
+    "how long it asks us to wait before the next question; 0: it does not"
 
     @property
     def is_listed(self) -> bool:

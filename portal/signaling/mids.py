@@ -15,6 +15,7 @@ from dots_client import (
     Client,
     ConflictCause,
     Conflicted,
+    NoAnswer,
     Refused,
     RemoteProtocolError,
     ServerUnavailable,
@@ -84,6 +85,6 @@ async def is_of_another(client: Client, row: Mitigation) -> bool:
     try:
         async with asyncio.timeout(CHECK_S):
             report = await client.status(row.mid)
-    except (Refused, ServerUnavailable, RemoteProtocolError, TimeoutError):
+    except (Refused, ServerUnavailable, RemoteProtocolError, NoAnswer, TimeoutError):
         return False
     return is_same_scope(report, row) is False

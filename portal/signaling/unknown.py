@@ -15,6 +15,7 @@ from dots_client import (
     DotsError,
     MitigationReport,
     MitigationStatus,
+    NoAnswer,
     Refused,
     RemoteProtocolError,
     Scope,
@@ -34,6 +35,7 @@ from portal.signaling.comparison import Told, is_ours, next_mid_after
 from portal.signaling.exchange import LET_GO_LIFETIME_S, Exchange
 from portal.signaling.inventory import ask
 from portal.signaling.mapping import held_of
+from portal.signaling.waits import asked_wait_s, retry_wait_s
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,10 @@ class UnknownWatch:
         self._subscription_id = exchange.subscription_id
         self._woken = asyncio.Event()
         self._ask_at = float("-inf")
+        self._not_before = float("-inf")
+        "the end of the pause that the server asked for; no list is asked for sooner"
         self._tell_at: dict[UUID, float] = {}
+        self._put_off: set[UUID] = set()
         self._again_s = AGAIN_AFTER_S
 
     def wake(self) -> None:
@@ -92,7 +97,7 @@ class UnknownWatch:
 
     async def _wait(self) -> None:
         now = _time()
-        due_at = min([self._ask_at, *(at for at in self._tell_at.values() if at > now)])
+        due_at = min([self._ask_due_at, *(at for at in self._tell_at.values() if at > now)])
         try:
             async with asyncio.timeout_at(due_at):
                 await self._woken.wait()
@@ -102,10 +107,15 @@ class UnknownWatch:
     async def _look(self) -> None:
         rows = await self._exchange.until_done(queries.open_unknown, self._subscription_id)
         self._tell_at = {row.pk: at for row in rows if (at := self._tell_at.get(row.pk))}
+        self._put_off &= self._tell_at.keys()
         for row in await self._to_be_told(rows):
             await self._withdraw(row)
-        if self._ask_at <= _time():
+        if self._ask_due_at <= _time():
             await self._take(rows)
+
+    @property
+    def _ask_due_at(self) -> float:
+        return max(self._ask_at, self._not_before)
 
     async def _to_be_told(self, rows: list[UnknownMitigation]) -> list[UnknownMitigation]:
         time, now = _time(), clock.now()
@@ -127,7 +137,12 @@ class UnknownWatch:
 
     async def _withdraw(self, row: UnknownMitigation) -> None:
         self._tell_at[row.pk] = _time() + AGAIN_AFTER_S
-        report = await self._status(row.mid)
+        report, wait_s = await self._status(row.mid)
+        if wait_s and row.pk not in self._put_off:
+            # Once: a server that never answers this question must not prevent the withdrawal.
+            self._put_off.add(row.pk)
+            self._tell_not_within(row, wait_s)
+            return
         # A withdrawal may be older than what the server holds: a restored database gives mids again.
         if report is not None and is_another(row, held_of(row.mid, report)):
             logger.warning("unknown mid %s: it is another mitigation now", row.mid)
@@ -141,10 +156,15 @@ class UnknownWatch:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._client.withdraw(row.mid)
-        except TimeoutError:
-            logger.warning("unknown mid %s: no answer to the withdrawal", row.mid)
+        except (RemoteProtocolError, NoAnswer, TimeoutError) as error:
+            logger.warning(
+                "unknown mid %s: no answer to the withdrawal: %s", row.mid, error or "silence"
+            )
         except (Refused, ServerUnavailable) as error:
             logger.warning("unknown mid %s: not withdrawn: %s", row.mid, error)
+            self._tell_not_within(row, retry_wait_s(error))
+            if asked_wait_s(error):
+                return  # 4.29 asks for a pause and refuses nothing (RFC 8516 section 4)
             await self._exchange.write(
                 services.record_withdrawal_refused,
                 unknown_id=row.pk,
@@ -155,13 +175,18 @@ class UnknownWatch:
             await self._exchange.write(services.record_told, unknown_id=row.pk, now=clock.now())
             self._ask_soon(row)
 
-    async def _status(self, mid: int) -> MitigationReport | None:
-        """None: the server does not hold it, or does not say. A DELETE does no harm then."""
+    async def _status(self, mid: int) -> tuple[MitigationReport | None, float]:
+        """The report and the pause that the server asks for instead of one, in seconds.
+
+        No report: the server does not hold it, or does not say. A DELETE does no harm then.
+        """
         try:
             async with asyncio.timeout(CHECK_S):
-                return await self._client.status(mid)
-        except (Refused, ServerUnavailable, RemoteProtocolError, TimeoutError):
-            return None
+                return await self._client.status(mid), 0.0
+        except (Refused, ServerUnavailable) as error:
+            return None, retry_wait_s(error)
+        except (RemoteProtocolError, NoAnswer, TimeoutError):
+            return None, 0.0
 
     async def _let_go(self, row: UnknownMitigation, report: MitigationReport) -> None:
         """End by its lifetime what a DELETE did not end. The next status says whether that worked."""
@@ -174,6 +199,7 @@ class UnknownWatch:
             lifetime=LET_GO_LIFETIME_S,
             trigger_mitigation=False,
         )
+        wait_s = 0.0
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._client.request(row.mid, scope)
@@ -181,7 +207,12 @@ class UnknownWatch:
             raise
         except (DotsError, TimeoutError) as error:
             logger.warning("unknown mid %s: not let go: %s", row.mid, error or "silence")
+            wait_s = retry_wait_s(error)
         self._ask_soon(row)
+        self._tell_not_within(row, wait_s)
+
+    def _tell_not_within(self, row: UnknownMitigation, seconds: float) -> None:
+        self._tell_at[row.pk] = max(self._tell_at[row.pk], _time() + seconds)
 
     def _ask_soon(self, row: UnknownMitigation) -> None:
         self._tell_at[row.pk] = _time() + ENDING_EVERY_S
@@ -190,6 +221,7 @@ class UnknownWatch:
     async def _take(self, rows: list[UnknownMitigation]) -> None:
         self._ask_at = float("inf")
         told = await ask(self._client, also=[row.mid for row in rows], within_s=ANSWER_WITHIN_S)
+        self._not_before = _time() + told.wait_s
         self._ask_within(self._pause_s(told, rows))
         if told.held:
             await self._exchange.write(

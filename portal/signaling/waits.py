@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, overload
 
-from dots_client import Refused
+from dots_client import Redirected, Refused, ServerUnavailable
 
 MIN_RETRY_S: Final = 1
 MAX_RETRY_S: Final = 300
@@ -31,3 +31,13 @@ def bounded_wait_s(asked_s: int | None) -> int | None:
 def asked_wait_s(error: Exception) -> float:
     """The pause that a 4.29 asks for (RFC 8516), within the portal's limits; 0 for any other error."""
     return bounded_wait_s(error.retry_after_s) or 0 if isinstance(error, Refused) else 0
+
+
+def retry_wait_s(error: Exception) -> float:
+    """The pause that a 4.29 or 5.03 asks for before the same question, within the portal's limits; 0 for any other error.
+
+    How long a redirection holds is no time to wait.
+    """
+    if isinstance(error, ServerUnavailable) and error.code == "5.03":
+        return 0 if isinstance(error, Redirected) else bounded_wait_s(error.retry_after_s)
+    return asked_wait_s(error)

@@ -74,7 +74,7 @@ def sent_without_session(
     """The form of `page` is sent to `path` after the session ended; the sign-in page, and where it leads."""
     own = hidden(browser.get(page).content.decode())
     browser.cookies.pop(settings.SESSION_COOKIE_NAME)
-    answer = browser.post(path, {**own, **fields})
+    answer = browser.post(path, {**own, **fields}, headers=OURS)
     assert answer["Location"].startswith("/sign-in?next=")
     shown = browser.get(answer["Location"]).content.decode()
     return shown, hidden(shown)["next"]
@@ -145,6 +145,10 @@ def test_another_person_who_signs_in_on_that_browser_sees_nothing_of_it(
     assert typed.RESTORED not in shown
 
 
+OURS = {"Origin": "http://testserver"}
+"""What a browser says of a form of ours."""
+
+
 def mark_of(user: User, **changed: Any) -> str:
     value = [str(user.pk), NEW, 2**31]
     return signing.dumps(value, salt=changed.get("salt", typed._SALT))
@@ -164,10 +168,44 @@ def test_no_other_site_can_put_words_into_a_form(mark: str, dana: User) -> None:
     }[mark]
     browser = Client()
 
-    answer = browser.post(NEW, {typed.FIELD: text, "other": "203.0.113.7"})
+    answer = browser.post(NEW, {typed.FIELD: text, "other": "203.0.113.7"}, headers=OURS)
 
     assert answer["Location"] == "/sign-in?next=%2F&undone=1"
     assert settings.SESSION_COOKIE_NAME not in browser.cookies
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_kept"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Sec-Fetch-Site": "cross-site", **OURS}, False),
+        ({"Sec-Fetch-Site": "same-site", **OURS}, False),
+        (OURS, True),
+        ({"Origin": "https://evil.example"}, False),
+        ({"Origin": "https://testserver"}, False),
+        ({"Origin": "http://testserver.evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "https://evil.example", "Referer": "http://testserver/"}, False),
+        ({"Referer": f"http://testserver{NEW}"}, True),
+        ({"Referer": "https://evil.example/http://testserver/"}, False),
+        ({"Referer": "http://testserver.evil.example/"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_what_another_site_sends_makes_no_session_even_with_a_mark(
+    headers: dict[str, str], is_kept: bool, dana: User
+) -> None:
+    """The cookie of such a session would replace that of a person who is signed in (SameSite=Lax keeps theirs back)."""
+    browser = Client()
+
+    answer = browser.post(
+        NEW, {typed.FIELD: mark_of(dana), "other": "203.0.113.7"}, headers=headers
+    )
+
+    assert (settings.SESSION_COOKIE_NAME in answer.cookies) is is_kept
+    assert ("undone" in answer["Location"]) is not is_kept
 
 
 def test_how_much_is_kept_is_bounded(dana: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,10 +214,10 @@ def test_how_much_is_kept_is_bounded(dana: User, monkeypatch: pytest.MonkeyPatch
         typed, "KEPT_PER_PERSON", Limit(name="few", tries=2, window_s=600, message="")
     )
 
-    long = browser.post(NEW, {typed.FIELD: mark_of(dana), "other": "x" * 30_000})
+    long = browser.post(NEW, {typed.FIELD: mark_of(dana), "other": "x" * 30_000}, headers=OURS)
     said = browser.get(long["Location"]).content.decode()
-    second = Client().post(NEW, {typed.FIELD: mark_of(dana), "other": "x"})
-    third = Client().post(NEW, {typed.FIELD: mark_of(dana), "other": "x"})
+    second = Client().post(NEW, {typed.FIELD: mark_of(dana), "other": "x"}, headers=OURS)
+    third = Client().post(NEW, {typed.FIELD: mark_of(dana), "other": "x"}, headers=OURS)
 
     assert "What you typed was too long to be kept. Nothing was sent." in said
     assert len(str(dict(browser.session))) < 500
@@ -191,7 +229,7 @@ def test_a_session_that_ran_out_says_after_how_long(dana: User) -> None:
     browser = Client()
     mark = signing.dumps([str(dana.pk), NEW, 1], salt=typed._SALT)
 
-    answer = browser.post(NEW, {typed.FIELD: mark, "other": "203.0.113.7"})
+    answer = browser.post(NEW, {typed.FIELD: mark, "other": "203.0.113.7"}, headers=OURS)
     said = html.unescape(browser.get(answer["Location"]).content.decode())
 
     assert "You were signed out after 12\u00a0hours. Sign in; what you typed is kept." in said
@@ -207,9 +245,9 @@ def test_a_second_tab_keeps_its_form_too(
     own = hidden(browser.get(NEW).content.decode())
     stale = {**own, "csrfmiddlewaretoken": "x" * 64, "other": "203.0.113.7"}
 
-    answer = browser.post(NEW, stale)
+    answer = browser.post(NEW, stale, headers=OURS)
     shown = browser.get(answer["Location"]).content.decode()
-    without_mark = browser.post(NEW, {"csrfmiddlewaretoken": "x" * 64})
+    without_mark = browser.post(NEW, {"csrfmiddlewaretoken": "x" * 64}, headers=OURS)
 
     assert answer["Location"] == NEW
     assert "203.0.113.7" in filled(shown)
