@@ -319,8 +319,9 @@ def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:
 
 
 def refuse_if_ending(request: MitigationRequest) -> None:
-    if request.terminate_asked_by and request.terminate_asked_at:
-        who = request.terminate_asked_by.username
+    if request.terminate_asked_at:
+        by = request.terminate_asked_by
+        who = by.username if by else "The portal"
         at = when(request.terminate_asked_at, timezone.now(), zone=True)
         raise Conflict(f"{who} terminated this {at}. Nothing more to do.", code="terminated")
     if request.is_over:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.utils import timezone
 
@@ -157,6 +159,29 @@ def test_what_ends_is_not_extended_and_the_person_is_told_who_ended_it(
 
     with pytest.raises(Conflict, match="alice terminated this at"):
         services.extend(request_id=request.pk, actor=dana, lifetime_s=3600)
+
+
+def test_what_the_portal_ended_is_refused_at_every_door_in_its_name(
+    submit: Submit, alice: User, acme_tidewall: Subscription
+) -> None:
+    request = services.terminate(request_id=confirmed(submit()).pk, actor=None)
+    assert request.status == "terminating"
+
+    doors: list[Callable[[], object]] = [
+        lambda: services.extend(request_id=request.pk, actor=alice, lifetime_s=7200),
+        lambda: services.ask_provider(
+            request_id=request.pk, actor=alice, subscription_id=acme_tidewall.pk
+        ),
+        lambda: services.report_efficacy(
+            request_id=request.pk, actor=alice, attack_status="under-attack"
+        ),
+    ]
+    for door in doors:
+        with pytest.raises(Conflict, match="The portal terminated this at") as caught:
+            door()
+        assert caught.value.code == "terminated"
+    leg = request.mitigations.get()
+    assert (leg.wanted, leg.lifetime_s, leg.efficacy) == ("withdrawn", request.lifetime_s, None)
 
 
 def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
