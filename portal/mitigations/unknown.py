@@ -79,8 +79,8 @@ class Unknown:
 def replaceable_unknown(organization_id: UUID, kind: RequestKind) -> list[Unknown]:
     """The unknown mitigations that a new overlapping request of this kind would end; see `queries.replaceable`.
 
-    Left out are those that end anyway: withdrawn by a person, winding down, or past their lifetime; and those that the
-    provider does not describe.
+    Left out are those that end anyway: withdrawn by a person, winding down, or past their lifetime; those that the
+    provider withdrew, for a request for help now; and those that the provider does not describe.
     """
     now = timezone.now()
     holding = Subscription.objects.filter(
@@ -114,4 +114,7 @@ def _ends(one: Unknown, kind: RequestKind) -> bool:
         return False
     if kind != RequestKind.IMMEDIATE:
         return one.is_preconfigured
+    if one.status == Status.WITHDRAWN:
+        # It filters nothing, so a request for help now takes nothing away.
+        return False
     return not one.is_preconfigured or one.is_active

@@ -172,6 +172,8 @@ def _withdrawn(actor: User) -> None:
 NOTHING_IS_LOST = [
     pytest.param({"prefix": "203.0.113.64/26"}, None, id="other addresses"),
     pytest.param({"dots_status": 5}, None, id="winds down"),
+    pytest.param({"dots_status": 7}, None, id="the provider withdrew it"),
+    pytest.param({"dots_status": 7, "is_preconfigured": True}, None, id="a plan, put aside"),
     pytest.param({"dots_status": 8, "is_preconfigured": True}, None, id="a plan, only held"),
     pytest.param({"lifetime_s": 0}, None, id="its lifetime is over"),
     pytest.param({"more": {"prefixes": []}}, None, id="not described"),
@@ -237,6 +239,17 @@ def test_fallback_leaves_a_provider_out_where_it_would_lose_protection(
     assert names(request) == ["Northgate"]
 
 
+def test_fallback_does_not_spare_what_the_provider_withdrew(
+    record: Record, submit: Submit, acme_tidewall: Subscription
+) -> None:
+    request = submit(resources=(), prefixes=(HOST,))
+    record(held(4, SHOP, dots_status=7), subscription=acme_tidewall)
+
+    refuse(legs(request)[0])
+
+    assert names(request) == ["Northgate", "Tidewall"]
+
+
 @pytest.mark.parametrize("is_agreed", [False, True])
 def test_fallback_goes_on_where_nothing_is_lost_or_a_person_agreed(
     record: Record, submit: Submit, acme_tidewall: Subscription, *, is_agreed: bool
@@ -252,11 +265,12 @@ def test_fallback_goes_on_where_nothing_is_lost_or_a_person_agreed(
 def test_a_plan_takes_the_place_of_an_unknown_one_that_it_covers_and_of_no_other(
     record: Record, prepare: Prepare, dana: User, acme_tidewall: Subscription
 ) -> None:
-    record(held(4, "203.0.113.0/25", dots_status=8, is_preconfigured=True))
+    for status in (7, 8):
+        record(held(4, "203.0.113.0/25", dots_status=status, is_preconfigured=True))
 
-    with pytest.raises(Invalid) as caught:
-        prepare()
-    assert [error.code for error in caught.value.errors] == ["overlaps-unknown"]
+        with pytest.raises(Invalid) as caught:
+            prepare()
+        assert [error.code for error in caught.value.errors] == ["overlaps-unknown"]
 
     record(held(4, SHOP, dots_status=8, is_preconfigured=True))
     assert prepare().is_on
