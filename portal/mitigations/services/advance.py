@@ -259,6 +259,9 @@ def _note_end_of_filtering(request: MitigationRequest, legs: Sequence[Mitigation
     ended_at = filtering_ended_at(current_legs(legs))
     if ended_at == request.filtering_ended_at:
         return
+    if ended_at is None:
+        # A provider filters again: the ends before that are in the log, and no part of the next one.
+        _clear_ends(legs)
     request.filtering_ended_at = ended_at
     request.acknowledged_at = request.acknowledged_by = None
     request.save(update_fields=["filtering_ended_at", "acknowledged_at", "acknowledged_by"])
@@ -266,8 +269,11 @@ def _note_end_of_filtering(request: MitigationRequest, legs: Sequence[Mitigation
 
 def settle_ends_of_filtering(legs: Sequence[Mitigation]) -> None:
     """A person ends what is still filtered for a plan: who stopped by itself before that needs no acknowledgement any more."""
-    if not is_acted_on(legs):
-        return
+    if is_acted_on(legs):
+        _clear_ends(legs)
+
+
+def _clear_ends(legs: Sequence[Mitigation]) -> None:
     for leg in legs:
         if leg.filtering_end is not None:
             leg.filtering_end = None

@@ -328,6 +328,26 @@ def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
     assert waiting(acme) == [active.request]
 
 
+@pytest.mark.parametrize("is_acknowledged", [True, False])
+def test_an_end_before_another_provider_began_is_not_named_with_the_next_end(
+    browser: Client, active: StandbyPlan, acme: Organization, dana: User, *, is_acknowledged: bool
+) -> None:
+    northgate, tidewall = legs(active.request)
+    says(northgate, 8)
+    if is_acknowledged:
+        mitigations.acknowledge(request_id=active.request_id, actor=dana)
+
+    says(tidewall, 2)
+    assert waiting(acme) == []
+    says(tidewall, 8)
+
+    [ended] = waiting(acme)
+    assert ends_of(ended) == [None, "rearmed"]
+    page = words(browser, NOW_PAGE)
+    assert f"Tidewall stopped filtering for the plan {NAME} by itself" in page
+    assert "Northgate stopped" not in page
+
+
 def test_it_stays_when_the_plan_is_over_or_turned_off_afterwards(
     browser: Client, active: StandbyPlan, acme: Organization, dana: User
 ) -> None:
