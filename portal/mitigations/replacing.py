@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -164,6 +164,7 @@ class Consent:
 
 
 NO_CONSENT: Final = Consent()
+FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def _refuse_strangers(named: Sequence[UUID], known: Collection[UUID]) -> None:
@@ -218,7 +219,10 @@ def is_needless(
     newer: MitigationRequest,
     filtering: Sequence[Mitigation],
 ) -> bool:
-    """Whether ending `older` takes no protection away, now or later: `newer` asks for all of it, and filters all that it still gets.
+    """Whether ending `older` takes no protection away, now or later.
+
+    `newer` asks for all of it, and filters all that it still gets at least as long as it would get it. What `older` asks for and gets from nobody
+    is asked again, for a whole lifetime from then: it is needless only beside a request that has no end.
 
     `counted_on`: the mitigations of `older` that may filter. `filtering`: those of `newer` that do. A request to all providers at once is
     compared provider by provider.
@@ -227,17 +231,40 @@ def is_needless(
         return False
     if older.strategy == Strategy.PARALLEL and newer.strategy != Strategy.PARALLEL:
         return False
+    is_endless = all(_known_end(one) == FOREVER for one in filtering)
+    if not is_endless and losses(_asked_for(older), [coverage_of(leg) for leg in counted_on]):
+        return False
     return all(
         not losses(
             coverage_of(leg),
             [
                 coverage_of(one)
                 for one in filtering
-                if older.strategy == Strategy.FAILOVER or one.subscription_id == leg.subscription_id
+                if (
+                    older.strategy == Strategy.FAILOVER
+                    or one.subscription_id == leg.subscription_id
+                )
+                and _lasts_as_long(one, leg)
             ],
         )
         for leg in counted_on
     )
+
+
+def _lasts_as_long(newer: Mitigation, older: Mitigation) -> bool:
+    until = _known_end(newer)
+    return until is not None and until >= (_known_end(older) or FOREVER)
+
+
+def _known_end(mitigation: Mitigation) -> datetime | None:
+    """When it ends unless a person acts; FOREVER if it renews itself or has no end; None while nobody knows."""
+    if mitigation.request.auto_renew:
+        return FOREVER
+    if mitigation.is_extended:
+        return None
+    if mitigation.expires_at is None and mitigation.confirmed_at is not None:
+        return FOREVER if mitigation.lifetime_s == INDEFINITE else None
+    return mitigation.expires_at
 
 
 def _asked_for(request: MitigationRequest) -> Coverage:

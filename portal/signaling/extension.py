@@ -12,7 +12,6 @@ from portal.mitigations.services.asks import refuse_extension
 from portal.mitigations.states import CONFIRMED, Status
 from portal.mitigations.validation import MESSAGE_LIMIT_BYTES, can_be_sent, within_limits
 from portal.signaling.mapping import scope_of
-from portal.signaling.plan import is_extended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ def _retold(leg: Mitigation, lifetime_s: int) -> Retold:
         mitigation=leg,
         before=None if leg.sent_at is None else _composed(leg, leg.lifetime_s),
         after=_composed(leg, granted_s),
-        is_confirmed=leg.status in CONFIRMED and not is_extended(leg),
+        is_confirmed=leg.status in CONFIRMED and not leg.is_extended,
         lifetime_s=granted_s,
     )
 

@@ -196,7 +196,7 @@ def _may_have_been_activated(mitigation: Mitigation, session: OnSession, now: da
 def _keep(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence[Due]:
     """A request for help now, which its provider holds."""
     found: list[Due] = []
-    if not session.is_introduced or is_extended(mitigation):
+    if not session.is_introduced or mitigation.is_extended:
         found.append((Action.REFRESH, mitigation.retry_at or now))
     found += _renewals(mitigation)
     if mitigation.efficacy_asked_at != mitigation.efficacy_answered_at:
@@ -215,7 +215,7 @@ def _hold(mitigation: Mitigation, session: OnSession, now: datetime) -> Sequence
     if session.dots_status is None or _is_unproved(mitigation):
         found.append((Action.POLL, now))
     if session.dots_status == IN_STANDBY:
-        asked = [(Action.REFRESH, now)] if is_extended(mitigation) else []
+        asked = [(Action.REFRESH, now)] if mitigation.is_extended else []
         found += [_once_fresh(due, session, now) for due in (*asked, *_renewals(mitigation))]
     return [*found, _poll(mitigation, POLL_AFTER, now)]
 
@@ -232,12 +232,6 @@ def _once_fresh(due: Due, session: OnSession, now: datetime) -> Due:
     if is_fresh or (session.tells_no_status and not may_poll):
         return due
     return Action.POLL, due[1]
-
-
-def is_extended(mitigation: Mitigation) -> bool:
-    """A person extended it, and the provider has not confirmed that yet."""
-    asked, refreshed = mitigation.refresh_asked_at, mitigation.refreshed_at
-    return asked is not None and (refreshed is None or refreshed < asked)
 
 
 def _is_unproved(mitigation: Mitigation) -> bool:
@@ -279,7 +273,7 @@ def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Due:
 def lifetime_to_ask(mitigation: Mitigation, now: datetime) -> int:
     """The lifetime for a PUT: the requested one, or the remaining time of a mitigation that must not renew itself."""
     is_asked_for = (
-        mitigation.request.auto_renew or mitigation.expires_at is None or is_extended(mitigation)
+        mitigation.request.auto_renew or mitigation.expires_at is None or mitigation.is_extended
     )
     if is_asked_for:
         return mitigation.lifetime_s

@@ -172,6 +172,12 @@ class Mitigation(models.Model):
         return self.status in TERMINAL
 
     @property
+    def is_extended(self) -> bool:
+        """A person extended it, and the provider has not confirmed that yet."""
+        asked, refreshed = self.refresh_asked_at, self.refreshed_at
+        return asked is not None and (refreshed is None or refreshed < asked)
+
+    @property
     def is_replaced(self) -> bool:
         """The provider holds a newer request of ours instead; nobody asked for its end."""
         is_given_up = self.status == Status.WITHDRAWN and self.wanted == Wanted.WITHDRAWN

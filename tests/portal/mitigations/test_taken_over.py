@@ -131,3 +131,94 @@ def test_a_newer_one_that_is_silent_or_stopped_or_was_not_let_replace_it_ends_no
     assert services.end_taken_over(now=NOW) == 0
 
     assert status_of(older) == "mitigating"
+
+
+SHORT, LONG, INDEFINITE = {"auto_renew": False}, {"auto_renew": False, "lifetime_s": 7200}, {"auto_renew": False, "lifetime_s": -1}  # fmt: skip
+RENEWS: dict[str, Any] = {}
+
+
+def _filters_as_asked(leg: Mitigation) -> None:
+    services.record_sending(mitigation_id=leg.pk, now=NOW)
+    services.record_confirmed(
+        mitigation_id=leg.pk, lifetime_s=leg.lifetime_s, asked_at=NOW, now=NOW
+    )
+    report(leg, Trigger.FILTERING)
+
+
+def _is_extended(request: MitigationRequest, lifetime_s: int, *, confirmed: bool = False) -> None:
+    services.extend(request_id=request.pk, actor=request.created_by, lifetime_s=lifetime_s)
+    if confirmed:
+        for leg in Mitigation.objects.filter(request=request, status="mitigating"):
+            now = leg.refresh_asked_at
+            assert now is not None
+            services.record_confirmed(
+                mitigation_id=leg.pk,
+                lifetime_s=lifetime_s,
+                asked_at=now,
+                extended_at=leg.refresh_asked_at,
+                now=now,
+            )
+
+
+def _nothing(older: MitigationRequest, newer: MitigationRequest) -> None:
+    pass
+
+
+def _older_is_extended(older: MitigationRequest, newer: MitigationRequest) -> None:
+    _is_extended(older, 7200)
+
+
+def _both_are_extended(older: MitigationRequest, newer: MitigationRequest) -> None:
+    _is_extended(older, 7200, confirmed=True)
+    _is_extended(newer, 7200, confirmed=True)
+
+
+def _newer_is_to_be_shorter(older: MitigationRequest, newer: MitigationRequest) -> None:
+    _is_extended(newer, 600)
+
+
+def _older_is_withdrawn_by_its_provider(older: MitigationRequest, newer: MitigationRequest) -> None:
+    report(legs(older)[1], Trigger.PROVIDER_WITHDREW)
+
+
+def _granted_time_is_unknown(older: MitigationRequest, newer: MitigationRequest) -> None:
+    Mitigation.objects.filter(request=newer).update(expires_at=None)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "happens", "ended"),
+    [
+        pytest.param(RENEWS, SHORT, _nothing, 0, id="only the older one renews itself"),
+        pytest.param(RENEWS, INDEFINITE, _nothing, 1, id="the newer one has no end"),
+        pytest.param(INDEFINITE, LONG, _nothing, 0, id="only the older one has no end"),
+        pytest.param(INDEFINITE, RENEWS, _nothing, 1, id="the newer one renews itself"),
+        pytest.param(LONG, SHORT, _nothing, 0, id="shorter"),
+        pytest.param(SHORT, SHORT, _nothing, 1, id="as long"),
+        pytest.param(SHORT, LONG, _nothing, 1, id="longer"),
+        pytest.param(SHORT, SHORT, _older_is_extended, 0, id="the older one is extended"),
+        pytest.param(SHORT, SHORT, _both_are_extended, 1, id="both are extended"),
+        pytest.param(SHORT, LONG, _newer_is_to_be_shorter, 0, id="about to become shorter"),
+        pytest.param(SHORT, LONG, _granted_time_is_unknown, 0, id="for an unknown time"),
+        pytest.param(
+            SHORT, LONG, _older_is_withdrawn_by_its_provider, 0, id="would be asked again"
+        ),
+        pytest.param(
+            SHORT, RENEWS, _older_is_withdrawn_by_its_provider, 1, id="would be asked in vain"
+        ),
+    ],
+)
+def test_only_a_request_that_lasts_as_long_ends_the_older_one(
+    ask: Submit,
+    older: dict[str, Any],
+    newer: dict[str, Any],
+    happens: Callable[[MitigationRequest, MitigationRequest], None],
+    ended: int,
+) -> None:
+    first = ask(*PART, **older)
+    refuse(legs(first)[0])
+    _filters_as_asked(legs(first)[1])
+    second = ask(*WIDE, **newer)
+    _filters_as_asked(legs(second)[0])
+    happens(first, second)
+
+    assert services.end_taken_over(now=NOW) == ended
