@@ -11,6 +11,7 @@ import pytest
 from portal.mitigations import queries, services
 from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
 from portal.mitigations.replacing import Consent
+from portal.mitigations.services import taken_over
 from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
@@ -222,3 +223,53 @@ def test_only_a_request_that_lasts_as_long_ends_the_older_one(
     happens(first, second)
 
     assert services.end_taken_over(now=NOW) == ended
+
+
+def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
+    ask: Submit,
+    older: MitigationRequest,
+    globex: Organization,
+    globex_northgate: Subscription,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(taken_over, "MAX_PAIRS", 1)
+    # The first is over, the second is filtered beside a newer one for less: both pairs are there for good.
+    for index, status in enumerate(("terminated", "mitigating")):
+        theirs = [
+            MitigationRequest.objects.create(
+                organization=globex,
+                created_at=NOW - timedelta(days=2 - index),
+                created_by=older.created_by,
+                name="theirs",
+                asked=older.asked,
+                scope=older.scope | {"prefixes": [prefix]},
+                lifetime_s=3600,
+                strategy=Strategy.FAILOVER,
+                status=state,
+            )
+            for prefix, state in (("198.51.100.0/28", status), ("198.51.100.0/29", "mitigating"))
+        ]
+        for one in theirs:
+            Mitigation.objects.create(
+                organization=globex,
+                request=one,
+                subscription=globex_northgate,
+                position=0,
+                mid=Mitigation.objects.count() + 1,
+                scope=one.scope,
+                asked_at=NOW,
+                lifetime_s=3600,
+                status="mitigating",
+                last_heard_at=NOW,
+            )
+        MitigationRequest.objects.filter(pk=theirs[1].pk).update(replaces=[str(theirs[0].pk)])
+    filters(legs(ask(*WIDE, consent=BOTH))[0])
+
+    sweeps = (services.end_taken_over(now=NOW) for _ in range(60))
+
+    assert any(sweeps)
+    assert status_of(older) == "terminating"
+    assert {one.status for one in MitigationRequest.objects.filter(organization=globex)} == {
+        "terminated",
+        "mitigating",
+    }
