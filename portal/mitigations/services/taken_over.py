@@ -23,7 +23,12 @@ from portal.mitigations.models import (
     Wanted,
 )
 from portal.mitigations.replacing import is_needless
-from portal.mitigations.services.advance import FILTERING_HEARD_WITHIN, legs_of, lock_request
+from portal.mitigations.services.advance import (
+    FILTERING_HEARD_WITHIN,
+    legs_of,
+    lock_request,
+    lock_requests,
+)
 from portal.mitigations.services.asks import terminate
 from portal.mitigations.states import REQUEST_TERMINAL, Status
 
@@ -55,10 +60,14 @@ def end_taken_over(*, now: datetime) -> int:
 
 @transaction.atomic
 def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
-    older = lock_request(pair[0])
+    # Both: the newer one must not end, nor be asked to, while the older one ends because of it.
+    lock_requests(pair)
+    older, newer = (lock_request(one) for one in pair)
     if older.is_over or older.terminate_asked_at is not None:
         return False
-    newer = MitigationRequest.objects.get(pk=pair[1])
+    if str(older.pk) not in newer.replaces or str(newer.pk) in older.replaces:
+        # Two that may replace each other: neither is the newer one at every provider, and a person decides.
+        return False
     filtering = Mitigation.objects.filter(
         request=newer,
         wanted=Wanted.ACTIVE,

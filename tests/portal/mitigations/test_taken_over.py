@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from portal.accounts.models import User
 from portal.mitigations import queries, services
 from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
 from portal.mitigations.replacing import Consent
@@ -273,3 +274,24 @@ def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
         "terminated",
         "mitigating",
     }
+
+
+def test_two_that_may_replace_each_other_both_go_on(
+    ask: Submit, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    first = ask(*PART, subscriptions=(acme_tidewall.pk,))
+    filters(legs(first)[0])
+    second = ask(*PART)
+    filters(legs(second)[0])
+    services.ask_provider(
+        request_id=first.pk,
+        actor=dana,
+        subscription_id=acme_northgate.pk,
+        consent=Consent(named=(second.pk,)),
+    )
+    first.refresh_from_db()
+    assert (first.replaces, second.replaces) == ([str(second.pk)], [str(first.pk)])
+
+    assert services.end_taken_over(now=NOW) == 0
+
+    assert [status_of(one) for one in (first, second)] == ["mitigating", "mitigating"]
