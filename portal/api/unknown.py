@@ -130,6 +130,8 @@ class AdoptView(APIView):
         """Make a request that owns it. Repeating the call returns the same request.
 
         Answers 409, with a code for the reason, if no request here could have asked for it; it can still be withdrawn.
+        `spelled-otherwise`: the provider holds a target in a spelling that the portal does not send, such as `https://shop.example`
+        for `https://shop.example/`, and could refuse to renew it. A new request for these targets takes its place.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)

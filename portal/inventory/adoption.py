@@ -42,7 +42,7 @@ class Adoptable:
     """The request that would own it."""
 
     checked: Checked
-    "its `asked` is the scope in normal form and in the provider's order, which a refresh repeats"
+    "its `asked` is the scope as the provider spells it and in its order, which a refresh repeats"
     lifetime_s: int
     "to ask this provider for"
 
@@ -82,6 +82,7 @@ def adoptable(
     missing = [one for one in every_target(checked.asked) if one not in part.targets]
     if missing:
         raise NotAdoptable("nobody-may-protect", f"{part.excluded[missing[0]]}.")
+    _refuse_another_spelling(unknown, checked, provider)
     return Adoptable(checked=checked, lifetime_s=within_limits(checked.lifetime_s, ask))
 
 
@@ -128,6 +129,22 @@ def _refuse_what_no_request_can_say(
         )
     if not unknown.is_whole or not _is_told(unknown):
         raise NotAdoptable("not-told", f"{provider} does not say in full what it protects.")
+
+
+def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provider: str) -> None:
+    """A refresh repeats the scope in normal form, and a provider may take another spelling under the mid for another scope."""
+    kinds = (
+        ("a prefix", unknown.targets["prefixes"], checked.asked["prefixes"]),
+        ("a name", unknown.targets["fqdns"], checked.asked["fqdns"]),
+        ("a web address", unknown.targets["uris"], checked.asked["uris"]),
+    )
+    for kind, held, sent in kinds:
+        if set(held) != set(sent):
+            raise NotAdoptable(
+                "spelled-otherwise",
+                f"{provider} holds {kind} in a spelling that the portal does not send. Request mitigation for it "
+                "instead: the new request takes its place.",
+            )
 
 
 def _is_told(unknown: UnknownMitigation) -> bool:

@@ -77,25 +77,48 @@ def test_a_request_owns_it_with_its_mid_scope_and_status(
     }
 
 
-def test_the_targets_are_saved_in_normal_form_and_in_the_providers_order(
+def test_the_targets_are_saved_in_the_providers_order(
     record: Record, acme: Organization, dana: User
 ) -> None:
     ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="example.com")
     ResourceFactory.create(organization=acme, name="Six", value="2001:db8::/32")
     more = {
-        "prefixes": ["2001:DB8:1::/48", SHOP],
-        "fqdns": ["Shop.Example.com."],
+        "prefixes": ["2001:db8:1::/48", SHOP],
+        "fqdns": ["shop.example.com"],
         "uris": ["https://shop.example.com/"],
     }
     record(held(4, more=more))
 
     [leg] = adopt(dana).mitigations.all()
 
-    assert leg.scope == {
-        "prefixes": ["2001:db8:1::/48", SHOP],
-        "fqdns": ["shop.example.com"],
-        "uris": ["https://shop.example.com/"],
-    }
+    assert leg.scope == more
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({"uris": ["https://shop.example"]}, "a web address"),
+        ({"uris": ["https://Shop.example:443/x"]}, "a web address"),
+        ({"uris": ["https://bob@shop.example/"]}, "a web address"),
+        ({"uris": ["https://shop.example/", "https://shop.example"]}, "a web address"),
+        ({"fqdns": ["Shop.example"]}, "a name"),
+        ({"fqdns": ["shop.example."]}, "a name"),
+        ({"prefixes": ["2001:DB8:1::/48"]}, "a prefix"),
+        ({"prefixes": ["203.0.113.7"]}, "a prefix"),
+    ],
+)
+def test_a_target_that_a_refresh_would_spell_otherwise_is_not_adopted(
+    record: Record, acme: Organization, dana: User, more: dict[str, list[str]], kind: str
+) -> None:
+    ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
+    ResourceFactory.create(organization=acme, name="Six", value="2001:db8::/32")
+    record(held(4, more=more))
+
+    with pytest.raises(Conflict, match=f"Northgate holds {kind} in a spelling") as refused:
+        adopt(dana)
+
+    assert refused.value.code == "spelled-otherwise"
+    assert not MitigationRequest.objects.exists()
 
 
 @pytest.mark.parametrize(
