@@ -3,7 +3,8 @@
 A provider deletes the older of two mitigations of one client that share an address, name or URI, whatever their ports and
 protocols (RFC 9132 section 4.4.1). What is lost does depend on those: a newer mitigation for TCP alone leaves UDP unfiltered.
 
-Names and URIs are compared as text, since the portal does not know to which addresses a provider resolves them.
+Names and URIs are compared as text, URIs in normal form, since the portal does not know to which addresses a provider
+resolves them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from portal.core.targets import IPNetwork, contains, overlap
+from portal.core.targets import IPNetwork, contains, normal_uri, overlap
 from portal.mitigations.models import HeldTargets, Port, Targets
 
 LAST_PORT: Final = 65535
@@ -72,7 +73,7 @@ class Coverage:
 
     networks: tuple[IPNetwork, ...]
     names: frozenset[str]
-    "domain names and URIs; only URIs have a scheme, so the two cannot be confused"
+    "domain names, and URIs in normal form; only URIs have a scheme, so the two cannot be confused"
     traffic: Traffic
 
     @classmethod
@@ -84,7 +85,7 @@ class Coverage:
     ) -> Coverage:
         return cls(
             tuple(ipaddress.ip_network(prefix) for prefix in targets["prefixes"]),
-            frozenset((*targets["fqdns"], *targets["uris"])),
+            frozenset((*targets["fqdns"], *map(normal_uri, targets["uris"]))),
             Traffic.of(((port["lower"], port["upper"]) for port in ports), protocols),
         )
 
@@ -106,7 +107,7 @@ class Coverage:
         names |= {name.lower().rstrip(".") for name in targets["fqdns"]}
         return cls(
             tuple(networks),
-            frozenset((*names, *targets["uris"])),
+            frozenset((*names, *map(normal_uri, targets["uris"]))),
             Traffic.of(((port["lower"], port["upper"]) for port in ports), protocols),
         )
 

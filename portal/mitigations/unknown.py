@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from portal.core.targets import normal_uri
 from portal.mitigations.models import HeldTargets, Port, RequestKind, Targets
 from portal.mitigations.overlaps import Coverage
 from portal.mitigations.states import ACTIVE, WINDING_DOWN, Status, reported_status
@@ -72,7 +73,7 @@ class Unknown:
         return {
             "prefixes": [str(network) for network in self.coverage.networks],
             "fqdns": [name.lower().rstrip(".") for name in self.targets["fqdns"]],
-            "uris": list(self.targets["uris"]),
+            "uris": [normal_uri(uri) for uri in self.targets["uris"]],
         }
 
 

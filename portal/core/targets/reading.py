@@ -94,6 +94,14 @@ def parse_uri(text: str) -> str:
     return parse_target(Kind.URI, text)
 
 
+def normal_uri(uri: str) -> str:
+    """For comparing URIs that a provider spells, or that were kept before they had a normal form. One that has none stays as it is."""
+    try:
+        return parse_uri(uri)
+    except TargetError:
+        return uri
+
+
 def network_of(target: Target) -> IPNetwork:
     return ipaddress.ip_network(target.value)
 

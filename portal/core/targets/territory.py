@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from portal.core.targets.model import IPNetwork, Kind, Target, TargetError
-from portal.core.targets.reading import network_of, parse_uri
+from portal.core.targets.model import IPNetwork, Kind, Target
+from portal.core.targets.reading import network_of, normal_uri
 from portal.core.targets.uris import uri_host
 
 
@@ -28,7 +28,7 @@ class Territory:
         return cls(
             networks=tuple(ipaddress.ip_network(value) for value in by_kind["prefix"]),
             names=tuple(by_kind["fqdn"]),
-            uris=tuple(map(_normal, by_kind["uri"])),
+            uris=tuple(map(normal_uri, by_kind["uri"])),
         )
 
     def has(self, target: Target) -> bool:
@@ -52,14 +52,6 @@ class Territory:
             return self.has_network(ipaddress.ip_network(host))
         except ValueError:
             return self.has_name(host)
-
-
-def _normal(uri: str) -> str:
-    """A URI that was kept before URIs had a normal form is compared in it; one that has none, as it is."""
-    try:
-        return parse_uri(uri)
-    except TargetError:
-        return uri
 
 
 def contains(outer: IPNetwork, inner: IPNetwork) -> bool:

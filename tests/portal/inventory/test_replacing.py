@@ -15,8 +15,9 @@ from rest_framework.test import APIClient
 from portal.accounts.models import User
 from portal.core.errors import Invalid
 from portal.inventory import services
-from portal.mitigations.models import MitigationRequest
+from portal.mitigations.models import MitigationRequest, RequestKind
 from portal.mitigations.replacing import Consent, WouldReplace
+from portal.mitigations.unknown import replaceable_unknown
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.standby import services as standby
@@ -82,6 +83,19 @@ def test_the_api_names_it_and_sends_only_with_its_id(api: APIClient, record: Rec
     sent = api.post(REQUESTS, {**BODY, "replaces": [unknown]})
 
     assert (sent.status_code, sent.json()["replaces"]) == (202, [unknown])
+
+
+def test_a_web_address_that_the_provider_spells_otherwise_overlaps_too(
+    api: APIClient, acme: Organization, record: Record
+) -> None:
+    ResourceFactory.create(organization=acme, name="Names", kind="fqdn", value="shop.example")
+    record(held(4, more={"prefixes": [], "uris": ["https://Shop.example:443"]}))
+
+    refused = api.post(REQUESTS, {"targets": {"uris": ["https://shop.example/"]}})
+
+    assert [one["unknown_mitigation"] for one in told(refused)] == [str(one().pk)]
+    [unknown] = replaceable_unknown(acme.pk, RequestKind.IMMEDIATE)
+    assert unknown.scope == {"prefixes": [], "fqdns": [], "uris": ["https://shop.example/"]}
 
 
 def test_activating_a_plan_and_asking_a_provider_by_hand_answer_the_same(

@@ -187,3 +187,35 @@ def test_the_two_versions_of_ip_never_overlap() -> None:
 
     assert not v4.shares_target_with(v6)
     assert [loss.target for loss in losses(v4, [v6])] == ["0.0.0.0/1"]
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "https://shop.example",
+        "HTTPS://Shop.example/",
+        "https://shop.example:443/",
+        "https://shop.example./",
+        "https://bob@shop.example/",
+    ],
+)
+def test_uris_are_compared_in_normal_form(kept: str) -> None:
+    new = Coverage.of({"prefixes": [], "fqdns": [], "uris": ["https://shop.example/"]})
+    pay = Coverage.of({"prefixes": [], "fqdns": [], "uris": ["https://shop.example/pay"]})
+    own = Coverage.of({"prefixes": [], "fqdns": [], "uris": [kept]})
+    held = Coverage.reported({"prefixes": [], "fqdns": [], "uris": [kept], "aliases": []}, [], [])
+
+    for old in (own, held):
+        assert old.shares_target_with(new)
+        assert new.shares_target_with(old)
+        assert old.is_same(new)
+        assert losses(old, [new]) == losses(new, [old]) == ()
+        assert not old.shares_target_with(pay)
+        assert [loss.target for loss in losses(old, [pay])] == ["https://shop.example/"]
+
+
+def test_a_uri_without_a_normal_form_is_compared_as_it_is() -> None:
+    odd = Coverage.of({"prefixes": [], "fqdns": [], "uris": ["https://[fe80::1%25eth0]/"]})
+
+    assert odd.names == {"https://[fe80::1%25eth0]/"}
+    assert odd.shares_target_with(odd)
