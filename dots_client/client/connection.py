@@ -62,9 +62,12 @@ async def connect(
         link = await opening.open(site, is_under_attack=is_under_attack)
     except Exception as error:
         # Whatever the error is, an alternate server must not keep us from the provisioned one.
-        memory.redirections.failed(opening.server.name, now=now())
-        if isinstance(error, AlternateRefused) and memory.on_not_followed is not None:
-            memory.on_not_followed(NotFollowed.INNER_ADDRESS)
+        if isinstance(error, AlternateRefused):
+            memory.redirections.refused(opening.server.name, now=now())
+            if memory.on_not_followed is not None:
+                memory.on_not_followed(NotFollowed.INNER_ADDRESS)
+        else:
+            memory.redirections.failed(opening.server.name, now=now())
         if isinstance(error, DotsError):
             raise
         raise ConnectCrashed(client_failed(error)) from error

@@ -41,16 +41,13 @@ class Redirections:
 
     def __init__(self) -> None:
         self._talked_at: dict[str, float] = {}
+        self._refused_at: dict[str, float] = {}
         self._alternate: Alternate | None = None
         self._until = 0.0
 
     def talked_to(self, name: str, *, now: float) -> None:
         """A session with `name` begins, goes on, or failed: all of that makes a way back a loop."""
-        key = name.lower().rstrip(".")
-        self._talked_at.pop(key, None)
-        self._talked_at[key] = now
-        while len(self._talked_at) > MAX_REMEMBERED_SERVERS:
-            del self._talked_at[next(iter(self._talked_at))]
+        _remember(self._talked_at, name, now=now)
 
     def redirected(
         self,
@@ -63,13 +60,16 @@ class Redirections:
         """Why not to follow; None: follow. What is not followed leaves the request unavailable.
 
         `at_home`: the kinds of places where the provisioned server is. Elsewhere only public addresses are used, for a server may not
-        choose which doors of our own network we knock at. Addresses that DNS has for the name are looked at when it is asked.
+        choose which doors of our own network we knock at. Addresses that DNS has for the name are looked at when it is asked; if they are
+        refused, it is not asked again for LOOP_WINDOW_S.
         """
-        key = redirect.alt_server.lower().rstrip(".")
+        key = _key(redirect.alt_server)
         if now - self._talked_at.get(key, -math.inf) < LOOP_WINDOW_S:
             return NotFollowed.CIRCLE
         addresses = permitted(redirect.alt_server_record, at_home=at_home)
         if redirect.alt_server_record and not addresses:
+            return NotFollowed.INNER_ADDRESS
+        if not addresses and now - self._refused_at.get(key, -math.inf) < LOOP_WINDOW_S:
             return NotFollowed.INNER_ADDRESS
         self._alternate = Alternate(name=redirect.alt_server, addresses=addresses)
         self._until = math.inf if ttl_s >= UINT32 else now + ttl_s
@@ -97,5 +97,25 @@ class Redirections:
     def failed(self, name: str, *, now: float) -> None:
         """There is no session with `name`: back to the provisioned server, if it was the alternate."""
         self.talked_to(name, now=now)
+        self._give_up(name)
+
+    def refused(self, name: str, *, now: float) -> None:
+        """DNS puts `name` at addresses that may not be used: back to the provisioned server. We never talked to it."""
+        _remember(self._refused_at, name, now=now)
+        self._give_up(name)
+
+    def _give_up(self, name: str) -> None:
         if self._alternate is not None and self._alternate.name == name:
             self._alternate = None
+
+
+def _key(name: str) -> str:
+    return name.lower().rstrip(".")
+
+
+def _remember(when: dict[str, float], name: str, *, now: float) -> None:
+    key = _key(name)
+    when.pop(key, None)
+    when[key] = now
+    while len(when) > MAX_REMEMBERED_SERVERS:
+        del when[next(iter(when))]

@@ -276,16 +276,15 @@ async def test_a_name_that_dns_puts_at_another_kind_of_place_is_given_up(
         return [("169.254.169.254", port)]
 
     ignored: list[NotFollowed] = []
+    to_the_name_alone = answer(
+        Code.SERVICE_UNAVAILABLE,
+        encode_redirect(RedirectedSignal(alt_server=ALT)),
+        content_format=271,
+        max_age=600,
+    )
     async with pair(authority) as there:
         there.memory.on_not_followed = ignored.append
-        there.home.script.append(
-            answer(
-                Code.SERVICE_UNAVAILABLE,
-                encode_redirect(RedirectedSignal(alt_server=ALT)),
-                content_format=271,
-                max_age=600,
-            )
-        )
+        there.home.script.append(to_the_name_alone)
         async with there.session() as client:
             with pytest.raises(Redirected):
                 await client.request(1, SCOPE)
@@ -299,3 +298,8 @@ async def test_a_name_that_dns_puts_at_another_kind_of_place_is_given_up(
         assert ignored == [NotFollowed.INNER_ADDRESS]
         async with there.session() as client:
             assert client.peer.startswith("127.0.0.1:")
+            there.home.script.append(to_the_name_alone)
+            with pytest.raises(Redirected):
+                await client.request(1, SCOPE)
+            assert not client.should_move.is_set()
+        assert ignored == [NotFollowed.INNER_ADDRESS] * 2

@@ -113,3 +113,47 @@ def test_what_is_remembered_has_a_bound() -> None:
 
     assert redirections.redirected(first, ttl_s=1, now=65.0) is None
     assert redirections.redirected(second, ttl_s=1, now=65.0) is NotFollowed.CIRCLE
+
+
+NAME_ALONE = RedirectedSignal(alt_server="Alt.example.")
+
+
+def test_a_name_whose_addresses_were_refused_is_not_a_circle() -> None:
+    redirections = Redirections()
+    redirections.talked_to("home.example", now=0.0)
+    assert redirections.redirected(NAME_ALONE, ttl_s=600, now=0.0) is None
+
+    redirections.refused("Alt.example.", now=5.0)
+
+    assert not redirections.is_redirected
+    for now in (6.0, 304.9):
+        why_not = redirections.redirected(NAME_ALONE, ttl_s=600, now=now)
+        assert why_not is NotFollowed.INNER_ADDRESS
+    assert redirections.redirected(NAME_ALONE, ttl_s=600, now=305.0) is None
+
+
+def test_a_refused_name_is_followed_to_addresses_that_the_server_gives_for_it() -> None:
+    redirections = Redirections()
+    redirections.refused("alt.example", now=5.0)
+
+    assert redirections.redirected(ALT, ttl_s=600, now=6.0) is None
+
+
+def test_the_refusal_of_another_name_keeps_the_alternate() -> None:
+    redirections = moved(ttl_s=600)
+
+    redirections.refused("other.example", now=5.0)
+
+    assert redirections.alternate(now=6.0, is_under_attack=True) == HERE
+
+
+def test_refused_names_have_a_bound() -> None:
+    redirections = Redirections()
+    for number in range(MAX_REMEMBERED_SERVERS + 1):
+        redirections.refused(f"server-{number}.example", now=float(number))
+
+    first = RedirectedSignal(alt_server="server-0.example")
+    second = RedirectedSignal(alt_server="server-1.example")
+
+    assert redirections.redirected(second, ttl_s=1, now=65.0) is NotFollowed.INNER_ADDRESS
+    assert redirections.redirected(first, ttl_s=1, now=65.0) is None
