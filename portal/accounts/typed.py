@@ -2,7 +2,7 @@
 
 A form that can be typed into carries a mark: whom it was made for and on which page, signed. When it comes back without a session, what was
 typed waits in a session that belongs to nobody yet. Once the same person has signed in, the form opens as it was; it is never sent by itself.
-Nobody else can make such a mark, so no other site can put words into a form.
+Nobody else can make such a mark, and what another site sends is not kept, so no other site can put words into a form.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from time import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.core import signing
 from django.http import HttpRequest, QueryDict
@@ -52,9 +53,9 @@ def mark(request: HttpRequest, page: str) -> str:
 
 
 def keep(request: HttpRequest) -> str:
-    """The page on which the form will open as it was; empty where the form has no mark, or is another person's."""
+    """The page on which the form will open as it was; empty where the form has no mark, is another person's, or comes from another site."""
     found = _mark_of(request.POST.get(FIELD, ""))
-    if found is None or request.headers.get("HX-Request"):
+    if found is None or not _is_from_our_page(request) or request.headers.get("HX-Request"):
         return ""
     if request.user.is_authenticated and str(request.user.pk) != found.person:
         return ""
@@ -72,6 +73,21 @@ def keep(request: HttpRequest) -> str:
         "fields": fields if length <= MAX_CHARACTERS else None,
     }
     return found.page
+
+
+def _is_from_our_page(request: HttpRequest) -> bool:
+    """Whether the browser says that no other site sent this.
+
+    From another site it comes without the session cookie (SameSite=Lax), also while the person is signed in: the cookie of a session made to keep
+    it would replace theirs.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    # Older browsers, and plain HTTP.
+    ours = f"{request.scheme}://{request.get_host()}"
+    referer = "/".join(request.headers.get("Referer", "").split("/", 3)[:3])
+    return request.headers.get("Origin", referer) in (ours, *settings.CSRF_TRUSTED_ORIGINS)
 
 
 def _mark_of(text: str) -> Mark | None:
