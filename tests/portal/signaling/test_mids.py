@@ -14,6 +14,7 @@ from dots_client import (
     Conflicted,
     ConflictInformation,
     MitigationReport,
+    NoAnswer,
     Refused,
     RemoteProtocolError,
     ServerUnavailable,
@@ -78,7 +79,13 @@ async def understood(
     return await mids.understand(cast(Client, server), own or row(), refused, nobodys)
 
 
-CANNOT = [Refused("4.05"), Refused("4.01"), ServerUnavailable("5.00"), RemoteProtocolError("odd")]
+CANNOT = [
+    Refused("4.05"),
+    Refused("4.01"),
+    ServerUnavailable("5.00"),
+    RemoteProtocolError("odd"),
+    NoAnswer("no answer within 93 s"),
+]
 
 
 @pytest.mark.parametrize("words", ["", WORDS, "prefix not allowed", "gesperrt"])
@@ -198,9 +205,10 @@ async def test_a_conflict_with_another_client_is_about_the_scope() -> None:
         (Holding([], [report()]), row(), False),
         (Holding([], []), row(), False),
         (Holding([], Refused("4.05")), row(), False),
+        (Holding([], NoAnswer("no answer")), row(), False),
         (Holding([], [report(prefixes=OTHER)]), row(confirmed_at=NOW), False),
     ],
-    ids=["another", "ours", "nothing", "not told", "confirmed"],
+    ids=["another", "ours", "nothing", "not told", "no answer", "confirmed"],
 )
 async def test_ending_a_mitigation_does_not_touch_another_under_its_mid(
     server: Holding, own: Mitigation, *, is_another: bool

@@ -16,7 +16,9 @@ from dots_client import (
     EncodeError,
     MitigationReport,
     MitigationStatus,
+    NoAnswer,
     Refused,
+    RemoteProtocolError,
     Scope,
     ServerUnavailable,
     SessionClosed,
@@ -28,7 +30,7 @@ from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import Status
-from portal.signaling import clock
+from portal.signaling import clock, waits
 from portal.signaling import unknown as unknown_module
 from portal.signaling.exchange import Exchange
 from portal.signaling.unknown import UnknownWatch
@@ -255,7 +257,7 @@ async def test_a_wake_up_sends_a_withdrawal_at_once() -> None:
         await until(lambda: server.withdrawn == [4])
 
 
-@pytest.mark.parametrize("refusal", [Refused("4.03"), ServerUnavailable("5.03")], ids=str)
+@pytest.mark.parametrize("refusal", [Refused("4.03"), ServerUnavailable("5.00")], ids=str)
 async def test_a_refused_withdrawal_is_saved_and_retried(
     monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
@@ -267,6 +269,156 @@ async def test_a_refused_withdrawal_is_saved_and_retried(
         await until(lambda: len(server.withdrawn) > 2)
     assert rows.calls(services.record_withdrawal_refused)[0]["code"] == str(refusal)
     assert rows.calls(services.record_told) == []
+
+
+THROTTLED = Refused("4.29", retry_after_s=60)
+BUSY = ServerUnavailable("5.03", retry_after_s=60)
+
+
+@pytest.fixture
+def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a pause that the server asks for, everything repeats at once."""
+    for name in ("AGAIN_AFTER_S", "UNKNOWN_EVERY_S", "ENDING_EVERY_S"):
+        monkeypatch.setattr(unknown_module, name, 0.005)
+
+
+async def woken(watch: UnknownWatch) -> None:
+    for _ in range(5):
+        watch.ask_again()
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("in_haste")
+@pytest.mark.parametrize(("refusal", "asked"), [(THROTTLED, [None]), (BUSY, [None, 4, 5])], ids=str)
+async def test_a_list_is_not_asked_for_in_the_pause_that_the_server_asks_for(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception, asked: list[int | None]
+) -> None:
+    server, rows = Server(report(4, OTHER), report(5, OTHER)), Rows()
+    server.list_refusal = refusal
+    rows.unknown = [recorded(4), recorded(5)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        await woken(watch)
+        # Too many requests are no reason for more of them.
+        assert server.asked == asked
+
+    monkeypatch.setattr(waits, "MAX_RETRY_S", 0.02)
+    async with watching(server, rows):
+        await until(lambda: server.asked.count(None) > 2)
+
+
+@pytest.mark.usefixtures("in_haste")
+async def test_one_question_that_is_too_many_is_the_last_for_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Throttling(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            self.asked.append(mid)
+            raise THROTTLED
+
+    monkeypatch.setattr("portal.signaling.inventory.MAX_AT_ONCE", 1)
+    server, rows = Throttling(), Rows()
+    rows.unknown = [recorded(4), recorded(5)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        await woken(watch)
+    assert server.asked == [None, 4]
+
+
+@pytest.mark.usefixtures("in_haste")
+@pytest.mark.parametrize(("refusal", "saved"), [(THROTTLED, []), (BUSY, ["5.03"])], ids=str)
+async def test_a_withdrawal_waits_as_long_as_the_server_asks_for(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception, saved: list[str]
+) -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    server.refuses = refusal
+    rows.unknown = [recorded(4, withdrawal_asked_at=clock.now())]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(server.withdrawn))
+        await woken(watch)
+        assert server.withdrawn == [4]
+    # 4.29 refuses nothing.
+    assert [one["code"] for one in rows.calls(services.record_withdrawal_refused)] == saved
+
+    monkeypatch.setattr(waits, "MAX_RETRY_S", 0.02)
+    async with watching(server, rows):
+        await until(lambda: len(server.withdrawn) > 2)
+
+
+@pytest.mark.usefixtures("in_haste")
+@pytest.mark.parametrize("refusal", [THROTTLED, BUSY], ids=str)
+async def test_a_question_before_a_withdrawal_that_has_to_wait_puts_it_off_once(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    class Throttling(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            raise refusal
+
+    server, rows = Throttling(report(4, OTHER)), Rows()
+    rows.unknown = [recorded(4, withdrawal_asked_at=clock.now())]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        await woken(watch)
+        assert server.withdrawn == []
+
+    monkeypatch.setattr(waits, "MAX_RETRY_S", 0.02)
+    async with watching(server, rows):
+        await until(lambda: server.withdrawn == [4])
+
+
+@pytest.mark.usefixtures("in_haste")
+async def test_a_plan_is_not_let_go_of_again_in_the_pause_that_the_server_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queries, "let_go_due_at", lambda _at, _tries, now: now)
+    server, rows = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS)), Rows()
+    server.refuses = THROTTLED
+    rows.unknown = [kept()]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(server.put))
+        await woken(watch)
+    assert len(server.put) == 1
+
+
+@pytest.mark.parametrize("failure", [NoAnswer("no answer"), RemoteProtocolError("odd")], ids=str)
+@pytest.mark.parametrize("what", ["status", "withdraw"])
+async def test_a_question_without_an_answer_does_not_keep_the_others_from_their_withdrawal(
+    failure: Exception, what: str
+) -> None:
+    class Half(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            if what == "status" and mid == 4:
+                raise failure
+            return await super().status(mid)
+
+        async def withdraw(self, mid: int) -> None:
+            await super().withdraw(mid)
+            if what == "withdraw" and mid == 4:
+                raise failure
+
+    server, rows = Half(report(4, OTHER), report(5, OTHER)), Rows()
+    rows.unknown = [recorded(mid, withdrawal_asked_at=clock.now()) for mid in (4, 5)]
+
+    await taken(server, rows)
+
+    assert server.withdrawn == [4, 5]
+    assert rows.calls(services.record_withdrawal_refused) == []
+
+
+async def test_a_mid_without_an_answer_does_not_keep_the_others_from_theirs() -> None:
+    class Half(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            if mid == 4:
+                raise NoAnswer("no answer")
+            return await super().status(mid)
+
+    server, rows = Half(report(5, OTHER)), Rows()
+    server.list_refusal = NoAnswer("no answer")
+    rows.unknown = [recorded(4), recorded(5)]
+
+    told = await taken(server, rows)
+
+    assert (set(told["told"]), told["refusal"]) == ({5}, "silence")
 
 
 NOT_TO_BE_TOLD = [
