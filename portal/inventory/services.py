@@ -149,9 +149,12 @@ def _update(row: UnknownMitigation, held: Held, now: datetime) -> None:
         getattr(row, name) != columns[name]
         for name in ("dots_status", "targets", "ports", "protocols", "filters")
     )
+    before = row.asked_once
+    if before is not None and is_another(row, held) and not was_asked_by(before, held):
+        row.asked_once = None
     for name, value in columns.items():
         setattr(row, name, value)
-    row.save(update_fields=list(columns))
+    row.save(update_fields=[*columns, "asked_once"])
     if is_news:
         _tell(row, EventType.UNKNOWN_CHANGED, now)
 

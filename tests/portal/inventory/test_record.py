@@ -177,6 +177,24 @@ def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
     assert one().asked_once is None
 
 
+def test_what_took_its_mid_meanwhile_was_not_asked_for_by_the_ended_request(
+    record: Record, submit: Submit
+) -> None:
+    [leg] = legs(submit())
+    confirm(leg)
+    mitigations.terminate(request_id=leg.request_id, actor=None)
+    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+    record(held(leg.mid))
+    # The provider describes it no longer, and spells it otherwise: the same one still.
+    record(held(leg.mid, more={"prefixes": []}))
+    record(held(leg.mid, "203.0.113.0/26", dots_status=3))
+    assert one().asked_once == leg
+
+    record(held(leg.mid, "203.0.113.40/32"))
+
+    assert one().asked_once is None
+
+
 def test_nothing_is_locked_while_nothing_is_unknown(record: Record) -> None:
     record()
     with CaptureQueriesContext(connection) as queries:
