@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from portal.accounts.models import User
 from portal.mitigations import queries, services
-from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.mitigations.replacing import WouldReplace
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.replacing import Consent, WouldReplace
+from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from tests.portal.mitigations.legs import legs, names, refuse
+from tests.portal.mitigations.legs import NOW, confirm, legs, names, refuse, report
 
 AT_ONCE = 8
 ROUNDS = 6
@@ -95,3 +97,49 @@ def test_fallback_and_a_submission_at_once_never_replace_each_other(
             assert names(first) == ["Northgate", "Tidewall"]
     held = Mitigation.objects.filter(subscription=acme_tidewall)
     assert not any(queries.shares_target(one, other) for one, other in combinations(held, 2))
+
+
+@pytest.mark.django_db
+def test_an_older_request_goes_on_when_the_newer_one_is_terminated_meanwhile(
+    acme: Organization,
+    alice: User,
+    shop: ProtectedResource,
+    acme_northgate: Subscription,
+    acme_tidewall: Subscription,
+) -> None:
+    def asked(**changes: Any) -> MitigationRequest:
+        submission = Submission(prefixes=("203.0.113.7/32",), **changes)
+        consent = Consent(is_joint=True)
+        return services.submit(
+            organization=acme, actor=alice, submission=submission, consent=consent
+        )
+
+    older = asked(subscriptions=(acme_tidewall.pk,))
+    newer = asked(strategy=Strategy.PARALLEL)
+    for leg in (*legs(older), *legs(newer)):
+        confirm(leg)
+        report(leg, Trigger.FILTERING)
+    assert newer.replaces == [str(older.pk)]
+
+    def sweep() -> None:
+        try:
+            services.end_taken_over(now=NOW)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=sweep)
+    with transaction.atomic():
+        services.terminate(request_id=newer.pk, actor=alice)
+        thread.start()
+        # Until it waits for this transaction, or decided without it.
+        while thread.is_alive() and not _waits_for_a_lock():
+            thread.join(0.01)
+    thread.join()
+
+    assert MitigationRequest.objects.get(pk=older.pk).terminate_asked_at is None
+
+
+def _waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
