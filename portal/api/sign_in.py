@@ -19,7 +19,6 @@ from portal.api.fields import StrictSerializer, Text
 from portal.api.throttling import CALLS_PER_ADDRESS
 from portal.core.addresses import address_of
 from portal.core.errors import NotFound
-from portal.core.throttle import count, network_of
 from portal.organizations import queries
 from portal.organizations.models import Role
 
@@ -99,7 +98,10 @@ class TokenView(APIView):
         """One answer, invalid-credentials, for every wrong part."""
         address, form = address_of(request), SignIn(data=request.data)
         if not form.is_valid() or not _is_known(form.validated_data):
-            count(CALLS_PER_ADDRESS, network_of(address))
+            username = form.validated_data.get("username", "")
+            services.count_try(
+                CALLS_PER_ADDRESS, username=username, address=address, step="password"
+            )
         form.is_valid(raise_exception=True)
         device_token = form.validated_data["device_token"]
         user = services.sign_in(

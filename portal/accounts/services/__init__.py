@@ -20,6 +20,7 @@ from portal.accounts.services.steps import (
     MAX_USERNAME_LENGTH,
     check_password,
     check_second_factor,
+    count_try,
     sign_in,
 )
 from portal.accounts.services.tokens import (
@@ -43,6 +44,7 @@ __all__ = [
     "check_second_factor",
     "complete_session",
     "confirm_enrolment",
+    "count_try",
     "end_access",
     "issue_token",
     "open_session",

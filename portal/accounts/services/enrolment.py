@@ -13,6 +13,7 @@ from django.db import transaction
 
 from portal.accounts.models import Authenticator, RecoveryCode, RecoveryKit, User
 from portal.accounts.services.ending import lock_unchanged
+from portal.accounts.services.steps import count_try
 from portal.core import secrets as sealed
 from portal.core import throttle
 from portal.core.errors import Conflict, FieldError, Invalid
@@ -58,7 +59,7 @@ def confirm_enrolment(
     *, user: User, key: bytes, code: str, address: str
 ) -> tuple[Authenticator, tuple[str, ...]]:
     """The first code proves that the app has `key`: the authenticator, and recovery codes that nobody can read again."""
-    throttle.count(TRIES_PER_ADDRESS, throttle.network_of(address))
+    count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="enrolment")
     with transaction.atomic():
         # Two sessions that enrol at once take turns.
         lock_unchanged(user)

@@ -53,8 +53,8 @@ def check_password(*, username: str, password: str, address: str, device_secret:
 
     `device_secret` is what the browser or program kept of its last sign-in, whoever's that was.
     """
-    if not 0 < len(username) <= MAX_USERNAME_LENGTH or not username.isprintable():
-        throttle.count(TRIES_PER_ADDRESS, throttle.network_of(address))
+    if not _may_be_a_name(username):
+        count_try(TRIES_PER_ADDRESS, username=username, address=address, step="password")
         raise InvalidCredentials
     known = known_device(secret=device_secret, username=username)
     budgets = _budgets(username, address, known)
@@ -111,7 +111,7 @@ def check_second_factor(
     known = known_device(secret=device_secret, username=user.username)
     network = throttle.network_of(address)
     if known is None:
-        throttle.count(TRIES_PER_ADDRESS, network)
+        count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="code")
     device, matched, wait_s = _try_code(user, _plain(code), known)
     if wait_s:
         _record(Event.SIGN_IN_SLOWED, user.username, address, "code")
@@ -167,10 +167,23 @@ def sign_in(
     return user
 
 
+def count_try(limit: throttle.Limit, *, username: str, address: str, step: str) -> None:
+    """Count one try of the network of `address`; Throttled, with a line in the security log, once it is one too many."""
+    try:
+        throttle.count(limit, throttle.network_of(address))
+    except Throttled:
+        _record(Event.SIGN_IN_SLOWED, username, address, step)
+        raise
+
+
 def _record(event: Event, username: str, address: str, step: str) -> None:
     # What is no name of anybody may be a password that was typed into the wrong field.
-    known_name = username if User.objects.filter(username=username).exists() else "(unknown)"
-    record(event, user=known_name, address=address, step=step)
+    is_name = _may_be_a_name(username) and User.objects.filter(username=username).exists()
+    record(event, user=username if is_name else "(unknown)", address=address, step=step)
+
+
+def _may_be_a_name(username: str) -> bool:
+    return 0 < len(username) <= MAX_USERNAME_LENGTH and username.isprintable()
 
 
 def _looks_like_app_code(code: str) -> bool:

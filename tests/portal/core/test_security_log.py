@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from portal.accounts.models import User
+from portal.accounts.services import enrolment, steps
+from portal.api import sign_in
 from portal.core.logs import REFUSALS_PER_MINUTE, BoundedRefusals
 from portal.core.security_log import MAX_FACT_LENGTH, UNBOUNDED_BY_OTHERS, Event, record
+from portal.core.throttle import Limit
 from portal.organizations.models import Organization
 from tests.conftest import ApiOf
 from tests.factories import PASSWORD, UserFactory, app_code
@@ -115,6 +118,43 @@ def test_signing_in_by_api_and_out_is_in_the_log(alice: User, lines: list[str]) 
     ]
     for secret in (PASSWORD, code, issued["token"], issued["device_token"]):
         assert secret not in "".join(lines)
+
+
+def test_tries_that_an_address_has_no_more_of_are_in_the_log(
+    alice: User, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    UserFactory.create(username="eve")
+    half, new = Client(), Client()
+    half.post("/sign-in", {"username": "alice", "password": PASSWORD})
+    new.post("/sign-in", {"username": "eve", "password": PASSWORD})
+    key = shown_key(new)
+    none = Limit(name="none", tries=0, window_s=60, message="Too many.")
+    monkeypatch.setattr(steps, "TRIES_PER_ADDRESS", none)
+    monkeypatch.setattr(enrolment, "TRIES_PER_ADDRESS", none)
+    monkeypatch.setattr(sign_in, "CALLS_PER_ADDRESS", none)
+    body = {"username": "alice", "password": PASSWORD, "otp": app_code(), "device_name": "phone"}
+
+    answers = [
+        half.post("/sign-in/code", {"code": app_code()}),
+        new.post("/enrol", {"code": app_code(key)}),
+        half.post("/sign-in", {"username": "a\0b", "password": PASSWORD}),
+        APIClient().post("/api/v1/auth/token", body),
+        APIClient().post("/api/v1/auth/token", {**body, "username": "my secret password"}),
+        APIClient().post("/api/v1/auth/token", {**body, "username": "alice\n"}),
+        APIClient().post("/api/v1/auth/token", {}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [429] * len(answers)
+    assert lines == [
+        f'sign-in-slowed user="{user}" address="127.0.0.1" step="{step}"'
+        for user, step in [
+            ("alice", "code"),
+            ("eve", "enrolment"),
+            ("(unknown)", "password"),
+            ("alice", "password"),
+            *[("(unknown)", "password")] * 3,
+        ]
+    ]
 
 
 def test_enrolling_is_in_the_log(db: None, lines: list[str]) -> None:
