@@ -187,7 +187,7 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
 
 
 def _changes(message: Any) -> str:
-    """The names of changed fields, never their values."""
+    """The names of changed fields, never their values; or the sentence of a confirmed act, with the reason staff gave."""
     if isinstance(message, str):
         return message
     return ", ".join(

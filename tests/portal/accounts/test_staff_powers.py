@@ -144,7 +144,7 @@ def test_a_reset_is_for_one_person_at_a_time(mo: User, bob: User, client_of: Cli
     assert bob.authenticator_set.exists()
 
 
-def test_acts_of_staff_are_in_both_logs_without_what_was_typed(
+def test_acts_of_staff_are_in_both_logs_with_reasons_and_without_other_values(
     mo: User, bob: User, client_of: ClientOf, caplog: pytest.LogCaptureFixture
 ) -> None:
     browser = client_of(mo)
@@ -154,15 +154,27 @@ def test_acts_of_staff_are_in_both_logs_without_what_was_typed(
         typed = {"password1": password, "password2": password, "usable_password": "true"}
         browser.post(url_of(bob, "password"), typed)
         browser.post(url_of(bob, "reset-second-factor"), {"reason": "Met in person"})
+        browser.post(url_of(bob), form_of(bob, email="bob@acme.example", is_active=""))
+        browser.post(url_of(bob), form_of(bob, email="new@acme.example", is_active=""))
 
     acts = [line for line in caplog.messages if line.startswith("admin-action")]
-    assert len(acts) == LogEntry.objects.filter(object_id=str(bob.pk)).count() == 3
+    assert len(acts) == LogEntry.objects.filter(object_id=str(bob.pk)).count() == 5
     assert all('actor="mo"' in act and 'target="user bob"' in act for act in acts)
     assert all('address="127.0.0.1"' in act and f'id="{bob.pk}"' in act for act in acts)
     assert 'password-changed user="bob"' in caplog.messages
     assert any(line.startswith('factor-reset user="bob" actor="mo"') for line in caplog.messages)
+    assert [line for line in caplog.messages if line.startswith("person-deactivated")] == [
+        'person-deactivated user="bob" actor="mo" address="127.0.0.1"'
+    ]
+    assert [act.partition(" changes=")[2] for act in acts] == [
+        '"Email address"',
+        '"password"',
+        '"Reset the second factor. Reason: Met in person"',
+        '"Active"',
+        '"Email address"',
+    ]
     assert password not in caplog.text
-    assert "bob@acme.example" not in caplog.text
+    assert "acme.example" not in caplog.text
 
 
 def test_a_person_with_a_history_is_not_deleted_but_explained(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -20,6 +22,8 @@ from portal.organizations.models import Organization
 from tests.conftest import ApiOf
 from tests.factories import PASSWORD, UserFactory, app_code
 from tests.portal.accounts.enrolling import shown_key
+
+ROOT = Path(__file__).parents[3]
 
 
 class Kept(logging.Handler):
@@ -58,6 +62,18 @@ def test_what_is_typed_stays_one_readable_value(typed: str) -> None:
     value = json.JSONDecoder().raw_decode(line.removeprefix("sign-in user="))[0]
     assert value == typed[:MAX_FACT_LENGTH]
     assert line.endswith(' address="192.0.2.1"')
+
+
+def test_each_event_is_recorded_somewhere_and_documented() -> None:
+    sources = "".join(
+        path.read_text()
+        for path in (ROOT / "portal").rglob("*.py")
+        if path.name != "security_log.py"
+    )
+    docs = (ROOT / "docs/operations.md").read_text()
+
+    assert [event for event in Event if not re.search(rf"Event\.{event.name}\b", sources)] == []
+    assert [event for event in Event if f"`{event}`" not in docs] == []
 
 
 def test_a_flood_of_refusals_is_counted_and_nothing_else_is_left_out() -> None:
