@@ -18,7 +18,7 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 """Of one request: its address and all names and values of its headers."""
 MAX_HEADERS: Final = 100
 HEAD_DEADLINE_S: Final = 10.0
-"""From the connection, or from the first byte of a later request on it, to the end of the head."""
+"""From the connection, or from the first byte of a later request on it, to the end of the head; never while the portal still answers."""
 BODY_DEADLINE_S: Final = 30.0
 """From the end of the head to the end of the body: 256 KiB in 30 s are 70 kbit/s."""
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 4 * MAX_BODY_BYTES
@@ -42,6 +42,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _is_reading_head = True
+    _has_begun = False
+    "some of the request that is being read has arrived"
     _is_head_too_large = False
     _head_bytes = 0
     _request_bytes = 0
@@ -55,7 +57,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None and self._is_reading_head:
+        if self._deadline is None and self._is_reading_head and not self._is_answering:
             # The next request on a connection that was idle.
             self._expect(HEAD_DEADLINE_S)
         self._request_bytes += len(data)
@@ -72,6 +74,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_reading_head = True
+        self._has_begun = True
         self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
@@ -87,14 +90,27 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_reading_head = False
-        self._expect(BODY_DEADLINE_S)
         super().on_headers_complete()
+        # One that came while another is answered has its time afterwards (on_response_complete).
+        self._expect(None if self.pipeline else BODY_DEADLINE_S)
 
     def on_message_complete(self) -> None:
         self._expect(None)
         self._is_reading_head = True
+        self._has_begun = False
         self._request_bytes = 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing() or not self._has_begun or self._deadline is not None:
+            return
+        # The rest of a request that began meanwhile has its time from here.
+        if self._is_reading_head and not self._is_answering:
+            self._unset_keepalive_if_required()
+            self._expect(HEAD_DEADLINE_S)
+        elif not self._is_reading_head and not self.pipeline:
+            self._expect(BODY_DEADLINE_S)
 
     def handle_websocket_upgrade(self) -> None:
         self._expect(None)
@@ -105,6 +121,11 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(431)
         else:
             super().send_400_response(msg)
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether a request has no whole answer yet: one read before, or the one that is being read."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
@@ -122,13 +143,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         self._expect(None)
-        is_answering = (
-            self.cycle is not None
-            and self.cycle.response_started
-            and not self.cycle.response_complete
-        )
+        has_half_answered = self._is_answering and self.cycle.response_started
         # An idle connection is owed no answer, and one that is being answered gets no second head.
-        if self._request_bytes and not is_answering:
+        if self._has_begun and not has_half_answered:
             head = b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             self.transport.write(head % (status, _ANSWERS[status]))
         logger.info("%s: answered %d and closed", self.client and self.client[0], status)

@@ -19,6 +19,23 @@ GET = b"GET / HTTP/1.1\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n" + END
 
 
+class Slow:
+    """The answer to /slow: it began, and it may end."""
+
+    def __init__(self) -> None:
+        self.began, self.may_end = asyncio.Event(), asyncio.Event()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    answer = Slow()
+    monkeypatch.setitem(SLOW, b"/slow", answer)
+    return answer
+
+
+SLOW: dict[bytes, Slow] = {}
+
+
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "websocket":
         await receive()
@@ -28,6 +45,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return
     while (message := await receive()).get("more_body"):
         continue
+    if answer := SLOW.get(scope["raw_path"]):
+        answer.began.set()
+        await answer.may_end.wait()
     if message["type"] == "http.request":
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
@@ -182,6 +202,50 @@ async def test_the_second_request_of_a_connection_has_the_deadline_too(
 
     assert await connection.status() == 408
     assert await connection.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("more", "afterwards"),
+    [
+        (b"\r\n", []),
+        (GET + b"x", [408, 0]),
+        (b"POST / HTTP/1.1\r\ncontent-length: 5\r\n" + END + b"x", [408, 0]),
+        (GET + END, [204]),
+        (GET + END + GET, [204, 408, 0]),
+        ((GET + END) * 2 + CHUNKED + b"1\r\nx\r\n", [204, 204, 408, 0]),
+    ],
+    ids=[
+        "line end",
+        "half a head",
+        "half a body",
+        "a whole one",
+        "and half a head",
+        "two and half a body",
+    ],
+)
+async def test_what_comes_while_another_request_is_answered_has_its_deadline_afterwards(
+    connect: Connect,
+    slow: Slow,
+    monkeypatch: pytest.MonkeyPatch,
+    more: bytes,
+    afterwards: list[int],
+) -> None:
+    connection = await connect()
+    await connection.send(b"GET /slow HTTP/1.1\r\n" + END)
+    await slow.began.wait()
+    monkeypatch.setattr(http, "HEAD_DEADLINE_S", 0.05)
+    monkeypatch.setattr(http, "BODY_DEADLINE_S", 0.05)
+    await connection.send(more)
+    # The server closes what says nothing: by then the deadlines are over.
+    assert await (await connect()).is_closed()
+
+    slow.may_end.set()
+
+    assert await connection.status() == 204
+    assert [await connection.status() for _ in afterwards] == afterwards
+    if 0 not in afterwards:
+        await connection.send(GET + END)
+        assert await connection.status() == 204
 
 
 async def test_a_socket_outlives_the_deadlines_of_requests(
