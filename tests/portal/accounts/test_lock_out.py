@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
+from time import time
 from typing import Any
 
 import pytest
@@ -18,12 +18,20 @@ from portal.accounts.models import Authenticator, KnownDevice, User
 from portal.accounts.services import steps
 from portal.accounts.services.known_devices import KNOWN_FOR, MAX_KNOWN_DEVICES_PER_USER
 from portal.api import throttling
+from portal.core import throttle
 from portal.core.errors import InvalidCredentials, Throttled
 from tests.factories import PASSWORD, app_code
 from tests.portal.accounts.enrolling import enrolled_codes
 
 COOKIE = settings.KNOWN_DEVICE_COOKIE
 TOKEN_URL = "/api/v1/auth/token"
+
+
+@pytest.fixture(autouse=True)
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window of counted tries ends in the middle of a test."""
+    now = time()
+    monkeypatch.setattr(throttle, "time", lambda: now)
 
 
 def sign_in_by_page(browser: Client, username: str = "alice", *, step: int = 0) -> int:
@@ -142,10 +150,9 @@ def test_a_known_device_has_a_budget_too(alice: User) -> None:
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_right_password_costs_a_bounded_number_of_hashes(
-    alice: User, bob: User, is_known: bool, monkeypatch: pytest.MonkeyPatch
+    alice: User, bob: User, is_known: bool
 ) -> None:
     """Whoever has one cannot keep every processor busy, nor others out at that address or with that name."""
-    monkeypatch.setattr(steps, "HASHES", replace(steps.HASHES, window_s=86_400))
     flooding, owner = (services.remember(user=alice, secret="") for _ in range(2))
     right = {"username": "alice", "password": PASSWORD, "address": "2001:db8::1"}
     secret = flooding if is_known else ""
