@@ -1,4 +1,4 @@
-"""The only way from a credential that came in to a person."""
+"""The only way from a presented credential to a person."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ logger = logging.getLogger(__name__)
 
 MAX_TOKEN_LENGTH: Final = 128
 LAST_USED_PRECISION: Final = timedelta(minutes=1)
-"""How exact `last_used_at` is: a write per call would be too many."""
+"""The precision of `last_used_at`, since one write per call would be too many."""
 
 
 def person_of(request: HttpRequest) -> User:
-    """The person of a request that RequireSecondFactor let through; it lets nobody else."""
+    """The person of a request that passed RequireSecondFactor, which lets nobody else through."""
     assert isinstance(request.user, User)
     return request.user
 

@@ -23,7 +23,7 @@ from portal.core.security_log import Event, record
 
 
 class Identified(forms.Form):
-    """Why staff believe that it is the person who asks."""
+    """How staff checked the identity of the person who asks."""
 
     reason = forms.CharField(
         label="How did you make sure that it is this person?",
@@ -33,13 +33,13 @@ class Identified(forms.Form):
 
 
 def permissions_of(user: User) -> set[int]:
-    """Keys of what is given to the person or a group of theirs, active or not."""
+    """Primary keys of the permissions of the person and their groups, whether the person is active or not."""
     given = Permission.objects.filter(Q(user=user) | Q(group__user=user))
     return set(given.values_list("pk", flat=True))
 
 
 def may_manage(actor: User, person: User) -> bool:
-    """Staff change nobody who may do more than themselves: a password of theirs would be a way there."""
+    """Staff may not change people with more permissions: setting such a person's password would give staff those permissions."""
     if actor.is_superuser:
         return True
     return not person.is_superuser and permissions_of(person) <= permissions_of(actor)
@@ -109,7 +109,7 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         if not change:
             super().save_model(request, obj, form, change)
             return
-        # Only what was changed: the rest may have changed since this form was loaded.
+        # Save only the changed fields: the others may have changed since this form was loaded.
         many = {field.name for field in User._meta.many_to_many}
         obj.save(update_fields=set(form.changed_data) - many)
         if "is_active" in form.changed_data and not obj.is_active:
@@ -129,7 +129,7 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         change: bool,  # noqa: FBT001 — Django's signature
     ) -> None:
         super().save_related(request, form, formsets, change)
-        # Whatever the form let through, nobody is given what the giver has not: this undoes all of it.
+        # Staff cannot give permissions that they lack, even if the form let them through: this rolls everything back.
         if not may_manage(person_of(request), User.objects.get(pk=form.instance.pk)):
             raise PermissionDenied
 

@@ -1,4 +1,4 @@
-"""What is typed while signing in."""
+"""The forms of the sign-in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The second step: what the app shows, or a recovery code."""
+    """The second step: the code from the app, or a recovery code."""
 
     code: str
     is_recovery: bool

@@ -1,4 +1,4 @@
-"""Nothing of a tenant is reachable without the second factor."""
+"""Requires the second factor for everything that belongs to a tenant."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from portal.accounts.services.sessions import has_fresh_password
 
 OPEN_PATHS: Final = frozenset({"/sign-in", "/sign-out", "/favicon.ico", "/robots.txt"})
 OPEN_PREFIXES: Final = (settings.STATIC_URL, "/api/")
-"""The API has its own sign-in; static files tell nothing."""
+"""The API has its own sign-in, and static files contain nothing private."""
 SECOND_FACTOR_PATHS: Final = frozenset({"/sign-in/code", "/enrol", "/enrol/recovery-codes"})
-"""Open to whoever just gave a right password."""
+"""Open after a correct password."""
 
 
 class RequireSecondFactor:
-    """Sends everybody else to the step that is missing."""
+    """Sends people who have not finished signing in to the missing step."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -44,7 +44,7 @@ class RequireSecondFactor:
 
 
 def _sign_in_again(request: HttpRequest) -> HttpResponse:
-    """Nothing was done; after signing in comes the page with the form, as it was, or with the button that was pressed."""
+    """Does nothing with the form. After signing in, the person is back on the page, with the form as it was or with the pressed button."""
     if page := typed.keep(request):
         return redirect_to_login(page)
     following = typed.page_of(request) or settings.LOGIN_REDIRECT_URL

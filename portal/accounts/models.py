@@ -1,4 +1,4 @@
-"""People, what proves who they are, and the devices that act for them."""
+"""People, their credentials, and the devices that act for them."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ CODE_DIGITS = 6
 CODE_STEP_S = 30
 CODE_TOLERANCE_STEPS = 1
 MAX_COUNTED_FAILURES = 10
-"""Each failure doubles the wait: at most 2⁹ seconds, so that nobody is kept out for good."""
+"""Each failure doubles the wait, up to 2⁹ seconds, so that nobody is locked out permanently."""
 
 
 class User(AbstractUser):
-    """A person. What they may do is decided by their memberships."""
+    """A person. Memberships decide what a person may do."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     access_epoch = models.CharField(
         max_length=32, default="", db_default="", blank=True, editable=False
     )
-    """A random word. Every session was opened under one; a new word ends them all (services.end_access)."""
+    """A random word that each session was opened with. A new word ends all sessions (services.end_access)."""
 
     is_verified: Callable[[], bool]
-    """Whether the second factor was given; set by django-otp on the person of a request."""
+    """Whether the second factor was given. django-otp sets it on a request's user."""
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        # A new password is saved together with what it ends (portal.accounts.passwords), or not at all.
+        # One transaction saves a new password and ends the access under the old one (portal.accounts.passwords).
         with transaction.atomic():
             super().save(*args, **kwargs)
 
     def set_unusable_password(self) -> None:
         super().set_unusable_password()
-        # Django tells validators of passwords that were typed only. Taking one away ends as much.
+        # Django calls the validators only for typed passwords. Removing a password must end access too.
         self._password = ""
 
     def get_session_auth_hash(self) -> str:
@@ -54,12 +54,12 @@ class User(AbstractUser):
         return map(self._with_epoch, super().get_session_auth_fallback_hash())
 
     def _with_epoch(self, password_hash: str) -> str:
-        # Sessions from before there were epochs stay open.
+        # Sessions that are older than epochs stay open.
         return f"{password_hash}.{self.access_epoch}" if self.access_epoch else password_hash
 
 
 class CountsWrongCodes(models.Model):
-    """Each wrong code in a row makes the next one wait twice as long. Call with the row locked."""
+    """Each further wrong code in a row doubles the wait before the next one. Call with the row locked."""
 
     throttling_failure_count = models.PositiveIntegerField(default=0)
     throttling_failure_timestamp = models.DateTimeField(null=True, blank=True, default=None)
@@ -68,7 +68,7 @@ class CountsWrongCodes(models.Model):
         abstract = True
 
     def wait_s(self, now: datetime) -> int:
-        """Seconds until a code counts again; 0: it counts now."""
+        """Seconds until the next code is accepted; 0: now."""
         if not self.throttling_failure_count or self.throttling_failure_timestamp is None:
             return 0
         passed_s = (now - self.throttling_failure_timestamp).total_seconds()
@@ -82,25 +82,25 @@ class CountsWrongCodes(models.Model):
 
 
 class SecondFactor(TimestampMixin, CountsWrongCodes, Device):
-    """What a person has beside the password. Here count the wrong codes of strangers."""
+    """A second factor. It counts the wrong codes from unknown devices."""
 
     class Meta:
         abstract = True
 
     def take(self, token: str) -> bool:
-        """Whether the code matches; saved, since it never will again. Call with the row locked."""
+        """Whether the code matches. Saves that it was used, since each code works once. Call with the row locked."""
         raise NotImplementedError
 
 
 class Authenticator(SecondFactor):
     """An app that shows a code every 30 seconds (RFC 6238). Its key is encrypted at rest.
 
-    There is a row once its first code was right; until then the key is in the session that shows it (enrolment.py).
+    The row is created after the first correct code; until then the key is in the session that shows it (enrolment.py).
     """
 
     encrypted_key = models.BinaryField()
     last_step = models.BigIntegerField(default=-1)
-    """The time step of the last code that was taken: no code counts twice."""
+    """The time step of the last accepted code, so that each code works once."""
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user_id}"
@@ -119,7 +119,7 @@ class Authenticator(SecondFactor):
 
 
 class RecoveryKit(SecondFactor):
-    """The codes a person keeps for the day the app is gone. Nobody guesses one, so wrong ones make nobody wait."""
+    """The codes a person keeps in case the app is lost. They are too long to guess, so wrong ones cause no wait."""
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user_id}"
@@ -132,7 +132,7 @@ class RecoveryKit(SecondFactor):
 
 
 class RecoveryCode(models.Model):
-    """One unused recovery code, hashed: it has 120 random bits (80 when made before 2026-12), so a plain hash will do."""
+    """One unused recovery code, hashed: it has 120 random bits (80 if made before 2026-12), so a plain hash is enough."""
 
     kit = models.ForeignKey(RecoveryKit, on_delete=models.CASCADE, related_name="codes")
     digest = models.CharField(max_length=64)
@@ -147,24 +147,24 @@ class RecoveryCode(models.Model):
 
     @staticmethod
     def digest_of(code: str) -> str:
-        """However it was typed: spaces, hyphens and capitals do not matter."""
+        """Ignores spaces, hyphens and case."""
         plain = "".join(char for char in code.lower() if char.isalnum())
         return hashlib.sha256(plain.encode()).hexdigest()
 
 
 class KnownDevice(CountsWrongCodes):
-    """A browser or program from which this person signed in before. Its tries are counted apart from everybody else's.
+    """A browser or program from which this person signed in before. Its tries are counted separately.
 
-    It keeps a secret, in a cookie or beside its token; a new one with each sign-in. Only hashes are kept here.
+    It keeps a secret, in a cookie or beside its token, and gets a new one at each sign-in. This table stores only hashes.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_devices")
     digest = models.CharField(max_length=64)
     previous_digest = models.CharField(max_length=64, blank=True, default="")
-    """Of the secret before: the answer that carried the newer one may have been lost."""
+    """Digest of the previous secret, which stays valid because the response with the new one may have been lost."""
     last_used_at = models.DateTimeField()
     is_program = models.BooleanField(default=False, db_default=False)
-    """Programs make room for programs: one that forgets its secret pushes out no browser."""
+    """Programs have a separate limit, so that a program that loses its secret does not displace a browser."""
 
     class Meta:
         constraints: ClassVar = [
@@ -184,7 +184,7 @@ class KnownDevice(CountsWrongCodes):
 
 
 class ApiToken(AbstractAuthToken):
-    """A device that acts for a person, until it expires or is signed out. Only a hash is kept."""
+    """A device that acts for a person, until it expires or is signed out. Only a hash is stored."""
 
     device_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     device_name = models.CharField(max_length=64)
@@ -194,7 +194,7 @@ class ApiToken(AbstractAuthToken):
 
     class Meta:
         indexes: ClassVar = [
-            # the sign-in that makes room for a new device
+            # for the sign-in that removes the oldest token
             models.Index(fields=["user", "created"], name="token_oldest_first"),
         ]
 

@@ -1,4 +1,4 @@
-"""What a new password ends, whatever set it: a page, the staff's site, `manage.py changepassword`."""
+"""A new password ends access, whether a page, the staff site or `manage.py changepassword` set it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from portal.core.security_log import Event, record
 
 
 class NewPasswordEndsAccess:
-    """Among AUTH_PASSWORD_VALIDATORS, whose `password_changed` Django calls after a new password is saved.
+    """One of AUTH_PASSWORD_VALIDATORS: Django calls `password_changed` after it saves a new password.
 
-    A browser stays signed in where its view calls `update_session_auth_hash` afterwards, as Django's do.
+    A browser stays signed in if its view calls `update_session_auth_hash` afterwards, as Django's views do.
     """
 
     def validate(self, password: str, user: User | None = None) -> None:
-        """Every password will do."""
+        """Accepts every password."""
 
     def get_help_text(self) -> str:
         return "Every other browser and device is signed out."

@@ -1,4 +1,4 @@
-"""What a person typed into a form outlives the session it was typed in.
+"""Keep what a person typed into a form after the session ended.
 
 A form that can be typed into carries a mark: whom it was made for and on which page, signed. When it comes back without a session, what was
 typed waits in a session that belongs to nobody yet. Once the same person has signed in, the form opens as it was; it is never sent by itself.
@@ -24,9 +24,9 @@ from portal.core.errors import Throttled
 
 FIELD: Final = "typed_by"
 MAX_CHARACTERS: Final = 24_000
-"""Names and values of one form together. The longest that the forms accept is about half of it."""
+"""All names and values of one form together. The longest valid form needs about half of it."""
 MARK_HOLDS: Final = timedelta(days=2)
-"""A page that was open for longer is not kept."""
+"""The form of a page that was open for longer is not saved."""
 KEPT_FOR: Final = timedelta(hours=1)
 KEPT_PER_PERSON: Final = throttle.Limit(
     name="typed-form", tries=30, window_s=600, message="Too many forms were kept."
@@ -40,7 +40,7 @@ _NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Whom a form was made for (the id), on which page, and until when that session lasts (seconds since 1970)."""
+    """The person a form was made for (the id), its page, and the end of that session (seconds since 1970)."""
 
     person: str
     page: str
@@ -99,7 +99,7 @@ def _mark_of(text: str) -> Mark | None:
 
 
 def said_at_sign_in(request: HttpRequest) -> str:
-    """What the sign-in page says about a form or a button that was sent without a session; empty: nothing was."""
+    """The sign-in page's sentence about a form or button that arrived without a session; empty if none did."""
     kept = _kept(request)
     if kept is None:
         return UNDONE if "undone" in request.GET else ""
@@ -112,7 +112,7 @@ def said_at_sign_in(request: HttpRequest) -> str:
 
 
 def belongs_to_another(request: HttpRequest) -> bool:
-    """Who signed in is not who typed: it is forgotten."""
+    """Whether another person signed in than the one who typed; if so, the saved form is deleted."""
     kept = _kept(request)
     if kept is None or kept["person"] == str(request.user.pk):
         return False
@@ -121,7 +121,7 @@ def belongs_to_another(request: HttpRequest) -> bool:
 
 
 def take(request: HttpRequest) -> QueryDict | None:
-    """What the person had typed on this page, once; and the page says so."""
+    """What the person had typed on this page. Returns it once, and makes the page say so."""
     kept = _kept(request)
     if kept is None or request.method != "GET" or kept["page"] != request.path:
         return None
@@ -141,7 +141,7 @@ def _kept(request: HttpRequest) -> dict[str, Any] | None:
 
 
 def page_of(request: HttpRequest) -> str:
-    """The page a button was pressed on, as far as the browser tells; empty where it does not."""
+    """The page a button was pressed on, if the browser sent it; otherwise empty."""
     came_from = request.headers.get("Referer", "")
     is_ours = url_has_allowed_host_and_scheme(
         came_from, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -1,4 +1,4 @@
-"""Signing in, and the second factor."""
+"""Sign-in and the second factor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of signing in: name and password, then the code. The first time, the second factor is set up."""
+"""The steps of signing in: name and password, then the code. At the first sign-in, people set up the second factor."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def code(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "POST"])
 def enrol(request: HttpRequest) -> HttpResponse:
-    """The key belongs to this session. The answer to the right code is the only page with the recovery codes."""
+    """The key belongs to this session. Only the response to the correct code shows the recovery codes."""
     following = _following(request)
     if request.user.is_authenticated and request.user.is_verified():
         return HttpResponseRedirect(following)
@@ -120,7 +120,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         context = {**_enrolment(request, user, following), "error": error.message}
         return _refused(request, "accounts/enrol.html", context, error)
     except Conflict:
-        # Another session of this person was quicker.
+        # Another session of this person was faster.
         return HttpResponseRedirect(_with_following("accounts:code", following))
     text = _as_text(user, codes)
     context = {
@@ -136,7 +136,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 
 def _enrolment(request: HttpRequest, user: User, following: str) -> dict[str, Any]:
-    """The key of this session, a new one when there is none yet."""
+    """The page's context, with this session's key, or a new one if there is none yet."""
     key = enrolment_key(request.session)
     if key is None:
         enrolment = services.begin_enrolment(user=user)
@@ -149,7 +149,7 @@ def _enrolment(request: HttpRequest, user: User, following: str) -> dict[str, An
     return {
         "following": following,
         "username": user.get_username(),
-        # segno draws nothing but rectangles from what we give it.
+        # segno only draws rectangles from what we give it.
         "qr": mark_safe(svg),  # noqa: S308  see above
         "key": " ".join(shown[start : start + 4] for start in range(0, len(shown), 4)),
     }
@@ -163,7 +163,7 @@ def _as_text(user: User, codes: tuple[str, ...]) -> str:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def recovery_codes(request: HttpRequest) -> HttpResponse:
-    """Where the page with the codes leads on; they are shown nowhere again."""
+    """The next step after the page with the codes, which are never shown again."""
     return HttpResponseRedirect(_following(request))
 
 
@@ -172,13 +172,13 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     services.sign_out(request)
     response = redirect("accounts:sign-in")
-    # Not "cookies": that would clear those of every host of the domain, and the session is gone already.
+    # Not "cookies": that would clear the cookies of every host of the domain, and the session is already deleted.
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form from before the person signed in again opens as it was; nothing of it was done."""
+    """A form that was loaded before the last sign-in opens again as it was; nothing was done with it."""
     page = typed.keep(request) if request.user.is_authenticated else ""
     return redirect(page) if page else core_views.csrf_failure(request, reason)
 
@@ -199,7 +199,7 @@ def _remember_browser(request: HttpRequest, response: HttpResponse, user: User) 
 
 
 def _following(request: HttpRequest) -> str:
-    """Where to go afterwards: a page of ours, or the first one."""
+    """Where to go afterwards: a page of this site, or the home page."""
     wished = request.POST.get("next") or request.GET.get("next") or ""
     return local_path(wished, default=settings.LOGIN_REDIRECT_URL)
 

@@ -9,7 +9,7 @@ from portal.organizations.models import Membership, Role
 
 
 def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membership:
-    """The membership, organization included. NotFound for outsiders, NotAllowed below `role`."""
+    """The membership, with its organization. NotFound for outsiders, NotAllowed below `role`."""
     try:
         membership = Membership.objects.select_related("organization").get(
             user=user,

@@ -33,7 +33,7 @@ MAX_OVERLAPS_SHOWN: Final = 20
 
 @admin.register(Organization, site=site)
 class OrganizationAdmin(StaffAdmin):
-    """Tenants and their policy."""
+    """Tenants and their policies."""
 
     list_display = ("name", "slug", "is_active", "patience_s", "max_lifetime_s")
     search_fields = ("name", "slug")
@@ -65,7 +65,7 @@ class OrganizationAdmin(StaffAdmin):
 
 @admin.register(Membership, site=site)
 class MembershipAdmin(StaffAdmin):
-    """Who may do what. A role is replaced, never handed on to another person."""
+    """Roles of people. The person of a membership cannot be changed: delete it and add a new one."""
 
     list_display = ("user", "organization", "role")
     list_filter = ("role", "organization")
@@ -97,7 +97,7 @@ class MembershipAdmin(StaffAdmin):
 
 
 class Verification(forms.Form):
-    """What staff say to a resource."""
+    """The staff's decision about a resource."""
 
     overlaps_seen = forms.CharField(widget=forms.HiddenInput, required=False)
     reason = forms.CharField(
@@ -110,7 +110,7 @@ class Verification(forms.Form):
 
 @admin.register(ProtectedResource, site=site)
 class ResourceAdmin(StaffAdmin):
-    """What organizations may ask protection for: portal staff add and verify, and change nothing else."""
+    """The resources that organizations may request protection for. Staff can only add and verify them."""
 
     list_display = ("shown_name", "organization", "kind", "shown_value", "verified_at")
     list_filter = (("verified_at", admin.EmptyFieldListFilter), "organization")
@@ -171,7 +171,7 @@ class ResourceAdmin(StaffAdmin):
 
     @admin.display(description="Name", ordering="name")
     def shown_name(self, resource: ProtectedResource) -> str:
-        """Without characters that reorder or hide the rest."""
+        """The name without characters that reorder or hide text."""
         return shown(resource.name)
 
     @admin.display(description="Value", ordering="value")
@@ -217,7 +217,7 @@ class ResourceAdmin(StaffAdmin):
                 messages.info(request, words)
                 return redirect("admin:organizations_protectedresource_changelist")
         found = queries.overlapping(resource)
-        # What this page shows is what the next try has seen.
+        # The next submission has seen the overlaps that this page shows.
         typed["overlaps_seen"] = form.initial["overlaps_seen"] = services.fingerprint(found)
         return self.confirmation(
             request,

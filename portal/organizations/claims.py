@@ -1,4 +1,4 @@
-"""What a verified resource would claim: what is too broad for one organization, and what others have verified already.
+"""Checks before a resource is verified: whether it is too broad, and whether it overlaps with another verified resource.
 
 Pure functions of kinds (prefix, fqdn, uri) and values in normal form (portal.core.targets).
 """
@@ -15,11 +15,11 @@ from portal.core.targets import Territory, overlap, uri_host
 
 SHORTEST_IPV4_PREFIX: Final = 8
 SHORTEST_IPV6_PREFIX: Final = 16
-"""Registries give no organization more at once; what is shorter belongs to many."""
+"""Registries give a single organization at most this much; a shorter prefix belongs to many."""
 
 
 def why_too_broad(kind: str, value: str) -> str:
-    """Why no single organization has it, a sentence; empty when one may."""
+    """Why it is too broad for a single organization, as a sentence; empty if it is not."""
     if kind == "prefix":
         network = ipaddress.ip_network(value)
         shortest = SHORTEST_IPV4_PREFIX if network.version == 4 else SHORTEST_IPV6_PREFIX
@@ -41,7 +41,7 @@ def _is_address(host: str) -> bool:
 
 
 def overlaps(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether a request for something in the one can be for something in the other: pairs of kind and value."""
+    """Whether two resources, given as (kind, value), have targets in common."""
     kinds = (one[0], other[0])
     if kinds == ("prefix", "prefix"):
         return overlap(ipaddress.ip_network(one[1]), ipaddress.ip_network(other[1]))
@@ -60,5 +60,5 @@ def _territory(claim: tuple[str, str]) -> Territory:
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    # Only what registries run: github.io and the like belong to somebody, who may be a customer.
+    # Only suffixes of registries: github.io and the like have a single owner, who may be a customer.
     return PublicSuffixList(only_icann=True)

@@ -1,4 +1,4 @@
-"""How every page begins: who asks, and what they may in this organization."""
+"""The first step of every page: check who asks and what they may do in this organization."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from portal.organizations.models import Membership, Role
 
 
 def member_of(request: HttpRequest, slug: str, role: Role = Role.VIEWER) -> Membership:
-    """The membership; a page that says no keeps the header of what the person may see."""
+    """The membership. If access is refused, the error page still shows the navigation that the person may use."""
     membership = membership_for(person_of(request), slug)
     request.membership = membership  # type: ignore[attr-defined]  # read by failed.html
     return membership if membership.allows(role) else membership_for(membership.user, slug, role)

@@ -1,4 +1,4 @@
-"""Tenants, the people in them, and what they may ask protection for."""
+"""Tenants, their members, and their protected resources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_LIFETIME_S = 2**32 - 1
 
 
 class Role(models.TextChoices):
-    """What a member may do. Each role may do what the ones before it may."""
+    """What a member may do. Each role includes the permissions of the roles before it."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -31,14 +31,14 @@ class Role(models.TextChoices):
 
 
 class LateAcceptance(models.TextChoices):
-    """What becomes of the providers asked in place of one that helps after all."""
+    """What the portal does with a replacement provider if the earlier provider accepts after all."""
 
     KEEP = "keep", "Keep both until a person withdraws one"
     WITHDRAW_LATER = "withdraw_later", "Withdraw the later one once the earlier one filters"
 
 
 class Organization(models.Model):
-    """A tenant: an enterprise, or a customer of whoever runs the portal."""
+    """A tenant: an enterprise, or a customer of the portal's operator."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(
@@ -58,7 +58,7 @@ class Organization(models.Model):
         default=10,
         help_text="How long a provider may stay silent before the next one is asked.",
     )
-    """How long one provider may stay silent before the next is asked."""
+    """How long a provider may be silent before the portal asks the next one."""
     default_lifetime_s = models.PositiveBigIntegerField(
         "lifetime offered, in seconds", default=3600
     )
@@ -74,7 +74,7 @@ class Organization(models.Model):
         choices=LateAcceptance.choices,
         default=LateAcceptance.KEEP,
     )
-    """Whoever was started by hand stays in any case."""
+    """Providers that a person asked by hand always stay."""
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -130,7 +130,7 @@ class Membership(models.Model):
 
 
 class ResourceKind(models.TextChoices):
-    """What a protected resource is."""
+    """The kind of a protected resource."""
 
     PREFIX = "prefix"
     FQDN = "fqdn"
@@ -138,7 +138,7 @@ class ResourceKind(models.TextChoices):
 
 
 class ProtectedResource(models.Model):
-    """Something the organization may ask protection for, under the name people use for it."""
+    """A target that the organization may request protection for, with a name for people."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(
@@ -149,7 +149,7 @@ class ProtectedResource(models.Model):
     value = models.CharField(max_length=255)
     """In normal form: see portal.core.targets."""
     verified_at = models.DateTimeField(null=True, blank=True)
-    """When portal staff confirmed that it is the organization's; null: not yet."""
+    """When the portal's staff confirmed that it belongs to the organization; null: not yet."""
     verified_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,
@@ -158,7 +158,7 @@ class ProtectedResource(models.Model):
         related_name="+",
     )
     verification_reason = models.CharField(max_length=500, blank=True, default="", db_default="")
-    """What staff said when resources of other organizations overlap with it."""
+    """The reason that staff gave if resources of other organizations overlap with it."""
     last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -172,7 +172,7 @@ class ProtectedResource(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # the picker: last used first
+            # for the picker, which lists the last used first
             models.Index(fields=["organization", "-last_used_at"], name="resource_last_used"),
         ]
 
@@ -185,19 +185,19 @@ class ProtectedResource(models.Model):
 
     @property
     def problem(self) -> str:
-        """A sentence on why no provider can be asked for it; empty when one can. Applies to resources of older rules."""
+        """Why no provider can protect it, as a sentence; empty if one can. Affects resources that were added under older rules."""
         found = why_not(self.kind, self.value)
         return sentence(found) if found else ""
 
 
 class ResourceKey(models.Model):
-    """A key sent with a new resource: the same key and content give the same resource again."""
+    """An idempotency key of a new resource: the same key and content return the same resource."""
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
     digest = models.CharField(max_length=64)
-    """SHA-256 of what was sent, in hexadecimal."""
+    """SHA-256 of the request's content, in hexadecimal."""
     resource = models.ForeignKey(ProtectedResource, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,4 +1,4 @@
-"""Reads, the organization first."""
+"""Queries about organizations, members and resources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def overlapping(resource: ProtectedResource) -> list[ProtectedResource]:
 
 
 def memberships(user: User) -> QuerySet[Membership]:
-    """A person's roles, by organization name."""
+    """A person's memberships, ordered by organization name."""
     return (
         Membership.objects.filter(user=user, organization__is_active=True)
         .select_related("organization")

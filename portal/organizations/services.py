@@ -1,4 +1,4 @@
-"""Everything that changes an organization, its members and its resources."""
+"""All changes to organizations, their members and their resources."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def add_resource(
     value: str,
     key: str = "",
 ) -> ProtectedResource:
-    """A resource nobody may use before portal staff verified it.
+    """Add a resource. It cannot be used until the portal's staff verify it.
 
-    The same `key` and content of the same person give the same resource again.
+    The same `key` and content from the same person return the same resource.
     """
-    # The organization's row is the lock: names, values, keys and the number of resources are its own.
+    # Lock the organization's row: the uniqueness of names, values and keys, and the number of resources, apply per organization.
     Organization.objects.select_for_update().get(pk=organization.pk)
     digest = _check_key(key, name, kind, value)
     earlier = (
@@ -71,7 +71,7 @@ def add_resource(
 
 
 def prune(*, now: datetime) -> None:
-    """Forget keys nobody will send again."""
+    """Delete keys that are too old to be sent again."""
     ResourceKey.objects.filter(created_at__lte=now - KEYS_KEPT_FOR).delete()
 
 
@@ -92,7 +92,7 @@ def _create_resource(
 
 
 def check_resource(*, organization: Organization, name: str, kind: ResourceKind, value: str) -> str:
-    """The value in normal form, if such a resource could be added now. Invalid or Conflict if not."""
+    """The value in normal form if the resource could be added now; otherwise Invalid or Conflict."""
     own = ProtectedResource.objects.filter(organization=organization)
     if own.count() >= MAX_RESOURCES:
         raise Conflict(
@@ -132,12 +132,12 @@ def verify_resource(
     reason: str = "",
     overlaps_seen: str = "",
 ) -> ProtectedResource:
-    """Portal staff confirm that it is the organization's. The first time counts.
+    """Record that the portal's staff confirm that the resource belongs to the organization. Only the first call counts.
 
-    `overlaps_seen` is `fingerprint` of the overlaps that the staff were shown: with any, a reason is needed too. Invalid for what no
-    provider could be asked for, and for what is too broad for one organization.
+    `overlaps_seen` is the `fingerprint` of the overlaps that the staff saw; if there are any, a reason is required. Invalid if no
+    provider could protect the resource, or if it is too broad for one organization.
     """
-    # All organizations: of two overlapping resources that are verified at once the second finds the first.
+    # Lock all organizations, so that of two overlapping resources verified at the same time the second finds the first.
     list(Organization.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
     if locked.verified_at is not None:
@@ -170,7 +170,7 @@ def verify_resource(
 
 
 def fingerprint(resources: Iterable[ProtectedResource]) -> str:
-    """What stands for a list of resources, whatever its order; SHA-256 in hexadecimal."""
+    """Identifies a list of resources regardless of its order: SHA-256 in hexadecimal."""
     keys = sorted(f"{one.pk} {one.kind} {one.value}" for one in resources)
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
@@ -185,7 +185,7 @@ def _not_verified(resource: ProtectedResource, code: str, why: str) -> Invalid:
 
 @transaction.atomic
 def set_role(*, organization: Organization, user: User, role: Role) -> Membership:
-    """Make `user` a member, or change what the member may do."""
+    """Make `user` a member, or change a member's role."""
     membership, _ = Membership.objects.update_or_create(
         organization=organization, user=user, defaults={"role": role}
     )
@@ -195,14 +195,14 @@ def set_role(*, organization: Organization, user: User, role: Role) -> Membershi
 
 @transaction.atomic
 def remove_member(*, organization: Organization, user: User) -> None:
-    """Doing it twice is harmless."""
+    """End a membership. Repeating it is harmless."""
     Membership.objects.filter(organization=organization, user=user).delete()
     access_changed_on_commit(user.pk)
 
 
 @transaction.atomic
 def set_active(*, organization: Organization, is_active: bool) -> None:
-    """A suspended organization is closed to its members; what was asked for goes on."""
+    """Suspend or reactivate an organization. A suspended one is closed to its members, but its requests continue."""
     Organization.objects.filter(pk=organization.pk).update(is_active=is_active)
     for user_id in Membership.objects.filter(organization=organization).values_list(
         "user_id", flat=True

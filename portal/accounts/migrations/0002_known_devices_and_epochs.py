@@ -8,7 +8,7 @@ from django.db.migrations.state import StateApps
 
 
 def forget_unconfirmed(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Keys that any session with the password could have read."""
+    """Delete unconfirmed keys: any session with the password could have read them."""
     apps.get_model("accounts", "Authenticator").objects.filter(confirmed=False).delete()
 
 

@@ -1,4 +1,4 @@
-"""What ends everything that is signed in as a person: a new password, a lost factor, a person who left."""
+"""End all access of a person: after a new password, a lost factor, or when the person leaves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def end_access(*, user: User) -> None:
 
 @transaction.atomic
 def reset_second_factor(*, user: User, actor: User, address: str) -> None:
-    """The phone is lost: every factor ends and everything signed in. Enrolment needs the password again."""
+    """For a lost phone: delete every factor and end all access. Enrolment needs the password again."""
     _lock(user)
     Authenticator.objects.filter(user=user).delete()
     RecoveryKit.objects.filter(user=user).delete()
@@ -36,9 +36,9 @@ def reset_second_factor(*, user: User, actor: User, address: str) -> None:
 
 
 def lock_unchanged(user: User) -> None:
-    """Lock the row of a person who just signed in. InvalidCredentials when that sign-in was ended meanwhile.
+    """Lock the row of a person who just signed in. InvalidCredentials if that sign-in was ended meanwhile.
 
-    Without it a token could be issued for a password that was replaced after it was checked.
+    Without the lock, a token could be issued for a password that was replaced after the check.
     """
     if _lock(user).get_session_auth_hash() != user.get_session_auth_hash():
         raise InvalidCredentials

@@ -1,4 +1,4 @@
-"""Setting up a second factor. The key is shown in one session, and is nobody's until its first code is right."""
+"""Setting up a second factor. One session shows the key, which belongs to the person only after the first correct code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEY_BYTES: Final = 20
 RECOVERY_CODES: Final = 10
 RECOVERY_CODE_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 RECOVERY_CODE_LENGTH: Final = 24
-"""120 bits: nobody guesses that from its hash (ASVS 5.0 6.5.2 asks for 112)."""
+"""120 bits, too many to guess from the hash (ASVS 5.0 6.5.2 requires 112)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Enrolment:
 
     @property
     def otpauth_uri(self) -> str:
-        """What the QR code says."""
+        """The content of the QR code."""
         issuer = settings.PORTAL_NAME.replace(":", "")
         label = quote(f"{issuer}:{self.username}")
         query = urlencode({"secret": self.base32_key, "issuer": issuer}, quote_via=quote)
@@ -50,7 +50,7 @@ class Enrolment:
 
 
 def begin_enrolment(*, user: User) -> Enrolment:
-    """A new key. Conflict when the person has a second factor."""
+    """A new key. Conflict if the person already has a second factor."""
     _refuse_second_authenticator(user)
     return Enrolment(username=user.get_username(), key=secrets.token_bytes(KEY_BYTES))
 
@@ -61,7 +61,7 @@ def confirm_enrolment(
     """The first code proves that the app has `key`: the authenticator, and recovery codes that nobody can read again."""
     count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="enrolment")
     with transaction.atomic():
-        # Two sessions that enrol at once take turns.
+        # Two sessions that enrol at the same time take turns.
         lock_unchanged(user)
         _refuse_second_authenticator(user)
         device = Authenticator(user=user, name="App", encrypted_key=sealed.encrypt(key))
@@ -78,7 +78,7 @@ def confirm_enrolment(
 
 @transaction.atomic
 def renew_recovery_codes(*, user: User) -> tuple[str, ...]:
-    """New recovery codes; the ones before stop working."""
+    """New recovery codes; the old ones stop working."""
     RecoveryKit.objects.filter(user=user).delete()
     kit = RecoveryKit.objects.create(user=user, name="Recovery codes", confirmed=True)
     codes = tuple(_recovery_code() for _ in range(RECOVERY_CODES))

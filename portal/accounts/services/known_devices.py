@@ -1,4 +1,4 @@
-"""Browsers and programs from which a person signed in before: what strangers try never keeps them out (ADR 35)."""
+"""Browsers and programs from which a person signed in before. Tries from other devices never lock them out (ADR 35)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from portal.accounts.models import KnownDevice, User
 from portal.accounts.services.ending import lock_unchanged
 
 KNOWN_FOR: Final = timedelta(days=180)
-"""Since the last sign-in."""
+"""Counted from the last sign-in."""
 MAX_KNOWN_DEVICES_PER_USER: Final = 20
-"""Browsers, and as many programs."""
+"""This many browsers, and also this many programs."""
 SECRET_BYTES: Final = 32
 
 
 def known_device(*, secret: str, username: str) -> KnownDevice | None:
-    """The device that keeps `secret`, if that person signed in from it before."""
+    """The device with `secret`, if that person signed in from it before."""
     if not secret:
         return None
     return (
@@ -33,10 +33,10 @@ def known_device(*, secret: str, username: str) -> KnownDevice | None:
 
 @transaction.atomic
 def remember(*, user: User, secret: str, is_program: bool = False) -> str:
-    """The person signed in from the device that kept `secret` ("": from a new one). The secret that it keeps from now on.
+    """Record a sign-in from the device with `secret` ("": a new device). Returns the device's new secret.
 
-    People who share a browser share its secret, each with a row of their own. The least recently used browser or program makes room
-    for another one.
+    People who share a browser share its secret, and each has a row. Beyond the limit, the least recently used device of the
+    same kind (browser or program) is deleted.
     """
     lock_unchanged(user)
     now = timezone.now()
@@ -57,7 +57,7 @@ def remember(*, user: User, secret: str, is_program: bool = False) -> str:
 
 
 def prune(*, now: datetime) -> None:
-    """Forget devices from which nobody signed in for long."""
+    """Delete devices that were not used for a long time."""
     KnownDevice.objects.filter(last_used_at__lte=now - KNOWN_FOR).delete()
 
 

@@ -1,4 +1,4 @@
-"""A browser's session: half open after the password, open after the code."""
+"""A browser's session: partly open after the password, fully open after the code."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from portal.core import secrets
 from portal.core.broadcast import access_changed_on_commit
 
 PASSWORD_ONLY_SESSION: Final = timedelta(minutes=10)
-"""How long a password may wait for its code."""
+"""How long the session stays open after the password, until the code."""
 _PASSWORD_AT: Final = "password_at"  # noqa: S105 — a key of the session
 _ENROLMENT_KEY: Final = "enrolment_key"
 
 
 def open_session(request: HttpRequest, user: User) -> None:
-    """The password was right: nothing but the second factor is reachable yet."""
-    # Whoever knew this session before knows neither its new name nor the key that it will show.
+    """After a correct password: only the second factor is reachable yet."""
+    # A thief of the earlier session key does not get the new one, nor the authenticator key that it will show.
     request.session.cycle_key()
     request.session.pop(_ENROLMENT_KEY, None)
     auth.login(request, user)
@@ -36,16 +36,16 @@ def open_session(request: HttpRequest, user: User) -> None:
 
 
 def has_fresh_password(session: SessionBase) -> bool:
-    """Whether the password was given in this session, and its code is awaited.
+    """Whether the password was given in this session and the code is still missing.
 
-    A session that lost its factor is none: whoever holds it need not know the password.
+    False for a session whose factor was reset: its holder may not know the password.
     """
     at = session.get(_PASSWORD_AT)
     return isinstance(at, float) and 0 <= time.time() - at <= PASSWORD_ONLY_SESSION.total_seconds()
 
 
 def complete_session(request: HttpRequest, device: SecondFactor) -> None:
-    """The second factor was right: a new session key, and a fixed end."""
+    """After a correct second factor: a new session key and a fixed end."""
     request.session.cycle_key()
     request.session.pop(_PASSWORD_AT, None)
     request.session.pop(_ENROLMENT_KEY, None)
@@ -61,12 +61,12 @@ def sign_out(request: HttpRequest) -> None:
 
 
 def keep_enrolment_key(session: SessionBase, key: bytes) -> None:
-    """Encrypted: the session's row must not give away what the database keeps encrypted."""
+    """Encrypted, because the database stores authenticator keys only encrypted, and sessions are rows too."""
     session[_ENROLMENT_KEY] = b64encode(secrets.encrypt(key)).decode()
 
 
 def enrolment_key(session: SessionBase) -> bytes | None:
-    """The key that this session shows; None when there is none, or none that can be read any more."""
+    """The key that this session shows; None if there is none or it can no longer be decrypted."""
     kept = session.get(_ENROLMENT_KEY)
     if not kept:
         return None

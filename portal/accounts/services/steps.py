@@ -1,4 +1,4 @@
-"""The two steps of signing in, and whose wrong tries slow whom (ADR 35)."""
+"""The two steps of signing in, and which wrong tries count against whom (ADR 35)."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ Budgets = list[tuple[throttle.Limit, str]]
 
 
 def check_password(*, username: str, password: str, address: str, device_secret: str = "") -> User:
-    """The first step. InvalidCredentials whatever is wrong, after the same work; Throttled.
+    """The first step. Raises InvalidCredentials for any wrong part, always after the same work, or Throttled.
 
-    `device_secret` is what the browser or program kept of its last sign-in, whoever's that was.
+    `device_secret` is the secret that the browser or program kept from its last sign-in, by this person or another one.
     """
     if not _may_be_a_name(username):
         count_try(TRIES_PER_ADDRESS, username=username, address=address, step="password")
@@ -103,10 +103,10 @@ def _give_back(budgets: Budgets) -> None:
 def check_second_factor(
     *, user: User, code: str, address: str, device_secret: str = ""
 ) -> SecondFactor:
-    """The second step: a code of the app, or a recovery code. InvalidCredentials or Throttled.
+    """The second step: a code from the app, or a recovery code. Raises InvalidCredentials or Throttled.
 
-    Wrong codes make the next one wait: those of a known device its own next one, those of strangers the strangers' next code
-    of the app. Recovery codes cannot be guessed and make nobody wait.
+    After a wrong code the next one has to wait: on a known device only for that device, otherwise for the app codes of all
+    unknown devices. Recovery codes are too long to guess and cause no wait.
     """
     known = known_device(secret=device_secret, username=user.username)
     network = throttle.network_of(address)
@@ -138,10 +138,10 @@ def check_second_factor(
 def _try_code(
     user: User, code: str, known: KnownDevice | None
 ) -> tuple[SecondFactor | None, bool, int]:
-    """The factor tried, whether it matched, and seconds to wait, in which case it was not tried."""
+    """The factor, whether the code matched, and the seconds to wait, if any, in which case the code was not checked."""
     model: type[SecondFactor] = Authenticator if _looks_like_app_code(code) else RecoveryKit
     now = timezone.now()
-    # Raising inside the transaction would undo the count of failures.
+    # An exception inside the transaction would roll the failure count back.
     with transaction.atomic():
         device = model.objects.select_for_update().filter(user=user, confirmed=True).first()
         counter: KnownDevice | SecondFactor | None = None

@@ -1,4 +1,4 @@
-"""Tokens: programs and phones that act for a person."""
+"""Tokens of programs and phones that act for a person."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_DEVICES_PER_USER: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new token, and what makes its device known at the next sign-in: both are shown once and kept nowhere."""
+    """A new token, and the secret by which the next sign-in recognizes its device. Both are shown once and not stored."""
 
     plain: str
     token: ApiToken
@@ -31,8 +31,8 @@ class IssuedToken:
 def issue_token(
     *, user: User, device_name: str, device_token: str = "", address: str = ""
 ) -> IssuedToken:
-    """A token for a device. The oldest device makes room when there are too many."""
-    # The lock: two sign-ins at once may not both see room for one more.
+    """A token for a device. Beyond the limit, the oldest one is deleted."""
+    # The lock keeps two simultaneous sign-ins from both taking the last free place.
     lock_unchanged(user)
     crowded = ApiToken.objects.filter(user=user).order_by("-created")[MAX_DEVICES_PER_USER - 1 :]
     if ApiToken.objects.filter(pk__in=[token.pk for token in crowded]).delete()[0]:
@@ -45,13 +45,13 @@ def issue_token(
 
 @transaction.atomic
 def revoke_token(*, token: ApiToken, address: str = "") -> None:
-    """The device is signed out; doing it twice is harmless."""
+    """Sign the device out. Repeating it is harmless."""
     ApiToken.objects.filter(pk=token.pk).delete()
     access_changed_on_commit(token.user_id)
     record(Event.TOKEN_ENDED, user=token.user.username, device=token.device_name, address=address)
 
 
 def prune(*, now: datetime) -> None:
-    """Forget what has ended: tokens, and devices from which nobody signs in any more."""
+    """Delete expired tokens, and devices that were not used for a long time."""
     ApiToken.objects.filter(expiry__lte=now).delete()
     known_devices.prune(now=now)

@@ -1,4 +1,4 @@
-"""Adds a person from a shell: the first of the portal's staff, whom nobody else can add."""
+"""Adds a person from a shell, such as the first member of the portal's staff, who cannot be added in `/admin/`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.accounts.models import User
 
 
 class Command(BaseCommand):
-    """The password comes over standard input, where no list of processes shows it."""
+    """Reads the password from standard input, because a list of processes would show an argument."""
 
     help = "Adds a person. Standard input is the password; the second factor is set up at the first sign-in."
 
