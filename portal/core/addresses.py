@@ -1,4 +1,4 @@
-"""Where a call comes from."""
+"""The address of a caller."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ class _HasMeta(Protocol):
 
 
 def address_of(request: _HasMeta) -> str:
-    """The caller's IP address; uvicorn took it from the proxy's headers. Empty behind a Unix socket."""
+    """The caller's IP address, which uvicorn takes from the proxy's headers. Empty behind a Unix socket."""
     return str(request.META.get("REMOTE_ADDR") or "")

@@ -1,4 +1,4 @@
-"""The site of the portal's own staff, behind the second factor like everything else."""
+"""The staff site, which also requires the second factor."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 class StaffSite(OTPAdminSite):
-    """Django's admin without a sign-in of its own."""
+    """Django's admin without its own sign-in."""
 
     site_header = "Portal staff"
     site_title = "Portal staff"
     index_title = "Organizations and providers"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Without Django's shortcut to "view on site": no model here has such a page, and odd ids in it are errors that nothing catches."""
+        """Drops Django's "view on site" route: no model has such a page, and odd ids in it raise errors that nothing catches."""
         return [
             entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"
         ]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001, FBT002 — Django's signature
-        """Answers 400 where Django's pages would fail: a NUL that PostgreSQL takes in no text, a key that is none."""
+        """Answers 400 where Django's pages would fail: a NUL, which PostgreSQL cannot store, or an invalid key."""
         inner = super().admin_view(view, cacheable)
 
         def guarded(request: HttpRequest, *places: Any, **named: Any) -> HttpResponseBase:
@@ -72,9 +72,9 @@ _uses: defaultdict[type[models.Model], list[UsesOf]] = defaultdict(list)
 
 
 def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
-    """The function says in sentences what a row of `model` is used for now; who deletes it reads them first.
+    """Register a function that describes in sentences what a row of `model` is used for now. Staff see them before they delete the row.
 
-    Apps above the model's own register such functions in their admin.py.
+    Apps in higher layers register such functions in their admin.py.
     """
 
     def register(uses_of: UsesOf) -> UsesOf:
@@ -85,17 +85,17 @@ def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
 
 
 class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
-    """What all pages of the staff have in common: acts are in the security log, deletions say what they cost."""
+    """The base of all staff pages: the security log records every action, and a deletion says what it affects."""
 
     delete_confirmation_template = "admin/delete_one.html"
     delete_selected_confirmation_template = "admin/delete_many.html"
     instead_of_deleting: ClassVar[str] = ""
-    """What to do with a row that has a history; a sentence."""
+    """A sentence that says what to do instead of deleting a row with a history."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what list_filter names: other lookups would let a reader guess fields that no page shows.
+        """Allow only the lookups of list_filter: others would let a reader guess fields that no page shows.
 
-        And no NUL, which PostgreSQL takes in no text.
+        Reject NUL, which PostgreSQL cannot store.
         """
         names = self.list_filter if request is None else self.get_list_filter(request)
         fields = {name[0] if isinstance(name, tuple | list) else name for name in names}
@@ -105,7 +105,7 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> models.Model | None:
-        """An empty `?_to_field=` names no field, and Django would look for it."""
+        """Ignores an empty `?_to_field=`, for which Django would look up a field without a name."""
         return super().get_object(request, object_id, from_field or None)
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> Any:
@@ -141,7 +141,7 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
         )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Django's "delete selected", with the sentences of delete_view."""
+        """Replaces Django's "delete selected" by one with the sentences of delete_view."""
         actions: dict[str, Any] = super().get_actions(request)
         if "delete_selected" in actions:
             delete, *rest = actions["delete_selected"]
@@ -170,7 +170,7 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
         button: str,
         warnings: Iterable[str] = (),
     ) -> TemplateResponse:
-        """The page that says what an act will do before it is done; `form` is sent to the same address."""
+        """The page that explains an action before it is done; `form` is posted to the same address."""
         context = {
             **self.admin_site.each_context(request),
             "title": title,

@@ -1,4 +1,4 @@
-"""What must be stopped before Django reads it."""
+"""Rejects requests before Django reads them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES: Final = 256 * 1024
-"""No form and no call needs half of it. What is too long in it is told at its field."""
+"""More than twice what any form or call needs. Within it, fields that are too long get an error at the field."""
 MAX_SIGN_IN_BODY_BYTES: Final = 64 * 1024
-"""Where anybody may knock (portal.core.doors)."""
+"""For the paths that are open to everybody (portal.core.doors)."""
 
 _UTF_8: Final = (b"utf-8", b"utf8")
 
@@ -75,7 +75,7 @@ def max_body_bytes(path: str) -> int:
 
 
 class BoundedBodies:
-    """Answers 413 once a body is longer than `max_body_bytes` of its path, declared or not."""
+    """Answers 413 as soon as a body exceeds `max_body_bytes` of its path, whatever length it declares."""
 
     def __init__(self, application: Application) -> None:
         self.application = application

@@ -1,4 +1,4 @@
-"""The only code that sends through the channel layer. Readers heal what gets lost from the event table."""
+"""The only code that sends through the channel layer. Readers recover lost messages from the event table."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT_S = 1.0
 SEND_ATTEMPTS = 2
-"""The first send after a restart of Redis meets a stale connection."""
+"""The first send after a restart of Redis fails on a stale connection."""
 MAX_WAITING = 1000
-"""Messages that wait for a slow Redis; readers find the rest in the event table."""
+"""How many messages may wait for a slow Redis. Readers find the others in the event table."""
 
 SIGNAL_WORKERS = "signal-workers"
 
@@ -39,17 +39,17 @@ def user_group(user_id: UUID) -> str:
 
 
 def broadcast_on_commit(organization_id: UUID, event: dict[str, Any]) -> None:
-    """Send `event` to every open page of the organization, and only there."""
+    """Send `event` to every open page of this organization only."""
     _send_on_commit(organization_group(organization_id), {"type": "event", "event": event})
 
 
 def access_changed_on_commit(user_id: UUID) -> None:
-    """Let every open socket of this person look again whether it may stay open."""
+    """Make every open socket of this person check again whether it may stay open."""
     _send_on_commit(user_group(user_id), {"type": "access.changed"})
 
 
 def pass_wake_up_on(subscription_id: UUID) -> None:
-    """Let every signal worker hear of a wake-up: the one that took it does not hold the session."""
+    """Forward a wake-up to every signal worker, because the one that received it does not hold the session."""
     _send(SIGNAL_WORKERS, {"type": "wake.up", "subscription": str(subscription_id)})
 
 
@@ -58,16 +58,16 @@ def _send_on_commit(group: str, message: dict[str, Any]) -> None:
 
 
 def broadcast_from(loop: asyncio.AbstractEventLoop | None) -> None:
-    """Have this process send from `loop`, which runs in another thread, without waiting for it.
+    """Make this process send from `loop`, which runs in another thread, without waiting for it.
 
-    A loop made for each message would connect anew each time, in the way of what follows the commit.
+    A new loop per message would need a new connection each time, and delay everything that follows the commit.
     """
     global _sender
     _sender = None if loop is None else _Sender(loop)
 
 
 class _Sender:
-    """Sends one message after the other, so that readers find no gaps that are none."""
+    """Sends messages one at a time and in order, so that readers do not see false gaps."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

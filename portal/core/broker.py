@@ -32,7 +32,7 @@ LOOK_S: Final = 0.2
 
 class Channel(kombu_redis.Channel):
     def _connparams(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        # The stubs lack it.
+        # The stubs do not have it.
         parameters: dict[str, Any] = super()._connparams(*args, **kwargs)  # type: ignore[misc]  # see above
         return {**parameters, "retry": env.ONCE_MORE_ELSEWHERE}
 
@@ -108,7 +108,7 @@ class Scheduler(PersistentScheduler):
             try:
                 return _connect(self.connection)
             except Exception:
-                # As with the workers (ADR 29): any error of Redis, kombu or the network ends in another try. The log
+                # As in the workers (ADR 29), beat retries after any error of Redis, kombu or the network. The log
                 # keeps the trace unless Redis is simply away (portal.core.logs).
                 logger.warning("beat: no connection to the broker", exc_info=True)
                 sleep(LONGEST_PAUSE_S)

@@ -1,4 +1,4 @@
-"""Pages, parts of pages and JSON leave compressed: they are read while the line is full."""
+"""Compresses pages, parts of pages and JSON, because people read them while the line is full."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 from django.utils.cache import patch_vary_headers
 
 NEVER_COMPRESSED: Final = ("/sign-in", "/enrol", "/api/v1/auth/")
-"""Answers that hold a secret in plain: an authenticator's key, recovery codes, a token. Their length must not depend on it (BREACH)."""
+"""Responses with a plain secret (an authenticator key, recovery codes, a token), whose length must not depend on it (BREACH)."""
 COMPRESSIBLE: Final = (
     "text/",
     "application/json",
@@ -22,11 +22,11 @@ COMPRESSIBLE: Final = (
 )
 LEVEL: Final = 6
 _GZIP: Final = 16 + zlib.MAX_WBITS
-"""zlib's window bits that mean a gzip header and trailer."""
+"""Window bits that make zlib write a gzip header and trailer."""
 
 
 class Compression(GZipMiddleware):
-    """Below WhiteNoise, whose files are compressed when they are collected.
+    """Comes after WhiteNoise, whose files are compressed when they are collected.
 
     The secrets that a page holds (the CSRF token, who typed a form) are masked or signed anew in every answer, and each answer is up to
     `max_random_bytes` longer than it had to be, except a stream, which is a download.
@@ -45,12 +45,12 @@ class Compression(GZipMiddleware):
 
 
 def _streamed(request: HttpRequest, response: StreamingHttpResponse) -> StreamingHttpResponse:
-    """One gzip member for all chunks. Django makes one of each, and Chromium ignores what follows the first."""
+    """One gzip member for all chunks. Django makes one per chunk, and Chromium ignores all but the first."""
     patch_vary_headers(response, ["Accept-Encoding"])
     accepted = request.headers.get("Accept-Encoding", "")
     if response.has_header("Content-Encoding") or not re_accepts_gzip.search(accepted):
         return response
-    # Iterating the response itself would read what is set here.
+    # Iterating the response itself would read the content set here.
     chunks = cast(AsyncIterator[bytes], response.streaming_content)
     response.streaming_content = _one_member(chunks)
     response["Content-Encoding"] = "gzip"

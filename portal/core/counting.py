@@ -1,4 +1,4 @@
-"""`UPDATE … SET n = n + more … RETURNING n`: one statement, which the ORM has no words for."""
+"""`UPDATE … SET n = n + more … RETURNING n` in one statement, which the ORM cannot express."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.db.models import Model
 
 
 def add_to(model: type[Model], pk: UUID, column: str, more: int) -> int | None:
-    """Add `more` to a row's column, lock the row until the commit, and give the new value; None: there is no such row."""
+    """Add `more` to a row's column, lock the row until the commit, and return the new value; None if there is no such row."""
     key, quote = model._meta.pk, connection.ops.quote_name
     table, counted = quote(model._meta.db_table), quote(column)
     key_column = key.column or key.attname
     statement = (
-        f"UPDATE {table} SET {counted} = {counted} + %s"  # noqa: S608  (names of our own)
+        f"UPDATE {table} SET {counted} = {counted} + %s"  # noqa: S608  (our own names)
         f" WHERE {quote(key_column)} = %s RETURNING {counted}"
     )
     with connection.cursor() as cursor:

@@ -12,7 +12,7 @@ from typing import Final
 from django.db import Error, InterfaceError, OperationalError
 
 RETRY_AFTER_S: Final = 2
-"""The wait that callers are told: a fail-over takes seconds, a pool of connections recovers sooner."""
+"""The value of Retry-After: a fail-over takes seconds, and a connection pool recovers faster."""
 
 AWAY_CLASSES: Final = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Which doors anybody may knock at, and sign-in itself: what is sent there is small, and what it costs has bounds of its own."""
+"""The paths of sign-in, which are open to everybody: their bodies are small, and their cost has separate limits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _PASSWORDS: Final = frozenset({"/sign-in", "/api/v1/auth/token"})
 
 
 def is_sign_in(path: str) -> bool:
-    """Password, code, token or enrolment."""
+    """True for the paths of password, code, token and enrolment."""
     return path.startswith(_SIGN_IN)
 
 
 def hashes_password(method: str, path: str) -> bool:
-    """Whether the answer takes a password to be hashed: most of a second of one processor."""
+    """Whether the request hashes a password, which takes most of a second of CPU time."""
     return method == "POST" and path in _PASSWORDS

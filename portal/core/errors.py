@@ -1,4 +1,4 @@
-"""The portal's errors, told to people in a sentence and to programs by a code.
+"""The portal's errors: a sentence for people and a code for programs.
 
 PortalError
 ├── NotSignedIn 401        └── InvalidCredentials
@@ -20,18 +20,18 @@ from portal.core.targets.model import Suggestion
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A value that would do in place of the wrong one, and what its button says."""
+    """A value that could replace the wrong one, and the label of its button."""
 
     label: str
     value: str
-    "several targets are separated by commas; empty: leave it out"
+    "commas separate several targets; empty: remove the value"
     suggestion: Suggestion = field(default_factory=Suggestion)
     "the same for programs: targets, and the ports and protocols to add"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field; its path is the API's ("targets.prefixes.0")."""
+    """An error in one field, with the field's path in the API ("targets.prefixes.0")."""
 
     field: str
     code: str
@@ -40,7 +40,7 @@ class FieldError:
 
 
 class PortalError(Exception):
-    """Something a person or a program can be told."""
+    """The base of all errors that are shown to people or programs."""
 
     code: str = "error"
     http_status: ClassVar[int] = 400
@@ -67,7 +67,7 @@ class NotSignedIn(PortalError):
 
 
 class InvalidCredentials(NotSignedIn):
-    """One answer for every wrong part."""
+    """The same error for every wrong part."""
 
     code = "invalid-credentials"
     title = "Sign-in did not match"
@@ -115,7 +115,7 @@ class IdempotencyKeyReused(Invalid):
 
 
 class Throttled(PortalError):
-    """Too many tries; the person is told when the next one counts."""
+    """Too many tries. The message says when the next one is possible."""
 
     code = "throttled"
     http_status = 429

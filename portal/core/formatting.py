@@ -1,4 +1,4 @@
-"""Numbers, times and lists as people read them. Units keep to their number: no-break spaces everywhere."""
+"""Formats numbers, times and lists for people. No-break spaces keep each unit with its number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MONTHS: Final = (
 
 
 def significant(value: Decimal) -> str:
-    """At most three digits of meaning, without trailing zeros behind the point."""
+    """At most three significant digits, without trailing zeros after the decimal point."""
     if value == 0:
         return "0"
     exponent = value.adjusted() - _DIGITS + 1
@@ -35,7 +35,7 @@ def significant(value: Decimal) -> str:
 
 def _si(value: Decimal) -> tuple[str, str]:
     for prefix, power in _SI:
-        # 999.6 M reads as 1,000 M once rounded to three digits: it belongs to the next prefix.
+        # 999.6 M would read 1,000 M when rounded to three digits, so it gets the next prefix.
         if value >= Decimal("0.9995").scaleb(power) or power == 0:
             return significant(value.scaleb(-power)), prefix
     raise AssertionError("the last prefix takes everything")
@@ -81,14 +81,14 @@ def clock(at: datetime | None) -> str:
 
 
 def day(at: datetime, now: datetime) -> str:
-    """6 October; with the year when it is another one."""
+    """6 October; with the year if it is not this year."""
     local = at.astimezone(UTC)
     text = f"{local.day}{NBSP}{_MONTHS[local.month - 1]}"
     return text if local.year == now.astimezone(UTC).year else f"{text}{NBSP}{local.year}"
 
 
 def date(at: datetime) -> str:
-    """6 October 2026: for what is read later."""
+    """6 October 2026: for texts that are read later."""
     local = at.astimezone(UTC)
     return f"{local.day}{NBSP}{_MONTHS[local.month - 1]}{NBSP}{local.year}"
 
@@ -135,7 +135,7 @@ def when_dated(at: datetime, beside: datetime) -> str:
 
 
 def since(at: datetime | None, now: datetime) -> str:
-    """`moment`, less precise the longer ago: 03:11:40; "04:10 yesterday"; "2 October"."""
+    """`moment`, less precise for older times: 03:11:40; "04:10 yesterday"; "2 October"."""
     if at is None:
         return ""
     days = _days_ahead(at, now)
@@ -152,7 +152,7 @@ def _time_of_day(at: datetime, *, seconds: bool) -> str:
 
 
 def _days_ahead(at: datetime, now: datetime) -> int:
-    """Calendar days in UTC, as pages name times: 0 is today, -1 yesterday."""
+    """The distance in calendar days in UTC, like the times on pages: 0 is today, -1 yesterday."""
     return (at.astimezone(UTC).date() - now.astimezone(UTC).date()).days
 
 

@@ -1,7 +1,7 @@
-"""The HTTP server's own bounds: `uvicorn --http portal.core.http:BoundedHttp`.
+"""Limits inside the HTTP server: `uvicorn --http portal.core.http:BoundedHttp`.
 
-httptools, which reads HTTP for uvicorn, takes heads of any length and waits for the rest of a request for ever. What is
-refused here has cost the portal no more than these bytes and seconds.
+httptools, which parses HTTP for uvicorn, accepts heads of any length and waits forever for the rest of a request. A request
+that is refused here has cost the portal only these bytes and seconds.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from portal.core.asgi import MAX_BODY_BYTES
 
 MAX_HEAD_BYTES: Final = 32 * 1024
-"""Of one request: its address and all names and values of its headers."""
+"""Limit on the URL and all header names and values of one request."""
 MAX_HEADERS: Final = 100
 HEAD_DEADLINE_S: Final = 10.0
 """From the connection, or from the first byte of a later request on it, to the end of the head; never while the portal still answers."""
 BODY_DEADLINE_S: Final = 30.0
 """From the end of the head to the end of the body: 256 KiB in 30 s are 70 kbit/s."""
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 4 * MAX_BODY_BYTES
-"""On the wire. Small chunks carry up to six bytes for each one, and trailers count too; BoundedBodies counts the body itself."""
+"""Limit on the wire, trailers included. Small chunks need up to six bytes per body byte. BoundedBodies limits the body itself."""
 
 _ANSWERS: Final = {
     408: b"Request Timeout",
@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 
 
 class HeadTooLargeError(Exception):
-    """Ends the reading of a head: httptools calls back in the middle of it."""
+    """Aborts the parsing of a head from inside a callback of httptools."""
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. A request that is too large or too slow is answered, and the connection closed."""
+    """One connection. After a request that is too large or too slow, it sends an error response and closes the connection."""
 
     _deadline: asyncio.TimerHandle | None = None
     _is_reading_head = True
@@ -69,7 +69,7 @@ class BoundedHttp(HttpToolsProtocol):
         elif self._request_bytes > MAX_REQUEST_BYTES:
             self._refuse(413)
 
-    # What httptools calls back.
+    # Callbacks of httptools.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -134,7 +134,7 @@ class BoundedHttp(HttpToolsProtocol):
             raise HeadTooLargeError
 
     def _expect(self, seconds: float | None) -> None:
-        """Within so many seconds the next step; None: nothing is awaited from the client."""
+        """Require the next step within `seconds`; None: nothing is expected from the client."""
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = (

@@ -1,4 +1,4 @@
-"""Our own icons: 20 × 20 grid, 1.75 stroke, round ends, `currentColor`; cut-outs take the background's colour."""
+"""Our own icons: 20 × 20 grid, 1.75 stroke, round ends, `currentColor`; cut-outs use the background colour."""
 
 from __future__ import annotations
 

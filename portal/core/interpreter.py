@@ -1,4 +1,4 @@
-"""How Python's threads take turns in the processes a person waits for."""
+"""Thread switching in the processes that people wait for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 from typing import Final
 
 SWITCH_INTERVAL_S: Final = 0.0005
-"""An event loop shares the interpreter lock with the threads that talk to the database. With Python's own 5 ms one
-hand-over may cost as much as the whole way to a provider; measured with scripts/bench."""
+"""The event loop shares the interpreter lock with the database threads. With Python's default of 5 ms, one switch may take
+as long as the whole path to a provider (measured with scripts/bench)."""
 
 
 def hand_over_quickly() -> None:

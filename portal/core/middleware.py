@@ -1,4 +1,4 @@
-"""Errors as pages, and an answer for whoever watches the installation."""
+"""Error pages, the health check and headers of all responses."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ PERMISSIONS: Final = ", ".join(
         "usb",
     )
 )
-"""Nothing here asks for any of them, and what is injected may not either."""
+"""The portal uses none of these, and injected scripts must not either."""
 
 
 class HealthCheck:
-    """`/healthz`: before host names, redirects and sessions, so that a load balancer can ask."""
+    """`/healthz`. Comes before host names, redirects and sessions, so that a load balancer can call it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -58,9 +58,9 @@ class HealthCheck:
 
 
 class PrivateAnswers:
-    """What the portal answers is kept by no cache, loaded by no other site, and needs no sensor of the device.
+    """Headers that keep responses out of caches and other sites, and deny pages the sensors of the device.
 
-    Static files keep what whitenoise says of caching: their names change with their content.
+    Static files keep the cache headers of whitenoise, since their names change with their content.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

@@ -1,4 +1,4 @@
-"""What is made once per process."""
+"""Values that are built once per process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 
 
 def once(make: Callable[[], Made]) -> Callable[[], Made]:
-    """`make`, called by the first caller alone: the others wait for it, and all get what it returned."""
+    """Wrap `make` so that only the first caller runs it. The others wait, and all get the same result."""
     lock, made = Lock(), cache(make)
 
     @wraps(make)

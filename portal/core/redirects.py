@@ -1,4 +1,4 @@
-"""Where a page may send a person who asked to go on to somewhere."""
+"""Safe redirects to a path that the request names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ MAX_PATH_LENGTH: Final = 2000
 
 
 def local_path(wished: str, *, default: str) -> str:
-    """`wished`, where it is a path of this site that fits into a redirect; otherwise `default`.
+    """`wished` if it is a path of this site that fits into a redirect; otherwise `default`.
 
-    Pass the result to HttpResponseRedirect. `redirect()` takes text that holds no slash for the name of a view, and fails when there is none.
+    Pass the result to HttpResponseRedirect. `redirect()` treats text without a slash as the name of a view, and fails if no view has it.
     """
     is_local = (
         wished.startswith("/")

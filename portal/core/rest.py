@@ -1,4 +1,4 @@
-"""Leaving a server alone that does not answer."""
+"""Skips calls to a server that does not respond."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from time import monotonic
 
 
 class Rest:
-    """After a call that hung, the next ones are left out for a while: not everybody has to wait as well."""
+    """After a call that hung, skips further calls for a while, so that not every caller has to wait."""
 
     def __init__(self, pause_s: float) -> None:
         self._pause_s = pause_s

@@ -11,8 +11,8 @@ def encrypt(plain: bytes) -> bytes:
 
 
 def decrypt(sealed: bytes | memoryview) -> bytes:
-    """Raises cryptography.fernet.InvalidToken when no key fits."""
-    # PostgreSQL hands binary columns out as memoryviews.
+    """Raises cryptography.fernet.InvalidToken if no key fits."""
+    # psycopg returns binary columns as memoryviews.
     return _fernet().decrypt(bytes(sealed))
 
 

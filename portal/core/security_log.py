@@ -13,7 +13,7 @@ MAX_FACT_LENGTH: Final = 200
 
 
 class Event(StrEnum):
-    """What a line is about, its first word. Docs and alerts hang on these."""
+    """The event of a line, its first word. The documentation and operators' alerts depend on these."""
 
     SIGN_IN = "sign-in"
     SIGN_IN_REFUSED = "sign-in-refused"
@@ -32,13 +32,13 @@ class Event(StrEnum):
 UNBOUNDED_BY_OTHERS: Final = frozenset(
     {Event.SIGN_IN_REFUSED, Event.SIGN_IN_SLOWED, Event.MEMBERSHIP_REFUSED}
 )
-"""What anybody can cause at any rate: portal.core.logs writes a bounded number of them a minute."""
+"""Events that anybody can cause at any rate. portal.core.logs limits them per minute."""
 
 
 def record(event: Event, **facts: str) -> None:
-    """One line: `sign-in user="alice" address="192.0.2.1" …`. Never pass a secret.
+    """Write one line: `sign-in user="alice" address="192.0.2.1" …`. Never pass a secret.
 
-    Values are JSON strings in ASCII, so that none can begin a line or look like another fact.
+    Values are JSON strings in ASCII, so that a value cannot start a new line or look like another fact.
     """
     told = " ".join(
         f"{name}={json.dumps(value[:MAX_FACT_LENGTH])}" for name, value in facts.items()

@@ -1,4 +1,4 @@
-"""Handle many rows, each on its own."""
+"""Handle many rows independently."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def count_done(call: Callable[[T], bool | int], rows: Iterable[T]) -> int:
         try:
             done += call(row)
         except Exception as error:
-            # Any defect, since a row of an older release may break any step.
+            # Catch any defect, since a row from an older release may break any step.
             if is_away(error):
                 raise
             logger.exception("%s: %s is left out", getattr(call, "__name__", "sweep"), row)

@@ -1,4 +1,4 @@
-"""Counts tries in the cache. Without the cache nobody is kept out: other bounds hold in the database."""
+"""Counts tries in the cache. While the cache is away it lets everyone through; limits in the database still apply."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portal.core.rest import Rest
 logger = logging.getLogger(__name__)
 
 IPV6_PREFIX: Final = 64
-"""One line or host usually has all addresses of an IPv6 network of this length (RFC 6177), so they share a budget."""
+"""A single line or host usually has a whole IPv6 network of this length (RFC 6177), so its addresses share a budget."""
 
 cache_rest = Rest(pause_s=2.0)
 
@@ -35,9 +35,9 @@ class Limit:
 
 
 def network_of(address: str) -> str:
-    """The subject to count a caller's `address` under: an IPv4 address itself, the /64 of an IPv6 address.
+    """The subject under which a caller's `address` is counted: an IPv4 address itself, the /64 of an IPv6 address.
 
-    An IPv4-mapped address counts as IPv4. What is no address (a Unix socket has none) is its own subject.
+    An IPv4-mapped address counts as IPv4. Any other text is its own subject (a Unix socket has no address).
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -51,7 +51,7 @@ def network_of(address: str) -> str:
 
 
 def count(limit: Limit, subject: str) -> None:
-    """Count one try of `subject`; Throttled once it is one too many."""
+    """Count one try of `subject`; Throttled if it exceeds the limit."""
     if cache_rest.is_on:
         return
     now = time()
@@ -65,7 +65,7 @@ def count(limit: Limit, subject: str) -> None:
             cache_rest.begin()
         return
     except ValueError:
-        # The window ended, or the cache made room, between the two calls.
+        # The window ended, or the cache evicted the entry, between the two calls.
         return
     if tries > limit.tries:
         retry_after_s = max(1, int(limit.window_s - now % limit.window_s))
@@ -75,7 +75,7 @@ def count(limit: Limit, subject: str) -> None:
 
 
 def give_back(limit: Limit, subject: str) -> None:
-    """The try was right: it does not count."""
+    """Remove a successful try from the count."""
     if cache_rest.is_on:
         return
     key = _key(limit, subject, time())
@@ -88,6 +88,6 @@ def give_back(limit: Limit, subject: str) -> None:
 
 
 def _key(limit: Limit, subject: str, now: float) -> str:
-    # What people type may be long or odd: cache keys may not.
+    # Typed text may be long or contain any character; cache keys may not.
     digest = hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return f"throttle:{limit.name}:{int(now // limit.window_s)}:{digest}"

@@ -1,4 +1,4 @@
-"""As many requests at once as there are database connections for; the others wait their turn instead of failing."""
+"""Runs as many requests at once as there are database connections; the others wait for their turn instead of failing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from portal.core.doors import hashes_password
 from portal.core.throttle import network_of
 
 AT_ONCE: Final = 6
-"""Fewer than the connection pool holds (portal.env): the rest is for sockets."""
+"""Fewer than the connection pool holds (portal.env); the other connections are for sockets."""
 MAX_WAITING: Final = 1000
-"""Beyond it the answer is 503 at once: nobody waits that long."""
+"""Further requests get 503 at once, since nobody would wait that long."""
 PASSWORDS_AT_ONCE: Final = 2
-"""Of the AT_ONCE: a flood of sign-ins leaves the other turns to those who are signed in."""
+"""Part of AT_ONCE, so that a flood of sign-ins leaves the other turns to people who are signed in."""
 MAX_PASSWORDS_WAITING: Final = 100
 """Half a minute of hashing."""
 MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
@@ -37,7 +37,7 @@ _PROBLEM: Final = json.dumps(
 
 
 class Turns:
-    """A turn begins when the request has arrived as a whole and ends with the head of its answer: no slow line takes one."""
+    """A turn begins when the request is complete and ends with the head of the response, so a slow line never occupies one."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Turns:
 
 
 def in_turn(application: Application) -> Application:
-    """Sign-ins wait for one of their own turns first, and then like everybody else."""
+    """Requests that hash a password first wait for a separate turn, then for a normal one."""
     return Turns(
         Turns(application),
         at_once=PASSWORDS_AT_ONCE,

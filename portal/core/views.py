@@ -1,4 +1,4 @@
-"""Pages for what went wrong outside the portal's own errors: Django calls these by name."""
+"""Error pages for failures other than the portal's own errors. Django finds these views by name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def page_not_found(request: HttpRequest, exception: Exception | None = None) -> 
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form from a page that is too old, or from another site: nothing was done."""
+    """For a form from an outdated page or from another site; nothing was done with it."""
     logger.warning("a form was refused at %s: %s", request.path, reason)
     return render(request, "csrf.html", {"back": request.get_full_path()}, status=403)
 
@@ -47,9 +47,9 @@ def database_away(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Needs neither database nor session: they may be what failed."""
+    """Uses neither the database nor the session, since they may be what failed."""
     if is_away(sys.exception()):
-        # It failed outside a view: in a middleware that loads the session or the person.
+        # The failure was outside a view, in a middleware that loads the session or the person.
         return database_away(request)
     reference = secrets.token_hex(3)
     logger.error("reference %s: %s failed", reference, request.path)
@@ -57,7 +57,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_away_beneath(error: BaseException | None) -> bool:
-    """Django treats a session that could not be saved as ended, whatever the database error was."""
+    """Looks at the causes of `error`, because Django treats a session that could not be saved as ended, whatever the database error."""
     while error is not None:
         if is_away(error):
             return True

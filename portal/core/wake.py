@@ -1,4 +1,4 @@
-"""Tells the signal worker to look at a subscription. A lost wake-up costs a moment: its sweep looks anyway."""
+"""Tells the signal worker to check a subscription. A lost wake-up only causes a short delay, since the worker's sweep also checks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 RECONCILE_TASK = "portal.signaling.tasks.reconcile"
 WAKE_EXPIRES_S = 30
 HUNG_AFTER_S = 0.5
-"""A broker that refuses does so at once; one that hangs costs every caller its timeout."""
+"""A broker that refuses does so at once, but one that hangs delays every caller by its timeout."""
 
 broker_rest = Rest(pause_s=2.0)
 
 
 def wake_on_commit(subscription_id: UUID) -> None:
-    """Once the rows are committed, and never at the price of what was committed."""
+    """Send a wake-up after the commit. A failure does not affect the committed rows."""
     transaction.on_commit(partial(_wake, subscription_id), robust=True)
 
 

@@ -1,4 +1,4 @@
-"""Whether a request can own an unknown mitigation: a pure function of its report and of what may be requested."""
+"""Decide whether a request can own an unknown mitigation: a pure function of its report and the organization's resources."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from portal.mitigations.validation import (
 
 MAX_NAMED: Final = 3
 HEARD_WITHIN: Final = timedelta(seconds=90)
-"""Six times as often a connected provider is asked. An older report may be a backup's, and its mid another mitigation's since."""
+"""Six times the interval at which a connected provider is asked. An older report may come from a backup, and its mid may now belong
+to another mitigation."""
 
 
 class NotAdoptable(Exception):
-    """The reason why not: `code` for programs, the message for people."""
+    """The reason: `code` for programs, the message for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,12 +40,12 @@ class NotAdoptable(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoptable:
-    """The request that would own it."""
+    """The request that would own the mitigation."""
 
     checked: Checked
     "its `asked` is the scope as the provider spells it and in its order, which a refresh repeats"
     lifetime_s: int
-    "to ask this provider for"
+    "the lifetime to request from this provider"
 
 
 def adoptable(
@@ -57,7 +58,7 @@ def adoptable(
     policy: Policy,
     now: datetime,
 ) -> Adoptable:
-    """Raises NotAdoptable. `has_row`: a mitigation here, over or not, has its mid."""
+    """Raises NotAdoptable. `has_row`: a mitigation in the portal's database, over or not, has its mid."""
     _refuse_what_is_over(unknown, provider)
     _refuse_what_is_old(unknown, provider, now)
     _refuse_what_no_request_can_say(unknown, provider, has_row=has_row)

@@ -1,4 +1,4 @@
-"""A mitigation as a provider reports it, and whether that is the one a row is of. Pure."""
+"""A mitigation as a provider reports it, and whether it is the mitigation of a given row. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.mitigations.validation import INDEFINITE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A mitigation as a provider reports it, in the portal's words."""
+    """A mitigation as a provider reports it, in the portal's terms."""
 
     mid: int
     targets: HeldTargets
@@ -27,7 +27,7 @@ class Held:
     dots_status: int | None = None
     mitigation_start: datetime | None = None
     lifetime_s: int | None = None
-    "remaining; -1 without end"
+    "remaining; -1: unlimited"
 
     def columns(self, now: datetime) -> dict[str, Any]:
         columns = asdict(self)
@@ -41,10 +41,10 @@ class Held:
 
 
 def is_another(row: UnknownMitigation, held: Held) -> bool:
-    """Whether the provider holds something else now under the mid of `row`.
+    """Whether the provider now holds a different mitigation under the mid of `row`.
 
-    A database that went back gives mids again, so a mid alone does not say which mitigation a row is of. What the provider
-    does not describe is taken for the same.
+    A restored database assigns mids again, so a mid alone does not identify the mitigation of a row. A mitigation that the
+    provider does not describe counts as the same.
     """
     return _differ(
         Coverage.reported(row.targets, row.ports, row.protocols),
@@ -53,7 +53,7 @@ def is_another(row: UnknownMitigation, held: Held) -> bool:
 
 
 def was_asked_by(mitigation: Mitigation, held: Held) -> bool:
-    """Whether `mitigation`, which has the mid of `held`, asked for it."""
+    """Whether `held` is the result of `mitigation`, which has the same mid."""
     request = mitigation.request
     return not _differ(
         Coverage.of(mitigation.scope, request.ports, request.protocols),

@@ -1,4 +1,4 @@
-"""Mitigations that providers hold under our identity and that no request here asked for."""
+"""Mitigations that providers hold under our identity although no request of the portal asked for them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Inventory(models.Model):
     )
     asked_at = models.DateTimeField()
     told_at = models.DateTimeField(null=True)
-    """When it last gave a list; null: never."""
+    """When it last returned a list; null: never."""
     refusal = models.CharField(max_length=12, blank=True)
-    """Why it gave no list last time: a response code, `silence` or `unreadable`. Empty: it gave one."""
+    """Why it returned no list last time: a response code, `silence` or `unreadable`; empty if it returned one."""
     not_kept = models.PositiveIntegerField(default=0)
     """Unknown mitigations in the list beyond the limit."""
 
@@ -34,20 +34,20 @@ class Inventory(models.Model):
 
 
 class Ending(models.TextChoices):
-    """Why an unknown mitigation is no longer one."""
+    """Why an unknown mitigation is over."""
 
     GONE = "gone"
     """The provider no longer holds it."""
     ADOPTED = "adopted"
     """A request owns it."""
     EXPLAINED = "explained"
-    """A request here turned out to have asked for it."""
+    """It turned out that a request of the portal had asked for it."""
     IDENTITY = "identity"
-    """The portal now has another cuid at this provider and cannot ask about it any more."""
+    """The portal now has another cuid at this provider and can no longer ask about it."""
 
 
 class UnknownMitigation(models.Model):
-    """A mitigation that a provider holds under our identity and that no request here asked for."""
+    """A mitigation that a provider holds under our identity although no request of the portal asked for it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
@@ -78,7 +78,7 @@ class UnknownMitigation(models.Model):
     asked_once = models.ForeignKey(
         Mitigation, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    """The request that asked for it and has ended here."""
+    """The request that had asked for it and is over in the portal."""
 
     withdrawal_asked_at = models.DateTimeField(null=True)
     withdrawn_by = models.ForeignKey(
@@ -127,7 +127,7 @@ class UnknownMitigation(models.Model):
 
     @property
     def is_still_held(self) -> bool:
-        """The provider confirmed the withdrawal, but still reports that it holds it in standby."""
+        """Whether the provider confirmed the withdrawal but still reports the mitigation in standby."""
         return is_held_after(
             self.withdrawal_confirmed_at, dots_status=self.dots_status, reported_at=self.reported_at
         )

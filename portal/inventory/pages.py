@@ -1,4 +1,4 @@
-"""Unknown mitigations on pages: from rows to facts, sentences and buttons."""
+"""Unknown mitigations on pages: turns rows into facts, sentences and buttons."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Shown:
 
     id: str
     name: str
-    "the provider's"
+    "of the provider"
     fact: str
     rest: str
     chip: Chip
@@ -35,9 +35,9 @@ class Shown:
     "to call; empty if waiting is enough"
     reference: str
     why_not_adopted: str
-    "why it cannot be adopted; empty: it can"
+    "why it cannot be adopted; empty if it can"
     question: Question | None
-    "what withdrawing it would do; None: a person already asked for it"
+    "what a withdrawal would do; None: a person already asked for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Found:
     not_listed: int
     "how many more there are"
     say: Say | None
-    "the opening of a page that has nothing more urgent to say"
+    "the opening of the page if nothing is more urgent"
 
 
 def found(frame: Frame) -> Found:
@@ -66,7 +66,7 @@ def found(frame: Frame) -> Found:
 
 
 def beside(organization: Organization) -> dict[UUID, str]:
-    """The unknown mitigations of each provider in a sentence or two, by subscription."""
+    """The unknown mitigations of each provider in one or two sentences, by subscription."""
     by_subscription: dict[UUID, list[wording.Unknown]] = defaultdict(list)
     for row in queries.present(organization):
         by_subscription[row.subscription_id].append(facts_of(row))
@@ -149,7 +149,7 @@ def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> S
 def _why_not(
     organization: Organization, rows: Sequence[UnknownMitigation], now: datetime
 ) -> dict[UnknownMitigation, NotAdoptable]:
-    """The reason for each that no request can own."""
+    """The reason for each mitigation that no request can own."""
     resources = mitigations.verified_resources(organization)
     asks, policy = mitigations.asks(organization), mitigations.policy(organization)
     known = queries.mids_of_requests(rows)

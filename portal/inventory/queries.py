@@ -1,4 +1,4 @@
-"""Reads; the organization or the subscription is the first argument."""
+"""Queries; the first argument is the organization or the subscription."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from portal.organizations.models import Organization
 TERMINATING: Final = 5
 """The DOTS status of a mitigation that is ending (RFC 9132 Table 3)."""
 WITHDRAWN_BY_PROVIDER: Final = 7
-"""DOTS status of what the provider stopped, also because it overlaps a newer request (RFC 9132 Table 3)."""
+"""DOTS status of a mitigation that the provider stopped, for example because a newer request overlaps it (RFC 9132 Table 3)."""
 TOLD_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When to repeat a withdrawal that the provider confirmed but does not carry out."""
 
@@ -34,25 +34,25 @@ def unknown_mitigations(organization: Organization) -> QuerySet[UnknownMitigatio
 
 
 def present(organization: Organization) -> QuerySet[UnknownMitigation]:
-    """Those that providers still hold, by provider, newest first."""
+    """Unknown mitigations that providers still hold, by provider, newest first."""
     held = unknown_mitigations(organization).filter(ended_at=None)
     return held.order_by("subscription__priority", "-mid")
 
 
 def open_unknown(subscription_id: UUID) -> list[UnknownMitigation]:
-    """Those that one provider held at its last report."""
+    """Unknown mitigations that one provider held at its last report."""
     return list(UnknownMitigation.objects.filter(subscription_id=subscription_id, ended_at=None))
 
 
 def mids_of_requests(rows: Iterable[UnknownMitigation]) -> set[tuple[UUID, int]]:
-    """The subscriptions and mids of `rows` that a mitigation here, over or not, has."""
+    """The (subscription, mid) pairs of `rows` that belong to a mitigation of the portal, over or not."""
     same = (Q(subscription=row.subscription_id, mid=row.mid) for row in rows)
     either = reduce(or_, same, Q(pk__in=[]))
     return set(Mitigation.objects.filter(either).values_list("subscription_id", "mid"))
 
 
 def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
-    """The subscriptions of `held` with a withdrawal that is not sent yet."""
+    """The subscriptions among `held` that have an unsent withdrawal."""
     waiting = UnknownMitigation.objects.filter(
         subscription_id__in=held,
         ended_at=None,
@@ -64,9 +64,9 @@ def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
 
 
 def put_aside_by(unknown: UnknownMitigation) -> Mitigation | None:
-    """The mitigation of a request here for which the provider put `unknown` aside (status 7 of RFC 9132 Table 3).
+    """The mitigation of our request for which the provider put `unknown` aside (status 7 of RFC 9132 Table 3).
 
-    None: the provider stopped for another reason, or did not stop.
+    None if the provider stopped for another reason or did not stop.
     """
     if unknown.dots_status != WITHDRAWN_BY_PROVIDER:
         return None
@@ -84,7 +84,7 @@ def put_aside_by(unknown: UnknownMitigation) -> Mitigation | None:
 
 
 def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
-    """Whether to send the withdrawal: it was not sent yet, or the provider confirmed it and goes on."""
+    """Whether to send the withdrawal: it was not sent yet, or the provider confirmed it but continues."""
     if unknown.withdrawal_asked_at is None or unknown.is_over:
         return False
     if unknown.told_at is None:

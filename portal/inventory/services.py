@@ -1,6 +1,6 @@
 """All changes to unknown mitigations.
 
-Each writer first locks the organization's event counter (docs/locking.md), so one process at a time decides.
+Each function first locks the organization's event counter (docs/locking.md), so only one process at a time decides.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from portal.mitigations.states import CONFIRMED
 from portal.providers.models import Subscription
 
 MAX_UNKNOWN: Final = 50
-"""Unknown mitigations kept for one subscription: open ones plus those found within FOUND_WITHIN."""
+"""Maximum unknown mitigations per subscription: open ones plus those found within FOUND_WITHIN."""
 FOUND_WITHIN: Final = timedelta(hours=1)
 KEPT_FOR: Final = timedelta(days=30)
-"""After its end."""
+"""How long a row is kept after its end."""
 
 
 @transaction.atomic(savepoint=False)
@@ -44,10 +44,10 @@ def record_inventory(
     refusal: str,
     now: datetime,
 ) -> None:
-    """Save the mitigations that a provider holds without a row here, and end those that it no longer holds.
+    """Save the mitigations that a provider holds and that have no row here, and end those that it no longer holds.
 
-    `told`: the mids that the provider just reported on, held or not; the others stay as they are.
-    `refusal`: why it gave no list; empty: it gave one. Repeating the call changes nothing.
+    `told`: the mids that the provider just reported, held or not; other rows do not change.
+    `refusal`: why it returned no list; empty if it returned one. The call is idempotent.
     """
     subscription = Subscription.objects.only("organization_id").get(pk=subscription_id)
     not_kept = 0
@@ -72,14 +72,14 @@ def _compare(
     told: Collection[int],
     now: datetime,
 ) -> int:
-    """Returns how many of `unknown` are beyond the limit."""
+    """Returns how many of `unknown` exceed the limit."""
     kept = {one.mid: one for one in _open(subscription)}
     seen = {one.mid: one for one in unknown}
     for row in kept.values():
         if row.cuid != cuid:
             _end(row, Ending.IDENTITY, now)
         elif row.mid in seen and row.withdrawal_asked_at and is_another(row, seen[row.mid]):
-            # What a person had stopped is not what is held now: they decide about that too.
+            # The provider now holds another mitigation than the withdrawn one: a person decides about it again.
             _end(row, Ending.GONE, now)
         elif row.mid in seen:
             _update(row, seen[row.mid], now)
@@ -89,7 +89,7 @@ def _compare(
     new = [
         one for mid, one in seen.items() if mid not in still and not _is_owned(subscription, mid)
     ]
-    # The newest are most likely to matter.
+    # The newest ones matter most.
     new.sort(key=lambda one: one.mid, reverse=True)
     room = max(0, MAX_UNKNOWN - _found_lately(subscription, now))
     for one in new[:room]:
@@ -106,14 +106,14 @@ def _open(subscription: Subscription) -> list[UnknownMitigation]:
 
 
 def _found_lately(subscription: Subscription, now: datetime) -> int:
-    """How many are open or were found recently, since a provider may keep listing and dropping them."""
+    """How many are open or were found recently. A provider may keep listing and dropping them."""
     own = UnknownMitigation.objects.filter(subscription=subscription)
     still = own.filter(ended_at=None).count()
     return still + own.filter(found_at__gt=now - FOUND_WITHIN, ended_at__isnull=False).count()
 
 
 def _is_owned(subscription: Subscription, mid: int) -> bool:
-    """Whether a request here took the mid after the provider was asked."""
+    """Whether a request took the mid after the portal asked the provider."""
     own = Mitigation.objects.filter(subscription=subscription, mid=mid, confirmed_at__isnull=False)
     return own.filter(status__in=CONFIRMED).exists()
 
@@ -167,9 +167,9 @@ def _end(row: UnknownMitigation, ending: Ending, now: datetime) -> None:
 
 @transaction.atomic
 def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
-    """Ask for its withdrawal. Repeated and concurrent calls change nothing.
+    """Request its withdrawal. Repeated and concurrent calls have no further effect.
 
-    Conflict when a request owns it by now: terminate the request instead.
+    Conflict if a request owns it by now: terminate that request instead.
     """
     row = _lock(unknown_id)
     if row.ending == Ending.ADOPTED:
@@ -189,9 +189,9 @@ def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
 
 @transaction.atomic
 def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
-    """Create a request that owns it. Repeated and concurrent calls return the same request.
+    """Create a request that owns the mitigation. Repeated and concurrent calls return the same request.
 
-    Conflict, with a code for the reason, when no request here could have asked for it.
+    Conflict, with a code for the reason, if no request of the organization could ask for it.
     """
     row = _lock(unknown_id)
     if row.request is not None:
@@ -236,7 +236,7 @@ def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
 
 @transaction.atomic(savepoint=False)
 def record_told(*, unknown_id: UUID, now: datetime) -> None:
-    """The provider confirmed the withdrawal (2.02). It may continue for a while (RFC 9132 section 4.4.4)."""
+    """Record that the provider confirmed the withdrawal (2.02). It may still filter for a while (RFC 9132 section 4.4.4)."""
     row = _lock(unknown_id)
     if row.is_over:
         return
@@ -250,9 +250,9 @@ def record_told(*, unknown_id: UUID, now: datetime) -> None:
 
 @transaction.atomic(savepoint=False)
 def record_let_go(*, unknown_id: UUID, now: datetime) -> bool:
-    """The provider is asked to let go of what it keeps in standby; False when it must not be.
+    """Record that the portal asks the provider to release a mitigation in standby; False if it must not ask.
 
-    Written before the PUT leaves, so that the number of tries is bounded whatever comes back.
+    Saved before the PUT is sent, so that the number of tries is limited whatever the provider answers.
     """
     row = _lock(unknown_id)
     if row.is_over or row.is_let_go_given_up or not row.is_still_held:
@@ -266,7 +266,7 @@ def record_let_go(*, unknown_id: UUID, now: datetime) -> bool:
 
 @transaction.atomic(savepoint=False)
 def record_withdrawal_refused(*, unknown_id: UUID, code: str, now: datetime) -> None:
-    """The provider refused the withdrawal. The portal repeats it."""
+    """Record that the provider refused the withdrawal. The portal retries it."""
     row = _lock(unknown_id)
     if row.is_over or row.refusal_code == code:
         return

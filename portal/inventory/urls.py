@@ -1,4 +1,4 @@
-"""Adopt or withdraw an unknown mitigation. The Now page shows them."""
+"""URLs to adopt or withdraw an unknown mitigation. The buttons are on the Now page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences about unknown mitigations. Pure: facts and a moment in, sentences out."""
+"""Sentences about unknown mitigations: pure functions of facts and a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portal.mitigations.wording.plans import letting_go
 from portal.mitigations.wording.table import STALE_AFTER, STATUS_FACES
 
 WINDS_DOWN_FOR: Final = timedelta(seconds=300)
-"""The longest time a provider may take to end one after the withdrawal (RFC 9132 section 4.4.4)."""
+"""The longest time a provider may take to end a mitigation after the withdrawal (RFC 9132 section 4.4.4)."""
 MAX_NAMED: Final = 3
 NOT_TOLD: Final = Look("Status unknown", "dashed-ring", "idle")
 
@@ -28,7 +28,7 @@ _DOES: Final = {
     8: "holds {what} in standby",
 }
 _STILL: Final = {
-    # the reports that do not read well with "still" before the verb
+    # reports that do not read well with "still" before the verb
     1: "last reported that it {does}",
     3: "last reported that it {does}",
     7: "last reported that it {does}",
@@ -38,7 +38,7 @@ _FILTERING: Final = (2, 3, 4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """An unknown mitigation, as sentences need it."""
+    """The facts about an unknown mitigation that the sentences need."""
 
     provider: str
     "short name"
@@ -50,7 +50,7 @@ class Unknown:
     expires_at: datetime | None = None
     is_indefinite: bool = False
     asked_by: str = ""
-    "the name of the request that asked for it and has ended"
+    "the name of the request that had asked for it and is over"
     asked_until: datetime | None = None
     withdrawn_by: str = ""
     withdrawal_asked_at: datetime | None = None
@@ -59,12 +59,12 @@ class Unknown:
     refusal_code: str = ""
     "the code of the refused withdrawal"
     is_still_held: bool = False
-    "the provider confirmed the withdrawal and keeps it in standby"
+    "the provider confirmed the withdrawal but keeps it in standby"
     let_go_at: datetime | None = None
     "the last try to end it with a lifetime of 1"
     is_let_go_given_up: bool = False
     put_aside_for: str = ""
-    "the name of the request here for which the provider stopped it"
+    "the name of our request for which the provider stopped it"
     why_not_adopted: str = ""
 
     @property
@@ -85,7 +85,7 @@ def is_stale(unknown: Unknown, now: datetime) -> bool:
 
 
 def goes_on(unknown: Unknown, now: datetime) -> bool:
-    """Whether it should have ended by now, since the provider confirmed the withdrawal."""
+    """Whether it continues although it should have ended by now, since the provider confirmed the withdrawal."""
     return unknown.confirmed_at is not None and now - unknown.confirmed_at > WINDS_DOWN_FOR
 
 
@@ -113,7 +113,7 @@ def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 
 def does(unknown: Unknown) -> str:
-    """A clause with what the provider reports, without its subject."""
+    """The provider's report as a clause without a subject."""
     if unknown.dots_status == 7 and unknown.put_aside_for:
         return (
             f"put {unknown.what} aside for your request {unknown.put_aside_for} but still holds it"
@@ -180,7 +180,7 @@ def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 
 def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
-    """The opening of the Now page while nothing else is live. `lost`: providers that are not connected."""
+    """The opening of the Now page if nothing else is live. `lost`: providers that are not connected."""
     wanted = [one for one in found if one.withdrawal_asked_at is None] or list(found)
     first, more = wanted[0], len(found) - 1
     lead = []
@@ -197,14 +197,14 @@ def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
 
 
 def beside(found: Sequence[Unknown]) -> str:
-    """One provider's unknown mitigations in a sentence or two."""
+    """One provider's unknown mitigations in one or two sentences."""
     first, more = found[0], len(found) - 1
     others = f" It holds {plural(more, 'other')} like it." if more else ""
     return f"It {does(first)}. No request here asked for it.{others}"
 
 
 def untold(refusal: str) -> str:
-    """Why the portal does not know whether a provider holds more than is shown; empty when it does know."""
+    """Why the portal does not know everything that a provider holds; empty if it does."""
     match refusal:
         case "":
             return ""

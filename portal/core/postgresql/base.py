@@ -8,7 +8,7 @@ from django.db.backends.postgresql import base
 from psycopg import ConnectionInfo
 
 IDLE_IN_TRANSACTION: Final = "5s"
-"""A process that hangs inside a transaction blocks the rows it locked for at most this long."""
+"""The longest time for which a process that hangs in a transaction keeps its row locks."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -24,12 +24,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         try:
             with self.wrap_database_errors:
-                # As a connection parameter, a pooler would refuse it or pass it on to other clients.
+                # A pooler would refuse this as a connection parameter, or apply it to other clients.
                 self.connection.execute(
                     f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'"
                 )
         except BaseException:
-            # Django did not record that a transaction has begun, so it would never commit it.
+            # Django did not record the start of this transaction, so it would never commit it.
             self.close()
             raise
 
@@ -41,5 +41,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def _is_standby(info: ConnectionInfo) -> bool:
-    """What the server reports without a query (PostgreSQL 14 or newer)."""
+    """Uses what the server reports without a query (PostgreSQL 14 or newer)."""
     return info.parameter_status("in_hot_standby") == "on"

@@ -1,7 +1,7 @@
-"""What people type, in normal form: targets, ports and protocols. Pure functions, the same for pages and API.
+"""Parse typed targets, ports and protocols into a normal form. Pure functions, shared by pages and the API.
 
-`read` turns text into a `Target` or raises `TargetError`: a code, its parameters and, where one can be told, suggestions.
-Sentences about those are in `portal.core.wording.targets`. What is accepted passes the rules of the client that sends it.
+`read` turns text into a `Target` or raises `TargetError`: a code, its parameters and, if possible, suggestions.
+`portal.core.wording.targets` has the sentences for them. An accepted target also passes the rules of the DOTS client that sends it.
 """
 
 from __future__ import annotations

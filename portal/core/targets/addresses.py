@@ -1,4 +1,4 @@
-"""Addresses and prefixes, and the ways in which people write several of them: masks, ranges, wildcards."""
+"""Addresses and prefixes, and the notations for several of them: masks, ranges, wildcards."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NUMBER_FORM: Final = re.compile(
 
 
 def is_like_an_address(text: str) -> bool:
-    """Whether whoever wrote `text` meant an address or several, right or wrong."""
+    """Whether `text` was meant as one or more addresses, valid or not."""
     return bool(
         re.fullmatch(r"[\d./* -]+", text)
         or _COMMAS.fullmatch(text)
@@ -55,7 +55,7 @@ def is_like_an_address(text: str) -> bool:
 
 
 def read_prefix(text: str) -> IPNetwork:
-    """One network of `text`, as `plain` leaves it. TargetError for whatever else an address can look like."""
+    """The network in `text` (as returned by `plain`). TargetError for everything else that looks like an address."""
     _refuse_disguised_numbers(text)
     if match := _MASKED.fullmatch(text):
         return _masked(match[1], match["named"] or match["beside"], text)
@@ -88,7 +88,7 @@ def _checked(host: IPAddress, network: IPNetwork, text: str) -> IPNetwork:
 
 
 def refuse_unprotectable(network: IPNetwork, text: str) -> None:
-    """TargetError for what no provider may be asked for."""
+    """TargetError if no provider may be asked to protect `network`."""
     what, contained = _unprotectable(network)
     if what:
         raise TargetError(
@@ -99,7 +99,7 @@ def refuse_unprotectable(network: IPNetwork, text: str) -> None:
 
 
 def _unprotectable(network: IPNetwork) -> tuple[str, str]:
-    """What forbids it, and the forbidden network where that is only part of it; empty when nothing does."""
+    """The reason why it is forbidden, and the forbidden network if that is only part of it; empty if it is allowed."""
     if network.is_unspecified or network.prefixlen == 0:
         return "every", ""
     if network.is_link_local:
@@ -111,7 +111,7 @@ def _unprotectable(network: IPNetwork) -> tuple[str, str]:
 
 
 def suggest(networks: Iterable[IPNetwork]) -> tuple[Suggestion, ...]:
-    """These networks as one suggestion; none when one of them cannot be asked for."""
+    """These networks as one suggestion; empty if one of them is forbidden."""
     found = tuple(networks)
     if any(_unprotectable(one)[0] for one in found):
         return ()
@@ -119,7 +119,7 @@ def suggest(networks: Iterable[IPNetwork]) -> tuple[Suggestion, ...]:
 
 
 def _as_ipv4(network: IPNetwork) -> tuple[Suggestion, ...]:
-    """The same addresses as IPv4 writes them, where they are IPv4-mapped."""
+    """The same addresses in IPv4 notation if they are IPv4-mapped."""
     mapped = network.network_address.ipv4_mapped if network.version == 6 else None
     if mapped is None or network.prefixlen < 96:
         return ()
@@ -142,7 +142,7 @@ def _refuse_disguised_numbers(text: str) -> None:
 
 
 def suggestions_of(text: str) -> tuple[Suggestion, ...]:
-    """What `text` means, or would be mended by."""
+    """The meaning of `text`, or corrections for it."""
     try:
         return suggest((read_prefix(text),))
     except TargetError as error:
@@ -152,7 +152,7 @@ def suggestions_of(text: str) -> tuple[Suggestion, ...]:
 def _masked(address: str, mask: str, text: str) -> IPNetwork:
     """`203.0.113.0 255.255.255.192`, or with the wildcard mask of an access list."""
     if mask == "0.0.0.0":  # noqa: S104 - a mask
-        # One host to an access list, every address to a routing table.
+        # An access list reads this mask as one host, a routing table as every address.
         raise TargetError(Code.NOT_A_MASK, text, suggestions_of(address), mask=mask)
     try:
         network = ipaddress.ip_network(f"{address}/{mask}", strict=False)
@@ -204,7 +204,7 @@ def _bound(text: str) -> IPAddress | None:
 
 
 def _completed(first: str, last: str) -> str:
-    """`9` after `203.0.113.4` is `203.0.113.9`, `ff` after `2001:db8::1` is `2001:db8::ff`."""
+    """Completes the end of a range: `9` after `203.0.113.4` is `203.0.113.9`, `ff` after `2001:db8::1` is `2001:db8::ff`."""
     if ":" in first:
         return f"{first.rpartition(':')[0]}:{last}"
     octets = last.split(".")
@@ -236,7 +236,7 @@ def _no_prefix(text: str, address: str, length: str) -> TargetError:
 
 
 def _long_form(text: str) -> tuple[Suggestion, ...]:
-    """`10/8` and `2001:db8:10` with the zeros that they leave out."""
+    """`10/8` and `2001:db8:10` with the omitted zeros."""
     if match := _SHORT_V4.fullmatch(text):
         octets = match[1].split(".")
         if int(match[2]) <= 8 * len(octets):

@@ -1,4 +1,4 @@
-"""What comes of reading: a target, or a code with parameters and suggestions."""
+"""The results of parsing: a target, or a code with parameters and suggestions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Final
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 PortRange = tuple[int, int]
-"""Lower and upper port, 0-65535; the same for one port."""
+"""Lower and upper port, 0-65535; equal for a single port."""
 
 MAX_TARGET_LENGTH: Final = 255
-"""Characters of a target in normal form, and of one in the API."""
+"""Maximum characters of a target in normal form, and of a target in the API."""
 MAX_SUGGESTED: Final = 32
-"""Targets of one suggestion: as many as fit one request."""
+"""Maximum targets in one suggestion: as many as fit into one request."""
 
 
 class Kind(StrEnum):
-    """What a target is; the values are those of a protected resource."""
+    """The kind of a target. The values are the same as for a protected resource."""
 
     PREFIX = "prefix"
     FQDN = "fqdn"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 
 class Code(StrEnum):
-    """Why text is no target, or no port. Stable: the API answers with it."""
+    """Why text is not a valid target or port. Stable, because the API returns it."""
 
     EMPTY = "empty"
     TOO_LONG = "too-long"
@@ -76,12 +76,12 @@ class Target:
 
     kind: Kind
     value: str
-    "CIDR with its length, an A-label name in lower case without the final dot, or an absolute ASCII URI"
+    "CIDR with prefix length, an A-label name in lower case without a final dot, or an absolute ASCII URI"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """What to use in place of text that is refused."""
+    """A replacement for refused text."""
 
     targets: tuple[Target, ...] = ()
     ports: tuple[PortRange, ...] = ()
@@ -90,7 +90,7 @@ class Suggestion:
 
 
 class TargetError(ValueError):
-    """Text that is refused. `text` is what was typed, or the part of it that is wrong."""
+    """Refused text. `text` is all of it, or the part that is wrong."""
 
     def __init__(
         self, code: Code, text: str, suggestions: Iterable[Suggestion] = (), **parameters: str | int

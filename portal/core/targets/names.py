@@ -1,6 +1,6 @@
-"""Names as DNS has them: IDNA 2008 by way of UTS 46, as browsers read names.
+"""DNS names, read by UTS 46 and IDNA 2008, as browsers do.
 
-The four characters that IDNA 2003 took for others (ß, ς and the two joiners) stay themselves. A name is kept as A-labels.
+The four characters that IDNA 2003 replaced (ß, ς and the two joiners) stay as they are. Names are stored as A-labels.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _AS_NUMBER: Final = re.compile(r"as ?n?\d{1,10}", re.IGNORECASE)
 
 
 def normal_name(text: str) -> str:
-    """`text` (as `plain` leaves it) as a domain name: A-labels, lower case, no final dot, two labels or more."""
+    """`text` (as returned by `plain`) as a domain name: A-labels, lower case, no final dot, two labels or more."""
     name = _labels(text)
     if "." not in name:
         raise TargetError(Code.AS_NUMBER if _AS_NUMBER.fullmatch(text) else Code.ONE_LABEL, text)
     if is_like_an_address(name):
-        # Such as 203.0.113.Ⅹ, whose last letter UTS 46 takes for an x.
+        # Such as 203.0.113.Ⅹ, whose last letter UTS 46 maps to x.
         raise TargetError(Code.NOT_A_NAME, text)
     return name
 
 
 def normal_host(text: str) -> str:
-    """Where a server is: an address, or a name that may have one label only, in A-label form."""
+    """The address or name of a server, in A-label form. The name may have a single label."""
     text = plain(text)
     try:
         address = ipaddress.ip_address(text)
@@ -47,9 +47,9 @@ def normal_host(text: str) -> str:
 
 
 def both_forms(value: str) -> str:
-    """A target for a person's eyes: a name with A-labels as its registry writes it, and beside that as it is kept.
+    """A target for display: a name with A-labels in Unicode, followed by its stored form.
 
-    The kept form tells names apart that look the same.
+    The stored form distinguishes names that look the same.
     """
     if "xn--" not in value:
         return value
@@ -59,15 +59,15 @@ def both_forms(value: str) -> str:
     try:
         written = ".".join(map(idna.ulabel, name.split(".")))
     except UnicodeError:
-        # Kept before names were checked by IDNA 2008.
+        # Stored before names were checked by IDNA 2008.
         return value
     return f"{head}{slashes}{written}{rest[len(name) :]} ({value})"
 
 
 def former_name(text: str) -> str:
-    """The name that IDNA 2003 made of `text`, as the portal did before; empty when it is the same, or none.
+    """The name that earlier releases made of `text` by IDNA 2003; empty if it is the same or invalid.
 
-    It is another domain: `faß.example` was taken for `fass.example`.
+    It is a different domain: `faß.example` became `fass.example`.
     """
     try:
         former = plain(text).removesuffix(".").encode("idna").decode("ascii").lower()
@@ -85,7 +85,7 @@ def _labels(text: str) -> str:
     labels = [_label(label, text) for label in _mapped(bare).split(".")]
     name = ".".join(labels)
     if labels[-1][0].isdigit():
-        # Neither 203.0.113.300 nor 203.0.113.7a nor 203.0.113.0x7: no top-level domain begins with a digit.
+        # For example 203.0.113.300, 203.0.113.7a or 203.0.113.0x7: no top-level domain begins with a digit.
         raise TargetError(Code.LAST_LABEL_IS_A_NUMBER, text, label=labels[-1])
     if len(name) > MAX_NAME_LENGTH:
         raise TargetError(Code.TOO_LONG, text, length=len(name), longest=MAX_NAME_LENGTH)
@@ -95,7 +95,7 @@ def _labels(text: str) -> str:
 
 
 def _mapped(text: str) -> str:
-    """Lower case, composed, without what UTS 46 ignores; no character of the four is mapped to another."""
+    """Lower case, composed, without the characters that UTS 46 ignores; keeps the four characters named above."""
     try:
         return idna.uts46_remap(text, std3_rules=False, transitional=False)
     except UnicodeError:
@@ -104,13 +104,13 @@ def _mapped(text: str) -> str:
 
 def _label(label: str, text: str) -> str:
     if label.isascii() and not label.startswith("xn--"):
-        # Registries give out fewer names than resolvers find: "r3---sn-4g5e.example" has an address.
+        # Resolvers find names that no registry would accept, such as "r3---sn-4g5e.example".
         if not _ASCII_LABEL.fullmatch(label):
             raise TargetError(Code.NOT_A_NAME, text)
         kept = label
     else:
         try:
-            # An A-label that stands for nothing, or not for itself, has no address.
+            # An A-label that does not decode, or not back to itself, has no address.
             kept = idna.alabel(idna.ulabel(label)).decode("ascii")
         except UnicodeError:
             raise TargetError(Code.NOT_IDNA, text, label=label) from None

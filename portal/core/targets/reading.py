@@ -1,4 +1,4 @@
-"""Text to one target: what kind it is, and what else people write around it."""
+"""Parse text as one target: detect its kind, and handle what people write around it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _MAIL: Final = re.compile(r"(?:mailto:)?[^@/ ]+@(?P<name>[^@/ ]+)", re.IGNORECAS
 
 
 def read(text: str, kind: str = "") -> Target:
-    """The target in `text`; of this kind (prefix, fqdn, uri) where one is named. TargetError when there is not exactly one."""
+    """The target in `text`, of the given `kind` (prefix, fqdn, uri) if any. TargetError unless there is exactly one."""
     shape = plain(text)
     if not shape:
         raise TargetError(Code.EMPTY, text)
@@ -54,7 +54,7 @@ def read(text: str, kind: str = "") -> Target:
     try:
         target = _target(shape)
     except TargetError as error:
-        # Who asked for a prefix or a web address is not told about names.
+        # An error about names does not help if a prefix or a web address was expected.
         if error.code in _OF_NAMES and not error.suggestions and kind in _NONE_OF_KIND:
             raise TargetError(_NONE_OF_KIND[kind], text) from None
         raise
@@ -66,7 +66,7 @@ def read(text: str, kind: str = "") -> Target:
 
 
 def classify(text: str) -> Kind:
-    """What whoever wrote `text` most likely meant, whether it can be read or not."""
+    """The kind that `text` was most likely meant to be, valid or not."""
     try:
         shape = plain(text)
     except TargetError:
@@ -78,7 +78,7 @@ def classify(text: str) -> Kind:
 
 
 def parse_target(kind: str, text: str) -> str:
-    """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError for what cannot be asked for."""
+    """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError if no provider can protect it."""
     return read(text, kind).value
 
 
@@ -107,7 +107,7 @@ def network_of(target: Target) -> IPNetwork:
 
 
 def why_not(kind: str, value: str) -> TargetError | None:
-    """Why a target that was accepted before cannot be asked for; None when it can."""
+    """Why no provider can protect a target that was accepted earlier; None if one can."""
     try:
         parse_target(kind, value)
     except TargetError as error:
@@ -116,7 +116,7 @@ def why_not(kind: str, value: str) -> TargetError | None:
 
 
 def as_text(suggestion: Suggestion) -> str:
-    """Its targets as they are written in place of what is refused."""
+    """The targets of the suggestion, as text that replaces the refused one."""
     return ", ".join(target.value for target in suggestion.targets)
 
 
@@ -190,7 +190,7 @@ def _without_brackets(host: str) -> str:
 
 
 def _has_port(shape: str, host: str, *, ports: str = "", protocol: str = "") -> TargetError:
-    """Of `host` with a port beside it, or in it where a transport stands before it."""
+    """The error for a `host` with a port after it, or inside it if it follows a transport."""
     if protocol and (match := _WITH_PORT.fullmatch(host)):
         host, ports = _without_brackets(match["host"]), match["port"] or ""
     try:
@@ -248,7 +248,7 @@ def _one(text: str) -> Target | None:
 
 
 def _suggested(text: str) -> tuple[Suggestion, ...]:
-    """What `text` is, or what would do in its place."""
+    """The meaning of `text`, or replacements for it."""
     try:
         return (Suggestion(targets=(read(text),)),)
     except TargetError as error:

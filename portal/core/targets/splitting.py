@@ -1,6 +1,6 @@
-"""A pasted list taken apart: where each target begins and ends, so that one of them can be replaced.
+"""Split a pasted list into targets with their positions, so that one of them can be replaced.
 
-Commas, semicolons, pipes and white space separate targets. A range, a mask or a port that is written with spaces stays one.
+Commas, semicolons, pipes and white space separate targets. A range, mask or port with spaces in it stays one target.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 from portal.core.targets.text import DASHES, PUNCTUATION, QUOTES
 
 _WORD: Final = re.compile(
-    # 203,0,113,7 is one address, as some keyboards write it.
+    # 203,0,113,7 is one address, typed on a keyboard with a decimal comma.
     r"(?<![\d.,])\d{1,3}(?:,\d{1,3}){3}(?![\d.,])|[^\s,;|]+"
 )
 _ADDRESS: Final = re.compile(r"[\[({]*[0-9A-Fa-f]*[.:\[({][0-9A-Fa-f.:\[\](){}]*")
@@ -26,7 +26,7 @@ _MASK_WORDS: Final = frozenset({"mask", "netmask"})
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One target as it was typed, and its place in the text."""
+    """One target as typed, and its position in the text."""
 
     text: str
     start: int
@@ -34,7 +34,7 @@ class Piece:
 
 
 def split(text: str) -> list[Piece]:
-    """The targets in `text`, in order, in time proportional to its length."""
+    """The targets in `text`, in order. Runs in linear time."""
     same = text.translate(PUNCTUATION).translate(DASHES)
     words = [Piece(_bare(one[0]), one.start(), one.end()) for one in _WORD.finditer(same)]
     found: list[Piece] = []
@@ -64,7 +64,7 @@ def _begins_line(same: str, words: list[Piece], index: int) -> bool:
 
 
 def _length(same: str, words: list[Piece], index: int, *, is_list: bool) -> int:
-    """How many words from `index` are one target."""
+    """How many words, starting at `index`, form one target."""
     texts = [words[index].text]
     for one in range(index + 1, min(index + 3, len(words))):
         if not _is_beside(same, words[one - 1], words[one]):

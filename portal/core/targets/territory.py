@@ -1,4 +1,4 @@
-"""What an organization may ask protection for, and which networks lie in which."""
+"""The targets that an organization may request protection for, and tests whether one network contains another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal.core.targets.uris import uri_host
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Territory:
-    """What an organization may ask protection for: its verified resources."""
+    """The targets that an organization may request protection for: its verified resources."""
 
     networks: tuple[IPNetwork, ...] = ()
     names: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Territory:
 
 
 def contains(outer: IPNetwork, inner: IPNetwork) -> bool:
-    """Whether every address of `inner` is in `outer`; never across the two versions of IP."""
+    """Whether every address of `inner` is in `outer`; False if their IP versions differ."""
     if isinstance(outer, ipaddress.IPv4Network) and isinstance(inner, ipaddress.IPv4Network):
         return inner.subnet_of(outer)
     if isinstance(outer, ipaddress.IPv6Network) and isinstance(inner, ipaddress.IPv6Network):

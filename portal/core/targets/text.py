@@ -1,4 +1,4 @@
-"""Text as it is pasted, without what surrounds, hides in or disguises a target."""
+"""Cleans pasted text: removes the characters that surround a target or hide in it, and undoes defanging."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ JOINERS: Final = "\u200c\u200d"
 _INVISIBLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Variation selectors and fillers: seen as nothing, though Unicode does not call them format characters."""
+"""Variation selectors and fillers, which are invisible although Unicode does not classify them as format characters."""
 _LINE_BREAKS: Final = "\n\r\v\f\x85\u2028\u2029"
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63"
 _DOTS: Final = "\u3002\uff61"
-"""Full stops that browsers take for a dot (UTS 46 section 4)."""
+"""Full stops that browsers treat as a dot (UTS 46 section 4)."""
 _COMMAS: Final = "\u3001\u060c\ufe50\ufe51"
 _SEMICOLONS: Final = "\u061b\ufe54"
 _FULLWIDTH: Final = {0xFF01 + index: 0x21 + index for index in range(94)}
@@ -34,7 +34,7 @@ PUNCTUATION: Final[dict[int, str | int | None]] = {
     **{ord(one): ";" for one in _SEMICOLONS},
     **{ord(one): "\n" for one in _LINE_BREAKS},
 }
-"""Each to one character, so that places stay places."""
+"""Each maps to one character, so that positions do not change."""
 DASHES: Final[dict[int, str | int | None]] = dict.fromkeys(map(ord, _DASHES), "-")
 
 QUOTES: Final = '"`´“”„‟‘’‚‛«»‹›'
@@ -48,21 +48,21 @@ _DEFANGED_SCHEME: Final = re.compile(r"h(?:xx|\*\*)p(s?)(?=:)", re.IGNORECASE)
 
 
 def shown(text: str) -> str:
-    """`text` as it may stand in a sentence: printable and short."""
+    """`text` for use in a sentence: printable and short."""
     clean = "".join(char if char.isprintable() else "?" for char in text[: _SHOWN_LENGTH + 1])
     return clean if len(clean) <= _SHOWN_LENGTH else f"{clean[:_SHOWN_LENGTH]}…"
 
 
 def visible(text: str) -> str:
-    """`text` without the invisible characters that come with it from wikis, chats and mails."""
+    """`text` without invisible characters, which often come with text copied from wikis, chats and mails."""
     kept = (char for char in text if unicodedata.category(char) != "Cf" or char in JOINERS)
     return _INVISIBLE.sub("", "".join(kept)).strip()
 
 
 def plain(text: str) -> str:
-    """`text` without quotes, brackets, disguise and punctuation around it; TargetError when it cannot be a target.
+    """`text` without surrounding quotes, brackets and punctuation, and without defanging; TargetError if it cannot be a target.
 
-    What is left has a space for each kind of white space. A path keeps its characters.
+    All white space in the result is plain spaces. A path keeps its characters.
     """
     if len(text) > MAX_TYPED_LENGTH:
         raise TargetError(Code.TOO_LONG, text, length=len(text), longest=MAX_TYPED_LENGTH)
@@ -81,7 +81,7 @@ def _spaced(char: str) -> str:
 
 
 def _before_path(text: str) -> tuple[str, str]:
-    """Up to the end of a URI's authority, and the rest; of anything else all of it."""
+    """A URI split after its authority; anything else is returned whole, with an empty rest."""
     start = text.find("//")
     if start < 0:
         return text, ""
@@ -125,7 +125,7 @@ def _without_brackets(text: str, *, is_uri: bool) -> str:
 
 
 def _closes_at(text: str, opener: str, close: str) -> int:
-    """Where the bracket that `text` begins with is closed; -1 for nowhere."""
+    """The position where the opening bracket at the start of `text` is closed; -1 if it is not."""
     depth = 1
     for place in range(1, len(text)):
         depth += (text[place] == opener != close) - (text[place] == close)
@@ -135,7 +135,7 @@ def _closes_at(text: str, opener: str, close: str) -> int:
 
 
 def _ascii_digits(text: str) -> str:
-    """With the digits of other scripts as ASCII, in what has no letters. Superscripts are no digits."""
+    """Converts digits of other scripts to ASCII if there are no letters. Superscripts do not count as digits."""
     if text.isascii() or not all(
         char in ".:/*-, " or unicodedata.category(char) == "Nd" for char in text
     ):

@@ -1,6 +1,6 @@
 """Ports and protocols as people write them: `80 443`, `8000..8100`, `80/tcp`, `https`, `any`.
 
-Names come from a list of our own: what a machine has in /etc/services must not decide what is asked for.
+Names come from our own list: a machine's /etc/services must not decide what is requested.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PROTOCOL_NAMES: Final[Mapping[str, int]] = {
 
 ANY: Final = frozenset({"any", "all", "*"})
 MAX_WORD_LENGTH: Final = 64
-"""Characters of one port or range as typed."""
+"""Maximum characters of one port or range as typed."""
 
 _SPACES_IN_RANGE: Final = re.compile(r"(?<=[0-9])[ \t]*(-|:|\.{2,3}|…|[ \t]to[ \t])[ \t]*(?=[0-9])")
 _WORD: Final = re.compile(r"[^\s,;|&]+")
@@ -47,7 +47,7 @@ _BEFORE_PROTOCOL: Final = re.compile(r"(?P<protocol>[a-z][a-z0-9]*)[/:](?P<ports
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortsRead:
-    """One piece of a list of ports."""
+    """A parsed piece of a list of ports."""
 
     ports: tuple[PortRange, ...]
     is_any: bool = False
@@ -56,7 +56,7 @@ class PortsRead:
 def split_ports(text: str) -> list[Piece]:
     """The ports and ranges in `text`, in order; a range with spaces stays one."""
     same = text.translate(PUNCTUATION).translate(DASHES).replace("\u00a0", " ")
-    # As long as before: a range keeps its spaces as underscores while words are looked for.
+    # Underscores replace the spaces in ranges while the text is split; its length does not change.
     joined = _SPACES_IN_RANGE.sub(lambda one: re.sub(r"\s", "_", one[0]), same)
     return [
         Piece(text[one.start() : one.end()], one.start(), one.end())
@@ -66,7 +66,7 @@ def split_ports(text: str) -> list[Piece]:
 
 
 def read_ports(text: str) -> PortsRead:
-    """One piece of `split_ports`. Numbers up to 999999 are read: who checks them says what is too large."""
+    """One piece of `split_ports`. Accepts numbers up to 999999, so that a later check can name the ones that are too large."""
     word = _plain(text)
     if word in ANY:
         return PortsRead(ports=(), is_any=True)
@@ -82,7 +82,7 @@ def read_ports(text: str) -> PortsRead:
 
 
 def protocol_number(text: str) -> int:
-    """The number of a protocol that is given by its name or number; TargetError for neither."""
+    """The number of a protocol from its name or number; TargetError if it is neither."""
     word = _plain(text)
     if word in PROTOCOL_NAMES:
         return PROTOCOL_NAMES[word]

@@ -1,4 +1,4 @@
-"""Absolute URIs of ASCII characters (RFC 3986), with a host that a provider can find."""
+"""Absolute ASCII URIs (RFC 3986) with a host that a provider can find."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portal.core.targets.names import normal_name
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "http": 80, "https": 443, "ws": 80, "wss": 443, "coap": 5683, "coaps": 5684, "sip": 5060, "sips": 5061, "dns": 53,
 }  # fmt: skip
-"""Of the schemes that providers may be asked for."""
+"""Default ports of the schemes that providers can protect."""
 _ROOTED: Final = ("http", "https", "ws", "wss", "coap", "coaps")
 """Schemes in which an empty path is "/" (RFC 3986 section 6.2.3)."""
 _CHARACTERS: Final = re.compile(r"(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+", re.ASCII)
@@ -31,7 +31,7 @@ def read_uri(text: str) -> str:
     """A URI of `text`, as `plain` leaves it, in normal form: scheme and host in lower case, no user, no default port."""
     has_backslash, text = "\\" in text, _WHO.sub(r"\1", text)
     if has_backslash:
-        # Browsers take it for a slash, others for a character of the name before an @.
+        # Browsers read it as a slash, other programs as part of the user name before an @.
         raise TargetError(Code.BACKSLASH, text)
     if " " in text:
         raise TargetError(Code.NOT_A_URI, text)
@@ -105,7 +105,7 @@ def _if_readable(text: str) -> tuple[Suggestion, ...]:
 
 
 def uri_host(uri: str) -> str:
-    """The host of a URI in normal form, or of one that was kept before URIs had one; an address without brackets."""
+    """The host of a URI in normal form, or of one stored before URIs had a normal form. Addresses come without brackets."""
     try:
         return (urlsplit(uri).hostname or "").lower().rstrip(".")
     except ValueError:

@@ -1,4 +1,4 @@
-"""What templates need beyond Django's own: icons, and numbers, times and lists as people read them."""
+"""Template tags and filters for icons, and for numbers, times and lists in readable form."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ register.filter("both_forms", both_forms)
 
 @register.simple_tag
 def icon(name: str, css: str = "i", label: str = "") -> SafeString:
-    """An icon inlined as SVG; without a label it is decoration beside a word."""
-    # The shapes are constants of ours: nothing a person typed gets here.
+    """An icon as inline SVG. Without a label it only decorates the text beside it."""
+    # The shapes are our own constants, never typed text.
     shape = mark_safe(ICONS[name])  # noqa: S308  see above
     if label:
         return format_html(
@@ -39,7 +39,7 @@ def icon(name: str, css: str = "i", label: str = "") -> SafeString:
 
 @register.simple_tag
 def stamp(at: datetime | None, form: str = "moment") -> SafeString:
-    """A <time> with the exact moment for machines and the portal's words for people.
+    """A <time> with the exact moment for programs and a readable text for people.
 
     `form`: "moment"; "minute" without seconds; "since"; "clock" only next to the day; "day"; "date".
     """
@@ -60,13 +60,13 @@ def stamp(at: datetime | None, form: str = "moment") -> SafeString:
 
 
 def in_full(at: datetime) -> str:
-    """What a <time> says when it is pointed at: "28 November 2026, 18:10:05 UTC"."""
+    """The tooltip of a <time>: "28 November 2026, 18:10:05 UTC"."""
     return f"{formatting.date(at)}, {formatting.clock(at)} UTC"
 
 
 @register.simple_tag
 def copies(text: str, what: str) -> SafeString:
-    """A button that copies `text`; `what` names it for people who do not see it. An empty text: the <pre> beside it."""
+    """A button that copies `text`; `what` names it for screen readers. If `text` is empty, it copies the <pre> beside it."""
     return format_html(
         '<button class="copy" type="button" data-copies="{}">{}{}<span class="vh">Copy {}</span></button>',
         text,
@@ -78,7 +78,7 @@ def copies(text: str, what: str) -> SafeString:
 
 @register.simple_tag
 def heard(at: datetime | None, lead: str = "Heard") -> SafeString:
-    """ "Heard 2 s ago" that a module ticks; without script it says when the page was made."""
+    """ "Heard 2 s ago", kept current by a script; without JavaScript it is the age at the time the page was rendered."""
     if at is None:
         return mark_safe("")
     now = timezone.now()

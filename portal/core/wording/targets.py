@@ -1,4 +1,4 @@
-"""What is wrong with a target, a port or a protocol, in a sentence with its value; and what the buttons that fix it say."""
+"""Error sentences for targets, ports and protocols, and the labels of the buttons that fix them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROTOCOLS: Final[Mapping[int, str]] = {
 
 
 def sentence(error: TargetError) -> str:
-    """What is wrong, with the value; one or two sentences."""
+    """The error in one or two sentences, with the value."""
     return _SENTENCES[error.code](shown(error.text), error.parameters)
 
 
@@ -57,12 +57,12 @@ def fixes(error: TargetError) -> tuple[Fix, ...]:
 
 
 def field_error(field: str, error: TargetError) -> FieldError:
-    """The same at the field that it was typed in."""
+    """The same error, attached to a field."""
     return FieldError(field, error.code, sentence(error), fixes(error))
 
 
 def ports_text(suggestion: Suggestion) -> str:
-    """Its ports as they are written in the field for ports."""
+    """The ports of a suggestion, as text for the ports field."""
     return ", ".join(port_text(*one) for one in suggestion.ports)
 
 
@@ -92,7 +92,7 @@ def _label(error: TargetError, suggestion: Suggestion) -> str:
 
 
 def _as_written(value: str) -> str:
-    """One address without its length, a name in both its forms."""
+    """A single address without its prefix length; a name in both forms."""
     is_host = value.endswith("/128") if ":" in value else value.endswith("/32")
     return value.rpartition("/")[0] if is_host and "//" not in value else both_forms(value)
 

@@ -1,4 +1,4 @@
-"""Unknown mitigations for pages of lower layers, which must not import this package."""
+"""Unknown mitigations for templates of lower layers, which must not import this package."""
 
 from __future__ import annotations
 

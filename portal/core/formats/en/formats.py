@@ -1,4 +1,4 @@
-"""How Django's own pages, the staff site, write times: 24 hours, the day before the month, as the portal's pages do."""
+"""Time formats of Django's own pages (the staff site): 24 hours, day before month, as on the portal's pages."""
 
 DATE_FORMAT = "j F Y"
 TIME_FORMAT = "H:i:s"
