@@ -1,7 +1,7 @@
-"""`python -m local_stack.trial FOLDER`: what the containers of the profile "try" begin with.
+"""`python -m local_stack.trial FOLDER`: prepares the containers of the profile "try".
 
-Makes the simulated providers' certificates in FOLDER, and `description.json` there for `manage.py seed_demo`: the first organization,
-with nobody in it, and how it reaches the providers. What is there stays as it is.
+Makes the simulated providers' certificates in FOLDER, and `description.json` for `manage.py seed_demo`, which describes the first
+organization (without members) and how it reaches the providers. It does not change existing files.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from local_stack.installation import Secrets, write_privately
 from local_stack.seed import describe
 from local_stack.simulators import Simulator, make_identities
 
-LOG = Path("/tmp/pki.log")  # noqa: S108 - the one place that such a container can write
+LOG = Path("/tmp/pki.log")  # noqa: S108 - the only place where such a container can write
 
 
 def main(folder: Path) -> None:
     cast = Cast(organizations=ORGANIZATIONS[:1], users=())
-    # Each is a service of docker-compose.yml by its key, on the ports that are written there.
+    # Each key is the name of a service in docker-compose.yml, and the ports are the ones given there.
     simulators = [
         Simulator(one, one.signal_port, one.control_port, host=one.key) for one in PROVIDERS
     ]

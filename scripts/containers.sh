@@ -1,16 +1,16 @@
-# Sourced by install, upgrade, backup and restore: what they know of the containers of docker-compose.yml.
+# Sourced by install, upgrade, backup and restore: shared functions for the containers of docker-compose.yml.
 # shellcheck shell=bash
 
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 umask 077
 
-SPEAKERS=(web signal worker beat) # what uses the database
+SPEAKERS=(web signal worker beat) # the services that use the database
 POSTGRES_HEALTHY_WITHIN_S=120
 PORTAL_HEALTHY_WITHIN_S=180
 LOG=var/containers.log
 mkdir -p var
 
-# Docker Compose, or Podman with podman-compose. CONTAINERS=podman chooses where both are installed.
+# Docker Compose, or Podman with podman-compose. If both are installed, CONTAINERS=podman selects Podman.
 find_containers() {
     case ${CONTAINERS:-} in
     '')
@@ -49,7 +49,7 @@ compose() {
     fi >>"$LOG" 2>&1 </dev/null
 }
 
-# The id of a service's container; nothing where there is none.
+# Print the id of a service's container; nothing if there is none.
 container() {
     "$CONTAINERS" ps --all --quiet --filter "label=com.docker.compose.project=$PROJECT" \
         --filter "label=com.docker.compose.service=$1" 2>/dev/null | head -1
@@ -61,7 +61,7 @@ is_running() {
     [ -n "$id" ] && [ "$("$CONTAINERS" inspect --format '{{.State.Running}}' "$id")" = true ]
 }
 
-# run_in SERVICE COMMAND...: standard input goes along.
+# run_in SERVICE COMMAND...: passes standard input on.
 run_in() {
     local service=$1
     shift
@@ -75,7 +75,7 @@ is_healthy() {
     if [ "$CONTAINERS" = docker ]; then
         [ "$(docker inspect --format '{{.State.Health.Status}}' "$id")" = healthy ]
     else
-        # Podman leaves checks to systemd's timers, which not every machine has.
+        # Podman leaves health checks to systemd timers, which not every machine has.
         podman healthcheck run "$id" >/dev/null 2>&1
     fi
 }
@@ -97,7 +97,7 @@ wait_until_healthy() {
     done
 }
 
-# start SERVICE...: made again where its image or settings changed.
+# start SERVICE...: recreates containers whose image or settings changed.
 start() {
     compose up --detach --no-build --no-deps "$@" || fail_with_log "Could not start $*."
 }
@@ -112,12 +112,12 @@ fail_with_log() {
     give_up "$1 The lines above are the end of $LOG."
 }
 
-# The release of this tree. pyproject.toml is the one place that says it.
+# The release of this tree. Only pyproject.toml defines it.
 version() {
     sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml
 }
 
-# The value of a setting in .env; nothing where it is not set.
+# Print the value of a setting in .env; nothing if it is not set.
 setting() {
     sed -n "s/^$1=//p" .env 2>/dev/null | tail -1
 }
@@ -126,13 +126,13 @@ needs_installation() {
     [ -f .env ] && [ -f secrets/database_url ] || give_up "There is no installation here: run scripts/install first."
 }
 
-# A random word for a URL, of BYTES bytes.
+# Print a random URL-safe word of BYTES bytes.
 random_word() {
     head -c "$1" /dev/urandom | base64 --wrap=0 | tr '+/' '-_' | tr -d '='
 }
 
-# keep FILE CONTENT: made once and never overwritten. The folder keeps other users out; the containers' users, who are
-# none of this machine, must be able to read the file.
+# keep FILE CONTENT: create the file, but never overwrite it. The folder keeps other users out. The containers' users, who
+# do not exist on this machine, must be able to read the file.
 keep() {
     [ -e "secrets/$1" ] && return
     printf '%s\n' "$2" >"secrets/.$1"
@@ -144,7 +144,7 @@ make_secrets() {
     mkdir -p secrets
     chmod 700 secrets
     keep secret_key "$(random_word 64)"
-    # 32 bytes in URL-safe base64, as Fernet wants them: with the = at the end.
+    # 32 bytes in URL-safe base64 with the final =, as Fernet requires.
     keep secrets_keys "$(random_word 32)="
     keep postgres_password "$(random_word 24)"
     keep database_url "postgresql://portal:$(cat secrets/postgres_password)@postgres:5432/portal"
@@ -171,7 +171,7 @@ build_quietly() {
     fi </dev/null
 }
 
-# Everything in an order that needs nobody to wait for anybody else: PostgreSQL and Redis, the tables, the portal.
+# Start everything in order, so that no service has to wait for another: PostgreSQL and Redis, the tables, the portal.
 start_everything() {
     say "Starting PostgreSQL and Redis"
     start postgres redis
@@ -184,7 +184,7 @@ start_everything() {
     return 0
 }
 
-# set_in FILE NAME VALUE: in the place of the line that sets it, or shows its default.
+# set_in FILE NAME VALUE: replaces the line that sets it or shows its default.
 set_in() {
     local file=$1 name=$2 value=$3 line is_set=''
     while IFS= read -r line || [ -n "$line" ]; do

@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: makes .venv with what a requirements file pins, and says what takes long.
+# Sourced by the other scripts: makes .venv with the packages of a requirements file, and reports progress of slow steps.
 # shellcheck shell=bash
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -13,7 +13,7 @@ give_up() {
     exit 1
 }
 
-# The first Python that is new enough.
+# Print the first Python that is new enough.
 find_python() {
     local name
     for name in python3 python3.13 python3.12 python3.11; do
@@ -35,14 +35,14 @@ make_venv() {
     "$python" -m venv --clear .venv || give_up "Python could not make .venv; its words are above."
 }
 
-# Run a command quietly, with a line every five seconds.
+# Run a command quietly, and print a line every five seconds.
 patiently() {
     local what=$1 log=$2 pid waited=0
     shift 2
     say "$what"
     "$@" >"$log" 2>&1 &
     pid=$!
-    # Ctrl-C must end it too: a background job of a script ignores it.
+    # Ctrl-C must stop it too, but background jobs of a script ignore SIGINT.
     trap 'kill "$pid" 2>/dev/null; exit 130' INT TERM
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.2
@@ -60,7 +60,7 @@ fingerprint() {
 # prepare_environment requirements.txt | requirements-dev.txt
 prepare_environment() {
     local wanted=$1 stamp=.venv/installed.$1 log=.venv/pip.log python
-    # One script at a time; the lock is on a file that is always there.
+    # One script at a time. The lock is on a file that always exists.
     exec 9<requirements.txt
     flock 9
     if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -74,7 +74,7 @@ prepare_environment() {
             give_up "The libraries could not be installed. pip's last words are above, all of them in $log."
         }
         fingerprint requirements.txt "$wanted" >"$stamp"
-        # The tools' file contains the other one.
+        # requirements-dev.txt includes requirements.txt.
         fingerprint requirements.txt requirements.txt >.venv/installed.requirements.txt
         say "Installed the libraries of $wanted"
     fi

@@ -1,6 +1,6 @@
-"""`python -m tests.containers FOLDER`: an operator's life with the containers. Started by scripts/check-containers, whose network it needs.
+"""`python -m tests.containers FOLDER`: what an operator does with the containers. scripts/check-containers starts it and provides the network.
 
-FOLDER is a copy of the tree; the images are built.
+FOLDER is a copy of the tree. The images must exist.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEFORE, LOST, AFTER, LAST = (f"203.0.113.{host}/32" for host in (20, 40, 30, 50)
 NEXT_VERSION = "99.0.0"
 PHONE = "+1 555 0142"
 
-# One network for all, the machine's own that it was given: no bridge can be made here. Names lead to loopback.
+# All containers share the network namespace of this run, since no bridge can be made here. Service names resolve to loopback.
 OVERRIDE = {
     "services": {
         name: {"network_mode": "host", "extra_hosts": [f"{other}:127.0.0.1" for other in SERVICES]}
@@ -121,7 +121,7 @@ def sessions(portal: Portal) -> list[dict[str, Any]]:
 
 
 def are_sessions_up(portal: Portal, other_than: Sequence[dict[str, Any]] = ()) -> bool:
-    """With both providers, each made later than the one it is compared with."""
+    """Whether the sessions with both providers are up, each newer than its counterpart in `other_than`."""
     now = sessions(portal)
     earlier = {one["since"] for one in other_than}
     return [one["state"] for one in now] == ["up", "up"] and not earlier & {
@@ -130,7 +130,7 @@ def are_sessions_up(portal: Portal, other_than: Sequence[dict[str, Any]] = ()) -
 
 
 def mitigated(portal: Portal, prefix: str) -> dict[str, Any]:
-    """A new request that has come to mitigating, here and at the provider."""
+    """Make a new request and wait until portal and provider report that it mitigates."""
     asked = portal.post(REQUESTS, {"targets": {"prefixes": [prefix]}})
     path = f"{REQUESTS}/{asked['id']}"
     wait_for(lambda: portal.get(path)["status"] == "mitigating", within_s=30)
@@ -141,7 +141,7 @@ def mitigated(portal: Portal, prefix: str) -> dict[str, Any]:
 
 
 def believed(prefix: str) -> list[dict[str, Any]]:
-    """What Northgate itself holds for a prefix."""
+    """The mitigations that Northgate itself holds for a prefix."""
     state = httpx.get(f"{NORTHGATE}/state", timeout=5).json()
     return [one for one in state["mitigations"] if prefix in one["scope"]["target-prefix"]]
 
@@ -189,7 +189,7 @@ def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> No
 
 
 def upgrade(containers: Containers, portal: Portal) -> None:
-    """To a release that differs in its number alone; a database of an earlier one: tests/upgrade."""
+    """Upgrade to a release that only has another number. tests/upgrade covers databases of earlier releases."""
     pyproject = containers.folder / "pyproject.toml"
     changed, count = re.subn(
         r'(?m)^version = "(.*)"$', f'version = "{NEXT_VERSION}"', pyproject.read_text()

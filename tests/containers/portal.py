@@ -1,4 +1,4 @@
-"""The portal in containers, seen from outside: a person's browser without one, and what runs the containers."""
+"""The portal in containers, seen from outside: an HTTP client that acts like a browser, and the operator's commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROJECT = "ddos-mitigation-portal"
 
 
 class Portal:
-    """Signed in over HTTPS through the proxy, as a browser does; the API is called with the same session."""
+    """A client that signs in over HTTPS through the proxy, like a browser, and calls the API with the same session."""
 
     def __init__(self, url: str, root_certificate: str) -> None:
         self._client = httpx.Client(
@@ -32,7 +32,7 @@ class Portal:
         self._factor = ""
 
     def sign_in_for_the_first_time(self, username: str, password: str) -> None:
-        """With the password, then a new second factor, whose key stands on the page."""
+        """Sign in with the password, then set up a second factor with the key shown on the page."""
         self._page("/sign-in")
         self._send("/sign-in", username=username, password=password)
         page = self._page("/enrol")
@@ -80,14 +80,14 @@ class Portal:
 
 
 class Containers:
-    """What an operator does in the folder of an installation."""
+    """An operator's commands in the folder of an installation."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self._environment = {**os.environ, **environment}
 
     def script(self, name: str, *arguments: str, fails: bool = False, **environment: str) -> str:
-        """Runs scripts/NAME; what it printed."""
+        """Run scripts/NAME and return its output."""
         done = self._run(f"scripts/{name}", *arguments, **environment)
         printed = done.stdout + done.stderr
         assert (done.returncode != 0) is fails, f"scripts/{name}: {done.returncode}\n{printed}"

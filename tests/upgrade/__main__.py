@@ -1,6 +1,6 @@
-"""`python -m tests.upgrade > tests/upgrade/VERSION.sql`: a database as this release leaves it, made by the running portal.
+"""`python -m tests.upgrade > tests/upgrade/VERSION.sql`: dumps a database that this release filled while it ran.
 
-Run it when a release is made. tests/upgrade/test_upgrade.py migrates each of these files to the tree's own tables.
+Run it for each release. tests/upgrade/test_upgrade.py migrates each of these files to the current schema.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.integration.backup import _path
 from tests.integration.stack import Api, Databases, Stack, control, wait_for
 
 REQUESTS = "organizations/acme/mitigation-requests"
-# The development key of portal/settings.py, with which the test can read what is encrypted.
+# The development key of portal/settings.py, so that the test can decrypt the encrypted columns.
 KEY = {"PORTAL_SECRETS_KEYS": "b25seS1mb3ItZGV2ZWxvcG1lbnQtMDEyMzQ1Njc4OTA="}
 
 
@@ -42,7 +42,7 @@ def _dump_of_a_used_portal(url: str, folder: Path) -> str:
         wait_for(lambda: alice.get(f"{REQUESTS}/{ended['id']}")["status"] == "terminated")
     options = ("--inserts", "--no-owner", "--no-privileges", "--exclude-table-data=django_session")
     dumped = subprocess.run([_path("pg_dump"), *options, url], check=True, capture_output=True, text=True)  # fmt: skip
-    # For psql alone, or unknown to servers before this one.
+    # Only psql understands these lines, or older servers do not know them.
     lines = dumped.stdout.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(("\\", "--", "SET transaction_timeout", "\n")))  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`python -m tests.upgrade.visit`: opens what a member sees, on the database that DATABASE_URL names."""
+"""`python -m tests.upgrade.visit`: opens a member's pages and API resources, using the database in DATABASE_URL."""
 
 from __future__ import annotations
 
