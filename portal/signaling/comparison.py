@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dots_client import MidAllocator, MitigationReport, MitigationStatus, Targets
+from portal.core.targets import normal_uri
 from portal.mitigations.models import Mitigation
 from portal.signaling.mapping import scope_of
 
@@ -98,7 +99,7 @@ def _normal(targets: Targets) -> tuple[frozenset[object], ...]:
     return (
         frozenset(_network(prefix) for prefix in targets.target_prefix),
         frozenset(name.lower().rstrip(".") for name in targets.target_fqdn),
-        frozenset(targets.target_uri),
+        frozenset(map(normal_uri, targets.target_uri)),
         frozenset(targets.alias_name),
         frozenset(
             # Some servers report a single port as a range of one.

@@ -25,6 +25,7 @@ from portal.signaling.comparison import (
 NOW = datetime(2026, 11, 28, 3, 12, tzinfo=UTC)
 SHOP = ("203.0.113.0/26",)
 OTHER = ("203.0.113.64/26",)
+PAY = "https://shop.example.com/Pay"
 
 
 def row(mid: int = 4, **fields: Any) -> Mitigation:
@@ -57,6 +58,29 @@ UNTOLD = MitigationReport(mid=4, status=MitigationStatus.MITIGATING)
         (
             report(prefixes=(), targets={"target_fqdn": ("Shop.Example.com.",)}),
             row(scope={"prefixes": [], "fqdns": ["shop.example.com"]}),
+            True,
+        ),
+        *(
+            (
+                report(prefixes=(), targets={"target_uri": (uri,)}),
+                row(scope={"prefixes": [], "uris": [PAY]}),
+                is_same,
+            )
+            for uri, is_same in (
+                (PAY, True),
+                ("HTTPS://Shop.Example.COM/Pay", True),
+                ("https://shop.example.com:443/Pay", True),
+                ("https://shop.example.com./Pay", True),
+                ("https://shop.example.com/pay", False),
+                ("https://shop.example.com:8443/Pay", False),
+                ("http://shop.example.com/Pay", False),
+                ("https://shop.example.com", False),
+                ("nonsense", False),
+            )
+        ),
+        (
+            report(prefixes=(), targets={"target_uri": ("https://[2001:DB8:0::1]",)}),
+            row(scope={"prefixes": [], "uris": ["https://[2001:db8::1]/"]}),
             True,
         ),
         (report(targets={"alias_name": ("web",)}), row(), False),
