@@ -15,13 +15,13 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from portal.checks import refuse_to_start  # noqa: E402
 from portal.core.asgi import BoundedBodies, Utf8Bodies  # noqa: E402
-from portal.core.interpreter import hand_over_quickly  # noqa: E402
-from portal.core.turns import in_turn  # noqa: E402
+from portal.core.concurrency_limit import with_concurrency_limits  # noqa: E402
+from portal.core.gil import shorten_switch_interval  # noqa: E402
 from portal.routing import websocket  # noqa: E402
 
 refuse_to_start()
-hand_over_quickly()
+shorten_switch_interval()
 
 application = ProtocolTypeRouter(
-    {"http": Utf8Bodies(BoundedBodies(in_turn(_http))), "websocket": websocket}
+    {"http": Utf8Bodies(BoundedBodies(with_concurrency_limits(_http))), "websocket": websocket}
 )

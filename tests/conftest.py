@@ -13,9 +13,9 @@ from rest_framework.test import APIClient
 
 from portal.accounts import services
 from portal.accounts.models import Authenticator, User
-from portal.core.broadcast import layer_rest
-from portal.core.throttle import cache_rest
-from portal.core.wake import broker_rest
+from portal.core.broadcast import layer_cooldown
+from portal.core.throttle import cache_cooldown
+from portal.core.wake import broker_cooldown
 from portal.organizations.models import Organization, ProtectedResource, Role
 from portal.providers.models import Provider, Subscription
 from tests.factories import (
@@ -37,8 +37,8 @@ hypothesis_settings.load_profile("portal")
 @pytest.fixture(autouse=True)
 def _forget_tries_and_outages() -> None:
     cache.clear()
-    for rest in (cache_rest, broker_rest, layer_rest):
-        rest.end()
+    for cooldown in (cache_cooldown, broker_cooldown, layer_cooldown):
+        cooldown.stop()
 
 
 @pytest.fixture

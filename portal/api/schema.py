@@ -28,7 +28,7 @@ from rest_framework.views import APIView
 from portal.api import pagination
 from portal.api.errors import CONTENT_TYPE
 from portal.core.context_processors import installation
-from portal.core.once import once
+from portal.core.run_once import run_once
 from portal.core.targets import Code
 from portal.organizations.services import MAX_KEY_LENGTH
 
@@ -230,26 +230,26 @@ class IdentifierType(OpenApiSerializerFieldExtension):
         return {"type": "string", "format": "uuid"}
 
 
-@once
+@run_once
 def document() -> dict[str, Any]:
     """The whole document: a fifth of a second of work."""
     built: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
     return built
 
 
-@once
+@run_once
 def _as_yaml() -> bytes:
     rendered: bytes = OpenApiYamlRenderer().render(document(), renderer_context={})
     return rendered
 
 
-@once
+@run_once
 def _as_json() -> bytes:
     rendered: bytes = OpenApiJsonRenderer().render(document(), renderer_context={})
     return rendered
 
 
-@once
+@run_once
 def _calls_shown() -> str:
     return render_to_string("api/_calls.html", {"calls": _calls(document())})
 

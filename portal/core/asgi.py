@@ -6,8 +6,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from portal.core.doors import is_sign_in
 from portal.core.numbers import whole_number
+from portal.core.sign_in_paths import is_sign_in
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -18,7 +18,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES: Final = 256 * 1024
 """More than twice what any form or call needs. Within it, fields that are too long get an error at the field."""
 MAX_SIGN_IN_BODY_BYTES: Final = 64 * 1024
-"""For the paths that are open to everybody (portal.core.doors)."""
+"""For the paths that are open to everybody (portal.core.sign_in_paths)."""
 
 _UTF_8: Final = (b"utf-8", b"utf8")
 

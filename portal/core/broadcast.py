@@ -14,7 +14,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 from redis.exceptions import RedisError
 
-from portal.core.rest import Rest
+from portal.core.cooldown import Cooldown
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ MAX_WAITING = 1000
 
 SIGNAL_WORKERS = "signal-workers"
 
-layer_rest = Rest(pause_s=2.0)
+layer_cooldown = Cooldown(pause_s=2.0)
 _sender: _Sender | None = None
 
 
@@ -90,7 +90,7 @@ class _Sender:
 
 
 def _send(group: str, message: dict[str, Any]) -> None:
-    if layer_rest.is_on:
+    if layer_cooldown.is_active:
         return
     if _sender is None:
         async_to_sync(_send_bounded)(group, message)
@@ -113,6 +113,6 @@ async def _send_bounded(group: str, message: dict[str, Any]) -> None:
                     return
     except TimeoutError:
         logger.warning("no broadcast to %s within %s s", group, SEND_TIMEOUT_S)
-        layer_rest.begin()
+        layer_cooldown.start()
     except ChannelFull:
         logger.warning("no broadcast to %s: its channel is full", group)

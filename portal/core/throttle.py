@@ -13,15 +13,15 @@ from django.core.cache import cache
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from portal.core.cooldown import Cooldown
 from portal.core.errors import Throttled
-from portal.core.rest import Rest
 
 logger = logging.getLogger(__name__)
 
 IPV6_PREFIX: Final = 64
 """A single line or host usually has a whole IPv6 network of this length (RFC 6177), so its addresses share a budget."""
 
-cache_rest = Rest(pause_s=2.0)
+cache_cooldown = Cooldown(pause_s=2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def network_of(address: str) -> str:
 
 def count(limit: Limit, subject: str) -> None:
     """Count one try of `subject`; Throttled if it exceeds the limit."""
-    if cache_rest.is_on:
+    if cache_cooldown.is_active:
         return
     now = time()
     key = _key(limit, subject, now)
@@ -62,7 +62,7 @@ def count(limit: Limit, subject: str) -> None:
     except (RedisError, OSError) as error:
         logger.warning("tries are not counted: %s", error)
         if isinstance(error, TimeoutError | RedisTimeoutError):
-            cache_rest.begin()
+            cache_cooldown.start()
         return
     except ValueError:
         # The window ended, or the cache evicted the entry, between the two calls.
@@ -76,7 +76,7 @@ def count(limit: Limit, subject: str) -> None:
 
 def give_back(limit: Limit, subject: str) -> None:
     """Remove a successful try from the count."""
-    if cache_rest.is_on:
+    if cache_cooldown.is_active:
         return
     key = _key(limit, subject, time())
     try:

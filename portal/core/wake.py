@@ -11,7 +11,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from portal.celery import app
-from portal.core.rest import Rest
+from portal.core.cooldown import Cooldown
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ WAKE_EXPIRES_S = 30
 HUNG_AFTER_S = 0.5
 """A broker that refuses does so at once, but one that hangs delays every caller by its timeout."""
 
-broker_rest = Rest(pause_s=2.0)
+broker_cooldown = Cooldown(pause_s=2.0)
 
 
 def wake_on_commit(subscription_id: UUID) -> None:
@@ -29,7 +29,7 @@ def wake_on_commit(subscription_id: UUID) -> None:
 
 
 def _wake(subscription_id: UUID) -> None:
-    if broker_rest.is_on:
+    if broker_cooldown.is_active:
         return
     started = monotonic()
     try:
@@ -39,4 +39,4 @@ def _wake(subscription_id: UUID) -> None:
     except OperationalError as error:
         logger.warning("no wake-up for subscription %s: %s", subscription_id, error)
         if monotonic() - started >= HUNG_AFTER_S:
-            broker_rest.begin()
+            broker_cooldown.start()

@@ -14,8 +14,8 @@ from portal.core.errors import Conflict
 from portal.inventory import pages, services
 from portal.inventory.access import unknown_for
 from portal.mitigations.pages import frame
-from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Role
+from portal.organizations.request_context import member_of, person_of
 
 
 @require_POST

@@ -22,9 +22,9 @@ from portal.mitigations.forms import RequestForm, typed_id, typed_lifetime
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.replacing import WouldReplace
 from portal.mitigations.validation import check
-from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
 from portal.organizations.queries import memberships
+from portal.organizations.request_context import member_of, person_of
 
 ENTER: Final = "enter"
 """What Enter in a field of a form sends, where no script keeps it: half a form is not sent to providers."""

@@ -15,8 +15,8 @@ from portal.core.errors import Conflict, Invalid
 from portal.mitigations.access import request_for
 from portal.mitigations.forms import RequestForm, typed_lifetime
 from portal.mitigations.pages import all_wrong, form_page
-from portal.organizations.doors import member_of
 from portal.organizations.models import Membership, Role
+from portal.organizations.request_context import member_of
 from portal.preview.extension import extension_page, first_choice
 from portal.preview.pages import preview_page
 from portal.signaling.extension import extension as extension_of

@@ -14,8 +14,8 @@ from portal.core.errors import Conflict
 from portal.core.numbers import whole_number
 from portal.mitigations.pages import announcements, frame
 from portal.mitigations.presentation import Frame
-from portal.organizations.doors import member_of
 from portal.organizations.models import Membership, Role
+from portal.organizations.request_context import member_of
 from portal.readiness.gather import readiness_of
 from portal.readiness.pages import drills_page, readiness_page
 from portal.standby import services

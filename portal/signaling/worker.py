@@ -12,7 +12,7 @@ from celery import bootsteps
 from django.conf import settings
 
 from dots_client import ClientSettings
-from portal.core.interpreter import hand_over_quickly
+from portal.core.gil import shorten_switch_interval
 from portal.signaling.agent import Agent
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class AgentStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         global agent
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
-        hand_over_quickly()
+        shorten_switch_interval()
         agent = Agent(owner, settings=CLIENT_SETTINGS)
         agent.start()
 

@@ -20,8 +20,8 @@ from portal.mitigations.pages import announcements, consent_of, frame, used_agai
 from portal.mitigations.replacing import Consent, WouldReplace
 from portal.mitigations.services import ask_provider
 from portal.mitigations.views import NOT_SENT_YET
-from portal.organizations.doors import member_of, person_of
 from portal.organizations.models import Membership, Role
+from portal.organizations.request_context import member_of, person_of
 from portal.standby import pages, queries, services
 from portal.standby.access import plan_for
 from portal.standby.forms import PlanForm

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from portal.mitigations.access import request_for
-from portal.organizations.doors import member_of
 from portal.organizations.models import Role
+from portal.organizations.request_context import member_of
 from portal.wire import download, pages, queries
 
 

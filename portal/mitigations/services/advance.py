@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import transaction
 
 from portal.accounts.models import User
-from portal.core.counting import add_to
+from portal.core.increment_returning import increment_returning
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import (
@@ -430,6 +430,6 @@ def start_leg(
 
 def allocate_mid(subscription_id: UUID) -> int:
     """The next mid: monotonic per cuid and never given twice (RFC 9132 section 4.4.1.1)."""
-    following = add_to(Subscription, subscription_id, "next_mid", 1)
+    following = increment_returning(Subscription, subscription_id, "next_mid", 1)
     assert following is not None, "a subscription that was asked is never deleted"
     return following - 1

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from portal.accounts.models import User
 from portal.core.broadcast import broadcast_on_commit
-from portal.core.counting import add_to
+from portal.core.increment_returning import increment_returning
 from portal.mitigations.models import Event, EventCounter, EventType, Mitigation, MitigationRequest
 
 
@@ -50,9 +50,9 @@ def _next_seq(organization_id: UUID) -> int:
 
 
 def _count(organization_id: UUID, more: int) -> int:
-    number = add_to(EventCounter, organization_id, "last_seq", more)
+    number = increment_returning(EventCounter, organization_id, "last_seq", more)
     if number is None:
         EventCounter.objects.get_or_create(organization_id=organization_id)
-        number = add_to(EventCounter, organization_id, "last_seq", more)
+        number = increment_returning(EventCounter, organization_id, "last_seq", more)
     assert number is not None, "a counter is never deleted"
     return number

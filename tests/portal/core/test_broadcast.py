@@ -90,7 +90,7 @@ def test_a_channel_layer_that_hangs_is_left_alone_for_a_while(
     broadcast.broadcast_on_commit(uuid4(), {"seq": 2})
     assert layer.sent == []
 
-    broadcast.layer_rest.end()
+    broadcast.layer_cooldown.stop()
     broadcast.broadcast_on_commit(uuid4(), {"seq": 3})
     assert len(layer.sent) == 1
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from portal.accounts.models import User
-from portal.core.counting import add_to
+from portal.core.increment_returning import increment_returning
 from portal.mitigations import services
 from portal.mitigations.models import Event, EventCounter, Mitigation
 from portal.mitigations.services import ProviderReport
@@ -127,4 +127,4 @@ def test_what_is_repeated_is_heard(leg: Mitigation, alice: User) -> None:
 
 
 def test_nobody_can_count_for_an_organization_that_is_not_there(db: None) -> None:
-    assert add_to(EventCounter, uuid4(), "last_seq", 1) is None
+    assert increment_returning(EventCounter, uuid4(), "last_seq", 1) is None

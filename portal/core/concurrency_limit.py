@@ -1,4 +1,4 @@
-"""Runs as many requests at once as there are database connections; the others wait for their turn instead of failing."""
+"""Limits how many requests run at once to the number of database connections. Further requests wait instead of failing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from portal.core.asgi import Application, Message, Receive, Scope, Send
-from portal.core.doors import hashes_password
+from portal.core.sign_in_paths import hashes_password
 from portal.core.throttle import network_of
 
 AT_ONCE: Final = 6
@@ -17,7 +17,7 @@ AT_ONCE: Final = 6
 MAX_WAITING: Final = 1000
 """Further requests get 503 at once, since nobody would wait that long."""
 PASSWORDS_AT_ONCE: Final = 2
-"""Part of AT_ONCE, so that a flood of sign-ins leaves the other turns to people who are signed in."""
+"""Part of AT_ONCE, so that a flood of sign-ins leaves the other slots to people who are signed in."""
 MAX_PASSWORDS_WAITING: Final = 100
 """Half a minute of hashing."""
 MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
@@ -36,8 +36,8 @@ _PROBLEM: Final = json.dumps(
 ).encode()
 
 
-class Turns:
-    """A turn begins when the request is complete and ends with the head of the response, so a slow line never occupies one."""
+class ConcurrencyLimit:
+    """A request takes a slot once its body is complete and frees it with the head of the response, so a slow client occupies none."""
 
     def __init__(
         self,
@@ -46,47 +46,47 @@ class Turns:
         at_once: int = AT_ONCE,
         max_waiting: int = MAX_WAITING,
         max_waiting_per_network: int | None = None,
-        takes_turn: Callable[[Scope], bool] = lambda _: True,
+        applies_to: Callable[[Scope], bool] = lambda _: True,
     ) -> None:
         self.application = application
         self.max_waiting = max_waiting
         self.max_waiting_per_network = max_waiting_per_network or max_waiting
-        self._takes_turn = takes_turn
-        self._turns = asyncio.Semaphore(at_once)
+        self._applies_to = applies_to
+        self._slots = asyncio.Semaphore(at_once)
         self._waiting: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._takes_turn(scope):
+        if not self._applies_to(scope):
             return await self.application(scope, receive, send)
         network = network_of(scope["client"][0]) if scope.get("client") else ""
-        has_turn = False
+        has_slot = False
 
         async def receiving() -> Message:
-            nonlocal has_turn
+            nonlocal has_slot
             message = await receive()
             is_whole = message["type"] == "http.request" and not message.get("more_body", False)
-            if is_whole and not has_turn:
+            if is_whole and not has_slot:
                 if self._is_full(network):
                     await _refuse(send)
                     return {"type": "http.disconnect"}
                 await self._wait(network)
-                has_turn = True
+                has_slot = True
             return message
 
         async def answering(message: Message) -> None:
-            end_turn()
+            free_slot()
             await send(message)
 
-        def end_turn() -> None:
-            nonlocal has_turn
-            if has_turn:
-                has_turn = False
-                self._turns.release()
+        def free_slot() -> None:
+            nonlocal has_slot
+            if has_slot:
+                has_slot = False
+                self._slots.release()
 
         try:
             await self.application(scope, receiving, answering)
         finally:
-            end_turn()
+            free_slot()
         return None
 
     def _is_full(self, network: str) -> bool:
@@ -99,21 +99,21 @@ class Turns:
     async def _wait(self, network: str) -> None:
         self._waiting[network] += 1
         try:
-            await self._turns.acquire()
+            await self._slots.acquire()
         finally:
             self._waiting[network] -= 1
             if not self._waiting[network]:
                 del self._waiting[network]
 
 
-def in_turn(application: Application) -> Application:
-    """Requests that hash a password first wait for a separate turn, then for a normal one."""
-    return Turns(
-        Turns(application),
+def with_concurrency_limits(application: Application) -> Application:
+    """Requests that hash a password first wait for one of a few separate slots, then for a normal one."""
+    return ConcurrencyLimit(
+        ConcurrencyLimit(application),
         at_once=PASSWORDS_AT_ONCE,
         max_waiting=MAX_PASSWORDS_WAITING,
         max_waiting_per_network=MAX_PASSWORDS_WAITING_PER_NETWORK,
-        takes_turn=lambda scope: hashes_password(scope["method"], scope["path"]),
+        applies_to=lambda scope: hashes_password(scope["method"], scope["path"]),
     )
 
 

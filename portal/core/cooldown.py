@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 
-class Rest:
+class Cooldown:
     """After a call that hung, skips further calls for a while, so that not every caller has to wait."""
 
     def __init__(self, pause_s: float) -> None:
@@ -13,11 +13,11 @@ class Rest:
         self._until = 0.0
 
     @property
-    def is_on(self) -> bool:
+    def is_active(self) -> bool:
         return monotonic() < self._until
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self._until = monotonic() + self._pause_s
 
-    def end(self) -> None:
+    def stop(self) -> None:
         self._until = 0.0

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from portal import env
-from portal.core import turns
+from portal.core import concurrency_limit
 from portal.core.asgi import Application
-from portal.core.turns import Turns, in_turn
+from portal.core.concurrency_limit import ConcurrencyLimit, with_concurrency_limits
 
 
 class Views:
@@ -71,7 +71,7 @@ async def settle() -> None:
 
 
 async def test_no_more_are_at_work_than_have_a_turn_and_nobody_is_refused(views: Views) -> None:
-    application = Turns(views, at_once=2)
+    application = ConcurrencyLimit(views, at_once=2)
     calls = [Call(application) for _ in range(10)]
     await settle()
     assert views.at_work == 2
@@ -84,7 +84,7 @@ async def test_no_more_are_at_work_than_have_a_turn_and_nobody_is_refused(views:
 
 
 async def test_a_body_that_comes_slowly_takes_no_turn(views: Views) -> None:
-    application = Turns(views, at_once=1)
+    application = ConcurrencyLimit(views, at_once=1)
     slow = Call(application, {"type": "http.request", "body": b"x", "more_body": True})
     await settle()
     quick = Call(application)
@@ -97,7 +97,7 @@ async def test_a_body_that_comes_slowly_takes_no_turn(views: Views) -> None:
 
 
 async def test_a_call_that_is_broken_off_gives_its_turn_back(views: Views) -> None:
-    application = Turns(views, at_once=1)
+    application = ConcurrencyLimit(views, at_once=1)
     gone = [Call(application) for _ in range(3)]
     await settle()
     for call in gone:
@@ -111,7 +111,7 @@ async def test_a_call_that_is_broken_off_gives_its_turn_back(views: Views) -> No
 
 
 async def test_when_too_many_wait_the_next_is_told_at_once(views: Views) -> None:
-    application = Turns(views, at_once=1, max_waiting=2)
+    application = ConcurrencyLimit(views, at_once=1, max_waiting=2)
     waiting = [Call(application) for _ in range(3)]
     await settle()
 
@@ -126,26 +126,26 @@ async def test_when_too_many_wait_the_next_is_told_at_once(views: Views) -> None
 
 @pytest.mark.parametrize("path", ["/sign-in", "/api/v1/auth/token"])
 async def test_a_flood_of_sign_ins_leaves_turns_to_the_signed_in(views: Views, path: str) -> None:
-    application = in_turn(views)
+    application = with_concurrency_limits(views)
     flood = [
         Call(application, method="POST", path=path, address=f"192.0.2.{number}")
-        for number in range(turns.AT_ONCE * 3)
+        for number in range(concurrency_limit.AT_ONCE * 3)
     ]
     await settle()
-    assert views.at_work == turns.PASSWORDS_AT_ONCE
+    assert views.at_work == concurrency_limit.PASSWORDS_AT_ONCE
 
-    pages = [Call(application) for _ in range(turns.AT_ONCE)]
+    pages = [Call(application) for _ in range(concurrency_limit.AT_ONCE)]
     await settle()
 
-    assert views.at_work == turns.AT_ONCE
+    assert views.at_work == concurrency_limit.AT_ONCE
     views.go_on.set()
     await asyncio.gather(*(call.task for call in (*flood, *pages)))
     assert {call.status for call in (*flood, *pages)} == {200}
 
 
 async def test_sign_ins_that_wait_have_a_bound_of_their_own(views: Views) -> None:
-    application = in_turn(views)
-    first = turns.PASSWORDS_AT_ONCE + turns.MAX_PASSWORDS_WAITING
+    application = with_concurrency_limits(views)
+    first = concurrency_limit.PASSWORDS_AT_ONCE + concurrency_limit.MAX_PASSWORDS_WAITING
     flood = [
         Call(application, method="POST", path="/sign-in", address=f"192.0.2.{number}")
         for number in range(first)
@@ -164,13 +164,13 @@ async def test_sign_ins_that_wait_have_a_bound_of_their_own(views: Views) -> Non
 async def test_sign_ins_of_one_network_leave_places_to_others(
     views: Views, beginning: bytes
 ) -> None:
-    application = in_turn(views)
+    application = with_concurrency_limits(views)
     first: tuple[dict[str, Any], ...] = (
         ({"type": "http.request", "body": beginning, "more_body": True},) if beginning else ()
     )
     flood = [
         Call(application, *first, method="POST", path="/sign-in", address=f"2001:db8::{number}")
-        for number in range(turns.MAX_PASSWORDS_WAITING * 2)
+        for number in range(concurrency_limit.MAX_PASSWORDS_WAITING * 2)
     ]
     await settle()
     for call in flood if beginning else ():
@@ -178,7 +178,9 @@ async def test_sign_ins_of_one_network_leave_places_to_others(
     await settle()
 
     refused = [call for call in flood if call.task.done()]
-    taken = turns.PASSWORDS_AT_ONCE + turns.MAX_PASSWORDS_WAITING_PER_NETWORK
+    taken = (
+        concurrency_limit.PASSWORDS_AT_ONCE + concurrency_limit.MAX_PASSWORDS_WAITING_PER_NETWORK
+    )
     assert len(refused) == len(flood) - taken
     assert {call.status for call in refused} == {503}
     elsewhere = Call(application, method="POST", path="/sign-in", address="2001:db8:0:1::1")
@@ -193,4 +195,4 @@ async def test_sign_ins_of_one_network_leave_places_to_others(
 def test_there_are_connections_left_for_sockets(tmp_path: Path) -> None:
     database = env.database("postgresql://db.example/portal", default_path=tmp_path)
 
-    assert database["OPTIONS"]["pool"]["max_size"] > turns.AT_ONCE
+    assert database["OPTIONS"]["pool"]["max_size"] > concurrency_limit.AT_ONCE

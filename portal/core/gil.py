@@ -10,5 +10,5 @@ SWITCH_INTERVAL_S: Final = 0.0005
 as long as the whole path to a provider (measured with scripts/bench)."""
 
 
-def hand_over_quickly() -> None:
+def shorten_switch_interval() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)

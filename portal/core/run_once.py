@@ -10,7 +10,7 @@ from typing import TypeVar
 Made = TypeVar("Made")
 
 
-def once(make: Callable[[], Made]) -> Callable[[], Made]:
+def run_once(make: Callable[[], Made]) -> Callable[[], Made]:
     """Wrap `make` so that only the first caller runs it. The others wait, and all get the same result."""
     lock, made = Lock(), cache(make)
 
