@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_address
 from typing import Any, Final
 
-from dots_client.codec.keys import UINT32
+from dots_client.server import UINT32
 from provider_simulator.odd_reports import ODD_REPORTS
 
 ACCEPT_MODES: Final = ("always", "refuse", "silent")

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dots_client import MitigationStatus
-from dots_client.codec.keys import STATUS_LABELS, UINT32
+from dots_client.server import STATUS_LABELS, UINT32
 from provider_simulator.behaviour import BehaviourError
 from provider_simulator.relay import GatewayServer
 from provider_simulator.server import SignalServer

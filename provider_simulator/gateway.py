@@ -8,10 +8,16 @@ from typing import Final
 import aiocoap
 
 from dots_client import ConflictCause, ConflictInformation, DecodeError, MitigationReport
-from dots_client.client.exchange import Request as Onward
-from dots_client.codec import MitigatePath, decode_request, encode_reports, parse_path
-from dots_client.codec.paths import MITIGATE, PREFIX
-from dots_client.rng import Rng
+from dots_client.server import (
+    MITIGATE,
+    PREFIX,
+    ForwardedRequest,
+    MitigatePath,
+    Rng,
+    decode_request,
+    encode_reports,
+    parse_path,
+)
 from provider_simulator.exchange import Request, Response, cbor, text
 from provider_simulator.provider import Provider
 from provider_simulator.sessions import Session
@@ -57,7 +63,7 @@ class Gate(Provider):
         self._domains = entitlements
         self._owners: dict[str, str] = {}
 
-    def onward(self, request: Request, *, client: str, domain: str) -> Onward:
+    def onward(self, request: Request, *, client: str, domain: str) -> ForwardedRequest:
         """The request as it goes to the provider; `domain`: the cdid that follows from who `client` is."""
         path = parse_path(request.path)
         assert isinstance(path, MitigatePath)
@@ -69,7 +75,7 @@ class Gate(Provider):
             f"cuid={path.cuid}",
             *([] if path.mid is None else [f"mid={path.mid}"]),
         ]
-        return Onward(
+        return ForwardedRequest(
             code=aiocoap.Code[request.method],
             path=(*PREFIX, MITIGATE, *segments),
             payload=request.payload,

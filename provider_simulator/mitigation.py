@@ -16,9 +16,7 @@ from dots_client import (
     Scope,
     to_json,
 )
-from dots_client.codec import Content, encode_request
-from dots_client.codec.keys import MITIGATION_SCOPE
-from dots_client.rng import Rng
+from dots_client.server import MITIGATION_SCOPE, Content, Rng, encode_request
 from provider_simulator.behaviour import MAX_TERMINATING_S, Behaviour
 from provider_simulator.lifecycle import Trigger, next_status
 from provider_simulator.targets import shared

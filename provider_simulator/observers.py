@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dots_client.codec import Content
+from dots_client.server import Content
 
 SEQUENCE_MASK: Final = 2**24 - 1
 GAP_WITHOUT_RTT_S: Final = 3.0

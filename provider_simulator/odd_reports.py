@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import cbor2
 
-from dots_client.codec.keys import BY_NAME
+from dots_client.server import cbor_key
 from provider_simulator.exchange import Response
 
 UNKNOWN_KEY: Final = 7233
@@ -17,7 +17,7 @@ _Scope = dict[int, Any]
 
 
 def _set(name: str, value: Any) -> Callable[[list[_Scope]], None]:
-    key = BY_NAME[name].key
+    key = cbor_key(name)
 
     def spoil(scopes: list[_Scope]) -> None:
         for scope in scopes:
@@ -27,7 +27,7 @@ def _set(name: str, value: Any) -> Callable[[list[_Scope]], None]:
 
 
 def _add_stranger(scopes: list[_Scope]) -> None:
-    scopes.append({BY_NAME["mid"].key: "one", BY_NAME["status"].key: "mitigating"})
+    scopes.append({cbor_key("mid"): "one", cbor_key("status"): "mitigating"})
 
 
 def _add_unknown_key(scopes: list[_Scope]) -> None:

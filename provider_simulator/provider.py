@@ -7,16 +7,19 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dots_client import DecodeError, MitigationStatus
-from dots_client.codec import (
+from dots_client.server import (
+    CONFIG,
+    HEARTBEAT,
+    MITIGATE,
+    PREFIX,
     ConfigPath,
     HeartbeatPath,
     MitigatePath,
+    Rng,
     decode_heartbeat,
     parse_content,
     parse_path,
 )
-from dots_client.codec.paths import CONFIG, HEARTBEAT, MITIGATE, PREFIX
-from dots_client.rng import Rng
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.exchange import DOTS_CBOR, Notification, Request, Response, text
 from provider_simulator.mitigation import Mitigation

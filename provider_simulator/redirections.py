@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from dots_client import RedirectedSignal
-from dots_client.codec import encode_redirect
-from dots_client.codec.keys import UINT32
+from dots_client.server import UINT32, encode_redirect
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.exchange import Response, cbor, text
 

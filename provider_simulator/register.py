@@ -16,14 +16,14 @@ from dots_client import (
     MitigationStatus,
     Scope,
 )
-from dots_client.codec import (
+from dots_client.server import (
     MitigatePath,
+    Rng,
     decode_efficacy,
     decode_request,
     encode_reports,
     parse_content,
 )
-from dots_client.rng import Rng
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.exchange import Request, Response, cbor, text
 from provider_simulator.mitigation import Mitigation

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import aiocoap
 from aiocoap.pipe import Pipe
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from dots_client import Client, DotsError, LocalProtocolError, cuid_from_certificate
-from dots_client.client.answers import redirection_of
-from dots_client.client.exchange import Exchanges
-from dots_client.client.exchange import Request as Onward
-from dots_client.client.observation import DEREGISTER, REGISTER
-from dots_client.rng import Rng
-from dots_client.session import NotificationOrder
+from dots_client import Client, DotsError, LocalProtocolError, Redirected, cuid_from_certificate
+from dots_client.server import REGISTER, ForwardedRequest, Forwarding, Rng
 from provider_simulator.blocks import is_follow_up
 from provider_simulator.exchange import Request, Response, text
 from provider_simulator.gateway import PASS_ON, Gate
@@ -31,11 +25,7 @@ TRY_AGAIN_AFTER_S: Final = 5
 MAX_WAITING: Final = 256
 """Requests that wait for the provider at once."""
 MAX_OBSERVATIONS: Final = 1024
-MAX_QUEUED: Final = 32
-"""Notifications of one observation; a reader that falls behind misses the oldest."""
 TOO_BUSY: Final = "the gateway is too busy"
-
-Outcome: TypeAlias = aiocoap.Message | DotsError
 
 
 class GatewayServer(SignalServer):
@@ -89,23 +79,26 @@ class GatewayServer(SignalServer):
             return _unavailable(TOO_BUSY)
         self._waiting += 1
         try:
-            with _Outcomes(client.exchanges, self._onward(message, request)) as outcomes:
-                return await self._next(client, outcomes, within_s=ANSWER_WITHIN_S)
+            with Forwarding(client, self._onward(message, request)) as forwarding:
+                return await self._next(client, forwarding, within_s=ANSWER_WITHIN_S)
         finally:
             self._waiting -= 1
 
     async def _next(
-        self, client: Client, outcomes: _Outcomes, *, within_s: float | None
+        self, client: Client, forwarding: Forwarding, *, within_s: float | None
     ) -> Response | None:
         """What the provider says next, or why it cannot be asked."""
         try:
             async with asyncio.timeout(within_s):
-                return self._told(await outcomes.next_whole())
+                return self._told(await forwarding.next_answer())
         except TimeoutError:
             is_there = await self.upstream.answers(client)
             return None if is_there else _unavailable(self.upstream.why)
         except LocalProtocolError:
             return text("4.13", "the request is too large with what a gateway adds")
+        except Redirected:
+            # It is for the session upstream, which follows it.
+            return _unavailable("the provider has another server")
         except DotsError:
             return _unavailable(OVER)
 
@@ -113,7 +106,7 @@ class GatewayServer(SignalServer):
         self.upstream.wanted()
         return self.upstream.client
 
-    def _onward(self, message: aiocoap.Message, request: Request) -> Onward:
+    def _onward(self, message: aiocoap.Message, request: Request) -> ForwardedRequest:
         self.passed_on += 1
         certificate = message.remote.peer_certificate.public_bytes(Encoding.PEM)
         return self.gate.onward(
@@ -123,9 +116,6 @@ class GatewayServer(SignalServer):
         )
 
     def _told(self, answer: aiocoap.Message) -> Response:
-        if redirection_of(answer) is not None:
-            # It is for the session upstream, which follows it.
-            return _unavailable("the provider has another server")
         return self.gate.named(
             Response(
                 code=answer.code.dotted,
@@ -155,12 +145,12 @@ class GatewayServer(SignalServer):
         self._observations += 1
         self._pipes[key] = pipe
         try:
-            with _Outcomes(client.exchanges, self._onward(message, request)) as outcomes:
-                first = await self._next(client, outcomes, within_s=ANSWER_WITHIN_S)
+            with Forwarding(client, self._onward(message, request)) as forwarding:
+                first = await self._next(client, forwarding, within_s=ANSWER_WITHIN_S)
                 self._note(message, request, first, at=at)
                 goes_on = self._pass_notification(pipe, first)
                 while goes_on:
-                    later = await self._next(client, outcomes, within_s=None)
+                    later = await self._next(client, forwarding, within_s=None)
                     goes_on = self._pass_notification(pipe, later, is_unreliable=True)
         finally:
             self._observations -= 1
@@ -191,54 +181,5 @@ class GatewayServer(SignalServer):
         return goes_on
 
 
-class _Outcomes:
-    """What comes for one request that was passed on, in order; leaving it ends an observation."""
-
-    def __init__(self, exchanges: Exchanges, onward: Onward) -> None:
-        # One token for all of an observation: leaving needs it.
-        token = exchanges.link.endpoint.tokens.next_token() if onward.observe == REGISTER else b""
-        self._onward = replace(onward, token=token)
-        self._exchanges = exchanges
-        self._order = NotificationOrder()
-        self._waiting: deque[Outcome] = deque(maxlen=MAX_QUEUED)
-        self._arrived = asyncio.Event()
-
-    def __enter__(self) -> _Outcomes:
-        try:
-            self._stop = self._exchanges.transmit(self._onward, self._add)
-        except DotsError as error:
-            self._stop = _nothing
-            self._add(error)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop()
-        if self._onward.observe == REGISTER and not self._exchanges.link.closed.done():
-            departure = replace(self._onward, observe=DEREGISTER)
-            self._exchanges.transmit(departure, lambda _outcome: None)()
-
-    async def next_whole(self) -> aiocoap.Message:
-        """With all its blocks. Raises what ended the asking."""
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        outcome = self._waiting.popleft()
-        if isinstance(outcome, DotsError):
-            raise outcome
-        return await self._exchanges.complete(self._onward, outcome)
-
-    def _add(self, outcome: Outcome) -> None:
-        if not isinstance(outcome, DotsError):
-            now = asyncio.get_running_loop().time()
-            if not self._order.is_news(outcome.opt.observe, now=now):
-                return
-        self._waiting.append(outcome)
-        self._arrived.set()
-
-
 def _unavailable(why: str) -> Response:
     return text("5.03", why, max_age=TRY_AGAIN_AFTER_S)
-
-
-def _nothing() -> None:
-    """There is nothing to stop."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from dots_client import DecodeError
-from dots_client.codec import MitigatePath, parse_path, to_json
+from dots_client import DecodeError, to_json
+from dots_client.server import MitigatePath, parse_path
 from provider_simulator.exchange import DOTS_CBOR, Request, Response
 
 MAX_REQUESTS: Final = 10_000

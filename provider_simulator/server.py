@@ -13,14 +13,18 @@ import aiocoap
 from aiocoap import error
 from aiocoap.pipe import Pipe
 
-from dots_client import Credentials, Heartbeat, MitigationStatus, clean_text
-from dots_client.codec import HEARTBEAT_PATH, encode_heartbeat
-from dots_client.rng import Rng
-from dots_client.transport.dtls_server import DtlsServer, serve_dtls
-from dots_client.transport.remote import Remote
-from dots_client.transport.server import ServerSettings
-from dots_client.transport.tls_server import TlsServer, serve_tls
-from dots_client.transport.wire import WireRecord
+from dots_client import Credentials, Heartbeat, MitigationStatus, WireRecord, clean_text
+from dots_client.server import (
+    HEARTBEAT_PATH,
+    DtlsServer,
+    Remote,
+    Rng,
+    ServerSettings,
+    TlsServer,
+    encode_heartbeat,
+    serve_dtls,
+    serve_tls,
+)
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.blocks import Blocks, is_follow_up
 from provider_simulator.exchange import DOTS_CBOR, Notification, Request, Response, text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dots_client.session import Liveness, LivenessParameters, SessionParameters, in_force
+from dots_client.server import Liveness, LivenessParameters, SessionParameters, in_force
 from provider_simulator.configuration import HeldConfiguration
 
 

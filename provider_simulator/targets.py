@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from dots_client import Scope, Targets
-from dots_client.codec.rules import fqdn_violation
+from dots_client.server import fqdn_violation
 
 Network = IPv4Network | IPv6Network
 

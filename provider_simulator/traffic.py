@@ -6,8 +6,7 @@ from collections import deque
 from math import pi, sin
 from typing import Final
 
-from dots_client.codec.keys import UINT64
-from dots_client.rng import Rng
+from dots_client.server import UINT64, Rng
 
 AVERAGE_OVER_S: Final = 300.0
 """bps-dropped and pps-dropped should use five-minute buckets (RFC 9132 section 4.4.2)."""

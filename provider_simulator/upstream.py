@@ -20,7 +20,7 @@ from dots_client import (
     connect,
     cuid_from_certificate,
 )
-from dots_client.rng import Rng
+from dots_client.server import Rng
 
 log = logging.getLogger("provider_simulator")
 

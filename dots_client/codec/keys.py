@@ -245,3 +245,8 @@ BY_READ_NAME: Final = BY_NAME | {written: BY_NAME[name] for written, name in _DR
 BY_KEY: Final = {attribute.key: attribute for attribute in TABLE} | {
     DRAFT_ACL_NAME_KEY: BY_NAME["acl-name"]
 }
+
+
+def cbor_key(name: str) -> int:
+    """The integer that stands for an attribute in a body (RFC 9132 Table 5). KeyError for an unknown name."""
+    return BY_NAME[name].key

@@ -20,7 +20,7 @@ from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.policy import Verification, server_context
 from dots_client.transport.remote import Remote, SocketAddress, hostinfo
-from dots_client.transport.server import DEFAULT_PATH_MTU, Server, ServerOptions, bound_socket
+from dots_client.transport.server import DEFAULT_PATH_MTU, CoapServer, ServerOptions, bound_socket
 
 log = logging.getLogger("dots_client.transport")
 
@@ -41,7 +41,7 @@ class ServerSession(Association):
     client_random: bytes = b""
 
 
-class DtlsServer(Server[ServerSession], interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
+class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
     """Over UDP. Sessions are found by the address they come from."""
 
     endpoint: CoapEndpoint

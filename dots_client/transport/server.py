@@ -57,7 +57,7 @@ class ServerOptions(TypedDict, Generic[SessionT], total=False):
     on_wire: WireTap | None
 
 
-class Server(ABC, Generic[SessionT]):
+class CoapServer(ABC, Generic[SessionT]):
     """Serves one aiocoap site to whoever presents a certificate we trust."""
 
     def __init__(

@@ -16,7 +16,7 @@ from dots_client.identity import Credentials
 from dots_client.transport.coap import Site, StreamEndpoint
 from dots_client.transport.policy import tls_server_context
 from dots_client.transport.remote import Remote
-from dots_client.transport.server import Server, ServerOptions, bound_socket
+from dots_client.transport.server import CoapServer, ServerOptions, bound_socket
 from dots_client.transport.tls_connection import TlsConnection
 from dots_client.transport.tls_engine import TlsEngine
 
@@ -26,7 +26,7 @@ BACKLOG: Final = 128
 ACCEPT_AGAIN_S: Final = 0.1
 
 
-class TlsServer(Server[TlsConnection], interfaces.TokenInterface):  # type: ignore[misc]  # no types
+class TlsServer(CoapServer[TlsConnection], interfaces.TokenInterface):  # type: ignore[misc]  # no types
     """Over TCP. A session is established once its client's CSM is here."""
 
     endpoint: StreamEndpoint

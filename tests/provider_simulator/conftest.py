@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dots_client import Client, ClientSettings, Server, connect, cuid_from_certificate
-from dots_client.transport.wire import WireTap
+from dots_client import Client, ClientSettings, Server, WireTap, connect, cuid_from_certificate
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.control import control_app
 from provider_simulator.pki import client_credentials, make_pki, server_credentials

@@ -6,8 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from dots_client import AttackStatus, MitigationReport, MitigationStatus, Scope, Targets
-from dots_client.codec import (
+from dots_client import AttackStatus, Heartbeat, MitigationReport, MitigationStatus, Scope, Targets
+from dots_client.server import (
     HEARTBEAT_PATH,
     config_path,
     decode_mitigations,
@@ -15,7 +15,6 @@ from dots_client.codec import (
     encode_request,
     mitigate_path,
 )
-from dots_client.model import Heartbeat
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.exchange import DOTS_CBOR, Notification, Request, Response
 from provider_simulator.provider import Provider

@@ -25,7 +25,7 @@ from dots_client import (
     request_with_any_cuid,
     roll_over,
 )
-from dots_client.codec import mitigate_path
+from dots_client.server import mitigate_path
 from dots_client.session.mids import ROLL_OVER_AT
 from provider_simulator.configuration import LIMITS
 from tests.provider_simulator.conftest import Running

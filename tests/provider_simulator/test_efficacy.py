@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dots_client import AttackStatus, MitigationStatus
-from dots_client.codec import mitigate_path
+from dots_client.server import mitigate_path
 from tests.provider_simulator.desk import Desk, DeskClient, report, scope
 
 WITHOUT_LIFETIME = bytes.fromhex("a101a10281a206816e3230332e302e3131332e372f3332181d01")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dots_client import ConflictCause
-from dots_client.codec import decode_mitigations, encode_request, mitigate_path
+from dots_client.server import decode_mitigations, encode_request, mitigate_path
 from provider_simulator import gateway
 from provider_simulator.exchange import DOTS_CBOR, Request, Response, text
 from provider_simulator.gateway import PASS_ON, Gate

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dots_client import MitigationReport, MitigationStatus, cuid_from_certificate
-from dots_client.codec import decode_config, decode_mitigations, encode_request
+from dots_client.server import decode_config, decode_mitigations, encode_request
 from provider_simulator.pki import client_credentials
 from tests.dots_client.transport.libcoap import asked
 from tests.provider_simulator.conftest import Running

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dots_client import MitigationStatus
-from dots_client.codec import decode_mitigations
+from dots_client.server import decode_mitigations
 from provider_simulator.exchange import Notification
 from tests.provider_simulator.desk import Desk, DeskClient, report, scope
 

@@ -6,7 +6,7 @@ import cbor2
 import pytest
 
 from dots_client import MitigationStatus
-from dots_client.codec import decode_mitigations
+from dots_client.server import decode_mitigations
 from provider_simulator.odd_reports import ODD_REPORTS
 from tests.provider_simulator.conftest import Running
 from tests.provider_simulator.desk import Desk, DeskClient, report, scope

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dots_client.codec import HEARTBEAT_PATH, encode_request, mitigate_path
+from dots_client.server import HEARTBEAT_PATH, encode_request, mitigate_path
 from tests.provider_simulator.desk import CUID, Desk, scope
 
 

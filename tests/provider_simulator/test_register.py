@@ -9,11 +9,12 @@ from dots_client import (
     ConflictCause,
     ConflictInformation,
     DecodeError,
+    MitigationStatus,
+    RedirectedSignal,
     Scope,
     Targets,
 )
-from dots_client.codec import decode_mitigations, decode_redirect, mitigate_path
-from dots_client.model import MitigationStatus, RedirectedSignal
+from dots_client.server import decode_mitigations, decode_redirect, mitigate_path
 from tests.provider_simulator.desk import Desk, report, scope
 
 

@@ -21,7 +21,7 @@ from dots_client import (
     WireRecord,
     connect,
 )
-from dots_client.codec import encode_request, mitigate_path
+from dots_client.server import encode_request, mitigate_path
 from provider_simulator.pki import client_credentials, make_pki
 from tests.provider_simulator.conftest import Running
 from tests.provider_simulator.desk import scope

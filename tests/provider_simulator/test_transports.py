@@ -23,7 +23,7 @@ from dots_client import (
     connect,
     cuid_from_certificate,
 )
-from dots_client.transport.tls_server import serve_tls
+from dots_client.server import serve_tls
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
 from provider_simulator.provider import Provider
