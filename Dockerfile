@@ -25,6 +25,7 @@ RUN PORTAL_DEBUG=1 python manage.py collectstatic --no-input \
 
 # The simulated providers, for the profile "try".
 FROM base AS simulator
+COPY dots_server ./dots_server
 COPY provider_simulator ./provider_simulator
 COPY local_stack ./local_stack
 RUN mkdir /pki && chown portal /pki

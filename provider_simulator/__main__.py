@@ -17,14 +17,14 @@ from typing import Any, Final
 from starlette.applications import Starlette
 
 from dots_client import Server
+from dots_server.server import SignalServer
+from dots_server.signal_channel import Provider
+from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour, BehaviourError
 from provider_simulator.control import control_app, control_server, gateway_app
-from provider_simulator.gateway import FIRST_HOP_LIMIT, Gate
+from provider_simulator.gateway_policy import FIRST_HOP_LIMIT, Gateway
+from provider_simulator.gateway_server import GatewayServer
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
-from provider_simulator.provider import Provider
-from provider_simulator.relay import GatewayServer
-from provider_simulator.server import SignalServer
-from provider_simulator.targets import Entitlement
 from provider_simulator.upstream import Upstream
 
 DEFAULT_SIGNAL_PORT: Final = 4646
@@ -165,7 +165,7 @@ async def _serve(options: argparse.Namespace) -> int:
 
 async def _pass_on(options: argparse.Namespace) -> int:
     rng = random.Random(options.seed)  # noqa: S311 - spreads attempts, keeps no secret
-    gate = Gate(
+    gateway = Gateway(
         name=options.name,
         entitlements=_entitlements(options.clients),
         rng=rng,
@@ -183,7 +183,7 @@ async def _pass_on(options: argparse.Namespace) -> int:
         client_credentials(options.upstream_pki, options.name.lower()),
         rng=rng,
     )
-    server = GatewayServer(gate, upstream, rng=rng)
+    server = GatewayServer(gateway, upstream, rng=rng)
     return await _run(options, server, gateway_app(server), upstream.run)
 
 

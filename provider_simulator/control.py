@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from dots_client import MitigationStatus
 from dots_client.server import STATUS_LABELS, UINT32
+from dots_server.server import SignalServer
 from provider_simulator.behaviour import BehaviourError
-from provider_simulator.relay import GatewayServer
-from provider_simulator.server import SignalServer
+from provider_simulator.gateway_server import GatewayServer
 
 MAX_DIGITS: Final = 18
 """Of a number in a query: `int` gives up on more than 4,300."""
@@ -80,7 +80,9 @@ def gateway_app(signal: GatewayServer) -> Starlette:
     """The interface to one gateway: what it knows, and what was asked through it."""
 
     async def healthz(_request: Request) -> Response:
-        return JSONResponse({"status": "ok", "name": signal.gate.name, "signal_port": signal.port})
+        return JSONResponse(
+            {"status": "ok", "name": signal.gateway.name, "signal_port": signal.port}
+        )
 
     async def state(_request: Request) -> Response:
         return JSONResponse(signal.state())

@@ -9,7 +9,7 @@ from typing import Any, Final
 import cbor2
 
 from dots_client.server import cbor_key
-from provider_simulator.exchange import Response
+from dots_server.messages import Response
 
 UNKNOWN_KEY: Final = 7233
 """A comprehension-required key that is not assigned (RFC 9132 section 10.6.1.1)."""

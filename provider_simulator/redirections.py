@@ -6,8 +6,8 @@ import math
 
 from dots_client import RedirectedSignal
 from dots_client.server import UINT32, encode_redirect
+from dots_server.messages import Response, cbor, text
 from provider_simulator.behaviour import Behaviour
-from provider_simulator.exchange import Response, cbor, text
 
 
 class Redirections:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from dots_client import DecodeError, to_json
 from dots_client.server import MitigatePath, parse_path
-from provider_simulator.exchange import DOTS_CBOR, Request, Response
+from dots_server.messages import DOTS_CBOR, Request, Response
 
 MAX_REQUESTS: Final = 10_000
 """Older ones are forgotten."""

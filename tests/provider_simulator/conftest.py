@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from dots_client import Client, ClientSettings, Server, WireTap, connect, cuid_from_certificate
+from dots_server.server import SignalServer
+from dots_server.signal_channel import Provider
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.control import control_app
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
-from provider_simulator.provider import Provider
-from provider_simulator.server import SignalServer
 from tests.provider_simulator.desk import ENTITLEMENTS
 
 

@@ -15,10 +15,10 @@ from dots_client.server import (
     encode_request,
     mitigate_path,
 )
+from dots_server.messages import DOTS_CBOR, Notification, Request, Response
+from dots_server.signal_channel import Provider
+from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour
-from provider_simulator.exchange import DOTS_CBOR, Notification, Request, Response
-from provider_simulator.provider import Provider
-from provider_simulator.targets import Entitlement
 
 START = 1_000_000.0
 ENTITLEMENTS = {

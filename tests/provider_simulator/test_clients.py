@@ -27,7 +27,7 @@ from dots_client import (
 )
 from dots_client.server import mitigate_path
 from dots_client.session.mids import ROLL_OVER_AT
-from provider_simulator.configuration import LIMITS
+from dots_server.configuration import LIMITS
 from tests.provider_simulator.conftest import Running
 from tests.provider_simulator.desk import scope
 

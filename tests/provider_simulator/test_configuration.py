@@ -6,7 +6,7 @@ import pytest
 
 from dots_client import ConfigurationSet, Parameter, SignalConfig
 from dots_client.server import decode_config, encode_config
-from provider_simulator.configuration import LIMITS, MAX_AGE_S
+from dots_server.configuration import LIMITS, MAX_AGE_S
 from tests.provider_simulator.desk import Desk, DeskClient
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from dots_client import MitigationStatus
 from dots_client.server import decode_mitigations
-from provider_simulator.exchange import Notification
+from dots_server.messages import Notification
 from tests.provider_simulator.desk import Desk, DeskClient, report, scope
 
 Status = MitigationStatus

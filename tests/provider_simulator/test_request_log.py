@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from provider_simulator.exchange import DOTS_CBOR, Request, text
+from dots_server.messages import DOTS_CBOR, Request, text
 from provider_simulator.request_log import MAX_REQUESTS, RequestLog
 
 HEARTBEAT = Request(method="PUT", path=(".well-known", "dots", "hb"))

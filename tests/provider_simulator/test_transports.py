@@ -24,10 +24,10 @@ from dots_client import (
     cuid_from_certificate,
 )
 from dots_client.server import serve_tls
+from dots_server.server import SignalServer
+from dots_server.signal_channel import Provider
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
-from provider_simulator.provider import Provider
-from provider_simulator.server import SignalServer
 from tests.provider_simulator.desk import ENTITLEMENTS, scope
 from tests.provider_simulator.test_server import eventually, until
 
@@ -178,7 +178,7 @@ async def test_a_free_port_is_looked_for_until_both_are_free(
             raise OSError(errno.EADDRINUSE, "in use")
         return await serve_tls(*args, **options)
 
-    monkeypatch.setattr("provider_simulator.server.serve_tls", taken_twice)
+    monkeypatch.setattr("dots_server.server.serve_tls", taken_twice)
 
     async with both(pki) as signal:
         assert tries == 3

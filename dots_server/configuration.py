@@ -8,7 +8,7 @@ from typing import Final
 
 from dots_client import ConfigurationSet, DecodeError, Parameter, SignalConfig
 from dots_client.server import ConfigPath, decode_config_request, encode_config_report
-from provider_simulator.exchange import Request, Response, cbor, text
+from dots_server.messages import Request, Response, cbor, text
 
 MAX_AGE_S: Final = 3600
 

@@ -17,9 +17,9 @@ from dots_client import (
     to_json,
 )
 from dots_client.server import MITIGATION_SCOPE, Content, Rng, encode_request
+from dots_server.lifecycle import Trigger, next_status
+from dots_server.targets import shared
 from provider_simulator.behaviour import MAX_TERMINATING_S, Behaviour
-from provider_simulator.lifecycle import Trigger, next_status
-from provider_simulator.targets import shared
 from provider_simulator.traffic import Traffic
 
 Status = MitigationStatus

@@ -20,15 +20,15 @@ from dots_client.server import (
     parse_content,
     parse_path,
 )
+from dots_server.messages import DOTS_CBOR, Notification, Request, Response, text
+from dots_server.mitigation import Mitigation
+from dots_server.observers import GAP_WITHOUT_RTT_S, Observer, Observers
+from dots_server.register import Register
+from dots_server.sessions import Session
+from dots_server.targets import Entitlement
+from dots_server.throttle import Throttle
 from provider_simulator.behaviour import Behaviour
-from provider_simulator.exchange import DOTS_CBOR, Notification, Request, Response, text
-from provider_simulator.mitigation import Mitigation
-from provider_simulator.observers import GAP_WITHOUT_RTT_S, Observer, Observers
 from provider_simulator.odd_reports import spoiled
-from provider_simulator.register import Register
-from provider_simulator.sessions import Session
-from provider_simulator.targets import Entitlement
-from provider_simulator.throttle import Throttle
 
 METHODS: Final[Mapping[str, tuple[str, ...]]] = {
     MITIGATE: ("GET", "PUT", "DELETE"),

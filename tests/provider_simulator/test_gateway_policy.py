@@ -9,17 +9,17 @@ import pytest
 
 from dots_client import ConflictCause
 from dots_client.server import decode_mitigations, encode_request, mitigate_path
-from provider_simulator import gateway
-from provider_simulator.exchange import DOTS_CBOR, Request, Response, text
-from provider_simulator.gateway import PASS_ON, Gate
+from dots_server.messages import DOTS_CBOR, Request, Response, text
+from provider_simulator import gateway_policy
+from provider_simulator.gateway_policy import PASS_ON, Gateway
 from tests.provider_simulator.desk import CUID, ENTITLEMENTS, START, scope
 
 DOMAIN = "7eeaf349529eb55ed50113"
 
 
-def gate(**options: Any) -> Gate:
+def gateway(**options: Any) -> Gateway:
     """With a session of acme (1) and one of globex (2)."""
-    made = Gate(name="edge-1", entitlements=ENTITLEMENTS, rng=Random(1), **options)
+    made = Gateway(name="edge-1", entitlements=ENTITLEMENTS, rng=Random(1), **options)
     for number, client in ((1, "acme"), (2, "globex"), (3, "stranger")):
         made.open_session(number, client=client, peer="192.0.2.9:5000", now=START)
     return made
@@ -47,7 +47,7 @@ def test_a_cdid_of_its_own_goes_before_the_cuid_whatever_a_client_says(
 ) -> None:
     path = (".well-known", "dots", "mitigate", *claimed, f"cuid={CUID}", "mid=1")
 
-    onward = gate().onward(put(path=path), client="acme", domain=DOMAIN)
+    onward = gateway().onward(put(path=path), client="acme", domain=DOMAIN)
 
     assert onward.path[2:] == ("mitigate", f"cdid={DOMAIN}", f"cuid={CUID}", "mid=1")
 
@@ -55,7 +55,7 @@ def test_a_cdid_of_its_own_goes_before_the_cuid_whatever_a_client_says(
 @pytest.mark.rule("SS-021")
 def test_a_gateway_that_is_trusted_says_itself_for_whom_it_asks() -> None:
     path = (".well-known", "dots", "mitigate", "cdid=first", f"cuid={CUID}", "mid=1")
-    trusting = gate(trusts=["globex"])
+    trusting = gateway(trusts=["globex"])
 
     onward = trusting.onward(put(path=path), client="globex", domain=DOMAIN)
     bare = trusting.onward(put(), client="globex", domain=DOMAIN)
@@ -65,7 +65,7 @@ def test_a_gateway_that_is_trusted_says_itself_for_whom_it_asks() -> None:
 
 
 def test_a_gateway_that_is_trusted_keeps_its_own_clients_apart() -> None:
-    trusting = gate(trusts=["globex"])
+    trusting = gateway(trusts=["globex"])
     trusting.receive(1, put("203.0.113.7/32"), now=START)
 
     assert got(trusting.receive(2, put("198.51.100.7/32"), now=START)) == "passed on"
@@ -74,7 +74,7 @@ def test_a_gateway_that_is_trusted_keeps_its_own_clients_apart() -> None:
 
 
 def test_a_gateway_may_keep_the_domain_to_itself() -> None:
-    onward = gate(tells_domains=False).onward(put(mid=None), client="acme", domain=DOMAIN)
+    onward = gateway(tells_domains=False).onward(put(mid=None), client="acme", domain=DOMAIN)
 
     assert onward.path == mitigate_path(CUID)
 
@@ -82,7 +82,7 @@ def test_a_gateway_may_keep_the_domain_to_itself() -> None:
 def test_what_is_asked_is_not_changed_on_the_way() -> None:
     request = put(queries=("c=n",), if_match=(b"",), observe=1)
 
-    onward = gate().onward(request, client="acme", domain=DOMAIN)
+    onward = gateway().onward(request, client="acme", domain=DOMAIN)
 
     assert (onward.payload, onward.queries, onward.observe) == (request.payload, ("c=n",), 1)
     assert onward.must_exist
@@ -92,37 +92,37 @@ def test_what_is_asked_is_not_changed_on_the_way() -> None:
 @pytest.mark.rule("SS-083")
 @pytest.mark.parametrize(("given", "left"), [(None, 16), (255, 254), (2, 1)])
 def test_a_hop_limit_is_added_or_counted_down(given: int | None, left: int) -> None:
-    assert gate().onward(put(hop_limit=given), client="acme", domain=DOMAIN).hop_limit == left
+    assert gateway().onward(put(hop_limit=given), client="acme", domain=DOMAIN).hop_limit == left
 
 
 @pytest.mark.rule("SS-086")
 def test_where_no_hop_is_left_the_gateway_says_its_name() -> None:
-    answer = gate().receive(1, put(hop_limit=1), now=START)
+    answer = gateway().receive(1, put(hop_limit=1), now=START)
 
     assert answer == text("5.08", "edge-1")
-    assert got(gate().receive(1, put(hop_limit=2), now=START)) == "passed on"
-    assert got(gate().receive(1, put(hop_limit=0), now=START)) == "4.00"
+    assert got(gateway().receive(1, put(hop_limit=2), now=START)) == "passed on"
+    assert got(gateway().receive(1, put(hop_limit=0), now=START)) == "4.00"
 
 
 @pytest.mark.rule("SS-086")
 def test_a_loop_further_on_is_told_with_our_name_in_front() -> None:
-    assert gate().named(text("5.08", "edge-2 edge-1")) == text("5.08", "edge-1 edge-2 edge-1")
-    assert gate().named(text("5.08", "")) == text("5.08", "edge-1")
-    assert gate().named(text("5.03", "busy")) == text("5.03", "busy")
+    assert gateway().named(text("5.08", "edge-2 edge-1")) == text("5.08", "edge-1 edge-2 edge-1")
+    assert gateway().named(text("5.08", "")) == text("5.08", "edge-1")
+    assert gateway().named(text("5.03", "busy")) == text("5.03", "busy")
 
 
 def test_the_names_of_a_long_loop_stay_whole_and_within_bounds() -> None:
     long = " ".join(["a-gateway-of-some-name"] * 100)
 
-    names = gate().named(text("5.08", long)).payload
+    names = gateway().named(text("5.08", long)).payload
 
-    assert len(names) <= gateway.MAX_NAMES_BYTES
+    assert len(names) <= gateway_policy.MAX_NAMES_BYTES
     assert set(names.split()) == {b"edge-1", b"a-gateway-of-some-name"}
 
 
 @pytest.mark.rule("SS-073")
 def test_configuration_is_answered_by_the_gateway() -> None:
-    answer = gate().receive(
+    answer = gateway().receive(
         1, Request(method="GET", path=(".well-known", "dots", "config")), now=START
     )
 
@@ -130,7 +130,7 @@ def test_configuration_is_answered_by_the_gateway() -> None:
 
 
 def test_a_client_asks_for_its_own_addresses_only() -> None:
-    door = gate()
+    door = gateway()
 
     assert got(door.receive(1, put("203.0.113.7/32"), now=START)) == "passed on"
     assert door.receive(1, put("198.51.100.7/32"), now=START) == text(
@@ -141,7 +141,7 @@ def test_a_client_asks_for_its_own_addresses_only() -> None:
 
 
 def test_another_clients_cuid_is_a_collision_and_otherwise_unknown() -> None:
-    door = gate()
+    door = gateway()
     door.receive(1, put("203.0.113.7/32"), now=START)
 
     collision = door.receive(2, put("198.51.100.7/32"), now=START)
@@ -160,15 +160,15 @@ def test_another_clients_cuid_is_a_collision_and_otherwise_unknown() -> None:
 def test_after_a_restart_a_client_may_ask_about_what_the_gateway_forgot() -> None:
     for method in ("GET", "DELETE"):
         request = Request(method=method, path=mitigate_path(CUID, 1))
-        assert got(gate().receive(1, request, now=START)) == "passed on"
+        assert got(gateway().receive(1, request, now=START)) == "passed on"
     update = put(if_match=(b"",))
-    assert got(gate().receive(1, update, now=START)) == "passed on"
-    assert got(gate().receive(1, put(if_match=(b"x",)), now=START)) == "4.12"
+    assert got(gateway().receive(1, update, now=START)) == "passed on"
+    assert got(gateway().receive(1, put(if_match=(b"x",)), now=START)) == "4.12"
 
 
 def test_no_more_cuids_are_known_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "MAX_CUIDS", 2)
-    door = gate()
+    monkeypatch.setattr(gateway_policy, "MAX_CUIDS", 2)
+    door = gateway()
 
     answers = [got(door.receive(1, put(cuid=f"{n}"), now=START)) for n in range(3)]
 
@@ -191,4 +191,4 @@ def test_what_cannot_be_told_in_an_error_is_no_name(
     name: str, options: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
-        Gate(name=name, entitlements=ENTITLEMENTS, rng=Random(1), **options)
+        Gateway(name=name, entitlements=ENTITLEMENTS, rng=Random(1), **options)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dots_client import PortRange, Scope, Targets
-from provider_simulator.targets import Entitlement, is_same_request, shared
+from dots_server.targets import Entitlement, is_same_request, shared
 
 ACME = Entitlement.of(["203.0.113.0/24", "2001:db8:10::/48", "Acme.example"])
 

@@ -21,14 +21,14 @@ from dots_client import (
     Server,
     ServerUnavailable,
 )
-from provider_simulator import relay
+from dots_server.server import SignalServer
+from provider_simulator import gateway_server
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.control import gateway_app
+from provider_simulator.gateway_server import GatewayServer
 from provider_simulator.pki import make_pki
-from provider_simulator.relay import GatewayServer
-from provider_simulator.server import SignalServer
 from tests.provider_simulator.desk import scope
-from tests.provider_simulator.scene import GATEWAYS, PLAY, Scene
+from tests.provider_simulator.gateways import GATEWAYS, PLAY, Scene
 from tests.provider_simulator.test_server import PATIENCE_S, eventually, until
 
 Status = MitigationStatus
@@ -239,7 +239,7 @@ async def test_a_provider_that_dies_ends_what_was_observed_and_comes_back(
     northgate: SignalServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay, "ANSWER_WITHIN_S", 0.2)
+    monkeypatch.setattr(gateway_server, "ANSWER_WITHIN_S", 0.2)
     async with soon():
         await acme.request(1, scope())
         async with acme.observe(1) as reports:
@@ -261,7 +261,7 @@ async def test_a_provider_that_is_silent_but_there_is_waited_for(
     northgate: SignalServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay, "ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr(gateway_server, "ANSWER_WITHIN_S", 0.1)
     northgate.behave(Behaviour().changed({"accept": "silent"}))
     session = edge.upstream.client
     with pytest.raises(TimeoutError):
@@ -299,8 +299,8 @@ async def test_a_provider_that_sends_elsewhere_is_for_the_gateway_to_follow(
 async def test_no_more_waits_than_there_is_room_for(
     acme: Client, edge: GatewayServer, northgate: SignalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "MAX_WAITING", 0)
-    monkeypatch.setattr(relay, "MAX_OBSERVATIONS", 0)
+    monkeypatch.setattr(gateway_server, "MAX_WAITING", 0)
+    monkeypatch.setattr(gateway_server, "MAX_OBSERVATIONS", 0)
 
     async with soon():
         with pytest.raises(ServerUnavailable, match="too busy"):

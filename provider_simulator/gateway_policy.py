@@ -18,10 +18,10 @@ from dots_client.server import (
     encode_reports,
     parse_path,
 )
-from provider_simulator.exchange import Request, Response, cbor, text
-from provider_simulator.provider import Provider
-from provider_simulator.sessions import Session
-from provider_simulator.targets import Entitlement
+from dots_server.messages import Request, Response, cbor, text
+from dots_server.sessions import Session
+from dots_server.signal_channel import Provider
+from dots_server.targets import Entitlement
 
 FIRST_HOP_LIMIT: Final = 16
 """What a request gets that has none yet (RFC 8768 section 3)."""
@@ -34,7 +34,7 @@ PASS_ON: Final = Response(code="")
 """No answer yet: the provider gives it."""
 
 
-class Gate(Provider):
+class Gateway(Provider):
     """Where the clients' sessions end: heartbeats and configuration are answered here, the rest is passed on.
 
     Upstream all clients are one, so it is here that they are kept apart: by what each may protect, and by cuid.

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from dots_client import LocalProtocolError, MitigationStatus
-from provider_simulator.lifecycle import TERMINAL, TRANSITIONS, Trigger, next_status
+from dots_server.lifecycle import TERMINAL, TRANSITIONS, Trigger, next_status
 
 
 @pytest.mark.parametrize(("status", "trigger"), list(itertools.product(MitigationStatus, Trigger)))

@@ -24,12 +24,12 @@ from dots_client.server import (
     encode_reports,
     parse_content,
 )
+from dots_server.messages import Request, Response, cbor, text
+from dots_server.mitigation import Mitigation
+from dots_server.observers import Observers
+from dots_server.targets import Entitlement, is_same_request, shared
 from provider_simulator.behaviour import Behaviour
-from provider_simulator.exchange import Request, Response, cbor, text
-from provider_simulator.mitigation import Mitigation
-from provider_simulator.observers import Observers
 from provider_simulator.redirections import Redirections
-from provider_simulator.targets import Entitlement, is_same_request, shared
 
 Key = tuple[str, str, int]
 """Client, cuid and mid."""

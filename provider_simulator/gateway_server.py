@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from dots_client import Client, DotsError, LocalProtocolError, Redirected, cuid_from_certificate
 from dots_client.server import REGISTER, ForwardedRequest, Forwarding, Rng
-from provider_simulator.blocks import is_follow_up
-from provider_simulator.exchange import Request, Response, text
-from provider_simulator.gateway import PASS_ON, Gate
-from provider_simulator.server import SignalServer, message_of, number, request_of
+from dots_server.blocks import is_follow_up
+from dots_server.messages import Request, Response, text
+from dots_server.server import SignalServer, message_of, number, request_of
+from provider_simulator.gateway_policy import PASS_ON, Gateway
 from provider_simulator.upstream import OVER, Upstream
 
 ANSWER_WITHIN_S: Final = 2.0
@@ -31,9 +31,9 @@ TOO_BUSY: Final = "the gateway is too busy"
 class GatewayServer(SignalServer):
     """Passes on what is about mitigations, one by one, and tells what comes back."""
 
-    def __init__(self, gate: Gate, upstream: Upstream, *, rng: Rng) -> None:
-        super().__init__(gate, rng=rng)
-        self.gate = gate
+    def __init__(self, gateway: Gateway, upstream: Upstream, *, rng: Rng) -> None:
+        super().__init__(gateway, rng=rng)
+        self.gateway = gateway
         self.upstream = upstream
         self.passed_on = 0
         self._waiting = 0
@@ -63,7 +63,7 @@ class GatewayServer(SignalServer):
                 "is_up": client is not None,
                 "why": "" if client is not None else self.upstream.why,
             },
-            "sessions": self.gate.state(now=self.now())["sessions"],
+            "sessions": self.gateway.state(now=self.now())["sessions"],
             "passed_on": self.passed_on,
             "observations": self._observations,
         }
@@ -109,14 +109,14 @@ class GatewayServer(SignalServer):
     def _onward(self, message: aiocoap.Message, request: Request) -> ForwardedRequest:
         self.passed_on += 1
         certificate = message.remote.peer_certificate.public_bytes(Encoding.PEM)
-        return self.gate.onward(
+        return self.gateway.onward(
             request,
             client=message.remote.peer_common_name,
             domain=cuid_from_certificate(certificate),
         )
 
     def _told(self, answer: aiocoap.Message) -> Response:
-        return self.gate.named(
+        return self.gateway.named(
             Response(
                 code=answer.code.dotted,
                 payload=answer.payload,
@@ -172,7 +172,7 @@ class GatewayServer(SignalServer):
             return False
         goes_on = response.observe is not None and response.is_success
         # Our own count: that of the provider begins anew with each session of ours.
-        sequence = self.gate.observers.next_sequence() if goes_on else None
+        sequence = self.gateway.observers.next_sequence() if goes_on else None
         told = self._blocks.first(message_of(replace(response, observe=sequence)), message)
         if is_unreliable:
             told.transport_tuning = aiocoap.Unreliable()

@@ -6,7 +6,7 @@ from typing import Any
 import aiocoap
 import pytest
 
-from provider_simulator.blocks import MAX_KEPT, Blocks, is_follow_up
+from dots_server.blocks import MAX_KEPT, Blocks, is_follow_up
 
 BODY = bytes(range(256)) * 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dots_client.server import Liveness, LivenessParameters, SessionParameters, in_force
-from provider_simulator.configuration import HeldConfiguration
+from dots_server.configuration import HeldConfiguration
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,10 +25,10 @@ from dots_client.server import (
     serve_dtls,
     serve_tls,
 )
+from dots_server.blocks import Blocks, is_follow_up
+from dots_server.messages import DOTS_CBOR, Notification, Request, Response, text
+from dots_server.signal_channel import Provider
 from provider_simulator.behaviour import Behaviour
-from provider_simulator.blocks import Blocks, is_follow_up
-from provider_simulator.exchange import DOTS_CBOR, Notification, Request, Response, text
-from provider_simulator.provider import Provider
 from provider_simulator.request_log import RequestLog
 
 log = logging.getLogger("provider_simulator")

@@ -1,0 +1,1 @@
+"""A DOTS server (RFC 9132)."""
