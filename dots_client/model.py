@@ -13,7 +13,6 @@ INDEFINITE = -1
 """`lifetime`: no end until withdrawn (RFC 9132 section 4.4.1.1)."""
 
 DEFAULT_LIFETIME_S = 3600
-MAX_UINT32 = 2**32 - 1
 
 
 class MitigationStatus(IntEnum):

@@ -37,7 +37,7 @@ from dots_client.errors import (
     SessionClosed,
     SessionCrashed,
 )
-from dots_client.model import AttackStatus, Heartbeat, MitigationReport, Scope, SignalConfig
+from dots_client.model import AttackStatus, MitigationReport, Scope, SignalConfig
 from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
 from dots_client.transport.coap import message_bytes
 from dots_client.transport.link import Link
@@ -66,8 +66,6 @@ class Client:
         is_under_attack: bool = False,
     ) -> None:
         self.cuid = cuid
-        self.peer_hears_us: bool | None = None
-        "what the server said last of our heartbeats; None: it has sent none"
         self._link = link
         self._settings = settings
         self._mover = mover
@@ -361,8 +359,7 @@ class Client:
             log.exception("%s: this client failed", self.peer)
             await self._end(SessionCrashed(error))
 
-    def receive_heartbeat(self, heartbeat: Heartbeat) -> None:
-        self.peer_hears_us = heartbeat.peer_hb_status
+    def receive_heartbeat(self) -> None:
         self._liveness.peer_heartbeat_received(now=self._loop.time())
 
     async def _get(self, path: tuple[str, ...]) -> Message:

@@ -47,7 +47,7 @@ class HeartbeatSite(resource.Resource):  # type: ignore[misc]  # aiocoap has no 
 
     def __init__(self) -> None:
         super().__init__()
-        self.on_heartbeat: Callable[[Heartbeat], None] | None = None
+        self.on_heartbeat: Callable[[], None] | None = None
 
     async def needs_blockwise_assembly(self, request: aiocoap.Message) -> bool:
         return False
@@ -63,11 +63,11 @@ class HeartbeatSite(resource.Resource):  # type: ignore[misc]  # aiocoap has no 
         if request.opt.content_format not in (DOTS_CBOR, None):
             return _refusal(Code.UNSUPPORTED_CONTENT_FORMAT, "expected application/dots+cbor")
         try:
-            heartbeat = decode_heartbeat(request.payload)
+            decode_heartbeat(request.payload)
         except DecodeError as error:
             return _refusal(Code.BAD_REQUEST, str(error))
         if self.on_heartbeat is not None:
-            self.on_heartbeat(heartbeat)
+            self.on_heartbeat()
         return aiocoap.Message(code=Code.CHANGED)
 
 

@@ -13,6 +13,7 @@ from dots_client.client.answers import redirection_of
 from dots_client.client.memory import Memory
 from dots_client.client.opening import Opening
 from dots_client.session import NotFollowed, UdpProbe
+from dots_client.session.race import DTLS, TLS
 from dots_client.transport.log import CountedLog
 
 MOVE_AGAIN_S: Final = 300.0
@@ -113,6 +114,6 @@ class Mover:
         )
         if alternate is not None and alternate.name == server.name:
             parts.append(self.watch_redirection())
-        if self._transport == "tls" and "dtls" in server.transports:
+        if self._transport == TLS and DTLS in server.transports:
             parts.append(self.look_for_udp())
         return parts

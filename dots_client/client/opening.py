@@ -20,7 +20,7 @@ from dots_client.session import (
     place_of,
     reachable,
 )
-from dots_client.session.race import eager_repeat_s
+from dots_client.session.race import DTLS, TLS, eager_repeat_s
 from dots_client.transport.coap import Site
 from dots_client.transport.dtls import open_dtls
 from dots_client.transport.gate import MaySend, always
@@ -33,7 +33,7 @@ from dots_client.transport.wire import WireTap
 
 log = logging.getLogger("dots_client")
 
-TRANSPORTS: Final = frozenset({"dtls", "tls"})
+TRANSPORTS: Final = frozenset({DTLS, TLS})
 
 
 class Opening:
@@ -104,7 +104,7 @@ class Opening:
     async def is_reachable_over_udp(self) -> bool:
         """Try; a session that succeeds is remembered as the way to go, and closed."""
         try:
-            link = await self.open(None, is_under_attack=False, transports=("dtls",))
+            link = await self.open(None, is_under_attack=False, transports=(DTLS,))
         except TransportError:
             return False
         except Exception:
@@ -159,7 +159,7 @@ class Opening:
 
     async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link[Remote]:
         resumption = self._memory.resumption if self._settings.resumes_sessions else None
-        if candidate.transport == "tls":
+        if candidate.transport == TLS:
             return await open_tls(
                 name=self.server.name,
                 host=candidate.address,

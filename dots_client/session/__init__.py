@@ -6,7 +6,6 @@ from dots_client.session.configuration import (
     SessionConfiguration,
     SessionParameters,
     in_force,
-    within_limits,
 )
 from dots_client.session.embedding import embedded, reachable
 from dots_client.session.liveness import Liveness, LivenessParameters
@@ -48,5 +47,4 @@ __all__ = [
     "permitted",
     "place_of",
     "reachable",
-    "within_limits",
 ]

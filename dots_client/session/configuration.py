@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Final
 
 from dots_client.codec.keys import UINT32
@@ -76,12 +75,6 @@ class SessionConfiguration:
         """When to read the configuration again: never while an attack is active."""
         return None if is_mitigating else self._refresh_at
 
-    def next_sid(self) -> int:
-        """A new session-configuration identifier, higher than all before in this session."""
-        sid = 1 if self._last_sid is None else self._last_sid + 1
-        self.use_sid(sid)
-        return sid
-
     def use_sid(self, sid: int) -> None:
         """Use an identifier the caller chose."""
         if self._last_sid is not None and sid <= self._last_sid:
@@ -113,39 +106,6 @@ def in_force(reported: ConfigurationSet | None) -> SessionParameters:
 
 def _between(lowest: float, value: float, highest: float) -> float:
     return min(max(lowest, value), highest)
-
-
-def within_limits(wanted: SignalConfig, limits: SignalConfig) -> SignalConfig:
-    """`wanted` moved to the nearest values the server said it accepts, ready to be sent."""
-    return SignalConfig(
-        mitigating=_set_within(wanted.mitigating, limits.mitigating),
-        idle=_set_within(wanted.idle, limits.idle),
-    )
-
-
-def _set_within(
-    wanted: ConfigurationSet | None, limits: ConfigurationSet | None
-) -> ConfigurationSet | None:
-    if wanted is None:
-        return None
-    clamped = {}
-    for field in fields(ConfigurationSet):
-        parameter: Parameter | None = getattr(wanted, field.name)
-        limit: Parameter | None = getattr(limits, field.name) if limits else None
-        if parameter is not None:
-            clamped[field.name] = _clamp(parameter, limit or Parameter())
-    return ConfigurationSet(**clamped)
-
-
-def _clamp(wanted: Parameter, limit: Parameter) -> Parameter:
-    value: int | Decimal | None = wanted.current
-    if value is None:
-        return Parameter()
-    if limit.minimum is not None:
-        value = max(value, limit.minimum)
-    if limit.maximum is not None:
-        value = min(value, limit.maximum)
-    return Parameter(current=value)
 
 
 def _number(parameter: Parameter | None, default: float) -> float:

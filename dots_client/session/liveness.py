@@ -29,13 +29,7 @@ class Liveness:
         # Deployed servers start their heartbeats after the first of the client: send it at once.
         self._due_at = now
         self._unanswered = 0
-        self._heard_at = now
         self._peer_heartbeat_at = now
-
-    @property
-    def last_heard_at(self) -> float:
-        """When anything came from the peer."""
-        return self._heard_at
 
     @property
     def unanswered(self) -> int:
@@ -93,13 +87,7 @@ class Liveness:
     def answered(self, *, now: float) -> None:
         """A response came, to a heartbeat or any other request: both directions work."""
         self._unanswered = 0
-        self.heard(now=now)
-
-    def heard(self, *, now: float) -> None:
-        """Anything came, at least this direction works."""
-        self._heard_at = now
 
     def peer_heartbeat_received(self, *, now: float) -> None:
         """The peer sent one of its own."""
         self._peer_heartbeat_at = now
-        self.heard(now=now)

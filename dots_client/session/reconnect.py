@@ -50,11 +50,6 @@ class Reconnect:
         self._share = 0.0
         "of the spread, for the first attempt after a session"
 
-    @property
-    def attempts(self) -> int:
-        """Since the last session."""
-        return self._attempts
-
     def next_attempt_at(self, *, now: float, is_under_attack: bool) -> float:
         """When to try next. An attack that begins shortens the wait that is under way.
 

@@ -55,8 +55,6 @@ class Association(Remote):
         )
         self.has_timed_out = False
         "the flight of the handshake that is under way had to be repeated"
-        self.malformed_count = 0
-        "the number of messages dropped unread"
         self._engine: DtlsEngine | None = engine
         self._transmit = transmit
         self._timer: asyncio.TimerHandle | None = None
@@ -172,7 +170,6 @@ class Association(Remote):
         try:
             incoming = read_datagram(cleartext, max_bytes=longest)
         except Malformed as error:
-            self.malformed_count += 1
             self.endpoint.log.info("%r: a message was dropped: %s", self, error)
             return
         incoming.message.remote = self

@@ -10,13 +10,11 @@ import itertools
 import logging
 import time
 from abc import abstractmethod
-from hashlib import sha256
 from typing import ClassVar, Final, Protocol, TypeAlias
 
 import aiocoap
 from aiocoap import interfaces
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dots_client.transport.coap import Endpoint
 from dots_client.transport.gate import Gate
@@ -111,15 +109,6 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
     @property
     def peer_common_name(self) -> str:
         return common_name(self.peer_certificate) if self.peer_certificate else ""
-
-    @property
-    def peer_spki_sha256(self) -> str:
-        """Hexadecimal; empty for a peer without a certificate."""
-        if self.peer_certificate is None:
-            return ""
-        key = self.peer_certificate.public_key()
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return sha256(spki).hexdigest()
 
     def _tap(
         self,

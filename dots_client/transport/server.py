@@ -101,6 +101,7 @@ class CoapServer(ABC, Generic[SessionT]):
 
     @property
     def pending_count(self) -> int:
+        """How many handshakes are under way."""
         return len(self._pending)
 
     @property
@@ -136,7 +137,7 @@ class CoapServer(ABC, Generic[SessionT]):
 
     def _make_room(self) -> None:
         """For one more handshake."""
-        while len(self._pending) >= self._settings.max_pending:
+        while self.pending_count >= self._settings.max_pending:
             next(iter(self._pending)).forget("too many handshakes at once")
 
     def _begin(self, session: SessionT) -> None:

@@ -53,6 +53,7 @@ def until(events: ClientConnection, type_: str, **data: Any) -> dict[str, Any]:
             return event
 
 
+@pytest.mark.rule("SC-068")
 def test_a_request_is_asked_watched_and_ended(stack: Stack, api_as: ApiAs, calm: None) -> None:
     alice, prefix = api_as("alice"), "203.0.113.7/32"
     after = alice.get("organizations/acme/events", after=0)
@@ -237,6 +238,7 @@ def test_a_page_that_was_away_replays_without_hole_or_repeat(
     assert seen == list(range(seen[0], seen[0] + len(seen)))
 
 
+@pytest.mark.rule("SC-045")
 def test_a_newer_request_for_the_same_addresses_ends_the_older_one_and_both_say_so(
     stack: Stack, api_as: ApiAs, calm: None
 ) -> None:

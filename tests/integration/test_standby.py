@@ -154,6 +154,7 @@ def test_a_plan_activated_by_hand_filters_and_stays_held(
     wait_for(lambda: all(one["held"] for one in shown(alice, plan)["holders"]))
 
 
+@pytest.mark.rule("SC-045")
 def test_a_changed_plan_leaves_one_version_at_each_provider(
     stack: Stack, alice: Api, plan: dict[str, Any]
 ) -> None:

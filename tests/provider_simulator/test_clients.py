@@ -57,6 +57,7 @@ async def test_a_client_that_wanted_no_end_learns_the_one_it_got(running: Runnin
         assert granted.lifetime == 600
 
 
+@pytest.mark.rule("SC-045")
 @pytest.mark.rule("SC-069")
 async def test_what_is_terminating_is_taken_up_again_under_a_new_mid(running: Running) -> None:
     await running.behave(terminating_s=60)

@@ -10,7 +10,6 @@ from dots_client.session import (
     SessionConfiguration,
     SessionParameters,
     in_force,
-    within_limits,
 )
 from dots_client.session.configuration import DEFAULTS, NEVER_EXPIRES
 
@@ -103,17 +102,6 @@ def test_the_configuration_is_not_read_again_during_an_attack_but_right_after() 
 
 
 @pytest.mark.rule("SC-075")
-def test_every_put_has_a_higher_sid() -> None:
-    configuration = SessionConfiguration()
-
-    sids = [configuration.next_sid() for _ in range(3)]
-    configuration.use_sid(10)
-
-    assert sids == [1, 2, 3]
-    assert configuration.next_sid() == 11
-
-
-@pytest.mark.rule("SC-075")
 @pytest.mark.parametrize("sid", [5, 4, 2**32])
 def test_a_sid_that_does_not_grow_or_fit_is_refused(sid: int) -> None:
     configuration = SessionConfiguration()
@@ -121,25 +109,3 @@ def test_a_sid_that_does_not_grow_or_fit_is_refused(sid: int) -> None:
 
     with pytest.raises(LocalProtocolError):
         configuration.use_sid(sid)
-
-
-@pytest.mark.rule("SC-079")
-@pytest.mark.parametrize(("wanted", "sent"), [(5, 15), (30, 30), (1000, 240)])
-def test_wanted_values_are_moved_within_the_limits_of_the_server(wanted: int, sent: int) -> None:
-    limits = SignalConfig(
-        mitigating=ConfigurationSet(
-            heartbeat_interval=Parameter(current=30, minimum=15, maximum=240)
-        )
-    )
-
-    config = within_limits(SignalConfig(mitigating=interval(wanted)), limits)
-
-    assert config == SignalConfig(mitigating=interval(sent))
-
-
-def test_what_has_no_limit_or_no_value_is_left_as_it_is() -> None:
-    wanted = SignalConfig(
-        idle=ConfigurationSet(heartbeat_interval=Parameter(), probing_rate=Parameter(current=9))
-    )
-
-    assert within_limits(wanted, SignalConfig()) == wanted

@@ -50,7 +50,6 @@ def test_an_answer_starts_the_count_again() -> None:
     liveness.answered(now=61.0)
 
     assert liveness.unanswered == 0
-    assert liveness.last_heard_at == 61.0
     assert run_unanswered(liveness, until=1000) == 180.0
 
 
@@ -60,7 +59,6 @@ def test_traffic_that_is_no_answer_does_not_prove_that_ours_arrives() -> None:
 
     liveness.peer_heartbeat_received(now=61.0)
 
-    assert liveness.last_heard_at == 61.0
     assert run_unanswered(liveness, until=1000) == 90.0
 
 

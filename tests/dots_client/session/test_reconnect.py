@@ -56,7 +56,6 @@ def test_a_session_in_between_makes_the_next_attempt_due_soon() -> None:
     reconnect = Reconnect(rng=Random(1))
     reconnect.attempted(now=0.0)
     reconnect.attempted(now=60.0)
-    assert reconnect.attempts == 2
 
     reconnect.succeeded(now=50.0)
 

@@ -46,6 +46,7 @@ def test_every_status_can_be_reached_from_pending() -> None:
     assert reached == set(Status)
 
 
+@pytest.mark.rule("SC-068")
 @pytest.mark.parametrize("trigger", [Trigger.SETTING_UP, Trigger.FILTERING, Trigger.ACCEPTED])
 def test_a_late_report_does_not_undo_a_termination(trigger: Trigger) -> None:
     assert next_status(Status.TERMINATING, trigger) is Status.TERMINATING
