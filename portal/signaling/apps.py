@@ -11,6 +11,6 @@ class SignalingConfig(AppConfig):
         if settings.PORTAL_SIGNAL_AGENT:
             # Only a signal worker holds sessions.
             from portal.celery import app
-            from portal.signaling.worker import AgentStep
+            from portal.signaling.worker import SignalAgentStep
 
-            app.steps["worker"].add(AgentStep)
+            app.steps["worker"].add(SignalAgentStep)

@@ -19,10 +19,10 @@ from portal.mitigations.models import EventType
 from portal.mitigations.services import append_event
 from portal.mitigations.services.log import lock_log
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.hold import LEASE
+from portal.signaling.lease_fence import LEASE
 from portal.signaling.models import SignalWorker
 
-NOBODY_HOLDS_IT: Final = "The part of the portal that talks to providers is not running."
+NO_WORKER: Final = "The part of the portal that talks to providers is not running."
 QUIET: Final = timedelta(seconds=3)
 """A holder that lives renews several times within it."""
 PRESENT_FOR: Final = timedelta(seconds=4)
@@ -35,7 +35,7 @@ MAX_LOOKED_AT: Final = 1000
 T = TypeVar("T")
 
 
-class NotHeld(Exception):
+class NotOwner(Exception):
     """Another worker speaks for the subscription now: what this one has to say comes too late."""
 
 
@@ -60,7 +60,7 @@ SavedAt: TypeAlias = tuple[datetime | None, datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Renewed:
+class RenewedLeases:
     kept: frozenset[UUID]
     switched_off: frozenset[UUID]
     "still ours, to be given up"
@@ -68,24 +68,24 @@ class Renewed:
     "of the leases that we still hold"
 
 
-def renew(owner: str, held: Collection[UUID], *, now: datetime) -> Renewed:
+def renew(owner: str, owned: Collection[UUID], *, now: datetime) -> RenewedLeases:
     """Prolong what nobody took from us; whether the lease had run out meanwhile does not matter."""
-    ours = Subscription.objects.filter(pk__in=held, owner=owner)
+    ours = Subscription.objects.filter(pk__in=owned, owner=owner)
     ours.update(lease_until=now + LEASE)
     rows = list(
         ours.values_list(
             "pk", "enabled", "organization__is_active", "changed_at", "provider__changed_at"
         )
     )
-    on = {pk: is_on and is_active for pk, is_on, is_active, *_ in rows}
-    return Renewed(
-        kept=frozenset(pk for pk, is_on in on.items() if is_on),
-        switched_off=frozenset(pk for pk, is_on in on.items() if not is_on),
+    on = {pk: is_open and is_active for pk, is_open, is_active, *_ in rows}
+    return RenewedLeases(
+        kept=frozenset(pk for pk, is_open in on.items() if is_open),
+        switched_off=frozenset(pk for pk, is_open in on.items() if not is_open),
         saved_at={pk: (own, provider) for pk, _, _, own, provider in rows},
     )
 
 
-def doubtful(*, now: datetime) -> list[Lease]:
+def unrenewed(*, now: datetime) -> list[Lease]:
     """Leases that nobody renewed lately: free, about to run out, or of a time that cannot be."""
     unrenewed = (
         Q(owner="")
@@ -113,9 +113,9 @@ def _until(lease: Lease) -> dict[str, datetime | bool]:
     return {"lease_until__isnull": True} if lease.until is None else {"lease_until": lease.until}
 
 
-def release(owner: str, held: Collection[UUID]) -> None:
+def release(owner: str, owned: Collection[UUID]) -> None:
     """Hand over at once what is still ours."""
-    Subscription.objects.filter(pk__in=held, owner=owner).update(owner="", lease_until=None)
+    Subscription.objects.filter(pk__in=owned, owner=owner).update(owner="", lease_until=None)
 
 
 def check_in(worker: str, *, now: datetime) -> None:
@@ -127,7 +127,7 @@ def check_out(worker: str) -> None:
     SignalWorker.objects.filter(name=worker).delete()
 
 
-def share(*, now: datetime) -> int:
+def fair_share(*, now: datetime) -> int:
     """How many subscriptions each of the workers that live should hold at most."""
     present = SignalWorker.objects.filter(
         seen_at__gt=now - PRESENT_FOR, seen_at__lt=now + PRESENT_FOR
@@ -137,7 +137,7 @@ def share(*, now: datetime) -> int:
 
 
 def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> T:
-    """Run `call` and commit it if `owner` still holds the subscription; else undo it and raise NotHeld.
+    """Run `call` and commit it if `owner` still holds the subscription; else undo it and raise NotOwner.
 
     Looked at last, without a lock: a commit that overlaps with another worker's claim is one that came before it, since
     that worker's own writes wait for the locks of this one.
@@ -145,7 +145,7 @@ def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> 
     with transaction.atomic():
         done = call()
         if not Subscription.objects.filter(pk=subscription_id, owner=owner).exists():
-            raise NotHeld
+            raise NotOwner
     return done
 
 
@@ -170,7 +170,7 @@ def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) ->
         .update(
             session_state=SessionState.DOWN,
             session_since=now,
-            session_detail=NOBODY_HOLDS_IT,
+            session_detail=NO_WORKER,
             pending_change=None,
         )
     )
@@ -182,7 +182,7 @@ def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) ->
             data={
                 "subscription": str(subscription_id),
                 "state": SessionState.DOWN.value,
-                "detail": NOBODY_HOLDS_IT,
+                "detail": NO_WORKER,
             },
         )
     return bool(marked)

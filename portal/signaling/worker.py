@@ -13,18 +13,18 @@ from django.conf import settings
 
 from dots_client import ClientSettings
 from portal.core.gil import shorten_switch_interval
-from portal.signaling.agent import Agent
+from portal.signaling.signal_agent import SignalAgent
 
 logger = logging.getLogger(__name__)
 
 CLIENT_SETTINGS: Final = ClientSettings(poll_interval_s=300)
 """The session asks for all that are silent in one (`plan.POLL_AFTER`): observations need not ask for each of them too."""
 
-agent: Agent | None = None
+agent: SignalAgent | None = None
 """The agent of this process; None where there is none."""
 
 
-class AgentStep(bootsteps.StartStopStep):
+class SignalAgentStep(bootsteps.StartStopStep):
     """Starts the agent before tasks run. Everything is undone in stop(): terminate() is never called."""
 
     requires = ("celery.worker.components:Pool",)
@@ -37,7 +37,7 @@ class AgentStep(bootsteps.StartStopStep):
         global agent
         owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
         shorten_switch_interval()
-        agent = Agent(owner, settings=CLIENT_SETTINGS)
+        agent = SignalAgent(owner, settings=CLIENT_SETTINGS)
         agent.start()
 
     def stop(self, parent: Any) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from local_stack.processes import Process
-from portal.signaling.hold import LEASE
+from portal.signaling.lease_fence import LEASE
 from tests.dots_client.loss.relay import Passage, Relay
 from tests.integration.network import proxied, sent_from, udp_ports, watched
 from tests.integration.stack import Api, Databases, Stack, control, wait_for

@@ -8,7 +8,7 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.states import Trigger
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.sessions import record_session
+from portal.signaling.session_status import record_session
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.legs import NOW, confirm, legs, refuse, report
 

@@ -18,7 +18,7 @@ from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
 from portal.signaling.extension import extension
 from portal.signaling.mapping import scope_of
-from portal.signaling.plan import Action, OnSession, lifetime_to_ask, next_action
+from portal.signaling.next_action import Action, MitigationHistory, lifetime_to_ask, next_action
 from tests.conftest import ClientOf
 from tests.portal.pages.conftest import Ask, ended, filtering, legs, sent
 from tests.portal.pages.conftest import ask as ask
@@ -99,7 +99,7 @@ def test_the_button_does_what_was_previewed(browser: Client, live: MitigationReq
         previewed.told,
         strict=True,
     ):
-        assert next_action(leg, OnSession(is_introduced=True), now).action == Action.REFRESH
+        assert next_action(leg, MitigationHistory(is_introduced=True), now).action == Action.REFRESH
         scope = scope_of(leg, lifetime_s=lifetime_to_ask(leg, now))
         assert scope.lifetime == retold.lifetime_s
         assert retold.after.path.endswith(f"/mid={leg.mid}")

@@ -10,7 +10,7 @@ from portal.mitigations.models import Event, Mitigation
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, SessionState, Subscription
-from portal.signaling.store import Store
+from portal.signaling.database_threads import DatabaseThreads
 from tests.factories import SubscriptionFactory
 
 
@@ -28,10 +28,10 @@ def acme_northgate(acme: Organization, northgate: Provider) -> Subscription:
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    store = Store()
-    yield store
-    store.close()
+def threads() -> Iterator[DatabaseThreads]:
+    threads = DatabaseThreads()
+    yield threads
+    threads.close()
 
 
 @pytest.fixture

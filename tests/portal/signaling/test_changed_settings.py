@@ -15,21 +15,21 @@ from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from portal.providers import services
 from portal.providers.models import Provider as ProviderRow
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import changeover, leases, proof
-from portal.signaling.failures import CRASHED
-from portal.signaling.keeper import Keeper
-from portal.signaling.store import Store
+from portal.signaling import changed_settings, leases, session_check
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.session_failures import CRASHED
+from portal.signaling.session_manager import SessionManager
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, silence
 from tests.dots_client.transport.loopback import until
-from tests.portal.signaling.keeping import (
+from tests.portal.signaling.session_managers import (
     ME,
     certify,
     client_of,
     db,
-    keeping,
     point_to,
     row_of,
+    running_manager,
     until_row,
 )
 
@@ -54,7 +54,7 @@ class There:
     def move(self, **columns: object) -> None:
         ProviderRow.objects.filter(pk=self.subscription.provider_id).update(**columns)
 
-    async def saved(self, keeper: Keeper, **columns: object) -> None:
+    async def saved(self, manager: SessionManager, **columns: object) -> None:
         """Staff saved the provider, and the worker renewed its lease."""
 
         def save() -> leases.SavedAt:
@@ -64,7 +64,7 @@ class There:
             provider.save()
             return self.renewed()
 
-        keeper.settings_saved(await db(save))
+        manager.settings_saved(await db(save))
 
     def renewed(self) -> leases.SavedAt:
         renewed = leases.renew(ME, [self.subscription.pk], now=timezone.now())
@@ -88,11 +88,11 @@ async def there(acme_northgate: Subscription) -> AsyncIterator[There]:
 
 
 @asynccontextmanager
-async def connected(there: There, store: Store) -> AsyncIterator[Keeper]:
-    async with keeping(there.subscription, store) as keeper:
+async def connected(there: There, threads: DatabaseThreads) -> AsyncIterator[SessionManager]:
+    async with running_manager(there.subscription, threads) as manager:
         await until_row(there.subscription, lambda row: row.session_state == SessionState.UP)
-        keeper.settings_saved(await db(there.renewed))
-        yield keeper
+        manager.settings_saved(await db(there.renewed))
+        yield manager
 
 
 def is_pending(row: Subscription) -> bool:
@@ -100,17 +100,17 @@ def is_pending(row: Subscription) -> bool:
 
 
 async def test_a_new_address_is_used_at_once_and_the_old_session_closed(
-    there: There, store: Store
+    there: There, threads: DatabaseThreads
 ) -> None:
     old, new = there.servers
-    async with connected(there, store) as keeper:
-        first = client_of(keeper)
+    async with connected(there, threads) as manager:
+        first = client_of(manager)
         (session,) = old.sessions
         since = (await row_of(there.subscription)).session_since
 
-        await there.saved(keeper, port=new.port)
+        await there.saved(manager, port=new.port)
 
-        await until(lambda: client_of(keeper) not in (None, first), within_s=AT_ONCE_S)
+        await until(lambda: client_of(manager) not in (None, first), within_s=AT_ONCE_S)
         await until(lambda: old.sessions == ())
         assert session.reason == "the client closed the session"
         row = await until_row(
@@ -125,14 +125,14 @@ async def test_a_new_address_is_used_at_once_and_the_old_session_closed(
 
 
 async def test_there_is_never_a_moment_without_a_session_while_settings_change(
-    there: There, store: Store
+    there: There, threads: DatabaseThreads
 ) -> None:
-    async with connected(there, store) as keeper:
-        first, gaps = client_of(keeper), []
-        await there.saved(keeper, port=there.servers[1].port)
+    async with connected(there, threads) as manager:
+        first, gaps = client_of(manager), []
+        await there.saved(manager, port=there.servers[1].port)
 
         def has_moved() -> bool:
-            client = client_of(keeper)
+            client = client_of(manager)
             gaps.append(client is None or client.is_lost)
             return client is not first
 
@@ -159,16 +159,16 @@ async def test_there_is_never_a_moment_without_a_session_while_settings_change(
 )
 async def test_settings_that_fail_are_shown_and_the_old_session_continues(
     there: There,
-    store: Store,
+    threads: DatabaseThreads,
     columns: dict[str, object],
     changed: list[str],
     reason: str,
 ) -> None:
-    async with connected(there, store) as keeper:
-        client = client_of(keeper)
+    async with connected(there, threads) as manager:
+        client = client_of(manager)
         since = (await row_of(there.subscription)).session_since
 
-        await there.saved(keeper, **columns)
+        await there.saved(manager, **columns)
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
@@ -176,39 +176,43 @@ async def test_settings_that_fail_are_shown_and_the_old_session_continues(
         assert reason in row.pending_change["failure"]
         assert row.pending_change["tried_at"]
         assert (row.session_state, row.session_since) == (SessionState.UP, since)
-        assert client_of(keeper) is client
+        assert client_of(manager) is client
         assert client is not None
         assert await client.heartbeat(), "it still works"
 
 
-async def test_a_reverted_change_is_no_longer_pending(there: There, store: Store) -> None:
-    async with connected(there, store) as keeper:
-        client = client_of(keeper)
-        await there.saved(keeper, port=NOBODY)
+async def test_a_reverted_change_is_no_longer_pending(
+    there: There, threads: DatabaseThreads
+) -> None:
+    async with connected(there, threads) as manager:
+        client = client_of(manager)
+        await there.saved(manager, port=NOBODY)
         await until_row(there.subscription, is_pending)
 
-        await there.saved(keeper, port=there.servers[0].port)
+        await there.saved(manager, port=there.servers[0].port)
 
         await until_row(there.subscription, lambda row: row.pending_change is None)
-        assert client_of(keeper) is client
+        assert client_of(manager) is client
 
 
 async def test_a_second_change_does_not_wait_for_the_first_one_to_fail(
-    there: There, store: Store
+    there: There, threads: DatabaseThreads
 ) -> None:
     there.servers[1].drop_incoming = lambda _datagram, _address: True
-    async with connected(there, store) as keeper:
-        await there.saved(keeper, port=there.servers[1].port)
-        await until(lambda: len(keeper._tasks) == 2)
+    async with connected(there, threads) as manager:
+        await there.saved(manager, port=there.servers[1].port)
+        await until(lambda: len(manager._tasks) == 2)
         there.servers[1].drop_incoming = None
 
-        await there.saved(keeper, port=there.servers[1].port, host="localhost")
+        await there.saved(manager, port=there.servers[1].port, host="localhost")
 
         await until(lambda: bool(there.servers[1].sessions), within_s=AT_ONCE_S)
         await until(lambda: there.servers[0].sessions == ())
 
 
-async def test_a_certificate_that_is_replaced_is_shown_at_once(there: There, store: Store) -> None:
+async def test_a_certificate_that_is_replaced_is_shown_at_once(
+    there: There, threads: DatabaseThreads
+) -> None:
     credentials = there.authority.client("acme-2")
 
     def replace() -> leases.SavedAt:
@@ -221,10 +225,10 @@ async def test_a_certificate_that_is_replaced_is_shown_at_once(there: There, sto
         )
         return there.renewed()
 
-    async with connected(there, store) as keeper:
+    async with connected(there, threads) as manager:
         assert {session.peer_common_name for session in there.servers[0].sessions} == {"acme"}
 
-        keeper.settings_saved(await db(replace))
+        manager.settings_saved(await db(replace))
 
         await until(
             lambda: {one.peer_common_name for one in there.servers[0].sessions} == {"acme-2"},
@@ -233,116 +237,118 @@ async def test_a_certificate_that_is_replaced_is_shown_at_once(there: There, sto
 
 
 async def test_a_certificate_the_provider_refuses_in_the_handshake_replaces_nothing(
-    there: There, store: Store
+    there: There, threads: DatabaseThreads
 ) -> None:
     stranger = Authority("Another").client()
-    async with connected(there, store) as keeper:
-        client = client_of(keeper)
+    async with connected(there, threads) as manager:
+        client = client_of(manager)
         await db(lambda: certify(there.subscription, stranger))
-        await there.saved(keeper)
+        await there.saved(manager)
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
         assert row.pending_change["changed"] == ["certificate"]
-        assert client_of(keeper) is client
+        assert client_of(manager) is client
 
 
 @pytest.mark.parametrize("code", [Code.UNAUTHORIZED, Code.FORBIDDEN])
 async def test_a_certificate_the_provider_does_not_know_replaces_nothing(
-    there: There, store: Store, code: Code
+    there: There, threads: DatabaseThreads, code: Code
 ) -> None:
     """Signed by the right authority, so that the handshake succeeds."""
     there.provider.script.extend([answer(code, b"could not get peer common name")] * 100)
-    async with connected(there, store) as keeper:
-        client = client_of(keeper)
+    async with connected(there, threads) as manager:
+        client = client_of(manager)
         await db(lambda: certify(there.subscription, there.authority.client("unknown")))
-        await there.saved(keeper)
+        await there.saved(manager)
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
         assert "could not get peer common name" in row.pending_change["failure"]
-        assert client_of(keeper) is client
+        assert client_of(manager) is client
         await until(lambda: len(there.servers[0].sessions) == 1)
 
 
 async def test_a_server_that_only_answers_heartbeats_is_accepted(
-    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+    there: There, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "PROOF_S", 0.5)
+    monkeypatch.setattr(session_check, "CHECK_WITHIN_S", 0.5)
     there.provider.script.extend([silence] * 1000)
-    async with connected(there, store) as keeper:
-        await there.saved(keeper, port=there.servers[1].port)
+    async with connected(there, threads) as manager:
+        await there.saved(manager, port=there.servers[1].port)
 
         await until(lambda: bool(there.servers[1].sessions) and not there.servers[0].sessions)
 
 
 async def test_a_server_that_answers_nothing_replaces_nothing(
-    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+    there: There, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "PROOF_S", 0.5)
+    monkeypatch.setattr(session_check, "CHECK_WITHIN_S", 0.5)
     there.servers[1].drop_incoming = lambda datagram, _address: datagram[0] == APPLICATION_DATA
-    async with connected(there, store) as keeper:
-        client = client_of(keeper)
-        await there.saved(keeper, port=there.servers[1].port)
+    async with connected(there, threads) as manager:
+        client = client_of(manager)
+        await there.saved(manager, port=there.servers[1].port)
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None
         assert "did not answer" in row.pending_change["failure"]
-        assert client_of(keeper) is client
+        assert client_of(manager) is client
 
 
 async def test_without_the_old_session_the_new_one_needs_no_proof(
-    there: There, store: Store
+    there: There, threads: DatabaseThreads
 ) -> None:
     """A server that allows one session per client ends the old one when the new one begins."""
     there.provider.script.extend([silence] * 1000)
-    async with connected(there, store) as keeper:
-        first = client_of(keeper)
+    async with connected(there, threads) as manager:
+        first = client_of(manager)
         (old,) = there.servers[0].sessions
         there.provider.answers_heartbeats = False
-        await there.saved(keeper, port=there.servers[1].port)
+        await there.saved(manager, port=there.servers[1].port)
         await until(lambda: bool(there.servers[1].sessions))
 
         old.close("one session per client")
 
-        await until(lambda: client_of(keeper) not in (None, first), within_s=AT_ONCE_S)
+        await until(lambda: client_of(manager) not in (None, first), within_s=AT_ONCE_S)
         await until_row(
             there.subscription,
             lambda row: row.session_detail.endswith(f":{there.servers[1].port}"),
         )
 
 
-async def test_a_new_cuid_is_used_at_once(there: There, store: Store) -> None:
-    async with connected(there, store) as keeper:
+async def test_a_new_cuid_is_used_at_once(there: There, threads: DatabaseThreads) -> None:
+    async with connected(there, threads) as manager:
         own = Subscription.objects.filter(pk=there.subscription.pk)
         await db(lambda: own.update(cuid="another-cuid", changed_at=timezone.now()))
-        keeper.settings_saved(await db(there.renewed))
+        manager.settings_saved(await db(there.renewed))
 
         def has_it() -> bool:
-            client = client_of(keeper)
+            client = client_of(manager)
             return client is not None and client.cuid == "another-cuid"
 
         await until(has_it, within_s=AT_ONCE_S)
 
 
 async def test_a_change_made_in_the_database_is_found(
-    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+    there: There, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changeover, "READ_AGAIN_S", 0.2)
-    async with connected(there, store):
+    monkeypatch.setattr(changed_settings, "READ_AGAIN_S", 0.2)
+    async with connected(there, threads):
         await db(lambda: there.move(port=there.servers[1].port))
 
         await until(lambda: bool(there.servers[1].sessions), within_s=AT_ONCE_S)
 
 
-async def test_without_a_session_new_settings_end_the_wait(there: There, store: Store) -> None:
+async def test_without_a_session_new_settings_end_the_wait(
+    there: There, threads: DatabaseThreads
+) -> None:
     """In peace a minute lies between two attempts."""
     await db(lambda: there.move(port=NOBODY))
-    async with keeping(there.subscription, store) as keeper:
-        keeper.settings_saved(await db(there.renewed))
+    async with running_manager(there.subscription, threads) as manager:
+        manager.settings_saved(await db(there.renewed))
         await until_row(there.subscription, lambda row: row.session_state == SessionState.DOWN)
 
-        await there.saved(keeper, port=there.servers[0].port)
+        await there.saved(manager, port=there.servers[0].port)
 
         await until_row(
             there.subscription,
@@ -351,31 +357,33 @@ async def test_without_a_session_new_settings_end_the_wait(there: There, store: 
         )
 
 
-async def test_saving_without_a_change_keeps_the_session(there: There, store: Store) -> None:
-    async with connected(there, store) as keeper:
-        client = client_of(keeper)
+async def test_saving_without_a_change_keeps_the_session(
+    there: There, threads: DatabaseThreads
+) -> None:
+    async with connected(there, threads) as manager:
+        client = client_of(manager)
         anchors = there.authority.pem.decode().replace("\n", "\r\n")
 
-        await there.saved(keeper, phone="+1 555 0000", trust_anchors=anchors)
+        await there.saved(manager, phone="+1 555 0000", trust_anchors=anchors)
 
-        await until(lambda: keeper._changeover.wanted is not None)
+        await until(lambda: manager._changeover.wanted is not None)
         await until(
-            lambda: not keeper._changeover.is_to_read(now=asyncio.get_running_loop().time())
+            lambda: not manager._changeover.is_to_read(now=asyncio.get_running_loop().time())
         )
-        assert keeper._changeover.pending is None
-        assert client_of(keeper) is client
+        assert manager._changeover.pending is None
+        assert client_of(manager) is client
 
 
 async def test_a_failure_of_the_portal_is_not_blamed_on_the_provider(
-    there: There, store: Store, monkeypatch: pytest.MonkeyPatch
+    there: There, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with connected(there, store) as keeper:
+    async with connected(there, threads) as manager:
 
         async def fail(*_arguments: object) -> None:
             raise RuntimeError("ours")
 
-        monkeypatch.setattr("portal.signaling.keeper.prove", fail)
-        await there.saved(keeper, port=there.servers[1].port)
+        monkeypatch.setattr("portal.signaling.session_manager.check_session", fail)
+        await there.saved(manager, port=there.servers[1].port)
 
         row = await until_row(there.subscription, is_pending)
         assert row.pending_change is not None

@@ -11,9 +11,9 @@ from portal.organizations.models import Organization
 from portal.providers import services
 from portal.providers.models import Provider, SessionState, Subscription
 from portal.signaling import leases
-from portal.signaling.hold import LEASE
+from portal.signaling.lease_fence import LEASE
 from portal.signaling.models import SignalWorker
-from portal.signaling.sessions import record_heard, record_session
+from portal.signaling.session_status import record_heard, record_session
 from tests.portal.providers.identities import identity
 from tests.portal.signaling.conftest import session_events
 
@@ -24,13 +24,13 @@ EXPIRED = NOW + LEASE + timedelta(seconds=1)
 
 
 def claim(owner: str) -> list[UUID]:
-    return leases.claim(owner, leases.doubtful(now=NOW), now=NOW)
+    return leases.claim(owner, leases.unrenewed(now=NOW), now=NOW)
 
 
 def test_of_two_workers_that_saw_it_free_one_gets_the_subscription(
     acme_northgate: Subscription,
 ) -> None:
-    free = leases.doubtful(now=NOW)
+    free = leases.unrenewed(now=NOW)
 
     assert leases.claim("one", free, now=NOW) == [acme_northgate.pk]
     assert leases.claim("two", free, now=NOW) == []
@@ -38,7 +38,7 @@ def test_of_two_workers_that_saw_it_free_one_gets_the_subscription(
 
 def test_a_worker_that_stops_renewing_loses_its_subscriptions(acme_northgate: Subscription) -> None:
     claim("one")
-    run_out = leases.doubtful(now=EXPIRED)
+    run_out = leases.unrenewed(now=EXPIRED)
     assert [lease.has_run_out(EXPIRED) for lease in run_out] == [True]
 
     assert leases.claim("two", run_out, now=EXPIRED) == [acme_northgate.pk]
@@ -49,7 +49,7 @@ def test_a_renewal_between_look_and_claim_keeps_the_subscription(
     acme_northgate: Subscription,
 ) -> None:
     claim("one")
-    run_out = leases.doubtful(now=EXPIRED)
+    run_out = leases.unrenewed(now=EXPIRED)
     leases.renew("one", [acme_northgate.pk], now=EXPIRED)
 
     assert leases.claim("two", run_out, now=EXPIRED) == []
@@ -65,14 +65,14 @@ def test_what_is_renewed_in_time_is_not_doubtful(acme_northgate: Subscription) -
     claim("one")
     soon = NOW + timedelta(seconds=1)
 
-    assert leases.doubtful(now=soon) == []
+    assert leases.unrenewed(now=soon) == []
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
 def test_a_lease_of_another_time_has_run_out(acme_northgate: Subscription, jump: timedelta) -> None:
     claim("one")
 
-    (lease,) = leases.doubtful(now=NOW + jump)
+    (lease,) = leases.unrenewed(now=NOW + jump)
 
     assert lease.has_run_out(NOW + jump)
 
@@ -88,7 +88,7 @@ def test_only_the_owner_releases(acme_northgate: Subscription) -> None:
     claim("one")
     leases.release("two", [acme_northgate.pk])
 
-    assert leases.doubtful(now=NOW) == []
+    assert leases.unrenewed(now=NOW) == []
 
 
 def test_a_disabled_subscription_is_neither_claimed_nor_kept(acme_northgate: Subscription) -> None:
@@ -99,7 +99,7 @@ def test_a_disabled_subscription_is_neither_claimed_nor_kept(acme_northgate: Sub
 
     assert renewed.kept == set()
     assert renewed.switched_off == {acme_northgate.pk}
-    assert leases.doubtful(now=EXPIRED) == []
+    assert leases.unrenewed(now=EXPIRED) == []
 
 
 def test_each_worker_that_lives_has_the_same_share(
@@ -108,18 +108,18 @@ def test_each_worker_that_lives_has_the_same_share(
     Subscription.objects.create(organization=acme, provider=tidewall, cuid="a", priority=2)
     Subscription.objects.create(organization=globex, provider=tidewall, cuid="b", priority=1)
     leases.check_in("one", now=NOW)
-    assert leases.share(now=NOW) == 3
+    assert leases.fair_share(now=NOW) == 3
 
     leases.check_in("two", now=NOW)
-    assert leases.share(now=NOW) == 2
+    assert leases.fair_share(now=NOW) == 2
 
     later = NOW + leases.PRESENT_FOR + timedelta(seconds=1)
     leases.check_in("two", now=later)
-    assert leases.share(now=later) == 3
+    assert leases.fair_share(now=later) == 3
 
     leases.check_in("one", now=later)
     leases.check_out("two")
-    assert leases.share(now=later) == 3
+    assert leases.fair_share(now=later) == 3
 
 
 def test_workers_that_are_long_gone_leave_no_rows(db: None) -> None:
@@ -141,7 +141,7 @@ def test_what_the_owner_writes_is_kept(acme_northgate: Subscription) -> None:
 def test_what_an_owner_of_before_writes_is_undone(acme_northgate: Subscription) -> None:
     claim("two")
 
-    with pytest.raises(leases.NotHeld):
+    with pytest.raises(leases.NotOwner):
         leases.write_as_owner(acme_northgate.pk, "one", rename)
 
     acme_northgate.refresh_from_db()

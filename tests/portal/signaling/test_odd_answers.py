@@ -19,12 +19,12 @@ from portal.mitigations.validation import Submission
 from portal.mitigations.wording.refusals import refusal_sentence
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from portal.signaling import clock as signaling_clock
-from portal.signaling.exchange import Exchange
-from portal.signaling.hold import Hold, clock
-from portal.signaling.journal import Journal
-from portal.signaling.plan import Action
-from portal.signaling.store import Store
+from portal.signaling import database_clock as signaling_clock
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.next_action import Action
+from portal.signaling.wire_journal import WireJournal
 from portal.wire.models import Direction, WireMessage
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, ONCE, Provider, answer, serving
@@ -53,11 +53,11 @@ class Scene:
     """One subscription's session with a scripted provider."""
 
     def __init__(
-        self, provider: Provider, client: Client, exchange: Exchange, journal: Journal
+        self, provider: Provider, client: Client, actions: MitigationActions, journal: WireJournal
     ) -> None:
         self.provider = provider
         self.client = client
-        self.exchange = exchange
+        self.actions = actions
         self.journal = journal
 
     def says(self, code: Code, body: Any, **options: Any) -> None:
@@ -66,13 +66,13 @@ class Scene:
 
 
 @asynccontextmanager
-async def speaking(leg: Mitigation, store: Store) -> AsyncIterator[Scene]:
-    authority, provider, journal = Authority(), Provider(), Journal(store)
-    exchange = Exchange(
+async def speaking(leg: Mitigation, threads: DatabaseThreads) -> AsyncIterator[Scene]:
+    authority, provider, journal = Authority(), Provider(), WireJournal(threads)
+    actions = MitigationActions(
         subscription_id=leg.subscription_id,
         owner=OWNER,
-        store=store,
-        hold=Hold(asked_at=clock()),
+        threads=threads,
+        fence=LeaseFence(asked_at=boottime()),
         on_cuid_replaced=lambda: None,
     )
     async with (
@@ -85,7 +85,7 @@ async def speaking(leg: Mitigation, store: Store) -> AsyncIterator[Scene]:
             on_wire=journal.recorder(leg.subscription_id).see,
         ) as client,
     ):
-        yield Scene(provider, client, exchange, journal)
+        yield Scene(provider, client, actions, journal)
 
 
 async def read(call: Callable[[], T]) -> T:
@@ -117,11 +117,11 @@ ODD: dict[str, list[tuple[Any, Any]]] = {
 
 @pytest.mark.parametrize("odd", list(ODD), ids=list(ODD))
 async def test_the_status_reaches_the_row_despite_any_odd_attribute(
-    leg: Mitigation, store: Store, odd: str
+    leg: Mitigation, threads: DatabaseThreads, odd: str
 ) -> None:
-    async with speaking(leg, store) as scene:
+    async with speaking(leg, threads) as scene:
         scene.says(Code.CONTENT, report(leg.mid, *ODD[odd]))
-        await scene.exchange.poll(scene.client, leg)
+        await scene.actions.poll(scene.client, leg)
     while await scene.journal.flush():
         continue
 
@@ -131,11 +131,13 @@ async def test_the_status_reaches_the_row_despite_any_odd_attribute(
     assert bool(told.not_read) == (odd != "a lifetime of null")
 
 
-async def test_an_unknown_status_is_shown_with_its_number(leg: Mitigation, store: Store) -> None:
-    async with speaking(leg, store) as scene:
+async def test_an_unknown_status_is_shown_with_its_number(
+    leg: Mitigation, threads: DatabaseThreads
+) -> None:
+    async with speaking(leg, threads) as scene:
         for status in (2, 9, 9):
             scene.says(Code.CONTENT, report(leg.mid, status=status))
-            await scene.exchange.poll(scene.client, await row(leg))
+            await scene.actions.poll(scene.client, await row(leg))
 
     shown = await row(leg)
     assert (shown.status, shown.dots_status, shown.unknown_report) == ("mitigating", 9, 9)
@@ -147,21 +149,23 @@ async def test_an_unknown_status_is_shown_with_its_number(leg: Mitigation, store
     assert [one.get("unknown") for one in events] == [None, 9]
 
 
-async def test_any_status_replaces_a_lost_acceptance(leg: Mitigation, store: Store) -> None:
-    async with speaking(leg, store) as scene:
+async def test_any_status_replaces_a_lost_acceptance(
+    leg: Mitigation, threads: DatabaseThreads
+) -> None:
+    async with speaking(leg, threads) as scene:
         scene.says(Code.CONTENT, report(leg.mid, status=77))
-        await scene.exchange.poll(scene.client, leg)
+        await scene.actions.poll(scene.client, leg)
 
     shown = await row(leg)
     assert (shown.status, shown.dots_status) == ("in_progress", 77)
 
 
 async def test_a_code_that_neither_accepts_nor_refuses_grants_nothing(
-    leg: Mitigation, store: Store
+    leg: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(leg, store) as scene:
+    async with speaking(leg, threads) as scene:
         scene.says(Code.CONTINUE, b"")
-        is_held = await scene.exchange.perform(scene.client, leg, Action.REQUEST)
+        is_held = await scene.actions.perform(scene.client, leg, Action.REQUEST)
 
     shown = await row(leg)
     assert not is_held
@@ -177,7 +181,9 @@ def conflict(mid: int) -> tuple[int, Pairs]:
 
 
 # PostgreSQL refuses NUL in text and in JSON; SQLite accepts it.
-async def test_an_answer_with_a_nul_anywhere_is_saved(leg: Mitigation, store: Store) -> None:
+async def test_an_answer_with_a_nul_anywhere_is_saved(
+    leg: Mitigation, threads: DatabaseThreads
+) -> None:
     answers = [
         (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(9)])])]))])),
         (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(leg.mid)])])]))])),
@@ -188,12 +194,12 @@ async def test_an_answer_with_a_nul_anywhere_is_saved(leg: Mitigation, store: St
         (Code.HOP_LIMIT_REACHED, NUL.encode()),
         (Code.CREATED, report(leg.mid, conflict(leg.mid), (6, [NUL]), (13, [NUL]), (NUL, NUL))),
     ]
-    async with speaking(leg, store) as scene:
+    async with speaking(leg, threads) as scene:
         for code, body in answers:
             scene.says(code, body, location_path=["x\0"], uri_query=["c=\0"])
-            await scene.exchange.perform(scene.client, await row(leg), Action.REQUEST)
+            await scene.actions.perform(scene.client, await row(leg), Action.REQUEST)
         scene.says(Code.CONTENT, report(leg.mid, conflict(leg.mid), (6, [NUL]), (23, NUL)))
-        await scene.exchange.poll(scene.client, await row(leg))
+        await scene.actions.poll(scene.client, await row(leg))
     while await scene.journal.flush():
         continue
 

@@ -24,11 +24,11 @@ from portal.mitigations.states import NOT_SENDABLE
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from portal.signaling.exchange import Exchange
-from portal.signaling.hold import Hold, clock
-from portal.signaling.plan import Action
-from portal.signaling.saving import NotSaved
-from portal.signaling.store import Store
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.fenced_store import NotSaved
+from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.next_action import Action
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, in_session, silence
 from tests.factories import ResourceFactory
@@ -70,9 +70,9 @@ def lane(provider: str = "Northgate") -> str:
 
 
 def assert_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    [line] = [one for one in caplog.records if one.levelno >= logging.WARNING]
-    assert line.levelno == logging.ERROR
-    assert line.exc_info
+    [live_session] = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert live_session.levelno == logging.ERROR
+    assert live_session.exc_info
 
 
 def sent_events() -> int:
@@ -81,17 +81,17 @@ def sent_events() -> int:
 
 @asynccontextmanager
 async def speaking(
-    leg: Mitigation, store: Store
-) -> AsyncIterator[tuple[Exchange, Client, Provider]]:
-    exchange = Exchange(
+    leg: Mitigation, threads: DatabaseThreads
+) -> AsyncIterator[tuple[MitigationActions, Client, Provider]]:
+    actions = MitigationActions(
         subscription_id=leg.subscription_id,
         owner=OWNER,
-        store=store,
-        hold=Hold(asked_at=clock()),
+        threads=threads,
+        fence=LeaseFence(asked_at=boottime()),
         on_cuid_replaced=lambda: None,
     )
     async with in_session(Authority()) as scene:
-        yield exchange, scene.client, scene.provider
+        yield actions, scene.client, scene.provider
 
 
 def spoil_ports(leg: Mitigation) -> None:
@@ -123,14 +123,14 @@ SPOILT: dict[Callable[[Mitigation], None], str] = {
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
 async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_asked(
     leg: Mitigation,
-    store: Store,
+    threads: DatabaseThreads,
     caplog: pytest.LogCaptureFixture,
     spoil: Callable[[Mitigation], None],
 ) -> None:
     await in_database(spoil)(leg)
     row = await in_database(again)()
-    async with speaking(leg, store) as (exchange, client, provider):
-        await exchange.perform(client, row, Action.REQUEST)
+    async with speaking(leg, threads) as (actions, client, provider):
+        await actions.perform(client, row, Action.REQUEST)
         assert provider.requests == []
 
     row = await in_database(again)()
@@ -150,13 +150,13 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
 
 @pytest.mark.parametrize("spoil", [spoil_ports, spoil_row])
 async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
-    leg: Mitigation, store: Store, spoil: Callable[[Mitigation], None]
+    leg: Mitigation, threads: DatabaseThreads, spoil: Callable[[Mitigation], None]
 ) -> None:
-    async with speaking(leg, store) as (exchange, client, provider):
-        await exchange.perform(client, leg, Action.REQUEST)
+    async with speaking(leg, threads) as (actions, client, provider):
+        await actions.perform(client, leg, Action.REQUEST)
         await in_database(spoil)(leg)
 
-        is_held = await exchange.perform(client, await in_database(again)(), Action.REFRESH)
+        is_held = await actions.perform(client, await in_database(again)(), Action.REFRESH)
 
         assert is_held
         assert len(provider.asked(Code.PUT)) == 1
@@ -168,16 +168,16 @@ async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
 
 
 async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
-    leg: Mitigation, store: Store, dana: User, caplog: pytest.LogCaptureFixture
+    leg: Mitigation, threads: DatabaseThreads, dana: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with speaking(leg, store) as (exchange, client, provider):
-        await exchange.perform(client, leg, Action.REQUEST)
+    async with speaking(leg, threads) as (actions, client, provider):
+        await actions.perform(client, leg, Action.REQUEST)
         await in_database(services.report_efficacy)(
             request_id=leg.request_id, actor=dana, attack_status="under-attack"
         )
         await in_database(spoil_ports)(leg)
 
-        await exchange.perform(client, await in_database(again)(), Action.EFFICACY)
+        await actions.perform(client, await in_database(again)(), Action.EFFICACY)
 
         assert len(provider.asked(Code.PUT)) == 1
     row = await in_database(again)()
@@ -191,15 +191,15 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
 
 
 async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
-    leg: Mitigation, store: Store, dana: User
+    leg: Mitigation, threads: DatabaseThreads, dana: User
 ) -> None:
-    async with speaking(leg, store) as (exchange, client, provider):
-        await exchange.perform(client, leg, Action.REQUEST)
+    async with speaking(leg, threads) as (actions, client, provider):
+        await actions.perform(client, leg, Action.REQUEST)
         await in_database(services.terminate)(request_id=leg.request_id, actor=dana)
         row = await in_database(again)()
         row.mid = 2**32  # of a counter that went too far
 
-        await exchange.perform(client, row, Action.WITHDRAW)
+        await actions.perform(client, row, Action.WITHDRAW)
 
         assert provider.asked(Code.DELETE) == []
     row = await in_database(again)()
@@ -208,41 +208,41 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
     assert "the portal could not send the withdrawal" in await in_database(lane)()
 
 
-async def test_sends_counts_the_datagrams(leg: Mitigation, store: Store) -> None:
-    async with speaking(leg, store) as (exchange, client, provider):
+async def test_sends_counts_the_datagrams(leg: Mitigation, threads: DatabaseThreads) -> None:
+    async with speaking(leg, threads) as (actions, client, provider):
         provider.script += [silence, silence]
 
-        await exchange.perform(client, leg, Action.REQUEST)
-        await exchange.flush(heard_s=0.0)
+        await actions.perform(client, leg, Action.REQUEST)
+        await actions.flush(heard_s=0.0)
 
         assert (await in_database(again)()).sends == len(provider.asked(Code.PUT)) == 3
     assert await in_database(sent_events)() == 1
 
 
 async def test_a_request_put_off_by_a_provider_is_not_called_unsendable(
-    leg: Mitigation, store: Store, dana: User
+    leg: Mitigation, threads: DatabaseThreads, dana: User
 ) -> None:
     """The earlier refusal does not stay on a row that is retried."""
     await in_database(spoil_ports)(leg)
-    async with speaking(leg, store) as (exchange, client, provider):
-        await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+    async with speaking(leg, threads) as (actions, client, provider):
+        await actions.perform(client, await in_database(again)(), Action.REQUEST)
         await in_database(repair)(leg)
         await in_database(services.ask_provider)(
             request_id=leg.request_id, actor=dana, subscription_id=leg.subscription_id
         )
 
-        await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+        await actions.perform(client, await in_database(again)(), Action.REQUEST)
 
         assert len(provider.asked(Code.PUT)) == 1
     row = await in_database(again)()
     assert (row.status, row.refusal_code) == ("in_progress", "")
 
 
-async def test_a_broken_row_is_put_off_too(leg: Mitigation, store: Store) -> None:
+async def test_a_broken_row_is_put_off_too(leg: Mitigation, threads: DatabaseThreads) -> None:
     await in_database(Mitigation.objects.update)(scope={"prefixes": ["203.0.113.7/32"]})
-    async with speaking(leg, store) as (exchange, client, provider):
+    async with speaking(leg, threads) as (actions, client, provider):
         with pytest.raises(NotSaved):
-            await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+            await actions.perform(client, await in_database(again)(), Action.REQUEST)
         assert provider.requests == []
 
     row = await in_database(again)()
@@ -291,15 +291,15 @@ FORBIDDEN = answer(Code.FORBIDDEN, b"not your addresses")
 
 async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
     leg: Mitigation,
-    store: Store,
+    threads: DatabaseThreads,
     database_refuses: Callable[[str], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("refusal_reason <> ''")
-    async with speaking(leg, store) as (exchange, client, provider):
+    async with speaking(leg, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
-        await exchange.perform(client, leg, Action.REQUEST)
+        await actions.perform(client, leg, Action.REQUEST)
 
     row = await in_database(again)()
     assert (row.status, row.refusal_code, row.refusal_reason) == ("refused", "4.03", "")
@@ -310,17 +310,17 @@ async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
 
 async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     leg: Mitigation,
-    store: Store,
+    threads: DatabaseThreads,
     database_refuses: Callable[[str], None],
     acme: Organization,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("status = 'refused' OR refusal_reason <> ''")
-    async with speaking(leg, store) as (exchange, client, provider):
+    async with speaking(leg, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
         with pytest.raises(NotSaved):
-            await exchange.perform(client, leg, Action.REQUEST)
+            await actions.perform(client, leg, Action.REQUEST)
 
     row = await in_database(again)()
     assert row.status == "pending"
@@ -338,50 +338,50 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
 
 
 async def test_the_next_answer_that_is_saved_ends_that(
-    leg: Mitigation, store: Store, database_refuses: Callable[[str], None]
+    leg: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
 ) -> None:
     await in_database(database_refuses)("status = 'refused'")
-    async with speaking(leg, store) as (exchange, client, provider):
+    async with speaking(leg, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
         with pytest.raises(NotSaved):
-            await exchange.perform(client, leg, Action.REQUEST)
+            await actions.perform(client, leg, Action.REQUEST)
 
-        await exchange.perform(client, await in_database(again)(), Action.REQUEST)
+        await actions.perform(client, await in_database(again)(), Action.REQUEST)
 
     row = await in_database(again)()
     assert (row.status, row.unsaved_at) == ("in_progress", None)
 
 
 async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
-    leg: Mitigation, store: Store, database_refuses: Callable[[str], None]
+    leg: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
 ) -> None:
-    async with speaking(leg, store) as (exchange, client, _provider):
-        await exchange.perform(client, leg, Action.REQUEST)
+    async with speaking(leg, threads) as (actions, client, _provider):
+        await actions.perform(client, leg, Action.REQUEST)
         await in_database(database_refuses)("status = 'mitigating'")
         row = await in_database(again)()
 
-        await exchange.reported(row, report(MitigationStatus.MITIGATING))
+        await actions.reported(row, report(MitigationStatus.MITIGATING))
 
         row = await in_database(again)()
         assert row.status == "in_progress"
         assert "The rest shown here is older." in await in_database(lane)()
-        await exchange.reported(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
+        await actions.reported(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
     row = await in_database(again)()
     assert (row.status, row.unsaved_at) == ("exceeded", None)
 
 
 async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_exchange(
     leg: Mitigation,
-    store: Store,
+    threads: DatabaseThreads,
     database_refuses: Callable[[str], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("status = 'refused' OR unsaved_at IS NOT NULL")
-    async with speaking(leg, store) as (exchange, client, provider):
+    async with speaking(leg, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
         with pytest.raises(NotSaved):
-            await exchange.perform(client, leg, Action.REQUEST)
+            await actions.perform(client, leg, Action.REQUEST)
 
     assert (await in_database(again)()).status == "pending"
     assert any("nor that there was one" in one.message for one in caplog.records)
@@ -389,15 +389,15 @@ async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_excha
 
 @pytest.mark.parametrize("status", [1, 2, 3, 4, 5, 6, 7, 8])
 async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
-    leg: Mitigation, store: Store, database_refuses: Callable[[str], None], status: int
+    leg: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None], status: int
 ) -> None:
     """For any report, however it would change the row."""
-    async with speaking(leg, store) as (exchange, client, provider):
-        await exchange.perform(client, leg, Action.REQUEST)
+    async with speaking(leg, threads) as (actions, client, provider):
+        await actions.perform(client, leg, Action.REQUEST)
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")
         provider.script.append(told(status, leg.mid))
 
-        await exchange.poll(client, await in_database(again)())
+        await actions.poll(client, await in_database(again)())
 
     assert (await in_database(again)()).status == "in_progress"
 

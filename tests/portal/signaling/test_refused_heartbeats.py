@@ -9,10 +9,10 @@ from aiocoap import Code
 
 from dots_client.transport.dtls_server import serve_dtls
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.store import Store
+from portal.signaling.database_threads import DatabaseThreads
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer
-from tests.portal.signaling.keeping import db, keeping, point_to, until_row
+from tests.portal.signaling.session_managers import db, point_to, running_manager, until_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,9 +30,9 @@ async def stranger(acme_northgate: Subscription) -> AsyncIterator[Provider]:
 
 
 async def test_the_row_has_the_code_of_refused_heartbeats_while_they_are_refused(
-    acme_northgate: Subscription, stranger: Provider, store: Store
+    acme_northgate: Subscription, stranger: Provider, threads: DatabaseThreads
 ) -> None:
-    async with keeping(acme_northgate, store):
+    async with running_manager(acme_northgate, threads):
         row = await until_row(acme_northgate, lambda row: row.session_refusal)
         assert (row.session_state, row.session_refusal) == (SessionState.UP, "4.01")
 

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import CONFIRMED, IN_STANDBY, Status
-from portal.signaling.plan import POLL_AFTER, Action, OnSession, gives_way, last_call, next_action
-from portal.signaling.seen import MAX_FAILED_POLL_S, MAX_FAILED_S, Seen
+from portal.signaling.next_action import (
+    POLL_AFTER,
+    Action,
+    MitigationHistory,
+    gives_way,
+    last_call,
+    next_action,
+)
+from portal.signaling.session_history import MAX_FAILED_POLL_S, MAX_FAILED_S, SessionHistory
 
 START = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
 STEP_S = 0.5
@@ -36,7 +43,7 @@ class Run:
         self._row = row
         self._failing = failing
         self._hangs = hangs
-        self._seen = Seen()
+        self._seen = SessionHistory()
         self._seen.reported(row.pk, row.dots_status, time=0.0)
         self.begun: dict[Action, list[float]] = {action: [] for action in Action}
 
@@ -161,7 +168,7 @@ def test_a_failed_renewal_is_retried_soon_but_not_at_once() -> None:
 
 
 def test_a_poll_with_a_status_ends_the_back_off() -> None:
-    seen, one = Seen(), uuid4()
+    seen, one = SessionHistory(), uuid4()
     for time in range(5):
         seen.failed(one, Action.POLL, time=time, is_answered=True)
     assert seen.of(one, now=START, time=4.0).not_before[Action.POLL] == at(MAX_FAILED_POLL_S)
@@ -173,7 +180,7 @@ def test_a_poll_with_a_status_ends_the_back_off() -> None:
 
 
 def test_an_action_waits_as_long_as_the_provider_asks_and_then_backs_off_as_before() -> None:
-    seen, one = Seen(), uuid4()
+    seen, one = SessionHistory(), uuid4()
     seen.failed(one, Action.WITHDRAW, time=0.0, is_answered=True, wait_s=60)
     assert seen.of(one, now=START, time=0.0).not_before[Action.WITHDRAW] == at(60)
 
@@ -225,7 +232,7 @@ def test_a_put_of_a_plan_leaves_only_while_the_provider_says_that_it_only_holds_
     row.refresh_asked_at = now if extended else None
     row.efficacy_asked_at = now if efficacy else None
     row.retry_at = None if retry_s is None else now + timedelta(seconds=retry_s)
-    session = OnSession(
+    session = MitigationHistory(
         is_introduced=is_introduced,
         is_absent=is_absent,
         dots_status=dots_status,

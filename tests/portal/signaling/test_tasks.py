@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from asgiref.sync import sync_to_async
 
-from portal.signaling import relays
+from portal.signaling import wakeups
 from portal.signaling.tasks import reconcile
 
 SUBSCRIPTION = uuid4()
@@ -18,7 +18,7 @@ WITHIN_S = 5.0
 async def heard() -> AsyncIterator[asyncio.Queue[UUID]]:
     """What another signal worker hears."""
     queue: asyncio.Queue[UUID] = asyncio.Queue()
-    hearing = asyncio.create_task(relays.hear(queue.put_nowait))
+    hearing = asyncio.create_task(wakeups.listen(queue.put_nowait))
     await asyncio.sleep(0.05)
     yield queue
     hearing.cancel()

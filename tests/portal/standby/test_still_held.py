@@ -17,11 +17,11 @@ from portal.mitigations.letting_go import (
 )
 from portal.mitigations.models import Event, Mitigation
 from portal.organizations.models import Organization
-from portal.signaling.plan import (
+from portal.signaling.next_action import (
     POLL_AFTER,
     Action,
-    Next,
-    OnSession,
+    MitigationHistory,
+    NextAction,
     next_action,
 )
 from portal.standby import queries, services
@@ -56,8 +56,8 @@ def leg(plan: StandbyPlan) -> Mitigation:
     return legs(plan.request)[0]
 
 
-def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> Next:
-    session = OnSession(is_introduced=True, dots_status=status, reported_at=now)
+def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> NextAction:
+    session = MitigationHistory(is_introduced=True, dots_status=status, reported_at=now)
     return next_action(one, session, now)
 
 
@@ -107,7 +107,7 @@ def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
     assert not mitigations.record_let_go(mitigation_id=leg(kept).pk, now=now)
     one = leg(kept)
     one.last_heard_at = now
-    assert following(one, now) == Next(action=Action.WAIT, at=now + POLL_AFTER)
+    assert following(one, now) == NextAction(action=Action.WAIT, at=now + POLL_AFTER)
     told = Event.objects.filter(data__why="still held").order_by("seq")
     assert [event.data.get("tries") for event in told] == [None, MAX_LET_GO_TRIES]
 

@@ -1,0 +1,79 @@
+"""Settings saved while a session is up: which of them the session does not use yet, and when to try a new session.
+
+Pure: it has no clock and no database. `now` is in seconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from dots_client import Reconnect
+from portal.providers.models import PendingChange
+from portal.signaling.identity import Identity, changed
+from portal.signaling.leases import SavedAt
+
+READ_AGAIN_S: Final = 30.0
+"""Reread the rows at least this often, to notice changes made directly in the database."""
+
+
+class ChangedSettings:
+    """The settings of one subscription. `reconnect` creates a fresh attempt counter for settings not tried before."""
+
+    def __init__(self, reconnect: Callable[[], Reconnect]) -> None:
+        self.wanted: Identity | None = None
+        "the settings at the last read"
+        self.pending: PendingChange | None = None
+        "the settings that the present session does not use yet"
+        self._make_reconnect = reconnect
+        self.reconnect = reconnect()
+        "attempts with the pending settings"
+        self._saved_at: SavedAt | None = None
+        self._read_at = float("-inf")
+
+    def saved(self, at: SavedAt) -> bool:
+        """Note when staff last saved the settings; True when that time is new, so the rows must be read now."""
+        is_news = at != self._saved_at
+        self._saved_at = at
+        if is_news:
+            self._read_at = float("-inf")
+        return is_news
+
+    def is_to_read(self, *, now: float) -> bool:
+        return now - self._read_at >= READ_AGAIN_S
+
+    def next_read_at(self) -> float:
+        return self._read_at + READ_AGAIN_S
+
+    def begins_to_read(self, *, now: float) -> None:
+        """Call before reading the rows, so that a save during the read still counts as new."""
+        self._read_at = now
+
+    def read(self, wanted: Identity) -> bool:
+        """Note the settings just read; True when they differ from the last ones."""
+        is_new = self.wanted is not None and bool(changed(self.wanted, wanted))
+        self.wanted = wanted
+        if is_new:
+            self.pending = None
+            self.reconnect = self._make_reconnect()
+        return is_new
+
+    def compare(self, running: Identity | None) -> None:
+        """`running`: the settings the present session was opened with."""
+        parts = changed(running, self.wanted) if running and self.wanted else []
+        if not parts:
+            self.pending = None
+        elif self.pending is None:
+            self.pending = PendingChange(changed=parts, tried_at=None, failure="")
+
+    def is_outdated(self, tried: Identity) -> bool:
+        """Whether the settings changed since `tried`."""
+        return self.wanted is not None and bool(changed(tried, self.wanted))
+
+    def failed(self, reason: str, *, at: datetime) -> None:
+        """An attempt with the pending settings failed; the present session stays."""
+        if self.pending is not None:
+            self.pending = PendingChange(
+                changed=self.pending["changed"], tried_at=at.isoformat(), failure=reason
+            )

@@ -1,0 +1,49 @@
+"""The database from the agent's event loop: few threads, connections given back after each call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, ParamSpec, TypeVar
+
+from django.db import close_old_connections
+
+DATABASE_THREADS: Final = 3
+FIRST_THREADS: Final = 2
+"""Of both fewer than the connection pool holds: the rest is for leases and the worker's tasks."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class DatabaseThreads:
+    """Runs synchronous services. A cancelled awaiter does not undo the write it waited for."""
+
+    def __init__(self, *, threads: int = DATABASE_THREADS) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="agent-db")
+        self._first = ThreadPoolExecutor(FIRST_THREADS, thread_name_prefix="agent-db-first")
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await _in(self._executor, partial(_run, call, *args, **kwargs))
+
+    async def run_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What stands between a person and the wire: it does not wait behind what is only written down."""
+        return await _in(self._first, partial(_run, call, *args, **kwargs))
+
+    def close(self) -> None:
+        for executor in (self._first, self._executor):
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+async def _in(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+def _run(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    close_old_connections()
+    try:
+        return call(*args, **kwargs)
+    finally:
+        close_old_connections()

@@ -1,0 +1,194 @@
+"""The subscriptions one worker holds: claimed, renewed, given back, and silenced when their time is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import Error
+
+from dots_client import ClientSettings
+from portal.signaling import database_clock, leases
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.lease_balancer import LeaseBalancer, to_give_back
+from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.leases import Lease, RenewedLeases
+from portal.signaling.session_manager import SessionManager
+from portal.signaling.wire_journal import WireJournal
+
+logger = logging.getLogger(__name__)
+
+OWNED_ELSEWHERE: Final = "held elsewhere"
+LEASE_THREADS: Final = 1
+"""Of its own: no write of a session stands before a renewal."""
+CRASHED_PAUSE_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    manager: SessionManager
+    task: asyncio.Task[None]
+    fence: LeaseFence
+
+
+@dataclass(frozen=True, slots=True)
+class _LeaseRound:
+    """What the database said. `asked_at`: our clock before the first question."""
+
+    asked_at: float
+    now: datetime
+    renewed: RenewedLeases
+    unrenewed: list[Lease]
+    share: int
+
+
+class OwnedSubscriptions:
+    """Lives on the agent's loop."""
+
+    def __init__(
+        self,
+        owner: str,
+        *,
+        threads: DatabaseThreads,
+        journal: WireJournal,
+        settings: ClientSettings,
+    ) -> None:
+        self._owner = owner
+        self._journal = journal
+        self._threads = threads
+        self._lease_threads = DatabaseThreads(threads=LEASE_THREADS)
+        self._settings = settings
+        self._sharing = LeaseBalancer(owner)
+        self._owned: dict[UUID, _Owned] = {}
+        self._crashed_at: dict[UUID, float] = {}
+
+    @property
+    def ids(self) -> list[UUID]:
+        return list(self._owned)
+
+    def wake(self, subscription_id: UUID) -> str:
+        """Rows of this subscription may have changed; what became of it, in a word."""
+        owned = self._owned.get(subscription_id)
+        if owned is None:
+            return OWNED_ELSEWHERE
+        owned.manager.wake()
+        return "woken" if owned.manager.is_connected else "connecting"
+
+    async def share(self) -> None:
+        """Renew what is ours, claim what is free, give back what is too much."""
+        said = await self._lease_threads.run(_ask, self._owner, self.ids)
+        for subscription_id in self.ids:
+            if subscription_id in said.renewed.kept:
+                owned = self._owned[subscription_id]
+                owned.fence.extend(asked_at=said.asked_at)
+                owned.manager.settings_saved(said.renewed.saved_at[subscription_id])
+            elif subscription_id not in said.renewed.switched_off:
+                logger.warning("agent %s: lost subscription %s", self._owner, subscription_id)
+                self._owned[subscription_id].fence.close()
+        await self._give_up(said.renewed.switched_off)
+        await self._claim(said)
+        surplus = to_give_back(self._idle(), owned=len(self._owned), share=said.share)
+        if surplus:
+            logger.info("agent %s: gives back %s subscriptions", self._owner, len(surplus))
+            await self._give_up(surplus)
+
+    async def silence(self) -> None:
+        """End the sessions whose lease ran out. They send nothing any more but their close_notify (ADR 17)."""
+        for subscription_id, owned in list(self._owned.items()):
+            if not owned.fence.is_open():
+                logger.warning("agent %s: silent for %s", self._owner, subscription_id)
+                del self._owned[subscription_id]
+                owned.task.cancel()
+
+    async def hand_over(self) -> None:
+        """Say goodbye to the providers and leave everything to the other workers at once."""
+        ids = self.ids
+        await self._close(ids)
+        try:
+            await self._lease_threads.run(leases.release, self._owner, ids)
+            await self._lease_threads.run(leases.check_out, self._owner)
+        except Error as error:
+            logger.warning("agent %s: leases run out by themselves: %s", self._owner, error)
+        self._lease_threads.close()
+        logger.info("agent %s: handed over %s subscriptions", self._owner, len(ids))
+
+    # Inside
+
+    async def _claim(self, said: _LeaseRound) -> None:
+        at = boottime()
+        crashed = {one for one, when in self._crashed_at.items() if at - when < CRASHED_PAUSE_S}
+        self._crashed_at = {one: self._crashed_at[one] for one in crashed}
+        wanted = self._sharing.to_claim(
+            said.unrenewed,
+            owned=crashed | self._owned.keys(),
+            share=said.share,
+            now=said.now,
+            at=at,
+        )
+        if not wanted:
+            return
+        asked_at, claimed = await self._lease_threads.run(_claim, self._owner, wanted)
+        for subscription_id in claimed:
+            fence = LeaseFence(asked_at=asked_at)
+            if fence.is_open() and subscription_id not in self._owned:
+                self._begin(subscription_id, fence)
+
+    def _begin(self, subscription_id: UUID, fence: LeaseFence) -> None:
+        manager = SessionManager(
+            subscription_id=subscription_id,
+            owner=self._owner,
+            threads=self._threads,
+            recorder=self._journal.recorder(subscription_id),
+            settings=self._settings,
+            fence=fence,
+        )
+        task = asyncio.create_task(manager.run(), name=f"keeper {subscription_id}")
+        task.add_done_callback(self._manager_ended)
+        self._owned[subscription_id] = _Owned(manager, task, fence)
+
+    def _manager_ended(self, task: asyncio.Task[None]) -> None:
+        """Drop a keeper whose subscription another worker holds; restart one that crashed, after a pause."""
+        if task.cancelled():
+            return
+        if error := task.exception():
+            logger.error("agent %s: %s crashed", self._owner, task.get_name(), exc_info=error)
+        for subscription_id, owned in list(self._owned.items()):
+            if owned.task is task:
+                del self._owned[subscription_id]
+                if error:
+                    self._crashed_at[subscription_id] = boottime()
+
+    def _idle(self) -> Iterable[UUID]:
+        """Newest first: those where a moment without a session costs nobody anything."""
+        return [one for one, owned in reversed(self._owned.items()) if owned.manager.is_idle]
+
+    async def _give_up(self, ids: Collection[UUID]) -> None:
+        if ids:
+            await self._close(ids)
+            await self._lease_threads.run(leases.release, self._owner, list(ids))
+
+    async def _close(self, ids: Collection[UUID]) -> None:
+        tasks = [self._owned.pop(subscription_id).task for subscription_id in ids]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ask(owner: str, owned: Collection[UUID]) -> _LeaseRound:
+    asked_at = boottime()
+    now = database_clock.read()
+    database_clock.synchronize(now)
+    renewed = leases.renew(owner, owned, now=now)
+    leases.check_in(owner, now=now)
+    unrenewed = leases.unrenewed(now=now)
+    return _LeaseRound(asked_at, now, renewed, unrenewed, leases.fair_share(now=now))
+
+
+def _claim(owner: str, wanted: list[Lease]) -> tuple[float, list[UUID]]:
+    asked_at = boottime()
+    return asked_at, leases.claim(owner, wanted, now=database_clock.read())

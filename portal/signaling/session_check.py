@@ -1,0 +1,49 @@
+"""Check that a session with new settings works before it replaces the present one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from dots_client import Client, DotsError, NoAnswer, Refused, SessionClosed
+
+CHECK_WITHIN_S: Final = 10.0
+NOT_LET_IN: Final = frozenset({"4.01", "4.03"})
+"""The handshake succeeded, but the server does not know this client."""
+
+
+async def check_session(client: Client, *unless: asyncio.Event) -> None:
+    """Return when the server answers a question that only its clients may ask, or when an event of `unless` is set.
+
+    Raises DotsError for a server that refuses this client, ends the session, or stays silent for PROOF_S.
+    """
+    asking = asyncio.create_task(_ask(client))
+    needless = [asyncio.create_task(event.wait()) for event in unless]
+    try:
+        await asyncio.wait(
+            {asking, *needless}, timeout=CHECK_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if asking.done():
+            await asking
+        elif not any(task.done() for task in needless) and not _is_heard(client):
+            raise NoAnswer(f"{client.peer} did not answer within {CHECK_WITHIN_S:g} s")
+    finally:
+        for task in (asking, *needless):
+            task.cancel()
+
+
+async def _ask(client: Client) -> None:
+    try:
+        await client.statuses()
+    except SessionClosed:
+        raise
+    except Refused as error:
+        if error.code in NOT_LET_IN:
+            raise
+    except DotsError:
+        return  # odd, but an answer
+
+
+def _is_heard(client: Client) -> bool:
+    """Some servers answer heartbeats but not this question."""
+    return client.last_heard_at > client.connected_at

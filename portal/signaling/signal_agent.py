@@ -1,0 +1,141 @@
+"""The agent: one event loop that holds the sessions this worker owns, and sweeps so that nothing depends on a task."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
+from typing import Final
+from uuid import UUID
+
+from dots_client import ClientSettings
+from portal.core.broadcast import broadcast_from
+from portal.core.database import is_away
+from portal.inventory import queries as unknown
+from portal.mitigations import queries, services
+from portal.signaling import database_clock, wakeups
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.owned_subscriptions import OWNED_ELSEWHERE, OwnedSubscriptions
+from portal.signaling.wire_journal import WireJournal
+
+__all__ = ["OWNED_ELSEWHERE", "SignalAgent"]
+
+logger = logging.getLogger(__name__)
+
+SHARE_S: Final = 1.0
+SILENCE_S: Final = 0.25
+SWEEP_S: Final = 1.0
+CALL_TIMEOUT_S: Final = 5.0
+STOP_TIMEOUT_S: Final = 10.0
+
+
+class SignalAgent:
+    """Lives in a thread of a signal worker; `owner` is that worker's name in the leases."""
+
+    def __init__(self, owner: str, *, settings: ClientSettings) -> None:
+        self._owner = owner
+        self._threads = DatabaseThreads()
+        self._journal = WireJournal(self._threads)
+        self._owned_subscriptions = OwnedSubscriptions(
+            owner, threads=self._threads, journal=self._journal, settings=settings
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._is_stopping = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="dots-agent", daemon=True)
+
+    # from other threads
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the sessions, hand over the subscriptions, end the thread."""
+        self._is_stopping.set()
+        if self._loop and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(STOP_TIMEOUT_S)
+        if self._thread.is_alive():
+            logger.error("the agent did not stop within %s s", STOP_TIMEOUT_S)
+
+    def wake(self, subscription_id: UUID) -> str:
+        """Have the rows of a subscription looked at; what became of it, in a word."""
+        if self._is_stopping.is_set() or self._loop is None:
+            return "stopping"
+        future = asyncio.run_coroutine_threadsafe(self._wake(subscription_id), self._loop)
+        try:
+            return future.result(CALL_TIMEOUT_S)
+        except CancelledError:
+            return "stopping"
+        except TimeoutError:
+            future.cancel()
+            return "busy"
+
+    # on the loop
+
+    def _main(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        broadcast_from(self._loop)
+        logger.info("agent %s: at work", self._owner)
+        self._write_journal()
+        # Apart from each other: no sweep and no hung database keeps a lease from being renewed, or a session from
+        # falling silent.
+        rounds = [
+            asyncio.create_task(self._every(SHARE_S, self._owned_subscriptions.share)),
+            asyncio.create_task(self._every(SILENCE_S, self._owned_subscriptions.silence)),
+            asyncio.create_task(self._every(SWEEP_S, self._sweep)),
+            asyncio.create_task(wakeups.listen(self._owned_subscriptions.wake)),
+        ]
+        try:
+            await self._stopping.wait()
+        finally:
+            for task in rounds:
+                task.cancel()
+            await asyncio.gather(*rounds, return_exceptions=True)
+            await self._owned_subscriptions.hand_over()
+            await self._journal.close(self._writing)
+            self._threads.close()
+            broadcast_from(None)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                # The agent's outermost loop: a defect in one round must not end the worker's duties.
+                if is_away(error):
+                    logger.warning("agent %s: no %s: %s", self._owner, work.__name__, error)
+                else:
+                    logger.exception("agent %s: %s crashed", self._owner, work.__name__)
+            await asyncio.sleep(seconds)
+
+    async def _wake(self, subscription_id: UUID) -> str:
+        return self._owned_subscriptions.wake(subscription_id)
+
+    async def _sweep(self) -> None:
+        # A wake-up may be lost with the broker, or have reached another worker.
+        for unsaid in (queries.subscriptions_with_something_to_say, unknown.with_withdrawals):
+            for subscription_id in await self._threads.run(unsaid, self._owned_subscriptions.ids):
+                self._owned_subscriptions.wake(subscription_id)
+        now = database_clock.now()
+        await self._threads.run(services.mark_overdue, now=now)
+        await self._threads.run(services.mark_due_again, now=now)
+        if database_clock.is_settled():
+            await self._threads.run(services.mark_expired, now=now)
+
+    def _write_journal(self) -> None:
+        self._writing = asyncio.create_task(self._journal.run(), name="wire journal")
+        self._writing.add_done_callback(self._journal_ended)
+
+    def _journal_ended(self, task: asyncio.Task[None]) -> None:
+        """A defect costs the journal what it had in hand, and nobody the help that was asked for."""
+        if task.cancelled() or task.exception() is None:
+            return
+        logger.error("agent %s: the wire journal crashed", self._owner, exc_info=task.exception())
+        self._journal.lose_what_is_in_hand()
+        self._write_journal()

@@ -1,0 +1,140 @@
+"""What providers report about mitigations: poll it, receive it, save it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
+from portal.mitigations import queries, services
+from portal.mitigations.models import Mitigation
+from portal.signaling import database_clock
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.fenced_store import FencedStore
+from portal.signaling.lease_fence import LeaseFence
+from portal.signaling.mapping import OWN_NEWER_REQUEST, provider_report
+
+logger = logging.getLogger(__name__)
+
+POLL_TIMEOUT_S: Final = 30.0
+LIST_TIMEOUT_S: Final = 10.0
+"""Above this, poll each by itself: a list is long, and a single mitigation may be the reason that it fails."""
+MAX_POLLS_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """The outcome of a poll."""
+
+    told: Mapping[UUID, int | None]
+    "the DOTS status of each mitigation in the answer"
+    absent: frozenset[UUID] = frozenset()
+    "the provider does not know these"
+    has_news: bool = True
+
+
+class StatusReports(FencedStore):
+    """For the mitigations of one subscription, while `owner` holds it."""
+
+    def __init__(
+        self, *, subscription_id: UUID, owner: str, threads: DatabaseThreads, fence: LeaseFence
+    ) -> None:
+        super().__init__(subscription_id=subscription_id, owner=owner, threads=threads, fence=fence)
+        self._polls = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
+        self._unwritten: Counter[UUID] = Counter()
+
+    async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> PollResult:
+        """Poll all of them with one GET. Some servers list only a part, or refuse to list."""
+        try:
+            async with asyncio.timeout(LIST_TIMEOUT_S):
+                listed = {report.mid: report for report in await client.statuses()}
+        except SessionClosed:
+            raise
+        except (DotsError, TimeoutError) as error:
+            reason = error or "silence"
+            logger.info("subscription %s: no list of all: %s", self.subscription_id, reason)
+            listed = {}
+        return await self._take({row: listed[row.mid] for row in rows if row.mid in listed})
+
+    async def poll(self, client: Client, row: Mitigation) -> PollResult:
+        """Poll one. Raises the error that its answer stands for, and TimeoutError for no answer."""
+        async with self._polls:
+            try:
+                async with asyncio.timeout(POLL_TIMEOUT_S):
+                    report = await client.status(row.mid)
+            except Refused as error:
+                if not await self.refused_status(row, error):
+                    raise
+                return PollResult(told={}, absent=frozenset({row.pk}))
+        return await self._take({row: report})
+
+    async def _take(self, reports: Mapping[Mitigation, MitigationReport]) -> PollResult:
+        """Save the reports; those that only repeat the rows take one statement together."""
+        repeated: set[UUID] = set()
+        for row, report in reports.items():
+            if services.says_nothing_new(row, provider_report(report), database_clock.now()):
+                repeated.add(row.pk)
+            else:
+                await self.reported(row, report)
+        if repeated:
+            await self.write(
+                services.record_repeated, mitigation_ids=repeated, now=database_clock.now()
+            )
+        return PollResult(
+            told={row.pk: report.status for row, report in reports.items()},
+            has_news=len(repeated) < len(reports),
+        )
+
+    async def reported(self, row: Mitigation, report: MitigationReport) -> None:
+        """Save a notification or the answer to a poll. A report that cannot be saved does not delay the others."""
+        self._unwritten[row.pk] += 1
+        try:
+            await self.write(
+                services.record_report,
+                mitigation_id=row.pk,
+                report=provider_report(report),
+                now=database_clock.now(),
+            )
+        except DotsError:
+            raise
+        except Exception as error:
+            # Anything in a report may make the write fail; `_mark` logs the trace.
+            await self._mark(row, error, is_answered=True)
+        finally:
+            self._unwritten -= Counter({row.pk: 1})
+
+    def has_unwritten(self, mitigation_id: UUID) -> bool:
+        """Whether the provider was heard after the time in the row."""
+        return self._unwritten[mitigation_id] > 0
+
+    async def refused_status(self, row: Mitigation, error: Refused) -> bool:
+        """The provider refused a status; True when it does not know the mitigation at all."""
+        if error.code != "4.04":
+            return False
+        try:
+            await self.write(_forgotten, row.pk)
+        except DotsError:
+            raise
+        except Exception as failure:
+            # As for any other answer: `_mark` logs the trace.
+            await self._mark(row, failure, is_answered=True)
+        return True
+
+
+def _forgotten(mitigation_id: UUID) -> None:
+    """The provider does not know it: replaced by a newer one of ours, lost, withdrawn, or never received."""
+    newer = queries.newer_overlapping(mitigation_id)
+    now = database_clock.now()
+    if not newer:
+        services.record_forgotten(mitigation_id=mitigation_id, now=now)
+        return
+    services.record_superseded(
+        mitigation_id=mitigation_id,
+        conflict={"reason": OWN_NEWER_REQUEST, "mid": newer[-1].mid},
+        now=now,
+    )

@@ -1,0 +1,167 @@
+"""Everything said on the wire, written down beside the work: late rather than in the way, and honest about what is missing.
+
+The sessions' taps put records into memory, which costs them microseconds; `Journal.run` writes them down in
+batches. A worker that dies loses what it had not written yet: at most about FLUSH_S of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import Error
+
+from dots_client import WireRecord
+from portal.core.database import is_away
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.wire_recorder import RecordedMessage, SharedCapacity, WireRecorder
+from portal.wire import services
+from portal.wire.models import Direction, Topic
+from portal.wire.services import Seen
+
+logger = logging.getLogger(__name__)
+
+FLUSH_S: Final = 1.0
+BATCH: Final = 500
+"""Messages that one statement writes."""
+MAX_WAITING: Final = 20_000
+"""Messages of all subscriptions that wait for the database."""
+LAST_FLUSH_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """So many messages, the last of them at `at`, found no room."""
+
+    count: int
+    at: float
+
+
+Entry = tuple[UUID, RecordedMessage | NotKept]
+
+
+class WireJournal:
+    """One for all sessions of a worker."""
+
+    def __init__(self, threads: DatabaseThreads) -> None:
+        self._threads = threads
+        self._recorders: dict[UUID, WireRecorder] = {}
+        self._room = SharedCapacity(MAX_WAITING)
+        self._in_hand: list[Entry] = []
+        self._closing = asyncio.Event()
+
+    def recorder(self, subscription_id: UUID) -> WireRecorder:
+        """Whose `see` is the tap of that subscription's sessions."""
+        if subscription_id not in self._recorders:
+            self._recorders[subscription_id] = WireRecorder(self._room)
+        return self._recorders[subscription_id]
+
+    async def run(self) -> None:
+        """Until `close`."""
+        is_last = False
+        while not is_last:
+            try:
+                async with asyncio.timeout(FLUSH_S):
+                    await self._closing.wait()
+            except TimeoutError:
+                pass
+            is_last = self._closing.is_set()
+            while await self.flush():
+                continue
+
+    async def close(self, running: asyncio.Task[None]) -> None:
+        """The last lines, if the database takes them in time. A write that is under way is not done twice."""
+        self._closing.set()
+        _, late = await asyncio.wait({running}, timeout=LAST_FLUSH_S)
+        if late:
+            running.cancel()
+            logger.warning("wire journal: the last messages were not written down")
+
+    async def flush(self) -> bool:
+        """Write one batch; whether more waits. What the database cannot take now stays in hand."""
+        if not self._in_hand:
+            self._in_hand = self._take()
+        if not self._in_hand:
+            return False
+        try:
+            lost = await self._threads.run(_write, self._in_hand)
+        except Error as error:
+            if not is_away(error):
+                raise
+            logger.warning("wire journal: cannot write yet: %s", error)
+            return False
+        self._in_hand = []
+        for subscription_id, count in lost.items():
+            self.recorder(subscription_id).lose(time.time(), count)
+        return any(one.waiting for one in self._recorders.values())
+
+    def lose_what_is_in_hand(self) -> None:
+        """It cannot be written, whatever is tried: the journal says that it is missing."""
+        lost, self._in_hand = self._in_hand, []
+        for subscription_id, entry in lost:
+            own = self.recorder(subscription_id)
+            if isinstance(entry, NotKept):
+                own.lose(entry.at, entry.count)
+            else:
+                own.lose(entry.record.at)
+
+    def _take(self) -> list[Entry]:
+        taken: list[Entry] = []
+        for subscription_id, one in self._recorders.items():
+            if one.not_kept:
+                taken.append((subscription_id, NotKept(one.not_kept, one.not_kept_at)))
+                one.not_kept = 0
+            while one.waiting and len(taken) < BATCH:
+                taken.append((subscription_id, one.waiting.popleft()))
+                self._room.give_back(1)
+        return taken
+
+
+def _write(entries: list[Entry]) -> dict[UUID, int]:
+    """In a thread of the store: decoding a body takes longer than seeing it."""
+    return services.record(list(_seen(entries)))
+
+
+def _seen(entries: list[Entry]) -> Iterator[tuple[UUID, Seen]]:
+    for subscription_id, entry in entries:
+        if isinstance(entry, NotKept):
+            seen = Seen(at=_instant(entry.at), direction=Direction.NOT_KEPT, count=entry.count)
+        else:
+            seen = seen_of(entry)
+        yield subscription_id, seen
+
+
+def seen_of(noted: RecordedMessage) -> Seen:
+    record = noted.record
+    return Seen(
+        at=_instant(record.at),
+        direction=Direction(record.direction),
+        topic=Topic(noted.subject.topic),
+        mid=noted.subject.mid,
+        kind=record.kind,
+        code=record.code,
+        method=noted.subject.method,
+        path=noted.subject.path,
+        options=record.options,
+        body=_json(record),
+        not_read=record.not_read,
+        octets=record.message,
+        run=noted.run,
+        copy=noted.copy,
+    )
+
+
+def _json(record: WireRecord) -> str:
+    body = record.body
+    return "" if body is None else json.dumps(body)
+
+
+def _instant(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

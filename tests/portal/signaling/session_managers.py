@@ -1,0 +1,103 @@
+"""A keeper with real rows and a real session with a DOTS server on the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from channels.db import database_sync_to_async
+
+from dots_client import Client, Credentials
+from portal.core import secrets
+from portal.providers.models import Provider as ProviderRow
+from portal.providers.models import Subscription
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.session_manager import SessionManager
+from portal.signaling.wire_recorder import SharedCapacity, WireRecorder
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import SETTINGS
+
+ME: Final = "me"
+RENEW_S: Final = 1.0
+LOOK_S: Final = 0.02
+T = TypeVar("T")
+
+
+async def db(call: Callable[[], T]) -> T:
+    return await database_sync_to_async(call)()
+
+
+def point_to(
+    subscription: Subscription, port: int, authority: Authority, credentials: Credentials
+) -> None:
+    """Make the rows name a server of a test."""
+    ProviderRow.objects.filter(pk=subscription.provider_id).update(
+        host="127.0.0.1",
+        port=port,
+        server_name="provider.example",
+        transports=["dtls"],
+        trust_anchors=authority.pem.decode(),
+    )
+    certify(subscription, credentials)
+    Subscription.objects.filter(pk=subscription.pk).update(owner=ME)
+
+
+def certify(subscription: Subscription, credentials: Credentials) -> None:
+    Subscription.objects.filter(pk=subscription.pk).update(
+        certificate_chain=credentials.certificate_chain.decode(),
+        private_key=secrets.encrypt(credentials.private_key),
+    )
+
+
+@asynccontextmanager
+async def running_manager(
+    subscription: Subscription, threads: DatabaseThreads
+) -> AsyncIterator[SessionManager]:
+    """Runs the keeper like a worker, which renews its lease meanwhile."""
+    fence = LeaseFence(asked_at=boottime())
+    manager = SessionManager(
+        subscription_id=subscription.pk,
+        owner=ME,
+        threads=threads,
+        recorder=WireRecorder(SharedCapacity(1000)),
+        settings=replace(SETTINGS, heartbeat_interval_s=0.2, reads_configuration=True),
+        fence=fence,
+    )
+
+    async def renew() -> None:
+        while True:
+            fence.extend(asked_at=boottime())
+            await asyncio.sleep(RENEW_S)
+
+    tasks = [asyncio.create_task(manager.run()), asyncio.create_task(renew())]
+    try:
+        yield manager
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def client_of(manager: SessionManager) -> Client | None:
+    return None if manager._session is None else manager._session.live_session.client
+
+
+async def row_of(subscription: Subscription) -> Subscription:
+    def read() -> Subscription:
+        return Subscription.objects.select_related("provider").get(pk=subscription.pk)
+
+    return await db(read)
+
+
+async def until_row(
+    subscription: Subscription, condition: Callable[[Subscription], Any], *, within_s: float = 5.0
+) -> Subscription:
+    """The row once the condition holds of it."""
+    async with asyncio.timeout(within_s):
+        while not condition(row := await row_of(subscription)):  # noqa: ASYNC110  # no event in a database
+            await asyncio.sleep(LOOK_S)
+    return row

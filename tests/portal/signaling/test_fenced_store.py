@@ -1,0 +1,76 @@
+"""What a worker writes and waits for when the subscription may be another one's by now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+
+from dots_client import SessionClosed
+from portal.signaling import fenced_store, leases
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.mitigation_actions import MitigationActions
+
+
+class Rows:
+    """A database of which each call meets with the next of `fates`."""
+
+    def __init__(self, *fates: object) -> None:
+        self.fates = list(fates)
+        self.calls: list[Callable[..., Any]] = []
+
+    async def run(self, call: Callable[..., Any], *_args: Any, **_kwargs: Any) -> Any:
+        self.calls.append(call)
+        fate = self.fates.pop(0)
+        if isinstance(fate, Exception):
+            raise fate
+        return fate
+
+
+def speaking(rows: Rows) -> tuple[MitigationActions, LeaseFence]:
+    fence = LeaseFence(asked_at=boottime())
+    return (
+        MitigationActions(
+            subscription_id=uuid4(),
+            owner="me",
+            threads=cast(DatabaseThreads, rows),
+            fence=fence,
+            on_cuid_replaced=lambda: None,
+        ),
+        fence,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fenced_store, "WRITE_PAUSE_S", 0.001)
+
+
+async def test_a_write_waits_for_the_database() -> None:
+    rows = Rows(OperationalError("gone"), OperationalError("gone"), "written")
+    mine, _fence = speaking(rows)
+
+    assert await mine.write(str) == "written"
+    assert set(rows.calls) == {leases.write_as_owner}
+
+
+async def test_a_write_of_an_owner_of_before_ends_its_speech() -> None:
+    mine, fence = speaking(Rows(leases.NotOwner()))
+
+    with pytest.raises(SessionClosed):
+        await mine.write(str)
+    assert not fence.is_open()
+
+
+async def test_a_write_is_given_up_with_the_subscription() -> None:
+    rows = Rows(OperationalError("gone"))
+    mine, fence = speaking(rows)
+    fence.close()
+
+    with pytest.raises(SessionClosed):
+        await mine.write(str)
+    assert rows.calls == []

@@ -1,0 +1,379 @@
+"""What one session does with what it hears while the database is slow."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from dots_client import (
+    Client,
+    DotsError,
+    MitigationReport,
+    MitigationStatus,
+    Refused,
+    RemoteProtocolError,
+    ServerUnavailable,
+)
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.states import Status
+from portal.signaling import live_session as live_session_module
+from portal.signaling import next_action, session_history
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.fenced_store import NotSaved
+from portal.signaling.live_session import LOOK_AFTER_S, SWEEP_S, LiveSession
+from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.next_action import POLL_AFTER, Action
+from portal.signaling.status_reports import PollResult
+from portal.signaling.unknown_mitigations import UnknownMitigationWatch
+from portal.signaling.wire_recorder import WireRecorder
+from tests.dots_client.transport.loopback import until
+
+
+class Session:
+    """Gives the reports that are put into it."""
+
+    mitigating = False
+
+    def __init__(self) -> None:
+        self.reports: asyncio.Queue[MitigationReport] = asyncio.Queue()
+        self.last_heard_at = asyncio.get_running_loop().time()
+
+    async def closed(self) -> DotsError:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    @asynccontextmanager
+    async def observe(self, _mid: int) -> AsyncIterator[AsyncIterator[MitigationReport]]:
+        async def reports() -> AsyncIterator[MitigationReport]:
+            while True:
+                yield await self.reports.get()
+
+        yield reports()
+
+
+class SlowExchange:
+    """Accepts everything, and writes only when it may."""
+
+    def __init__(self) -> None:
+        self.subscription_id = uuid4()
+        self.may_write = asyncio.Event()
+        self.written: list[MitigationReport] = []
+
+    async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
+        return True
+
+    async def flush(self, *, heard_s: float) -> None:
+        pass
+
+    async def reported(self, _row: Mitigation, report: MitigationReport) -> None:
+        await self.may_write.wait()
+        self.written.append(report)
+
+
+class Rows:
+    """Counts how often they are read."""
+
+    def __init__(self, *rows: Mitigation) -> None:
+        self._rows = list(rows)
+        self.reads = 0
+        self.is_away = False
+
+    async def run_first(self, _call: Callable[..., Any], *_args: object) -> list[Mitigation]:
+        self.reads += 1
+        if self.is_away:
+            raise OperationalError
+        return self._rows
+
+
+class PolledExchange(SlowExchange):
+    """Counts the polls of each mid, and answers them, or raises."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self._error = error
+        self.polls: Counter[int] = Counter()
+        self.listed: tuple[Mitigation, ...] = ()
+
+    def has_unwritten(self, _mitigation_id: UUID) -> bool:
+        return False
+
+    async def poll(self, _client: Client, row: Mitigation) -> PollResult:
+        self.polls[row.mid] += 1
+        if self._error:
+            raise self._error
+        return PollResult(told={row.pk: row.dots_status}, has_news=False)
+
+    async def poll_all(self, _client: Client, _rows: Sequence[Mitigation]) -> PollResult:
+        return PollResult(told={row.pk: row.dots_status for row in self.listed}, has_news=False)
+
+
+class Unwatched:
+    """Does not look for unknown mitigations."""
+
+    def wake(self) -> None:
+        pass
+
+    async def run(self) -> None:
+        pass
+
+
+def line_of(
+    session: Session, actions: SlowExchange, *rows: Mitigation, threads: Rows | None = None
+) -> LiveSession:
+    return LiveSession(
+        cast(Client, session),
+        cast(MitigationActions, actions),
+        cast(DatabaseThreads, threads or Rows(*rows)),
+        recorder=cast(WireRecorder, SimpleNamespace(keeps_heartbeats=False)),
+        unknown=cast(UnknownMitigationWatch, Unwatched()),
+        on_recovered=lambda: None,
+    )
+
+
+def withdrawn(mid: int) -> Mitigation:
+    """Stopped by its provider a while ago: only a poll is due."""
+    return Mitigation(
+        pk=uuid4(), mid=mid, status=Status.WITHDRAWN, dots_status=7, request=MitigationRequest(),
+        asked_at=timezone.now() - 2 * POLL_AFTER,
+    )  # fmt: skip
+
+
+UNUSABLE = (
+    Refused("4.03"),
+    ServerUnavailable("5.00"),
+    RemoteProtocolError("the answer cannot be read"),
+    TimeoutError(),
+)
+
+
+@pytest.mark.parametrize("error", UNUSABLE, ids=repr)
+async def test_a_provider_that_gives_no_status_is_not_polled_too_often(
+    error: Exception,
+) -> None:
+    actions = PolledExchange(error)
+    live_session = line_of(Session(), actions, withdrawn(1))
+
+    for _ in range(3):
+        due_s = await live_session.reconcile()
+        await asyncio.sleep(0.01)
+
+    assert actions.polls == {1: 1}
+    assert due_s <= SWEEP_S
+
+
+@pytest.mark.parametrize("error", [None, *UNUSABLE], ids=repr)
+async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying_others(
+    error: Exception | None,
+) -> None:
+    actions = PolledExchange(error)
+    rows = [withdrawn(mid) for mid in (1, 2, 3)]
+    actions.listed = (rows[0], rows[2])
+    live_session = line_of(Session(), actions, *rows)
+
+    for _ in range(3):
+        await live_session.reconcile()
+        await asyncio.sleep(0.01)
+
+    assert actions.polls == {2: 1}
+
+
+class SilentAboutStatus(PolledExchange):
+    """Answers everything except polls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.performed: list[Action] = []
+
+    async def poll(self, _client: Client, row: Mitigation) -> PollResult:
+        self.polls[row.mid] += 1
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def perform(self, _client: object, _row: Mitigation, action: Action) -> bool:
+        row = _row
+        self.performed.append(action)
+        row.refreshed_at = row.last_heard_at = timezone.now()
+        row.expires_at = row.refreshed_at + timedelta(seconds=row.lifetime_s)
+        return True
+
+
+async def test_a_due_renewal_interrupts_an_unanswered_poll(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(next_action, "POLL_AFTER", timedelta(0))
+    monkeypatch.setattr(session_history, "COOLDOWN_S", 0.1)
+    actions, row = SilentAboutStatus(), mitigating()
+    row.lifetime_s = 3
+    async with running(line_of(Session(), actions, row)):
+        await until(lambda: actions.performed == [Action.REFRESH] and actions.polls[1] > 0)
+
+        await until(lambda: actions.performed == [Action.REFRESH] * 2)
+
+
+@asynccontextmanager
+async def running(live_session: LiveSession) -> AsyncIterator[None]:
+    task = asyncio.create_task(live_session.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def mitigating(*, heard_s: float = 0.0) -> Mitigation:
+    """Held and refreshed just now; the provider was heard of it so long ago."""
+    now = timezone.now()
+    return Mitigation(
+        pk=uuid4(), mid=1, status=Status.MITIGATING, dots_status=2, request=MitigationRequest(),
+        asked_at=now, refreshed_at=now, last_heard_at=now - timedelta(seconds=heard_s),
+    )  # fmt: skip
+
+
+async def test_rows_with_nothing_due_are_not_read_over_and_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live_session_module, "SWEEP_S", 0.01)
+    rows = Rows(mitigating())
+    async with running(line_of(Session(), SlowExchange(), threads=rows)):
+        await until(lambda: rows.reads > 0)
+        # The first refresh, which introduces the mitigation, is followed by a look of its own.
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        reads = rows.reads
+        await asyncio.sleep(0.2)
+        assert rows.reads == reads
+
+    monkeypatch.setattr(live_session_module, "READ_AGAIN_S", 0.05)
+    async with running(line_of(Session(), SlowExchange(), threads=rows)):
+        await until(lambda: rows.reads > reads + 6)
+
+
+async def test_a_database_that_was_away_is_read_soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_session_module, "DATABASE_PAUSE_S", 0.01)
+    rows = Rows(mitigating())
+    rows.is_away = True
+    async with running(line_of(Session(), SlowExchange(), threads=rows)):
+        await until(lambda: rows.reads > 5)
+
+
+@pytest.mark.parametrize("is_heard", [False, True])
+async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_heard(
+    monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
+) -> None:
+    monkeypatch.setattr(live_session_module, "SWEEP_S", 0.01)
+    session, actions = Session(), PolledExchange()
+    actions.may_write.set()
+    rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 0.6))
+    async with running(line_of(session, actions, threads=rows)):
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        if is_heard:
+            session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
+        await asyncio.sleep(0.5)
+        assert actions.polls == ({} if is_heard else {1: 1})
+
+
+async def test_a_new_status_has_the_rows_read_and_new_numbers_do_not() -> None:
+    session, actions = Session(), SlowExchange()
+    actions.may_write.set()
+    rows = Rows(mitigating())
+    async with running(line_of(session, actions, threads=rows)):
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        reads = rows.reads
+        session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
+        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        assert (rows.reads, len(actions.written)) == (reads, 1)
+
+        session.reports.put_nowait(_said(MitigationStatus.EXCEEDED_CAPABILITY, 7))
+        await until(lambda: rows.reads > reads)
+
+
+def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
+    return MitigationReport(mid=1, status=status, bytes_dropped=bytes_dropped)
+
+
+async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_written() -> None:
+    session, actions = Session(), SlowExchange()
+    row = Mitigation(
+        pk=uuid4(), mid=1, status=Status.IN_PROGRESS, request=MitigationRequest(),
+        asked_at=timezone.now(),
+    )  # fmt: skip
+    live_session = line_of(session, actions, row)
+    task = asyncio.create_task(live_session.run())
+    mitigating, exceeded = MitigationStatus.MITIGATING, MitigationStatus.EXCEEDED_CAPABILITY
+    for status, counted in (
+        (mitigating, 1), (mitigating, 2), (mitigating, 3),
+        (exceeded, 4), (exceeded, 5),
+        (mitigating, 6),
+    ):  # fmt: skip
+        session.reports.put_nowait(_said(status, counted))
+    await until(session.reports.empty)
+
+    actions.may_write.set()
+
+    await until(lambda: len(actions.written) == 3)
+    assert [report.bytes_dropped for report in actions.written] == [3, 5, 6]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+class DefectiveExchange(SlowExchange):
+    """Has an unforeseen defect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.performed = 0
+
+    async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
+        self.performed += 1
+        raise KeyError("upper")
+
+
+class ForgetfulExchange(SlowExchange):
+    """Cannot save an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.performed = asyncio.Event()
+
+    async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
+        self.performed.set()
+        raise NotSaved("the answer to EFFICACY")
+
+
+async def test_an_answer_that_was_not_saved_is_not_logged_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    actions = ForgetfulExchange()
+    live_session = line_of(Session(), actions, mitigating())
+    async with running(live_session):
+        await actions.performed.wait()
+        await until(lambda: not live_session._actions)
+
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+async def test_a_defect_in_an_exchange_is_logged_and_retried_with_growing_pauses(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(session_history, "COOLDOWN_S", 0.05)
+    monkeypatch.setattr(live_session_module, "SWEEP_S", 0.01)
+    actions = DefectiveExchange()
+    async with running(line_of(Session(), actions, mitigating())):
+        await until(lambda: actions.performed == 4)
+        # With pauses of 0.05 s, 0.1 s, 0.2 s and 0.4 s the fifth is not due yet.
+        await asyncio.sleep(0.1)
+        assert actions.performed == 4
+
+    crashes = [one for one in caplog.records if "crashed" in one.message]
+    assert len(crashes) == 4
+    assert all(one.exc_info for one in crashes)

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
+from portal.mitigations.states import CONFIRMED, IN_STANDBY, TERMINAL, Status
+from portal.signaling.live_session import is_under_attack
+from portal.signaling.next_action import (
+    POLL_AFTER,
+    POLL_ENDING_AFTER,
+    Action,
+    MitigationHistory,
+    NextAction,
+    lifetime_to_ask,
+    next_action,
+)
+
+NOW = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=60)
+BEFORE = NOW - timedelta(seconds=60)
+
+
+def mitigation(
+    status: Status, *, auto_renew: bool = True, kind: str = "immediate", **columns: object
+) -> Mitigation:
+    """A mitigation heard of just now, unless the test says otherwise."""
+    fresh: dict[str, object] = {"asked_at": NOW, "last_heard_at": NOW, "lifetime_s": 3600}
+    request = MitigationRequest(auto_renew=auto_renew, kind=kind)
+    return Mitigation(status=status, request=request, **{**fresh, **columns})
+
+
+def plan(one: Mitigation, *, is_introduced: bool = True, **shown: Any) -> NextAction:
+    """The next action on a session that has shown `shown`."""
+    return next_action(one, MitigationHistory(is_introduced=is_introduced, **shown), NOW)
+
+
+def test_what_is_pending_is_requested() -> None:
+    assert plan(mitigation(Status.PENDING)).action is Action.REQUEST
+
+
+def test_a_provider_that_named_a_time_is_not_asked_before() -> None:
+    assert plan(mitigation(Status.PENDING, retry_at=LATER)) == NextAction(
+        action=Action.WAIT, at=LATER
+    )
+    assert plan(mitigation(Status.PENDING, retry_at=BEFORE)).action is Action.REQUEST
+
+
+@pytest.mark.rule("SC-059")
+@pytest.mark.parametrize("status", CONFIRMED)
+def test_a_new_session_introduces_a_request_by_a_put_and_a_plan_by_a_get(status: Status) -> None:
+    assert plan(mitigation(status), is_introduced=False).action is Action.REFRESH
+    for kind in ("standby", "drill"):
+        one = mitigation(status, kind=kind)
+        assert plan(one, is_introduced=False).action is Action.POLL
+
+
+@pytest.mark.rule("SC-048")
+@pytest.mark.rule("SC-071")
+def test_a_refresh_is_due_before_half_of_the_granted_lifetime_is_over() -> None:
+    due = mitigation(Status.MITIGATING, refreshed_at=BEFORE, expires_at=LATER)
+    not_yet = mitigation(
+        Status.MITIGATING, refreshed_at=NOW, expires_at=NOW + timedelta(seconds=20)
+    )
+
+    assert plan(due).action is Action.REFRESH
+    assert plan(not_yet) == NextAction(action=Action.WAIT, at=NOW + timedelta(seconds=8))
+
+
+def test_what_shall_not_renew_itself_is_not_refreshed() -> None:
+    one = mitigation(Status.MITIGATING, auto_renew=False, refreshed_at=BEFORE, expires_at=LATER)
+
+    assert plan(one).action is Action.WAIT
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_asking() -> None:
+    ahead = NOW + timedelta(hours=1)
+
+    assert plan(mitigation(Status.MITIGATING, last_heard_at=ahead)).action is Action.POLL
+
+
+def test_an_extension_is_a_refresh_at_once() -> None:
+    asked = mitigation(Status.MITIGATING, refreshed_at=BEFORE, refresh_asked_at=NOW)
+    done = mitigation(Status.MITIGATING, refreshed_at=NOW, refresh_asked_at=BEFORE)
+
+    assert plan(asked).action is Action.REFRESH
+    assert plan(done).action is Action.WAIT
+
+
+def test_an_efficacy_update_is_sent_once() -> None:
+    asked = mitigation(Status.MITIGATING, efficacy=1, efficacy_asked_at=NOW)
+    answered = mitigation(
+        Status.MITIGATING, efficacy=1, efficacy_asked_at=NOW, efficacy_answered_at=NOW
+    )
+
+    assert plan(asked).action is Action.EFFICACY
+    assert plan(answered).action is Action.WAIT
+
+
+def test_an_efficacy_update_is_due_when_the_providers_wait_is_over() -> None:
+    waiting = mitigation(
+        Status.MITIGATING, efficacy=1, efficacy_asked_at=BEFORE, efficacy_retry_at=LATER
+    )
+
+    assert plan(waiting).action is Action.WAIT
+    waiting.efficacy_retry_at = NOW
+    assert plan(waiting).action is Action.EFFICACY
+
+
+def test_silence_is_followed_by_a_question() -> None:
+    silent = mitigation(Status.MITIGATING, last_heard_at=NOW - POLL_AFTER)
+
+    assert plan(silent).action is Action.POLL
+
+
+def test_an_end_that_went_round_in_a_loop_is_told_again_when_its_time_has_come() -> None:
+    gone = Wanted.WITHDRAWN
+    looped = mitigation(Status.TERMINATING, wanted=gone, refusal_code="5.08", retry_at=LATER)
+    assert plan(looped) == NextAction(action=Action.WAIT, at=LATER)
+    looped.retry_at = BEFORE
+    assert plan(looped).action is Action.WITHDRAW
+    clashed = mitigation(Status.TERMINATING, wanted=gone, refusal_code="4.09", retry_at=LATER)
+    assert plan(clashed).action is Action.WITHDRAW
+
+
+def test_a_termination_is_told_until_it_is_confirmed_and_then_watched_to_its_end() -> None:
+    gone = Wanted.WITHDRAWN
+    untold = mitigation(Status.TERMINATING, wanted=gone)
+    told = mitigation(Status.TERMINATING, wanted=gone, withdrawal_confirmed_at=NOW)
+
+    assert plan(untold).action is Action.WITHDRAW
+    assert plan(told) == NextAction(action=Action.WAIT, at=NOW + POLL_ENDING_AFTER)
+
+
+def test_a_provider_that_withdrew_is_only_watched() -> None:
+    assert plan(mitigation(Status.WITHDRAWN, retry_at=BEFORE)) == NextAction(
+        action=Action.WAIT, at=NOW + POLL_AFTER
+    )
+
+
+@pytest.mark.parametrize("status", [*TERMINAL, Status.WITHDRAWN])
+def test_what_is_given_up_needs_nothing(status: Status) -> None:
+    assert plan(mitigation(status, wanted=Wanted.WITHDRAWN)) == NextAction(action=Action.WAIT)
+
+
+def test_a_refresh_of_what_shall_end_asks_for_what_is_left_only() -> None:
+    ending = mitigation(Status.MITIGATING, auto_renew=False, expires_at=LATER)
+    renewing = mitigation(Status.MITIGATING, expires_at=LATER)
+
+    assert lifetime_to_ask(ending, NOW) == 60
+    assert lifetime_to_ask(renewing, NOW) == 3600
+
+
+def test_a_plan_whose_refresh_was_accepted_is_asked_for_its_status() -> None:
+    def reported(at: datetime | None) -> Action:
+        held = mitigation(Status.STANDBY, kind="standby", refreshed_at=NOW, reported_at=at)
+        return plan(held, dots_status=IN_STANDBY).action
+
+    assert reported(None) is Action.POLL
+    assert reported(BEFORE) is Action.POLL
+    assert reported(LATER) is Action.WAIT
+    assert plan(mitigation(Status.MITIGATING, refreshed_at=NOW)).action is Action.WAIT
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "is_attack"),
+    [
+        ("immediate", Status.PENDING, True),
+        ("immediate", Status.ATTACK_STOPPED, True),
+        ("immediate", Status.REFUSED, False),
+        ("standby", Status.PENDING, False),
+        ("standby", Status.STANDBY, False),
+        ("drill", Status.PENDING, False),
+        ("drill", Status.STANDBY, False),
+        ("standby", Status.IN_PROGRESS, True),
+        ("standby", Status.MITIGATING, True),
+    ],
+)
+def test_what_is_only_held_is_no_attack(kind: str, status: Status, is_attack: bool) -> None:
+    assert is_under_attack(mitigation(status, kind=kind)) is is_attack
+    assert not is_under_attack(mitigation(status, kind=kind, wanted=Wanted.WITHDRAWN))

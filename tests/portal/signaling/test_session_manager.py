@@ -1,0 +1,307 @@
+"""The keeper's sessions against two DOTS servers; the rows are stood in for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dots_client import (
+    Client,
+    ClientSettings,
+    Reconnect,
+    ReconnectSettings,
+    Redirected,
+    RedirectedSignal,
+    Server,
+)
+from portal.mitigations.models import Mitigation
+from portal.mitigations.states import Status
+from portal.providers.models import SessionState
+from portal.signaling import (
+    leases,
+    live_session,
+    mitigation_actions,
+    session_manager,
+    session_status,
+)
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.identity import Identity
+from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.next_action import Action
+from portal.signaling.retry_after import NOT_FOLLOWED_RETRY_S
+from portal.signaling.session_manager import SessionManager
+from portal.signaling.unknown_mitigations import UnknownMitigationWatch
+from portal.signaling.wire_recorder import SharedCapacity, WireRecorder
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS
+from tests.dots_client.client.test_redirection import Pair, pair, to
+from tests.dots_client.transport.loopback import until
+
+
+class InlineStore:
+    async def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+    run_first = run
+
+
+async def _tells_nothing(watch: UnknownMitigationWatch, _rows: object) -> None:
+    watch._ask_at = float("inf")
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
+    """What the pages would be told of the session."""
+    told: list[tuple[SessionState, str]] = []
+
+    def record_session(**row: Any) -> None:
+        told.append((row["state"], row["not_followed"] or row["detail"]))
+
+    monkeypatch.setattr(session_status, "record_session", record_session)
+    monkeypatch.setattr(session_status, "record_heard", lambda **_row: None)
+    monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda _subscription: [])
+    monkeypatch.setattr("portal.inventory.queries.open_unknown", lambda _subscription: [])
+    monkeypatch.setattr(UnknownMitigationWatch, "_take", _tells_nothing)
+    return told
+
+
+def keeper_of(settings: ClientSettings) -> SessionManager:
+    return SessionManager(
+        subscription_id=uuid.uuid4(),
+        owner="here",
+        threads=cast(DatabaseThreads, InlineStore()),
+        recorder=WireRecorder(SharedCapacity(1)),
+        settings=settings,
+        fence=LeaseFence(asked_at=boottime()),
+    )
+
+
+@asynccontextmanager
+async def running_manager(
+    there: Pair, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SessionManager]:
+    identity = Identity(server=there.server, credentials=authority.client(), cuid=CUID)
+    monkeypatch.setattr(session_manager, "load_identity", lambda _subscription: identity)
+    kept = keeper_of(SETTINGS)
+    running = asyncio.create_task(kept.run())
+    try:
+        await until(lambda: kept.is_connected)
+        yield kept
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+def client_of(kept: SessionManager) -> Client:
+    assert kept._session is not None
+    return kept._session.live_session.client
+
+
+@pytest.mark.rule("SC-098")
+@pytest.mark.rule("SC-100")
+async def test_the_session_moves_to_the_alternate_and_back(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
+        home = client_of(kept)
+        there.home.script.append(to(ttl_s=1))
+        with pytest.raises(Redirected):
+            await home.request(1, SCOPE)
+
+        await until(lambda: client_of(kept) is not home)
+        assert client_of(kept).peer.startswith("127.0.0.2:")
+        await until(lambda: there.servers[0].sessions == ())
+
+        await until(lambda: client_of(kept).peer.startswith("127.0.0.1:"))
+        await until(lambda: there.servers[1].sessions == ())
+
+    port = there.server.port
+    up = [detail for state, detail in notes if state == SessionState.UP]
+    assert up == [f"127.0.0.1:{port}", f"127.0.0.2:{port}", f"127.0.0.1:{port}"]
+    assert SessionState.DOWN not in {state for state, _ in notes}
+
+
+async def test_a_session_stays_where_it_is_when_the_alternate_is_away(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
+        home = client_of(kept)
+        there.home.script.append(to("alt.example", "127.0.0.3"))
+        with pytest.raises(Redirected):
+            await home.request(1, SCOPE)
+        await until(lambda: not kept._memory_of(there.server).is_redirected)
+
+        assert client_of(kept) is home
+        assert (await home.request(2, SCOPE)).mid == 2
+        assert SessionState.DOWN not in {state for state, _ in notes}
+
+
+@pytest.mark.rule("SC-103")
+async def test_the_pages_are_told_of_a_circle_of_redirections(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
+        home = client_of(kept)
+        there.home.script.append(to())
+        there.alt.script.append(to("home.example", "127.0.0.1"))
+        with pytest.raises(Redirected):
+            await home.request(1, SCOPE)
+        await until(lambda: client_of(kept) is not home)
+        with pytest.raises(Redirected):
+            await client_of(kept).request(1, SCOPE)
+
+        await until(lambda: notes[-1][1] == "circle")
+        assert notes[-1][0] == SessionState.UP
+        assert client_of(kept).peer.startswith("127.0.0.2:")
+
+
+@pytest.mark.rule("SC-094")
+@pytest.mark.rule("SC-095")
+async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    authority = Authority()
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
+        session, (home, _alt) = kept._session, there.servers
+        assert session is not None
+        live_session = session.live_session
+        strangers: set[object] = set()
+        known = {session.address for session in home.sessions}
+
+        def lose_strangers(_datagram: bytes, address: object) -> bool:
+            if address not in known:
+                strangers.add(address)
+            return address not in known
+
+        home.drop_incoming = lose_strangers
+        # The old session is alive: it must not be heard before there is an attempt to end.
+        kept._reconnect = Reconnect(
+            rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
+        )
+        live_session.is_suspect.set()
+        await until(lambda: bool(strangers))
+        assert len(kept._tasks) == 2
+
+        live_session.is_suspect.clear()
+        kept._changed.set()
+
+        await until(lambda: len(kept._tasks) == 1)
+        assert kept._session is session
+        assert notes[-1][0] == SessionState.UP
+
+
+async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    """Otherwise the server keeps it, hears nothing on it, and may start standby mitigations."""
+    monkeypatch.setattr(live_session, "WATCH_S", 60.0)
+    authority = Authority()
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
+        first, home = kept._session, there.servers[0]
+        assert first is not None
+        (at_the_server,) = home.sessions
+        kept._reconnect = Reconnect(
+            rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
+        )
+
+        first.live_session.is_suspect.set()
+
+        await until(lambda: kept._session not in (None, first))
+        await until(lambda: len(home.sessions) == 1)
+        assert at_the_server not in home.sessions
+        assert at_the_server.reason == "the client closed the session"
+
+
+async def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
+    kept = keeper_of(ClientSettings())
+    one = kept._memory_of(Server("a.example"))
+
+    assert kept._memory_of(Server("a.example")) is one
+    assert kept._memory_of(Server("a.example", port=4647)) is not one
+
+
+async def test_a_reason_for_no_session_is_logged_once_and_then_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="portal.signaling.session_manager")
+    kept, credentials = keeper_of(SETTINGS), Authority().client()
+    for port in (9, 9, 9, 10, 9):
+        server = Server("provider.example", host="127.0.0.1", port=port, transports=("tls",))
+        identity = Identity(server=server, credentials=credentials, cuid=CUID)
+        monkeypatch.setattr(
+            session_manager, "load_identity", lambda _id, identity=identity: identity
+        )
+        await kept._read_settings()
+        await kept._attempt(is_wanted=True)
+    kept._log.close()
+
+    name = f"subscription {kept.subscription_id}"
+    first, second = (f"{name}: no session: nothing listens at 127.0.0.1:{port}" for port in (9, 10))
+    assert [live_session.getMessage() for live_session in caplog.records] == [
+        first,
+        second,
+        f"{name}: 3 more lines like {first!r}",
+    ]
+
+
+@pytest.mark.parametrize(("is_followed", "unavailable"), [(True, []), (False, [("5.03", True)])])
+async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
+    monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[tuple[str, bool]]
+) -> None:
+    told: list[tuple[str, bool]] = []
+    row = cast(
+        Mitigation,
+        SimpleNamespace(
+            pk=uuid.uuid4(), mid=1, request=None, status=Status.PENDING, refresh_asked_at=None
+        ),
+    )
+
+    async def request(*_args: object, **_options: object) -> None:
+        raise Redirected(RedirectedSignal(alt_server="alt.example"), ttl_s=600)
+
+    monkeypatch.setattr(leases, "write_as_owner", lambda _subscription, _owner, call: call())
+    monkeypatch.setattr(mitigation_actions, "scope_of", lambda *_args, **_options: SCOPE)
+    monkeypatch.setattr(mitigation_actions, "lifetime_to_ask", lambda *_args: 3600)
+    services = "portal.mitigations.services"
+    monkeypatch.setattr(f"{services}.record_sending", lambda **_row: row)
+    monkeypatch.setattr(f"{services}.record_sent", lambda **_row: None)
+    # How long the redirection holds, here 600 s, is no time to wait.
+    monkeypatch.setattr(
+        f"{services}.record_unavailable",
+        lambda **row: told.append(
+            (
+                row["code"],
+                row["retry_at"] - row["now"] <= timedelta(seconds=NOT_FOLLOWED_RETRY_S),
+            )
+        ),
+    )
+    speaking = MitigationActions(
+        subscription_id=uuid.uuid4(),
+        owner="here",
+        threads=cast(DatabaseThreads, InlineStore()),
+        fence=LeaseFence(asked_at=boottime()),
+        on_cuid_replaced=lambda: None,
+    )
+    client = cast(
+        Client,
+        SimpleNamespace(
+            request=request, is_sent_elsewhere=is_followed, check_request=lambda *_asked: None
+        ),
+    )
+
+    await speaking.perform(client, row, Action.REQUEST)
+
+    assert told == unavailable

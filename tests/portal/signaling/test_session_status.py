@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from portal.providers.models import SessionState, Subscription
+from portal.signaling import leases
+from portal.signaling.session_status import record_heard, record_session
+
+NOW = timezone.now()
+
+
+def at(second: int) -> datetime:
+    return NOW + timedelta(seconds=second)
+
+
+def note(subscription: Subscription, second: int, state: SessionState, transport: str = "") -> None:
+    record_session(
+        subscription_id=subscription.pk,
+        owner="one",
+        state=state,
+        transport=transport,
+        now=at(second),
+    )
+
+
+def worked(subscription: Subscription) -> tuple[datetime | None, datetime | None]:
+    subscription.refresh_from_db()
+    return subscription.dtls_worked_at, subscription.tls_worked_at
+
+
+def test_a_session_says_that_its_transport_works(acme_northgate: Subscription) -> None:
+    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+
+    note(acme_northgate, 1, SessionState.UP, "tls")
+
+    assert worked(acme_northgate) == (None, at(1))
+
+
+def test_a_transport_that_is_left_worked_until_it_was_last_heard(
+    acme_northgate: Subscription,
+) -> None:
+    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    note(acme_northgate, 1, SessionState.UP, "dtls")
+    record_heard(subscription_id=acme_northgate.pk, owner="one", now=at(50))
+
+    note(acme_northgate, 60, SessionState.UP, "tls")
+
+    assert worked(acme_northgate) == (at(50), at(60))
+    assert acme_northgate.session_since == at(60)
+
+
+def test_a_lost_session_worked_until_it_was_last_heard(acme_northgate: Subscription) -> None:
+    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    note(acme_northgate, 1, SessionState.UP, "dtls")
+    record_heard(subscription_id=acme_northgate.pk, owner="one", now=at(50))
+
+    note(acme_northgate, 90, SessionState.CONNECTING)
+    note(acme_northgate, 100, SessionState.DOWN)
+
+    assert worked(acme_northgate) == (at(50), None)
+
+
+def test_what_never_worked_is_not_said_to_have(acme_northgate: Subscription) -> None:
+    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+
+    note(acme_northgate, 1, SessionState.CONNECTING)
+    note(acme_northgate, 9, SessionState.DOWN)
+
+    assert worked(acme_northgate) == (None, None)

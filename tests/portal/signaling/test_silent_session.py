@@ -1,0 +1,59 @@
+"""A provider that lost its memory together with its sessions does not say so: a silent session is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from aiocoap import Code
+from django.utils import timezone
+
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.states import Status
+from portal.providers.models import SessionState
+from portal.signaling import leases, live_session
+from portal.signaling.next_action import Action, NextAction
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.test_redirection import pair
+from tests.dots_client.transport.loopback import until
+from tests.portal.signaling import test_session_manager
+from tests.portal.signaling.test_session_manager import client_of, running_manager
+
+notes = test_session_manager.notes
+
+
+@pytest.mark.rule("SC-053")
+async def test_a_silent_session_is_asked_about_what_it_holds_and_suspected_when_it_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
+) -> None:
+    now = timezone.now()
+    row = Mitigation(
+        pk=uuid4(),
+        mid=1,
+        status=Status.MITIGATING,
+        request=MitigationRequest(),
+        asked_at=now,
+        last_heard_at=now,
+    )
+    monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda _subscription: [row])
+    monkeypatch.setattr(
+        live_session, "next_action", lambda *_row, **_more: NextAction(action=Action.WAIT)
+    )
+    monkeypatch.setattr(leases, "write_as_owner", written)
+    for name in ("WATCH_S", "PROBE_AFTER_S", "SUSPECT_AFTER_S"):
+        monkeypatch.setattr(live_session, name, 0.1)
+    authority = Authority()
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
+        first = client_of(kept)
+        await until(lambda: bool(there.home.asked(Code.GET)))
+        assert client_of(kept) is first
+
+        known = {session.address for session in there.servers[0].sessions}
+        there.servers[0].drop_incoming = lambda _datagram, address: address in known
+
+        await until(lambda: client_of(kept) is not first)
+
+
+def written(_subscription: object, _owner: str, _call: Callable[[], object]) -> None:
+    """It does not matter here what would be written."""

@@ -1,0 +1,561 @@
+"""How one session finds and ends unknown mitigations, with a stand-in for the rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from dots_client import (
+    Client,
+    EncodeError,
+    MitigationReport,
+    MitigationStatus,
+    NoAnswer,
+    Refused,
+    RemoteProtocolError,
+    Scope,
+    ServerUnavailable,
+    SessionClosed,
+)
+from portal.inventory import queries, services
+from portal.inventory.models import UnknownMitigation
+from portal.mitigations.letting_go import MAX_LET_GO_TRIES
+from portal.mitigations.models import Mitigation
+from portal.mitigations.queries import mitigations_by_mid
+from portal.mitigations.services import raise_next_mid
+from portal.mitigations.states import Status
+from portal.signaling import database_clock, retry_after
+from portal.signaling import unknown_mitigations as unknown_module
+from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.unknown_mitigations import UnknownMitigationWatch
+from tests.dots_client.transport.loopback import until
+from tests.portal.signaling.test_inventory_comparison import NOW, OTHER, report, row
+
+CUID = "ours"
+
+
+class Server:
+    """Holds `held`, lists what is not in `unlisted`, and stops what it is told to unless it `refuses`."""
+
+    cuid = CUID
+
+    def __init__(self, *held: MitigationReport, unlisted: Sequence[int] = ()) -> None:
+        self.held = {one.mid: one for one in held if one.mid is not None}
+        self.unlisted = unlisted
+        self.list_refusal: Exception | None = None
+        self.refuses: Exception | None = None
+        self.asked: list[int | None] = []
+        self.put: list[tuple[int, Scope]] = []
+        self.withdrawn: list[int] = []
+
+    async def statuses(self) -> list[MitigationReport]:
+        self.asked.append(None)
+        if self.list_refusal:
+            raise self.list_refusal
+        listed = [one for mid, one in self.held.items() if mid not in self.unlisted]
+        if not listed:
+            raise Refused("4.04")
+        return listed
+
+    async def status(self, mid: int) -> MitigationReport:
+        self.asked.append(mid)
+        if mid not in self.held:
+            raise Refused("4.04")
+        return self.held[mid]
+
+    async def request(self, mid: int, scope: Scope) -> MitigationReport:
+        self.put.append((mid, scope))
+        if self.refuses:
+            raise self.refuses
+        return MitigationReport(mid=mid, lifetime=scope.lifetime)
+
+    async def withdraw(self, mid: int) -> None:
+        self.withdrawn.append(mid)
+        if self.refuses:
+            raise self.refuses
+
+
+class Rows:
+    """The exchange and the database behind it; keeps every write."""
+
+    def __init__(self, *own: Mitigation) -> None:
+        self.subscription_id = uuid4()
+        self.own = {one.mid: one for one in own}
+        self.unknown: list[UnknownMitigation] = []
+        self.written: list[tuple[Callable[..., Any], dict[str, Any]]] = []
+        self.on_mid_in_use: Callable[[], None] = lambda: None
+
+    async def until_done(self, call: Callable[..., Any], *args: Any) -> Any:
+        if call is mitigations_by_mid:
+            return {mid: self.own[mid] for mid in args[1] if mid in self.own}
+        assert call is queries.open_unknown
+        return list(self.unknown)
+
+    async def write(self, call: Callable[..., Any], **kwargs: Any) -> Any:
+        self.written.append((call, kwargs))
+        if call is services.record_let_go:
+            [row] = [one for one in self.unknown if one.pk == kwargs["unknown_id"]]
+            row.let_go_at, row.let_go_tries = kwargs["now"], row.let_go_tries + 1
+            return True
+        return None
+
+    def calls(self, call: Callable[..., Any]) -> list[dict[str, Any]]:
+        return [kwargs for one, kwargs in self.written if one is call]
+
+
+@asynccontextmanager
+async def watching(server: Server, rows: Rows) -> AsyncIterator[UnknownMitigationWatch]:
+    watch = UnknownMitigationWatch(cast(Client, server), cast(MitigationActions, rows))
+    task = asyncio.create_task(watch.run())
+    try:
+        yield watch
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def recorded(mid: int, prefixes: Sequence[str] = OTHER, **fields: Any) -> UnknownMitigation:
+    targets = {"prefixes": list(prefixes), "fqdns": [], "uris": [], "aliases": []}
+    return UnknownMitigation(
+        pk=uuid4(), cuid=CUID, mid=mid, dots_status=2, targets=targets, **fields
+    )
+
+
+async def taken(server: Server, rows: Rows) -> dict[str, Any]:
+    async with watching(server, rows):
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+    return rows.calls(services.record_inventory)[0]
+
+
+async def test_a_session_begins_with_what_the_server_holds() -> None:
+    server = Server(report(4, OTHER), report(9, OTHER), report(2))
+    rows = Rows(row(2, status=Status.MITIGATING, confirmed_at=NOW))
+
+    told = await taken(server, rows)
+
+    assert server.asked == [None]
+    assert [one.mid for one in told["unknown"]] == [4, 9]
+    assert told["unknown"][0].targets["prefixes"] == list(OTHER)
+    assert (set(told["told"]), told["refusal"], told["cuid"]) == ({2, 4, 9}, "", CUID)
+    [raised] = rows.calls(raise_next_mid)
+    assert raised["to"] == 10
+    # The counter first, so that a request submitted meanwhile is not refused.
+    assert [call for call, _ in rows.written] == [raise_next_mid, services.record_inventory]
+
+
+async def test_a_server_that_holds_nothing_says_so_and_nothing_is_raised() -> None:
+    rows = Rows()
+
+    told = await taken(Server(), rows)
+
+    assert (told["unknown"], told["refusal"]) == ([], "")
+    assert rows.calls(raise_next_mid) == []
+
+
+async def test_an_ended_mitigation_is_not_unknown() -> None:
+    rows = Rows()
+
+    told = await taken(Server(report(4, OTHER, status=MitigationStatus.TERMINATED)), rows)
+
+    assert (told["unknown"], set(told["told"])) == ([], {4})
+
+
+@pytest.mark.parametrize("refusal", [Refused("4.05"), ServerUnavailable("5.00")], ids=str)
+async def test_a_server_without_a_list_is_asked_about_known_mids(
+    refusal: Exception,
+) -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    server.list_refusal = refusal
+    rows.unknown = [recorded(4), recorded(5)]
+
+    told = await taken(server, rows)
+
+    assert server.asked == [None, 4, 5]
+    assert [one.mid for one in told["unknown"]] == [4]
+    assert (set(told["told"]), told["refusal"]) == ({4, 5}, str(refusal))
+
+
+async def test_a_known_mid_missing_from_a_list_is_asked_about() -> None:
+    server, rows = Server(report(4, OTHER), report(5, OTHER), unlisted=[4]), Rows()
+    rows.unknown = [recorded(4)]
+
+    told = await taken(server, rows)
+
+    assert server.asked == [None, 4]
+    assert [one.mid for one in told["unknown"]] == [5, 4]
+
+
+async def test_a_mitigation_without_an_answer_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unknown_module, "ANSWER_WITHIN_S", 0.02)
+
+    class Quiet(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+    server, rows = Quiet(report(5, OTHER)), Rows()
+    rows.unknown = [recorded(4)]
+
+    told = await taken(server, rows)
+
+    assert set(told["told"]) == {5}
+
+
+async def test_it_asks_often_while_something_is_unknown_and_otherwise_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unknown_module, "UNKNOWN_EVERY_S", 0.01)
+    server, rows = Server(report(4, OTHER)), Rows()
+    async with watching(server, rows):
+        await until(lambda: server.asked.count(None) > 3)
+        server.held.clear()
+        # Only now does the session know it: then it waits longer.
+        await until(lambda: rows.calls(services.record_inventory)[-1]["unknown"] == [])
+        before = len(server.asked)
+        await asyncio.sleep(0.05)
+        assert len(server.asked) == before
+
+
+async def test_it_asks_at_once_when_a_mid_is_found_in_use() -> None:
+    server, rows = Server(), Rows()
+    async with watching(server, rows):
+        await until(lambda: server.asked == [None])
+        server.held[4] = report(4, OTHER)
+        rows.on_mid_in_use()
+        await until(lambda: len(rows.calls(services.record_inventory)) == 2)
+    assert [one.mid for one in rows.calls(services.record_inventory)[1]["unknown"]] == [4]
+
+
+async def test_a_requested_withdrawal_is_sent_once() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    asked = recorded(4, withdrawal_asked_at=database_clock.now())
+    rows.unknown = [asked, recorded(5)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_told)))
+        for _ in range(3):
+            watch.wake()
+            await asyncio.sleep(0.01)
+    assert server.withdrawn == [4]
+    assert rows.calls(services.record_told)[0]["unknown_id"] == asked.pk
+
+
+async def test_a_wake_up_sends_a_withdrawal_at_once() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    rows.unknown = [recorded(4)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        rows.unknown[0].withdrawal_asked_at = database_clock.now()
+        watch.wake()
+        await until(lambda: server.withdrawn == [4])
+
+
+@pytest.mark.parametrize("refusal", [Refused("4.03"), ServerUnavailable("5.00")], ids=str)
+async def test_a_refused_withdrawal_is_saved_and_retried(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    monkeypatch.setattr(unknown_module, "AGAIN_AFTER_S", 0.02)
+    server, rows = Server(report(4, OTHER)), Rows()
+    server.refuses = refusal
+    rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
+    async with watching(server, rows):
+        await until(lambda: len(server.withdrawn) > 2)
+    assert rows.calls(services.record_withdrawal_refused)[0]["code"] == str(refusal)
+    assert rows.calls(services.record_told) == []
+
+
+THROTTLED = Refused("4.29", retry_after_s=60)
+BUSY = ServerUnavailable("5.03", retry_after_s=60)
+
+
+@pytest.fixture
+def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a pause that the server asks for, everything repeats at once."""
+    for name in ("AGAIN_AFTER_S", "UNKNOWN_EVERY_S", "ENDING_EVERY_S"):
+        monkeypatch.setattr(unknown_module, name, 0.005)
+
+
+async def woken(watch: UnknownMitigationWatch) -> None:
+    for _ in range(5):
+        watch.ask_again()
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("in_haste")
+@pytest.mark.parametrize(("refusal", "asked"), [(THROTTLED, [None]), (BUSY, [None, 4, 5])], ids=str)
+async def test_a_list_is_not_asked_for_in_the_pause_that_the_server_asks_for(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception, asked: list[int | None]
+) -> None:
+    server, rows = Server(report(4, OTHER), report(5, OTHER)), Rows()
+    server.list_refusal = refusal
+    rows.unknown = [recorded(4), recorded(5)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        await woken(watch)
+        # Too many requests are no reason for more of them.
+        assert server.asked == asked
+
+    monkeypatch.setattr(retry_after, "MAX_RETRY_S", 0.02)
+    async with watching(server, rows):
+        await until(lambda: server.asked.count(None) > 2)
+
+
+@pytest.mark.usefixtures("in_haste")
+async def test_one_question_that_is_too_many_is_the_last_for_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Throttling(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            self.asked.append(mid)
+            raise THROTTLED
+
+    monkeypatch.setattr("portal.signaling.inventory_query.MAX_AT_ONCE", 1)
+    server, rows = Throttling(), Rows()
+    rows.unknown = [recorded(4), recorded(5)]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        await woken(watch)
+    assert server.asked == [None, 4]
+
+
+@pytest.mark.usefixtures("in_haste")
+@pytest.mark.parametrize(("refusal", "saved"), [(THROTTLED, []), (BUSY, ["5.03"])], ids=str)
+async def test_a_withdrawal_waits_as_long_as_the_server_asks_for(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception, saved: list[str]
+) -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    server.refuses = refusal
+    rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(server.withdrawn))
+        await woken(watch)
+        assert server.withdrawn == [4]
+    # 4.29 refuses nothing.
+    assert [one["code"] for one in rows.calls(services.record_withdrawal_refused)] == saved
+
+    monkeypatch.setattr(retry_after, "MAX_RETRY_S", 0.02)
+    async with watching(server, rows):
+        await until(lambda: len(server.withdrawn) > 2)
+
+
+@pytest.mark.usefixtures("in_haste")
+@pytest.mark.parametrize("refusal", [THROTTLED, BUSY], ids=str)
+async def test_a_question_before_a_withdrawal_that_has_to_wait_puts_it_off_once(
+    monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    class Throttling(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            raise refusal
+
+    server, rows = Throttling(report(4, OTHER)), Rows()
+    rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        await woken(watch)
+        assert server.withdrawn == []
+
+    monkeypatch.setattr(retry_after, "MAX_RETRY_S", 0.02)
+    async with watching(server, rows):
+        await until(lambda: server.withdrawn == [4])
+
+
+@pytest.mark.usefixtures("in_haste")
+async def test_a_plan_is_not_let_go_of_again_in_the_pause_that_the_server_asks_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queries, "let_go_due_at", lambda _at, _tries, now: now)
+    server, rows = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS)), Rows()
+    server.refuses = THROTTLED
+    rows.unknown = [kept()]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(server.put))
+        await woken(watch)
+    assert len(server.put) == 1
+
+
+@pytest.mark.parametrize("failure", [NoAnswer("no answer"), RemoteProtocolError("odd")], ids=str)
+@pytest.mark.parametrize("what", ["status", "withdraw"])
+async def test_a_question_without_an_answer_does_not_keep_the_others_from_their_withdrawal(
+    failure: Exception, what: str
+) -> None:
+    class Half(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            if what == "status" and mid == 4:
+                raise failure
+            return await super().status(mid)
+
+        async def withdraw(self, mid: int) -> None:
+            await super().withdraw(mid)
+            if what == "withdraw" and mid == 4:
+                raise failure
+
+    server, rows = Half(report(4, OTHER), report(5, OTHER)), Rows()
+    rows.unknown = [recorded(mid, withdrawal_asked_at=database_clock.now()) for mid in (4, 5)]
+
+    await taken(server, rows)
+
+    assert server.withdrawn == [4, 5]
+    assert rows.calls(services.record_withdrawal_refused) == []
+
+
+async def test_a_mid_without_an_answer_does_not_keep_the_others_from_theirs() -> None:
+    class Half(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            if mid == 4:
+                raise NoAnswer("no answer")
+            return await super().status(mid)
+
+    server, rows = Half(report(5, OTHER)), Rows()
+    server.list_refusal = NoAnswer("no answer")
+    rows.unknown = [recorded(4), recorded(5)]
+
+    told = await taken(server, rows)
+
+    assert (set(told["told"]), told["refusal"]) == ({5}, "silence")
+
+
+NOT_TO_BE_TOLD = [
+    pytest.param({}, None, id="nobody asked"),
+    pytest.param({"told_at": timedelta(0)}, None, id="told just now"),
+    pytest.param({"told_at": timedelta(hours=1), "dots_status": 5}, None, id="winds down"),
+    pytest.param({"cuid": "of before"}, None, id="of another identity"),
+    pytest.param(
+        {"asked": True}, {"status": Status.MITIGATING, "confirmed_at": NOW}, id="a request has it"
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "own"), NOT_TO_BE_TOLD)
+async def test_nothing_else_is_ended(fields: dict[str, Any], own: dict[str, Any] | None) -> None:
+    server = Server(report(4, OTHER))
+    rows = Rows(*([] if own is None else [row(4, **own)]))
+    unknown = recorded(4)
+    if fields:
+        unknown.withdrawal_asked_at = database_clock.now()
+    if "told_at" in fields:
+        unknown.told_at = database_clock.now() - fields["told_at"]
+    unknown.dots_status = fields.get("dots_status", 2)
+    unknown.cuid = fields.get("cuid", CUID)
+    rows.unknown = [unknown]
+
+    await taken(server, rows)
+
+    assert server.withdrawn == []
+
+
+async def test_a_confirmed_withdrawal_without_effect_is_repeated() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    long_ago = database_clock.now() - timedelta(minutes=5)
+    rows.unknown = [recorded(4, withdrawal_asked_at=long_ago, told_at=long_ago)]
+    async with watching(server, rows):
+        await until(lambda: server.withdrawn == [4])
+
+
+@pytest.mark.parametrize("is_told_again", [False, True])
+async def test_a_withdrawal_from_a_backup_does_not_end_what_has_its_mid_now(
+    *, is_told_again: bool
+) -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    long_ago = database_clock.now() - timedelta(minutes=5)
+    told_at = long_ago if is_told_again else None
+    rows.unknown = [recorded(4, ["203.0.113.40/32"], withdrawal_asked_at=long_ago, told_at=told_at)]
+
+    told = await taken(server, rows)
+
+    assert server.withdrawn == []
+    assert [one.targets["prefixes"] for one in told["unknown"]] == [list(OTHER)]
+
+
+async def test_what_the_server_does_not_describe_is_withdrawn_all_the_same() -> None:
+    class Quiet(Server):
+        async def status(self, mid: int) -> MitigationReport:
+            raise Refused("4.05")
+
+    server, rows = Quiet(report(4, OTHER)), Rows()
+    rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
+    async with watching(server, rows):
+        await until(lambda: server.withdrawn == [4])
+
+
+def kept(**fields: Any) -> UnknownMitigation:
+    """Withdrawn, confirmed, and reported in standby since."""
+    at = database_clock.now() - timedelta(minutes=1)
+    one = recorded(
+        4,
+        withdrawal_asked_at=at,
+        withdrawal_confirmed_at=at,
+        told_at=at,
+        reported_at=database_clock.now(),
+    )
+    one.dots_status = 8
+    for name, value in fields.items():
+        setattr(one, name, value)
+    return one
+
+
+@pytest.mark.parametrize("refusal", [None, Refused("4.00"), EncodeError("scope", "odd")], ids=str)
+async def test_what_the_server_keeps_in_standby_gets_a_lifetime_of_one_and_no_delete(
+    refusal: Exception | None,
+) -> None:
+    there = report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS, trigger_mitigation=False)
+    server, rows = Server(there), Rows()
+    server.refuses = refusal
+    rows.unknown = [kept()]
+    async with watching(server, rows) as watch:
+        await until(lambda: bool(rows.calls(services.record_inventory)))
+        watch.wake()
+        await asyncio.sleep(0.01)
+
+    [(mid, scope)] = server.put
+    assert (mid, scope.lifetime, scope.trigger_mitigation) == (4, 1, False)
+    assert scope.targets == there.targets
+    assert server.withdrawn == []
+    # Counted before it leaves.
+    assert rows.written[0][0] is services.record_let_go
+
+
+async def test_what_the_server_started_meanwhile_gets_a_delete_and_no_put() -> None:
+    server, rows = Server(report(4, OTHER)), Rows()
+    rows.unknown = [kept()]
+
+    await taken(server, rows)
+
+    assert (server.withdrawn, server.put) == ([4], [])
+
+
+NO_PUT = [
+    pytest.param({"let_go_tries": MAX_LET_GO_TRIES}, id="given up"),
+    pytest.param({"let_go_tries": 1, "let_go_at": database_clock.now()}, id="tried just now"),
+    pytest.param({"reported_at": database_clock.now() - timedelta(hours=1)}, id="reported before"),
+]
+
+
+@pytest.mark.parametrize("fields", NO_PUT)
+async def test_a_lifetime_of_one_is_not_sent_in_haste_or_for_ever(fields: dict[str, Any]) -> None:
+    server = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS))
+    rows = Rows()
+    rows.unknown = [kept(**fields)]
+    if rows.unknown[0].let_go_at is not None:
+        rows.unknown[0].let_go_at = database_clock.now()
+
+    await taken(server, rows)
+
+    assert server.put == []
+
+
+async def test_it_ends_with_its_session() -> None:
+    class Closed(Server):
+        async def statuses(self) -> list[MitigationReport]:
+            raise SessionClosed("gone")
+
+    watch = UnknownMitigationWatch(cast(Client, Closed()), cast(MitigationActions, Rows()))
+
+    async with asyncio.timeout(1):
+        await watch.run()

@@ -1,0 +1,181 @@
+"""From a session's tap to the rows, with a real session, a real store and a database that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from django.db import OperationalError
+
+from dots_client import Server, connect
+from portal.mitigations.models import Mitigation
+from portal.signaling import wire_journal
+from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.wire_journal import WireJournal
+from portal.signaling.wire_recorder import SharedCapacity
+from portal.wire.models import Direction, WireMessage
+from tests.dots_client.authority import Authority
+from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, serving, silence
+from tests.portal.signaling.test_wire_recorder import put
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def rows() -> list[WireMessage]:
+    return await database_sync_to_async(lambda: list(WireMessage.objects.order_by("at", "id")))()
+
+
+async def test_a_real_session_is_written_down_whole(
+    leg: Mitigation, threads: DatabaseThreads
+) -> None:
+    authority, provider, journal = Authority(), Provider(), WireJournal(threads)
+    recorder = journal.recorder(leg.subscription_id)
+    provider.script.append(silence)
+    credentials = authority.client()
+    async with (
+        serving(authority, provider) as server,
+        connect(
+            Server("provider.example", "127.0.0.1", server.port),
+            credentials,
+            cuid=CUID,
+            settings=SETTINGS,
+            on_wire=recorder.see,
+        ) as client,
+    ):
+        await client.request(leg.mid, SCOPE)
+        await client.withdraw(leg.mid)
+    while await journal.flush():
+        continue
+
+    found = await rows()
+    told = [(one.direction, one.code, one.method, one.copy) for one in found]
+    assert told == [
+        ("sent", "0.03", "PUT", 1),
+        ("sent", "0.03", "PUT", 2),
+        ("received", "2.01", "PUT", 1),
+        ("sent", "0.04", "DELETE", 1),
+        ("received", "2.02", "DELETE", 1),
+    ]
+    assert {one.mitigation_id for one in found} == {leg.pk}
+    assert found[0].run == found[1].run
+    scope = found[0].decoded["ietf-dots-signal-channel:mitigation-scope"]["scope"][0]
+    assert scope["target-prefix"] == ["192.0.2.0/24"]
+    assert found[-1].decoded == "Deleted"
+    assert found[0].path == f"/.well-known/dots/mitigate/cuid={CUID}/mid={leg.mid}"
+    kept = b"".join(bytes(one.octets) for one in found)
+    assert credentials.private_key not in kept
+    assert b"BEGIN" not in kept
+
+
+async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
+    leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, write, failures = (
+        WireJournal(threads),
+        wire_journal._write,
+        iter([True, True, False, False]),
+    )
+
+    def away(entries: Any) -> dict[uuid.UUID, int]:
+        if next(failures):
+            raise OperationalError("away")
+        return write(entries)
+
+    monkeypatch.setattr(wire_journal, "_write", away)
+    recorder = journal.recorder(leg.subscription_id)
+    recorder.see(put(at=1.0))
+    assert await journal.flush() is False
+    recorder.see(put(at=2.0))
+    assert await journal.flush() is False
+    assert await rows() == []
+
+    while await journal.flush():
+        continue
+
+    assert [one.at.timestamp() for one in await rows()] == [1.0, 2.0]
+
+
+async def test_what_found_no_room_is_said_in_the_journal(
+    leg: Mitigation, threads: DatabaseThreads
+) -> None:
+    journal = WireJournal(threads)
+    journal._room = SharedCapacity(2)
+    recorder = journal.recorder(leg.subscription_id)
+    for number in range(5):
+        recorder.see(put(at=1000.0 + number))
+
+    await journal.flush()
+    await journal.flush()
+
+    gap = next(one for one in await rows() if one.direction == Direction.NOT_KEPT)
+    assert (gap.count, gap.at.timestamp(), gap.mitigation_id) == (3, 1004.0, None)
+    assert len(await rows()) == 3
+    recorder.see(put())
+    recorder.see(put())
+    assert len(recorder.waiting) == 2
+
+
+async def test_a_batch_is_bounded(
+    leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire_journal, "BATCH", 2)
+    journal = WireJournal(threads)
+    for _ in range(3):
+        journal.recorder(leg.subscription_id).see(put())
+
+    assert await journal.flush() is True
+    assert len(await rows()) == 2
+    assert await journal.flush() is False
+    assert len(await rows()) == 3
+
+
+async def test_closing_writes_the_last_lines(leg: Mitigation, threads: DatabaseThreads) -> None:
+    journal = WireJournal(threads)
+    running = asyncio.create_task(journal.run())
+    await asyncio.sleep(0)
+    journal.recorder(leg.subscription_id).see(put())
+
+    await journal.close(running)
+
+    assert running.done()
+    assert len(await rows()) == 1
+
+
+async def test_closing_does_not_wait_for_a_database_that_hangs(
+    leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire_journal, "LAST_FLUSH_S", 0.05)
+    hangs = asyncio.Event()
+
+    async def hang(_call: Callable[..., Any], *_args: Any) -> None:
+        await hangs.wait()
+
+    monkeypatch.setattr(threads, "run", hang)
+    journal = WireJournal(threads)
+    journal.recorder(leg.subscription_id).see(put())
+    running = asyncio.create_task(journal.run())
+
+    await journal.close(running)
+    await asyncio.wait({running})
+
+    assert running.cancelled()
+
+
+async def test_what_can_never_be_written_is_counted(
+    leg: Mitigation, threads: DatabaseThreads
+) -> None:
+    journal = WireJournal(threads)
+    recorder = journal.recorder(leg.subscription_id)
+    for number in range(3):
+        recorder.see(put(at=1000.0 + number))
+    journal._in_hand = journal._take()
+
+    journal.lose_what_is_in_hand()
+    await journal.flush()
+
+    [gap] = await rows()
+    assert (gap.direction, gap.count) == (Direction.NOT_KEPT, 3)
