@@ -136,7 +136,8 @@ PAGES: Final = [
 # fmt: on
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
-    "api:acknowledge-all": {"requests": []},
+    "api:acknowledge": {"ended_at": "2026-11-28T03:12:00Z"},
+    "api:acknowledge-all": {"ends": []},
     "api:resources": {"name": "New", "kind": "prefix", "value": "198.51.100.0/24"},
     "api:requests": {"targets": {"prefixes": ["203.0.113.8/32"]}},
     "api:eligibility": {"targets": {"prefixes": ["203.0.113.8/32"]}},

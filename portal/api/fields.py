@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -166,6 +167,27 @@ class Identifier(serializers.Field[UUID, str, str, Any]):
 
     def to_representation(self, value: UUID) -> str:
         return str(value)
+
+
+class Instant(serializers.Field[datetime, str, str, Any]):
+    """A time with its zone, as the API writes it."""
+
+    default_error_messages = {
+        **_COMMON,
+        "not-a-time": "Write a time with its zone, as it was given to you.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            found = datetime.fromisoformat(data)
+        except (ValueError, TypeError):
+            self.fail("not-a-time")
+        if found.tzinfo is None:
+            self.fail("not-a-time")
+        return found
+
+    def to_representation(self, value: datetime) -> str:
+        return value.isoformat()
 
 
 class Several(serializers.ListField):

@@ -18,6 +18,7 @@ from portal.api.authentication import caller
 from portal.api.fields import (
     Choice,
     Identifier,
+    Instant,
     Protocol,
     Several,
     StrictSerializer,
@@ -230,8 +231,18 @@ class EfficacyView(APIView):
         return shown_request(reread(membership.organization, asked.pk), status=202)
 
 
+class End(StrictSerializer):
+    ended_at = Instant(
+        help_text="The `filtering_ended_at` of the request as you read it or, where that is null, its `ended_at`."
+    )
+
+
+class EndOf(End):
+    request = Identifier()
+
+
 class Ends(StrictSerializer):
-    requests = Several(child=Identifier(), limit=MAX_ACKNOWLEDGED)
+    ends = Several(child=EndOf(), limit=MAX_ACKNOWLEDGED)
 
 
 class AcknowledgedShown(serializers.Serializer[Any]):
@@ -243,27 +254,33 @@ class AcknowledgeAllView(APIView):
         operation_id="acknowledge_mitigation_requests", request=Ends, responses=AcknowledgedShown
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Acknowledge that these ended: all of them or, when one is unknown (400) or has not ended (409), none.
+        """Acknowledge these ends: all of them, or none if a request is unknown (400), has not ended or ended again since (409).
 
         Repeating it is harmless.
         """
         organization = membership_for(caller(request), slug, Role.OPERATOR).organization
         form = Ends(data=request.data)
         form.is_valid(raise_exception=True)
-        ids = form.validated_data["requests"]
-        services.acknowledge_all(organization=organization, request_ids=ids, actor=caller(request))
+        ends = [
+            services.SeenEnd(one["request"], one["ended_at"]) for one in form.validated_data["ends"]
+        ]
+        services.acknowledge_all(organization=organization, ends=ends, actor=caller(request))
+        ids = list(dict.fromkeys(one.request_id for one in ends))
         shown = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)
-        results = [shown[one] for one in dict.fromkeys(ids)]
+        results = [shown[one] for one in ids]
         return Response(AcknowledgedShown({"results": results}).data)
 
 
 class AcknowledgeView(APIView):
     @extend_schema(
-        operation_id="acknowledge_mitigation_request", request=None, responses=RequestShown
+        operation_id="acknowledge_mitigation_request", request=End, responses=RequestShown
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """A person has seen that the request ended."""
+        """A person has seen this end of the request. 409 if it has not ended, or ended again since."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         asked = request_for(membership, request_id)
-        services.acknowledge(request_id=asked.pk, actor=caller(request))
+        form = End(data=request.data)
+        form.is_valid(raise_exception=True)
+        seen = services.SeenEnd(asked.pk, form.validated_data["ended_at"])
+        services.acknowledge(seen, actor=caller(request))
         return shown_request(reread(membership.organization, asked.pk), status=200)

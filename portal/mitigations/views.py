@@ -266,19 +266,19 @@ def efficacy(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
 @require_POST
 def acknowledge(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
-    return _act(
-        request, asked, lambda actor: services.acknowledge(request_id=asked.pk, actor=actor)
-    )
+    seen = services.SeenEnd(asked.pk, pages.seen_at(request.POST.get("ended_at", "")))
+    return _act(request, asked, lambda actor: services.acknowledge(seen, actor=actor))
 
 
 @require_POST
 def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
     """Acknowledge one request or all that were shown, and return to the page that showed them."""
     membership = member_of(request, slug, Role.OPERATOR)
-    ids = [one for text in pages.acknowledged(request.POST) if (one := typed_id(text))]
     try:
         services.acknowledge_all(
-            organization=membership.organization, request_ids=ids, actor=person_of(request)
+            organization=membership.organization,
+            ends=pages.seen_ends(request.POST),
+            actor=person_of(request),
         )
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)

@@ -89,7 +89,8 @@ def test_a_request_is_asked_watched_and_ended(stack: Stack, api_as: ApiAs, calm:
 
     wait_for(lambda: not [one for one in believed(stack, "northgate", prefix) if one["status"] < 5])
     wait_for(lambda: control(stack, "northgate", "/state")["observers"] == 0)
-    acknowledged = alice.post(f"{REQUESTS}/{request['id']}/acknowledge")
+    ended = wait_for(lambda: alice.get(f"{REQUESTS}/{request['id']}")["ended_at"])
+    acknowledged = alice.post(f"{REQUESTS}/{request['id']}/acknowledge", {"ended_at": ended})
     assert acknowledged["status"] == "terminated"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -115,6 +116,11 @@ class MitigationRequest(models.Model):
             return False
         is_by_itself = self.is_immediate and self.ended_by in BY_ITSELF
         return is_by_itself or self.filtering_ended_at is not None
+
+    @property
+    def last_end_at(self) -> datetime | None:
+        """When it ended or, of a plan, when the filtering for it did: the end that a person acknowledges."""
+        return self.filtering_ended_at or self.ended_at
 
     @property
     def is_immediate(self) -> bool:

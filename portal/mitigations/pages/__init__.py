@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from portal.mitigations.pages.ended import acknowledged, ends
+from portal.mitigations.pages.ended import ends, seen_at, seen_ends
 from portal.mitigations.pages.form import all_wrong, form_page, fresh_form, used_again
 from portal.mitigations.pages.history import history_page
 from portal.mitigations.pages.now import now_page
@@ -27,7 +27,6 @@ PARTS: Final = {
 __all__ = [
     "NO_OVERLAPS",
     "PARTS",
-    "acknowledged",
     "all_wrong",
     "announcements",
     "ask_page",
@@ -41,6 +40,8 @@ __all__ = [
     "overlaps_of",
     "report_page",
     "request_page",
+    "seen_at",
+    "seen_ends",
     "told",
     "used_again",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -13,8 +14,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from portal.mitigations import presentation, wording
+from portal.mitigations.forms import typed_id
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.presentation import Chip
+from portal.mitigations.services import SeenEnd
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
@@ -46,6 +49,10 @@ class Ended:
     again: str
     "the form to request it again, together with the narrower requests that replaced it; for a plan, where to activate it"
     again_label: str
+
+    @property
+    def value(self) -> str:
+        return end_value(self.request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +137,26 @@ def newer_of(request: MitigationRequest) -> dict[str, str]:
     }
 
 
-def acknowledged(typed: QueryDict) -> list[str]:
-    """The posted ids: of one row, or of all rows shown."""
+def end_value(request: MitigationRequest) -> str:
+    """What a form posts to acknowledge the end that its page shows."""
+    at = request.last_end_at
+    return f"{request.pk} {at.isoformat()}" if at else ""
+
+
+def seen_ends(typed: QueryDict) -> list[SeenEnd]:
+    """The posted ends: of one row, or of all rows shown. Text that no page of ours posted names no request."""
     one = typed.get("one")
-    return [one] if one else typed.getlist("requests")[:MAX_ACKNOWLEDGED]
+    posted = [one] if one else typed.getlist("ends")[:MAX_ACKNOWLEDGED]
+    return [_seen_end(text) for text in posted if text]
+
+
+def _seen_end(text: str) -> SeenEnd:
+    request_id, _, at = text.partition(" ")
+    return SeenEnd(typed_id(request_id) or UUID(int=0), seen_at(at))
+
+
+def seen_at(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

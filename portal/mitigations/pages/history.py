@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from portal.core.numbers import whole_number
 from portal.mitigations import presentation, queries, wording
 from portal.mitigations.models import MitigationRequest
+from portal.mitigations.pages.ended import end_value
 from portal.mitigations.pages.shared import frame, past, subscriptions
 from portal.mitigations.states import RequestStatus
 from portal.organizations.models import Membership, Organization
@@ -91,7 +92,7 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
             *((one.value, wording.REQUEST_LOOKS[one].word, one == status) for one in STATUSES),
             *((key, words, key == status) for key, words in FILTERS.items()),
         ],
-        "to_acknowledge": [row.request.pk for row in shown if row.request.is_to_acknowledge]
+        "to_acknowledge": [end_value(row.request) for row in shown if row.request.is_to_acknowledge]
         if membership.can_operate
         else [],
         "orders": [(key, words, key == order) for key, (words, _) in ORDERS.items()],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.mitigations.services.advance import lock_requests
 from portal.mitigations.services.asks import (
+    SeenEnd,
     acknowledge,
     acknowledge_all,
     ask_refresh,
@@ -49,6 +50,7 @@ from portal.mitigations.services.thin import thin_counters
 
 __all__ = [
     "ProviderReport",
+    "SeenEnd",
     "acknowledge",
     "acknowledge_all",
     "append_event",

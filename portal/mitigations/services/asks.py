@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -267,12 +267,28 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
     return request
 
 
+class SeenEnd(NamedTuple):
+    """The end of a request that a person saw."""
+
+    request_id: UUID
+    ended_at: datetime | None
+    "the request's `last_end_at` at that time; None: nobody can say"
+
+
 @transaction.atomic
-def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
-    """A person has seen that the request ended, or that what providers filtered for a plan did. Repeating it changes nothing."""
-    request = lock_request(request_id)
-    if not request.is_over and request.filtering_ended_at is None:
+def acknowledge(seen: SeenEnd, *, actor: User) -> MitigationRequest:
+    """A person has seen that the request ended, or that what providers filtered for a plan did. Repeating it changes nothing.
+
+    Raises Conflict if it has not ended, or if another end came after the one that the person saw.
+    """
+    request = lock_request(seen.request_id)
+    if request.last_end_at is None:
         raise Conflict("This request has not ended yet.", code="not-ended")
+    if request.last_end_at != seen.ended_at:
+        raise Conflict(
+            f"{request.name} ended again after you loaded this page. See how it ended, then acknowledge that.",
+            code="ended-again",
+        )
     if request.acknowledged_at:
         return request
     now = timezone.now()
@@ -290,21 +306,22 @@ def acknowledge(*, request_id: UUID, actor: User) -> MitigationRequest:
 
 @transaction.atomic
 def acknowledge_all(
-    *, organization: Organization, request_ids: Sequence[UUID], actor: User
+    *, organization: Organization, ends: Sequence[SeenEnd], actor: User
 ) -> list[MitigationRequest]:
     """Acknowledge all or none; returns them in the given order. Repeating it changes nothing.
 
-    Raises Invalid for requests of another organization, and Conflict for those that have not ended.
+    Raises Invalid for requests of another organization, and Conflict as `acknowledge` does.
     """
+    request_ids = [one.request_id for one in ends]
     known = MitigationRequest.objects.filter(organization=organization, pk__in=request_ids)
     statuses = dict(known.values_list("pk", "status"))
     unknown = [index for index, one in enumerate(request_ids) if one not in statuses]
     if unknown:
         message = "There is no such request here. Leave it out."
-        errors = [FieldError(f"requests.{index}", "unknown-request", message) for index in unknown]
+        errors = [FieldError(f"ends.{index}", "unknown-request", message) for index in unknown]
         raise Invalid("Nothing was acknowledged.", errors=errors)
     lock_requests(request_ids)
-    return [acknowledge(request_id=one, actor=actor) for one in dict.fromkeys(request_ids)]
+    return [acknowledge(one, actor=actor) for one in dict.fromkeys(ends)]
 
 
 def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:

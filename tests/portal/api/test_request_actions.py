@@ -95,10 +95,12 @@ def test_an_unknown_efficacy_is_refused(
 
 def test_the_end_can_be_acknowledged(dana: User, api_of: ApiOf, asked: MitigationRequest) -> None:
     api = api_of(dana)
-    assert api.post(f"{URL}/{asked.pk}/acknowledge").status_code == 409
+    early = api.post(f"{URL}/{asked.pk}/acknowledge", {"ended_at": asked.created_at.isoformat()})
+    assert (early.status_code, early.json()["code"]) == (409, "not-ended")
     services.terminate(request_id=asked.pk, actor=dana)
+    ended_at = api.get(f"{URL}/{asked.pk}").json()["ended_at"]
 
-    answer = api.post(f"{URL}/{asked.pk}/acknowledge")
+    answer = api.post(f"{URL}/{asked.pk}/acknowledge", {"ended_at": ended_at})
 
     assert answer.status_code == 200
     assert answer.json()["status"] == "terminated"

@@ -17,6 +17,7 @@ from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from tests.factories import ResourceFactory
+from tests.portal.ends import end_of
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.legs import NOW, confirm, legs, report
 
@@ -256,16 +257,16 @@ def expired(ask: Submit) -> list[MitigationRequest]:
 def test_several_ends_are_acknowledged_at_once_and_once(
     expired: list[MitigationRequest], acme: Organization, dana: User, alice: User
 ) -> None:
-    ids = [one.pk for one in expired[:2]]
+    ends = [end_of(one) for one in expired[:2]]
 
-    services.acknowledge_all(organization=acme, request_ids=[*ids, ids[0]], actor=dana)
-    services.acknowledge_all(organization=acme, request_ids=ids, actor=alice)
+    services.acknowledge_all(organization=acme, ends=[*ends, ends[0]], actor=dana)
+    services.acknowledge_all(organization=acme, ends=ends, actor=alice)
 
     assert waiting(acme) == [expired[2]]
     events = Event.objects.filter(type="request.acknowledged").select_related("actor")
     assert [(one.request_id, one.actor) for one in events.order_by("seq")] == [
-        (ids[0], dana),
-        (ids[1], dana),
+        (expired[0].pk, dana),
+        (expired[1].pk, dana),
     ]
 
 
@@ -276,7 +277,7 @@ def test_a_live_request_among_them_acknowledges_none(
 
     with pytest.raises(Conflict) as caught:
         services.acknowledge_all(
-            organization=acme, request_ids=[expired[0].pk, live.pk], actor=dana
+            organization=acme, ends=[end_of(expired[0]), end_of(live)], actor=dana
         )
 
     assert caught.value.code == "not-ended"
@@ -301,9 +302,9 @@ def test_another_tenants_request_among_them_acknowledges_none(
 
     with pytest.raises(Invalid) as caught:
         services.acknowledge_all(
-            organization=acme, request_ids=[expired[0].pk, theirs.pk], actor=dana
+            organization=acme, ends=[end_of(expired[0]), end_of(theirs)], actor=dana
         )
 
     [error] = caught.value.errors
-    assert (error.field, error.code) == ("requests.1", "unknown-request")
+    assert (error.field, error.code) == ("ends.1", "unknown-request")
     assert len(waiting(acme)) == 3

@@ -12,6 +12,7 @@ from portal.mitigations.models import Event, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation.lifetimes import FALLBACK_LIFETIME_S
 from portal.providers.models import Subscription
+from tests.portal.ends import end_of
 from tests.portal.mitigations.conftest import Submit
 
 pytestmark = pytest.mark.sqlite
@@ -75,17 +76,17 @@ def test_six_ends_it_and_a_person_can_say_seen(submit: Submit, alice: User) -> N
         now=timezone.now(),
     )
 
-    request = services.acknowledge(request_id=request.pk, actor=alice)
+    request = services.acknowledge(end_of(request), actor=alice)
 
     assert request.status == "terminated"
     assert request.acknowledged_by == alice
-    services.acknowledge(request_id=request.pk, actor=alice)
+    services.acknowledge(end_of(request), actor=alice)
     assert Event.objects.filter(type="request.acknowledged").count() == 1
 
 
 def test_an_end_that_did_not_come_cannot_be_seen(submit: Submit, alice: User) -> None:
     with pytest.raises(Conflict):
-        services.acknowledge(request_id=submit().pk, actor=alice)
+        services.acknowledge(end_of(submit()), actor=alice)
 
 
 def test_extending_asks_for_a_refresh(submit: Submit, alice: User) -> None:

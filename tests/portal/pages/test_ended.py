@@ -21,6 +21,7 @@ from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ClientOf
+from tests.portal.ends import end_of, posted_end
 from tests.portal.identities import in_order
 from tests.portal.pages.conftest import ended, filtering, legs, text_of
 
@@ -99,7 +100,7 @@ def test_a_request_that_lost_its_filter_is_above_the_live_cards_with_what_to_do(
     assert page.index('aria-labelledby="ended-h"') < page.index('aria-label="Live requests"')
     assert f'href="{newer.get_absolute_url()}"' in said
     assert "Request again for both" in text_of(said)
-    assert f'name="one" value="{replaced.pk}"' in said
+    assert f'name="one" value="{posted_end(replaced)}"' in said
 
 
 def test_asking_again_for_both_fills_one_form_with_both(
@@ -129,7 +130,9 @@ def test_the_page_of_a_replaced_request_says_what_is_no_longer_filtered(
     assert '<div class="say is-bad">' in page
     assert "same addresses." not in page
     assert '<a class="btn" href="/organizations/acme/requests/new?again=' in page
-    assert '<button class="btn btn--plain" data-sending="Acknowledging">Acknowledge<' in page
+    assert re.search(
+        r'<button class="btn btn--plain" name="ended_at" value="[^"]+"[^>]*>Acknowledge<', page
+    )
 
 
 def test_a_request_that_a_newer_one_covers_is_calm_and_not_on_now(
@@ -171,7 +174,7 @@ def test_an_expired_request_stays_while_others_are_live_until_it_is_acknowledged
     filtering(legs(ask("203.0.113.32/32"))[0])
     assert "The lifetime ran out" in section(browser.get(NOW_PAGE).content.decode())
 
-    answer = browser.post(ACKNOWLEDGE, {"one": str(gone.pk)})
+    answer = browser.post(ACKNOWLEDGE, {"one": posted_end(gone)})
 
     assert answer["Location"] == f"{NOW_PAGE}#h"
     assert "ended-h" not in browser.get(NOW_PAGE).content.decode()
@@ -187,11 +190,11 @@ def test_one_press_acknowledges_all_shown_requests_and_no_others(
     page = browser.get(NOW_PAGE).content.decode()
     late = expire("203.0.113.9/32")
 
-    ids = re.findall(r'name="requests" value="([^"]+)"', page)
-    browser.post(ACKNOWLEDGE, {"requests": ids})
+    ids = re.findall(r'name="ends" value="([^"]+)"', page)
+    browser.post(ACKNOWLEDGE, {"ends": ids})
 
     assert "Acknowledge all 2" in page
-    assert set(ids) == {str(one.pk) for one in shown}
+    assert set(ids) == {posted_end(one) for one in shown}
     left = section(browser.get(NOW_PAGE).content.decode())
     assert late.name in left
     assert "Acknowledge all" not in left
@@ -209,9 +212,9 @@ def test_a_few_ends_are_named_and_the_rest_counted_and_linked(
     assert f'href="{LIST}">2 more</a>' in page
     assert f"Acknowledge all {SHOWN + 2}" in listed
 
-    ids = re.findall(r'name="requests" value="([^"]+)"', listed)
+    ids = re.findall(r'name="ends" value="([^"]+)"', listed)
     answer = browser.post(
-        ACKNOWLEDGE, {"requests": ids, "back": "requests", "shown": "status=unacknowledged"}
+        ACKNOWLEDGE, {"ends": ids, "back": "requests", "shown": "status=unacknowledged"}
     )
     assert answer["Location"] == LIST
     assert "Nothing matches." in browser.get(LIST).content.decode()
@@ -221,16 +224,26 @@ def test_two_people_at_once_are_harmless(
     browser: Client, dana: User, client_of: ClientOf, expire: Callable[[str], MitigationRequest]
 ) -> None:
     gone = expire(PART)
-    browser.post(ACKNOWLEDGE, {"one": str(gone.pk)})
+    browser.post(ACKNOWLEDGE, {"one": posted_end(gone)})
 
-    answer = client_of(dana).post(ACKNOWLEDGE, {"one": str(gone.pk)}, follow=True)
+    answer = client_of(dana).post(ACKNOWLEDGE, {"one": posted_end(gone)}, follow=True)
 
     assert answer.status_code == 200
     assert 'class="note is-warn' not in answer.content.decode()
     assert Event.objects.filter(type="request.acknowledged").count() == 1
 
 
-@pytest.mark.parametrize("typed", [{}, {"one": "x"}, {"requests": ["", "\0"]}, {"one": "9" * 50}])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {},
+        {"one": "x"},
+        {"ends": ["", "\0"]},
+        {"one": "9" * 50},
+        {"one": "00000000-0000-4000-8000-000000000000 x"},
+        {"one": "00000000-0000-4000-8000-000000000000 9999-12-31T23:59:59-23:59"},
+    ],
+)
 def test_odd_ids_acknowledge_nothing_and_get_an_error_page(
     browser: Client, expire: Callable[[str], MitigationRequest], typed: dict[str, str]
 ) -> None:
@@ -274,6 +287,6 @@ def test_the_page_of_an_ended_request_updates_until_it_is_acknowledged(
     url = gone.get_absolute_url()
     assert 'id="refresh"' in browser.get(url).content.decode()
 
-    services.acknowledge(request_id=gone.pk, actor=alice)
+    services.acknowledge(end_of(gone), actor=alice)
 
     assert 'id="refresh"' not in browser.get(url).content.decode()

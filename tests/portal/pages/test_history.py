@@ -11,6 +11,7 @@ from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.pages.history import PAGE_ROWS
 from portal.mitigations.states import Trigger
 from tests.conftest import ClientOf
+from tests.portal.ends import posted_end
 from tests.portal.pages.conftest import Ask, ended, filtering, legs, reports
 
 HISTORY = "/organizations/acme/requests"
@@ -133,15 +134,15 @@ def test_all_that_ended_are_acknowledged_where_they_are_listed(
 
     page = browser.get(HISTORY, {"order": "oldest"}).content.decode()
     seen_by_bob = client_of(bob).get(HISTORY).content.decode()
-    ids = re.findall(r'name="requests" value="([^"]+)"', page)
+    ids = re.findall(r'name="ends" value="([^"]+)"', page)
     answer = browser.post(
-        f"{HISTORY}/acknowledge", {"requests": ids, "back": "requests", "shown": "order=oldest"}
+        f"{HISTORY}/acknowledge", {"ends": ids, "back": "requests", "shown": "order=oldest"}
     )
 
     assert "Acknowledge all 2 that ended" in page
     assert page.count("Not acknowledged") == 2
     assert "Acknowledge all" not in seen_by_bob
-    assert set(ids) == {str(one.pk) for one in over}
+    assert set(ids) == {posted_end(one) for one in over}
     assert answer["Location"] == f"{HISTORY}?order=oldest"
     assert MitigationRequest.objects.filter(acknowledged_by=alice).count() == 2
     assert "Not acknowledged" not in browser.get(HISTORY).content.decode()

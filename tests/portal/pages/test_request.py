@@ -255,7 +255,8 @@ def test_an_ended_request_shows_four_numbers_and_can_be_acknowledged(
     browser = client_of(alice)
 
     page = page_of(browser, request)
-    browser.post(f"{request.get_absolute_url()}/acknowledge")
+    [ended_at] = re.findall(r'name="ended_at" value="([^"]+)"', page)
+    browser.post(f"{request.get_absolute_url()}/acknowledge", {"ended_at": ended_at})
     seen = page_of(browser, request)
 
     assert "Terminated. Northgate confirmed." in page

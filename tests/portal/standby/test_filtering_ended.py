@@ -12,6 +12,7 @@ import pytest
 from django.apps import apps
 from django.test import Client
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict
@@ -26,6 +27,7 @@ from portal.providers.models import SessionState, Subscription
 from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf, ClientOf
+from tests.portal.ends import end_of, posted_end, sent_end
 from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
 
 pytestmark = pytest.mark.sqlite
@@ -161,9 +163,9 @@ def test_what_ended_by_itself_is_on_now_and_with_the_plans_until_it_is_acknowled
     headline = re.search(r'<h1 id="h"[^>]*>(.*?)</h1>', browser.get(NOW_PAGE).content.decode())
     assert headline
     assert re.search(sentence, html.unescape(headline[1]).replace(NBSP, " "))
-    assert f'value="{ended.pk}"' in browser.get(LIST).content.decode()
+    assert f'value="{posted_end(ended)}"' in browser.get(LIST).content.decode()
 
-    answer = browser.post(ACKNOWLEDGE, {"one": str(ended.pk), "back": "standby"})
+    answer = browser.post(ACKNOWLEDGE, {"one": posted_end(ended), "back": "standby"})
 
     assert answer["Location"] == f"{STANDBY}#h"
     assert waiting(acme) == []
@@ -312,8 +314,8 @@ def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
 ) -> None:
     northgate = legs(active.request)[0]
     says(northgate, 8)
-    mitigations.acknowledge(request_id=active.request_id, actor=dana)
-    mitigations.acknowledge(request_id=active.request_id, actor=alice)
+    mitigations.acknowledge(end_of(active.request), actor=dana)
+    mitigations.acknowledge(end_of(active.request), actor=alice)
     assert Event.objects.filter(type="request.acknowledged").count() == 1
     # Reports that repeat themselves, and a plan that is lost later, are no news of the filter.
     says(northgate, 8)
@@ -322,10 +324,69 @@ def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
 
     says(northgate, 2)
     with pytest.raises(Conflict):
-        mitigations.acknowledge(request_id=active.request_id, actor=dana)
+        mitigations.acknowledge(end_of(active.request), actor=dana)
     says(northgate, 8)
 
     assert waiting(acme) == [active.request]
+
+
+def _posts_on_now(browser: Client, api: APIClient, ended: MitigationRequest) -> Callable[[], str]:
+    page = browser.get(NOW_PAGE).content.decode()
+    [end] = re.findall(r'name="one" value="([^"]+)"', page)
+    return lambda: browser.post(ACKNOWLEDGE, {"one": end}, follow=True).content.decode()
+
+
+def _posts_in_the_list(
+    browser: Client, api: APIClient, ended: MitigationRequest
+) -> Callable[[], str]:
+    ends = re.findall(r'name="ends" value="([^"]+)"', browser.get(LIST).content.decode())
+    return lambda: browser.post(ACKNOWLEDGE, {"ends": ends}, follow=True).content.decode()
+
+
+def _posts_on_its_page(
+    browser: Client, api: APIClient, ended: MitigationRequest
+) -> Callable[[], str]:
+    url = ended.get_absolute_url()
+    page = browser.get(url).content.decode()
+    [end] = re.findall(r'name="one" value="([^"]+)"', page)
+    typed = {"ended_at": end.partition(" ")[2]}
+    return lambda: browser.post(f"{url}/acknowledge", typed, follow=True).content.decode()
+
+
+def _calls(browser: Client, api: APIClient, ended: MitigationRequest) -> Callable[[], str]:
+    url = f"{REQUESTS}/{ended.pk}"
+    seen = {"ended_at": api.get(url).json()["filtering_ended_at"]}
+    return lambda: api.post(f"{url}/acknowledge", seen).content.decode()
+
+
+def _calls_for_many(browser: Client, api: APIClient, ended: MitigationRequest) -> Callable[[], str]:
+    seen = {"ends": [sent_end(ended)]}
+    return lambda: api.post(f"{REQUESTS}/acknowledge", seen).content.decode()
+
+
+@pytest.mark.parametrize(
+    "door", [_posts_on_now, _posts_in_the_list, _posts_on_its_page, _calls, _calls_for_many]
+)
+def test_a_page_from_before_does_not_acknowledge_a_later_end(
+    browser: Client,
+    active: StandbyPlan,
+    acme: Organization,
+    dana: User,
+    api_of: ApiOf,
+    door: Callable[[Client, APIClient, MitigationRequest], Callable[[], str]],
+) -> None:
+    northgate = legs(active.request)[0]
+    says(northgate, 8)
+    acknowledge = door(browser, api_of(dana), active.request)
+    says(northgate, 2)
+    says(northgate, 8)
+
+    answer = acknowledge()
+
+    assert "ended again after you loaded this page" in html.unescape(answer)
+    assert waiting(acme) == [active.request]
+    door(browser, api_of(dana), active.request)()
+    assert waiting(acme) == []
 
 
 @pytest.mark.parametrize("is_acknowledged", [True, False])
@@ -335,7 +396,7 @@ def test_an_end_before_another_provider_began_is_not_named_with_the_next_end(
     northgate, tidewall = legs(active.request)
     says(northgate, 8)
     if is_acknowledged:
-        mitigations.acknowledge(request_id=active.request_id, actor=dana)
+        mitigations.acknowledge(end_of(active.request), actor=dana)
 
     says(tidewall, 2)
     assert waiting(acme) == []
@@ -367,7 +428,7 @@ def test_who_may_not_operate_sees_it_without_buttons_and_others_do_not_see_it(
     says(legs(active.request)[0], 8)
 
     page = client_of(bob).get(NOW_PAGE).content.decode()
-    theirs = client_of(charlie).post(ACKNOWLEDGE, {"one": str(active.request_id)})
+    theirs = client_of(charlie).post(ACKNOWLEDGE, {"one": posted_end(active.request)})
 
     assert "stopped filtering for the plan" in page
     assert "Acknowledge" not in page
@@ -382,7 +443,7 @@ def test_the_api_tells_it_with_codes_and_acknowledges_it(
     api, url = api_of(dana), f"{REQUESTS}/{active.request_id}"
 
     shown = api.get(url).json()
-    acknowledged = api.post(f"{REQUESTS}/acknowledge", {"requests": [str(active.request_id)]})
+    acknowledged = api.post(f"{REQUESTS}/acknowledge", {"ends": [sent_end(active.request)]})
 
     [northgate, tidewall] = shown["mitigations"]
     assert shown["filtering_ended_at"] is not None
