@@ -88,19 +88,24 @@ JSON_KINDS: Final[dict[str, Callable[[int], bytes]]] = {
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench bodies", description=__doc__)
     parser.add_argument("--samples", type=int, default=30, help="of each kind (default 30)")
+    parser.add_argument("--rounds", type=int, default=10, help="for the memory (default 10)")
     parser.add_argument(
-        "--total", type=int, default=1000, help="bodies of all kinds (default 1000)"
+        "--round", type=int, default=500, help="bodies of all kinds in one round (default 500)"
     )
+    parser.add_argument("--only", default="", help="the kinds whose description has this text")
     options = parser.parse_args(arguments)
+    kinds = [body for body in bodies() if options.only in f"{body.what}, {body.path}"]
+    if not kinds:
+        parser.error(f"no kind of body is described with {options.only!r}")
     say(machine())
     with (
         tempfile.TemporaryDirectory(prefix="portal-bench-") as directory,
         Stack(Path(directory), signal_workers=1) as stack,
     ):
-        _measure(stack, options.samples, options.total)
+        _measure(stack, kinds, options)
 
 
-def _measure(stack: Stack, samples: int, total: int) -> None:
+def _measure(stack: Stack, kinds: Sequence[Body], options: argparse.Namespace) -> None:
     alice = Api(stack, "alice")
     web = psutil.Process(stack["web"].pid)
     callers = _callers()
@@ -118,25 +123,27 @@ def _measure(stack: Stack, samples: int, total: int) -> None:
                 headers["Authorization"] = f"Bearer {alice.token}"
             return client.post(body.path, content=body.content, headers=headers).status_code
 
-        kinds = bodies()
         for body in kinds:
             send(body)
-        rss_before = web.memory_info().rss
+        sizes = [web.memory_info().rss]
         rows = []
         for body in kinds:
             before = _cpu(web)
-            statuses = {send(body) for _ in range(samples)}
-            each = 1000 * (_cpu(web) - before) / samples
+            statuses = {send(body) for _ in range(options.samples)}
+            each = 1000 * (_cpu(web) - before) / max(options.samples, 1)
             rows.append((body.what, body.path, f"{len(body.content) / 1024:,.0f}", "/".join(map(str, sorted(statuses))), f"{each:.1f}"))  # fmt: skip
         table(("body", "door", "KiB", "answer", "CPU ms"), rows)
-        rss = [rss_before]
-        for number, body in enumerate(islice(cycle(kinds), total), start=1):
-            send(body)
-            if number % (total // 4) == 0:
-                rss.append(web.memory_info().rss)
+        sizes.append(web.memory_info().rss)
+        following = cycle(kinds)
+        for _ in range(options.rounds):
+            for body in islice(following, options.round):
+                send(body)
+            sizes.append(web.memory_info().rss)
     alice.close()
-    sizes = ", ".join(f"{one / MIB:.0f}" for one in rss)
-    say(f"memory of web in MiB, before and after each quarter of {total:,} of them: {sizes}")
+    say(
+        f"memory of web in MiB, before, after {options.samples} of each kind, and after each of "
+        f"{options.rounds} rounds of {options.round:,}: {', '.join(f'{one / MIB:.0f}' for one in sizes)}"
+    )
 
 
 def _cpu(process: psutil.Process) -> float:
