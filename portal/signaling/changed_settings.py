@@ -14,7 +14,7 @@ from portal.providers.models import PendingChange
 from portal.signaling.identity import Identity, changed
 from portal.signaling.leases import SavedAt
 
-READ_AGAIN_S: Final = 30.0
+REREAD_SETTINGS_S: Final = 30.0
 """Reread the rows at least this often, to notice changes made directly in the database."""
 
 
@@ -41,10 +41,10 @@ class ChangedSettings:
         return is_news
 
     def is_to_read(self, *, now: float) -> bool:
-        return now - self._read_at >= READ_AGAIN_S
+        return now - self._read_at >= REREAD_SETTINGS_S
 
     def next_read_at(self) -> float:
-        return self._read_at + READ_AGAIN_S
+        return self._read_at + REREAD_SETTINGS_S
 
     def begins_to_read(self, *, now: float) -> None:
         """Call before reading the rows, so that a save during the read still counts as new."""

@@ -1,4 +1,7 @@
-"""Save a provider's answer even when the database, or our own code, refuses part of it."""
+"""The database as one subscription's session uses it: retries while the database is away, and stops when the lease is lost.
+
+A write also saves a provider's answer when the database, or our own code, refuses part of it.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ from portal.signaling.lease_fence import LeaseFence
 
 logger = logging.getLogger(__name__)
 
-WRITE_PAUSE_S: Final = 0.5
-MAX_WRITE_PAUSE_S: Final = 5.0
+RETRY_S: Final = 0.5
+MAX_RETRY_S: Final = 5.0
 DETAILS: Final[Mapping[str, Any]] = {"reason": "", "conflict": None, "gateways": ""}
 """Service arguments that contain text or numbers from a provider, and the value that replaces each."""
 
@@ -36,9 +39,98 @@ class NotSaved(Exception):
     """The provider answered, but only the fact of its answer could be saved."""
 
 
-def without_details(told: Mapping[str, Any]) -> dict[str, Any]:
+class FencedStore:
+    """Runs database calls for one subscription while `owner` has its lease.
+
+    Every method raises SessionClosed once the fence is closed.
+    """
+
+    def __init__(
+        self, *, subscription_id: UUID, owner: str, threads: DatabaseThreads, fence: LeaseFence
+    ) -> None:
+        self.subscription_id = subscription_id
+        self.owner = owner
+        self.threads = threads
+        self._fence = fence
+
+    def name(self, *rows: Mitigation) -> str:
+        """The subscription and the mids of `rows`, for the log."""
+        mids = ", ".join(str(row.mid) for row in rows)
+        return f"subscription {self.subscription_id}{f' mid {mids}' if mids else ''}"
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `call`; retry for as long as the database is away."""
+        return await self._retry(self.threads.run, partial(call, *args, **kwargs))
+
+    async def run_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, ahead of other database work, because a person's request waits for it."""
+        return await self._retry(self.threads.run_first, partial(call, *args, **kwargs))
+
+    async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Save what happened on the wire, unless another worker has taken the lease.
+
+        If the provider's own words or numbers make that fail, save the outcome without them.
+        """
+        try:
+            return await self._write(partial(call, *args, **kwargs))
+        except DotsError:
+            raise
+        except Exception as error:
+            # A provider's text or numbers may make drivers, fields or our own code raise anything. If the second write
+            # fails too, its trace contains this error.
+            bare = without_details(kwargs)
+            if bare == kwargs:
+                raise
+            result = await self._write(partial(call, *args, **bare))
+            logger.error(
+                "%s: %s saved without the provider's details",
+                self.name(), call.__name__, exc_info=error,
+            )  # fmt: skip
+            return result
+
+    async def write_failure(
+        self, row: Mitigation, failure: Exception, *, is_answered: bool
+    ) -> None:
+        """When an outcome cannot be saved, save at least that there was one."""
+        logger.error("%s: an outcome cannot be saved", self.name(row), exc_info=failure)
+        try:
+            await self.write(
+                services.mark_failure,
+                mitigation_id=row.pk,
+                is_answered=is_answered,
+                now=database_clock.now(),
+            )
+        except DotsError:
+            raise
+        except Exception:
+            # The cause of the first failure may also prevent this write, and nothing else is left to try.
+            logger.exception("%s: nor that there was one", self.name(row))
+
+    async def _write(self, call: Callable[[], T]) -> T:
+        return await self.run(leases.write_as_owner, self.subscription_id, self.owner, call)
+
+    async def _retry(
+        self, run: Callable[[Callable[[], T]], Awaitable[T]], call: Callable[[], T]
+    ) -> T:
+        pause_s = RETRY_S
+        while self._fence.is_open():
+            try:
+                return await run(call)
+            except leases.NotOwner:
+                logger.warning("%s: another worker has the lease", self.name())
+                self._fence.close()
+            except Error as error:
+                if not is_away(error):
+                    raise
+                logger.warning("%s: the database is away: %s", self.name(), error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, MAX_RETRY_S)
+        raise SessionClosed("this worker no longer has the lease of the subscription")
+
+
+def without_details(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that decide, such as a code, a status or a time, without the provider's own words and numbers."""
-    return {name: _bare(name, value) for name, value in told.items()}
+    return {name: _bare(name, value) for name, value in arguments.items()}
 
 
 def _bare(name: str, value: Any) -> Any:
@@ -53,90 +145,3 @@ def _bare(name: str, value: Any) -> Any:
             conflict=None,
         )
     return DETAILS.get(name, value)
-
-
-class FencedStore:
-    """Writes for one subscription while `owner` holds it, however long the database is away."""
-
-    def __init__(
-        self, *, subscription_id: UUID, owner: str, threads: DatabaseThreads, fence: LeaseFence
-    ) -> None:
-        self.subscription_id = subscription_id
-        self._owner = owner
-        self._threads = threads
-        self._fence = fence
-
-    async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Save what happened on the wire, unless another worker holds the subscription now.
-
-        If the provider's own words or numbers make that fail, save the outcome without them.
-        """
-        whole = partial(call, *args, **kwargs)
-        try:
-            return await self._write(whole)
-        except DotsError:
-            raise
-        except Exception as error:
-            # A provider's text or numbers may make drivers, fields or our own code raise anything. If the second write
-            # fails too, its trace contains this error.
-            bare = without_details(kwargs)
-            if bare == kwargs:
-                raise
-            result = await self._write(partial(call, *args, **bare))
-            logger.error(
-                "subscription %s: %s saved without the provider's details",
-                self.subscription_id, call.__name__, exc_info=error,
-            )  # fmt: skip
-            return result
-
-    async def _write(self, call: Callable[[], T]) -> T:
-        return await self.until_done(leases.write_as_owner, self.subscription_id, self._owner, call)
-
-    async def until_done(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Retry however long the database is away, while we hold the subscription."""
-        return await self._repeat(self._threads.run, call, *args, **kwargs)
-
-    async def until_done_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same, ahead of other database work, because a person's request waits for it."""
-        return await self._repeat(self._threads.run_first, call, *args, **kwargs)
-
-    async def _repeat(
-        self,
-        run: Callable[..., Awaitable[T]],
-        call: Callable[P, T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        pause = WRITE_PAUSE_S
-        while self._fence.is_open():
-            try:
-                return await run(call, *args, **kwargs)
-            except leases.NotOwner:
-                logger.warning("subscription %s: another worker holds it", self.subscription_id)
-                self._fence.close()
-            except Error as error:
-                if not is_away(error):
-                    raise
-                logger.warning("subscription %s: cannot write yet: %s", self.subscription_id, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, MAX_WRITE_PAUSE_S)
-        raise SessionClosed("the subscription is not this worker's any more")
-
-    async def _mark(self, row: Mitigation, failure: Exception, *, is_answered: bool) -> None:
-        """When an outcome cannot be saved, save at least that there was one."""
-        logger.error("%s: an outcome cannot be saved", self._name(row), exc_info=failure)
-        try:
-            await self.write(
-                services.mark_failure,
-                mitigation_id=row.pk,
-                is_answered=is_answered,
-                now=database_clock.now(),
-            )
-        except DotsError:
-            raise
-        except Exception:
-            # The cause of the first failure may also prevent this write, and nothing else is left to try.
-            logger.exception("%s: nor that there was one", self._name(row))
-
-    def _name(self, row: Mitigation) -> str:
-        return f"subscription {self.subscription_id} mid {row.mid}"

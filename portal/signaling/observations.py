@@ -11,8 +11,8 @@ from uuid import UUID
 
 from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
 from portal.mitigations.models import Mitigation
-from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.retry_after import asked_wait_s
+from portal.signaling.status_reports import StatusReports
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +31,14 @@ class Observations:
     def __init__(
         self,
         client: Client,
-        actions: MitigationActions,
+        reports: StatusReports,
         *,
         on_report: Callable[[Mitigation, MitigationReport], None],
         on_saved: Callable[[Mitigation, MitigationReport], None],
         on_absent: Callable[[Mitigation], None],
     ) -> None:
         self._client = client
-        self._mitigation_actions = actions
+        self._reports = reports
         self._on_report = on_report
         self._on_saved = on_saved
         self._on_absent = on_absent
@@ -66,11 +66,11 @@ class Observations:
             except SessionClosed:
                 return
             except DotsError as error:
-                logger.warning("%s: observation ended: %s", self._name(row), error)
+                logger.warning("%s: observation ended: %s", self._reports.store.name(row), error)
                 again_s = max(again_s, asked_wait_s(error))
             except Exception:
                 # A defect must not end the observation for the rest of the session.
-                logger.exception("%s: its observation crashed", self._name(row))
+                logger.exception("%s: its observation crashed", self._reports.store.name(row))
             await asyncio.sleep(again_s)
 
     async def _take_reports(self, row: Mitigation) -> None:
@@ -80,7 +80,7 @@ class Observations:
                     self._write_down(row, report)
         except Refused as error:
             await self._until_written(row)
-            if not await self._mitigation_actions.refused_status(row, error):
+            if not await self._reports.save_refusal(row, error):
                 raise
             self._on_absent(row)
 
@@ -102,13 +102,15 @@ class Observations:
             while waiting:
                 report = waiting.popleft()
                 try:
-                    await self._mitigation_actions.reported(row, report)
+                    await self._reports.save(row, report)
                 except SessionClosed as error:
-                    logger.info("%s: a report was not written: %s", self._name(row), error)
+                    logger.info(
+                        "%s: a report was not written: %s", self._reports.store.name(row), error
+                    )
                     return
                 except Exception:
                     # A defect must not lose the reports that wait behind this one. The next poll repeats it.
-                    logger.exception("%s: a report was not written", self._name(row))
+                    logger.exception("%s: a report was not written", self._reports.store.name(row))
                 self._on_saved(row, report)
         finally:
             del self._writers[row.pk]
@@ -116,9 +118,6 @@ class Observations:
     async def _until_written(self, row: Mitigation) -> None:
         if row.pk in self._writers:
             await asyncio.wait([self._writers[row.pk][1]])
-
-    def _name(self, row: Mitigation) -> str:
-        return f"subscription {self._mitigation_actions.subscription_id} mid {row.mid}"
 
 
 def _is_of_the_same(one: MitigationReport, other: MitigationReport) -> bool:

@@ -77,7 +77,7 @@ class OwnedSubscriptions:
         if owned is None:
             return OWNED_ELSEWHERE
         owned.manager.wake()
-        return "woken" if owned.manager.is_connected else "connecting"
+        return "woken" if owned.manager.session else "connecting"
 
     async def share(self) -> None:
         """Renew what is ours, claim what is free, give back what is too much."""
@@ -147,7 +147,7 @@ class OwnedSubscriptions:
             settings=self._settings,
             fence=fence,
         )
-        task = asyncio.create_task(manager.run(), name=f"keeper {subscription_id}")
+        task = asyncio.create_task(manager.run(), name=f"session manager of {subscription_id}")
         task.add_done_callback(self._manager_ended)
         self._owned[subscription_id] = _Owned(manager, task, fence)
 

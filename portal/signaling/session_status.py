@@ -1,10 +1,9 @@
-"""What is known about a session, written down for the pages."""
+"""The status of each subscription's session, saved for the pages."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -17,6 +16,8 @@ from portal.mitigations.models import EventType
 from portal.mitigations.services import append_event
 from portal.mitigations.services.log import lock_log
 from portal.providers.models import PendingChange, SessionState, Subscription, Transport
+from portal.signaling import database_clock
+from portal.signaling.fenced_store import FencedStore
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class SessionStatus:
     pending_change: PendingChange | None = None
     "settings that the present session does not use yet"
 
-    def without_words(self) -> SessionStatus:
+    def without_text(self) -> SessionStatus:
         """The same facts without text from outside, which a database may refuse."""
         pending = self.pending_change
         return replace(
@@ -52,64 +53,78 @@ class SessionStatus:
 
 
 class SessionStatusWriter:
-    """Keeps a subscription's row equal to the state its keeper reports, even when a single write fails.
+    """Keeps a subscription's row equal to the reported status, even when a single write fails.
 
-    It writes only the newest state, and the keeper does not wait for it.
+    It writes only the newest status, and who reports does not wait for it.
     """
 
-    def __init__(self, write: Callable[[SessionStatus], Awaitable[None]]) -> None:
-        """`write` raises SessionClosed when another worker owns the row."""
-        self._write = write
-        self._told: SessionStatus | None = None
-        self._written: SessionStatus | None = None
+    def __init__(self, store: FencedStore) -> None:
+        self._store = store
+        self._reported: SessionStatus | None = None
+        self._saved: SessionStatus | None = None
         self._failures = 0
         self._is_refused = False
-        self._news = asyncio.Event()
-        self._is_true = asyncio.Event()
+        self._has_news = asyncio.Event()
+        self._is_saved = asyncio.Event()
 
-    def tell(self, known: SessionStatus) -> None:
-        if known == self._told:
+    def report(self, status: SessionStatus) -> None:
+        if status == self._reported:
             return
-        self._told = known
-        self._is_true.clear()
-        self._news.set()
+        self._reported = status
+        self._is_saved.clear()
+        self._has_news.set()
 
-    async def is_true(self) -> None:
-        """Wait until the row shows the last reported state, or until we may no longer write it."""
-        await self._is_true.wait()
+    async def until_saved(self) -> None:
+        """Wait until the row shows the last reported status, or until this worker may no longer write it."""
+        await self._is_saved.wait()
 
     async def run(self) -> None:
-        """Run until cancelled, or until another worker owns the row."""
+        """Run until cancelled, or until another worker has the lease."""
         while True:
             try:
-                await self._write_news()
+                await self._save_news()
             except SessionClosed:
-                self._is_true.set()
+                self._is_saved.set()
                 return
             except Exception:
                 # Nothing the database raises may end this loop, or the row would stay untrue.
                 self._failures += 1
-                logger.exception("a session's state was not written (%s times)", self._failures)
+                logger.exception("a session's status was not saved (%s times)", self._failures)
 
-    async def _write_news(self) -> None:
+    async def _save_news(self) -> None:
         if self._failures > 1:
             await asyncio.sleep(min(RETRY_S * 2.0 ** min(self._failures - 2, 16), MAX_RETRY_S))
-        if self._told == self._written:
-            self._news.clear()
-            await self._news.wait()
-        told = self._told
-        assert told is not None
+        if self._reported == self._saved:
+            self._has_news.clear()
+            await self._has_news.wait()
+        reported = self._reported
+        assert reported is not None
         try:
-            # The database refused it once: a true state matters more than the words beside it.
-            await self._write(told.without_words() if self._is_refused else told)
+            # The database refused it once: a true state matters more than the text beside it.
+            await self._save(reported.without_text() if self._is_refused else reported)
         except SessionClosed:
             raise
         except Exception:
             self._is_refused = True
             raise
-        self._written, self._failures, self._is_refused = told, 0, False
-        if self._told == told:
-            self._is_true.set()
+        self._saved, self._failures, self._is_refused = reported, 0, False
+        if self._reported == reported:
+            self._is_saved.set()
+
+    async def _save(self, status: SessionStatus) -> None:
+        await self._store.run(
+            record_session,
+            subscription_id=self._store.subscription_id,
+            owner=self._store.owner,
+            state=status.state,
+            transport=status.transport,
+            detail=status.detail,
+            opened_at=status.opened_at,
+            refusal=status.refusal,
+            not_followed=status.not_followed,
+            pending_change=status.pending_change,
+            now=database_clock.now(),
+        )
 
 
 @transaction.atomic

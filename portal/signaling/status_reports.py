@@ -14,9 +14,7 @@ from dots_client import Client, DotsError, MitigationReport, Refused, SessionClo
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.signaling import database_clock
-from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.lease_fence import LeaseFence
 from portal.signaling.mapping import OWN_NEWER_REQUEST, provider_report
 
 logger = logging.getLogger(__name__)
@@ -38,15 +36,13 @@ class PollResult:
     has_news: bool = True
 
 
-class StatusReports(FencedStore):
-    """For the mitigations of one subscription, while `owner` holds it."""
+class StatusReports:
+    """For the mitigations of one subscription, across its sessions."""
 
-    def __init__(
-        self, *, subscription_id: UUID, owner: str, threads: DatabaseThreads, fence: LeaseFence
-    ) -> None:
-        super().__init__(subscription_id=subscription_id, owner=owner, threads=threads, fence=fence)
+    def __init__(self, store: FencedStore) -> None:
+        self.store = store
         self._polls = asyncio.Semaphore(MAX_POLLS_AT_ONCE)
-        self._unwritten: Counter[UUID] = Counter()
+        self._unsaved: Counter[UUID] = Counter()
 
     async def poll_all(self, client: Client, rows: Sequence[Mitigation]) -> PollResult:
         """Poll all of them with one GET. Some servers list only a part, or refuse to list."""
@@ -57,7 +53,7 @@ class StatusReports(FencedStore):
             raise
         except (DotsError, TimeoutError) as error:
             reason = error or "silence"
-            logger.info("subscription %s: no list of all: %s", self.subscription_id, reason)
+            logger.info("%s: no list of all: %s", self.store.name(), reason)
             listed = {}
         return await self._take({row: listed[row.mid] for row in rows if row.mid in listed})
 
@@ -68,7 +64,7 @@ class StatusReports(FencedStore):
                 async with asyncio.timeout(POLL_TIMEOUT_S):
                     report = await client.status(row.mid)
             except Refused as error:
-                if not await self.refused_status(row, error):
+                if not await self.save_refusal(row, error):
                     raise
                 return PollResult(told={}, absent=frozenset({row.pk}))
         return await self._take({row: report})
@@ -80,9 +76,9 @@ class StatusReports(FencedStore):
             if services.says_nothing_new(row, provider_report(report), database_clock.now()):
                 repeated.add(row.pk)
             else:
-                await self.reported(row, report)
+                await self.save(row, report)
         if repeated:
-            await self.write(
+            await self.store.write(
                 services.record_repeated, mitigation_ids=repeated, now=database_clock.now()
             )
         return PollResult(
@@ -90,11 +86,11 @@ class StatusReports(FencedStore):
             has_news=len(repeated) < len(reports),
         )
 
-    async def reported(self, row: Mitigation, report: MitigationReport) -> None:
+    async def save(self, row: Mitigation, report: MitigationReport) -> None:
         """Save a notification or the answer to a poll. A report that cannot be saved does not delay the others."""
-        self._unwritten[row.pk] += 1
+        self._unsaved[row.pk] += 1
         try:
-            await self.write(
+            await self.store.write(
                 services.record_report,
                 mitigation_id=row.pk,
                 report=provider_report(report),
@@ -103,26 +99,26 @@ class StatusReports(FencedStore):
         except DotsError:
             raise
         except Exception as error:
-            # Anything in a report may make the write fail; `_mark` logs the trace.
-            await self._mark(row, error, is_answered=True)
+            # Anything in a report may make the write fail; `write_failure` logs the trace.
+            await self.store.write_failure(row, error, is_answered=True)
         finally:
-            self._unwritten -= Counter({row.pk: 1})
+            self._unsaved -= Counter({row.pk: 1})
 
-    def has_unwritten(self, mitigation_id: UUID) -> bool:
+    def has_unsaved(self, mitigation_id: UUID) -> bool:
         """Whether the provider was heard after the time in the row."""
-        return self._unwritten[mitigation_id] > 0
+        return self._unsaved[mitigation_id] > 0
 
-    async def refused_status(self, row: Mitigation, error: Refused) -> bool:
+    async def save_refusal(self, row: Mitigation, error: Refused) -> bool:
         """The provider refused a status; True when it does not know the mitigation at all."""
         if error.code != "4.04":
             return False
         try:
-            await self.write(_forgotten, row.pk)
+            await self.store.write(_forgotten, row.pk)
         except DotsError:
             raise
         except Exception as failure:
-            # As for any other answer: `_mark` logs the trace.
-            await self._mark(row, failure, is_answered=True)
+            # As for any other answer: `write_failure` logs the trace.
+            await self.store.write_failure(row, failure, is_answered=True)
         return True
 
 

@@ -31,10 +31,11 @@ from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import CONFIRMED, IN_STANDBY
 from portal.signaling import database_clock
+from portal.signaling.fenced_store import FencedStore
 from portal.signaling.inventory_comparison import InventoryAnswer, is_ours, next_mid_after
 from portal.signaling.inventory_query import query_inventory
 from portal.signaling.mapping import held_of
-from portal.signaling.mitigation_actions import LET_GO_LIFETIME_S, MitigationActions
+from portal.signaling.mitigation_actions import LET_GO_LIFETIME_S
 from portal.signaling.retry_after import asked_wait_s, retry_wait_s
 
 logger = logging.getLogger(__name__)
@@ -55,10 +56,10 @@ AGAIN_AFTER_S: Final = 30.0
 class UnknownMitigationWatch:
     """Watches one session until it ends."""
 
-    def __init__(self, client: Client, actions: MitigationActions) -> None:
+    def __init__(self, client: Client, store: FencedStore) -> None:
         self._client = client
-        self._mitigation_actions = actions
-        self._subscription_id = actions.subscription_id
+        self._store = store
+        self._subscription_id = store.subscription_id
         self._woken = asyncio.Event()
         self._ask_at = float("-inf")
         self._not_before = float("-inf")
@@ -78,7 +79,6 @@ class UnknownMitigationWatch:
 
     async def run(self) -> None:
         """Run until the session ends."""
-        self._mitigation_actions.on_mid_in_use = self.ask_again
         while True:
             self._woken.clear()
             try:
@@ -105,9 +105,7 @@ class UnknownMitigationWatch:
             return
 
     async def _look(self) -> None:
-        rows = await self._mitigation_actions.until_done(
-            queries.open_unknown, self._subscription_id
-        )
+        rows = await self._store.run(queries.open_unknown, self._subscription_id)
         self._tell_at = {row.pk: at for row in rows if (at := self._tell_at.get(row.pk))}
         self._put_off &= self._tell_at.keys()
         for row in await self._to_be_told(rows):
@@ -135,9 +133,7 @@ class UnknownMitigationWatch:
         return [row for row in due if row.mid not in own or own[row.mid].status not in CONFIRMED]
 
     async def _rows_of(self, mids: list[int]) -> dict[int, Mitigation]:
-        return await self._mitigation_actions.until_done(
-            mitigations_by_mid, self._subscription_id, mids
-        )
+        return await self._store.run(mitigations_by_mid, self._subscription_id, mids)
 
     async def _withdraw(self, row: UnknownMitigation) -> None:
         self._tell_at[row.pk] = _time() + AGAIN_AFTER_S
@@ -169,14 +165,14 @@ class UnknownMitigationWatch:
             self._tell_not_within(row, retry_wait_s(error))
             if asked_wait_s(error):
                 return  # 4.29 asks for a pause and refuses nothing (RFC 8516 section 4)
-            await self._mitigation_actions.write(
+            await self._store.write(
                 services.record_withdrawal_refused,
                 unknown_id=row.pk,
                 code=error.code,
                 now=database_clock.now(),
             )
         else:
-            await self._mitigation_actions.write(
+            await self._store.write(
                 services.record_told, unknown_id=row.pk, now=database_clock.now()
             )
             self._ask_soon(row)
@@ -196,7 +192,7 @@ class UnknownMitigationWatch:
 
     async def _let_go(self, row: UnknownMitigation, report: MitigationReport) -> None:
         """End by its lifetime what a DELETE did not end. The next status says whether that worked."""
-        if not await self._mitigation_actions.write(
+        if not await self._store.write(
             services.record_let_go, unknown_id=row.pk, now=database_clock.now()
         ):
             return
@@ -232,7 +228,7 @@ class UnknownMitigationWatch:
         self._not_before = _time() + told.wait_s
         self._ask_within(self._pause_s(told, rows))
         if told.held:
-            await self._mitigation_actions.write(
+            await self._store.write(
                 raise_next_mid,
                 subscription_id=self._subscription_id,
                 to=next_mid_after(*told.held),
@@ -247,7 +243,7 @@ class UnknownMitigationWatch:
         ]
         if unknown:
             self._ask_within(UNKNOWN_EVERY_S)
-        await self._mitigation_actions.write(
+        await self._store.write(
             services.record_inventory,
             subscription_id=self._subscription_id,
             cuid=self._client.cuid,

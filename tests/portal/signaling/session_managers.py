@@ -83,7 +83,7 @@ async def running_manager(
 
 
 def client_of(manager: SessionManager) -> Client | None:
-    return None if manager._session is None else manager._session.live_session.client
+    return None if manager.session is None else manager.session.client
 
 
 async def row_of(subscription: Subscription) -> Subscription:

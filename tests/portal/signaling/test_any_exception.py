@@ -15,7 +15,7 @@ from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import SET_BACK, Status
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import database_clock, leases, live_session, observations, retrying_loop
+from portal.signaling import database_clock, leases, observations, retrying_loop, silence_watch
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.session_failures import CRASHED
 from portal.signaling.session_manager import SessionManager
@@ -69,7 +69,7 @@ class Scene:
             await self._recovers(manager)
             self.provider.notify(MitigationStatus.MITIGATING, self.leg.mid)
             await self._has_an_outcome()
-            await asyncio.sleep(3 * live_session.WATCH_S)
+            await asyncio.sleep(3 * silence_watch.WATCH_S)
             await self._recovers(manager)
         await until(lambda: asyncio.all_tasks() == before)
         await db(self._hand_over)
@@ -86,8 +86,8 @@ class Scene:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(WITHIN_S):
             while True:
-                row, session = await row_of(self.subscription), manager._session
-                if session is not None and session.live_session.client.is_lost:
+                row, session = await row_of(self.subscription), manager.session
+                if session is not None and session.client.is_lost:
                     session = None
                 if row.session_state == SessionState.UP and session is None:
                     false_since = false_since or loop.time()
@@ -116,7 +116,7 @@ class Scene:
 async def test_a_defect_at_any_await_ends_at_most_the_session(
     leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_session, "WATCH_S", 0.1)
+    monkeypatch.setattr(silence_watch, "WATCH_S", 0.1)
     monkeypatch.setattr(observations, "OBSERVE_AGAIN_S", 0.2)
     authority, provider = Authority(), Provider()
     async with serving(authority, provider) as server:
@@ -163,13 +163,13 @@ async def test_text_that_the_database_refuses_does_not_stop_the_row_from_being_u
 ) -> None:
     async with running_manager(acme_northgate, threads) as kept:
         await until_row(acme_northgate, is_up)
-        session = kept._session
+        session = kept.session
         assert session is not None
-        kept._row.tell(SessionStatus(state=SessionState.DOWN, detail="sent to \ud800.example"))
+        kept._status.report(SessionStatus(state=SessionState.DOWN, detail="sent to \ud800.example"))
 
         row = await until_row(acme_northgate, lambda row: row.session_state == SessionState.DOWN)
         assert row.session_detail == ""
-        kept._row.tell(SessionStatus(state=SessionState.DOWN, detail="no route"))
+        kept._status.report(SessionStatus(state=SessionState.DOWN, detail="no route"))
         await until_row(acme_northgate, lambda row: row.session_detail == "no route")
 
 
@@ -186,13 +186,13 @@ async def test_a_failed_round_keeps_the_session(
 
     async with running_manager(leg.subscription, threads) as kept:
         await until_row(leg.subscription, is_up)
-        session = kept._session
+        session = kept.session
         monkeypatch.setattr(queries, "live_mitigations", fail_twice)
         kept.wake()
 
         await until(lambda: not failures)
         await until(lambda: bool(there.requests))
-        assert kept._session is session
+        assert kept.session is session
 
 
 async def test_repeatedly_failing_rounds_end_the_session_and_the_row_says_why(
@@ -238,7 +238,7 @@ async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot
         first = client_of(kept)
         assert first is not None
         alternate = RedirectedSignal(alt_server="a\0b", alt_server_record=("127.0.0.1",))
-        (memory,) = kept._memories.values()
+        (memory,) = kept.runner._memories.values()
         now = asyncio.get_running_loop().time()
         memory.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
         await first.close()

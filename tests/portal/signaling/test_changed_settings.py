@@ -201,7 +201,7 @@ async def test_a_second_change_does_not_wait_for_the_first_one_to_fail(
     there.servers[1].drop_incoming = lambda _datagram, _address: True
     async with connected(there, threads) as manager:
         await there.saved(manager, port=there.servers[1].port)
-        await until(lambda: len(manager._tasks) == 2)
+        await until(lambda: len(manager.runner.tasks) == 2)
         there.servers[1].drop_incoming = None
 
         await there.saved(manager, port=there.servers[1].port, host="localhost")
@@ -332,7 +332,7 @@ async def test_a_new_cuid_is_used_at_once(there: There, threads: DatabaseThreads
 async def test_a_change_made_in_the_database_is_found(
     there: There, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changed_settings, "READ_AGAIN_S", 0.2)
+    monkeypatch.setattr(changed_settings, "REREAD_SETTINGS_S", 0.2)
     async with connected(there, threads):
         await db(lambda: there.move(port=there.servers[1].port))
 
@@ -366,11 +366,11 @@ async def test_saving_without_a_change_keeps_the_session(
 
         await there.saved(manager, phone="+1 555 0000", trust_anchors=anchors)
 
-        await until(lambda: manager._changeover.wanted is not None)
+        await until(lambda: manager._changed_settings.wanted is not None)
         await until(
-            lambda: not manager._changeover.is_to_read(now=asyncio.get_running_loop().time())
+            lambda: not manager._changed_settings.is_to_read(now=asyncio.get_running_loop().time())
         )
-        assert manager._changeover.pending is None
+        assert manager._changed_settings.pending is None
         assert client_of(manager) is client
 
 
@@ -382,7 +382,7 @@ async def test_a_failure_of_the_portal_is_not_blamed_on_the_provider(
         async def fail(*_arguments: object) -> None:
             raise RuntimeError("ours")
 
-        monkeypatch.setattr("portal.signaling.session_manager.check_session", fail)
+        monkeypatch.setattr("portal.signaling.session_runner.check_session", fail)
         await there.saved(manager, port=there.servers[1].port)
 
         row = await until_row(there.subscription, is_pending)

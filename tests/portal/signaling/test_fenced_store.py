@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -12,8 +13,8 @@ from django.db import OperationalError
 from dots_client import SessionClosed
 from portal.signaling import fenced_store, leases
 from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.mitigation_actions import MitigationActions
 
 
 class Rows:
@@ -24,22 +25,21 @@ class Rows:
         self.calls: list[Callable[..., Any]] = []
 
     async def run(self, call: Callable[..., Any], *_args: Any, **_kwargs: Any) -> Any:
-        self.calls.append(call)
+        self.calls.append(call.func if isinstance(call, partial) else call)
         fate = self.fates.pop(0)
         if isinstance(fate, Exception):
             raise fate
         return fate
 
 
-def speaking(rows: Rows) -> tuple[MitigationActions, LeaseFence]:
+def speaking(rows: Rows) -> tuple[FencedStore, LeaseFence]:
     fence = LeaseFence(asked_at=boottime())
     return (
-        MitigationActions(
+        FencedStore(
             subscription_id=uuid4(),
             owner="me",
             threads=cast(DatabaseThreads, rows),
             fence=fence,
-            on_cuid_replaced=lambda: None,
         ),
         fence,
     )
@@ -47,7 +47,7 @@ def speaking(rows: Rows) -> tuple[MitigationActions, LeaseFence]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fenced_store, "WRITE_PAUSE_S", 0.001)
+    monkeypatch.setattr(fenced_store, "RETRY_S", 0.001)
 
 
 async def test_a_write_waits_for_the_database() -> None:

@@ -29,12 +29,15 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
 from portal.signaling import live_session as live_session_module
 from portal.signaling import next_action, session_history
+from portal.signaling.action_runner import REREAD_AFTER_S
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import NotSaved
-from portal.signaling.live_session import LOOK_AFTER_S, SWEEP_S, LiveSession
+from portal.signaling.fenced_store import FencedStore, NotSaved
+from portal.signaling.identity import Identity
+from portal.signaling.lease_fence import LeaseFence, boottime
+from portal.signaling.live_session import RECHECK_S, LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import POLL_AFTER, Action
-from portal.signaling.status_reports import PollResult
+from portal.signaling.status_reports import PollResult, StatusReports
 from portal.signaling.unknown_mitigations import UnknownMitigationWatch
 from portal.signaling.wire_recorder import WireRecorder
 from tests.dots_client.transport.loopback import until
@@ -62,21 +65,26 @@ class Session:
         yield reports()
 
 
-class SlowExchange:
+class NoActivity:
+    """Saves nothing."""
+
+    async def save(self, *, heard_s: float) -> None:
+        pass
+
+
+class SlowProvider:
     """Accepts everything, and writes only when it may."""
 
     def __init__(self) -> None:
-        self.subscription_id = uuid4()
+        self.activity = NoActivity()
+        self.store: FencedStore
         self.may_write = asyncio.Event()
         self.written: list[MitigationReport] = []
 
     async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
         return True
 
-    async def flush(self, *, heard_s: float) -> None:
-        pass
-
-    async def reported(self, _row: Mitigation, report: MitigationReport) -> None:
+    async def save(self, _row: Mitigation, report: MitigationReport) -> None:
         await self.may_write.wait()
         self.written.append(report)
 
@@ -96,7 +104,7 @@ class Rows:
         return self._rows
 
 
-class PolledExchange(SlowExchange):
+class PolledProvider(SlowProvider):
     """Counts the polls of each mid, and answers them, or raises."""
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -105,7 +113,7 @@ class PolledExchange(SlowExchange):
         self.polls: Counter[int] = Counter()
         self.listed: tuple[Mitigation, ...] = ()
 
-    def has_unwritten(self, _mitigation_id: UUID) -> bool:
+    def has_unsaved(self, _mitigation_id: UUID) -> bool:
         return False
 
     async def poll(self, _client: Client, row: Mitigation) -> PollResult:
@@ -129,12 +137,20 @@ class Unwatched:
 
 
 def line_of(
-    session: Session, actions: SlowExchange, *rows: Mitigation, threads: Rows | None = None
+    session: Session, actions: SlowProvider, *rows: Mitigation, threads: Rows | None = None
 ) -> LiveSession:
+    actions.store = FencedStore(
+        subscription_id=uuid4(),
+        owner="me",
+        threads=cast(DatabaseThreads, threads or Rows(*rows)),
+        fence=LeaseFence(asked_at=boottime()),
+    )
     return LiveSession(
         cast(Client, session),
         cast(MitigationActions, actions),
-        cast(DatabaseThreads, threads or Rows(*rows)),
+        cast(StatusReports, actions),
+        identity=cast(Identity, None),
+        opened_at=timezone.now(),
         recorder=cast(WireRecorder, SimpleNamespace(keeps_heartbeats=False)),
         unknown=cast(UnknownMitigationWatch, Unwatched()),
         on_recovered=lambda: None,
@@ -161,7 +177,7 @@ UNUSABLE = (
 async def test_a_provider_that_gives_no_status_is_not_polled_too_often(
     error: Exception,
 ) -> None:
-    actions = PolledExchange(error)
+    actions = PolledProvider(error)
     live_session = line_of(Session(), actions, withdrawn(1))
 
     for _ in range(3):
@@ -169,14 +185,14 @@ async def test_a_provider_that_gives_no_status_is_not_polled_too_often(
         await asyncio.sleep(0.01)
 
     assert actions.polls == {1: 1}
-    assert due_s <= SWEEP_S
+    assert due_s <= RECHECK_S
 
 
 @pytest.mark.parametrize("error", [None, *UNUSABLE], ids=repr)
 async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying_others(
     error: Exception | None,
 ) -> None:
-    actions = PolledExchange(error)
+    actions = PolledProvider(error)
     rows = [withdrawn(mid) for mid in (1, 2, 3)]
     actions.listed = (rows[0], rows[2])
     live_session = line_of(Session(), actions, *rows)
@@ -188,7 +204,7 @@ async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying
     assert actions.polls == {2: 1}
 
 
-class SilentAboutStatus(PolledExchange):
+class SilentAboutStatus(PolledProvider):
     """Answers everything except polls."""
 
     def __init__(self) -> None:
@@ -243,18 +259,18 @@ def mitigating(*, heard_s: float = 0.0) -> Mitigation:
 async def test_rows_with_nothing_due_are_not_read_over_and_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(live_session_module, "SWEEP_S", 0.01)
+    monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
     rows = Rows(mitigating())
-    async with running(line_of(Session(), SlowExchange(), threads=rows)):
+    async with running(line_of(Session(), SlowProvider(), threads=rows)):
         await until(lambda: rows.reads > 0)
         # The first refresh, which introduces the mitigation, is followed by a look of its own.
-        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        await asyncio.sleep(REREAD_AFTER_S + 0.1)
         reads = rows.reads
         await asyncio.sleep(0.2)
         assert rows.reads == reads
 
-    monkeypatch.setattr(live_session_module, "READ_AGAIN_S", 0.05)
-    async with running(line_of(Session(), SlowExchange(), threads=rows)):
+    monkeypatch.setattr(live_session_module, "REREAD_S", 0.05)
+    async with running(line_of(Session(), SlowProvider(), threads=rows)):
         await until(lambda: rows.reads > reads + 6)
 
 
@@ -262,7 +278,7 @@ async def test_a_database_that_was_away_is_read_soon_again(monkeypatch: pytest.M
     monkeypatch.setattr(live_session_module, "DATABASE_PAUSE_S", 0.01)
     rows = Rows(mitigating())
     rows.is_away = True
-    async with running(line_of(Session(), SlowExchange(), threads=rows)):
+    async with running(line_of(Session(), SlowProvider(), threads=rows)):
         await until(lambda: rows.reads > 5)
 
 
@@ -270,12 +286,12 @@ async def test_a_database_that_was_away_is_read_soon_again(monkeypatch: pytest.M
 async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_heard(
     monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
 ) -> None:
-    monkeypatch.setattr(live_session_module, "SWEEP_S", 0.01)
-    session, actions = Session(), PolledExchange()
+    monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
+    session, actions = Session(), PolledProvider()
     actions.may_write.set()
     rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 0.6))
     async with running(line_of(session, actions, threads=rows)):
-        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        await asyncio.sleep(REREAD_AFTER_S + 0.1)
         if is_heard:
             session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
         await asyncio.sleep(0.5)
@@ -283,14 +299,14 @@ async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_
 
 
 async def test_a_new_status_has_the_rows_read_and_new_numbers_do_not() -> None:
-    session, actions = Session(), SlowExchange()
+    session, actions = Session(), SlowProvider()
     actions.may_write.set()
     rows = Rows(mitigating())
     async with running(line_of(session, actions, threads=rows)):
-        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        await asyncio.sleep(REREAD_AFTER_S + 0.1)
         reads = rows.reads
         session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
-        await asyncio.sleep(LOOK_AFTER_S + 0.1)
+        await asyncio.sleep(REREAD_AFTER_S + 0.1)
         assert (rows.reads, len(actions.written)) == (reads, 1)
 
         session.reports.put_nowait(_said(MitigationStatus.EXCEEDED_CAPABILITY, 7))
@@ -302,7 +318,7 @@ def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
 
 
 async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_written() -> None:
-    session, actions = Session(), SlowExchange()
+    session, actions = Session(), SlowProvider()
     row = Mitigation(
         pk=uuid4(), mid=1, status=Status.IN_PROGRESS, request=MitigationRequest(),
         asked_at=timezone.now(),
@@ -326,7 +342,7 @@ async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_
     await asyncio.wait([task])
 
 
-class DefectiveExchange(SlowExchange):
+class DefectiveActions(SlowProvider):
     """Has an unforeseen defect."""
 
     def __init__(self) -> None:
@@ -338,7 +354,7 @@ class DefectiveExchange(SlowExchange):
         raise KeyError("upper")
 
 
-class ForgetfulExchange(SlowExchange):
+class UnsavableActions(SlowProvider):
     """Cannot save an answer."""
 
     def __init__(self) -> None:
@@ -353,11 +369,11 @@ class ForgetfulExchange(SlowExchange):
 async def test_an_answer_that_was_not_saved_is_not_logged_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    actions = ForgetfulExchange()
+    actions = UnsavableActions()
     live_session = line_of(Session(), actions, mitigating())
     async with running(live_session):
         await actions.performed.wait()
-        await until(lambda: not live_session._actions)
+        await until(lambda: not live_session.runner.tasks)
 
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
@@ -366,8 +382,8 @@ async def test_a_defect_in_an_exchange_is_logged_and_retried_with_growing_pauses
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(session_history, "COOLDOWN_S", 0.05)
-    monkeypatch.setattr(live_session_module, "SWEEP_S", 0.01)
-    actions = DefectiveExchange()
+    monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
+    actions = DefectiveActions()
     async with running(line_of(Session(), actions, mitigating())):
         await until(lambda: actions.performed == 4)
         # With pauses of 0.05 s, 0.1 s, 0.2 s and 0.4 s the fifth is not due yet.

@@ -21,9 +21,11 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.signaling import database_clock as signaling_clock
 from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
+from portal.signaling.status_reports import StatusReports
 from portal.signaling.wire_journal import WireJournal
 from portal.wire.models import Direction, WireMessage
 from tests.dots_client.authority import Authority
@@ -58,6 +60,7 @@ class Scene:
         self.provider = provider
         self.client = client
         self.actions = actions
+        self.reports = StatusReports(actions.store)
         self.journal = journal
 
     def says(self, code: Code, body: Any, **options: Any) -> None:
@@ -69,10 +72,12 @@ class Scene:
 async def speaking(leg: Mitigation, threads: DatabaseThreads) -> AsyncIterator[Scene]:
     authority, provider, journal = Authority(), Provider(), WireJournal(threads)
     actions = MitigationActions(
-        subscription_id=leg.subscription_id,
-        owner=OWNER,
-        threads=threads,
-        fence=LeaseFence(asked_at=boottime()),
+        FencedStore(
+            subscription_id=leg.subscription_id,
+            owner=OWNER,
+            threads=threads,
+            fence=LeaseFence(asked_at=boottime()),
+        ),
         on_cuid_replaced=lambda: None,
     )
     async with (
@@ -121,7 +126,7 @@ async def test_the_status_reaches_the_row_despite_any_odd_attribute(
 ) -> None:
     async with speaking(leg, threads) as scene:
         scene.says(Code.CONTENT, report(leg.mid, *ODD[odd]))
-        await scene.actions.poll(scene.client, leg)
+        await scene.reports.poll(scene.client, leg)
     while await scene.journal.flush():
         continue
 
@@ -137,7 +142,7 @@ async def test_an_unknown_status_is_shown_with_its_number(
     async with speaking(leg, threads) as scene:
         for status in (2, 9, 9):
             scene.says(Code.CONTENT, report(leg.mid, status=status))
-            await scene.actions.poll(scene.client, await row(leg))
+            await scene.reports.poll(scene.client, await row(leg))
 
     shown = await row(leg)
     assert (shown.status, shown.dots_status, shown.unknown_report) == ("mitigating", 9, 9)
@@ -154,7 +159,7 @@ async def test_any_status_replaces_a_lost_acceptance(
 ) -> None:
     async with speaking(leg, threads) as scene:
         scene.says(Code.CONTENT, report(leg.mid, status=77))
-        await scene.actions.poll(scene.client, leg)
+        await scene.reports.poll(scene.client, leg)
 
     shown = await row(leg)
     assert (shown.status, shown.dots_status) == ("in_progress", 77)
@@ -199,7 +204,7 @@ async def test_an_answer_with_a_nul_anywhere_is_saved(
             scene.says(code, body, location_path=["x\0"], uri_query=["c=\0"])
             await scene.actions.perform(scene.client, await row(leg), Action.REQUEST)
         scene.says(Code.CONTENT, report(leg.mid, conflict(leg.mid), (6, [NUL]), (23, NUL)))
-        await scene.actions.poll(scene.client, await row(leg))
+        await scene.reports.poll(scene.client, await row(leg))
     while await scene.journal.flush():
         continue
 

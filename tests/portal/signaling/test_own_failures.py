@@ -25,10 +25,11 @@ from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.fenced_store import NotSaved
+from portal.signaling.fenced_store import FencedStore, NotSaved
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
+from portal.signaling.status_reports import StatusReports
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, in_session, silence
 from tests.factories import ResourceFactory
@@ -70,9 +71,9 @@ def lane(provider: str = "Northgate") -> str:
 
 
 def assert_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    [live_session] = [one for one in caplog.records if one.levelno >= logging.WARNING]
-    assert live_session.levelno == logging.ERROR
-    assert live_session.exc_info
+    [entry] = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert entry.levelno == logging.ERROR
+    assert entry.exc_info
 
 
 def sent_events() -> int:
@@ -84,10 +85,12 @@ async def speaking(
     leg: Mitigation, threads: DatabaseThreads
 ) -> AsyncIterator[tuple[MitigationActions, Client, Provider]]:
     actions = MitigationActions(
-        subscription_id=leg.subscription_id,
-        owner=OWNER,
-        threads=threads,
-        fence=LeaseFence(asked_at=boottime()),
+        FencedStore(
+            subscription_id=leg.subscription_id,
+            owner=OWNER,
+            threads=threads,
+            fence=LeaseFence(asked_at=boottime()),
+        ),
         on_cuid_replaced=lambda: None,
     )
     async with in_session(Authority()) as scene:
@@ -213,7 +216,7 @@ async def test_sends_counts_the_datagrams(leg: Mitigation, threads: DatabaseThre
         provider.script += [silence, silence]
 
         await actions.perform(client, leg, Action.REQUEST)
-        await actions.flush(heard_s=0.0)
+        await actions.activity.save(heard_s=0.0)
 
         assert (await in_database(again)()).sends == len(provider.asked(Code.PUT)) == 3
     assert await in_database(sent_events)() == 1
@@ -360,12 +363,12 @@ async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
         await in_database(database_refuses)("status = 'mitigating'")
         row = await in_database(again)()
 
-        await actions.reported(row, report(MitigationStatus.MITIGATING))
+        await StatusReports(actions.store).save(row, report(MitigationStatus.MITIGATING))
 
         row = await in_database(again)()
         assert row.status == "in_progress"
         assert "The rest shown here is older." in await in_database(lane)()
-        await actions.reported(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
+        await StatusReports(actions.store).save(row, report(MitigationStatus.EXCEEDED_CAPABILITY))
     row = await in_database(again)()
     assert (row.status, row.unsaved_at) == ("exceeded", None)
 
@@ -397,7 +400,7 @@ async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")
         provider.script.append(told(status, leg.mid))
 
-        await actions.poll(client, await in_database(again)())
+        await StatusReports(actions.store).poll(client, await in_database(again)())
 
     assert (await in_database(again)()).status == "in_progress"
 

@@ -28,12 +28,13 @@ from portal.mitigations.states import Status
 from portal.providers.models import SessionState
 from portal.signaling import (
     leases,
-    live_session,
-    mitigation_actions,
+    put_request,
     session_manager,
     session_status,
+    silence_watch,
 )
 from portal.signaling.database_threads import DatabaseThreads
+from portal.signaling.fenced_store import FencedStore
 from portal.signaling.identity import Identity
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.mitigation_actions import MitigationActions
@@ -95,7 +96,7 @@ async def running_manager(
     kept = keeper_of(SETTINGS)
     running = asyncio.create_task(kept.run())
     try:
-        await until(lambda: kept.is_connected)
+        await until(lambda: kept.session is not None)
         yield kept
     finally:
         running.cancel()
@@ -103,8 +104,8 @@ async def running_manager(
 
 
 def client_of(kept: SessionManager) -> Client:
-    assert kept._session is not None
-    return kept._session.live_session.client
+    assert kept.session is not None
+    return kept.session.client
 
 
 @pytest.mark.rule("SC-098")
@@ -141,7 +142,7 @@ async def test_a_session_stays_where_it_is_when_the_alternate_is_away(
         there.home.script.append(to("alt.example", "127.0.0.3"))
         with pytest.raises(Redirected):
             await home.request(1, SCOPE)
-        await until(lambda: not kept._memory_of(there.server).is_redirected)
+        await until(lambda: not kept.runner.memory_of(there.server).is_redirected)
 
         assert client_of(kept) is home
         assert (await home.request(2, SCOPE)).mid == 2
@@ -175,9 +176,8 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
 ) -> None:
     authority = Authority()
     async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        session, (home, _alt) = kept._session, there.servers
+        session, (home, _alt) = kept.session, there.servers
         assert session is not None
-        live_session = session.live_session
         strangers: set[object] = set()
         known = {session.address for session in home.sessions}
 
@@ -191,15 +191,15 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
         kept._reconnect = Reconnect(
             rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
         )
-        live_session.is_suspect.set()
+        session.is_suspect.set()
         await until(lambda: bool(strangers))
-        assert len(kept._tasks) == 2
+        assert len(kept.runner.tasks) == 2
 
-        live_session.is_suspect.clear()
+        session.is_suspect.clear()
         kept._changed.set()
 
-        await until(lambda: len(kept._tasks) == 1)
-        assert kept._session is session
+        await until(lambda: len(kept.runner.tasks) == 1)
+        assert kept.session is session
         assert notes[-1][0] == SessionState.UP
 
 
@@ -207,19 +207,19 @@ async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     """Otherwise the server keeps it, hears nothing on it, and may start standby mitigations."""
-    monkeypatch.setattr(live_session, "WATCH_S", 60.0)
+    monkeypatch.setattr(silence_watch, "WATCH_S", 60.0)
     authority = Authority()
     async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        first, home = kept._session, there.servers[0]
+        first, home = kept.session, there.servers[0]
         assert first is not None
         (at_the_server,) = home.sessions
         kept._reconnect = Reconnect(
             rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
         )
 
-        first.live_session.is_suspect.set()
+        first.is_suspect.set()
 
-        await until(lambda: kept._session not in (None, first))
+        await until(lambda: kept.session not in (None, first))
         await until(lambda: len(home.sessions) == 1)
         assert at_the_server not in home.sessions
         assert at_the_server.reason == "the client closed the session"
@@ -227,10 +227,10 @@ async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
 
 async def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
     kept = keeper_of(ClientSettings())
-    one = kept._memory_of(Server("a.example"))
+    one = kept.runner.memory_of(Server("a.example"))
 
-    assert kept._memory_of(Server("a.example")) is one
-    assert kept._memory_of(Server("a.example", port=4647)) is not one
+    assert kept.runner.memory_of(Server("a.example")) is one
+    assert kept.runner.memory_of(Server("a.example", port=4647)) is not one
 
 
 async def test_a_reason_for_no_session_is_logged_once_and_then_counted(
@@ -250,7 +250,7 @@ async def test_a_reason_for_no_session_is_logged_once_and_then_counted(
 
     name = f"subscription {kept.subscription_id}"
     first, second = (f"{name}: no session: nothing listens at 127.0.0.1:{port}" for port in (9, 10))
-    assert [live_session.getMessage() for live_session in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         first,
         second,
         f"{name}: 3 more lines like {first!r}",
@@ -273,8 +273,8 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
         raise Redirected(RedirectedSignal(alt_server="alt.example"), ttl_s=600)
 
     monkeypatch.setattr(leases, "write_as_owner", lambda _subscription, _owner, call: call())
-    monkeypatch.setattr(mitigation_actions, "scope_of", lambda *_args, **_options: SCOPE)
-    monkeypatch.setattr(mitigation_actions, "lifetime_to_ask", lambda *_args: 3600)
+    monkeypatch.setattr(put_request, "scope_of", lambda *_args, **_options: SCOPE)
+    monkeypatch.setattr(put_request, "lifetime_to_ask", lambda *_args: 3600)
     services = "portal.mitigations.services"
     monkeypatch.setattr(f"{services}.record_sending", lambda **_row: row)
     monkeypatch.setattr(f"{services}.record_sent", lambda **_row: None)
@@ -289,10 +289,12 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
         ),
     )
     speaking = MitigationActions(
-        subscription_id=uuid.uuid4(),
-        owner="here",
-        threads=cast(DatabaseThreads, InlineStore()),
-        fence=LeaseFence(asked_at=boottime()),
+        FencedStore(
+            subscription_id=uuid.uuid4(),
+            owner="here",
+            threads=cast(DatabaseThreads, InlineStore()),
+            fence=LeaseFence(asked_at=boottime()),
+        ),
         on_cuid_replaced=lambda: None,
     )
     client = cast(

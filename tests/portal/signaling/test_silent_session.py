@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import Status
 from portal.providers.models import SessionState
-from portal.signaling import leases, live_session
+from portal.signaling import leases, live_session, silence_watch
 from portal.signaling.next_action import Action, NextAction
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.test_redirection import pair
@@ -42,7 +42,7 @@ async def test_a_silent_session_is_asked_about_what_it_holds_and_suspected_when_
     )
     monkeypatch.setattr(leases, "write_as_owner", written)
     for name in ("WATCH_S", "PROBE_AFTER_S", "SUSPECT_AFTER_S"):
-        monkeypatch.setattr(live_session, name, 0.1)
+        monkeypatch.setattr(silence_watch, name, 0.1)
     authority = Authority()
     async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
         first = client_of(kept)

@@ -32,7 +32,7 @@ from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import Status
 from portal.signaling import database_clock, retry_after
 from portal.signaling import unknown_mitigations as unknown_module
-from portal.signaling.mitigation_actions import MitigationActions
+from portal.signaling.fenced_store import FencedStore
 from portal.signaling.unknown_mitigations import UnknownMitigationWatch
 from tests.dots_client.transport.loopback import until
 from tests.portal.signaling.test_inventory_comparison import NOW, OTHER, report, row
@@ -89,9 +89,8 @@ class Rows:
         self.own = {one.mid: one for one in own}
         self.unknown: list[UnknownMitigation] = []
         self.written: list[tuple[Callable[..., Any], dict[str, Any]]] = []
-        self.on_mid_in_use: Callable[[], None] = lambda: None
 
-    async def until_done(self, call: Callable[..., Any], *args: Any) -> Any:
+    async def run(self, call: Callable[..., Any], *args: Any) -> Any:
         if call is mitigations_by_mid:
             return {mid: self.own[mid] for mid in args[1] if mid in self.own}
         assert call is queries.open_unknown
@@ -111,7 +110,7 @@ class Rows:
 
 @asynccontextmanager
 async def watching(server: Server, rows: Rows) -> AsyncIterator[UnknownMitigationWatch]:
-    watch = UnknownMitigationWatch(cast(Client, server), cast(MitigationActions, rows))
+    watch = UnknownMitigationWatch(cast(Client, server), cast(FencedStore, rows))
     task = asyncio.create_task(watch.run())
     try:
         yield watch
@@ -226,10 +225,10 @@ async def test_it_asks_often_while_something_is_unknown_and_otherwise_rarely(
 
 async def test_it_asks_at_once_when_a_mid_is_found_in_use() -> None:
     server, rows = Server(), Rows()
-    async with watching(server, rows):
+    async with watching(server, rows) as watch:
         await until(lambda: server.asked == [None])
         server.held[4] = report(4, OTHER)
-        rows.on_mid_in_use()
+        watch.ask_again()
         await until(lambda: len(rows.calls(services.record_inventory)) == 2)
     assert [one.mid for one in rows.calls(services.record_inventory)[1]["unknown"]] == [4]
 
@@ -555,7 +554,7 @@ async def test_it_ends_with_its_session() -> None:
         async def statuses(self) -> list[MitigationReport]:
             raise SessionClosed("gone")
 
-    watch = UnknownMitigationWatch(cast(Client, Closed()), cast(MitigationActions, Rows()))
+    watch = UnknownMitigationWatch(cast(Client, Closed()), cast(FencedStore, Rows()))
 
     async with asyncio.timeout(1):
         await watch.run()

@@ -1,0 +1,229 @@
+"""PUT a mitigation request or its refresh, and save the provider's answer (RFC 9132 sections 4.4.1 and 4.4.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from dots_client import (
+    Client,
+    ConflictCause,
+    Conflicted,
+    HopLimitReached,
+    MitigationReport,
+    Redirected,
+    Refused,
+    Scope,
+    ServerUnavailable,
+    UnexpectedAnswer,
+)
+from portal.mitigations import queries, services
+from portal.mitigations.models import Mitigation
+from portal.mitigations.states import CONFIRMED
+from portal.signaling import database_clock, mids_in_use
+from portal.signaling.fenced_store import FencedStore
+from portal.signaling.identity import replace_cuid
+from portal.signaling.mapping import conflict_words, scope_of
+from portal.signaling.next_action import Action, lifetime_to_ask
+from portal.signaling.retry_after import (
+    NOT_FOLLOWED_RETRY_S,
+    UNEXPECTED_RETRY_S,
+    bounded_wait_s,
+)
+from portal.signaling.session_activity import RequestProgress, SessionActivity
+
+logger = logging.getLogger(__name__)
+
+ANSWER_WITHIN_S: Final = 30.0
+"""A refresh or withdrawal without an answer by then has failed: it is retried, and polls continue meanwhile."""
+
+
+class PutRequest:
+    """For one subscription, across its sessions."""
+
+    def __init__(
+        self, store: FencedStore, activity: SessionActivity, *, on_cuid_replaced: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._activity = activity
+        self._on_cuid_replaced = on_cuid_replaced
+        self.on_mid_in_use: Callable[[], None] = _ignore
+        "called when the provider holds more than the rows say"
+
+    async def put(
+        self, client: Client, row: Mitigation, action: Action, progress: RequestProgress
+    ) -> bool:
+        """Whether the provider now knows the mitigation on this session."""
+        asked_at = database_clock.now()
+        scope = scope_of(row, lifetime_s=lifetime_to_ask(row, asked_at))
+        client.check_request(row.mid, scope)
+        # Not fenced: it is never wrong that a copy may have left, and a person waits for the request.
+        if action == Action.REQUEST and not await self._store.run_first(
+            services.record_sending, mitigation_id=row.pk, now=asked_at
+        ):
+            return False
+        try:
+            with self._activity.tracking(row, progress) as on_sent:
+                report = await self._send(client, row, scope, action, asked_at, on_sent)
+        except Refused as error:
+            if error.retry_after_s is None:
+                return await self._refused(client, row, action, error, progress)
+            # 4.29 asks for a pause and refuses nothing (RFC 8516 section 4).
+            return await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
+        except Redirected as error:
+            if client.is_sent_elsewhere:
+                return False  # the next session, with the server it names, asks again at once
+            # The lifetime of a redirection is no pause before retrying one that leads nowhere.
+            return await self._unavailable(row, error.code, error.diagnostic, NOT_FOLLOWED_RETRY_S)
+        except ServerUnavailable as error:
+            return await self._unavailable(row, error.code, error.diagnostic, error.retry_after_s)
+        except UnexpectedAnswer as error:
+            return await self._unavailable(row, error.code, "", UNEXPECTED_RETRY_S)
+        await self._confirmed(row, report, asked_at)
+        return True
+
+    async def _send(
+        self,
+        client: Client,
+        row: Mitigation,
+        scope: Scope,
+        action: Action,
+        asked_at: datetime,
+        on_sent: Callable[[int], None],
+    ) -> MitigationReport:
+        """Save that the request was sent while it is under way, not before: seconds count on the wire."""
+        put = client.request(row.mid, scope, on_sent=on_sent)
+        if action != Action.REQUEST:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await put
+        answer = asyncio.ensure_future(put)
+        try:
+            await asyncio.sleep(0)
+            if answer.done() and answer.exception():
+                return answer.result()
+            await self._store.write(services.record_sent, mitigation_id=row.pk, now=asked_at)
+            return await answer
+        finally:
+            answer.cancel()
+
+    async def _confirmed(
+        self, row: Mitigation, report: MitigationReport, asked_at: datetime
+    ) -> None:
+        await self._store.write(
+            services.record_confirmed,
+            mitigation_id=row.pk,
+            lifetime_s=report.lifetime,
+            conflict=None if report.conflict is None else conflict_words(report.conflict),
+            asked_at=max(asked_at, row.refresh_asked_at or asked_at),
+            extended_at=row.refresh_asked_at,
+            now=database_clock.now(),
+        )
+
+    async def _refused(
+        self,
+        client: Client,
+        row: Mitigation,
+        action: Action,
+        error: Refused,
+        progress: RequestProgress,
+    ) -> bool:
+        refusal = await mids_in_use.classify_refusal(client, row, error, self._row_of)
+        if refusal.is_of_the_mid and await self._take_higher_mid(row, refusal):
+            return await self.put(client, row, action, progress)
+        if isinstance(error, Conflicted):
+            return await self._conflicted(client, row, error)
+        in_loop = gateway_names(error) if isinstance(error, HopLimitReached) else None
+        await self._store.write(
+            services.record_refused,
+            mitigation_id=row.pk,
+            code=error.code,
+            reason=error.diagnostic if in_loop is None else in_loop,
+            extended_at=row.refresh_asked_at,
+            now=database_clock.now(),
+        )
+        if refusal.is_of_the_mid is None:
+            # The server would refuse the same message again, so the next try uses another mid.
+            await self._take_higher_mid(row, refusal)
+        return is_confirmed(row)
+
+    async def _row_of(self, mid: int) -> Mitigation | None:
+        rows = await self._store.run(queries.mitigations_by_mid, self._store.subscription_id, [mid])
+        return rows.get(mid)
+
+    async def _take_higher_mid(self, row: Mitigation, refusal: mids_in_use.Refusal) -> bool:
+        """Give `row` a higher mid; False when it keeps its own."""
+        mid = await self._store.write(
+            services.take_higher_mid,
+            mitigation_id=row.pk,
+            refused_mid=row.mid,
+            to=refusal.next_mid,
+            is_listed=refusal.is_listed,
+            is_in_use=bool(refusal.is_of_the_mid),
+            now=database_clock.now(),
+        )
+        if mid is None:
+            return False
+        logger.warning("%s: mid %s becomes %s", self._store.name(), row.mid, mid)
+        row.mid = mid
+        self.on_mid_in_use()
+        return True
+
+    async def _conflicted(self, client: Client, row: Mitigation, error: Conflicted) -> bool:
+        conflict, now = error.conflict, database_clock.now()
+        words = conflict_words(conflict)
+        if conflict.cause == ConflictCause.CUID_COLLISION and await self._store.write(
+            replace_cuid, self._store.subscription_id, collided=client.cuid
+        ):
+            logger.warning("%s: cuid collision, took a new one", self._store.name())
+            await self._store.write(
+                services.record_identity_replaced, mitigation_id=row.pk, now=now
+            )
+            self._on_cuid_replaced()
+            return False
+        if conflict.mid is not None and row.confirmed_at is not None:
+            await self._store.write(
+                services.record_superseded, mitigation_id=row.pk, conflict=words, now=now
+            )
+        else:
+            await self._store.write(
+                services.record_refused,
+                mitigation_id=row.pk,
+                code=error.code,
+                reason=str(words["reason"]),
+                conflict=words,
+                retry_after_s=conflict.retry_timer_s,
+                extended_at=row.refresh_asked_at,
+                now=now,
+            )
+        return is_confirmed(row)
+
+    async def _unavailable(
+        self, row: Mitigation, code: str, reason: str, retry_after_s: int
+    ) -> bool:
+        now = database_clock.now()
+        await self._store.write(
+            services.record_unavailable,
+            mitigation_id=row.pk,
+            code=code,
+            reason=reason,
+            retry_at=now + timedelta(seconds=bounded_wait_s(retry_after_s)),
+            now=now,
+        )
+        return is_confirmed(row)
+
+
+def gateway_names(loop: HopLimitReached) -> str:
+    """Each gateway once, although the request passed it several times."""
+    return ", ".join(dict.fromkeys(loop.gateways))
+
+
+def is_confirmed(row: Mitigation) -> bool:
+    """After a refusal the provider still holds what it confirmed before, if it did."""
+    return row.status in CONFIRMED
+
+
+def _ignore() -> None:
+    """Nobody listens yet."""

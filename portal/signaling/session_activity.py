@@ -1,0 +1,77 @@
+"""How often each request was sent, and when the provider was last heard: counted in memory, saved once in a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from dots_client import Refused, ServerUnavailable, UnexpectedAnswer
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation
+from portal.signaling import database_clock, session_status
+from portal.signaling.fenced_store import FencedStore
+
+HEARD_EVERY_S: Final = 4.0
+"""Save the time at which the provider was last heard at most this often."""
+
+
+@dataclass(slots=True)
+class RequestProgress:
+    """What is known about one request on the wire, whether it succeeds or fails."""
+
+    datagrams: int = 0
+    "sent with the request"
+    is_answered: bool = False
+
+
+class SessionActivity:
+    """For one subscription, across its sessions."""
+
+    def __init__(self, store: FencedStore) -> None:
+        self._store = store
+        self._datagrams: Counter[UUID] = Counter()
+        self._heard_saved_at = float("-inf")
+
+    @contextmanager
+    def tracking(
+        self, row: Mitigation, progress: RequestProgress
+    ) -> Iterator[Callable[[int], None]]:
+        """Track one request in `progress`. Pass the returned function to the client as `on_sent`."""
+        progress.datagrams, progress.is_answered = 0, False
+
+        def on_sent(_count: int) -> None:
+            progress.datagrams += 1
+            self._datagrams[row.pk] += 1
+
+        try:
+            yield on_sent
+        except (Refused, ServerUnavailable, UnexpectedAnswer):
+            progress.is_answered = True
+            raise
+        progress.is_answered = True
+
+    async def save(self, *, heard_s: float) -> None:
+        """Save the number of datagrams sent since the last call, and that the provider was heard `heard_s` ago."""
+        sent, self._datagrams = self._datagrams, Counter()
+        for mitigation_id, times in sent.items():
+            await self._store.write(
+                services.record_sends,
+                mitigation_id=mitigation_id,
+                times=times,
+                now=database_clock.now(),
+            )
+        heard_at = asyncio.get_running_loop().time() - heard_s
+        if heard_at > self._heard_saved_at + HEARD_EVERY_S:
+            self._heard_saved_at = heard_at
+            await self._store.run(
+                session_status.record_heard,
+                subscription_id=self._store.subscription_id,
+                owner=self._store.owner,
+                now=database_clock.now() - timedelta(seconds=heard_s),
+            )

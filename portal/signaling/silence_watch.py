@@ -1,0 +1,66 @@
+"""Notice that a live session has fallen silent: probe it, and suspect it when something waits for its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Final
+
+from dots_client import Client
+from portal.mitigations.models import Mitigation
+from portal.signaling.action_runner import ActionRunner
+from portal.signaling.next_action import Action
+from portal.signaling.session_activity import SessionActivity
+
+WATCH_S: Final = 1.0
+PROBE_AFTER_S: Final = 4.0
+"""A session with confirmed mitigations that is silent for this long is asked for the status of one: a provider that lost
+its memory and its sessions does not say so by itself."""
+SUSPECT_AFTER_S: Final = 5.0
+"""With an action unanswered for this long on a silent session, a new session is tried beside it (SC-094)."""
+
+
+class SilenceWatch:
+    """Of one session. Calls `on_recovered` when a suspected session is heard again."""
+
+    def __init__(
+        self,
+        client: Client,
+        runner: ActionRunner,
+        activity: SessionActivity,
+        *,
+        on_recovered: Callable[[], None],
+    ) -> None:
+        self.is_suspect = asyncio.Event()
+        self.confirmed: Collection[Mitigation] = ()
+        "mitigations that the provider confirmed, as last read"
+        self._client = client
+        self._runner = runner
+        self._activity = activity
+        self._on_recovered = on_recovered
+
+    async def check(self) -> None:
+        """One round, of WATCH_S."""
+        await asyncio.sleep(WATCH_S)
+        await self._activity.save(heard_s=self._silent_s())
+        self._probe_if_silent()
+        begun_at, heard_at = self._runner.oldest_begun_at, self._client.last_heard_at
+        if begun_at is not None and _time() - max(begun_at, heard_at) > SUSPECT_AFTER_S:
+            self.is_suspect.set()
+        elif self.is_suspect.is_set():
+            self.is_suspect.clear()
+            self._on_recovered()
+
+    def _probe_if_silent(self) -> None:
+        is_waiting = self._runner.oldest_begun_at is not None
+        if is_waiting or not self.confirmed or self._silent_s() < PROBE_AFTER_S:
+            return
+        longest_unheard = min(self.confirmed, key=lambda row: row.last_heard_at or row.asked_at)
+        self._runner.begin([longest_unheard], Action.POLL)
+
+    def _silent_s(self) -> float:
+        return _time() - self._client.last_heard_at
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,179 @@
+"""Polls and notifications: what is asked, and what is saved of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from dots_client import (
+    Client,
+    MitigationReport,
+    MitigationStatus,
+    Refused,
+)
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation
+from portal.signaling import database_clock as signaling_clock
+from portal.signaling import status_reports
+from portal.signaling.status_reports import MAX_POLLS_AT_ONCE, StatusReports
+from tests.dots_client.transport.loopback import until
+from tests.portal.signaling.recording_store import RecordingStore
+
+pytestmark = pytest.mark.sqlite
+
+
+class Listing:
+    """A session with a provider that lists `listed`, holds `held` as well, and knows nothing else."""
+
+    def __init__(
+        self,
+        *,
+        listed: tuple[int, ...] | None,
+        held: tuple[int, ...] = (),
+        refused_with: str = "4.04",
+    ) -> None:
+        self._listed = listed
+        self._held = held
+        self._refused_with = refused_with
+        self.asked: list[int | None] = []
+
+    async def statuses(self) -> tuple[MitigationReport, ...]:
+        self.asked.append(None)
+        if self._listed is None:
+            raise Refused("4.05", "one at a time, please")
+        return tuple(MitigationReport(mid=mid) for mid in self._listed)
+
+    async def status(self, mid: int) -> MitigationReport:
+        self.asked.append(mid)
+        if mid not in self._held:
+            raise Refused(self._refused_with, "")
+        return MitigationReport(mid=mid)
+
+
+@pytest.mark.rule("SC-053")
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [((1, 2, 3), {1, 2}), ((1,), {1}), (None, set())],
+    ids=["all", "one is missing", "lists nothing"],
+)
+async def test_several_mitigations_share_one_poll(
+    listed: tuple[int, ...] | None, told: set[int]
+) -> None:
+    store, provider = RecordingStore(), Listing(listed=listed)
+    held = {mid: Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)}
+
+    found = await StatusReports(store).poll_all(cast(Client, provider), list(held.values()))
+
+    assert provider.asked == [None]
+    assert found.told.keys() == {held[mid].pk for mid in told}
+    assert not found.absent
+    reported = [kwargs["mitigation_id"] for _, kwargs in store.writes]
+    assert reported == [held[mid].pk for mid in sorted(told)]
+
+
+class Hanging:
+    """A provider that is slow to list."""
+
+    async def statuses(self) -> tuple[MitigationReport, ...]:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+
+async def test_a_missing_list_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_reports, "LIST_TIMEOUT_S", 0.01)
+    rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
+
+    assert not (await StatusReports(RecordingStore()).poll_all(cast(Client, Hanging()), rows)).told
+
+
+async def test_the_number_of_single_polls_at_once_is_limited() -> None:
+    asked, may_answer = 0, asyncio.Event()
+
+    class Slow:
+        async def status(self, mid: int) -> MitigationReport:
+            nonlocal asked
+            asked += 1
+            await may_answer.wait()
+            return MitigationReport(mid=mid)
+
+    reports = StatusReports(RecordingStore())
+    rows = [Mitigation(pk=uuid4(), mid=mid) for mid in range(MAX_POLLS_AT_ONCE + 5)]
+    polls = [asyncio.create_task(reports.poll(cast(Client, Slow()), row)) for row in rows]
+    await until(lambda: asked == MAX_POLLS_AT_ONCE)
+    await asyncio.sleep(0)
+    assert asked == MAX_POLLS_AT_ONCE
+
+    may_answer.set()
+
+    assert [list(polled.told) for polled in await asyncio.gather(*polls)] == [
+        [row.pk] for row in rows
+    ]
+
+
+async def test_an_unknown_mitigation_is_recorded_as_forgotten() -> None:
+    store, row = RecordingStore(), Mitigation(pk=uuid4(), mid=1)
+
+    found = await StatusReports(store).poll(cast(Client, Listing(listed=None)), row)
+
+    assert not found.told
+    assert found.absent == {row.pk}
+    assert len(store.writes) == 1
+
+
+async def test_an_answer_without_a_status_is_not_recorded_as_forgotten() -> None:
+    store, row = RecordingStore(), Mitigation(pk=uuid4(), mid=1)
+
+    with pytest.raises(Refused):
+        await StatusReports(store).poll(
+            cast(Client, Listing(listed=None, refused_with="4.03")), row
+        )
+
+    assert store.writes == []
+
+
+async def test_what_only_repeats_the_rows_is_written_in_one() -> None:
+    store, now = RecordingStore(), signaling_clock.now()
+    rows = [
+        Mitigation(
+            pk=uuid4(), mid=mid, status="in_progress", confirmed_at=now, last_heard_at=now,
+            dots_status=1, expires_at=now + timedelta(seconds=600),
+        )
+        for mid in (1, 2, 3)
+    ]  # fmt: skip
+    reports = [
+        MitigationReport(mid=mid, status=MitigationStatus(status), lifetime=600)
+        for mid, status in ((1, 1), (2, 1), (3, 2))
+    ]
+
+    class Repeating:
+        async def statuses(self) -> list[MitigationReport]:
+            return reports
+
+    found = await StatusReports(store).poll_all(cast(Client, Repeating()), rows)
+
+    assert found.has_news
+    writes = dict(store.writes)
+    assert writes[services.record_repeated]["mitigation_ids"] == {rows[0].pk, rows[1].pk}
+    assert writes[services.record_report]["mitigation_id"] == rows[2].pk
+    reports.pop()
+    assert not (await StatusReports(store).poll_all(cast(Client, Repeating()), rows[:2])).has_news
+
+
+async def test_what_was_heard_and_is_not_written_yet_is_known() -> None:
+    row = Mitigation(pk=uuid4(), mid=1)
+    seen: list[bool] = []
+
+    class Looking(RecordingStore):
+        async def write(self, call: Callable[..., Any], *_args: Any, **kwargs: Any) -> Any:
+            seen.append(reports.has_unsaved(row.pk))
+
+    reports = StatusReports(Looking())
+    await reports.save(row, MitigationReport(mid=1))
+
+    assert seen == [True]
+    assert not reports.has_unsaved(row.pk)
