@@ -220,6 +220,20 @@ def _filters(leg: Mitigation, *, heard_since: datetime) -> bool:
     return leg.wanted == Wanted.ACTIVE and leg.status == Status.MITIGATING and is_fresh
 
 
+def requested_until(request: MitigationRequest, legs: Iterable[Mitigation]) -> datetime | None:
+    """When the requested lifetime ends: it begins with the first confirmation, and again with each extension.
+
+    None: the request renews itself, has no end, or no provider has confirmed it yet.
+    """
+    if not request.is_immediate or request.auto_renew or request.lifetime_s < 0:
+        return None
+    confirmed = [leg.confirmed_at for leg in legs if leg.confirmed_at is not None]
+    if not confirmed:
+        return None
+    extended = [leg.refresh_asked_at for leg in legs if leg.refresh_asked_at is not None]
+    return max([min(confirmed), *extended]) + timedelta(seconds=request.lifetime_s)
+
+
 def ended_by(request: MitigationRequest, legs: Sequence[Mitigation]) -> EndedBy:
     """Why a request is over, from its mitigations."""
     if request.terminate_asked_at is not None:

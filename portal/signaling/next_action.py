@@ -273,11 +273,10 @@ def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Due:
 
 
 def lifetime_to_ask(mitigation: Mitigation, now: datetime) -> int:
-    """The lifetime for a PUT: the requested one, or the remaining time of a mitigation that must not renew itself."""
-    is_asked_for = (
-        mitigation.request.auto_renew or mitigation.expires_at is None or mitigation.is_extended
-    )
-    if is_asked_for:
+    """The lifetime for a PUT: the requested one, or what remains of it for a request that must not renew itself."""
+    request = mitigation.request
+    until = mitigation.expires_at or request.requested_until
+    if request.auto_renew or mitigation.is_extended or until is None:
         return mitigation.lifetime_s
-    remaining = mitigation.lifetime_remaining_s(now)
-    return max(1, remaining) if remaining is not None else mitigation.lifetime_s
+    remaining = max(1, (until - now) // timedelta(seconds=1))
+    return remaining if mitigation.expires_at else min(mitigation.lifetime_s, remaining)

@@ -57,6 +57,8 @@ class MitigationRequest(models.Model):
     terminate_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    requested_until = models.DateTimeField(null=True)
+    """When the requested lifetime ends; null: it renews itself, has no end, or no provider has confirmed it yet."""
     ended_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(
@@ -108,6 +110,10 @@ class MitigationRequest(models.Model):
     @property
     def is_over(self) -> bool:
         return self.status in REQUEST_TERMINAL
+
+    def is_past_its_time(self, now: datetime) -> bool:
+        """The requested lifetime is over, so no provider is asked any more."""
+        return self.requested_until is not None and self.requested_until <= now
 
     @property
     def is_to_acknowledge(self) -> bool:

@@ -26,6 +26,7 @@ from portal.mitigations.failover import (
     is_withdrawn_by_policy,
     may_be_started,
     next_try_at,
+    requested_until,
     surplus,
     why_no_help,
 )
@@ -212,12 +213,15 @@ def _filtering(mitigation: Mitigation, step: Step, status: Status, now: datetime
 def settle(request: MitigationRequest, *, now: datetime) -> None:
     """Derive a locked request's status from its mitigations; where policy says so, ask the next, withdraw the needless."""
     _hold_again(request, legs_of(request), now=now)
-    if request.strategy == Strategy.FAILOVER and not request.terminate_asked_at:
+    _note_requested_end(request, legs_of(request))
+    is_wanted = request.terminate_asked_at is None and not request.is_past_its_time(now)
+    if is_wanted and request.strategy == Strategy.FAILOVER:
         _ask_next(request, legs_of(request), now=now)
         _withdraw_surplus(request, legs_of(request), now=now)
+    if request.is_past_its_time(now):
+        _ask_no_more(legs_of(request), now=now)
     legs = legs_of(request)
     _note_end_of_filtering(request, legs)
-    is_wanted = request.terminate_asked_at is None
     has_gap = is_wanted and bool(gap(request.scope, current_legs(legs)))
     if has_gap != request.has_gap:
         request.has_gap = has_gap
@@ -253,6 +257,21 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
             **(_next_try(legs, now) if status == RequestStatus.FAILING else {}),
         },
     )
+
+
+def _note_requested_end(request: MitigationRequest, legs: Sequence[Mitigation]) -> None:
+    until = requested_until(request, legs)
+    if until != request.requested_until:
+        request.requested_until = until
+        request.save(update_fields=["requested_until"])
+
+
+def _ask_no_more(legs: Sequence[Mitigation], *, now: datetime) -> None:
+    """Give up the providers that hold nothing when the requested lifetime is over. The others stop at the end of theirs."""
+    for leg in legs:
+        is_asked = leg.status in (Status.PENDING, *SET_BACK) and leg.expires_at is None
+        if is_asked and leg.wanted == Wanted.ACTIVE:
+            end_leg(leg, now=now)
 
 
 def _note_end_of_filtering(request: MitigationRequest, legs: Sequence[Mitigation]) -> None:

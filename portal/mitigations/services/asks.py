@@ -264,6 +264,7 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
         actor=actor,
         data={"lifetime": lifetime_s},
     )
+    settle(request, now=now)
     return request
 
 

@@ -55,6 +55,10 @@ def ask_provider(
     request = lock_request(request_id)
     refuse_if_ending(request)
     now = timezone.now()
+    if request.is_past_its_time(now):
+        raise Conflict(
+            "The lifetime of this request is over. Extend it, then ask.", code="lifetime-over"
+        )
     current = {leg.subscription_id: leg for leg in current_legs(legs_of(request))}
     parts = {part.ask.subscription: part for part in queries.parts(request)}
     if subscription_id is None:

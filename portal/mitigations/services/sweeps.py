@@ -64,7 +64,7 @@ def mark_due_again(*, now: datetime) -> int:
         _may_be_asked(now),
         status__in=SET_BACK,
         wanted=Wanted.ACTIVE,
-    ).exclude(request__kind=RequestKind.DRILL)
+    ).exclude(Q(request__kind=RequestKind.DRILL) | Q(request__requested_until__lte=now))
     return count_done(
         partial(_due_again, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
     )
@@ -100,6 +100,8 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
 def mark_expired(*, now: datetime) -> int:
     """End the mitigations that outlived their granted lifetime, or ask again for those that renew; return how many.
 
+    Providers that hold nothing are not asked any more after the requested lifetime.
+
     A provider that is winding down reports the end itself. The lifetime decides only after the longest time that RFC 9132
     section 4.4.4 allows has passed without a report.
     """
@@ -109,9 +111,25 @@ def mark_expired(*, now: datetime) -> int:
         | Q(withdrawal_confirmed_at=None, dots_status=WINDING_DOWN, reported_at__gt=since)
     )
     due = Mitigation.objects.filter(status__in=LIVE, expires_at__lte=now).exclude(winds_down)
-    return count_done(
+    done = count_done(
         partial(_outlived, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
     )
+    asked = Mitigation.objects.filter(
+        wanted=Wanted.ACTIVE,
+        status__in=(Status.PENDING, *SET_BACK),
+        expires_at=None,
+        request__requested_until__lte=now,
+    )
+    return done + count_done(
+        partial(_ask_no_more, now=now), list(asked.values_list("pk", flat=True)[:MAX_SWEPT])
+    )
+
+
+@transaction.atomic(savepoint=False)
+def _ask_no_more(mitigation_id: UUID, now: datetime) -> bool:
+    mitigation = lock_mitigation(mitigation_id)
+    settle(mitigation.request, now=now)
+    return mitigation.wanted == Wanted.WITHDRAWN
 
 
 @transaction.atomic(savepoint=False)
