@@ -10,8 +10,8 @@ from dots_client.client import (
     request_with_any_cuid,
     roll_over,
 )
-from dots_client.client.composing import Composed, compose
-from dots_client.client.memory import Memory
+from dots_client.client.cache import ClientCache
+from dots_client.client.compose import Composed, compose
 from dots_client.codec import from_json, request_overhead_bytes, split, to_json
 from dots_client.errors import (
     AlternateRefused,
@@ -74,6 +74,7 @@ __all__ = [
     "AnsweredRequest",
     "AttackStatus",
     "Client",
+    "ClientCache",
     "ClientSettings",
     "Composed",
     "ConfigurationSet",
@@ -93,7 +94,6 @@ __all__ = [
     "Heartbeat",
     "HopLimitReached",
     "LocalProtocolError",
-    "Memory",
     "MidAllocator",
     "MitigationReport",
     "MitigationStatus",

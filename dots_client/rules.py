@@ -7,15 +7,15 @@ people checks here first, so that it never accepts a request that cannot be sent
 from __future__ import annotations
 
 from dots_client.codec.messages import encode_request
-from dots_client.codec.rules import (
+from dots_client.codec.request_rules import (
     Rule,
     Violation,
     forbidden_networks,
     fqdn_violation,
     prefix_violation,
+    tree_violations,
     uri_violation,
 )
-from dots_client.codec.rules import violations as _violations
 from dots_client.codec.split import request_bytes, request_overhead_bytes
 from dots_client.codec.trees import scope_tree
 from dots_client.errors import EncodeError
@@ -44,4 +44,4 @@ def violations(scope: Scope) -> tuple[Violation, ...]:
 
     Only the encoder checks types and ranges, such as a port of 65536.
     """
-    return tuple(_violations(scope_tree(scope)))
+    return tuple(tree_violations(scope_tree(scope)))

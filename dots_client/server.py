@@ -9,8 +9,8 @@ and so on) and the errors are in `dots_client`. `dots_server` is a whole server 
 
 from __future__ import annotations
 
-from dots_client.client.exchange import Request as ForwardedRequest
 from dots_client.client.forwarding import DEREGISTER, REGISTER, Forwarding
+from dots_client.client.request_layer import Request as ForwardedRequest
 from dots_client.codec import (
     HEARTBEAT_PATH,
     ConfigPath,
@@ -38,13 +38,13 @@ from dots_client.codec import (
 )
 from dots_client.codec.keys import MITIGATION_SCOPE, STATUS_LABELS, UINT32, UINT64, cbor_key
 from dots_client.codec.paths import CONFIG, HEARTBEAT, MITIGATE, PREFIX
-from dots_client.codec.rules import fqdn_violation
+from dots_client.codec.request_rules import fqdn_violation
 from dots_client.rng import Rng
 from dots_client.session import Liveness, LivenessParameters, SessionParameters, in_force
 from dots_client.transport.coap import DOTS_CBOR, Site
+from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from dots_client.transport.remote import Remote
-from dots_client.transport.server import ServerSettings
 from dots_client.transport.tls_server import TlsServer, serve_tls
 
 __all__ = [

@@ -8,9 +8,9 @@ from typing import Final
 
 from dots_client import (
     Client,
+    ClientCache,
     ClientSettings,
     Credentials,
-    Memory,
     Reconnect,
     Refused,
     Server,
@@ -52,7 +52,7 @@ class Upstream:
         self._credentials = credentials
         self._cuid = cuid_from_certificate(credentials.certificate_chain)
         self._reconnect = Reconnect(rng=rng)
-        self._memory = Memory()
+        self._cache = ClientCache()
         self._check: asyncio.Task[bool] | None = None
         self._given_up = asyncio.Event()
         self._asked = asyncio.Event()
@@ -106,7 +106,7 @@ class Upstream:
             self._credentials,
             cuid=self._cuid,
             settings=SETTINGS,
-            memory=self._memory,
+            cache=self._cache,
             is_under_attack=self._is_wanted,
         ) as client:
             log.info("%s: session with the provider", client.peer)

@@ -19,7 +19,7 @@ from dots_client.cli.manual import CONVENTIONS, PAGES
 from dots_client.client.settings import DEFAULT_PORT
 from dots_client.codec.keys import ACTIVATION_TYPE_LABELS
 
-TRANSPORTS: Final[Mapping[str, tuple[str, ...]]] = {
+TRANSPORT_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "any": ("dtls", "tls"),
     "udp": ("dtls",),
     "tcp": ("tls",),
@@ -43,7 +43,9 @@ _ACTIVATION_TYPES: Final[Mapping[str, ActivationType]] = dict(
 DESCRIPTION: Final = "Ask a DOTS server (RFC 9132) for DDoS mitigation."
 
 
-def parse(argv: Sequence[str] | None, environment: Mapping[str, str]) -> argparse.Namespace:
+def parse_arguments(
+    argv: Sequence[str] | None, environment: Mapping[str, str]
+) -> argparse.Namespace:
     parser = _parser(environment)
     arguments = parser.parse_args(argv)
     for name in arguments.required:
@@ -56,7 +58,7 @@ def parse(argv: Sequence[str] | None, environment: Mapping[str, str]) -> argpars
     return arguments
 
 
-def scope_of(arguments: argparse.Namespace) -> Scope:
+def scope_from(arguments: argparse.Namespace) -> Scope:
     return Scope(
         targets=Targets(
             target_prefix=tuple(arguments.prefix),
@@ -196,7 +198,7 @@ def _session(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _add(parser, "cuid", environment, "default: derived from the certificate")
     parser.add_argument(
         "--transport",
-        choices=tuple(TRANSPORTS),
+        choices=tuple(TRANSPORT_CHOICES),
         default="any",
         help="default: any, whichever works first",
     )

@@ -15,6 +15,7 @@ from typing import Final
 from dots_client import (
     AttackStatus,
     Client,
+    ClientCache,
     ClientSettings,
     ConfigurationSet,
     ConflictCause,
@@ -24,7 +25,6 @@ from dots_client import (
     DecodeError,
     EncodeError,
     LocalProtocolError,
-    Memory,
     NoAnswer,
     Parameter,
     PeerUnreachable,
@@ -43,13 +43,13 @@ from dots_client import (
     request_overhead_bytes,
     split,
 )
-from dots_client.cli.arguments import TRANSPORTS, host_and_port, parse, scope_of
+from dots_client.cli.arguments import TRANSPORT_CHOICES, host_and_port, parse_arguments, scope_from
 from dots_client.cli.console import Console
-from dots_client.cli.held import refuse_if_started, refuse_if_still_held
+from dots_client.cli.safety_checks import refuse_if_started, refuse_if_still_held
 from dots_client.cli.translation import translate
 
 MAX_REDIRECTIONS: Final = 3
-MAX_DIGITS: Final = 10
+MAX_NUMBER_DIGITS: Final = 10
 """Of a parameter: more than any has. `int` gives up on more than 4,300."""
 
 _ATTACK: Final = {
@@ -67,7 +67,7 @@ class Exit(IntEnum):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = parse(argv, os.environ)
+    arguments = parse_arguments(argv, os.environ)
     console = Console(sys.stdout, sys.stderr, is_json=arguments.json, is_verbose=arguments.verbose)
     try:
         match arguments.command:
@@ -110,17 +110,17 @@ async def _run(arguments: argparse.Namespace, console: Console) -> None:
         private_key=_read(arguments.key),
         trust_anchors=_read(arguments.ca),
     )
-    memory = Memory()
+    cache = ClientCache()
     server = Server(
         arguments.name or host,
         host,
         port,
-        transports=TRANSPORTS[arguments.transport],
+        transports=TRANSPORT_CHOICES[arguments.transport],
         requires_alpn=not arguments.no_alpn,
     )
     for is_last in (*[False] * MAX_REDIRECTIONS, True):
         is_redirected = await _in_session(
-            server, credentials, memory, arguments, console, may_move=not is_last
+            server, credentials, cache, arguments, console, may_move=not is_last
         )
         if not is_redirected:
             return
@@ -129,7 +129,7 @@ async def _run(arguments: argparse.Namespace, console: Console) -> None:
 async def _in_session(
     server: Server,
     credentials: Credentials,
-    memory: Memory,
+    cache: ClientCache,
     arguments: argparse.Namespace,
     console: Console,
     *,
@@ -145,8 +145,8 @@ async def _in_session(
             reads_configuration=False,
         ),
         on_wire=console.wire,
-        memory=memory,
-        is_under_attack=memory.is_redirected,
+        cache=cache,
+        is_under_attack=cache.is_redirected,
     ) as client:
         console.session(f"session with {client.peer} over {client.transport}")
         command, patience_s = _COMMANDS[arguments.command], arguments.patience
@@ -168,7 +168,7 @@ async def _in_session(
 
 
 async def _mitigate(client: Client, arguments: argparse.Namespace, console: Console) -> None:
-    scope = scope_of(arguments)
+    scope = scope_from(arguments)
     parts: tuple[Scope, ...] = (scope,)
     if arguments.split:
         parts = split(scope, client.max_message_bytes - request_overhead_bytes(client.cuid))
@@ -202,7 +202,7 @@ async def _efficacy(client: Client, arguments: argparse.Namespace, console: Cons
         await refuse_if_started(client, arguments.mid)
     report = await client.efficacy(
         arguments.mid,
-        scope_of(arguments),
+        scope_from(arguments),
         _ATTACK[arguments.attack],
         deadline_s=arguments.patience,
     )
@@ -267,7 +267,7 @@ def _config_of(settings: Sequence[str]) -> SignalConfig:
 
 
 def _parameter_value(text: str, setting: str) -> int | Decimal:
-    if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS:
+    if text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_DIGITS:
         return int(text)
     try:
         return Decimal(text)

@@ -12,20 +12,20 @@ from typing import Any, Final
 
 from aiocoap import Code, Message, Unreliable
 
-from dots_client.client.answers import (
+from dots_client.client.configuration_reader import ConfigurationReader
+from dots_client.client.heartbeats import Heartbeats
+from dots_client.client.observation import Observation
+from dots_client.client.path_mtu import CHECK_DEADLINE_S, BlackHoleDetector, answer_or_too_large
+from dots_client.client.request_layer import OnSent, Request, RequestLayer
+from dots_client.client.responses import (
     NOT_GRANTED,
     NOT_WITHDRAWN,
+    all_reports,
+    granted_report,
     raise_for,
-    report_of,
-    reports_of,
-    status_of,
+    reported_status,
 )
-from dots_client.client.configuration import ConfigurationReader
-from dots_client.client.exchange import Exchanges, OnSent, Request
-from dots_client.client.heartbeats import Heartbeats
-from dots_client.client.mover import Mover
-from dots_client.client.observation import Observation
-from dots_client.client.path_mtu import CHECK_DEADLINE_S, PathCheck, answer_or_too_large
+from dots_client.client.session_migration import SessionMigration
 from dots_client.client.settings import BLOCK_SIZES, ClientSettings
 from dots_client.codec import encode_request, mitigate_path
 from dots_client.errors import (
@@ -61,30 +61,30 @@ class Client:
         *,
         cuid: str,
         settings: ClientSettings,
-        mover: Mover,
+        migration: SessionMigration,
         rtt_s: float | None = None,
         is_under_attack: bool = False,
     ) -> None:
         self.cuid = cuid
         self._link = link
         self._settings = settings
-        self._mover = mover
+        self._migration = migration
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[DotsError] = self._loop.create_future()
         self._is_left = False
         self._rtt = RttEstimator()
         if rtt_s is not None:
             self._rtt.add(rtt_s)
-        self._exchanges = Exchanges(
+        self._requests = RequestLayer(
             link,
             rng=_rng,
             rtt=self._rtt,
             settings=settings.retransmission,
             on_answer=self._receive_answer,
-            on_response=mover.receive,
+            on_response=migration.receive,
         )
         self._configuration = ConfigurationReader(
-            self._exchanges,
+            self._requests,
             parameters=self._parameters,
             is_mitigating=lambda: self.mitigating,
             on_change=self._reconfigure,
@@ -93,7 +93,7 @@ class Client:
             now=self._loop.time(),
             parameters=self._liveness_parameters(self._with_overrides(SessionParameters())),
         )
-        self._heartbeats = Heartbeats(self._exchanges, self._liveness)
+        self._heartbeats = Heartbeats(self._requests, self._liveness)
         self.mitigating = is_under_attack
 
     # What is known of the session
@@ -152,9 +152,9 @@ class Client:
         return self._heartbeats.refusal_changed
 
     @property
-    def exchanges(self) -> Exchanges:
+    def requests(self) -> RequestLayer:
         """For gateways, which pass on what others ask: one message and its answer, as they are."""
-        return self._exchanges
+        return self._requests
 
     @property
     def mitigating(self) -> bool:
@@ -164,17 +164,17 @@ class Client:
     @mitigating.setter
     def mitigating(self, is_mitigating: bool) -> None:
         self._liveness.set_mitigating(is_mitigating=is_mitigating, now=self._loop.time())
-        self._mover.set_mitigating(is_mitigating=is_mitigating)
+        self._migration.set_mitigating(is_mitigating=is_mitigating)
         self._reconfigure()
         self._configuration.reschedule()
 
     @property
     def should_move(self) -> asyncio.Event:
-        """Set when a new session with the same `Memory` would be a better one than this.
+        """Set when a new session with the same `ClientCache` would be a better one than this.
 
         The server redirected us, the time of a redirection is over, or UDP works again beside TCP.
         """
-        return self._mover.should_move
+        return self._migration.should_move
 
     @property
     def is_sent_elsewhere(self) -> bool:
@@ -183,7 +183,7 @@ class Client:
         Unlike `should_move`, which whoever moves may clear, it holds until the redirection has led there, or
         led nowhere (RFC 9132 section 4.6).
         """
-        return self._mover.is_sent_elsewhere
+        return self._migration.is_sent_elsewhere
 
     @property
     def is_lost(self) -> bool:
@@ -215,12 +215,12 @@ class Client:
         )
         response = await self._ask_over_the_path(request, mid, on_sent)
         raise_for(response, unexpected=NOT_GRANTED)
-        return report_of(response, mid)
+        return granted_report(response, mid)
 
     def check_request(self, mid: int, scope: Scope) -> None:
         """Raise the error with which `request()` would refuse to send: EncodeError, LocalProtocolError, SessionClosed."""
         path, payload = mitigate_path(self.cuid, mid), encode_request(scope)
-        self._exchanges.check(Request(code=Code.PUT, path=path, payload=payload))
+        self._requests.check(Request(code=Code.PUT, path=path, payload=payload))
 
     async def efficacy(
         self,
@@ -242,11 +242,11 @@ class Client:
             must_exist=True,
         )
         try:
-            response = await self._exchanges.ask(request, deadline_s=deadline_s)
+            response = await self._requests.request(request, deadline_s=deadline_s)
         except NoAnswer:
             return None
         raise_for(response, unexpected=NOT_GRANTED)
-        return report_of(response, mid)
+        return granted_report(response, mid)
 
     async def withdraw(self, mid: int, *, on_sent: OnSent | None = None) -> None:
         """Ask until the server has acknowledged; what it does not know counts as withdrawn.
@@ -255,7 +255,7 @@ class Client:
         Raises what `request()` raises.
         """
         request = Request(code=Code.DELETE, path=mitigate_path(self.cuid, mid))
-        response = await self._exchanges.ask(request, on_sent=on_sent)
+        response = await self._requests.request(request, on_sent=on_sent)
         try:
             raise_for(response, unexpected=NOT_WITHDRAWN)
         except Refused as refusal:
@@ -265,11 +265,11 @@ class Client:
     async def status(self, mid: int) -> MitigationReport:
         """What the server says of one mitigation; Refused with 4.04 when it knows none."""
         response = await self._get(mitigate_path(self.cuid, mid))
-        return status_of(response, mid)
+        return reported_status(response, mid)
 
     async def statuses(self) -> tuple[MitigationReport, ...]:
         """The same of all mitigations of this cuid; Refused with 4.04 when there are none."""
-        return reports_of(await self._get(mitigate_path(self.cuid)))
+        return all_reports(await self._get(mitigate_path(self.cuid)))
 
     @asynccontextmanager
     async def observe(self, mid: int) -> AsyncIterator[AsyncIterator[MitigationReport]]:
@@ -279,7 +279,7 @@ class Client:
         SessionClosed with the session.
         """
         observation = Observation(
-            self._exchanges,
+            self._requests,
             path=mitigate_path(self.cuid, mid),
             mid=mid,
             rng=_rng,
@@ -334,7 +334,7 @@ class Client:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the session's background tasks and end it; `connect()` runs inside."""
-        parts = [self._watch_link(), self._send_heartbeats(), *self._mover.parts()]
+        parts = [self._watch_link(), self._send_heartbeats(), *self._migration.parts()]
         if self._settings.reads_configuration:
             parts.append(self._configuration.run())
         tasks = [asyncio.create_task(self._part(part)) for part in parts]
@@ -364,7 +364,7 @@ class Client:
 
     async def _get(self, path: tuple[str, ...]) -> Message:
         request = Request(code=Code.GET, path=path, block2=self._preferred_block())
-        response = await self._exchanges.fetch(request)
+        response = await self._requests.request_blockwise(request)
         raise_for(response)
         return response
 
@@ -374,20 +374,20 @@ class Client:
         link = self._link
         size = message_bytes(request.message(Unreliable()))
         if size <= link.safe_message_bytes:
-            return await self._exchanges.ask(request, on_sent=on_sent)
+            return await self._requests.request(request, on_sent=on_sent)
         status = Request(code=Code.GET, path=mitigate_path(self.cuid, mid))
 
         async def is_known() -> None:
-            raise_for(await self._exchanges.ask(status, deadline_s=CHECK_DEADLINE_S))
+            raise_for(await self._requests.request(status, deadline_s=CHECK_DEADLINE_S))
 
-        check = PathCheck(is_known)
+        check = BlackHoleDetector(is_known)
 
         def count(copies: int) -> None:
             check.sent()
             if on_sent is not None:
                 on_sent(copies)
 
-        asking = self._exchanges.ask(request, on_sent=count)
+        asking = self._requests.request(request, on_sent=count)
         try:
             return await answer_or_too_large(
                 asking, check, size=size, limit=link.safe_message_bytes

@@ -10,10 +10,10 @@ from typing import Final
 
 import aiocoap
 
-from dots_client.client.answers import redirection_of
 from dots_client.client.client import Client
-from dots_client.client.exchange import Request
 from dots_client.client.observation import DEREGISTER, REGISTER
+from dots_client.client.request_layer import Outcome, Request
+from dots_client.client.responses import redirection_of
 from dots_client.errors import DotsError
 from dots_client.session import NotificationOrder
 
@@ -30,19 +30,19 @@ class Forwarding:
     """
 
     def __init__(self, client: Client, request: Request) -> None:
-        self._exchanges = client.exchanges
+        self._requests = client.requests
         # An observation keeps one token: leaving needs it.
-        tokens = self._exchanges.link.endpoint.tokens
+        tokens = self._requests.link.endpoint.tokens
         token = tokens.next_token() if request.observe == REGISTER else b""
         self._request = replace(request, token=token)
         self._order = NotificationOrder()
-        self._queue: deque[aiocoap.Message | DotsError] = deque(maxlen=MAX_QUEUED)
+        self._queue: deque[Outcome] = deque(maxlen=MAX_QUEUED)
         self._has_arrived = asyncio.Event()
         self._stop: Callable[[], None] | None = None
 
     def __enter__(self) -> Forwarding:
         try:
-            self._stop = self._exchanges.transmit(self._request, self._add)
+            self._stop = self._requests.transmit(self._request, self._add)
         except DotsError as error:
             self._add(error)
         return self
@@ -50,9 +50,9 @@ class Forwarding:
     def __exit__(self, *_: object) -> None:
         if self._stop is not None:
             self._stop()
-        if self._request.observe == REGISTER and not self._exchanges.link.closed.done():
+        if self._request.observe == REGISTER and not self._requests.link.closed.done():
             departure = replace(self._request, observe=DEREGISTER)
-            self._exchanges.transmit(departure, lambda _outcome: None)()
+            self._requests.transmit(departure, lambda _outcome: None)()
 
     async def next_answer(self) -> aiocoap.Message:
         """The answer, or the next notification, with all its blocks. Waits for ever.
@@ -66,12 +66,12 @@ class Forwarding:
         outcome = self._queue.popleft()
         if isinstance(outcome, DotsError):
             raise outcome
-        answer = await self._exchanges.complete(self._request, outcome)
+        answer = await self._requests.fetch_blocks(self._request, outcome)
         if (redirected := redirection_of(answer)) is not None:
             raise redirected
         return answer
 
-    def _add(self, outcome: aiocoap.Message | DotsError) -> None:
+    def _add(self, outcome: Outcome) -> None:
         if not isinstance(outcome, DotsError):
             now = asyncio.get_running_loop().time()
             if not self._order.is_news(outcome.opt.observe, now=now):

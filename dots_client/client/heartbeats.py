@@ -11,12 +11,11 @@ import aiocoap
 from aiocoap import Code, resource
 from aiocoap.numbers.optionnumbers import OptionNumber
 
-from dots_client.client.answers import raise_for
-from dots_client.client.exchange import Exchanges, OnOutcome, Request
+from dots_client.client.request_layer import OnOutcome, Outcome, Request, RequestLayer
+from dots_client.client.responses import raise_for
 from dots_client.codec import HEARTBEAT_PATH, decode_heartbeat, encode_heartbeat
 from dots_client.errors import (
     DecodeError,
-    DotsError,
     Refused,
     RemoteProtocolError,
     ServerUnavailable,
@@ -92,12 +91,12 @@ def _refusal(code: aiocoap.Code, diagnostic: str) -> aiocoap.Message:
 class Heartbeats:
     """Sends ours when `liveness` says so."""
 
-    def __init__(self, exchanges: Exchanges, liveness: Liveness) -> None:
+    def __init__(self, requests: RequestLayer, liveness: Liveness) -> None:
         self.refusal: Refused | ServerUnavailable | None = None
         "of the last answer; None: a success, or no answer yet"
         self.refusal_changed = asyncio.Event()
         "set when the code of `refusal` changes; the reader clears it"
-        self._exchanges = exchanges
+        self._requests = requests
         self._liveness = liveness
         self._outstanding: deque[Callable[[], None]] = deque()
         self._rescheduled = asyncio.Event()
@@ -120,7 +119,7 @@ class Heartbeats:
             await self._wait()
 
     def send(self, on_outcome: OnOutcome) -> None:
-        def on_answer(outcome: aiocoap.Message | DotsError) -> None:
+        def on_answer(outcome: Outcome) -> None:
             if isinstance(outcome, aiocoap.Message):
                 before, self.refusal = self.refusal, _refusal_in(outcome)
                 if _code(before) != _code(self.refusal):
@@ -132,7 +131,7 @@ class Heartbeats:
         request = Request(code=Code.PUT, path=HEARTBEAT_PATH, payload=encode_heartbeat(heartbeat))
         if len(self._outstanding) == MAX_OUTSTANDING_HEARTBEATS:
             self._outstanding.popleft()()
-        self._outstanding.append(self._exchanges.transmit(request, on_answer))
+        self._outstanding.append(self._requests.transmit(request, on_answer))
         self._liveness.sent(now=now)
 
     def reschedule(self) -> None:

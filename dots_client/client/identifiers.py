@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from dots_client.client.client import Client
-from dots_client.client.exchange import OnSent
+from dots_client.client.request_layer import OnSent
 from dots_client.errors import Conflicted
 from dots_client.identity import random_cuid
 from dots_client.model import MitigationReport, Scope

@@ -6,13 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
-import aiocoap
 from aiocoap import Code
 
-from dots_client.client.answers import raise_for, status_of
-from dots_client.client.exchange import Exchanges, Request
+from dots_client.client.request_layer import Outcome, Request, RequestLayer
+from dots_client.client.responses import raise_for, reported_status
 from dots_client.client.settings import ClientSettings
 from dots_client.codec import Content
 from dots_client.errors import DotsError, SessionClosed
@@ -26,22 +25,20 @@ MAX_WAITING_REPORTS: Final = 32
 REGISTER: Final = 0
 DEREGISTER: Final = 1
 
-Outcome: TypeAlias = aiocoap.Message | DotsError
-
 
 class Observation(AsyncIterator[MitigationReport]):
     """Reports of one mitigation as they come; ends with the error that ended it."""
 
     def __init__(
         self,
-        exchanges: Exchanges,
+        requests: RequestLayer,
         *,
         path: tuple[str, ...],
         mid: int,
         rng: Rng,
         settings: ClientSettings,
     ) -> None:
-        self._exchanges = exchanges
+        self._requests = requests
         self._mid = mid
         self._settings = settings
         self._loop = asyncio.get_running_loop()
@@ -52,7 +49,7 @@ class Observation(AsyncIterator[MitigationReport]):
             code=Code.GET, path=path, queries=(f"c={Content.STATUS.value}",)
         )
         # One token for all: leaving needs it, and a repeated registration replaces the one before.
-        token = exchanges.link.endpoint.tokens.next_token()
+        token = requests.link.endpoint.tokens.next_token()
         self._registration = Request(code=Code.GET, path=path, token=token, observe=REGISTER)
         self._departure = Request(code=Code.GET, path=path, token=token, observe=DEREGISTER)
         self._registering = Retransmission(
@@ -77,9 +74,9 @@ class Observation(AsyncIterator[MitigationReport]):
         """Tell the server once; should that be lost, its next notification gets a Reset."""
         self._stop_poll()
         self._stop_listening()
-        if self._exchanges.link.closed.done():
+        if self._requests.link.closed.done():
             return
-        self._exchanges.transmit(self._departure, lambda _outcome: None)()
+        self._requests.transmit(self._departure, lambda _outcome: None)()
 
     async def __anext__(self) -> MitigationReport:
         while True:
@@ -93,9 +90,9 @@ class Observation(AsyncIterator[MitigationReport]):
         try:
             if isinstance(outcome, DotsError):
                 raise outcome
-            response = await self._exchanges.complete(request, outcome)
+            response = await self._requests.fetch_blocks(request, outcome)
             raise_for(response)
-            return status_of(response, self._mid)
+            return reported_status(response, self._mid)
         except DotsError as error:
             self._end = error
             raise
@@ -111,11 +108,11 @@ class Observation(AsyncIterator[MitigationReport]):
             elif self._slot is not None:
                 self._register(has_slot=True)
             else:
-                self._slot = self._exchanges.slot_for_repeat()
+                self._slot = self._requests.slot_for_repeat()
 
     def _due_at(self) -> float | None:
         if not self._is_registered:
-            if self._exchanges.link.is_reliable:
+            if self._requests.link.is_reliable:
                 return None
             return self._slot or self._registering.next_timer()
         patience_s = (
@@ -128,15 +125,15 @@ class Observation(AsyncIterator[MitigationReport]):
     def _register(self, *, has_slot: bool = False) -> None:
         self._slot = None
         self._stop_listening()
-        self._stop_listening = self._exchanges.transmit(
+        self._stop_listening = self._requests.transmit(
             self._registration, self._receive, has_slot=has_slot
         )
-        self._registering.sent(now=self._loop.time(), rtt_s=self._exchanges.rtt.rtt_s)
+        self._registering.sent(now=self._loop.time(), rtt_s=self._requests.rtt.rtt_s)
 
     def _poll(self) -> None:
         self._news_at = self._loop.time()
         self._stop_poll()
-        self._stop_poll = self._exchanges.transmit(
+        self._stop_poll = self._requests.transmit(
             self._poll_request, partial(self._queue, self._poll_request)
         )
 

@@ -18,10 +18,10 @@ CHECKS_TO_BE_SURE: Final = 2
 CHECK_DEADLINE_S: Final = 3.0
 _NOT_FOUND: Final = "4.04"
 
-T = TypeVar("T")
+AnswerT = TypeVar("AnswerT")
 
 
-class PathCheck:
+class BlackHoleDetector:
     """Watches the copies of one request. `is_known` asks the server about its mid, in a small message."""
 
     def __init__(self, is_known: Callable[[], Awaitable[object]]) -> None:
@@ -35,7 +35,7 @@ class PathCheck:
         if self._copies % COPIES_PER_CHECK == 0:
             self._enough_copies.set()
 
-    async def swallowed(self) -> None:
+    async def detected(self) -> None:
         """Return once it is certain that no copy arrived although the server answers; never return if copies arrive."""
         unknown = 0
         while unknown < CHECKS_TO_BE_SURE:
@@ -54,11 +54,11 @@ class PathCheck:
 
 
 async def answer_or_too_large(
-    answer: Awaitable[T], check: PathCheck, *, size: int, limit: int
-) -> T:
+    answer: Awaitable[AnswerT], check: BlackHoleDetector, *, size: int, limit: int
+) -> AnswerT:
     """`answer`, or RequestTooLarge when the path drops the request. `size` and `limit` are bytes."""
     asking = asyncio.ensure_future(answer)
-    checking = asyncio.ensure_future(check.swallowed())
+    checking = asyncio.ensure_future(check.detected())
     try:
         await asyncio.wait({asking, checking}, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():

@@ -8,10 +8,9 @@ from typing import Final
 
 from dots_client.errors import LocalProtocolError
 from dots_client.session import RetransmissionSettings
+from dots_client.transport.association import DEFAULT_PATH_MTU
 
 DEFAULT_PORT: Final = 4646
-DEFAULT_PATH_MTU: Final = 1280
-"""To be assumed without path MTU discovery (RFC 9132 section 7.3)."""
 
 BLOCK_SIZES: Final[Mapping[int, int]] = {256: 4, 512: 5, 1024: 6}
 """Bytes to exponent (RFC 7959 section 2.2); in smaller blocks a list of mitigations has too many."""
@@ -79,7 +78,7 @@ class ClientSettings:
     block_bytes: int | None = None
     "256, 512 or 1024 bytes of an answer in one datagram; None: as many as the server likes"
     resumes_sessions: bool = True
-    "with a `Memory`: take up the last session with a server, at most a day old; False: never"
+    "with a `ClientCache`: take up the last session with a server, at most a day old; False: never"
 
     def __post_init__(self) -> None:
         _check("handshake_timeout_s", self.handshake_timeout_s, 0.1, 300)

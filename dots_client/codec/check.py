@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dots_client.codec.cbor import Tree
 from dots_client.codec.keys import (
-    HEARTBEAT,
+    HEARTBEAT_MESSAGE,
     MITIGATION_SCOPE,
     REDIRECTED_SIGNAL,
     SIGNAL_CONFIG,
@@ -44,7 +44,7 @@ def check_body(data: bytes, *, sender: Sender) -> None:
             decode_config(data)
         case (name,) if name == SIGNAL_CONFIG:
             encode_config(decode_config_request(data))
-        case (name,) if name == HEARTBEAT:
+        case (name,) if name == HEARTBEAT_MESSAGE:
             decode_heartbeat(data)
         case (name,) if name == REDIRECTED_SIGNAL:
             decode_redirect(data)

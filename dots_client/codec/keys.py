@@ -15,7 +15,7 @@ MESSAGE: Final = "message"
 MITIGATION_SCOPE: Final = "ietf-dots-signal-channel:mitigation-scope"
 SIGNAL_CONFIG: Final = "ietf-dots-signal-channel:signal-config"
 REDIRECTED_SIGNAL: Final = "ietf-dots-signal-channel:redirected-signal"
-HEARTBEAT: Final = "ietf-dots-signal-channel:heartbeat"
+HEARTBEAT_MESSAGE: Final = "ietf-dots-signal-channel:heartbeat"
 CONTROL_ACL_LIST: Final = "ietf-dots-signal-control:acl-list"
 
 UINT8: Final = 2**8 - 1
@@ -215,9 +215,9 @@ TABLE: Final[tuple[Attribute, ...]] = (
     _row(46, REDIRECTED_SIGNAL, Kind.MAP, (MESSAGE,), Sender.SERVER),
     _row(47, "alt-server", Kind.TEXT, (REDIRECTED_SIGNAL,), Sender.SERVER),
     _row(48, "alt-server-record", Kind.TEXTS, (REDIRECTED_SIGNAL,), Sender.SERVER),
-    _row(49, HEARTBEAT, Kind.MAP, (MESSAGE,), BOTH),
+    _row(49, HEARTBEAT_MESSAGE, Kind.MAP, (MESSAGE,), BOTH),
     _row(50, "probing-rate", Kind.MAP, _SETS, BOTH),
-    _row(51, "peer-hb-status", Kind.BOOLEAN, (HEARTBEAT,), BOTH),
+    _row(51, "peer-hb-status", Kind.BOOLEAN, (HEARTBEAT_MESSAGE,), BOTH),
     # RFC 9133.
     _row(
         52,

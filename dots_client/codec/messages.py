@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from dots_client.codec.cbor import Tree, join, pack
 from dots_client.codec.keys import (
-    HEARTBEAT,
+    HEARTBEAT_MESSAGE,
     MITIGATION_SCOPE,
     REDIRECTED_SIGNAL,
     SIGNAL_CONFIG,
     Sender,
 )
 from dots_client.codec.reader import unpack
-from dots_client.codec.rules import Violation, fqdn_violation, is_address, violations
+from dots_client.codec.request_rules import Violation, fqdn_violation, is_address, tree_violations
 from dots_client.codec.trees import (
     config_of,
     config_tree,
@@ -48,7 +48,7 @@ def encode_request(scope: Scope) -> bytes:
     """
     tree = scope_tree(scope)
     body = pack({MITIGATION_SCOPE: {"scope": [tree]}}, sender=Sender.CLIENT)
-    for violation in violations(tree):
+    for violation in tree_violations(tree):
         raise EncodeError(_path_of(violation), violation.reason)
     return body
 
@@ -76,7 +76,7 @@ def _request_tree(data: bytes, *, lifetime_is_mandatory: bool) -> Tree:
     if len(entries) != 1:
         raise DecodeError(SCOPE_PATH, f"must have one entry, not {len(entries)}")
     tree: Tree = entries[0]
-    for violation in violations(tree, lifetime_is_mandatory=lifetime_is_mandatory):
+    for violation in tree_violations(tree, lifetime_is_mandatory=lifetime_is_mandatory):
         raise DecodeError(_path_of(violation), violation.reason)
     return tree
 
@@ -160,12 +160,14 @@ def _require_parameters(tree: Tree, error: type[EncodeError] | type[DecodeError]
 
 def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
     """The body of a heartbeat, of either side: seven bytes (RFC 9132 section 4.7)."""
-    return pack({HEARTBEAT: {"peer-hb-status": heartbeat.peer_hb_status}}, sender=Sender.CLIENT)
+    return pack(
+        {HEARTBEAT_MESSAGE: {"peer-hb-status": heartbeat.peer_hb_status}}, sender=Sender.CLIENT
+    )
 
 
 def decode_heartbeat(data: bytes) -> Heartbeat:
     """Either side's heartbeat. Both are read strictly: it is a request, whoever sends it."""
-    tree = _member(unpack(data, sender=Sender.CLIENT), HEARTBEAT)
+    tree = _member(unpack(data, sender=Sender.CLIENT), HEARTBEAT_MESSAGE)
     return Heartbeat(peer_hb_status=_mandatory(tree, "peer-hb-status", "heartbeat"))
 
 

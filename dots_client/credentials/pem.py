@@ -10,7 +10,7 @@ _DASHES: Final = b"-----"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class PemBlock:
     """One block from BEGIN to END; `text` is empty if the END is missing."""
 
     label: str
@@ -18,9 +18,9 @@ class Block:
     text: bytes
 
 
-def blocks(text: bytes) -> tuple[Block, ...]:
+def blocks(text: bytes) -> tuple[PemBlock, ...]:
     """Every block in order. Byte order marks, bag attributes and comments belong to none."""
-    found: list[Block] = []
+    found: list[PemBlock] = []
     begin = text.find(_BEGIN)
     while begin >= 0:
         label_ends = text.find(_DASHES, begin + len(_BEGIN))
@@ -32,9 +32,9 @@ def blocks(text: bytes) -> tuple[Block, ...]:
         following = text.find(_BEGIN, label_ends)
         name = label.decode("ascii", "replace")
         if end < 0 or 0 <= following < end:
-            found.append(Block(name, b""))
+            found.append(PemBlock(name, b""))
             begin = following
             continue
-        found.append(Block(name, text[begin : end + len(end_line)]))
+        found.append(PemBlock(name, text[begin : end + len(end_line)]))
         begin = text.find(_BEGIN, end)
     return tuple(found)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from dots_client.credentials.pem import Block, blocks
+from dots_client.credentials.pem import PemBlock, blocks
 from dots_client.errors import CredentialsError
 from dots_client.text import clean_text
 from dots_client.transport.policy import common_name
@@ -83,7 +83,7 @@ def certificates(text: bytes, part: str, *, most: int) -> list[x509.Certificate]
     return list(dict.fromkeys(read))
 
 
-def _what_instead(every: Sequence[Block]) -> str:
+def _what_instead(every: Sequence[PemBlock]) -> str:
     label = every[0].label if every else ""
     what = "a private key" if label.endswith("PRIVATE KEY") else _INSTEAD.get(label, "")
     no_certificate = f"This is {what}, not a certificate." if what else "This is no certificate."
@@ -93,7 +93,7 @@ def _what_instead(every: Sequence[Block]) -> str:
     )
 
 
-def _certificate(block: Block, which: str, part: str) -> x509.Certificate:
+def _certificate(block: PemBlock, which: str, part: str) -> x509.Certificate:
     if not block.text:
         raise problem(part, "cut-off", f"{which} is cut off: its END line is missing.")
     try:

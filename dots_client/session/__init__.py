@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+from dots_client.session.address_kinds import AddressKind, address_kind, allowed_alternates
 from dots_client.session.configuration import (
     SessionConfiguration,
     SessionParameters,
     in_force,
 )
-from dots_client.session.embedding import embedded, reachable
+from dots_client.session.connection_history import ConnectionHistory
+from dots_client.session.happy_eyeballs import (
+    Candidate,
+    HappyEyeballs,
+    HappyEyeballsSettings,
+    candidates,
+)
 from dots_client.session.liveness import Liveness, LivenessParameters
 from dots_client.session.mids import MidAllocator
-from dots_client.session.observation import NotificationOrder
+from dots_client.session.nat64 import synthesize, with_nat64
+from dots_client.session.notification_order import NotificationOrder
 from dots_client.session.pacing import Pacer
-from dots_client.session.places import Place, permitted, place_of
-from dots_client.session.race import Candidate, Outcome, Race, RaceSettings, UdpProbe, candidates
 from dots_client.session.reconnect import Reconnect, ReconnectSettings
 from dots_client.session.redirection import Alternate, NotFollowed, Redirections
 from dots_client.session.retransmission import Retransmission, RetransmissionSettings
 from dots_client.session.rtt import RttEstimator
+from dots_client.session.udp_probe import UdpProbe
 
 __all__ = [
+    "AddressKind",
     "Alternate",
     "Candidate",
+    "ConnectionHistory",
+    "HappyEyeballs",
+    "HappyEyeballsSettings",
     "Liveness",
     "LivenessParameters",
     "MidAllocator",
     "NotFollowed",
     "NotificationOrder",
-    "Outcome",
     "Pacer",
-    "Place",
-    "Race",
-    "RaceSettings",
     "Reconnect",
     "ReconnectSettings",
     "Redirections",
@@ -41,10 +48,10 @@ __all__ = [
     "SessionConfiguration",
     "SessionParameters",
     "UdpProbe",
+    "address_kind",
+    "allowed_alternates",
     "candidates",
-    "embedded",
     "in_force",
-    "permitted",
-    "place_of",
-    "reachable",
+    "synthesize",
+    "with_nat64",
 ]

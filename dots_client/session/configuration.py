@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dots_client.codec.keys import UINT32
+from dots_client.codec.messages import MIN_HEARTBEAT_INTERVAL_S
 from dots_client.errors import LocalProtocolError
 from dots_client.model import ConfigurationSet, Parameter, SignalConfig
 
@@ -16,7 +17,6 @@ NEVER_EXPIRES: Final = UINT32
 REFRESH_AT: Final = 0.8
 """Share of Max-Age after which to read again: leaves time for the repeats of a Confirmable."""
 
-MIN_HEARTBEAT_INTERVAL_S: Final = 15
 MIN_ACK_TIMEOUT_S: Final = 1.0
 """Below it congestion control needs more care than we take (RFC 7252 section 4.8.1)."""
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from dots_client.codec.keys import UINT32
 from dots_client.model import RedirectedSignal
-from dots_client.session.places import Place, permitted
+from dots_client.session.address_kinds import AddressKind, allowed_alternates
 
 LOOP_WINDOW_S: Final = 300.0
 """A server talked to so recently is not followed to again."""
@@ -40,14 +40,14 @@ class Redirections:
     """The decisions of one client about one provisioned server."""
 
     def __init__(self) -> None:
-        self._talked_at: dict[str, float] = {}
+        self._contacted_at: dict[str, float] = {}
         self._refused_at: dict[str, float] = {}
         self._alternate: Alternate | None = None
         self._until = 0.0
 
-    def talked_to(self, name: str, *, now: float) -> None:
+    def contacted(self, name: str, *, now: float) -> None:
         """A session with `name` begins, goes on, or failed: all of that makes a way back a loop."""
-        _remember(self._talked_at, name, now=now)
+        _remember(self._contacted_at, name, now=now)
 
     def redirected(
         self,
@@ -55,18 +55,20 @@ class Redirections:
         *,
         ttl_s: int,
         now: float,
-        at_home: Collection[Place] = (),
+        provisioned_kinds: Collection[AddressKind] = (),
     ) -> NotFollowed | None:
         """Why not to follow; None: follow. What is not followed leaves the request unavailable.
 
-        `at_home`: the kinds of places where the provisioned server is. Elsewhere only public addresses are used, for a server may not
+        `provisioned_kinds`: the kinds of places where the provisioned server is. Elsewhere only public addresses are used, for a server may not
         choose which doors of our own network we knock at. Addresses that DNS has for the name are looked at when it is asked; if they are
         refused, it is not asked again for LOOP_WINDOW_S.
         """
         key = _key(redirect.alt_server)
-        if now - self._talked_at.get(key, -math.inf) < LOOP_WINDOW_S:
+        if now - self._contacted_at.get(key, -math.inf) < LOOP_WINDOW_S:
             return NotFollowed.CIRCLE
-        addresses = permitted(redirect.alt_server_record, at_home=at_home)
+        addresses = allowed_alternates(
+            redirect.alt_server_record, provisioned_kinds=provisioned_kinds
+        )
         if redirect.alt_server_record and not addresses:
             return NotFollowed.INNER_ADDRESS
         if not addresses and now - self._refused_at.get(key, -math.inf) < LOOP_WINDOW_S:
@@ -96,7 +98,7 @@ class Redirections:
 
     def failed(self, name: str, *, now: float) -> None:
         """There is no session with `name`: back to the provisioned server, if it was the alternate."""
-        self.talked_to(name, now=now)
+        self.contacted(name, now=now)
         self._give_up(name)
 
     def refused(self, name: str, *, now: float) -> None:

@@ -12,13 +12,15 @@ import aiocoap
 from dots_client.transport.coap import CoapEndpoint
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.engine import State
-from dots_client.transport.gate import Gate
-from dots_client.transport.raw import Malformed, read_datagram
+from dots_client.transport.message_parser import MalformedMessage, read_datagram
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
+from dots_client.transport.send_guard import SendGuard
 from dots_client.transport.wire import WireTap
 
 log = logging.getLogger("dots_client.transport")
 
+DEFAULT_PATH_MTU: Final = 1280
+"""Bytes of an IP packet, to be assumed without path MTU discovery (RFC 9132 section 7.3)."""
 IPV4_UDP_OVERHEAD: Final = 28
 IPV6_UDP_OVERHEAD: Final = 48
 MAX_INCOMING_BYTES: Final = 1472
@@ -43,7 +45,7 @@ class Association(Remote):
         address: SocketAddress,
         local_address: SocketAddress,
         on_wire: WireTap | None = None,
-        gate: Gate | None = None,
+        guard: SendGuard | None = None,
     ) -> None:
         super().__init__(
             owner=owner,
@@ -51,7 +53,7 @@ class Association(Remote):
             address=address,
             local_address=local_address,
             on_wire=on_wire,
-            gate=gate,
+            guard=guard,
         )
         self.has_timed_out = False
         "the flight of the handshake that is under way had to be repeated"
@@ -106,10 +108,10 @@ class Association(Remote):
         engine = self._engine
         if engine is None:
             return
-        if not self._gate.is_open:
+        if not self._guard.is_open:
             engine.drop_unsent()
         engine.close(reason)
-        with self._gate.leaving():
+        with self._guard.leaving():
             self._after_engine()
         self._report_end(engine)
 
@@ -169,7 +171,7 @@ class Association(Remote):
         longest = max(self.max_message_bytes, MAX_INCOMING_BYTES)
         try:
             incoming = read_datagram(cleartext, max_bytes=longest)
-        except Malformed as error:
+        except MalformedMessage as error:
             self.endpoint.log.info("%r: a message was dropped: %s", self, error)
             return
         incoming.message.remote = self

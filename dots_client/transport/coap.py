@@ -20,7 +20,7 @@ from aiocoap.pipe import Pipe, error_to_message, run_driving_pipe
 from aiocoap.tokenmanager import TokenManager
 
 from dots_client.transport.log import CountedLog
-from dots_client.transport.raw import Incoming
+from dots_client.transport.message_parser import IncomingMessage
 
 TOKEN_BYTES: Final = 4
 DOTS_CBOR: Final = 271
@@ -100,7 +100,7 @@ class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has n
         if message.mtype in (aiocoap.ACK, aiocoap.RST):
             super()._store_response_for_duplicates(message)
 
-    def refuse(self, incoming: Incoming) -> None:
+    def refuse(self, incoming: IncomingMessage) -> None:
         """Do not act on a message with an unknown critical option (RFC 7252 section 5.4.1)."""
         message = incoming.message
         if message.mtype is not aiocoap.CON:
@@ -220,7 +220,7 @@ class StreamEndpoint(Endpoint):
         self.tokens.token_interface = token_interface
 
 
-def bad_option(incoming: Incoming) -> aiocoap.Message:
+def bad_option(incoming: IncomingMessage) -> aiocoap.Message:
     """The answer to a request with unknown critical options (RFC 7252 section 5.9.2.3)."""
     numbers = ", ".join(str(number) for number in incoming.not_understood)
     return aiocoap.Message(

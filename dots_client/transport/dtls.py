@@ -15,12 +15,12 @@ from dots_client.identity import Credentials
 from dots_client.transport.association import Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
-from dots_client.transport.gate import Gate, GatedSocket, MaySend, always
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.policy import client_context
 from dots_client.transport.remote import SocketAddress
-from dots_client.transport.resumption import Offer, Offers, Resumption, ResumptionKey
+from dots_client.transport.resumption import Offer, Offers, ResumptionCache, ResumptionKey
+from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard, always
 from dots_client.transport.wire import WireTap
 
 log = logging.getLogger("dots_client.transport")
@@ -54,7 +54,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         super().__init__(CoapEndpoint(site), engine, address)
         self.endpoint.bind(self)
         self._on_wire = on_wire
-        self._gate = Gate(may_send)
+        self._guard = SendGuard(may_send)
         self._has_heard_anything = False
         self._asked_at = 0.0
         "when the flight under way was sent first"
@@ -74,7 +74,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         return min(self.engine.safe_cleartext_bytes, self.remote.max_message_bytes)
 
     async def open(self) -> None:
-        sock = _connected_socket(self.address, self._gate)
+        sock = _connected_socket(self.address, self._guard)
         try:
             transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=sock)
         except BaseException:
@@ -88,7 +88,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
             address=self.address,
             local_address=transport.get_extra_info("sockname")[:2],
             on_wire=self._on_wire,
-            gate=self._gate,
+            guard=self._guard,
         )
         self._asked_at = self._loop.time()
         self._remote.start()
@@ -181,7 +181,7 @@ async def open_dtls(
     path_mtu: int,
     timeout_s: float,
     on_wire: WireTap | None = None,
-    resumption: Resumption | None = None,
+    resumption: ResumptionCache | None = None,
     may_send: MaySend = always,
 ) -> DtlsLink:
     """A session with the server called `name`, reached at `host`.
@@ -204,11 +204,11 @@ async def open_dtls(
     return await first_open(make, host=host, port=port, timeout_s=timeout_s, offers=offers)
 
 
-def _connected_socket(address: SocketAddress, gate: Gate) -> socket.socket:
+def _connected_socket(address: SocketAddress, guard: SendGuard) -> socket.socket:
     """With a fresh port: servers ignore a handshake from one they hold an association for."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     try:
-        sock = GatedSocket(family, socket.SOCK_DGRAM, gate)
+        sock = GuardedSocket(family, socket.SOCK_DGRAM, guard)
     except OSError as error:  # no file descriptor is left, or no such family here
         raise PeerUnreachable(unreachable(address, error)) from error
     try:

@@ -15,16 +15,20 @@ from aiocoap import interfaces
 from OpenSSL import SSL
 
 from dots_client.identity import Credentials
-from dots_client.transport.association import Association, datagram_mtu
+from dots_client.transport.association import DEFAULT_PATH_MTU, Association, datagram_mtu
 from dots_client.transport.coap import CoapEndpoint, Site
+from dots_client.transport.coap_server import (
+    CoapServer,
+    ServerOptions,
+    bound_socket,
+)
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.policy import Verification, server_context
 from dots_client.transport.remote import Remote, SocketAddress, hostinfo
-from dots_client.transport.server import DEFAULT_PATH_MTU, CoapServer, ServerOptions, bound_socket
 
 log = logging.getLogger("dots_client.transport")
 
-RECEIVE_BUFFER_BYTES: Final = 4 << 20
+SERVER_RECEIVE_BUFFER_BYTES: Final = 4 << 20
 COOKIE_BYTES: Final = 16
 
 _HANDSHAKE: Final = 22
@@ -61,7 +65,7 @@ class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio
         self._lost = asyncio.Event()
 
     async def listen(self, sock: socket.socket) -> None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SERVER_RECEIVE_BUFFER_BYTES)
         await self._loop.create_datagram_endpoint(lambda: self, sock=sock)
 
     async def abort(self) -> None:

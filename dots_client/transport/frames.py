@@ -8,7 +8,13 @@ from typing import Final
 import aiocoap
 from aiocoap.transports.tcp import _extract_message_size, _serialize
 
-from dots_client.transport.raw import EMPTY_CODE, MAX_TOKEN_BYTES, Incoming, Malformed, read_frame
+from dots_client.codec.split import MAX_TOKEN_BYTES
+from dots_client.transport.message_parser import (
+    EMPTY_CODE,
+    IncomingMessage,
+    MalformedMessage,
+    read_frame,
+)
 
 MAX_MESSAGE_BYTES: Final = 1 << 13
 """The limit in our CSM: room for eighty mitigations reported in full. A larger answer comes in blocks."""
@@ -23,7 +29,7 @@ class Frames:
     def __init__(self) -> None:
         self._waiting = b""
 
-    def receive(self, data: bytes) -> Iterator[Incoming]:
+    def receive(self, data: bytes) -> Iterator[IncomingMessage]:
         """The complete messages; Malformed for junk. Skips empty messages.
 
         Exhaust it before feeding more data.
@@ -34,9 +40,9 @@ class Frames:
                 header, token, _ = sizes
                 size = sum(sizes)
                 if token > MAX_TOKEN_BYTES:
-                    raise Malformed(f"a token of {token} bytes is too long")
+                    raise MalformedMessage(f"a token of {token} bytes is too long")
                 if size > MAX_MESSAGE_BYTES:
-                    raise Malformed(
+                    raise MalformedMessage(
                         f"a message of {size} bytes was announced, {MAX_MESSAGE_BYTES} are allowed"
                     )
                 if at + size > len(waiting):

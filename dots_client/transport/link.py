@@ -147,7 +147,7 @@ async def first_open(
     try:
         async with asyncio.timeout(timeout_s):
             failure = PeerUnreachable(f"{host} has no address")
-            for address, offer in offers.ways(await addresses_of(host, port)):
+            for address, offer in offers.attempts(await addresses_of(host, port)):
                 link = make(address, offer)
                 try:
                     await link.open()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from dots_client.session.recurring import Recurring
+from dots_client.session.repeat_suppression import RepeatSuppression
 
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
@@ -22,7 +22,7 @@ class CountedLog(_Adapter):
         self.subject = subject
         "begins each summary: the name of the session, such as `192.0.2.1:4646`"
         self._loop = asyncio.get_running_loop()
-        self._recurring = Recurring()
+        self._recurring = RepeatSuppression()
         self._levels: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 

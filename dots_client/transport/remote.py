@@ -17,8 +17,8 @@ from aiocoap import interfaces
 from cryptography import x509
 
 from dots_client.transport.coap import Endpoint
-from dots_client.transport.gate import Gate
 from dots_client.transport.policy import common_name
+from dots_client.transport.send_guard import SendGuard
 from dots_client.transport.wire import Direction, WireTap, record
 
 log = logging.getLogger("dots_client.transport")
@@ -55,7 +55,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         address: SocketAddress,
         local_address: SocketAddress,
         on_wire: WireTap | None,
-        gate: Gate | None,
+        guard: SendGuard | None,
     ) -> None:
         self.address = address
         self.endpoint = endpoint
@@ -73,7 +73,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         self._owner = owner
         self._local_address = local_address
         self._on_wire = on_wire
-        self._gate = gate or Gate()
+        self._guard = guard or SendGuard()
         self._has_tap_failed = False
         self._loop = asyncio.get_running_loop()
 

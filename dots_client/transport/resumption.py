@@ -42,7 +42,7 @@ class Offer:
     "loop time of the full handshake that it goes back to"
 
 
-class Resumption:
+class ResumptionCache:
     """The last session with each server."""
 
     def __init__(self) -> None:
@@ -83,14 +83,14 @@ class Offers:
     """What the handshakes of one call begin with."""
 
     def __init__(
-        self, context: SSL.Context, resumption: Resumption | None, key: ResumptionKey
+        self, context: SSL.Context, resumption: ResumptionCache | None, key: ResumptionKey
     ) -> None:
         self._context = context
         self._resumption = resumption
         self._key = key
         self._was_refused = False
 
-    def ways(self, addresses: Iterable[SocketAddress]) -> Iterator[tuple[SocketAddress, Offer]]:
+    def attempts(self, addresses: Iterable[SocketAddress]) -> Iterator[tuple[SocketAddress, Offer]]:
         """Each address; twice when the session offered at first was refused there."""
         for address in addresses:
             kept = self._kept()

@@ -12,12 +12,12 @@ from aiocoap import interfaces
 from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.identity import Credentials
 from dots_client.transport.coap import Site, StreamEndpoint
-from dots_client.transport.gate import Gate, GatedSocket, MaySend, always
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
 from dots_client.transport.policy import tls_client_context
 from dots_client.transport.remote import SocketAddress
-from dots_client.transport.resumption import Offer, Offers, Resumption, ResumptionKey
+from dots_client.transport.resumption import Offer, Offers, ResumptionCache, ResumptionKey
+from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard, always
 from dots_client.transport.tls_connection import TlsConnection
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
@@ -44,7 +44,7 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
     ) -> None:
         super().__init__(StreamEndpoint(site), engine, address)
         self.endpoint.bind(self)
-        self._gate = Gate(may_send)
+        self._guard = SendGuard(may_send)
         self._remote = TlsConnection(
             engine,
             owner=self,
@@ -52,7 +52,7 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
             address=address,
             requires_alpn=requires_alpn,
             on_wire=on_wire,
-            gate=self._gate,
+            guard=self._guard,
         )
 
     @property
@@ -64,7 +64,7 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
         started_at = self._loop.time()
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         try:
-            sock = GatedSocket(family, socket.SOCK_STREAM, self._gate)
+            sock = GuardedSocket(family, socket.SOCK_STREAM, self._guard)
         except OSError as error:  # no file descriptor is left, or no such family here
             raise PeerUnreachable(unreachable(self.address, error)) from error
         try:
@@ -121,7 +121,7 @@ async def open_tls(
     requires_alpn: bool = True,
     on_wire: WireTap | None = None,
     may_send: MaySend = always,
-    resumption: Resumption | None = None,
+    resumption: ResumptionCache | None = None,
 ) -> TlsLink:
     """A session with the server called `name`, reached at `host`.
 

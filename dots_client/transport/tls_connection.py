@@ -19,10 +19,10 @@ from dots_client.transport.frames import (
     Frames,
     framed,
 )
-from dots_client.transport.gate import REFUSED, Gate
+from dots_client.transport.message_parser import IncomingMessage, MalformedMessage
 from dots_client.transport.policy import ALPN
-from dots_client.transport.raw import Incoming, Malformed
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
+from dots_client.transport.send_guard import REFUSED, SendGuard
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 
@@ -65,7 +65,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         address: SocketAddress = ("", 0),
         requires_alpn: bool,
         on_wire: WireTap | None,
-        gate: Gate | None = None,
+        guard: SendGuard | None = None,
     ) -> None:
         super().__init__(
             owner=owner,
@@ -73,7 +73,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             address=address,
             local_address=("", 0),
             on_wire=on_wire,
-            gate=gate,
+            guard=guard,
         )
         self.has_heard_anything = False
         self._remote_settings: dict[str, Any] | None = None
@@ -158,7 +158,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         if engine is None:
             return
         engine.close(reason)
-        with self._gate.leaving():
+        with self._guard.leaving():
             self._flush(engine)
         self._report_end(engine)
 
@@ -188,10 +188,10 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
                 self._receive_message(incoming)
                 if self._engine is None:
                     break
-        except Malformed as error:
+        except MalformedMessage as error:
             self.abort(str(error))
 
-    def _receive_message(self, incoming: Incoming) -> None:
+    def _receive_message(self, incoming: IncomingMessage) -> None:
         engine = self._engine
         if engine is None:
             return
@@ -210,12 +210,12 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             elif message.code.is_request():
                 self.endpoint.tokens.process_request(message)
 
-    def _refuse(self, incoming: Incoming) -> None:
+    def _refuse(self, incoming: IncomingMessage) -> None:
         """Do not act on a message with an unknown critical option (RFC 7252 section 5.4.1)."""
         if incoming.message.code.is_request():
             self._send_message(bad_option(incoming))
 
-    def _receive_signal(self, incoming: Incoming, engine: TlsEngine) -> None:
+    def _receive_signal(self, incoming: IncomingMessage, engine: TlsEngine) -> None:
         message = incoming.message
         if message.code is not aiocoap.Code.CSM and self._remote_settings is None:
             self.abort(f"the {engine.peer} did not begin with a CSM")
@@ -241,7 +241,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             self.established_at = self._loop.time()
             self._owner.session_established(self)
 
-    def _abort_for(self, signal: Incoming) -> None:
+    def _abort_for(self, signal: IncomingMessage) -> None:
         """For a CSM the Abort names the option (RFC 8323 section 5.6)."""
         number = signal.not_understood[0]
         is_csm = signal.message.code is aiocoap.Code.CSM
@@ -252,7 +252,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         engine = self._engine
         if engine is None or engine.state is not State.ESTABLISHED:
             return b""
-        if not self._gate.is_open:
+        if not self._guard.is_open:
             # Check before making the record: a record that is never sent would make the close_notify after it unreadable.
             self.close(REFUSED)
             return b""

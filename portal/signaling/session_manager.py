@@ -220,8 +220,8 @@ class SessionManager:
         attempt = SessionAttempt(await self._read_settings(), is_wanted)
         for reconnect in (self._reconnect, self._changed_settings.reconnect):
             reconnect.attempted(now=_time())
-        memory = self.runner.memory_of(attempt.identity.server)
-        was_redirected = memory.is_redirected
+        cache = self.runner.cache_of(attempt.identity.server)
+        was_redirected = cache.is_redirected
         task = self.runner.begin(attempt)
         try:
             while not (attempt.has_opened.is_set() or task.done()):
@@ -237,7 +237,7 @@ class SessionManager:
             self._reconnect.succeeded(now=_time())
             return
         self._attempt_failed(attempt)
-        if self.session is None and was_redirected and not memory.is_redirected:
+        if self.session is None and was_redirected and not cache.is_redirected:
             # The alternate server failed: return to the provisioned one.
             self._reconnect = _new_reconnect()
 

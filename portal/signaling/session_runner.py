@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from dots_client import (
     Client,
+    ClientCache,
     ClientSettings,
     CountedLog,
-    Memory,
     NotFollowed,
     Server,
     WireRecord,
@@ -71,7 +71,7 @@ class SessionRunner:
         self._log = log
         self.tasks: set[asyncio.Task[None]] = set()
         "one for each session that is up or being opened"
-        self._memories: dict[Server, Memory] = {}
+        self._caches: dict[Server, ClientCache] = {}
         self._not_followed: NotFollowed | None = None
 
     def begin(self, attempt: SessionAttempt) -> asyncio.Task[None]:
@@ -101,15 +101,15 @@ class SessionRunner:
             )
         )
 
-    def memory_of(self, server: Server) -> Memory:
+    def cache_of(self, server: Server) -> ClientCache:
         """What earlier sessions learned, valid while the provider's row is unchanged or a session with it is up."""
-        memory = self._memories.get(server) or Memory(on_not_followed=self._redirection_ignored)
-        kept = {server: memory}
-        if self.current is not None and self.current.identity.server in self._memories:
+        cache = self._caches.get(server) or ClientCache(on_not_followed=self._redirection_ignored)
+        kept = {server: cache}
+        if self.current is not None and self.current.identity.server in self._caches:
             in_use = self.current.identity.server
-            kept[in_use] = self._memories[in_use]
-        self._memories = kept
-        return memory
+            kept[in_use] = self._caches[in_use]
+        self._caches = kept
+        return cache
 
     async def _run(self, attempt: SessionAttempt) -> None:
         """One session from its handshake to its end. An exception is one way for it to end."""
@@ -122,7 +122,7 @@ class SessionRunner:
                 cuid=identity.cuid,
                 settings=self._settings,
                 on_wire=self._record,
-                memory=self.memory_of(identity.server),
+                cache=self.cache_of(identity.server),
                 is_under_attack=attempt.is_wanted,
                 may_send=self._may_send,
             ) as client:

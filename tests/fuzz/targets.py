@@ -29,8 +29,8 @@ from dots_client.transport.association import MAX_INCOMING_BYTES
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.dtls_server import DtlsServer
 from dots_client.transport.frames import Frames
+from dots_client.transport.message_parser import Incoming, Malformed, read_datagram
 from dots_client.transport.policy import client_context
-from dots_client.transport.raw import Incoming, Malformed, read_datagram
 from dots_client.transport.wire import record
 from tests.dots_client.authority import Authority
 

@@ -15,9 +15,9 @@ import pytest
 
 from dots_client import (
     Client,
+    ClientCache,
     ClientSettings,
     HandshakeFailed,
-    Memory,
     MitigationStatus,
     Server,
     connect,
@@ -53,7 +53,7 @@ async def session(
     pki: Path,
     *,
     transports: tuple[str, ...],
-    memory: Memory | None = None,
+    cache: ClientCache | None = None,
     **settings: Any,
 ) -> AsyncIterator[Client]:
     credentials = client_credentials(pki, "acme")
@@ -62,7 +62,7 @@ async def session(
         credentials,
         cuid=cuid_from_certificate(credentials.certificate_chain),
         settings=ClientSettings(**settings),
-        memory=memory,
+        cache=cache,
     ) as client:
         yield client
 
@@ -83,10 +83,10 @@ async def test_a_mitigation_lives_on_either_transport(pki: Path, transport: str)
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
 async def test_a_client_that_comes_back_is_resumed(pki: Path, transport: str) -> None:
-    memory, resumed = Memory(), []
+    cache, resumed = ClientCache(), []
     async with both(pki) as signal:
         for _ in range(2):
-            async with session(signal, pki, transports=(transport,), memory=memory) as acme:
+            async with session(signal, pki, transports=(transport,), cache=cache) as acme:
                 resumed.append(acme.was_resumed)
                 await acme.heartbeat()
 

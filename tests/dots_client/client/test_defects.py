@@ -23,7 +23,7 @@ from dots_client import (
     WireRecord,
     connect,
 )
-from dots_client.client.configuration import ConfigurationReader
+from dots_client.client.configuration_reader import ConfigurationReader
 from tests.awaits import Awaits, Defect, Place
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, in_session, silence
@@ -145,7 +145,7 @@ async def test_an_answer_that_crashes_the_client_still_ends_the_call(
         server = replace(there.server, transports=(transport,))
         async with connect(server, authority.client(), cuid=CUID, settings=SETTINGS) as client:
             # Patch it before the session binds it: each response passes through it.
-            monkeypatch.setattr(client.exchanges, "_on_response", fail)
+            monkeypatch.setattr(client.requests, "_on_response", fail)
             async with asyncio.timeout(WITHIN_S):
                 with pytest.raises(RemoteProtocolError, match="could not be processed"):
                     await client.request(1, SCOPE)
@@ -186,7 +186,7 @@ async def test_a_defect_in_a_stream_does_not_expose_exception_text(
     async with listening(authority) as there:
         server = replace(there.server, transports=("tls",))
         async with connect(server, authority.client(), cuid=CUID, settings=SETTINGS) as client:
-            monkeypatch.setattr(client.exchanges.link.remote, "_receive_cleartext", fail)
+            monkeypatch.setattr(client.requests.link.remote, "_receive_cleartext", fail)
             async with asyncio.timeout(WITHIN_S):
                 with pytest.raises(SessionClosed, match=r"this client failed \(ValueError\)"):
                     await client.request(1, SCOPE)
@@ -214,7 +214,7 @@ async def test_an_alternate_that_cannot_be_opened_is_given_up_whatever_the_reaso
 ) -> None:
     async with pair(authority) as there:
         now = asyncio.get_running_loop().time()
-        there.memory.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
+        there.cache.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
         provisioned = f"127.0.0.1:{there.server.port}"
         # Refused before an attempt, or given up after one.
         with suppress(TransportError):
@@ -252,7 +252,7 @@ async def test_a_candidate_that_crashes_does_not_stop_the_others(
     async def fail(**_arguments: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("dots_client.client.opening.open_dtls", fail)
+    monkeypatch.setattr("dots_client.client.connector.open_dtls", fail)
     async with (
         listening(authority) as there,
         connect(there.server, authority.client(), cuid=CUID, settings=SETTINGS) as client,
@@ -267,7 +267,7 @@ async def test_if_every_candidate_crashes_the_server_is_not_blamed(
         raise RuntimeError("our code")
 
     for name in ("open_dtls", "open_tls"):
-        monkeypatch.setattr(f"dots_client.client.opening.{name}", fail)
+        monkeypatch.setattr(f"dots_client.client.connector.{name}", fail)
     async with listening(authority) as there:
         with pytest.raises(ConnectCrashed, match=r"^this client failed \(RuntimeError\)$"):
             async with connect(

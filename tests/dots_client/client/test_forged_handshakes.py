@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from dots_client import HandshakeFailed, PeerUnreachable, Server, connect
-from dots_client.session.race import MAX_FAILURES
+from dots_client.session.happy_eyeballs import MAX_FAILURES
 from dots_client.transport.dtls_server import serve_dtls
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SETTINGS, Provider, serving

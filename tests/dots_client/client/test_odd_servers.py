@@ -20,7 +20,7 @@ from dots_client import (
     SignalConfig,
     UnexpectedAnswer,
 )
-from dots_client.client.exchange import _transmit_wait_s
+from dots_client.client.request_layer import _transmit_wait_s
 from dots_client.codec.keys import UINT32
 from dots_client.session import SessionConfiguration, in_force
 from tests.dots_client.authority import Authority

@@ -13,8 +13,8 @@ from aiocoap import Code
 from dots_client import (
     AlternateRefused,
     Client,
+    ClientCache,
     HandshakeFailed,
-    Memory,
     MitigationReport,
     MitigationStatus,
     NotFollowed,
@@ -48,7 +48,7 @@ class Pair:
         self.home = home
         self.alt = alt
         self.servers = servers
-        self.memory = Memory()
+        self.cache = ClientCache()
         self._credentials = authority.client()
 
     @property
@@ -62,7 +62,7 @@ class Pair:
             self._credentials,
             cuid=CUID,
             settings=SETTINGS,
-            memory=self.memory,
+            cache=self.cache,
             is_under_attack=is_under_attack,
         ) as client:
             yield client
@@ -102,7 +102,7 @@ async def test_the_next_session_is_with_the_alternate_without_asking_dns(
             with pytest.raises(Redirected):
                 await client.request(1, SCOPE)
             assert client.should_move.is_set()
-            assert there.memory.is_redirected
+            assert there.cache.is_redirected
             client.should_move.clear()
             assert client.is_sent_elsewhere
 
@@ -172,7 +172,7 @@ async def test_a_loop_is_not_followed_and_is_told(
     async with pair(authority) as there:
         await there.redirected(to())
         there.alt.script.append(to(HOME, "127.0.0.1"))
-        there.memory.on_not_followed = ignored.append
+        there.cache.on_not_followed = ignored.append
         with caplog.at_level(logging.WARNING, logger="dots_client"):
             async with there.session() as client:
                 with pytest.raises(Redirected):
@@ -255,7 +255,7 @@ async def test_a_redirection_to_another_kind_of_place_is_not_followed_and_is_tol
 ) -> None:
     ignored: list[NotFollowed] = []
     async with pair(authority) as there:
-        there.memory.on_not_followed = ignored.append
+        there.cache.on_not_followed = ignored.append
         there.home.script.append(to(ALT, address))
         with caplog.at_level(logging.WARNING, logger="dots_client"):
             async with there.session() as client:
@@ -265,7 +265,7 @@ async def test_a_redirection_to_another_kind_of_place_is_not_followed_and_is_tol
                 assert (await client.request(1, SCOPE)).mid == 1
 
         assert ignored == [NotFollowed.INNER_ADDRESS]
-        assert not there.memory.is_redirected
+        assert not there.cache.is_redirected
         assert "at addresses of another kind than its own" in caplog.text
 
 
@@ -283,14 +283,14 @@ async def test_a_name_that_dns_puts_at_another_kind_of_place_is_given_up(
         max_age=600,
     )
     async with pair(authority) as there:
-        there.memory.on_not_followed = ignored.append
+        there.cache.on_not_followed = ignored.append
         there.home.script.append(to_the_name_alone)
         async with there.session() as client:
             with pytest.raises(Redirected):
                 await client.request(1, SCOPE)
 
         with monkeypatch.context() as patched:
-            patched.setattr("dots_client.client.opening.addresses_of", inside)
+            patched.setattr("dots_client.client.connector.addresses_of", inside)
             with pytest.raises(AlternateRefused, match=ALT):
                 async with there.session():
                     pytest.fail("there must be no session")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from dots_client import ClientSettings, Memory, Server, connect
+from dots_client import ClientCache, ClientSettings, Server, connect
+from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls_server import serve_dtls
-from dots_client.transport.server import ServerSettings
 from dots_client.transport.tls_server import serve_tls
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider
@@ -21,7 +21,7 @@ SERVES = {"dtls": serve_dtls, "tls": serve_tls}
 async def test_a_ticket_from_idle_time_is_used_when_there_is_an_attack(
     resumes: bool, transport: str, authority: Authority
 ) -> None:
-    memory, credentials = Memory(), authority.client()
+    cache, credentials = ClientCache(), authority.client()
     settings = replace(SETTINGS, resumes_sessions=resumes)
     listening = await SERVES[transport](
         Provider(),
@@ -31,10 +31,10 @@ async def test_a_ticket_from_idle_time_is_used_when_there_is_an_attack(
         settings=ServerSettings(hands_out_tickets=True),
     )
     server = Server("provider.example", "127.0.0.1", listening.port, transports=(transport,))
-    async with connect(server, credentials, cuid=CUID, settings=settings, memory=memory) as idle:
+    async with connect(server, credentials, cuid=CUID, settings=settings, cache=cache) as idle:
         assert not idle.was_resumed
     async with connect(
-        server, credentials, cuid=CUID, settings=settings, memory=memory, is_under_attack=True
+        server, credentials, cuid=CUID, settings=settings, cache=cache, is_under_attack=True
     ) as client:
         assert client.was_resumed == resumes
         assert (await client.request(1, SCOPE)).mid == 1

@@ -14,7 +14,7 @@ from dots_client import (
     Server,
     connect,
 )
-from dots_client.client.opening import TRANSPORTS
+from dots_client.client.connector import TRANSPORTS
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, in_session
 

@@ -13,8 +13,8 @@ from typing import Any
 import aiocoap
 
 from dots_client import Client, DotsError
-from dots_client.client.exchange import MAX_OUTSTANDING_REPEATS
 from dots_client.client.heartbeats import MAX_OUTSTANDING_HEARTBEATS
+from dots_client.client.request_layer import MAX_OUTSTANDING_REPEATS
 from dots_client.transport.dtls import DtlsLink
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import SCOPE, Scene, in_session, silence
@@ -86,7 +86,7 @@ class Backlog:
     def __init__(self, scene: Scene) -> None:
         self._sent = 0
         self._read = 0
-        link = scene.client._exchanges.link
+        link = scene.client._requests.link
         assert isinstance(link, DtlsLink)
         self._receive = link.datagram_received
         link.datagram_received = self._note_read  # type: ignore[method-assign]
@@ -109,7 +109,7 @@ async def talk_nonsense(scene: Scene, *, seed: int) -> int:
     """The largest number of requests that waited for an answer."""
     rng = Random(seed)
     sound = vectors()
-    waiting = scene.client._exchanges.link.endpoint.tokens.outgoing_requests
+    waiting = scene.client._requests.link.endpoint.tokens.outgoing_requests
     backlog = Backlog(scene)
     most = 0
     for number in range(MESSAGES):

@@ -16,11 +16,11 @@ from aiocoap import Code
 from dots_client import (
     AttackStatus,
     Client,
+    ClientCache,
     ClientSettings,
     Credentials,
     HandshakeFailed,
     LocalProtocolError,
-    Memory,
     MitigationStatus,
     PeerUnreachable,
     Refused,
@@ -29,8 +29,8 @@ from dots_client import (
     WireRecord,
     connect,
 )
-from dots_client.client.mover import Mover
-from dots_client.client.opening import Opening
+from dots_client.client.connector import Connector
+from dots_client.client.session_migration import SessionMigration
 from dots_client.session import Candidate
 from dots_client.transport.dtls_server import DtlsServer, serve_dtls
 from dots_client.transport.tls_server import TlsServer, serve_tls
@@ -229,11 +229,11 @@ async def test_udp_wins_where_both_work(authority: Authority) -> None:
 async def test_tcp_wins_where_udp_is_swallowed_and_is_tried_first_the_next_time(
     authority: Authority,
 ) -> None:
-    memory = Memory()
+    cache = ClientCache()
     async with listening(authority) as there:
         there.mute_udp()
         async with connect(
-            there.server, authority.client(), cuid=CUID, settings=QUICK, memory=memory
+            there.server, authority.client(), cuid=CUID, settings=QUICK, cache=cache
         ) as client:
             assert client.transport == "tls"
         seen: list[object] = []
@@ -245,7 +245,7 @@ async def test_tcp_wins_where_udp_is_swallowed_and_is_tried_first_the_next_time(
         there.udp.drop_incoming = swallow
         slow = replace(QUICK, attempt_delay_s=5.0)
         async with connect(
-            there.server, authority.client(), cuid=CUID, settings=slow, memory=memory
+            there.server, authority.client(), cuid=CUID, settings=slow, cache=cache
         ) as client:
             assert client.transport == "tls"
             assert seen == []
@@ -371,16 +371,16 @@ async def test_given_addresses_are_used_without_dns(
 async def test_what_dns_said_last_is_used_when_it_fails(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = Memory()
+    cache = ClientCache()
     async with listening(authority) as there:
         server = replace(there.server, host="localhost")
         async with connect(
-            server, authority.client(), cuid=CUID, settings=QUICK, memory=memory
+            server, authority.client(), cuid=CUID, settings=QUICK, cache=cache
         ) as client:
             pass
         _break_dns(monkeypatch, server.port)
         async with connect(
-            server, authority.client(), cuid=CUID, settings=QUICK, memory=memory
+            server, authority.client(), cuid=CUID, settings=QUICK, cache=cache
         ) as client:
             assert client.peer.endswith(f":{server.port}")
         with pytest.raises(PeerUnreachable, match="localhost has no address"):
@@ -407,33 +407,33 @@ def _break_dns(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 async def test_a_session_over_tcp_finds_out_that_udp_works_again(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dots_client.session.race.MIN_UDP_PROBE_S", 0.05)
-    memory = Memory()
+    monkeypatch.setattr("dots_client.session.udp_probe.MIN_UDP_PROBE_S", 0.05)
+    cache = ClientCache()
     async with listening(authority) as there:
         there.mute_udp()
-        opening = Opening(
+        connector = Connector(
             there.server,
             authority.client(),
             settings=replace(QUICK, handshake_timeout_s=0.2),
-            memory=memory,
+            cache=cache,
         )
-        mover = Mover(opening, memory, transport="tls", udp_probe_s=0.05)
+        migration = SessionMigration(connector, cache, transport="tls", udp_probe_s=0.05)
         async with asyncio.TaskGroup() as group:
-            (part,) = mover.parts()
+            (part,) = migration.parts()
             looking = group.create_task(part)
             await asyncio.sleep(0.3)
-            assert not mover.should_move.is_set()
+            assert not migration.should_move.is_set()
             there.udp.drop_incoming = None
             async with asyncio.timeout(5):
-                await mover.should_move.wait()
+                await migration.should_move.wait()
             looking.cancel()
         await until(lambda: there.udp.sessions == ())
 
-        winner = memory.outcome(there.server).preferred(now=asyncio.get_running_loop().time())
+        winner = cache.history(there.server).preferred(now=asyncio.get_running_loop().time())
         assert winner == Candidate("dtls", "127.0.0.1")
 
 
 async def test_nobody_looks_for_udp_where_it_is_not_to_be_used(authority: Authority) -> None:
     async with over_tcp(authority) as (_there, client):
-        assert client._mover.parts() == []
+        assert client._migration.parts() == []
         assert not client.should_move.is_set()

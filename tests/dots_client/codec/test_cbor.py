@@ -14,7 +14,7 @@ from dots_client.codec.cbor import (
     pack,
     parse,
 )
-from dots_client.codec.keys import HEARTBEAT, MITIGATION_SCOPE, SIGNAL_CONFIG, Sender
+from dots_client.codec.keys import HEARTBEAT_MESSAGE, MITIGATION_SCOPE, SIGNAL_CONFIG, Sender
 from dots_client.errors import DecodeError, EncodeError
 
 CLIENT = Sender.CLIENT
@@ -82,9 +82,9 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
     ("tree", "path"),
     [
         ({"heartbeat": {}}, "heartbeat"),
-        ({HEARTBEAT: True}, "heartbeat"),
-        ({HEARTBEAT: {"peer-hb-status": 1}}, "heartbeat.peer-hb-status"),
-        ({HEARTBEAT: {"lifetime": 1}}, "heartbeat.lifetime"),
+        ({HEARTBEAT_MESSAGE: True}, "heartbeat"),
+        ({HEARTBEAT_MESSAGE: {"peer-hb-status": 1}}, "heartbeat.peer-hb-status"),
+        ({HEARTBEAT_MESSAGE: {"lifetime": 1}}, "heartbeat.lifetime"),
         (scope(status=1), "mitigation-scope.scope[0].status"),
         (scope(cuid="x"), "mitigation-scope.scope[0].cuid"),
         (scope(lifetime="1"), "mitigation-scope.scope[0].lifetime"),

@@ -45,7 +45,7 @@ from tests.dots_client.interop.replay import (
     say,
 )
 from tests.dots_client.transport.loopback import until
-from tests.dots_client.transport.test_raw import option
+from tests.dots_client.transport.test_message_parser import option
 
 CONFLICT, INTERNAL = 0x89, 0xA0
 ETAG = bytes.fromhex("a873fae3")

@@ -11,8 +11,8 @@ import pytest
 
 from dots_client import (
     Client,
+    ClientCache,
     ClientSettings,
-    Memory,
     RetransmissionSettings,
     Server,
     WireRecord,
@@ -52,7 +52,7 @@ async def through(
     settings: ClientSettings = EAGER,
     *,
     on_wire: Callable[[WireRecord], None] | None = None,
-    memory: Memory | None = None,
+    cache: ClientCache | None = None,
 ) -> AsyncIterator[Client]:
     async with connect(
         Server("provider.example", "127.0.0.1", relay.port),
@@ -60,7 +60,7 @@ async def through(
         cuid=CUID,
         settings=settings,
         on_wire=on_wire,
-        memory=memory,
+        cache=cache,
     ) as client:
         yield client
 
@@ -158,20 +158,20 @@ async def test_without_an_estimate_the_next_try_waits_three_seconds(authority: A
 async def test_what_the_last_session_measured_is_where_the_next_begins(
     authority: Authority,
 ) -> None:
-    memory = Memory()
+    cache = ClientCache()
     async with (
         serving(authority, Provider()) as server,
         losing_each_flight_once(server.port) as relay,
     ):
         lose, relay.on_passage = relay.on_passage, None
         relay.weather = Weather(delay_s=DELAY_S)
-        async with through(relay, authority, PATIENT, memory=memory) as client:
+        async with through(relay, authority, PATIENT, cache=cache) as client:
             await client.heartbeat()
             known_s = client.rtt_s
         assert known_s is not None
         relay.weather, relay.on_passage = Weather(lost_to_server=1.0), lose
 
-        async with through(relay, authority, PATIENT, memory=memory) as client:
+        async with through(relay, authority, PATIENT, cache=cache) as client:
             assert client.rtt_s == known_s
 
 

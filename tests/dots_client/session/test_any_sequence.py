@@ -16,7 +16,7 @@ from dots_client.session import (
     Retransmission,
     RttEstimator,
 )
-from dots_client.session.observation import FRESH_FOR_S, SEQUENCE_WINDOW
+from dots_client.session.notification_order import FRESH_FOR_S, SEQUENCE_WINDOW
 from dots_client.session.reconnect import MIN_PEACE_DELAY_S
 from dots_client.session.retransmission import INTERVAL_WITHOUT_RTT_S
 

@@ -12,7 +12,7 @@ HERE = Alternate(name="alt.example", addresses=("192.0.2.7",))
 
 def moved(*, ttl_s: int, now: float = 0.0) -> Redirections:
     redirections = Redirections()
-    redirections.talked_to("home.example", now=now)
+    redirections.contacted("home.example", now=now)
     assert redirections.redirected(ALT, ttl_s=ttl_s, now=now) is None
     return redirections
 
@@ -81,7 +81,7 @@ def test_a_way_back_within_five_minutes_is_a_loop(name: str) -> None:
 @pytest.mark.rule("SC-102")
 def test_a_server_that_sends_us_to_itself_is_not_followed() -> None:
     redirections = Redirections()
-    redirections.talked_to("alt.example", now=10.0)
+    redirections.contacted("alt.example", now=10.0)
 
     assert redirections.redirected(ALT, ttl_s=600, now=10.0) is NotFollowed.CIRCLE
 
@@ -106,7 +106,7 @@ def test_a_failure_of_the_provisioned_server_changes_nothing() -> None:
 def test_what_is_remembered_has_a_bound() -> None:
     redirections = Redirections()
     for number in range(MAX_REMEMBERED_SERVERS + 1):
-        redirections.talked_to(f"server-{number}.example", now=float(number))
+        redirections.contacted(f"server-{number}.example", now=float(number))
 
     first = RedirectedSignal(alt_server="server-0.example")
     second = RedirectedSignal(alt_server="server-1.example")
@@ -120,7 +120,7 @@ NAME_ALONE = RedirectedSignal(alt_server="Alt.example.")
 
 def test_a_name_whose_addresses_were_refused_is_not_a_circle() -> None:
     redirections = Redirections()
-    redirections.talked_to("home.example", now=0.0)
+    redirections.contacted("home.example", now=0.0)
     assert redirections.redirected(NAME_ALONE, ttl_s=600, now=0.0) is None
 
     redirections.refused("Alt.example.", now=5.0)

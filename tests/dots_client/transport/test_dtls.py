@@ -85,7 +85,7 @@ async def test_no_socket_is_told_in_words(
     def no_socket(*_: object) -> socket.socket:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("dots_client.transport.dtls.GatedSocket", no_socket)
+    monkeypatch.setattr("dots_client.transport.dtls.GuardedSocket", no_socket)
 
     with pytest.raises(PeerUnreachable, match=rf"cannot be reached: {os.strerror(number)}$"):
         await open_link(4646, authority.client())

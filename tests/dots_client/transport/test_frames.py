@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dots_client.transport.frames import MAX_MESSAGE_BYTES, Frames, framed
-from dots_client.transport.raw import Malformed
+from dots_client.transport.message_parser import MalformedMessage
 
 
 def message(payload: bytes) -> aiocoap.Message:
@@ -42,19 +42,19 @@ def test_messages_come_out_as_they_went_in_however_the_stream_is_cut(
 @given(st.binary(max_size=200))
 @settings(deadline=None, max_examples=500)
 def test_junk_is_refused_in_one_way_only(junk: bytes) -> None:
-    with suppress(Malformed):
+    with suppress(MalformedMessage):
         list(Frames().receive(junk))
 
 
 def test_an_announced_size_is_judged_before_it_is_waited_for() -> None:
     announced = b"\xe0" + (MAX_MESSAGE_BYTES - 269 + 1).to_bytes(2, "big")
 
-    with pytest.raises(Malformed, match="are allowed"):
+    with pytest.raises(MalformedMessage, match="are allowed"):
         list(Frames().receive(announced))
 
 
 def test_a_token_that_is_too_long_is_refused_before_it_arrives() -> None:
-    with pytest.raises(Malformed, match="token of 9 bytes"):
+    with pytest.raises(MalformedMessage, match="token of 9 bytes"):
         list(Frames().receive(b"\x09\x45"))
 
 

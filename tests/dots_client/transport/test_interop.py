@@ -13,10 +13,10 @@ import pytest
 from dots_client import (
     AttackStatus,
     Client,
+    ClientCache,
     ClientSettings,
     Credentials,
     HandshakeFailed,
-    Memory,
     MitigationReport,
     PeerUnreachable,
     Refused,
@@ -109,7 +109,7 @@ async def test_the_server_of_libcoap_is_offered_a_resumption(
 ) -> None:
     """GnuTLS goes on in full by itself; OpenSSL ends the handshake with an alert, as libcoap sets it up."""
     settings = ClientSettings(reads_configuration=False, handshake_timeout_s=5)
-    memory, credentials = Memory(), authority.client()
+    cache, credentials = ClientCache(), authority.client()
     caplog.set_level("INFO", logger="dots_client.transport")
     async with libcoap_server(backend, authority.server(), tmp_path) as listening:
         server = _to(listening, backend, transport)
@@ -118,7 +118,7 @@ async def test_the_server_of_libcoap_is_offered_a_resumption(
         for _ in range(3):
             async with (
                 asyncio.timeout(3),
-                connect(server, credentials, cuid=CUID, settings=settings, memory=memory) as client,
+                connect(server, credentials, cuid=CUID, settings=settings, cache=cache) as client,
             ):
                 assert await client.heartbeat() is True
 

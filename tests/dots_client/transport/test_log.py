@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from dots_client.session import recurring
+from dots_client.session import repeat_suppression
 from dots_client.transport.log import CountedLog
 from tests.dots_client.transport.loopback import until
 
@@ -17,7 +17,7 @@ def _listening(caplog: pytest.LogCaptureFixture) -> None:
 async def test_equal_lines_are_logged_once_and_then_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(recurring, "EVERY_S", 0.05)
+    monkeypatch.setattr(repeat_suppression, "EVERY_S", 0.05)
     log = CountedLog(logging.getLogger("counted"))
     log.subject = "192.0.2.1:4646"
 

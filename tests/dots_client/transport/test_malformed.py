@@ -14,7 +14,7 @@ import pytest
 from dots_client.transport.dtls import DtlsLink
 from dots_client.transport.dtls_server import DtlsServer, ServerSession
 from dots_client.transport.frames import framed
-from dots_client.transport.raw import MAX_OPTIONS
+from dots_client.transport.message_parser import MAX_OPTIONS
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import (
     PATH,

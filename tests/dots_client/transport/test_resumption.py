@@ -8,14 +8,14 @@ import pytest
 
 from dots_client.errors import HandshakeFailed
 from dots_client.transport import policy
+from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls import CHANGE_CIPHER_SPEC, content_types
 from dots_client.transport.dtls_engine import LOWERED_MTU
 from dots_client.transport.engine import State
 from dots_client.transport.resumption import (
-    Resumption,
+    ResumptionCache,
     ResumptionKey,
 )
-from dots_client.transport.server import ServerSettings
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import ask, get, linked, serving
 from tests.dots_client.transport.resuming import WITH_TICKETS, Pair, carry
@@ -69,7 +69,7 @@ def test_a_session_is_not_resumed_past_the_end_of_a_certificate(
 
 @pytest.mark.rule("SC-120", "SC-124")
 async def test_the_next_link_takes_up_the_session_of_the_last(authority: Authority) -> None:
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:
         async with linked(server, credentials, resumption=resumption) as first:
             assert not first.remote.was_resumed
@@ -81,7 +81,7 @@ async def test_the_next_link_takes_up_the_session_of_the_last(authority: Authori
 
 @pytest.mark.rule("SC-120")
 async def test_a_session_is_neither_offered_to_another_nor_by_another(authority: Authority) -> None:
-    resumption = Resumption()
+    resumption = ResumptionCache()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:
         async with linked(server, authority.client(), resumption=resumption):
             pass
@@ -109,7 +109,7 @@ async def test_nothing_is_resumed_without_being_asked_for(authority: Authority) 
 async def test_a_server_that_cannot_read_the_ticket_gets_a_full_handshake(
     settings: ServerSettings, authority: Authority
 ) -> None:
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with (
         serving(authority.server(), settings=WITH_TICKETS) as server,
         linked(server, credentials, resumption=resumption),
@@ -134,7 +134,7 @@ async def test_a_server_that_answers_with_an_alert_gets_a_full_handshake_at_once
     # What coap-server-openssl 4.3.1 does: OpenSSL resumes nothing without a context.
     monkeypatch.setattr(policy, "SESSION_CONTEXT", b"")
     caplog.set_level("INFO", logger="dots_client.transport")
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:
         for _ in range(3):
             async with (
@@ -217,7 +217,7 @@ def test_a_request_that_leaves_no_room_for_the_end_of_the_handshake_goes_alone(p
 async def test_the_loss_of_the_last_flight_costs_a_resumed_session_nothing(
     authority: Authority,
 ) -> None:
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:
         async with linked(server, credentials, resumption=resumption):
             pass

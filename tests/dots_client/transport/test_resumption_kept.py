@@ -15,7 +15,7 @@ from dots_client.transport.resumption import (
     MAX_KEPT,
     Offer,
     Offers,
-    Resumption,
+    ResumptionCache,
     ResumptionKey,
 )
 from tests.dots_client.authority import Authority
@@ -31,7 +31,7 @@ def _kept(since: float = 0) -> Offer:
 
 @pytest.mark.rule("SC-120")
 def test_every_second_attempt_is_a_full_handshake(authority: Authority) -> None:
-    resumption, key, kept = Resumption(), _key(authority.client()), _kept()
+    resumption, key, kept = ResumptionCache(), _key(authority.client()), _kept()
     resumption.keep(key, kept)
 
     offered = [resumption.offer(key, now=1) for _ in range(4)]
@@ -43,14 +43,14 @@ def test_every_second_attempt_is_a_full_handshake(authority: Authority) -> None:
 def test_a_session_grows_no_older_than_a_day_however_often_it_is_resumed(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resumption, key = Resumption(), _key(authority.client())
+    resumption, key = ResumptionCache(), _key(authority.client())
     offers = Offers(Mock(SSL.Context), resumption, key)
     resumed = Mock(Engine, was_resumed=True, session=Mock(SSL.Session))
     resumption.keep(key, _kept(since=0))
 
     for now in (MAX_AGE_S - 1, MAX_AGE_S):
         monkeypatch.setattr("dots_client.transport.resumption._now", lambda now=now: now)
-        ((_, offer),) = offers.ways([("192.0.2.1", 4646)])
+        ((_, offer),) = offers.attempts([("192.0.2.1", 4646)])
         assert offer.session is not None
         offers.keep(resumed, offer, made_at=now)
 
@@ -61,12 +61,12 @@ def test_a_session_grows_no_older_than_a_day_however_often_it_is_resumed(
 def test_a_full_handshake_makes_a_session_young_again(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resumption, key = Resumption(), _key(authority.client())
+    resumption, key = ResumptionCache(), _key(authority.client())
     offers = Offers(Mock(SSL.Context), resumption, key)
     resumption.keep(key, _kept(since=0))
     monkeypatch.setattr("dots_client.transport.resumption._now", lambda: MAX_AGE_S)
 
-    ((_, offer),) = offers.ways([("192.0.2.1", 4646)])
+    ((_, offer),) = offers.attempts([("192.0.2.1", 4646)])
     made = Mock(Engine, was_resumed=False, session=Mock(SSL.Session))
     offers.keep(made, offer, made_at=MAX_AGE_S)
 
@@ -74,7 +74,7 @@ def test_a_full_handshake_makes_a_session_young_again(
 
 
 def test_what_is_kept_is_bounded_and_can_be_forgotten(authority: Authority) -> None:
-    resumption, credentials, kept = Resumption(), authority.client(), _kept()
+    resumption, credentials, kept = ResumptionCache(), authority.client(), _kept()
     for number in range(MAX_KEPT + 1):
         resumption.keep(_key(credentials, number), kept)
     resumption.forget(_key(credentials, 2))
@@ -90,7 +90,7 @@ def test_what_is_kept_is_bounded_and_can_be_forgotten(authority: Authority) -> N
 def test_a_session_that_goes_back_further_does_not_replace_a_younger_one(
     authority: Authority,
 ) -> None:
-    resumption, key = Resumption(), _key(authority.client())
+    resumption, key = ResumptionCache(), _key(authority.client())
     younger = _kept(since=10)
     resumption.keep(key, younger)
 
@@ -100,7 +100,7 @@ def test_a_session_that_goes_back_further_does_not_replace_a_younger_one(
 
 
 def test_what_one_transport_made_is_not_offered_to_the_other(authority: Authority) -> None:
-    resumption, key = Resumption(), _key(authority.client())
+    resumption, key = ResumptionCache(), _key(authority.client())
     resumption.keep(key, _kept())
 
     assert resumption.offer(replace(key, transport="tls"), now=0) is None

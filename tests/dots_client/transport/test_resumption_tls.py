@@ -9,6 +9,7 @@ import pytest
 from OpenSSL import SSL
 
 from dots_client.transport import policy
+from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.engine import State
 from dots_client.transport.policy import (
     ALPN,
@@ -16,10 +17,9 @@ from dots_client.transport.policy import (
     tls_server_context,
 )
 from dots_client.transport.resumption import (
-    Resumption,
+    ResumptionCache,
     ResumptionKey,
 )
-from dots_client.transport.server import ServerSettings
 from dots_client.transport.tls_engine import TlsEngine
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import ask, get, linked_tls, serving_tls
@@ -107,7 +107,7 @@ def test_a_tls_session_is_not_resumed_past_the_end_of_a_certificate(
 async def test_the_next_link_over_tcp_takes_up_the_session_of_the_last(
     authority: Authority,
 ) -> None:
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with serving_tls(authority.server(), settings=WITH_TICKETS) as server:
         async with linked_tls(server, credentials, resumption=resumption) as first:
             assert not first.remote.was_resumed
@@ -126,7 +126,7 @@ async def test_the_next_link_over_tcp_takes_up_the_session_of_the_last(
 async def test_a_session_over_tcp_can_be_taken_up_after_its_server_vanished(
     authority: Authority,
 ) -> None:
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with serving_tls(authority.server(), settings=WITH_TICKETS) as server:
         async with linked_tls(server, credentials, resumption=resumption) as first:
             (session,) = server.sessions
@@ -141,7 +141,7 @@ async def test_a_session_over_tcp_can_be_taken_up_after_its_server_vanished(
 async def test_a_server_over_tcp_that_cannot_read_the_ticket_gets_a_full_handshake(
     settings: ServerSettings, authority: Authority
 ) -> None:
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with serving_tls(authority.server(), settings=WITH_TICKETS) as server:
         async with linked_tls(server, credentials, resumption=resumption):
             pass
@@ -159,7 +159,7 @@ async def test_a_server_over_tcp_that_cannot_read_the_ticket_gets_a_full_handsha
 async def test_a_server_over_tcp_that_hands_out_no_tickets_is_met_in_full(
     authority: Authority,
 ) -> None:
-    resumption, credentials = Resumption(), authority.client()
+    resumption, credentials = ResumptionCache(), authority.client()
     async with serving_tls(authority.server()) as server:
         for _ in range(3):
             async with linked_tls(server, credentials, resumption=resumption) as link:

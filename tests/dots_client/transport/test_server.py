@@ -8,11 +8,11 @@ import aiocoap
 import pytest
 from aiocoap import resource
 
+from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.dtls_server import DtlsServer, ServerSession
 from dots_client.transport.engine import State
 from dots_client.transport.policy import client_context
-from dots_client.transport.server import ServerSettings
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import (
     WhoAmI,

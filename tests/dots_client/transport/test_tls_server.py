@@ -12,7 +12,7 @@ import aiocoap
 import pytest
 
 from dots_client.errors import HandshakeFailed
-from dots_client.transport.server import ServerSettings
+from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.tls_server import serve_tls
 from dots_client.transport.wire import AnsweredRequest, WireRecord
 from tests.dots_client.authority import Authority

@@ -238,11 +238,11 @@ async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot
         first = client_of(kept)
         assert first is not None
         alternate = RedirectedSignal(alt_server="a\0b", alt_server_record=("127.0.0.1",))
-        (memory,) = kept.runner._memories.values()
+        (cache,) = kept.runner._caches.values()
         now = asyncio.get_running_loop().time()
-        memory.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
+        cache.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
         await first.close()
 
         # Two to eight seconds until the first attempt, none until the second.
         await until(lambda: client_of(kept) not in (None, first), within_s=12)
-        assert not memory.is_redirected
+        assert not cache.is_redirected

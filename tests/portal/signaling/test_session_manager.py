@@ -142,7 +142,7 @@ async def test_a_session_stays_where_it_is_when_the_alternate_is_away(
         there.home.script.append(to("alt.example", "127.0.0.3"))
         with pytest.raises(Redirected):
             await home.request(1, SCOPE)
-        await until(lambda: not kept.runner.memory_of(there.server).is_redirected)
+        await until(lambda: not kept.runner.cache_of(there.server).is_redirected)
 
         assert client_of(kept) is home
         assert (await home.request(2, SCOPE)).mid == 2
@@ -227,10 +227,10 @@ async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
 
 async def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
     kept = keeper_of(ClientSettings())
-    one = kept.runner.memory_of(Server("a.example"))
+    one = kept.runner.cache_of(Server("a.example"))
 
-    assert kept.runner.memory_of(Server("a.example")) is one
-    assert kept.runner.memory_of(Server("a.example", port=4647)) is not one
+    assert kept.runner.cache_of(Server("a.example")) is one
+    assert kept.runner.cache_of(Server("a.example", port=4647)) is not one
 
 
 async def test_a_reason_for_no_session_is_logged_once_and_then_counted(

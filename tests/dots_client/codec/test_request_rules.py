@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from dots_client.codec.rules import (
+from dots_client.codec.request_rules import (
     Rule,
     fqdn_violation,
     prefix_violation,
+    tree_violations,
     uri_violation,
-    violations,
 )
 
 
 def paths(**attributes: Any) -> list[str]:
     entry = {name.replace("_", "-"): value for name, value in attributes.items()}
-    return [f"scope.{one.path}".rstrip(".") for one in violations(entry)]
+    return [f"scope.{one.path}".rstrip(".") for one in tree_violations(entry)]
 
 
 @pytest.mark.rule("SC-041")
@@ -44,7 +44,7 @@ def test_ports_and_protocols_alone_are_no_target() -> None:
 def test_the_lifetime_is_mandatory_and_not_zero() -> None:
     assert paths(alias_name=["web"]) == ["scope.lifetime"]
     assert paths(alias_name=["web"], lifetime=0) == ["scope.lifetime"]
-    assert list(violations({"alias-name": ["web"]}, lifetime_is_mandatory=False)) == []
+    assert list(tree_violations({"alias-name": ["web"]}, lifetime_is_mandatory=False)) == []
 
 
 @pytest.mark.parametrize(

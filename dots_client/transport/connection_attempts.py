@@ -1,4 +1,4 @@
-"""Runs the attempts of a `Race`: the first session wins, the others are closed."""
+"""Runs the attempts of a `HappyEyeballs`: the first session wins, the others are closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dots_client.errors import (
     TransportError,
     client_failed,
 )
-from dots_client.session import Candidate, Race, RaceSettings
+from dots_client.session import Candidate, HappyEyeballs, HappyEyeballsSettings
 
 log = logging.getLogger("dots_client.transport")
 
@@ -32,29 +32,29 @@ Open = Callable[[Candidate, float], Awaitable[Session]]
 """Makes a session within so many seconds, or raises TransportError."""
 
 
-async def win(
+async def first_to_connect(
     entrants: Sequence[Candidate],
     opens: Open[Session],
     *,
     timeout_s: float,
-    settings: RaceSettings,
+    settings: HappyEyeballsSettings,
     first: Candidate | None = None,
 ) -> tuple[Candidate, Session]:
     """The first session and how it was made; TransportError when there is none in time."""
-    return await _Run(opens, Race(entrants, now=_time(), settings=settings, first=first)).win(
-        _time() + timeout_s
-    )
+    return await _Run(
+        opens, HappyEyeballs(entrants, now=_time(), settings=settings, first=first)
+    ).first_to_connect(_time() + timeout_s)
 
 
 class _Run(Generic[Session]):
-    def __init__(self, opens: Open[Session], race: Race) -> None:
+    def __init__(self, opens: Open[Session], race: HappyEyeballs) -> None:
         self._opens = opens
         self._race = race
         self._attempts: dict[asyncio.Task[Session], Candidate] = {}
         self._numbers: dict[asyncio.Task[Session], int] = {}
         self._failures: dict[str, list[tuple[int, TransportError]]] = {}
 
-    async def win(self, deadline: float) -> tuple[Candidate, Session]:
+    async def first_to_connect(self, deadline: float) -> tuple[Candidate, Session]:
         try:
             while True:
                 self._begin_what_is_due(deadline)

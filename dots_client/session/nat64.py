@@ -10,7 +10,7 @@ WELL_KNOWN_PREFIX: Final = IPv6Address("64:ff9b::")
 """Of 96 bits."""
 
 
-def embedded(address: str) -> str | None:
+def synthesize(address: str) -> str | None:
     """The IPv4-embedded IPv6 address; None for what has none.
 
     The well-known prefix must not carry addresses that are not global (RFC 6052 section 3.1).
@@ -24,13 +24,13 @@ def embedded(address: str) -> str | None:
     return str(IPv6Address(int(WELL_KNOWN_PREFIX) | int(parsed)))
 
 
-def reachable(addresses: Iterable[str], *, has_route: Callable[[str], bool]) -> tuple[str, ...]:
+def with_nat64(addresses: Iterable[str], *, has_route: Callable[[str], bool]) -> tuple[str, ...]:
     """`addresses`, with those embedded that the network carries in no other way."""
-    return tuple(_reachable(address, has_route=has_route) for address in addresses)
+    return tuple(_with_nat64(address, has_route=has_route) for address in addresses)
 
 
-def _reachable(address: str, *, has_route: Callable[[str], bool]) -> str:
-    replacement = embedded(address)
+def _with_nat64(address: str, *, has_route: Callable[[str], bool]) -> str:
+    replacement = synthesize(address)
     if replacement is None or has_route(address) or not has_route(replacement):
         return address
     return replacement

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import aiocoap
 
-from dots_client.client.answers import redirection_of
-from dots_client.client.memory import Memory
-from dots_client.client.opening import Opening
+from dots_client.client.cache import ClientCache
+from dots_client.client.connector import Connector
+from dots_client.client.responses import redirection_of
 from dots_client.session import NotFollowed, UdpProbe
-from dots_client.session.race import DTLS, TLS
+from dots_client.session.happy_eyeballs import DTLS, TLS
 from dots_client.transport.log import CountedLog
 
 MOVE_AGAIN_S: Final = 300.0
@@ -26,30 +26,30 @@ _IGNORED: Final = {
 }
 
 
-class Mover:
+class SessionMigration:
     """Watches over the place of one session."""
 
     def __init__(
-        self, opening: Opening, memory: Memory, *, transport: str, udp_probe_s: float
+        self, connector: Connector, cache: ClientCache, *, transport: str, udp_probe_s: float
     ) -> None:
         self.should_move = asyncio.Event()
-        self._opening = opening
-        self._memory = memory
+        self._connector = connector
+        self._cache = cache
         self._transport = transport
         self._udp_probe_s = udp_probe_s
         self._is_mitigating = False
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._log = CountedLog(log)
-        self._log.subject = opening.server.name
+        self._log.subject = connector.server.name
 
     @property
     def is_sent_elsewhere(self) -> bool:
         """A redirection that is followed names another server than the one of this session."""
-        alternate = self._memory.redirections.alternate(
+        alternate = self._cache.redirections.alternate(
             now=self._loop.time(), is_under_attack=self._is_mitigating
         )
-        return alternate is not None and alternate.name != self._opening.server.name
+        return alternate is not None and alternate.name != self._connector.server.name
 
     def set_mitigating(self, *, is_mitigating: bool) -> None:
         self._is_mitigating = is_mitigating
@@ -60,31 +60,31 @@ class Mover:
         redirected = redirection_of(response)
         if redirected is None:
             return
-        name, alternate = self._opening.server.name, redirected.redirect.alt_server
-        redirections, now = self._memory.redirections, self._loop.time()
-        redirections.talked_to(name, now=now)
+        name, alternate = self._connector.server.name, redirected.redirect.alt_server
+        redirections, now = self._cache.redirections, self._loop.time()
+        redirections.contacted(name, now=now)
         why_not = redirections.redirected(
             redirected.redirect,
             ttl_s=redirected.retry_after_s,
             now=now,
-            at_home=self._memory.at_home,
+            provisioned_kinds=self._cache.provisioned_kinds,
         )
         if why_not is None:
             self._log.info("%s sends us to %s", name, alternate)
             self.should_move.set()
         elif not self.should_move.is_set():
             self._log.warning("%s sends us to %s, %s: ignored", name, alternate, _IGNORED[why_not])
-            if self._memory.on_not_followed is not None:
-                self._memory.on_not_followed(why_not)
+            if self._cache.on_not_followed is not None:
+                self._cache.on_not_followed(why_not)
 
     async def watch_redirection(self) -> None:
         """Until its time is over and no attack is active (RFC 9132 section 4.6)."""
-        redirections = self._memory.redirections
+        redirections = self._cache.redirections
         while True:
             self._changed.clear()
             now = self._loop.time()
             alternate = redirections.alternate(now=now, is_under_attack=self._is_mitigating)
-            if alternate is None or alternate.name != self._opening.server.name:
+            if alternate is None or alternate.name != self._connector.server.name:
                 self.should_move.set()
                 # Should nobody get through elsewhere, this session goes on, and they try again.
                 await asyncio.sleep(MOVE_AGAIN_S)
@@ -102,16 +102,14 @@ class Mover:
         while True:
             await asyncio.sleep(probe.next_timer() - self._loop.time())
             probe.probed(now=self._loop.time())
-            if await self._opening.is_reachable_over_udp():
+            if await self._connector.is_reachable_over_udp():
                 self.should_move.set()
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
         """Runs beside the session and ends only with it."""
         parts: list[Coroutine[Any, Any, None]] = []
-        server, now = self._opening.server, self._loop.time()
-        alternate = self._memory.redirections.alternate(
-            now=now, is_under_attack=self._is_mitigating
-        )
+        server, now = self._connector.server, self._loop.time()
+        alternate = self._cache.redirections.alternate(now=now, is_under_attack=self._is_mitigating)
         if alternate is not None and alternate.name == server.name:
             parts.append(self.watch_redirection())
         if self._transport == TLS and DTLS in server.transports:

@@ -25,10 +25,9 @@ from dots_client.errors import (
     UnexpectedAnswer,
 )
 from dots_client.model import MitigationReport
+from dots_client.session.configuration import DEFAULT_MAX_AGE_S
 from dots_client.text import clean_text
 
-DEFAULT_MAX_AGE_S: Final = 60
-"""Without the option (RFC 7252 section 5.10.5)."""
 MAX_GATEWAYS: Final = 32
 
 _CONFLICT: Final = "4.09"
@@ -73,7 +72,7 @@ def raise_for(response: aiocoap.Message, *, unexpected: Collection[str] = ()) ->
     raise UnexpectedAnswer(code)
 
 
-def report_of(response: aiocoap.Message, mid: int) -> MitigationReport:
+def granted_report(response: aiocoap.Message, mid: int) -> MitigationReport:
     """What an accepted request was granted. A body we cannot read does not undo the acceptance."""
     try:
         reports = decode_mitigations(response.payload)
@@ -82,9 +81,9 @@ def report_of(response: aiocoap.Message, mid: int) -> MitigationReport:
     return _about(mid, reports) or MitigationReport(mid=mid)
 
 
-def status_of(response: aiocoap.Message, mid: int) -> MitigationReport:
+def reported_status(response: aiocoap.Message, mid: int) -> MitigationReport:
     """What the server says of one mitigation."""
-    report = _about(mid, reports_of(response))
+    report = _about(mid, all_reports(response))
     if report is None:
         raise RemoteProtocolError(f"the answer says nothing about mitigation {mid}")
     return report
@@ -98,7 +97,7 @@ def _about(mid: int, reports: Sequence[MitigationReport]) -> MitigationReport | 
     return reports[0] if len(reports) == 1 and reports[0].mid is None else None
 
 
-def reports_of(response: aiocoap.Message) -> tuple[MitigationReport, ...]:
+def all_reports(response: aiocoap.Message) -> tuple[MitigationReport, ...]:
     try:
         return decode_mitigations(response.payload)
     except DecodeError as error:

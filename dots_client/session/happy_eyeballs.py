@@ -11,7 +11,6 @@ DTLS: Final = "dtls"
 TLS: Final = "tls"
 
 MAX_CANDIDATES: Final = 16
-OUTCOME_LIFETIME_S: Final = 600.0
 MIN_REPEAT_S: Final = 0.25
 MAX_FAILURES: Final = 4
 """Failed DTLS handshakes before an address is given up: a single failure may be forged, or an ICMP error of a server
@@ -20,10 +19,6 @@ FIRST_RETRY_S: Final = 0.25
 """The pause after a failed DTLS handshake; doubled each time, so the last one starts 1.75 s after the first failure."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
 """Its repeats after 1, 2 and 4 seconds included."""
-MIN_UDP_PROBE_S: Final = 300.0
-"""MUST NOT be probed for more often (RFC 9132 section 4.3)."""
-UDP_PROBE_S: Final = 86400.0
-"""SHOULD NOT be probed for more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ def candidates(addresses: Iterable[str], transports: Sequence[str]) -> tuple[Can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RaceSettings:
+class HappyEyeballsSettings:
     """How eagerly to try."""
 
     attempt_delay_s: float = 0.25
@@ -73,7 +68,7 @@ def eager_repeat_s(usual_s: float, *, rtt_s: float | None) -> float:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Attempts:
     candidate: Candidate
     due_at: float
     running: int = 0
@@ -81,7 +76,7 @@ class _Lane:
     is_given_up: bool = False
 
 
-class Race:
+class HappyEyeballs:
     """The attempts of one connection. The first that completes wins; who runs it stops the others."""
 
     def __init__(
@@ -89,27 +84,29 @@ class Race:
         entrants: Sequence[Candidate],
         *,
         now: float,
-        settings: RaceSettings,
+        settings: HappyEyeballsSettings,
         first: Candidate | None = None,
     ) -> None:
         self._settings = settings
         ordered = sorted(entrants, key=lambda candidate: candidate != first)
         self._waiting = deque(ordered)
-        self._lanes: dict[Candidate, _Lane] = {}
+        self._attempts: dict[Candidate, _Attempts] = {}
         self._next_start_at = now
 
     @property
     def is_lost(self) -> bool:
         """Whether every candidate is given up."""
         return not self._waiting and all(
-            lane.is_given_up and not lane.running for lane in self._lanes.values()
+            attempts.is_given_up and not attempts.running for attempts in self._attempts.values()
         )
 
     def next_timer(self) -> float | None:
         """When `due` has something; None when nothing is to be begun before something ends."""
         if self._running >= self._settings.max_at_once:
             return None
-        times = [lane.due_at for lane in self._lanes.values() if self._may_repeat(lane)]
+        times = [
+            attempts.due_at for attempts in self._attempts.values() if self._may_repeat(attempts)
+        ]
         if self._waiting:
             times.append(self._next_start_at)
         return min(times, default=None)
@@ -121,11 +118,11 @@ class Race:
         if self._waiting and now >= self._next_start_at:
             candidate = self._waiting.popleft()
             self._next_start_at = now + self._settings.attempt_delay_s
-            self._lanes[candidate] = _Lane(candidate, now)
-            return self._begun(self._lanes[candidate], now)
-        for lane in self._lanes.values():
-            if self._may_repeat(lane) and now >= lane.due_at:
-                return self._begun(lane, now)
+            self._attempts[candidate] = _Attempts(candidate, now)
+            return self._begun(self._attempts[candidate], now)
+        for attempts in self._attempts.values():
+            if self._may_repeat(attempts) and now >= attempts.due_at:
+                return self._begun(attempts, now)
         return None
 
     def failed(self, candidate: Candidate, *, now: float) -> None:
@@ -135,65 +132,22 @@ class Race:
         ends it. A failure therefore counts like a loss until there are `MAX_FAILURES`. TCP does not need this: an
         attacker off the path cannot write into its connection.
         """
-        lane = self._lanes[candidate]
-        lane.running -= 1
-        lane.failures += 1
-        lane.is_given_up = candidate.transport != DTLS or lane.failures >= MAX_FAILURES
-        lane.due_at = min(lane.due_at, now + FIRST_RETRY_S * 2 ** (lane.failures - 1))
+        attempts = self._attempts[candidate]
+        attempts.running -= 1
+        attempts.failures += 1
+        attempts.is_given_up = candidate.transport != DTLS or attempts.failures >= MAX_FAILURES
+        attempts.due_at = min(attempts.due_at, now + FIRST_RETRY_S * 2 ** (attempts.failures - 1))
         self._next_start_at = now
 
     @property
     def _running(self) -> int:
-        return sum(lane.running for lane in self._lanes.values())
+        return sum(attempts.running for attempts in self._attempts.values())
 
-    def _may_repeat(self, lane: _Lane) -> bool:
+    def _may_repeat(self, attempts: _Attempts) -> bool:
         # TCP repeats what is lost by itself.
-        return lane.candidate.transport == DTLS and not lane.is_given_up
+        return attempts.candidate.transport == DTLS and not attempts.is_given_up
 
-    def _begun(self, lane: _Lane, now: float) -> Candidate:
-        lane.running += 1
-        lane.due_at = now + self._settings.repeat_s
-        return lane.candidate
-
-
-class Outcome:
-    """How a server was reached last, for as long as that says something."""
-
-    def __init__(self, *, lifetime_s: float = OUTCOME_LIFETIME_S) -> None:
-        self._lifetime_s = lifetime_s
-        self._winner: Candidate | None = None
-        self._until = 0.0
-        self._measured: tuple[Candidate, float, float] | None = None
-        "which way, its round trip, and until when that says something"
-
-    def won(self, candidate: Candidate, *, now: float) -> None:
-        self._winner = candidate
-        self._until = now + self._lifetime_s
-
-    def preferred(self, *, now: float) -> Candidate | None:
-        """What to try first."""
-        return self._winner if now < self._until else None
-
-    def measured(self, way: Candidate, *, rtt_s: float, now: float) -> None:
-        self._measured = way, rtt_s, now + self._lifetime_s
-
-    def rtt_s(self, way: Candidate | None = None, *, now: float) -> float | None:
-        """The round trip that was measured on the same way; without one, on whichever was last."""
-        if self._measured is None:
-            return None
-        measured, rtt_s, until = self._measured
-        return rtt_s if way in (None, measured) and now < until else None
-
-
-class UdpProbe:
-    """When a session over TCP looks for UDP again."""
-
-    def __init__(self, *, now: float, interval_s: float = UDP_PROBE_S) -> None:
-        self._interval_s = max(interval_s, MIN_UDP_PROBE_S)
-        self._due_at = now + self._interval_s
-
-    def next_timer(self) -> float:
-        return self._due_at
-
-    def probed(self, *, now: float) -> None:
-        self._due_at = now + self._interval_s
+    def _begun(self, attempts: _Attempts, now: float) -> Candidate:
+        attempts.running += 1
+        attempts.due_at = now + self._settings.repeat_s
+        return attempts.candidate

@@ -9,7 +9,7 @@ from dots_client import (
     MitigationReport,
     MitigationStatus,
 )
-from dots_client.cli import held
+from dots_client.cli import safety_checks
 from dots_client.cli.main import Exit
 from dots_client.codec import encode_reports
 from tests.dots_client.cli.conftest import MITIGATE, Shell
@@ -50,7 +50,7 @@ async def test_withdraw_reports_a_server_that_still_holds_the_mitigation(
 async def test_an_unknown_outcome_counts_as_withdrawn(
     at: Shell, monkeypatch: pytest.MonkeyPatch, says: Answer
 ) -> None:
-    monkeypatch.setattr(held, "STILL_HELD_WITHIN_S", 0.2)
+    monkeypatch.setattr(safety_checks, "STILL_HELD_WITHIN_S", 0.2)
     at.provider.script.extend([answer(Code.DELETED), *[says] * 5])
 
     assert await at.run("withdraw", "--mid", "9") == Exit.DONE

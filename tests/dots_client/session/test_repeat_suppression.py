@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dots_client.session.recurring import EVERY_S, MAX_KINDS, Recurring
+from dots_client.session.repeat_suppression import EVERY_S, MAX_KINDS, RepeatSuppression
 
 
 def test_the_first_of_a_kind_is_reported_and_the_others_counted() -> None:
-    events = Recurring()
+    events = RepeatSuppression()
 
     told = [events.happened("drop", now=now) for now in (0, 1, 2)]
     other = events.happened("reset", now=3)
@@ -19,7 +19,7 @@ def test_the_first_of_a_kind_is_reported_and_the_others_counted() -> None:
 
 
 def test_continuing_events_are_reported_once_a_minute() -> None:
-    events = Recurring()
+    events = RepeatSuppression()
     lines = 0
     for second in range(600):
         lines += events.happened("drop", now=float(second))
@@ -29,7 +29,7 @@ def test_continuing_events_are_reported_once_a_minute() -> None:
 
 
 def test_a_kind_that_was_quiet_for_a_minute_is_reported_at_once() -> None:
-    events = Recurring()
+    events = RepeatSuppression()
     events.happened("drop", now=0)
     events.happened("drop", now=1)
 
@@ -40,7 +40,7 @@ def test_a_kind_that_was_quiet_for_a_minute_is_reported_at_once() -> None:
 
 
 def test_the_end_reports_the_remaining_counts() -> None:
-    events = Recurring()
+    events = RepeatSuppression()
     for _ in range(3):
         events.happened("drop", now=0)
 
@@ -49,7 +49,7 @@ def test_the_end_reports_the_remaining_counts() -> None:
 
 
 def test_the_number_of_kinds_is_limited() -> None:
-    events = Recurring()
+    events = RepeatSuppression()
     told = [events.happened(f"kind {number}", now=0) for number in range(1000)]
 
     assert told.count(True) == MAX_KINDS + 1
@@ -58,7 +58,7 @@ def test_the_number_of_kinds_is_limited() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 50)), max_size=50))
 def test_nothing_is_lost(steps: list[tuple[str, float]]) -> None:
-    events = Recurring()
+    events = RepeatSuppression()
     now = 0.0
     told = 0
     for kind, pause in steps:

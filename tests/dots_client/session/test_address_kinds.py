@@ -8,25 +8,25 @@ from hypothesis import strategies as st
 
 from dots_client.model import RedirectedSignal
 from dots_client.session import NotFollowed, Redirections
-from dots_client.session.places import Place, permitted, place_of
+from dots_client.session.address_kinds import AddressKind, address_kind, allowed_alternates
 
 PLACES = {
-    Place.PUBLIC: ["8.8.8.8", "198.51.100.7", "2606:4700::1", "2001:db8::1"],
-    Place.PRIVATE: ["10.0.0.1", "172.31.255.255", "192.168.1.1", "fd12::1", "fec0::1", "64:ff9b:1::a00:1"],
-    Place.SHARED: ["100.64.0.1", "100.127.255.255"],
-    Place.LINK_LOCAL: ["169.254.1.1", "fe80::1", "fe80::1%eth0"],
-    Place.LOOPBACK: ["127.0.0.1", "127.1.2.3", "::1"],
-    Place.METADATA: ["169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"],
-    Place.MULTICAST: ["224.0.0.1", "239.255.255.255", "ff02::1"],
-    Place.UNUSABLE: ["0.0.0.0", "0.1.2.3", "::", "255.255.255.255", "240.0.0.1", "192.0.0.1", "198.18.0.1", "", "x", "127.1", "0x7f000001", "2130706433"],
+    AddressKind.PUBLIC: ["8.8.8.8", "198.51.100.7", "2606:4700::1", "2001:db8::1"],
+    AddressKind.PRIVATE: ["10.0.0.1", "172.31.255.255", "192.168.1.1", "fd12::1", "fec0::1", "64:ff9b:1::a00:1"],
+    AddressKind.SHARED: ["100.64.0.1", "100.127.255.255"],
+    AddressKind.LINK_LOCAL: ["169.254.1.1", "fe80::1", "fe80::1%eth0"],
+    AddressKind.LOOPBACK: ["127.0.0.1", "127.1.2.3", "::1"],
+    AddressKind.METADATA: ["169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"],
+    AddressKind.MULTICAST: ["224.0.0.1", "239.255.255.255", "ff02::1"],
+    AddressKind.UNUSABLE: ["0.0.0.0", "0.1.2.3", "::", "255.255.255.255", "240.0.0.1", "192.0.0.1", "198.18.0.1", "", "x", "127.1", "0x7f000001", "2130706433"],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("address", "place"), [(one, place) for place, many in PLACES.items() for one in many]
 )
-def test_an_address_is_of_one_kind(address: str, place: Place) -> None:
-    assert place_of(address) == place
+def test_an_address_is_of_one_kind(address: str, place: AddressKind) -> None:
+    assert address_kind(address) == place
 
 
 EMBEDDED = {
@@ -42,10 +42,12 @@ EMBEDDED = {
 @pytest.mark.parametrize("how", EMBEDDED)
 @given(bits=st.integers(2**24, 2**32 - 1))
 def test_an_ipv4_address_is_of_the_same_kind_inside_an_ipv6_address(how: str, bits: int) -> None:
-    assert place_of(str(IPv6Address(EMBEDDED[how](bits)))) == place_of(str(IPv4Address(bits)))
+    assert address_kind(str(IPv6Address(EMBEDDED[how](bits)))) == address_kind(
+        str(IPv4Address(bits))
+    )
 
 
-INNER = [one for place, many in PLACES.items() if place is not Place.PUBLIC for one in many]
+INNER = [one for place, many in PLACES.items() if place is not AddressKind.PUBLIC for one in many]
 
 
 @pytest.mark.parametrize("address", INNER)
@@ -53,7 +55,9 @@ def test_a_server_elsewhere_sends_nobody_to_an_inner_address(address: str) -> No
     redirections = Redirections()
     redirect = RedirectedSignal(alt_server="alt.example", alt_server_record=(address,))
 
-    why_not = redirections.redirected(redirect, ttl_s=60, now=0.0, at_home={Place.PUBLIC})
+    why_not = redirections.redirected(
+        redirect, ttl_s=60, now=0.0, provisioned_kinds={AddressKind.PUBLIC}
+    )
 
     assert why_not is NotFollowed.INNER_ADDRESS
     assert not redirections.is_redirected
@@ -70,6 +74,8 @@ def test_of_several_addresses_the_public_ones_are_used() -> None:
     assert alternate.addresses == ("198.51.100.7",)
 
 
-@pytest.mark.parametrize("home", [Place.PRIVATE, Place.LOOPBACK, Place.SHARED])
-def test_a_server_inside_may_send_to_where_it_is_itself_and_to_nothing_else(home: Place) -> None:
-    assert set(permitted(INNER, at_home={home})) == set(PLACES[home])
+@pytest.mark.parametrize("home", [AddressKind.PRIVATE, AddressKind.LOOPBACK, AddressKind.SHARED])
+def test_a_server_inside_may_send_to_where_it_is_itself_and_to_nothing_else(
+    home: AddressKind,
+) -> None:
+    assert set(allowed_alternates(INNER, provisioned_kinds={home})) == set(PLACES[home])

@@ -17,7 +17,7 @@ class _Minute:
     untold: int = 0
 
 
-class Recurring:
+class RepeatSuppression:
     """The events of one session. `now` is in seconds of a monotonic clock."""
 
     def __init__(self) -> None:

@@ -7,27 +7,27 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from dots_client.client.memory import Memory
+from dots_client.client.cache import ClientCache
 from dots_client.client.settings import ClientSettings, Server
 from dots_client.errors import AlternateRefused, LocalProtocolError, PeerUnreachable, TransportError
 from dots_client.identity import Credentials
 from dots_client.session import (
     Candidate,
-    Outcome,
-    RaceSettings,
+    ConnectionHistory,
+    HappyEyeballsSettings,
+    address_kind,
+    allowed_alternates,
     candidates,
-    permitted,
-    place_of,
-    reachable,
+    with_nat64,
 )
-from dots_client.session.race import DTLS, TLS, eager_repeat_s
+from dots_client.session.happy_eyeballs import DTLS, TLS, eager_repeat_s
 from dots_client.transport.coap import Site
+from dots_client.transport.connection_attempts import first_to_connect
 from dots_client.transport.dtls import open_dtls
-from dots_client.transport.gate import MaySend, always
 from dots_client.transport.link import Link
 from dots_client.transport.network import addresses_of, has_route
-from dots_client.transport.race import win
 from dots_client.transport.remote import Remote
+from dots_client.transport.send_guard import MaySend, always
 from dots_client.transport.tls import open_tls
 from dots_client.transport.wire import WireTap
 
@@ -36,7 +36,7 @@ log = logging.getLogger("dots_client")
 TRANSPORTS: Final = frozenset({DTLS, TLS})
 
 
-class Opening:
+class Connector:
     """Makes sessions with one server."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Opening:
         credentials: Credentials,
         *,
         settings: ClientSettings,
-        memory: Memory,
+        cache: ClientCache,
         on_wire: WireTap | None = None,
         may_send: MaySend = always,
         is_alternate: bool = False,
@@ -57,7 +57,7 @@ class Opening:
         self.server = server
         self._credentials = credentials
         self._settings = settings
-        self._memory = memory
+        self._cache = cache
         self._on_wire = on_wire
         self._may_send = may_send
         self._is_alternate = is_alternate
@@ -74,32 +74,32 @@ class Opening:
         if is_under_attack:
             timeout_s = max(timeout_s, self._settings.attack_handshake_timeout_s)
         deadline = _time() + timeout_s
-        addresses = self._permitted(await self._addresses(timeout_s))
-        outcome = self._memory.outcome(self.server)
+        addresses = self._allowed(await self._addresses(timeout_s))
+        history = self._cache.history(self.server)
 
         async def open_one(candidate: Candidate, within_s: float) -> Link[Remote]:
             return await self._open(candidate, site, within_s)
 
-        winner, link = await win(
+        winner, link = await first_to_connect(
             candidates(addresses, transports or self.server.transports),
             open_one,
             timeout_s=deadline - _time(),
-            settings=self._race_settings(outcome, is_under_attack=is_under_attack),
-            first=outcome.preferred(now=_time()),
+            settings=self._race_settings(history, is_under_attack=is_under_attack),
+            first=history.preferred(now=_time()),
         )
-        outcome.won(winner, now=_time())
+        history.won(winner, now=_time())
         return link
 
     def rtt_s(self, link: Link[Remote]) -> float | None:
         """What its handshake measured; else what the last session with the same peer did."""
         if link.handshake_rtt_s is not None:
             return link.handshake_rtt_s
-        return self._memory.outcome(self.server).rtt_s(_way(link), now=_time())
+        return self._cache.history(self.server).rtt_s(_candidate_of(link), now=_time())
 
     def measured(self, link: Link[Remote], rtt_s: float | None) -> None:
         """What the session knows of its round trip at its end, for the next one to begin with."""
         if rtt_s is not None:
-            self._memory.outcome(self.server).measured(_way(link), rtt_s=rtt_s, now=_time())
+            self._cache.history(self.server).measured(_candidate_of(link), rtt_s=rtt_s, now=_time())
 
     async def is_reachable_over_udp(self) -> bool:
         """Try; a session that succeeds is remembered as the way to go, and closed."""
@@ -114,17 +114,19 @@ class Opening:
         await link.close()
         return True
 
-    def _race_settings(self, outcome: Outcome, *, is_under_attack: bool) -> RaceSettings:
+    def _race_settings(
+        self, history: ConnectionHistory, *, is_under_attack: bool
+    ) -> HappyEyeballsSettings:
         settings = self._settings
         if is_under_attack:
-            return RaceSettings(
+            return HappyEyeballsSettings(
                 attempt_delay_s=settings.attack_attempt_delay_s,
                 repeat_s=eager_repeat_s(
-                    settings.attack_handshake_repeat_s, rtt_s=outcome.rtt_s(now=_time())
+                    settings.attack_handshake_repeat_s, rtt_s=history.rtt_s(now=_time())
                 ),
                 max_at_once=settings.attack_max_handshakes,
             )
-        return RaceSettings(
+        return HappyEyeballsSettings(
             attempt_delay_s=settings.attempt_delay_s,
             repeat_s=settings.handshake_repeat_s,
             max_at_once=settings.max_handshakes,
@@ -138,27 +140,29 @@ class Opening:
             async with asyncio.timeout(timeout_s / 2):
                 found = await addresses_of(host, self.server.port)
         except (TimeoutError, PeerUnreachable) as error:
-            if known := self._memory.addresses(self.server):
+            if known := self._cache.addresses(self.server):
                 return known
             if isinstance(error, PeerUnreachable):
                 raise
             raise PeerUnreachable(f"the address of {host} could not be found in time") from error
         addresses = tuple(dict.fromkeys(host for host, _ in found))
-        self._memory.resolved(self.server, addresses)
+        self._cache.resolved(self.server, addresses)
         return addresses
 
-    def _permitted(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
+    def _allowed(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
         """Of an alternate server, only those of kinds that the provisioned one has too: the redirection, or DNS, may name any."""
         if not self._is_alternate:
-            self._memory.at_home = frozenset(map(place_of, addresses))
+            self._cache.provisioned_kinds = frozenset(map(address_kind, addresses))
         else:
-            addresses = permitted(addresses, at_home=self._memory.at_home)
+            addresses = allowed_alternates(
+                addresses, provisioned_kinds=self._cache.provisioned_kinds
+            )
             if not addresses:
                 raise AlternateRefused(self.server.name)
-        return reachable(addresses, has_route=has_route) if self.server.addresses else addresses
+        return with_nat64(addresses, has_route=has_route) if self.server.addresses else addresses
 
     async def _open(self, candidate: Candidate, site: Site | None, within_s: float) -> Link[Remote]:
-        resumption = self._memory.resumption if self._settings.resumes_sessions else None
+        resumption = self._cache.resumption if self._settings.resumes_sessions else None
         if candidate.transport == TLS:
             return await open_tls(
                 name=self.server.name,
@@ -186,7 +190,7 @@ class Opening:
         )
 
 
-def _way(link: Link[Remote]) -> Candidate:
+def _candidate_of(link: Link[Remote]) -> Candidate:
     return Candidate(link.transport_name, link.peer)
 
 

@@ -21,7 +21,7 @@ def always() -> bool:
     return True
 
 
-class Gate:
+class SendGuard:
     """The gate of one session: open while `may_send()` is true, and for its close_notify."""
 
     def __init__(self, may_send: MaySend = always) -> None:
@@ -42,16 +42,16 @@ class Gate:
             self._is_leaving = False
 
 
-class GatedSocket(socket.socket):
+class GuardedSocket(socket.socket):
     """What waits in timers and queues above it leaves through here, or not at all.
 
     asyncio's own loops send through `send` and connect through `connect`. For them a closed gate is an error of the
     network: a datagram is dropped, a stream is broken off, with what its buffer holds.
     """
 
-    def __init__(self, family: int, kind: int, gate: Gate) -> None:
+    def __init__(self, family: int, kind: int, guard: SendGuard) -> None:
         super().__init__(family, kind)
-        self._gate = gate
+        self._guard = guard
 
     def connect(self, address: Any) -> None:
         # For UDP it says nothing to anybody.
@@ -72,5 +72,5 @@ class GatedSocket(socket.socket):
         return super().sendmsg(*arguments)
 
     def _look(self) -> None:
-        if not self._gate.is_open:
+        if not self._guard.is_open:
             raise ConnectionAbortedError(REFUSED)

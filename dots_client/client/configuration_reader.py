@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from aiocoap import Code
 
-from dots_client.client.answers import max_age_of, raise_for
-from dots_client.client.exchange import Exchanges, Request
+from dots_client.client.request_layer import Request, RequestLayer
+from dots_client.client.responses import max_age_of, raise_for
 from dots_client.codec import config_path, decode_config, encode_config
 from dots_client.errors import DecodeError, DotsError, Refused, RemoteProtocolError, SessionClosed
 from dots_client.model import SignalConfig
@@ -23,14 +23,14 @@ class ConfigurationReader:
 
     def __init__(
         self,
-        exchanges: Exchanges,
+        requests: RequestLayer,
         *,
         parameters: Callable[[], SessionParameters],
         is_mitigating: Callable[[], bool],
         on_change: Callable[[], None],
     ) -> None:
         self.known = SessionConfiguration()
-        self._exchanges = exchanges
+        self._requests = requests
         self._parameters = parameters
         self._is_mitigating = is_mitigating
         self._on_change = on_change
@@ -47,7 +47,7 @@ class ConfigurationReader:
     async def read(self) -> SignalConfig:
         """What is in force, and within which limits it may be changed."""
         request = Request(code=Code.GET, path=config_path(self._sid))
-        response = await self._exchanges.ask_confirmably(request, self._parameters())
+        response = await self._requests.request_confirmable(request, self._parameters())
         try:
             raise_for(response)
         except Refused:
@@ -66,7 +66,7 @@ class ConfigurationReader:
         body = encode_config(config)
         self.known.use_sid(sid)
         request = Request(code=Code.PUT, path=config_path(sid), payload=body)
-        response = await self._exchanges.ask_confirmably(request, self._parameters())
+        response = await self._requests.request_confirmable(request, self._parameters())
         raise_for(response)
         self._sid = sid
         self._take_over(config, max_age_s=max_age_of(response))
@@ -74,7 +74,7 @@ class ConfigurationReader:
     async def restore(self) -> SignalConfig:
         """Undo all that was negotiated (RFC 9132 section 4.5.4); the server's defaults come back."""
         request = Request(code=Code.DELETE, path=config_path())
-        raise_for(await self._exchanges.ask_confirmably(request, self._parameters()))
+        raise_for(await self._requests.request_confirmable(request, self._parameters()))
         self._sid = None
         return await self.read()
 
@@ -93,7 +93,7 @@ class ConfigurationReader:
         except SessionClosed:
             raise
         except DotsError as error:
-            log.info("%s: no configuration: %s", self._exchanges.link.peer, error)
+            log.info("%s: no configuration: %s", self._requests.link.peer, error)
             self.known.confirmed(now=self._loop.time(), max_age_s=None)
 
     async def _until_refresh(self) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dots_client.session import embedded, reachable
+from dots_client.session import synthesize, with_nat64
 
 
 @pytest.mark.rule("SC-104")
@@ -18,7 +18,7 @@ from dots_client.session import embedded, reachable
     ],
 )
 def test_only_global_ipv4_addresses_are_embedded(address: str, expected: str | None) -> None:
-    assert embedded(address) == expected
+    assert synthesize(address) == expected
 
 
 @pytest.mark.rule("SC-104")
@@ -37,4 +37,4 @@ def test_an_address_is_embedded_where_only_ipv6_leads_anywhere(
     def has_route(address: str) -> bool:
         return ("6" if ":" in address else "4") in routes
 
-    assert reachable(("198.41.0.4", "2001:500:2::c", "10.0.0.1"), has_route=has_route) == expected
+    assert with_nat64(("198.41.0.4", "2001:500:2::c", "10.0.0.1"), has_route=has_route) == expected

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 
-class Place(StrEnum):
+class AddressKind(StrEnum):
     """Kinds of addresses. Whoever sends us to a kind where it is not itself wants us to knock at doors it cannot reach."""
 
     PUBLIC = "public"
@@ -28,15 +28,15 @@ _KINDS: Final = [
     (ip_network(network), kind)
     for kind, networks in (
         (
-            Place.METADATA,
+            AddressKind.METADATA,
             ("169.254.169.254/32", "169.254.170.2/32", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
         ),
-        (Place.LOOPBACK, ("127.0.0.0/8", "::1/128")),
-        (Place.LINK_LOCAL, ("169.254.0.0/16", "fe80::/10")),
-        (Place.PRIVATE, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10", "64:ff9b:1::/48")),
-        (Place.SHARED, ("100.64.0.0/10",)),
-        (Place.MULTICAST, ("224.0.0.0/4", "ff00::/8")),
-        (Place.UNUSABLE, ("0.0.0.0/8", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "::/128", "100::/64")),
+        (AddressKind.LOOPBACK, ("127.0.0.0/8", "::1/128")),
+        (AddressKind.LINK_LOCAL, ("169.254.0.0/16", "fe80::/10")),
+        (AddressKind.PRIVATE, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fec0::/10", "64:ff9b:1::/48")),
+        (AddressKind.SHARED, ("100.64.0.0/10",)),
+        (AddressKind.MULTICAST, ("224.0.0.0/4", "ff00::/8")),
+        (AddressKind.UNUSABLE, ("0.0.0.0/8", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4", "::/128", "100::/64")),
     )
     for network in networks
 ]  # fmt: skip
@@ -54,29 +54,33 @@ _TEREDO: Final = ip_network("2001::/32")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
-def place_of(address: str) -> Place:
+def address_kind(address: str) -> AddressKind:
     """Its kind; of an IPv6 address that carries an IPv4 address, the kind of what it carries."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
-        return Place.UNUSABLE
+        return AddressKind.UNUSABLE
     own = _kind(parsed)
-    if own is not Place.PUBLIC or isinstance(parsed, IPv4Address):
+    if own is not AddressKind.PUBLIC or isinstance(parsed, IPv4Address):
         return own
     carried = _carried(parsed)
-    return Place.PUBLIC if carried is None else _kind(carried)
+    return AddressKind.PUBLIC if carried is None else _kind(carried)
 
 
-def permitted(addresses: Iterable[str], *, at_home: Collection[Place]) -> tuple[str, ...]:
-    """Those of an alternate server that may be used, when the provisioned one is at places of the kinds `at_home`."""
-    return tuple(one for one in addresses if place_of(one) in {Place.PUBLIC, *at_home})
+def allowed_alternates(
+    addresses: Iterable[str], *, provisioned_kinds: Collection[AddressKind]
+) -> tuple[str, ...]:
+    """Those of an alternate server that may be used, when the provisioned one is at places of the kinds `provisioned_kinds`."""
+    return tuple(
+        one for one in addresses if address_kind(one) in {AddressKind.PUBLIC, *provisioned_kinds}
+    )
 
 
-def _kind(address: IPv4Address | IPv6Address) -> Place:
+def _kind(address: IPv4Address | IPv6Address) -> AddressKind:
     for network, kind in _KINDS:
         if address in network:
             return kind
-    return Place.PUBLIC
+    return AddressKind.PUBLIC
 
 
 def _carried(address: IPv6Address) -> IPv4Address | None:

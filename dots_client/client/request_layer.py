@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import aiocoap
 
@@ -39,7 +39,9 @@ MAX_BLOCKS: Final = 64
 
 OnSent = Callable[[int], None]
 """Called with the number of transmissions so far, after each one."""
-OnOutcome = Callable[[aiocoap.Message | DotsError], None]
+Outcome: TypeAlias = aiocoap.Message | DotsError
+"""What becomes of one transmission: a response, or the error that ended it."""
+OnOutcome = Callable[[Outcome], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ def _ignore(_response: aiocoap.Message) -> None:
     """Nobody else wants to see it."""
 
 
-class Exchanges:
+class RequestLayer:
     """Everything we ask of one server."""
 
     def __init__(
@@ -110,7 +112,7 @@ class Exchanges:
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer(now=self._loop.time())
 
-    async def ask(
+    async def request(
         self,
         request: Request,
         *,
@@ -150,7 +152,7 @@ class Exchanges:
             for lose_interest in outstanding:
                 lose_interest()
 
-    async def ask_confirmably(
+    async def request_confirmable(
         self, request: Request, parameters: SessionParameters
     ) -> aiocoap.Message:
         """Ask once; CoAP itself repeats, with the negotiated parameters (RFC 9132 section 4.5)."""
@@ -177,11 +179,11 @@ class Exchanges:
         slot = self.slot_for_repeat()
         return await answer.arrives_before(slot if ends_at is None else min(slot, ends_at))
 
-    async def fetch(self, request: Request) -> aiocoap.Message:
+    async def request_blockwise(self, request: Request) -> aiocoap.Message:
         """Ask for something that may come in several blocks."""
-        return await self.complete(request, await self.ask(request))
+        return await self.fetch_blocks(request, await self.request(request))
 
-    async def complete(self, request: Request, first: aiocoap.Message) -> aiocoap.Message:
+    async def fetch_blocks(self, request: Request, first: aiocoap.Message) -> aiocoap.Message:
         """Ask for the blocks after the first, in the size the server chose (RFC 7959)."""
         block = first.opt.block2
         body = first.payload
@@ -198,7 +200,7 @@ class Exchanges:
                 etag=first.opt.etag,
                 hop_limit=request.hop_limit,
             )
-            response = await self.ask(following)
+            response = await self.request(following)
             if not response.code.is_successful():
                 return response
             block = response.opt.block2
@@ -239,7 +241,7 @@ class Exchanges:
         sent_at: float,
         message: aiocoap.Message | None,
         error: Exception | None,
-    ) -> aiocoap.Message | DotsError:
+    ) -> Outcome:
         if message is None:
             if self.link.closed.done():
                 return SessionClosed(self.link.closed.result())
@@ -269,10 +271,10 @@ class _Answer:
     def __init__(self, loop: asyncio.AbstractEventLoop, closed: asyncio.Future[str]) -> None:
         self._loop = loop
         self._closed = closed
-        self._outcome: aiocoap.Message | DotsError | None = None
+        self._outcome: Outcome | None = None
         self._settled: asyncio.Future[None] = loop.create_future()
 
-    def settle(self, outcome: aiocoap.Message | DotsError) -> None:
+    def settle(self, outcome: Outcome) -> None:
         if not self._settled.done():
             self._outcome = outcome
             self._settled.set_result(None)

@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from dots_client.session import Candidate, Outcome, Race, RaceSettings, UdpProbe, candidates
-from dots_client.session.race import MAX_CANDIDATES, MAX_FAILURES, eager_repeat_s
+from dots_client.session import (
+    Candidate,
+    ConnectionHistory,
+    HappyEyeballs,
+    HappyEyeballsSettings,
+    UdpProbe,
+    candidates,
+)
+from dots_client.session.happy_eyeballs import MAX_CANDIDATES, MAX_FAILURES, eager_repeat_s
 
 V6, V4 = "2001:db8::1", "192.0.2.1"
 UDP6, UDP4 = Candidate("dtls", V6), Candidate("dtls", V4)
 TCP6, TCP4 = Candidate("tls", V6), Candidate("tls", V4)
 ALL = (UDP6, UDP4, TCP6, TCP4)
-SETTINGS = RaceSettings(attempt_delay_s=0.25, repeat_s=3, max_at_once=10)
+SETTINGS = HappyEyeballsSettings(attempt_delay_s=0.25, repeat_s=3, max_at_once=10)
 
 
-def run(race: Race, *, until: float) -> list[tuple[float, Candidate]]:
+def run(race: HappyEyeballs, *, until: float) -> list[tuple[float, Candidate]]:
     """Begin whatever is due, in time order; nothing ever ends."""
     begun: list[tuple[float, Candidate]] = []
     while (at := race.next_timer()) is not None and at <= until:
@@ -46,23 +53,23 @@ def test_a_name_with_many_addresses_has_a_bound() -> None:
 
 @pytest.mark.rule("SC-108")
 def test_attempts_are_staggered_and_none_waits_for_the_others_to_end() -> None:
-    begun = run(Race(ALL, now=100.0, settings=SETTINGS), until=102)
+    begun = run(HappyEyeballs(ALL, now=100.0, settings=SETTINGS), until=102)
 
     assert begun == [(100.0, UDP6), (100.25, UDP4), (100.5, TCP6), (100.75, TCP4)]
 
 
 @pytest.mark.rule("SC-109")
 def test_an_attack_makes_them_start_closer_together() -> None:
-    hurried = RaceSettings(attempt_delay_s=0.1)
+    hurried = HappyEyeballsSettings(attempt_delay_s=0.1)
 
-    begun = run(Race(ALL, now=0.0, settings=hurried), until=1)
+    begun = run(HappyEyeballs(ALL, now=0.0, settings=hurried), until=1)
 
     assert [round(at, 6) for at, _ in begun] == [0.0, 0.1, 0.2, 0.3]
 
 
 @pytest.mark.rule("SC-108")
 def test_a_failure_lets_the_next_one_start_at_once() -> None:
-    race = Race(ALL, now=0.0, settings=SETTINGS)
+    race = HappyEyeballs(ALL, now=0.0, settings=SETTINGS)
     race.due(now=0.0)
 
     race.failed(UDP6, now=0.01)
@@ -73,13 +80,13 @@ def test_a_failure_lets_the_next_one_start_at_once() -> None:
 
 
 def test_a_dtls_handshake_that_takes_long_is_overtaken_by_a_new_one() -> None:
-    begun = run(Race((UDP4, TCP4), now=0.0, settings=SETTINGS), until=10)
+    begun = run(HappyEyeballs((UDP4, TCP4), now=0.0, settings=SETTINGS), until=10)
 
     assert begun == [(0.0, UDP4), (0.25, TCP4), (3.0, UDP4), (6.0, UDP4), (9.0, UDP4)]
 
 
 def test_the_attempts_at_once_have_a_bound() -> None:
-    race = Race((UDP4,), now=0.0, settings=RaceSettings(max_at_once=3))
+    race = HappyEyeballs((UDP4,), now=0.0, settings=HappyEyeballsSettings(max_at_once=3))
 
     begun = run(race, until=1000)
 
@@ -88,7 +95,7 @@ def test_the_attempts_at_once_have_a_bound() -> None:
     assert race.due(now=1000) is None
 
 
-def fail_all(race: Race, *, until: float) -> list[tuple[float, Candidate]]:
+def fail_all(race: HappyEyeballs, *, until: float) -> list[tuple[float, Candidate]]:
     """Begin every due handshake in time order; each fails at once."""
     begun: list[tuple[float, Candidate]] = []
     while (at := race.next_timer()) is not None and at <= until:
@@ -99,7 +106,7 @@ def fail_all(race: Race, *, until: float) -> list[tuple[float, Candidate]]:
 
 
 def test_a_failed_dtls_handshake_is_retried_and_a_failed_tcp_connection_is_not() -> None:
-    race = Race((UDP4, TCP4), now=0.0, settings=SETTINGS)
+    race = HappyEyeballs((UDP4, TCP4), now=0.0, settings=SETTINGS)
 
     begun = fail_all(race, until=10)
 
@@ -109,7 +116,7 @@ def test_a_failed_dtls_handshake_is_retried_and_a_failed_tcp_connection_is_not()
 
 
 def test_failures_of_handshakes_that_ran_side_by_side_are_counted_together() -> None:
-    race = Race((UDP4,), now=0.0, settings=SETTINGS)
+    race = HappyEyeballs((UDP4,), now=0.0, settings=SETTINGS)
     started = run(race, until=3.0 * (MAX_FAILURES - 1))
     assert len(started) == MAX_FAILURES
 
@@ -122,7 +129,7 @@ def test_failures_of_handshakes_that_ran_side_by_side_are_counted_together() -> 
 
 
 def test_a_rival_of_a_failed_handshake_may_still_win() -> None:
-    race = Race((TCP4, UDP4), now=0.0, settings=SETTINGS)
+    race = HappyEyeballs((TCP4, UDP4), now=0.0, settings=SETTINGS)
     race.due(now=0.0)
     race.due(now=0.25)
 
@@ -133,18 +140,18 @@ def test_a_rival_of_a_failed_handshake_may_still_win() -> None:
 
 @pytest.mark.rule("SC-110")
 def test_what_won_is_tried_first_for_ten_minutes() -> None:
-    outcome = Outcome()
+    outcome = ConnectionHistory()
     outcome.won(TCP4, now=0.0)
 
-    soon = Race(ALL, now=599.0, settings=SETTINGS, first=outcome.preferred(now=599.0))
-    late = Race(ALL, now=600.0, settings=SETTINGS, first=outcome.preferred(now=600.0))
+    soon = HappyEyeballs(ALL, now=599.0, settings=SETTINGS, first=outcome.preferred(now=599.0))
+    late = HappyEyeballs(ALL, now=600.0, settings=SETTINGS, first=outcome.preferred(now=600.0))
 
     assert [candidate for _, candidate in run(soon, until=600)] == [TCP4, UDP6, UDP4, TCP6]
     assert late.due(now=600.0) == UDP6
 
 
 def test_a_round_trip_is_remembered_for_its_way_and_for_ten_minutes() -> None:
-    outcome = Outcome()
+    outcome = ConnectionHistory()
     assert outcome.rtt_s(UDP4, now=0.0) is None
 
     outcome.measured(UDP4, rtt_s=0.1, now=0.0)

@@ -7,25 +7,25 @@ from dataclasses import replace
 from typing import Final
 
 from dots_client.client.settings import Server
-from dots_client.session import NotFollowed, Outcome, Place, Redirections
-from dots_client.transport.resumption import Resumption
+from dots_client.session import AddressKind, ConnectionHistory, NotFollowed, Redirections
+from dots_client.transport.resumption import ResumptionCache
 
-MAX_REMEMBERED_OUTCOMES: Final = 16
+MAX_HISTORIES: Final = 16
 
 OnNotFollowed = Callable[[NotFollowed], None]
 
 
-class Memory:
+class ClientCache:
     """Of one provisioned server. Given to every `connect()` with it, it saves time and keeps promises."""
 
     def __init__(self, *, on_not_followed: OnNotFollowed | None = None) -> None:
         self.on_not_followed = on_not_followed
         "told when a redirection is ignored, and why"
-        self.at_home: frozenset[Place] = frozenset()
+        self.provisioned_kinds: frozenset[AddressKind] = frozenset()
         "at what kinds of addresses the provisioned server is"
         self.redirections = Redirections()
-        self.resumption = Resumption()
-        self._outcomes: dict[str, Outcome] = {}
+        self.resumption = ResumptionCache()
+        self._histories: dict[str, ConnectionHistory] = {}
         self._addresses: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -42,15 +42,15 @@ class Memory:
             server, name=alternate.name, host=alternate.name, addresses=alternate.addresses
         )
 
-    def outcome(self, server: Server) -> Outcome:
+    def history(self, server: Server) -> ConnectionHistory:
         """How `server` was reached last."""
-        outcome = self._outcomes.pop(server.name, None) or Outcome()
-        self._outcomes[server.name] = outcome
-        while len(self._outcomes) > MAX_REMEMBERED_OUTCOMES:
-            forgotten = next(iter(self._outcomes))
-            del self._outcomes[forgotten]
+        history = self._histories.pop(server.name, None) or ConnectionHistory()
+        self._histories[server.name] = history
+        while len(self._histories) > MAX_HISTORIES:
+            forgotten = next(iter(self._histories))
+            del self._histories[forgotten]
             self._addresses.pop(forgotten, None)
-        return outcome
+        return history
 
     def resolved(self, server: Server, addresses: tuple[str, ...]) -> None:
         """DNS may be the first victim of an attack: what it said last is kept."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiocoap import Code, Unreliable
 
-from dots_client.client.exchange import Request
+from dots_client.client.request_layer import Request
 from dots_client.codec import encode_request, mitigate_path, to_json
 from dots_client.model import Scope
 from dots_client.transport.coap import message_bytes

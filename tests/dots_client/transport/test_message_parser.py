@@ -10,11 +10,11 @@ from aiocoap.numbers import ContentFormat, OptionNumber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dots_client.transport.raw import (
+from dots_client.transport.message_parser import (
     MAX_OPTIONS,
     OPTIONS,
-    Incoming,
-    Malformed,
+    IncomingMessage,
+    MalformedMessage,
     read_datagram,
     read_frame,
 )
@@ -24,7 +24,7 @@ NON_CONTENT = bytes.fromhex("50450001")
 """NON 2.05 with Message ID 1 and no token."""
 
 
-def read(data: bytes) -> Incoming:
+def read(data: bytes) -> IncomingMessage:
     return read_datagram(data, max_bytes=DATAGRAM)
 
 
@@ -95,7 +95,7 @@ def test_a_valid_message_is_read_as_it_was_written(message: aiocoap.Message) -> 
 @given(st.binary(max_size=100))
 def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
     for begin in (b"", b"\x50\x45\x00\x01", b"\x44\x03\x00\x01abcd", b"\x54\x45\x00\x01abcd\xbb"):
-        with suppress(Malformed):
+        with suppress(MalformedMessage):
             assert read(begin + data).encoded == begin + data
 
 
@@ -127,7 +127,7 @@ def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
     ],
 )
 def test_an_invalid_message_is_malformed(data: bytes, reason: str) -> None:
-    with pytest.raises(Malformed, match=reason):
+    with pytest.raises(MalformedMessage, match=reason):
         read(data)
 
 
@@ -235,5 +235,5 @@ def test_a_signal_has_its_own_options() -> None:
 
 
 def test_a_frame_may_have_no_longer_token_than_a_datagram() -> None:
-    with pytest.raises(Malformed, match="token of 9 bytes"):
+    with pytest.raises(MalformedMessage, match="token of 9 bytes"):
         read_frame(b"\x09\x45" + bytes(9), header_bytes=2)

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from dots_client.errors import HandshakeFailed, LocalProtocolError, PeerUnreachable
-from dots_client.session import Candidate, RaceSettings
-from dots_client.session.race import MAX_FAILURES
-from dots_client.transport.race import win
+from dots_client.session import Candidate, HappyEyeballsSettings
+from dots_client.session.happy_eyeballs import MAX_FAILURES
+from dots_client.transport.connection_attempts import first_to_connect
 
 UDP, TCP = Candidate("dtls", "192.0.2.1"), Candidate("tls", "192.0.2.1")
-SETTINGS = RaceSettings(attempt_delay_s=0.02, repeat_s=0.05)
+SETTINGS = HappyEyeballsSettings(attempt_delay_s=0.02, repeat_s=0.05)
 
 
 class Session:
@@ -53,7 +53,9 @@ class Network:
 async def test_the_first_session_wins_and_the_others_are_stopped() -> None:
     network = Network(dtls=30.0, tls=0.0)
 
-    winner, session = await win((UDP, TCP), network.open, timeout_s=5, settings=SETTINGS)
+    winner, session = await first_to_connect(
+        (UDP, TCP), network.open, timeout_s=5, settings=SETTINGS
+    )
 
     assert winner == TCP
     assert network.begun == ["dtls", "tls"]
@@ -64,8 +66,8 @@ async def test_the_first_session_wins_and_the_others_are_stopped() -> None:
 async def test_a_session_that_comes_second_in_the_same_moment_is_closed() -> None:
     network = Network(dtls=0.02, tls=0.0)
 
-    _, session = await win(
-        (UDP, TCP), network.open, timeout_s=5, settings=RaceSettings(attempt_delay_s=0.02)
+    _, session = await first_to_connect(
+        (UDP, TCP), network.open, timeout_s=5, settings=HappyEyeballsSettings(attempt_delay_s=0.02)
     )
 
     assert [made.is_closed for made in network.made if made is not session] in ([], [True])
@@ -75,7 +77,7 @@ async def test_a_silent_handshake_is_repeated_until_time_is_up() -> None:
     network = Network(dtls=30.0)
 
     with pytest.raises(PeerUnreachable, match=r"nothing within 0\.2 s"):
-        await win((UDP,), network.open, timeout_s=0.2, settings=SETTINGS)
+        await first_to_connect((UDP,), network.open, timeout_s=0.2, settings=SETTINGS)
 
     assert 3 <= len(network.begun) <= 4
     assert network.begun == network.ended
@@ -85,7 +87,7 @@ async def test_a_race_ends_when_every_candidate_is_given_up_and_reports_the_firs
     network = Network(dtls=HandshakeFailed("wrong name"), tls=PeerUnreachable("nobody there"))
 
     with pytest.raises(HandshakeFailed, match=r"^wrong name; nobody there$"):
-        await win((UDP, TCP), network.open, timeout_s=30, settings=SETTINGS)
+        await first_to_connect((UDP, TCP), network.open, timeout_s=30, settings=SETTINGS)
 
     assert network.begun == ["dtls", "tls", *["dtls"] * (MAX_FAILURES - 1)]
 
@@ -94,28 +96,32 @@ async def test_the_race_does_not_wait_for_a_retry_after_the_deadline() -> None:
     network = Network(dtls=HandshakeFailed("wrong name"))
 
     with pytest.raises(HandshakeFailed, match="wrong name"):
-        await win((UDP,), network.open, timeout_s=0.3, settings=RaceSettings())
+        await first_to_connect(
+            (UDP,), network.open, timeout_s=0.3, settings=HappyEyeballsSettings()
+        )
 
     assert network.begun == ["dtls", "dtls"]
 
 
 async def test_a_race_without_entrants_is_lost() -> None:
     with pytest.raises(PeerUnreachable, match="no address"):
-        await win((), Network().open, timeout_s=1, settings=SETTINGS)
+        await first_to_connect((), Network().open, timeout_s=1, settings=SETTINGS)
 
 
 async def test_a_mistake_is_not_hidden_behind_the_others() -> None:
     network = Network(dtls=30.0, tls=LocalProtocolError("ours"))
 
     with pytest.raises(LocalProtocolError, match="ours"):
-        await win((UDP, TCP), network.open, timeout_s=5, settings=SETTINGS)
+        await first_to_connect((UDP, TCP), network.open, timeout_s=5, settings=SETTINGS)
 
     assert sorted(network.ended) == ["dtls", "tls"]
 
 
 async def test_giving_up_stops_every_attempt() -> None:
     network = Network(dtls=30.0, tls=30.0)
-    racing = asyncio.create_task(win((UDP, TCP), network.open, timeout_s=60, settings=SETTINGS))
+    racing = asyncio.create_task(
+        first_to_connect((UDP, TCP), network.open, timeout_s=60, settings=SETTINGS)
+    )
     async with asyncio.timeout(5):
         while len(network.begun) < 3:  # noqa: ASYNC110 - the fake has no event
             await asyncio.sleep(0.01)

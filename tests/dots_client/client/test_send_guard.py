@@ -1,4 +1,4 @@
-"""A client that may no longer send ends its session with a close_notify; no timer and no answer passes the gate."""
+"""A client that may no longer send ends its session with a close_notify; no timer and no answer passes the guard."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 from aiocoap import Code
 
-from dots_client import DotsError, Memory, MitigationStatus, PeerUnreachable, Server, connect
-from dots_client.client.exchange import Request
+from dots_client import ClientCache, DotsError, MitigationStatus, PeerUnreachable, Server, connect
+from dots_client.client.request_layer import Request
 from dots_client.codec import mitigate_path
+from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls import content_types
 from dots_client.transport.dtls_server import serve_dtls
-from dots_client.transport.server import ServerSettings
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, silence
 from tests.dots_client.client.test_transports import Listening, listening
@@ -29,7 +29,7 @@ LARGE = Request(code=Code.PUT, path=mitigate_path(CUID, 9), payload=bytes(1000))
 EAGER = replace(SETTINGS, heartbeat_interval_s=0.1, eager_poll_interval_s=0.1)
 
 
-class Gate:
+class SendGuard:
     def __init__(self) -> None:
         self.is_open = True
         self.refusals = 0
@@ -75,8 +75,8 @@ async def relayed(there: Listening) -> AsyncIterator[tuple[Relay, int]]:
         yield relay, server.sockets[0].getsockname()[1]
 
 
-async def test_behind_a_closed_gate_only_a_close_notify_leaves(authority: Authority) -> None:
-    gate = Gate()
+async def test_behind_a_closed_guard_only_a_close_notify_leaves(authority: Authority) -> None:
+    guard = SendGuard()
     datagrams: list[bytes] = []
 
     def keep(datagram: bytes, _address: object) -> bool:
@@ -90,7 +90,7 @@ async def test_behind_a_closed_gate_only_a_close_notify_leaves(authority: Author
             authority.client(),
             cuid=CUID,
             settings=EAGER,
-            may_send=gate,
+            may_send=guard,
         ) as client:
             await client.request(1, SCOPE)
             there.provider.script.append(silence)
@@ -98,7 +98,7 @@ async def test_behind_a_closed_gate_only_a_close_notify_leaves(authority: Author
             async with client.observe(1):
                 await until(lambda: there.provider.observer_count == 1)
 
-                gate.is_open, sent = False, len(datagrams)
+                guard.is_open, sent = False, len(datagrams)
                 # The server pushes and wants an acknowledgement; timers for heartbeats, repeats and polls fall due.
                 there.provider.notify(MitigationStatus.MITIGATING)
                 await asyncio.sleep(LONGER_THAN_EVERY_TIMER_S)
@@ -107,17 +107,17 @@ async def test_behind_a_closed_gate_only_a_close_notify_leaves(authority: Author
             assert len(datagrams) == sent
         await until(lambda: there.udp.sessions == ())
 
-    assert gate.refusals > 3
+    assert guard.refusals > 3
     (last,) = datagrams[sent:]
     assert content_types(last) == {ALERT}
     assert session.reason == "the client closed the session"
 
 
-async def test_behind_a_closed_gate_the_end_of_a_resumed_handshake_is_not_repeated(
+async def test_behind_a_closed_guard_the_end_of_a_resumed_handshake_is_not_repeated(
     authority: Authority,
 ) -> None:
     """It goes with every message until the server is heard in the session."""
-    gate, memory, credentials = Gate(), Memory(), authority.client()
+    guard, cache, credentials = SendGuard(), ClientCache(), authority.client()
     datagrams: list[bytes] = []
 
     def keep(datagram: bytes, _address: object) -> bool:
@@ -133,63 +133,63 @@ async def test_behind_a_closed_gate_the_end_of_a_resumed_handshake_is_not_repeat
         settings=ServerSettings(hands_out_tickets=True),
     )
     server = Server("provider.example", "127.0.0.1", listening.port)
-    async with connect(server, credentials, cuid=CUID, settings=SETTINGS, memory=memory):
+    async with connect(server, credentials, cuid=CUID, settings=SETTINGS, cache=cache):
         await until(lambda: len(provider.heartbeats) == 1)
     listening.drop_incoming = keep
     provider.answers_heartbeats = False
     async with connect(
-        server, credentials, cuid=CUID, settings=SETTINGS, memory=memory, may_send=gate
+        server, credentials, cuid=CUID, settings=SETTINGS, cache=cache, may_send=guard
     ) as client:
         assert client.was_resumed
         await until(lambda: len(provider.heartbeats) == 2)
-        gate.is_open, sent = False, len(datagrams)
+        guard.is_open, sent = False, len(datagrams)
     await until(lambda: len(datagrams) > sent)
     await listening.close()
 
     assert content_types(b"".join(datagrams[sent:])) == {ALERT}
 
 
-async def test_behind_a_closed_gate_only_a_close_notify_leaves_over_tcp(
+async def test_behind_a_closed_guard_only_a_close_notify_leaves_over_tcp(
     authority: Authority,
 ) -> None:
-    gate = Gate()
+    guard = SendGuard()
     async with listening(authority) as there, relayed(there) as (relay, port):
         server = replace(there.server, port=port, transports=("tls",))
         async with connect(
-            server, authority.client(), cuid=CUID, settings=EAGER, may_send=gate
+            server, authority.client(), cuid=CUID, settings=EAGER, may_send=guard
         ) as client:
             await client.request(1, SCOPE)
             (session,) = there.tcp.sessions
 
-            gate.is_open, sent = False, len(relay.to_server)
+            guard.is_open, sent = False, len(relay.to_server)
             with pytest.raises(DotsError):
                 await client.request(2, SCOPE)
             assert "may not speak" in str(await client.closed())
         await until(lambda: there.tcp.sessions == ())
 
-    assert gate.refusals > 0
+    assert guard.refusals > 0
     assert len(relay.to_server) - sent == CLOSE_NOTIFY_BYTES
     assert session.reason == "the client closed the session"
 
 
-async def test_behind_a_closed_gate_a_blocked_stream_is_aborted(
+async def test_behind_a_closed_guard_a_blocked_stream_is_aborted(
     authority: Authority,
 ) -> None:
     """A close_notify behind half a record could not be read, and the other half may not leave."""
-    gate = Gate()
+    guard = SendGuard()
     async with listening(authority) as there, relayed(there) as (relay, port):
         server = replace(there.server, port=port, transports=("tls",))
         async with connect(
-            server, authority.client(), cuid=CUID, settings=SETTINGS, may_send=gate
+            server, authority.client(), cuid=CUID, settings=SETTINGS, may_send=guard
         ) as client:
             await client.request(1, SCOPE)
             (session,) = there.tcp.sessions
             relay.reads.clear()
-            stream = client.exchanges.link.remote._transport
+            stream = client.requests.link.remote._transport
             while stream.get_write_buffer_size() == 0:
-                client.exchanges.transmit(LARGE, lambda _outcome: None)
+                client.requests.transmit(LARGE, lambda _outcome: None)
 
-            gate.is_open = False
+            guard.is_open = False
         relay.reads.set()
         await until(lambda: there.tcp.sessions == ())
 
@@ -200,9 +200,11 @@ async def test_behind_a_closed_gate_a_blocked_stream_is_aborted(
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
-async def test_behind_a_closed_gate_no_session_begins(authority: Authority, transport: str) -> None:
-    gate = Gate()
-    gate.is_open = False
+async def test_behind_a_closed_guard_no_session_begins(
+    authority: Authority, transport: str
+) -> None:
+    guard = SendGuard()
+    guard.is_open = False
     async with listening(authority) as there:
         heard: list[bytes] = []
 
@@ -217,7 +219,7 @@ async def test_behind_a_closed_gate_no_session_begins(authority: Authority, tran
                 authority.client(),
                 cuid=CUID,
                 settings=SETTINGS,
-                may_send=gate,
+                may_send=guard,
             ):
                 pytest.fail("a session began")
 

@@ -7,7 +7,7 @@ import pytest
 from aiocoap import Code
 
 from dots_client import RemoteProtocolError, RetransmissionSettings
-from dots_client.client.exchange import MAX_BLOCKS, MAX_OUTSTANDING_REPEATS
+from dots_client.client.request_layer import MAX_BLOCKS, MAX_OUTSTANDING_REPEATS
 from dots_client.session.pacing import BURST
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import ONCE, SCOPE, SETTINGS, answer, in_session, silence

@@ -16,6 +16,7 @@ from OpenSSL import SSL
 
 from dots_client.errors import SessionClosed
 from dots_client.identity import Credentials
+from dots_client.transport.association import DEFAULT_PATH_MTU
 from dots_client.transport.coap import Endpoint
 from dots_client.transport.remote import Remote, SocketAddress
 from dots_client.transport.wire import WireTap
@@ -25,7 +26,6 @@ log = logging.getLogger("dots_client.transport")
 MAX_LIVE_ASSOCIATIONS: Final = 1024
 MAX_PENDING_ASSOCIATIONS: Final = 128
 HANDSHAKE_TIMEOUT_S: Final = 60.0
-DEFAULT_PATH_MTU: Final = 1280
 
 SessionT = TypeVar("SessionT", bound=Remote)
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from dots_client import ClientSettings, Memory, PeerUnreachable, Server
-from dots_client.client import opening
-from dots_client.client.opening import Opening
+from dots_client import ClientCache, ClientSettings, PeerUnreachable, Server
+from dots_client.client import connector
+from dots_client.client.connector import Connector
 from dots_client.session import Candidate
 from dots_client.transport.network import has_route
 from tests.dots_client.authority import Authority
@@ -24,13 +24,15 @@ async def test_an_ipv4_alternate_is_reached_through_nat64_where_there_is_no_ipv4
         await asyncio.sleep(0)
         raise PeerUnreachable("nobody there")
 
-    monkeypatch.setattr(opening, "has_route", lambda address: ":" in address)
-    monkeypatch.setattr(opening, "open_dtls", open_dtls)
+    monkeypatch.setattr(connector, "has_route", lambda address: ":" in address)
+    monkeypatch.setattr(connector, "open_dtls", open_dtls)
     server = Server("alt.example", addresses=("198.41.0.4", "2001:db8::7"))
-    way = Opening(server, authority.client(), settings=ClientSettings(), memory=Memory())
+    connector_ = Connector(
+        server, authority.client(), settings=ClientSettings(), cache=ClientCache()
+    )
 
     with pytest.raises(PeerUnreachable):
-        await way.open(None, is_under_attack=False)
+        await connector_.open(None, is_under_attack=False)
 
     assert set(tried) == {"64:ff9b::c629:4", "2001:db8::7"}
 
@@ -50,16 +52,16 @@ async def test_under_attack_a_round_trip_that_was_measured_sets_the_pace_of_hand
         await asyncio.sleep(timeout_s)
         raise PeerUnreachable("nobody there")
 
-    monkeypatch.setattr(opening, "open_dtls", open_dtls)
-    memory, server = Memory(), Server("192.0.2.1", addresses=("192.0.2.1",))
+    monkeypatch.setattr(connector, "open_dtls", open_dtls)
+    cache, server = ClientCache(), Server("192.0.2.1", addresses=("192.0.2.1",))
     settings = ClientSettings(handshake_timeout_s=0.6, attack_handshake_timeout_s=0.6)
-    memory.outcome(server).measured(
+    cache.history(server).measured(
         Candidate("dtls", "192.0.2.1:4646"), rtt_s=0.01, now=asyncio.get_running_loop().time()
     )
-    way = Opening(server, authority.client(), settings=settings, memory=memory)
+    connector_ = Connector(server, authority.client(), settings=settings, cache=cache)
     for is_under_attack in (True, False):
         with pytest.raises(PeerUnreachable):
-            await way.open(None, is_under_attack=is_under_attack)
+            await connector_.open(None, is_under_attack=is_under_attack)
         begun.append(0.0)
 
     in_attack, in_peace = begun[: begun.index(0.0)], begun[begun.index(0.0) + 1 : -1]

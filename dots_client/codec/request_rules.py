@@ -72,7 +72,7 @@ class Violation:
         return f"{self.attribute}{place}{f'.{self.member}' if self.member else ''}"
 
 
-def violations(scope: Tree, *, lifetime_is_mandatory: bool = True) -> Iterator[Violation]:
+def tree_violations(scope: Tree, *, lifetime_is_mandatory: bool = True) -> Iterator[Violation]:
     """Everything in this `scope` entry that a mitigation request must not hold."""
     if not any(name in scope for name in TARGET_NAMES):
         yield Violation(

@@ -16,9 +16,9 @@ from aiocoap.message import Direction
 from aiocoap.numbers.optionnumbers import OptionNumber
 from aiocoap.optiontypes import BlockOption, OpaqueOption, OptionType, StringOption, UintOption
 
+from dots_client.codec.split import MAX_TOKEN_BYTES
 from dots_client.errors import RemoteProtocolError
 
-MAX_TOKEN_BYTES: Final = 8
 MAX_OPTIONS: Final = 64
 """Options in one message; the longest DOTS message has twelve."""
 MAX_OPTION_NUMBER: Final = 2**16 - 1
@@ -27,12 +27,12 @@ PAYLOAD_MARKER: Final = 0xFF
 EMPTY_CODE: Final = 0
 
 
-class Malformed(RemoteProtocolError):
+class MalformedMessage(RemoteProtocolError):
     """A message format error: ignore the whole message (RFC 7252 section 4.2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingMessage:
     """A readable message."""
 
     message: aiocoap.Message
@@ -118,33 +118,33 @@ SIGNALS: Final[Mapping[int, Mapping[int, Option]]] = {
 """The options of the signals of RFC 8323 section 5, by code. aiocoap reads the bytes of these itself."""
 
 
-def read_datagram(data: bytes, *, max_bytes: int) -> Incoming:
+def read_datagram(data: bytes, *, max_bytes: int) -> IncomingMessage:
     """Read one message over DTLS; Malformed if it is invalid or longer than a datagram on this path."""
     if len(data) > max_bytes:
-        raise Malformed(f"{len(data)} bytes are more than the {max_bytes} of a datagram")
+        raise MalformedMessage(f"{len(data)} bytes are more than the {max_bytes} of a datagram")
     if len(data) < UDP_HEADER_BYTES:
-        raise Malformed(f"{len(data)} bytes are no CoAP message")
+        raise MalformedMessage(f"{len(data)} bytes are no CoAP message")
     version, token_length = data[0] >> 6, data[0] & 0x0F
     if version != 1:
-        raise Malformed(f"CoAP version {version} is not spoken here")
+        raise MalformedMessage(f"CoAP version {version} is not spoken here")
     code, message_id = data[1], _uint(data[2:4])
     if code == EMPTY_CODE and len(data) > UDP_HEADER_BYTES:
-        raise Malformed("an empty message has something in it")
+        raise MalformedMessage("an empty message has something in it")
     message = aiocoap.Message(code=code, _mid=message_id, _mtype=data[0] >> 4 & 0x03)
     return _read(message, data, at=UDP_HEADER_BYTES, token_length=token_length)
 
 
-def read_frame(frame: bytes, *, header_bytes: int) -> Incoming:
+def read_frame(frame: bytes, *, header_bytes: int) -> IncomingMessage:
     """Read one message over TLS, with its header before the token (RFC 8323 section 3.2); Malformed if it is invalid."""
     message = aiocoap.Message(code=frame[header_bytes - 1])
     return _read(message, frame, at=header_bytes, token_length=frame[0] & 0x0F)
 
 
-def _read(message: aiocoap.Message, data: bytes, *, at: int, token_length: int) -> Incoming:
+def _read(message: aiocoap.Message, data: bytes, *, at: int, token_length: int) -> IncomingMessage:
     if token_length > MAX_TOKEN_BYTES:
-        raise Malformed(f"a token of {token_length} bytes is too long")
+        raise MalformedMessage(f"a token of {token_length} bytes is too long")
     if at + token_length > len(data):
-        raise Malformed("the token is cut short")
+        raise MalformedMessage("the token is cut short")
     message.token = data[at : at + token_length]
     message.direction = Direction.INCOMING
     options = _Options(data, at + token_length)
@@ -153,7 +153,9 @@ def _read(message: aiocoap.Message, data: bytes, *, at: int, token_length: int) 
     for number, value in options:
         sorted_out.add(number, value, known.get(number), message.opt)
     message.payload = data[options.at :]
-    return Incoming(message, data, tuple(sorted_out.not_read), tuple(sorted_out.not_understood))
+    return IncomingMessage(
+        message, data, tuple(sorted_out.not_read), tuple(sorted_out.not_understood)
+    )
 
 
 class _Options:
@@ -170,15 +172,15 @@ class _Options:
             self.at += 1
             if head == PAYLOAD_MARKER:
                 if self.at == len(self._data):
-                    raise Malformed("there is no payload after its marker")
+                    raise MalformedMessage("there is no payload after its marker")
                 return
             count += 1
             if count > MAX_OPTIONS:
-                raise Malformed(f"there are more than {MAX_OPTIONS} options")
+                raise MalformedMessage(f"there are more than {MAX_OPTIONS} options")
             number += self._extended(head >> 4)
             length = self._extended(head & 0x0F)
             if number > MAX_OPTION_NUMBER:
-                raise Malformed(f"{number} is no number of an option")
+                raise MalformedMessage(f"{number} is no number of an option")
             yield number, self._take(length)
 
     def _extended(self, nibble: int) -> int:
@@ -189,13 +191,13 @@ class _Options:
             case 14:
                 return 269 + _uint(self._take(2))
             case 15:
-                raise Malformed("an option has a part of a payload marker")
+                raise MalformedMessage("an option has a part of a payload marker")
         return nibble
 
     def _take(self, length: int) -> bytes:
         taken = self._data[self.at : self.at + length]
         if len(taken) < length:
-            raise Malformed("an option is cut short")
+            raise MalformedMessage("an option is cut short")
         self.at += length
         return taken
 
