@@ -15,20 +15,14 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from portal.mitigations.models import EventType
-from portal.mitigations.services import append_event
-from portal.mitigations.services.log import lock_log
-from portal.providers.models import SessionState, Subscription
+from portal.providers.models import Subscription
 from portal.signaling.lease_fence import LEASE
 from portal.signaling.models import SignalWorker
 
-NO_WORKER: Final = "The part of the portal that talks to providers is not running."
 QUIET: Final = timedelta(seconds=3)
 """A holder that lives renews several times within it."""
 PRESENT_FOR: Final = timedelta(seconds=4)
 """A worker that did not check in for so long has no share."""
-MAX_ORPHANS: Final = 200
-"""Sessions one sweep marks; the rest waits for the next."""
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 MAX_LOOKED_AT: Final = 1000
 
@@ -147,45 +141,6 @@ def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> 
         if not Subscription.objects.filter(pk=subscription_id, owner=owner).exists():
             raise NotOwner
     return done
-
-
-def mark_orphans(*, now: datetime) -> int:
-    """Say of sessions whose worker is gone that nobody holds them, and tell open pages; how many."""
-    orphans = _orphans(now).order_by("pk").values_list("pk", "organization_id")
-    return sum(_mark_orphan(pk, organization, now) for pk, organization in orphans[:MAX_ORPHANS])
-
-
-def _orphans(now: datetime) -> QuerySet[Subscription]:
-    return Subscription.objects.filter(
-        Q(lease_until__lt=now) | Q(lease_until__isnull=True), session_state=SessionState.UP
-    )
-
-
-@transaction.atomic
-def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) -> bool:
-    lock_log(organization_id)
-    marked = (
-        _orphans(now)
-        .filter(pk=subscription_id)
-        .update(
-            session_state=SessionState.DOWN,
-            session_since=now,
-            session_detail=NO_WORKER,
-            pending_change=None,
-        )
-    )
-    if marked:
-        append_event(
-            organization_id=organization_id,
-            type=EventType.SESSION_DOWN,
-            at=now,
-            data={
-                "subscription": str(subscription_id),
-                "state": SessionState.DOWN.value,
-                "detail": NO_WORKER,
-            },
-        )
-    return bool(marked)
 
 
 def _wanted() -> QuerySet[Subscription]:

@@ -23,7 +23,8 @@ from portal.signaling.leases import SavedAt
 from portal.signaling.live_session import LiveSession, is_under_attack
 from portal.signaling.session_failures import failure_text, is_our_failure
 from portal.signaling.session_runner import SessionAttempt, SessionRunner
-from portal.signaling.session_status import SessionStatus, SessionStatusWriter
+from portal.signaling.session_status import SessionStatus
+from portal.signaling.session_status_writer import SessionStatusWriter
 from portal.signaling.wire_recorder import WireRecorder
 
 logger = logging.getLogger(__name__)

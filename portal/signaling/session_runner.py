@@ -25,7 +25,8 @@ from portal.signaling.live_session import LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.session_check import check_session
 from portal.signaling.session_failures import failure_text, is_our_failure
-from portal.signaling.session_status import SessionStatus, SessionStatusWriter
+from portal.signaling.session_status import SessionStatus
+from portal.signaling.session_status_writer import SessionStatusWriter
 from portal.signaling.status_reports import StatusReports
 from portal.signaling.unknown_mitigations import UnknownMitigationWatch
 from portal.signaling.wire_recorder import WireRecorder

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from portal.core.broadcast import pass_wake_up_on
 from portal.mitigations import services
-from portal.signaling import database_clock, leases, worker
+from portal.signaling import database_clock, orphaned_sessions, worker
 from portal.signaling.signal_agent import OWNED_ELSEWHERE
 
 
@@ -28,4 +28,4 @@ def sweep_deadlines() -> None:
     now = database_clock.read()
     services.mark_overdue(now=now)
     services.mark_expired(now=now)
-    leases.mark_orphans(now=now)
+    orphaned_sessions.mark_orphans(now=now)

@@ -8,7 +8,7 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.states import Trigger
 from portal.providers.models import SessionState, Subscription
-from portal.signaling.session_status import record_session
+from portal.signaling.session_status import SessionStatus, record_session
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.legs import NOW, confirm, legs, refuse, report
 
@@ -30,9 +30,8 @@ def test_the_event_counter_is_locked_before_any_subscription(
         else:
             Subscription.objects.filter(pk=acme_northgate.pk).update(owner="me")
             queries.initial_queries = len(connection.queries_log)
-            record_session(
-                subscription_id=acme_northgate.pk, owner="me", state=SessionState.DOWN, now=NOW
-            )
+            status = SessionStatus(state=SessionState.DOWN)
+            record_session(subscription_id=acme_northgate.pk, owner="me", status=status, now=NOW)
 
     statements = [one["sql"] for one in queries.captured_queries]
     counter = _first(statements, 'UPDATE "mitigations_eventcounter"')

@@ -15,7 +15,14 @@ from portal.mitigations import queries
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import SET_BACK, Status
 from portal.providers.models import SessionState, Subscription
-from portal.signaling import database_clock, leases, observations, retrying_loop, silence_watch
+from portal.signaling import (
+    database_clock,
+    leases,
+    observations,
+    orphaned_sessions,
+    retrying_loop,
+    silence_watch,
+)
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.session_failures import CRASHED
 from portal.signaling.session_manager import SessionManager
@@ -78,7 +85,7 @@ class Scene:
     def _hand_over(self) -> None:
         """What the worker does after the end of a keeper, and others about a subscription without an owner."""
         leases.release(ME, [self.subscription.pk])
-        leases.mark_orphans(now=database_clock.now())
+        orphaned_sessions.mark_orphans(now=database_clock.now())
 
     async def _recovers(self, manager: SessionManager) -> None:
         """There is a session and the row shows this one; at no time did it show one that was gone."""

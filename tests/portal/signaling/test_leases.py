@@ -13,7 +13,8 @@ from portal.providers.models import Provider, SessionState, Subscription
 from portal.signaling import leases
 from portal.signaling.lease_fence import LEASE
 from portal.signaling.models import SignalWorker
-from portal.signaling.session_status import record_heard, record_session
+from portal.signaling.orphaned_sessions import mark_orphans
+from portal.signaling.session_status import SessionStatus, record_heard, record_session
 from tests.portal.providers.identities import identity
 from tests.portal.signaling.conftest import session_events
 
@@ -174,18 +175,23 @@ def test_a_session_nobody_holds_is_not_shown_as_connected(acme_northgate: Subscr
     claim("one")
     note(acme_northgate, SessionState.UP)
 
-    assert leases.mark_orphans(now=NOW) == 0
-    assert leases.mark_orphans(now=EXPIRED) == 1
+    assert mark_orphans(now=NOW) == 0
+    assert mark_orphans(now=EXPIRED) == 1
 
     acme_northgate.refresh_from_db()
     assert acme_northgate.session_state == "down"
     # Open pages learn of it.
     assert [event.type for event in session_events()] == ["session.up", "session.down"]
-    assert leases.mark_orphans(now=EXPIRED) == 0
+    assert mark_orphans(now=EXPIRED) == 0
 
 
 def note(subscription: Subscription, state: SessionState, owner: str = "one", **more: Any) -> None:
-    record_session(subscription_id=subscription.pk, owner=owner, state=state, now=NOW, **more)
+    record_session(
+        subscription_id=subscription.pk,
+        owner=owner,
+        status=SessionStatus(state=state, **more),
+        now=NOW,
+    )
 
 
 @pytest.mark.rule("SC-096")

@@ -41,6 +41,7 @@ from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
 from portal.signaling.retry_after import NOT_FOLLOWED_RETRY_S
 from portal.signaling.session_manager import SessionManager
+from portal.signaling.session_status import SessionStatus
 from portal.signaling.unknown_mitigations import UnknownMitigationWatch
 from portal.signaling.wire_recorder import SharedCapacity, WireRecorder
 from tests.dots_client.authority import Authority
@@ -65,8 +66,8 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     """What the pages would be told of the session."""
     told: list[tuple[SessionState, str]] = []
 
-    def record_session(**row: Any) -> None:
-        told.append((row["state"], row["not_followed"] or row["detail"]))
+    def record_session(*, status: SessionStatus, **_row: Any) -> None:
+        told.append((status.state, status.not_followed or status.detail))
 
     monkeypatch.setattr(session_status, "record_session", record_session)
     monkeypatch.setattr(session_status, "record_heard", lambda **_row: None)

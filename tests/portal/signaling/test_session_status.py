@@ -6,7 +6,15 @@ from django.utils import timezone
 
 from portal.providers.models import SessionState, Subscription
 from portal.signaling import leases
-from portal.signaling.session_status import record_heard, record_session
+from portal.signaling.lease_fence import LEASE
+from portal.signaling.orphaned_sessions import NO_WORKER, mark_orphans
+from portal.signaling.session_status import (
+    MAX_EVENT_DETAIL,
+    SessionStatus,
+    record_heard,
+    record_session,
+)
+from tests.portal.signaling.conftest import session_events
 
 NOW = timezone.now()
 
@@ -19,8 +27,7 @@ def note(subscription: Subscription, second: int, state: SessionState, transport
     record_session(
         subscription_id=subscription.pk,
         owner="one",
-        state=state,
-        transport=transport,
+        status=SessionStatus(state=state, transport=transport),
         now=at(second),
     )
 
@@ -69,3 +76,22 @@ def test_what_never_worked_is_not_said_to_have(acme_northgate: Subscription) -> 
     note(acme_northgate, 9, SessionState.DOWN)
 
     assert worked(acme_northgate) == (None, None)
+
+
+def test_every_session_event_has_the_same_fields_and_a_short_detail(
+    acme_northgate: Subscription,
+) -> None:
+    leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
+    note(acme_northgate, 1, SessionState.UP, "dtls")
+    status = SessionStatus(state=SessionState.DOWN, detail="no route " * 50)
+    record_session(subscription_id=acme_northgate.pk, owner="one", status=status, now=at(2))
+    note(acme_northgate, 3, SessionState.UP, "dtls")
+    mark_orphans(now=at(3) + 2 * LEASE)
+
+    events = [event.data for event in session_events()]
+    assert [event["state"] for event in events] == ["up", "down", "up", "down"]
+    assert {frozenset(event) for event in events} == {
+        frozenset({"subscription", "state", "detail"})
+    }
+    assert events[1]["detail"] == status.detail[:MAX_EVENT_DETAIL]
+    assert events[3]["detail"] == NO_WORKER

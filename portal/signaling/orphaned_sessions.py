@@ -1,0 +1,47 @@
+"""Sessions that the pages show as up although no worker has their lease any more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from portal.mitigations.services.log import lock_log
+from portal.providers.models import SessionState, Subscription
+from portal.signaling.session_status import append_session_event
+
+NO_WORKER: Final = "The part of the portal that talks to providers is not running."
+MAX_ORPHANS: Final = 200
+"""Sessions that one sweep marks; the rest waits for the next."""
+
+
+def mark_orphans(*, now: datetime) -> int:
+    """Show these sessions as down, and tell open pages. Returns how many there were."""
+    orphans = _orphans(now).order_by("pk").values_list("pk", "organization_id")
+    return sum(_mark_orphan(pk, organization, now) for pk, organization in orphans[:MAX_ORPHANS])
+
+
+def _orphans(now: datetime) -> QuerySet[Subscription]:
+    return Subscription.objects.filter(
+        Q(lease_until__lt=now) | Q(lease_until__isnull=True), session_state=SessionState.UP
+    )
+
+
+@transaction.atomic
+def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) -> bool:
+    lock_log(organization_id)
+    subscription = _orphans(now).select_for_update().filter(pk=subscription_id).first()
+    if subscription is None:
+        return False
+    subscription.session_state = SessionState.DOWN
+    subscription.session_since = now
+    subscription.session_detail = NO_WORKER
+    subscription.pending_change = None
+    subscription.save(
+        update_fields=["session_state", "session_since", "session_detail", "pending_change"]
+    )
+    append_session_event(subscription, state=SessionState.DOWN, detail=NO_WORKER, now=now)
+    return True
