@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "portal.readiness",
     "portal.api",
     "portal.realtime",
-    "portal.preview",
+    "portal.web",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -72,7 +72,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "portal.accounts.middleware.RequireSecondFactor",
+    "portal.web.accounts.middleware.RequireSecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -250,7 +250,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = HTTPS
 # What makes a browser known at the next sign-in (ADR 35).
 KNOWN_DEVICE_COOKIE = f"{COOKIE_PREFIX}known-device"
-CSRF_FAILURE_VIEW = "portal.accounts.views.csrf_failure"
+CSRF_FAILURE_VIEW = "portal.web.accounts.views.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = env.integer("PORTAL_HSTS_S", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS

@@ -7,13 +7,13 @@ from portal.core.admin import site
 urlpatterns = [
     path("api/v1/", include("portal.api.urls")),
     path("admin/", site.urls),
-    path("", include("portal.accounts.urls")),
-    path("", include("portal.mitigations.urls")),
-    path("", include("portal.inventory.urls")),
-    path("", include("portal.wire.urls")),
-    path("", include("portal.preview.urls")),
-    path("", include("portal.readiness.urls")),
-    path("", include("portal.standby.urls")),
+    path("", include("portal.web.accounts.urls")),
+    path("", include("portal.web.now.urls")),
+    path("", include("portal.web.requests.urls")),
+    path("", include("portal.web.unknown.urls")),
+    path("", include("portal.web.journal.urls")),
+    path("", include("portal.web.readiness.urls")),
+    path("", include("portal.web.standby.urls")),
 ]
 
 handler400 = "portal.core.views.bad_request"

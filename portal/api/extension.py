@@ -15,15 +15,16 @@ from rest_framework.views import APIView
 from portal.api.authentication import caller
 from portal.api.eligibility import LeftOutShown
 from portal.api.requests import Extension
-from portal.mitigations import presentation, queries
+from portal.mitigations import queries
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.presentation.extending import not_told
-from portal.mitigations.wording.extending import gets_extension
 from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 from portal.signaling.extension import Extension as Found
 from portal.signaling.extension import extension
+from portal.wording.extending import gets_extension
+from portal.wording.from_rows.extension import not_told
+from portal.wording.from_rows.mitigations import asked_of
 
 
 class BeforeShown(serializers.Serializer[Any]):
@@ -72,7 +73,7 @@ class ExtensionPreviewView(APIView):
 def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
     now, organization = timezone.now(), request.organization
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
-    asked = presentation.asked_of(request, by_id, organization)
+    asked = asked_of(request, by_id, organization)
     legs = {leg.mitigation: leg for leg in asked.asked}
     silent = not_told(
         asked,

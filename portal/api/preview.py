@@ -17,10 +17,10 @@ from portal.api.requests import NewRequest
 from portal.mitigations.models import Strategy
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.unknown import Unknown
-from portal.mitigations.wording.preview import effects, gets_this
 from portal.organizations.access import membership_for
 from portal.organizations.models import Organization, Role
 from portal.signaling.preview import Preview, preview
+from portal.wording.preview import effects, gets_this
 
 
 class TargetsPlanned(serializers.Serializer[Any]):

@@ -35,7 +35,6 @@ from portal.core.targets import MAX_TARGET_LENGTH
 from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
-from portal.mitigations.pages.ended import MAX_ACKNOWLEDGED
 from portal.mitigations.states import ATTACK_STATUSES, RequestStatus
 from portal.mitigations.validation import (
     MAX_PORT_RANGES,
@@ -242,7 +241,7 @@ class EndOf(End):
 
 
 class Ends(StrictSerializer):
-    ends = Several(child=EndOf(), limit=MAX_ACKNOWLEDGED)
+    ends = Several(child=EndOf(), limit=services.MAX_ACKNOWLEDGED)
 
 
 class AcknowledgedShown(serializers.Serializer[Any]):

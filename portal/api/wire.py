@@ -21,7 +21,7 @@ from portal.organizations.models import Role
 from portal.wire import queries
 from portal.wire.models import Direction, Topic, WireMessage
 from portal.wire.queries import Which
-from portal.wire.shown import as_data
+from portal.wording.message_shown import as_data
 
 MESSAGES = OpenApiParameter(
     "messages",

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from portal.core.formatting import listed
 from portal.core.targets import IPNetwork, contains, normal_uri, overlap
+from portal.core.wording.traffic import traffic_part
 from portal.mitigations.models import HeldTargets, Port, Targets
 
 LAST_PORT: Final = 65535
@@ -33,6 +35,11 @@ class Traffic:
     def of(cls, ports: Iterable[tuple[int, int]], protocols: Iterable[int]) -> Traffic:
         merged = _merged(ports)
         return cls(() if merged == ((0, LAST_PORT),) else merged, frozenset(protocols))
+
+    def __str__(self) -> str:
+        """Inside a sentence: "TCP, port 443", "any protocol, port 443"."""
+        ports = [{"lower": lower, "upper": upper} for lower, upper in self.ports]
+        return traffic_part(ports, sorted(self.protocols))
 
     def covers(self, other: Traffic) -> bool:
         return self._covers_ports(other) and self._covers_protocols(other)
@@ -152,6 +159,14 @@ class Loss:
     def network(self) -> IPNetwork | None:
         """None: a name or URI."""
         return _network(self.target)
+
+    def __str__(self) -> str:
+        """The API's text: "203.0.113.64/27 except 203.0.113.66/32", or the target alone when all of it is lost."""
+        parts = [str(one) for one in self.kept]
+        for part in self.narrowed:
+            of = "" if part.target == self.target else f" of {part.target}"
+            parts.append(f"{part.traffic}{of}")
+        return f"{self.target} except {listed(parts)}" if parts else self.target
 
 
 def losses(old: Coverage, newer: Sequence[Coverage]) -> tuple[Loss, ...]:

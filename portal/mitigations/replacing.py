@@ -28,7 +28,6 @@ from portal.mitigations.overlaps import Coverage, Loss, Traffic, losses, union
 from portal.mitigations.states import ACTIVE
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import INDEFINITE, Checked, Submission
-from portal.mitigations.wording.replacing import held_by, loss_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +87,7 @@ class Replaced:
     @property
     def name(self) -> str:
         if isinstance(self.what, Unknown):
-            return held_by(self.what.provider, self.what.name)
+            return f"what {self.what.provider} holds for {self.what.name}, which no request here asked for"
         return self.what.name
 
     @property
@@ -128,7 +127,7 @@ def replaced_members(replaced: Replaced) -> dict[str, Any]:
         "name": replaced.what.name,
         "status": replaced.what.status,
         "providers": [one.provider for one in replaced.endings],
-        "loses": [loss_words(loss) for loss in replaced.losses],
+        "loses": [str(loss) for loss in replaced.losses],
         "protects_all": replaced.protects_all,
     }
 
@@ -328,7 +327,7 @@ def replacement(old: Mitigation, newer: Sequence[Mitigation]) -> ReplacedBy:
     return {
         "by": [_newer(one, coverage, own) for one, coverage in others],
         "lost": [loss.target for loss in lost],
-        "loses": [loss_words(loss) for loss in lost],
+        "loses": [str(loss) for loss in lost],
     }
 
 

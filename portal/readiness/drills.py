@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from portal.mitigations.wording import Look
 from portal.organizations.models import Organization
 from portal.readiness.checks import prepared
 from portal.readiness.checks.prepared import seconds, when
 from portal.readiness.rows import LOOKS, State
 from portal.standby import models, queries
+from portal.wording import Look
 
 FAILURES: Final = {
     models.Failure.NOT_SENT: "Nothing was sent to {provider}: it was not connected.",

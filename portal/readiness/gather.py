@@ -12,10 +12,7 @@ from django.urls import reverse
 from portal.accounts.models import Authenticator
 from portal.core.targets import why_not
 from portal.core.wording.targets import sentence
-from portal.inventory import pages as unknown
 from portal.inventory.models import Inventory
-from portal.inventory.wording import untold
-from portal.mitigations import presentation
 from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation, Targets
 from portal.mitigations.states import LOOP
@@ -34,6 +31,9 @@ from portal.readiness.drills import drills_of
 from portal.readiness.rows import Answer, Link, Row, answer
 from portal.signaling.models import SignalWorker
 from portal.standby import queries as standby
+from portal.wording.from_rows.mitigations import session_of
+from portal.wording.from_rows.unknown import beside as unknown_beside
+from portal.wording.unknown import untold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def _provider_rows(
     is_staff = membership.user.is_staff
     if not subscriptions:
         return [providers.subscribed(membership.organization.name)]
-    beside = unknown.beside(membership.organization)
+    beside = unknown_beside(membership.organization)
     asked = [
         _provider(one, beside.get(one.pk, ""), now, is_staff=is_staff) for one in subscriptions
     ]
@@ -122,7 +122,7 @@ def _provider(
         name=provider.name,
         short=provider.short_name,
         phone=provider.phone,
-        session=presentation.session_of(subscription),
+        session=session_of(subscription),
         transport=subscription.session_transport,
         transports=provider.transports,
         worked={"dtls": subscription.dtls_worked_at, "tls": subscription.tls_worked_at},
@@ -146,7 +146,7 @@ def _provider(
 
 
 def _now_page(subscription: Subscription) -> str:
-    return reverse("mitigations:now", args=[subscription.organization.slug])
+    return reverse("now:now", args=[subscription.organization.slug])
 
 
 def _refusal(subscription: Subscription) -> str:
@@ -191,7 +191,7 @@ def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:
             "uris": [value for _, kind, value in verified if kind == ResourceKind.URI],
         }
         parts = [part_of(ask, scope, port_ranges=0) for ask in asks]
-        form = reverse("mitigations:new", args=[organization.slug])
+        form = reverse("requests:new", args=[organization.slug])
         link = Link("Request some", form) if membership.can_operate else None
         rows.append(targets.coverage({value: name for name, _, value in verified}, parts))
         rows.append(targets.size(parts, link))

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from portal.core.formatting import in_words
-from portal.mitigations.wording import Look
+from portal.wording import Look
 
 
 class State(StrEnum):

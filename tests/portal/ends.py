@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.pages.ended import end_value
 from portal.mitigations.services import SeenEnd
+from portal.web.requests.ended import end_value
 
 
 def end_of(request: MitigationRequest) -> SeenEnd:

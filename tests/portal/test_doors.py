@@ -17,7 +17,7 @@ from portal.providers.models import Subscription
 from portal.standby.models import Drill, StandbyPlan
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.pages.conftest import fixes_in
+from tests.portal.web.conftest import fixes_in
 
 API = "/api/v1/organizations/acme"
 PAGES = "/organizations/acme"

@@ -105,7 +105,7 @@ class MitigationRequest(models.Model):
         return f"{self.name} ({self.status})"
 
     def get_absolute_url(self) -> str:
-        return reverse("mitigations:request", args=[self.organization.slug, self.pk])
+        return reverse("requests:request", args=[self.organization.slug, self.pk])
 
     @property
     def is_over(self) -> bool:

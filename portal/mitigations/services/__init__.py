@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.mitigations.services.advance import lock_requests
 from portal.mitigations.services.asks import (
+    MAX_ACKNOWLEDGED,
     SeenEnd,
     acknowledge,
     acknowledge_all,
@@ -49,6 +50,7 @@ from portal.mitigations.services.taken_over import end_taken_over
 from portal.mitigations.services.thin import thin_counters
 
 __all__ = [
+    "MAX_ACKNOWLEDGED",
     "ProviderReport",
     "SeenEnd",
     "acknowledge",

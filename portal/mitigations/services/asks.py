@@ -53,6 +53,8 @@ from portal.mitigations.validation import (
 from portal.organizations.models import Organization, ProtectedResource
 
 MAX_KEY_LENGTH: Final = 200
+MAX_ACKNOWLEDGED: Final = 100
+"""Requests that one call acknowledges."""
 
 KEYS_KEPT_FOR: Final = timedelta(days=7)
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, day, listed, moment
-from portal.mitigations.wording.headlines import everyone
 from portal.readiness.rows import Code, Found, Link, Row, State
+from portal.wording.headlines import everyone
 
 DRILL_AGES_AFTER: Final = timedelta(days=30)
 NO_DRILL: Final = "No drill has passed yet. One takes a few seconds."

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, ahead, date, duration, listed, since, tel
-from portal.mitigations.wording import Session, session_sentence
-from portal.mitigations.wording.refusals import gateways
-from portal.mitigations.wording.table import STALE_AFTER
 from portal.providers.models import PendingChange
 from portal.providers.wording import ignored_redirection, old_settings, still_connected
 from portal.readiness.certificates import Validity
 from portal.readiness.rows import Code, Found, Link, Row, State
+from portal.wording import Session, session_sentence
+from portal.wording.refusals import gateways
+from portal.wording.table import STALE_AFTER
 
 WARN_BEFORE_END: Final = timedelta(days=30)
 """Certificates that end sooner are to be replaced soon."""

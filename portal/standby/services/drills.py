@@ -11,13 +11,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from portal import wording
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.formatting import when
 from portal.core.sweeping import count_done
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
-from portal.mitigations import wording
 from portal.mitigations.models import EventType, Mitigation, RequestKind, Strategy
 from portal.mitigations.states import ACTIVE, Status
 from portal.mitigations.unknown import replaceable_unknown

@@ -18,7 +18,7 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf, ClientOf, HalfSignedIn
 from tests.factories import PASSWORD, ResourceFactory, UserFactory, app_code
-from tests.portal.pages.conftest import filtering
+from tests.portal.web.conftest import filtering
 from tests.portal.wire.conftest import created, keep, put, scope
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}

@@ -11,7 +11,7 @@ ODD = [
     "",
     "x",
     "accounts:sign-in",
-    "mitigations:home",
+    "now:home",
     "https://evil.example/",
     "//evil.example",
     "/\\evil.example",

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from portal.mitigations import queries, services
-from portal.mitigations.chart import Sample
 from portal.mitigations.models import Event, Mitigation
-from portal.mitigations.samples import samples_of, within
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
+from portal.web.requests.chart import Sample
+from portal.web.requests.samples import samples_of, within
 from tests.portal.mitigations.conftest import Submit
 
 BEGIN = timezone.now() - timedelta(hours=1)

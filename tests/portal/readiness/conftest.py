@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal.accounts.models import User
-from portal.mitigations.wording import Session
 from portal.organizations.models import Organization, Role
 from portal.providers.models import Provider, Subscription
 from portal.readiness.certificates import Validity
 from portal.readiness.checks import providers
+from portal.wording import Session
 from tests.factories import ResourceFactory, member
 from tests.portal.identities import in_order as orderly
 from tests.portal.readiness.drilled import passed

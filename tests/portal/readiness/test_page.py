@@ -16,11 +16,11 @@ from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
 from portal.providers.services import set_order
 from portal.readiness.drills import drills_of
-from portal.readiness.pages import DRILLS_PER_PAGE
 from portal.signaling.models import SignalWorker
 from portal.standby import queries
 from portal.standby import services as standby
 from portal.standby.models import Drill, Failure
+from portal.web.readiness.page import DRILLS_PER_PAGE
 from tests.conftest import ApiOf, ClientOf
 from tests.factories import (
     PRIVATE_KEY,

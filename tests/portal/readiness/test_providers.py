@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.mitigations.wording import Session
 from portal.providers.models import PendingChange
 from portal.providers.wording import PARTS, still_connected
 from portal.readiness.certificates import validities
 from portal.readiness.checks import providers
 from portal.readiness.rows import State
+from portal.wording import Session
 from tests.portal.identities import pem
 from tests.portal.readiness.conftest import NOW, provider, up, valid
 

@@ -16,7 +16,6 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import EventType, Mitigation
 from portal.mitigations.validation import Submission
-from portal.mitigations.wording.refusals import refusal_sentence
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from portal.signaling import database_clock as signaling_clock
@@ -28,6 +27,7 @@ from portal.signaling.next_action import Action
 from portal.signaling.status_reports import StatusReports
 from portal.signaling.wire_journal import WireJournal
 from portal.wire.models import Direction, WireMessage
+from portal.wording.refusals import refusal_sentence
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, ONCE, Provider, answer, serving
 from tests.dots_client.codec.odd import Pairs, Raw, encode

@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from dots_client import Client, MitigationReport, MitigationStatus
 from dots_client.codec import encode_reports
+from portal import wording
 from portal.accounts.models import User
-from portal.mitigations import presentation, queries, services, wording
+from portal.mitigations import queries, services
 from portal.mitigations.models import Event, Mitigation, MitigationRequest
-from portal.mitigations.presentation.legs import leg_of
 from portal.mitigations.states import NOT_SENDABLE
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
@@ -30,6 +30,8 @@ from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
 from portal.signaling.status_reports import StatusReports
+from portal.wording.from_rows.events import told_of
+from portal.wording.from_rows.mitigations import leg_of
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, in_session, silence
 from tests.factories import ResourceFactory
@@ -187,7 +189,7 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
     assert row.efficacy_answered_at == row.efficacy_asked_at
     assert_logged_once(caplog)
     event = await in_database(Event.objects.filter(type="mitigation.efficacy").latest)("seq")
-    told = await in_database(presentation.told_of)(event, "Shop")
+    told = await in_database(told_of)(event, "Shop")
     assert getattr(wording.entry(told), "what", "") == (
         "The portal could not send your answer to Northgate."
     )

@@ -13,7 +13,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 
 from portal.accounts.models import Authenticator, User
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.wire import download
+from portal.web.journal import download
 from tests.conftest import ClientOf
 from tests.portal.wire.conftest import exchange, heartbeat, keep, put
 

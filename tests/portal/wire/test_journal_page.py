@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.wire import pages
+from portal.web.journal import page as pages
 from portal.wire.models import Direction, Topic
 from portal.wire.services import Seen
 from tests.conftest import ClientOf
 from tests.factories import PRIVATE_KEY
-from tests.portal.pages.test_markup import Page
-from tests.portal.pages.test_new import text_of
+from tests.portal.web.test_markup import Page
+from tests.portal.web.test_new import text_of
 from tests.portal.wire.conftest import created, exchange, heartbeat, keep, put, scope
 
 

@@ -1,0 +1,25 @@
+"""Ports and protocols in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from portal.core.wording.targets import PROTOCOLS, port_text
+
+__all__ = ["PROTOCOLS", "traffic_part", "traffic_words"]
+
+
+def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
+    """ "TCP and UDP, ports 80 and 443–8080"; "Any" when nothing narrows it."""
+    names = " and ".join(PROTOCOLS.get(one, f"protocol {one}") for one in protocols)
+    spans = [port_text(port["lower"], port["upper"]) for port in ports]
+    if not spans:
+        return names or "Any"
+    numbers = f"port{'s' if len(spans) > 1 or '–' in spans[0] else ''} {', '.join(spans)}"
+    return f"{names}, {numbers}" if names else f"Any protocol, {numbers}"
+
+
+def traffic_part(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
+    """Ports and protocols inside a sentence: "TCP, port 443", "any protocol, port 443"."""
+    words = traffic_words(ports, protocols)
+    return f"{words[:1].lower()}{words[1:]}" if words.startswith("Any") else words

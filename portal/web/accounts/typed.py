@@ -1,0 +1,152 @@
+"""Keep what a person typed into a form after the session ended.
+
+A form that can be typed into carries a mark: whom it was made for and on which page, signed. When it comes back without a session, what was
+typed waits in a session that belongs to nobody yet. Once the same person has signed in, the form opens as it was; it is never sent by itself.
+Nobody else can make such a mark, and what another site sends is not kept, so no other site can put words into a form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from time import time
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpRequest, QueryDict
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from portal.core import throttle
+from portal.core.errors import Throttled
+
+FIELD: Final = "typed_by"
+MAX_CHARACTERS: Final = 24_000
+"""All names and values of one form together. The longest valid form needs about half of it."""
+MARK_HOLDS: Final = timedelta(days=2)
+"""The form of a page that was open for longer is not saved."""
+KEPT_FOR: Final = timedelta(hours=1)
+KEPT_PER_PERSON: Final = throttle.Limit(
+    name="typed-form", tries=30, window_s=600, message="Too many forms were kept."
+)
+RESTORED: Final = "You were signed out in between. The form is as you left it; nothing was sent."
+UNDONE: Final = "You were signed out, so nothing was done. Sign in, then press it again."
+_KEPT: Final = "typed_form"
+_SALT: Final = "portal.web.accounts.typed"
+_NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The person a form was made for (the id), its page, and the end of that session (seconds since 1970)."""
+
+    person: str
+    page: str
+    session_until: float
+
+
+def mark(request: HttpRequest, page: str) -> str:
+    until = request.session.get_expiry_date().timestamp()
+    return signing.dumps([str(request.user.pk), page, int(until)], salt=_SALT)
+
+
+def keep(request: HttpRequest) -> str:
+    """The page on which the form will open as it was; empty where the form has no mark, is another person's, or comes from another site."""
+    found = _mark_of(request.POST.get(FIELD, ""))
+    if found is None or not _is_from_our_page(request) or request.headers.get("HX-Request"):
+        return ""
+    if request.user.is_authenticated and str(request.user.pk) != found.person:
+        return ""
+    try:
+        throttle.count(KEPT_PER_PERSON, found.person)
+    except Throttled:
+        return ""
+    fields = {name: request.POST.getlist(name) for name in request.POST if name not in _NOT_TYPED}
+    length = sum(len(name) + sum(map(len, values)) for name, values in fields.items())
+    request.session[_KEPT] = {
+        "person": found.person,
+        "page": found.page,
+        "at": time(),
+        "ran_out": time() >= found.session_until,
+        "fields": fields if length <= MAX_CHARACTERS else None,
+    }
+    return found.page
+
+
+def _is_from_our_page(request: HttpRequest) -> bool:
+    """Whether the browser says that no other site sent this.
+
+    From another site it comes without the session cookie (SameSite=Lax), also while the person is signed in: the cookie of a session made to keep
+    it would replace theirs.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    # Older browsers, and plain HTTP.
+    ours = f"{request.scheme}://{request.get_host()}"
+    referer = "/".join(request.headers.get("Referer", "").split("/", 3)[:3])
+    return request.headers.get("Origin", referer) in (ours, *settings.CSRF_TRUSTED_ORIGINS)
+
+
+def _mark_of(text: str) -> Mark | None:
+    try:
+        person, page, until = signing.loads(text, salt=_SALT, max_age=MARK_HOLDS)
+    except signing.BadSignature:
+        return None
+    return Mark(person, page, until)
+
+
+def said_at_sign_in(request: HttpRequest) -> str:
+    """The sign-in page's sentence about a form or button that arrived without a session; empty if none did."""
+    kept = _kept(request)
+    if kept is None:
+        return UNDONE if "undone" in request.GET else ""
+    ended = (
+        "You were signed out after 12\u00a0hours." if kept["ran_out"] else "You were signed out."
+    )
+    if kept["fields"] is None:
+        return f"{ended} What you typed was too long to be kept. Nothing was sent."
+    return f"{ended} Sign in; what you typed is kept."
+
+
+def belongs_to_another(request: HttpRequest) -> bool:
+    """Whether another person signed in than the one who typed; if so, the saved form is deleted."""
+    kept = _kept(request)
+    if kept is None or kept["person"] == str(request.user.pk):
+        return False
+    del request.session[_KEPT]
+    return True
+
+
+def take(request: HttpRequest) -> QueryDict | None:
+    """What the person had typed on this page. Returns it once, and makes the page say so."""
+    kept = _kept(request)
+    if kept is None or request.method != "GET" or kept["page"] != request.path:
+        return None
+    del request.session[_KEPT]
+    if kept["person"] != str(request.user.pk) or kept["fields"] is None:
+        return None
+    typed = QueryDict(mutable=True)
+    for name, values in kept["fields"].items():
+        typed.setlist(name, values)
+    messages.info(request, RESTORED)
+    return typed
+
+
+def _kept(request: HttpRequest) -> dict[str, Any] | None:
+    kept: dict[str, Any] | None = request.session.get(_KEPT)
+    return kept if kept and time() - kept["at"] < KEPT_FOR.total_seconds() else None
+
+
+def page_of(request: HttpRequest) -> str:
+    """The page a button was pressed on, if the browser sent it; otherwise empty."""
+    came_from = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        came_from, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    if not is_ours:
+        return ""
+    parts = urlsplit(came_from)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

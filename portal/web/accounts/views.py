@@ -1,0 +1,220 @@
+"""The steps of signing in: name and password, then the code. At the first sign-in, people set up the second factor."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import segno
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import mark_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.accounts import services
+from portal.accounts.access import person_of
+from portal.accounts.models import Authenticator, User
+from portal.accounts.services.known_devices import KNOWN_FOR
+from portal.accounts.services.sessions import enrolment_key, keep_enrolment_key
+from portal.core import views as core_views
+from portal.core.addresses import address_of
+from portal.core.errors import Conflict, Invalid, InvalidCredentials, PortalError, Throttled
+from portal.core.redirects import local_path
+from portal.web.accounts import forms, typed
+
+WRONG_CODE: Final = "That code did not match. Wait for the next one and type it here."
+QR_MODULE_PX: Final = 5
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    following = _following(request)
+    if request.user.is_authenticated and request.user.is_verified():
+        return HttpResponseRedirect(following)
+    if request.method == "GET":
+        context = {"following": following, "said": typed.said_at_sign_in(request)}
+        return render(request, "accounts/sign_in.html", context)
+    form = forms.Password.typed(request.POST)
+    try:
+        user = services.check_password(
+            username=form.username,
+            password=form.password,
+            address=address_of(request),
+            device_secret=_device_secret(request),
+        )
+    except (InvalidCredentials, Throttled) as error:
+        context = {
+            "following": following,
+            "username": form.username,
+            "error": error.message,
+            "said": typed.said_at_sign_in(request),
+        }
+        return _refused(request, "accounts/sign_in.html", context, error)
+    services.open_session(request, user)
+    if typed.belongs_to_another(request):
+        following = settings.LOGIN_REDIRECT_URL
+    return HttpResponseRedirect(_with_following("accounts:code", following))
+
+
+@never_cache
+@sensitive_post_parameters("code", "recovery_code")
+@require_http_methods(["GET", "POST"])
+def code(request: HttpRequest) -> HttpResponse:
+    following = _following(request)
+    if request.user.is_authenticated and request.user.is_verified():
+        return HttpResponseRedirect(following)
+    user = person_of(request)
+    if not Authenticator.objects.filter(user=user, confirmed=True).exists():
+        return HttpResponseRedirect(_with_following("accounts:enrol", following))
+    context: dict[str, Any] = {"following": following, "username": user.get_username()}
+    if request.method == "GET":
+        return render(request, "accounts/code.html", context)
+    form = forms.Code.typed(request.POST)
+    try:
+        device = services.check_second_factor(
+            user=user,
+            code=form.code,
+            address=address_of(request),
+            device_secret=_device_secret(request),
+        )
+        response = HttpResponseRedirect(following)
+        _remember_browser(request, response, user)
+    except (InvalidCredentials, Throttled) as error:
+        said = WRONG_CODE if isinstance(error, InvalidCredentials) else error.message
+        if form.is_recovery and isinstance(error, InvalidCredentials):
+            said = "That recovery code did not match, or it was used before."
+        context |= {"error": said, "is_recovery": form.is_recovery}
+        return _refused(request, "accounts/code.html", context, error)
+    services.complete_session(request, device)
+    return response
+
+
+@never_cache
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "POST"])
+def enrol(request: HttpRequest) -> HttpResponse:
+    """The key belongs to this session. Only the response to the correct code shows the recovery codes."""
+    following = _following(request)
+    if request.user.is_authenticated and request.user.is_verified():
+        return HttpResponseRedirect(following)
+    user = person_of(request)
+    if Authenticator.objects.filter(user=user, confirmed=True).exists():
+        return HttpResponseRedirect(_with_following("accounts:code", following))
+    key = enrolment_key(request.session)
+    if request.method == "GET" or key is None:
+        return render(request, "accounts/enrol.html", _enrolment(request, user, following))
+    try:
+        device, codes = services.confirm_enrolment(
+            user=user,
+            key=key,
+            code=forms.Code.typed(request.POST).code,
+            address=address_of(request),
+        )
+    except (Invalid, Throttled) as error:
+        context = {**_enrolment(request, user, following), "error": error.message}
+        return _refused(request, "accounts/enrol.html", context, error)
+    except Conflict:
+        # Another session of this person was faster.
+        return HttpResponseRedirect(_with_following("accounts:code", following))
+    text = _as_text(user, codes)
+    context = {
+        "codes": codes,
+        "following": following,
+        "username": user.get_username(),
+        "download": f"data:text/plain;charset=utf-8,{quote(text)}",
+    }
+    response = render(request, "accounts/recovery_codes.html", context)
+    _remember_browser(request, response, user)
+    services.complete_session(request, device)
+    return response
+
+
+def _enrolment(request: HttpRequest, user: User, following: str) -> dict[str, Any]:
+    """The page's context, with this session's key, or a new one if there is none yet."""
+    key = enrolment_key(request.session)
+    if key is None:
+        enrolment = services.begin_enrolment(user=user)
+        keep_enrolment_key(request.session, enrolment.key)
+    else:
+        enrolment = services.Enrolment(username=user.get_username(), key=key)
+    qr = segno.make(enrolment.otpauth_uri, error="m")
+    svg = qr.svg_inline(scale=QR_MODULE_PX, border=0, title="QR code of the key below")
+    shown = enrolment.base32_key
+    return {
+        "following": following,
+        "username": user.get_username(),
+        # segno only draws rectangles from what we give it.
+        "qr": mark_safe(svg),  # noqa: S308  see above
+        "key": " ".join(shown[start : start + 4] for start in range(0, len(shown), 4)),
+    }
+
+
+def _as_text(user: User, codes: tuple[str, ...]) -> str:
+    head = f"{settings.PORTAL_NAME}: recovery codes of {user.get_username()}"
+    return "\n".join([head, "Each code works once.", "", *codes, ""])
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def recovery_codes(request: HttpRequest) -> HttpResponse:
+    """The next step after the page with the codes, which are never shown again."""
+    return HttpResponseRedirect(_following(request))
+
+
+@never_cache
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    services.sign_out(request)
+    response = redirect("accounts:sign-in")
+    # Not "cookies": that would clear the cookies of every host of the domain, and the session is already deleted.
+    response["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that was loaded before the last sign-in opens again as it was; nothing was done with it."""
+    page = typed.keep(request) if request.user.is_authenticated else ""
+    return redirect(page) if page else core_views.csrf_failure(request, reason)
+
+
+def _device_secret(request: HttpRequest) -> str:
+    return request.COOKIES.get(settings.KNOWN_DEVICE_COOKIE, "")
+
+
+def _remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    response.set_cookie(
+        settings.KNOWN_DEVICE_COOKIE,
+        services.remember(user=user, secret=_device_secret(request)),
+        max_age=KNOWN_FOR,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _following(request: HttpRequest) -> str:
+    """Where to go afterwards: a page of this site, or the home page."""
+    wished = request.POST.get("next") or request.GET.get("next") or ""
+    return local_path(wished, default=settings.LOGIN_REDIRECT_URL)
+
+
+def _with_following(name: str, following: str) -> str:
+    if following == settings.LOGIN_REDIRECT_URL:
+        return reverse(name)
+    return f"{reverse(name)}?{urlencode({'next': following})}"
+
+
+def _refused(
+    request: HttpRequest, template: str, context: dict[str, Any], error: PortalError
+) -> HttpResponse:
+    response = render(request, template, context, status=error.http_status)
+    if isinstance(error, Throttled):
+        response["Retry-After"] = str(error.retry_after_s)
+    return response

@@ -1,0 +1,38 @@
+"""What header and footer of every page know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.mitigations import queries
+from portal.organizations.models import Membership, Organization, Role
+from portal.organizations.queries import memberships
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What header and footer know."""
+
+    membership: Membership
+    others: tuple[Membership, ...]
+    seq: int
+    now: datetime
+
+    @property
+    def organization(self) -> Organization:
+        return self.membership.organization
+
+    @property
+    def role(self) -> str:
+        return Role(self.membership.role).value
+
+
+def frame(membership: Membership, now: datetime) -> Frame:
+    """Made before anything else of a page is read: what happens meanwhile has a later number, and comes through the socket."""
+    return Frame(
+        membership=membership,
+        others=tuple(one for one in memberships(membership.user) if one.pk != membership.pk),
+        seq=queries.last_seq(membership.organization),
+        now=now,
+    )

@@ -1,0 +1,202 @@
+"""What the journal's page shows, with a known number of queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.http import QueryDict
+from django.utils.http import urlencode
+
+from portal.core.formatting import dated, day, plural
+from portal.mitigations.models import MitigationRequest
+from portal.organizations.models import Membership
+from portal.web.frame import frame
+from portal.wire import queries
+from portal.wire.models import Direction, WireMessage
+from portal.wire.queries import Copies, Place, Which
+from portal.wording.message_shown import in_words, said_by
+from portal.wording.messages import repeated, reported_status
+
+PAGE_ROWS: Final = 50
+FOLD_FROM: Final = 3
+"""So many reports of one status in a row are one line."""
+MAX_FIND_LENGTH: Final = 100
+OCTETS_PER_LINE: Final = 8
+
+WHICH: Final = {
+    Which.OWN: "About this request",
+    Which.SESSION: "All but heartbeats",
+    Which.ALL: "All",
+}
+METHODS: Final = {"0.01": "GET", "0.02": "POST", "0.03": "PUT", "0.04": "DELETE", "0.00": "Empty"}
+DIRECTIONS: Final = {
+    Direction.SENT: ("out", "Sent"),
+    Direction.RECEIVED: ("in", "Received"),
+    Direction.NOT_KEPT: ("dashed-ring", "Not kept"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the journal: a message, with its copies folded in."""
+
+    message: WireMessage
+    at: str
+    day: str
+    icon: str
+    direction: str
+    code: str
+    provider: str
+    meaning: str
+    copies: str
+    size: str
+    is_open: bool
+
+    @property
+    def decoded(self) -> str:
+        body = self.message.decoded
+        if body is None:
+            return ""
+        return body if isinstance(body, str) else json.dumps(body, indent=2, ensure_ascii=False)
+
+    @property
+    def octets(self) -> str:
+        """As people compare them: eight in a line."""
+        octets = bytes(self.message.octets)
+        lines = range(0, len(octets), OCTETS_PER_LINE)
+        return "\n".join(octets[at : at + OCTETS_PER_LINE].hex(" ") for at in lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A message; or several that report one status of one mitigation again and again, with the questions they answer."""
+
+    rows: tuple[Row, ...]
+    meaning: str = ""
+    "of several, together"
+
+    @property
+    def newest(self) -> Row:
+        return self.rows[0]
+
+    @property
+    def oldest(self) -> Row:
+        return self.rows[-1]
+
+    @property
+    def is_run(self) -> bool:
+        return bool(self.meaning)
+
+
+def journal_page(
+    membership: Membership, request: MitigationRequest, now: datetime, choice: QueryDict
+) -> dict[str, Any]:
+    providers = {
+        str(leg.subscription_id): leg.subscription.provider.short_name
+        for leg in sorted(request.mitigations.all(), key=lambda leg: leg.position)
+    }
+    which = which_of(choice)
+    provider = choice.get("provider", "")
+    subscription = UUID(provider) if provider in providers else None
+    place = Place.read(choice.get("before", ""))
+    find = choice.get("find", "").replace("\0", "").strip()[:MAX_FIND_LENGTH]
+    found = queries.messages(request, which, subscription=subscription).filter(copy=1)
+    if find:
+        found = queries.saying(found, find)
+    page = list(queries.before(found, place)[: PAGE_ROWS + 1])
+    shown = page[:PAGE_ROWS]
+    copies = queries.copies(shown)
+    kept = {
+        "find": find,
+        "messages": which.value,
+        "provider": str(subscription) if subscription else "",
+    }
+    kept = {name: value for name, value in kept.items() if value}
+    return {
+        "frame": frame(membership, now),
+        "here": "requests",
+        "request_": request,
+        "lines": _folded(
+            _row(one, copies, now, is_first=index == 0) for index, one in enumerate(shown)
+        ),
+        "find": find,
+        "is_filtered": bool(find),
+        "whiches": [(one.value, words, one is which) for one, words in WHICH.items()],
+        "providers": [(key, name, key == provider) for key, name in providers.items()],
+        "kept_for": plural(settings.PORTAL_WIRE_DAYS, "day"),
+        "older": urlencode({**kept, "before": str(Place.of(shown[-1]))})
+        if len(page) > PAGE_ROWS
+        else "",
+        "newest": urlencode(kept) if place else "",
+    }
+
+
+def _folded(newest_first: Iterable[Row]) -> list[Line]:
+    """A run is in the place of its newest message. Another status, and what else is said about its mitigation, end it."""
+    runs: list[list[Row]] = []
+    going_on: dict[int, tuple[str, list[Row]]] = {}
+    for row in newest_first:
+        message = row.message
+        status = reported_status(said_by(message))
+        if message.mitigation_id is None:
+            runs.append([row])
+            continue
+        key = message.mitigation_id.int
+        if status is None:
+            going_on.pop(key, None)
+            runs.append([row])
+            continue
+        known, run = going_on.get(key, ("", []))
+        if not run or (known and status and known != status):
+            run = []
+            runs.append(run)
+            known = ""
+        run.append(row)
+        going_on[key] = (known or status, run)
+    return [line for run in runs for line in _lines(run)]
+
+
+def _lines(run: list[Row]) -> list[Line]:
+    reports = [row for row in run if row.message.code == "2.05"]
+    if len(reports) < FOLD_FROM:
+        return [Line(rows=(row,)) for row in run]
+    said = [said_by(row.message) for row in run]
+    return [Line(rows=tuple(run), meaning=repeated(said))]
+
+
+def which_of(choice: Mapping[str, str]) -> Which:
+    wished = choice.get("messages", "")
+    return next((one for one in Which if one.value == wished), Which.OWN)
+
+
+def _row(
+    message: WireMessage, copies: Mapping[UUID, Copies], now: datetime, *, is_first: bool
+) -> Row:
+    icon, direction = DIRECTIONS[Direction(message.direction)]
+    at = message.at.astimezone(UTC)
+    return Row(
+        message=message,
+        at=f"{at:%H:%M:%S}.{at.microsecond // 1000:03}",
+        day="" if at.date() == now.astimezone(UTC).date() else day(at, now),
+        icon=icon,
+        direction=direction,
+        code=METHODS.get(message.code, message.code),
+        provider=message.subscription.provider.short_name,
+        meaning=in_words(message),
+        copies=_copies(message, copies),
+        size=f"{message.size:,}\u00a0B" if message.size else "",
+        is_open=is_first and message.direction != Direction.NOT_KEPT,
+    )
+
+
+def _copies(message: WireMessage, copies: Mapping[UUID, Copies]) -> str:
+    known = copies.get(message.run) if message.run else None
+    if known is None or known.count < 2:
+        return ""
+    return f"first of {known.count:,} copies, the last at {dated(known.last_at, message.at)}"

@@ -1,0 +1,57 @@
+"""What the Now page says of readiness while nothing is live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from portal.readiness.checks.prepared import outcome
+from portal.readiness.gather import Readiness
+from portal.readiness.rows import LOOKS, Answer, Code, Row, State, of
+from portal.wording.sessions import Say
+from portal.wording.table import SESSION_LOOKS
+
+CLAUSES: Final = 3
+"""Things to mend that are named; the rest is counted by the answer."""
+PLANS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tonight:
+    """The first sentence of a calm page with its evidence, and the box that leads to the checks."""
+
+    say: Say
+    answer: Answer
+    mend: str
+    plans: tuple[Row, ...]
+
+
+def tonight(readiness: Readiness, say: Say, now: datetime) -> Tonight:
+    return Tonight(
+        say=_say(readiness, say, now),
+        answer=readiness.answer,
+        mend=_mend(readiness),
+        plans=tuple(row for row in readiness.rows if row.code == Code.PLAN)[:PLANS],
+    )
+
+
+def _say(readiness: Readiness, say: Say, now: datetime) -> Say:
+    """Ready only where every check allows it; the last drill that passed is the evidence."""
+    passed = readiness.passed_drill
+    evidence = f"{say.lead} {outcome(passed, now)}" if passed else say.lead
+    if readiness.answer.state != State.FAIL or say.look != SESSION_LOOKS["up"]:
+        return replace(say, lead=evidence)
+    lead = f"Nothing is being mitigated. {evidence}"
+    return Say(LOOKS[State.WARN], readiness.answer.headline, lead)
+
+
+def _mend(readiness: Readiness) -> str:
+    clauses = [
+        row.clause for state in (State.FAIL, State.WARN) for row in of(readiness.rows, state)
+    ]
+    if not clauses:
+        return ""
+    named = "; ".join(clauses[:CLAUSES])
+    more = f"; {len(clauses) - CLAUSES} more" if len(clauses) > CLAUSES else ""
+    return f"{named[:1].upper()}{named[1:]}{more}."

@@ -1,0 +1,36 @@
+"""The first page of an organization."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from portal.organizations.queries import memberships
+from portal.organizations.request_context import member_of, person_of
+from portal.web.now.page import now_page
+from portal.web.parts import page_or_parts
+
+PARTS: Final = {"now": "now/_now.html"}
+"""What a script may ask for instead of the whole page."""
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    person = person_of(request)
+    first = memberships(person).first()
+    if first is None and person.is_staff:
+        return redirect("admin:index")
+    if first is None:
+        return render(request, "now/nowhere.html")
+    return redirect("now:now", slug=first.organization.slug)
+
+
+@require_safe
+def now(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug)
+    context = now_page(membership, timezone.now(), order=request.GET.get("order", ""))
+    return page_or_parts(request, "now/now.html", context, PARTS)

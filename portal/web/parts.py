@@ -1,0 +1,52 @@
+"""The answer of a page: all of it, or only the parts that a script asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from portal import wording
+from portal.core.numbers import whole_number
+from portal.mitigations import queries
+from portal.mitigations.models import Event, EventType
+from portal.organizations.models import Organization
+from portal.wording.from_rows.events import told_of
+
+MAX_HEARD: Final = 50
+
+
+def announcements(organization: Organization, after: str) -> list[tuple[int, wording.Announcement]]:
+    """What is read aloud of the events after a number; nothing when there are too many to read."""
+    seq = whole_number(after, at_most=queries.MAX_SEQ)
+    if seq is None:
+        return []
+    events = (
+        Event.objects.filter(organization=organization, seq__gt=seq)
+        .exclude(type=EventType.MITIGATION_COUNTERS)
+        .select_related("mitigation__subscription__provider", "request", "actor")
+        .order_by("-seq")[:MAX_HEARD]
+    )
+    by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
+    heard = []
+    for event in reversed(events):
+        name = event.request.name if event.request else ""
+        about = by_id.get(str(event.data.get("subscription")))
+        provider = about.provider.short_name if about else ""
+        said = wording.announcement(told_of(event, name, provider=provider))
+        if said:
+            heard.append((event.seq, said))
+    return heard
+
+
+def page_or_parts(
+    request: HttpRequest, template: str, context: dict[str, Any], parts: Mapping[str, str]
+) -> HttpResponse:
+    """The page; or, when a script asks for what changed, only those of `parts` (name → template) that it names."""
+    if not (request.headers.get("HX-Request") and "parts" in request.GET):
+        return render(request, template, context)
+    named = [parts[part] for part in request.GET["parts"].split(",") if part in parts]
+    heard = announcements(context["frame"].organization, request.GET.get("after", ""))
+    return render(request, "parts.html", {**context, "parts": named, "heard": heard, "oob": True})

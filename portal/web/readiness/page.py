@@ -1,0 +1,73 @@
+"""What the pages show: what to mend now, what to mend soon, what holds, and the drills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from portal.core.formatting import listed, moment
+from portal.organizations.models import Organization
+from portal.readiness.drills import drill_of, shown
+from portal.readiness.gather import Readiness
+from portal.readiness.rows import GROUP_NAMES, Code, Row, State, of
+from portal.standby import queries
+from portal.wording.headlines import everyone
+
+DRILLS_PER_PAGE: Final = 20
+MENDS: Final = (("Fix now", State.FAIL), ("Fix soon", State.WARN))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows under one heading."""
+
+    name: str
+    rows: tuple[Row, ...]
+
+
+def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
+    rows = readiness.rows
+    passes = of(rows, State.PASS)
+    sections = [
+        *(Section(name, tuple(of(rows, state))) for name, state in MENDS),
+        *(
+            Section(name, tuple(row for row in passes if row.group == group))
+            for group, name in GROUP_NAMES.items()
+        ),
+    ]
+    last = readiness.last_drill
+    return {
+        "title": "Readiness",
+        "readiness": readiness,
+        "sections": [section for section in sections if section.rows],
+        "drill": shown(last, now) if last else None,
+        "running": f"A drill has been running since {moment(last.started_at, now, zone=True)}, started by {last.by}."
+        if last and not last.is_over
+        else "",
+        "drill_offer": _offer([row.question for row in rows if row.code == Code.SESSION]),
+    }
+
+
+def _offer(names: list[str]) -> str:
+    """What a drill does, before it is run; empty when there is nobody to send it to."""
+    if not names:
+        return ""
+    who = everyone(len(names)) if len(names) > 1 else listed(names)
+    return (
+        f"Sends a real standby request to {who}, has it confirmed and withdraws it. "
+        "Takes a few seconds. Traffic is not touched."
+    )
+
+
+def drills_page(organization: Organization, now: datetime, page: int) -> dict[str, Any]:
+    first = (page - 1) * DRILLS_PER_PAGE
+    found = list(queries.drills(organization)[first : first + DRILLS_PER_PAGE + 1])
+    return {
+        "title": "Drills",
+        "drills": [shown(drill_of(one), now) for one in found[:DRILLS_PER_PAGE]],
+        "is_running": any(not one.is_over for one in found),
+        "page": page,
+        "newer": page - 1,
+        "older": page + 1 if len(found) > DRILLS_PER_PAGE else 0,
+    }

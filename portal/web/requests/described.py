@@ -1,0 +1,121 @@
+"""What was asked, in words: targets, traffic, lifetime, who."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from portal import wording
+from portal.core.formatting import ahead, day, lifetime, listed, moment, when
+from portal.core.targets import both_forms
+from portal.core.wording.traffic import traffic_words
+from portal.mitigations.models import MitigationRequest, Strategy
+from portal.mitigations.states import RequestStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """The lifetime as words and as a bar."""
+
+    words: str
+    ends_at: datetime | None = None
+    left_min: int = 0
+    total_min: int = 0
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was asked, in words."""
+
+    resources: tuple[str, ...]
+    targets: tuple[str, ...]
+    traffic: str
+    who: str
+    life: Life
+
+
+WARN_BEFORE_END = timedelta(minutes=10)
+
+
+def targets_of(request: MitigationRequest) -> tuple[str, ...]:
+    """As they are sent; a name of another script also as people read it."""
+    scope = request.scope
+    return tuple(map(both_forms, (*scope["prefixes"], *scope["fqdns"], *scope["uris"])))
+
+
+def scope_line(request: MitigationRequest) -> str:
+    """One line for a card: "203.0.113.0/26 and 2 more, any port"."""
+    every = targets_of(request)
+    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
+    traffic = traffic_words(request.ports, request.protocols)
+    return f"{', '.join(every[:3])}{more}, {'any port' if traffic == 'Any' else traffic}"
+
+
+def request_facts(
+    request: MitigationRequest,
+    asked: wording.Asked,
+    now: datetime,
+) -> Facts:
+    names = [leg.short for leg in asked.legs if leg.is_chosen]
+    first = [leg.short for leg in asked.asked if leg.is_first]
+    if len(names) == 1:
+        who = names[0]
+    elif request.strategy == Strategy.PARALLEL:
+        who = "Both at once" if len(names) == 2 else "All at once"
+    elif len(first) > 1:
+        who = f"{listed(first)} at once, each for what it may protect"
+    else:
+        patience = f"{asked.patience_s}\u00a0s"
+        who = f"One after the other: {', then '.join(names)}, each after {patience}"
+        if len(names) == 2:
+            who = f"One after the other: {names[0]}, then {names[1]} after {patience}"
+    return Facts(
+        resources=tuple(resource.name for resource in request.resources.all()),
+        targets=targets_of(request),
+        traffic=traffic_words(request.ports, request.protocols),
+        who=who or "Nobody",
+        life=life(request, asked, now),
+    )
+
+
+def life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Life:
+    """ "Ends at 04:12 UTC, in 44 min" while it runs; what was agreed otherwise."""
+    length = lifetime(request.lifetime_s)
+    agreed = f"{length[:1].upper()}{length[1:]}" + (" at a time" if request.auto_renew else "")
+    if request.lifetime_s < 0:
+        agreed = "Until you terminate it"
+    if request.is_over:
+        by = request.terminate_asked_by
+        return Life(words=f"{agreed}; terminated by {by.username}" if by else agreed)
+    if request.terminate_asked_at:
+        return Life(words=f"{agreed}; not renewed any more")
+    if asked.ends_at is None:
+        return Life(words=agreed)
+    left = asked.ends_at - now
+    return Life(
+        words=f"Ends {when(asked.ends_at, now, seconds=False, zone=True)}, {ahead(asked.ends_at, now)}",
+        ends_at=asked.ends_at,
+        left_min=max(0, round(left / timedelta(minutes=1))),
+        total_min=max(1, request.lifetime_s // 60),
+        is_warning=not request.auto_renew and left < WARN_BEFORE_END,
+    )
+
+
+def short_life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> str:
+    """One line for a card: "Ends 04:12, renews itself"."""
+    if asked.ends_at is None or request.terminate_asked_at:
+        return life(request, asked, now).words
+    ends = f"Ends {moment(asked.ends_at, now, seconds=False)}"
+    # A plan that a provider started is renewed only at the last moment, and some providers then stop filtering.
+    is_renewed = request.auto_renew and (
+        request.is_immediate or request.status == RequestStatus.STANDBY
+    )
+    return f"{ends}, renews itself" if is_renewed else ends
+
+
+def when_used(last_used_at: datetime | None, now: datetime) -> str:
+    if last_used_at is None:
+        return "Never used"
+    days = (now.date() - last_used_at.date()).days
+    return f"Last used {('today', 'yesterday')[days] if 0 <= days < 2 else day(last_used_at, now)}"

@@ -1,0 +1,125 @@
+"""What the preview of an extension shows: each provider's message before and after, and who is told nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal import wording
+from portal.core.formatting import lifetime
+from portal.mitigations import queries
+from portal.mitigations.models import MitigationRequest
+from portal.organizations.models import Membership
+from portal.providers.models import SessionState
+from portal.signaling.extension import Extension, Retold
+from portal.web.frame import frame
+from portal.web.requests.changes import Line, changes
+from portal.web.requests.lanes import request_chip
+from portal.web.requests.request_form import lifetime_choices
+from portal.web.requests.shared import subscriptions
+from portal.wording.extending import asked_so_far, asked_then, extension_points, gets_extension
+from portal.wording.from_rows.extension import not_told
+from portal.wording.from_rows.mitigations import asked_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One provider's message on the page."""
+
+    provider: str
+    headline: str
+    note: str
+    retold: Retold
+    so_far: str
+    then: str
+    why_less: str
+    before: list[Line]
+    after: list[Line]
+    is_connected: bool
+
+    @property
+    def is_same(self) -> bool:
+        return not any(line.is_changed for line in self.after)
+
+    @property
+    def size(self) -> str:
+        return f"{self.retold.after.size:,} of {self.retold.limit:,} bytes that fit one message"
+
+
+def first_choice(request: MitigationRequest) -> int:
+    """What is previewed before anything is chosen: the first length that is not the present one."""
+    offered = [int(value) for value, _ in _choices(request, "")]
+    return next((one for one in offered if one != request.lifetime_s), request.lifetime_s)
+
+
+def _choices(request: MitigationRequest, chosen: str) -> list[tuple[str, str]]:
+    return lifetime_choices(queries.policy(request.organization), chosen)
+
+
+def extension_page(
+    membership: Membership, request: MitigationRequest, found: Extension, now: datetime
+) -> dict[str, Any]:
+    organization = membership.organization
+    by_id = subscriptions(organization)
+    asked = asked_of(request, by_id, organization)
+    legs = {leg.mitigation: leg for leg in asked.asked}
+    chosen = str(found.lifetime_s)
+    length = lifetime(found.lifetime_s)
+    return {
+        "frame": frame(membership, now),
+        "request_": request,
+        "chip": request_chip(asked, now),
+        "lifetimes": [
+            (value, words, value == chosen) for value, words in _choices(request, chosen)
+        ],
+        "lifetime": chosen,
+        "button": f"Extend {length}" if found.lifetime_s < 0 else f"Extend for {length}",
+        "changes": [
+            _change(legs[str(one.mitigation.pk)], one, request, found.lifetime_s, now)
+            for one in found.told
+        ],
+        "not_told": not_told(
+            asked,
+            by_id,
+            told=[one.mitigation.subscription_id for one in found.told],
+            lifetime_s=found.lifetime_s,
+            now=now,
+        ),
+        "points": extension_points(found.lifetime_s, renews=request.auto_renew),
+    }
+
+
+def _change(
+    leg: wording.Leg, retold: Retold, request: MitigationRequest, wished_s: int, now: datetime
+) -> Change:
+    mitigation = retold.mitigation
+    headline, note = gets_extension(leg, now)
+    then, why_less = asked_then(
+        leg.short, wished_s=wished_s, asked_s=retold.lifetime_s, renews=request.auto_renew
+    )
+    before, after = changes(
+        _decoded(retold.before.body) if retold.before else "", _decoded(retold.after.body)
+    )
+    return Change(
+        provider=leg.short,
+        headline=headline,
+        note=note,
+        retold=retold,
+        so_far=asked_so_far(
+            mitigation.lifetime_s,
+            mitigation.expires_at,
+            is_confirmed=retold.is_confirmed,
+            now=now,
+        ),
+        then=then,
+        why_less=why_less,
+        before=before,
+        after=after,
+        is_connected=mitigation.subscription.session_state == SessionState.UP,
+    )
+
+
+def _decoded(body: object) -> str:
+    return json.dumps(body, indent=2, ensure_ascii=False)

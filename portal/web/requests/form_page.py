@@ -1,0 +1,210 @@
+"""The form of a new request: what shall be protected, and what will happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.http import QueryDict
+
+from portal.core.errors import FieldError, Invalid
+from portal.core.formatting import in_words, lifetime, listed
+from portal.core.targets import TargetError, both_forms, read
+from portal.mitigations import queries
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.replacing import Proposal, again, joined
+from portal.mitigations.validation import Ask, check
+from portal.organizations.models import Membership, Organization, ProtectedResource
+from portal.web.frame import frame
+from portal.web.requests.described import when_used
+from portal.web.requests.eligible import Eligible, eligible, readable_parts
+from portal.web.requests.overlaps import overlaps_of
+from portal.web.requests.request_form import (
+    RequestForm,
+    lifetime_choices,
+    protocol_choices,
+    who_in_words,
+)
+from portal.web.requests.shared import pickable
+
+PICK_FIRST: Final = 3
+FILTER_FROM: Final = 10
+MAX_AGAIN: Final = 20
+"""Earlier requests that may fill one form."""
+MAX_TYPED_LOOKED_AT: Final = 20
+"""Typed targets whose providers are named while the form is filled in; the check looks at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """A resource to tick, or its problem."""
+
+    resource: ProtectedResource
+    when: str
+    is_ticked: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A provider to tick."""
+
+    id: str
+    name: str
+    is_ticked: bool
+
+
+def fresh_form(organization: Organization, choice: QueryDict) -> RequestForm:
+    """An empty form; ticked as a tile asked, or filled like an earlier request."""
+    form = RequestForm.fresh(
+        ticked=choice.getlist("resource")[:20], lifetime_s=organization.default_lifetime_s
+    )
+    found = (_earlier(organization, text) for text in choice.getlist("again")[:MAX_AGAIN])
+    earlier = [one for one in found if one is not None]
+    if not earlier:
+        return form
+    resources = {one.id for one in queries.verified_resources(organization)}
+    every = joined(*(again(one, resources=resources) for one in earlier))
+    return replace(
+        form,
+        resources=tuple(str(one) for one in every.resources),
+        other=", ".join([*every.prefixes, *every.fqdns, *every.uris]),
+        ports=", ".join(
+            str(lower) if lower == upper else f"{lower}–{upper}" for lower, upper in every.ports
+        ),
+        protocols=tuple(str(one) for one in every.protocols),
+        lifetime=str(every.lifetime_s),
+        renew=every.auto_renew,
+        strategy=every.strategy,
+        reason=every.reason,
+    )
+
+
+def _earlier(organization: Organization, text: str) -> MitigationRequest | None:
+    try:
+        request_id = UUID(text)
+    except ValueError:
+        return None
+    return queries.requests(organization, kinds=queries.EVERY_KIND).filter(pk=request_id).first()
+
+
+def all_wrong(organization: Organization, form: RequestForm) -> RequestForm:
+    """Everything that is wrong, whether it could be read or not."""
+    submission, errors = form.submission()
+    try:
+        check(
+            submission,
+            resources=queries.verified_resources(organization),
+            asks=queries.asks(organization),
+            policy=queries.policy(organization),
+        )
+    except Invalid as error:
+        errors += [form.as_typed(one) for one in error.errors]
+    return form.with_errors(errors)
+
+
+def used_again(form: RequestForm, key: str) -> RequestForm:
+    """The form was sent before with other values (a page from the browser's history): ask once more."""
+    message = "This form was sent before, with other values. Send it again to make another request."
+    return replace(form, key=key).with_errors([FieldError("form", "sent-before", message)])
+
+
+def form_page(
+    membership: Membership, form: RequestForm, now: datetime, *, is_refused: bool = False
+) -> dict[str, Any]:
+    organization = membership.organization
+    policy = queries.policy(organization)
+    asks = queries.asks(organization)
+    picks = [_pick(one, form, now) for one in pickable(organization)]
+    chosen = [
+        ask
+        for ask in asks
+        if form.subscriptions is None or str(ask.subscription) in form.subscriptions
+    ]
+    submission, _ = form.submission()
+    targets = [
+        *(pick.resource.value for pick in picks if pick.is_ticked),
+        *form.tokens[:MAX_TYPED_LOOKED_AT],
+    ]
+    port_ranges = len(submission.ports)
+    asked = eligible(chosen, targets, strategy=form.strategy, port_ranges=port_ranges)
+    proposal = Proposal(
+        parts=readable_parts(chosen, targets, port_ranges=port_ranges),
+        ports=[
+            {"lower": lower, "upper": upper} for lower, upper in submission.ports if lower <= upper
+        ],
+        protocols=submission.protocols,
+        strategy=form.strategy,
+    )
+    who = _who(asked, form.strategy)
+    first = [pick for index, pick in enumerate(picks) if index < PICK_FIRST or pick.is_ticked]
+    return {
+        "frame": frame(membership, now),
+        "here": "new",
+        "form": form,
+        "wrong": form.wrong,
+        "is_refused": is_refused,
+        "things": in_words(len(form.errors)),
+        "picks": first,
+        "more_picks": [pick for pick in picks if pick not in first],
+        "has_filter": len(picks) >= FILTER_FROM,
+        "protocols": protocol_choices(form),
+        "lifetimes": lifetime_choices(policy, form.lifetime),
+        "limits": _limits(asks),
+        "choices": [
+            Choice(
+                id=str(ask.subscription),
+                name=ask.provider,
+                is_ticked=form.subscriptions is None or str(ask.subscription) in form.subscriptions,
+            )
+            for ask in asks
+        ],
+        "asked": asked,
+        "nobody": not asks,
+        "patience_s": organization.patience_s,
+        "who": who,
+        "options": form.options_in_words(who),
+        "will_protect": listed(_targets_of(form, picks)),
+        "overlaps": overlaps_of(organization, proposal, now, submission=submission),
+    }
+
+
+def _pick(resource: ProtectedResource, form: RequestForm, now: datetime) -> Pick:
+    problem = resource.problem
+    return Pick(
+        resource=resource,
+        when=when_used(resource.last_used_at, now),
+        is_ticked=str(resource.pk) in form.resources and not problem,
+        problem=problem,
+    )
+
+
+def _who(asked: Eligible, strategy: str) -> str:
+    if asked.is_split:
+        return f"{listed(asked.at_once)} at once, each for its own targets"
+    return who_in_words(asked.providers, strategy)
+
+
+def _limits(asks: Iterable[Ask]) -> str:
+    known = [(ask.max_lifetime_s, ask.provider) for ask in asks if ask.max_lifetime_s is not None]
+    if not known:
+        return ""
+    longest, provider = min(known)
+    return f"At most {lifetime(longest)} at {provider}."
+
+
+def _targets_of(form: RequestForm, picks: Sequence[Pick]) -> list[str]:
+    typed = [] if "other" in form.wrong else form.tokens[:MAX_TYPED_LOOKED_AT]
+    every = [pick.resource.value for pick in picks if pick.is_ticked] + typed
+    return [both_forms(_normal(one)) for one in every]
+
+
+def _normal(text: str) -> str:
+    """What is protected when this is typed; what cannot be read as it was typed."""
+    try:
+        return read(text).value
+    except TargetError:
+        return text

@@ -1,0 +1,127 @@
+"""A provider's part of a request, and the chips of requests and providers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal import wording
+from portal.mitigations.states import RequestStatus
+
+
+def as_of(asked: wording.Asked, now: datetime) -> datetime | None:
+    """When all that is known of a live request was heard, if that is too long ago."""
+    stale = [leg for leg in asked.asked if wording.is_stale(leg, now)]
+    fresh = [
+        leg
+        for leg in asked.asked
+        if leg not in stale
+        and wording.face(leg, now) in (*wording.FILTERING, wording.Face.ACCEPTED)
+    ]
+    heard = [leg.heard_at for leg in stale if leg.heard_at is not None]
+    return max(heard) if heard and not fresh else None
+
+
+def request_chip(asked: wording.Asked, now: datetime) -> Chip:
+    is_old = asked.status in (
+        RequestStatus.IN_PROGRESS,
+        RequestStatus.MITIGATING,
+        RequestStatus.ATTACK_STOPPED,
+        RequestStatus.STANDBY,
+    )
+    return Chip(
+        look=wording.look(asked, now),
+        status=asked.status.value,
+        as_of=as_of(asked, now) if is_old else None,
+    )
+
+
+def end_chip(asked: wording.Asked, now: datetime) -> Chip:
+    """Of what ended by itself and nobody acknowledged: how it ended, also where a plan is held again since."""
+    return Chip(look=wording.end_look(asked, now), status=asked.status.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """A status chip: shape, word, tint, and the API's value for programs."""
+
+    look: wording.Look
+    status: str
+    as_of: datetime | None = None
+    "set when it is old: outline instead of tint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One provider's part of a request, as it is shown."""
+
+    leg: wording.Leg
+    number: int | None
+    chip: Chip
+    fact: str
+    rest: str
+    steps: tuple[wording.Step, ...]
+    family: str
+    needs_call: bool
+    path: str = ""
+    "whom a request passes on its way, a sentence"
+    ask: str = ""
+    "the button that asks it now; empty: none"
+    question: wording.Question | None = None
+    "what withdrawing it alone would do; None: it cannot be withdrawn alone"
+
+    rate: int | None = None
+    "bytes per second that it drops; None while it does not filter, whatever its counters say"
+
+    @property
+    def is_passed_by(self) -> bool:
+        """The order does not ask it in its turn; `rest` says why."""
+        return not self.is_asked and bool(self.leg.why_not or self.leg.left_out)
+
+    @property
+    def is_asked(self) -> bool:
+        return self.leg.status is not None
+
+
+def leg_chip(leg: wording.Leg, now: datetime) -> Chip:
+    status = leg.status.value if leg.status else "not_asked"
+    return Chip(
+        look=wording.leg_look(leg, now),
+        status=status,
+        as_of=leg.heard_at if wording.is_stale(leg, now) else None,
+    )
+
+
+def lanes_of(
+    asked: wording.Asked,
+    now: datetime,
+    *,
+    is_ordered: bool,
+    targets: Sequence[str] = (),
+    can_act: bool = False,
+) -> list[Lane]:
+    """`can_act`: with the buttons that ask or withdraw one provider; `targets` are the request's."""
+    shown: list[Lane] = []
+    chosen = sum(leg.is_chosen for leg in asked.legs)
+    for index, leg in enumerate(asked.legs):
+        before = [one for one in asked.legs[:index] if one.is_chosen]
+        fact, rest = wording.tell(leg, now, before=before, patience_s=asked.patience_s)
+        leg_face = wording.face(leg, now)
+        shown.append(
+            Lane(
+                leg=leg,
+                number=index + 1 if is_ordered and chosen > 1 and leg.is_chosen else None,
+                chip=leg_chip(leg, now),
+                fact=fact,
+                rest=rest,
+                steps=wording.track(leg, now),
+                family=wording.LOOKS[leg_face].family,
+                needs_call=wording.needs_call(leg, now),
+                rate=wording.dropped_now([leg], now),
+                path=wording.path_sentence(leg.session, leg.short),
+                ask=wording.ask_label(leg, now) if can_act else "",
+                question=wording.withdraw_question(asked, leg, targets, now) if can_act else None,
+            )
+        )
+    return shown

@@ -1,0 +1,140 @@
+"""What was asked in the past: a form by GET, so that a view of it is a URL to share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.utils.http import urlencode
+
+from portal import wording
+from portal.core.numbers import whole_number
+from portal.mitigations import queries
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.states import RequestStatus
+from portal.organizations.models import Membership, Organization
+from portal.providers.models import Subscription
+from portal.web.frame import frame
+from portal.web.requests.ended import end_value
+from portal.web.requests.shared import past, subscriptions
+from portal.wording.from_rows.mitigations import asked_of
+
+PAGE_ROWS: Final = 50
+MAX_PAGE: Final = 99_999
+MAX_FIND_LENGTH: Final = 100
+NEEDS_ME: Final = "needs-me"
+OVER_CAPACITY: Final = "over-capacity"
+UNACKNOWLEDGED: Final = "unacknowledged"
+FILTERS: Final = {
+    NEEDS_ME: "Needs me",
+    OVER_CAPACITY: wording.LOOKS[wording.Face.EXCEEDED].word,
+    UNACKNOWLEDGED: "Ended by itself, not acknowledged",
+}
+"""Beside the statuses. "Needs me": whose page offers a next step, or that ended by itself and is not acknowledged."""
+STATUSES: Final = (
+    RequestStatus.REQUESTING,
+    RequestStatus.IN_PROGRESS,
+    RequestStatus.MITIGATING,
+    RequestStatus.ATTACK_STOPPED,
+    RequestStatus.FAILING,
+    RequestStatus.TERMINATING,
+    RequestStatus.TERMINATED,
+    RequestStatus.EXPIRED,
+)
+"""Those that a request for help now can have."""
+ORDERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "": ("Newest first", ("-created_at", "-id")),
+    "oldest": ("Oldest first", ("created_at", "id")),
+    "name": ("By name", ("name", "-created_at", "-id")),
+    "person": ("By person", ("created_by__username", "-created_at", "-id")),
+}
+WHENS: Final = {
+    "": ("Any time", None),
+    "7": ("Last 7 days", 7),
+    "30": ("Last 30 days", 30),
+    "365": ("Last year", 365),
+}
+
+
+def history_page(membership: Membership, now: datetime, choice: QueryDict) -> dict[str, Any]:
+    organization = membership.organization
+    status = _one_of([*STATUSES, *FILTERS], choice.get("status"))
+    when = _one_of(WHENS, choice.get("when"))
+    order = _one_of(ORDERS, choice.get("order"))
+    find = str(choice.get("find", "")).strip()[:MAX_FIND_LENGTH].replace("\0", "")
+    page = whole_number(str(choice.get("page", "")), at_most=MAX_PAGE) or 1
+    by_id = subscriptions(organization)
+    rows = _of_status(organization, status, by_id, now).order_by(*ORDERS[order][1])
+    days = WHENS[when][1]
+    if days:
+        rows = rows.filter(created_at__gte=now - timedelta(days=days))
+    if find:
+        rows = rows.filter(
+            Q(name__icontains=find)
+            | Q(created_by__username__icontains=find)
+            | Q(reason__icontains=find)
+            | Q(scope__icontains=find)
+            | _numbered(find)
+        )
+    first = (page - 1) * PAGE_ROWS
+    found = list(rows[first : first + PAGE_ROWS + 1])
+    shown = [past(one, by_id, organization, now) for one in found[:PAGE_ROWS]]
+    narrowed = {"find": find, "status": status, "when": when}
+    kept = {name: value for name, value in {**narrowed, "order": order}.items() if value}
+    return {
+        "frame": frame(membership, now),
+        "here": "requests",
+        "rows": shown,
+        "find": find,
+        "statuses": [
+            *((one.value, wording.REQUEST_LOOKS[one].word, one == status) for one in STATUSES),
+            *((key, words, key == status) for key, words in FILTERS.items()),
+        ],
+        "to_acknowledge": [end_value(row.request) for row in shown if row.request.is_to_acknowledge]
+        if membership.can_operate
+        else [],
+        "orders": [(key, words, key == order) for key, (words, _) in ORDERS.items()],
+        "order_words": ORDERS[order][0].lower(),
+        "shown": urlencode({**kept, **({"page": str(page)} if page > 1 else {})}),
+        "whens": [(key, name, key == when) for key, (name, _) in WHENS.items()],
+        "older": urlencode({**kept, "page": str(page + 1)}) if len(found) > PAGE_ROWS else "",
+        "newer": urlencode({**kept, "page": str(page - 1)}) if page > 1 else "",
+        "is_filtered": any(narrowed.values()),
+    }
+
+
+def _of_status(
+    organization: Organization, status: str, by_id: Mapping[str, Subscription], now: datetime
+) -> QuerySet[MitigationRequest]:
+    if status == UNACKNOWLEDGED:
+        return queries.ended_by_itself(organization)
+    if status == OVER_CAPACITY:
+        return queries.over_capacity(organization)
+    if status == NEEDS_ME:
+        live = (
+            (one.pk, asked_of(one, by_id, organization))
+            for one in queries.live_requests(organization)
+        )
+        waiting = [pk for pk, asked in live if wording.needs_a_person(asked, now)]
+        ended = queries.ended_by_itself(organization).values("pk")
+        every = queries.requests(organization, kinds=queries.EVERY_KIND)
+        return every.filter(Q(pk__in=waiting) | Q(pk__in=ended))
+    rows = queries.requests(organization)
+    return rows.filter(status=status) if status else rows
+
+
+def _one_of(known: Iterable[str], wished: object) -> str:
+    return wished if isinstance(wished, str) and wished in known else ""
+
+
+def _numbered(find: str) -> Q:
+    """The short number people read out on the phone is the beginning of the id."""
+    digits = find.lower().replace("-", "")
+    if not re.fullmatch(r"[0-9a-f]{8}", digits):
+        return Q(pk__in=[])
+    return Q(pk__gte=UUID(f"{digits}{'0' * 24}"), pk__lte=UUID(f"{digits}{'f' * 24}"))

@@ -1,0 +1,109 @@
+"""What the preview shows, and what takes it back to the form or on to the providers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.core.formatting import lifetime
+from portal.core.wording.traffic import traffic_words
+from portal.mitigations.replacing import Proposal
+from portal.organizations.models import Membership
+from portal.providers.models import SessionState
+from portal.signaling.preview import Planned, Preview
+from portal.web.frame import frame
+from portal.web.requests.overlaps import overlaps_of
+from portal.web.requests.request_form import RequestForm
+from portal.wording.preview import effects, gets_this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One provider's message on the page."""
+
+    headline: str
+    planned: Planned
+    is_connected: bool
+
+    @property
+    def provider(self) -> str:
+        return self.planned.subscription.provider.short_name
+
+    @property
+    def lifetime(self) -> str:
+        return lifetime(self.planned.lifetime_s)
+
+    @property
+    def excluded(self) -> str:
+        """Why some of the request is not in this message, in words; empty when all of it is."""
+        reasons = dict.fromkeys(self.planned.part.excluded.values())
+        return "; ".join(reasons)
+
+    @property
+    def size(self) -> str:
+        return f"{self.planned.size:,} of {self.planned.limit:,} bytes that fit one message"
+
+    @property
+    def decoded(self) -> str:
+        return json.dumps(self.planned.body, indent=2, ensure_ascii=False)
+
+
+def preview_page(
+    membership: Membership, form: RequestForm, found: Preview, now: datetime
+) -> dict[str, Any]:
+    organization, checked = membership.organization, found.checked
+    names = [one.part.ask.provider for one in found.planned]
+    return {
+        "frame": frame(membership, now),
+        "here": "new",
+        "name": checked.name,
+        "messages_": [
+            Message(
+                headline=gets_this(
+                    one.part.ask.provider, after=one.after, patience_s=organization.patience_s
+                ),
+                planned=one,
+                is_connected=one.subscription.session_state == SessionState.UP,
+            )
+            for one in found.planned
+        ],
+        "left_out": [(part.ask.provider, part.why_not()) for part in found.left_out],
+        "traffic": traffic_words(
+            [{"lower": port["lower"], "upper": port["upper"]} for port in checked.ports],
+            checked.protocols,
+        ),
+        "renews": checked.auto_renew,
+        "effects": effects(
+            checked.scope,
+            is_narrowed=bool(checked.ports or checked.protocols),
+            names=names,
+            strategy=checked.strategy,
+        ),
+        "overlaps": overlaps_of(
+            organization,
+            Proposal.of(checked),
+            now,
+            submission=form.submission()[0],
+        ),
+        "typed": typed(form),
+    }
+
+
+def typed(form: RequestForm) -> list[tuple[str, str]]:
+    """The fields of the form as they were sent: nothing typed is lost between the two pages."""
+    pairs = [
+        ("key", form.key),
+        *(("resources", one) for one in form.resources),
+        ("other", form.other),
+        ("ports", form.ports),
+        *(("protocols", one) for one in form.protocols),
+        ("lifetime", form.lifetime),
+        ("renew", "1" if form.renew else "0"),
+        ("strategy", form.strategy),
+        ("reason", form.reason),
+    ]
+    if form.subscriptions is not None:
+        pairs += [("choosing", "1"), *(("subscriptions", one) for one in form.subscriptions)]
+    return pairs

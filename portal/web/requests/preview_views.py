@@ -1,0 +1,63 @@
+"""The previews: what will be sent, before it is; of a new request, and of one that is extended."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from portal.core.errors import Conflict, Invalid
+from portal.mitigations.access import request_for
+from portal.organizations.models import Membership, Role
+from portal.organizations.request_context import member_of
+from portal.signaling.extension import extension as extension_of
+from portal.signaling.preview import preview as preview_of
+from portal.web.accounts import typed
+from portal.web.requests.extension import extension_page, first_choice
+from portal.web.requests.form_page import all_wrong, form_page
+from portal.web.requests.preview import preview_page
+from portal.web.requests.request_form import RequestForm, typed_lifetime
+
+
+@require_http_methods(["GET", "POST"])
+def preview(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    if request.method == "GET":
+        return redirect("requests:new", slug=slug)
+    form = RequestForm.typed(request.POST)
+    submission, unread = form.submission()
+    if unread:
+        return _refused(request, membership, form)
+    try:
+        found = preview_of(membership.organization, submission)
+    except Invalid:
+        return _refused(request, membership, form)
+    context = preview_page(membership, form, found, timezone.now())
+    return render(request, "requests/preview.html", context)
+
+
+def _refused(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
+    """The form with everything that is wrong, as sending it would show."""
+    wrong = all_wrong(membership.organization, form)
+    context = form_page(membership, wrong, timezone.now(), is_refused=True)
+    return render(request, "requests/new.html", context, status=400)
+
+
+@require_safe
+def extension(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    asked = request_for(membership, request_id)
+    chosen = (typed.take(request) or request.GET).get("lifetime")
+    try:
+        found = extension_of(
+            asked, first_choice(asked) if chosen is None else typed_lifetime(chosen)
+        )
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+        return redirect(f"{asked.get_absolute_url()}#h")
+    context = extension_page(membership, asked, found, timezone.now())
+    return render(request, "requests/extension.html", context)

@@ -1,0 +1,381 @@
+"""What a person typed into the request form: kept as typed, turned into a submission, told what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+from uuid import UUID, uuid4
+
+from django.http import QueryDict
+
+from portal.core.errors import FieldError, Fix
+from portal.core.formatting import lifetime
+from portal.core.targets import (
+    Code,
+    Piece,
+    Suggestion,
+    TargetError,
+    as_text,
+    classify,
+    protocol_number,
+    read_ports,
+    shown,
+    split,
+    split_ports,
+)
+from portal.core.wording.targets import field_error, ports_text
+from portal.core.wording.traffic import PROTOCOLS, traffic_words
+from portal.mitigations.models import Strategy
+from portal.mitigations.validation import (
+    INDEFINITE,
+    MAX_NAMED_ERRORS,
+    MAX_REASON_LENGTH,
+    Policy,
+    Submission,
+)
+
+LIFETIMES_S: Final = (3600, 4 * 3600, 12 * 3600, 24 * 3600)
+OFFERED_PROTOCOLS: Final = (6, 17, 1)
+MAX_TYPED: Final = 4000
+MAX_TICKED: Final = 100
+MAX_LIFETIME_DIGITS: Final = 11
+MAX_PROTOCOL_LENGTH: Final = 20
+MAX_ERRORS: Final = 60
+"""Errors that a page shows: those of a check, and of ports and protocols that cannot be read."""
+MAX_FIX: Final = 20_000
+"""Characters that a fix button sends, percent-encoded."""
+MAX_FIX_FIELDS: Final = 10
+
+TYPED_FIELDS: Final = {"prefixes": "prefix", "fqdns": "fqdn", "uris": "uri"}
+_FIELD_OF: Final = {kind: name for name, kind in TYPED_FIELDS.items()}
+_INPUTS: Final = (
+    "form",
+    "resources",
+    "other",
+    "ports",
+    "protocols",
+    "lifetime",
+    "strategy",
+    "subscriptions",
+    "reason",
+)
+OPTION_INPUTS: Final = ("ports", "protocols", "lifetime", "strategy", "subscriptions", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class InputError:
+    """An error at the input that caused it, with buttons that mend it."""
+
+    input: str
+    message: str
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """For the linked list on top: the first sentence or half of it."""
+        return re.split(r"(?<=[a-z0-9”’])(?:[.:] )", self.message, maxsplit=1)[0].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestForm:
+    """The form as it stands: every typed value kept."""
+
+    key: str
+    resources: tuple[str, ...] = ()
+    other: str = ""
+    ports: str = ""
+    protocols: tuple[str, ...] = ()
+    lifetime: str = ""
+    renew: bool = True
+    strategy: str = Strategy.FAILOVER.value
+    subscriptions: tuple[str, ...] | None = None
+    "None: the providers were not a choice"
+    reason: str = ""
+    errors: tuple[InputError, ...] = field(default=())
+
+    @classmethod
+    def fresh(cls, *, ticked: Sequence[str] = (), lifetime_s: int) -> RequestForm:
+        return cls(key=str(uuid4()), resources=tuple(ticked), lifetime=str(lifetime_s))
+
+    @classmethod
+    def typed(cls, data: QueryDict) -> RequestForm:
+        return cls(
+            key=data.get("key", "")[:64] or str(uuid4()),
+            resources=tuple(data.getlist("resources")[:MAX_TICKED]),
+            other=data.get("other", "")[:MAX_TYPED],
+            ports=data.get("ports", "")[:MAX_TYPED],
+            protocols=tuple(map(_by_number, data.getlist("protocols")[:MAX_TICKED])),
+            lifetime=data.get("lifetime", "")[:20],
+            renew=data.get("renew", "1") != "0",
+            strategy=data.get("strategy", Strategy.FAILOVER.value)[:20],
+            subscriptions=tuple(data.getlist("subscriptions")[:MAX_TICKED])
+            if "choosing" in data
+            else None,
+            reason=data.get("reason", "")[: MAX_REASON_LENGTH + 1],
+        )
+
+    @property
+    def tokens(self) -> list[str]:
+        """What was typed under "Something else", one by one."""
+        return [piece.text for piece in split(self.other)]
+
+    @property
+    def by_kind(self) -> dict[str, list[str]]:
+        kinds: dict[str, list[str]] = {name: [] for name in TYPED_FIELDS}
+        for token in self.tokens:
+            kinds[_FIELD_OF[classify(token)]].append(token)
+        return kinds
+
+    def submission(self) -> tuple[Submission, list[FieldError]]:
+        """What the service is asked to check, and what cannot even be read."""
+        unread: list[FieldError] = []
+        kinds = self.by_kind
+        submission = Submission(
+            prefixes=tuple(kinds["prefixes"]),
+            fqdns=tuple(kinds["fqdns"]),
+            uris=tuple(kinds["uris"]),
+            resources=_ids(self.resources),
+            ports=_ports(self.ports, unread),
+            protocols=_protocols(self.protocols, unread),
+            lifetime_s=_lifetime(self.lifetime, unread),
+            auto_renew=self.renew,
+            strategy=self.strategy,
+            subscriptions=_ids(self.subscriptions or ()),
+            reason=self.reason,
+        )
+        if self.subscriptions is not None and not submission.subscriptions:
+            message = "Choose at least one provider."
+            unread.append(FieldError("subscriptions", "required", message))
+        return submission, unread
+
+    def mended(self, fix: str) -> RequestForm:
+        """The form after a fix button: it replaces one typed target or range, adds ports and protocols, and keeps the rest.
+
+        A form without the text to replace stays as it is.
+        """
+        try:
+            fields = dict(
+                parse_qsl(fix[:MAX_FIX], keep_blank_values=True, max_num_fields=MAX_FIX_FIELDS)
+            )
+        except ValueError:
+            return self
+        wrong, by = fields.get("wrong", ""), fields.get("by", "")
+        ports, other = self.ports, self.other
+        if fields.get("in") == "ports":
+            ports = _replaced(self.ports, split_ports(self.ports), wrong, by)
+        else:
+            other = _replaced(self.other, split(self.other), wrong, by)
+        if (ports, other) == (self.ports, self.other):
+            return self
+        more = [one for one in fields.get("protocols", "").split() if one not in self.protocols]
+        return replace(
+            self,
+            other=other,
+            ports=_with_ports(ports, fields.get("ports", "")),
+            protocols=(*self.protocols, *more)[:MAX_TICKED],
+        )
+
+    def as_typed(self, error: FieldError) -> FieldError:
+        """Point an error of the submission at its place in the typed text, whose unreadable ranges it does not count."""
+        name, _, index = error.field.partition(".")
+        if name != "ports" or not index:
+            return error
+        read = [place for place, piece in enumerate(split_ports(self.ports)) if _is_read(piece)]
+        return replace(error, field=f"ports.{read[int(index)]}")
+
+    def with_errors(self, errors: Sequence[FieldError]) -> RequestForm:
+        """In the order of the page and of what was typed, whoever found them."""
+        typed = self.by_kind | {"ports": [piece.text for piece in split_ports(self.ports)]}
+        found = sorted(
+            (self._placed(error, typed) for error in errors[:MAX_ERRORS]), key=lambda one: one[0]
+        )
+        return replace(self, errors=tuple(error for _, error in found))
+
+    def _placed(
+        self, error: FieldError, typed: Mapping[str, Sequence[str]]
+    ) -> tuple[tuple[int, int], InputError]:
+        """The API's field path as the input of the page that holds it, and its place there."""
+        parts = error.field.split(".")
+        if parts[0] == "targets":
+            name = "other" if len(parts) > 1 and parts[1] in TYPED_FIELDS else "resources"
+        else:
+            name = parts[0] if parts[0] in _INPUTS else "form"
+        wrong = _at(typed.get(".".join(parts[:-1]).removeprefix("targets."), ()), parts[-1])
+        fixes = tuple(
+            Fix(fix.label, _button(name, wrong, fix), fix.suggestion)
+            for fix in error.fixes
+            if wrong
+        )
+        text = self.ports if name == "ports" else self.other
+        return (_INPUTS.index(name), text.find(wrong)), InputError(name, error.message, fixes)
+
+    @property
+    def wrong(self) -> dict[str, tuple[InputError, ...]]:
+        """Errors by input, for the template."""
+        found: dict[str, tuple[InputError, ...]] = {}
+        for error in self.errors:
+            found[error.input] = (*found.get(error.input, ()), error)
+        return found
+
+    @property
+    def has_option_errors(self) -> bool:
+        return any(error.input in OPTION_INPUTS for error in self.errors)
+
+    def options_in_words(self, who: str) -> str:
+        """The fold's summary: what is inside, in words."""
+        submission, _ = self.submission()
+        ports = [{"lower": lower, "upper": upper} for lower, upper in submission.ports]
+        traffic = traffic_words(ports, submission.protocols)
+        if traffic == "Any":
+            traffic = "Any port and protocol"
+        length = submission.lifetime_s
+        how_long = lifetime(length) if length is not None else ""
+        if length == INDEFINITE:
+            until = "Until you terminate it"
+        else:
+            until = f"{how_long}, {'renews itself' if self.renew else 'then it ends'}"
+        until = until[:1].upper() + until[1:]
+        return f"{traffic}. {until}. {who}."
+
+
+def who_in_words(providers: Sequence[str], strategy: str) -> str:
+    if len(providers) < 2:
+        return f"{providers[0]} only" if providers else "No provider"
+    if strategy == Strategy.PARALLEL:
+        return f"{' and '.join(providers)} at once"
+    return f"{providers[0]} first, {' then '.join(providers[1:])} if it cannot help"
+
+
+def lifetime_choices(policy: Policy, chosen: str) -> list[tuple[str, str]]:
+    """What may be chosen, the organization's default included."""
+    values = {*LIFETIMES_S, policy.default_lifetime_s}
+    if chosen.isdecimal() and len(chosen) < 12 and int(chosen) > 0:
+        values.add(int(chosen))
+    offered = sorted(
+        value for value in values if value <= policy.max_lifetime_s or str(value) == chosen
+    )
+    choices = [(str(value), lifetime(value)) for value in offered]
+    if policy.may_be_indefinite:
+        choices.append((str(INDEFINITE), "Until I terminate it"))
+    return choices
+
+
+def typed_lifetime(text: str) -> int:
+    """Seconds; what is no number is 0, which no check lets through."""
+    is_number = text.removeprefix("-").isdecimal() and len(text) <= MAX_LIFETIME_DIGITS
+    return int(text) if is_number else 0
+
+
+def typed_id(text: str) -> UUID | None:
+    """None for nothing; an id that is none belongs to nobody."""
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
+def protocol_choices(form: RequestForm) -> list[tuple[str, str, bool]]:
+    """Value, name, ticked; what was ticked by other means stays."""
+    offered = [str(one) for one in OFFERED_PROTOCOLS]
+    offered += [one for one in form.protocols if one not in offered and one.isdecimal()]
+    return [(one, PROTOCOLS.get(int(one), one), one in form.protocols) for one in offered]
+
+
+def _ids(texts: Sequence[str]) -> tuple[UUID, ...]:
+    """Ticked boxes carry ids of ours; anything else cannot be found and is told so."""
+    return tuple(typed_id(text) or UUID(int=0) for text in texts)
+
+
+def _at(typed: Sequence[str], index: str) -> str:
+    return typed[int(index)] if index.isdecimal() and int(index) < len(typed) else ""
+
+
+def _ports(text: str, unread: list[FieldError]) -> tuple[tuple[int, int], ...]:
+    ports: list[tuple[int, int]] = []
+    pieces = split_ports(text)
+    for index, piece in enumerate(pieces):
+        if len(unread) >= MAX_NAMED_ERRORS:
+            break
+        try:
+            read = read_ports(piece.text)
+            if read.is_any and len(pieces) > 1:
+                raise TargetError(Code.ANY_AND_MORE, piece.text, (Suggestion(),))
+        except TargetError as error:
+            unread.append(field_error(f"ports.{index}", error))
+        else:
+            ports += read.ports
+    return tuple(ports)
+
+
+def _is_read(piece: Piece) -> bool:
+    try:
+        return not read_ports(piece.text).is_any
+    except TargetError:
+        return False
+
+
+def _by_number(text: str) -> str:
+    """A protocol as its box has it; one that cannot be read as it was sent."""
+    try:
+        return str(protocol_number(text))
+    except TargetError:
+        return text[:MAX_PROTOCOL_LENGTH]
+
+
+def _protocols(texts: Sequence[str], unread: list[FieldError]) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for index, text in enumerate(texts):
+        try:
+            numbers.append(protocol_number(text))
+        except TargetError as error:
+            unread.append(field_error(f"protocols.{index}", error))
+    return tuple(numbers)
+
+
+def _replaced(text: str, pieces: Sequence[Piece], wrong: str, by: str) -> str:
+    """`text` with the pieces that read `wrong` replaced, and everything between them kept."""
+    if not by:
+        kept = [piece.text for piece in pieces if piece.text != wrong]
+        return ", ".join(kept) if len(kept) < len(pieces) else text
+    for piece in reversed(pieces):
+        if piece.text == wrong:
+            text = text[: piece.start] + by + text[piece.end :]
+    return text
+
+
+def _with_ports(text: str, more: str) -> str:
+    there = {piece.text for piece in split_ports(text)}
+    added = [piece.text for piece in split_ports(more) if piece.text not in there]
+    kept = [] if all(map(_is_any, split_ports(text))) and added else [text]
+    return ", ".join(filter(None, [*kept, *added]))
+
+
+def _is_any(piece: Piece) -> bool:
+    try:
+        return read_ports(piece.text).is_any
+    except TargetError:
+        return False
+
+
+def _button(name: str, wrong: str, fix: Fix) -> str:
+    """What a fix button sends: what to replace in which input, and what to add to the others."""
+    fields = {"in": name, "wrong": wrong, "by": fix.value}
+    if name == "other":
+        fields |= {"by": as_text(fix.suggestion), "ports": ports_text(fix.suggestion)}
+    fields["protocols"] = " ".join(map(str, fix.suggestion.protocols))
+    return urlencode(fields)
+
+
+def _lifetime(text: str, unread: list[FieldError]) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"-1|\d{1,12}", text):
+        message = f"{shown(text)} is not a lifetime. Choose one of the list."
+        unread.append(FieldError("lifetime", "not-a-number", message))
+        return None
+    return int(text)

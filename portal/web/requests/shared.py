@@ -1,0 +1,80 @@
+"""What several pages know: the frame, the providers, lists of requests, what is read aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, QuerySet
+
+from portal.core.formatting import amount, listed
+from portal.mitigations import queries
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
+from portal.mitigations.unknown import Unknown
+from portal.organizations.models import Membership, Organization, ProtectedResource, Role
+from portal.organizations.queries import resources
+from portal.providers.models import Subscription
+from portal.web.requests.lanes import Chip, end_chip, request_chip
+from portal.wording.from_rows.mitigations import asked_of
+
+
+def subscriptions(organization: Organization) -> dict[str, Subscription]:
+    return {str(one.pk): one for one in queries.subscriptions(organization)}
+
+
+def held_beside(
+    organization: Organization, requests: Iterable[MitigationRequest]
+) -> list[Mitigation | Unknown]:
+    """What providers hold, to tell whom the order of a request passes by; not read where every request has asked all it names."""
+    has_some_left = any(
+        one.strategy == Strategy.FAILOVER
+        and not (one.is_over or one.terminate_asked_at)
+        and len(one.subscriptions)
+        > len({mitigation.subscription_id for mitigation in one.mitigations.all()})
+        for one in requests
+    )
+    return queries.replaceable(organization.pk) if has_some_left else []
+
+
+def operators(organization: Organization) -> list[str]:
+    """Who may ask and end."""
+    able = Membership.objects.filter(
+        organization=organization, role__in=[Role.OPERATOR, Role.ADMIN], user__is_active=True
+    )
+    return list(able.order_by("user__username").values_list("user__username", flat=True)[:5])
+
+
+def pickable(organization: Organization) -> QuerySet[ProtectedResource]:
+    """Verified resources, last used first."""
+    return (
+        resources(organization)
+        .filter(verified_at__isnull=False)
+        .order_by(F("last_used_at").desc(nulls_last=True), "name", "pk")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A request in a list of what was."""
+
+    request: MitigationRequest
+    chip: Chip
+    providers: str
+    dropped: str
+
+
+def past(
+    request: MitigationRequest,
+    by_id: Mapping[str, Subscription],
+    organization: Organization,
+    now: datetime,
+) -> Past:
+    asked = asked_of(request, by_id, organization)
+    totals = [leg.bytes_dropped for leg in asked.asked if leg.bytes_dropped is not None]
+    return Past(
+        request=request,
+        chip=end_chip(asked, now) if request.is_to_acknowledge else request_chip(asked, now),
+        providers=listed([leg.short for leg in asked.asked]),
+        dropped=amount(sum(totals)) if totals else "",
+    )

@@ -1,0 +1,123 @@
+"""What happened and what came of it: the timeline, and the numbers of an ended request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal import wording
+from portal.core.formatting import day, exact_duration
+from portal.mitigations.models import (
+    Event,
+    EventType,
+    Mitigation,
+    MitigationRequest,
+)
+from portal.organizations.models import Organization
+from portal.wording.from_rows.events import told_of
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline, with its day where that is not clear."""
+
+    entry: wording.Entry
+    day: str
+
+
+def dated(entries: Iterable[wording.Entry], now: datetime) -> list[Line]:
+    """The day is named once for each day that is not today."""
+    lines: list[Line] = []
+    before = now.date()
+    for entry in entries:
+        on = entry.at.date()
+        lines.append(Line(entry, "" if on == before else day(entry.at, now)))
+        before = on
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One of the four numbers of a request."""
+
+    name: str
+    parts: tuple[tuple[str, str], ...]
+
+
+def numbers(
+    request: MitigationRequest,
+    asked: wording.Asked,
+    highest_bps: str,
+    dropped: str,
+    now: datetime,
+) -> tuple[Number, ...]:
+    """At the end of the request, or so far."""
+    began = [leg.first_mitigating_at for leg in asked.legs if leg.first_mitigating_at]
+    first = min(began, default=None)
+    last = max(
+        (at for leg in asked.legs if leg.mitigating_at and (at := _filtered_until(leg, now))),
+        default=None,
+    )
+    filtered = exact_duration((last - first).total_seconds()) if first and last else (("–", ""),)
+    waited = exact_duration((first - request.created_at).total_seconds()) if first else (("–", ""),)
+    return (
+        Number("Filtered for", filtered),
+        Number("Request to first filter", waited),
+        Number("Dropped in all", _split(dropped)),
+        Number("Highest rate dropped", _split(highest_bps)),
+    )
+
+
+def _filtered_until(leg: wording.Leg, now: datetime) -> datetime | None:
+    if leg.ended_at is None and wording.face(leg, now) in wording.FILTERING:
+        return leg.heard_at if wording.is_stale(leg, now) else now
+    return leg.ended_at
+
+
+def _split(words: str) -> tuple[tuple[str, str], ...]:
+    number, _, unit = words.partition("\u00a0")
+    return ((number, unit),) if words else (("–", ""),)
+
+
+def timeline_of(
+    request: MitigationRequest,
+    events: Sequence[Event],
+    reports: Sequence[Event],
+    organization: Organization,
+) -> list[wording.Entry]:
+    """Newest first: events in words, silences nobody logged, and counter reports folded into one."""
+    entries = [
+        words
+        for event in events
+        if (words := wording.entry(told_of(event, request.name, request.reason))) is not None
+    ]
+    mitigations = list(request.mitigations.all())
+    for one in mitigations:
+        if one.overdue_at is not None and not _answered_in_time(one, events):
+            provider = one.subscription.provider.short_name
+            instead = (
+                other.subscription.provider.short_name
+                for other in mitigations
+                if other.because == f"{provider} did not answer"
+            )
+            after = next(instead, "")
+            entries.append(
+                wording.silence_entry(provider, one.overdue_at, organization.patience_s, after)
+            )
+    if reports:
+        entries.append(wording.reports_entry(len(reports), reports[0].at, reports[-1].at))
+    entries.sort(key=lambda entry: entry.at, reverse=True)
+    return wording.merged(entries)
+
+
+def _answered_in_time(one: Mitigation, events: Iterable[Event]) -> bool:
+    """It answered in time but asked the portal to wait: neither a confirmation nor silence."""
+    return any(
+        event.type == EventType.MITIGATION_STATUS
+        and "retry_at" in event.data
+        and one.overdue_at is not None
+        and one.asked_at <= event.at <= one.overdue_at
+        for event in events
+        if event.mitigation_id == one.pk
+    )

@@ -1,0 +1,284 @@
+"""The pages of requests: parse, one access call, one service or query call, render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
+from portal.mitigations import queries, services
+from portal.mitigations.access import request_for
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.replacing import WouldReplace
+from portal.mitigations.validation import check
+from portal.organizations.models import Membership, Role
+from portal.organizations.request_context import member_of, person_of
+from portal.web.accounts import typed
+from portal.web.frame import frame
+from portal.web.parts import page_or_parts
+from portal.web.requests.ended import seen_at, seen_ends
+from portal.web.requests.form_page import all_wrong, form_page, fresh_form, used_again
+from portal.web.requests.list_page import history_page
+from portal.web.requests.overlaps import consent_of
+from portal.web.requests.report import report_page
+from portal.web.requests.request_form import RequestForm, typed_id, typed_lifetime
+from portal.web.requests.request_page import ask_page, request_page
+
+PARTS: Final = {
+    "say": "requests/_say.html",
+    "lanes": "requests/_lanes.html",
+    "chart": "requests/_chart.html",
+    "side": "requests/_side.html",
+    "look": "requests/_look.html",
+    "time": "requests/_time.html",
+}
+"""What a script may ask for instead of the whole page of a request."""
+ENTER: Final = "enter"
+"""What Enter in a field of a form sends, where no script keeps it: half a form is not sent to providers."""
+NOT_SENT_YET: Final = "Nothing was sent yet. Look at it once more, then press the button."
+MAX_SHOWN: Final = 500
+"""Characters of a list's filter that a button brings back."""
+
+
+@require_safe
+def requests(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug)
+    return render(
+        request,
+        "requests/requests.html",
+        history_page(membership, timezone.now(), request.GET),
+    )
+
+
+@require_safe
+def show(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug)
+    start = frame(membership, timezone.now())
+    asked = request_for(membership, request_id)
+    context = request_page(start, asked, request.GET)
+    return page_or_parts(request, "requests/request.html", context, PARTS)
+
+
+@require_safe
+def report(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    return render(request, "requests/report.html", _reported(request, slug, request_id))
+
+
+@require_safe
+def report_text(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    """The same facts to paste into a ticket."""
+    context = _reported(request, slug, request_id)
+    answer = render(request, "requests/report.txt", context, "text/plain; charset=utf-8")
+    name = f"request-{context['request_'].number}.txt"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _reported(request: HttpRequest, slug: str, request_id: UUID) -> dict[str, Any]:
+    membership = member_of(request, slug)
+    start = frame(membership, timezone.now())
+    return report_page(start, request_for(membership, request_id))
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    if request.method == "GET":
+        if kept := typed.take(request):
+            return _form(request, membership, _checked(membership, RequestForm.typed(kept)))
+        return _form(request, membership, fresh_form(membership.organization, request.GET))
+    form = RequestForm.typed(request.POST)
+    if "fix" in request.POST:
+        return _form(request, membership, _checked(membership, form.mended(request.POST["fix"])))
+    if "change" in request.POST:
+        if request.POST["change"] == ENTER:
+            messages.info(request, NOT_SENT_YET)
+        return _form(request, membership, _checked(membership, form))
+    if "check" in request.POST:
+        context = form_page(membership, _checked(membership, form), timezone.now())
+        return render(request, "requests/new_checked.html", {**context, "oob": True})
+    return _send(request, membership, form)
+
+
+def _form(
+    request: HttpRequest, membership: Membership, form: RequestForm, status: int = 200
+) -> HttpResponse:
+    context = form_page(membership, form, timezone.now(), is_refused=status != 200)
+    return render(request, "requests/new.html", context, status=status)
+
+
+def _checked(membership: Membership, form: RequestForm) -> RequestForm:
+    """The form with what is wrong so far; a target that is still missing is not wrong yet."""
+    organization = membership.organization
+    submission, unread = form.submission()
+    try:
+        check(
+            submission,
+            resources=queries.verified_resources(organization),
+            asks=queries.asks(organization),
+            policy=queries.policy(organization),
+        )
+    except Invalid as error:
+        found = [form.as_typed(one) for one in error.errors if one.field != "targets"]
+        return form.with_errors([*unread, *found])
+    return form.with_errors(unread)
+
+
+def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> HttpResponse:
+    submission, unread = form.submission()
+    if unread:
+        # One answer names everything: what cannot be read and what the check finds.
+        return _form(request, membership, all_wrong(membership.organization, form), 400)
+    try:
+        sent = services.submit(
+            organization=membership.organization,
+            actor=person_of(request),
+            submission=submission,
+            key=form.key,
+            consent=consent_of(request.POST),
+        )
+    except WouldReplace:
+        return _form(request, membership, form, 409)
+    except IdempotencyKeyReused:
+        return _form(request, membership, used_again(form, str(uuid4())), 422)
+    except Invalid as error:
+        if "both" in request.POST:
+            # The page shows what is too much for one request beside the overlaps, not at a field.
+            wrong = all_wrong(membership.organization, form)
+            return _form(request, membership, wrong, 400 if wrong.errors else 409)
+        return _form(request, membership, form.with_errors(error.errors), 400)
+    return redirect(f"{sent.get_absolute_url()}#h")
+
+
+@require_http_methods(["GET", "POST"])
+def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    start = frame(membership, timezone.now())
+    asked = request_for(membership, request_id)
+    if request.method == "POST":
+        return _act(
+            request, asked, lambda actor: services.terminate(request_id=asked.pk, actor=actor)
+        )
+    if asked.is_over or asked.terminate_asked_at:
+        return redirect(asked)
+    context = request_page(start, asked, request.GET)
+    return render(request, "requests/terminate.html", context)
+
+
+@require_POST
+def ask(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    start = frame(membership, timezone.now())
+    asked = request_for(membership, request_id)
+    subscription_id = typed_id(request.POST.get("subscription", ""))
+    try:
+        return _act(
+            request,
+            asked,
+            lambda actor: services.ask_provider(
+                request_id=asked.pk,
+                actor=actor,
+                subscription_id=subscription_id,
+                consent=consent_of(request.POST),
+            ),
+        )
+    except WouldReplace as error:
+        context = ask_page(start, asked, error.replaced)
+        return render(request, "requests/ask.html", context, status=409)
+
+
+@require_http_methods(["GET", "POST"])
+def withdraw(
+    request: HttpRequest, slug: str, request_id: UUID, mitigation_id: UUID
+) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    start = frame(membership, timezone.now())
+    asked = request_for(membership, request_id)
+    if request.method == "POST":
+        return _act(
+            request,
+            asked,
+            lambda actor: services.withdraw_provider(
+                request_id=asked.pk, mitigation_id=mitigation_id, actor=actor
+            ),
+        )
+    context = request_page(start, asked, request.GET)
+    lanes = (lane for lane in context["lanes"] if lane.leg.mitigation == str(mitigation_id))
+    lane = next(lanes, None)
+    if lane is None or lane.question is None:
+        return redirect(asked)
+    return render(request, "requests/withdraw.html", {**context, "lane": lane})
+
+
+@require_POST
+def extend(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    lifetime_s = typed_lifetime(request.POST.get("lifetime", ""))
+    return _act(
+        request,
+        asked,
+        lambda actor: services.extend(request_id=asked.pk, actor=actor, lifetime_s=lifetime_s),
+    )
+
+
+@require_POST
+def efficacy(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    said = request.POST.get("attack_status", "")
+    return _act(
+        request,
+        asked,
+        lambda actor: services.report_efficacy(
+            request_id=asked.pk, actor=actor, attack_status=said
+        ),
+    )
+
+
+@require_POST
+def acknowledge(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
+    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    seen = services.SeenEnd(asked.pk, seen_at(request.POST.get("ended_at", "")))
+    return _act(request, asked, lambda actor: services.acknowledge(seen, actor=actor))
+
+
+@require_POST
+def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
+    """Acknowledge one request or all that were shown, and return to the page that showed them."""
+    membership = member_of(request, slug, Role.OPERATOR)
+    try:
+        services.acknowledge_all(
+            organization=membership.organization,
+            ends=seen_ends(request.POST),
+            actor=person_of(request),
+        )
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+    if request.POST.get("back") == "standby":
+        return redirect(f"{reverse('standby:standby', args=[slug])}#h")
+    if request.POST.get("back") == "requests":
+        shown = QueryDict(request.POST.get("shown", "")[:MAX_SHOWN]).urlencode()
+        return redirect(f"{reverse('requests:requests', args=[slug])}?{shown}")
+    return redirect(f"{reverse('now:now', args=[slug])}#h")
+
+
+def _act(
+    request: HttpRequest, asked: MitigationRequest, act: Callable[[User], MitigationRequest]
+) -> HttpResponse:
+    """Do it and show the request; what does not fit any more is said there, beside what happened."""
+    try:
+        act(person_of(request))
+    except WouldReplace:
+        raise
+    except (Conflict, Invalid) as error:
+        said = error.errors[0].message if error.errors else error.message
+        messages.warning(request, said)
+    return redirect(f"{asked.get_absolute_url()}#h")

@@ -1,0 +1,76 @@
+"""What a person typed into the form of a plan: a name, and the fields of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.http import QueryDict
+
+from portal.core.errors import FieldError
+from portal.standby.models import StandbyPlan
+from portal.web.requests.request_form import InputError, RequestForm
+
+MAX_TYPED_NAME = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanForm:
+    """The form as it stands: every typed value kept."""
+
+    name: str
+    asks: RequestForm
+    name_errors: tuple[InputError, ...] = ()
+
+    @classmethod
+    def fresh(cls, *, lifetime_s: int) -> PlanForm:
+        return cls(name="", asks=RequestForm.fresh(lifetime_s=lifetime_s))
+
+    @classmethod
+    def of(cls, plan: StandbyPlan) -> PlanForm:
+        """Filled with what the plan asks for."""
+        request = plan.request
+        typed = request.asked
+        asks = RequestForm.fresh(
+            ticked=[str(one.pk) for one in request.resources.all()], lifetime_s=request.lifetime_s
+        )
+        return cls(
+            name=plan.name,
+            asks=replace(
+                asks,
+                other=", ".join([*typed["prefixes"], *typed["fqdns"], *typed["uris"]]),
+                ports=", ".join(
+                    str(port["lower"])
+                    if port["lower"] == port["upper"]
+                    else f"{port['lower']}–{port['upper']}"
+                    for port in request.ports
+                ),
+                protocols=tuple(str(one) for one in request.protocols),
+                subscriptions=tuple(request.subscriptions),
+                reason=request.reason,
+            ),
+        )
+
+    @classmethod
+    def typed(cls, data: QueryDict) -> PlanForm:
+        return cls(name=data.get("name", "")[:MAX_TYPED_NAME], asks=RequestForm.typed(data))
+
+    def mended(self, fix: str) -> PlanForm:
+        return replace(self, asks=self.asks.mended(fix))
+
+    def asking(self, asks: RequestForm) -> PlanForm:
+        return replace(self, asks=asks)
+
+    def with_errors(self, errors: Sequence[FieldError]) -> PlanForm:
+        own = [error for error in errors if error.field == "name"]
+        others = [error for error in errors if error.field != "name"]
+        return replace(
+            self,
+            name_errors=tuple(InputError("name", error.message) for error in own),
+            asks=self.asks.with_errors(others),
+        )
+
+    @property
+    def errors(self) -> tuple[InputError, ...]:
+        """In the order of the page."""
+        return (*self.name_errors, *self.asks.errors)

@@ -1,0 +1,223 @@
+"""The pages of plans: parse, one access call, one service or query call, render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
+from portal.mitigations.replacing import Consent, WouldReplace
+from portal.mitigations.services import ask_provider
+from portal.organizations.models import Membership, Role
+from portal.organizations.request_context import member_of, person_of
+from portal.standby import queries, services
+from portal.standby.access import plan_for
+from portal.standby.models import StandbyPlan
+from portal.web.accounts import typed
+from portal.web.frame import frame
+from portal.web.parts import page_or_parts
+from portal.web.requests.form_page import used_again
+from portal.web.requests.overlaps import consent_of
+from portal.web.requests.request_form import typed_id
+from portal.web.requests.views import NOT_SENT_YET
+from portal.web.standby import pages
+from portal.web.standby.plan_form import PlanForm
+
+
+@require_safe
+def standby(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug)
+    context = pages.standby_page(membership, timezone.now())
+    return page_or_parts(request, "standby/standby.html", context, pages.PARTS)
+
+
+@require_safe
+def plan_page(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug)
+    start = frame(membership, timezone.now())
+    plan = plan_for(membership, plan_id)
+    context = pages.plan_page(start, plan, request.GET)
+    return page_or_parts(request, "standby/plan.html", context, pages.PARTS)
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest, slug: str) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    if request.method == "GET":
+        if kept := typed.take(request):
+            return _form(request, membership, PlanForm.typed(kept))
+        longest = queries.longest_lifetime_s(membership.organization)
+        return _form(request, membership, PlanForm.fresh(lifetime_s=longest))
+    form = PlanForm.typed(request.POST)
+    if "fix" in request.POST:
+        return _form(request, membership, form.mended(request.POST["fix"]))
+    if "change" in request.POST:
+        messages.info(request, NOT_SENT_YET)
+        return _form(request, membership, form)
+    submission, unread = form.asks.submission()
+    if unread:
+        return _form(
+            request, membership, pages.all_wrong(membership.organization, form), status=400
+        )
+    try:
+        plan = services.create_plan(
+            organization=membership.organization,
+            actor=person_of(request),
+            name=form.name,
+            submission=submission,
+            key=form.asks.key,
+        )
+    except IdempotencyKeyReused:
+        again = form.asking(used_again(form.asks, str(uuid4())))
+        return _form(request, membership, again, status=422)
+    except Invalid as error:
+        return _form(request, membership, form.with_errors(error.errors), status=400)
+    except Conflict as error:
+        messages.warning(request, error.message)
+        return redirect("standby:standby", slug=slug)
+    return redirect(f"{plan.get_absolute_url()}#h")
+
+
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    plan = plan_for(membership, plan_id)
+    if request.method == "GET":
+        kept = typed.take(request)
+        form = PlanForm.typed(kept) if kept else PlanForm.of(plan)
+        return _form(request, membership, form, plan=plan)
+    form = PlanForm.typed(request.POST)
+    if "fix" in request.POST:
+        return _form(request, membership, form.mended(request.POST["fix"]), plan=plan)
+    if "change" in request.POST:
+        messages.info(request, NOT_SENT_YET)
+        return _form(request, membership, form, plan=plan)
+    submission, unread = form.asks.submission()
+    if unread:
+        wrong = pages.all_wrong(membership.organization, form, plan)
+        return _form(request, membership, wrong, plan=plan, status=400)
+    try:
+        services.change_plan(
+            plan_id=plan.pk, actor=person_of(request), name=form.name, submission=submission
+        )
+    except Invalid as error:
+        wrong = form.with_errors(error.errors)
+        return _form(request, membership, wrong, plan=plan, status=400)
+    return redirect(f"{plan.get_absolute_url()}#h")
+
+
+def _form(
+    request: HttpRequest,
+    membership: Membership,
+    form: PlanForm,
+    *,
+    plan: StandbyPlan | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = pages.edit_page(membership, form, timezone.now(), plan=plan, is_refused=status != 200)
+    return render(request, "standby/edit.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    start = frame(membership, timezone.now())
+    plan = plan_for(membership, plan_id)
+    going_on = plan.live_activation
+    if request.method == "GET":
+        if going_on is not None:
+            return redirect(going_on)
+        context = pages.plan_page(start, plan, request.GET)
+        return render(request, "standby/activate.html", context)
+    key = request.POST.get("key", "")[:64]
+    try:
+        asked = services.activate(
+            plan_id=plan.pk, actor=person_of(request), key=key, consent=consent_of(request.POST)
+        )
+    except WouldReplace:
+        context = pages.plan_page(start, plan, request.GET) | {"key": key, "is_refused": True}
+        return render(request, "standby/activate.html", context, status=409)
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+        return redirect(f"{(going_on or plan).get_absolute_url()}#h")
+    return redirect(f"{asked.get_absolute_url()}#h")
+
+
+@require_POST
+def turn_on(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    return _change(
+        request,
+        slug,
+        plan_id,
+        lambda plan, actor: services.turn_on(plan_id=plan.pk, actor=actor),
+    )
+
+
+@require_POST
+def turn_off(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    return _change(
+        request,
+        slug,
+        plan_id,
+        lambda plan, actor: services.turn_off(plan_id=plan.pk, actor=actor),
+    )
+
+
+@require_POST
+def ask(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    subscription_id = typed_id(request.POST.get("subscription", ""))
+    return _change(
+        request,
+        slug,
+        plan_id,
+        lambda plan, actor: ask_provider(
+            request_id=plan.request_id,
+            actor=actor,
+            subscription_id=subscription_id,
+            consent=Consent(unknown_is_free=True),
+        ),
+    )
+
+
+def _change(
+    request: HttpRequest, slug: str, plan_id: UUID, act: Callable[[StandbyPlan, User], object]
+) -> HttpResponse:
+    plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
+    try:
+        act(plan, person_of(request))
+    except (Conflict, Invalid) as error:
+        messages.warning(request, error.errors[0].message if error.errors else error.message)
+    return redirect(f"{plan.get_absolute_url()}#h")
+
+
+@require_http_methods(["GET", "POST"])
+def stop(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    membership = member_of(request, slug, Role.OPERATOR)
+    start = frame(membership, timezone.now())
+    plan = plan_for(membership, plan_id)
+    if request.method == "GET":
+        context = pages.plan_page(start, plan, request.GET)
+        if context["stop"] is None:
+            return redirect(plan)
+        return render(request, "standby/stop.html", context)
+    try:
+        services.stop_filtering(plan_id=plan.pk, actor=person_of(request))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    # Back to where it was pressed: on the page of the plan, or of what goes on.
+    shown = plan.request if request.POST.get("back") == "request" else plan
+    return redirect(f"{shown.get_absolute_url()}#h")
+
+
+@require_POST
+def remove(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
+    plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
+    services.remove_plan(plan_id=plan.pk, actor=person_of(request))
+    return redirect("standby:standby", slug=slug)

@@ -1,0 +1,40 @@
+"""The outcome at one provider of the attack status that a person reported."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from portal.core.formatting import when
+from portal.mitigations.states import Efficacy
+from portal.wording.facts import Leg, Reported
+
+ATTACK_WORDS: Final = {
+    "under-attack": "still under attack",
+    "attack-successfully-mitigated": "the attack is mitigated",
+}
+
+
+def efficacy_sentence(leg: Leg, now: datetime) -> str:
+    """Empty if no one reported."""
+    if leg.reported is None:
+        return ""
+    words = ATTACK_WORDS[leg.reported.attack_status]
+    return f"You reported {when(leg.reported.at, now)}: {words}. {_outcome(leg, leg.reported, now)}"
+
+
+def _outcome(leg: Leg, reported: Reported, now: datetime) -> str:
+    match reported.state:
+        case Efficacy.WAITING:
+            return f"The portal is telling {leg.short}."
+        case Efficacy.PUT_OFF:
+            again = when(reported.retry_at, now)
+            return f"{leg.short} asked the portal to wait. The portal tells it {again}."
+        case Efficacy.ACCEPTED:
+            return f"{leg.short} received it."
+        case Efficacy.REFUSED:
+            return f"{leg.short} did not take it. {reported.refusal}"
+        case Efficacy.UNANSWERED:
+            return f"{leg.short} has not confirmed it."
+        case Efficacy.NOT_SENDABLE:
+            return "The portal could not send it."

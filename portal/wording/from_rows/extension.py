@@ -1,0 +1,44 @@
+"""Whom an extension says nothing to, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from portal import wording
+from portal.mitigations import queries
+from portal.mitigations.validation import within_limits
+from portal.providers.models import Subscription
+from portal.wording.extending import if_asked_later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotTold:
+    """A provider that is told nothing, with the reason in words."""
+
+    subscription: Subscription
+    reason: str
+
+
+def not_told(
+    asked: wording.Asked,
+    subscriptions: Mapping[str, Subscription],
+    *,
+    told: Collection[UUID],
+    lifetime_s: int,
+    now: datetime,
+) -> list[NotTold]:
+    """Everybody whom the request names but those of `told`, in the order of asking."""
+    silent: list[NotTold] = []
+    for at, leg in enumerate(asked.legs):
+        subscription = subscriptions[leg.subscription]
+        if subscription.pk in told:
+            continue
+        fact, rest = wording.tell(leg, now, before=asked.legs[:at], patience_s=asked.patience_s)
+        granted_s = within_limits(lifetime_s, queries.ask_of(subscription))
+        later = if_asked_later(leg, granted_s, now)
+        reason = " ".join(part for part in (fact, rest, later) if part)
+        silent.append(NotTold(subscription=subscription, reason=reason))
+    return silent

@@ -1,0 +1,276 @@
+"""From rows to the facts that sentences are made of, and to the lanes that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from portal import wording
+from portal.core.formatting import dialable
+from portal.mitigations import queries
+from portal.mitigations.failover import (
+    current_legs,
+    gap,
+    is_asked_again,
+    is_withdrawn_by_policy,
+)
+from portal.mitigations.models import (
+    FilteringEnd,
+    FilteringEndedBy,
+    Mitigation,
+    MitigationRequest,
+    Strategy,
+    every_target,
+)
+from portal.mitigations.replacing import without_consent
+from portal.mitigations.states import CONFIRMED, RequestStatus, Status
+from portal.mitigations.unknown import Unknown
+from portal.mitigations.validation import Part, part_of
+from portal.organizations.models import LateAcceptance, Organization
+from portal.providers.models import PathKind, Subscription
+from portal.wording.replaced import taken_over
+from portal.wording.replacing import left_out
+
+
+def session_of(subscription: Subscription) -> wording.Session:
+    provider = subscription.provider
+    return wording.Session(
+        gateway=provider.path_name if provider.path_kind == PathKind.GATEWAY else "",
+        relay=provider.path_name if provider.path_kind == PathKind.RELAY else "",
+        state=subscription.session_state,
+        since=subscription.session_since,
+        last_heard_at=subscription.last_heard_at,
+        detail=subscription.session_detail,
+    )
+
+
+def _is_tried_again(mitigation: Mitigation) -> bool:
+    if mitigation.status in (Status.PENDING, Status.TERMINATING):
+        return True
+    return is_asked_again(mitigation, list(mitigation.request.mitigations.all()))
+
+
+def leg_of(
+    mitigation: Mitigation,
+    *,
+    status_at: datetime | None = None,
+    earlier: Sequence[Mitigation] = (),
+) -> wording.Leg:
+    """`earlier`: what the same provider was asked before in this request, and withdrawn."""
+    subscription = mitigation.subscription
+    provider = subscription.provider
+    has_refusal = bool(mitigation.refusal_code or mitigation.conflict)
+    dropped = [one.bytes_dropped for one in (*earlier, mitigation) if one.bytes_dropped is not None]
+    targets = every_target(mitigation.scope)
+    return wording.Leg(
+        name=provider.name,
+        short=provider.short_name,
+        phone=dialable(provider.phone),
+        is_plan=not mitigation.request.is_immediate,
+        session=session_of(subscription),
+        status=Status(mitigation.status),
+        because=mitigation.because,
+        sent_at=mitigation.sent_at,
+        last_sent_at=mitigation.last_sent_at,
+        sends=mitigation.sends,
+        overdue_at=mitigation.overdue_at,
+        confirmed_at=mitigation.confirmed_at,
+        mitigating_at=mitigation.mitigating_at,
+        first_mitigating_at=min(
+            (one.mitigating_at for one in (*earlier, mitigation) if one.mitigating_at),
+            default=None,
+        ),
+        mitigation_start=mitigation.mitigation_start,
+        unknown_report=mitigation.unknown_report,
+        status_at=status_at,
+        withdrawal_asked_at=mitigation.withdrawal_asked_at,
+        withdrawal_confirmed_at=mitigation.withdrawal_confirmed_at,
+        is_held_again=mitigation.hold_again,
+        filtering_end=_filtering_end(mitigation),
+        is_still_held=mitigation.is_still_held,
+        let_go_at=mitigation.let_go_at,
+        is_let_go_given_up=mitigation.is_let_go_given_up,
+        ended_at=mitigation.ended_at,
+        last_heard_at=mitigation.last_heard_at,
+        is_replaced=mitigation.is_replaced,
+        taken_over=taken_over(mitigation.replaced_by) if mitigation.is_replaced else None,
+        retry_at=mitigation.retry_at if _is_tried_again(mitigation) else None,
+        refusal_code=mitigation.refusal_code,
+        unsaved_at=mitigation.unsaved_at,
+        refusal=wording.refusal_sentence(
+            f"Gateway {provider.path_name}"
+            if provider.path_kind == PathKind.GATEWAY
+            else provider.short_name,
+            code=mitigation.refusal_code,
+            reason=mitigation.refusal_reason,
+            conflict=mitigation.conflict,
+        )
+        if has_refusal
+        else "",
+        bytes_dropped=sum(dropped) if dropped else None,
+        bps_dropped=mitigation.bps_dropped,
+        pps_dropped=mitigation.pps_dropped,
+        reference=_reference(mitigation),
+        mitigation=str(mitigation.pk),
+        subscription=str(subscription.pk),
+        asked_at=mitigation.asked_at,
+        asked_by=mitigation.asked_by.username if mitigation.asked_by else "",
+        part=() if targets == every_target(mitigation.request.scope) else targets,
+        must_wait=mitigation.is_told_to_wait,
+        withdrawn_by=mitigation.withdrawn_by.username if mitigation.withdrawn_by else "",
+        withdrawn_because=mitigation.withdrawn_because,
+        reported=_reported(mitigation),
+        may_be_withdrawn=_may_be_withdrawn(mitigation, earlier),
+    )
+
+
+def _filtering_end(mitigation: Mitigation) -> wording.FilteringEnd | None:
+    end: FilteringEnd | None = mitigation.filtering_end
+    if end is None:
+        return None
+    reported_at = end["reported_at"]
+    return wording.FilteringEnd(
+        at=datetime.fromisoformat(end["at"]),
+        by=FilteringEndedBy(end["by"]),
+        reported_at=datetime.fromisoformat(reported_at) if reported_at else None,
+        has_filtered=end["has_filtered"],
+        reason=wording.refusal_sentence(
+            mitigation.subscription.provider.short_name, code="", conflict=end["conflict"]
+        )
+        if end["conflict"]
+        else "",
+        taken_over=taken_over(end["replaced_by"]) if end["replaced_by"] else None,
+    )
+
+
+def _reported(mitigation: Mitigation) -> wording.Reported | None:
+    state, at = mitigation.efficacy_state, mitigation.efficacy_asked_at
+    if state is None or at is None:
+        return None
+    return wording.Reported(
+        attack_status=mitigation.attack_status,
+        at=at,
+        state=state,
+        retry_at=mitigation.efficacy_retry_at,
+        refusal=wording.refusal_sentence(
+            mitigation.subscription.provider.short_name,
+            code=mitigation.efficacy_code,
+            reason=mitigation.efficacy_reason,
+        )
+        if mitigation.efficacy_code
+        else "",
+    )
+
+
+def _reference(mitigation: Mitigation) -> str:
+    """What a desk finds it by; behind a gateway the provider may know it by other numbers."""
+    subscription = mitigation.subscription
+    provider = subscription.provider
+    numbers = f"cuid {subscription.cuid}, mid {mitigation.mid}"
+    is_behind = provider.path_kind == PathKind.GATEWAY
+    return f"{numbers} at gateway {provider.path_name}" if is_behind else numbers
+
+
+def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> bool:
+    """By policy: fallback asked it, no person did, and it was not taken away once before."""
+    policy = mitigation.request.organization.late_acceptance
+    was_fallback = bool(mitigation.because) and mitigation.asked_by_id is None
+    return (
+        policy == LateAcceptance.WITHDRAW_LATER
+        and was_fallback
+        and not any(is_withdrawn_by_policy(one) for one in earlier)
+    )
+
+
+def _left_out(request: MitigationRequest, part: Part, live: Sequence[Mitigation | Unknown]) -> str:
+    if request.strategy != Strategy.FAILOVER or not request.is_immediate or not part.is_able:
+        return ""
+    found = without_consent(request, part.ask.subscription, part.scope, live)
+    if not found:
+        return ""
+    return left_out(
+        [one.name for one in found],
+        ((one.provider, one.losses) for each in found for one in each.endings),
+        is_filtering=any(one.is_filtering for one in found),
+    )
+
+
+def _not_asked(
+    subscription: Subscription,
+    request: MitigationRequest,
+    live: Sequence[Mitigation | Unknown],
+    *,
+    is_chosen: bool,
+) -> wording.Leg:
+    provider = subscription.provider
+    part = part_of(queries.ask_of(subscription), request.scope, port_ranges=len(request.ports))
+    is_partial = part.targets != every_target(request.scope)
+    return wording.Leg(
+        name=provider.name,
+        short=provider.short_name,
+        phone=dialable(provider.phone),
+        session=session_of(subscription),
+        subscription=str(subscription.pk),
+        is_chosen=is_chosen,
+        why_not=part.why_not(),
+        left_out=_left_out(request, part, live) if is_chosen else "",
+        part=part.targets if is_partial else (),
+    )
+
+
+def asked_of(
+    request: MitigationRequest,
+    subscriptions: Mapping[str, Subscription],
+    organization: Organization,
+    *,
+    status_at: Mapping[UUID, datetime] | None = None,
+    with_others: bool = False,
+    live: Sequence[Mitigation | Unknown] = (),
+) -> wording.Asked:
+    """A request as sentences need it. `subscriptions` are the organization's, by id.
+
+    `live`: what providers hold for the organization (`queries.replaceable`), to tell whom the order passes by because of it.
+
+    `with_others`: providers that the request does not name follow after those it does.
+    """
+    mitigations = list(request.mitigations.all())
+    current = current_legs(mitigations)
+    since = status_at or {}
+    by_id = {
+        str(one.subscription_id): leg_of(
+            one,
+            status_at=since.get(one.pk),
+            earlier=[
+                old
+                for old in mitigations
+                # What a plan's provider did before it was stopped is the log's.
+                if request.is_immediate
+                and old.subscription_id == one.subscription_id
+                and old.pk != one.pk
+            ],
+        )
+        for one in current
+    }
+    if not (request.is_over or request.terminate_asked_at):
+        for one, subscription in subscriptions.items():
+            is_chosen = one in request.subscriptions
+            if one not in by_id and subscription.enabled and (is_chosen or with_others):
+                by_id[one] = _not_asked(subscription, request, live, is_chosen=is_chosen)
+    named = [one for one in request.subscriptions if one in by_id]
+    legs = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
+    # The portal does not renew what a provider stopped, refused or is ending.
+    ends = [one.expires_at for one in current if one.expires_at and one.status in CONFIRMED]
+    return wording.Asked(
+        name=request.name,
+        status=RequestStatus(request.status),
+        legs=tuple(legs),
+        is_plan=not request.is_immediate,
+        auto_renew=request.auto_renew,
+        ends_at=min(ends, default=None),
+        ended_at=request.ended_at,
+        ended_by=request.ended_by,
+        filtering_ended_at=request.filtering_ended_at,
+        patience_s=organization.patience_s,
+        uncovered=tuple(gap(request.scope, current)),
+    )

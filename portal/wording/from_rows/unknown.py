@@ -1,0 +1,59 @@
+"""From rows to the facts of unknown mitigations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from uuid import UUID
+
+from portal.inventory import queries
+from portal.inventory.adoption import NotAdoptable
+from portal.inventory.models import UnknownMitigation
+from portal.mitigations import queries as mitigations
+from portal.organizations.models import Organization
+from portal.providers.models import SessionState
+from portal.wording import unknown as wording
+from portal.wording.from_rows.mitigations import session_of
+
+
+def beside(organization: Organization) -> dict[UUID, str]:
+    """The unknown mitigations of each provider in one or two sentences, by subscription."""
+    by_subscription: dict[UUID, list[wording.Unknown]] = defaultdict(list)
+    for row in queries.present(organization):
+        by_subscription[row.subscription_id].append(facts_of(row))
+    return {one: wording.beside(facts) for one, facts in by_subscription.items()}
+
+
+def lost(organization: Organization) -> list[str]:
+    own = mitigations.subscriptions(organization).filter(enabled=True)
+    return [one.provider.short_name for one in own if one.session_state != SessionState.UP]
+
+
+def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wording.Unknown:
+    asked_by = row.asked_once.request if row.asked_once else None
+    put_aside_by = queries.put_aside_by(row)
+    targets = row.targets
+    return wording.Unknown(
+        provider=row.subscription.provider.short_name,
+        session=session_of(row.subscription),
+        targets=(
+            *targets["prefixes"],
+            *targets["fqdns"],
+            *targets["uris"],
+            *(f"“{alias}”" for alias in targets["aliases"]),
+        ),
+        dots_status=row.dots_status,
+        reported_at=row.reported_at,
+        expires_at=row.expires_at,
+        is_indefinite=row.is_indefinite,
+        asked_by=asked_by.name if asked_by else "",
+        asked_until=row.asked_once.ended_at if row.asked_once else None,
+        withdrawn_by=row.withdrawn_by.username if row.withdrawn_by else "",
+        withdrawal_asked_at=row.withdrawal_asked_at,
+        confirmed_at=row.withdrawal_confirmed_at,
+        refusal_code=row.refusal_code,
+        is_still_held=row.is_still_held,
+        let_go_at=row.let_go_at,
+        is_let_go_given_up=row.is_let_go_given_up,
+        put_aside_for=put_aside_by.request.name if put_aside_by else "",
+        why_not_adopted=why_not.message if why_not else "",
+    )

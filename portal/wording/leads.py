@@ -1,0 +1,361 @@
+"""What stands under the headline, and the one next step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from portal.core.formatting import ago, bit_rate, listed, moment, since, spaced_when, when
+from portal.mitigations.models import BY_ITSELF
+from portal.mitigations.states import CONFIRMED, RequestStatus
+from portal.wording import plans
+from portal.wording.facts import Asked, Leg
+from portal.wording.headlines import faces, over_capacity, unreachable
+from portal.wording.refusals import unknown_report
+from portal.wording.table import Face, dropped_now, face, is_soon, is_stale
+
+_HELPING: Final = (
+    RequestStatus.IN_PROGRESS,
+    RequestStatus.MITIGATING,
+    RequestStatus.ATTACK_STOPPED,
+)
+
+
+class Act(Enum):
+    """The next step a page may offer as its one filled button."""
+
+    CALL = "call"
+    ASK = "ask"
+    TERMINATE = "terminate"
+    ACKNOWLEDGE = "acknowledge"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do now, and whom to call or ask where that is it."""
+
+    act: Act
+    leg: Leg | None = None
+
+
+_NOTHING_TO_DO_WITH_A_PLAN: Final = (
+    RequestStatus.ATTACK_STOPPED,
+    RequestStatus.TERMINATED,
+    RequestStatus.EXPIRED,
+)
+
+
+def next_step(asked: Asked, now: datetime) -> NextStep | None:
+    """The obvious next step for the state; None when waiting is right."""
+    by_face = faces(asked.legs, now)
+    if asked.is_plan and asked.status in _NOTHING_TO_DO_WITH_A_PLAN:
+        return None
+    troubled = (Face.NO_ANSWER, Face.NOT_SAVED, Face.NOT_SENDABLE)
+    silent = [leg for one in troubled for leg in by_face.get(one, [])]
+    untold = unreachable(by_face.get(Face.NOT_TOLD, []))
+    match asked.status:
+        case RequestStatus.REQUESTING if silent:
+            return _call(silent)
+        case RequestStatus.FAILING:
+            return _call(asked.asked)
+        case RequestStatus.MITIGATING if Face.EXCEEDED in by_face:
+            return _ask(asked, now) or _call(by_face[Face.EXCEEDED])
+        case RequestStatus.TERMINATING if untold:
+            return _call(untold)
+        case RequestStatus.TERMINATING if Face.STILL_HELD in by_face:
+            return _call(by_face[Face.STILL_HELD])
+        case RequestStatus.ATTACK_STOPPED:
+            return NextStep(Act.TERMINATE)
+        case RequestStatus.TERMINATED if asked.ended_by in BY_ITSELF:
+            return NextStep(Act.AGAIN)
+        case RequestStatus.TERMINATED:
+            return NextStep(Act.ACKNOWLEDGE)
+        case RequestStatus.EXPIRED:
+            return NextStep(Act.AGAIN)
+        case _:
+            return None
+
+
+def _ask(asked: Asked, now: datetime) -> NextStep | None:
+    left = (leg for leg in asked.legs if face(leg, now) == Face.NOT_ASKED and not leg.why_not)
+    leg = next(left, None)
+    return NextStep(Act.ASK, leg) if leg else None
+
+
+def _call(legs: Iterable[Leg]) -> NextStep | None:
+    leg = next((leg for leg in legs if leg.phone), None)
+    return NextStep(Act.CALL, leg) if leg else None
+
+
+def lifetime_sentence(asked: Asked, now: datetime) -> str:
+    """What happens to the filtering if nobody does anything."""
+    if asked.is_plan:
+        return plans.end_sentence(asked, now)
+    if asked.auto_renew and _cannot_be_renewed(asked):
+        without = (
+            f"; without it filtering ends {when(asked.ends_at, now, seconds=False)}"
+            if asked.ends_at
+            else ""
+        )
+        return f"The portal renews it as soon as there is a connection again{without}."
+    if asked.auto_renew:
+        return "Filtering stays on and renews itself until you terminate it."
+    if asked.ends_at is None:
+        return "Filtering stays on until you terminate it."
+    return f"Filtering ends {when(asked.ends_at, now, seconds=False)} unless you extend it."
+
+
+def _cannot_be_renewed(asked: Asked) -> bool:
+    """No provider that holds it can be reached at present."""
+    held = [leg for leg in asked.asked if leg.status in CONFIRMED and not leg.withdrawal_asked_at]
+    return bool(held) and all(leg.session.state != "up" for leg in held)
+
+
+def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
+    """ "Together they drop 4.3 Gbit/s." as far as they report it."""
+    rate = dropped_now(legs, now)
+    if rate is None:
+        return ""
+    reporting = [leg for leg in legs if is_dropping(leg, now)]
+    silent = [leg for leg in reporting if is_stale(leg, now)]
+    if silent and len(silent) < len(reporting):
+        heard = [leg for leg in reporting if leg not in silent]
+        return f"{dropped_sentence(heard, now)} {_last_dropped(silent, _names(silent), now)}"
+    who = reporting[0].short if len(reporting) == 1 else "Together they"
+    if silent:
+        return _last_dropped(silent, who, now)
+    return f"{who} {'drops' if len(reporting) == 1 else 'drop'} {bit_rate(rate)}."
+
+
+def _last_dropped(silent: Sequence[Leg], who: str, now: datetime) -> str:
+    return f"{who} last reported {bit_rate(dropped_now(silent, now))} dropped."
+
+
+def is_dropping(leg: Leg, now: datetime) -> bool:
+    return leg.bps_dropped is not None and face(leg, now) in (Face.MITIGATING, Face.EXCEEDED)
+
+
+def lead(asked: Asked, now: datetime) -> str:
+    """One or two sentences that a hurried person may skip."""
+    activated = plans.activations(asked, now) if asked.is_plan else []
+    silence = "" if asked.status == RequestStatus.STANDBY else _silence(asked, now)
+    parts = [
+        *activated,
+        *_LEADS.get(asked.status, _nothing)(asked, now),
+        _uncovered(asked),
+        silence,
+        *_unknown(asked, now),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _nothing(_asked: Asked, _now: datetime) -> list[str]:
+    return []
+
+
+def _uncovered(asked: Asked) -> str:
+    """Some of it is helped with, the rest is not: that must not drown in good news."""
+    if asked.status not in _HELPING or not asked.uncovered:
+        return ""
+    return f"No provider has confirmed help for {listed(asked.uncovered)}."
+
+
+def _silence(asked: Asked, now: datetime) -> str:
+    stale = [
+        leg
+        for leg in asked.asked
+        if is_stale(leg, now) and leg.heard_at is not None and leg.unknown_report is None
+    ]
+    if not stale:
+        return ""
+    heard = min(leg.heard_at for leg in stale if leg.heard_at is not None)
+    who = listed([leg.short for leg in stale])
+    of_whom = "it" if len(stale) == 1 else "them"
+    return f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from then."
+
+
+def _unknown(asked: Asked, now: datetime) -> list[str]:
+    return [
+        f"{unknown_report(leg)}: the rest shown here is older."
+        for leg in asked.asked
+        if leg.unknown_report is not None and is_stale(leg, now)
+    ]
+
+
+def _waiting(leg: Leg, now: datetime) -> str:
+    match face(leg, now):
+        case Face.NO_ANSWER:
+            return f"{leg.name} has not answered since {moment(leg.sent_at, now)}."
+        case Face.REQUESTED:
+            return f"{leg.short} was asked {ago(leg.sent_at, now)}."
+        case Face.NOT_SENT if leg.session.state == "up":
+            return f"It goes to {leg.short} within seconds."
+        case Face.NOT_SENT:
+            return f"There is no connection to {leg.short}{_since(leg, now)}; it is sent as soon as there is one."
+        case Face.PUT_OFF:
+            return f"{leg.short} asked the portal to wait; the portal asks again {when(leg.retry_at, now)}."
+        case Face.REFUSED:
+            return " ".join(
+                part for part in (f"{leg.short} refused{_at(leg, now)}.", leg.refusal) if part
+            )
+        case Face.NOT_REACHED:
+            return f"The request did not reach {leg.short}. {leg.refusal}".rstrip()
+        case Face.NOT_SENDABLE:
+            return f"The portal could not send this to {leg.short}. {leg.refusal}"
+        case Face.NOT_SAVED:
+            return f"The portal could not save {leg.short}’s answer."
+        case Face.WITHDRAWN if leg.is_replaced:
+            newer = "the newer version of the plan" if leg.is_plan else "your newer request"
+            return f"{leg.short} replaced this by {newer}{_at(leg, now)}."
+        case Face.WITHDRAWN if leg.is_plan:
+            return f"{leg.short} put the plan aside{_at(leg, now)}."
+        case Face.WITHDRAWN:
+            return f"{leg.short} stopped by itself{_at(leg, now)}."
+        case Face.EXPIRED:
+            return f"{leg.short} was not renewed."
+        case _:
+            return ""
+
+
+def _at(leg: Leg, now: datetime) -> str:
+    return spaced_when(leg.ended_at, now)
+
+
+def _since(leg: Leg, now: datetime) -> str:
+    return f" since {since(leg.session.since, now)}" if leg.session.since else ""
+
+
+def _keeps_asking(asked: Asked, now: datetime) -> str:
+    open_faces = (Face.NO_ANSWER, Face.NOT_SAVED, Face.REQUESTED, Face.PUT_OFF, Face.NOT_SENT)
+    pending = [
+        leg
+        for leg in asked.asked
+        if face(leg, now) in open_faces
+        and (face(leg, now) != Face.PUT_OFF or is_soon(leg.retry_at, now))
+    ]
+    if not pending:
+        return ""
+    whom = pending[0].short if len(pending) == 1 else "both" if len(pending) == 2 else "all of them"
+    return f"The portal keeps asking {whom}, also when you close this page."
+
+
+def _requesting(asked: Asked, now: datetime) -> list[str]:
+    waiting = [_waiting(leg, now) for leg in asked.asked]
+    if set(faces(asked.legs, now)) == {Face.REQUESTED} and not any(
+        leg.because for leg in asked.asked
+    ):
+        waiting = ["Nobody has confirmed it yet."]
+    return [*waiting, _keeps_asking(asked, now)]
+
+
+def _in_progress(asked: Asked, now: datetime) -> list[str]:
+    accepted = faces(asked.legs, now).get(Face.ACCEPTED, [])
+    is_known = any(not is_stale(leg, now) for leg in accepted)
+    return [
+        "Nothing is filtered yet." if is_known else "No provider has reported that it filters yet.",
+        *(_waiting(leg, now) for leg in asked.asked if face(leg, now) != Face.ACCEPTED),
+    ]
+
+
+def _mitigating(asked: Asked, now: datetime) -> list[str]:
+    by_face = faces(asked.legs, now)
+    over = over_capacity(asked, now)
+    other = [_waiting(leg, now) for leg in asked.asked if leg not in over]
+    if over:
+        is_over = "It is over capacity." if len(over) == 1 else "They are over capacity."
+        if is_stale(over[0], now):
+            is_over = ""
+        also = _also_filter(by_face.get(Face.MITIGATING, []), now)
+        return [is_over, *also, *other, lifetime_sentence(asked, now)]
+    return [dropped_sentence(asked.asked, now), *other, lifetime_sentence(asked, now)]
+
+
+def _also_filter(legs: Sequence[Leg], now: datetime) -> list[str]:
+    """Sentences about the providers that filter beside those over capacity: now, or when last heard."""
+    silent = [leg for leg in legs if is_stale(leg, now)]
+    heard = [leg for leg in legs if leg not in silent]
+    said = []
+    if heard:
+        said.append(f"{_names(heard)} {'filters' if len(heard) == 1 else 'filter'} too.")
+    if silent:
+        it = "it is" if len(silent) == 1 else "they are"
+        said.append(f"{_names(silent)} last reported that {it} filtering too.")
+    return said
+
+
+def _standby(asked: Asked, now: datetime) -> list[str]:
+    others = [_waiting(leg, now) for leg in asked.asked if face(leg, now) != Face.STANDBY]
+    return [*plans.standby_lead(asked, now), *others]
+
+
+def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
+    if asked.is_plan:
+        return ["It returns to standby by itself."]
+    known = [
+        f"{leg.short} {when(leg.status_at, now)}"
+        for leg in faces(asked.legs, now).get(Face.ATTACK_STOPPED, [])
+        if leg.status_at is not None
+    ]
+    first = f"First reported by {listed(known)}." if known else ""
+    until = (
+        "Until then filtering renews itself."
+        if asked.auto_renew and not _cannot_be_renewed(asked)
+        else lifetime_sentence(asked, now)
+    )
+    return [first, f"When {asked.name} looks right to you, terminate.", until]
+
+
+def _failing(asked: Asked, now: datetime) -> list[str]:
+    return [*(_waiting(leg, now) for leg in asked.asked), _keeps_asking(asked, now)]
+
+
+def _terminating(asked: Asked, now: datetime) -> list[str]:
+    untold = unreachable(faces(asked.legs, now).get(Face.NOT_TOLD, []))
+    if untold:
+        verb = "It may" if len(untold) == 1 else "They may"
+        is_held = asked.is_plan and not any(leg.mitigating_at for leg in untold)
+        what = "hold the plan" if is_held else "be filtering"
+        return [
+            f"{verb} still {what}. The portal keeps trying, also when you close this page.",
+            plans.held_again(asked),
+        ]
+    if kept := faces(asked.legs, now).get(Face.STILL_HELD, []):
+        return [plans.still_held(leg, now) for leg in kept]
+    if asked.is_plan and not any(leg.mitigating_at for leg in asked.asked):
+        return []
+    longer = "Providers may filter a little longer, to avoid a second wave."
+    return [plans.held_again(asked), longer]
+
+
+def _terminated(asked: Asked, now: datetime) -> list[str]:
+    confirmed = [
+        leg
+        for leg in faces(asked.legs, now).get(Face.TERMINATED, [])
+        if leg.sent_at is not None and leg.ended_at is not None
+    ]
+    if not confirmed:
+        return []
+    first, *others = confirmed
+    said = f"{first.short} confirmed {when(first.ended_at, now)}"
+    tail = [f"{leg.short} {when(leg.ended_at, now)}" for leg in others]
+    return [f"{', '.join([said, *tail])}."]
+
+
+_LEADS: Final[dict[RequestStatus, Callable[[Asked, datetime], list[str]]]] = {
+    RequestStatus.REQUESTING: _requesting,
+    RequestStatus.IN_PROGRESS: _in_progress,
+    RequestStatus.MITIGATING: _mitigating,
+    RequestStatus.ATTACK_STOPPED: _attack_stopped,
+    RequestStatus.STANDBY: _standby,
+    RequestStatus.FAILING: _failing,
+    RequestStatus.TERMINATING: _terminating,
+    RequestStatus.TERMINATED: _terminated,
+}
+
+
+def _names(legs: Sequence[Leg]) -> str:
+    return listed([leg.short for leg in legs])

@@ -1,0 +1,81 @@
+"""What providers filtered for a plan and stopped by themselves: in words, until a person acknowledges it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from portal.core.formatting import listed, moment, when
+from portal.mitigations.models import FilteringEndedBy
+from portal.mitigations.states import RequestStatus
+from portal.wording import plans, replaced
+from portal.wording.facts import Asked, FilteringEnd, Leg, Look
+from portal.wording.headlines import headline
+from portal.wording.table import LOOKS, STALE_AFTER, Face
+
+STOPPED: Final = Look("Stopped", "octagon", "bad")
+
+
+def ended_legs(asked: Asked) -> list[Leg]:
+    """Who stopped filtering for the plan by itself, where nobody filters for it any more."""
+    if asked.filtering_ended_at is None:
+        return []
+    return [leg for leg in asked.asked if leg.filtering_end is not None]
+
+
+def ended_look(legs: Sequence[Leg]) -> Look:
+    ends = {leg.filtering_end.by for leg in legs if leg.filtering_end is not None}
+    if ends == {FilteringEndedBy.NEWER_REQUEST}:
+        return replaced.REPLACED
+    return LOOKS[Face.EXPIRED] if ends == {FilteringEndedBy.LIFETIME} else STOPPED
+
+
+def ended_sentence(asked: Asked, now: datetime) -> str:
+    """Who stopped, when and why, as far as that is known; then what is true of the plan now."""
+    said: dict[tuple[FilteringEnd, str], list[str]] = {}
+    for leg in ended_legs(asked):
+        end = leg.filtering_end
+        if end is not None:
+            same = FilteringEnd(
+                at=end.at,
+                by=end.by,
+                has_filtered=end.has_filtered,
+                reason=end.reason,
+                taken_over=end.taken_over,
+            )
+            said.setdefault((same, _at(end, now)), []).append(leg.short)
+    parts = [_stopped(who, end, at, asked.name) for (end, at), who in said.items()]
+    return " ".join([*parts, _present(asked, now)])
+
+
+def _at(end: FilteringEnd, now: datetime) -> str:
+    """ "at 03:12"; a provider that was not heard for a while may have stopped long before it said so."""
+    if end.reported_at is None or end.at - end.reported_at <= STALE_AFTER:
+        return when(end.at, now, seconds=False)
+    first, last = (moment(at, now, seconds=False) for at in (end.reported_at, end.at))
+    return f"between {first} and {last}"
+
+
+def _stopped(who: Sequence[str], end: FilteringEnd, at: str, plan: str) -> str:
+    names, itself = listed(who), "itself" if len(who) == 1 else "themselves"
+    if end.by == FilteringEndedBy.NEWER_REQUEST and end.taken_over is not None:
+        return replaced.less(who, end.taken_over, was_filtering=end.has_filtered)
+    if end.by == FilteringEndedBy.LIFETIME:
+        return (
+            f"The lifetime of the plan {plan} ran out {at} at {names}, without a renewal: "
+            f"{'it' if len(who) == 1 else 'they'} should have stopped filtering."
+        )
+    stopped = "stopped filtering" if end.has_filtered else "gave up setting up the filter"
+    because = ""
+    if end.by == FilteringEndedBy.FORGOTTEN:
+        because = f": {'it' if len(who) == 1 else 'they'} no longer knew the plan"
+    return f"{names} {stopped} for the plan {plan} by {itself} {at}{because}. {end.reason}".rstrip()
+
+
+def _present(asked: Asked, now: datetime) -> str:
+    if asked.status == RequestStatus.REQUESTING:
+        return "No provider holds the plan now; the portal is asking again."
+    if len(asked.asked) == 1 and plans.is_held_now(asked.asked[0], now):
+        return "It holds the plan again."
+    return headline(asked, now)

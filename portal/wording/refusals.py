@@ -1,0 +1,57 @@
+"""Why a provider said no, in words. A code alone never stands in a sentence without its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from portal.core.formatting import listed
+from portal.mitigations.states import LOOP, NOT_SENDABLE
+from portal.wording.facts import Leg
+
+_CODES: Final = {
+    "4.00": "It could not read the request",
+    "4.01": "It does not know this organization’s certificate",
+    "4.03": "It does not allow this organization to ask for these addresses",
+    "4.04": "It does not know this request",
+    "4.09": "It clashes with another request",
+    "4.13": "The request is too large for it",
+    "4.22": "It cannot act on these targets",
+    "4.29": "Too many requests",
+    "5.03": "It is too busy",
+}
+
+
+DEFECT: Final = "A defect in the portal keeps it from being sent; the portal’s log says why."
+
+
+def gateways(reason: str) -> str:
+    """Those that a loop leads through, as its reason names them."""
+    return listed(reason.split(", ")) if reason else "gateways that do not say their names"
+
+
+def unknown_report(leg: Leg) -> str:
+    """A complete clause."""
+    return f"{leg.short} reports status {leg.unknown_report}, which the portal does not know"
+
+
+def refusal_sentence(
+    provider: str, *, code: str, reason: str = "", conflict: Mapping[str, Any] | None = None
+) -> str:
+    """The reason as a whole sentence; what the provider wrote is quoted as its words."""
+    if code == NOT_SENDABLE:
+        return f"It cannot be put into a message: {reason.rstrip('.')}." if reason else DEFECT
+    if code == LOOP:
+        return (
+            f"It went round in a loop through {gateways(reason)}. Their operators have to fix that."
+        )
+    in_words = (conflict or {}).get("reason")
+    if isinstance(in_words, str) and in_words:
+        return in_words
+    if reason:
+        return f"{provider} says: {reason.rstrip('.')}."
+    if code in _CODES:
+        return f"{_CODES[code]} (code {code})."
+    if code.startswith(("2.", "3.")):
+        return f"It answered with code {code}, which neither accepts nor refuses."
+    return f"{provider} gave no reason (code {code})." if code else f"{provider} gave no reason."

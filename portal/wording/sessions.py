@@ -1,0 +1,190 @@
+"""The sentences of a connection to a provider, and of the Now page's first line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from portal.core.formatting import ago, duration, listed, plural, since
+from portal.wording.facts import Asked, Leg, Look, Session
+from portal.wording.headlines import everyone, headline, look, mark
+from portal.wording.leads import lead, next_step
+from portal.wording.table import ANSWERS_LOST, LOOKS, SESSION_LOOKS, STALE_AFTER, Face, face
+
+
+def session_look(session: Session, now: datetime) -> Look:
+    return ANSWERS_LOST if _answers_lost(session, now) else SESSION_LOOKS[session.state]
+
+
+def _answers_lost(session: Session, now: datetime) -> bool:
+    if session.state != "up" or session.last_heard_at is None:
+        return False
+    return now - session.last_heard_at > STALE_AFTER
+
+
+def session_sentence(session: Session, now: datetime, *, provider: str = "") -> str:
+    """`provider`: whose connection it is, named where somebody stands between."""
+    return f"{_path(session, provider)}{_session_sentence(session, now)}"
+
+
+def path_sentence(session: Session, provider: str) -> str:
+    """Whom a request passes on its way; empty where nobody stands between."""
+    if session.gateway:
+        return f"Goes through gateway {session.gateway}, which speaks to {provider}."
+    if session.relay:
+        return f"Goes through relay {session.relay}, which passes it on to {provider} unread."
+    return ""
+
+
+def _path(session: Session, provider: str) -> str:
+    """Whom the connection reaches: one that is up says nothing of a provider behind a gateway."""
+    if session.gateway:
+        whose = {"up": "Connected to gateway", "connecting": "Connecting to gateway"}
+        doing = whose.get(session.state, "Through gateway")
+        return f"{doing} {session.gateway}, which speaks to {provider or 'the provider'}. "
+    if session.relay:
+        return f"Passed on by relay {session.relay}. "
+    return ""
+
+
+def _session_sentence(session: Session, now: datetime) -> str:
+    if _answers_lost(session, now) and session.last_heard_at is not None:
+        silent = duration((now - session.last_heard_at).total_seconds())
+        return f"Requests still go out. Nothing heard for {silent}; usual when the link is full."
+    from_when = since(session.since, now)
+    match session.state:
+        case "up":
+            heard = (
+                f" Last heard {ago(session.last_heard_at, now)}." if session.last_heard_at else ""
+            )
+            return f"Since {from_when}.{heard}" if from_when else f"Connected.{heard}"
+        case "connecting":
+            why = f": {session.detail.rstrip('.')}" if session.detail else ""
+            return f"Trying{f' since {from_when}' if from_when else ''}{why}."
+        case _:
+            reason = f": {session.detail.rstrip('.')}" if session.detail else ""
+            return f"Unreachable{f' since {from_when}' if from_when else ''}{reason}."
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """What a page opens with."""
+
+    look: Look
+    headline: str
+    lead: str
+    call: str = ""
+    "the number to call if that is the next step"
+
+
+def request_says(asked: Asked, now: datetime) -> Say:
+    return Say(mark(asked, now), headline(asked, now), lead(asked, now))
+
+
+def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str = "") -> Say:
+    """Nothing is live: is help within reach?"""
+    if not providers:
+        call = " Under attack now, call the number below." if emergency_phone else ""
+        return Say(
+            LOOKS[Face.NO_ANSWER],
+            "Not ready: there is no provider to ask.",
+            f"Portal staff add providers.{call}",
+            call=emergency_phone,
+        )
+    up = [name for name, session in providers if session.state == "up"]
+    lost = [name for name, session in providers if session.state != "up"]
+    if not up:
+        return Say(
+            LOOKS[Face.NO_ANSWER],
+            "Not ready: no provider is connected.",
+            "Nothing is being mitigated. The portal keeps trying to connect; a request you send now waits for that.",
+        )
+    if lost:
+        are = "is" if len(lost) == 1 else "are"
+        return Say(
+            LOOKS[Face.NO_ANSWER],
+            f"Nothing is being mitigated. {listed(lost)} {are} not connected.",
+            f"{listed(up)} {'is' if len(up) == 1 else 'are'} connected and can be asked.",
+        )
+    who = f"{up[0]} is" if len(up) == 1 else f"{everyone(len(up)).capitalize()} are"
+    return Say(
+        SESSION_LOOKS["up"],
+        "Ready. Nothing is being mitigated.",
+        " ".join([f"{who} connected.", *_through_gateways(providers)]),
+    )
+
+
+def _through_gateways(providers: Sequence[tuple[str, Session]]) -> list[str]:
+    return [
+        f"The connection for {name} ends at gateway {session.gateway}."
+        for name, session in providers
+        if session.gateway
+    ]
+
+
+def attack_says(live: Sequence[Asked], now: datetime) -> Say:
+    """The sentence of the worst live request, and a word on the others; `live` is worst first."""
+    worst, *others = live
+    first = request_says(worst, now)
+    sentence = first.headline
+    if others and worst.name not in sentence:
+        sentence = f"{worst.name}: {sentence}"
+    return Say(
+        first.look, sentence, " ".join(part for part in (first.lead, _others(others, now)) if part)
+    )
+
+
+def _others(others: Sequence[Asked], now: datetime) -> str:
+    if not others:
+        return ""
+    word = look(others[0], now).word.lower()
+    are = word not in _NO_ADJECTIVES
+    if len(others) == 1:
+        name = f"Your other live request, {others[0].name}, is" if are else f"{others[0].name}:"
+        return f"{name} {word}{_at(others[0], now)}."
+    if len({look(other, now).word for other in others}) == 1:
+        return f"{plural(len(others), 'other request')}{' are' if are else ':'} {word}."
+    return f"{plural(len(others), 'other request')} are live."
+
+
+_NO_ADJECTIVES: Final = ("attack stopped", "standby")
+"""Words that cannot follow "the request is"."""
+
+
+def _at(asked: Asked, now: datetime) -> str:
+    """At whom it is what its word says, when all who were asked agree."""
+    shared = {face(leg, now) for leg in asked.asked}
+    if shared != {Face.MITIGATING}:
+        return ""
+    names: list[Leg] = list(asked.asked)
+    return f" at {names[0].short if len(names) == 1 else everyone(len(names))}"
+
+
+_ORDER = (
+    # worst first: failing, over capacity, no answer, attack stopped, requesting, accepted, mitigating, terminating
+    "Failing",
+    "Awaiting approval",
+    "Over capacity",
+    "No answer",
+    "Attack stopped",
+    "Requesting",
+    "Accepted",
+    "Mitigating",
+    "Standby",
+    "Stopping",
+    "Terminating",
+)
+
+
+def needs_a_person(asked: Asked, now: datetime) -> bool:
+    """Waiting is not right: there is a next step, or something is wrong."""
+    return next_step(asked, now) is not None or look(asked, now).family in {"warn", "bad"}
+
+
+def rank(asked: Asked, now: datetime) -> int:
+    """The place of a live request on the Now page; lower is worse."""
+    if asked.status == "requesting" and Face.NO_ANSWER in {face(leg, now) for leg in asked.asked}:
+        return _ORDER.index("No answer")
+    return _ORDER.index(look(asked, now).word)

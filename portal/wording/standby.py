@@ -1,0 +1,97 @@
+"""The sentences of plans. Pure functions of rows already read and a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from portal import wording
+from portal.core.formatting import listed, plural, when
+from portal.mitigations.states import RequestStatus
+from portal.wording import Face, Look, Say
+
+OFF: Final = Look("Off", "ring", "idle")
+
+WHAT_A_PLAN_IS: Final = (
+    "A plan is a request that your providers hold in readiness. They filter when you activate it, "
+    "or by themselves if they lose contact with you under attack."
+)
+
+_WORST_FIRST: Final = (
+    RequestStatus.FAILING,
+    RequestStatus.MITIGATING,
+    RequestStatus.IN_PROGRESS,
+    RequestStatus.ATTACK_STOPPED,
+    RequestStatus.TERMINATING,
+    RequestStatus.REQUESTING,
+    RequestStatus.STANDBY,
+)
+
+
+def standby_says(on: Sequence[wording.Asked], off: int, now: datetime) -> Say:
+    """What is prepared, in one sentence: the worst plan that is on."""
+    if not on:
+        headline = "No plan is on." if off else "Nothing is prepared."
+        return Say(OFF, headline, WHAT_A_PLAN_IS)
+    worst = min(on, key=lambda plan: (_rank(plan), -_missing(plan, now)))
+    look, headline = wording.look(worst, now), wording.headline(worst, now)
+    if all(_is_well(plan, now) for plan in on):
+        if len(on) > 1:
+            return Say(look, f"All {plural(len(on), 'plan')} are held.", _others_off(off))
+    elif worst.status == RequestStatus.STANDBY:
+        look = wording.LOOKS[Face.NO_ANSWER]
+    lead = " ".join(part for part in (wording.lead(worst, now), _others_off(off)) if part)
+    return Say(look, f"{worst.name}: {_small(headline, worst)}", lead)
+
+
+def _small(headline: str, plan: wording.Asked) -> str:
+    """After a colon a sentence begins small, unless with a name."""
+    names = {leg.short.partition(" ")[0] for leg in plan.legs}
+    first = headline.partition(" ")[0]
+    return headline if first in names else f"{headline[:1].lower()}{headline[1:]}"
+
+
+def _rank(plan: wording.Asked) -> int:
+    is_known = plan.status in _WORST_FIRST
+    return _WORST_FIRST.index(plan.status) if is_known else len(_WORST_FIRST)
+
+
+def _missing(plan: wording.Asked, now: datetime) -> int:
+    return sum(not wording.is_held_now(leg, now) for leg in plan.asked)
+
+
+def _is_well(plan: wording.Asked, now: datetime) -> bool:
+    return plan.status == RequestStatus.STANDBY and not _missing(plan, now)
+
+
+def _others_off(off: int) -> str:
+    return "" if not off else f"{plural(off, 'plan')} {'is' if off == 1 else 'are'} off."
+
+
+def activation_points(names: Sequence[str], targets: Sequence[str]) -> tuple[str, ...]:
+    """What will happen when a plan is activated by hand."""
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        f"{listed(names)} {verb} asked to filter {listed(targets)} now.",
+        "Their traffic takes a detour through the provider. Some good connections may drop.",
+        "The plan itself stays held.",
+    )
+
+
+def activated_sentence(who: str, at: datetime, now: datetime) -> str:
+    return f"{who} activated this plan {when(at, now)}."
+
+
+def older_sentence(names: Sequence[str]) -> str:
+    """Providers activated the previous version while contact was lost; the new version would end that."""
+    if not names:
+        return ""
+    verb, them = ("filters", "it has") if len(names) == 1 else ("filter", "they have")
+    return f"{listed(names)} {verb} for the version before this one. This one is held when {them} stopped."
+
+
+def off_sentence(who: str, at: datetime | None, now: datetime) -> str:
+    if at is None:
+        return "The plan is off: no provider is asked to hold it."
+    return f"{who or 'The portal'} turned it off {when(at, now)}. No provider is asked to hold it."

@@ -1,0 +1,56 @@
+"""The question before what filters for a plan is stopped, and the plan kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from portal.core.formatting import listed
+from portal.wording import plans
+from portal.wording.facts import Asked, Leg
+from portal.wording.leads import is_dropping
+from portal.wording.table import FILTERING, MAY_FILTER, Face, dropped_now, face
+from portal.wording.terminating import Question, what_comes_through
+
+
+def stop_question(
+    plan: Asked, targets: Sequence[str], now: datetime, *, activation: Asked | None = None
+) -> Question | None:
+    """Asked once, with numbers; None where nobody filters for the plan. `activation`: what a person asked for from it."""
+    acting = [leg for leg in plan.asked if face(leg, now) in plans.ACTED]
+    asked = [leg for leg in activation.asked if face(leg, now) in MAY_FILTER] if activation else []
+    if not (acting or asked):
+        return None
+    stopped = [*acting, *asked]
+    whom = _names(stopped)
+    points = [
+        f"{listed(whom)} {'is' if len(whom) == 1 else 'are'} told to stop filtering {listed(targets)}."
+    ]
+    rate = dropped_now(stopped, now)
+    if rate:
+        points.append(
+            what_comes_through([leg for leg in stopped if is_dropping(leg, now)], rate, now)
+        )
+    if acting:
+        names = _names(acting)
+        start = (
+            "it cannot start by itself" if len(names) == 1 else "they cannot start by themselves"
+        )
+        points.append(
+            f"{listed(names)} will hold the plan again after that. Until then {start} if contact is lost."
+        )
+    holding = _names(leg for leg in plan.asked if face(leg, now) == Face.STANDBY)
+    if holding:
+        points.append(
+            f"{listed(holding)} {'holds' if len(holding) == 1 else 'hold'} the plan all the while."
+        )
+    return Question(
+        title="Stop filtering, but stay prepared?",
+        points=tuple(points),
+        keep="Keep filtering",
+        is_filtering=any(face(leg, now) in FILTERING for leg in stopped),
+    )
+
+
+def _names(legs: Iterable[Leg]) -> list[str]:
+    return list(dict.fromkeys(leg.short for leg in legs))

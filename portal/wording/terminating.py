@@ -1,0 +1,122 @@
+"""What people read before they terminate a request, and who may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.core.formatting import bit_rate, listed
+from portal.mitigations.states import RequestStatus
+from portal.wording.facts import Asked, Leg
+from portal.wording.headlines import everyone, faces
+from portal.wording.leads import dropped_sentence, is_dropping
+from portal.wording.table import FILTERING, Face, dropped_now, face, is_stale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What will happen if a request is terminated."""
+
+    title: str
+    points: tuple[str, ...]
+    keep: str
+    "the way back"
+    is_filtering: bool
+
+
+def terminate_question(
+    asked: Asked, targets: Sequence[str], now: datetime, *, plan: str = ""
+) -> Question:
+    """Asked once, with numbers, before anything that filters is ended. `plan`: whose activation it is, while that is on."""
+    sent = [leg for leg in asked.asked if leg.sent_at is not None]
+    filtering = [leg for leg in sent if face(leg, now) in FILTERING]
+    rate = dropped_now(asked.asked, now)
+    again = "You can request again at any time; providers may take a minute to start over."
+    if asked.status == RequestStatus.ATTACK_STOPPED:
+        title = "Terminate now that the attack has stopped?"
+    elif filtering:
+        title = "Terminate while the attack goes on?"
+    else:
+        title = "Turn off the plan?" if asked.is_plan else "Terminate before any provider filters?"
+    points: list[str] = []
+    if sent and asked.is_plan:
+        points += _told_of_a_plan(sent, filtering, targets)
+    elif sent:
+        points.append(f"{_names(sent)} {_are(sent)} told to stop filtering {listed(targets)}.")
+    else:
+        points.append("Nothing has been sent yet, and nothing will be.")
+    if rate:
+        points.append(
+            what_comes_through([leg for leg in filtering if is_dropping(leg, now)], rate, now)
+        )
+    silent = faces(asked.legs, now).get(Face.NO_ANSWER, [])
+    if silent and not asked.is_plan:
+        points.append(
+            f"{listed([leg.short for leg in silent])} may be filtering already: only the answer is missing."
+        )
+    if asked.is_plan:
+        again = "The plan is off then: nobody holds it until you turn it on again."
+    if plan:
+        again = f"The plan {plan} stays on. You can activate it again at any time."
+    points.append(again)
+    return Question(
+        title=title,
+        points=tuple(points),
+        keep="Keep filtering"
+        if filtering
+        else f"Keep the {'plan' if asked.is_plan else 'request'}",
+        is_filtering=bool(filtering),
+    )
+
+
+def _told_of_a_plan(
+    sent: Sequence[Leg], filtering: Sequence[Leg], targets: Sequence[str]
+) -> list[str]:
+    """Who filters is told another thing than who only holds it, and who is stopping was told."""
+    stopping = [leg for leg in sent if leg.is_held_again]
+    holding = [leg for leg in sent if leg not in (*filtering, *stopping)]
+    points: list[str] = []
+    if filtering:
+        points.append(
+            f"{_names(filtering)} {_are(filtering)} told to stop filtering {listed(targets)}."
+        )
+    if stopping:
+        points.append(
+            f"{_names(stopping)} {_are(stopping)} stopping, and will not hold the plan again."
+        )
+    if holding:
+        points.append(
+            f"{_names(holding)} {_are(holding)} told to let go of the plan for {listed(targets)}."
+        )
+    return points
+
+
+def _names(legs: Sequence[Leg]) -> str:
+    return listed([leg.short for leg in legs])
+
+
+def _are(legs: Sequence[Leg]) -> str:
+    return "is" if len(legs) == 1 else "are"
+
+
+def what_comes_through(dropping: Sequence[Leg], rate: int, now: datetime) -> str:
+    then = "That traffic will reach you, usually within minutes."
+    if any(is_stale(leg, now) for leg in dropping):
+        return f"{dropped_sentence(dropping, now)} {then}"
+    who = f"{dropping[0].short} drops" if len(dropping) == 1 else "they drop"
+    return f"Right now {who} {bit_rate(rate)}. {then}"
+
+
+def colleagues(able: Sequence[str]) -> str:
+    """Who may do what a viewer may not."""
+    return f" {listed(able)} can." if able else ""
+
+
+def may_not_end(role: str, able: Sequence[str]) -> str:
+    return f"You can see this request but not end it: your role is {role}.{colleagues(able)}"
+
+
+def goes_to(names: Sequence[str]) -> str:
+    """Whom an efficacy answer reaches."""
+    return everyone(len(names)) if len(names) > 1 else names[0]

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.web.requests.changes import Line, changes
+
+texts = st.lists(st.text(alphabet="ab{}, ", max_size=4), max_size=8).map("\n".join)
+
+
+def test_only_the_line_that_differs_is_marked() -> None:
+    before, after = changes('{\n  "lifetime": 3600\n}', '{\n  "lifetime": 7200\n}')
+
+    assert before == [Line("{", False), Line('  "lifetime": 3600', True), Line("}", False)]
+    assert after == [Line("{", False), Line('  "lifetime": 7200', True), Line("}", False)]
+
+
+def test_beside_nothing_all_is_new() -> None:
+    assert changes("", "a\nb") == ([], [Line("a", True), Line("b", True)])
+
+
+@given(before=texts, after=texts)
+def test_no_line_is_lost_and_what_is_not_marked_is_on_both_sides(before: str, after: str) -> None:
+    old, new = changes(before, after)
+
+    assert [line.text for line in old] == before.splitlines()
+    assert [line.text for line in new] == after.splitlines()
+    kept = [[line.text for line in side if not line.is_changed] for side in (old, new)]
+    assert kept[0] == kept[1]
+    assert (before.splitlines() == after.splitlines()) == (
+        not any(line.is_changed for line in (*old, *new))
+    )

@@ -1,0 +1,193 @@
+"""What holds for every page: the content policy, no dead links, one headline, few queries."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
+
+from portal.accounts.models import User
+from portal.core.icons import ICONS
+from portal.mitigations.models import MitigationRequest, Strategy
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import Subscription
+from tests.conftest import ClientOf
+from tests.portal.web.conftest import Ask, ended, filtering, legs
+from tests.portal.wire.conftest import exchange
+
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def pages(
+    alice: User,
+    ask: Ask,
+    client_of: ClientOf,
+    acme_northgate: Subscription,
+    shop: ProtectedResource,
+) -> dict[str, str]:
+    live, over = ask(Strategy.PARALLEL), ask()
+    for one in [*legs(live), legs(over)[0]]:
+        filtering(one)
+    ended(over, alice)
+    exchange(legs(live)[0])
+    browser = client_of(alice)
+    paths = {
+        "now": "/organizations/acme/",
+        "requests": "/organizations/acme/requests",
+        "new": "/organizations/acme/requests/new",
+        "live": live.get_absolute_url(),
+        "over": over.get_absolute_url(),
+        "terminate": f"{live.get_absolute_url()}/terminate",
+        "report": f"{over.get_absolute_url()}/report",
+        "report of a live one": f"{live.get_absolute_url()}/report",
+        "wire": f"{live.get_absolute_url()}/wire",
+        "extension": f"{live.get_absolute_url()}/extend/preview",
+    }
+    shown = {name: browser.get(path).content.decode() for name, path in paths.items()}
+    shown["error"] = browser.post(paths["new"], {"other": "203.0.113.7/24"}).content.decode()
+    shown["preview"] = browser.post(
+        "/organizations/acme/requests/preview", {"other": "203.0.113.7"}
+    ).content.decode()
+    shown["404"] = browser.get("/organizations/nowhere/").content.decode()
+    shown["sign-in"] = Client().get("/sign-in").content.decode()
+    return shown
+
+
+def test_nothing_in_a_page_needs_an_exception_of_the_content_policy(pages: dict[str, str]) -> None:
+    for name, text in pages.items():
+        for tag, attributes in Page(text).tags:
+            assert "style" not in attributes, (name, tag)
+            assert not [one for one in attributes if one.startswith("on")], (name, tag)
+            assert tag != "style", name
+            assert tag != "script" or attributes.get("src", "").startswith("/static/"), name
+            assert not attributes.get("href", "").startswith("javascript:"), name
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_template_has_styles_handlers_or_scripts_inside(path: Path) -> None:
+    text = path.read_text()
+
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<style|hx-on|js:", text)
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+
+
+def test_every_page_has_one_headline_and_every_field_a_name(pages: dict[str, str]) -> None:
+    for name, text in pages.items():
+        page = Page(text)
+        labels = {one.get("for") for one in page.all("label")}
+        assert len(page.all("h1")) == 1, name
+        for field in [*page.all("input"), *page.all("select"), *page.all("textarea")]:
+            if field.get("type") in ("hidden", "checkbox", "radio"):
+                continue
+            assert field.get("id") in labels or field.get("aria-label"), (name, field)
+
+
+def test_no_id_is_used_twice(pages: dict[str, str]) -> None:
+    for name, text in pages.items():
+        ids = [attributes["id"] for _, attributes in Page(text).tags if "id" in attributes]
+        assert sorted(ids) == sorted(set(ids)), name
+
+
+def test_links_lead_to_pages_that_exist(pages: dict[str, str]) -> None:
+    for name, text in pages.items():
+        for link in Page(text).all("a"):
+            target = link["href"].partition("#")[0].partition("?")[0]
+            assert link["href"] != "#", name
+            if target.startswith("/"):
+                assert resolve(target), (name, target)
+
+
+def test_every_icon_used_is_drawn() -> None:
+    used = {
+        icon for path in TEMPLATES for icon in re.findall(r'{% icon "([\w-]+)"', path.read_text())
+    }
+
+    assert used <= set(ICONS)
+
+
+def test_a_page_says_without_script_from_when_it_is(pages: dict[str, str]) -> None:
+    assert "Shown as of" in pages["live"]
+    assert "Reload" in pages["live"]
+
+
+def test_the_socket_starts_after_what_the_page_shows(
+    pages: dict[str, str], acme: Organization
+) -> None:
+    live = Page(pages["now"]).all("p")
+    [indicator] = [one for one in live if one.get("id") == "live"]
+
+    assert indicator["data-socket"] == "/ws/organizations/acme/events"
+    assert int(indicator["data-seq"]) > 0
+
+
+def test_no_forbidden_word_is_on_a_page(pages: dict[str, str]) -> None:
+    for name, text in pages.items():
+        # What is quoted from the wire is spelled as it was sent.
+        ours = re.sub(r"<pre>.*?</pre>", " ", text, flags=re.DOTALL)
+        words = re.sub(r"<[^>]+>", " ", ours)
+        for forbidden in (
+            "DOTS",
+            "CoAP",
+            "DTLS",
+            "CBOR",
+            "Celery",
+            "invalid",
+            "oops",
+            "uccessfully",
+        ):
+            assert forbidden not in words, (name, forbidden)
+
+
+def queries_of(browser: Client, path: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert browser.get(path).status_code == 200
+    return len(captured)
+
+
+def test_the_number_of_queries_does_not_grow_with_the_number_of_requests(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    browser = client_of(alice)
+    filtering(legs(ask())[0])
+    paths = ["/organizations/acme/", "/organizations/acme/requests"]
+    before = [queries_of(browser, path) for path in paths]
+    for _ in range(4):
+        filtering(legs(ask(Strategy.PARALLEL))[0])
+
+    assert [queries_of(browser, path) for path in paths] == before
+    assert max(before) <= 18
+
+
+def test_a_requests_page_takes_a_known_number_of_queries(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request: MitigationRequest = ask(Strategy.PARALLEL)
+    for one in legs(request):
+        filtering(one)
+
+    assert queries_of(client_of(alice), request.get_absolute_url()) <= 17

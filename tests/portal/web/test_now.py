@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.mitigations import services
+from portal.mitigations.models import Mitigation, Strategy
+from portal.mitigations.states import Trigger
+from portal.organizations.models import Organization, ProtectedResource
+from portal.providers.models import SessionState, Subscription
+from tests.conftest import ClientOf
+from tests.portal.identities import in_order
+from tests.portal.web.conftest import Ask, ended, filtering, legs, reports, sent
+
+pytestmark = pytest.mark.sqlite
+
+NOW_PAGE = "/organizations/acme/"
+
+
+@pytest.fixture
+def both(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
+    """Two providers, connected, with nothing that stands against it."""
+    in_order()
+
+
+def test_calm_is_said_with_its_evidence_and_tiles_lead_to_a_ticked_form(
+    alice: User, both: None, shop: ProtectedResource, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "Ready. Nothing is being mitigated." in page
+    assert "Both providers are connected." in page
+    assert f"/organizations/acme/requests/new?resource={shop.pk}" in page
+
+
+def test_a_lost_provider_takes_ready_away(
+    alice: User, both: None, acme_tidewall: Subscription, client_of: ClientOf
+) -> None:
+    acme_tidewall.session_state = SessionState.DOWN
+    acme_tidewall.session_detail = "no route"
+    acme_tidewall.save(update_fields=["session_state", "session_detail"])
+
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "Tidewall is not connected." in page
+    assert "no route" in page
+    assert "Ready." not in page
+
+
+def test_a_new_tenant_is_told_what_to_do_first(
+    alice: User, acme: Organization, client_of: ClientOf
+) -> None:
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "Two things to do before you can ask for help" in page
+
+
+def test_the_rate_of_a_silent_provider_looks_old(
+    alice: User, both: None, ask: Ask, acme_northgate: Subscription, client_of: ClientOf
+) -> None:
+    one = legs(ask())[0]
+    filtering(one)
+    browser = client_of(alice)
+    assert "Mbit/s dropped</small>" in browser.get(NOW_PAGE).content.decode()
+
+    long_ago = timezone.now() - timedelta(minutes=10)
+    Mitigation.objects.filter(pk=one.pk).update(last_heard_at=long_ago)
+    Subscription.objects.filter(pk=acme_northgate.pk).update(last_heard_at=long_ago)
+
+    assert "Mbit/s dropped, last reported</small>" in browser.get(NOW_PAGE).content.decode()
+
+
+def test_the_worst_live_request_comes_first(alice: User, ask: Ask, client_of: ClientOf) -> None:
+    good, bad = ask(Strategy.PARALLEL), ask()
+    for one in legs(good):
+        filtering(one)
+    filtering(legs(bad)[0])
+    reports(legs(bad)[0], Trigger.CAPACITY_EXCEEDED, timezone.now())
+
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "<h1" in page
+    assert "Northgate cannot stop all of the attack on Shop front-end." in page
+    assert page.index(f'data-request="{bad.pk}"') < page.index(f'data-request="{good.pk}"')
+    assert "Asked because" in page or "Nothing has left the portal for Tidewall" in page
+
+
+def test_rows_keep_their_places_on_the_screen_and_say_so(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    good, bad = ask(), ask()
+    filtering(legs(good)[0])
+    sent(legs(bad)[0], timezone.now() - timedelta(seconds=40))
+    services.mark_overdue(now=timezone.now() + timedelta(seconds=60))
+    order = f"{good.pk},{bad.pk}"
+
+    part = client_of(alice).get(
+        NOW_PAGE, {"parts": "now", "order": order}, headers={"HX-Request": "true"}
+    )
+
+    text = part.content.decode()
+    assert text.index(f'data-request="{good.pk}"') < text.index(f'data-request="{bad.pk}"')
+    assert "2 changed places. Sort again" in text
+
+
+def test_a_refresh_brings_the_parts_and_what_to_read_aloud_only(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    filtering(legs(ask())[0])
+
+    part = client_of(alice).get(
+        NOW_PAGE, {"parts": "now,nonsense", "after": "0"}, headers={"HX-Request": "true"}
+    )
+
+    text = part.content.decode()
+    assert 'id="p-now" hx-swap-oob="true"' in text
+    assert "<html" not in text
+    assert "alice requested mitigation for Shop front-end." in text
+    assert "Northgate: mitigating." in text
+    assert "<title>Mitigating – Shop front-end – Acme" in text
+
+
+def test_more_than_six_live_requests_fold_the_good_ones(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    for _ in range(7):
+        filtering(legs(ask())[0])
+
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert page.count("card--line") == 7
+
+
+def test_a_terminated_request_is_recent_and_needs_no_acknowledgement(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request = ask()
+    filtering(legs(request)[0])
+    ended(request, alice)
+    in_order()
+
+    page = client_of(alice).get(NOW_PAGE).content.decode()
+
+    assert "Ready. Nothing is being mitigated." in page
+    assert "Recent requests" in page
+    # Only what ended by itself wants to be acknowledged.
+    assert "Not acknowledged" not in page
+
+
+def test_a_viewer_sees_what_happens_and_no_way_to_ask(
+    bob: User, ask: Ask, client_of: ClientOf
+) -> None:
+    filtering(legs(ask())[0])
+
+    page = client_of(bob).get(NOW_PAGE).content.decode()
+
+    assert "Northgate reports it is filtering." in page
+    assert "requests/new" not in page
+    assert "/terminate" not in page
+
+
+def test_the_first_page_leads_to_the_first_organization(alice: User, client_of: ClientOf) -> None:
+    assert client_of(alice).get("/")["Location"] == NOW_PAGE
+
+
+def test_somebody_without_an_organization_is_told_so(bob: User, client_of: ClientOf) -> None:
+    bob.memberships.all().delete()
+
+    assert "You are in no organization yet." in client_of(bob).get("/").content.decode()
+
+
+def test_portal_staff_begin_where_they_work(mo: User, client_of: ClientOf) -> None:
+    assert client_of(mo).get("/")["Location"] == "/admin/"
+
+
+def test_another_organizations_page_does_not_exist_for_charlie(
+    charlie: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request = ask()
+
+    browser = client_of(charlie)
+
+    for path in (NOW_PAGE, f"{NOW_PAGE}requests", request.get_absolute_url()):
+        assert browser.get(path).status_code == 404
+    own = browser.get(request.get_absolute_url().replace("acme", "globex"))
+    assert own.status_code == 404

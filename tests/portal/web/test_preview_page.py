@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.accounts.models import User
+from portal.core import wake
+from portal.mitigations.models import Event, MitigationRequest
+from portal.organizations.models import Organization
+from portal.providers.models import SessionState, Subscription
+from portal.web.requests.preview import typed
+from portal.web.requests.request_form import RequestForm
+from tests.conftest import ClientOf
+from tests.factories import ResourceFactory
+from tests.portal.web.conftest import Ask, filtering, legs
+from tests.portal.web.conftest import ask as ask
+from tests.portal.web.test_markup import Page
+from tests.portal.web.test_new import text_of
+
+URL = "/organizations/acme/requests/preview"
+NEW = "/organizations/acme/requests/new"
+
+
+@pytest.fixture
+def browser(
+    dana: User, client_of: ClientOf, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> Client:
+    return client_of(dana)
+
+
+@pytest.fixture(autouse=True)
+def _shop(shop: object) -> None:
+    """Acme may protect 203.0.113.0/26."""
+
+
+def shown(browser: Client, **fields: Any) -> str:
+    answer = browser.post(URL, {"other": "203.0.113.7", **fields})
+    assert answer.status_code == 200
+    return text_of(answer.content.decode()).replace("\u00a0", " ")
+
+
+def test_each_provider_is_named_with_when_it_gets_which_message(
+    browser: Client, acme_northgate: Subscription
+) -> None:
+    told = shown(browser, ports="443", protocols=["6"])
+
+    assert "1. Northgate gets this now" in told
+    assert (
+        "2. Tidewall gets this only if Northgate refuses, is over capacity, withdraws, "
+        "or does not answer within 10 s" in told
+    )
+    assert "TCP, port 443" in told
+    path = f"cuid={acme_northgate.cuid}/mid={acme_northgate.next_mid}"
+    assert path in told
+    assert '"target-prefix": [ "203.0.113.7/32" ]' in " ".join(told.split()).replace("&quot;", '"')
+    assert "Nothing has been sent." in told
+
+
+def test_all_at_once_means_all_now(browser: Client) -> None:
+    told = shown(browser, strategy="parallel")
+
+    assert "1. Northgate gets this now" in told
+    assert "2. Tidewall gets this now" in told
+    assert "Northgate and Tidewall filter at the same time" in told
+
+
+def test_the_size_is_measured_against_the_limit(browser: Client) -> None:
+    page = Page(browser.post(URL, {"other": "203.0.113.7"}).content.decode())
+
+    first, second = page.all("meter")
+    assert first["max"] == "1195"
+    assert 60 < int(first["value"]) < 140
+    assert first["aria-label"] == "Size of the message to Northgate"
+    assert second["aria-label"] == "Size of the message to Tidewall"
+
+
+def test_a_preview_sends_nothing_and_writes_nothing(
+    browser: Client, acme_northgate: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[object] = []
+    monkeypatch.setattr(wake, "wake_on_commit", woken.append)
+    monkeypatch.setattr("portal.mitigations.services.advance.wake_on_commit", woken.append)
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        browser.post(URL, {"other": "203.0.113.7"})
+
+    assert [one["sql"] for one in captured if not one["sql"].startswith("SELECT")] == []
+    assert woken == []
+    assert not MitigationRequest.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_what_is_sent_afterwards_is_what_was_shown(browser: Client) -> None:
+    page = Page(
+        browser.post(
+            URL, {"other": "203.0.113.7", "ports": "443", "reason": "a\nb"}
+        ).content.decode()
+    )
+    hidden = [(one["name"], one["value"]) for one in page.all("input") if one["type"] == "hidden"]
+    fields = urlencode([pair for pair in hidden if pair[0] != "csrfmiddlewaretoken"])
+
+    sent = browser.generic("POST", NEW, fields, content_type="application/x-www-form-urlencoded")
+
+    assert sent.status_code == 302
+    request = MitigationRequest.objects.get()
+    assert request.scope["prefixes"] == ["203.0.113.7/32"]
+    assert request.ports == [{"lower": 443, "upper": 443}]
+    assert request.reason == "a\nb"
+
+
+def test_going_back_to_the_form_loses_nothing(browser: Client) -> None:
+    page = Page(
+        browser.post(
+            URL, {"other": "203.0.113.7", "ports": "443", "renew": "0", "lifetime": "14400"}
+        ).content.decode()
+    )
+    hidden = [(one["name"], one["value"]) for one in page.all("input") if one["type"] == "hidden"]
+    fields = urlencode([*hidden, ("change", "1")])
+
+    back = browser.generic("POST", NEW, fields, content_type="application/x-www-form-urlencoded")
+
+    form = back.content.decode()
+    assert back.status_code == 200
+    assert 'value="203.0.113.7"' in form
+    assert 'value="443"' in form
+    assert 'name="renew" value="0" checked' in form
+    assert '<option value="14400" selected>' in form
+    assert not MitigationRequest.objects.exists()
+
+
+texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(
+    form=st.builds(
+        RequestForm,
+        key=st.uuids().map(str),
+        resources=st.lists(texts, max_size=3).map(tuple),
+        other=texts,
+        ports=texts,
+        protocols=st.lists(texts.filter(lambda text: len(text) < 5), max_size=3).map(tuple),
+        lifetime=texts,
+        renew=st.booleans(),
+        strategy=texts,
+        subscriptions=st.none() | st.lists(texts, max_size=3).map(tuple),
+        reason=texts,
+        errors=st.just(()),
+    )
+)
+def test_the_hidden_fields_are_the_whole_form(form: RequestForm) -> None:
+    again = RequestForm.typed(QueryDict(urlencode(typed(form))))
+
+    assert again == form
+    assert {field.name for field in fields(form)} == {
+        "key", "resources", "other", "ports", "protocols", "lifetime", "renew", "strategy",
+        "subscriptions", "reason", "errors",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed_in", "sentence"),
+    [
+        ({"other": "203.0.113.7/24"}, "the part after /24 must be zero"),
+        ({"other": "203.0.113.7", "ports": "x"}, "x is not a port."),
+        ({"other": ""}, "Choose at least one target."),
+        ({"other": "198.51.100.1"}, "is not one of Acme’s verified resources"),
+    ],
+)
+def test_what_is_wrong_is_said_as_when_sending(
+    browser: Client, typed_in: dict[str, str], sentence: str
+) -> None:
+    answer = browser.post(URL, typed_in)
+
+    assert answer.status_code == 400
+    assert sentence in text_of(answer.content.decode())
+    assert "Nothing was sent." in answer.content.decode()
+
+
+def test_what_overlaps_with_a_live_request_is_said(browser: Client, ask: Ask) -> None:
+    live = ask()
+    filtering(legs(live)[0])
+
+    page = browser.post(URL, {"other": "203.0.113.7"}).content.decode()
+
+    assert live.get_absolute_url() in page
+    assert "Already protected by Shop front-end." in page
+    assert "Send only this" in page
+    assert "None of these providers holds" not in page
+
+
+def test_without_overlap_the_page_says_so(browser: Client) -> None:
+    assert "None of these providers holds a live request for these addresses." in shown(browser)
+
+
+def test_no_connection_is_said(browser: Client, acme_northgate: Subscription) -> None:
+    acme_northgate.session_state = SessionState.DOWN
+    acme_northgate.save(update_fields=["session_state"])
+
+    told = shown(browser)
+
+    assert "The portal has no connection to Northgate at the moment." in told
+    assert "no connection to Tidewall" not in told
+
+
+def test_a_part_says_what_is_left_out_of_it(
+    browser: Client, acme: Organization, acme_northgate: Subscription, acme_tidewall: Subscription
+) -> None:
+    ResourceFactory.create(organization=acme, value="198.51.100.0/24")
+    acme_northgate.limited_to = ["203.0.113.0/24"]
+    acme_northgate.save(update_fields=["limited_to"])
+
+    told = shown(browser, other="203.0.113.7, 198.51.100.7")
+    alone = shown(browser, other="198.51.100.7")
+
+    assert "Not all of the request: Northgate may protect only 203.0.113.0/24." in told
+    assert "Northgate does not get this" in alone
+
+
+def test_the_form_offers_the_preview_and_an_address_typed_in_leads_to_it(browser: Client) -> None:
+    form = Page(browser.get(NEW).content.decode())
+
+    assert [one.get("formaction") for one in form.all("button") if "formaction" in one] == [URL]
+    assert browser.get(URL)["Location"] == NEW

@@ -1,0 +1,129 @@
+"""The portal obeys the time that a provider names and shows it as such; it does not claim to try for years."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.formatting import moment
+from portal.mitigations import services
+from portal.mitigations.models import Event, EventType, MitigationRequest
+from tests.conftest import ClientOf
+from tests.portal.web.conftest import Ask, legs, sent
+
+LONGEST_S = 2**32 - 1
+"""retry-timer is 32 bits (RFC 9132 section 4.4.1.3): some 136 years."""
+NBSP = "\u00a0"
+
+
+def words_of(page: str) -> str:
+    bare = re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(bare).replace(NBSP, " ").split())
+
+
+def refused_for(request: MitigationRequest, seconds: int) -> None:
+    """Both providers say when they may be asked again, in `seconds`."""
+    while leg := request.mitigations.filter(status="pending").first():
+        sent(leg, timezone.now())
+        services.record_refused(
+            mitigation_id=leg.pk,
+            code="4.09",
+            reason="",
+            conflict={"retry_after": seconds},
+            retry_after_s=seconds,
+            now=timezone.now(),
+        )
+
+
+@pytest.mark.parametrize("seconds", [LONGEST_S, 86400 * 3, 3600])
+def test_a_long_wait_is_not_called_trying(
+    alice: User, ask: Ask, client_of: ClientOf, seconds: int
+) -> None:
+    request = ask()
+    refused_for(request, seconds)
+    until = moment(legs(request)[0].retry_at, timezone.now()).replace(NBSP, " ")
+
+    browser = client_of(alice)
+    page = words_of(browser.get(request.get_absolute_url()).content.decode())
+    now = words_of(browser.get("/organizations/acme/").content.decode())
+
+    for shown in (page, now):
+        assert "No provider has confirmed help. The portal asks no provider again before" in shown
+        assert "Still trying" not in shown
+        assert "keeps asking" not in shown
+    assert f"It asked the portal to wait until {until}." in page
+    # The person's next step: call the provider that must not be asked yet.
+    assert "Call Northgate if you need it sooner." in page
+    assert page.count("Reference for a call:") == 2
+    assert "The portal asks no provider again before" in page[page.index("What happened") :]
+
+
+def test_a_retry_within_minutes_is_called_trying(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request = ask()
+    refused_for(request, 60)
+
+    page = words_of(client_of(alice).get(request.get_absolute_url()).content.decode())
+
+    assert "No provider has confirmed help. Still trying." in page
+    assert "The portal keeps trying." in page
+    assert "if you need it sooner" not in page
+
+
+def test_the_timeline_says_when_the_next_try_is(ask: Ask) -> None:
+    request = ask()
+    refused_for(request, 86400 * 400)
+
+    event = Event.objects.filter(request=request, type=EventType.REQUEST_STATUS).last()
+    assert event is not None
+    assert event.data["status"] == "failing"
+    assert event.data["next_try_at"] > (timezone.now() + timedelta(days=399)).isoformat()
+
+
+def test_a_retry_updates_the_time_of_sending(ask: Ask) -> None:
+    request = ask()
+    first = legs(request)[0]
+    sent(first, timezone.now())
+    services.record_refused(mitigation_id=first.pk, code="4.03", reason="", now=timezone.now())
+    services.ask_provider(
+        request_id=request.pk, actor=request.created_by, subscription_id=first.subscription_id
+    )
+
+    sent(first, timezone.now())
+    once = legs(request)[0]
+    assert once.sent_at is not None
+    assert once.sent_at >= once.asked_at
+
+    sent(first, timezone.now())
+    assert legs(request)[0].sent_at == once.sent_at
+
+
+def test_a_provider_that_asked_to_wait_is_not_said_to_be_silent(
+    alice: User, ask: Ask, client_of: ClientOf
+) -> None:
+    request = ask()
+    first = legs(request)[0]
+    sent(first, first.asked_at)
+    services.record_unavailable(
+        mitigation_id=first.pk,
+        code="5.03",
+        reason="",
+        retry_at=first.asked_at + timedelta(minutes=5),
+        now=first.asked_at + timedelta(seconds=1),
+    )
+    second = legs(request)[1]
+    sent(second, second.asked_at)
+    services.mark_overdue(now=second.asked_at + timedelta(minutes=1))
+
+    page = words_of(client_of(alice).get(request.get_absolute_url()).content.decode())
+
+    told = page[page.index("What happened") :]
+    assert "Northgate asked the portal to wait." in told
+    assert "Northgate has not answered" not in told
+    assert "Tidewall has not answered" in told

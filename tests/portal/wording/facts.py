@@ -1,0 +1,63 @@
+"""Facts about legs and requests, and what tests of sentences share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from portal import wording
+from portal.core.formatting import NBSP
+from portal.mitigations.models import EventType
+from portal.mitigations.states import RequestStatus, Status
+from portal.wording import Asked, Leg, Session
+
+PROTOCOL_WORDS: Final = (
+    "DOTS", "CoAP", "DTLS", "PUT", "CBOR", "invalid", "in progress", "successfully",
+)  # fmt: skip
+"""No page says them."""
+
+NOW = datetime(2026, 10, 6, 3, 27, 41, tzinfo=UTC)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def plain(text: str) -> str:
+    """Readable in a test: no-break spaces as spaces."""
+    return text.replace(NBSP, " ")
+
+
+UP = Session(state="up", since=ago(86400 * 4), last_heard_at=ago(2))
+DOWN = Session(state="down", since=ago(961), last_heard_at=ago(961), detail="no route")
+
+
+def leg(short: str, status: Status | None, session: Session = UP, **facts: Any) -> Leg:
+    if status is not None and status != Status.PENDING:
+        facts = {"sent_at": ago(937), "confirmed_at": ago(936), **facts}
+    return Leg(
+        name=f"{short} Scrubbing",
+        short=short,
+        session=session,
+        status=status,
+        phone="+1 555 0142",
+        **facts,
+    )
+
+
+def asked(status: RequestStatus, *legs: Leg, **facts: Any) -> Asked:
+    return Asked(name="Shop front-end", status=status, legs=legs, **facts)
+
+
+MITIGATING: dict[str, Any] = {
+    "mitigating_at": ago(920),
+    "bps_dropped": 387_500_000,
+    "bytes_dropped": 347_000_000_000,
+}
+
+NORTHGATE = leg("Northgate", Status.MITIGATING, **MITIGATING)
+SILENT = leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7))
+
+
+def told(type: EventType, data: dict[str, Any], **facts: Any) -> wording.Told:
+    return wording.Told(at=NOW, type=type, data=data, provider="Northgate", actor="alice", **facts)

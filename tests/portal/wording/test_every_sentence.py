@@ -1,0 +1,415 @@
+"""Every sentence of a request over one, two and three providers in every state: none may be malformed or untrue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from itertools import combinations_with_replacement
+from typing import Any, Final
+
+import pytest
+
+from portal import wording
+from portal.mitigations import states
+from portal.mitigations.models import EventType, FilteringEndedBy, RequestKind
+from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
+from portal.wording import Asked, Leg, Reported, Session
+from portal.wording.standby import standby_says
+from tests.portal.wording.facts import (
+    DOWN,
+    MITIGATING,
+    NOW,
+    PROTOCOL_WORDS,
+    UP,
+    ago,
+    leg,
+    plain,
+)
+
+NAMES: Final = ("Northgate", "Tidewall", "Harbour")
+ASKED_TO_STOP: Final[dict[str, Any]] = {"withdrawal_asked_at": ago(30)}
+STATES: Final[dict[str, Leg]] = {
+    "not sent": leg("x", Status.PENDING),
+    "not sent, no connection": leg("x", Status.PENDING, DOWN),
+    "requested": leg("x", Status.PENDING, sent_at=ago(3), sends=1),
+    "no answer": leg("x", Status.PENDING, sent_at=ago(27), sends=83, last_sent_at=NOW, overdue_at=ago(17)),
+    "no answer, no connection": leg("x", Status.PENDING, DOWN, sent_at=ago(27), sends=4, overdue_at=ago(17)),
+    "told to wait": leg("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-60), refusal="It is too busy (code 5.03)."),
+    "told to wait for long": leg("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-(10**9))),
+    "accepted": leg("x", Status.IN_PROGRESS),
+    "mitigating": leg("x", Status.MITIGATING, **MITIGATING),
+    "mitigating, no numbers": leg("x", Status.MITIGATING),
+    "accepted, silent": leg("x", Status.IN_PROGRESS, DOWN, last_heard_at=ago(961)),
+    "mitigating, silent": leg("x", Status.MITIGATING, DOWN, last_heard_at=ago(961), **MITIGATING),
+    "attack stopped": leg("x", Status.ATTACK_STOPPED, status_at=ago(60), **MITIGATING),
+    "attack stopped, silent": leg("x", Status.ATTACK_STOPPED, DOWN, status_at=ago(990), last_heard_at=ago(961)),
+    "over capacity": leg("x", Status.EXCEEDED, **MITIGATING),
+    "over capacity, silent": leg("x", Status.EXCEEDED, DOWN, last_heard_at=ago(961), **MITIGATING),
+    "replaced": leg("x", Status.WITHDRAWN, ended_at=ago(5), is_replaced=True),
+    "not told": leg("x", Status.TERMINATING, **ASKED_TO_STOP),
+    "not told, no connection": leg("x", Status.TERMINATING, DOWN, **ASKED_TO_STOP),
+    "told": leg("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **ASKED_TO_STOP, **MITIGATING),
+    "winding down by itself": leg("x", Status.TERMINATING, **MITIGATING),
+    "terminated": leg("x", Status.TERMINATED, ended_at=ago(5), **ASKED_TO_STOP, **MITIGATING),
+    "withdrawn": leg("x", Status.WITHDRAWN, ended_at=ago(60), retry_at=ago(-30), **MITIGATING),
+    "withdrawn, no time": leg("x", Status.WITHDRAWN),
+    "refused": leg("x", Status.REFUSED, ended_at=ago(60), retry_at=ago(-30), refusal="It clashes."),
+    "refused, nothing known": leg("x", Status.REFUSED),
+    "not reached": leg("x", Status.REFUSED, refusal_code=LOOP),
+    "expired": leg("x", Status.EXPIRED, ended_at=ago(60)),
+}  # fmt: skip
+HELD_AGAIN: Final[dict[str, Any]] = {"is_held_again": True, **ASKED_TO_STOP}
+STILL_HELD: Final[dict[str, Any]] = {"is_still_held": True, "withdrawal_confirmed_at": ago(9), **ASKED_TO_STOP}  # fmt: skip
+PLAN_STATES: Final = {
+    name: replace(one, is_plan=True)
+    for name, one in {
+        **STATES,
+        "held": leg("x", Status.STANDBY),
+        "held, no connection": leg("x", Status.STANDBY, DOWN),
+        "held, silent": leg("x", Status.STANDBY, replace(UP, last_heard_at=ago(700))),
+        "not told to stop": leg("x", Status.TERMINATING, **HELD_AGAIN),
+        "stopping": leg("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **HELD_AGAIN),
+        "still held": leg("x", Status.TERMINATING, **STILL_HELD),
+        "still held, told again": leg("x", Status.TERMINATING, let_go_at=ago(5), **STILL_HELD),
+        "still held, given up": leg("x", Status.TERMINATING, is_let_go_given_up=True, **STILL_HELD),
+    }.items()
+}
+SEVERAL: Final = "(?:" + "|".join(rf"{one} and {other}" for one in NAMES for other in NAMES) + ")"
+SINGULAR: Final = "(?:is|was|has|does|reports|filters|holds|drops|stops|accepts|asks)"
+
+
+def status_of(legs: Sequence[Leg], *, is_terminated: bool) -> RequestStatus:
+    """As the portal derives it."""
+    return states.request_status(
+        [
+            states.Leg(
+                status=one.status,
+                is_overdue=one.overdue_at is not None,
+                is_given_up=one.withdrawal_asked_at is not None and not one.is_held_again,
+                is_held_again=one.is_held_again,
+            )
+            for one in legs
+            if one.status is not None
+        ],
+        is_termination_asked=is_terminated,
+    )
+
+
+def requests(count: int) -> Iterator[tuple[str, Asked]]:
+    for names in combinations_with_replacement(STATES, count):
+        legs = tuple(
+            replace(STATES[name], short=short, name=f"{short} Scrubbing")
+            for name, short in zip(names, NAMES, strict=False)
+        )
+        for is_terminated in (False, True):
+            if is_terminated:
+                legs = tuple(
+                    one
+                    if one.status in (*TERMINAL, *states.SET_BACK)
+                    else replace(one, status=Status.TERMINATING, **ASKED_TO_STOP)
+                    for one in legs
+                )
+            for renews in (True, False):
+                status = status_of(legs, is_terminated=is_terminated)
+                yield (
+                    f"{'; '.join(names)}{', ended' if is_terminated else ''}",
+                    Asked(
+                        name="Shop", status=status, legs=legs, auto_renew=renews, ended_at=ago(5)
+                    ),
+                )
+
+
+def plans(count: int) -> Iterator[tuple[str, Asked]]:
+    for names in combinations_with_replacement(PLAN_STATES, count):
+        legs = tuple(
+            replace(PLAN_STATES[name], short=short, name=f"{short} Scrubbing")
+            for name, short in zip(names, NAMES, strict=False)
+        )
+        for ends_at in (None, ago(-3600), ago(-86_400 * 4)):
+            status = status_of(legs, is_terminated=False)
+            yield (
+                "; ".join(names),
+                Asked(name="Shop", status=status, legs=legs, is_plan=True, ends_at=ends_at),
+            )
+
+
+def of_a_plan(asked: Asked) -> Iterator[str]:
+    said = standby_says([asked], 1, NOW)
+    yield from (f"{said.headline}", said.lead, wording.lifetime_sentence(asked, NOW))
+    question = wording.stop_question(asked, ["203.0.113.7"], NOW)
+    yield from question.points if question else ()
+
+
+def sentences(asked: Asked) -> Iterator[str]:
+    yield wording.headline(asked, NOW)
+    yield wording.lead(asked, NOW)
+    for index, one in enumerate(asked.legs):
+        yield from wording.tell(one, NOW, before=asked.legs[:index])
+        question = wording.withdraw_question(asked, one, ["203.0.113.7"], NOW)
+        yield from question.points if question else ()
+    yield from wording.terminate_question(asked, ["203.0.113.7"], NOW).points
+
+
+MONTHS: Final = (
+    "January|February|March|April|May|June|July|August|September|October|November|December"
+)
+MALFORMED: Final = re.compile(
+    r"  | [.,;:]|\.\.|^[ .]|[^.]$|\b(?:at|since|until) ?[.,]"
+    r"|^(?:is|are|has|have|told|asked|started|ended) "
+    rf"|\bat \d+ (?:{MONTHS})"
+    r"|\bstill (?:is|are|no|stopped)\b|\bis (?:attack|standby)\b"
+)
+
+
+def malformed(text: str) -> bool:
+    return bool(MALFORMED.search(text)) or any(word in text for word in PROTOCOL_WORDS)
+
+
+@cache
+def every(count: int) -> list[tuple[str, Asked, list[str]]]:
+    """Each request with all its sentences."""
+    return [
+        (name, asked, [plain(text) for text in sentences(asked) if text])
+        for name, asked in requests(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_no_sentence_is_malformed(count: int) -> None:
+    wrong = {text: name for name, _, texts in every(count) for text in texts if malformed(text)}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_sentence_of_a_plan_is_malformed(count: int) -> None:
+    wrong = {
+        text: name
+        for name, asked in plans(count)
+        for text in map(plain, filter(None, [*sentences(asked), *of_a_plan(asked)]))
+        if malformed(text) or re.search(rf"{SEVERAL} {SINGULAR}\b", text)
+    }
+    assert wrong == {}
+
+
+FILTERING_ENDS: Final = [
+    wording.FilteringEnd(at=at, by=by, reported_at=before, has_filtered=has_filtered, reason=reason)
+    for by in FilteringEndedBy
+    for at, before in ((ago(60), None), (ago(60), ago(70)), (ago(60), ago(3600)), (ago(86_400 * 4), ago(86_400 * 5)))
+    for has_filtered in (True, False)
+    for reason in ("", "It clashes.")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_sentence_about_what_ended_for_a_plan_is_malformed(count: int) -> None:
+    wrong = {}
+    for index, (name, asked) in enumerate(plans(count)):
+        end = FILTERING_ENDS[index % len(FILTERING_ENDS)]
+        for who in (asked.legs, asked.legs[:1]):
+            legs = (replace(one, filtering_end=end) if one in who else one for one in asked.legs)
+            ended = replace(asked, legs=tuple(legs), filtering_ended_at=end.at)
+            text = plain(wording.end_sentence(ended, NOW))
+            if malformed(text) or re.search(rf"{SEVERAL} {SINGULAR}\b", text):
+                wrong[text] = name
+            if len(who) > 1 and text.count("itself"):
+                wrong[text] = name
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    "at", [None, ago(5), ago(86_400), ago(4 * 86_400), ago(500 * 86_400)], ids=str
+)
+def test_every_time_reads_well_even_if_old_or_unknown(at: datetime | None) -> None:
+    times = dict.fromkeys(
+        ("confirmed_at", "ended_at", "withdrawal_confirmed_at", "let_go_at", "status_at"), at
+    )
+    for is_plan in (False, True):
+        for name, state in {**STATES, **PLAN_STATES}.items():
+            one = replace(state, short="Northgate", is_plan=is_plan, **times)
+            asked = Asked(
+                name="Shop",
+                status=status_of([one], is_terminated=False),
+                legs=(one,),
+                is_plan=is_plan,
+                ends_at=at,
+                ended_at=at,
+            )
+            wrong = [text for text in map(plain, filter(None, sentences(asked))) if malformed(text)]
+            assert wrong == [], name
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize("state", list(Efficacy))
+def test_every_outcome_of_a_report_reads_well(state: Efficacy, *, is_old: bool) -> None:
+    days = 4 * 86_400 if is_old else 0
+    reported = Reported(
+        attack_status="under-attack",
+        at=ago(60 + days),
+        state=state,
+        retry_at=ago(-60 - days),
+        refusal="It gave no reason (code 4.00).",
+    )
+
+    told = wording.tell(replace(STATES["mitigating"], reported=reported), NOW)
+
+    assert not [text for text in map(plain, told) if malformed(text)]
+
+
+def test_only_silence_is_called_last_reported() -> None:
+    """A fresh and a silent provider never share a verb or a sum."""
+    legs = (
+        replace(STATES["mitigating"], short="Northgate"),
+        replace(STATES["mitigating, silent"], short="Tidewall"),
+    )
+    asked = Asked(name="Shop", status=RequestStatus.MITIGATING, legs=legs)
+
+    assert (
+        wording.headline(asked, NOW)
+        == "Northgate reports it is filtering; Tidewall last reported it is filtering."
+    )
+    assert plain(wording.lead(asked, NOW)).startswith(
+        "Northgate drops 3.1 Gbit/s. Tidewall last reported 3.1 Gbit/s dropped."
+    )
+
+
+STATUS_DATA: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"lifetime": 3600},
+    {"lifetime": -1},
+    {"told": True},
+    {"retry_at": ago(-86_400 * 3).isoformat()},
+    {"unknown": 9},
+    {"mitigation_start": ago(86_400 * 3).isoformat()},
+    *(
+        {"why": why}
+        for why in (
+            "turn", "unsent", "lifetime over", "mid in use", "mid in doubt", "identity",
+            "superseded", "unsaved", "still held",
+        )
+    ),
+    {"why": "still held", "tries": 3},
+)  # fmt: skip
+EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
+    EventType.MITIGATION_STATUS: [
+        {"status": status.value, "previous": "accepted", **more}
+        for status in Status
+        for more in STATUS_DATA
+    ],
+    EventType.REQUEST_STATUS: [
+        {"status": status.value, **more}
+        for status in RequestStatus
+        for more in ({}, {"waits": True}, {"next_try_at": ago(-86_400 * 3).isoformat()})
+    ],
+    EventType.MITIGATION_REFUSED: [
+        {"code": code, "reason": reason}
+        for code in ("", "4.00", "4.09", "4.99", "5.03", LOOP, states.NOT_SENDABLE)
+        for reason in ("", "edge-1")
+    ],
+    EventType.MITIGATION_EFFICACY: [
+        {"attack_status": "under-attack"},
+        {"attack_status": "attack-successfully-mitigated"},
+        {"answered": True},
+        {"answered": True, "accepted": True},
+        {"answered": True, "code": "4.00", "reason": "no"},
+        {"answered": True, "code": states.NOT_SENDABLE},
+        {"answered": True, "retry_at": ago(-86_400 * 3).isoformat()},
+    ],
+    EventType.REQUEST_EXTENDED: [{"lifetime": 3600}, {"lifetime": -1}],
+    EventType.REQUEST_SUBMITTED: [{}, {"adopted": True}],
+    EventType.MITIGATION_ASKED: [{}, {"why": "by hand"}],
+    EventType.MITIGATION_WITHDRAW_REQUESTED: [{}, {"because": "Tidewall filters"}],
+    EventType.DRILL_ENDED: [{"passed": True}, {"passed": False}],
+}
+
+
+@pytest.mark.parametrize("kind", list(RequestKind))
+@pytest.mark.parametrize("actor", ["alice", ""])
+@pytest.mark.parametrize("is_stopped", [False, True])
+@pytest.mark.parametrize("type", list(EventType))
+def test_every_event_reads_well_in_the_timeline_and_aloud(
+    type: EventType, kind: RequestKind, actor: str, *, is_stopped: bool
+) -> None:
+    for data in EVENT_DATA.get(type, [{}]):
+        told = wording.Told(
+            at=NOW,
+            type=type,
+            data=data,
+            provider="Northgate",
+            actor=actor,
+            request="Shop",
+            kind=kind,
+            asked_at=ago(17),
+            is_stopped=is_stopped,
+        )
+        entry, said = wording.entry(told), wording.announcement(told)
+        texts = [entry.what, entry.detail] if entry else []
+        texts += [said.text] if said else []
+        wrong = [text for text in map(plain, filter(None, texts)) if malformed(text)]
+        assert wrong == [], data
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_subjects_have_no_singular_verb(count: int) -> None:
+    wrong = {
+        text: name
+        for name, _, texts in every(count)
+        for text in texts
+        if re.search(rf"{SEVERAL} {SINGULAR}\b", text)
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_only_filtering_providers_have_a_rate(count: int) -> None:
+    for name, asked, texts in every(count):
+        drops = [one for one in asked.asked if wording.dropped_now([one], NOW)]
+        assert all(one.status in (Status.MITIGATING, Status.EXCEEDED) for one in drops)
+        if not drops:
+            told = " ".join(texts)
+            assert not re.search(r"drops? [\d.]+ .bit/s|Right now", told), name
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_only_a_held_request_renews_itself(count: int) -> None:
+    for name, asked, texts in every(count):
+        told = " ".join(texts)
+        if "renews itself" in told:
+            assert asked.auto_renew, name
+            assert any(
+                one.status in CONFIRMED and one.withdrawal_asked_at is None for one in asked.asked
+            ), name
+
+
+ALIVE: Final = "Northgate is connected and answers other messages, not this request."
+LOST: Final = "answers get lost when your link is full"
+
+
+@pytest.mark.parametrize(
+    ("session", "fact", "is_alive"),
+    [
+        (Session(state="up", last_heard_at=ago(2)), "Sent 3 times a second since 03:27:14", True),
+        (Session(state="up", last_heard_at=ago(40)), "Sent 3 times a second since 03:27:14", False),
+        (Session(state="up"), "Sent 3 times a second since 03:27:14", False),
+        (DOWN, "Sent 3 times a second since 03:27:14", False),
+    ],
+)
+def test_answers_are_not_called_lost_while_the_provider_answers_other_messages(
+    session: Session, fact: str, is_alive: bool
+) -> None:
+    one = leg(
+        "Northgate",
+        Status.PENDING,
+        session,
+        sent_at=ago(27),
+        sends=83,
+        last_sent_at=NOW,
+        overdue_at=ago(17),
+    )
+
+    told = wording.tell(one, NOW)
+
+    assert plain(told[0]) == f"{fact}, no answer."
+    assert (ALIVE in told[1], LOST in told[1]) == (is_alive, not is_alive)

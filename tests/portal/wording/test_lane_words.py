@@ -1,0 +1,419 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from portal import wording
+from portal.mitigations.states import NOT_SENDABLE, RequestStatus, Status
+from portal.wording import Leg
+from tests.portal.wording.facts import (
+    DOWN,
+    MITIGATING,
+    NORTHGATE,
+    NOW,
+    PROTOCOL_WORDS,
+    SILENT,
+    ago,
+    asked,
+    leg,
+    plain,
+)  # fmt: skip
+
+LANES = [
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            ended_at=ago(60),
+            retry_at=ago(-30),
+            refusal="It would block addresses on your accept list.",
+        ),
+        "Northgate refused at 03:26:41.",
+        "It would block addresses on your accept list. The portal asks again at 03:28:11.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            refusal_code="5.08",
+            ended_at=ago(60),
+            refusal="It went round in a loop through edge-1.",
+        ),
+        "The request did not reach Northgate.",
+        "It went round in a loop through edge-1."
+        " The portal does not ask Northgate again by itself. Ask it again when they have fixed it.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            withdrawal_asked_at=ago(60),
+            refusal_code="5.08",
+            refusal="It went round in a loop through edge-1.",
+            retry_at=ago(-20),
+        ),
+        "Not told yet: the word to stop did not arrive.",
+        "It went round in a loop through edge-1. Northgate may still be filtering."
+        " The portal tells it again at 03:28:01.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING),
+        "Northgate reports status 9, which the portal does not know.",
+        "Before that it was: mitigating.",
+    ),
+    (
+        leg("Northgate", Status.STANDBY, is_plan=True, unknown_report=0),
+        "Northgate reports status 0, which the portal does not know.",
+        "Before that it was: standby.",
+    ),
+    (
+        leg("Northgate", Status.TERMINATED, ended_at=ago(60), unknown_report=9),
+        "Confirmed at 03:26:41 that it stopped.",
+        "",
+    ),
+    (leg("Tidewall", None), "Not asked.", ""),
+    (
+        leg("Tidewall", None, why_not="Tidewall may protect only 2001:db8::/32"),
+        "Not asked.",
+        "Tidewall may protect only 2001:db8::/32.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, sent_at=ago(3), asked_by="dana"),
+        "Asked by dana, sent at 03:27:38.",
+        "Waiting for its first answer.",
+    ),
+    (
+        leg(
+            "Tidewall",
+            Status.TERMINATED,
+            ended_at=ago(9),
+            withdrawn_by="dana",
+            withdrawal_asked_at=ago(60),
+        ),
+        "Confirmed at 03:27:32 that it stopped.",
+        "dana withdrew it at 03:26:41.",
+    ),
+    (
+        leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
+        "Replaced at 03:26:41 by your newer request.",
+        "Northgate holds only the newer of two requests that have addresses in common.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING),
+        "Nothing has left the portal for Tidewall.",
+        "It is sent within seconds.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, DOWN),
+        "Nothing has left the portal for Tidewall.",
+        "There is no connection since 03:11:40. It is sent as soon as there is one.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, sent_at=ago(2)),
+        "Sent at 03:27:39.",
+        "Waiting for the first answer.",
+    ),
+    (
+        leg("Tidewall", Status.PENDING, sent_at=ago(2), because="Northgate did not answer"),
+        "Asked because Northgate did not answer within 10 s.",
+        "Waiting for its first answer.",
+    ),
+    (
+        leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7)),
+        "Sent 4 times, no answer.",
+        "Northgate is connected and answers other messages, not this request. Next try within 4 s."
+        " It may be acting already.",
+    ),
+    (
+        leg("Northgate", Status.PENDING, DOWN, sent_at=ago(17), sends=4, overdue_at=ago(7)),
+        "Sent 4 times, no answer.",
+        "Northgate is unreachable. The portal has been retrying since 03:11:40. "
+        "It may be acting already: answers get lost when your link is full.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(17),
+            retry_at=ago(-19),
+            refusal="Northgate says: too many requests.",
+        ),
+        "Asked the portal to wait. The portal asks again at 03:28:00.",
+        "Northgate says: too many requests.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(900),
+            confirmed_at=ago(899),
+            last_sent_at=ago(3),
+        ),
+        "Asked again at 03:27:38.",
+        "Northgate no longer knew this request. Waiting for its answer.",
+    ),
+    (
+        leg("Northgate", Status.IN_PROGRESS),
+        "Accepted at 03:12:05 and is setting up.",
+        "It does not filter yet.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, pps_dropped=412_000, **MITIGATING),
+        "Reports that it is filtering.",
+        "3.1 Gbit/s and 412,000 packets/s dropped; 347 GB so far.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, mitigating_at=ago(920)),
+        "Reports that it is filtering.",
+        "Northgate does not report amounts.",
+    ),
+    (
+        leg("Northgate", Status.ATTACK_STOPPED, bytes_dropped=841_000_000_000),
+        "No longer sees the attack.",
+        "Its filter stays until you terminate. 841 GB dropped in all.",
+    ),
+    (
+        leg("Northgate", Status.EXCEEDED, bps_dropped=112_000_000),
+        "The attack is larger than it can filter.",
+        "Part of it gets through. 896 Mbit/s dropped.",
+    ),
+    (
+        leg("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60)),
+        "Not told yet: unreachable since 03:11:40.",
+        "It may still be filtering. The portal keeps trying.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            withdrawal_asked_at=ago(60),
+            withdrawal_confirmed_at=ago(59),
+        ),
+        "Was told at 03:26:42 and is winding down.",
+        "It may filter a little longer.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            is_plan=True,
+            withdrawal_asked_at=ago(60),
+            withdrawal_confirmed_at=ago(59),
+            is_still_held=True,
+        ),
+        "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
+        "Northgate may start it by itself when contact is lost. The portal tells it again.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            is_plan=True,
+            withdrawal_asked_at=ago(60),
+            withdrawal_confirmed_at=ago(59),
+            is_still_held=True,
+            let_go_at=ago(50),
+        ),
+        "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
+        "Northgate may start it by itself when contact is lost. The portal told it again at 03:26:51, with a lifetime of one second, and asks whether it is gone.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            is_plan=True,
+            withdrawal_asked_at=ago(60),
+            withdrawal_confirmed_at=ago(59),
+            is_still_held=True,
+            let_go_at=ago(50),
+            is_let_go_given_up=True,
+        ),
+        "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
+        "Northgate may start it by itself when contact is lost. Telling it again has not helped: call and ask for the plan to be removed.",
+    ),
+    (
+        leg("Northgate", Status.TERMINATED, ended_at=ago(30)),
+        "Confirmed at 03:27:11 that it stopped.",
+        "",
+    ),
+    (
+        leg("Northgate", Status.WITHDRAWN, ended_at=ago(30)),
+        "Northgate stopped by itself at 03:27:11.",
+        "It gave no reason.",
+    ),
+    (
+        leg("Northgate", Status.STANDBY),
+        "Holds the plan.",
+        "It filters only when activated, or by itself if it loses contact with you under attack.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(20),
+            retry_at=datetime(2163, 1, 5, 1, 16, 20, tzinfo=UTC),
+            refusal="It is too busy (code 5.03).",
+        ),
+        "Asked the portal to wait. The portal asks again on 5 January 2163.",
+        "It is too busy (code 5.03). The portal does not ask again before then. Call Northgate if you need it sooner.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            ended_at=ago(935),
+            retry_at=ago(-86400),
+            must_wait=True,
+            refusal="It clashes.",
+        ),
+        "Northgate refused at 03:12:06.",
+        "It clashes. It asked the portal to wait until 03:27:41 tomorrow."
+        " The portal does not ask again before then. Call Northgate if you need it sooner.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            ended_at=ago(935),
+            retry_at=ago(-60),
+            must_wait=True,
+            refusal="It clashes.",
+        ),
+        "Northgate refused at 03:12:06.",
+        "It clashes. It asked the portal to wait until 03:28:41.",
+    ),
+    (
+        leg("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),
+        "Northgate refused at 03:12:06.",
+        "It clashes.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.REFUSED,
+            sent_at=None,
+            refusal_code=NOT_SENDABLE,
+            refusal="It cannot be put into a message: 80 is there twice.",
+            retry_at=ago(-19),
+        ),
+        "The portal could not send this to Northgate.",
+        "It cannot be put into a message: 80 is there twice. The portal asks again at 03:28:00.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(17),
+            overdue_at=ago(7),
+            refusal_code=NOT_SENDABLE,
+            refusal="It cannot be put into a message: it is too large.",
+            retry_at=ago(-19),
+        ),
+        "The portal could not send this to Northgate.",
+        "It cannot be put into a message: it is too large. The portal asks again at 03:28:00. "
+        "Copies that left before may have reached Northgate.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.PENDING,
+            sent_at=ago(17),
+            overdue_at=ago(7),
+            unsaved_at=ago(16),
+            retry_at=ago(-19),
+        ),
+        "The portal could not save Northgate’s answer of 03:27:25.",
+        "It may be acting already. The portal’s log says why. The portal asks again at 03:28:00.",
+    ),
+    (
+        leg("Northgate", Status.MITIGATING, unsaved_at=ago(16), **MITIGATING),
+        "Reports that it is filtering.",
+        "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer of 03:27:25. "
+        "The rest shown here is older.",
+    ),
+    (
+        leg("Northgate", Status.IN_PROGRESS, refusal_code=NOT_SENDABLE, refusal="It is too large."),
+        "Accepted at 03:12:05 and is setting up.",
+        "It does not filter yet. Its renewal could not be sent. It is too large.",
+    ),
+    (
+        leg(
+            "Northgate",
+            Status.TERMINATING,
+            withdrawal_asked_at=ago(60),
+            refusal_code=NOT_SENDABLE,
+            refusal="It cannot be put into a message: mid must be a number.",
+            retry_at=ago(-19),
+        ),
+        "Not told yet: the portal could not send the withdrawal.",
+        "It cannot be put into a message: mid must be a number. Northgate may still be filtering.",
+    ),
+    (
+        leg("Northgate", Status.EXPIRED, ended_at=ago(60)),
+        "The lifetime ran out at 03:26 and was not renewed.",
+        "It should have stopped filtering.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "fact", "rest"), LANES)
+def test_a_lane_says_what_is_known_and_by_whom(one: Leg, fact: str, rest: str) -> None:
+    said = wording.tell(one, NOW)
+
+    assert (plain(said[0]), plain(said[1])) == (fact, rest)
+
+
+def test_every_status_of_a_lane_has_its_sentence_pinned() -> None:
+    assert {wording.face(one, NOW) for one, _, _ in LANES} == set(wording.Face)
+
+
+def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
+    first = leg("Northgate", Status.PENDING, sent_at=ago(2))
+
+    _, rest = wording.tell(leg("Tidewall", None), NOW, before=[first], patience_s=10)
+
+    assert plain(rest) == (
+        "It is asked if Northgate refuses, is over capacity, withdraws, or does not answer within 10 s."
+    )
+
+
+def test_the_track_shows_confirmed_steps_and_none_that_nobody_confirmed() -> None:
+    filtering = wording.track(NORTHGATE, NOW)
+    silent = wording.track(SILENT, NOW)
+    refused = wording.track(
+        leg("Tidewall", Status.REFUSED, confirmed_at=None, ended_at=ago(9)), NOW
+    )
+
+    assert [(step.word, step.place) for step in filtering] == [
+        ("Sent", "past"),
+        ("Accepted", "past"),
+        ("Mitigating", "here"),
+        ("Terminated", "next"),
+    ]
+    assert [step.place for step in silent] == ["past", "lost", "next", "next"]
+    assert [(step.word, step.place) for step in refused][1:] == [
+        ("Accepted", "lost"),
+        ("Mitigating", "lost"),
+        ("Refused", "here"),
+    ]
+
+
+def test_no_sentence_of_a_lane_uses_a_word_of_the_protocol() -> None:
+    sentences = [text for _, *texts in LANES for text in texts]
+
+    assert not [text for text in sentences for word in PROTOCOL_WORDS if word in text]
+
+
+def test_an_unknown_status_looks_old_and_is_in_the_lead() -> None:
+    odd = leg("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING)
+    request = asked(RequestStatus.MITIGATING, odd)
+
+    assert wording.is_stale(odd, NOW)
+    assert "last reported" in plain(wording.headline(request, NOW))
+    told = plain(wording.lead(request, NOW))
+    assert (
+        "Northgate reports status 9, which the portal does not know: the rest shown here is older."
+        in told
+    )
+    assert "Nothing heard" not in told

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from portal.mitigations.models import Targets
+from portal.wording.preview import effects, gets_this
+
+NAMES = ("Northgate", "Tidewall", "Highmoor")
+
+
+@pytest.mark.parametrize(
+    ("after", "sentence"),
+    [
+        ((), "Farport gets this now"),
+        (
+            NAMES[:1],
+            "Farport gets this only if Northgate refuses, is over capacity, withdraws, or does not "
+            "answer within 10\u00a0s",
+        ),
+        (
+            NAMES[:2],
+            "Farport gets this only if Northgate and Tidewall both refuse, are over capacity, withdraw, "
+            "or do not answer within 10\u00a0s each",
+        ),
+        (
+            NAMES,
+            "Farport gets this only if Northgate, Tidewall and Highmoor all refuse, are over capacity, "
+            "withdraw, or do not answer within 10\u00a0s each",
+        ),
+    ],
+)
+def test_who_gets_it_when(after: tuple[str, ...], sentence: str) -> None:
+    assert gets_this("Farport", after=after, patience_s=10) == sentence
+
+
+def told(
+    *prefixes: str, fqdns: tuple[str, ...] = (), narrowed: bool = True, strategy: str = "failover"
+) -> str:
+    targets: Targets = {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
+    return " ".join(effects(targets, is_narrowed=narrowed, names=NAMES[:2], strategy=strategy))
+
+
+def test_the_detour_is_always_said() -> None:
+    assert told("203.0.113.7/32").startswith(
+        "Traffic to 203.0.113.7/32 takes a detour through the provider."
+    )
+
+
+@pytest.mark.parametrize(
+    ("with_it", "without_it", "sentence"),
+    [
+        (told("192.0.2.0/32", narrowed=False), told("192.0.2.0/32"), "No port and no protocol"),
+        (told("192.0.2.0/24"), told("192.0.2.0/25"), "192.0.2.0/24 holds many addresses"),
+        (
+            told("192.0.2.0/24", "2001:db8::/48"),
+            told("2001:db8::/121"),
+            "192.0.2.0/24 and 2001:db8::/48 hold many addresses",
+        ),
+        (told(fqdns=("shop.example",)), told("192.0.2.0/32"), "looked up by the provider"),
+        (
+            told("192.0.2.0/32", strategy="parallel"),
+            told("192.0.2.0/32"),
+            "Northgate and Tidewall filter at the same time",
+        ),
+    ],
+)
+def test_what_applies_is_said_and_nothing_else(
+    with_it: str, without_it: str, sentence: str
+) -> None:
+    assert sentence in with_it
+    assert sentence not in without_it
+
+
+def test_many_targets_are_not_all_listed() -> None:
+    many = told(*(f"192.0.2.{n}/32" for n in range(5)))
+
+    assert "192.0.2.2/32 and others" in many
+    assert "192.0.2.3/32" not in many

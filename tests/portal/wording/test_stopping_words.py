@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portal import wording
+from portal.mitigations.models import EventType, RequestKind
+from portal.mitigations.states import RequestStatus, Status
+from portal.wording import Asked, Leg
+from tests.portal.wording.facts import DOWN, NOW, ago, plain
+from tests.portal.wording.facts import leg as leg_of
+from tests.portal.wording.facts import told as told_of
+
+TARGETS = ["203.0.113.0/26"]
+
+
+def leg(short: str, status: Status, *session: wording.Session, **facts: Any) -> Leg:
+    return leg_of(short, status, *session, is_plan=True, **facts)
+
+
+def stopping(short: str, *session: wording.Session, **facts: Any) -> Leg:
+    return leg(
+        short,
+        Status.TERMINATING,
+        *session,
+        **{
+            "is_held_again": True,
+            "withdrawal_asked_at": ago(60),
+            "mitigating_at": ago(500),
+            **facts,
+        },
+    )
+
+
+def told(short: str) -> Leg:
+    return stopping(short, withdrawal_confirmed_at=ago(50))
+
+
+def holding(short: str) -> Leg:
+    return leg(short, Status.STANDBY, last_heard_at=ago(3))
+
+
+def filtering(short: str, **facts: Any) -> Leg:
+    return leg(short, Status.MITIGATING, last_heard_at=ago(3), mitigating_at=ago(500), **facts)
+
+
+def plan(status: RequestStatus, *legs: Leg) -> Asked:
+    return Asked(name="Shop, full flood", status=status, legs=legs, is_plan=True)
+
+
+LANES = [
+    (stopping("Northgate"), "Not told yet.", "The portal is telling it to stop."),
+    (
+        stopping("Northgate", DOWN),
+        "Not told yet: unreachable since 03:11:40.",
+        "It may still be filtering. The portal keeps trying.",
+    ),
+    (
+        stopping(
+            "Northgate",
+            refusal_code="5.08",
+            refusal="It went round in a loop through edge-1.",
+            retry_at=ago(-20),
+        ),
+        "Not told yet: the word to stop did not arrive.",
+        "It went round in a loop through edge-1. Northgate may still be filtering. The portal keeps trying.",
+    ),
+    (
+        told("Northgate"),
+        "Was told at 03:26:51 and is winding down.",
+        "It may filter a little longer.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "fact", "rest"), LANES)
+def test_a_lane_says_that_it_stops_and_holds_the_plan_again(one: Leg, fact: str, rest: str) -> None:
+    said = tuple(plain(text) for text in wording.tell(one, NOW))
+
+    assert said == (fact, f"{rest} It will hold the plan again after that.")
+
+
+SAID = [
+    (
+        (told("Northgate"),),
+        "Northgate is stopping.",
+        "It will hold the plan again after that. Providers may filter a little longer, to avoid a second wave.",
+    ),
+    (
+        (told("Northgate"), holding("Tidewall")),
+        "Northgate is stopping; Tidewall holds the plan.",
+        "Northgate will hold the plan again after that."
+        " Providers may filter a little longer, to avoid a second wave.",
+    ),
+    (
+        (told("Northgate"), told("Tidewall")),
+        "Both providers are stopping.",
+        "They will hold the plan again after that."
+        " Providers may filter a little longer, to avoid a second wave.",
+    ),
+    (
+        (stopping("Northgate"), holding("Tidewall")),
+        "Northgate is being told to stop; Tidewall holds the plan.",
+        "Northgate will hold the plan again after that."
+        " Providers may filter a little longer, to avoid a second wave.",
+    ),
+    (
+        (stopping("Northgate", DOWN), holding("Tidewall")),
+        "Northgate cannot be told yet.",
+        "It may still be filtering. The portal keeps trying, also when you close this page."
+        " Northgate will hold the plan again after that.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("legs", "headline", "lead"), SAID)
+def test_the_plan_says_first_who_stops_and_then_that_it_is_held_again(
+    legs: tuple[Leg, ...], headline: str, lead: str
+) -> None:
+    one = plan(RequestStatus.TERMINATING, *legs)
+
+    assert plain(wording.headline(one, NOW)) == headline
+    assert plain(wording.lead(one, NOW)) == lead
+
+
+def test_who_cannot_be_told_to_stop_is_called() -> None:
+    one = plan(RequestStatus.TERMINATING, stopping("Northgate", DOWN))
+
+    step = wording.next_step(one, NOW)
+
+    assert step == wording.NextStep(wording.Act.CALL, one.legs[0])
+
+
+def test_the_question_says_what_comes_through_and_who_goes_on_holding_the_plan() -> None:
+    one = plan(
+        RequestStatus.MITIGATING,
+        filtering("Northgate", bps_dropped=387_500_000),
+        holding("Tidewall"),
+    )
+
+    question = wording.stop_question(one, TARGETS, NOW)
+
+    assert question is not None
+    assert question.is_filtering
+    assert (question.title, question.keep) == (
+        "Stop filtering, but stay prepared?",
+        "Keep filtering",
+    )
+    assert [plain(point) for point in question.points] == [
+        "Northgate is told to stop filtering 203.0.113.0/26.",
+        "Right now Northgate drops 3.1 Gbit/s. That traffic will reach you, usually within minutes.",
+        "Northgate will hold the plan again after that."
+        " Until then it cannot start by itself if contact is lost.",
+        "Tidewall holds the plan all the while.",
+    ]
+
+
+def test_the_question_counts_what_a_person_asked_for_from_the_plan() -> None:
+    held = plan(RequestStatus.STANDBY, holding("Northgate"), holding("Tidewall"))
+    activation = Asked(
+        name="Shop, full flood",
+        status=RequestStatus.MITIGATING,
+        legs=(leg_of("Northgate", Status.MITIGATING), leg_of("Tidewall", Status.PENDING)),
+    )
+
+    question = wording.stop_question(held, TARGETS, NOW, activation=activation)
+
+    assert question is not None
+    assert question.points == (
+        "Northgate and Tidewall are told to stop filtering 203.0.113.0/26.",
+        "Northgate and Tidewall hold the plan all the while.",
+    )
+
+
+def test_several_that_act_cannot_start_by_themselves_meanwhile() -> None:
+    both = plan(RequestStatus.MITIGATING, filtering("Northgate"), filtering("Tidewall"))
+
+    question = wording.stop_question(both, TARGETS, NOW)
+
+    assert question is not None
+    assert question.points[-1] == (
+        "Northgate and Tidewall will hold the plan again after that."
+        " Until then they cannot start by themselves if contact is lost."
+    )
+
+
+@pytest.mark.parametrize("legs", [(holding("Northgate"),), (told("Northgate"),), ()])
+def test_where_nobody_filters_nothing_is_asked(legs: tuple[Leg, ...]) -> None:
+    assert wording.stop_question(plan(RequestStatus.STANDBY, *legs), TARGETS, NOW) is None
+
+
+def test_before_a_plan_is_turned_off_each_provider_is_told_what_concerns_it() -> None:
+    one = plan(
+        RequestStatus.MITIGATING, filtering("Northgate"), told("Tidewall"), holding("Eastwind")
+    )
+
+    question = wording.terminate_question(one, TARGETS, NOW)
+
+    assert question.points == (
+        "Northgate is told to stop filtering 203.0.113.0/26.",
+        "Tidewall is stopping, and will not hold the plan again.",
+        "Eastwind is told to let go of the plan for 203.0.113.0/26.",
+        "The plan is off then: nobody holds it until you turn it on again.",
+    )
+
+
+def test_a_request_made_from_a_plan_says_before_its_end_that_the_plan_stays_on() -> None:
+    one = Asked(
+        name="Shop, full flood",
+        status=RequestStatus.MITIGATING,
+        legs=(leg_of("Northgate", Status.MITIGATING),),
+    )
+
+    question = wording.terminate_question(one, TARGETS, NOW, plan="Shop, full flood")
+
+    assert question.points[-1] == (
+        "The plan Shop, full flood stays on. You can activate it again at any time."
+    )
+
+
+ENTRIES = [
+    (
+        EventType.MITIGATION_WITHDRAW_REQUESTED,
+        {"hold_again": True},
+        "alice told Northgate to stop filtering.",
+        "Northgate will hold the plan again after that.",
+    ),
+    (
+        EventType.MITIGATION_STATUS,
+        {"status": "terminating", "previous": "terminating", "told": True},
+        "Northgate was told to stop and is winding down.",
+        "It may filter a little longer, to avoid a second wave.",
+    ),
+    (
+        EventType.MITIGATION_STATUS,
+        {"status": "terminated", "previous": "terminating"},
+        "Northgate confirmed that it stopped.",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("type", "data", "what", "detail"), ENTRIES)
+def test_the_timeline_tells_a_stop_from_letting_go(
+    type: EventType, data: dict[str, Any], what: str, detail: str
+) -> None:
+    facts: dict[str, Any] = {"kind": RequestKind.STANDBY, "is_ours": True}
+    stopped = wording.entry(told_of(type, data, is_stopped=True, **facts))
+
+    assert stopped is not None
+    assert (stopped.what, stopped.detail) == (what, detail)
+    lets_go = wording.entry(told_of(type, data, **facts))
+    assert lets_go is not None
+    assert lets_go.what != what
+
+
+def test_a_stop_is_read_aloud() -> None:
+    one = told_of(
+        EventType.MITIGATION_WITHDRAW_REQUESTED,
+        {"hold_again": True},
+        is_stopped=True,
+        kind=RequestKind.STANDBY,
+    )
+
+    assert wording.announcement(one) == wording.Announcement(
+        "alice told Northgate to stop filtering."
+    )

@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from portal import wording
+from portal.mitigations.states import RequestStatus, Status
+from portal.wording import Asked, Session
+from tests.portal.wording.facts import (
+    DOWN,
+    NORTHGATE,
+    NOW,
+    PROTOCOL_WORDS,
+    SILENT,
+    UP,
+    ago,
+    asked,
+    leg,
+    plain,
+)  # fmt: skip
+
+TIDEWALL = leg("Tidewall", Status.MITIGATING, mitigating_at=ago(800), bps_dropped=150_000_000)
+LOOPED = leg("Northgate", Status.REFUSED, refusal_code="5.08", ended_at=ago(9))
+REFUSED = leg("Tidewall", Status.REFUSED, ended_at=ago(935))
+STOPPED = [leg(short, Status.ATTACK_STOPPED) for short in ("Northgate", "Tidewall")]
+WAITED_FOR = leg(
+    "Tidewall",
+    Status.PENDING,
+    sent_at=ago(20),
+    retry_at=datetime(2163, 1, 5, 1, 16, 20, tzinfo=UTC),
+    must_wait=True,
+)
+ENDED = [leg(short, Status.TERMINATED, ended_at=ago(9)) for short in ("Northgate", "Tidewall")]
+TOLD = leg(
+    "Northgate", Status.TERMINATING, withdrawal_asked_at=ago(60), withdrawal_confirmed_at=ago(59)
+)
+UNTOLD = leg("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60))
+GONE = leg("Tidewall", Status.TERMINATED, withdrawal_asked_at=ago(60), ended_at=ago(9))
+
+PUT_OFF = leg("Northgate", Status.PENDING, sent_at=ago(9), retry_at=ago(-60))
+FILTERS = leg("Tidewall", Status.MITIGATING)
+SETS_UP = leg("Tidewall", Status.IN_PROGRESS)
+HOLDS = leg("Tidewall", Status.STANDBY)
+HEADLINES = [
+    (
+        asked(
+            RequestStatus.TERMINATED,
+            leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
+        ),
+        "Northgate replaced this by a newer request for some of the same addresses.",
+    ),
+    (
+        asked(RequestStatus.STANDBY, leg("Northgate", Status.STANDBY, last_heard_at=ago(5))),
+        "Northgate holds the plan.",
+    ),
+    (asked(RequestStatus.AWAITING_APPROVAL), "Nothing has been sent. Waiting for approval."),
+    (
+        asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING)),
+        "Nothing has been sent yet.",
+    ),
+    (
+        asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING, sent_at=ago(2))),
+        "Sent to Northgate 2 s ago.",
+    ),
+    (
+        asked(
+            RequestStatus.REQUESTING,
+            leg("Northgate", Status.PENDING, sent_at=ago(2)),
+            leg("Tidewall", Status.PENDING, sent_at=ago(2)),
+        ),
+        "Sent to both providers 2 s ago.",
+    ),
+    (
+        asked(RequestStatus.REQUESTING, SILENT, leg("Tidewall", Status.PENDING, sent_at=ago(7))),
+        "No provider has confirmed yet.",
+    ),
+    (
+        asked(RequestStatus.IN_PROGRESS, leg("Northgate", Status.IN_PROGRESS)),
+        "Northgate accepted and is setting up.",
+    ),
+    (asked(RequestStatus.MITIGATING, NORTHGATE), "Northgate reports it is filtering."),
+    (
+        asked(RequestStatus.MITIGATING, NORTHGATE, leg("Tidewall", None)),
+        "Northgate reports it is filtering.",
+    ),
+    (
+        asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL),
+        "Both providers report they are filtering.",
+    ),
+    (
+        asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL, leg("Cleanpipe", Status.MITIGATING)),
+        "All 3 providers report they are filtering.",
+    ),
+    (
+        asked(RequestStatus.MITIGATING, NORTHGATE, REFUSED),
+        "Tidewall refused; Northgate reports it is filtering.",
+    ),
+    (
+        asked(RequestStatus.MITIGATING, SILENT, TIDEWALL),
+        "Northgate does not answer; Tidewall reports it is filtering.",
+    ),
+    (
+        asked(RequestStatus.MITIGATING, leg("Northgate", Status.EXCEEDED), TIDEWALL),
+        "Northgate cannot stop all of the attack on Shop front-end.",
+    ),
+    (
+        asked(RequestStatus.ATTACK_STOPPED, *STOPPED),
+        "Providers report the attack has stopped. Filtering is still on.",
+    ),
+    (
+        asked(RequestStatus.ATTACK_STOPPED, STOPPED[0]),
+        "Northgate reports the attack has stopped. Filtering is still on.",
+    ),
+    (
+        asked(RequestStatus.FAILING, SILENT, REFUSED),
+        "No provider has confirmed help. Still trying.",
+    ),
+    (
+        asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-30))),
+        "No provider has confirmed help. Still trying.",
+    ),
+    (
+        asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-86400))),
+        "No provider has confirmed help. The portal asks no provider again before 03:27:41 tomorrow.",
+    ),
+    (
+        asked(RequestStatus.FAILING, WAITED_FOR, LOOPED),
+        "No provider has confirmed help. The portal asks no provider again before 5 January 2163.",
+    ),
+    (asked(RequestStatus.FAILING, LOOPED), "No provider has confirmed help."),
+    (asked(RequestStatus.FAILING, LOOPED, is_plan=True), "No provider holds the plan."),
+    (asked(RequestStatus.TERMINATING, TOLD), "Told Northgate to stop."),
+    (
+        asked(RequestStatus.TERMINATING, TOLD, GONE),
+        "Told both providers to stop. Tidewall has confirmed.",
+    ),
+    (asked(RequestStatus.TERMINATING, UNTOLD, GONE), "Northgate cannot be told yet."),
+    *(
+        # Who waits is no bad news where another one helps, and is one where a plan should be held.
+        (
+            asked(
+                status,
+                replace(PUT_OFF, is_plan=is_plan),
+                replace(other, is_plan=is_plan),
+                is_plan=is_plan,
+            ),
+            sentence,
+        )
+        for status, other, is_plan, sentence in (
+            (
+                RequestStatus.MITIGATING,
+                FILTERS,
+                False,
+                "Tidewall reports it is filtering; Northgate asked the portal to wait.",
+            ),
+            (
+                RequestStatus.IN_PROGRESS,
+                SETS_UP,
+                False,
+                "Tidewall accepted and is setting up; Northgate asked the portal to wait.",
+            ),
+            (
+                RequestStatus.MITIGATING,
+                FILTERS,
+                True,
+                "Tidewall reports it is filtering; Northgate asked the portal to wait.",
+            ),
+            (
+                RequestStatus.STANDBY,
+                HOLDS,
+                True,
+                "Northgate asked the portal to wait; Tidewall holds the plan.",
+            ),
+        )
+    ),
+    (asked(RequestStatus.TERMINATED, *ENDED), "Terminated. Both providers confirmed."),
+    (asked(RequestStatus.TERMINATED, ENDED[0], REFUSED), "Terminated. Northgate confirmed."),
+    (
+        asked(RequestStatus.TERMINATED, leg("Northgate", Status.TERMINATED, sent_at=None)),
+        "Terminated. Nothing had been sent.",
+    ),
+    (
+        asked(RequestStatus.EXPIRED, leg("Northgate", Status.EXPIRED), ended_at=ago(60)),
+        "The lifetime ran out at 03:26. Nothing is asked any more.",
+    ),
+    (
+        asked(RequestStatus.DECLINED, declined_by="dana", declined_because="a drill is on"),
+        "dana declined this: a drill is on. Nothing was sent.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "sentence"), HEADLINES)
+def test_a_headline_names_the_worst_leg_first_and_counts_only_when_all_agree(
+    one: Asked, sentence: str
+) -> None:
+    assert plain(wording.headline(one, NOW)) == sentence
+
+
+def test_every_status_of_a_request_has_its_headline_pinned() -> None:
+    assert {one.status for one, _ in HEADLINES} == set(RequestStatus)
+
+
+def test_what_was_reported_long_ago_is_not_said_to_be_reported_now() -> None:
+    silent = Session(state="up", since=ago(9000), last_heard_at=ago(200))
+    old = leg("Northgate", Status.MITIGATING, silent, mitigating_at=ago(920))
+
+    one = asked(RequestStatus.MITIGATING, old)
+
+    assert wording.headline(one, NOW) == "Northgate last reported it is filtering."
+    assert "Nothing heard from Northgate since 03:24:21" in wording.lead(one, NOW)
+
+
+def test_the_lead_of_a_request_says_how_much_and_until_when() -> None:
+    one = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
+
+    assert plain(wording.lead(one, NOW)) == (
+        "Together they drop 4.3 Gbit/s. Filtering stays on and renews itself until you terminate it."
+    )
+
+
+def test_the_lead_of_a_silent_request_names_who_is_silent_and_keeps_asking() -> None:
+    one = asked(RequestStatus.REQUESTING, SILENT, leg("Tidewall", Status.PENDING, sent_at=ago(7)))
+
+    assert plain(wording.lead(one, NOW)) == (
+        "Northgate Scrubbing has not answered since 03:27:24. Tidewall was asked 7 s ago. "
+        "The portal keeps asking both, also when you close this page."
+    )
+
+
+NEXT = [
+    (asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING, sent_at=ago(2))), None),
+    (asked(RequestStatus.REQUESTING, SILENT), wording.Act.CALL),
+    (asked(RequestStatus.IN_PROGRESS, leg("Northgate", Status.IN_PROGRESS)), None),
+    (asked(RequestStatus.MITIGATING, NORTHGATE), None),
+    (asked(RequestStatus.MITIGATING, leg("Northgate", Status.EXCEEDED)), wording.Act.CALL),
+    (asked(RequestStatus.ATTACK_STOPPED, *STOPPED), wording.Act.TERMINATE),
+    (asked(RequestStatus.FAILING, SILENT), wording.Act.CALL),
+    (asked(RequestStatus.TERMINATING, TOLD), None),
+    (asked(RequestStatus.TERMINATING, UNTOLD), wording.Act.CALL),
+    (asked(RequestStatus.TERMINATED, *ENDED), wording.Act.ACKNOWLEDGE),
+    (asked(RequestStatus.EXPIRED, leg("Northgate", Status.EXPIRED)), wording.Act.AGAIN),
+]
+
+
+@pytest.mark.parametrize(("one", "act"), NEXT)
+def test_there_is_one_next_step_at_most(one: Asked, act: wording.Act | None) -> None:
+    step = wording.next_step(one, NOW)
+
+    assert (step.act if step else None) == act
+
+
+def test_the_question_before_terminating_says_what_will_come_through() -> None:
+    one = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
+
+    question = wording.terminate_question(one, ["203.0.113.0/26"], NOW)
+
+    assert question.title == "Terminate while the attack goes on?"
+    assert [plain(point) for point in question.points] == [
+        "Northgate and Tidewall are told to stop filtering 203.0.113.0/26.",
+        "Right now they drop 4.3 Gbit/s. That traffic will reach you, usually within minutes.",
+        "You can request again at any time; providers may take a minute to start over.",
+    ]
+    assert (question.keep, question.is_filtering) == ("Keep filtering", True)
+
+
+SESSIONS = [
+    (UP, "Connected", "Since 2 October. Last heard 2 s ago."),
+    (
+        Session(state="up", since=ago(9000), last_heard_at=ago(107)),
+        "Connected, answers lost",
+        "Requests still go out. Nothing heard for 107 s; usual when the link is full.",
+    ),
+    (Session(state="connecting", since=ago(961)), "Connecting", "Trying since 03:11:40."),
+    (DOWN, "Unreachable", "Unreachable since 03:11:40: no route."),
+]
+
+
+@pytest.mark.parametrize(("session", "word", "sentence"), SESSIONS)
+def test_a_session_says_since_when(session: Session, word: str, sentence: str) -> None:
+    assert wording.session_look(session, NOW).word == word
+    assert plain(wording.session_sentence(session, NOW)) == sentence
+
+
+def test_ready_is_said_only_when_every_provider_is_connected() -> None:
+    ready = wording.calm_says([("Northgate", UP), ("Tidewall", UP)])
+    half = wording.calm_says([("Northgate", UP), ("Tidewall", DOWN)])
+    lost = wording.calm_says([("Northgate", DOWN)])
+
+    assert (ready.headline, ready.look.family) == ("Ready. Nothing is being mitigated.", "good")
+    assert half.headline == "Nothing is being mitigated. Tidewall is not connected."
+    assert lost.headline == "Not ready: no provider is connected."
+
+
+def test_the_page_opens_with_the_worst_request_and_a_word_on_the_other() -> None:
+    worst = Asked(
+        name="Mail relays",
+        status=RequestStatus.MITIGATING,
+        legs=(leg("Northgate", Status.EXCEEDED),),
+    )
+    other = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
+
+    said = wording.attack_says([worst, other], NOW)
+
+    assert said.headline == "Northgate cannot stop all of the attack on Mail relays."
+    assert said.lead.endswith(
+        "Your other live request, Shop front-end, is mitigating at both providers."
+    )
+    assert wording.rank(worst, NOW) < wording.rank(other, NOW)
+
+
+REFUSALS = [
+    (
+        {
+            "code": "4.09",
+            "conflict": {"reason": "You already have a newer request for these addresses."},
+        },
+        "You already have a newer request for these addresses.",
+    ),
+    ({"code": "4.00", "reason": "prefix unknown"}, "Tidewall says: prefix unknown."),
+    ({"code": "4.29"}, "Too many requests (code 4.29)."),
+    ({"code": "4.99"}, "Tidewall gave no reason (code 4.99)."),
+]
+
+
+@pytest.mark.parametrize(("facts", "sentence"), REFUSALS)
+def test_a_refusal_has_its_reason_in_words(facts: dict[str, Any], sentence: str) -> None:
+    assert wording.refusal_sentence("Tidewall", **facts) == sentence
+
+
+def test_no_headline_uses_a_word_of_the_protocol() -> None:
+    assert not [text for _, text in HEADLINES for word in PROTOCOL_WORDS if word in text]
