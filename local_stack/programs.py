@@ -1,4 +1,4 @@
-"""How each of the portal's processes is run, with the settings that were measured."""
+"""How each of the portal's processes is run, with the settings that were measured: the one list of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,22 @@ from local_stack.processes import Program
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBE_TIMEOUT_S = 2.0
-SOCKET_MESSAGE_BYTES_MAX = 65_536
+WEB = (
+    "uvicorn portal.asgi:application --lifespan off --http portal.core.http:BoundedHttp"
+    " --ws-max-size 65536 --ws-ping-interval 20 --timeout-graceful-shutdown 5"
+)
+_WORKER = "celery -A portal worker -Q {queue} -P threads -c 4 --without-gossip --without-mingle"
+SIGNAL_WORKER = _WORKER.format(queue="signal")
+WORKER = _WORKER.format(queue="default")
+BEAT = "celery -A portal beat"
+COMMANDS = {
+    "web": WEB,
+    "signal worker": f"PORTAL_SIGNAL_AGENT=1 {SIGNAL_WORKER}",
+    "worker": WORKER,
+    "beat": BEAT,
+}
+"""The portal's processes. The containers, docs/operations.md and the programs below run these commands
+(tests/test_operations.py), each with the names, addresses and log levels of its own place."""
 # A task has a bound of its own; threads cannot be ended from outside.
 WORKER_STOPS_WITHIN_S = 15.0
 
@@ -31,14 +46,9 @@ def manage(
 
 
 def web(port: int, environment: Mapping[str, str]) -> Program:
-    options = (
-        f"--host {LOOPBACK} --port {port} --lifespan off --timeout-graceful-shutdown 5 "
-        "--http portal.core.http:BoundedHttp "
-        f"--ws-max-size {SOCKET_MESSAGE_BYTES_MAX} --ws-ping-interval 20"
-    )
     return Program(
         name="web",
-        command=[sys.executable, "-m", "uvicorn", "portal.asgi:application", *options.split()],
+        command=_command(WEB, "--host", LOOPBACK, "--port", str(port)),
         environment=environment,
         directory=ROOT,
         is_ready=lambda _: answers_http(f"http://{LOOPBACK}:{port}/healthz"),
@@ -47,25 +57,16 @@ def web(port: int, environment: Mapping[str, str]) -> Program:
 
 def signal_worker(name: str, environment: Mapping[str, str]) -> Program:
     """It keeps the sessions with the providers."""
-    return _celery(
-        name,
-        f"worker -Q signal -n {name}@%h -P threads -c 4 --without-gossip --without-mingle",
-        {**environment, "PORTAL_SIGNAL_AGENT": "1"},
-        announcement=" ready.",
-    )
+    environment = {**environment, "PORTAL_SIGNAL_AGENT": "1"}
+    return _celery(name, SIGNAL_WORKER, environment, "-n", f"{name}@%h", announcement=" ready.")
 
 
 def default_worker(environment: Mapping[str, str]) -> Program:
-    return _celery(
-        "worker",
-        "worker -Q default -n worker@%h -P threads -c 2 --without-gossip --without-mingle",
-        environment,
-        announcement=" ready.",
-    )
+    return _celery("worker", WORKER, environment, "-n", "worker@%h", announcement=" ready.")
 
 
 def beat(schedule: Path, environment: Mapping[str, str]) -> Program:
-    return _celery("beat", "beat", environment, "-s", str(schedule), announcement="beat: Starting")
+    return _celery("beat", BEAT, environment, "-s", str(schedule), announcement="beat: Starting")
 
 
 def answers_http(url: str) -> bool:
@@ -77,23 +78,17 @@ def answers_http(url: str) -> bool:
 
 
 def _celery(
-    name: str, options: str, environment: Mapping[str, str], *more: str, announcement: str
+    name: str, command: str, environment: Mapping[str, str], *more: str, announcement: str
 ) -> Program:
     return Program(
         name=name,
-        command=[
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "portal",
-            *options.split(),
-            "-l",
-            "INFO",
-            *more,
-        ],
+        command=_command(command, *more, "-l", "INFO"),
         environment=environment,
         directory=ROOT,
         is_ready=lambda process: process.has_printed(announcement),
         stops_within_s=WORKER_STOPS_WITHIN_S,
     )
+
+
+def _command(command: str, *more: str) -> list[str]:
+    return [sys.executable, "-m", *command.split(), *more]

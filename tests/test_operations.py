@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shlex
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -10,12 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
+from local_stack import programs
+
 ROOT = Path(__file__).resolve().parent.parent
 READERS = {"text", "flag", "integer", "items", "secret"}
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OF_THE_PORTAL = ("migrate", "web", "signal", "worker", "beat")
 PROXY = "proxy"
+CONTAINERS = {"signal worker": "signal"}
+"""Names of services that differ from those of the processes."""
+LOCAL_OPTIONS = {"--host", "--port", "-n", "-s", "-l"}
 
 
 def test_every_variable_is_documented_once_and_every_documented_one_is_read() -> None:
@@ -76,6 +83,63 @@ def test_git_and_builders_never_take_what_is_the_installations_own() -> None:
     for ignored in (".gitignore", ".dockerignore"):
         lines = {line.strip("/") for line in (ROOT / ignored).read_text().splitlines()}
         assert {".env", "secrets", "backups"} <= lines, ignored
+
+
+@pytest.mark.parametrize("process", programs.COMMANDS)
+def test_every_installation_runs_the_same_processes(process: str) -> None:
+    """The local stack, the containers and the table of processes in the documentation."""
+    command = shlex.split(programs.COMMANDS[process])
+    documented = shlex.split(commands_in_the_documentation()[process])
+
+    assert documented == command
+    assert without_local_options(command_of_the_container(process)) == without_local_options(
+        command
+    )
+    assert without_local_options(command_of_the_local_stack(process)) == without_local_options(
+        command
+    )
+
+
+def test_no_process_is_missing_from_a_list() -> None:
+    assert list(commands_in_the_documentation()) == list(programs.COMMANDS)
+    assert set(OF_THE_PORTAL) - {"migrate"} == {
+        CONTAINERS.get(name, name) for name in programs.COMMANDS
+    }
+
+
+def commands_in_the_documentation() -> dict[str, str]:
+    """Of the portal's own processes; databases have a version instead of a command."""
+    text = (ROOT / "docs/operations.md").read_text()
+    table = text.partition("| Process | Command |")[2].partition("\n\n")[0]
+    return dict(re.findall(r"^\| ([a-z ]+) \| `([^`]+)` \|", table, re.MULTILINE))
+
+
+def command_of_the_container(process: str) -> list[str]:
+    service = SERVICES[CONTAINERS.get(process, process)]
+    in_image = (ROOT / "Dockerfile").read_text().partition("CMD ")[2].partition("\n\n")[0]
+    command: list[str] = service.get("command") or json.loads(in_image.replace("\\\n", ""))
+    is_agent = service["environment"]["PORTAL_SIGNAL_AGENT"] == "1"
+    return ["PORTAL_SIGNAL_AGENT=1", *command] if is_agent else command
+
+
+def command_of_the_local_stack(process: str) -> list[str]:
+    program = {
+        "web": programs.web(8000, {}),
+        "signal worker": programs.signal_worker("signal", {}),
+        "worker": programs.default_worker({}),
+        "beat": programs.beat(Path("beat-schedule"), {}),
+    }[process]
+    _python, _module, *command = program.command
+    return [*(f"{name}={value}" for name, value in program.environment.items()), *command]
+
+
+def without_local_options(command: list[str]) -> list[str]:
+    """In the order of their names. Left out: names, addresses, files and log levels, which differ from place to place."""
+    found = list(command)
+    while local := next((option for option in found if option in LOCAL_OPTIONS), None):
+        at = found.index(local)
+        del found[at : at + 2]
+    return sorted(found)
 
 
 def test_every_image_says_its_version() -> None:
