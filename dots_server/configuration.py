@@ -1,4 +1,4 @@
-"""The session configuration a provider offers and holds (RFC 9132 section 4.5)."""
+"""The resource `config`: the session configuration that a server offers and holds (RFC 9132 section 4.5)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ NO_HEARTBEATS: Final = 0
 """A heartbeat-interval of 0 turns heartbeats off, outside the limits."""
 
 
-class HeldConfiguration:
+class ConfigResource:
     """The configuration of one session."""
 
     def __init__(self) -> None:
         self.sid: int | None = None
         self.config = SignalConfig(mitigating=LIMITS, idle=LIMITS)
         self.has_changed = False
-        "and its observers do not know yet"
+        "since its observers were notified"
 
     def handle(self, request: Request, path: ConfigPath) -> Response:
         if request.method == "GET":
@@ -48,6 +48,11 @@ class HeldConfiguration:
 
     def report(self) -> Response:
         return cbor("2.05", encode_config_report(self.config), max_age=MAX_AGE_S)
+
+    def news(self) -> Response:
+        """The notification of a change."""
+        self.has_changed = False
+        return self.report()
 
     def _read(self, path: ConfigPath) -> Response:
         if path.sid is not None and path.sid != self.sid:

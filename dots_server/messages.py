@@ -1,12 +1,11 @@
-"""CoAP as the provider sees it: requests, responses and notifications without a transport."""
+"""CoAP without a transport: requests, responses and notifications as values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-DOTS_CBOR: Final = 271
-"""Content-Format of application/dots+cbor."""
+from dots_client import ConflictInformation, MitigationReport
+from dots_client.server import DOTS_CBOR, encode_reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +57,8 @@ def cbor(code: str, payload: bytes, *, max_age: int | None = None) -> Response:
 def text(code: str, diagnostic: str, *, max_age: int | None = None) -> Response:
     """An error with its diagnostic payload (RFC 7252 section 5.5.2)."""
     return Response(code=code, payload=diagnostic.encode(), max_age=max_age)
+
+
+def conflict(information: ConflictInformation) -> Response:
+    """4.09 (RFC 9132 section 4.4.1.3)."""
+    return cbor("4.09", encode_reports([MitigationReport(conflict=information)]))

@@ -1,4 +1,4 @@
-"""Who wants to hear of what (RFC 7641)."""
+"""Who observes what (RFC 7641)."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dots_client.server import Content
+from dots_client.server import Content, MitigatePath
 
 SEQUENCE_MASK: Final = 2**24 - 1
 GAP_WITHOUT_RTT_S: Final = 3.0
 """RFC 9132 section 4.4.2.1: without a round-trip estimate no more than one every 3 seconds."""
 
-Subject = tuple[str, str, int | None]
-"""Client, cuid and mid of a mitigation; mid None for all of the cuid."""
-
 
 @dataclass(slots=True, kw_only=True)
 class Observer:
-    """One observation of a mitigation, or of all of a client's."""
+    """One observation of a mitigation, of all of a cuid, or of the session's configuration."""
 
     session: int
     token: bytes
-    subject: Subject | None
+    client: str
+    subject: MitigatePath | None
     "None: the session's configuration"
     content: Content
     last_sent_at: float
     has_news: bool = False
 
-    def concerns(self, client: str, cuid: str, mid: int) -> bool:
-        if self.subject is None:
-            return False
-        return self.subject[:2] == (client, cuid) and self.subject[2] in (None, mid)
+    def concerns(self, cuid: str, mid: int) -> bool:
+        return (
+            self.subject is not None
+            and self.subject.cuid == cuid
+            and self.subject.mid in (None, mid)
+        )
 
     def due_at(self, *, interval_s: float, rtt_s: float | None) -> float:
         """When the next notification may go: at once when there is news, as far as the RTT allows."""
@@ -40,17 +40,20 @@ class Observer:
 
 
 class Observers:
-    """All observations, by session and token."""
+    """All observations, by client, and by session and token within."""
 
     def __init__(self) -> None:
-        self._observers: dict[tuple[int, bytes], Observer] = {}
+        self._by_client: dict[str, dict[tuple[int, bytes], Observer]] = {}
+        self._clients: dict[int, str] = {}
+        "the client of each session that observes"
         self._sequence = 0
 
-    def __iter__(self) -> Iterator[Observer]:
-        return iter(tuple(self._observers.values()))
-
     def __len__(self) -> int:
-        return len(self._observers)
+        return sum(map(len, self._by_client.values()))
+
+    def of_client(self, client: str) -> Iterator[Observer]:
+        """They may be removed meanwhile."""
+        return iter(tuple(self._by_client.get(client, {}).values()))
 
     def next_sequence(self) -> int:
         """The Observe value of the next notification: one counter for all, so it always grows."""
@@ -58,18 +61,26 @@ class Observers:
         return self._sequence
 
     def add(self, observer: Observer) -> None:
-        self._observers[observer.session, observer.token] = observer
+        """One with the same session and token is replaced."""
+        self._clients[observer.session] = observer.client
+        own = self._by_client.setdefault(observer.client, {})
+        own[observer.session, observer.token] = observer
 
     def remove(self, session: int, token: bytes) -> None:
-        self._observers.pop((session, token), None)
+        client = self._clients.get(session, "")
+        own = self._by_client.get(client, {})
+        own.pop((session, token), None)
+        if not own:
+            self._by_client.pop(client, None)
 
     def remove_session(self, session: int) -> None:
-        for observer in self:
+        for observer in self.of_client(self._clients.get(session, "")):
             if observer.session == session:
                 self.remove(session, observer.token)
+        self._clients.pop(session, None)
 
-    def news_of(self, client: str, cuid: str, mid: int) -> None:
-        """Something happened to this mitigation."""
-        for observer in self:
-            if observer.concerns(client, cuid, mid):
+    def mark(self, client: str, cuid: str, mid: int) -> None:
+        """Something happened to this mitigation: its observers have news."""
+        for observer in self.of_client(client):
+            if observer.concerns(cuid, mid):
                 observer.has_news = True

@@ -1,11 +1,12 @@
-"""The sessions of the clients, and whether anything still comes from them."""
+"""The sessions of the clients, and whether their messages still arrive."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from dots_client.server import Liveness, LivenessParameters, SessionParameters, in_force
-from dots_server.configuration import HeldConfiguration
+from dots_server.configuration import ConfigResource
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Session:
     "address and port"
     opened_at: float
     last_heard_at: float
-    configuration: HeldConfiguration = field(default_factory=HeldConfiguration)
+    configuration: ConfigResource = field(default_factory=ConfigResource)
     liveness: Liveness | None = None
     "starts with the client's first heartbeat"
     rtt_s: float | None = None
@@ -36,15 +37,15 @@ class Session:
             missing_hb_allowed=parameters.missing_hb_allowed,
         )
 
-    def loss_at(self, *, is_mitigating: bool) -> float | None:
-        """When the session counts as lost if nothing more comes; None without heartbeats."""
+    def silence_allowed_s(self, *, is_mitigating: bool) -> float | None:
+        """After how many seconds without a message the session counts as lost; None without heartbeats."""
         parameters = self.parameters(is_mitigating=is_mitigating)
         if parameters.heartbeat_interval_s == 0 or self.liveness is None:
             return None
-        return self.last_heard_at + parameters.heartbeat_interval_s * parameters.missing_hb_allowed
+        return parameters.heartbeat_interval_s * parameters.missing_hb_allowed
 
-    def heartbeat_received(self, *, now: float, is_seen: bool, is_mitigating: bool) -> None:
-        """The client's heartbeat; `is_seen` is what it says of ours."""
+    def heartbeat_received(self, *, now: float, is_seen: bool, is_mitigating: bool) -> Liveness:
+        """The client's heartbeat; `is_seen`: it says that it receives ours."""
         self.heartbeats_received += 1
         if self.liveness is None:
             self.liveness = Liveness(
@@ -53,3 +54,14 @@ class Session:
         self.liveness.peer_heartbeat_received(now=now)
         if not is_seen:
             self.liveness.hurry(now=now)
+        return self.liveness
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "client": self.client,
+            "peer": self.peer,
+            "opened_at": self.opened_at,
+            "last_heard_at": self.last_heard_at,
+            "heartbeats_received": self.heartbeats_received,
+            "rtt_s": self.rtt_s,
+        }

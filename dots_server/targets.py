@@ -34,13 +34,13 @@ class Entitlement:
             except ValueError:
                 if host is None or fqdn_violation(host) is not None:
                     raise ValueError(f"{entry!r} is no prefix, domain name or URI") from None
-                names.append(_plain(host))
+                names.append(plain_name(host))
         return cls(tuple(networks), tuple(names))
 
     def outside(self, targets: Targets) -> str | None:
         """The first target that is not this client's, or None."""
         for prefix in targets.target_prefix:
-            if not self._holds_network(_network(prefix)):
+            if not self._holds_network(prefix_network(prefix)):
                 return prefix
         for name in targets.target_fqdn:
             if not self._holds_name(name):
@@ -61,7 +61,7 @@ class Entitlement:
         return any(address in own for own in self.networks)
 
     def _holds_name(self, name: str) -> bool:
-        plain = _plain(name)
+        plain = plain_name(name)
         return not self.names or any(
             plain == own or plain.endswith(f".{own}") for own in self.names
         )
@@ -76,15 +76,15 @@ def shared(one: Targets, other: Targets) -> Targets | None:
         target_prefix=tuple(
             dict.fromkeys(
                 str(narrower)
-                for first in map(_network, one.target_prefix)
-                for second in map(_network, other.target_prefix)
+                for first in map(prefix_network, one.target_prefix)
+                for second in map(prefix_network, other.target_prefix)
                 if (narrower := _narrower(first, second)) is not None
             )
         ),
         target_fqdn=tuple(
             name
             for name in one.target_fqdn
-            if _plain(name) in {_plain(theirs) for theirs in other.target_fqdn}
+            if plain_name(name) in {plain_name(theirs) for theirs in other.target_fqdn}
         ),
         target_uri=tuple(uri for uri in one.target_uri if uri in other.target_uri),
         alias_name=tuple(alias for alias in one.alias_name if alias in other.alias_name),
@@ -100,16 +100,16 @@ def is_same_request(one: Scope, other: Scope) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _network(prefix: str) -> Network:
+def prefix_network(prefix: str) -> Network:
     return ip_network(prefix)
 
 
 def _as_sets(targets: Targets) -> tuple[frozenset[object], ...]:
     return (
-        frozenset(_network(prefix) for prefix in targets.target_prefix),
+        frozenset(prefix_network(prefix) for prefix in targets.target_prefix),
         frozenset((ports.lower, ports.upper or ports.lower) for ports in targets.target_port_range),
         frozenset(targets.target_protocol),
-        frozenset(_plain(name) for name in targets.target_fqdn),
+        frozenset(plain_name(name) for name in targets.target_fqdn),
         frozenset(targets.target_uri),
         frozenset(targets.alias_name),
     )
@@ -127,5 +127,5 @@ def _contains(outer: Network, inner: Network) -> bool:
     return isinstance(inner, IPv6Network) and inner.subnet_of(outer)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     return name.lower().rstrip(".")

@@ -18,13 +18,14 @@ from starlette.applications import Starlette
 
 from dots_client import Server
 from dots_server.server import SignalServer
-from dots_server.signal_channel import Provider
 from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour, BehaviourError
 from provider_simulator.control import control_app, control_server, gateway_app
 from provider_simulator.gateway_policy import FIRST_HOP_LIMIT, Gateway
 from provider_simulator.gateway_server import GatewayServer
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
+from provider_simulator.provider import Provider
+from provider_simulator.provider_server import ProviderServer
 from provider_simulator.upstream import Upstream
 
 DEFAULT_SIGNAL_PORT: Final = 4646
@@ -159,7 +160,7 @@ async def _serve(options: argparse.Namespace) -> int:
     provider = Provider(
         entitlements=_entitlements(options.clients), rng=rng, behaviour=_behaviour(options)
     )
-    server = SignalServer(provider, rng=rng)
+    server = ProviderServer(provider, rng=rng)
     return await _run(options, server, control_app(server, name=options.name))
 
 
@@ -168,7 +169,6 @@ async def _pass_on(options: argparse.Namespace) -> int:
     gateway = Gateway(
         name=options.name,
         entitlements=_entitlements(options.clients),
-        rng=rng,
         first_hop_limit=options.hop_limit,
         tells_domains=not options.no_cdid,
         trusts=options.trusts,
@@ -183,7 +183,7 @@ async def _pass_on(options: argparse.Namespace) -> int:
         client_credentials(options.upstream_pki, options.name.lower()),
         rng=rng,
     )
-    server = GatewayServer(gateway, upstream, rng=rng)
+    server = GatewayServer(gateway, upstream)
     return await _run(options, server, gateway_app(server), upstream.run)
 
 

@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from dots_client.server import UINT32
+from dots_server.mitigation import MAX_TERMINATING_S
+from dots_server.terms import Terms
 from provider_simulator.odd_reports import ODD_REPORTS
 
 ACCEPT_MODES: Final = ("always", "refuse", "silent")
@@ -18,24 +20,19 @@ REFUSE_CODES: Final = (
 POLL_CODES: Final = (*REFUSE_CODES, "4.04", "4.05")
 """4.04 also says that the mitigation is gone."""
 
-MAX_TERMINATING_S: Final = 300.0
-"""RFC 9132 section 4.4.4."""
-
 
 class BehaviourError(Exception):
     """A change of behaviour that makes no sense; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
+class Behaviour(Terms):
     """What can be changed while the provider plays."""
 
     accept: str = "always"
     "`always`, `refuse` new mitigations, or stay `silent` on all mitigation requests"
     refuse_code: str = "4.00"
     refuse_reason: str = "refused by the operator"
-    retry_after_s: int = 60
-    "retry-timer of a 4.09, Max-Age of a 5.03"
     capability_bps: float | None = None
     "bytes of attack per second one mitigation can take; null: any"
     attack_ends_after_s: float | None = None
@@ -44,16 +41,6 @@ class Behaviour:
     "from acceptance to mitigating"
     loss: float = 0.0
     "share of datagrams lost, each way"
-    notify: bool = True
-    notify_interval_s: float = 2.0
-    terminating_s: float = 120.0
-    "active-but-terminating period (RFC 9132 section 4.4.4)"
-    max_lifetime_s: int = UINT32
-    may_be_indefinite: bool = True
-    heartbeats: bool = True
-    "whether the provider sends and answers them"
-    max_requests_per_s: float | None = None
-    "per client; null: any number"
     redirect_to: str | None = None
     "name of an alternate server, with addresses after it: `alt.example 192.0.2.7`"
     redirect_ttl_s: int = 3600

@@ -15,15 +15,16 @@ from starlette.routing import Route
 
 from dots_client import MitigationStatus
 from dots_client.server import STATUS_LABELS, UINT32
-from dots_server.server import SignalServer
 from provider_simulator.behaviour import BehaviourError
 from provider_simulator.gateway_server import GatewayServer
+from provider_simulator.provider_server import ProviderServer
+from provider_simulator.request_log import RequestLog
 
 MAX_DIGITS: Final = 18
 """Of a number in a query: `int` gives up on more than 4,300."""
 
 
-def control_app(signal: SignalServer, *, name: str) -> Starlette:
+def control_app(signal: ProviderServer, *, name: str) -> Starlette:
     """The interface to one provider."""
 
     async def healthz(_request: Request) -> Response:
@@ -66,7 +67,7 @@ def control_app(signal: SignalServer, *, name: str) -> Starlette:
         routes=[
             Route("/healthz", healthz),
             Route("/state", state),
-            Route("/requests", _requests_of(signal)),
+            Route("/requests", _requests_of(signal.requests)),
             Route("/behaviour", behaviour, methods=["GET", "POST"]),
             Route("/mitigations/{cuid}/{mid:int}/status", set_status, methods=["POST"]),
             Route("/clients/{client}/lose", lose, methods=["POST"]),
@@ -91,18 +92,18 @@ def gateway_app(signal: GatewayServer) -> Starlette:
         routes=[
             Route("/healthz", healthz),
             Route("/state", state),
-            Route("/requests", _requests_of(signal)),
+            Route("/requests", _requests_of(signal.requests)),
         ]
     )
 
 
-def _requests_of(signal: SignalServer) -> Callable[[Request], Awaitable[Response]]:
+def _requests_of(log: RequestLog) -> Callable[[Request], Awaitable[Response]]:
     async def requests(request: Request) -> Response:
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit() and len(after) <= MAX_DIGITS):
             return _refusal(f"after must be a number, not {after!r}")
-        found = signal.requests.after(int(after))
-        return JSONResponse({"last": signal.requests.count, "requests": found})
+        found = log.after(int(after))
+        return JSONResponse({"last": log.count, "requests": found})
 
     return requests
 

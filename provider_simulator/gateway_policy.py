@@ -1,4 +1,4 @@
-"""What a gateway of a server's domain decides by itself, before anything goes on (RFC 9132 sections 3.4 and 4.4.1)."""
+"""What a gateway of a server's domain decides before it forwards a request (RFC 9132 sections 3.4 and 4.4.1)."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from typing import Final
 
 import aiocoap
 
-from dots_client import ConflictCause, ConflictInformation, DecodeError, MitigationReport
+from dots_client import ConflictCause, ConflictInformation, DecodeError
 from dots_client.server import (
     MITIGATE,
     PREFIX,
     ForwardedRequest,
     MitigatePath,
-    Rng,
     decode_request,
-    encode_reports,
     parse_path,
 )
-from dots_server.messages import Request, Response, cbor, text
+from dots_server.messages import Request, Response, conflict, text
+from dots_server.provider import Contracts
 from dots_server.sessions import Session
-from dots_server.signal_channel import Provider
+from dots_server.signal_endpoint import SignalEndpoint
 from dots_server.targets import Entitlement
+from dots_server.terms import Terms
 
 FIRST_HOP_LIMIT: Final = 16
 """What a request gets that has none yet (RFC 8768 section 3)."""
 MAX_HOP_LIMIT: Final = 255
 MAX_NAMES_BYTES: Final = 1024
-"""Of the payload that names a loop: a name that finds no room any more is left out."""
+"""Of the payload that names a loop; names beyond it are left out."""
 MAX_CUIDS: Final = 1024
-"""That a gateway knows the owners of."""
-PASS_ON: Final = Response(code="")
+"""The gateway knows which client uses them."""
+FORWARD: Final = Response(code="")
 """No answer yet: the provider gives it."""
 
 
-class Gateway(Provider):
-    """Where the clients' sessions end: heartbeats and configuration are answered here, the rest is passed on.
+class Gateway(SignalEndpoint):
+    """Answers heartbeats and configuration itself, and lets requests about mitigations be forwarded.
 
-    Upstream all clients are one, so it is here that they are kept apart: by what each may protect, and by cuid.
+    Upstream all clients are one. The gateway keeps them apart: by what each may protect, and by cuid.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class Gateway(Provider):
         *,
         name: str,
         entitlements: Mapping[str, Entitlement],
-        rng: Rng,
         first_hop_limit: int = FIRST_HOP_LIMIT,
         tells_domains: bool = True,
         trusts: Collection[str] = (),
@@ -55,7 +54,7 @@ class Gateway(Provider):
             raise ValueError(f"a gateway's name must be one word of ASCII, not {name!r}")
         if not 1 <= first_hop_limit <= MAX_HOP_LIMIT:
             raise ValueError(f"the Hop-Limit must be 1 to {MAX_HOP_LIMIT}, not {first_hop_limit}")
-        super().__init__(entitlements=entitlements, rng=rng)
+        super().__init__(policy=Contracts(entitlements), terms=Terms())
         self.name = name
         self._first_hop_limit = first_hop_limit
         self._tells_domains = tells_domains
@@ -63,14 +62,14 @@ class Gateway(Provider):
         self._domains = entitlements
         self._owners: dict[str, str] = {}
 
-    def onward(self, request: Request, *, client: str, domain: str) -> ForwardedRequest:
-        """The request as it goes to the provider; `domain`: the cdid that follows from who `client` is."""
+    def forwarded(self, request: Request, *, client: str, domain: str) -> ForwardedRequest:
+        """The request as it goes to the provider; `domain`: the cdid of this client."""
         path = parse_path(request.path)
         assert isinstance(path, MitigatePath)
         if client in self._trusts and path.cdid is not None:
             domain = path.cdid
         segments = [
-            # What a client itself says of its domain is not believed (SS-082).
+            # A cdid that the client sent itself is ignored (SS-082).
             *([f"cdid={domain}"] if self._tells_domains else []),
             f"cuid={path.cuid}",
             *([] if path.mid is None else [f"mid={path.mid}"]),
@@ -86,7 +85,7 @@ class Gateway(Provider):
         )
 
     def named(self, response: Response) -> Response:
-        """With our name before those of the gateways behind us, where the request went round (RFC 8768 section 4)."""
+        """With our name before those of the gateways behind us, if the request went in a loop (RFC 8768 section 4)."""
         if response.code != "5.08":
             return response
         names = b" ".join([self.name.encode(), *response.payload.split()])
@@ -94,14 +93,14 @@ class Gateway(Provider):
             names = names[: MAX_NAMES_BYTES + 1].rpartition(b" ")[0]
         return text("5.08", names.decode(errors="ignore"))
 
-    def _receive_mitigate(
+    def answer_mitigate(
         self, session: Session, request: Request, path: MitigatePath, *, now: float
     ) -> Response | None:
         if self._hops_left(request) == 0:
             return text("5.08", self.name)
         if request.if_match not in ((), (b"",)):
             return text("4.12", "If-Match must be empty")
-        return self._refusal(session.client, request, path) or PASS_ON
+        return self._refusal(session.client, request, path) or FORWARD
 
     def _refusal(self, client: str, request: Request, path: MitigatePath) -> Response | None:
         owner = None if client in self._trusts else self._owners.get(path.cuid)
@@ -117,7 +116,7 @@ class Gateway(Provider):
             if client in self._trusts:
                 return None
             if path.cuid not in self._owners and len(self._owners) >= MAX_CUIDS:
-                return text("5.03", "too many clients", max_age=self.behaviour.retry_after_s)
+                return text("5.03", "too many clients", max_age=self.terms.retry_after_s)
             self._owners[path.cuid] = client
         return None
 
@@ -128,8 +127,7 @@ class Gateway(Provider):
 
 
 def _not_yours(method: str) -> Response:
-    """As of a mitigation that nobody holds: another client's is nobody's business."""
+    """As if there were no such mitigation: a client learns nothing about those of others."""
     if method == "PUT":
-        collision = ConflictInformation(cause=ConflictCause.CUID_COLLISION)
-        return cbor("4.09", encode_reports([MitigationReport(conflict=collision)]))
+        return conflict(ConflictInformation(cause=ConflictCause.CUID_COLLISION))
     return text("4.04", "no mitigation known") if method == "GET" else Response(code="2.02")

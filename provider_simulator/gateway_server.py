@@ -11,17 +11,18 @@ from aiocoap.pipe import Pipe
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dots_client import Client, DotsError, LocalProtocolError, Redirected, cuid_from_certificate
-from dots_client.server import REGISTER, ForwardedRequest, Forwarding, Rng
-from dots_server.blocks import is_follow_up
+from dots_client.server import REGISTER, ForwardedRequest, Forwarding
+from dots_server.coap import response_of
 from dots_server.messages import Request, Response, text
-from dots_server.server import SignalServer, message_of, number, request_of
-from provider_simulator.gateway_policy import PASS_ON, Gateway
+from dots_server.server import SignalServer
+from provider_simulator.gateway_policy import FORWARD, Gateway
+from provider_simulator.request_log import RequestLog
 from provider_simulator.upstream import OVER, Upstream
 
 ANSWER_WITHIN_S: Final = 2.0
-"""Then the provider is asked whether it is there, so that clients hear of it before they take us for dead. Nothing is
-repeated: who asks does that, for both ways."""
-TRY_AGAIN_AFTER_S: Final = 5
+"""Then a heartbeat checks the provider, so that clients learn of its loss before they take the gateway for lost.
+Nothing is repeated: clients repeat their requests, which covers both hops."""
+RETRY_AFTER_S: Final = 5
 MAX_WAITING: Final = 256
 """Requests that wait for the provider at once."""
 MAX_OBSERVATIONS: Final = 1024
@@ -29,30 +30,26 @@ TOO_BUSY: Final = "the gateway is too busy"
 
 
 class GatewayServer(SignalServer):
-    """Passes on what is about mitigations, one by one, and tells what comes back."""
+    """Forwards each request about mitigations, and returns what comes back."""
 
-    def __init__(self, gateway: Gateway, upstream: Upstream, *, rng: Rng) -> None:
-        super().__init__(gateway, rng=rng)
+    def __init__(self, gateway: Gateway, upstream: Upstream) -> None:
         self.gateway = gateway
         self.upstream = upstream
-        self.passed_on = 0
+        self.requests = RequestLog()
+        self.forwarded = 0
         self._waiting = 0
         self._observations = 0
+        super().__init__(gateway, on_answer=self.requests.add)
 
-    async def render_to_pipe(self, pipe: Pipe) -> None:
-        message: aiocoap.Message = pipe.request
-        if message.remote.serial not in self._sessions or is_follow_up(message):
-            await super().render_to_pipe(pipe)
-            return
-        at, request = self.now(), request_of(message)
-        response = self._judge(message, request, at=at)
-        if response is PASS_ON and request.method == "GET" and request.observe == REGISTER:
+    async def answer(
+        self, pipe: Pipe, request: Request, response: Response | None, *, at: float
+    ) -> None:
+        if response is not FORWARD:
+            await super().answer(pipe, request, response, at=at)
+        elif request.method == "GET" and request.observe == REGISTER:
             await self._observe(pipe, request, at=at)
-            return
-        if response is PASS_ON:
-            response = await self._ask(message, request)
-        self._note(message, request, response, at=at)
-        await self._say(pipe, self._first_block(response, message))
+        else:
+            await super().answer(pipe, request, await self._ask(pipe, request), at=at)
 
     def state(self) -> dict[str, Any]:
         """What the gateway knows, as JSON."""
@@ -63,15 +60,15 @@ class GatewayServer(SignalServer):
                 "is_up": client is not None,
                 "why": "" if client is not None else self.upstream.why,
             },
-            "sessions": self.gateway.state(now=self.now())["sessions"],
-            "passed_on": self.passed_on,
+            "sessions": [session.as_json() for session in self.gateway.sessions.values()],
+            "passed_on": self.forwarded,
             "observations": self._observations,
         }
 
     # One answer
 
-    async def _ask(self, message: aiocoap.Message, request: Request) -> Response | None:
-        """None is silence: the provider is there, and says nothing."""
+    async def _ask(self, pipe: Pipe, request: Request) -> Response | None:
+        """None is silence: the provider is there, and does not answer this request."""
         client = self._provider()
         if client is None:
             return _unavailable(self.upstream.why)
@@ -79,7 +76,7 @@ class GatewayServer(SignalServer):
             return _unavailable(TOO_BUSY)
         self._waiting += 1
         try:
-            with Forwarding(client, self._onward(message, request)) as forwarding:
+            with Forwarding(client, self._forwarded(pipe, request)) as forwarding:
                 return await self._next(client, forwarding, within_s=ANSWER_WITHIN_S)
         finally:
             self._waiting -= 1
@@ -87,10 +84,10 @@ class GatewayServer(SignalServer):
     async def _next(
         self, client: Client, forwarding: Forwarding, *, within_s: float | None
     ) -> Response | None:
-        """What the provider says next, or why it cannot be asked."""
+        """The provider's next answer, or why there is none."""
         try:
             async with asyncio.timeout(within_s):
-                return self._told(await forwarding.next_answer())
+                return self.gateway.named(response_of(await forwarding.next_answer()))
         except TimeoutError:
             is_there = await self.upstream.answers(client)
             return None if is_there else _unavailable(self.upstream.why)
@@ -106,80 +103,51 @@ class GatewayServer(SignalServer):
         self.upstream.wanted()
         return self.upstream.client
 
-    def _onward(self, message: aiocoap.Message, request: Request) -> ForwardedRequest:
-        self.passed_on += 1
-        certificate = message.remote.peer_certificate.public_bytes(Encoding.PEM)
-        return self.gateway.onward(
-            request,
-            client=message.remote.peer_common_name,
-            domain=cuid_from_certificate(certificate),
+    def _forwarded(self, pipe: Pipe, request: Request) -> ForwardedRequest:
+        self.forwarded += 1
+        remote = pipe.request.remote
+        certificate = remote.peer_certificate.public_bytes(Encoding.PEM)
+        return self.gateway.forwarded(
+            request, client=remote.peer_common_name, domain=cuid_from_certificate(certificate)
         )
-
-    def _told(self, answer: aiocoap.Message) -> Response:
-        return self.gateway.named(
-            Response(
-                code=answer.code.dotted,
-                payload=answer.payload,
-                content_format=number(answer.opt.content_format),
-                max_age=answer.opt.max_age,
-                observe=answer.opt.observe,
-            )
-        )
-
-    def _note(
-        self, message: aiocoap.Message, request: Request, response: Response | None, *, at: float
-    ) -> None:
-        self.requests.add(request, response, client=message.remote.peer_common_name, at=at)
 
     # Notifications
 
     async def _observe(self, pipe: Pipe, request: Request, *, at: float) -> None:
-        """One observation of ours for each of a client, for as long as that one listens."""
-        message, client = pipe.request, self._provider()
+        """One observation upstream for each of a client, until the client or the provider ends it."""
+        client = self._provider()
         if client is None or self._observations >= MAX_OBSERVATIONS:
-            response = _unavailable(self.upstream.why if client is None else TOO_BUSY)
-            self._note(message, request, response, at=at)
-            await self._say(pipe, self._first_block(response, message))
+            refusal = _unavailable(self.upstream.why if client is None else TOO_BUSY)
+            await super().answer(pipe, request, refusal, at=at)
             return
-        key = (message.remote.serial, message.token)
         self._observations += 1
-        self._pipes[key] = pipe
+        self.begin_observation(pipe)
         try:
-            with Forwarding(client, self._onward(message, request)) as forwarding:
+            with Forwarding(client, self._forwarded(pipe, request)) as forwarding:
                 first = await self._next(client, forwarding, within_s=ANSWER_WITHIN_S)
-                self._note(message, request, first, at=at)
-                goes_on = self._pass_notification(pipe, first)
+                self.record(pipe, request, first, at=at)
+                goes_on = self._pass_on(pipe, first, is_answer=True)
                 while goes_on:
                     later = await self._next(client, forwarding, within_s=None)
-                    goes_on = self._pass_notification(pipe, later, is_unreliable=True)
+                    goes_on = self._pass_on(pipe, later)
         finally:
             self._observations -= 1
-            # The same token may already belong to a newer request.
-            if self._pipes.get(key) is pipe:
-                del self._pipes[key]
+            self.end_observation(pipe)
 
-    def _pass_notification(
-        self, pipe: Pipe, response: Response | None, *, is_unreliable: bool = False
-    ) -> bool:
+    def _pass_on(self, pipe: Pipe, response: Response | None, *, is_answer: bool = False) -> bool:
         """Whether more may follow."""
-        message: aiocoap.Message = pipe.request
-        key = (message.remote.serial, message.token)
-        is_listened_to = self._pipes.get(key) is pipe
-        if not is_listened_to:
+        if not self.is_observed(pipe):
             return False
         if response is None:
-            self._stay_silent(message)
+            message: aiocoap.Message = pipe.request
+            self.stay_silent(message)
             return False
         goes_on = response.observe is not None and response.is_success
-        # Our own count: that of the provider begins anew with each session of ours.
+        # A count of our own: the provider's starts again with each session upstream.
         sequence = self.gateway.observers.next_sequence() if goes_on else None
-        told = self._blocks.first(message_of(replace(response, observe=sequence)), message)
-        if is_unreliable:
-            told.transport_tuning = aiocoap.Unreliable()
-        pipe.add_response(told, is_last=not goes_on)
-        self._notified.append((told.mid, key))
+        self.notify(pipe, replace(response, observe=sequence), is_answer=is_answer)
         return goes_on
 
 
 def _unavailable(why: str) -> Response:
-    return text("5.03", why, max_age=TRY_AGAIN_AFTER_S)
+    return text("5.03", why, max_age=RETRY_AFTER_S)

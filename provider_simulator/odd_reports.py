@@ -1,4 +1,4 @@
-"""Reports as some deployed servers send them: one attribute that RFC 9132 does not allow, beside a true status."""
+"""Reports as some deployed servers send them: with one attribute that RFC 9132 does not allow, or without one mitigation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 import cbor2
 
 from dots_client.server import cbor_key
-from dots_server.messages import Response
+from dots_server.messages import Response, text
 
 UNKNOWN_KEY: Final = 7233
 """A comprehension-required key that is not assigned (RFC 9132 section 10.6.1.1)."""
@@ -48,11 +48,24 @@ ODD_REPORTS: Final[Mapping[str, Callable[[list[_Scope]], None]]] = {
 
 
 def spoiled(response: Response, oddity: str | None) -> Response:
-    """The answer or notification with `oddity`, a key of `ODD_REPORTS`, in its reports; refusals are unchanged."""
+    """The answer or notification with `oddity`, a key of `ODD_REPORTS`, in its reports. Refusals stay the same."""
     if oddity is None or not response.is_success or not response.payload:
         return response
     body = cbor2.loads(response.payload)
     for message in body.values():
         for scopes in message.values():
             ODD_REPORTS[oddity](scopes)
+    return replace(response, payload=cbor2.dumps(body))
+
+
+def without_mid(response: Response, mid: int) -> Response:
+    """A list of mitigations without this one; 4.04 when it was the only one."""
+    if not response.is_success:
+        return response
+    body = cbor2.loads(response.payload)
+    [message] = body.values()
+    [scopes] = message.values()
+    scopes[:] = [scope for scope in scopes if scope[cbor_key("mid")] != mid]
+    if not scopes:
+        return text("4.04", "no mitigation known")
     return replace(response, payload=cbor2.dumps(body))

@@ -1,4 +1,4 @@
-"""Whom the provider sent to another server, and what it answers those who stay (RFC 9132 section 4.6)."""
+"""Redirections to another server, and what clients get that ignore them (RFC 9132 section 4.6)."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from provider_simulator.behaviour import Behaviour
 
 class Redirections:
     def __init__(self) -> None:
-        self._sent_away: dict[str, tuple[str, int, float]] = {}
-        "client to the cuid and mid that it was sent away with, and until when"
+        self._redirected: dict[str, tuple[str, int, float]] = {}
+        "cuid and mid of the request that was redirected, and until when, by client"
 
     def answer(
         self, where: str, *, client: str, cuid: str, mid: int, now: float, behaviour: Behaviour
     ) -> Response:
-        """The way to `where`; a repeat of the request that got it gets it again."""
+        """A redirection to `where`; a repeat of the redirected request gets it again."""
         name, *addresses = where.split()
-        *known, until = self._sent_away.get(client, ("", 0, now))
+        *known, until = self._redirected.get(client, ("", 0, now))
         if now >= until:
             ttl_s = behaviour.redirect_ttl_s
-            self._sent_away[client] = cuid, mid, math.inf if ttl_s == UINT32 else now + ttl_s
+            self._redirected[client] = cuid, mid, math.inf if ttl_s == UINT32 else now + ttl_s
         elif behaviour.rejects_redirected and known != [cuid, mid]:
-            return text("4.03", f"{client} was sent to {name}")
+            return text("4.03", f"{client} was redirected to {name}")
         redirect = RedirectedSignal(alt_server=name, alt_server_record=tuple(addresses))
         return cbor("5.03", encode_redirect(redirect), max_age=behaviour.redirect_ttl_s)
 
     def forget(self) -> None:
-        self._sent_away.clear()
+        self._redirected.clear()

@@ -6,8 +6,8 @@ from collections import deque
 from typing import Any, Final
 
 from dots_client import DecodeError, to_json
-from dots_client.server import MitigatePath, parse_path
-from dots_server.messages import DOTS_CBOR, Request, Response
+from dots_client.server import DOTS_CBOR, MitigatePath, parse_path
+from dots_server.messages import Request, Response
 
 MAX_REQUESTS: Final = 10_000
 """Older ones are forgotten."""
@@ -20,7 +20,7 @@ class RequestLog:
         self._entries: deque[dict[str, Any]] = deque(maxlen=MAX_REQUESTS)
         self.count = 0
 
-    def add(self, request: Request, response: Response | None, *, client: str, at: float) -> None:
+    def add(self, request: Request, response: Response | None, client: str, at: float) -> None:
         self.count += 1
         cuid, mid = _addressed(request)
         self._entries.append(

@@ -5,7 +5,14 @@ import itertools
 import pytest
 
 from dots_client import LocalProtocolError, MitigationStatus
-from dots_server.lifecycle import TERMINAL, TRANSITIONS, Trigger, next_status
+from dots_server.lifecycle import (
+    MITIGATOR_MAY_ENTER,
+    TERMINAL,
+    TRANSITIONS,
+    Trigger,
+    check_mitigator,
+    next_status,
+)
 
 
 @pytest.mark.parametrize(("status", "trigger"), list(itertools.product(MitigationStatus, Trigger)))
@@ -17,10 +24,28 @@ def test_every_pair_is_in_the_table_or_refused(status: MitigationStatus, trigger
             next_status(status, trigger)
 
 
+@pytest.mark.parametrize("before", MitigationStatus)
+def test_a_mitigator_moves_only_running_mitigations_and_only_to_what_follows(
+    before: MitigationStatus,
+) -> None:
+    allowed = set()
+    for after in MitigationStatus:
+        try:
+            check_mitigator(before, after)
+        except LocalProtocolError as error:
+            assert before.name in str(error)  # noqa: PT017 - both outcomes are checked
+        else:
+            allowed.add(after)
+
+    expected = {2, 3, 4, 7} - {before} if before in (1, 2, 4) else set()
+    assert allowed == {MitigationStatus(status) for status in expected}
+
+
 def test_every_status_can_be_reached() -> None:
     reached = {MitigationStatus.IN_PROGRESS, MitigationStatus.SIGNAL_LOSS}
     for _ in MitigationStatus:
         reached |= {after for (before, _), after in TRANSITIONS.items() if before in reached}
+        reached |= {after for before in reached for after in MITIGATOR_MAY_ENTER.get(before, ())}
 
     assert reached == set(MitigationStatus)
 

@@ -50,7 +50,7 @@ def test_ever_new_cuids_are_refused() -> None:
 def test_one_client_holds_a_bounded_number_of_mitigations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dots_server.register.MAX_MITIGATIONS_PER_CLIENT", 2)
+    monkeypatch.setattr("dots_server.mitigate.MAX_MITIGATIONS_PER_CLIENT", 2)
     acme = Desk().client()
 
     codes = [acme.ask(mid, scope(f"203.0.113.{mid}/32")).code for mid in (1, 2, 3)]

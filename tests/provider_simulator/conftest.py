@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from dots_client import Client, ClientSettings, Server, WireTap, connect, cuid_from_certificate
-from dots_server.server import SignalServer
-from dots_server.signal_channel import Provider
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.control import control_app
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
+from provider_simulator.provider import Provider
+from provider_simulator.provider_server import ProviderServer
 from tests.provider_simulator.desk import ENTITLEMENTS
 
 
@@ -31,7 +31,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Running:
     """A provider on loopback, and its control interface."""
 
-    signal: SignalServer
+    signal: ProviderServer
     control: httpx.AsyncClient
     pki: Path
 
@@ -60,7 +60,7 @@ async def running(pki: Path) -> AsyncIterator[Running]:
         rng=Random(1),
         behaviour=Behaviour(status_delay_s=0.05, notify_interval_s=0.1, terminating_s=0.2),
     )
-    signal = SignalServer(provider, rng=Random(1))
+    signal = ProviderServer(provider, rng=Random(1))
     await signal.listen_dtls(host="127.0.0.1", port=0, credentials=server_credentials(pki))
     keeping_time = asyncio.create_task(signal.run())
     transport = httpx.ASGITransport(control_app(signal, name="Northgate"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from dots_client import AttackStatus, Heartbeat, MitigationReport, MitigationStatus, Scope, Targets
 from dots_client.server import (
+    DOTS_CBOR,
     HEARTBEAT_PATH,
     config_path,
     decode_mitigations,
@@ -15,10 +16,10 @@ from dots_client.server import (
     encode_request,
     mitigate_path,
 )
-from dots_server.messages import DOTS_CBOR, Notification, Request, Response
-from dots_server.signal_channel import Provider
+from dots_server.messages import Notification, Request, Response
 from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour
+from provider_simulator.provider import Provider
 
 START = 1_000_000.0
 ENTITLEMENTS = {

@@ -17,12 +17,13 @@ from dots_client import (
     cuid_from_certificate,
 )
 from dots_server.server import SignalServer
-from dots_server.signal_channel import Provider
 from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.gateway_policy import Gateway
 from provider_simulator.gateway_server import GatewayServer
 from provider_simulator.pki import client_credentials, server_credentials
+from provider_simulator.provider import Provider
+from provider_simulator.provider_server import ProviderServer
 from provider_simulator.upstream import Upstream
 from tests.provider_simulator.desk import ENTITLEMENTS
 
@@ -39,11 +40,11 @@ class Scene:
         self.pki = pki
         self._stack = stack
 
-    async def provider(self, port: int = 0) -> SignalServer:
+    async def provider(self, port: int = 0) -> ProviderServer:
         provider = Provider(
             entitlements=dict.fromkeys(GATEWAYS, EVERYTHING), rng=Random(1), behaviour=PLAY
         )
-        signal = SignalServer(provider, rng=Random(1))
+        signal = ProviderServer(provider, rng=Random(1))
         await self._serve(signal, "northgate", port)
         return signal
 
@@ -51,13 +52,13 @@ class Scene:
         self, name: str, upstream: str, upstream_port: int, *, port: int = 0, **options: Any
     ) -> GatewayServer:
         domains = {**ENTITLEMENTS, **dict.fromkeys(GATEWAYS, EVERYTHING)}
-        gateway = Gateway(name=name, entitlements=domains, rng=Random(1), **options)
+        gateway = Gateway(name=name, entitlements=domains, **options)
         behind = Upstream(
             Server(name=f"{upstream}.example", host="127.0.0.1", port=upstream_port),
             client_credentials(self.pki / upstream, name),
             rng=Random(1),
         )
-        signal = GatewayServer(gateway, behind, rng=Random(1))
+        signal = GatewayServer(gateway, behind)
         await self._serve(signal, name, port)
         await self._keep(behind.run())
         return signal

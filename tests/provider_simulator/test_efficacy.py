@@ -25,7 +25,7 @@ def test_an_efficacy_update_is_taken_and_refreshes_the_request(acme: DeskClient)
     assert response is not None
     assert response.code == "2.04"
     assert report(response).lifetime == 100
-    held = acme.desk.provider.mitigations.find("acme", acme.cuid, 1)
+    held = acme.desk.provider.register.find("acme", acme.cuid, 1)
     assert held is not None
     assert held.efficacy is AttackStatus.UNDER_ATTACK
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
 
 import pytest
 
 from dots_client import ConflictCause
-from dots_client.server import decode_mitigations, encode_request, mitigate_path
-from dots_server.messages import DOTS_CBOR, Request, Response, text
+from dots_client.server import DOTS_CBOR, decode_mitigations, encode_request, mitigate_path
+from dots_server.messages import Request, Response, text
 from provider_simulator import gateway_policy
-from provider_simulator.gateway_policy import PASS_ON, Gateway
+from provider_simulator.gateway_policy import FORWARD, Gateway
 from tests.provider_simulator.desk import CUID, ENTITLEMENTS, START, scope
 
 DOMAIN = "7eeaf349529eb55ed50113"
@@ -19,7 +18,7 @@ DOMAIN = "7eeaf349529eb55ed50113"
 
 def gateway(**options: Any) -> Gateway:
     """With a session of acme (1) and one of globex (2)."""
-    made = Gateway(name="edge-1", entitlements=ENTITLEMENTS, rng=Random(1), **options)
+    made = Gateway(name="edge-1", entitlements=ENTITLEMENTS, **options)
     for number, client in ((1, "acme"), (2, "globex"), (3, "stranger")):
         made.open_session(number, client=client, peer="192.0.2.9:5000", now=START)
     return made
@@ -37,7 +36,7 @@ def put(*prefixes: str, cuid: str = CUID, mid: int | None = 1, **fields: Any) ->
 
 def got(answer: Response | None) -> str:
     assert answer is not None
-    return "passed on" if answer is PASS_ON else answer.code
+    return "passed on" if answer is FORWARD else answer.code
 
 
 @pytest.mark.rule("SS-082")
@@ -47,7 +46,7 @@ def test_a_cdid_of_its_own_goes_before_the_cuid_whatever_a_client_says(
 ) -> None:
     path = (".well-known", "dots", "mitigate", *claimed, f"cuid={CUID}", "mid=1")
 
-    onward = gateway().onward(put(path=path), client="acme", domain=DOMAIN)
+    onward = gateway().forwarded(put(path=path), client="acme", domain=DOMAIN)
 
     assert onward.path[2:] == ("mitigate", f"cdid={DOMAIN}", f"cuid={CUID}", "mid=1")
 
@@ -57,8 +56,8 @@ def test_a_gateway_that_is_trusted_says_itself_for_whom_it_asks() -> None:
     path = (".well-known", "dots", "mitigate", "cdid=first", f"cuid={CUID}", "mid=1")
     trusting = gateway(trusts=["globex"])
 
-    onward = trusting.onward(put(path=path), client="globex", domain=DOMAIN)
-    bare = trusting.onward(put(), client="globex", domain=DOMAIN)
+    onward = trusting.forwarded(put(path=path), client="globex", domain=DOMAIN)
+    bare = trusting.forwarded(put(), client="globex", domain=DOMAIN)
 
     assert onward.path[3] == "cdid=first"
     assert bare.path[3] == f"cdid={DOMAIN}"
@@ -74,7 +73,7 @@ def test_a_gateway_that_is_trusted_keeps_its_own_clients_apart() -> None:
 
 
 def test_a_gateway_may_keep_the_domain_to_itself() -> None:
-    onward = gateway(tells_domains=False).onward(put(mid=None), client="acme", domain=DOMAIN)
+    onward = gateway(tells_domains=False).forwarded(put(mid=None), client="acme", domain=DOMAIN)
 
     assert onward.path == mitigate_path(CUID)
 
@@ -82,7 +81,7 @@ def test_a_gateway_may_keep_the_domain_to_itself() -> None:
 def test_what_is_asked_is_not_changed_on_the_way() -> None:
     request = put(queries=("c=n",), if_match=(b"",), observe=1)
 
-    onward = gateway().onward(request, client="acme", domain=DOMAIN)
+    onward = gateway().forwarded(request, client="acme", domain=DOMAIN)
 
     assert (onward.payload, onward.queries, onward.observe) == (request.payload, ("c=n",), 1)
     assert onward.must_exist
@@ -92,7 +91,7 @@ def test_what_is_asked_is_not_changed_on_the_way() -> None:
 @pytest.mark.rule("SS-083")
 @pytest.mark.parametrize(("given", "left"), [(None, 16), (255, 254), (2, 1)])
 def test_a_hop_limit_is_added_or_counted_down(given: int | None, left: int) -> None:
-    assert gateway().onward(put(hop_limit=given), client="acme", domain=DOMAIN).hop_limit == left
+    assert gateway().forwarded(put(hop_limit=given), client="acme", domain=DOMAIN).hop_limit == left
 
 
 @pytest.mark.rule("SS-086")
@@ -191,4 +190,4 @@ def test_what_cannot_be_told_in_an_error_is_no_name(
     name: str, options: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):
-        Gateway(name=name, entitlements=ENTITLEMENTS, rng=Random(1), **options)
+        Gateway(name=name, entitlements=ENTITLEMENTS, **options)

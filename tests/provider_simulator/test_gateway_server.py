@@ -21,12 +21,12 @@ from dots_client import (
     Server,
     ServerUnavailable,
 )
-from dots_server.server import SignalServer
 from provider_simulator import gateway_server
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.control import gateway_app
 from provider_simulator.gateway_server import GatewayServer
 from provider_simulator.pki import make_pki
+from provider_simulator.provider_server import ProviderServer
 from tests.provider_simulator.desk import scope
 from tests.provider_simulator.gateways import GATEWAYS, PLAY, Scene
 from tests.provider_simulator.test_server import PATIENCE_S, eventually, until
@@ -48,12 +48,12 @@ async def scene(pki: Path) -> AsyncIterator[Scene]:
 
 
 @pytest.fixture
-async def northgate(scene: Scene) -> SignalServer:
+async def northgate(scene: Scene) -> ProviderServer:
     return await scene.provider()
 
 
 @pytest.fixture
-async def edge(scene: Scene, northgate: SignalServer) -> GatewayServer:
+async def edge(scene: Scene, northgate: ProviderServer) -> GatewayServer:
     """A gateway with a session upstream."""
     edge = await scene.gateway("edge-1", "northgate", northgate.port)
     await eventually(lambda: edge.upstream.client is not None)
@@ -71,19 +71,19 @@ async def soon() -> AsyncIterator[None]:
         yield
 
 
-def asked(signal: SignalServer, method: str = "PUT") -> list[dict[str, Any]]:
+def asked(signal: ProviderServer, method: str = "PUT") -> list[dict[str, Any]]:
     return [one for one in signal.requests.after(0) if one["method"] == method and one["cuid"]]
 
 
 async def test_a_mitigation_lives_at_the_provider_and_its_reports_come_back(
-    acme: Client, northgate: SignalServer
+    acme: Client, northgate: ProviderServer
 ) -> None:
     async with soon():
         granted = await acme.request(1, scope(lifetime=600))
         async with acme.observe(1) as reports:
             filtering = await until(reports, Status.MITIGATING)
             await acme.efficacy(1, scope(lifetime=600), AttackStatus.UNDER_ATTACK)
-            [held] = northgate.provider.mitigations
+            [held] = northgate.provider.register
             await acme.withdraw(1)
             await until(reports, Status.TERMINATED)
 
@@ -94,7 +94,7 @@ async def test_a_mitigation_lives_at_the_provider_and_its_reports_come_back(
 
 @pytest.mark.rule("SS-082")
 async def test_the_provider_is_told_which_domain_asks(
-    acme: Client, northgate: SignalServer
+    acme: Client, northgate: ProviderServer
 ) -> None:
     async with soon():
         await acme.request(1, scope())
@@ -107,7 +107,7 @@ async def test_the_provider_is_told_which_domain_asks(
 @pytest.mark.rule("SS-073")
 @pytest.mark.rule("SS-078")
 async def test_heartbeats_and_configuration_stay_on_each_side(
-    scene: Scene, edge: GatewayServer, northgate: SignalServer
+    scene: Scene, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     acme = await scene.client(edge)
     async with soon():
@@ -118,12 +118,12 @@ async def test_heartbeats_and_configuration_stay_on_each_side(
     own = [one["path"].rpartition("/")[2] for one in northgate.requests.after(0)]
     # Those of the gateway's own session: it read the configuration once, as the client did there.
     assert own.count("config") == 1
-    assert edge.passed_on == 0
+    assert edge.forwarded == 0
     assert [one.client for one in northgate.provider.sessions.values()] == ["edge-1"]
 
 
 async def test_an_observer_that_leaves_is_forgotten_on_both_sides(
-    acme: Client, edge: GatewayServer, northgate: SignalServer
+    acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     async with soon():
         await acme.request(1, scope())
@@ -136,7 +136,7 @@ async def test_an_observer_that_leaves_is_forgotten_on_both_sides(
 
 
 async def test_a_client_that_vanishes_is_not_observed_for_any_longer(
-    acme: Client, edge: GatewayServer, northgate: SignalServer
+    acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     async with soon():
         await acme.request(1, scope())
@@ -150,7 +150,7 @@ async def test_a_client_that_vanishes_is_not_observed_for_any_longer(
 
 
 async def test_a_refusal_of_the_provider_is_told_as_it_came(
-    acme: Client, northgate: SignalServer
+    acme: Client, northgate: ProviderServer
 ) -> None:
     northgate.behave(
         Behaviour().changed({"accept": "refuse", "refuse_code": "4.09", "refuse_reason": "no"})
@@ -215,7 +215,7 @@ async def test_two_gateways_in_a_circle_are_both_named(scene: Scene) -> None:
             await acme.request(1, scope())
 
     assert looped.value.gateways == ("edge-1", "edge-2", "edge-1", "edge-2", "edge-1")
-    assert (first.passed_on, second.passed_on) == (2, 2)
+    assert (first.forwarded, second.forwarded) == (2, 2)
 
 
 async def test_without_a_provider_behind_it_a_gateway_says_so(scene: Scene) -> None:
@@ -236,7 +236,7 @@ async def test_a_provider_that_dies_ends_what_was_observed_and_comes_back(
     scene: Scene,
     acme: Client,
     edge: GatewayServer,
-    northgate: SignalServer,
+    northgate: ProviderServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gateway_server, "ANSWER_WITHIN_S", 0.2)
@@ -258,7 +258,7 @@ async def test_a_provider_that_dies_ends_what_was_observed_and_comes_back(
 async def test_a_provider_that_is_silent_but_there_is_waited_for(
     acme: Client,
     edge: GatewayServer,
-    northgate: SignalServer,
+    northgate: ProviderServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(gateway_server, "ANSWER_WITHIN_S", 0.1)
@@ -276,7 +276,7 @@ async def test_a_provider_that_is_silent_but_there_is_waited_for(
 
 
 async def test_what_is_lost_behind_the_gateway_is_repeated_by_who_asks(
-    acme: Client, edge: GatewayServer, northgate: SignalServer
+    acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     northgate.behave(PLAY.changed({"loss": 0.5}))
 
@@ -285,7 +285,7 @@ async def test_what_is_lost_behind_the_gateway_is_repeated_by_who_asks(
 
 
 async def test_a_provider_that_sends_elsewhere_is_for_the_gateway_to_follow(
-    scene: Scene, acme: Client, edge: GatewayServer, northgate: SignalServer
+    scene: Scene, acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     northgate.behave(PLAY.changed({"redirect_to": "other.example 192.0.2.7"}))
 
@@ -297,7 +297,7 @@ async def test_a_provider_that_sends_elsewhere_is_for_the_gateway_to_follow(
 
 
 async def test_no_more_waits_than_there_is_room_for(
-    acme: Client, edge: GatewayServer, northgate: SignalServer, monkeypatch: pytest.MonkeyPatch
+    acme: Client, edge: GatewayServer, northgate: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway_server, "MAX_WAITING", 0)
     monkeypatch.setattr(gateway_server, "MAX_OBSERVATIONS", 0)

@@ -103,7 +103,7 @@ def test_asking_again_while_terminating_doubles_the_next_period_up_to_300_second
     for _ in range(3):
         acme.withdraw(1)
         assert acme.ask(1).code == "2.04"
-        held = desk.provider.mitigations.find("acme", acme.cuid, 1)
+        held = desk.provider.register.find("acme", acme.cuid, 1)
         assert held is not None
         periods.append(held.terminating_period_s(desk.provider.behaviour))
 
@@ -120,7 +120,7 @@ def test_a_new_mid_for_a_terminating_scope_takes_over_with_a_longer_period() -> 
 
     assert acme.ask(2).code == "2.01"
 
-    held = desk.provider.mitigations.find("acme", acme.cuid, 2)
+    held = desk.provider.register.find("acme", acme.cuid, 2)
     assert held is not None
     assert held.terminating_period_s(desk.provider.behaviour) == 240
 

@@ -120,12 +120,12 @@ def test_forgetting_tells_the_observers_and_a_crash_tells_nobody(acme: DeskClien
     acme.observe(1)
     acme.desk.wait(1)
 
-    acme.desk.provider.forget()
+    acme.desk.provider.forget_mitigations()
     [notification] = acme.desk.wait(10)
 
     assert notification.response.code == "4.04"
     acme.ask(1)
     acme.observe(1)
-    acme.desk.provider.crash()
+    acme.desk.provider.forget_everything()
     assert acme.desk.wait(10) == []
     assert acme.desk.provider.state(now=acme.desk.now)["mitigations"] == []

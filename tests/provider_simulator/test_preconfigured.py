@@ -55,7 +55,7 @@ def test_a_client_that_says_goodbye_and_stays_away_is_lost_too(acme: DeskClient)
 
     acme.desk.wait(LOSS_S + 10)
 
-    held = acme.desk.provider.mitigations.find("acme", acme.cuid, 1)
+    held = acme.desk.provider.register.find("acme", acme.cuid, 1)
     assert held is not None
     assert held.status is Status.MITIGATING
 

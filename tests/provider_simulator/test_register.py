@@ -40,7 +40,7 @@ def test_an_indefinite_lifetime_may_be_granted() -> None:
     acme = Desk().client()
 
     assert report(acme.ask(1, scope(lifetime=INDEFINITE))).lifetime == INDEFINITE
-    assert acme.desk.provider.mitigations.find("acme", acme.cuid, 1) is not None
+    assert acme.desk.provider.register.find("acme", acme.cuid, 1) is not None
 
 
 @pytest.mark.rule("SS-029")
@@ -263,7 +263,7 @@ def test_who_was_sent_away_and_asks_for_more_all_the_same_may_be_rejected() -> N
     desk.wait(600)
     assert acme.ask(2, other).code == "5.03"
     assert acme.ask(3, other).code == "4.03"
-    desk.provider.crash()
+    desk.provider.forget_everything()
     assert desk.client(number=3).ask(3, other).code == "5.03"
 
 

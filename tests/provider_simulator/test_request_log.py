@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from dots_server.messages import DOTS_CBOR, Request, text
+from dots_client.server import DOTS_CBOR
+from dots_server.messages import Request, text
 from provider_simulator.request_log import MAX_REQUESTS, RequestLog
 
 HEARTBEAT = Request(method="PUT", path=(".well-known", "dots", "hb"))

@@ -24,19 +24,19 @@ from dots_client import (
     cuid_from_certificate,
 )
 from dots_client.server import serve_tls
-from dots_server.server import SignalServer
-from dots_server.signal_channel import Provider
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
+from provider_simulator.provider import Provider
+from provider_simulator.provider_server import ProviderServer
 from tests.provider_simulator.desk import ENTITLEMENTS, scope
 from tests.provider_simulator.test_server import eventually, until
 
 
 @asynccontextmanager
-async def both(pki: Path) -> AsyncIterator[SignalServer]:
+async def both(pki: Path) -> AsyncIterator[ProviderServer]:
     behaviour = Behaviour(status_delay_s=0.05, notify_interval_s=0.1, terminating_s=0.2)
     provider = Provider(entitlements=ENTITLEMENTS, rng=Random(1), behaviour=behaviour)
-    signal = SignalServer(provider, rng=Random(1))
+    signal = ProviderServer(provider, rng=Random(1))
     await signal.listen(host="127.0.0.1", port=0, credentials=server_credentials(pki))
     keeping_time = asyncio.create_task(signal.run())
     try:
@@ -49,7 +49,7 @@ async def both(pki: Path) -> AsyncIterator[SignalServer]:
 
 @asynccontextmanager
 async def session(
-    signal: SignalServer,
+    signal: ProviderServer,
     pki: Path,
     *,
     transports: tuple[str, ...],
@@ -156,7 +156,7 @@ async def test_a_port_that_is_taken_for_tcp_is_not_served_for_udp_alone(pki: Pat
         taken.listen()
         port = taken.getsockname()[1]
         provider = Provider(entitlements=ENTITLEMENTS, rng=Random(1))
-        signal = SignalServer(provider, rng=Random(1))
+        signal = ProviderServer(provider, rng=Random(1))
 
         with pytest.raises(OSError, match="in use"):
             await signal.listen(host="127.0.0.1", port=port, credentials=server_credentials(pki))

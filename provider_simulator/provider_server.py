@@ -1,0 +1,61 @@
+"""The simulated provider on a network."""
+
+from __future__ import annotations
+
+from dots_client import Credentials, MitigationStatus
+from dots_client.server import DtlsServer, Rng
+from dots_server.server import SignalServer
+from provider_simulator.behaviour import Behaviour
+from provider_simulator.provider import Provider
+from provider_simulator.request_log import RequestLog
+
+
+class ProviderServer(SignalServer):
+    """Logs the requests, loses datagrams as the behaviour says, and takes an operator's orders."""
+
+    def __init__(self, provider: Provider, *, rng: Rng) -> None:
+        self.provider = provider
+        self.requests = RequestLog()
+        self._rng = rng
+        super().__init__(provider, on_answer=self.requests.add)
+
+    async def listen_dtls(self, *, host: str, port: int, credentials: Credentials) -> DtlsServer:
+        server = await super().listen_dtls(host=host, port=port, credentials=credentials)
+        server.drop_incoming = self._loses
+        server.drop_outgoing = self._loses
+        return server
+
+    def _loses(self, _datagram: bytes, _address: object) -> bool:
+        return self._rng.random() < self.provider.behaviour.loss
+
+    # The operator
+
+    def behave(self, behaviour: Behaviour) -> None:
+        self.provider.behaviour = behaviour
+        self.touch()
+
+    def set_status(
+        self, cuid: str, mid: int, status: MitigationStatus, *, retry_timer_s: int | None = None
+    ) -> bool:
+        """False when there is no such mitigation."""
+        found = self.provider.set_status(
+            cuid, mid, status, now=self.now(), retry_timer_s=retry_timer_s
+        )
+        self.touch()
+        return found
+
+    def lose(self, client: str) -> None:
+        """Conclude now, and not after minutes of silence, that the signal of a client is lost."""
+        self.provider.lose_signal(client, now=self.now())
+        self.touch()
+
+    def forget(self) -> None:
+        """Lose the mitigations, keep the sessions."""
+        self.provider.forget_mitigations()
+        self.touch()
+
+    def crash(self) -> None:
+        """Lose all state and sessions without a word to anybody, as after a power cut."""
+        self.provider.forget_everything()
+        self.drop_sessions("the provider crashed")
+        self.touch()
