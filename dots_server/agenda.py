@@ -19,6 +19,10 @@ class Agenda(Generic[K]):
         self._at: dict[K, float] = {}
         self._heap: list[tuple[float, K]] = []
 
+    def __len__(self) -> int:
+        """Entries, outdated ones too."""
+        return len(self._heap)
+
     def set(self, key: K, at: float | None) -> None:
         """`key` is due at `at` and at no other time; None: never."""
         if at is None:

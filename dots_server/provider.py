@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,18 +24,20 @@ class Counters:
     pps_dropped: int | None = None
 
 
-class Mitigator(Protocol):
-    """Filters the traffic. No method may block: a mitigator keeps what it knows at hand.
+class Mitigator(ABC):
+    """Filters the traffic. No method may block: a mitigator has what it knows at hand.
 
     When it learns something new it calls `SignalServer.touch(mitigation.client)`, and is asked again.
     """
 
+    @abstractmethod
     def entered(self, mitigation: Mitigation, *, now: float) -> None:
         """The mitigation entered `mitigation.status`, or was restored with it.
 
         Filtering has to run in status 1, 2, 4 and 5, and has to end in 3, 6, 7 and 8.
         """
 
+    @abstractmethod
     def next_status(self, mitigation: Mitigation, *, now: float) -> MitigationStatus | None:
         """The status that follows, one of `lifecycle.MITIGATOR_MAY_ENTER`; None: no change.
 
@@ -43,11 +46,13 @@ class Mitigator(Protocol):
 
     def next_check_at(self, mitigation: Mitigation, *, now: float) -> float | None:
         """When to ask for the next status at the latest; None: when touched."""
+        return None
 
     def counters(self, mitigation: Mitigation, *, now: float) -> Counters:
         """What every report on a mitigation that has started carries."""
+        return Counters()
 
-    def removed(self, mitigation: Mitigation) -> None:
+    def removed(self, mitigation: Mitigation) -> None:  # noqa: B027 - a mitigator may keep nothing
         """The register dropped it. No filter may be left, whatever its last status was."""
 
 

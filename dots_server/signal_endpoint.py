@@ -132,6 +132,9 @@ class SignalEndpoint(ABC):
         session = self.sessions[number]
         session.last_heard_at = now
         allowed_s = session.silence_allowed_s(is_mitigating=self.is_mitigating_for(session.client))
+        if session.liveness is None and session.client in self._silences:
+            # A new session without a heartbeat so far: what earlier ones allowed still holds.
+            allowed_s = self._silences[session.client].allowed_s
         if allowed_s is None:
             self._silences.pop(session.client, None)
         else:

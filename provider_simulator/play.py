@@ -10,7 +10,7 @@ from dots_client.server import Rng
 from dots_server.lifecycle import RUNNING
 from dots_server.messages import Response, conflict, text
 from dots_server.mitigation import Mitigation
-from dots_server.provider import Contracts, Counters, NewRequest
+from dots_server.provider import Contracts, Counters, Mitigator, NewRequest
 from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.redirections import Redirections
@@ -38,13 +38,13 @@ class _Attack:
         "the operator chose the status: the play leaves it alone"
 
 
-class Play(Contracts):
+class Play(Mitigator, Contracts):
     """A `Mitigator` and a `Policy`, as `behaviour` says."""
 
     def __init__(
         self, *, entitlements: Mapping[str, Entitlement], rng: Rng, behaviour: Behaviour
     ) -> None:
-        super().__init__(entitlements)
+        Contracts.__init__(self, entitlements)
         self.behaviour = behaviour
         self.redirections = Redirections()
         self._rng = rng
