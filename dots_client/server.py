@@ -1,10 +1,11 @@
-"""What a DOTS server or gateway needs of this library. Import from here, not from the modules behind it.
+"""What a DOTS server or gateway needs of this library. Do not import the modules behind it.
 
-Sockets: `serve_dtls` and `serve_tls` accept sessions and hand every request to a `Site`. A session is a `Remote`, which
-names its peer by the certificate. Codec: `decode_request` and its siblings are strict and raise DecodeError; `encode_*`
-raise EncodeError. Session rules: `Liveness` decides about heartbeats, `in_force` about the negotiated parameters.
-Gateways: `Forwarding` sends a client's request to the next server. The values themselves (`Scope`, `MitigationReport`
-and so on) and the errors are in `dots_client`. `dots_server` is a whole server on top of this.
+Sockets: `serve_dtls` and `serve_tls` accept sessions and pass every request to a `Site`. A session
+is a `Remote`, which has the certificate of its peer. Codec: `decode_request` and the other decoders
+of requests are strict and raise DecodeError; `encode_*` raise EncodeError. Session rules: `Liveness`
+decides about heartbeats, `in_force` about the negotiated parameters. Gateways: `Forwarding` sends a
+client's request to the next server. The values themselves (`Scope`, `MitigationReport` and so on)
+and the errors are in `dots_client`. `dots_server` is a whole server on top of this.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""A DOTS server (RFC 9132): sessions, mitigations and notifications, without what filters the traffic.
+"""A DOTS server (RFC 9132): sessions, mitigations and notifications, but no filtering.
 
-A provider implements `Mitigator`, and `Policy` if `Contracts` is not enough. README.md has a whole server.
+A provider implements `Mitigator`, and `Policy` if `Contracts` is not enough. README.md
+has a whole server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When something is due, for many keys, without a look at all of them."""
+"""Timers for many keys, without a scan over all of them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Agenda(Generic[K]):
         return self._heap[0][0] if self._heap else None
 
     def take_due(self, now: float) -> list[K]:
-        """The keys that are due by now, the longest due first. They are on the agenda no more."""
+        """Remove and return the keys that are due by now, the longest due first."""
         due: list[K] = []
         while (at := self.next()) is not None and at <= now:
             _, key = heapq.heappop(self._heap)

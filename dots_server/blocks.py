@@ -16,13 +16,13 @@ _Key = tuple[int, tuple[str, ...], tuple[str, ...]]
 
 
 class Blocks:
-    """Keeps what was sent in part, so that the rest is of the same moment."""
+    """Keeps answers that were sent in part, so that all blocks are of the same moment."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[_Key, aiocoap.Message] = OrderedDict()
 
     def first(self, response: aiocoap.Message, request: aiocoap.Message) -> aiocoap.Message:
-        """The whole response if it fits, else its first block; the ETag binds the blocks together."""
+        """The whole response if it fits, else its first block; all blocks have the same ETag."""
         wanted = request.opt.block2
         limit = request.remote.maximum_payload_size
         if wanted is not None:

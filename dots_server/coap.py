@@ -1,4 +1,4 @@
-"""aiocoap's messages as our values, and back."""
+"""Conversions between aiocoap's messages and ours."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def unknown_critical_option(message: aiocoap.Message) -> int | None:
 
 
 def _plain(value: int | None) -> int | None:
-    """aiocoap has enumerations for numbers that it knows."""
+    """The number behind an enumeration of aiocoap."""
     return None if value is None else int(value)

@@ -1,4 +1,4 @@
-"""The resource `config`: the session configuration that a server offers and holds (RFC 9132 section 4.5)."""
+"""The resource `config`: the configuration of a session (RFC 9132 section 4.5)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMITS: Final = ConfigurationSet(
         current=Decimal("1.50"), minimum=Decimal("1.10"), maximum=Decimal("4.00")
     ),
 )
-"""What is acceptable, and the defaults."""
+"""The acceptable values, and the defaults."""
 
 NO_HEARTBEATS: Final = 0
 """A heartbeat-interval of 0 turns heartbeats off, outside the limits."""

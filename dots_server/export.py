@@ -1,4 +1,4 @@
-"""The register as a value that outlives the process, and as JSON."""
+"""The register as a value that another process can restore, and as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dots_server.mitigation import Mitigation
 from dots_server.register import Register
 
 VERSION: Final = 1
-"""Of the JSON. It rises when an older server could not read it any more."""
+"""Of the JSON. A change that older servers cannot read increases it."""
 
 
 class ExportError(ValueError):
@@ -30,7 +30,7 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterExport:
-    """What a server needs to continue where an earlier run ended. Times are seconds since 1970-01-01 UTC."""
+    """The state that a server needs after a restart. Times are seconds since 1970-01-01 UTC."""
 
     exported_at: float
     cuid_owners: Mapping[str, str]
@@ -38,10 +38,10 @@ class RegisterExport:
     silence_allowed_s: Mapping[str, float]
     "by client: after how many seconds without a message its signal counts as lost"
     mitigations: tuple[Mitigation, ...]
-    "copies: the server's own go on changing"
+    "copies, which do not change with the server's own"
 
     def as_json(self) -> dict[str, Any]:
-        """Bodies have the names of RFC 9132."""
+        """Scopes and conflicts have the names of RFC 9132."""
         return {
             "version": VERSION,
             "exported_at": self.exported_at,
@@ -52,7 +52,7 @@ class RegisterExport:
 
     @classmethod
     def from_json(cls, value: Any) -> RegisterExport:
-        """ExportError for anything that `as_json` does not make."""
+        """ExportError for anything that `as_json` does not return."""
         if not isinstance(value, dict):
             raise ExportError("an export is a JSON object")
         if value.get("version") != VERSION:

@@ -1,4 +1,4 @@
-"""The life of one mitigation at a server (RFC 9132 Table 3). Everything that may change its status is here."""
+"""The life of one mitigation at a server (RFC 9132 Table 3). All changes of its status are here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Status = MitigationStatus
 
 
 class Trigger(Enum):
-    """What happened, apart from what the mitigator reports."""
+    """Events other than reports of the mitigator."""
 
     CLIENT_WITHDREW = "DELETE"
     CLIENT_ASKED_AGAIN = "PUT of the same scope while terminating"

@@ -1,4 +1,4 @@
-"""The resource `mitigate`: what the server answers about mitigations, and what becomes of them (RFC 9132 section 4.4)."""
+"""The resource `mitigate`: answers about mitigations, and their progress (RFC 9132 section 4.4)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ Status = MitigationStatus
 MAX_CUIDS_PER_CLIENT: Final = 8
 MAX_MITIGATIONS_PER_CLIENT: Final = 1000
 MAX_STEPS: Final = len(Status)
-"""Changes of one mitigation at one time: a mitigator that cannot decide holds nobody up."""
+"""Status changes of one mitigation at one time, in case a mitigator flaps between two."""
 
 EFFICACY_UNAVAILABLE: Final = (Status.EXCEEDED_CAPABILITY, Status.WITHDRAWN)
-"""What has failed or cannot mitigate answers an efficacy update with 5.03 (RFC 9132 section 4.4.3)."""
+"""In these, an efficacy update gets 5.03 (RFC 9132 section 4.4.3)."""
 
 
 class MitigateResource:
-    """`on_news` is called with each mitigation whose observers have something to learn."""
+    """`on_news` is called with each mitigation that its observers must be notified about."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class MitigateResource:
         return Response(code="2.02")
 
     def _report(self, held: Mitigation, content: Content, now: float) -> MitigationReport:
-        """What a GET or a notification says (RFC 9132 section 4.4.2)."""
+        """The report in a GET and in a notification (RFC 9132 section 4.4.2)."""
         report = MitigationReport(mid=held.mid, lifetime=held.lifetime_remaining(now))
         if content is not Content.STATUS:
             report = replace(
@@ -182,7 +182,7 @@ class MitigateResource:
         return _granted("2.01", mitigation, now)
 
     def _refusal(self, wanted: NewRequest, *, now: float) -> Response | None:
-        """Why the request is not accepted, whatever other mitigations there are."""
+        """Why the request is refused, apart from conflicts."""
         client, scope, retry_after_s = wanted.client, wanted.scope, self.terms.retry_after_s
         if scope.acl_list:
             return _filter_refusal(wanted)
@@ -202,7 +202,7 @@ class MitigateResource:
     def _conflict(
         self, wanted: NewRequest, overlapping: list[Mitigation], *, now: float
     ) -> Response | None:
-        """4.09 for what overlaps an own higher mid, or what another client already has."""
+        """4.09 for targets of an own higher mid, or of an active mitigation of another client."""
         for held in overlapping:
             both = shared(wanted.scope.targets, held.scope.targets)
             if held.client != wanted.client:
@@ -245,7 +245,7 @@ class MitigateResource:
     # The register
 
     def restore(self, mitigation: Mitigation, *, now: float) -> None:
-        """Hold a mitigation of an earlier run."""
+        """Add a mitigation of an earlier run."""
         self._add(replace(mitigation, on_status=self._entered), now=now)
 
     def remove(self, mitigation: Mitigation) -> None:
@@ -265,7 +265,7 @@ class MitigateResource:
     # Time
 
     def advance(self, client: str, *, now: float) -> None:
-        """Whatever is due by now for the mitigations of one client."""
+        """Let time pass for the mitigations of one client."""
         for held in self.register.of_client(client):
             for _ in range(MAX_STEPS):
                 if not self._step(held, now):
@@ -283,7 +283,7 @@ class MitigateResource:
         return min((time for time in times if time is not None), default=None)
 
     def lose_signal(self, client: str, *, now: float) -> None:
-        """Nothing came for too long: what was armed for this moment starts (RFC 9132 section 4.4.1.3)."""
+        """No message came for too long: armed mitigations start (RFC 9132 section 4.4.1.3)."""
         own = self.register.of_client(client)
         armed = [held for held in own if held.is_armed]
         for held in armed:
@@ -294,7 +294,7 @@ class MitigateResource:
             held.apply(Trigger.SESSION_LOST, now=now)
 
     def _step(self, held: Mitigation, now: float) -> bool:
-        """Whether the status changed, so that more may be due."""
+        """Whether the status changed; then more may be due."""
         if (trigger := held.due_trigger(now, self.terms)) is not None:
             held.apply(trigger, now=now)
             return True

@@ -26,7 +26,7 @@ MAX_TERMINATING_S: Final = 300.0
 END_REPORTS_OF_PRECONFIGURED: Final = 4
 """Status 3 or 7 of a preconfigured request is sent four times, then 8 (RFC 9132 Table 3)."""
 RETRY_MARGIN_S: Final = 45
-"""A deactivated request lives for its retry-timer and this much longer (RFC 9132 section 4.4.1.3)."""
+"""A deactivated request outlives its retry-timer by this (RFC 9132 section 4.4.1.3)."""
 TERMINATED_LINGERS_S: Final = 3.0
 """How long status 6 can still be read after a lost notification."""
 
@@ -55,7 +55,7 @@ class Mitigation:
     "None: it has not started since it was requested or rearmed"
     conflict: ConflictInformation | None = None
     terminating_factor: int = 1
-    "doubled each time the client asks again before the end"
+    "doubled each time the client resumes it before the end"
     end_reports: int = 0
     "notifications of the end of a preconfigured mitigation"
     efficacy: AttackStatus | None = None
@@ -74,7 +74,7 @@ class Mitigation:
         terms: Terms,
         on_status: OnStatus,
     ) -> Mitigation:
-        """A new one: in progress, or armed when the client wants it to start with a lost session."""
+        """A new one: in progress, or armed if it shall start when its session is lost."""
         return cls(
             client=client,
             cuid=cuid,
@@ -91,7 +91,7 @@ class Mitigation:
     # The lifetime
 
     def grant(self, lifetime: int, *, now: float, terms: Terms) -> None:
-        """Give as much of the wanted lifetime as the server allows."""
+        """Grant the requested lifetime as far as the terms allow."""
         self.expires_at = _expiry(lifetime, now, terms)
 
     def lifetime_remaining(self, now: float) -> int:
@@ -143,9 +143,9 @@ class Mitigation:
         self._enter(status, now=now)
 
     def impose(self, status: Status, *, now: float, retry_timer_s: int | None = None) -> None:
-        """The operator decides the status, whatever it was.
+        """The operator sets the status, whatever it was.
 
-        `retry_timer_s` makes a withdrawal one for a conflict with another client.
+        `retry_timer_s` marks a withdrawal as one for a conflict with another client.
         """
         self.conflict = None
         if retry_timer_s is not None:
@@ -164,12 +164,12 @@ class Mitigation:
             self.apply(Trigger.CLIENT_WITHDREW, now=now)
 
     def resume(self, *, now: float) -> None:
-        """The client asked again while terminating: the next terminating period is twice as long."""
+        """The client requests it again while it terminates: the next period is twice as long."""
         self.apply(Trigger.CLIENT_ASKED_AGAIN, now=now)
         self.terminating_factor *= 2
 
     def notified(self) -> None:
-        """One notification went out; the end of a preconfigured mitigation is reported a few times only."""
+        """One notification was sent. Those of the end of a preconfigured mitigation are counted."""
         is_end = self.status in (Status.ATTACK_STOPPED, Status.WITHDRAWN)
         if is_end and not self.scope.trigger_mitigation:
             self.end_reports += 1
@@ -177,7 +177,7 @@ class Mitigation:
     # Time
 
     def due_trigger(self, now: float, terms: Terms) -> Trigger | None:
-        """What time has brought, whatever the mitigator reports."""
+        """The event that is due by time alone."""
         if self.status is Status.TERMINATING:
             is_over = now >= self.status_since + self.terminating_period_s(terms)
             return Trigger.PERIOD_OVER if is_over else None
@@ -190,7 +190,7 @@ class Mitigation:
         return None
 
     def next_timer(self, terms: Terms) -> float | None:
-        """When time brings something at the latest."""
+        """When such an event is due."""
         if self.status is Status.TERMINATING:
             return self.status_since + self.terminating_period_s(terms)
         if self.status is Status.TERMINATED:

@@ -1,4 +1,4 @@
-"""Who observes what (RFC 7641)."""
+"""Observations of mitigations and configurations (RFC 7641)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Observer:
         )
 
     def due_at(self, *, interval_s: float, rtt_s: float | None) -> float:
-        """When the next notification may go: at once when there is news, as far as the RTT allows."""
+        """When the next notification may be sent: with news as soon as the RTT allows."""
         gap = GAP_WITHOUT_RTT_S if rtt_s is None else rtt_s
         return self.last_sent_at + (gap if self.has_news else max(gap, interval_s))
 
@@ -52,7 +52,7 @@ class Observers:
         return sum(map(len, self._by_client.values()))
 
     def of_client(self, client: str) -> Iterator[Observer]:
-        """They may be removed meanwhile."""
+        """A copy: observers may be removed while it is read."""
         return iter(tuple(self._by_client.get(client, {}).values()))
 
     def next_sequence(self) -> int:
@@ -80,7 +80,7 @@ class Observers:
         self._clients.pop(session, None)
 
     def mark(self, client: str, cuid: str, mid: int) -> None:
-        """Something happened to this mitigation: its observers have news."""
+        """This mitigation changed: its observers have news."""
         for observer in self.of_client(client):
             if observer.concerns(cuid, mid):
                 observer.has_news = True

@@ -1,4 +1,4 @@
-"""Which mitigations have targets in common with a request, without a look at all of them."""
+"""An index that finds the mitigations with a target in common with a request."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _Prefixes:
 
 
 class Overlaps:
-    """An index of mitigations by what they protect."""
+    """All mitigations, by prefix and by name."""
 
     def __init__(self) -> None:
         self._prefixes = {4: _Prefixes(), 6: _Prefixes()}
@@ -79,7 +79,7 @@ class Overlaps:
                 del self._names[name]
 
     def find(self, targets: Targets) -> list[Mitigation]:
-        """Those that share an address, a name, a URI or an alias with `targets`, the oldest first."""
+        """The mitigations that share a target with `targets`, the oldest first."""
         found: set[Mitigation] = set()
         for network in _networks(targets):
             found.update(self._prefixes[network.version].overlapping(network))

@@ -1,4 +1,4 @@
-"""What a server asks of its provider: what filters the traffic, and who may ask for it."""
+"""What a provider implements: filtering, and the decision who may request it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Counters:
 
 
 class Mitigator(ABC):
-    """Filters the traffic. No method may block: a mitigator has what it knows at hand.
+    """Filters the traffic. No method may block.
 
-    When it learns something new it calls `SignalServer.touch(mitigation.client)`, and is asked again.
+    A mitigator that has news about a mitigation calls `SignalServer.touch(mitigation.client)`; the
+    server then asks for the next status.
     """
 
     @abstractmethod
@@ -39,26 +40,29 @@ class Mitigator(ABC):
 
     @abstractmethod
     def next_status(self, mitigation: Mitigation, *, now: float) -> MitigationStatus | None:
-        """The status that follows, one of `lifecycle.MITIGATOR_MAY_ENTER`; None: no change.
+        """The new status, as `lifecycle.MITIGATOR_MAY_ENTER` allows; None: no change.
 
-        Asked in status 1, 2 and 4 until it answers None.
+        The server asks in status 1, 2 and 4 until the answer is None.
         """
 
     def next_check_at(self, mitigation: Mitigation, *, now: float) -> float | None:
-        """When to ask for the next status at the latest; None: when touched."""
+        """When the server must ask for the next status; None: only after `touch`."""
         return None
 
     def counters(self, mitigation: Mitigation, *, now: float) -> Counters:
-        """What every report on a mitigation that has started carries."""
+        """The counters for reports on a mitigation that has started."""
         return Counters()
 
     def removed(self, mitigation: Mitigation) -> None:  # noqa: B027 - a mitigator may keep nothing
-        """The register dropped it. No filter may be left, whatever its last status was."""
+        """The server removed it from the register.
+
+        Remove its filters, whatever its last status was.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRequest:
-    """A mitigation request that is valid, within the client's domain, and without a conflict so far."""
+    """A valid mitigation request for targets within the client's domain."""
 
     client: str
     cuid: str
@@ -69,13 +73,13 @@ class NewRequest:
 
 
 class Policy(Protocol):
-    """Decides who is served."""
+    """Decides which requests are accepted."""
 
     def entitlement(self, client: str) -> Entitlement | None:
-        """What this client may ask protection for; None: every request gets 4.01."""
+        """What this client may request protection for; None: its requests get 4.01."""
 
     def refusal(self, request: NewRequest, *, now: float) -> Response | None:
-        """The answer that refuses or redirects a new request; None: accept. Refreshes are not asked about."""
+        """The answer that refuses or redirects a new request, not a refresh; None: accept."""
 
 
 class Contracts:

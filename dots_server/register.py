@@ -1,4 +1,4 @@
-"""The mitigations that a server holds, by client, and whose cuid is whose."""
+"""The mitigations that a server holds, and the owners of cuids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dots_server.overlaps import Overlaps
 
 
 class Register:
-    """Every look-up but iterating costs as much as the client holds, however many others there are."""
+    """Except for iteration, no cost depends on the number of clients."""
 
     def __init__(self) -> None:
         self._by_client: dict[str, dict[tuple[str, int], Mitigation]] = {}
@@ -37,14 +37,14 @@ class Register:
         return list(self._by_client.get(client, {}).values())
 
     def overlapping(self, targets: Targets) -> list[Mitigation]:
-        """Those of any client that share targets, the oldest first."""
+        """Mitigations of any client that share a target, the oldest first."""
         return self._overlaps.find(targets)
 
     def is_mitigating_for(self, client: str) -> bool:
         return any(held.is_active for held in self._by_client.get(client, {}).values())
 
     def add(self, mitigation: Mitigation) -> Mitigation | None:
-        """The one with the same mid that it replaces is returned."""
+        """Returns the mitigation with the same mid that it replaces."""
         replaced = self.find(mitigation.client, mitigation.cuid, mitigation.mid)
         if replaced is not None:
             self.remove(replaced)
@@ -64,7 +64,10 @@ class Register:
 
     @property
     def cuid_owners(self) -> dict[str, str]:
-        """Client by cuid. A cuid stays with the client that first used it (RFC 9132 section 4.4.1.1)."""
+        """Client by cuid.
+
+        A cuid stays with the client that first used it (RFC 9132 section 4.4.1.1).
+        """
         return dict(self._cuid_owners)
 
     def owner_of(self, cuid: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A signal endpoint on a network: aiocoap's requests in, its responses, notifications and heartbeats out."""
+"""The sockets of a server or gateway, over aiocoap."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ log = logging.getLogger("dots_server")
 
 HEARTBEAT_ANSWER_WITHIN_S: Final = 10.0
 MAX_REMEMBERED_NOTIFICATIONS: Final = 4096
-"""A RST to an older one does not end its observation."""
+"""A RST to an older one is ignored."""
 PORT_TRIES: Final = 10
 PAUSE_PER_ROUND: Final = 4.0
-"""Pause after a tick, by how long it took: ticks take a fifth of the time at most, and requests go first."""
+"""Pause after a tick, as a multiple of its length: ticks take at most a fifth of the time."""
 MAX_PAUSE_S: Final = 0.5
 SETTINGS: Final = ServerSettings(hands_out_tickets=True)
 
@@ -54,7 +54,7 @@ def _ignore(_request: Request, _response: Response | None, _client: str, _at: fl
 
 
 class SignalServer:
-    """Listens, and runs one endpoint. Call `listen`, run `run` as a task, and `close` at the end."""
+    """Runs one endpoint on UDP and TCP: call `listen`, run `run` as a task, call `close`."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class SignalServer:
     # Transports
 
     async def listen(self, *, host: str, port: int, credentials: Credentials) -> None:
-        """UDP and TCP on one port; with port 0 on one that is free in both. OSError when it is taken."""
+        """Listen on UDP and TCP. Port 0: any that is free in both. OSError: it is taken."""
         for is_last in (*[False] * (PORT_TRIES - 1), True):
             await self.listen_dtls(host=host, port=port, credentials=credentials)
             try:
@@ -154,7 +154,7 @@ class SignalServer:
     # Requests
 
     async def render_to_pipe(self, pipe: Pipe) -> None:
-        """Answer one request; the coroutine of an observation lasts as long as the observation."""
+        """Answer one request. The coroutine of an observation ends with the observation."""
         message: aiocoap.Message = pipe.request
         if message.remote.serial not in self._sessions:
             return  # the session ended between the request's arrival and now
@@ -167,7 +167,7 @@ class SignalServer:
     async def answer(
         self, pipe: Pipe, request: Request, response: Response | None, *, at: float
     ) -> None:
-        """Send what the endpoint decided. A gateway asks its server first."""
+        """Send the answer of the endpoint. A gateway overrides this to ask its server."""
         self.record(pipe, request, response, at=at)
         message: aiocoap.Message = pipe.request
         if response is None:
@@ -201,7 +201,7 @@ class SignalServer:
     # Observations
 
     def begin_observation(self, pipe: Pipe) -> None:
-        """Until `end_observation`, or until the client leaves: then `is_observed` is False."""
+        """It lasts until `end_observation`, or until a RST; see `is_observed`."""
         self._observed[_key_of(pipe.request)] = pipe
 
     def end_observation(self, pipe: Pipe) -> None:
@@ -213,7 +213,7 @@ class SignalServer:
         return self._observed.get(_key_of(pipe.request)) is pipe
 
     def notify(self, pipe: Pipe, response: Response, *, is_answer: bool = False) -> None:
-        """Send one notification, or with `is_answer` the answer to the GET. One without Observe is the last."""
+        """Send one notification, or the answer to the GET. One without Observe is the last."""
         message = self._blocks.first(message_of(response), pipe.request)
         if not is_answer:
             # RFC 9132 section 4.4.2.1: notifications are Non-confirmable, always.
@@ -235,7 +235,7 @@ class SignalServer:
                 self.endpoint.observers.remove(*_key_of(pipe.request))
 
     def _see(self, record: WireRecord) -> None:
-        """A client that answers a notification with RST observes no longer (RFC 7641 section 4.5)."""
+        """A RST to a notification ends the observation (RFC 7641 section 4.5)."""
         if record.kind != "RST" or record.direction != "received" or record.message_id is None:
             return
         token = self._notified.pop((record.session, record.message_id), None)
@@ -246,20 +246,20 @@ class SignalServer:
     # Time
 
     def touch(self, client: str | None = None) -> None:
-        """Something happened, to this client only if one is named: notify its observers, set the timer."""
+        """Something changed, for one client or for any: notify observers, and set the timer."""
         for notification in self.endpoint.advance(now=self.now(), client=client):
             self._deliver(notification)
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep time until cancelled."""
+        """Run the timers until cancelled."""
         async with asyncio.TaskGroup() as heartbeats:
             while True:
                 began = self.now()
                 self.touch()
-                for number, peer_hb_status in self.endpoint.heartbeats_due(now=self.now()):
+                for number, is_heard in self.endpoint.heartbeats_due(now=self.now()):
                     session = self._sessions[number]
-                    heartbeats.create_task(self._send_heartbeat(session, peer_hb_status))
+                    heartbeats.create_task(self._send_heartbeat(session, peer_hb_status=is_heard))
                 self._wake.clear()
                 due_at = self.endpoint.next_timer(now=self.now())
                 await asyncio.sleep(min(PAUSE_PER_ROUND * (self.now() - began), MAX_PAUSE_S))
@@ -276,7 +276,7 @@ class SignalServer:
             self.end_observation(pipe)
         self.notify(pipe, notification.response)
 
-    async def _send_heartbeat(self, session: Remote, peer_hb_status: bool) -> None:  # noqa: FBT001 - named by the RFC
+    async def _send_heartbeat(self, session: Remote, *, peer_hb_status: bool) -> None:
         message = aiocoap.Message(
             code=aiocoap.PUT,
             uri_path=HEARTBEAT_PATH,

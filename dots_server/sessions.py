@@ -38,7 +38,7 @@ class Session:
         )
 
     def silence_allowed_s(self, *, is_mitigating: bool) -> float | None:
-        """After how many seconds without a message the session counts as lost; None without heartbeats."""
+        """Seconds without a message until the session counts as lost; None without heartbeats."""
         parameters = self.parameters(is_mitigating=is_mitigating)
         if parameters.heartbeat_interval_s == 0 or self.liveness is None:
             return None

@@ -17,7 +17,7 @@ from dots_server.terms import Terms
 
 
 class SignalChannel(SignalEndpoint):
-    """Everything one server knows: its sessions, and the mitigations of its clients."""
+    """The whole state of a server: its sessions, and the mitigations of its clients."""
 
     def __init__(self, *, mitigator: Mitigator, policy: Policy, terms: Terms | None = None) -> None:
         super().__init__(policy=policy, terms=terms or Terms())
@@ -27,7 +27,7 @@ class SignalChannel(SignalEndpoint):
 
     @property
     def register(self) -> Register:
-        """To be read; the methods here change it."""
+        """For reading. Use the methods here to change it."""
         return self._mitigate.register
 
     def set_terms(self, terms: Terms) -> None:
@@ -44,9 +44,9 @@ class SignalChannel(SignalEndpoint):
         now: float,
         retry_timer_s: int | None = None,
     ) -> None:
-        """Give a mitigation a status whatever its mitigator reports.
+        """Set the status of a mitigation, whatever its mitigator reports.
 
-        `retry_timer_s` says that status 7 is due to a conflict with another client, and when to ask again.
+        `retry_timer_s`: status 7 is due to a conflict, and the client may retry after this time.
         """
         mitigation.impose(status, now=now, retry_timer_s=retry_timer_s)
 
@@ -56,7 +56,7 @@ class SignalChannel(SignalEndpoint):
             self._mitigate.remove(held)
 
     def forget_everything(self) -> None:
-        """Sessions and cuids too, as a process that crashes does."""
+        """Remove sessions and cuids too, as a crash does."""
         for number in tuple(self.sessions):
             self.close_session(number)
         self.forget_mitigations()
@@ -66,15 +66,15 @@ class SignalChannel(SignalEndpoint):
     # A restart
 
     def export(self, *, now: float) -> RegisterExport:
-        """What the next run needs: mitigations, cuids, and how long each client may be silent."""
+        """The state for the next run: mitigations, cuids, and the silence allowed to clients."""
         allowed_s = {client: silence.allowed_s for client, silence in self._silences.items()}
         return exported(self.register, allowed_s, now=now)
 
     def restore(self, export: RegisterExport, *, now: float) -> None:
-        """Continue an earlier run. ValueError when this one holds mitigations already.
+        """Continue an earlier run. ValueError if this one already holds mitigations.
 
-        The time in between counts for lifetimes and terminating periods. It does not count as silence of
-        the clients: they had nobody to talk to.
+        The time between the two runs counts for lifetimes and terminating periods. It does not
+        count as silence of the clients, which had no server to talk to.
         """
         if any(True for _ in self.register):
             raise ValueError("an export can only be restored into an empty register")
@@ -103,7 +103,7 @@ class SignalChannel(SignalEndpoint):
     def read_mitigations(
         self, client: str, path: MitigatePath, content: Content, *, now: float
     ) -> Response:
-        """What a GET and a notification say."""
+        """The reports in the answer to a GET and in a notification."""
         return self._mitigate.get(path, client, content, now=now)
 
     def notification_of(self, observer: Observer, subject: MitigatePath, *, now: float) -> Response:

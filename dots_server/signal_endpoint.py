@@ -1,4 +1,4 @@
-"""Where clients' sessions end, at a server or a gateway: requests and time in, answers and notifications out."""
+"""Clients' sessions at a server or gateway, without a network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ METHODS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """How long nothing may come from a client."""
+    """The time that a client may stay silent."""
 
     since: float
     allowed_s: float
@@ -50,9 +50,12 @@ class Silence:
 
 
 class SignalEndpoint(ABC):
-    """Answers what stays on one hop: heartbeats and configuration. The resource `mitigate` is the subclass's.
+    """Requests and time in, answers and notifications out.
 
-    `now` is in seconds since 1970-01-01 UTC. No request and no tick looks at other clients than those concerned.
+    It answers what stays on one hop: heartbeats and configuration. Subclasses answer requests about
+    mitigations.
+
+    `now` is in seconds since 1970-01-01 UTC. Requests and ticks do not scan other clients.
     """
 
     def __init__(self, *, policy: Policy, terms: Terms) -> None:
@@ -63,9 +66,9 @@ class SignalEndpoint(ABC):
         self._terms = terms
         self._throttle = Throttle()
         self._agenda: Agenda[str] = Agenda()
-        "when to advance which client"
+        "when each client must be advanced"
         self._heartbeats: Agenda[int] = Agenda()
-        "when to send a heartbeat on which session"
+        "when each session needs a heartbeat"
         self._silences: dict[str, Silence] = {}
         self._notified_at: dict[int, float] = {}
 
@@ -74,7 +77,7 @@ class SignalEndpoint(ABC):
         return self._terms
 
     def set_terms(self, terms: Terms) -> None:
-        """Takes effect at once, for every client."""
+        """They take effect at once, for every client."""
         self._terms = terms
         for client in self._clients():
             self._agenda.hurry(client)
@@ -88,7 +91,7 @@ class SignalEndpoint(ABC):
         """The answer to an authorized request; None is silence."""
 
     def notification_of(self, observer: Observer, subject: MitigatePath, *, now: float) -> Response:
-        """What an observation of mitigations is told next. An error ends it."""
+        """The next notification of an observation of mitigations. An error ends the observation."""
         return text("4.04", "no mitigation known")
 
     def is_worth_repeating(self, client: str, subject: MitigatePath) -> bool:
@@ -98,18 +101,18 @@ class SignalEndpoint(ABC):
     def is_mitigating_for(self, client: str) -> bool:
         return False
 
-    def lose_signal(self, client: str, *, now: float) -> None:  # noqa: B027 - a gateway has nothing to do
-        """Nothing came from the client for too long."""
+    def lose_signal(self, client: str, *, now: float) -> None:  # noqa: B027 - not for gateways
+        """No message came from the client for too long."""
 
     def advance_mitigations(self, client: str, *, now: float) -> None:  # noqa: B027 - as above
         """Let time pass for the client's mitigations."""
 
     def next_mitigation_timer(self, client: str, *, now: float) -> float | None:
-        """When to advance them at the latest."""
+        """When the next of their timers is due."""
         return None
 
     def touch(self, client: str) -> None:
-        """Something happened to this client: look at it on the next tick."""
+        """Something changed for this client: advance it on the next tick."""
         self._agenda.hurry(client)
 
     # Sessions
@@ -121,19 +124,20 @@ class SignalEndpoint(ABC):
         )
 
     def close_session(self, number: int) -> None:
-        """The session is over. Whether its client is lost is known only after a while."""
+        """The session has ended. Its client counts as lost only after the allowed silence."""
         self.sessions.pop(number, None)
         self.observers.remove_session(number)
         self._notified_at.pop(number, None)
         self._heartbeats.set(number, None)
 
     def heard(self, number: int, *, now: float) -> None:
-        """Anything authentic came on this session: it is not lost."""
+        """A message came on this session: its client is not lost."""
         session = self.sessions[number]
         session.last_heard_at = now
         allowed_s = session.silence_allowed_s(is_mitigating=self.is_mitigating_for(session.client))
         if session.liveness is None and session.client in self._silences:
-            # A new session without a heartbeat so far: what earlier ones allowed still holds.
+            # This session has had no heartbeat yet: the silence that earlier ones allowed still
+            # applies.
             allowed_s = self._silences[session.client].allowed_s
         if allowed_s is None:
             self._silences.pop(session.client, None)
@@ -166,7 +170,7 @@ class SignalEndpoint(ABC):
             self.touch(session.client)
 
     def _expect(self, client: str, silence: Silence) -> None:
-        """Something has to come from this client in time."""
+        """A message must come from this client in time."""
         self._silences[client] = silence
         self._agenda.bring_forward(client, silence.ends_at)
 
@@ -239,7 +243,7 @@ class SignalEndpoint(ABC):
         *,
         now: float,
     ) -> Response:
-        """Begin or end an observation, as the GET asks."""
+        """Begin or end an observation."""
         if request.observe != REGISTER or not response.is_success or not self.terms.notify:
             self.observers.remove(session.number, request.token)
             return response
@@ -258,12 +262,15 @@ class SignalEndpoint(ABC):
     # Time
 
     def advance(self, *, now: float, client: str | None = None) -> list[Notification]:
-        """Let time pass for all clients that are due, or for one; the notifications that are due."""
+        """Let time pass for one client, or for all that are due.
+
+        Returns the notifications to send.
+        """
         due = self._agenda.take_due(now) if client is None else [client]
         return [notification for one in due for notification in self._advance_client(one, now)]
 
     def next_timer(self, *, now: float) -> float | None:
-        """When to call `advance` and `heartbeats_due` at the latest."""
+        """When `advance` and `heartbeats_due` must be called."""
         times = [self._agenda.next()]
         if self.terms.heartbeats:
             times.append(self._heartbeats.next())
@@ -292,7 +299,7 @@ class SignalEndpoint(ABC):
         return min((time for time in times if time is not None), default=None)
 
     def _clients(self) -> set[str]:
-        """All that anything may be due for."""
+        """All clients with a session, a mitigation, or a silence that is watched."""
         return {session.client for session in self.sessions.values()} | self._silences.keys()
 
     # Notifications
@@ -326,7 +333,7 @@ class SignalEndpoint(ABC):
         )
 
     def _is_wanted(self, observer: Observer) -> bool:
-        """Whether there is anything to say: news, counters, or a change of configuration."""
+        """Whether there is news, newer counters, or a changed configuration."""
         if observer.subject is None:
             return self.sessions[observer.session].configuration.has_changed
         return observer.has_news or self.is_worth_repeating(observer.client, observer.subject)

@@ -1,4 +1,4 @@
-"""What two requests share, and what a client may ask protection for."""
+"""The targets that two requests share, and the targets that a client may request."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ class Entitlement:
 
     networks: tuple[Network, ...]
     names: tuple[str, ...]
-    "empty: names are not checked, for a simulator resolves none"
+    "empty: names are not checked, since the server does not resolve them"
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> Entitlement:
-        """From prefixes, domain names and URIs (which stand for their host); ValueError names a bad one."""
+        """From prefixes, domain names, and URIs, which mean their host.
+
+        ValueError names an invalid entry.
+        """
         networks: list[Network] = []
         names: list[str] = []
         for entry in entries:
@@ -33,12 +36,12 @@ class Entitlement:
                 networks.append(ip_network(host or ""))
             except ValueError:
                 if host is None or fqdn_violation(host) is not None:
-                    raise ValueError(f"{entry!r} is no prefix, domain name or URI") from None
+                    raise ValueError(f"{entry!r} is not a prefix, domain name or URI") from None
                 names.append(plain_name(host))
         return cls(tuple(networks), tuple(names))
 
     def outside(self, targets: Targets) -> str | None:
-        """The first target that is not this client's, or None."""
+        """The first target outside the client's domain, or None."""
         for prefix in targets.target_prefix:
             if not self._holds_network(prefix_network(prefix)):
                 return prefix
@@ -68,9 +71,9 @@ class Entitlement:
 
 
 def shared(one: Targets, other: Targets) -> Targets | None:
-    """What two requests both want protected (RFC 9132 section 4.4.1.3), or None.
+    """The targets of both requests (RFC 9132 section 4.4.1.3), or None.
 
-    Ports and protocols play no part: sharing an address is enough.
+    Ports and protocols do not matter: one shared address is an overlap.
     """
     both = Targets(
         target_prefix=tuple(
@@ -93,7 +96,7 @@ def shared(one: Targets, other: Targets) -> Targets | None:
 
 
 def is_same_request(one: Scope, other: Scope) -> bool:
-    """Whether nothing but the lifetime differs; the order of lists carries no meaning."""
+    """Whether only the lifetime differs. The order of lists does not matter."""
     return one.trigger_mitigation == other.trigger_mitigation and _as_sets(one.targets) == _as_sets(
         other.targets
     )

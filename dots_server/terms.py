@@ -1,4 +1,4 @@
-"""The numbers that a server runs by."""
+"""The timers and limits of a server."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dots_client.server import UINT32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """They may be replaced while the server runs: `SignalEndpoint.terms`."""
+    """`SignalEndpoint.set_terms` replaces them while the server runs."""
 
     max_lifetime_s: int = UINT32
-    "a client that asks for more gets this much"
+    "the most that a request gets"
     may_be_indefinite: bool = True
     "whether a lifetime may have no end (RFC 9132 section 4.4.1)"
     terminating_s: float = 120.0
@@ -22,7 +22,7 @@ class Terms:
     notify: bool = True
     "whether GET requests with Observe start an observation"
     notify_interval_s: float = 2.0
-    "between notifications that only carry newer counters"
+    "between notifications with newer counters only"
     heartbeats: bool = True
     "whether the server sends and answers them"
     max_requests_per_s: float | None = None

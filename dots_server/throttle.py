@@ -1,11 +1,11 @@
-"""How many requests one client may send (RFC 9132 section 11)."""
+"""Rate limit per client (RFC 9132 section 11)."""
 
 from __future__ import annotations
 
 from typing import Final
 
 BURST_S: Final = 2.0
-"""Requests of this many seconds may come at once."""
+"""Size of a burst: the requests of this many seconds."""
 
 
 class Throttle:
@@ -15,7 +15,7 @@ class Throttle:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def admits(self, client: str, limit_per_s: float | None, *, now: float) -> bool:
-        """Whether one more request may be answered now; it is counted if so."""
+        """Whether one more request is within the limit; if so, it is counted."""
         if limit_per_s is None:
             return True
         burst = max(1.0, BURST_S * limit_per_s)

@@ -1,1 +1,1 @@
-"""A DOTS server that plays a mitigation provider: for demonstrations, tests and drills."""
+"""Simulated mitigation providers and gateways, for demonstrations, tests and drills."""

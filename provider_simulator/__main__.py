@@ -1,4 +1,4 @@
-"""`python -m provider_simulator`: play a mitigation provider or a gateway to one, or make their certificates."""
+"""`python -m provider_simulator`: a simulated provider or gateway, and their certificates."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from provider_simulator.upstream import Upstream
 DEFAULT_SIGNAL_PORT: Final = 4646
 DEFAULT_CONTROL_PORT: Final = 4650
 DEMO_TERMINATING_S: Final = 5.0
-"""Shorter than the 120 s of RFC 9132 section 4.4.4, for people who watch."""
+"""Shorter than the 120 s of RFC 9132 section 4.4.4, so that demonstrations do not take long."""
 
 BEHAVIOUR_OPTIONS: Final = (
     ("status-delay", "status_delay_s", 2.0, "seconds from acceptance to mitigating"),
-    ("attack-ends-after", "attack_ends_after_s", None, "seconds; never without it"),
+    ("attack-ends-after", "attack_ends_after_s", None, "seconds; default: never"),
     ("notify-interval", "notify_interval_s", 2.0, "seconds between notifications"),
     ("terminating", "terminating_s", DEMO_TERMINATING_S, "seconds of active-but-terminating"),
     ("loss", "loss", 0.0, "share of datagrams to lose, each way"),
@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             level=options.log_level, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s"
         )
-        play = _pass_on if options.command == "gateway" else _serve
-        return asyncio.run(play(options))
+        run = _forward if options.command == "gateway" else _serve
+        return asyncio.run(run(options))
     except (BehaviourError, OSError, ValueError) as error:
         print(f"provider_simulator: {error}", file=sys.stderr)
         return 2
@@ -62,45 +62,50 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="provider_simulator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    serve = commands.add_parser("serve", help="play a provider until SIGTERM or Ctrl-C")
-    _add_server_options(serve, "what the provider is called")
+    serve = commands.add_parser("serve", help="simulate a provider until SIGTERM or Ctrl-C")
+    _add_server_options(serve, "name of the provider")
     for option, _, default, meaning in BEHAVIOUR_OPTIONS:
         serve.add_argument(f"--{option}", type=float, default=default, help=meaning)
 
     gateway = commands.add_parser(
-        "gateway", help="pass requests on to a provider, or to another gateway, until SIGTERM"
+        "gateway", help="forward requests to a provider or another gateway until SIGTERM"
     )
-    _add_server_options(gateway, "one word, which an error about a loop names the gateway by")
+    _add_server_options(gateway, "name of the gateway in errors about loops; one word")
     gateway.add_argument(
-        "--upstream", required=True, metavar="HOST:PORT", help="who is behind it, over UDP"
+        "--upstream",
+        required=True,
+        metavar="HOST:PORT",
+        help="UDP address of the provider or gateway that requests are forwarded to",
     )
     gateway.add_argument(
         "--upstream-pki",
         type=Path,
         required=True,
-        help="what `pki` wrote for whom is behind it, with a client of the gateway's name",
+        help="folder that `pki` wrote for the upstream server, with the gateway as a client",
     )
     gateway.add_argument(
-        "--upstream-name", help="in the certificate of whom is behind it; default: its host"
+        "--upstream-name", help="name in the certificate of the upstream server; default: its host"
     )
     gateway.add_argument(
         "--hop-limit",
         type=int,
         default=FIRST_HOP_LIMIT,
-        help="what a request gets that has none, 1 to 255",
+        help="Hop-Limit for requests without one, 1 to 255",
     )
     gateway.add_argument(
-        "--no-cdid", action="store_true", help="keep from the provider which client asks"
+        "--no-cdid",
+        action="store_true",
+        help="do not tell the provider which client a request is from",
     )
     gateway.add_argument(
         "--trusts",
         action="append",
         default=[],
         metavar="CLIENT",
-        help="a client that is a gateway, and says itself for whom it asks; may be repeated",
+        help="a client that is a gateway, whose cdid is trusted; may be repeated",
     )
 
-    pki = commands.add_parser("pki", help="make the certificates that are missing")
+    pki = commands.add_parser("pki", help="make missing certificates")
     pki.add_argument("--dir", type=Path, required=True)
     pki.add_argument("--provider", action="append", required=True, help="may be repeated")
     pki.add_argument("--client", action="append", default=[], help="may be repeated")
@@ -123,7 +128,7 @@ def _add_server_options(parser: argparse.ArgumentParser, name: str) -> None:
         "--pki",
         type=Path,
         required=True,
-        help="what `pki` wrote: the folder of this name, or the one above it",
+        help="folder that `pki` wrote: the one of this name, or its parent",
     )
     parser.add_argument(
         "--clients",
@@ -131,7 +136,7 @@ def _add_server_options(parser: argparse.ArgumentParser, name: str) -> None:
         required=True,
         help='JSON file: {"common name": ["203.0.113.0/24", "shop.example"], …}',
     )
-    parser.add_argument("--seed", type=int, help="makes the play repeatable")
+    parser.add_argument("--seed", type=int, help="makes the simulation repeatable")
     parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING"])
 
 
@@ -164,7 +169,7 @@ async def _serve(options: argparse.Namespace) -> int:
     return await _run(options, server, control_app(server, name=options.name))
 
 
-async def _pass_on(options: argparse.Namespace) -> int:
+async def _forward(options: argparse.Namespace) -> int:
     rng = random.Random(options.seed)  # noqa: S311 - spreads attempts, keeps no secret
     gateway = Gateway(
         name=options.name,
@@ -207,7 +212,7 @@ async def _run(
         ports = {"signal": server.port, "control": control_socket.getsockname()[1]}
         print(json.dumps(ports), flush=True)
         stopping = asyncio.create_task(stopped.wait())
-        # One of them ending by itself is a failure: then everything ends.
+        # A task that ends by itself has failed: then everything ends.
         done, _ = await asyncio.wait(
             {serving, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED
         )

@@ -1,4 +1,4 @@
-"""How the provider plays, as the control interface sets it."""
+"""How the simulated provider behaves; the control interface changes it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ POLL_CODES: Final = (*REFUSE_CODES, "4.04", "4.05")
 
 
 class BehaviourError(Exception):
-    """A change of behaviour that makes no sense; the message says why."""
+    """An invalid change of behaviour; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour(Terms):
-    """What can be changed while the provider plays."""
+    """Everything that can be changed while the provider runs."""
 
     accept: str = "always"
     "`always`, `refuse` new mitigations, or stay `silent` on all mitigation requests"
@@ -45,13 +45,16 @@ class Behaviour(Terms):
     "name of an alternate server, with addresses after it: `alt.example 192.0.2.7`"
     redirect_ttl_s: int = 3600
     rejects_redirected: bool = False
-    "answer 4.03 to a client that asks for more within `redirect_ttl_s` instead of going there"
+    """answer 4.03 to a client that sends other requests within `redirect_ttl_s` instead of
+    following the redirection"""
     hop_loop: str | None = None
     "names of gateways: mitigation requests end in 5.08, as after a loop through these"
     rearms_on_put: bool = False
-    "a PUT with trigger-mitigation false stops and rearms what a lost session started (go-dots; against RFC 9132 section 4.4.4)"
+    """a PUT with trigger-mitigation false stops and rearms what a lost session started (go-dots;
+    against RFC 9132 section 4.4.4)"""
     keeps_preconfigured: bool = False
-    "answer 2.02 to the DELETE of an armed preconfigured mitigation but keep it until its lifetime ends (go-dots)"
+    """answer 2.02 to the DELETE of an armed preconfigured mitigation but keep it until its lifetime
+    ends (go-dots)"""
     poll_code: str | None = None
     "answer every GET of mitigations with this code; null: answer with their status"
     odd_report: str | None = None

@@ -1,4 +1,4 @@
-"""The control interface: HTTP on the loopback interface, for operators, tests and demonstrations."""
+"""The control interface: HTTP on loopback, for operators, tests and demonstrations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from provider_simulator.provider_server import ProviderServer
 from provider_simulator.request_log import RequestLog
 
 MAX_DIGITS: Final = 18
-"""Of a number in a query: `int` gives up on more than 4,300."""
+"""Of a number in a query; `int` raises for more than 4,300."""
 
 
 def control_app(signal: ProviderServer, *, name: str) -> Starlette:
@@ -78,7 +78,7 @@ def control_app(signal: ProviderServer, *, name: str) -> Starlette:
 
 
 def gateway_app(signal: GatewayServer) -> Starlette:
-    """The interface to one gateway: what it knows, and what was asked through it."""
+    """The interface to one gateway: its state and the requests that came through it."""
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse(
@@ -109,7 +109,7 @@ def _requests_of(log: RequestLog) -> Callable[[Request], Awaitable[Response]]:
 
 
 class ControlServer(uvicorn.Server):
-    """uvicorn without its own idea of signals: the simulator ends as one."""
+    """uvicorn without signal handlers: the simulator has its own."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -130,7 +130,7 @@ async def _body(request: Request) -> Any:
 
 
 def _decision(body: Any) -> tuple[MitigationStatus, int | None]:
-    """The status an operator sets, and for a withdrawal the retry-timer of the conflict behind it."""
+    """The status that an operator sets, and the retry-timer of a conflict behind status 7."""
     wanted = body if isinstance(body, dict) else {}
     status, retry_timer_s = wanted.get("status"), wanted.get("retry_timer_s")
     if status in STATUS_LABELS:

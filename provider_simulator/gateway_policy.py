@@ -1,4 +1,4 @@
-"""What a gateway of a server's domain decides before it forwards a request (RFC 9132 sections 3.4 and 4.4.1)."""
+"""The decisions of a server-domain gateway (RFC 9132 sections 3.4 and 4.4.1)."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from dots_server.targets import Entitlement
 from dots_server.terms import Terms
 
 FIRST_HOP_LIMIT: Final = 16
-"""What a request gets that has none yet (RFC 8768 section 3)."""
+"""For requests without one (RFC 8768 section 3)."""
 MAX_HOP_LIMIT: Final = 255
 MAX_NAMES_BYTES: Final = 1024
-"""Of the payload that names a loop; names beyond it are left out."""
+"""Of the payload of a 5.08; names that do not fit are left out."""
 MAX_CUIDS: Final = 1024
-"""The gateway knows which client uses them."""
+"""Whose owners the gateway remembers."""
 FORWARD: Final = Response(code="")
-"""No answer yet: the provider gives it."""
+"""Stands for an answer that only the provider can give."""
 
 
 class Gateway(SignalEndpoint):
-    """Answers heartbeats and configuration itself, and lets requests about mitigations be forwarded.
+    """Answers heartbeats and configuration itself. Requests about mitigations are forwarded.
 
-    Upstream all clients are one. The gateway keeps them apart: by what each may protect, and by cuid.
+    The provider sees one client, the gateway, which therefore keeps its own clients apart: by their
+    targets and cuids.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Gateway(SignalEndpoint):
         tells_domains: bool = True,
         trusts: Collection[str] = (),
     ) -> None:
-        """`trusts`: clients that are gateways themselves, and keep their own clients apart."""
+        """`trusts`: clients that are gateways themselves and keep their own clients apart."""
         if not name.isascii() or not name.isprintable() or not name or " " in name:
             raise ValueError(f"a gateway's name must be one word of ASCII, not {name!r}")
         if not 1 <= first_hop_limit <= MAX_HOP_LIMIT:
@@ -85,7 +86,9 @@ class Gateway(SignalEndpoint):
         )
 
     def named(self, response: Response) -> Response:
-        """With our name before those of the gateways behind us, if the request went in a loop (RFC 8768 section 4)."""
+        """A 5.08 with our name before those of the gateways behind us; other answers stay the same
+        (RFC 8768 section 4).
+        """
         if response.code != "5.08":
             return response
         names = b" ".join([self.name.encode(), *response.payload.split()])

@@ -20,8 +20,9 @@ from provider_simulator.request_log import RequestLog
 from provider_simulator.upstream import OVER, Upstream
 
 ANSWER_WITHIN_S: Final = 2.0
-"""Then a heartbeat checks the provider, so that clients learn of its loss before they take the gateway for lost.
-Nothing is repeated: clients repeat their requests, which covers both hops."""
+"""After this time a heartbeat checks the provider, so that clients learn that the provider is lost
+before they conclude that the gateway is. The gateway repeats nothing: clients repeat their requests,
+which covers both hops."""
 RETRY_AFTER_S: Final = 5
 MAX_WAITING: Final = 256
 """Requests that wait for the provider at once."""
@@ -68,7 +69,7 @@ class GatewayServer(SignalServer):
     # One answer
 
     async def _ask(self, pipe: Pipe, request: Request) -> Response | None:
-        """None is silence: the provider is there, and does not answer this request."""
+        """None is silence: the provider does not answer this request, but it answers heartbeats."""
         client = self._provider()
         if client is None:
             return _unavailable(self.upstream.why)
@@ -92,9 +93,9 @@ class GatewayServer(SignalServer):
             is_there = await self.upstream.answers(client)
             return None if is_there else _unavailable(self.upstream.why)
         except LocalProtocolError:
-            return text("4.13", "the request is too large with what a gateway adds")
+            return text("4.13", "the request is too large with the options that the gateway adds")
         except Redirected:
-            # It is for the session upstream, which follows it.
+            # The session upstream follows it.
             return _unavailable("the provider has another server")
         except DotsError:
             return _unavailable(OVER)
@@ -114,7 +115,7 @@ class GatewayServer(SignalServer):
     # Notifications
 
     async def _observe(self, pipe: Pipe, request: Request, *, at: float) -> None:
-        """One observation upstream for each of a client, until the client or the provider ends it."""
+        """Run one observation upstream for this one, until the client or the provider ends it."""
         client = self._provider()
         if client is None or self._observations >= MAX_OBSERVATIONS:
             refusal = _unavailable(self.upstream.why if client is None else TOO_BUSY)
@@ -143,7 +144,7 @@ class GatewayServer(SignalServer):
             self.stay_silent(message)
             return False
         goes_on = response.observe is not None and response.is_success
-        # A count of our own: the provider's starts again with each session upstream.
+        # Our own sequence: the provider's restarts with each session upstream.
         sequence = self.gateway.observers.next_sequence() if goes_on else None
         self.notify(pipe, replace(response, observe=sequence), is_answer=is_answer)
         return goes_on

@@ -1,4 +1,4 @@
-"""Reports as some deployed servers send them: with one attribute that RFC 9132 does not allow, or without one mitigation."""
+"""Reports of deployed servers that RFC 9132 does not allow."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ ODD_REPORTS: Final[Mapping[str, Callable[[list[_Scope]], None]]] = {
 
 
 def spoiled(response: Response, oddity: str | None) -> Response:
-    """The answer or notification with `oddity`, a key of `ODD_REPORTS`, in its reports. Refusals stay the same."""
+    """The answer or notification with `oddity`, a key of `ODD_REPORTS`, in its reports.
+
+    Refusals stay the same.
+    """
     if oddity is None or not response.is_success or not response.payload:
         return response
     body = cbor2.loads(response.payload)

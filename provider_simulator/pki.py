@@ -29,7 +29,7 @@ LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
 def make_pki(directory: Path, *, providers: Sequence[str], clients: Sequence[str]) -> None:
-    """Make what is missing; what exists stays as it is."""
+    """Make missing certificates; existing ones stay."""
     for provider in providers:
         _make_provider(directory / provider, provider, clients)
 
@@ -40,7 +40,7 @@ def server_name(provider: str) -> str:
 
 
 def server_credentials(directory: Path) -> Credentials:
-    """What the provider in `directory` shows and trusts."""
+    """The credentials of the provider in `directory`."""
     return Credentials(
         certificate_chain=(directory / "server.pem").read_bytes(),
         private_key=(directory / "server.key").read_bytes(),
@@ -49,7 +49,7 @@ def server_credentials(directory: Path) -> Credentials:
 
 
 def client_credentials(directory: Path, client: str) -> Credentials:
-    """What `client` of the provider in `directory` shows and trusts."""
+    """The credentials of `client` of the provider in `directory`."""
     return Credentials(
         certificate_chain=(directory / f"client-{client}.pem").read_bytes(),
         private_key=(directory / f"client-{client}.key").read_bytes(),
@@ -160,7 +160,7 @@ def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    # Created with its mode: a key must not be readable by others for a moment.
+    # Create the file with its mode: others must never be able to read the key.
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""The provider's play: an attack on each mitigation, filters that handle it as the behaviour says, and refusals."""
+"""The simulated mitigator and policy: attacks, filters and refusals."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from provider_simulator.traffic import Traffic
 Status = MitigationStatus
 
 COUNTERS_EVERY_S: Final = 1.0
-"""How old counters may be: computing them at every look would be most of the work."""
+"""Maximum age of counters: to compute them for every look would be most of the work."""
 RECOVERY_SHARE: Final = 0.8
-"""An exceeded mitigation recovers when the attack is this much below the capability: no flapping."""
+"""Status 4 ends at this share of the capability, so that the status does not flap."""
 
 _FILTERING: Final = (Status.MITIGATING, Status.EXCEEDED_CAPABILITY)
 
 
 class _Attack:
-    """The attack on one mitigation."""
+    """The attack on the targets of one mitigation."""
 
     def __init__(self, traffic: Traffic, *, status: Status, began_at: float) -> None:
         self.traffic = traffic
         self.status = status
-        "of the mitigation, since the traffic was last computed"
+        "of the mitigation; decides which share of the traffic is dropped"
         self.began_at = began_at
         self.is_frozen = False
-        "the operator chose the status: the play leaves it alone"
+        "the operator chose the status: the simulation does not change it"
 
 
 class Play(Mitigator, Contracts):
-    """A `Mitigator` and a `Policy`, as `behaviour` says."""
+    """A `Mitigator` and a `Policy` that follow `behaviour`."""
 
     def __init__(
         self, *, entitlements: Mapping[str, Entitlement], rng: Rng, behaviour: Behaviour
@@ -106,7 +106,7 @@ class Play(Mitigator, Contracts):
         del self._attacks[mitigation]
 
     def imposed(self, mitigation: Mitigation, *, now: float) -> None:
-        """The operator chose its status: the play goes on from 1 and 2 only."""
+        """The operator set its status. The simulation continues from status 1 and 2 only."""
         attack = self._attacks[mitigation]
         attack.is_frozen = mitigation.status not in (Status.IN_PROGRESS, Status.MITIGATING)
         if mitigation.status in RUNNING:

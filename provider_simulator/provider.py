@@ -1,4 +1,4 @@
-"""A mitigation provider without a network: a DOTS server that behaves, or misbehaves, as it is told."""
+"""The simulated provider without a network: a DOTS server that follows its behaviour."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from provider_simulator.play import Play
 
 
 class Provider(SignalChannel):
-    """Everything one provider knows. `now` is in seconds since 1970-01-01 UTC."""
+    """The state of one provider. `now` is in seconds since 1970-01-01 UTC."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Provider(SignalChannel):
         self._play.behaviour = behaviour
         self.set_terms(behaviour)
 
-    # What deployed servers do otherwise
+    # Deviations of deployed servers
 
     def answer_mitigate(
         self, session: Session, request: Request, path: MitigatePath, *, now: float
@@ -96,7 +96,7 @@ class Provider(SignalChannel):
         self._play.redirections.forget()
 
     def state(self, *, now: float) -> dict[str, Any]:
-        """What the provider believes, as JSON."""
+        """The state as JSON, for the control interface."""
         return {
             "mitigations": [self._mitigation_json(held, now) for held in self.register],
             "sessions": [session.as_json() for session in self.sessions.values()],
@@ -122,7 +122,7 @@ class Provider(SignalChannel):
 
 
 def _may_rearm(held: Mitigation) -> bool:
-    """Whether a lost session started it, and it still runs or was stopped by the provider."""
+    """Whether it is a preconfigured one that a lost session started, and that is not ending."""
     return not held.scope.trigger_mitigation and held.status not in (
         MitigationStatus.SIGNAL_LOSS,
         MitigationStatus.TERMINATING,

@@ -11,7 +11,7 @@ from provider_simulator.request_log import RequestLog
 
 
 class ProviderServer(SignalServer):
-    """Logs the requests, loses datagrams as the behaviour says, and takes an operator's orders."""
+    """Logs requests, loses datagrams, and carries out commands of an operator."""
 
     def __init__(self, provider: Provider, *, rng: Rng) -> None:
         self.provider = provider
@@ -45,17 +45,17 @@ class ProviderServer(SignalServer):
         return found
 
     def lose(self, client: str) -> None:
-        """Conclude now, and not after minutes of silence, that the signal of a client is lost."""
+        """Treat the signal of a client as lost at once, not only after minutes of silence."""
         self.provider.lose_signal(client, now=self.now())
         self.touch()
 
     def forget(self) -> None:
-        """Lose the mitigations, keep the sessions."""
+        """Lose the mitigations but keep the sessions."""
         self.provider.forget_mitigations()
         self.touch()
 
     def crash(self) -> None:
-        """Lose all state and sessions without a word to anybody, as after a power cut."""
+        """Lose all state and sessions without telling any client, as in a power cut."""
         self.provider.forget_everything()
         self.drop_sessions("the provider crashed")
         self.touch()

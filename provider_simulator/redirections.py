@@ -1,4 +1,4 @@
-"""Redirections to another server, and what clients get that ignore them (RFC 9132 section 4.6)."""
+"""Redirections, and the refusal of clients that ignore them (RFC 9132 section 4.6)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dots_client.server import DOTS_CBOR, MitigatePath, parse_path
 from dots_server.messages import Request, Response
 
 MAX_REQUESTS: Final = 10_000
-"""Older ones are forgotten."""
+"""Older ones are dropped."""
 
 
 class RequestLog:

@@ -1,4 +1,4 @@
-"""The attack a mitigation drops: plausible counters that ramp up, vary and wrap."""
+"""The attack that a mitigation drops: plausible counters that ramp up, vary and wrap."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SAMPLE_EVERY_S: Final = 5.0
 
 
 class Traffic:
-    """What one attack sends, and what of it was dropped."""
+    """The traffic of one attack, and how much of it was dropped."""
 
     def __init__(self, *, now: float, rng: Rng, bytes_before: int = 0) -> None:
-        # 1.5 to 10 Gbit/s of packets of middle size.
+        # 1.5 to 10 Gbit/s in packets of medium size.
         self._peak_bytes_per_s = 10 ** rng.uniform(8.3, 9.1)
         self._packet_bytes = rng.uniform(300, 900)
         self._ramp_s = rng.uniform(6, 15)
@@ -33,14 +33,14 @@ class Traffic:
         self._samples = deque([(now, self._bytes, 0.0)])
 
     def bytes_per_s(self, now: float) -> float:
-        """What the attack sends at this moment."""
+        """The attack traffic at this time."""
         age = now - self._started_at
         ramp = 1.0 if age >= self._ramp_s else 0.25 + 0.75 * age / self._ramp_s
         wave = sum(size * sin(phase + 2 * pi * age / period) for size, period, phase in self._waves)
         return self._peak_bytes_per_s * ramp * (1 + wave)
 
     def flow(self, *, now: float, share: float) -> None:
-        """Time passes, and `share` of the attack (0 to 1) reaches the mitigator."""
+        """Let time pass while `share` of the attack (0 to 1) reaches the mitigator."""
         elapsed = now - self.at
         if elapsed <= 0:
             return
@@ -64,7 +64,7 @@ class Traffic:
 
     @property
     def bps_dropped(self) -> int:
-        """Bytes per second, whatever the name says."""
+        """Bytes per second, despite the name in RFC 9132."""
         return self._average(self._bytes, 1)
 
     @property

@@ -1,4 +1,4 @@
-"""A gateway's own session with the provider behind it: one for everybody who asks through the gateway."""
+"""The session of a gateway with the provider behind it, which all its clients share."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ SETTINGS: Final = ClientSettings(
     heartbeat_wait_s=0.5,
 )
 HEARTBEATS_BEFORE_LOST: Final = 5
-"""Asked one after the other of a provider that left a request unanswered."""
-ASKED_LATELY_S: Final = 60.0
-"""While somebody asked within this time, a new session is tried for as during an attack."""
+"""Sent one after the other to a provider that did not answer a request."""
+URGENT_FOR_S: Final = 60.0
+"""After a request within this time, reconnecting is as urgent as during an attack."""
 
-# Told to clients, whose business the addresses behind a gateway are not.
+# Sent to clients, which must not learn the addresses behind a gateway.
 NOT_YET: Final = "the provider has not been reached yet"
 UNREACHABLE: Final = "the provider cannot be reached"
 NO_ANSWER: Final = "the provider does not answer"
@@ -43,7 +43,10 @@ OVER: Final = "the session with the provider is over"
 
 
 class Upstream:
-    """Keeps the session until cancelled. `client` is None while there is none; `why` says why, in words."""
+    """Keeps a session open until cancelled.
+
+    `client` is None while there is none; `why` says why.
+    """
 
     def __init__(self, server: Server, credentials: Credentials, *, rng: Rng) -> None:
         self.client: Client | None = None
@@ -54,22 +57,22 @@ class Upstream:
         self._reconnect = Reconnect(rng=rng)
         self._cache = ClientCache()
         self._check: asyncio.Task[bool] | None = None
-        self._given_up = asyncio.Event()
-        self._asked = asyncio.Event()
-        self._asked_at = float("-inf")
+        self._is_dead = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._wanted_at = float("-inf")
 
     def wanted(self) -> None:
-        """Somebody asks: without a session this shortens the wait for one."""
-        self._asked_at = _now()
-        self._asked.set()
+        """A client sent a request: if there is no session, reconnect sooner."""
+        self._wanted_at = _now()
+        self._wanted.set()
 
     async def answers(self, client: Client) -> bool:
-        """Whether the provider still answers on this session, which is given up if it does not."""
+        """Whether the provider still answers on this session. If not, close the session."""
         if self.client is not client:
             return False
         if self._check is None or self._check.done():
             self._check = asyncio.create_task(self._is_there(client))
-        # One for all who wait, and one of them may leave before it is done.
+        # All waiting requests share one check, and each may be cancelled before it is done.
         return await asyncio.shield(self._check)
 
     async def _is_there(self, client: Client) -> bool:
@@ -83,7 +86,7 @@ class Upstream:
                 return True  # a refusal is an answer
         if self.client is client:
             self._lost(NO_ANSWER)
-            self._given_up.set()
+            self._is_dead.set()
         return False
 
     async def run(self) -> None:
@@ -111,7 +114,7 @@ class Upstream:
         ) as client:
             log.info("%s: session with the provider", client.peer)
             self._reconnect.succeeded(now=_now())
-            self._given_up.clear()
+            self._is_dead.clear()
             self.client = client
             try:
                 await self._until_over(client)
@@ -121,7 +124,7 @@ class Upstream:
     async def _until_over(self, client: Client) -> None:
         closed = asyncio.create_task(client.closed())
         others = [
-            asyncio.create_task(event.wait()) for event in (self._given_up, client.should_move)
+            asyncio.create_task(event.wait()) for event in (self._is_dead, client.should_move)
         ]
         try:
             await asyncio.wait({closed, *others}, return_when=asyncio.FIRST_COMPLETED)
@@ -137,17 +140,17 @@ class Upstream:
 
     @property
     def _is_wanted(self) -> bool:
-        return _now() - self._asked_at < ASKED_LATELY_S
+        return _now() - self._wanted_at < URGENT_FOR_S
 
     async def _until_due(self) -> None:
         while True:
-            self._asked.clear()
+            self._wanted.clear()
             due_at = self._reconnect.next_attempt_at(now=_now(), is_under_attack=self._is_wanted)
             if (delay_s := due_at - _now()) <= 0:
                 return
             try:
                 async with asyncio.timeout(delay_s):
-                    await self._asked.wait()
+                    await self._wanted.wait()
             except TimeoutError:
                 continue
 

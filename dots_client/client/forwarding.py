@@ -57,7 +57,8 @@ class Forwarding:
     async def next_answer(self) -> aiocoap.Message:
         """The answer, or the next notification, with all its blocks. Waits for ever.
 
-        Raises Redirected when the server redirects this session, which follows by itself; RequestTooLarge
+        Raises Redirected when the server redirects this session, which follows by itself;
+        RequestTooLarge
         when the request does not fit into a message; other DotsErrors when the session has ended.
         """
         while not self._queue:

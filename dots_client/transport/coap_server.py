@@ -1,4 +1,4 @@
-"""The server's side, whatever carries it: what DTLS and TLS have in common."""
+"""What the DTLS server and the TLS server have in common."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class ServerSettings:
     handshake_timeout_s: float = HANDSHAKE_TIMEOUT_S
     "lost flights are repeated after 1, 2, 4… seconds"
     max_pending: int = MAX_PENDING_ASSOCIATIONS
-    "handshakes under way; the oldest gives way"
+    "handshakes in progress; beyond this the oldest is dropped"
     max_live: int = MAX_LIVE_ASSOCIATIONS
-    "sessions; the longest silent gives way"
+    "sessions; beyond this the one that was silent longest is closed"
     hands_out_tickets: bool = False
-    "True: a client may resume its session; its state is with the client, encrypted (RFC 5077)"
+    "whether clients may resume sessions; the client stores the encrypted state (RFC 5077)"
 
 
 class ServerOptions(TypedDict, Generic[SessionT], total=False):
-    """What whoever serves may choose."""
+    """The options of `serve_dtls` and `serve_tls`."""
 
     credentials: Required[Credentials]
     require_client_certificate: bool
@@ -58,7 +58,7 @@ class ServerOptions(TypedDict, Generic[SessionT], total=False):
 
 
 class CoapServer(ABC, Generic[SessionT]):
-    """Serves one aiocoap site to whoever presents a certificate we trust."""
+    """Serves one aiocoap site to peers with a trusted certificate."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class CoapServer(ABC, Generic[SessionT]):
 
     @property
     def sessions(self) -> tuple[SessionT, ...]:
-        """Those that are established."""
+        """The established ones."""
         return tuple(self._live)
 
     @property
@@ -113,10 +113,10 @@ class CoapServer(ABC, Generic[SessionT]):
 
     @abstractmethod
     async def abort(self) -> None:
-        """Vanish as after a power cut: no client is told in words."""
+        """Stop without telling any client, as in a power cut."""
 
     async def close(self) -> None:
-        """Say goodbye to every client, then let go of the socket."""
+        """Tell every client, then close the socket."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -126,7 +126,7 @@ class CoapServer(ABC, Generic[SessionT]):
         await self.endpoint.shutdown()
 
     async def _stop_listening(self) -> None:
-        """Let nobody new in."""
+        """Accept no further sessions."""
 
     # Sessions
 
@@ -136,7 +136,7 @@ class CoapServer(ABC, Generic[SessionT]):
     ) -> SSL.Context: ...
 
     def _make_room(self) -> None:
-        """For one more handshake."""
+        """Drop the oldest handshakes, so that one more may begin."""
         while self.pending_count >= self._settings.max_pending:
             next(iter(self._pending)).forget("too many handshakes at once")
 
@@ -171,7 +171,7 @@ class CoapServer(ABC, Generic[SessionT]):
 
 @contextmanager
 def bound_socket(host: str, port: int, kind: socket.SocketKind) -> Iterator[socket.socket]:
-    """Closed again where what is done with it fails."""
+    """A socket that is closed if the block raises an error."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, kind)
     try:

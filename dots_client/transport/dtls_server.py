@@ -1,4 +1,4 @@
-"""The server's side of DTLS: one socket, a cookie for strangers, an association per client."""
+"""A DTLS server: one socket, a cookie exchange, an association per client."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ServerSession(Association):
 
 
 class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
-    """Over UDP. Sessions are found by the address they come from."""
+    """Over UDP. Sessions are found by the client's address."""
 
     endpoint: CoapEndpoint
 
@@ -55,9 +55,9 @@ class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio
         super().__init__(CoapEndpoint(site), **options)
         self.endpoint.bind(self)
         self.drop_incoming: Drop | None = None
-        "loses a datagram from a client when it says True"
+        "called with each datagram from a client; True loses it"
         self.drop_outgoing: Drop | None = None
-        "loses a datagram to a client when it says True"
+        "called with each datagram to a client; True loses it"
         self._live_at: dict[SocketAddress, ServerSession] = {}
         self._pending_at: dict[SocketAddress, ServerSession] = {}
         self._listener, self._listening = self._new_listener()
@@ -85,7 +85,7 @@ class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio
         if len(data) < _HANDSHAKE_TYPE_AT + 1:
             return
         if data[3:5] != b"\0\0":
-            # Whatever does not authenticate in one of them is dropped there.
+            # An association drops what does not authenticate.
             self._feed(self._live_at.get(address), data)
             self._feed(self._pending_at.get(address), data)
         elif data[0] == _HANDSHAKE and data[_HANDSHAKE_TYPE_AT] == _CLIENT_HELLO:
@@ -94,7 +94,7 @@ class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio
             self._feed(self._pending_at.get(address) or self._live_at.get(address), data)
 
     def error_received(self, exc: Exception) -> None:
-        self.endpoint.log.info("the network says %s", exc)
+        self.endpoint.log.info("network error: %s", exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost.set()
@@ -126,15 +126,15 @@ class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio
         try:
             self._transmit(self._listener.bio_read(65536), address)
         except SSL.WantReadError:
-            return  # not even a hello to answer
+            return  # not a complete hello
 
     def _promote(self, hello: bytes, address: SocketAddress) -> None:
-        """The cookie came back, so the address is real: the listener becomes an association."""
+        """The client returned the cookie, so its address is real: begin an association."""
         connection, verification = self._listener, self._listening
         self._listener, self._listening = self._new_listener()
         self._make_room()
         if (replaced := self._pending_at.get(address)) is not None:
-            replaced.close("started anew")
+            replaced.close("a new handshake began")
         engine = DtlsEngine(
             connection, verification, mtu=datagram_mtu(self._settings.path_mtu, address[0])
         )
@@ -150,7 +150,7 @@ class DtlsServer(CoapServer[ServerSession], interfaces.MessageInterface, asyncio
         session.client_random = hello[_RANDOM_AT]
         self._pending_at[address] = session
         self._begin(session)
-        # A memory BIO cannot be peeked into: the listener consumed the hello it accepted.
+        # The listener consumed the hello that it accepted: a memory BIO has no peek.
         session.receive_datagram(hello)
 
     def session_established(self, remote: Remote) -> None:

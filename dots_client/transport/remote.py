@@ -1,6 +1,6 @@
-"""The peer of one session as aiocoap's idea of a remote, equal to itself only.
+"""The peer of one session, as aiocoap's remote. It equals no other.
 
-So tokens, Message IDs and observations end with it (RFC 7252 section 9.1.2).
+Tokens, Message IDs and observations therefore end with it (RFC 7252 section 9.1.2).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from dots_client.transport.wire import Direction, WireTap, record
 log = logging.getLogger("dots_client.transport")
 
 OPTION_BYTES: Final = 71
-"""Room for header, token and options beside a payload in one message."""
+"""Room in one message for header, token and options."""
 
 SocketAddress: TypeAlias = tuple[str, int]
 _serials = itertools.count(1)
 
 
 class RemoteOwner(Protocol):
-    """The socket that sessions live on."""
+    """The server or link that a session belongs to."""
 
     def session_established(self, remote: Remote) -> None: ...
 
@@ -39,7 +39,7 @@ class RemoteOwner(Protocol):
 
 
 class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has no types
-    """One session with one peer, whatever carries it."""
+    """One session with one peer, over DTLS or TLS."""
 
     scheme: ClassVar[str]
     transport: ClassVar[str]
@@ -63,12 +63,12 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
         self.established_at: float | None = None
         "loop time"
         self.last_heard_at: float | None = None
-        "loop time of the last bytes that authenticated"
+        "loop time of the last authenticated bytes"
         self.reason = ""
-        "why it is closed"
+        "why it was closed"
         self.max_message_bytes = 0
         self.was_resumed = False
-        "the handshake took up an older session; known once established"
+        "whether the handshake resumed an older session; known once established"
         self.peer_certificate: x509.Certificate | None = None
         self._owner = owner
         self._local_address = local_address
@@ -86,17 +86,17 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
 
     @abstractmethod
     def send_message(self, message: aiocoap.Message) -> None:
-        """Never raises: timers call this on sessions that may be gone."""
+        """Never raises: timers call this on sessions that may have ended."""
 
     @abstractmethod
     def close(self, reason: str = "closed by us") -> None: ...
 
     @abstractmethod
     def forget(self, reason: str) -> None:
-        """End without a word."""
+        """End without telling the peer."""
 
     async def request(self, message: aiocoap.Message) -> aiocoap.Message:
-        """Ask this peer. A Non-confirmable request waits for ever: use `asyncio.timeout`."""
+        """Send a request. A Non-confirmable one may wait for ever: use `asyncio.timeout`."""
         message.remote = self
         return await self.context.request(message, handle_blockwise=False).response
 
@@ -104,7 +104,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
     def context(self) -> aiocoap.Context:
         return self.endpoint.context
 
-    # Who the peer is
+    # The peer
 
     @property
     def peer_common_name(self) -> str:
@@ -142,7 +142,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
                 self._has_tap_failed = True
                 log.exception("%r: the wire tap failed", self)
 
-    # What aiocoap asks of a remote
+    # aiocoap's interface
 
     @property
     def hostinfo(self) -> str:

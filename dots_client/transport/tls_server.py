@@ -1,4 +1,4 @@
-"""The server's side of TLS over TCP: one listening socket, a connection per client."""
+"""A TLS server over TCP: one listening socket, a connection per client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACCEPT_AGAIN_S: Final = 0.1
 
 
 class TlsServer(CoapServer[TlsConnection], interfaces.TokenInterface):  # type: ignore[misc]  # no types
-    """Over TCP. A session is established once its client's CSM is here."""
+    """Over TCP. A session is established when the client's CSM has arrived."""
 
     endpoint: StreamEndpoint
 
@@ -57,7 +57,7 @@ class TlsServer(CoapServer[TlsConnection], interfaces.TokenInterface):  # type: 
         if self._arriving:
             await asyncio.wait(self._arriving)
 
-    # Connections. asyncio's own server loses the socket of whom it accepts while it is closed.
+    # Connections. asyncio's own server leaks a socket that it accepts while it closes.
 
     def _begin_accepting(self) -> None:
         assert self._listener is not None
@@ -73,9 +73,9 @@ class TlsServer(CoapServer[TlsConnection], interfaces.TokenInterface):  # type: 
         try:
             sock, _ = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return  # it was there, and is gone
+            return  # the client has left already
         except OSError as error:  # no descriptor is left
-            log.warning("port %d: nobody is accepted for a moment: %s", self.port, error)
+            log.warning("port %d: cannot accept connections for a moment: %s", self.port, error)
             self._pause_accepting()
             self._paused = self._loop.call_later(ACCEPT_AGAIN_S, self._begin_accepting)
             return

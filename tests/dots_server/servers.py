@@ -60,7 +60,10 @@ def prefix_of(number: int) -> str:
 def channel(
     clients: int = 2, mitigator: Filters | None = None, *, shared: str = "", **terms: Any
 ) -> SignalChannel:
-    """With a session for each client, numbered from 0. Client `n` may protect `prefix_of(n)`, and all `shared`."""
+    """With a session for each client, numbered from 0.
+
+    Client `n` may protect `prefix_of(n)`, and all `shared`.
+    """
     common = [shared] if shared else []
     entitlements = {f"client-{n}": Entitlement.of([prefix_of(n), *common]) for n in range(clients)}
     made = SignalChannel(

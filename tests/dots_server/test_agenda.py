@@ -49,7 +49,7 @@ def test_each_key_is_due_at_its_time_and_at_no_other(
         assert agenda.next() == min(expected.values(), default=None)
 
 
-def test_a_key_that_moves_often_takes_no_more_room() -> None:
+def test_a_key_that_moves_often_does_not_fill_the_heap() -> None:
     agenda: Agenda[str] = Agenda()
     for at in range(10_000, 0, -1):
         agenda.set("first", 0.0)

@@ -21,7 +21,7 @@ def response(payload: bytes = BODY) -> aiocoap.Message:
     return aiocoap.Message(code=aiocoap.CONTENT, payload=payload, content_format=271, observe=5)
 
 
-def test_what_fits_is_sent_whole() -> None:
+def test_an_answer_that_fits_is_sent_whole() -> None:
     whole = response(BODY[:1100])
 
     assert Blocks().first(whole, request()) is whole
@@ -57,7 +57,7 @@ def test_a_block_beyond_the_end_is_refused() -> None:
     assert blocks.later(request(block2=(2, False, 6))).code is aiocoap.REQUEST_ENTITY_INCOMPLETE
 
 
-def test_only_so_many_unfinished_answers_are_kept() -> None:
+def test_a_bounded_number_of_unfinished_answers_is_kept() -> None:
     blocks = Blocks()
     for number in range(MAX_KEPT + 1):
         blocks.first(response(), request(path=str(number)))

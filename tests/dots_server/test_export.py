@@ -130,7 +130,7 @@ def test_a_lifetime_that_ran_out_meanwhile_is_over() -> None:
     assert report(ask(again, 0, now=START + 3600)).status is Status.TERMINATING
 
 
-def test_the_time_without_a_server_is_no_silence_of_the_clients() -> None:
+def test_time_without_a_server_does_not_count_as_silence_of_the_clients() -> None:
     server = channel(2)
     put(server, 0, trigger_mitigation=False, lifetime=86400)
     server.receive(0, HEARTBEAT, now=START)
@@ -187,9 +187,7 @@ def test_a_register_that_holds_mitigations_takes_no_export() -> None:
         (("mitigations", 0, "efficacy"), 7),
     ],
 )
-def test_what_is_no_export_is_refused_with_the_reason(
-    path: tuple[str | int, ...], value: Any
-) -> None:
+def test_invalid_json_is_refused(path: tuple[str | int, ...], value: Any) -> None:
     export: Any = EXPORT.as_json()
     if path:
         inner = export

@@ -55,7 +55,7 @@ def test_only_terminated_is_the_end() -> None:
 
 
 @pytest.mark.rule("SS-055")
-def test_what_the_server_withdrew_has_no_terminating_period() -> None:
+def test_a_mitigation_that_the_server_withdrew_has_no_terminating_period() -> None:
     assert (
         next_status(MitigationStatus.WITHDRAWN, Trigger.CLIENT_WITHDREW)
         is MitigationStatus.TERMINATED

@@ -18,7 +18,7 @@ ACME = Entitlement.of(["203.0.113.0/24", "2001:db8:10::/48", "Acme.example"])
         Targets(target_uri=("https://shop.acme.example/", "https://203.0.113.9/")),
     ],
 )
-def test_a_client_may_ask_for_what_is_its_own(targets: Targets) -> None:
+def test_a_client_may_request_protection_for_its_own_targets(targets: Targets) -> None:
     assert ACME.outside(targets) is None
 
 
@@ -43,12 +43,12 @@ def test_without_names_in_the_list_names_are_not_checked() -> None:
 
 
 @pytest.mark.parametrize("entry", ["203.0.113.7/24", "", "https://", "a b", "/24"])
-def test_a_broken_entry_in_the_list_of_clients_is_named(entry: str) -> None:
-    with pytest.raises(ValueError, match="is no prefix, domain name or URI"):
+def test_an_invalid_entry_in_the_list_of_clients_is_named(entry: str) -> None:
+    with pytest.raises(ValueError, match="is not a prefix, domain name or URI"):
         Entitlement.of([entry])
 
 
-def test_a_uri_in_the_list_of_clients_stands_for_its_host() -> None:
+def test_a_uri_in_the_list_of_clients_means_its_host() -> None:
     entitlement = Entitlement.of(["https://shop.acme.example/pay", "https://203.0.113.9:8443/"])
 
     assert entitlement.outside(Targets(target_fqdn=("shop.acme.example",))) is None
@@ -106,7 +106,7 @@ def test_the_order_of_lists_carries_no_meaning() -> None:
     assert not is_same_request(Scope(targets=one), Scope(targets=other, trigger_mitigation=False))
 
 
-def test_one_port_is_a_range_of_one() -> None:
+def test_a_single_port_equals_a_range_of_one_port() -> None:
     one = Scope(targets=Targets(target_port_range=(PortRange(lower=80),)))
     other = Scope(targets=Targets(target_port_range=(PortRange(lower=80, upper=80),)))
 

@@ -37,7 +37,7 @@ def test_too_many_requests_are_answered_4_29_but_ending_is_never_throttled() -> 
 
 
 @pytest.mark.rule("SS-009")
-def test_ever_new_cuids_are_refused() -> None:
+def test_a_client_may_use_a_bounded_number_of_cuids() -> None:
     desk = Desk()
     codes = []
     for number in range(9):

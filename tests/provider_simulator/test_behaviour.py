@@ -45,7 +45,7 @@ def test_only_what_is_named_changes() -> None:
         ({"ignored_mid": True}, "ignored_mid"),
     ],
 )
-def test_a_change_that_makes_no_sense_is_refused_with_the_reason(changes: Any, reason: str) -> None:
+def test_an_invalid_change_is_refused_with_the_reason(changes: Any, reason: str) -> None:
     with pytest.raises(BehaviourError, match=reason):
         Behaviour().changed(changes)
 

@@ -48,7 +48,9 @@ async def test_a_client_sees_what_it_created_itself(running: Running) -> None:
 
 
 @pytest.mark.rule("SC-043")
-async def test_a_client_that_wanted_no_end_learns_the_one_it_got(running: Running) -> None:
+async def test_a_client_that_asked_for_an_indefinite_lifetime_learns_the_granted_one(
+    running: Running,
+) -> None:
     await running.behave(may_be_indefinite=False, max_lifetime_s=600)
 
     async with running.client() as acme:
@@ -59,7 +61,7 @@ async def test_a_client_that_wanted_no_end_learns_the_one_it_got(running: Runnin
 
 @pytest.mark.rule("SC-045")
 @pytest.mark.rule("SC-069")
-async def test_what_is_terminating_is_taken_up_again_under_a_new_mid(running: Running) -> None:
+async def test_a_terminating_mitigation_resumes_under_a_new_mid(running: Running) -> None:
     await running.behave(terminating_s=60)
 
     async with running.client() as acme:
@@ -73,7 +75,7 @@ async def test_what_is_terminating_is_taken_up_again_under_a_new_mid(running: Ru
 
 @pytest.mark.rule("SC-030")
 @pytest.mark.rule("SS-019")
-async def test_a_cuid_of_somebody_else_is_left_to_them(running: Running) -> None:
+async def test_a_client_leaves_a_cuid_to_the_client_that_uses_it(running: Running) -> None:
     async with running.client("acme") as acme, running.client("globex") as globex:
         await acme.request(1, scope())
         globex.cuid = acme.cuid
@@ -87,7 +89,7 @@ async def test_a_cuid_of_somebody_else_is_left_to_them(running: Running) -> None
 
 @pytest.mark.rule("SC-072")
 @pytest.mark.rule("SS-033")
-async def test_a_lower_mid_loses_against_ones_own_higher_one(running: Running) -> None:
+async def test_a_lower_mid_loses_against_the_clients_own_higher_one(running: Running) -> None:
     async with running.client() as acme:
         await acme.request(5, scope())
 
@@ -184,7 +186,7 @@ async def test_mitigations_and_their_notifications_are_never_confirmable(running
 
 
 @pytest.mark.rule("SS-017")
-async def test_even_who_observes_confirmably_is_notified_without_confirmation(
+async def test_a_confirmable_observation_gets_non_confirmable_notifications(
     running: Running,
 ) -> None:
     wire: list[WireRecord] = []
@@ -221,7 +223,7 @@ async def test_even_who_observes_confirmably_is_notified_without_confirmation(
 
 @pytest.mark.rule("SC-082")
 @pytest.mark.rule("SS-070")
-async def test_a_configuration_can_be_given_back(running: Running) -> None:
+async def test_a_client_can_restore_the_default_configuration(running: Running) -> None:
     wanted = SignalConfig(idle=ConfigurationSet(heartbeat_interval=Parameter(current=60)))
     async with running.client() as acme:
         await acme.configure(wanted, 1)

@@ -44,7 +44,7 @@ def test_a_new_sid_is_created_and_a_known_one_changed(acme: DeskClient) -> None:
 
 
 @pytest.mark.rule("SS-067")
-def test_a_higher_sid_takes_the_place_of_the_lower(acme: DeskClient) -> None:
+def test_a_higher_sid_replaces_the_lower(acme: DeskClient) -> None:
     acme.config("PUT", 7, payload=wanted())
 
     assert acme.config("PUT", 8, payload=wanted()).code == "2.01"
@@ -62,7 +62,7 @@ def test_a_lower_sid_is_refused(acme: DeskClient) -> None:
 
 @pytest.mark.rule("SS-066")
 @pytest.mark.parametrize("interval", [15, 240, 0])
-def test_values_within_the_limits_are_taken(acme: DeskClient, interval: int) -> None:
+def test_values_within_the_limits_are_accepted(acme: DeskClient, interval: int) -> None:
     assert acme.config("PUT", 1, payload=wanted(interval)).code == "2.01"
 
 
@@ -75,7 +75,7 @@ def test_a_value_outside_the_limits_is_refused_with_the_limits(acme: DeskClient)
 
 
 @pytest.mark.rule("SS-064")
-def test_a_put_needs_a_sid_and_a_sound_body(acme: DeskClient) -> None:
+def test_a_put_needs_a_sid_and_a_valid_body(acme: DeskClient) -> None:
     assert acme.config("PUT", payload=wanted()).code == "4.00"
     assert acme.config("PUT", 1, payload=b"\xa1\x18\x1e\xa0").code == "4.00"
 
@@ -91,7 +91,7 @@ def test_a_delete_restores_the_defaults(acme: DeskClient) -> None:
 
 
 @pytest.mark.rule("SS-071")
-def test_an_observer_is_told_of_a_change_and_of_nothing_else(acme: DeskClient) -> None:
+def test_an_observer_of_the_configuration_is_notified_of_changes_only(acme: DeskClient) -> None:
     acme.config("GET", observe=0, token=b"c")
     assert acme.desk.wait(60) == []
 
@@ -111,7 +111,7 @@ def test_the_configuration_belongs_to_the_session(acme: DeskClient) -> None:
 
 
 @pytest.mark.rule("SS-069")
-def test_a_configuration_that_was_not_read_again_in_time_ends_no_session(acme: DeskClient) -> None:
+def test_an_expired_max_age_of_the_configuration_ends_no_session(acme: DeskClient) -> None:
     acme.ask(1)
     acme.config("GET")
 

@@ -25,7 +25,7 @@ def test_a_higher_mid_replaces_the_overlapping_lower_one() -> None:
 
 
 @pytest.mark.rule("SS-032")
-def test_the_observer_of_a_replaced_mitigation_is_told_that_it_is_gone() -> None:
+def test_the_observer_of_a_replaced_mitigation_gets_4_04() -> None:
     acme = Desk().client()
     acme.ask(1)
     acme.observe(1)
@@ -38,7 +38,7 @@ def test_the_observer_of_a_replaced_mitigation_is_told_that_it_is_gone() -> None
 
 
 @pytest.mark.rule("SS-033")
-def test_a_lower_overlapping_mid_is_refused_and_learns_which_of_its_own_won() -> None:
+def test_a_lower_overlapping_mid_is_refused_with_the_mid_that_won() -> None:
     acme = Desk().client()
     acme.ask(5, scope("203.0.113.0/28"))
 
@@ -61,7 +61,7 @@ def test_a_lower_mid_without_overlap_is_accepted() -> None:
 
 @pytest.mark.rule("SS-059")
 @pytest.mark.rule("SS-061")
-def test_what_another_client_of_the_domain_has_is_refused_for_as_long_as_it_has_it() -> None:
+def test_a_target_that_another_client_has_is_refused_for_the_rest_of_its_lifetime() -> None:
     desk = Desk()
     acme, globex = desk.client("acme"), desk.client("globex", cuid="other", number=2)
     acme.ask(1, scope("192.0.2.0/25", lifetime=1800))
@@ -92,7 +92,7 @@ def test_against_an_indefinite_winner_the_retry_timer_is_the_operators() -> None
 
 
 @pytest.mark.rule("SS-063")
-def test_the_winner_is_told_that_it_goes_on() -> None:
+def test_the_winner_of_a_conflict_is_notified_that_it_continues() -> None:
     desk = Desk(status_delay_s=60)
     acme, globex = desk.client("acme"), desk.client("globex", cuid="other", number=2)
     acme.ask(1, scope("192.0.2.0/25"))
@@ -107,7 +107,7 @@ def test_the_winner_is_told_that_it_goes_on() -> None:
 
 
 @pytest.mark.rule("SS-056")
-def test_an_immediate_request_puts_an_active_preconfigured_one_aside() -> None:
+def test_an_immediate_request_deactivates_an_active_preconfigured_one() -> None:
     desk = Desk(notify_interval_s=3)
     acme = desk.client()
     acme.ask(1, scope("203.0.113.0/24", trigger_mitigation=False))
@@ -121,7 +121,7 @@ def test_an_immediate_request_puts_an_active_preconfigured_one_aside() -> None:
     ]
 
 
-def test_an_armed_request_and_an_immediate_one_live_side_by_side() -> None:
+def test_an_armed_request_and_an_immediate_one_coexist() -> None:
     acme = Desk().client()
     acme.ask(1, scope("203.0.113.0/24", trigger_mitigation=False))
 
@@ -154,7 +154,7 @@ def test_a_request_that_is_withdrawn_for_a_conflict_lives_45_seconds_beyond_its_
     assert (still_there, acme.get(1).code) == ("2.05", "4.04")
 
 
-def test_what_another_client_only_prepared_or_ended_is_no_conflict() -> None:
+def test_inactive_mitigations_of_other_clients_are_no_conflict() -> None:
     desk = Desk()
     acme, globex = desk.client("acme"), desk.client("globex", cuid="other", number=2)
     acme.ask(1, scope("192.0.2.0/25", trigger_mitigation=False))

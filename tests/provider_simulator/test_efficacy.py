@@ -19,7 +19,7 @@ def acme() -> DeskClient:
 
 @pytest.mark.rule("SS-046")
 @pytest.mark.rule("SS-048")
-def test_an_efficacy_update_is_taken_and_refreshes_the_request(acme: DeskClient) -> None:
+def test_an_efficacy_update_is_accepted_and_refreshes_the_request(acme: DeskClient) -> None:
     response = acme.efficacy(1, scope(lifetime=100))
 
     assert response is not None
@@ -42,7 +42,7 @@ def test_an_efficacy_update_without_lifetime_renews_the_one_first_asked_for(
 
 
 @pytest.mark.rule("SS-046")
-def test_an_efficacy_update_for_an_unknown_mid_meets_silence_and_creates_nothing(
+def test_an_efficacy_update_for_an_unknown_mid_gets_no_answer_and_creates_nothing(
     acme: DeskClient,
 ) -> None:
     assert acme.efficacy(2) is None
@@ -70,7 +70,7 @@ def test_an_efficacy_update_without_attack_status_is_refused(acme: DeskClient) -
 @pytest.mark.parametrize(
     "status", [MitigationStatus.EXCEEDED_CAPABILITY, MitigationStatus.WITHDRAWN]
 )
-def test_what_cannot_mitigate_answers_5_03_with_a_time_to_come_back(
+def test_an_efficacy_update_for_a_failed_mitigation_gets_5_03_with_max_age(
     acme: DeskClient, status: MitigationStatus
 ) -> None:
     acme.desk.provider.set_status(acme.cuid, 1, status, now=acme.desk.now)

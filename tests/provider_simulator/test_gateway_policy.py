@@ -41,7 +41,7 @@ def got(answer: Response | None) -> str:
 
 @pytest.mark.rule("SS-082")
 @pytest.mark.parametrize("claimed", [(), ("cdid=forged",)])
-def test_a_cdid_of_its_own_goes_before_the_cuid_whatever_a_client_says(
+def test_the_gateway_puts_its_own_cdid_before_the_cuid(
     claimed: tuple[str, ...],
 ) -> None:
     path = (".well-known", "dots", "mitigate", *claimed, f"cuid={CUID}", "mid=1")
@@ -52,7 +52,7 @@ def test_a_cdid_of_its_own_goes_before_the_cuid_whatever_a_client_says(
 
 
 @pytest.mark.rule("SS-021")
-def test_a_gateway_that_is_trusted_says_itself_for_whom_it_asks() -> None:
+def test_a_trusted_gateway_chooses_the_cdid() -> None:
     path = (".well-known", "dots", "mitigate", "cdid=first", f"cuid={CUID}", "mid=1")
     trusting = gateway(trusts=["globex"])
 
@@ -63,7 +63,7 @@ def test_a_gateway_that_is_trusted_says_itself_for_whom_it_asks() -> None:
     assert bare.path[3] == f"cdid={DOMAIN}"
 
 
-def test_a_gateway_that_is_trusted_keeps_its_own_clients_apart() -> None:
+def test_a_trusted_gateway_keeps_its_own_clients_apart() -> None:
     trusting = gateway(trusts=["globex"])
     trusting.receive(1, put("203.0.113.7/32"), now=START)
 
@@ -72,13 +72,13 @@ def test_a_gateway_that_is_trusted_keeps_its_own_clients_apart() -> None:
     assert got(trusting.receive(1, put("203.0.113.8/32", mid=2), now=START)) == "passed on"
 
 
-def test_a_gateway_may_keep_the_domain_to_itself() -> None:
+def test_a_gateway_may_hide_its_clients_domain() -> None:
     onward = gateway(tells_domains=False).forwarded(put(mid=None), client="acme", domain=DOMAIN)
 
     assert onward.path == mitigate_path(CUID)
 
 
-def test_what_is_asked_is_not_changed_on_the_way() -> None:
+def test_the_gateway_does_not_change_the_request() -> None:
     request = put(queries=("c=n",), if_match=(b"",), observe=1)
 
     onward = gateway().forwarded(request, client="acme", domain=DOMAIN)
@@ -95,7 +95,7 @@ def test_a_hop_limit_is_added_or_counted_down(given: int | None, left: int) -> N
 
 
 @pytest.mark.rule("SS-086")
-def test_where_no_hop_is_left_the_gateway_says_its_name() -> None:
+def test_a_request_with_no_hop_left_gets_5_08_with_the_gateways_name() -> None:
     answer = gateway().receive(1, put(hop_limit=1), now=START)
 
     assert answer == text("5.08", "edge-1")
@@ -104,13 +104,13 @@ def test_where_no_hop_is_left_the_gateway_says_its_name() -> None:
 
 
 @pytest.mark.rule("SS-086")
-def test_a_loop_further_on_is_told_with_our_name_in_front() -> None:
+def test_a_loop_behind_the_gateway_is_reported_with_its_name_in_front() -> None:
     assert gateway().named(text("5.08", "edge-2 edge-1")) == text("5.08", "edge-1 edge-2 edge-1")
     assert gateway().named(text("5.08", "")) == text("5.08", "edge-1")
     assert gateway().named(text("5.03", "busy")) == text("5.03", "busy")
 
 
-def test_the_names_of_a_long_loop_stay_whole_and_within_bounds() -> None:
+def test_a_long_list_of_looping_gateways_is_cut_between_names() -> None:
     long = " ".join(["a-gateway-of-some-name"] * 100)
 
     names = gateway().named(text("5.08", long)).payload
@@ -128,7 +128,7 @@ def test_configuration_is_answered_by_the_gateway() -> None:
     assert got(answer) == "2.05"
 
 
-def test_a_client_asks_for_its_own_addresses_only() -> None:
+def test_a_client_may_request_only_its_own_addresses() -> None:
     door = gateway()
 
     assert got(door.receive(1, put("203.0.113.7/32"), now=START)) == "passed on"
@@ -139,7 +139,7 @@ def test_a_client_asks_for_its_own_addresses_only() -> None:
     assert got(door.receive(1, put(payload=b"\xff"), now=START)) == "4.00"
 
 
-def test_another_clients_cuid_is_a_collision_and_otherwise_unknown() -> None:
+def test_another_clients_cuid_is_a_collision_for_put_and_unknown_for_get() -> None:
     door = gateway()
     door.receive(1, put("203.0.113.7/32"), now=START)
 
@@ -156,7 +156,7 @@ def test_another_clients_cuid_is_a_collision_and_otherwise_unknown() -> None:
     assert got(own) == "passed on"
 
 
-def test_after_a_restart_a_client_may_ask_about_what_the_gateway_forgot() -> None:
+def test_after_a_restart_the_gateway_forwards_requests_about_cuids_it_does_not_know() -> None:
     for method in ("GET", "DELETE"):
         request = Request(method=method, path=mitigate_path(CUID, 1))
         assert got(gateway().receive(1, request, now=START)) == "passed on"
@@ -165,7 +165,7 @@ def test_after_a_restart_a_client_may_ask_about_what_the_gateway_forgot() -> Non
     assert got(gateway().receive(1, put(if_match=(b"x",)), now=START)) == "4.12"
 
 
-def test_no_more_cuids_are_known_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gateway_remembers_a_bounded_number_of_cuids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_policy, "MAX_CUIDS", 2)
     door = gateway()
 
@@ -186,7 +186,7 @@ def test_no_more_cuids_are_known_than_there_is_room_for(monkeypatch: pytest.Monk
         ("edge-1", {"first_hop_limit": 256}, "1 to 255"),
     ],
 )
-def test_what_cannot_be_told_in_an_error_is_no_name(
+def test_a_gateways_name_must_fit_into_an_error_message(
     name: str, options: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):

@@ -93,7 +93,7 @@ async def test_a_mitigation_lives_at_the_provider_and_its_reports_come_back(
 
 
 @pytest.mark.rule("SS-082")
-async def test_the_provider_is_told_which_domain_asks(
+async def test_the_gateway_tells_the_provider_the_cdid_of_its_client(
     acme: Client, northgate: ProviderServer
 ) -> None:
     async with soon():
@@ -106,7 +106,7 @@ async def test_the_provider_is_told_which_domain_asks(
 
 @pytest.mark.rule("SS-073")
 @pytest.mark.rule("SS-078")
-async def test_heartbeats_and_configuration_stay_on_each_side(
+async def test_heartbeats_and_configuration_are_not_forwarded(
     scene: Scene, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     acme = await scene.client(edge)
@@ -135,7 +135,7 @@ async def test_an_observer_that_leaves_is_forgotten_on_both_sides(
         await eventually(lambda: edge.state()["observations"] == 0)
 
 
-async def test_a_client_that_vanishes_is_not_observed_for_any_longer(
+async def test_the_observation_of_a_client_that_vanishes_ends(
     acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     async with soon():
@@ -149,7 +149,7 @@ async def test_a_client_that_vanishes_is_not_observed_for_any_longer(
     assert edge.state()["observations"] == 0
 
 
-async def test_a_refusal_of_the_provider_is_told_as_it_came(
+async def test_a_refusal_of_the_provider_is_forwarded_unchanged(
     acme: Client, northgate: ProviderServer
 ) -> None:
     northgate.behave(
@@ -163,7 +163,7 @@ async def test_a_refusal_of_the_provider_is_told_as_it_came(
     assert refused.value.conflict.targets is not None
 
 
-async def test_what_comes_in_blocks_upstream_comes_in_blocks(
+async def test_the_gateway_forwards_an_answer_of_several_blocks(
     scene: Scene, edge: GatewayServer
 ) -> None:
     acme = await scene.client(edge, block_bytes=256)
@@ -194,7 +194,7 @@ async def test_clients_of_one_gateway_are_kept_apart(scene: Scene, edge: Gateway
 
 
 @pytest.mark.rule("SS-092")
-async def test_a_gateway_asks_for_no_more_than_its_own_domain(acme: Client) -> None:
+async def test_a_gateway_cannot_request_more_than_its_own_domain(acme: Client) -> None:
     async with soon():
         with pytest.raises(Refused, match=r"192.0.2.7/32 is outside the domain of edge-1"):
             await acme.request(1, scope("192.0.2.7/32"))
@@ -218,7 +218,7 @@ async def test_two_gateways_in_a_circle_are_both_named(scene: Scene) -> None:
     assert (first.forwarded, second.forwarded) == (2, 2)
 
 
-async def test_without_a_provider_behind_it_a_gateway_says_so(scene: Scene) -> None:
+async def test_a_gateway_without_a_session_upstream_answers_5_03(scene: Scene) -> None:
     edge = await scene.gateway("edge-1", "northgate", 9)
     acme = await scene.client(edge)
 
@@ -232,7 +232,7 @@ async def test_without_a_provider_behind_it_a_gateway_says_so(scene: Scene) -> N
     assert (asked_for.value.code, asked_for.value.retry_after_s) == ("5.03", 5)
 
 
-async def test_a_provider_that_dies_ends_what_was_observed_and_comes_back(
+async def test_a_crash_of_the_provider_ends_observations_until_it_returns(
     scene: Scene,
     acme: Client,
     edge: GatewayServer,
@@ -255,7 +255,7 @@ async def test_a_provider_that_dies_ends_what_was_observed_and_comes_back(
         assert (await acme.request(1, scope())).mid == 1
 
 
-async def test_a_provider_that_is_silent_but_there_is_waited_for(
+async def test_the_gateway_keeps_its_session_with_a_provider_that_ignores_a_request(
     acme: Client,
     edge: GatewayServer,
     northgate: ProviderServer,
@@ -275,7 +275,7 @@ async def test_a_provider_that_is_silent_but_there_is_waited_for(
     assert edge.upstream.client is session
 
 
-async def test_what_is_lost_behind_the_gateway_is_repeated_by_who_asks(
+async def test_a_message_lost_behind_the_gateway_is_repeated_by_the_client(
     acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     northgate.behave(PLAY.changed({"loss": 0.5}))
@@ -284,7 +284,7 @@ async def test_what_is_lost_behind_the_gateway_is_repeated_by_who_asks(
         assert (await acme.request(1, scope())).mid == 1
 
 
-async def test_a_provider_that_sends_elsewhere_is_for_the_gateway_to_follow(
+async def test_a_redirection_is_followed_by_the_gateway_not_by_its_clients(
     scene: Scene, acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     northgate.behave(PLAY.changed({"redirect_to": "other.example 192.0.2.7"}))
@@ -296,7 +296,7 @@ async def test_a_provider_that_sends_elsewhere_is_for_the_gateway_to_follow(
     assert type(answer.value) is ServerUnavailable
 
 
-async def test_no_more_waits_than_there_is_room_for(
+async def test_the_gateway_refuses_requests_beyond_its_bounds(
     acme: Client, edge: GatewayServer, northgate: ProviderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gateway_server, "MAX_WAITING", 0)
@@ -312,7 +312,7 @@ async def test_no_more_waits_than_there_is_room_for(
     assert asked(northgate) == []
 
 
-async def test_the_control_interface_tells_what_a_gateway_knows(
+async def test_the_control_interface_shows_the_state_of_a_gateway(
     acme: Client, edge: GatewayServer
 ) -> None:
     async with soon():

@@ -58,7 +58,9 @@ async def test_a_mitigation_from_put_to_delete(ask: Ask, tmp_path: Path) -> None
     assert ending.status in (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
 
 
-async def test_an_observer_hears_of_changes(ask: Ask, running: Running, tmp_path: Path) -> None:
+async def test_an_observer_is_notified_of_changes(
+    ask: Ask, running: Running, tmp_path: Path
+) -> None:
     body = tmp_path / "request"
     body.write_bytes(encode_request(scope()))
     await running.behave(status_delay_s=3600)

@@ -69,7 +69,9 @@ async def serving(
         await process.wait()
 
 
-async def test_it_serves_says_its_ports_and_ends_with_a_goodbye(pki: Path, clients: Path) -> None:
+async def test_it_prints_its_ports_and_closes_sessions_when_it_stops(
+    pki: Path, clients: Path
+) -> None:
     credentials = client_credentials(pki, "acme")
     async with (
         serving(pki.parent, clients) as (process, ports),
@@ -93,7 +95,9 @@ async def test_it_serves_says_its_ports_and_ends_with_a_goodbye(pki: Path, clien
     assert code == 0
 
 
-async def test_a_gateway_passes_on_what_the_command_line_says(tmp_path: Path, both: Path) -> None:
+async def test_a_gateway_started_from_the_command_line_forwards_requests(
+    tmp_path: Path, both: Path
+) -> None:
     options = ["pki", "--dir", str(tmp_path), "--provider", "northgate", "--provider", "edge-1"]
     main([*options, "--client", "acme", "--client", "edge-1"])
     credentials = client_credentials(tmp_path / "edge-1", "acme")
@@ -139,7 +143,7 @@ async def _granted(client: Client) -> None:
         (["--upstream", "127.0.0.1:4646", "--upstream-pki", "/nowhere"], "No such file"),
     ],
 )
-def test_a_gateway_that_cannot_be_is_said_in_one_line(
+def test_invalid_options_of_a_gateway_are_reported_in_one_line(
     pki: Path, clients: Path, capsys: pytest.CaptureFixture[str], options: list[str], reason: str
 ) -> None:
     usual = ["--name", "acme", "--port", "0", "--control-port", "0", "--pki", str(pki)]
@@ -164,14 +168,14 @@ def test_certificates_are_made_on_the_command_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("listed", "options", "reason"),
     [
-        ('{"acme": ["203.0.113.7/24"]}', [], "is no prefix"),
+        ('{"acme": ["203.0.113.7/24"]}', [], "is not a prefix"),
         ("[]", [], "must hold a JSON object"),
         ("{", [], "Expecting"),
         ("{}", ["--loss", "2"], "loss must be"),
         ("{}", ["--pki", "/nowhere"], "No such file"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(
+def test_invalid_options_of_a_provider_are_reported_in_one_line(
     pki: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -32,7 +32,7 @@ def test_counters_grow_while_mitigating() -> None:
     assert all(later > earlier for earlier, later in itertools.pairwise(seen))
 
 
-def test_the_attack_ends_when_it_shall_and_counters_stand_still() -> None:
+def test_the_attack_ends_after_the_chosen_time_and_counters_stop() -> None:
     acme = Desk(attack_ends_after_s=30).client()
     acme.ask(1)
     acme.desk.wait(29)
@@ -46,7 +46,7 @@ def test_the_attack_ends_when_it_shall_and_counters_stand_still() -> None:
     assert report(acme.get(1)).bytes_dropped == first.bytes_dropped
 
 
-def test_an_attack_beyond_the_capability_is_said_to_be_so_until_it_is_not() -> None:
+def test_an_attack_beyond_the_capability_has_status_4_until_it_shrinks() -> None:
     acme = Desk(capability_bps=1e6).client()
     acme.ask(1)
     acme.desk.wait(5)
@@ -125,7 +125,7 @@ def test_a_new_mid_for_a_terminating_scope_takes_over_with_a_longer_period() -> 
     assert held.terminating_period_s(desk.provider.behaviour) == 240
 
 
-def test_a_mid_whose_mitigation_is_terminated_can_be_asked_anew() -> None:
+def test_the_mid_of_a_terminated_mitigation_can_be_used_again() -> None:
     acme = Desk(terminating_s=0).client()
     acme.ask(1)
     acme.withdraw(1)
@@ -147,7 +147,7 @@ def test_a_status_set_by_hand_stays(status: int) -> None:
     assert acme.status(1) is Status(status)
 
 
-def test_after_mitigating_by_hand_the_play_goes_on() -> None:
+def test_after_status_2_was_set_by_hand_the_attack_goes_on() -> None:
     desk = Desk(attack_ends_after_s=10)
     acme = desk.client()
     acme.ask(1)
@@ -162,7 +162,7 @@ def test_after_mitigating_by_hand_the_play_goes_on() -> None:
     assert acme.status(1) is Status.ATTACK_STOPPED
 
 
-def test_terminating_and_terminated_by_hand_come_to_their_end() -> None:
+def test_status_5_and_6_set_by_hand_end_in_time() -> None:
     desk = Desk(terminating_s=10)
     acme = desk.client()
     for mid, status in ((1, Status.TERMINATING), (2, Status.TERMINATED)):
@@ -174,7 +174,7 @@ def test_terminating_and_terminated_by_hand_come_to_their_end() -> None:
     assert acme.get().code == "4.04"
 
 
-def test_there_is_no_status_to_set_for_an_unknown_mid() -> None:
+def test_the_status_of_an_unknown_mid_cannot_be_set() -> None:
     desk = Desk()
 
     assert not desk.provider.set_status("nobody", 1, Status.MITIGATING, now=desk.now)

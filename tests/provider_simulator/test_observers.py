@@ -24,7 +24,7 @@ def sequence(notifications: list[Notification]) -> list[int | None]:
 
 
 @pytest.mark.rule("SS-040")
-def test_an_observer_hears_periodically_with_growing_numbers(acme: DeskClient) -> None:
+def test_an_observer_gets_periodic_notifications_with_growing_counters(acme: DeskClient) -> None:
     first = acme.observe(1)
     sent = acme.desk.wait(20)
 
@@ -68,7 +68,9 @@ def test_observe_1_with_the_same_token_ends_the_observation(acme: DeskClient) ->
     assert len(acme.desk.provider.observers) == 0
 
 
-def test_the_observer_of_all_hears_of_each_and_of_the_end_of_all(acme: DeskClient) -> None:
+def test_an_observer_of_the_cuid_is_notified_of_each_change_and_of_the_end(
+    acme: DeskClient,
+) -> None:
     acme.desk.behave(terminating_s=1)
     acme.config("GET", observe=0, token=b"c")
     acme.ask(2, scope("203.0.113.8/32"))
@@ -84,7 +86,7 @@ def test_the_observer_of_all_hears_of_each_and_of_the_end_of_all(acme: DeskClien
     assert sent[-1].is_last
 
 
-def test_what_does_not_exist_cannot_be_observed(acme: DeskClient) -> None:
+def test_an_unknown_mitigation_cannot_be_observed(acme: DeskClient) -> None:
     refused = acme.observe(9)
 
     assert (refused.code, refused.observe) == ("4.04", None)
@@ -108,7 +110,7 @@ def test_observations_end_with_their_session(acme: DeskClient) -> None:
     assert {notification.session for notification in acme.desk.wait(10)} == {2}
 
 
-def test_another_clients_observer_hears_nothing(acme: DeskClient) -> None:
+def test_another_clients_observer_is_not_notified(acme: DeskClient) -> None:
     globex = acme.desk.client("globex", cuid="other", number=2)
     globex.ask(1, scope("198.51.100.1/32"))
     acme.observe(1)
@@ -116,7 +118,7 @@ def test_another_clients_observer_hears_nothing(acme: DeskClient) -> None:
     assert {sent.session for sent in acme.desk.wait(10)} == {1}
 
 
-def test_forgetting_tells_the_observers_and_a_crash_tells_nobody(acme: DeskClient) -> None:
+def test_forgetting_notifies_the_observers_and_a_crash_does_not(acme: DeskClient) -> None:
     acme.observe(1)
     acme.desk.wait(1)
 

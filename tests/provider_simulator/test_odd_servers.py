@@ -38,7 +38,7 @@ def test_only_an_odd_server_rearms_a_started_mitigation_on_a_refresh(
     assert acme.status(1) is expected
 
 
-def test_an_efficacy_update_is_such_a_put_too() -> None:
+def test_an_efficacy_update_rearms_like_any_put() -> None:
     acme = started(rearms_on_put=True)
 
     acme.efficacy(1, ARMED)
@@ -56,7 +56,7 @@ def test_a_rearmed_mitigation_starts_at_the_next_loss() -> None:
     assert acme.status(1) is Status.MITIGATING
 
 
-def test_an_immediate_mitigation_is_refreshed_by_an_odd_server_as_by_any() -> None:
+def test_an_odd_server_refreshes_an_immediate_mitigation_like_any_other() -> None:
     acme = Desk(status_delay_s=0.0, rearms_on_put=True).client()
     acme.ask(1)
     acme.desk.wait(1)
@@ -81,7 +81,7 @@ def test_a_preconfigured_mitigation_that_is_kept_after_its_delete_ends_by_a_life
     assert acme.get(1).code == "4.04"
 
 
-def test_a_kept_mitigation_starts_when_the_session_is_lost() -> None:
+def test_a_mitigation_kept_after_its_delete_starts_when_the_session_is_lost() -> None:
     acme = Desk(keeps_preconfigured=True, status_delay_s=0.0).client()
     acme.ask(1, ARMED)
     acme.withdraw(1)
@@ -100,7 +100,7 @@ def test_a_filtering_mitigation_ends_even_at_a_server_that_keeps_armed_ones() ->
     assert acme.status(1) is Status.TERMINATING
 
 
-def test_polls_can_be_refused_while_requests_are_taken() -> None:
+def test_polls_can_be_refused_while_requests_are_accepted() -> None:
     acme = Desk(poll_code="5.00").client()
 
     assert acme.ask(1).code == "2.01"
@@ -122,7 +122,7 @@ def test_an_ignored_mid_gets_no_answer_and_is_missing_from_the_list() -> None:
     assert report(acme.get(1)).mid == 1
 
 
-def test_a_null_lifetime_is_written_as_go_dots_writes_it() -> None:
+def test_a_null_lifetime_is_encoded_as_go_dots_encodes_it() -> None:
     acme = Desk(odd_report="null-lifetime").client()
     acme.ask(5)
 
@@ -133,7 +133,7 @@ def test_a_null_lifetime_is_written_as_go_dots_writes_it() -> None:
 
 
 @pytest.mark.parametrize("oddity", ODD_REPORTS)
-def test_an_odd_report_spoils_answers_and_notifications_beside_a_true_status(oddity: str) -> None:
+def test_an_odd_report_spoils_answers_and_notifications_but_not_their_status(oddity: str) -> None:
     acme = Desk(odd_report=oddity, status_delay_s=1.0).client()
     assert report(acme.ask(5)).lifetime == 3600, "a confirmation is written as it should be"
     acme.observe(5)

@@ -25,7 +25,7 @@ def snapshot(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.rule("SS-090")
-def test_the_server_is_named_by_dns_and_by_both_loopback_addresses(pki: Path) -> None:
+def test_the_server_certificate_has_a_dns_name_and_both_loopback_addresses(pki: Path) -> None:
     names = (
         certificate(pki / "server.pem")
         .extensions.get_extension_for_class(x509.SubjectAlternativeName)
@@ -64,7 +64,7 @@ def test_only_the_owner_can_read_the_keys(pki: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in pki.glob("*.key")} == {0o600}
 
 
-def test_what_exists_stays_and_what_is_missing_is_made(tmp_path: Path) -> None:
+def test_existing_certificates_stay_and_missing_ones_are_made(tmp_path: Path) -> None:
     make_pki(tmp_path, providers=["northgate"], clients=["acme"])
     before = snapshot(tmp_path)
 

@@ -29,7 +29,7 @@ def test_a_preconfigured_request_is_armed_and_has_no_start(acme: DeskClient) -> 
 
 
 @pytest.mark.rule("SS-076")
-def test_it_starts_when_nothing_came_for_as_long_as_heartbeats_may_miss(
+def test_it_starts_when_no_message_came_for_the_time_of_the_allowed_heartbeats(
     acme: DeskClient,
 ) -> None:
     acme.desk.wait(LOSS_S - 1)
@@ -50,7 +50,7 @@ def test_any_traffic_from_the_client_keeps_the_session(acme: DeskClient) -> None
     assert acme.status(1) is Status.SIGNAL_LOSS
 
 
-def test_a_client_that_says_goodbye_and_stays_away_is_lost_too(acme: DeskClient) -> None:
+def test_a_client_that_closes_its_session_and_stays_away_is_lost_too(acme: DeskClient) -> None:
     acme.desk.provider.close_session(acme.number)
 
     acme.desk.wait(LOSS_S + 10)
@@ -60,7 +60,7 @@ def test_a_client_that_says_goodbye_and_stays_away_is_lost_too(acme: DeskClient)
     assert held.status is Status.MITIGATING
 
 
-def test_a_client_that_comes_back_with_a_new_session_is_not_lost(acme: DeskClient) -> None:
+def test_a_client_that_reconnects_is_not_lost(acme: DeskClient) -> None:
     acme.desk.provider.close_session(acme.number)
     again = acme.desk.client(number=2)
     for _ in range(40):
@@ -91,7 +91,7 @@ def test_it_takes_over_from_an_immediate_request_for_part_of_its_scope(acme: Des
 
 
 @pytest.mark.rule("SS-044")
-def test_its_end_is_reported_four_times_and_then_it_is_armed_again(acme: DeskClient) -> None:
+def test_its_end_is_reported_four_times_before_it_is_armed_again(acme: DeskClient) -> None:
     acme.desk.wait(LOSS_S + 10)
     acme.observe(1)
 
@@ -100,7 +100,7 @@ def test_its_end_is_reported_four_times_and_then_it_is_armed_again(acme: DeskCli
     assert statuses(acme.desk.wait(60)) == [Status.ATTACK_STOPPED] * 4 + [Status.SIGNAL_LOSS]
 
 
-def test_an_operator_can_have_the_loss_concluded_at_once(acme: DeskClient) -> None:
+def test_an_operator_can_declare_a_client_lost(acme: DeskClient) -> None:
     acme.desk.provider.lose_signal("acme", now=acme.desk.now)
     acme.desk.wait(10)
 

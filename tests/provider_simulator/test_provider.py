@@ -99,7 +99,7 @@ def test_a_heartbeat_is_answered_with_an_empty_2_04_and_with_one_of_the_provider
 
 
 @pytest.mark.rule("SS-074")
-def test_the_client_is_told_when_its_heartbeats_stay_away() -> None:
+def test_the_server_reports_missing_heartbeats_of_the_client() -> None:
     acme = Desk().client()
     acme.heartbeat()
 
@@ -107,7 +107,7 @@ def test_the_client_is_told_when_its_heartbeats_stay_away() -> None:
 
 
 @pytest.mark.rule("SS-077")
-def test_a_client_that_sees_no_heartbeats_gets_one_right_after_its_own() -> None:
+def test_a_client_that_receives_no_heartbeats_gets_one_right_after_its_own() -> None:
     acme = Desk().client()
     acme.heartbeat()
     acme.desk.provider.heartbeats_due(now=acme.desk.now)
@@ -176,7 +176,7 @@ SEGMENTS = st.sampled_from(
     if_match=st.sampled_from([(), (b"",), (b"x",)]),
     observe=st.sampled_from([None, 0, 1, 7]),
 )
-def test_whatever_arrives_is_answered_or_met_with_silence(
+def test_no_request_raises_an_error(
     method: str,
     path: tuple[str, ...],
     payload: bytes,

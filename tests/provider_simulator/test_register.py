@@ -91,7 +91,7 @@ def test_a_target_outside_the_clients_domain_is_refused_by_name() -> None:
 
 
 @pytest.mark.rule("SS-028")
-def test_an_alias_this_client_never_made_is_refused() -> None:
+def test_an_alias_that_the_client_never_created_is_refused() -> None:
     refused = Desk().client().ask(1, Scope(targets=Targets(alias_name=("web",))))
 
     assert refused.code == "4.00"
@@ -129,7 +129,7 @@ def test_put_and_delete_need_a_mid() -> None:
 
 
 @pytest.mark.rule("SS-039")
-def test_what_is_not_held_is_not_found() -> None:
+def test_an_unknown_mitigation_is_not_found() -> None:
     acme = Desk().client()
     assert acme.get().code == "4.04"
     acme.ask(1)
@@ -181,7 +181,7 @@ def test_a_client_reaches_only_what_it_created() -> None:
 
 @pytest.mark.rule("SS-019")
 @pytest.mark.rule("SS-060")
-def test_a_cuid_of_another_client_is_a_collision_and_nothing_else_is_said() -> None:
+def test_the_cuid_of_another_client_is_a_collision_without_further_details() -> None:
     desk = Desk()
     acme, globex = desk.client("acme"), desk.client("globex", number=2)
     acme.ask(1)
@@ -218,13 +218,13 @@ def test_a_refusal_with_4_09_carries_conflict_information() -> None:
     assert (conflict.retry_timer_s, conflict.targets) == (300, scope().targets)
 
 
-def test_a_refusal_with_5_03_says_when_to_come_back() -> None:
+def test_a_refusal_with_5_03_says_when_to_retry() -> None:
     acme = Desk(accept="refuse", refuse_code="5.03", retry_after_s=30).client()
 
     assert acme.ask(1).max_age == 30
 
 
-def test_refusing_new_requests_leaves_those_that_are_held_alone() -> None:
+def test_refusing_new_requests_does_not_affect_existing_ones() -> None:
     acme = Desk().client()
     acme.ask(1)
 
@@ -251,7 +251,7 @@ def test_a_client_is_redirected_unless_it_is_being_protected() -> None:
 
 
 @pytest.mark.rule("SS-080")
-def test_who_was_sent_away_and_asks_for_more_all_the_same_may_be_rejected() -> None:
+def test_a_client_that_ignores_a_redirection_may_be_rejected() -> None:
     desk = Desk(redirect_to="alt.example", redirect_ttl_s=600, rejects_redirected=True)
     acme, globex = desk.client(), desk.client("globex", number=2)
     other = scope("203.0.113.8/32")
@@ -268,14 +268,14 @@ def test_who_was_sent_away_and_asks_for_more_all_the_same_may_be_rejected() -> N
 
 
 @pytest.mark.rule("SS-080")
-def test_unless_told_so_the_simulator_redirects_as_often_as_it_is_asked() -> None:
+def test_by_default_every_request_is_redirected_again() -> None:
     acme = Desk(redirect_to="alt.example").client()
 
     assert [acme.ask(mid).code for mid in (1, 2)] == ["5.03", "5.03"]
 
 
 @pytest.mark.rule("SS-086")
-def test_a_loop_of_gateways_is_told_with_their_names_and_a_spent_hop_limit_is_refused() -> None:
+def test_a_loop_of_gateways_is_reported_with_their_names_and_a_hop_limit_of_0_is_refused() -> None:
     acme = Desk(hop_loop="gw1.example gw2.example").client()
 
     looped = acme.ask(1)

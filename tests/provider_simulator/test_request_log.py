@@ -37,7 +37,7 @@ def test_only_the_last_requests_are_kept() -> None:
         (b"\xa0", None, None),
     ],
 )
-def test_a_body_is_shown_as_far_as_it_can_be_read(
+def test_a_body_is_shown_as_json_or_as_hexadecimal(
     payload: bytes, content_format: int | None, body: object
 ) -> None:
     request = Request(method="PUT", path=(), payload=payload, content_format=content_format)
@@ -45,6 +45,6 @@ def test_a_body_is_shown_as_far_as_it_can_be_read(
     assert logged(request)["body"] == body
 
 
-def test_a_path_that_is_no_mitigation_has_no_mid() -> None:
+def test_a_path_of_another_resource_has_no_mid() -> None:
     assert (logged(HEARTBEAT)["cuid"], logged(HEARTBEAT)["mid"]) == (None, None)
     assert logged(Request(method="GET", path=("x",)))["path"] == "/x"

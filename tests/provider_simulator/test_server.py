@@ -147,7 +147,7 @@ async def test_heartbeats_go_both_ways(running: Running) -> None:
 
 
 @pytest.mark.rule("SS-046")
-async def test_silence_holds_no_memory(running: Running) -> None:
+async def test_an_unanswered_request_is_not_kept_in_memory(running: Running) -> None:
     await running.behave(accept="silent")
     async with running.client() as acme:
         with pytest.raises(TimeoutError):
@@ -212,7 +212,7 @@ async def test_half_of_the_datagrams_may_get_lost(running: Running) -> None:
     assert granted.mid == 1
 
 
-async def test_after_a_crash_the_provider_knows_nobody_and_says_nothing(running: Running) -> None:
+async def test_a_crash_loses_all_state_and_notifies_nobody(running: Running) -> None:
     async with running.client(heartbeat_interval_s=0.1, missing_hb_allowed=2) as acme:
         await acme.request(1, scope())
 
@@ -227,7 +227,7 @@ async def test_after_a_crash_the_provider_knows_nobody_and_says_nothing(running:
 
 
 @pytest.mark.rule("SS-041")
-async def test_what_does_not_fit_one_datagram_comes_in_blocks_of_one_moment(
+async def test_the_blocks_of_a_large_answer_are_of_the_same_moment(
     running: Running,
 ) -> None:
     async with running.client() as acme:
@@ -243,7 +243,7 @@ async def test_what_does_not_fit_one_datagram_comes_in_blocks_of_one_moment(
     assert len(first.opt.etag) == 8
 
 
-async def test_a_later_block_of_nothing_is_refused(running: Running) -> None:
+async def test_a_later_block_of_an_unknown_answer_is_refused(running: Running) -> None:
     async with running.client() as acme:
         answer = await raw(
             acme,
@@ -263,7 +263,7 @@ async def test_a_later_block_of_nothing_is_refused(running: Running) -> None:
         ({"content_format": 60}, aiocoap.UNSUPPORTED_CONTENT_FORMAT),
     ],
 )
-async def test_options_the_provider_cannot_honour_are_refused(
+async def test_critical_options_that_the_server_does_not_know_are_refused(
     running: Running, options: dict[str, object], code: aiocoap.Code
 ) -> None:
     async with running.client() as acme:

@@ -52,7 +52,7 @@ def test_counters_wrap_at_64_bits() -> None:
     assert min(counted) < counted[0]
 
 
-def test_nothing_is_dropped_when_nothing_reaches_the_mitigator_or_no_time_passes() -> None:
+def test_nothing_is_dropped_without_traffic_or_time() -> None:
     traffic = Traffic(now=0.0, rng=Random(1))
 
     traffic.flow(now=10.0, share=0.0)

@@ -82,7 +82,7 @@ async def test_a_mitigation_lives_on_either_transport(pki: Path, transport: str)
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
-async def test_a_client_that_comes_back_is_resumed(pki: Path, transport: str) -> None:
+async def test_a_returning_client_resumes_its_session(pki: Path, transport: str) -> None:
     cache, resumed = ClientCache(), []
     async with both(pki) as signal:
         for _ in range(2):
@@ -104,7 +104,7 @@ async def test_heartbeats_go_both_ways_over_tcp(pki: Path) -> None:
         assert (held.client, held.peer.startswith("127.0.0.1:")) == ("acme", True)
 
 
-async def test_a_provider_that_crashes_is_missed_over_tcp_at_once(pki: Path) -> None:
+async def test_a_client_notices_a_crash_over_tcp_at_once(pki: Path) -> None:
     async with both(pki) as signal, session(signal, pki, transports=("tls",)) as acme:
         signal.crash()
 
@@ -122,7 +122,7 @@ async def test_an_observer_that_leaves_over_tcp_is_forgotten(pki: Path) -> None:
         await eventually(lambda: len(signal.provider.observers) == 0)
 
 
-async def test_silence_over_tcp_holds_no_memory(pki: Path) -> None:
+async def test_an_unanswered_request_over_tcp_is_not_kept_in_memory(pki: Path) -> None:
     async with both(pki) as signal, session(signal, pki, transports=("tls",)) as acme:
         signal.behave(Behaviour(accept="silent"))
         with pytest.raises(TimeoutError):
@@ -165,7 +165,7 @@ async def test_a_port_that_is_taken_for_tcp_is_not_served_for_udp_alone(pki: Pat
             free.bind(("127.0.0.1", port))
 
 
-async def test_a_free_port_is_looked_for_until_both_are_free(
+async def test_port_0_finds_a_port_that_is_free_over_udp_and_tcp(
     pki: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = 0

@@ -184,7 +184,7 @@ async def test_a_server_without_descriptors_accepts_again_once_there_are_some(
     ):
         assert (await ask(link.endpoint, get(link))).payload == b"acme"
 
-    assert caplog.text.count("nobody is accepted for a moment") == 2
+    assert caplog.text.count("cannot accept connections for a moment") == 2
 
 
 async def test_a_connection_that_was_reset_before_it_was_accepted_is_let_go(
