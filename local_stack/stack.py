@@ -206,7 +206,7 @@ class Stack:
             "DATABASE_URL": self.database_url,
             "PORTAL_REDIS_URL": self.redis_url,
             "PORTAL_SECRET_KEY": self.secrets.secret_key,
-            "PORTAL_SECRETS_KEYS": self.secrets.secrets_key,
+            "PORTAL_ENCRYPTION_KEYS": self.secrets.secrets_key,
             "PORTAL_HOSTS": f"{LOOPBACK},localhost",
             "PORTAL_HTTPS": "0",
             "PORTAL_EMERGENCY_PHONE": "+1 555 0100",

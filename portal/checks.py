@@ -8,8 +8,10 @@ from typing import Any
 from cryptography.fernet import Fernet
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+
+from portal import env
 
 MIN_SECRET_KEY_LENGTH = 50
 
@@ -32,17 +34,32 @@ def check_secret_key(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
 
 
 @register("portal")
-def check_secrets_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+def check_encryption_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     hint = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-    if not settings.SECRETS_KEYS:
-        return [Error("PORTAL_SECRETS_KEYS is missing.", hint=hint, id="portal.E002")]
-    for position, key in enumerate(settings.SECRETS_KEYS, start=1):
+    if not settings.ENCRYPTION_KEYS:
+        return [Error("PORTAL_ENCRYPTION_KEYS is missing.", hint=hint, id="portal.E002")]
+    for position, key in enumerate(settings.ENCRYPTION_KEYS, start=1):
         try:
             Fernet(key)
         except ValueError:
-            message = f"Key {position} of PORTAL_SECRETS_KEYS is not 32 bytes in URL-safe base64."
+            message = (
+                f"Key {position} of PORTAL_ENCRYPTION_KEYS is not 32 bytes in URL-safe base64."
+            )
             return [Error(message, hint=hint, id="portal.E003")]
     return []
+
+
+@register("portal")
+def check_former_names(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Of settings; the log of each process says the same once."""
+    return [
+        Warning(
+            f"{former} is the former name of {name}.",
+            hint=f"Rename it to {name}: a later release will not read the former name.",
+            id="portal.W001",
+        )
+        for former, name in env.former_names_in_use().items()
+    ]
 
 
 @register("portal")
@@ -73,7 +90,7 @@ def check_redis(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
 
 def refuse_to_start() -> None:
     """Servers and workers do not run system checks by themselves."""
-    checks = (check_secret_key, check_secrets_keys, check_hosts, check_redis)
+    checks = (check_secret_key, check_encryption_keys, check_hosts, check_redis)
     found = [message for check in checks for message in check(None)]
     if found:
         raise ImproperlyConfigured("\n".join(str(message) for message in found))

@@ -33,12 +33,15 @@ _QUOTING = (
     "Write / as %2F, ? as %3F, @ as %40, # as %23, % as %25."
 )
 
+FORMER_NAMES = {"PORTAL_ENCRYPTION_KEYS": "PORTAL_SECRETS_KEYS"}
+"""Settings that have been renamed. The former name is still read; portal.checks asks for the new one."""
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 
 
 def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, default).strip()
+    return os.environ.get(_name_in_use(name), default).strip()
 
 
 def flag(name: str, *, default: bool = False) -> bool:
@@ -65,6 +68,7 @@ def items(name: str, default: str = "") -> list[str]:
 
 def secret(name: str) -> str:
     """The value of NAME, or the content of the file that NAME_FILE points to."""
+    name = _name_in_use(name)
     path = text(f"{name}_FILE")
     if not path:
         return text(name)
@@ -74,6 +78,26 @@ def secret(name: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from error
+
+
+def former_names_in_use() -> dict[str, str]:
+    """The former names that the environment still uses, each with the present name."""
+    return {former: name for name, former in FORMER_NAMES.items() if _is_given(former)}
+
+
+def _name_in_use(name: str) -> str:
+    former = FORMER_NAMES.get(name)
+    if former is None or not _is_given(former):
+        return name
+    if _is_given(name):
+        raise ImproperlyConfigured(
+            f"{name} and {former}, its former name, are both set: keep {name}."
+        )
+    return former
+
+
+def _is_given(name: str) -> bool:
+    return any(os.environ.get(given, "").strip() for given in (name, f"{name}_FILE"))
 
 
 def database(url: str, *, default_path: Path) -> dict[str, Any]:

@@ -21,9 +21,11 @@ CSRF_TRUSTED_ORIGINS = env.items("PORTAL_ORIGINS")
 
 # portal.checks refuses to start in production with the fallbacks below.
 SECRET_KEY = env.secret("PORTAL_SECRET_KEY") or ("only-for-development" * 3 if DEBUG else "")
-SECRETS_KEYS = [key.strip() for key in env.secret("PORTAL_SECRETS_KEYS").split(",") if key.strip()]
-if DEBUG and not SECRETS_KEYS:
-    SECRETS_KEYS = ["b25seS1mb3ItZGV2ZWxvcG1lbnQtMDEyMzQ1Njc4OTA="]
+ENCRYPTION_KEYS = [
+    key.strip() for key in env.secret("PORTAL_ENCRYPTION_KEYS").split(",") if key.strip()
+]
+if DEBUG and not ENCRYPTION_KEYS:
+    ENCRYPTION_KEYS = ["b25seS1mb3ItZGV2ZWxvcG1lbnQtMDEyMzQ1Njc4OTA="]
 
 PORTAL_NAME = env.text("PORTAL_NAME", "Mitigation portal")
 PORTAL_EMERGENCY_PHONE = env.text("PORTAL_EMERGENCY_PHONE", "+1 555 0100" if DEBUG else "")

@@ -7,7 +7,12 @@ import tempfile
 from pathlib import Path
 
 os.environ["PORTAL_DEBUG"] = "1"
-for _name in ("PORTAL_REDIS_URL", "PORTAL_SECRET_KEY", "PORTAL_SECRETS_KEYS"):
+for _name in (
+    "PORTAL_REDIS_URL",
+    "PORTAL_SECRET_KEY",
+    "PORTAL_ENCRYPTION_KEYS",
+    "PORTAL_SECRETS_KEYS",
+):
     os.environ.pop(_name, None)
 
 from portal.settings import *  # noqa: E402, F403

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import logging
+
 from django.apps import AppConfig
+
+logger = logging.getLogger(__name__)
 
 
 class CoreConfig(AppConfig):
@@ -8,4 +12,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks.
-        from portal import checks  # noqa: F401
+        from portal import checks
+
+        for notice in checks.check_former_names(None):
+            logger.warning("%s %s", notice.msg, notice.hint)

@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted with the first key of PORTAL_SECRETS_KEYS, readable with any of them."""
+"""Secrets at rest: encrypted with the first key of PORTAL_ENCRYPTION_KEYS, readable with any of them."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def decrypt(sealed: bytes | memoryview) -> bytes:
 
 
 def _fernet() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.SECRETS_KEYS])
+    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])

@@ -30,7 +30,7 @@ class KeyUnreadable(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "The portal cannot decrypt the private key of this subscription: PORTAL_SECRETS_KEYS lacks the key it was"
+            "The portal cannot decrypt the private key of this subscription: PORTAL_ENCRYPTION_KEYS lacks the key it was"
             " encrypted with"
         )
 

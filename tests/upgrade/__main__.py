@@ -16,7 +16,7 @@ from tests.integration.stack import Api, Databases, Stack, control, wait_for
 
 REQUESTS = "organizations/acme/mitigation-requests"
 # The development key of portal/settings.py, so that the test can decrypt the encrypted columns.
-KEY = {"PORTAL_SECRETS_KEYS": "b25seS1mb3ItZGV2ZWxvcG1lbnQtMDEyMzQ1Njc4OTA="}
+KEY = {"PORTAL_ENCRYPTION_KEYS": "b25seS1mb3ItZGV2ZWxvcG1lbnQtMDEyMzQ1Njc4OTA="}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def ready(settings: Any) -> Any:
     """An installation with everything it needs."""
     settings.DEBUG = False
     settings.SECRET_KEY = "s" * checks.MIN_SECRET_KEY_LENGTH
-    settings.SECRETS_KEYS = [Fernet.generate_key().decode()]
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     settings.ALLOWED_HOSTS = ["portal.example"]
     settings.REDIS_URL = "redis://127.0.0.1:6379/0"
     return settings
@@ -35,8 +35,8 @@ def test_an_installation_with_everything_starts(ready: Any) -> None:
     [
         ("SECRET_KEY", "", "portal.E001"),
         ("SECRET_KEY", "short", "portal.E001"),
-        ("SECRETS_KEYS", [], "portal.E002"),
-        ("SECRETS_KEYS", ["not a key"], "portal.E003"),
+        ("ENCRYPTION_KEYS", [], "portal.E002"),
+        ("ENCRYPTION_KEYS", ["not a key"], "portal.E003"),
         ("ALLOWED_HOSTS", [], "portal.E004"),
         ("ALLOWED_HOSTS", ["*"], "portal.E004"),
         ("REDIS_URL", "", "portal.E005"),
@@ -74,3 +74,17 @@ def test_development_needs_one_variable(tmp_path: Path) -> None:
     outcome = start(DATABASE_URL=f"sqlite:///{tmp_path}/db", PORTAL_DEBUG="1")
 
     assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
+def test_the_log_asks_once_for_the_present_name_of_a_setting(tmp_path: Path) -> None:
+    key = Fernet.generate_key().decode()
+    outcome = start(
+        DATABASE_URL=f"sqlite:///{tmp_path}/db", PORTAL_DEBUG="1", PORTAL_SECRETS_KEYS=key
+    )
+
+    assert outcome.returncode == 0
+    assert (
+        outcome.stderr.count("PORTAL_SECRETS_KEYS is the former name of PORTAL_ENCRYPTION_KEYS")
+        == 1
+    )
+    assert key not in outcome.stderr

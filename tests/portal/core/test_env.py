@@ -56,6 +56,44 @@ def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert env.secret("X") == "hush"
 
 
+@pytest.mark.parametrize("suffix", ["", "_FILE"])
+@pytest.mark.parametrize(("name", "former"), env.FORMER_NAMES.items())
+def test_the_former_name_of_a_setting_is_still_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, former: str, suffix: str
+) -> None:
+    (tmp_path / "value").write_text("k1,k2\n")
+    value = str(tmp_path / "value") if suffix else "k1,k2"
+    monkeypatch.delenv(name, raising=False)
+    assert env.former_names_in_use() == {}
+    monkeypatch.setenv(f"{former}{suffix}", value)
+
+    assert env.secret(name) == "k1,k2"
+    assert env.former_names_in_use() == {former: name}
+
+
+@pytest.mark.parametrize("suffix", ["", "_FILE"])
+@pytest.mark.parametrize("former_suffix", ["", "_FILE"])
+@pytest.mark.parametrize(("name", "former"), env.FORMER_NAMES.items())
+def test_a_setting_with_both_of_its_names_stops_the_process(
+    monkeypatch: pytest.MonkeyPatch, name: str, former: str, suffix: str, former_suffix: str
+) -> None:
+    monkeypatch.setenv(f"{name}{suffix}", "the same")
+    monkeypatch.setenv(f"{former}{former_suffix}", "the same")
+
+    with pytest.raises(ImproperlyConfigured, match=f"{name} and {former}.* keep {name}"):
+        env.secret(name)
+    with pytest.raises(ImproperlyConfigured, match=f"{name} and {former}"):
+        env.text(name)
+
+
+def test_an_empty_former_name_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTAL_ENCRYPTION_KEYS", "k1")
+    monkeypatch.setenv("PORTAL_SECRETS_KEYS", " ")
+
+    assert env.secret("PORTAL_ENCRYPTION_KEYS") == "k1"
+    assert env.former_names_in_use() == {}
+
+
 def test_a_secret_file_that_is_not_there_stops_everything(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -17,12 +17,12 @@ def test_secrets_come_back_as_they_were() -> None:
 
 def test_an_older_key_still_opens_what_it_sealed(settings: Any) -> None:
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
-    settings.SECRETS_KEYS = [old]
+    settings.ENCRYPTION_KEYS = [old]
     sealed = secrets.encrypt(b"key")
 
-    settings.SECRETS_KEYS = [new, old]
+    settings.ENCRYPTION_KEYS = [new, old]
     assert secrets.decrypt(sealed) == b"key"
 
-    settings.SECRETS_KEYS = [new]
+    settings.ENCRYPTION_KEYS = [new]
     with pytest.raises(InvalidToken):
         secrets.decrypt(sealed)
