@@ -111,10 +111,24 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    mitigate = command("mitigate", common, session)
-    _add_mid(mitigate)
-    _add_scope(mitigate)
-    mitigate.add_argument(
+    _add_mitigate(command("mitigate", common, session))
+    _add_status(command("status", common, session))
+    _add_mid(command("withdraw", common, session))
+    _add_efficacy(command("efficacy", common, session))
+    _add_config(command("config", common, session))
+    ping = command("ping", common, session)
+    ping.add_argument("--count", type=_count, default=3, help="default: %(default)s")
+    command("cuid", common)
+    _add_codec(command("codec"))
+    for name, parser_of_command in commands.choices.items():
+        parser_of_command.set_defaults(required=_REQUIRED.get(name, _FOR_A_SESSION))
+    return parser
+
+
+def _add_mitigate(parser: argparse.ArgumentParser) -> None:
+    _add_mid(parser)
+    _add_scope(parser)
+    parser.add_argument(
         "--acl",
         type=_filter,
         action="append",
@@ -123,31 +137,32 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="switch a filter the server knows, during an attack and with a new --mid (RFC 9133); "
         f"TYPE is {', '.join(_ACTIVATION_TYPES)}; may be repeated",
     )
-    mitigate.add_argument(
+    parser.add_argument(
         "--split",
         action="store_true",
-        help="ask with several mids, from --mid on, when the targets do not fit one datagram",
+        help="use several mids, from --mid on, if the targets do not fit one datagram",
     )
 
-    status = command("status", common, session)
-    _add_mid(status, is_required=False)
-    status.add_argument(
-        "--watch", action="store_true", help="go on with every notification of one --mid"
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_mid(parser, is_required=False)
+    parser.add_argument(
+        "--watch", action="store_true", help="keep printing the notifications of one --mid"
     )
 
-    _add_mid(command("withdraw", common, session))
 
-    efficacy = command("efficacy", common, session)
-    _add_mid(efficacy)
-    efficacy.add_argument(
-        "--attack", required=True, choices=("ongoing", "mitigated"), help="how it looks"
+def _add_efficacy(parser: argparse.ArgumentParser) -> None:
+    _add_mid(parser)
+    parser.add_argument(
+        "--attack", required=True, choices=("ongoing", "mitigated"), help="how the attack looks"
     )
-    _add_scope(efficacy)
-    efficacy.set_defaults(acl=[])
+    _add_scope(parser)
+    parser.set_defaults(acl=[])
 
-    config = command("config", common, session)
-    change = config.add_mutually_exclusive_group()
-    change.add_argument("--reset", action="store_true", help="go back to the server's defaults")
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    change = parser.add_mutually_exclusive_group()
+    change.add_argument("--reset", action="store_true", help="return to the server's defaults")
     change.add_argument(
         "--set",
         action="append",
@@ -155,16 +170,9 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="SET.PARAMETER=VALUE",
         help="such as idle.heartbeat-interval=60; may be repeated",
     )
-    config.add_argument("--sid", type=_sid, help="of the change; has to grow")
-
-    ping = command("ping", common, session)
-    ping.add_argument("--count", type=_count, default=3, help="default: %(default)s")
-
-    command("cuid", common)
-    _add_codec(command("codec"))
-    for name, parser_of_command in commands.choices.items():
-        parser_of_command.set_defaults(required=_REQUIRED.get(name, _FOR_A_SESSION))
-    return parser
+    parser.add_argument(
+        "--sid", type=_sid, help="identifies the change; higher than any sid of this session"
+    )
 
 
 def _add_codec(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,8 @@ from dots_client.client.settings import ClientSettings, Server
 from dots_client.errors import AlternateRefused, ConnectCrashed, DotsError, client_failed
 from dots_client.identity import Credentials
 from dots_client.session import NotFollowed
+from dots_client.transport.link import Link
+from dots_client.transport.remote import Remote
 from dots_client.transport.send_guard import MaySend, always
 from dots_client.transport.wire import WireTap
 
@@ -46,9 +48,9 @@ async def connect(
     """
     settings = settings or ClientSettings()
     cache = cache or ClientCache()
-    now = asyncio.get_running_loop().time
+    now = asyncio.get_running_loop().time()
     site = HeartbeatSite()
-    target = cache.target(server, now=now(), is_under_attack=is_under_attack)
+    target = cache.target(server, now=now, is_under_attack=is_under_attack)
     connector = Connector(
         target,
         credentials,
@@ -58,29 +60,15 @@ async def connect(
         may_send=may_send,
         is_alternate=target is not server,
     )
+    link = await _open(connector, cache, site, is_under_attack=is_under_attack)
     try:
-        link = await connector.open(site, is_under_attack=is_under_attack)
-    except Exception as error:
-        # Whatever the error is, an alternate server must not keep us from the provisioned one.
-        if isinstance(error, AlternateRefused):
-            cache.redirections.refused(connector.server.name, now=now())
-            if cache.on_not_followed is not None:
-                cache.on_not_followed(NotFollowed.INNER_ADDRESS)
-        else:
-            cache.redirections.failed(connector.server.name, now=now())
-        if isinstance(error, DotsError):
-            raise
-        raise ConnectCrashed(client_failed(error)) from error
-    try:
-        cache.redirections.contacted(connector.server.name, now=now())
-        migration = SessionMigration(
-            connector, cache, transport=link.transport_name, udp_probe_s=settings.udp_probe_s
-        )
         client = Client(
             link,
             cuid=cuid,
             settings=settings,
-            migration=migration,
+            migration=SessionMigration(
+                connector, cache, transport=link.transport_name, udp_probe_s=settings.udp_probe_s
+            ),
             rtt_s=connector.rtt_s(link),
             is_under_attack=is_under_attack,
         )
@@ -92,7 +80,36 @@ async def connect(
                 yield client
             finally:
                 connector.measured(link, client.rtt_s)
-                if client.is_lost and now() - link.connected_at < MIN_ALTERNATE_SESSION_S:
-                    cache.redirections.failed(connector.server.name, now=now())
+                _note_early_end(client, connector, cache)
     finally:
         await link.close()
+
+
+async def _open(
+    connector: Connector, cache: ClientCache, site: HeartbeatSite, *, is_under_attack: bool
+) -> Link[Remote]:
+    """Whatever the error is, an alternate server must not keep us from the provisioned one."""
+    now = asyncio.get_running_loop().time
+    name, redirections = connector.server.name, cache.redirections
+    try:
+        link = await connector.open(site, is_under_attack=is_under_attack)
+    except AlternateRefused:
+        redirections.refused(name, now=now())
+        if cache.on_not_followed is not None:
+            cache.on_not_followed(NotFollowed.INNER_ADDRESS)
+        raise
+    except DotsError:
+        redirections.failed(name, now=now())
+        raise
+    except Exception as error:
+        redirections.failed(name, now=now())
+        raise ConnectCrashed(client_failed(error)) from error
+    redirections.contacted(name, now=now())
+    return link
+
+
+def _note_early_end(client: Client, connector: Connector, cache: ClientCache) -> None:
+    """An alternate server that loses its session at once counts as unreachable."""
+    now = asyncio.get_running_loop().time()
+    if client.is_lost and now - client.connected_at < MIN_ALTERNATE_SESSION_S:
+        cache.redirections.failed(connector.server.name, now=now)

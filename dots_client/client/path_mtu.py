@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final
 
+import aiocoap
+
+from dots_client.client.request_layer import OnSent, Request, RequestLayer
+from dots_client.client.responses import raise_for
 from dots_client.errors import NoAnswer, Refused, RequestTooLarge, ServerUnavailable
+from dots_client.transport.coap import message_bytes
 
 COPIES_PER_CHECK: Final = 8
 """If half of all datagrams are lost, the chance that none of this many copies arrives is 1 in 256."""
 CHECKS_TO_BE_SURE: Final = 2
 CHECK_DEADLINE_S: Final = 3.0
 _NOT_FOUND: Final = "4.04"
-
-AnswerT = TypeVar("AnswerT")
 
 
 class BlackHoleDetector:
@@ -53,19 +56,40 @@ class BlackHoleDetector:
         return False
 
 
-async def answer_or_too_large(
-    answer: Awaitable[AnswerT], check: BlackHoleDetector, *, size: int, limit: int
-) -> AnswerT:
-    """`answer`, or RequestTooLarge when the path drops the request. `size` and `limit` are bytes."""
-    asking = asyncio.ensure_future(answer)
-    checking = asyncio.ensure_future(check.detected())
+async def request_within_path_mtu(
+    requests: RequestLayer, request: Request, *, probe: Request, on_sent: OnSent | None
+) -> aiocoap.Message:
+    """The answer to `request`, as from `RequestLayer.request()`.
+
+    Raises RequestTooLarge when the path drops its copies while it carries `probe`, a small GET about the same
+    mitigation; from then on the session sends no message of that size.
+    """
+    link = requests.link
+    size = message_bytes(request.message(aiocoap.Unreliable()))
+    if size <= link.safe_message_bytes:
+        return await requests.request(request, on_sent=on_sent)
+
+    async def is_known() -> None:
+        raise_for(await requests.request(probe, deadline_s=CHECK_DEADLINE_S))
+
+    detector = BlackHoleDetector(is_known)
+
+    def count(copies: int) -> None:
+        detector.sent()
+        if on_sent is not None:
+            on_sent(copies)
+
+    asking = asyncio.ensure_future(requests.request(request, on_sent=count))
+    detecting = asyncio.ensure_future(detector.detected())
     try:
-        await asyncio.wait({asking, checking}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({asking, detecting}, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():
             return asking.result()
-        checking.result()
+        detecting.result()
+        limit = link.safe_message_bytes
+        link.lower_message_bytes()
         raise RequestTooLarge(size, limit, bound="the path to the server carries")
     finally:
         asking.cancel()
-        checking.cancel()
-        await asyncio.gather(asking, checking, return_exceptions=True)
+        detecting.cancel()
+        await asyncio.gather(asking, detecting, return_exceptions=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from dots_client.errors import LocalProtocolError
-from dots_client.session import RetransmissionSettings
+from dots_client.session import RetransmissionSettings, SessionParameters
 from dots_client.transport.association import DEFAULT_PATH_MTU
 
 DEFAULT_PORT: Final = 4646
@@ -103,6 +103,18 @@ class ClientSettings:
         _check("heartbeat_wait_s", self.heartbeat_wait_s, 0.05, 60)
         _check("poll_interval_s", self.poll_interval_s, 0.05, 3600)
         _check("eager_poll_interval_s", self.eager_poll_interval_s, 0.05, 3600)
+
+    def overriding(self, parameters: SessionParameters) -> SessionParameters:
+        """`parameters` as negotiated, except those that these settings fix."""
+        fixed: dict[str, Any] = {
+            name: value
+            for name, value in (
+                ("heartbeat_interval_s", self.heartbeat_interval_s),
+                ("missing_hb_allowed", self.missing_hb_allowed),
+            )
+            if value is not None
+        }
+        return replace(parameters, **fixed)
 
 
 def _check(name: str, value: float, lowest: float, highest: float) -> None:

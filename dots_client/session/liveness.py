@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dots_client.session.configuration import SessionParameters
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivenessParameters:
@@ -15,9 +17,12 @@ class LivenessParameters:
     "unanswered heartbeats in a row before the session counts as lost"
 
     @classmethod
-    def over_tcp(cls, heartbeat_interval_s: float) -> LivenessParameters:
-        """TCP repeats by itself: one heartbeat without an answer in time is enough."""
-        return cls(heartbeat_interval_s=heartbeat_interval_s, missing_hb_allowed=1)
+    def of(cls, parameters: SessionParameters, *, is_reliable: bool) -> LivenessParameters:
+        """Over TCP, which retransmits on its own, one heartbeat without an answer in time is enough."""
+        return cls(
+            heartbeat_interval_s=parameters.heartbeat_interval_s,
+            missing_hb_allowed=1 if is_reliable else parameters.missing_hb_allowed,
+        )
 
 
 class Liveness:

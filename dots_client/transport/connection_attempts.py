@@ -27,34 +27,34 @@ class Closable(Protocol):
     async def close(self) -> None: ...
 
 
-Session = TypeVar("Session", bound=Closable)
-Open = Callable[[Candidate, float], Awaitable[Session]]
+ConnectionT = TypeVar("ConnectionT", bound=Closable)
+Open = Callable[[Candidate, float], Awaitable[ConnectionT]]
 """Makes a session within so many seconds, or raises TransportError."""
 
 
 async def first_to_connect(
     entrants: Sequence[Candidate],
-    opens: Open[Session],
+    opens: Open[ConnectionT],
     *,
     timeout_s: float,
     settings: HappyEyeballsSettings,
     first: Candidate | None = None,
-) -> tuple[Candidate, Session]:
+) -> tuple[Candidate, ConnectionT]:
     """The first session and how it was made; TransportError when there is none in time."""
     return await _Run(
         opens, HappyEyeballs(entrants, now=_time(), settings=settings, first=first)
     ).first_to_connect(_time() + timeout_s)
 
 
-class _Run(Generic[Session]):
-    def __init__(self, opens: Open[Session], race: HappyEyeballs) -> None:
+class _Run(Generic[ConnectionT]):
+    def __init__(self, opens: Open[ConnectionT], race: HappyEyeballs) -> None:
         self._opens = opens
         self._race = race
-        self._attempts: dict[asyncio.Task[Session], Candidate] = {}
-        self._numbers: dict[asyncio.Task[Session], int] = {}
+        self._attempts: dict[asyncio.Task[ConnectionT], Candidate] = {}
+        self._numbers: dict[asyncio.Task[ConnectionT], int] = {}
         self._failures: dict[str, list[tuple[int, TransportError]]] = {}
 
-    async def first_to_connect(self, deadline: float) -> tuple[Candidate, Session]:
+    async def first_to_connect(self, deadline: float) -> tuple[Candidate, ConnectionT]:
         try:
             while True:
                 self._begin_what_is_due(deadline)
@@ -92,7 +92,7 @@ class _Run(Generic[Session]):
         now = _time()
         return None if next_at is None or now >= deadline else max(0.0, next_at - now)
 
-    def _has_failed(self, task: asyncio.Task[Session]) -> bool:
+    def _has_failed(self, task: asyncio.Task[ConnectionT]) -> bool:
         error = task.exception()
         if error is None:
             return False

@@ -150,20 +150,11 @@ async def first_open(
             for address, offer in offers.attempts(await addresses_of(host, port)):
                 link = make(address, offer)
                 try:
-                    await link.open()
+                    if await _opens(link, offer, offers):
+                        return link
                 except PeerUnreachable as error:
                     failure = error
                     await link.close()
-                except HandshakeFailed as error:
-                    if offer.session is None:
-                        raise
-                    # libcoap over OpenSSL answers with an alert where it could go on in full.
-                    log.info("%s does not resume: %s", hostinfo(address), error)
-                    offers.refused()
-                    await link.close()
-                else:
-                    _keep(link, offer, offers)
-                    return link
             raise failure
     except (TimeoutError, asyncio.CancelledError) as error:
         if link is not None:
@@ -178,3 +169,19 @@ async def first_open(
         if link is not None:
             await link.close()
         raise
+
+
+async def _opens(link: Link[Remote], offer: Offer, offers: Offers) -> bool:
+    """Open `link`; False when the server refused only the session that was offered for resumption."""
+    try:
+        await link.open()
+    except HandshakeFailed as error:
+        if offer.session is None:
+            raise
+        # libcoap over OpenSSL answers with an alert where it could do a full handshake.
+        log.info("%s does not resume: %s", hostinfo(link.address), error)
+        offers.refused()
+        await link.close()
+        return False
+    _keep(link, offer, offers)
+    return True

@@ -122,3 +122,14 @@ async def test_a_server_that_keeps_silent_about_a_request_it_knows_is_asked_agai
 
     assert (await path.client.request(1, LARGE)).lifetime == 3600
     assert path.provider.silent_puts == 0
+
+
+async def test_a_request_that_no_datagram_holds_says_nothing_about_the_path(path: Narrow) -> None:
+    before = path.client.max_message_bytes
+    hosts = tuple(f"192.0.2.{host}/32" for host in range(250))
+
+    with pytest.raises(RequestTooLarge, match="one datagram holds"):
+        await path.client.request(1, Scope(targets=Targets(target_prefix=hosts)))
+
+    assert path.client.max_message_bytes == before
+    assert (await path.client.request(2, LARGE)).lifetime == 3600

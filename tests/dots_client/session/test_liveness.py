@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dots_client.session import Liveness, LivenessParameters
+from dots_client.session import Liveness, LivenessParameters, SessionParameters
 
 EVERY_30_S = LivenessParameters(heartbeat_interval_s=30, missing_hb_allowed=3)
 
@@ -124,7 +124,9 @@ def test_a_shorter_interval_takes_effect_at_once() -> None:
 
 @pytest.mark.rule("SC-097")
 def test_over_tcp_one_heartbeat_without_an_answer_within_the_interval_is_enough() -> None:
-    liveness = Liveness(now=0.0, parameters=LivenessParameters.over_tcp(30))
+    liveness = Liveness(
+        now=0.0, parameters=LivenessParameters.of(SessionParameters(), is_reliable=True)
+    )
 
     assert run_unanswered(liveness, until=1000) == 30.0
 

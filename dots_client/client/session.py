@@ -1,0 +1,282 @@
+"""One session with one server: its heartbeats, its configuration and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiocoap import Message
+
+from dots_client.client.configuration_reader import ConfigurationReader
+from dots_client.client.heartbeats import Heartbeats
+from dots_client.client.request_layer import Outcome, RequestLayer
+from dots_client.client.responses import raise_for
+from dots_client.client.session_migration import SessionMigration
+from dots_client.client.settings import ClientSettings
+from dots_client.errors import (
+    DotsError,
+    Refused,
+    ServerUnavailable,
+    SessionClosed,
+    SessionCrashed,
+)
+from dots_client.model import SignalConfig
+from dots_client.session import Liveness, LivenessParameters, RttEstimator, SessionParameters
+from dots_client.transport.link import Link
+from dots_client.transport.remote import Remote
+
+log = logging.getLogger("dots_client")
+
+_rng: Final = random.SystemRandom()
+
+
+class Session:
+    """What runs in a session whatever is asked, and what is known of it. `Client` adds the mitigations."""
+
+    def __init__(
+        self,
+        link: Link[Remote],
+        *,
+        cuid: str,
+        settings: ClientSettings,
+        migration: SessionMigration,
+        rtt_s: float | None = None,
+        is_under_attack: bool = False,
+    ) -> None:
+        self.cuid = cuid
+        self._link = link
+        self._settings = settings
+        self._migration = migration
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[DotsError] = self._loop.create_future()
+        self._is_left = False
+        self._rtt = RttEstimator()
+        if rtt_s is not None:
+            self._rtt.add(rtt_s)
+        self._requests = RequestLayer(
+            link,
+            rng=_rng,
+            rtt=self._rtt,
+            settings=settings.retransmission,
+            on_answer=self._receive_answer,
+            on_response=migration.receive,
+        )
+        self._configuration = ConfigurationReader(
+            self._requests,
+            parameters=self._parameters,
+            is_mitigating=lambda: self.mitigating,
+            on_change=self._reconfigure,
+        )
+        self._liveness = Liveness(
+            now=self._loop.time(),
+            parameters=LivenessParameters.of(
+                settings.overriding(SessionParameters()), is_reliable=link.is_reliable
+            ),
+        )
+        self._heartbeats = Heartbeats(self._requests, self._liveness)
+        self.mitigating = is_under_attack
+
+    # What is known of the session
+
+    @property
+    def transport(self) -> str:
+        """`dtls` or `tls`."""
+        return self._link.transport_name
+
+    @property
+    def serial(self) -> int:
+        """Which session of this process it is; `WireRecord.session` is the same number."""
+        return self._link.remote.serial
+
+    @property
+    def peer(self) -> str:
+        """Address and port, as `192.0.2.1:4646`."""
+        return self._link.peer
+
+    @property
+    def was_resumed(self) -> bool:
+        """Whether the handshake took up an older session (`ClientSettings.resumes_sessions`)."""
+        return self._link.remote.was_resumed
+
+    @property
+    def connected_at(self) -> float:
+        """Loop time."""
+        return self._link.connected_at
+
+    @property
+    def last_heard_at(self) -> float:
+        """Loop time of the last datagram from the server."""
+        return self._link.last_heard_at
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Smoothed round-trip time in seconds (RFC 6298); None before the first answer."""
+        return self._rtt.rtt_s
+
+    @property
+    def max_message_bytes(self) -> int:
+        """What one datagram holds of a CoAP message."""
+        return self._link.max_message_bytes
+
+    @property
+    def heartbeat_refusal(self) -> Refused | ServerUnavailable | None:
+        """The refusal of our last answered heartbeat; None: it was not refused.
+
+        The session is alive either way. A 4.01 means that the server does not know our certificate.
+        """
+        return self._heartbeats.refusal
+
+    @property
+    def heartbeat_refusal_changed(self) -> asyncio.Event:
+        """Set when the code of `heartbeat_refusal` changes; the reader clears it."""
+        return self._heartbeats.refusal_changed
+
+    @property
+    def requests(self) -> RequestLayer:
+        """For gateways, which pass on what others ask: one message and its answer, as they are."""
+        return self._requests
+
+    @property
+    def mitigating(self) -> bool:
+        """While True the mitigating configuration holds, and missed heartbeats end no session."""
+        return self._liveness.is_mitigating
+
+    @mitigating.setter
+    def mitigating(self, is_mitigating: bool) -> None:
+        self._liveness.set_mitigating(is_mitigating=is_mitigating, now=self._loop.time())
+        self._migration.set_mitigating(is_mitigating=is_mitigating)
+        self._reconfigure()
+        self._configuration.reschedule()
+
+    @property
+    def should_move(self) -> asyncio.Event:
+        """Set when a new session with the same `ClientCache` would be a better one than this.
+
+        The server redirected us, the time of a redirection is over, or UDP works again beside TCP.
+        """
+        return self._migration.should_move
+
+    @property
+    def is_sent_elsewhere(self) -> bool:
+        """Whether a redirection that is followed names another server than the one of this session.
+
+        Unlike `should_move`, which whoever moves may clear, it holds until the redirection has led there, or
+        led nowhere (RFC 9132 section 4.6).
+        """
+        return self._migration.is_sent_elsewhere
+
+    @property
+    def is_lost(self) -> bool:
+        """The session is over and was not ended from here."""
+        return self._link.closed.done() and not self._is_left
+
+    # Its end
+
+    async def closed(self) -> DotsError:
+        """Wait for the end of the session; what comes back is its reason."""
+        return await asyncio.shield(self._closed)
+
+    async def close(self) -> None:
+        """End the session with a close_notify. Leaving `connect()` does it too."""
+        self._is_left = not self._link.closed.done()
+        await self._end(SessionClosed("closed by us"))
+
+    # Configuration and heartbeats
+
+    async def configuration(self) -> SignalConfig:
+        """Read what is in force, with the limits within which it may be changed."""
+        return await self._configuration.read()
+
+    async def configure(self, config: SignalConfig, sid: int) -> None:
+        """Change it for this session (RFC 9132 section 4.5.2); `sid`, 0-4294967295, has to grow.
+
+        Refused with 4.22 when a value is outside the limits that `configuration()` tells; EncodeError
+        and LocalProtocolError for what must not be sent.
+        """
+        await self._configuration.write(config, sid)
+
+    async def restore_configuration(self) -> SignalConfig:
+        """Go back to the server's defaults, and read them (RFC 9132 section 4.5.4)."""
+        return await self._configuration.restore()
+
+    async def heartbeat(self) -> bool:
+        """Send one now; True when its answer came within `heartbeat_wait_s`, False for silence.
+
+        Raises Refused or ServerUnavailable for an answer other than success, and SessionClosed.
+        """
+        outcome: asyncio.Future[Outcome] = self._loop.create_future()
+        self._heartbeats.send(lambda result: None if outcome.done() else outcome.set_result(result))
+        self._heartbeats.reschedule()
+        try:
+            async with asyncio.timeout(self._settings.heartbeat_wait_s):
+                answer = await outcome
+        except TimeoutError:
+            return False
+        if isinstance(answer, SessionClosed):
+            raise answer
+        if not isinstance(answer, Message):
+            return False
+        raise_for(answer)
+        return True
+
+    # What runs beside
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the session's background tasks and end it; `connect()` runs inside."""
+        parts = [self._watch_link(), self._send_heartbeats(), *self._migration.parts()]
+        if self._settings.reads_configuration:
+            parts.append(self._configuration.run())
+        tasks = [asyncio.create_task(self._part(part)) for part in parts]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+            finally:
+                await self.close()
+
+    async def _part(self, work: Coroutine[Any, Any, None]) -> None:
+        """The end of any part ends the session, so a defect never leaves it half alive."""
+        try:
+            await work
+        except SessionClosed as error:
+            await self._end(error)
+        except Exception as error:
+            # Any defect: the session must end, and every pending call with it.
+            log.exception("%s: this client failed", self.peer)
+            await self._end(SessionCrashed(error))
+
+    def receive_heartbeat(self) -> None:
+        self._liveness.peer_heartbeat_received(now=self._loop.time())
+
+    async def _watch_link(self) -> None:
+        await self._end(SessionClosed(await asyncio.shield(self._link.closed)))
+
+    async def _send_heartbeats(self) -> None:
+        await self._end(await self._heartbeats.run())
+
+    async def _end(self, reason: DotsError) -> None:
+        if not self._closed.done():
+            self._closed.set_result(reason)
+        await self._link.close(str(reason))
+
+    def _receive_answer(self) -> None:
+        self._liveness.answered(now=self._loop.time())
+
+    def _parameters(self) -> SessionParameters:
+        known = self._configuration.known.parameters(is_mitigating=self.mitigating)
+        return self._settings.overriding(known)
+
+    def _reconfigure(self) -> None:
+        self._liveness.configure(
+            LivenessParameters.of(self._parameters(), is_reliable=self._link.is_reliable),
+            now=self._loop.time(),
+        )
+        self._heartbeats.reschedule()
