@@ -1,6 +1,8 @@
 FROM python:3.11-slim-bookworm AS base
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# By default glibc keeps a separate heap for each thread, up to eight per core, and each grows to the largest body that its thread ever read.
+ENV MALLOC_ARENA_MAX=2
 
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin portal
 WORKDIR /app

@@ -201,13 +201,18 @@ class Stack:
             # An installation of one's own must not reach into the one that the shell is set up for.
             if not name.startswith(("PORTAL_", "DATABASE_URL", "DJANGO_"))
         }
-        return inherited | {
-            "PYTHONUNBUFFERED": "1",
-            "DATABASE_URL": self.database_url,
-            "PORTAL_REDIS_URL": self.redis_url,
-            "PORTAL_SECRET_KEY": self.secrets.secret_key,
-            "PORTAL_ENCRYPTION_KEYS": self.secrets.secrets_key,
-            "PORTAL_HOSTS": f"{LOOPBACK},localhost",
-            "PORTAL_HTTPS": "0",
-            "PORTAL_EMERGENCY_PHONE": "+1 555 0100",
-        }
+        # MALLOC_ARENA_MAX: as in the Dockerfile.
+        return (
+            {"MALLOC_ARENA_MAX": "2"}
+            | inherited
+            | {
+                "PYTHONUNBUFFERED": "1",
+                "DATABASE_URL": self.database_url,
+                "PORTAL_REDIS_URL": self.redis_url,
+                "PORTAL_SECRET_KEY": self.secrets.secret_key,
+                "PORTAL_ENCRYPTION_KEYS": self.secrets.secrets_key,
+                "PORTAL_HOSTS": f"{LOOPBACK},localhost",
+                "PORTAL_HTTPS": "0",
+                "PORTAL_EMERGENCY_PHONE": "+1 555 0100",
+            }
+        )
