@@ -190,11 +190,11 @@ def browsers(
 def url_of(route: str, request_id: UUID) -> str:
     if route == "api:no-such-call":
         return "/api/v1/no-such-call"
-    leg = Mitigation.objects.get(request=request_id)
+    mitigation = Mitigation.objects.get(request=request_id)
     wanted: dict[str, object] = {
         "slug": "acme",
         "request_id": request_id,
-        "mitigation_id": leg.pk,
+        "mitigation_id": mitigation.pk,
         "unknown_id": UnknownMitigation.objects.values_list("pk", flat=True).first(),
         "plan_id": StandbyPlan.objects.values_list("pk", flat=True).first(),
     }

@@ -74,7 +74,7 @@ def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
     now, organization = timezone.now(), request.organization
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
     asked = asked_of(request, by_id, organization)
-    legs = {leg.mitigation: leg for leg in asked.asked}
+    mitigations = {mitigation.id: mitigation for mitigation in asked.asked}
     silent = not_told(
         asked,
         by_id,
@@ -89,7 +89,7 @@ def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
                 "subscription": one.mitigation.subscription_id,
                 "provider": one.mitigation.subscription.provider.name,
                 "mitigation": one.mitigation.pk,
-                "when": gets_extension(legs[str(one.mitigation.pk)], now)[0],
+                "when": gets_extension(mitigations[str(one.mitigation.pk)], now)[0],
                 "before": one.before
                 and {"lifetime": one.mitigation.lifetime_s, "body": one.before.body},
                 "lifetime": one.lifetime_s,

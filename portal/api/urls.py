@@ -5,7 +5,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.api import eligibility, legs, requests, standby, unknown
+from portal.api import eligibility, mitigations, requests, standby, unknown
 from portal.api.events import EventsView
 from portal.api.extension import ExtensionPreviewView
 from portal.api.preview import PreviewView
@@ -57,10 +57,10 @@ urlpatterns = [
     path(f"{REQUEST}/efficacy", requests.EfficacyView.as_view(), name="efficacy"),
     path(f"{REQUEST}/acknowledge", requests.AcknowledgeView.as_view(), name="acknowledge"),
     path(f"{REQUEST}/wire", WireView.as_view(), name="wire"),
-    path(f"{REQUEST}/mitigations/ask", legs.AskView.as_view(), name="ask"),
+    path(f"{REQUEST}/mitigations/ask", mitigations.AskView.as_view(), name="ask"),
     path(
         f"{REQUEST}/mitigations/<uuid:mitigation_id>/withdraw",
-        legs.WithdrawView.as_view(),
+        mitigations.WithdrawView.as_view(),
         name="withdraw",
     ),
     path(f"{REQUESTS}/eligibility", eligibility.EligibilityView.as_view(), name="eligibility"),

@@ -231,22 +231,24 @@ def is_needless(
     if older.strategy == Strategy.PARALLEL and newer.strategy != Strategy.PARALLEL:
         return False
     is_endless = all(_known_end(one) == FOREVER for one in filtering)
-    if not is_endless and losses(_asked_for(older), [coverage_of(leg) for leg in counted_on]):
+    if not is_endless and losses(
+        _asked_for(older), [coverage_of(mitigation) for mitigation in counted_on]
+    ):
         return False
     return all(
         not losses(
-            coverage_of(leg),
+            coverage_of(mitigation),
             [
                 coverage_of(one)
                 for one in filtering
                 if (
                     older.strategy == Strategy.FAILOVER
-                    or one.subscription_id == leg.subscription_id
+                    or one.subscription_id == mitigation.subscription_id
                 )
-                and _lasts_as_long(one, leg)
+                and _lasts_as_long(one, mitigation)
             ],
         )
-        for leg in counted_on
+        for mitigation in counted_on
     )
 
 

@@ -231,7 +231,7 @@ def reported_status(dots_status: int | None) -> Status | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class MitigationState:
     """What a request's status is derived from: one of its mitigations."""
 
     status: Status
@@ -243,29 +243,34 @@ class Leg:
     "a plan's provider is told to stop, and asked to hold the plan again once it has"
 
 
-def request_status(legs: Iterable[Leg], *, is_termination_asked: bool) -> RequestStatus:
+def request_status(
+    mitigations: Iterable[MitigationState], *, is_termination_asked: bool
+) -> RequestStatus:
     """A request's status from its mitigations: the best that a provider confirmed."""
-    legs = tuple(legs)
-    statuses = {leg.status for leg in legs}
-    if is_termination_asked or all(leg.is_given_up for leg in legs):
+    mitigations = tuple(mitigations)
+    statuses = {mitigation.status for mitigation in mitigations}
+    if is_termination_asked or all(mitigation.is_given_up for mitigation in mitigations):
         is_over = statuses <= {*TERMINAL, *SET_BACK}
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
     # Who was withdrawn alone says nothing about the help of the others, but has to be told before it is over.
     somebody_winds_down = Status.TERMINATING in statuses
-    legs = tuple(leg for leg in legs if not leg.is_given_up)
-    statuses = {leg.status for leg in legs}
+    mitigations = tuple(mitigation for mitigation in mitigations if not mitigation.is_given_up)
+    statuses = {mitigation.status for mitigation in mitigations}
     if statuses & {Status.MITIGATING, Status.EXCEEDED}:
         return RequestStatus.MITIGATING
     if Status.IN_PROGRESS in statuses:
         return RequestStatus.IN_PROGRESS
     if Status.ATTACK_STOPPED in statuses:
         return RequestStatus.ATTACK_STOPPED
-    if any(leg.is_held_again for leg in legs):
+    if any(mitigation.is_held_again for mitigation in mitigations):
         # Whoever filtered has to be told, whatever the others hold.
         return RequestStatus.TERMINATING
     if Status.STANDBY in statuses:
         return RequestStatus.STANDBY
-    if any(leg.status == Status.PENDING and not leg.is_overdue for leg in legs):
+    if any(
+        mitigation.status == Status.PENDING and not mitigation.is_overdue
+        for mitigation in mitigations
+    ):
         return RequestStatus.REQUESTING
     if Status.TERMINATING in statuses:
         return RequestStatus.TERMINATING

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dots_client import Composed, compose
 from portal.mitigations import queries
-from portal.mitigations.failover import current_legs
+from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.asks import refuse_extension
 from portal.mitigations.states import CONFIRMED, Status
@@ -40,31 +40,40 @@ class Extension:
 def extension(request: MitigationRequest, lifetime_s: int) -> Extension:
     """Raises what extending it would raise."""
     refuse_extension(request, lifetime_s)
-    legs = current_legs(request.mitigations.all())
-    for leg in legs:
-        leg.request = request
+    mitigations = current_mitigations(request.mitigations.all())
+    for mitigation in mitigations:
+        mitigation.request = request
     return Extension(
         lifetime_s=lifetime_s,
-        told=tuple(_retold(leg, lifetime_s) for leg in legs if _is_told(leg)),
+        told=tuple(
+            _retold(mitigation, lifetime_s) for mitigation in mitigations if _is_told(mitigation)
+        ),
     )
 
 
-def _is_told(leg: Mitigation) -> bool:
+def _is_told(mitigation: Mitigation) -> bool:
     """It holds the request, or is being asked to; who said no hears of it when its turn comes again."""
-    is_wanted = leg.wanted == Wanted.ACTIVE and leg.status in (Status.PENDING, *CONFIRMED)
-    return is_wanted and can_be_sent(scope_of(leg, lifetime_s=leg.lifetime_s))
+    is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in (
+        Status.PENDING,
+        *CONFIRMED,
+    )
+    return is_wanted and can_be_sent(scope_of(mitigation, lifetime_s=mitigation.lifetime_s))
 
 
-def _retold(leg: Mitigation, lifetime_s: int) -> Retold:
-    granted_s = within_limits(lifetime_s, queries.ask_of(leg.subscription))
+def _retold(mitigation: Mitigation, lifetime_s: int) -> Retold:
+    granted_s = within_limits(lifetime_s, queries.ask_of(mitigation.subscription))
     return Retold(
-        mitigation=leg,
-        before=None if leg.sent_at is None else _composed(leg, leg.lifetime_s),
-        after=_composed(leg, granted_s),
-        is_confirmed=leg.status in CONFIRMED and not leg.is_extended,
+        mitigation=mitigation,
+        before=None if mitigation.sent_at is None else _composed(mitigation, mitigation.lifetime_s),
+        after=_composed(mitigation, granted_s),
+        is_confirmed=mitigation.status in CONFIRMED and not mitigation.is_extended,
         lifetime_s=granted_s,
     )
 
 
-def _composed(leg: Mitigation, lifetime_s: int) -> Composed:
-    return compose(scope_of(leg, lifetime_s=lifetime_s), cuid=leg.subscription.cuid, mid=leg.mid)
+def _composed(mitigation: Mitigation, lifetime_s: int) -> Composed:
+    return compose(
+        scope_of(mitigation, lifetime_s=lifetime_s),
+        cuid=mitigation.subscription.cuid,
+        mid=mitigation.mid,
+    )

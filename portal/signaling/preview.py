@@ -108,10 +108,12 @@ def _planned(
     subscription: Subscription, request: MitigationRequest, part: Part, *, after: tuple[str, ...]
 ) -> Planned:
     """With the next free mid: another request that is sent before takes it."""
-    leg = Mitigation(request=request, subscription=subscription, scope=part.scope)
+    mitigation = Mitigation(request=request, subscription=subscription, scope=part.scope)
     lifetime_s = within_limits(request.lifetime_s, part.ask)
     composed = compose(
-        scope_of(leg, lifetime_s=lifetime_s), cuid=subscription.cuid, mid=subscription.next_mid
+        scope_of(mitigation, lifetime_s=lifetime_s),
+        cuid=subscription.cuid,
+        mid=subscription.next_mid,
     )
     return Planned(
         subscription=subscription,

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from portal.mitigations import queries as asked
-from portal.mitigations.failover import current_legs
+from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, RequestKind, Wanted
 from portal.mitigations.queries import ACTED_ON
 from portal.mitigations.states import ACTIVE, IN_STANDBY, LIVE, REQUEST_TERMINAL, Status
@@ -66,17 +66,17 @@ class Holder:
 
 def holders(plan: StandbyPlan) -> list[Holder]:
     """Who was asked to hold the plan, in order, and what each last said."""
-    legs = current_legs(plan.request.mitigations.all())
+    mitigations = current_mitigations(plan.request.mitigations.all())
     return [
         Holder(
-            subscription=leg.subscription,
-            mitigation=leg,
-            is_held=leg.status == Status.STANDBY and leg.dots_status == IN_STANDBY,
-            is_active=leg.status in ACTIVE,
-            is_stopping=leg.hold_again,
-            reported_at=leg.reported_at,
+            subscription=mitigation.subscription,
+            mitigation=mitigation,
+            is_held=mitigation.status == Status.STANDBY and mitigation.dots_status == IN_STANDBY,
+            is_active=mitigation.status in ACTIVE,
+            is_stopping=mitigation.hold_again,
+            reported_at=mitigation.reported_at,
         )
-        for leg in legs
+        for mitigation in mitigations
     ]
 
 

@@ -73,13 +73,13 @@ def messages(
 
     What could not be kept in that time is always among them.
     """
-    legs = [
-        leg
-        for leg in request.mitigations.all()
-        if subscription is None or leg.subscription_id == subscription
+    mitigations = [
+        mitigation
+        for mitigation in request.mitigations.all()
+        if subscription is None or mitigation.subscription_id == subscription
     ]
     meanwhile = Q(
-        subscription__in=[leg.subscription_id for leg in legs],
+        subscription__in=[mitigation.subscription_id for mitigation in mitigations],
         organization=request.organization_id,
         mitigation__isnull=True,
         at__gte=request.created_at - AROUND,
@@ -90,7 +90,10 @@ def messages(
         meanwhile &= Q(direction=Direction.NOT_KEPT) | Q(topic=Topic.MITIGATION)
     elif which is Which.SESSION:
         meanwhile &= ~Q(topic=Topic.HEARTBEAT)
-    own = Q(mitigation__in=[leg.pk for leg in legs], organization=request.organization_id)
+    own = Q(
+        mitigation__in=[mitigation.pk for mitigation in mitigations],
+        organization=request.organization_id,
+    )
     return (
         WireMessage.objects.filter(own | meanwhile)
         .select_related("subscription__provider", "mitigation")

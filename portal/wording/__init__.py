@@ -8,7 +8,7 @@ from __future__ import annotations
 from portal.wording.aloud import Announcement, announcement
 from portal.wording.efficacy import efficacy_sentence
 from portal.wording.ends import end_look, end_sentence, ended_says
-from portal.wording.facts import Asked, FilteringEnd, Leg, Look, Reported, Session
+from portal.wording.facts import Asked, FilteringEnd, Look, MitigationFacts, Reported, Session
 from portal.wording.headlines import headline, look, mark
 from portal.wording.lanes import Step, needs_call, tell, track
 from portal.wording.leads import Act, NextStep, lead, lifetime_sentence, next_step
@@ -36,7 +36,7 @@ from portal.wording.table import (
     dropped_now,
     face,
     is_stale,
-    leg_look,
+    mitigation_look,
 )
 from portal.wording.terminating import (
     Question,
@@ -59,8 +59,8 @@ __all__ = [
     "Entry",
     "Face",
     "FilteringEnd",
-    "Leg",
     "Look",
+    "MitigationFacts",
     "NextStep",
     "Question",
     "Reported",
@@ -87,12 +87,12 @@ __all__ = [
     "is_less",
     "is_stale",
     "lead",
-    "leg_look",
     "lifetime_sentence",
     "look",
     "mark",
     "may_not_end",
     "merged",
+    "mitigation_look",
     "needs_a_person",
     "needs_call",
     "next_step",

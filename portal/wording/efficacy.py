@@ -7,7 +7,7 @@ from typing import Final
 
 from portal.core.formatting import when
 from portal.mitigations.states import Efficacy
-from portal.wording.facts import Leg, Reported
+from portal.wording.facts import MitigationFacts, Reported
 
 ATTACK_WORDS: Final = {
     "under-attack": "still under attack",
@@ -15,26 +15,26 @@ ATTACK_WORDS: Final = {
 }
 
 
-def efficacy_sentence(leg: Leg, now: datetime) -> str:
+def efficacy_sentence(mitigation: MitigationFacts, now: datetime) -> str:
     """Empty if no one reported."""
-    if leg.reported is None:
+    if mitigation.reported is None:
         return ""
-    words = ATTACK_WORDS[leg.reported.attack_status]
-    return f"You reported {when(leg.reported.at, now)}: {words}. {_outcome(leg, leg.reported, now)}"
+    words = ATTACK_WORDS[mitigation.reported.attack_status]
+    return f"You reported {when(mitigation.reported.at, now)}: {words}. {_outcome(mitigation, mitigation.reported, now)}"
 
 
-def _outcome(leg: Leg, reported: Reported, now: datetime) -> str:
+def _outcome(mitigation: MitigationFacts, reported: Reported, now: datetime) -> str:
     match reported.state:
         case Efficacy.WAITING:
-            return f"The portal is telling {leg.short}."
+            return f"The portal is telling {mitigation.short}."
         case Efficacy.PUT_OFF:
             again = when(reported.retry_at, now)
-            return f"{leg.short} asked the portal to wait. The portal tells it {again}."
+            return f"{mitigation.short} asked the portal to wait. The portal tells it {again}."
         case Efficacy.ACCEPTED:
-            return f"{leg.short} received it."
+            return f"{mitigation.short} received it."
         case Efficacy.REFUSED:
-            return f"{leg.short} did not take it. {reported.refusal}"
+            return f"{mitigation.short} did not take it. {reported.refusal}"
         case Efficacy.UNANSWERED:
-            return f"{leg.short} has not confirmed it."
+            return f"{mitigation.short} has not confirmed it."
         case Efficacy.NOT_SENDABLE:
             return "The portal could not send it."

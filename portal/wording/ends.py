@@ -16,13 +16,13 @@ def end_sentence(asked: Asked, now: datetime) -> str:
     """How the request ended, or what was filtered for a plan."""
     return (
         plan_ends.ended_sentence(asked, now)
-        if plan_ends.ended_legs(asked)
+        if plan_ends.ended_mitigations(asked)
         else headline(asked, now)
     )
 
 
 def end_look(asked: Asked, now: datetime) -> Look:
-    stopped = plan_ends.ended_legs(asked)
+    stopped = plan_ends.ended_mitigations(asked)
     return plan_ends.ended_look(stopped) if stopped else look(asked, now)
 
 

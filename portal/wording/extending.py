@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import ahead, lifetime, when
-from portal.wording.facts import Leg
+from portal.wording.facts import MitigationFacts
 from portal.wording.table import Face, face
 
 _MAY_BE_ASKED: Final = (
@@ -18,23 +18,23 @@ _MAY_BE_ASKED: Final = (
 )
 
 
-def gets_extension(leg: Leg, now: datetime) -> tuple[str, str]:
+def gets_extension(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     """The headline of one provider's message, and what there is to know of its way."""
-    match face(leg, now):
+    match face(mitigation, now):
         case Face.NOT_SENT:
-            return f"{leg.short} gets this as its first message", ""
+            return f"{mitigation.short} gets this as its first message", ""
         case Face.PUT_OFF:
             return (
-                f"{leg.short} gets this {when(leg.retry_at, now)}",
+                f"{mitigation.short} gets this {when(mitigation.retry_at, now)}",
                 "It asked the portal to wait.",
             )
         case Face.REQUESTED | Face.NO_ANSWER | Face.NOT_SAVED:
             return (
-                f"{leg.short} gets this as soon as it answers",
+                f"{mitigation.short} gets this as soon as it answers",
                 "It has not confirmed the request yet. Until it does, the portal repeats what it was sent.",
             )
         case _:
-            return f"{leg.short} gets this now", ""
+            return f"{mitigation.short} gets this now", ""
 
 
 def asked_so_far(
@@ -63,12 +63,12 @@ def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> t
     return f"{words}, renews itself" if renews else words, why
 
 
-def if_asked_later(leg: Leg, lifetime_s: int, now: datetime) -> str:
+def if_asked_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) -> str:
     """What becomes of it with a provider that is told nothing now; empty where that is over."""
-    if leg.why_not or leg.is_replaced or face(leg, now) not in _MAY_BE_ASKED:
+    if mitigation.why_not or mitigation.is_replaced or face(mitigation, now) not in _MAY_BE_ASKED:
         return ""
     how_long = lifetime(lifetime_s) if lifetime_s < 0 else f"for {lifetime(lifetime_s)}"
-    return f"If {leg.short} is asked later, it is asked to filter {how_long}."
+    return f"If {mitigation.short} is asked later, it is asked to filter {how_long}."
 
 
 def extension_points(lifetime_s: int, *, renews: bool) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ class FilteringEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class MitigationFacts:
     """One provider's part of a request, as sentences need it."""
 
     name: str
@@ -136,7 +136,7 @@ class Leg:
     pps_dropped: int | None = None
     reference: str = ""
     "what a provider's desk finds it by"
-    mitigation: str = ""
+    id: str = ""
     subscription: str = ""
     "what a form names the provider by"
     asked_at: datetime | None = None
@@ -179,11 +179,11 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request as sentences need it; legs in the order they are asked, those not asked yet last."""
+    """A request as sentences need it; mitigations in the order they are asked, those not asked yet last."""
 
     name: str
     status: RequestStatus
-    legs: tuple[Leg, ...]
+    mitigations: tuple[MitigationFacts, ...]
     is_plan: bool = False
     "providers hold it in standby"
     auto_renew: bool = True
@@ -201,5 +201,5 @@ class Asked:
     declined_because: str = ""
 
     @property
-    def asked(self) -> tuple[Leg, ...]:
-        return tuple(leg for leg in self.legs if leg.status is not None)
+    def asked(self) -> tuple[MitigationFacts, ...]:
+        return tuple(mitigation for mitigation in self.mitigations if mitigation.status is not None)

@@ -1,4 +1,4 @@
-"""The one sentence a request opens with: worst leg first, counted only when all agree."""
+"""The one sentence a request opens with: worst mitigation first, counted only when all agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portal.core.formatting import NBSP, ago, listed, moment, when
 from portal.mitigations.models import EndedBy
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording import plans, replaced
-from portal.wording.facts import Asked, Leg, Look
+from portal.wording.facts import Asked, Look, MitigationFacts
 from portal.wording.table import (
     FILTERING,
     LOOKS,
@@ -63,16 +63,22 @@ _CLAUSES: Final = {
 }
 
 
-def faces(legs: Iterable[Leg], now: datetime) -> dict[Face, list[Leg]]:
-    """The legs by face, worst first."""
-    order = {leg_face: rank for rank, leg_face in enumerate(_WORST_FIRST)}
+def faces(
+    mitigations: Iterable[MitigationFacts], now: datetime
+) -> dict[Face, list[MitigationFacts]]:
+    """The mitigations by face, worst first."""
+    order = {display: rank for rank, display in enumerate(_WORST_FIRST)}
     ranked = sorted(
-        ((face(leg, now), leg) for leg in legs if leg.status is not None),
+        (
+            (face(mitigation, now), mitigation)
+            for mitigation in mitigations
+            if mitigation.status is not None
+        ),
         key=lambda pair: order[pair[0]],
     )
     return {
-        leg_face: [leg for _, leg in group]
-        for leg_face, group in groupby(ranked, key=lambda pair: pair[0])
+        display: [mitigation for _, mitigation in group]
+        for display, group in groupby(ranked, key=lambda pair: pair[0])
     }
 
 
@@ -85,18 +91,20 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _verb(leg_face: Face, legs: Sequence[Leg], now: datetime) -> str:
-    is_plan = legs[0].is_plan
-    clauses = plans.CLAUSES.get(leg_face, _CLAUSES[leg_face]) if is_plan else _CLAUSES[leg_face]
-    if all(leg.is_held_again for leg in legs):
-        clauses = plans.STOPPING.get(leg_face, clauses)
-    words = clauses[len(legs) > 1]
-    if leg_face == Face.WITHDRAWN and legs[0].is_replaced:
+def _verb(display: Face, mitigations: Sequence[MitigationFacts], now: datetime) -> str:
+    is_plan = mitigations[0].is_plan
+    clauses = plans.CLAUSES.get(display, _CLAUSES[display]) if is_plan else _CLAUSES[display]
+    if all(mitigation.is_held_again for mitigation in mitigations):
+        clauses = plans.STOPPING.get(display, clauses)
+    words = clauses[len(mitigations) > 1]
+    if display == Face.WITHDRAWN and mitigations[0].is_replaced:
         newer = "the newer version of the plan" if is_plan else "your newer request"
-        return f"{'hold' if len(legs) > 1 else 'holds'} {newer} instead"
-    if leg_face == Face.STANDBY and all(plans.has_lost_contact(leg, now) for leg in legs):
+        return f"{'hold' if len(mitigations) > 1 else 'holds'} {newer} instead"
+    if display == Face.STANDBY and all(
+        plans.has_lost_contact(mitigation, now) for mitigation in mitigations
+    ):
         return plans.HELD_BEFORE
-    if all(is_stale(leg, now) for leg in legs):
+    if all(is_stale(mitigation, now) for mitigation in mitigations):
         # Old words look old: what was reported, not what is reported.
         words = re.sub(r"^reports? ", "last reported ", words)
         words = re.sub(r"^is over", "last reported it is over", words)
@@ -105,55 +113,64 @@ def _verb(leg_face: Face, legs: Sequence[Leg], now: datetime) -> str:
     return words
 
 
-def _subject(legs: Sequence[Leg], *, of: int) -> str:
-    if len(legs) == of and of > 1:
+def _subject(mitigations: Sequence[MitigationFacts], *, of: int) -> str:
+    if len(mitigations) == of and of > 1:
         return _capital(everyone(of))
-    return listed([leg.short for leg in legs])
+    return listed([mitigation.short for mitigation in mitigations])
 
 
-def _alike(leg_face: Face, legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
+def _alike(
+    display: Face, mitigations: Sequence[MitigationFacts], now: datetime
+) -> list[list[MitigationFacts]]:
     """The providers that share one verb."""
-    if leg_face == Face.STANDBY:
-        return plans.lost_first(legs, now)
-    if leg_face == Face.WITHDRAWN:
-        replaced_legs = [leg for leg in legs if leg.is_replaced]
-        others = [leg for leg in legs if not leg.is_replaced]
-        return [group for group in (others, replaced_legs) if group]
-    return _silent_last(legs, now)
+    if display == Face.STANDBY:
+        return plans.lost_first(mitigations, now)
+    if display == Face.WITHDRAWN:
+        replaced_mitigations = [mitigation for mitigation in mitigations if mitigation.is_replaced]
+        others = [mitigation for mitigation in mitigations if not mitigation.is_replaced]
+        return [group for group in (others, replaced_mitigations) if group]
+    return _silent_last(mitigations, now)
 
 
-def _silent_last(legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
+def _silent_last(
+    mitigations: Sequence[MitigationFacts], now: datetime
+) -> list[list[MitigationFacts]]:
     """Providers with a fresh report, and those with an old one: the two need different verbs."""
-    stale = [leg for leg in legs if is_stale(leg, now)]
-    return [group for group in ([leg for leg in legs if leg not in stale], stale) if group]
+    stale = [mitigation for mitigation in mitigations if is_stale(mitigation, now)]
+    return [
+        group
+        for group in ([mitigation for mitigation in mitigations if mitigation not in stale], stale)
+        if group
+    ]
 
 
 def _clauses(asked: Asked, now: datetime) -> str:
-    """Worst leg first; counted only when all agree. Who stops and holds the plan again goes before who holds it."""
+    """Worst mitigation first; counted only when all agree. Who stops and holds the plan again goes before who holds it."""
     total = len(asked.asked)
     groups = [
-        (leg_face, legs)
-        for leg_face, group in faces(asked.legs, now).items()
-        for legs in _alike(leg_face, group, now)
+        (display, mitigations)
+        for display, group in faces(asked.mitigations, now).items()
+        for mitigations in _alike(display, group, now)
     ]
-    groups.sort(key=lambda group: not any(leg.is_held_again for leg in group[1]))
+    groups.sort(key=lambda group: not any(mitigation.is_held_again for mitigation in group[1]))
     parts = [
-        f"{_subject(legs, of=total)} {_verb(leg_face, legs, now)}" for leg_face, legs in groups
+        f"{_subject(mitigations, of=total)} {_verb(display, mitigations, now)}"
+        for display, mitigations in groups
     ]
     return "; ".join(parts) + "."
 
 
 def _requesting(asked: Asked, now: datetime) -> str:
-    groups = faces(asked.legs, now)
+    groups = faces(asked.mitigations, now)
     if set(groups) == {Face.NOT_SENT}:
         return "Nothing has been sent yet."
     if asked.is_plan:
         return "No provider holds the plan yet."
     if set(groups) <= {Face.REQUESTED, Face.NOT_SENT} and not any(
-        leg.because for leg in groups[Face.REQUESTED]
+        mitigation.because for mitigation in groups[Face.REQUESTED]
     ):
         waiting = groups[Face.REQUESTED]
-        first = min(leg.sent_at for leg in waiting if leg.sent_at is not None)
+        first = min(mitigation.sent_at for mitigation in waiting if mitigation.sent_at is not None)
         subject = _subject(waiting, of=len(asked.asked))
         if subject.endswith("providers"):
             subject = subject[:1].lower() + subject[1:]
@@ -165,27 +182,27 @@ def _mitigating(asked: Asked, now: datetime) -> str:
     exceeded = over_capacity(asked, now)
     if exceeded and is_stale(exceeded[0], now):
         it = "it" if len(exceeded) == 1 else "they"
-        return f"{listed([leg.short for leg in exceeded])} last reported that {it} cannot stop all of the attack on {asked.name}."
+        return f"{listed([mitigation.short for mitigation in exceeded])} last reported that {it} cannot stop all of the attack on {asked.name}."
     if exceeded:
-        return f"{listed([leg.short for leg in exceeded])} cannot stop all of the attack on {asked.name}."
+        return f"{listed([mitigation.short for mitigation in exceeded])} cannot stop all of the attack on {asked.name}."
     return _clauses(asked, now)
 
 
-def over_capacity(asked: Asked, now: datetime) -> list[Leg]:
+def over_capacity(asked: Asked, now: datetime) -> list[MitigationFacts]:
     """The providers that report it now, or, if all are silent, those that reported it last."""
-    groups = _silent_last(faces(asked.legs, now).get(Face.EXCEEDED, []), now)
+    groups = _silent_last(faces(asked.mitigations, now).get(Face.EXCEEDED, []), now)
     return groups[0] if groups else []
 
 
 def _attack_stopped(asked: Asked, now: datetime) -> str:
-    groups = faces(asked.legs, now)
-    filtering = [leg for leg_face in FILTERING for leg in groups.get(leg_face, [])]
-    is_known = any(not is_stale(leg, now) for leg in filtering)
+    groups = faces(asked.mitigations, now)
+    filtering = [mitigation for display in FILTERING for mitigation in groups.get(display, [])]
+    is_known = any(not is_stale(mitigation, now) for mitigation in filtering)
     still_on = "Filtering is still on." if is_known else "Filtering was still on then."
-    legs = groups.get(Face.ATTACK_STOPPED, [])
-    if len(groups) == 1 and len(_silent_last(legs, now)) == 1:
-        verb = _verb(Face.ATTACK_STOPPED, legs, now).removesuffix(" the attack has stopped")
-        who = f"{'Providers' if len(legs) > 1 else legs[0].short} {verb}"
+    mitigations = groups.get(Face.ATTACK_STOPPED, [])
+    if len(groups) == 1 and len(_silent_last(mitigations, now)) == 1:
+        verb = _verb(Face.ATTACK_STOPPED, mitigations, now).removesuffix(" the attack has stopped")
+        who = f"{'Providers' if len(mitigations) > 1 else mitigations[0].short} {verb}"
         if asked.is_plan:
             return f"{who} the attack has stopped."
         return f"{who} the attack has stopped. {still_on}"
@@ -195,43 +212,51 @@ def _attack_stopped(asked: Asked, now: datetime) -> str:
 
 
 def _terminating(asked: Asked, now: datetime) -> str:
-    groups = faces(asked.legs, now)
+    groups = faces(asked.mitigations, now)
     untold = groups.get(Face.NOT_TOLD, [])
-    unreachable = [leg for leg in untold if leg.session.state != "up"]
+    unreachable = [mitigation for mitigation in untold if mitigation.session.state != "up"]
     if unreachable:
-        return f"{listed([leg.short for leg in unreachable])} cannot be told yet."
+        return f"{listed([mitigation.short for mitigation in unreachable])} cannot be told yet."
     if kept := groups.get(Face.STILL_HELD, []):
         verb, them = ("holds", "it") if len(kept) == 1 else ("hold", "they")
-        who = listed([leg.short for leg in kept])
+        who = listed([mitigation.short for mitigation in kept])
         return f"{who} still {verb} the plan, though {them} confirmed the withdrawal."
-    if any(leg.is_held_again for leg in asked.asked):
+    if any(mitigation.is_held_again for mitigation in asked.asked):
         return _clauses(asked, now)
     what = "let go of the plan" if asked.is_plan else "stop"
     if untold:
         return f"Telling {_object(untold)} to {what}."
-    told = [leg for leg in asked.asked if leg.withdrawal_asked_at is not None and leg.sent_at]
+    told = [
+        mitigation
+        for mitigation in asked.asked
+        if mitigation.withdrawal_asked_at is not None and mitigation.sent_at
+    ]
     if not told:
         winding_down = groups.get(Face.TOLD, [])
         if not winding_down:
             return _clauses(asked, now)
         are = "is" if len(winding_down) == 1 else "are"
-        return f"{listed([leg.short for leg in winding_down])} {are} winding down."
-    confirmed = [leg for leg in told if face(leg, now) == Face.TERMINATED]
+        return f"{listed([mitigation.short for mitigation in winding_down])} {are} winding down."
+    confirmed = [mitigation for mitigation in told if face(mitigation, now) == Face.TERMINATED]
     headline = f"Told {_object(told)} to {what}."
     if not confirmed:
         return headline
     has = "have" if len(confirmed) > 1 else "has"
-    return f"{headline} {listed([leg.short for leg in confirmed])} {has} confirmed."
+    return f"{headline} {listed([mitigation.short for mitigation in confirmed])} {has} confirmed."
 
 
-def _object(legs: Sequence[Leg]) -> str:
-    return legs[0].short if len(legs) == 1 else everyone(len(legs))
+def _object(mitigations: Sequence[MitigationFacts]) -> str:
+    return mitigations[0].short if len(mitigations) == 1 else everyone(len(mitigations))
 
 
 def _terminated(asked: Asked, now: datetime) -> str:
-    groups = faces(asked.legs, now)
-    confirmed = [leg for leg in groups.get(Face.TERMINATED, []) if leg.sent_at is not None]
-    sent = [leg for leg in asked.asked if leg.sent_at is not None]
+    groups = faces(asked.mitigations, now)
+    confirmed = [
+        mitigation
+        for mitigation in groups.get(Face.TERMINATED, [])
+        if mitigation.sent_at is not None
+    ]
+    sent = [mitigation for mitigation in asked.asked if mitigation.sent_at is not None]
     if asked.ended_by == EndedBy.PROVIDER:
         return _ended_by_providers(asked)
     if asked.ended_by == EndedBy.LIFETIME:
@@ -240,22 +265,26 @@ def _terminated(asked: Asked, now: datetime) -> str:
         return plans.terminated(confirmed, sent, _capital(everyone(len(confirmed))))
     if not sent:
         return "Terminated. Nothing had been sent."
-    if not confirmed and any(leg.is_replaced for leg in sent):
+    if not confirmed and any(mitigation.is_replaced for mitigation in sent):
         return replaced.headline(sent)
     if not confirmed:
         return "Terminated. No provider was filtering."
     if len(confirmed) == len(sent) and len(confirmed) > 1:
         return f"Terminated. {_capital(everyone(len(confirmed)))} confirmed."
-    return f"Terminated. {listed([leg.short for leg in confirmed])} confirmed."
+    return f"Terminated. {listed([mitigation.short for mitigation in confirmed])} confirmed."
 
 
 def _ended_by_providers(asked: Asked) -> str:
-    wanted = [leg for leg in asked.asked if leg.withdrawal_asked_at is None]
+    wanted = [mitigation for mitigation in asked.asked if mitigation.withdrawal_asked_at is None]
     # A provider that never held it did not end it.
-    legs = [leg for leg in wanted if leg.confirmed_at is not None] or wanted or list(asked.asked)
-    names = listed([leg.short for leg in legs])
+    mitigations = (
+        [mitigation for mitigation in wanted if mitigation.confirmed_at is not None]
+        or wanted
+        or list(asked.asked)
+    )
+    names = listed([mitigation.short for mitigation in mitigations])
     what = "let go of the plan" if asked.is_plan else "ended this"
-    return f"{names} {what} by {'itself' if len(legs) == 1 else 'themselves'}: nobody here asked for that."
+    return f"{names} {what} by {'itself' if len(mitigations) == 1 else 'themselves'}: nobody here asked for that."
 
 
 def _expired(asked: Asked, now: datetime) -> str:
@@ -301,9 +330,11 @@ def headline(asked: Asked, now: datetime) -> str:
 
 def look(asked: Asked, now: datetime) -> Look:
     """The chip of a request."""
-    if asked.status == RequestStatus.MITIGATING and Face.EXCEEDED in faces(asked.legs, now):
+    if asked.status == RequestStatus.MITIGATING and Face.EXCEEDED in faces(asked.mitigations, now):
         return LOOKS[Face.EXCEEDED]
-    if asked.status == RequestStatus.TERMINATING and any(leg.is_held_again for leg in asked.asked):
+    if asked.status == RequestStatus.TERMINATING and any(
+        mitigation.is_held_again for mitigation in asked.asked
+    ):
         return STOPPING
     if is_replaced(asked):
         return replaced.look(asked.asked)
@@ -323,13 +354,15 @@ def is_replaced(asked: Asked) -> bool:
     """Over because newer requests replaced it; no person terminated it and no provider confirmed an end."""
     if asked.status != RequestStatus.TERMINATED or asked.is_plan:
         return False
-    is_ended = any(leg.status == Status.TERMINATED and leg.sent_at for leg in asked.asked)
-    return any(leg.is_replaced for leg in asked.asked) and not is_ended
+    is_ended = any(
+        mitigation.status == Status.TERMINATED and mitigation.sent_at for mitigation in asked.asked
+    )
+    return any(mitigation.is_replaced for mitigation in asked.asked) and not is_ended
 
 
 def mark(asked: Asked, now: datetime) -> Look:
     """The large shape beside the headline: as the chip, but an unanswered request warns."""
-    by_face = faces(asked.legs, now)
+    by_face = faces(asked.mitigations, now)
     if asked.status == RequestStatus.REQUESTING and set(by_face) & {*_BAD_FIRST, Face.PUT_OFF}:
         return LOOKS[Face.NO_ANSWER]
     if asked.status == RequestStatus.TERMINATING and unreachable(by_face.get(Face.NOT_TOLD, [])):
@@ -339,5 +372,5 @@ def mark(asked: Asked, now: datetime) -> Look:
     return look(asked, now)
 
 
-def unreachable(legs: Iterable[Leg]) -> list[Leg]:
-    return [leg for leg in legs if leg.session.state != "up"]
+def unreachable(mitigations: Iterable[MitigationFacts]) -> list[MitigationFacts]:
+    return [mitigation for mitigation in mitigations if mitigation.session.state != "up"]

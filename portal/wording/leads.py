@@ -12,7 +12,7 @@ from portal.core.formatting import ago, bit_rate, listed, moment, since, spaced_
 from portal.mitigations.models import BY_ITSELF
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.wording import plans
-from portal.wording.facts import Asked, Leg
+from portal.wording.facts import Asked, MitigationFacts
 from portal.wording.headlines import faces, over_capacity, unreachable
 from portal.wording.refusals import unknown_report
 from portal.wording.table import Face, dropped_now, face, is_soon, is_stale
@@ -39,7 +39,7 @@ class NextStep:
     """What to do now, and whom to call or ask where that is it."""
 
     act: Act
-    leg: Leg | None = None
+    mitigation: MitigationFacts | None = None
 
 
 _NOTHING_TO_DO_WITH_A_PLAN: Final = (
@@ -51,11 +51,11 @@ _NOTHING_TO_DO_WITH_A_PLAN: Final = (
 
 def next_step(asked: Asked, now: datetime) -> NextStep | None:
     """The obvious next step for the state; None when waiting is right."""
-    by_face = faces(asked.legs, now)
+    by_face = faces(asked.mitigations, now)
     if asked.is_plan and asked.status in _NOTHING_TO_DO_WITH_A_PLAN:
         return None
     troubled = (Face.NO_ANSWER, Face.NOT_SAVED, Face.NOT_SENDABLE)
-    silent = [leg for one in troubled for leg in by_face.get(one, [])]
+    silent = [mitigation for one in troubled for mitigation in by_face.get(one, [])]
     untold = unreachable(by_face.get(Face.NOT_TOLD, []))
     match asked.status:
         case RequestStatus.REQUESTING if silent:
@@ -81,14 +81,18 @@ def next_step(asked: Asked, now: datetime) -> NextStep | None:
 
 
 def _ask(asked: Asked, now: datetime) -> NextStep | None:
-    left = (leg for leg in asked.legs if face(leg, now) == Face.NOT_ASKED and not leg.why_not)
-    leg = next(left, None)
-    return NextStep(Act.ASK, leg) if leg else None
+    left = (
+        mitigation
+        for mitigation in asked.mitigations
+        if face(mitigation, now) == Face.NOT_ASKED and not mitigation.why_not
+    )
+    mitigation = next(left, None)
+    return NextStep(Act.ASK, mitigation) if mitigation else None
 
 
-def _call(legs: Iterable[Leg]) -> NextStep | None:
-    leg = next((leg for leg in legs if leg.phone), None)
-    return NextStep(Act.CALL, leg) if leg else None
+def _call(mitigations: Iterable[MitigationFacts]) -> NextStep | None:
+    mitigation = next((mitigation for mitigation in mitigations if mitigation.phone), None)
+    return NextStep(Act.CALL, mitigation) if mitigation else None
 
 
 def lifetime_sentence(asked: Asked, now: datetime) -> str:
@@ -111,19 +115,23 @@ def lifetime_sentence(asked: Asked, now: datetime) -> str:
 
 def _cannot_be_renewed(asked: Asked) -> bool:
     """No provider that holds it can be reached at present."""
-    held = [leg for leg in asked.asked if leg.status in CONFIRMED and not leg.withdrawal_asked_at]
-    return bool(held) and all(leg.session.state != "up" for leg in held)
+    held = [
+        mitigation
+        for mitigation in asked.asked
+        if mitigation.status in CONFIRMED and not mitigation.withdrawal_asked_at
+    ]
+    return bool(held) and all(mitigation.session.state != "up" for mitigation in held)
 
 
-def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
+def dropped_sentence(mitigations: Sequence[MitigationFacts], now: datetime) -> str:
     """ "Together they drop 4.3 Gbit/s." as far as they report it."""
-    rate = dropped_now(legs, now)
+    rate = dropped_now(mitigations, now)
     if rate is None:
         return ""
-    reporting = [leg for leg in legs if is_dropping(leg, now)]
-    silent = [leg for leg in reporting if is_stale(leg, now)]
+    reporting = [mitigation for mitigation in mitigations if is_dropping(mitigation, now)]
+    silent = [mitigation for mitigation in reporting if is_stale(mitigation, now)]
     if silent and len(silent) < len(reporting):
-        heard = [leg for leg in reporting if leg not in silent]
+        heard = [mitigation for mitigation in reporting if mitigation not in silent]
         return f"{dropped_sentence(heard, now)} {_last_dropped(silent, _names(silent), now)}"
     who = reporting[0].short if len(reporting) == 1 else "Together they"
     if silent:
@@ -131,12 +139,15 @@ def dropped_sentence(legs: Sequence[Leg], now: datetime) -> str:
     return f"{who} {'drops' if len(reporting) == 1 else 'drop'} {bit_rate(rate)}."
 
 
-def _last_dropped(silent: Sequence[Leg], who: str, now: datetime) -> str:
+def _last_dropped(silent: Sequence[MitigationFacts], who: str, now: datetime) -> str:
     return f"{who} last reported {bit_rate(dropped_now(silent, now))} dropped."
 
 
-def is_dropping(leg: Leg, now: datetime) -> bool:
-    return leg.bps_dropped is not None and face(leg, now) in (Face.MITIGATING, Face.EXCEEDED)
+def is_dropping(mitigation: MitigationFacts, now: datetime) -> bool:
+    return mitigation.bps_dropped is not None and face(mitigation, now) in (
+        Face.MITIGATING,
+        Face.EXCEEDED,
+    )
 
 
 def lead(asked: Asked, now: datetime) -> str:
@@ -166,76 +177,83 @@ def _uncovered(asked: Asked) -> str:
 
 def _silence(asked: Asked, now: datetime) -> str:
     stale = [
-        leg
-        for leg in asked.asked
-        if is_stale(leg, now) and leg.heard_at is not None and leg.unknown_report is None
+        mitigation
+        for mitigation in asked.asked
+        if is_stale(mitigation, now)
+        and mitigation.heard_at is not None
+        and mitigation.unknown_report is None
     ]
     if not stale:
         return ""
-    heard = min(leg.heard_at for leg in stale if leg.heard_at is not None)
-    who = listed([leg.short for leg in stale])
+    heard = min(mitigation.heard_at for mitigation in stale if mitigation.heard_at is not None)
+    who = listed([mitigation.short for mitigation in stale])
     of_whom = "it" if len(stale) == 1 else "them"
     return f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from then."
 
 
 def _unknown(asked: Asked, now: datetime) -> list[str]:
     return [
-        f"{unknown_report(leg)}: the rest shown here is older."
-        for leg in asked.asked
-        if leg.unknown_report is not None and is_stale(leg, now)
+        f"{unknown_report(mitigation)}: the rest shown here is older."
+        for mitigation in asked.asked
+        if mitigation.unknown_report is not None and is_stale(mitigation, now)
     ]
 
 
-def _waiting(leg: Leg, now: datetime) -> str:
-    match face(leg, now):
+def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
+    match face(mitigation, now):
         case Face.NO_ANSWER:
-            return f"{leg.name} has not answered since {moment(leg.sent_at, now)}."
+            return f"{mitigation.name} has not answered since {moment(mitigation.sent_at, now)}."
         case Face.REQUESTED:
-            return f"{leg.short} was asked {ago(leg.sent_at, now)}."
-        case Face.NOT_SENT if leg.session.state == "up":
-            return f"It goes to {leg.short} within seconds."
+            return f"{mitigation.short} was asked {ago(mitigation.sent_at, now)}."
+        case Face.NOT_SENT if mitigation.session.state == "up":
+            return f"It goes to {mitigation.short} within seconds."
         case Face.NOT_SENT:
-            return f"There is no connection to {leg.short}{_since(leg, now)}; it is sent as soon as there is one."
+            return f"There is no connection to {mitigation.short}{_since(mitigation, now)}; it is sent as soon as there is one."
         case Face.PUT_OFF:
-            return f"{leg.short} asked the portal to wait; the portal asks again {when(leg.retry_at, now)}."
+            return f"{mitigation.short} asked the portal to wait; the portal asks again {when(mitigation.retry_at, now)}."
         case Face.REFUSED:
             return " ".join(
-                part for part in (f"{leg.short} refused{_at(leg, now)}.", leg.refusal) if part
+                part
+                for part in (
+                    f"{mitigation.short} refused{_at(mitigation, now)}.",
+                    mitigation.refusal,
+                )
+                if part
             )
         case Face.NOT_REACHED:
-            return f"The request did not reach {leg.short}. {leg.refusal}".rstrip()
+            return f"The request did not reach {mitigation.short}. {mitigation.refusal}".rstrip()
         case Face.NOT_SENDABLE:
-            return f"The portal could not send this to {leg.short}. {leg.refusal}"
+            return f"The portal could not send this to {mitigation.short}. {mitigation.refusal}"
         case Face.NOT_SAVED:
-            return f"The portal could not save {leg.short}’s answer."
-        case Face.WITHDRAWN if leg.is_replaced:
-            newer = "the newer version of the plan" if leg.is_plan else "your newer request"
-            return f"{leg.short} replaced this by {newer}{_at(leg, now)}."
-        case Face.WITHDRAWN if leg.is_plan:
-            return f"{leg.short} put the plan aside{_at(leg, now)}."
+            return f"The portal could not save {mitigation.short}’s answer."
+        case Face.WITHDRAWN if mitigation.is_replaced:
+            newer = "the newer version of the plan" if mitigation.is_plan else "your newer request"
+            return f"{mitigation.short} replaced this by {newer}{_at(mitigation, now)}."
+        case Face.WITHDRAWN if mitigation.is_plan:
+            return f"{mitigation.short} put the plan aside{_at(mitigation, now)}."
         case Face.WITHDRAWN:
-            return f"{leg.short} stopped by itself{_at(leg, now)}."
+            return f"{mitigation.short} stopped by itself{_at(mitigation, now)}."
         case Face.EXPIRED:
-            return f"{leg.short} was not renewed."
+            return f"{mitigation.short} was not renewed."
         case _:
             return ""
 
 
-def _at(leg: Leg, now: datetime) -> str:
-    return spaced_when(leg.ended_at, now)
+def _at(mitigation: MitigationFacts, now: datetime) -> str:
+    return spaced_when(mitigation.ended_at, now)
 
 
-def _since(leg: Leg, now: datetime) -> str:
-    return f" since {since(leg.session.since, now)}" if leg.session.since else ""
+def _since(mitigation: MitigationFacts, now: datetime) -> str:
+    return f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
 
 
 def _keeps_asking(asked: Asked, now: datetime) -> str:
     open_faces = (Face.NO_ANSWER, Face.NOT_SAVED, Face.REQUESTED, Face.PUT_OFF, Face.NOT_SENT)
     pending = [
-        leg
-        for leg in asked.asked
-        if face(leg, now) in open_faces
-        and (face(leg, now) != Face.PUT_OFF or is_soon(leg.retry_at, now))
+        mitigation
+        for mitigation in asked.asked
+        if face(mitigation, now) in open_faces
+        and (face(mitigation, now) != Face.PUT_OFF or is_soon(mitigation.retry_at, now))
     ]
     if not pending:
         return ""
@@ -244,27 +262,31 @@ def _keeps_asking(asked: Asked, now: datetime) -> str:
 
 
 def _requesting(asked: Asked, now: datetime) -> list[str]:
-    waiting = [_waiting(leg, now) for leg in asked.asked]
-    if set(faces(asked.legs, now)) == {Face.REQUESTED} and not any(
-        leg.because for leg in asked.asked
+    waiting = [_waiting(mitigation, now) for mitigation in asked.asked]
+    if set(faces(asked.mitigations, now)) == {Face.REQUESTED} and not any(
+        mitigation.because for mitigation in asked.asked
     ):
         waiting = ["Nobody has confirmed it yet."]
     return [*waiting, _keeps_asking(asked, now)]
 
 
 def _in_progress(asked: Asked, now: datetime) -> list[str]:
-    accepted = faces(asked.legs, now).get(Face.ACCEPTED, [])
-    is_known = any(not is_stale(leg, now) for leg in accepted)
+    accepted = faces(asked.mitigations, now).get(Face.ACCEPTED, [])
+    is_known = any(not is_stale(mitigation, now) for mitigation in accepted)
     return [
         "Nothing is filtered yet." if is_known else "No provider has reported that it filters yet.",
-        *(_waiting(leg, now) for leg in asked.asked if face(leg, now) != Face.ACCEPTED),
+        *(
+            _waiting(mitigation, now)
+            for mitigation in asked.asked
+            if face(mitigation, now) != Face.ACCEPTED
+        ),
     ]
 
 
 def _mitigating(asked: Asked, now: datetime) -> list[str]:
-    by_face = faces(asked.legs, now)
+    by_face = faces(asked.mitigations, now)
     over = over_capacity(asked, now)
-    other = [_waiting(leg, now) for leg in asked.asked if leg not in over]
+    other = [_waiting(mitigation, now) for mitigation in asked.asked if mitigation not in over]
     if over:
         is_over = "It is over capacity." if len(over) == 1 else "They are over capacity."
         if is_stale(over[0], now):
@@ -274,10 +296,10 @@ def _mitigating(asked: Asked, now: datetime) -> list[str]:
     return [dropped_sentence(asked.asked, now), *other, lifetime_sentence(asked, now)]
 
 
-def _also_filter(legs: Sequence[Leg], now: datetime) -> list[str]:
+def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[str]:
     """Sentences about the providers that filter beside those over capacity: now, or when last heard."""
-    silent = [leg for leg in legs if is_stale(leg, now)]
-    heard = [leg for leg in legs if leg not in silent]
+    silent = [mitigation for mitigation in mitigations if is_stale(mitigation, now)]
+    heard = [mitigation for mitigation in mitigations if mitigation not in silent]
     said = []
     if heard:
         said.append(f"{_names(heard)} {'filters' if len(heard) == 1 else 'filter'} too.")
@@ -288,7 +310,11 @@ def _also_filter(legs: Sequence[Leg], now: datetime) -> list[str]:
 
 
 def _standby(asked: Asked, now: datetime) -> list[str]:
-    others = [_waiting(leg, now) for leg in asked.asked if face(leg, now) != Face.STANDBY]
+    others = [
+        _waiting(mitigation, now)
+        for mitigation in asked.asked
+        if face(mitigation, now) != Face.STANDBY
+    ]
     return [*plans.standby_lead(asked, now), *others]
 
 
@@ -296,9 +322,9 @@ def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
     if asked.is_plan:
         return ["It returns to standby by itself."]
     known = [
-        f"{leg.short} {when(leg.status_at, now)}"
-        for leg in faces(asked.legs, now).get(Face.ATTACK_STOPPED, [])
-        if leg.status_at is not None
+        f"{mitigation.short} {when(mitigation.status_at, now)}"
+        for mitigation in faces(asked.mitigations, now).get(Face.ATTACK_STOPPED, [])
+        if mitigation.status_at is not None
     ]
     first = f"First reported by {listed(known)}." if known else ""
     until = (
@@ -310,22 +336,22 @@ def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
 
 
 def _failing(asked: Asked, now: datetime) -> list[str]:
-    return [*(_waiting(leg, now) for leg in asked.asked), _keeps_asking(asked, now)]
+    return [*(_waiting(mitigation, now) for mitigation in asked.asked), _keeps_asking(asked, now)]
 
 
 def _terminating(asked: Asked, now: datetime) -> list[str]:
-    untold = unreachable(faces(asked.legs, now).get(Face.NOT_TOLD, []))
+    untold = unreachable(faces(asked.mitigations, now).get(Face.NOT_TOLD, []))
     if untold:
         verb = "It may" if len(untold) == 1 else "They may"
-        is_held = asked.is_plan and not any(leg.mitigating_at for leg in untold)
+        is_held = asked.is_plan and not any(mitigation.mitigating_at for mitigation in untold)
         what = "hold the plan" if is_held else "be filtering"
         return [
             f"{verb} still {what}. The portal keeps trying, also when you close this page.",
             plans.held_again(asked),
         ]
-    if kept := faces(asked.legs, now).get(Face.STILL_HELD, []):
-        return [plans.still_held(leg, now) for leg in kept]
-    if asked.is_plan and not any(leg.mitigating_at for leg in asked.asked):
+    if kept := faces(asked.mitigations, now).get(Face.STILL_HELD, []):
+        return [plans.still_held(mitigation, now) for mitigation in kept]
+    if asked.is_plan and not any(mitigation.mitigating_at for mitigation in asked.asked):
         return []
     longer = "Providers may filter a little longer, to avoid a second wave."
     return [plans.held_again(asked), longer]
@@ -333,15 +359,15 @@ def _terminating(asked: Asked, now: datetime) -> list[str]:
 
 def _terminated(asked: Asked, now: datetime) -> list[str]:
     confirmed = [
-        leg
-        for leg in faces(asked.legs, now).get(Face.TERMINATED, [])
-        if leg.sent_at is not None and leg.ended_at is not None
+        mitigation
+        for mitigation in faces(asked.mitigations, now).get(Face.TERMINATED, [])
+        if mitigation.sent_at is not None and mitigation.ended_at is not None
     ]
     if not confirmed:
         return []
     first, *others = confirmed
     said = f"{first.short} confirmed {when(first.ended_at, now)}"
-    tail = [f"{leg.short} {when(leg.ended_at, now)}" for leg in others]
+    tail = [f"{mitigation.short} {when(mitigation.ended_at, now)}" for mitigation in others]
     return [f"{', '.join([said, *tail])}."]
 
 
@@ -357,5 +383,5 @@ _LEADS: Final[dict[RequestStatus, Callable[[Asked, datetime], list[str]]]] = {
 }
 
 
-def _names(legs: Sequence[Leg]) -> str:
-    return listed([leg.short for leg in legs])
+def _names(mitigations: Sequence[MitigationFacts]) -> str:
+    return listed([mitigation.short for mitigation in mitigations])

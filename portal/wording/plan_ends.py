@@ -10,22 +10,26 @@ from portal.core.formatting import listed, moment, when
 from portal.mitigations.models import FilteringEndedBy
 from portal.mitigations.states import RequestStatus
 from portal.wording import plans, replaced
-from portal.wording.facts import Asked, FilteringEnd, Leg, Look
+from portal.wording.facts import Asked, FilteringEnd, Look, MitigationFacts
 from portal.wording.headlines import headline
 from portal.wording.table import LOOKS, STALE_AFTER, Face
 
 STOPPED: Final = Look("Stopped", "octagon", "bad")
 
 
-def ended_legs(asked: Asked) -> list[Leg]:
+def ended_mitigations(asked: Asked) -> list[MitigationFacts]:
     """Who stopped filtering for the plan by itself, where nobody filters for it any more."""
     if asked.filtering_ended_at is None:
         return []
-    return [leg for leg in asked.asked if leg.filtering_end is not None]
+    return [mitigation for mitigation in asked.asked if mitigation.filtering_end is not None]
 
 
-def ended_look(legs: Sequence[Leg]) -> Look:
-    ends = {leg.filtering_end.by for leg in legs if leg.filtering_end is not None}
+def ended_look(mitigations: Sequence[MitigationFacts]) -> Look:
+    ends = {
+        mitigation.filtering_end.by
+        for mitigation in mitigations
+        if mitigation.filtering_end is not None
+    }
     if ends == {FilteringEndedBy.NEWER_REQUEST}:
         return replaced.REPLACED
     return LOOKS[Face.EXPIRED] if ends == {FilteringEndedBy.LIFETIME} else STOPPED
@@ -34,8 +38,8 @@ def ended_look(legs: Sequence[Leg]) -> Look:
 def ended_sentence(asked: Asked, now: datetime) -> str:
     """Who stopped, when and why, as far as that is known; then what is true of the plan now."""
     said: dict[tuple[FilteringEnd, str], list[str]] = {}
-    for leg in ended_legs(asked):
-        end = leg.filtering_end
+    for mitigation in ended_mitigations(asked):
+        end = mitigation.filtering_end
         if end is not None:
             same = FilteringEnd(
                 at=end.at,
@@ -44,7 +48,7 @@ def ended_sentence(asked: Asked, now: datetime) -> str:
                 reason=end.reason,
                 taken_over=end.taken_over,
             )
-            said.setdefault((same, _at(end, now)), []).append(leg.short)
+            said.setdefault((same, _at(end, now)), []).append(mitigation.short)
     parts = [_stopped(who, end, at, asked.name) for (end, at), who in said.items()]
     return " ".join([*parts, _present(asked, now)])
 

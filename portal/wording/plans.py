@@ -8,7 +8,7 @@ from typing import Final
 
 from portal.core.formatting import NBSP, listed, moment, since, spaced_when, when
 from portal.mitigations.states import LOOP
-from portal.wording.facts import Asked, Leg
+from portal.wording.facts import Asked, MitigationFacts
 from portal.wording.table import Face, face, is_stale
 
 CLAUSES: Final = {
@@ -35,115 +35,135 @@ UNKNOWN_NOW: Final = (
 ACTED: Final = (Face.ACCEPTED, Face.MITIGATING, Face.EXCEEDED, Face.ATTACK_STOPPED)
 
 
-def has_lost_contact(leg: Leg, now: datetime) -> bool:
+def has_lost_contact(mitigation: MitigationFacts, now: datetime) -> bool:
     """Nobody can tell at present what the provider does with the plan."""
-    return leg.session.state != "up" or (is_stale(leg, now) and leg.unknown_report is None)
+    return mitigation.session.state != "up" or (
+        is_stale(mitigation, now) and mitigation.unknown_report is None
+    )
 
 
-def is_held_now(leg: Leg, now: datetime) -> bool:
+def is_held_now(mitigation: MitigationFacts, now: datetime) -> bool:
     """It holds the plan, and there is contact."""
-    return face(leg, now) == Face.STANDBY and not has_lost_contact(leg, now)
+    return face(mitigation, now) == Face.STANDBY and not has_lost_contact(mitigation, now)
 
 
-def lost_first(legs: Sequence[Leg], now: datetime) -> list[list[Leg]]:
+def lost_first(
+    mitigations: Sequence[MitigationFacts], now: datetime
+) -> list[list[MitigationFacts]]:
     """Those that hold the plan as far as anybody knows, and those that say so."""
-    lost = [leg for leg in legs if has_lost_contact(leg, now)]
-    return [group for group in (lost, [leg for leg in legs if leg not in lost]) if group]
+    lost = [mitigation for mitigation in mitigations if has_lost_contact(mitigation, now)]
+    return [
+        group
+        for group in (lost, [mitigation for mitigation in mitigations if mitigation not in lost])
+        if group
+    ]
 
 
-def lost_at(leg: Leg, now: datetime) -> str:
+def lost_at(mitigation: MitigationFacts, now: datetime) -> str:
     """ "Contact lost at 03:11." or, on a connection that is silent, since when."""
-    if leg.session.state == "up" or leg.session.since is None:
-        heard = moment(leg.heard_at, now)
+    if mitigation.session.state == "up" or mitigation.session.since is None:
+        heard = moment(mitigation.heard_at, now)
         return f"Nothing heard since {heard}." if heard else "There is no contact."
-    return f"Contact lost {when(leg.session.since, now, seconds=False)}."
+    return f"Contact lost {when(mitigation.session.since, now, seconds=False)}."
 
 
-def activation(leg: Leg, now: datetime) -> str:
+def activation(mitigation: MitigationFacts, now: datetime) -> str:
     """When a provider activated the plan by itself, and whether anybody could see it then."""
-    began = leg.mitigation_start or leg.status_at
-    if face(leg, now) not in ACTED or began is None:
+    began = mitigation.mitigation_start or mitigation.status_at
+    if face(mitigation, now) not in ACTED or began is None:
         return ""
-    back, told = leg.session.since, leg.status_at
+    back, told = mitigation.session.since, mitigation.status_at
     was_unseen = back is not None and began < back and (told is None or back <= told)
-    if leg.session.state == "up" and back is not None and was_unseen:
+    if mitigation.session.state == "up" and back is not None and was_unseen:
         return (
             f"Contact again {when(back, now, seconds=False)}. "
-            f"{leg.short} had activated the plan {when(began, now, seconds=False)}."
+            f"{mitigation.short} had activated the plan {when(began, now, seconds=False)}."
         )
-    return f"{leg.short} activated the plan by itself {when(began, now, seconds=False)}."
+    return f"{mitigation.short} activated the plan by itself {when(began, now, seconds=False)}."
 
 
-def _not_sent(leg: Leg, now: datetime) -> tuple[str, str]:
-    fact = f"Nothing has left the portal for {leg.short}."
-    if leg.session.state == "up":
+def _not_sent(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    fact = f"Nothing has left the portal for {mitigation.short}."
+    if mitigation.session.state == "up":
         return fact, "It is asked within seconds."
-    since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+    since_when = (
+        f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
+    )
     return fact, f"There is no connection{since_when}. It is asked as soon as there is one."
 
 
-def _requested(leg: Leg, now: datetime) -> tuple[str, str]:
-    if leg.confirmed_at is not None:
+def _requested(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    if mitigation.confirmed_at is not None:
         return (
-            f"Asked again{spaced_when(leg.last_sent_at, now)}.",
-            f"{leg.short} no longer held the plan. Waiting for its answer.",
+            f"Asked again{spaced_when(mitigation.last_sent_at, now)}.",
+            f"{mitigation.short} no longer held the plan. Waiting for its answer.",
         )
-    return f"Asked {when(leg.sent_at, now)} to hold the plan.", "Waiting for the first answer."
+    return (
+        f"Asked {when(mitigation.sent_at, now)} to hold the plan.",
+        "Waiting for the first answer.",
+    )
 
 
-def _no_answer(leg: Leg, _now: datetime) -> tuple[str, str]:
-    times = "once" if leg.sends <= 1 else f"{leg.sends:,}{NBSP}times"
+def _no_answer(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
+    times = "once" if mitigation.sends <= 1 else f"{mitigation.sends:,}{NBSP}times"
     return f"Asked {times}, no answer.", "The portal keeps asking. It may hold the plan already."
 
 
-def _held(leg: Leg, now: datetime) -> tuple[str, str]:
-    if has_lost_contact(leg, now):
-        return lost_at(leg, now), UNKNOWN_NOW.format(provider=leg.short)
+def _held(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    if has_lost_contact(mitigation, now):
+        return lost_at(mitigation, now), UNKNOWN_NOW.format(provider=mitigation.short)
     return (
         "Holds the plan.",
         "It filters only when activated, or by itself if it loses contact with you under attack.",
     )
 
 
-def _accepted(_leg: Leg, _now: datetime) -> tuple[str, str]:
+def _accepted(_mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
     return "Activated the plan and is setting up.", "It does not filter yet."
 
 
-def _attack_stopped(_leg: Leg, _now: datetime) -> tuple[str, str]:
+def _attack_stopped(_mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
     return "No longer sees the attack.", "It returns to standby by itself."
 
 
-def _not_told(leg: Leg, now: datetime) -> tuple[str, str]:
-    if leg.is_held_again:
-        return _not_told_to_stop(leg, now)
-    if leg.refusal_code == LOOP and leg.retry_at is not None:
-        still = f"{leg.short} may still hold the plan. The portal keeps trying."
-        return "Not told yet: the word to let go did not arrive.", f"{leg.refusal} {still}"
-    if leg.session.state == "up":
+def _not_told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    if mitigation.is_held_again:
+        return _not_told_to_stop(mitigation, now)
+    if mitigation.refusal_code == LOOP and mitigation.retry_at is not None:
+        still = f"{mitigation.short} may still hold the plan. The portal keeps trying."
+        return "Not told yet: the word to let go did not arrive.", f"{mitigation.refusal} {still}"
+    if mitigation.session.state == "up":
         return "Not told yet.", "The portal is telling it now. It may still hold the plan."
-    since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+    since_when = (
+        f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
+    )
     return (
         f"Not told yet: unreachable{since_when}.",
         "It may still hold the plan. The portal keeps trying.",
     )
 
 
-def _not_told_to_stop(leg: Leg, now: datetime) -> tuple[str, str]:
-    if leg.refusal_code == LOOP and leg.retry_at is not None:
-        still = f"{leg.short} may still be filtering. The portal keeps trying."
-        fact, rest = "Not told yet: the word to stop did not arrive.", f"{leg.refusal} {still}"
-    elif leg.session.state == "up":
+def _not_told_to_stop(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    if mitigation.refusal_code == LOOP and mitigation.retry_at is not None:
+        still = f"{mitigation.short} may still be filtering. The portal keeps trying."
+        fact, rest = (
+            "Not told yet: the word to stop did not arrive.",
+            f"{mitigation.refusal} {still}",
+        )
+    elif mitigation.session.state == "up":
         fact, rest = "Not told yet.", "The portal is telling it to stop."
     else:
-        since_when = f" since {since(leg.session.since, now)}" if leg.session.since else ""
+        since_when = (
+            f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
+        )
         fact = f"Not told yet: unreachable{since_when}."
         rest = "It may still be filtering. The portal keeps trying."
     return fact, f"{rest} {HOLDS_AGAIN}"
 
 
-def _told(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = leg.withdrawal_confirmed_at
-    if leg.is_held_again and at is not None:
+def _told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    at = mitigation.withdrawal_confirmed_at
+    if mitigation.is_held_again and at is not None:
         return (
             f"Was told {when(at, now)} and is winding down.",
             f"It may filter a little longer. {HOLDS_AGAIN}",
@@ -153,8 +173,10 @@ def _told(leg: Leg, now: datetime) -> tuple[str, str]:
     return f"Was told {when(at, now)} to let go of the plan.", ""
 
 
-def still_held(leg: Leg, now: datetime) -> str:
-    return letting_go(leg.short, leg.let_go_at, now, is_given_up=leg.is_let_go_given_up)
+def still_held(mitigation: MitigationFacts, now: datetime) -> str:
+    return letting_go(
+        mitigation.short, mitigation.let_go_at, now, is_given_up=mitigation.is_let_go_given_up
+    )
 
 
 def letting_go(
@@ -170,40 +192,40 @@ def letting_go(
     return f"{risk} The portal told it again {at}, with a lifetime of one second, and asks whether it is gone."
 
 
-def tell_still_held(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = spaced_when(leg.withdrawal_confirmed_at, now)
-    return f"Confirmed the withdrawal{at}, and still holds the plan.", still_held(leg, now)
+def tell_still_held(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    at = spaced_when(mitigation.withdrawal_confirmed_at, now)
+    return f"Confirmed the withdrawal{at}, and still holds the plan.", still_held(mitigation, now)
 
 
-def _terminated(leg: Leg, now: datetime) -> tuple[str, str]:
-    if leg.sent_at is None:
-        return f"Nothing had been sent to {leg.short}.", ""
-    return f"Confirmed{spaced_when(leg.ended_at, now)} that it no longer holds the plan.", ""
+def _terminated(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    if mitigation.sent_at is None:
+        return f"Nothing had been sent to {mitigation.short}.", ""
+    return f"Confirmed{spaced_when(mitigation.ended_at, now)} that it no longer holds the plan.", ""
 
 
-def _withdrawn(leg: Leg, now: datetime) -> tuple[str, str]:
-    at = spaced_when(leg.status_at or leg.ended_at or leg.last_heard_at, now)
-    if leg.is_replaced:
+def _withdrawn(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
+    at = spaced_when(mitigation.status_at or mitigation.ended_at or mitigation.last_heard_at, now)
+    if mitigation.is_replaced:
         return f"Replaced{at} by the newer version of the plan.", ""
-    is_waiting = leg.retry_at is not None and leg.retry_at > now
-    again = f"The portal asks again {when(leg.retry_at, now)}." if is_waiting else ""
-    return f"{leg.short} put the plan aside{at}.", f"{leg.refusal} {again}".strip()
+    is_waiting = mitigation.retry_at is not None and mitigation.retry_at > now
+    again = f"The portal asks again {when(mitigation.retry_at, now)}." if is_waiting else ""
+    return f"{mitigation.short} put the plan aside{at}.", f"{mitigation.refusal} {again}".strip()
 
 
-def _not_reached(leg: Leg, _now: datetime) -> tuple[str, str]:
-    again = f"The portal does not ask {leg.short} again by itself. Ask it again when they have fixed it."
-    asks = again if leg.withdrawal_asked_at is None else ""
-    return f"The plan did not reach {leg.short}.", f"{leg.refusal} {asks}".strip()
+def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
+    again = f"The portal does not ask {mitigation.short} again by itself. Ask it again when they have fixed it."
+    asks = again if mitigation.withdrawal_asked_at is None else ""
+    return f"The plan did not reach {mitigation.short}.", f"{mitigation.refusal} {asks}".strip()
 
 
-def _expired(leg: Leg, now: datetime) -> tuple[str, str]:
+def _expired(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     return (
-        f"The lifetime ran out{spaced_when(leg.ended_at, now, seconds=False)} and was not renewed.",
+        f"The lifetime ran out{spaced_when(mitigation.ended_at, now, seconds=False)} and was not renewed.",
         "It should no longer hold the plan.",
     )
 
 
-TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
+TELL: Final[dict[Face, Callable[[MitigationFacts, datetime], tuple[str, str]]]] = {
     Face.NOT_SENT: _not_sent,
     Face.REQUESTED: _requested,
     Face.NO_ANSWER: _no_answer,
@@ -222,28 +244,31 @@ TELL: Final[dict[Face, Callable[[Leg, datetime], tuple[str, str]]]] = {
 
 def standby_lead(asked: Asked, now: datetime) -> list[str]:
     """What it means that providers hold the plan; and what nobody can tell of those without contact."""
-    holding = [leg for leg in asked.asked if face(leg, now) == Face.STANDBY]
-    lost = [leg for leg in holding if has_lost_contact(leg, now)]
+    holding = [mitigation for mitigation in asked.asked if face(mitigation, now) == Face.STANDBY]
+    lost = [mitigation for mitigation in holding if has_lost_contact(mitigation, now)]
     if not lost:
         return [
             # Of the plan alone: while a request made of it is live, much is filtered.
             "A held plan filters nothing. A provider filters when you activate it,"
             " or by itself if it loses contact with you under attack."
         ]
-    return [f"{leg.short}: {lost_at(leg, now)} {UNKNOWN_NOW.format(provider='it')}" for leg in lost]
+    return [
+        f"{mitigation.short}: {lost_at(mitigation, now)} {UNKNOWN_NOW.format(provider='it')}"
+        for mitigation in lost
+    ]
 
 
 def activations(asked: Asked, now: datetime) -> list[str]:
-    return [said for leg in asked.asked if (said := activation(leg, now))]
+    return [said for mitigation in asked.asked if (said := activation(mitigation, now))]
 
 
 def held_again(asked: Asked) -> str:
     """What follows when those that are told to stop have stopped; empty where nobody is."""
-    stopping = [leg for leg in asked.asked if leg.is_held_again]
+    stopping = [mitigation for mitigation in asked.asked if mitigation.is_held_again]
     if not stopping:
         return ""
     if len(stopping) < len(asked.asked):
-        return f"{listed([leg.short for leg in stopping])} will hold the plan again after that."
+        return f"{listed([mitigation.short for mitigation in stopping])} will hold the plan again after that."
     return HOLDS_AGAIN if len(stopping) == 1 else "They will hold the plan again after that."
 
 
@@ -258,14 +283,14 @@ def end_sentence(asked: Asked, now: datetime) -> str:
     )
 
 
-def terminated(confirmed: list[Leg], sent: list[Leg], everyone: str) -> str:
+def terminated(confirmed: list[MitigationFacts], sent: list[MitigationFacts], everyone: str) -> str:
     """A plan that was turned off, or replaced."""
     if not sent:
         return "The plan is off. Nothing had been sent."
-    if not confirmed and any(leg.is_replaced for leg in sent):
+    if not confirmed and any(mitigation.is_replaced for mitigation in sent):
         return "Replaced by a newer version of the plan."
     if not confirmed:
         return "The plan is off. No provider held it."
     if len(confirmed) == len(sent) and len(confirmed) > 1:
         return f"The plan is off. {everyone} confirmed."
-    return f"The plan is off. {listed([leg.short for leg in confirmed])} confirmed."
+    return f"The plan is off. {listed([mitigation.short for mitigation in confirmed])} confirmed."

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from portal.core.formatting import listed
 from portal.mitigations.states import LOOP, NOT_SENDABLE
-from portal.wording.facts import Leg
+from portal.wording.facts import MitigationFacts
 
 _CODES: Final = {
     "4.00": "It could not read the request",
@@ -30,9 +30,9 @@ def gateways(reason: str) -> str:
     return listed(reason.split(", ")) if reason else "gateways that do not say their names"
 
 
-def unknown_report(leg: Leg) -> str:
+def unknown_report(mitigation: MitigationFacts) -> str:
     """A complete clause."""
-    return f"{leg.short} reports status {leg.unknown_report}, which the portal does not know"
+    return f"{mitigation.short} reports status {mitigation.unknown_report}, which the portal does not know"
 
 
 def refusal_sentence(

@@ -8,7 +8,7 @@ from typing import Final
 from portal.core.formatting import listed
 from portal.core.wording.traffic import traffic_part
 from portal.mitigations.models import Newer, ReplacedBy
-from portal.wording.facts import Leg, Look, TakenOver
+from portal.wording.facts import Look, MitigationFacts, TakenOver
 
 NAMED_TARGETS: Final = 3
 UNKNOWN: Final = TakenOver(is_known=False)
@@ -37,13 +37,13 @@ def _covers(newer: Newer) -> str:
     return f"{traffic_part(ports, newer['protocols'])} of {targets}"
 
 
-def is_less(legs: Iterable[Leg]) -> bool:
+def is_less(mitigations: Iterable[MitigationFacts]) -> bool:
     """Whether some of these providers protect less than before, as far as the portal knows."""
-    return any(_taken(leg).is_less for leg in legs if leg.is_replaced)
+    return any(_taken(mitigation).is_less for mitigation in mitigations if mitigation.is_replaced)
 
 
-def _taken(leg: Leg) -> TakenOver:
-    return leg.taken_over or UNKNOWN
+def _taken(mitigation: MitigationFacts) -> TakenOver:
+    return mitigation.taken_over or UNKNOWN
 
 
 def again_label(newer: int) -> str:
@@ -53,17 +53,17 @@ def again_label(newer: int) -> str:
     return f"Request again for {'both' if newer == 1 else 'all of them'}"
 
 
-def look(legs: Iterable[Leg]) -> Look:
-    return REPLACED if is_less(legs) else COVERED
+def look(mitigations: Iterable[MitigationFacts]) -> Look:
+    return REPLACED if is_less(mitigations) else COVERED
 
 
-def headline(legs: Sequence[Leg]) -> str:
+def headline(mitigations: Sequence[MitigationFacts]) -> str:
     """ "Northgate stopped filtering 2001:db8:10:a0::/60: the newer request covers only 2001:db8:10:a1::/64." """
     said: dict[tuple[TakenOver, bool], list[str]] = {}
-    for leg in legs:
-        if leg.is_replaced and _taken(leg).is_less:
-            was_filtering = leg.mitigating_at is not None
-            said.setdefault((_taken(leg), was_filtering), []).append(leg.short)
+    for mitigation in mitigations:
+        if mitigation.is_replaced and _taken(mitigation).is_less:
+            was_filtering = mitigation.mitigating_at is not None
+            said.setdefault((_taken(mitigation), was_filtering), []).append(mitigation.short)
     if not said:
         return "Replaced by a newer request that covers all of it."
     return " ".join(
@@ -85,19 +85,22 @@ def less(who: Sequence[str], taken: TakenOver, *, was_filtering: bool) -> str:
     return f"{names} {stopped} {lost}: {newer} only {listed(taken.covers)}."
 
 
-def tell(leg: Leg, when: str) -> tuple[str, str]:
+def tell(mitigation: MitigationFacts, when: str) -> tuple[str, str]:
     """The lane's text: the fact, and what is still covered."""
     fact = f"Replaced{when} by your newer request."
-    taken = _taken(leg)
+    taken = _taken(mitigation)
     if not taken.is_known:
         return (
             fact,
-            f"{leg.short} holds only the newer of two requests that have addresses in common.",
+            f"{mitigation.short} holds only the newer of two requests that have addresses in common.",
         )
     if not taken.is_less:
         return fact, "It covers all of this one."
     covers = f"It covers only {listed(taken.covers)}. " if taken.covers else ""
-    return fact, f"{covers}{leg.short} does not filter the rest of {_few(taken.lost)} any more."
+    return (
+        fact,
+        f"{covers}{mitigation.short} does not filter the rest of {_few(taken.lost)} any more.",
+    )
 
 
 def _few(targets: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import ago, duration, listed, plural, since
-from portal.wording.facts import Asked, Leg, Look, Session
+from portal.wording.facts import Asked, Look, MitigationFacts, Session
 from portal.wording.headlines import everyone, headline, look, mark
 from portal.wording.leads import lead, next_step
 from portal.wording.table import ANSWERS_LOST, LOOKS, SESSION_LOOKS, STALE_AFTER, Face, face
@@ -155,10 +155,10 @@ _NO_ADJECTIVES: Final = ("attack stopped", "standby")
 
 def _at(asked: Asked, now: datetime) -> str:
     """At whom it is what its word says, when all who were asked agree."""
-    shared = {face(leg, now) for leg in asked.asked}
+    shared = {face(mitigation, now) for mitigation in asked.asked}
     if shared != {Face.MITIGATING}:
         return ""
-    names: list[Leg] = list(asked.asked)
+    names: list[MitigationFacts] = list(asked.asked)
     return f" at {names[0].short if len(names) == 1 else everyone(len(names))}"
 
 
@@ -185,6 +185,8 @@ def needs_a_person(asked: Asked, now: datetime) -> bool:
 
 def rank(asked: Asked, now: datetime) -> int:
     """The place of a live request on the Now page; lower is worse."""
-    if asked.status == "requesting" and Face.NO_ANSWER in {face(leg, now) for leg in asked.asked}:
+    if asked.status == "requesting" and Face.NO_ANSWER in {
+        face(mitigation, now) for mitigation in asked.asked
+    }:
         return _ORDER.index("No answer")
     return _ORDER.index(look(asked, now).word)

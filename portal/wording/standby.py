@@ -47,7 +47,7 @@ def standby_says(on: Sequence[wording.Asked], off: int, now: datetime) -> Say:
 
 def _small(headline: str, plan: wording.Asked) -> str:
     """After a colon a sentence begins small, unless with a name."""
-    names = {leg.short.partition(" ")[0] for leg in plan.legs}
+    names = {mitigation.short.partition(" ")[0] for mitigation in plan.mitigations}
     first = headline.partition(" ")[0]
     return headline if first in names else f"{headline[:1].lower()}{headline[1:]}"
 
@@ -58,7 +58,7 @@ def _rank(plan: wording.Asked) -> int:
 
 
 def _missing(plan: wording.Asked, now: datetime) -> int:
-    return sum(not wording.is_held_now(leg, now) for leg in plan.asked)
+    return sum(not wording.is_held_now(mitigation, now) for mitigation in plan.asked)
 
 
 def _is_well(plan: wording.Asked, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from portal.core.formatting import listed
 from portal.wording import plans
-from portal.wording.facts import Asked, Leg
+from portal.wording.facts import Asked, MitigationFacts
 from portal.wording.leads import is_dropping
 from portal.wording.table import FILTERING, MAY_FILTER, Face, dropped_now, face
 from portal.wording.terminating import Question, what_comes_through
@@ -17,8 +17,12 @@ def stop_question(
     plan: Asked, targets: Sequence[str], now: datetime, *, activation: Asked | None = None
 ) -> Question | None:
     """Asked once, with numbers; None where nobody filters for the plan. `activation`: what a person asked for from it."""
-    acting = [leg for leg in plan.asked if face(leg, now) in plans.ACTED]
-    asked = [leg for leg in activation.asked if face(leg, now) in MAY_FILTER] if activation else []
+    acting = [mitigation for mitigation in plan.asked if face(mitigation, now) in plans.ACTED]
+    asked = (
+        [mitigation for mitigation in activation.asked if face(mitigation, now) in MAY_FILTER]
+        if activation
+        else []
+    )
     if not (acting or asked):
         return None
     stopped = [*acting, *asked]
@@ -29,7 +33,9 @@ def stop_question(
     rate = dropped_now(stopped, now)
     if rate:
         points.append(
-            what_comes_through([leg for leg in stopped if is_dropping(leg, now)], rate, now)
+            what_comes_through(
+                [mitigation for mitigation in stopped if is_dropping(mitigation, now)], rate, now
+            )
         )
     if acting:
         names = _names(acting)
@@ -39,7 +45,9 @@ def stop_question(
         points.append(
             f"{listed(names)} will hold the plan again after that. Until then {start} if contact is lost."
         )
-    holding = _names(leg for leg in plan.asked if face(leg, now) == Face.STANDBY)
+    holding = _names(
+        mitigation for mitigation in plan.asked if face(mitigation, now) == Face.STANDBY
+    )
     if holding:
         points.append(
             f"{listed(holding)} {'holds' if len(holding) == 1 else 'hold'} the plan all the while."
@@ -48,9 +56,9 @@ def stop_question(
         title="Stop filtering, but stay prepared?",
         points=tuple(points),
         keep="Keep filtering",
-        is_filtering=any(face(leg, now) in FILTERING for leg in stopped),
+        is_filtering=any(face(mitigation, now) in FILTERING for mitigation in stopped),
     )
 
 
-def _names(legs: Iterable[Leg]) -> list[str]:
-    return list(dict.fromkeys(leg.short for leg in legs))
+def _names(mitigations: Iterable[MitigationFacts]) -> list[str]:
+    return list(dict.fromkeys(mitigation.short for mitigation in mitigations))

@@ -15,14 +15,14 @@ from portal.mitigations.states import (
     Status,
 )
 from portal.wording import replaced
-from portal.wording.facts import Leg, Look
+from portal.wording.facts import Look, MitigationFacts
 
 HEARTBEAT: Final = timedelta(seconds=30)
 STALE_AFTER: Final = 3 * HEARTBEAT
 
 
 class Face(Enum):
-    """A leg's status as people tell it apart: finer than the API's."""
+    """A mitigation's status as people tell it apart: finer than the API's."""
 
     NOT_ASKED = "not_asked"
     NOT_SENT = "not_sent"
@@ -125,53 +125,60 @@ MAY_FILTER: Final = (
 """Somebody counts on it: it was asked, and did not say no."""
 
 
-def face(leg: Leg, now: datetime) -> Face:
-    if leg.status is None:
+def face(mitigation: MitigationFacts, now: datetime) -> Face:
+    if mitigation.status is None:
         return Face.NOT_ASKED
-    if leg.status == Status.PENDING:
-        is_put_off = leg.retry_at is not None and leg.retry_at > now
-        if leg.unsaved_at is not None:
+    if mitigation.status == Status.PENDING:
+        is_put_off = mitigation.retry_at is not None and mitigation.retry_at > now
+        if mitigation.unsaved_at is not None:
             return Face.NOT_SAVED
-        if is_put_off and leg.refusal_code == NOT_SENDABLE:
+        if is_put_off and mitigation.refusal_code == NOT_SENDABLE:
             return Face.NOT_SENDABLE
-        if leg.sent_at is None:
+        if mitigation.sent_at is None:
             return Face.NOT_SENT
         if is_put_off:
             return Face.PUT_OFF
-        is_overdue = leg.overdue_at is not None and leg.overdue_at <= now
+        is_overdue = mitigation.overdue_at is not None and mitigation.overdue_at <= now
         return Face.NO_ANSWER if is_overdue else Face.REQUESTED
-    if leg.is_still_held:
+    if mitigation.is_still_held:
         return Face.STILL_HELD
-    if leg.status == Status.TERMINATING:
-        is_told = leg.withdrawal_confirmed_at is not None or leg.withdrawal_asked_at is None
+    if mitigation.status == Status.TERMINATING:
+        is_told = (
+            mitigation.withdrawal_confirmed_at is not None or mitigation.withdrawal_asked_at is None
+        )
         return Face.TOLD if is_told else Face.NOT_TOLD
-    if leg.status == Status.REFUSED and leg.refusal_code == LOOP:
+    if mitigation.status == Status.REFUSED and mitigation.refusal_code == LOOP:
         return Face.NOT_REACHED
-    if leg.status == Status.REFUSED and leg.refusal_code == NOT_SENDABLE:
+    if mitigation.status == Status.REFUSED and mitigation.refusal_code == NOT_SENDABLE:
         return Face.NOT_SENDABLE
-    return STATUS_FACES[leg.status]
+    return STATUS_FACES[mitigation.status]
 
 
-def leg_look(leg: Leg, now: datetime) -> Look:
-    leg_face = face(leg, now)
-    if leg_face == Face.WITHDRAWN and leg.is_replaced and not leg.is_plan:
-        return replaced.look([leg])
-    is_stopping = leg.is_held_again and leg_face in (Face.NOT_TOLD, Face.TOLD)
-    return STOPPING if is_stopping else LOOKS[leg_face]
+def mitigation_look(mitigation: MitigationFacts, now: datetime) -> Look:
+    display = face(mitigation, now)
+    if display == Face.WITHDRAWN and mitigation.is_replaced and not mitigation.is_plan:
+        return replaced.look([mitigation])
+    is_stopping = mitigation.is_held_again and display in (Face.NOT_TOLD, Face.TOLD)
+    return STOPPING if is_stopping else LOOKS[display]
 
 
-def next_try(legs: Iterable[Leg], now: datetime) -> datetime | None:
+def next_try(mitigations: Iterable[MitigationFacts], now: datetime) -> datetime | None:
     """When the portal asks a wanted provider next; `now` while it is asking one; None: only after a person acts."""
-    wanted = [leg for leg in legs if leg.withdrawal_asked_at is None]
-    return min((at for leg in wanted if (at := _next_try(leg, now)) is not None), default=None)
+    wanted = [mitigation for mitigation in mitigations if mitigation.withdrawal_asked_at is None]
+    return min(
+        (at for mitigation in wanted if (at := _next_try(mitigation, now)) is not None),
+        default=None,
+    )
 
 
-def _next_try(leg: Leg, now: datetime) -> datetime | None:
-    match face(leg, now):
+def _next_try(mitigation: MitigationFacts, now: datetime) -> datetime | None:
+    match face(mitigation, now):
         case Face.NOT_SENT | Face.REQUESTED | Face.NO_ANSWER | Face.NOT_SAVED:
             return now
-        case Face.PUT_OFF | Face.NOT_SENDABLE | Face.REFUSED | Face.WITHDRAWN if leg.retry_at:
-            return max(leg.retry_at, now)
+        case Face.PUT_OFF | Face.NOT_SENDABLE | Face.REFUSED | Face.WITHDRAWN if (
+            mitigation.retry_at
+        ):
+            return max(mitigation.retry_at, now)
         case _:
             return None
 
@@ -181,20 +188,21 @@ def is_soon(at: datetime | None, now: datetime) -> bool:
     return at is not None and at <= now + STILL_TRYING_WITHIN
 
 
-def is_stale(leg: Leg, now: datetime) -> bool:
+def is_stale(mitigation: MitigationFacts, now: datetime) -> bool:
     """The provider reported it, but has been silent for three heartbeats or now reports an unknown status."""
-    if face(leg, now) not in CLAIMED:
+    if face(mitigation, now) not in CLAIMED:
         return False
-    if leg.unknown_report is not None:
+    if mitigation.unknown_report is not None:
         return True
-    return leg.heard_at is None or now - leg.heard_at > STALE_AFTER
+    return mitigation.heard_at is None or now - mitigation.heard_at > STALE_AFTER
 
 
-def dropped_now(legs: Iterable[Leg], now: datetime) -> int | None:
-    """Bytes per second that the filtering legs report together; None when none reports amounts."""
+def dropped_now(mitigations: Iterable[MitigationFacts], now: datetime) -> int | None:
+    """Bytes per second that the filtering mitigations report together; None when none reports amounts."""
     rates = [
-        leg.bps_dropped
-        for leg in legs
-        if leg.bps_dropped is not None and face(leg, now) in (Face.MITIGATING, Face.EXCEEDED)
+        mitigation.bps_dropped
+        for mitigation in mitigations
+        if mitigation.bps_dropped is not None
+        and face(mitigation, now) in (Face.MITIGATING, Face.EXCEEDED)
     ]
     return sum(rates) if rates else None

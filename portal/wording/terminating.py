@@ -8,7 +8,7 @@ from datetime import datetime
 
 from portal.core.formatting import bit_rate, listed
 from portal.mitigations.states import RequestStatus
-from portal.wording.facts import Asked, Leg
+from portal.wording.facts import Asked, MitigationFacts
 from portal.wording.headlines import everyone, faces
 from portal.wording.leads import dropped_sentence, is_dropping
 from portal.wording.table import FILTERING, Face, dropped_now, face, is_stale
@@ -29,8 +29,8 @@ def terminate_question(
     asked: Asked, targets: Sequence[str], now: datetime, *, plan: str = ""
 ) -> Question:
     """Asked once, with numbers, before anything that filters is ended. `plan`: whose activation it is, while that is on."""
-    sent = [leg for leg in asked.asked if leg.sent_at is not None]
-    filtering = [leg for leg in sent if face(leg, now) in FILTERING]
+    sent = [mitigation for mitigation in asked.asked if mitigation.sent_at is not None]
+    filtering = [mitigation for mitigation in sent if face(mitigation, now) in FILTERING]
     rate = dropped_now(asked.asked, now)
     again = "You can request again at any time; providers may take a minute to start over."
     if asked.status == RequestStatus.ATTACK_STOPPED:
@@ -48,12 +48,14 @@ def terminate_question(
         points.append("Nothing has been sent yet, and nothing will be.")
     if rate:
         points.append(
-            what_comes_through([leg for leg in filtering if is_dropping(leg, now)], rate, now)
+            what_comes_through(
+                [mitigation for mitigation in filtering if is_dropping(mitigation, now)], rate, now
+            )
         )
-    silent = faces(asked.legs, now).get(Face.NO_ANSWER, [])
+    silent = faces(asked.mitigations, now).get(Face.NO_ANSWER, [])
     if silent and not asked.is_plan:
         points.append(
-            f"{listed([leg.short for leg in silent])} may be filtering already: only the answer is missing."
+            f"{listed([mitigation.short for mitigation in silent])} may be filtering already: only the answer is missing."
         )
     if asked.is_plan:
         again = "The plan is off then: nobody holds it until you turn it on again."
@@ -71,11 +73,11 @@ def terminate_question(
 
 
 def _told_of_a_plan(
-    sent: Sequence[Leg], filtering: Sequence[Leg], targets: Sequence[str]
+    sent: Sequence[MitigationFacts], filtering: Sequence[MitigationFacts], targets: Sequence[str]
 ) -> list[str]:
     """Who filters is told another thing than who only holds it, and who is stopping was told."""
-    stopping = [leg for leg in sent if leg.is_held_again]
-    holding = [leg for leg in sent if leg not in (*filtering, *stopping)]
+    stopping = [mitigation for mitigation in sent if mitigation.is_held_again]
+    holding = [mitigation for mitigation in sent if mitigation not in (*filtering, *stopping)]
     points: list[str] = []
     if filtering:
         points.append(
@@ -92,17 +94,17 @@ def _told_of_a_plan(
     return points
 
 
-def _names(legs: Sequence[Leg]) -> str:
-    return listed([leg.short for leg in legs])
+def _names(mitigations: Sequence[MitigationFacts]) -> str:
+    return listed([mitigation.short for mitigation in mitigations])
 
 
-def _are(legs: Sequence[Leg]) -> str:
-    return "is" if len(legs) == 1 else "are"
+def _are(mitigations: Sequence[MitigationFacts]) -> str:
+    return "is" if len(mitigations) == 1 else "are"
 
 
-def what_comes_through(dropping: Sequence[Leg], rate: int, now: datetime) -> str:
+def what_comes_through(dropping: Sequence[MitigationFacts], rate: int, now: datetime) -> str:
     then = "That traffic will reach you, usually within minutes."
-    if any(is_stale(leg, now) for leg in dropping):
+    if any(is_stale(mitigation, now) for mitigation in dropping):
         return f"{dropped_sentence(dropping, now)} {then}"
     who = f"{dropping[0].short} drops" if len(dropping) == 1 else "they drop"
     return f"Right now {who} {bit_rate(rate)}. {then}"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import bit_rate, listed
-from portal.wording.facts import Asked, Leg
+from portal.wording.facts import Asked, MitigationFacts
 from portal.wording.table import FILTERING, MAY_FILTER, Face, dropped_now, face, is_stale
 from portal.wording.terminating import Question
 
@@ -15,66 +15,68 @@ _SAID_NO: Final = (Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHD
 _ENDED: Final = (Face.TERMINATED, Face.EXPIRED)
 
 
-def ask_label(leg: Leg, now: datetime) -> str:
+def ask_label(mitigation: MitigationFacts, now: datetime) -> str:
     """The button that asks this provider now; empty where that would change nothing."""
-    if leg.why_not or leg.is_replaced or leg.must_wait:
+    if mitigation.why_not or mitigation.is_replaced or mitigation.must_wait:
         return ""
-    leg_face = face(leg, now)
-    if leg_face == Face.NOT_ASKED:
-        return f"Ask {leg.short} now"
-    if leg.is_plan:
-        is_able = leg_face in _SAID_NO and leg.withdrawal_asked_at is None
+    display = face(mitigation, now)
+    if display == Face.NOT_ASKED:
+        return f"Ask {mitigation.short} now"
+    if mitigation.is_plan:
+        is_able = display in _SAID_NO and mitigation.withdrawal_asked_at is None
     else:
-        is_withdrawn_alone = bool(leg.withdrawn_by or leg.withdrawn_because)
-        is_ending = leg_face in (Face.TOLD, Face.NOT_TOLD)
-        is_able = leg_face in (*_SAID_NO, *_ENDED) or (is_ending and is_withdrawn_alone)
-    return f"Ask {leg.short} again now" if is_able else ""
+        is_withdrawn_alone = bool(mitigation.withdrawn_by or mitigation.withdrawn_because)
+        is_ending = display in (Face.TOLD, Face.NOT_TOLD)
+        is_able = display in (*_SAID_NO, *_ENDED) or (is_ending and is_withdrawn_alone)
+    return f"Ask {mitigation.short} again now" if is_able else ""
 
 
 def withdraw_question(
-    asked: Asked, leg: Leg, targets: Sequence[str], now: datetime
+    asked: Asked, mitigation: MitigationFacts, targets: Sequence[str], now: datetime
 ) -> Question | None:
     """Asked once, before one provider is withdrawn; None where it is the last that may be filtering."""
-    if leg.is_plan or face(leg, now) not in MAY_FILTER:
+    if mitigation.is_plan or face(mitigation, now) not in MAY_FILTER:
         return None
-    others = [one for one in asked.asked if one is not leg and face(one, now) in MAY_FILTER]
+    others = [one for one in asked.asked if one is not mitigation and face(one, now) in MAY_FILTER]
     if not others:
         return None
-    is_filtering = face(leg, now) in FILTERING
-    points = [_told(leg, targets), _what_comes_through(leg, others, now)]
-    uncovered = [one for one in leg.part or targets if not _is_covered(one, others, targets)]
+    is_filtering = face(mitigation, now) in FILTERING
+    points = [_told(mitigation, targets), _what_comes_through(mitigation, others, now)]
+    uncovered = [one for one in mitigation.part or targets if not _is_covered(one, others, targets)]
     if uncovered:
         points.append(f"Nobody else is asked for {listed(uncovered)}.")
-    points.append(f"You can ask {leg.short} again at any time.")
+    points.append(f"You can ask {mitigation.short} again at any time.")
     return Question(
-        title=f"Withdraw {leg.short} only?",
+        title=f"Withdraw {mitigation.short} only?",
         points=tuple(point for point in points if point),
-        keep=f"Keep {leg.short}",
+        keep=f"Keep {mitigation.short}",
         is_filtering=is_filtering,
     )
 
 
-def _told(leg: Leg, targets: Sequence[str]) -> str:
-    whom = leg.part or targets
-    if leg.sent_at is None:
-        return f"Nothing has been sent to {leg.short} yet, and nothing will be."
-    return f"{leg.short} is told to stop filtering {listed(whom)}."
+def _told(mitigation: MitigationFacts, targets: Sequence[str]) -> str:
+    whom = mitigation.part or targets
+    if mitigation.sent_at is None:
+        return f"Nothing has been sent to {mitigation.short} yet, and nothing will be."
+    return f"{mitigation.short} is told to stop filtering {listed(whom)}."
 
 
-def _is_covered(target: str, others: Sequence[Leg], targets: Sequence[str]) -> bool:
+def _is_covered(target: str, others: Sequence[MitigationFacts], targets: Sequence[str]) -> bool:
     return any(target in (other.part or targets) for other in others)
 
 
-def _what_comes_through(leg: Leg, others: Sequence[Leg], now: datetime) -> str:
+def _what_comes_through(
+    mitigation: MitigationFacts, others: Sequence[MitigationFacts], now: datetime
+) -> str:
     """What reaches the organization, as far as anybody reported: never more certain than that."""
     filtering = [one for one in others if face(one, now) in FILTERING and not is_stale(one, now)]
     silent = [one for one in others if face(one, now) in FILTERING and is_stale(one, now)]
     who = listed([one.short for one in filtering or silent or others])
     now_drops = ""
-    if leg.bps_dropped and dropped_now([leg], now):
-        verb = "last reported" if is_stale(leg, now) else "drops"
-        tail = " dropped" if is_stale(leg, now) else ""
-        now_drops = f"{leg.short} {verb} {bit_rate(leg.bps_dropped)}{tail}. "
+    if mitigation.bps_dropped and dropped_now([mitigation], now):
+        verb = "last reported" if is_stale(mitigation, now) else "drops"
+        tail = " dropped" if is_stale(mitigation, now) else ""
+        now_drops = f"{mitigation.short} {verb} {bit_rate(mitigation.bps_dropped)}{tail}. "
     if filtering:
         goes_on = "goes on" if len(filtering) == 1 else "go on"
         them = f"What {who} cannot take on of that reaches you." if now_drops else ""

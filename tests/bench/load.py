@@ -165,8 +165,8 @@ class Load:
                 refused.append(str(answer.status_code))
                 return
             self.answered_after.append(time.time() - at)
-            (leg,) = answer.json()["mitigations"]
-            posted[slug, leg["mid"]] = at, leg["id"]
+            (mitigation,) = answer.json()["mitigations"]
+            posted[slug, mitigation["mid"]] = at, mitigation["id"]
 
         await asyncio.gather(*map(submit, range(total)))
         for client in client_of.values():

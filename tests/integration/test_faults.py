@@ -84,7 +84,7 @@ def test_seeds_reach_every_fault_and_stay_short() -> None:
     assert all(1 <= len(one.faults) <= MAX_FAULTS for one in scenarios)
 
 
-def leg(subscription: str, mid: int = 1, **more: Any) -> dict[str, Any]:
+def mitigation(subscription: str, mid: int = 1, **more: Any) -> dict[str, Any]:
     return {
         "subscription": subscription,
         "mid": mid,
@@ -93,15 +93,15 @@ def leg(subscription: str, mid: int = 1, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def shown(*legs: dict[str, Any], status: str = "mitigating") -> dict[str, Any]:
-    return {"status": status, "mitigations": legs}
+def shown(*mitigations: dict[str, Any], status: str = "mitigating") -> dict[str, Any]:
+    return {"status": status, "mitigations": mitigations}
 
 
 def held(mid: int = 1, status: int = 2) -> dict[str, Any]:
     return {"mid": mid, "status": status, "scope": {"target-prefix": [ASKED.prefix]}}
 
 
-BOTH = (leg("north"), leg("tide"))
+BOTH = (mitigation("north"), mitigation("tide"))
 TERMINATED = replace(ASKED, is_terminated=True)
 
 
@@ -116,20 +116,22 @@ def test_the_checker_is_content_when_all_is_well() -> None:
     [
         pytest.param([], [held()], [held()], ASKED, id="lost"),
         pytest.param([shown(*BOTH)] * 2, [held()], [held()], ASKED, id="asked twice"),
-        pytest.param([shown(leg("north"))], [held()], [], ASKED, id="a provider never asked"),
+        pytest.param(
+            [shown(mitigation("north"))], [held()], [], ASKED, id="a provider never asked"
+        ),
         pytest.param([shown(*BOTH)], [held()], [], ASKED, id="not held"),
         pytest.param([shown(*BOTH)], [held()], [held(), held(2)], ASKED, id="two mids"),
         pytest.param([shown(*BOTH)], [held(status=1)], [held()], ASKED, id="another status"),
         pytest.param([shown(*BOTH, status="failing")], [held()], [held()], ASKED, id="failing"),
         pytest.param(
-            [shown(leg("north"), leg("tide", status="refused"))],
+            [shown(mitigation("north"), mitigation("tide", status="refused"))],
             [held()],
             [held()],
             ASKED,
             id="shown as refused",
         ),
         pytest.param(
-            [shown(leg("north"), leg("tide", status="pending"))],
+            [shown(mitigation("north"), mitigation("tide", status="pending"))],
             [held()],
             [held()],
             ASKED,
@@ -153,15 +155,15 @@ STARTED = replace(PLAN, started_at=frozenset({"north"}))
 DISCARDED = replace(PLAN, is_discarded=True)
 IN_STANDBY = {
     "request": shown(
-        leg("north", dots_status=8, provider="North Inc."),
-        leg("tide", dots_status=2, provider="Tide"),
+        mitigation("north", dots_status=8, provider="North Inc."),
+        mitigation("tide", dots_status=2, provider="Tide"),
         status="standby",
     )
 }
 FILTERS = {
     "request": shown(
-        leg("north", dots_status=2, provider="North Inc."),
-        leg("tide", dots_status=8, provider="Tide"),
+        mitigation("north", dots_status=2, provider="North Inc."),
+        mitigation("tide", dots_status=8, provider="Tide"),
     )
 }
 

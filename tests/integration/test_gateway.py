@@ -70,7 +70,7 @@ def page(pages: Pages, request_id: str) -> str:
     return pages.text(f"/organizations/acme/requests/{request_id}")
 
 
-def leg(api: Api, request_id: str) -> dict[str, Any]:
+def mitigation(api: Api, request_id: str) -> dict[str, Any]:
     first: dict[str, Any] = shown(api, request_id)["mitigations"][0]
     return first
 
@@ -87,7 +87,7 @@ def test_a_request_lives_at_the_provider_behind_the_gateway(
     wait_for(lambda: shown(alice, request["id"])["status"] == "mitigating")
 
     (there,) = believed(stack, "northgate", prefix)
-    assert (there["client"], there["mid"]) == ("edge-1", leg(alice, request["id"])["mid"])
+    assert (there["client"], there["mid"]) == ("edge-1", mitigation(alice, request["id"])["mid"])
     said = page(dana, request["id"])
     assert "Goes through gateway edge-1, which speaks to Northgate." in said
     assert "Reports that it is filtering." in said
@@ -96,8 +96,8 @@ def test_a_request_lives_at_the_provider_behind_the_gateway(
     wait_for(lambda: believed(stack, "northgate", prefix)[0]["lifetime_remaining"] > 3600)
     alice.post(f"{REQUESTS}/{request['id']}/efficacy", {"attack_status": "under-attack"})
     wait_for(lambda: believed(stack, "northgate", prefix)[0]["attack_status"] is not None)
-    mitigation = f"/mitigations/{there['cuid']}/{there['mid']}/status"
-    control(stack, "northgate", mitigation, {"status": 3})
+    there_now = f"/mitigations/{there['cuid']}/{there['mid']}/status"
+    control(stack, "northgate", there_now, {"status": 3})
     # Pushed, not polled: it is here before the next question is due.
     wait_for(lambda: shown(alice, request["id"])["status"] == "attack_stopped", within_s=5)
 
@@ -116,7 +116,7 @@ def test_a_provider_that_died_behind_its_gateway_is_not_said_to_filter(
     stack["northgate"].kill()
     try:
         asked = submit(alice, "203.0.113.9/32", subscriptions=northgate(alice))
-        wait_for(lambda: leg(alice, asked["id"])["retry_at"] is not None)
+        wait_for(lambda: mitigation(alice, asked["id"])["retry_at"] is not None)
         said = page(dana, asked["id"])
         assert re.search(
             r"Gateway edge-1 says: the provider (does not answer|cannot be reached)\.", said
@@ -171,7 +171,7 @@ def test_gateways_in_a_circle_are_named_and_asked_again_by_hand(
     asked = {"subscription": northgate(alice)[0]}
     alice.post(f"{REQUESTS}/{request['id']}/mitigations/ask", asked)
     wait_for(lambda: len(believed(stack, "northgate", prefix)) == 1, within_s=30)
-    wait_for(lambda: leg(alice, request["id"])["status"] == "mitigating")
+    wait_for(lambda: mitigation(alice, request["id"])["status"] == "mitigating")
     assert "in a loop" not in dana.text(READINESS)
     alice.post(f"{REQUESTS}/{request['id']}/terminate")
 

@@ -19,7 +19,7 @@ from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.conftest import submit as submit
-from tests.portal.mitigations.legs import confirm, legs, report
+from tests.portal.mitigations.rows import confirm, mitigations_of, report
 
 ACTS: Final = 40
 AT_MOST_S: Final = 30.0
@@ -78,12 +78,12 @@ def test_acts_of_people_and_reports_of_providers_do_not_block_each_other(
     submit: Submit, dana: User
 ) -> None:
     request, parallel = submit(), submit(strategy="parallel")
-    held = [*legs(request), *legs(parallel)]
-    for leg in held:
-        confirm(leg)
-        report(leg, Trigger.FILTERING)
+    held = [*mitigations_of(request), *mitigations_of(parallel)]
+    for mitigation in held:
+        confirm(mitigation)
+        report(mitigation, Trigger.FILTERING)
     deadline = time.monotonic() + AT_MOST_S
-    with reporting([leg.pk for leg in held]) as reporters:
+    with reporting([mitigation.pk for mitigation in held]) as reporters:
         for index in range(ACTS):
             assert time.monotonic() < deadline
             for one in (request, parallel):

@@ -72,10 +72,10 @@ def test_a_request_is_asked_watched_and_ended(stack: Stack, api_as: ApiAs, calm:
         assert counters["pps_dropped"] > 0
 
         (there,) = believed(stack, "northgate", prefix)
-        leg = shown(alice, request["id"])["mitigations"][0]
-        assert (there["mid"], there["status"]) == (leg["mid"], leg["dots_status"])
+        mitigation = shown(alice, request["id"])["mitigations"][0]
+        assert (there["mid"], there["status"]) == (mitigation["mid"], mitigation["dots_status"])
         assert believed(stack, "tidewall", prefix) == []
-        assert 0 < leg["lifetime_remaining"] <= 3600
+        assert 0 < mitigation["lifetime_remaining"] <= 3600
 
         control(
             stack, "northgate", f"/mitigations/{there['cuid']}/{there['mid']}/status", {"status": 3}
@@ -252,14 +252,16 @@ def test_a_newer_request_for_the_same_addresses_ends_the_older_one_and_both_say_
     wait_for(lambda: shown(alice, newer["id"])["status"] == "mitigating")
     wait_for(lambda: shown(alice, older["id"])["status"] == "terminated")
 
-    (leg,) = shown(alice, older["id"])["mitigations"]
-    assert leg["status"] == "withdrawn"
-    assert leg["conflict"]["mid"] == newer["mitigations"][0]["mid"]
+    (mitigation,) = shown(alice, older["id"])["mitigations"]
+    assert mitigation["status"] == "withdrawn"
+    assert mitigation["conflict"]["mid"] == newer["mitigations"][0]["mid"]
     (told,) = refused.json()["replaces"]
     assert (refused.status_code, told["request"]) == (409, older["id"])
-    assert leg["replaced_by"]["by"][0]["request"] == newer["id"]
+    assert mitigation["replaced_by"]["by"][0]["request"] == newer["id"]
     assert (
-        leg["replaced_by"]["loses"] == told["loses"] == ["203.0.113.64/27 except 203.0.113.65/32"]
+        mitigation["replaced_by"]["loses"]
+        == told["loses"]
+        == ["203.0.113.64/27 except 203.0.113.65/32"]
     )
     assert shown(alice, older["id"])["ended_by"] == "newer_request"
     assert len(believed(stack, "northgate", "203.0.113.65/32")) == 1

@@ -18,7 +18,7 @@ from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
-from tests.portal.mitigations.legs import NOW, confirm, legs, names, refuse, report
+from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, names, refuse, report
 
 AT_ONCE = 8
 ROUNDS = 6
@@ -81,7 +81,7 @@ def test_fallback_and_a_submission_at_once_never_replace_each_other(
         )
 
         def fall_back(first: MitigationRequest = first) -> None:
-            refuse(legs(first)[0])
+            refuse(mitigations_of(first)[0])
 
         def submit(wider: Submission = wider) -> object:
             return services.submit(organization=acme, actor=alice, submission=wider)
@@ -116,9 +116,9 @@ def test_an_older_request_goes_on_when_the_newer_one_is_terminated_meanwhile(
 
     older = asked(subscriptions=(acme_tidewall.pk,))
     newer = asked(strategy=Strategy.PARALLEL)
-    for leg in (*legs(older), *legs(newer)):
-        confirm(leg)
-        report(leg, Trigger.FILTERING)
+    for mitigation in (*mitigations_of(older), *mitigations_of(newer)):
+        confirm(mitigation)
+        report(mitigation, Trigger.FILTERING)
     assert newer.replaces == [str(older.pk)]
 
     def sweep() -> None:

@@ -23,7 +23,7 @@ from portal.providers.models import Subscription
 from tests.portal.inventory.conftest import held
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.conftest import submit as submit
-from tests.portal.mitigations.legs import legs, sent
+from tests.portal.mitigations.rows import mitigations_of, sent
 
 ROUNDS: Final = 8
 T = TypeVar("T")
@@ -115,12 +115,12 @@ def test_a_mid_found_in_use_twice_at_once_is_replaced_once(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     request = submit()
-    [leg] = legs(request)
-    sent(leg)
+    [mitigation] = mitigations_of(request)
+    sent(mitigation)
 
     def take() -> int | None:
         return take_higher_mid(
-            mitigation_id=leg.pk, refused_mid=leg.mid, to=41, is_listed=True, is_in_use=True,
+            mitigation_id=mitigation.pk, refused_mid=mitigation.mid, to=41, is_listed=True, is_in_use=True,
             now=timezone.now(),
         )  # fmt: skip
 

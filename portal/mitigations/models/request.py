@@ -76,7 +76,7 @@ class MitigationRequest(models.Model):
     has_gap = models.BooleanField(default=False)
     """Some target has no provider that holds it or may still take it: who said no is asked again."""
 
-    locked_legs: list[Mitigation] | None = None
+    locked: list[Mitigation] | None = None
     """No column: its mitigations, where `services.advance` locked it."""
 
     class Meta:

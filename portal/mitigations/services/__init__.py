@@ -13,7 +13,7 @@ from portal.mitigations.services.asks import (
     prune,
     submit,
     terminate,
-    withdraw_leg,
+    withdraw_mitigation,
 )
 from portal.mitigations.services.efficacy import record_efficacy_answered, report_efficacy
 from portal.mitigations.services.failures import (
@@ -21,8 +21,8 @@ from portal.mitigations.services.failures import (
     record_end_not_sendable,
     record_not_sendable,
 )
-from portal.mitigations.services.legs import ask_provider, withdraw_provider
 from portal.mitigations.services.log import append_event
+from portal.mitigations.services.manual import ask_provider, withdraw_provider
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
 from portal.mitigations.services.observed import (
     record_confirmed,
@@ -93,6 +93,6 @@ __all__ = [
     "take_higher_mid",
     "terminate",
     "thin_counters",
-    "withdraw_leg",
+    "withdraw_mitigation",
     "withdraw_provider",
 ]

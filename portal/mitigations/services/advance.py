@@ -1,4 +1,4 @@
-"""The only code that writes a status: one mitigation by the table, its request by derivation, the next leg by policy.
+"""The only code that writes a status: one mitigation by the table, its request by derivation, the next mitigation by policy.
 
 Locks are taken in this order: request, its mitigations, event counter, subscriptions (docs/locking.md).
 """
@@ -19,7 +19,7 @@ from portal.core.increment_returning import increment_returning
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import (
-    current_legs,
+    current_mitigations,
     due,
     ended_by,
     gap,
@@ -50,7 +50,7 @@ from portal.mitigations.states import (
     STILL_TRYING_WITHIN,
     TERMINAL,
     WINDING_DOWN,
-    Leg,
+    MitigationState,
     RequestStatus,
     Status,
     Trigger,
@@ -109,23 +109,25 @@ def lock_mitigation(mitigation_id: UUID) -> Mitigation:
     """The mitigation, with its request and all of that one's mitigations locked: one process at a time decides about them."""
     rows = MitigationRequest.objects.select_for_update(of=("self",), no_key=True)
     request = rows.get(mitigations=mitigation_id)
-    return next(leg for leg in legs_of(request) if leg.pk == mitigation_id)
+    return next(
+        mitigation for mitigation in mitigations_of(request) if mitigation.pk == mitigation_id
+    )
 
 
 def lock_request(request_id: UUID) -> MitigationRequest:
     """The request, locked with all of its mitigations before the first event of what follows."""
     request = MitigationRequest.objects.select_for_update(no_key=True).get(pk=request_id)
-    legs_of(request)
+    mitigations_of(request)
     return request
 
 
-def legs_of(request: MitigationRequest) -> list[Mitigation]:
+def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
     """The mitigations of a locked request in the order of the lanes, locked with it and as changed since."""
-    if request.locked_legs is None:
-        legs = request.mitigations.select_for_update(of=("self",), no_key=True)
-        legs = legs.order_by("position")
-        request.locked_legs = list(legs.select_related("subscription__provider"))
-    return request.locked_legs
+    if request.locked is None:
+        mitigations = request.mitigations.select_for_update(of=("self",), no_key=True)
+        mitigations = mitigations.order_by("position")
+        request.locked = list(mitigations.select_related("subscription__provider"))
+    return request.locked
 
 
 def lock_requests(request_ids: Iterable[UUID]) -> None:
@@ -133,8 +135,8 @@ def lock_requests(request_ids: Iterable[UUID]) -> None:
     ids = set(request_ids)
     requests = MitigationRequest.objects.select_for_update(no_key=True).filter(pk__in=ids)
     list(requests.order_by("pk").values_list("pk"))
-    legs = Mitigation.objects.select_for_update(no_key=True).filter(request__in=ids)
-    list(legs.order_by("pk").values_list("pk"))
+    mitigations = Mitigation.objects.select_for_update(no_key=True).filter(request__in=ids)
+    list(mitigations.order_by("pk").values_list("pk"))
 
 
 def apply(mitigation: Mitigation, step: Step, *, now: datetime) -> None:
@@ -212,29 +214,29 @@ def _filtering(mitigation: Mitigation, step: Step, status: Status, now: datetime
 
 def settle(request: MitigationRequest, *, now: datetime) -> None:
     """Derive a locked request's status from its mitigations; where policy says so, ask the next, withdraw the needless."""
-    _hold_again(request, legs_of(request), now=now)
-    _note_requested_end(request, legs_of(request))
+    _hold_again(request, mitigations_of(request), now=now)
+    _note_requested_end(request, mitigations_of(request))
     is_wanted = request.terminate_asked_at is None and not request.is_past_its_time(now)
     if is_wanted and request.strategy == Strategy.FAILOVER:
-        _ask_next(request, legs_of(request), now=now)
-        _withdraw_surplus(request, legs_of(request), now=now)
+        _ask_next(request, mitigations_of(request), now=now)
+        _withdraw_surplus(request, mitigations_of(request), now=now)
     if request.is_past_its_time(now):
-        _ask_no_more(legs_of(request), now=now)
-    legs = legs_of(request)
-    _note_end_of_filtering(request, legs)
-    has_gap = is_wanted and bool(gap(request.scope, current_legs(legs)))
+        _ask_no_more(mitigations_of(request), now=now)
+    mitigations = mitigations_of(request)
+    _note_end_of_filtering(request, mitigations)
+    has_gap = is_wanted and bool(gap(request.scope, current_mitigations(mitigations)))
     if has_gap != request.has_gap:
         request.has_gap = has_gap
         request.save(update_fields=["has_gap"])
     status = request_status(
         (
-            Leg(
-                status=Status(leg.status),
-                is_overdue=leg.overdue_at is not None or leg.setbacks > 0,
-                is_given_up=leg.wanted == Wanted.WITHDRAWN and not leg.hold_again,
-                is_held_again=leg.hold_again,
+            MitigationState(
+                status=Status(mitigation.status),
+                is_overdue=mitigation.overdue_at is not None or mitigation.setbacks > 0,
+                is_given_up=mitigation.wanted == Wanted.WITHDRAWN and not mitigation.hold_again,
+                is_held_again=mitigation.hold_again,
             )
-            for leg in legs
+            for mitigation in mitigations
         ),
         is_termination_asked=request.terminate_asked_at is not None,
     )
@@ -243,7 +245,7 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
     previous, request.status = request.status, status
     is_over = status in REQUEST_TERMINAL
     request.ended_at = now if is_over else None
-    request.ended_by = ended_by(request, legs) if is_over else ""
+    request.ended_by = ended_by(request, mitigations) if is_over else ""
     request.save(update_fields=["status", "ended_at", "ended_by"])
     append_event(
         organization_id=request.organization_id,
@@ -254,63 +256,68 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
             "status": status.value,
             "previous": previous,
             **({"ended_by": request.ended_by} if is_over else {}),
-            **(_next_try(legs, now) if status == RequestStatus.FAILING else {}),
+            **(_next_try(mitigations, now) if status == RequestStatus.FAILING else {}),
         },
     )
 
 
-def _note_requested_end(request: MitigationRequest, legs: Sequence[Mitigation]) -> None:
-    until = requested_until(request, legs)
+def _note_requested_end(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> None:
+    until = requested_until(request, mitigations)
     if until != request.requested_until:
         request.requested_until = until
         request.save(update_fields=["requested_until"])
 
 
-def _ask_no_more(legs: Sequence[Mitigation], *, now: datetime) -> None:
+def _ask_no_more(mitigations: Sequence[Mitigation], *, now: datetime) -> None:
     """Give up the providers that hold nothing when the requested lifetime is over. The others stop at the end of theirs."""
-    for leg in legs:
-        is_asked = leg.status in (Status.PENDING, *SET_BACK) and leg.expires_at is None
-        if is_asked and leg.wanted == Wanted.ACTIVE:
-            end_leg(leg, now=now)
+    for mitigation in mitigations:
+        is_asked = (
+            mitigation.status in (Status.PENDING, *SET_BACK) and mitigation.expires_at is None
+        )
+        if is_asked and mitigation.wanted == Wanted.ACTIVE:
+            end_mitigation(mitigation, now=now)
 
 
-def _note_end_of_filtering(request: MitigationRequest, legs: Sequence[Mitigation]) -> None:
-    ended_at = filtering_ended_at(current_legs(legs))
+def _note_end_of_filtering(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> None:
+    ended_at = filtering_ended_at(current_mitigations(mitigations))
     if ended_at == request.filtering_ended_at:
         return
     if ended_at is None:
         # A provider filters again: the ends before that are in the log, and no part of the next one.
-        _clear_ends(legs)
+        _clear_ends(mitigations)
     request.filtering_ended_at = ended_at
     request.acknowledged_at = request.acknowledged_by = None
     request.save(update_fields=["filtering_ended_at", "acknowledged_at", "acknowledged_by"])
 
 
-def settle_ends_of_filtering(legs: Sequence[Mitigation]) -> None:
+def settle_ends_of_filtering(mitigations: Sequence[Mitigation]) -> None:
     """A person ends what is still filtered for a plan: who stopped by itself before that needs no acknowledgement any more."""
-    if is_acted_on(legs):
-        _clear_ends(legs)
+    if is_acted_on(mitigations):
+        _clear_ends(mitigations)
 
 
-def _clear_ends(legs: Sequence[Mitigation]) -> None:
-    for leg in legs:
-        if leg.filtering_end is not None:
-            leg.filtering_end = None
-            leg.save(update_fields=["filtering_end"])
+def _clear_ends(mitigations: Sequence[Mitigation]) -> None:
+    for mitigation in mitigations:
+        if mitigation.filtering_end is not None:
+            mitigation.filtering_end = None
+            mitigation.save(update_fields=["filtering_end"])
 
 
-def _next_try(legs: Sequence[Mitigation], now: datetime) -> dict[str, Any]:
+def _next_try(mitigations: Sequence[Mitigation], now: datetime) -> dict[str, Any]:
     """When nobody helps: whether that is waited for, and no try is under way. A log must not call it trying."""
-    at = next_try_at(legs, now)
+    at = next_try_at(mitigations, now)
     if at is None:
         return {"waits": True}
     return {"next_try_at": at.isoformat()} if at > now + STILL_TRYING_WITHIN else {}
 
 
-def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:
-    current = {str(leg.subscription_id): leg for leg in current_legs(legs)}
+def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now: datetime) -> None:
+    current = {
+        str(mitigation.subscription_id): mitigation
+        for mitigation in current_mitigations(mitigations)
+    }
     free = [one for one in request.subscriptions if may_be_started(current.get(one))]
-    if not (free and any(why_no_help(leg) for leg in current.values())):
+    if not (free and any(why_no_help(mitigation) for mitigation in current.values())):
         return
     parts = queries.parts(request)
     by_id = {part.ask.subscription: part for part in parts if str(part.ask.subscription) in free}
@@ -320,7 +327,7 @@ def _ask_next(request: MitigationRequest, legs: list[Mitigation], *, now: dateti
         able = _harmless(request, able)
         found = due(able, list(current.values()))
     for one in sorted(found, key=lambda each: each.subscription):
-        start_leg(request, by_id[one.subscription], because=one.because, now=now)
+        start_mitigation(request, by_id[one.subscription], because=one.because, now=now)
 
 
 def _harmless(request: MitigationRequest, parts: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
@@ -334,51 +341,63 @@ def _harmless(request: MitigationRequest, parts: Mapping[UUID, Targets]) -> dict
     }
 
 
-def _hold_again(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:
+def _hold_again(
+    request: MitigationRequest, mitigations: list[Mitigation], *, now: datetime
+) -> None:
     """Ask who has stopped to hold the plan again, under a new mid. A plan that was turned off is held by nobody."""
     is_off = request.terminate_asked_at is not None
-    stopped = [leg for leg in legs if leg.hold_again and (is_off or has_stopped(leg, now=now))]
+    stopped = [
+        mitigation
+        for mitigation in mitigations
+        if mitigation.hold_again and (is_off or has_stopped(mitigation, now=now))
+    ]
     if not stopped:
         return
-    for leg in stopped:
-        leg.hold_again = False
-        leg.save(update_fields=["hold_again"])
+    for mitigation in stopped:
+        mitigation.hold_again = False
+        mitigation.save(update_fields=["hold_again"])
     if not is_off:
         parts = {part.ask.subscription: part for part in queries.parts(request) if part.is_able}
-        for subscription_id in sorted(leg.subscription_id for leg in stopped):
+        for subscription_id in sorted(mitigation.subscription_id for mitigation in stopped):
             if subscription_id in parts:
-                start_leg(request, parts[subscription_id], because="", now=now)
+                start_mitigation(request, parts[subscription_id], because="", now=now)
 
 
-def has_stopped(leg: Mitigation, *, now: datetime) -> bool:
+def has_stopped(mitigation: Mitigation, *, now: datetime) -> bool:
     """It ended, or the longest time a provider may wind down is over (RFC 9132 section 4.4.4)."""
-    told_at = leg.withdrawal_confirmed_at
-    return leg.is_over or (told_at is not None and told_at + WIND_DOWN_AT_MOST <= now)
+    told_at = mitigation.withdrawal_confirmed_at
+    return mitigation.is_over or (told_at is not None and told_at + WIND_DOWN_AT_MOST <= now)
 
 
-def winds_down_until(leg: Mitigation) -> datetime | None:
+def winds_down_until(mitigation: Mitigation) -> datetime | None:
     """Until when the provider that was told to stop, or said that it does (5), may take to report the end; None: it was not, and did not."""
-    since = leg.withdrawal_confirmed_at
-    if since is None and leg.dots_status == WINDING_DOWN:
-        since = leg.reported_at
-    is_ending = leg.status == Status.TERMINATING
+    since = mitigation.withdrawal_confirmed_at
+    if since is None and mitigation.dots_status == WINDING_DOWN:
+        since = mitigation.reported_at
+    is_ending = mitigation.status == Status.TERMINATING
     return since + WIND_DOWN_AT_MOST if is_ending and since is not None else None
 
 
-def _withdraw_surplus(request: MitigationRequest, legs: list[Mitigation], *, now: datetime) -> None:
-    if len(legs) < 2:
+def _withdraw_surplus(
+    request: MitigationRequest, mitigations: list[Mitigation], *, now: datetime
+) -> None:
+    if len(mitigations) < 2:
         return
     found = surplus(
-        current_legs(legs),
+        current_mitigations(mitigations),
         policy=request.organization.late_acceptance,
         heard_since=now - FILTERING_HEARD_WITHIN,
-        spared={leg.subscription_id for leg in legs if is_withdrawn_by_policy(leg)},
+        spared={
+            mitigation.subscription_id
+            for mitigation in mitigations
+            if is_withdrawn_by_policy(mitigation)
+        },
     )
-    for leg, because in found:
-        end_leg(leg, now=now, because=because)
+    for mitigation, because in found:
+        end_mitigation(mitigation, now=now, because=because)
 
 
-def end_leg(
+def end_mitigation(
     mitigation: Mitigation,
     *,
     now: datetime,
@@ -420,7 +439,7 @@ def end_leg(
     wake_on_commit(mitigation.subscription_id)
 
 
-def start_leg(
+def start_mitigation(
     request: MitigationRequest,
     part: Part,
     *,
@@ -442,7 +461,7 @@ def start_leg(
         asked_by=actor,
         lifetime_s=within_limits(request.lifetime_s, part.ask),
     )
-    request.locked_legs = None
+    request.locked = None
     wake_on_commit(subscription_id)
     return mitigation
 

@@ -31,14 +31,14 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.replacing import NO_CONSENT, Consent, Replaced
 from portal.mitigations.services.advance import (
-    end_leg,
-    legs_of,
+    end_mitigation,
     lock_mitigation,
     lock_request,
     lock_requests,
+    mitigations_of,
     settle,
     settle_ends_of_filtering,
-    start_leg,
+    start_mitigation,
 )
 from portal.mitigations.services.creating import append_submitted, create_request
 from portal.mitigations.services.log import append_event, lock_log
@@ -175,11 +175,11 @@ def _create(
         first = {one.subscription for one in due(checked.scopes, [])}
     # One order for everybody who takes several subscriptions' row locks.
     for subscription in sorted(first):
-        start_leg(request, checked.parts[subscription], because="", now=now)
+        start_mitigation(request, checked.parts[subscription], because="", now=now)
     append_submitted(request, actor, now)
     # Read before the commit: what is answered is what was committed, however fast a provider is.
-    legs = Mitigation.objects.select_related("subscription__provider")
-    prefetch_related_objects([request], Prefetch("mitigations", legs), "resources")
+    mitigations = Mitigation.objects.select_related("subscription__provider")
+    prefetch_related_objects([request], Prefetch("mitigations", mitigations), "resources")
     return request
 
 
@@ -211,22 +211,22 @@ def terminate(
         actor=actor,
         data={"newer": str(newer.pk), "newer_name": newer.name} if newer else None,
     )
-    settle_ends_of_filtering(legs_of(request))
-    for leg in legs_of(request):
-        if not (leg.is_over or leg.withdrawal_asked_at):
-            end_leg(leg, now=now)
+    settle_ends_of_filtering(mitigations_of(request))
+    for mitigation in mitigations_of(request):
+        if not (mitigation.is_over or mitigation.withdrawal_asked_at):
+            end_mitigation(mitigation, now=now)
     settle(request, now=now)
     return request
 
 
 @transaction.atomic
-def withdraw_leg(*, mitigation_id: UUID) -> Mitigation:
+def withdraw_mitigation(*, mitigation_id: UUID) -> Mitigation:
     """Ask one provider to stop, by the portal's policy. Repeating it changes nothing."""
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return mitigation
     now = timezone.now()
-    end_leg(mitigation, now=now)
+    end_mitigation(mitigation, now=now)
     settle(mitigation.request, now=now)
     return mitigation
 
@@ -251,7 +251,7 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
     now = timezone.now()
     request.lifetime_s = lifetime_s
     request.save(update_fields=["lifetime_s"])
-    for mitigation in legs_of(request):
+    for mitigation in mitigations_of(request):
         if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:
             continue
         mitigation.lifetime_s = within_limits(lifetime_s, queries.ask_of(mitigation.subscription))

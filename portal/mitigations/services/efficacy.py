@@ -16,9 +16,9 @@ from portal.mitigations.models import EventType, Mitigation, MitigationRequest, 
 from portal.mitigations.services.advance import (
     Step,
     apply,
-    legs_of,
     lock_mitigation,
     lock_request,
+    mitigations_of,
 )
 from portal.mitigations.services.asks import refuse_if_ending
 from portal.mitigations.services.log import append_event
@@ -46,7 +46,7 @@ def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> Mit
         )
     told = [
         mitigation
-        for mitigation in legs_of(request)
+        for mitigation in mitigations_of(request)
         if mitigation.status in CONFIRMED and mitigation.wanted == Wanted.ACTIVE
     ]
     if not told:

@@ -20,10 +20,10 @@ from portal.core.sweeping import count_done
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import (
     WIND_DOWN_AT_MOST,
-    end_leg,
-    legs_of,
+    end_mitigation,
     lock_mitigation,
     lock_request,
+    mitigations_of,
     settle,
     settle_ends_of_filtering,
 )
@@ -38,10 +38,10 @@ def stop_filtering(*, request_id: UUID, actor: User) -> MitigationRequest:
     """Tell whoever activated a plan to stop; who only holds it goes on holding it. Repeating it changes nothing."""
     request = lock_request(request_id)
     now = timezone.now()
-    settle_ends_of_filtering(legs_of(request))
-    for leg in legs_of(request):
-        if leg.wanted == Wanted.ACTIVE and leg.status in ACTIVE:
-            end_leg(leg, now=now, actor=actor, hold_again=True)
+    settle_ends_of_filtering(mitigations_of(request))
+    for mitigation in mitigations_of(request):
+        if mitigation.wanted == Wanted.ACTIVE and mitigation.status in ACTIVE:
+            end_mitigation(mitigation, now=now, actor=actor, hold_again=True)
     settle(request, now=now)
     return request
 

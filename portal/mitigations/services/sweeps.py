@@ -22,8 +22,8 @@ from portal.mitigations.services.advance import (
     WIND_DOWN_AT_MOST,
     Step,
     apply,
-    legs_of,
     lock_mitigation,
+    mitigations_of,
     settle,
     winds_down_until,
 )
@@ -83,7 +83,9 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
     mitigation = lock_mitigation(mitigation_id)
     is_due = Mitigation.objects.filter(_may_be_asked(now), pk=mitigation_id).exists()
     is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in SET_BACK
-    if not (is_due and is_wanted and is_asked_again(mitigation, legs_of(mitigation.request))):
+    if not (
+        is_due and is_wanted and is_asked_again(mitigation, mitigations_of(mitigation.request))
+    ):
         return False
     step = Step(
         mitigation_id=mitigation_id,

@@ -25,9 +25,9 @@ from portal.mitigations.models import (
 from portal.mitigations.replacing import is_needless
 from portal.mitigations.services.advance import (
     FILTERING_HEARD_WITHIN,
-    legs_of,
     lock_request,
     lock_requests,
+    mitigations_of,
 )
 from portal.mitigations.services.asks import terminate
 from portal.mitigations.states import REQUEST_TERMINAL, Status
@@ -74,7 +74,7 @@ def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
         status=Status.MITIGATING,
         last_heard_at__gte=now - FILTERING_HEARD_WITHIN,
     ).select_related("request")
-    counted_on = [leg for leg in legs_of(older) if may_filter(leg)]
+    counted_on = [mitigation for mitigation in mitigations_of(older) if may_filter(mitigation)]
     if not is_needless(older, counted_on, newer, list(filtering)):
         return False
     terminate(request_id=older.pk, actor=None, newer=newer)

@@ -127,12 +127,12 @@ def _send_request(
     DrillCheck.objects.bulk_create(
         DrillCheck(
             drill=drill,
-            subscription_id=leg.subscription_id,
+            subscription_id=mitigation.subscription_id,
             way=Way.REQUEST,
-            mitigation=leg,
+            mitigation=mitigation,
             asked_at=now,
         )
-        for leg in request.mitigations.all()
+        for mitigation in request.mitigations.all()
     )
 
 
@@ -174,51 +174,54 @@ def _tell(
 
 
 def _look_at(check: DrillCheck, started_at: datetime, now: datetime) -> None:
-    leg = check.mitigation
+    mitigation = check.mitigation
     if check.way == Way.PLAN:
-        _look_at_plan(check, leg)
+        _look_at_plan(check, mitigation)
     else:
-        _look_at_request(check, leg)
+        _look_at_request(check, mitigation)
     if not check.is_over:
         check.failure = _overdue(check, now - started_at)
     is_done = check.confirmed_at is not None or check.failure
     if check.way == Way.REQUEST and is_done and check.withdrawn_at is None:
-        mitigations.withdraw_leg(mitigation_id=leg.pk)
+        mitigations.withdraw_mitigation(mitigation_id=mitigation.pk)
         check.withdrawn_at = now
     check.save()
 
 
-def _look_at_request(check: DrillCheck, leg: Mitigation) -> None:
-    check.sent_at = leg.sent_at
-    if check.confirmed_at is None and leg.dots_status == IN_STANDBY:
-        check.confirmed_at = leg.reported_at
-    check.told_at = leg.withdrawal_confirmed_at
-    if check.withdrawn_at is not None and leg.status == Status.TERMINATED:
-        check.ended_at = leg.ended_at
+def _look_at_request(check: DrillCheck, mitigation: Mitigation) -> None:
+    check.sent_at = mitigation.sent_at
+    if check.confirmed_at is None and mitigation.dots_status == IN_STANDBY:
+        check.confirmed_at = mitigation.reported_at
+    check.told_at = mitigation.withdrawal_confirmed_at
+    if check.withdrawn_at is not None and mitigation.status == Status.TERMINATED:
+        check.ended_at = mitigation.ended_at
         # The report of the end may outrun the answer to the withdrawal: who ended it was told.
-        check.told_at = check.told_at or leg.ended_at
-    elif leg.status == Status.REFUSED:
-        check.failure, check.reason = Failure.REFUSED, _refusal(leg)
-    elif leg.status in (*ACTIVE, Status.WITHDRAWN):
+        check.told_at = check.told_at or mitigation.ended_at
+    elif mitigation.status == Status.REFUSED:
+        check.failure, check.reason = Failure.REFUSED, _refusal(mitigation)
+    elif mitigation.status in (*ACTIVE, Status.WITHDRAWN):
         check.failure = Failure.ACTED
-    elif leg.is_over:
+    elif mitigation.is_over:
         check.failure = Failure.NOT_HELD
 
 
-def _look_at_plan(check: DrillCheck, leg: Mitigation) -> None:
-    if leg.status in ACTIVE:
+def _look_at_plan(check: DrillCheck, mitigation: Mitigation) -> None:
+    if mitigation.status in ACTIVE:
         # Do not ask again while a provider filters for the plan: some would stop.
         check.failure = Failure.ACTED
         return
-    if leg.refreshed_at is None or leg.refreshed_at < check.asked_at:
+    if mitigation.refreshed_at is None or mitigation.refreshed_at < check.asked_at:
         return
-    check.sent_at = leg.refreshed_at
-    if leg.refusal_code:
-        check.failure, check.reason = Failure.REFUSED, _refusal(leg)
-    elif leg.status != Status.STANDBY:
+    check.sent_at = mitigation.refreshed_at
+    if mitigation.refusal_code:
+        check.failure, check.reason = Failure.REFUSED, _refusal(mitigation)
+    elif mitigation.status != Status.STANDBY:
         check.failure = Failure.NOT_HELD
-    elif leg.dots_status == IN_STANDBY and (leg.reported_at or check.asked_at) > leg.refreshed_at:
-        check.confirmed_at = check.ended_at = leg.reported_at
+    elif (
+        mitigation.dots_status == IN_STANDBY
+        and (mitigation.reported_at or check.asked_at) > mitigation.refreshed_at
+    ):
+        check.confirmed_at = check.ended_at = mitigation.reported_at
 
 
 def _overdue(check: DrillCheck, age: timedelta) -> str:
@@ -233,11 +236,11 @@ def _overdue(check: DrillCheck, age: timedelta) -> str:
     return Failure.NOT_ENDED if check.told_at else Failure.NOT_TOLD
 
 
-def _refusal(leg: Mitigation) -> str:
+def _refusal(mitigation: Mitigation) -> str:
     sentence = wording.refusal_sentence(
-        leg.subscription.provider.short_name,
-        code=leg.refusal_code,
-        reason=leg.refusal_reason,
-        conflict=leg.conflict,
+        mitigation.subscription.provider.short_name,
+        code=mitigation.refusal_code,
+        reason=mitigation.refusal_reason,
+        conflict=mitigation.conflict,
     )
     return sentence[:MAX_REASON_KEPT]

@@ -20,7 +20,7 @@ from portal.core.formatting import listed, when
 from portal.core.sweeping import count_done
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
-from portal.mitigations.failover import current_legs
+from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
 from portal.mitigations.replacing import NO_CONSENT, Consent, Proposal, WouldReplace
 from portal.mitigations.states import ACTIVE, CONFIRMED, REQUEST_TERMINAL
@@ -211,18 +211,20 @@ def _end_earlier(plan: StandbyPlan) -> int:
     # A provider that filters for the old version continues until the attack is over or a person stops it.
     needed, is_kept = set(), plan.is_on and plan.removed_at is None
     if is_kept:
-        new = current_legs(plan.request.mitigations.all())
-        needed = {leg.subscription_id for leg in new if leg.status not in CONFIRMED}
+        new = current_mitigations(plan.request.mitigations.all())
+        needed = {
+            mitigation.subscription_id for mitigation in new if mitigation.status not in CONFIRMED
+        }
     ended = 0
     for earlier in plan.earlier.exclude(status__in=REQUEST_TERMINAL).order_by("created_at", "pk"):
-        for leg in earlier.mitigations.filter(wanted=Wanted.ACTIVE).order_by("position"):
-            is_needed = leg.status in CONFIRMED and leg.subscription_id in needed
-            if is_needed or (is_kept and leg.status in ACTIVE):
+        for mitigation in earlier.mitigations.filter(wanted=Wanted.ACTIVE).order_by("position"):
+            is_needed = mitigation.status in CONFIRMED and mitigation.subscription_id in needed
+            if is_needed or (is_kept and mitigation.status in ACTIVE):
                 continue
-            mitigations.withdraw_leg(mitigation_id=leg.pk)
+            mitigations.withdraw_mitigation(mitigation_id=mitigation.pk)
             ended += 1
-        for leg in earlier.mitigations.filter(hold_again=True):
-            mitigations.give_up(mitigation_id=leg.pk)
+        for mitigation in earlier.mitigations.filter(hold_again=True):
+            mitigations.give_up(mitigation_id=mitigation.pk)
     return ended
 
 
@@ -385,25 +387,27 @@ def _content_problems(
         return [FieldError("targets", "plan-is-active", message)]
     for plan in _own(organization).prefetch_related("request__mitigations"):
         is_other = plan.is_on and (but is None or plan.pk != but.pk)
-        if is_other and any(_meets(checked, leg) for leg in plan.request.mitigations.all()):
+        if is_other and any(
+            _meets(checked, mitigation) for mitigation in plan.request.mitigations.all()
+        ):
             return [_overlaps(plan.name)]
     return []
 
 
 def _acting(plan: StandbyPlan) -> list[str]:
     """The providers that activated it by themselves, by their short names."""
-    legs = plan.request.mitigations.select_related("subscription__provider")
+    rows = plan.request.mitigations.select_related("subscription__provider")
     return [
-        leg.subscription.provider.short_name
-        for leg in current_legs(legs)
-        if leg.wanted == Wanted.ACTIVE and leg.status in ACTIVE
+        mitigation.subscription.provider.short_name
+        for mitigation in current_mitigations(rows)
+        if mitigation.wanted == Wanted.ACTIVE and mitigation.status in ACTIVE
     ]
 
 
-def _meets(checked: Checked, leg: Mitigation) -> bool:
+def _meets(checked: Checked, mitigation: Mitigation) -> bool:
     """Whether the same provider would be asked to hold a target that it holds for another plan."""
-    scope = checked.scopes.get(leg.subscription_id)
-    return scope is not None and asked.shares_target(Mitigation(scope=scope), leg)
+    scope = checked.scopes.get(mitigation.subscription_id)
+    return scope is not None and asked.shares_target(Mitigation(scope=scope), mitigation)
 
 
 def _checked(organization: Organization, prepared: Submission) -> Checked:
@@ -420,8 +424,8 @@ def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
     checked, request = _checked(plan.organization, prepared), plan.request
     wanted = (checked.scope, checked.ports, checked.protocols, checked.lifetime_s)
     held = (request.scope, request.ports, request.protocols, request.lifetime_s)
-    current = current_legs(request.mitigations.all())
-    scopes = {leg.subscription_id: leg.scope for leg in current}
+    current = current_mitigations(request.mitigations.all())
+    scopes = {mitigation.subscription_id: mitigation.scope for mitigation in current}
     return (wanted, checked.scopes) != (held, scopes)
 
 

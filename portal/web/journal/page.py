@@ -98,8 +98,10 @@ def journal_page(
     membership: Membership, request: MitigationRequest, now: datetime, choice: QueryDict
 ) -> dict[str, Any]:
     providers = {
-        str(leg.subscription_id): leg.subscription.provider.short_name
-        for leg in sorted(request.mitigations.all(), key=lambda leg: leg.position)
+        str(mitigation.subscription_id): mitigation.subscription.provider.short_name
+        for mitigation in sorted(
+            request.mitigations.all(), key=lambda mitigation: mitigation.position
+        )
     }
     which = which_of(choice)
     provider = choice.get("provider", "")

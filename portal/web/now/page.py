@@ -134,7 +134,7 @@ def _cards(
     for request, asked in live:
         look = wording.look(asked, now)
         is_ordered = request.strategy == Strategy.FAILOVER
-        rate = wording.dropped_now(asked.legs, now)
+        rate = wording.dropped_now(asked.mitigations, now)
         lanes = lanes_of(asked, now, is_ordered=is_ordered)
         cards.append(
             Card(

@@ -57,8 +57,8 @@ def request_facts(
     asked: wording.Asked,
     now: datetime,
 ) -> Facts:
-    names = [leg.short for leg in asked.legs if leg.is_chosen]
-    first = [leg.short for leg in asked.asked if leg.is_first]
+    names = [mitigation.short for mitigation in asked.mitigations if mitigation.is_chosen]
+    first = [mitigation.short for mitigation in asked.asked if mitigation.is_first]
     if len(names) == 1:
         who = names[0]
     elif request.strategy == Strategy.PARALLEL:

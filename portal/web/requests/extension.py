@@ -64,7 +64,7 @@ def extension_page(
     organization = membership.organization
     by_id = subscriptions(organization)
     asked = asked_of(request, by_id, organization)
-    legs = {leg.mitigation: leg for leg in asked.asked}
+    mitigations = {mitigation.id: mitigation for mitigation in asked.asked}
     chosen = str(found.lifetime_s)
     length = lifetime(found.lifetime_s)
     return {
@@ -77,7 +77,7 @@ def extension_page(
         "lifetime": chosen,
         "button": f"Extend {length}" if found.lifetime_s < 0 else f"Extend for {length}",
         "changes": [
-            _change(legs[str(one.mitigation.pk)], one, request, found.lifetime_s, now)
+            _change(mitigations[str(one.mitigation.pk)], one, request, found.lifetime_s, now)
             for one in found.told
         ],
         "not_told": not_told(
@@ -92,18 +92,22 @@ def extension_page(
 
 
 def _change(
-    leg: wording.Leg, retold: Retold, request: MitigationRequest, wished_s: int, now: datetime
+    facts: wording.MitigationFacts,
+    retold: Retold,
+    request: MitigationRequest,
+    wished_s: int,
+    now: datetime,
 ) -> Change:
     mitigation = retold.mitigation
-    headline, note = gets_extension(leg, now)
+    headline, note = gets_extension(facts, now)
     then, why_less = asked_then(
-        leg.short, wished_s=wished_s, asked_s=retold.lifetime_s, renews=request.auto_renew
+        facts.short, wished_s=wished_s, asked_s=retold.lifetime_s, renews=request.auto_renew
     )
     before, after = changes(
         _decoded(retold.before.body) if retold.before else "", _decoded(retold.after.body)
     )
     return Change(
-        provider=leg.short,
+        provider=facts.short,
         headline=headline,
         note=note,
         retold=retold,

@@ -12,14 +12,14 @@ from portal.mitigations.states import RequestStatus
 
 def as_of(asked: wording.Asked, now: datetime) -> datetime | None:
     """When all that is known of a live request was heard, if that is too long ago."""
-    stale = [leg for leg in asked.asked if wording.is_stale(leg, now)]
+    stale = [mitigation for mitigation in asked.asked if wording.is_stale(mitigation, now)]
     fresh = [
-        leg
-        for leg in asked.asked
-        if leg not in stale
-        and wording.face(leg, now) in (*wording.FILTERING, wording.Face.ACCEPTED)
+        mitigation
+        for mitigation in asked.asked
+        if mitigation not in stale
+        and wording.face(mitigation, now) in (*wording.FILTERING, wording.Face.ACCEPTED)
     ]
-    heard = [leg.heard_at for leg in stale if leg.heard_at is not None]
+    heard = [mitigation.heard_at for mitigation in stale if mitigation.heard_at is not None]
     return max(heard) if heard and not fresh else None
 
 
@@ -56,7 +56,7 @@ class Chip:
 class Lane:
     """One provider's part of a request, as it is shown."""
 
-    leg: wording.Leg
+    mitigation: wording.MitigationFacts
     number: int | None
     chip: Chip
     fact: str
@@ -77,19 +77,19 @@ class Lane:
     @property
     def is_passed_by(self) -> bool:
         """The order does not ask it in its turn; `rest` says why."""
-        return not self.is_asked and bool(self.leg.why_not or self.leg.left_out)
+        return not self.is_asked and bool(self.mitigation.why_not or self.mitigation.left_out)
 
     @property
     def is_asked(self) -> bool:
-        return self.leg.status is not None
+        return self.mitigation.status is not None
 
 
-def leg_chip(leg: wording.Leg, now: datetime) -> Chip:
-    status = leg.status.value if leg.status else "not_asked"
+def mitigation_chip(mitigation: wording.MitigationFacts, now: datetime) -> Chip:
+    status = mitigation.status.value if mitigation.status else "not_asked"
     return Chip(
-        look=wording.leg_look(leg, now),
+        look=wording.mitigation_look(mitigation, now),
         status=status,
-        as_of=leg.heard_at if wording.is_stale(leg, now) else None,
+        as_of=mitigation.heard_at if wording.is_stale(mitigation, now) else None,
     )
 
 
@@ -103,25 +103,27 @@ def lanes_of(
 ) -> list[Lane]:
     """`can_act`: with the buttons that ask or withdraw one provider; `targets` are the request's."""
     shown: list[Lane] = []
-    chosen = sum(leg.is_chosen for leg in asked.legs)
-    for index, leg in enumerate(asked.legs):
-        before = [one for one in asked.legs[:index] if one.is_chosen]
-        fact, rest = wording.tell(leg, now, before=before, patience_s=asked.patience_s)
-        leg_face = wording.face(leg, now)
+    chosen = sum(mitigation.is_chosen for mitigation in asked.mitigations)
+    for index, mitigation in enumerate(asked.mitigations):
+        before = [one for one in asked.mitigations[:index] if one.is_chosen]
+        fact, rest = wording.tell(mitigation, now, before=before, patience_s=asked.patience_s)
+        display = wording.face(mitigation, now)
         shown.append(
             Lane(
-                leg=leg,
-                number=index + 1 if is_ordered and chosen > 1 and leg.is_chosen else None,
-                chip=leg_chip(leg, now),
+                mitigation=mitigation,
+                number=index + 1 if is_ordered and chosen > 1 and mitigation.is_chosen else None,
+                chip=mitigation_chip(mitigation, now),
                 fact=fact,
                 rest=rest,
-                steps=wording.track(leg, now),
-                family=wording.LOOKS[leg_face].family,
-                needs_call=wording.needs_call(leg, now),
-                rate=wording.dropped_now([leg], now),
-                path=wording.path_sentence(leg.session, leg.short),
-                ask=wording.ask_label(leg, now) if can_act else "",
-                question=wording.withdraw_question(asked, leg, targets, now) if can_act else None,
+                steps=wording.track(mitigation, now),
+                family=wording.LOOKS[display].family,
+                needs_call=wording.needs_call(mitigation, now),
+                rate=wording.dropped_now([mitigation], now),
+                path=wording.path_sentence(mitigation.session, mitigation.short),
+                ask=wording.ask_label(mitigation, now) if can_act else "",
+                question=wording.withdraw_question(asked, mitigation, targets, now)
+                if can_act
+                else None,
             )
         )
     return shown

@@ -164,8 +164,9 @@ def _overlap(
         name=request.name,
         url=request.get_absolute_url(),
         is_protected=any(
-            wording.face(leg, now) in wording.FILTERING and not wording.is_stale(leg, now)
-            for leg in asked.asked
+            wording.face(mitigation, now) in wording.FILTERING
+            and not wording.is_stale(mitigation, now)
+            for mitigation in asked.asked
         ),
         headline=wording.headline(asked, now),
         loses=_loses(replaced),

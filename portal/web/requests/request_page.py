@@ -57,7 +57,11 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     can_act = membership.can_operate
     is_live = not request.is_over and not request.terminate_asked_at
     hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
-    filtering = [leg for leg in asked.asked if wording.face(leg, now) in wording.FILTERING]
+    filtering = [
+        mitigation
+        for mitigation in asked.asked
+        if wording.face(mitigation, now) in wording.FILTERING
+    ]
     context: dict[str, Any] = {
         "frame": start,
         "request_": request,
@@ -86,18 +90,20 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         if is_live and asked.is_plan and hasattr(request, "plan")
         else None,
         "lifetimes": lifetime_choices(queries.policy(organization), ""),
-        "told": wording.goes_to([leg.short for leg in filtering])
+        "told": wording.goes_to([mitigation.short for mitigation in filtering])
         if filtering and request.is_immediate
         else "",
         "reported": [
             sentence
-            for leg in asked.asked
-            if leg in filtering and (sentence := wording.efficacy_sentence(leg, now))
+            for mitigation in asked.asked
+            if mitigation in filtering and (sentence := wording.efficacy_sentence(mitigation, now))
         ],
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
         "reports": reports,
-        "dropping": [leg.short for leg in asked.asked if wording.dropped_now([leg], now)],
-        "has_chart": any(leg.confirmed_at is not None for leg in asked.legs),
+        "dropping": [
+            mitigation.short for mitigation in asked.asked if wording.dropped_now([mitigation], now)
+        ],
+        "has_chart": any(mitigation.confirmed_at is not None for mitigation in asked.mitigations),
         **_chart(asked, request, reports, now, choice),
     }
     if request.filtering_ended_at is not None and request.acknowledged_at is None:
@@ -137,7 +143,11 @@ def numbers_of(
     request: MitigationRequest, asked: wording.Asked, reports: Sequence[Event], now: datetime
 ) -> tuple[Number, ...]:
     """The four numbers: at the end, or so far."""
-    totals = [leg.bytes_dropped for leg in asked.asked if leg.bytes_dropped is not None]
+    totals = [
+        mitigation.bytes_dropped
+        for mitigation in asked.asked
+        if mitigation.bytes_dropped is not None
+    ]
     rates: dict[UUID | None, Decimal] = {}
     highest = Decimal(0)
     for report in reports:
@@ -164,25 +174,25 @@ def _chart(
     length = SPANS[span][1]
     start = request.created_at if length is None else max(request.created_at, end - length)
     key = "bps_dropped" if unit == "bit" else "pps_dropped"
-    legs = sorted(request.mitigations.all(), key=lambda one: one.position)
-    every = samples_of(legs, reports, key)
-    samples = {one.pk: within(every[one.pk], start) for one in legs}
+    mitigations = sorted(request.mitigations.all(), key=lambda one: one.position)
+    every = samples_of(mitigations, reports, key)
+    samples = {one.pk: within(every[one.pk], start) for one in mitigations}
     if request.is_over:
         # After the last report nobody had anything to report: no hole is drawn there.
         end = max((known[-1].at for known in samples.values() if known), default=end)
     # Who was withdrawn and asked anew is one provider still.
     by_provider: dict[str, list[chart.Sample]] = defaultdict(list)
-    for one in sorted(legs, key=lambda one: (one.position, one.mid)):
+    for one in sorted(mitigations, key=lambda one: (one.position, one.mid)):
         by_provider[one.subscription.provider.short_name] += samples[one.pk]
     series = [chart.Series(name, tuple(known)) for name, known in by_provider.items()]
     return {
         "chart": chart.draw(series, start=start, end=end, unit=unit),
         "not_reporting": [
-            leg.short
-            for leg in asked.asked
-            if leg.mitigating_at is not None
-            and leg.bytes_dropped is None
-            and leg.bps_dropped is None
+            mitigation.short
+            for mitigation in asked.asked
+            if mitigation.mitigating_at is not None
+            and mitigation.bytes_dropped is None
+            and mitigation.bps_dropped is None
         ],
         "units": [(name, key, key == unit) for key, name in chart.UNIT_NAMES.items()],
         "spans": [(name, key, key == span) for key, (name, _) in SPANS.items()],

@@ -71,10 +71,14 @@ def past(
     now: datetime,
 ) -> Past:
     asked = asked_of(request, by_id, organization)
-    totals = [leg.bytes_dropped for leg in asked.asked if leg.bytes_dropped is not None]
+    totals = [
+        mitigation.bytes_dropped
+        for mitigation in asked.asked
+        if mitigation.bytes_dropped is not None
+    ]
     return Past(
         request=request,
         chip=end_chip(asked, now) if request.is_to_acknowledge else request_chip(asked, now),
-        providers=listed([leg.short for leg in asked.asked]),
+        providers=listed([mitigation.short for mitigation in asked.asked]),
         dropped=amount(sum(totals)) if totals else "",
     )

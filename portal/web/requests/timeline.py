@@ -53,10 +53,18 @@ def numbers(
     now: datetime,
 ) -> tuple[Number, ...]:
     """At the end of the request, or so far."""
-    began = [leg.first_mitigating_at for leg in asked.legs if leg.first_mitigating_at]
+    began = [
+        mitigation.first_mitigating_at
+        for mitigation in asked.mitigations
+        if mitigation.first_mitigating_at
+    ]
     first = min(began, default=None)
     last = max(
-        (at for leg in asked.legs if leg.mitigating_at and (at := _filtered_until(leg, now))),
+        (
+            at
+            for mitigation in asked.mitigations
+            if mitigation.mitigating_at and (at := _filtered_until(mitigation, now))
+        ),
         default=None,
     )
     filtered = exact_duration((last - first).total_seconds()) if first and last else (("–", ""),)
@@ -69,10 +77,10 @@ def numbers(
     )
 
 
-def _filtered_until(leg: wording.Leg, now: datetime) -> datetime | None:
-    if leg.ended_at is None and wording.face(leg, now) in wording.FILTERING:
-        return leg.heard_at if wording.is_stale(leg, now) else now
-    return leg.ended_at
+def _filtered_until(mitigation: wording.MitigationFacts, now: datetime) -> datetime | None:
+    if mitigation.ended_at is None and wording.face(mitigation, now) in wording.FILTERING:
+        return mitigation.heard_at if wording.is_stale(mitigation, now) else now
+    return mitigation.ended_at
 
 
 def _split(words: str) -> tuple[tuple[str, str], ...]:

@@ -212,7 +212,7 @@ def withdraw(
             ),
         )
     context = request_page(start, asked, request.GET)
-    lanes = (lane for lane in context["lanes"] if lane.leg.mitigation == str(mitigation_id))
+    lanes = (lane for lane in context["lanes"] if lane.mitigation.id == str(mitigation_id))
     lane = next(lanes, None)
     if lane is None or lane.question is None:
         return redirect(asked)

@@ -36,7 +36,7 @@ from portal.web.requests.timeline import dated, timeline_of
 from portal.web.standby.plan_form import PlanForm
 from portal.wording import standby as words
 from portal.wording.from_rows.events import status_moments
-from portal.wording.from_rows.mitigations import asked_of, leg_of
+from portal.wording.from_rows.mitigations import asked_of, mitigation_facts
 
 SHOWN_ENTRIES: Final = 30
 MAX_ENTRIES: Final = 500
@@ -85,14 +85,14 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
         "say": say,
         "ended": ended,
         "cards": cards,
-        "kept": [(one, _leg_words(one, now)) for one in queries.still_held(organization)],
+        "kept": [(one, _mitigation_words(one, now)) for one in queries.still_held(organization)],
         "refusal": "" if membership.can_operate else _may_not(membership),
     }
 
 
-def _leg_words(mitigation: Mitigation, now: datetime) -> str:
-    leg = leg_of(mitigation)
-    return f"{leg.short} confirmed the withdrawal of {mitigation.request.name}, and still holds it. {wording.still_held(leg, now)}"
+def _mitigation_words(mitigation: Mitigation, now: datetime) -> str:
+    facts = mitigation_facts(mitigation)
+    return f"{facts.short} confirmed the withdrawal of {mitigation.request.name}, and still holds it. {wording.still_held(facts, now)}"
 
 
 def _may_not(membership: Membership) -> str:
@@ -195,14 +195,18 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "stop": _stop_question(plan, asked, by_id, now),
         "older": filtering[0].request if filtering else None,
         "older_words": words.older_sentence(
-            list(dict.fromkeys(leg.subscription.provider.short_name for leg in filtering))
+            list(
+                dict.fromkeys(
+                    mitigation.subscription.provider.short_name for mitigation in filtering
+                )
+            )
         ),
         "activation": going_on,
         "going_on": words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
         if going_on
         else "",
         "points": words.activation_points(
-            [leg.short for leg in asked.legs], targets_of(plan.request)
+            [mitigation.short for mitigation in asked.mitigations], targets_of(plan.request)
         ),
         "refusal": "" if membership.can_operate else _may_not(membership),
     }

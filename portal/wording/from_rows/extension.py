@@ -32,13 +32,15 @@ def not_told(
 ) -> list[NotTold]:
     """Everybody whom the request names but those of `told`, in the order of asking."""
     silent: list[NotTold] = []
-    for at, leg in enumerate(asked.legs):
-        subscription = subscriptions[leg.subscription]
+    for at, mitigation in enumerate(asked.mitigations):
+        subscription = subscriptions[mitigation.subscription]
         if subscription.pk in told:
             continue
-        fact, rest = wording.tell(leg, now, before=asked.legs[:at], patience_s=asked.patience_s)
+        fact, rest = wording.tell(
+            mitigation, now, before=asked.mitigations[:at], patience_s=asked.patience_s
+        )
         granted_s = within_limits(lifetime_s, queries.ask_of(subscription))
-        later = if_asked_later(leg, granted_s, now)
+        later = if_asked_later(mitigation, granted_s, now)
         reason = " ".join(part for part in (fact, rest, later) if part)
         silent.append(NotTold(subscription=subscription, reason=reason))
     return silent

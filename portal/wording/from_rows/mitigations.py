@@ -10,7 +10,7 @@ from portal import wording
 from portal.core.formatting import dialable
 from portal.mitigations import queries
 from portal.mitigations.failover import (
-    current_legs,
+    current_mitigations,
     gap,
     is_asked_again,
     is_withdrawn_by_policy,
@@ -51,19 +51,19 @@ def _is_tried_again(mitigation: Mitigation) -> bool:
     return is_asked_again(mitigation, list(mitigation.request.mitigations.all()))
 
 
-def leg_of(
+def mitigation_facts(
     mitigation: Mitigation,
     *,
     status_at: datetime | None = None,
     earlier: Sequence[Mitigation] = (),
-) -> wording.Leg:
+) -> wording.MitigationFacts:
     """`earlier`: what the same provider was asked before in this request, and withdrawn."""
     subscription = mitigation.subscription
     provider = subscription.provider
     has_refusal = bool(mitigation.refusal_code or mitigation.conflict)
     dropped = [one.bytes_dropped for one in (*earlier, mitigation) if one.bytes_dropped is not None]
     targets = every_target(mitigation.scope)
-    return wording.Leg(
+    return wording.MitigationFacts(
         name=provider.name,
         short=provider.short_name,
         phone=dialable(provider.phone),
@@ -112,7 +112,7 @@ def leg_of(
         bps_dropped=mitigation.bps_dropped,
         pps_dropped=mitigation.pps_dropped,
         reference=_reference(mitigation),
-        mitigation=str(mitigation.pk),
+        id=str(mitigation.pk),
         subscription=str(subscription.pk),
         asked_at=mitigation.asked_at,
         asked_by=mitigation.asked_by.username if mitigation.asked_by else "",
@@ -202,11 +202,11 @@ def _not_asked(
     live: Sequence[Mitigation | Unknown],
     *,
     is_chosen: bool,
-) -> wording.Leg:
+) -> wording.MitigationFacts:
     provider = subscription.provider
     part = part_of(queries.ask_of(subscription), request.scope, port_ranges=len(request.ports))
     is_partial = part.targets != every_target(request.scope)
-    return wording.Leg(
+    return wording.MitigationFacts(
         name=provider.name,
         short=provider.short_name,
         phone=dialable(provider.phone),
@@ -235,10 +235,10 @@ def asked_of(
     `with_others`: providers that the request does not name follow after those it does.
     """
     mitigations = list(request.mitigations.all())
-    current = current_legs(mitigations)
+    current = current_mitigations(mitigations)
     since = status_at or {}
     by_id = {
-        str(one.subscription_id): leg_of(
+        str(one.subscription_id): mitigation_facts(
             one,
             status_at=since.get(one.pk),
             earlier=[
@@ -258,13 +258,13 @@ def asked_of(
             if one not in by_id and subscription.enabled and (is_chosen or with_others):
                 by_id[one] = _not_asked(subscription, request, live, is_chosen=is_chosen)
     named = [one for one in request.subscriptions if one in by_id]
-    legs = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
+    facts = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
     # The portal does not renew what a provider stopped, refused or is ending.
     ends = [one.expires_at for one in current if one.expires_at and one.status in CONFIRMED]
     return wording.Asked(
         name=request.name,
         status=RequestStatus(request.status),
-        legs=tuple(legs),
+        mitigations=tuple(facts),
         is_plan=not request.is_immediate,
         auto_renew=request.auto_renew,
         ends_at=min(ends, default=None),

@@ -38,16 +38,16 @@ def differences(
     if len(found) != 1:
         return [f"{asked.name}: {len(found)} requests instead of one"]
     shown = found[0]
-    legs = {leg["subscription"]: leg for leg in shown["mitigations"]}
+    mitigations = {mitigation["subscription"]: mitigation for mitigation in shown["mitigations"]}
     return [
         f"{asked.name}: {problem}"
         for problem in (
-            *_reached(asked, shown, legs),
+            *_reached(asked, shown, mitigations),
             *(
                 problem
                 for subscription in asked.subscriptions
                 for problem in _agrees(
-                    asked, legs.get(subscription), _of(held[subscription], asked.prefix)
+                    asked, mitigations.get(subscription), _of(held[subscription], asked.prefix)
                 )
             ),
         )
@@ -106,7 +106,9 @@ def forgotten(prefix: str, held: Sequence[Held], unknown: Sequence[Shown]) -> li
     return []
 
 
-def _reached(asked: Asked, shown: Shown, legs: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+def _reached(
+    asked: Asked, shown: Shown, mitigations: Mapping[str, Mapping[str, Any]]
+) -> Iterable[str]:
     if asked.is_terminated:
         if shown["status"] not in OVER:
             yield f"is {shown['status']} after its termination"
@@ -115,32 +117,34 @@ def _reached(asked: Asked, shown: Shown, legs: Mapping[str, Mapping[str, Any]]) 
         yield f"is {shown['status']}"
     expected = asked.subscriptions if asked.strategy == "parallel" else asked.subscriptions[:1]
     for subscription in expected:
-        if subscription not in legs:
+        if subscription not in mitigations:
             yield f"subscription {subscription} was never asked"
 
 
-def _agrees(asked: Asked, leg: Mapping[str, Any] | None, held: Sequence[Held]) -> Iterable[str]:
+def _agrees(
+    asked: Asked, mitigation: Mapping[str, Any] | None, held: Sequence[Held]
+) -> Iterable[str]:
     live = [one for one in held if one["status"] < LIVE_BELOW]
     mids = [one["mid"] for one in live]
     if asked.is_terminated:
         if live:
             yield f"the provider still holds mid {mids}"
         return
-    if leg is None:
+    if mitigation is None:
         if live:
             yield f"the provider holds mid {mids}, and nobody is shown to be asked"
         return
-    is_wanted = leg["status"] not in (*OVER, "terminating", "withdrawn", "refused")
+    is_wanted = mitigation["status"] not in (*OVER, "terminating", "withdrawn", "refused")
     if not is_wanted:
         if live:
-            yield f"is shown as {leg['status']}, and the provider holds mid {mids}"
+            yield f"is shown as {mitigation['status']}, and the provider holds mid {mids}"
         return
-    if mids != [leg["mid"]]:
-        yield f"mid {leg['mid']} is {leg['status']}, and the provider holds {mids}"
-    elif leg["dots_status"] != live[0]["status"]:
-        yield f"mid {leg['mid']} is shown with {leg['dots_status']}, the provider has {live[0]['status']}"
-    elif leg["status"] == "pending":
-        yield f"mid {leg['mid']} is shown as pending, and the provider holds it"
+    if mids != [mitigation["mid"]]:
+        yield f"mid {mitigation['mid']} is {mitigation['status']}, and the provider holds {mids}"
+    elif mitigation["dots_status"] != live[0]["status"]:
+        yield f"mid {mitigation['mid']} is shown with {mitigation['dots_status']}, the provider has {live[0]['status']}"
+    elif mitigation["status"] == "pending":
+        yield f"mid {mitigation['mid']} is shown as pending, and the provider holds it"
 
 
 def _of(held: Sequence[Held], prefix: str) -> list[Held]:

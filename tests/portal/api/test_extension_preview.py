@@ -27,8 +27,8 @@ def asked(
     request = MitigationRequest.objects.get()
     northgate, tidewall = request.mitigations.order_by("position")
     now = timezone.now()
-    for leg in (northgate, tidewall):
-        services.record_sending(mitigation_id=leg.pk, now=now)
+    for mitigation in (northgate, tidewall):
+        services.record_sending(mitigation_id=mitigation.pk, now=now)
     services.record_confirmed(mitigation_id=northgate.pk, lifetime_s=3600, asked_at=now, now=now)
     services.record_refused(mitigation_id=tidewall.pk, code="4.03", reason="", now=now)
     return request
@@ -50,16 +50,16 @@ def test_the_message_is_told_before_and_after(
 
     assert answer.status_code == 200
     told = answer.json()
-    leg = Mitigation.objects.get(subscription=acme_northgate)
+    mitigation = Mitigation.objects.get(subscription=acme_northgate)
     [message] = told["messages"]
     assert message == {
         "subscription": str(acme_northgate.pk),
         "provider": "Northgate Scrubbing",
-        "mitigation": str(leg.pk),
+        "mitigation": str(mitigation.pk),
         "when": "Northgate gets this now",
         "before": {"lifetime": 3600, "body": body(3600)},
         "lifetime": 14400,
-        "path": f"/.well-known/dots/mitigate/cuid={acme_northgate.cuid}/mid={leg.mid}",
+        "path": f"/.well-known/dots/mitigate/cuid={acme_northgate.cuid}/mid={mitigation.mid}",
         "body": body(14400),
         "payload": "a101a10281a206816e3230332e302e3131332e372f33320e193840",
         "size": message["size"],

@@ -13,7 +13,7 @@ from portal.mitigations.states import RequestStatus, Status, Trigger
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf
-from tests.portal.mitigations.legs import confirm, report
+from tests.portal.mitigations.rows import confirm, report
 
 URL = "/api/v1/organizations/acme/mitigation-requests"
 NEW = {"targets": {"prefixes": ["203.0.113.7/32"]}}

@@ -7,7 +7,7 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from tests.conftest import ApiOf
 from tests.portal.wire.conftest import asked as asked
 from tests.portal.wire.conftest import exchange, heartbeat, keep
-from tests.portal.wire.conftest import leg as leg
+from tests.portal.wire.conftest import mitigation as mitigation
 
 
 def url(request: MitigationRequest) -> str:
@@ -15,9 +15,9 @@ def url(request: MitigationRequest) -> str:
 
 
 def test_messages_come_newest_first_in_pages(
-    dana: User, api_of: ApiOf, asked: MitigationRequest, leg: Mitigation
+    dana: User, api_of: ApiOf, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
     api = api_of(dana)
 
     first = api.get(f"{url(asked)}?limit=2").json()
@@ -29,9 +29,9 @@ def test_messages_come_newest_first_in_pages(
 
 
 def test_a_message_is_told_whole(
-    dana: User, api_of: ApiOf, asked: MitigationRequest, leg: Mitigation
+    dana: User, api_of: ApiOf, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
 
     [*_, told] = api_of(dana).get(url(asked)).json()["results"]
 
@@ -39,15 +39,15 @@ def test_a_message_is_told_whole(
     assert told == {
         "direction": "sent",
         "provider": "Northgate",
-        "subscription": str(leg.subscription_id),
-        "mitigation": str(leg.pk),
-        "mid": leg.mid,
+        "subscription": str(mitigation.subscription_id),
+        "mitigation": str(mitigation.pk),
+        "mid": mitigation.mid,
         "topic": "mitigation",
         "meaning": "Asks Northgate to start mitigation, for 3,600\u00a0s",
         "kind": "NON",
         "code": "0.03",
         "method": "PUT",
-        "path": f"/.well-known/dots/mitigate/cuid=abc/mid={leg.mid}",
+        "path": f"/.well-known/dots/mitigate/cuid=abc/mid={mitigation.mid}",
         "options": "",
         "size": 11,
         "body": {
@@ -64,9 +64,9 @@ def test_a_message_is_told_whole(
 
 
 def test_heartbeats_come_on_demand(
-    dana: User, api_of: ApiOf, asked: MitigationRequest, leg: Mitigation
+    dana: User, api_of: ApiOf, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    keep(leg.subscription_id, heartbeat())
+    keep(mitigation.subscription_id, heartbeat())
     api = api_of(dana)
 
     assert api.get(url(asked)).json()["results"] == []
@@ -81,9 +81,9 @@ def test_an_odd_question_is_no_failure(
 
 
 def test_viewers_and_strangers_get_nothing(
-    bob: User, charlie: User, api_of: ApiOf, asked: MitigationRequest, leg: Mitigation
+    bob: User, charlie: User, api_of: ApiOf, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
 
     assert api_of(bob).get(url(asked)).status_code == 403
     assert api_of(charlie).get(url(asked)).status_code == 404

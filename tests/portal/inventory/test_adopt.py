@@ -21,7 +21,7 @@ from portal.providers.models import Subscription
 from tests.factories import ResourceFactory
 from tests.portal.inventory.conftest import Record, held, one, told
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import confirm, legs, sent
+from tests.portal.mitigations.rows import confirm, mitigations_of, sent
 
 NOW = timezone.now()
 SHOP = "203.0.113.0/26"
@@ -56,14 +56,22 @@ def test_a_request_owns_it_with_its_mid_scope_and_status(
 
     request = adopt(dana)
 
-    [leg] = request.mitigations.all()
-    assert (leg.subscription, leg.mid, leg.status) == (acme_northgate, 4, Status.MITIGATING)
-    assert (leg.dots_status, leg.expires_at) == (2, now + timedelta(seconds=1800))
-    assert leg.scope == request.scope == {"prefixes": [SHOP], "fqdns": [], "uris": []}
+    [mitigation] = request.mitigations.all()
+    assert (mitigation.subscription, mitigation.mid, mitigation.status) == (
+        acme_northgate,
+        4,
+        Status.MITIGATING,
+    )
+    assert (mitigation.dots_status, mitigation.expires_at) == (2, now + timedelta(seconds=1800))
+    assert mitigation.scope == request.scope == {"prefixes": [SHOP], "fqdns": [], "uris": []}
     # In the provider's order: a refresh repeats them.
     assert (request.ports, request.protocols) == (ports, [17, 6])
     assert (request.status, request.organization, request.created_by) == ("mitigating", acme, dana)
-    assert (leg.mitigating_at, leg.confirmed_at, leg.asked_by) == (began, began, dana)
+    assert (mitigation.mitigating_at, mitigation.confirmed_at, mitigation.asked_by) == (
+        began,
+        began,
+        dana,
+    )
     assert request.auto_renew
     assert (one().ending, one().request, one().adopted_by) == (Ending.ADOPTED, request, dana)
     assert told()[-1] == {
@@ -89,9 +97,9 @@ def test_the_targets_are_saved_in_the_providers_order(
     }
     record(held(4, more=more))
 
-    [leg] = adopt(dana).mitigations.all()
+    [mitigation] = adopt(dana).mitigations.all()
 
-    assert leg.scope == more
+    assert mitigation.scope == more
 
 
 @pytest.mark.parametrize(
@@ -149,9 +157,9 @@ def test_an_adopted_mitigation_ends_like_any_other(record: Record, dana: User) -
 
     mitigations.terminate(request_id=request.pk, actor=dana)
 
-    leg = request.mitigations.get()
-    assert (leg.status, leg.sent_at is None) == (Status.TERMINATING, False)
-    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+    mitigation = request.mitigations.get()
+    assert (mitigation.status, mitigation.sent_at is None) == (Status.TERMINATING, False)
+    mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     assert MitigationRequest.objects.get(pk=request.pk).status == "terminated"
 
 
@@ -263,13 +271,13 @@ def test_a_mid_that_a_request_has_or_had_is_not_given_to_another(
     record: Record, submit: Submit, dana: User, *, was_confirmed: bool
 ) -> None:
     request = submit()
-    [leg] = legs(request)
+    [mitigation] = mitigations_of(request)
     if was_confirmed:
-        confirm(leg)
+        confirm(mitigation)
         mitigations.terminate(request_id=request.pk, actor=dana)
-        mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+        mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     else:
-        sent(leg)
-    record(held(leg.mid, "203.0.113.32/27"))
+        sent(mitigation)
+    record(held(mitigation.mid, "203.0.113.32/27"))
 
     assert code_of(dana) == "mid-known"

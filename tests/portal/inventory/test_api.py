@@ -85,7 +85,7 @@ def test_adopting_answers_with_the_request_every_time(
         assert answer["Location"] == f"/api/v1/organizations/acme/mitigation-requests/{request.pk}"
         body = answer.json()
         assert (body["id"], body["status"]) == (str(request.pk), "mitigating")
-        assert [leg["mid"] for leg in body["mitigations"]] == [4]
+        assert [mitigation["mid"] for mitigation in body["mitigations"]] == [4]
 
 
 def test_a_refused_adoption_has_a_code_for_the_reason(

@@ -21,7 +21,7 @@ from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from tests.portal.inventory.conftest import CUID, Record, held, one, told
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import confirm, legs
+from tests.portal.mitigations.rows import confirm, mitigations_of
 
 NOW = timezone.now()
 
@@ -132,10 +132,10 @@ def test_old_ones_are_forgotten(record: Record) -> None:
 def test_a_mitigation_that_a_request_owns_meanwhile_is_not_unknown(
     record: Record, submit: Submit
 ) -> None:
-    [leg] = legs(submit())
-    confirm(leg)
+    [mitigation] = mitigations_of(submit())
+    confirm(mitigation)
 
-    record(held(leg.mid))
+    record(held(mitigation.mid))
 
     assert not UnknownMitigation.objects.exists()
 
@@ -143,36 +143,36 @@ def test_a_mitigation_that_a_request_owns_meanwhile_is_not_unknown(
 def test_an_unknown_mitigation_ends_when_a_request_turns_out_to_own_it(
     record: Record, submit: Submit
 ) -> None:
-    [leg] = legs(submit())
-    record(held(leg.mid))
-    confirm(leg)
+    [mitigation] = mitigations_of(submit())
+    record(held(mitigation.mid))
+    confirm(mitigation)
 
-    record(told=[leg.mid])
+    record(told=[mitigation.mid])
 
     assert one().ending == Ending.EXPLAINED
 
 
 def test_the_ended_request_that_asked_for_it_is_remembered(record: Record, submit: Submit) -> None:
     request = submit()
-    [leg] = legs(request)
-    confirm(leg)
-    mitigations.terminate(request_id=leg.request_id, actor=None)
-    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+    [mitigation] = mitigations_of(request)
+    confirm(mitigation)
+    mitigations.terminate(request_id=mitigation.request_id, actor=None)
+    mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
 
-    record(held(leg.mid))
+    record(held(mitigation.mid))
 
-    assert one().asked_once == leg
+    assert one().asked_once == mitigation
 
 
 def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
     record: Record, submit: Submit
 ) -> None:
-    [leg] = legs(submit())
-    confirm(leg)
-    mitigations.terminate(request_id=leg.request_id, actor=None)
-    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
+    [mitigation] = mitigations_of(submit())
+    confirm(mitigation)
+    mitigations.terminate(request_id=mitigation.request_id, actor=None)
+    mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
 
-    record(held(leg.mid, "203.0.113.40/32"))
+    record(held(mitigation.mid, "203.0.113.40/32"))
 
     assert one().asked_once is None
 
@@ -180,17 +180,17 @@ def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
 def test_what_took_its_mid_meanwhile_was_not_asked_for_by_the_ended_request(
     record: Record, submit: Submit
 ) -> None:
-    [leg] = legs(submit())
-    confirm(leg)
-    mitigations.terminate(request_id=leg.request_id, actor=None)
-    mitigations.record_forgotten(mitigation_id=leg.pk, now=NOW)
-    record(held(leg.mid))
+    [mitigation] = mitigations_of(submit())
+    confirm(mitigation)
+    mitigations.terminate(request_id=mitigation.request_id, actor=None)
+    mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
+    record(held(mitigation.mid))
     # The provider describes it no longer, and spells it otherwise: the same one still.
-    record(held(leg.mid, more={"prefixes": []}))
-    record(held(leg.mid, "203.0.113.0/26", dots_status=3))
-    assert one().asked_once == leg
+    record(held(mitigation.mid, more={"prefixes": []}))
+    record(held(mitigation.mid, "203.0.113.0/26", dots_status=3))
+    assert one().asked_once == mitigation
 
-    record(held(leg.mid, "203.0.113.40/32"))
+    record(held(mitigation.mid, "203.0.113.40/32"))
 
     assert one().asked_once is None
 
@@ -340,15 +340,15 @@ def test_a_request_here_for_which_a_plan_was_put_aside_is_found(
     is_ours: bool,
 ) -> None:
     request = submit(subscriptions=())
-    [leg] = legs(request)
+    [mitigation] = mitigations_of(request)
     where = {"subscription": acme_tidewall} if "subscription" in fields else {}
     fields = {name: value for name, value in fields.items() if name != "subscription"}
     record(held(40, **{"dots_status": 7, "is_preconfigured": True, **fields}), **where)
     assert put_aside_by(one()) is None
 
-    confirm(leg)
+    confirm(mitigation)
 
-    assert put_aside_by(one()) == (leg if is_ours else None)
+    assert put_aside_by(one()) == (mitigation if is_ours else None)
 
 
 @pytest.mark.parametrize("what", ["withdraw", "told", "refused"])

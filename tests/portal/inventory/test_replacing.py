@@ -25,7 +25,7 @@ from tests.conftest import ApiOf, ClientOf
 from tests.factories import ResourceFactory
 from tests.portal.inventory.conftest import Record, held, one
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import legs, names, refuse
+from tests.portal.mitigations.rows import mitigations_of, names, refuse
 from tests.portal.standby.conftest import Prepare
 from tests.portal.standby.conftest import prepare as prepare
 
@@ -248,7 +248,7 @@ def test_fallback_leaves_a_provider_out_where_it_would_lose_protection(
     request = submit(resources=(), prefixes=(HOST,))
     record(held(4, SHOP), subscription=acme_tidewall)
 
-    refuse(legs(request)[0])
+    refuse(mitigations_of(request)[0])
 
     assert names(request) == ["Northgate"]
 
@@ -259,7 +259,7 @@ def test_fallback_does_not_spare_what_the_provider_withdrew(
     request = submit(resources=(), prefixes=(HOST,))
     record(held(4, SHOP, dots_status=7), subscription=acme_tidewall)
 
-    refuse(legs(request)[0])
+    refuse(mitigations_of(request)[0])
 
     assert names(request) == ["Northgate", "Tidewall"]
 
@@ -271,7 +271,7 @@ def test_fallback_goes_on_where_nothing_is_lost_or_a_person_agreed(
     record(held(4, SHOP if is_agreed else HOST), subscription=acme_tidewall)
     request = submit(resources=(), prefixes=(HOST,), consent=Consent(named=(one().pk,)))
 
-    refuse(legs(request)[0])
+    refuse(mitigations_of(request)[0])
 
     assert names(request) == ["Northgate", "Tidewall"]
 

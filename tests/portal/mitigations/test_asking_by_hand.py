@@ -11,7 +11,7 @@ from portal.mitigations import services
 from portal.mitigations.models import Event, Strategy
 from portal.providers.models import Provider, Subscription
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, legs, names, refuse, sent, status_of
+from tests.portal.mitigations.rows import NOW, mitigations_of, names, refuse, sent, status_of
 
 
 def test_the_next_in_order_is_asked_by_hand(submit: Submit, dana: User) -> None:
@@ -36,7 +36,7 @@ def test_a_chosen_one_is_asked_before_its_turn_and_keeps_its_place(
     services.ask_provider(request_id=request.pk, actor=dana)
 
     assert names(request) == ["Northgate", "Tidewall", "Harbour"]
-    assert [leg.position for leg in request.mitigations.all()] == [0, 1, 2]
+    assert [mitigation.position for mitigation in request.mitigations.all()] == [0, 1, 2]
 
 
 def test_asking_twice_asks_once(submit: Submit, dana: User, acme_tidewall: Subscription) -> None:
@@ -45,7 +45,7 @@ def test_asking_twice_asks_once(submit: Submit, dana: User, acme_tidewall: Subsc
     for _ in range(2):
         services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
 
-    assert len(legs(request)) == 2
+    assert len(mitigations_of(request)) == 2
     assert Event.objects.filter(type="mitigation.asked").count() == 1
 
 
@@ -71,7 +71,7 @@ def test_who_joins_late_is_asked_for_no_longer_than_it_takes(
 
     services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
 
-    assert [leg.lifetime_s for leg in legs(request)] == [-1, 7200]
+    assert [mitigation.lifetime_s for mitigation in mitigations_of(request)] == [-1, 7200]
 
 
 @pytest.mark.parametrize("reason", ["another tenant's", "disabled", "limited"])
@@ -91,7 +91,7 @@ def test_whom_one_may_not_ask_is_not_asked(
     with pytest.raises((Invalid, Conflict)) as caught:
         services.ask_provider(request_id=request.pk, actor=dana, subscription_id=chosen.pk)
 
-    assert len(legs(request)) == 1
+    assert len(mitigations_of(request)) == 1
     if reason == "limited":
         assert str(caught.value) == ("Tidewall may protect only 2001:db8::/32. It was not asked.")
 
@@ -105,7 +105,7 @@ def test_when_all_are_asked_the_person_is_told(submit: Submit, dana: User) -> No
 
 def test_nobody_is_asked_for_what_was_terminated(submit: Submit, dana: User) -> None:
     request = submit()
-    sent(legs(request)[0])
+    sent(mitigations_of(request)[0])
     services.terminate(request_id=request.pk, actor=dana)
 
     with pytest.raises(Conflict, match="dana terminated this"):
@@ -114,8 +114,8 @@ def test_nobody_is_asked_for_what_was_terminated(submit: Submit, dana: User) -> 
 
 def test_who_waits_for_our_own_backoff_is_tried_again_at_once(submit: Submit, dana: User) -> None:
     request = submit(Strategy.PARALLEL)
-    for leg in legs(request):
-        refuse(leg)
+    for mitigation in mitigations_of(request):
+        refuse(mitigation)
     assert status_of(request) == "failing"
 
     services.ask_provider(request_id=request.pk, actor=dana)
@@ -123,7 +123,7 @@ def test_who_waits_for_our_own_backoff_is_tried_again_at_once(submit: Submit, da
     first, second = request.mitigations.all()
     assert (first.status, first.retry_at, first.asked_by) == ("pending", None, dana)
     assert second.status == "refused"
-    assert first.mid == legs(request)[0].mid
+    assert first.mid == mitigations_of(request)[0].mid
 
 
 @pytest.mark.rule("SC-046")
@@ -131,7 +131,7 @@ def test_who_named_its_own_time_is_not_asked_before_it_by_hand_either(
     submit: Submit, dana: User, acme_northgate: Subscription
 ) -> None:
     request = submit()
-    refuse(legs(request)[0], retry_after_s=1800)
+    refuse(mitigations_of(request)[0], retry_after_s=1800)
 
     with pytest.raises(Conflict, match="Northgate asked the portal to wait until"):
         services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_northgate.pk)
@@ -144,7 +144,11 @@ def test_who_is_too_busy_is_not_asked_before_its_time_by_hand_either(
     request = submit()
     again_at = timezone.now() + timedelta(seconds=60)
     services.record_unavailable(
-        mitigation_id=legs(request)[0].pk, code="5.03", reason="", retry_at=again_at, now=NOW
+        mitigation_id=mitigations_of(request)[0].pk,
+        code="5.03",
+        reason="",
+        retry_at=again_at,
+        now=NOW,
     )
 
     with pytest.raises(Conflict, match=f"{again_at:%H:%M:%S} UTC"):

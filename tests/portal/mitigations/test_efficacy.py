@@ -22,35 +22,37 @@ BUSY: dict[str, Any] = {"code": "5.03", "reason": "cannot answer now", "retry_af
 @pytest.fixture
 def told(submit: Submit, alice: User) -> Mitigation:
     """A mitigation with a report that the attack continues, on its way to the provider."""
-    leg = submit().mitigations.get()
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
-    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=NOW, now=NOW)
-    return report(leg, alice)
+    mitigation = submit().mitigations.get()
+    services.record_sending(mitigation_id=mitigation.pk, now=NOW)
+    services.record_confirmed(mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=NOW, now=NOW)
+    return report(mitigation, alice)
 
 
-def report(leg: Mitigation, person: User, attack_status: str = "under-attack") -> Mitigation:
-    services.report_efficacy(request_id=leg.request_id, actor=person, attack_status=attack_status)
-    return again(leg)
+def report(mitigation: Mitigation, person: User, attack_status: str = "under-attack") -> Mitigation:
+    services.report_efficacy(
+        request_id=mitigation.request_id, actor=person, attack_status=attack_status
+    )
+    return again(mitigation)
 
 
-def again(leg: Mitigation) -> Mitigation:
-    return Mitigation.objects.get(pk=leg.pk)
+def again(mitigation: Mitigation) -> Mitigation:
+    return Mitigation.objects.get(pk=mitigation.pk)
 
 
 def answers(
-    leg: Mitigation,
+    mitigation: Mitigation,
     *,
     is_accepted: bool = False,
     now: datetime = NOW,
     asked_at: datetime | None = None,
     **answer: Any,
 ) -> Mitigation:
-    asked_at = asked_at or leg.efficacy_asked_at
+    asked_at = asked_at or mitigation.efficacy_asked_at
     assert asked_at is not None
     services.record_efficacy_answered(
-        mitigation_id=leg.pk, asked_at=asked_at, is_accepted=is_accepted, now=now, **answer
+        mitigation_id=mitigation.pk, asked_at=asked_at, is_accepted=is_accepted, now=now, **answer
     )
-    return again(leg)
+    return again(mitigation)
 
 
 def last_event() -> dict[str, Any]:

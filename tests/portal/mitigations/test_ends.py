@@ -19,7 +19,7 @@ from portal.providers.models import Subscription
 from tests.factories import ResourceFactory
 from tests.portal.ends import end_of
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, confirm, legs, report
+from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, report
 
 WIDE, PART = "203.0.113.0/27", "203.0.113.7/32"
 SUPERSEDED = {"reason": "newer"}
@@ -42,13 +42,13 @@ def again(request: MitigationRequest) -> MitigationRequest:
 
 def superseded(request: MitigationRequest, **conflict: Any) -> None:
     services.record_superseded(
-        mitigation_id=legs(request)[0].pk, conflict={**SUPERSEDED, **conflict}, now=NOW
+        mitigation_id=mitigations_of(request)[0].pk, conflict={**SUPERSEDED, **conflict}, now=NOW
     )
 
 
 def taken(request: MitigationRequest) -> Any:
     """The record of how its mitigation ended."""
-    return legs(request)[0].replaced_by
+    return mitigations_of(request)[0].replaced_by
 
 
 def waiting(organization: Organization) -> list[MitigationRequest]:
@@ -59,15 +59,15 @@ def test_a_request_that_lost_protection_to_a_newer_one_waits_for_a_person(
     ask: Submit, acme: Organization
 ) -> None:
     wide = ask(WIDE)
-    confirm(legs(wide)[0])
+    confirm(mitigations_of(wide)[0])
     part = ask(PART)
 
     superseded(wide)
 
     ended = again(wide)
-    [leg] = legs(ended)
+    [mitigation] = mitigations_of(ended)
     assert (ended.status, ended.ended_by) == ("terminated", "newer_request")
-    assert leg.replaced_by == {
+    assert mitigation.replaced_by == {
         "by": [
             {
                 "request": str(part.pk),
@@ -89,7 +89,7 @@ def test_a_request_covered_by_a_newer_one_needs_no_acknowledgement(
     ask: Submit, acme: Organization
 ) -> None:
     part = ask(PART)
-    confirm(legs(part)[0])
+    confirm(mitigations_of(part)[0])
     ask(WIDE)
 
     superseded(part)
@@ -102,7 +102,7 @@ def test_several_newer_ones_that_cover_it_together_take_nothing_away(
     ask: Submit, acme: Organization
 ) -> None:
     wide = ask(WIDE)
-    confirm(legs(wide)[0])
+    confirm(mitigations_of(wide)[0])
     for half in ("203.0.113.0/28", "203.0.113.16/28"):
         ask(half)
 
@@ -114,7 +114,7 @@ def test_several_newer_ones_that_cover_it_together_take_nothing_away(
 
 def test_less_traffic_is_less_protection(ask: Submit) -> None:
     wide = ask(WIDE)
-    confirm(legs(wide)[0])
+    confirm(mitigations_of(wide)[0])
     ask(WIDE, protocols=(6,), ports=((443, 443),))
 
     superseded(wide)
@@ -132,12 +132,12 @@ def test_a_newer_one_that_is_ending_by_now_is_named_when_the_provider_names_it(
     ask: Submit, alice: User
 ) -> None:
     wide = ask(WIDE)
-    confirm(legs(wide)[0])
+    confirm(mitigations_of(wide)[0])
     part = ask(PART)
-    confirm(legs(part)[0])
+    confirm(mitigations_of(part)[0])
     services.terminate(request_id=part.pk, actor=alice)
 
-    superseded(wide, mid=legs(part)[0].mid)
+    superseded(wide, mid=mitigations_of(part)[0].mid)
 
     assert [one["request"] for one in taken(wide)["by"]] == [str(part.pk)]
 
@@ -145,7 +145,7 @@ def test_a_newer_one_that_is_ending_by_now_is_named_when_the_provider_names_it(
 @pytest.mark.parametrize("mid", [None, 0, 7, "x", 2**40])
 def test_an_unknown_newer_request_protects_nothing(ask: Submit, mid: object) -> None:
     wide = ask(WIDE)
-    confirm(legs(wide)[0])
+    confirm(mitigations_of(wide)[0])
 
     superseded(wide, mid=mid)
 
@@ -155,7 +155,7 @@ def test_an_unknown_newer_request_protects_nothing(ask: Submit, mid: object) -> 
 
 def test_a_lifetime_that_ran_out_waits_for_a_person(ask: Submit, acme: Organization) -> None:
     request = ask(PART, auto_renew=False)
-    confirm(legs(request)[0])
+    confirm(mitigations_of(request)[0])
 
     services.mark_expired(now=NOW + timedelta(hours=2))
 
@@ -167,10 +167,10 @@ def test_an_unrequested_end_by_the_provider_waits_for_a_person(
     ask: Submit, acme: Organization
 ) -> None:
     request = ask(PART)
-    confirm(legs(request)[0])
+    confirm(mitigations_of(request)[0])
 
-    report(legs(request)[0], Trigger.WINDING_DOWN)
-    report(legs(request)[0], Trigger.ENDED)
+    report(mitigations_of(request)[0], Trigger.WINDING_DOWN)
+    report(mitigations_of(request)[0], Trigger.ENDED)
 
     assert (again(request).status, again(request).ended_by) == ("terminated", "provider")
     assert waiting(acme) == [request]
@@ -180,10 +180,10 @@ def test_an_end_reported_with_the_end_of_the_lifetime_counts_as_expired(
     ask: Submit,
 ) -> None:
     request = ask(PART, auto_renew=False, lifetime_s=60)
-    confirm(legs(request)[0])
+    confirm(mitigations_of(request)[0])
 
-    report(legs(request)[0], Trigger.WINDING_DOWN, now=NOW + timedelta(seconds=59))
-    report(legs(request)[0], Trigger.ENDED, now=NOW + timedelta(seconds=90))
+    report(mitigations_of(request)[0], Trigger.WINDING_DOWN, now=NOW + timedelta(seconds=59))
+    report(mitigations_of(request)[0], Trigger.ENDED, now=NOW + timedelta(seconds=90))
 
     assert (again(request).status, again(request).ended_by) == ("terminated", "lifetime")
 
@@ -193,12 +193,15 @@ def test_a_request_terminated_by_a_person_needs_no_acknowledgement(
 ) -> None:
     confirmed, silent = ask(PART), ask("203.0.113.9/32")
     for one in (confirmed, silent):
-        confirm(legs(one)[0])
+        confirm(mitigations_of(one)[0])
         services.terminate(request_id=one.pk, actor=alice)
-    report(legs(confirmed)[0], Trigger.ENDED)
+    report(mitigations_of(confirmed)[0], Trigger.ENDED)
     services.mark_expired(now=NOW + timedelta(hours=2))
 
-    assert [legs(one)[0].status for one in (confirmed, silent)] == ["terminated", "expired"]
+    assert [mitigations_of(one)[0].status for one in (confirmed, silent)] == [
+        "terminated",
+        "expired",
+    ]
     assert {again(one).ended_by for one in (confirmed, silent)} == {"person"}
     assert waiting(acme) == []
 
@@ -219,9 +222,9 @@ def test_a_plan_waits_only_when_a_provider_was_filtering_for_it(
         )
         for name, prefix in (("Held", "203.0.113.1/32"), ("Acted", "203.0.113.2/32"))
     )
-    for leg in (*legs(held), *legs(acted)):
-        confirm(leg)
-    report(legs(acted)[0], Trigger.FILTERING)
+    for mitigation in (*mitigations_of(held), *mitigations_of(acted)):
+        confirm(mitigation)
+    report(mitigations_of(acted)[0], Trigger.FILTERING)
 
     services.mark_expired(now=NOW + timedelta(hours=2))
 
@@ -239,7 +242,7 @@ def test_an_ended_drill_needs_no_acknowledgement(
         submission=Submission(prefixes=(PART,), auto_renew=False, lifetime_s=60),
         kind=RequestKind.DRILL,
     )
-    services.withdraw_leg(mitigation_id=legs(drill)[0].pk)
+    services.withdraw_mitigation(mitigation_id=mitigations_of(drill)[0].pk)
 
     assert again(drill).ended_by == "portal"
     assert waiting(acme) == []
@@ -249,7 +252,7 @@ def test_an_ended_drill_needs_no_acknowledgement(
 def expired(ask: Submit) -> list[MitigationRequest]:
     requests = [ask(f"203.0.113.{index}/32", auto_renew=False) for index in range(3)]
     for one in requests:
-        confirm(legs(one)[0])
+        confirm(mitigations_of(one)[0])
     services.mark_expired(now=NOW + timedelta(hours=2))
     return requests
 

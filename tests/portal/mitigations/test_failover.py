@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from portal.mitigations.failover import current_legs, due, gap, surplus
+from portal.mitigations.failover import current_mitigations, due, gap, surplus
 from portal.mitigations.models import Mitigation, Targets, Wanted
 from portal.mitigations.states import Status
 from portal.organizations.models import LateAcceptance
@@ -22,7 +22,7 @@ def targets(*prefixes: str) -> Targets:
     return {"prefixes": list(prefixes), "fqdns": [], "uris": []}
 
 
-def leg(
+def mitigation(
     subscription: UUID, status: Status = Status.PENDING, *prefixes: str, **columns: Any
 ) -> Mitigation:
     provider = Provider(short_name=NAMES[subscription])
@@ -39,8 +39,8 @@ def order(**parts: tuple[str, ...]) -> dict[UUID, Targets]:
     return {ids[name]: targets(*prefixes) for name, prefixes in parts.items()}
 
 
-def asked(parts: dict[UUID, Targets], *legs: Mitigation) -> list[tuple[str, str]]:
-    return [(NAMES[one.subscription], one.because) for one in due(parts, legs)]
+def asked(parts: dict[UUID, Targets], *mitigations: Mitigation) -> list[tuple[str, str]]:
+    return [(NAMES[one.subscription], one.because) for one in due(parts, mitigations)]
 
 
 ALL = order(northgate=(OLD,), tidewall=(OLD,), harbour=(OLD,))
@@ -61,14 +61,14 @@ def test_the_first_in_order_is_asked_first_and_alone() -> None:
     ],
 )
 def test_the_next_is_asked_with_the_reason(columns: dict[str, Any], because: str) -> None:
-    assert asked(ALL, leg(NORTHGATE, **columns)) == [("Tidewall", because)]
+    assert asked(ALL, mitigation(NORTHGATE, **columns)) == [("Tidewall", because)]
 
 
 @pytest.mark.parametrize(
     "status", [Status.PENDING, Status.IN_PROGRESS, Status.MITIGATING, Status.ATTACK_STOPPED]
 )
 def test_nobody_else_is_asked_while_somebody_helps_or_may(status: Status) -> None:
-    assert asked(ALL, leg(NORTHGATE, status)) == []
+    assert asked(ALL, mitigation(NORTHGATE, status)) == []
 
 
 def test_each_target_goes_to_the_first_that_may_protect_it() -> None:
@@ -79,7 +79,10 @@ def test_each_target_goes_to_the_first_that_may_protect_it() -> None:
 
 def test_what_one_cannot_help_with_goes_on_while_another_helps_with_the_rest() -> None:
     parts = order(northgate=(OLD,), tidewall=(NEW,), harbour=(OLD, NEW))
-    helping, refusing = leg(NORTHGATE, Status.MITIGATING, OLD), leg(TIDEWALL, Status.REFUSED, NEW)
+    helping, refusing = (
+        mitigation(NORTHGATE, Status.MITIGATING, OLD),
+        mitigation(TIDEWALL, Status.REFUSED, NEW),
+    )
 
     assert asked(parts, helping, refusing) == [("Harbour", "Tidewall refused")]
 
@@ -88,55 +91,71 @@ def test_what_only_one_may_protect_goes_to_nobody_else() -> None:
     parts = order(northgate=(OLD,), tidewall=(NEW,))
 
     assert (
-        asked(parts, leg(NORTHGATE, Status.MITIGATING, OLD), leg(TIDEWALL, Status.REFUSED, NEW))
+        asked(
+            parts,
+            mitigation(NORTHGATE, Status.MITIGATING, OLD),
+            mitigation(TIDEWALL, Status.REFUSED, NEW),
+        )
         == []
     )
 
 
 def test_when_all_were_asked_nobody_is_left() -> None:
-    legs = [leg(one, Status.REFUSED) for one in NAMES]
+    mitigations = [mitigation(one, Status.REFUSED) for one in NAMES]
 
-    assert asked(ALL, *legs) == []
+    assert asked(ALL, *mitigations) == []
 
 
 def withdrawn(subscription: UUID, **columns: Any) -> Mitigation:
-    return leg(subscription, Status.TERMINATING, wanted=Wanted.WITHDRAWN, **columns)
+    return mitigation(subscription, Status.TERMINATING, wanted=Wanted.WITHDRAWN, **columns)
 
 
 def test_whom_a_person_withdrew_is_neither_asked_again_nor_replaced() -> None:
     assert asked(ALL, withdrawn(NORTHGATE, withdrawn_by_id=1)) == []
     assert (
-        asked(ALL, withdrawn(NORTHGATE, withdrawn_by_id=1), leg(TIDEWALL, Status.MITIGATING)) == []
+        asked(ALL, withdrawn(NORTHGATE, withdrawn_by_id=1), mitigation(TIDEWALL, Status.MITIGATING))
+        == []
     )
 
 
 def test_when_the_rest_fails_after_a_person_withdrew_one_the_order_goes_on() -> None:
-    legs = withdrawn(NORTHGATE, withdrawn_by_id=1), leg(TIDEWALL, Status.REFUSED)
+    mitigations = withdrawn(NORTHGATE, withdrawn_by_id=1), mitigation(TIDEWALL, Status.REFUSED)
 
-    assert asked(ALL, *legs) == [("Harbour", "Tidewall refused")]
+    assert asked(ALL, *mitigations) == [("Harbour", "Tidewall refused")]
 
 
 def test_whom_policy_withdrew_is_asked_again_when_the_other_fails_after_all() -> None:
-    legs = leg(NORTHGATE, Status.EXCEEDED), withdrawn(TIDEWALL, withdrawn_because="Northgate …")
+    mitigations = (
+        mitigation(NORTHGATE, Status.EXCEEDED),
+        withdrawn(TIDEWALL, withdrawn_because="Northgate …"),
+    )
 
-    assert asked(ALL, *legs) == [("Tidewall", "Northgate is over capacity")]
+    assert asked(ALL, *mitigations) == [("Tidewall", "Northgate is over capacity")]
 
 
-def test_the_newest_leg_of_a_provider_speaks_for_it() -> None:
-    legs = leg(TIDEWALL, mid=9), leg(NORTHGATE, mid=1), withdrawn(TIDEWALL, mid=4)
+def test_the_newest_mitigation_of_a_provider_speaks_for_it() -> None:
+    mitigations = (
+        mitigation(TIDEWALL, mid=9),
+        mitigation(NORTHGATE, mid=1),
+        withdrawn(TIDEWALL, mid=4),
+    )
 
-    assert [one.mid for one in current_legs(legs)] == [1, 9]
+    assert [one.mid for one in current_mitigations(mitigations)] == [1, 9]
 
 
 def test_a_gap_is_what_nobody_holds_nor_was_just_asked_for() -> None:
     scope = targets(OLD, NEW)
 
-    assert gap(scope, [leg(NORTHGATE, Status.MITIGATING, OLD, NEW)]) == []
-    assert gap(scope, [leg(NORTHGATE, Status.PENDING, OLD, NEW)]) == []
-    assert gap(scope, [leg(NORTHGATE, Status.PENDING, OLD, NEW, overdue_at=NOW)]) == [OLD, NEW]
-    assert gap(scope, [leg(NORTHGATE, Status.PENDING, OLD, NEW, setbacks=1)]) == [OLD, NEW]
+    assert gap(scope, [mitigation(NORTHGATE, Status.MITIGATING, OLD, NEW)]) == []
+    assert gap(scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW)]) == []
+    assert gap(scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW, overdue_at=NOW)]) == [
+        OLD,
+        NEW,
+    ]
+    assert gap(scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW, setbacks=1)]) == [OLD, NEW]
     assert gap(
-        scope, [leg(NORTHGATE, Status.MITIGATING, OLD), leg(TIDEWALL, Status.REFUSED, NEW)]
+        scope,
+        [mitigation(NORTHGATE, Status.MITIGATING, OLD), mitigation(TIDEWALL, Status.REFUSED, NEW)],
     ) == [NEW]
     assert gap(scope, [withdrawn(NORTHGATE)]) == [OLD, NEW]
 
@@ -145,49 +164,58 @@ FALLBACK = {"because": "Northgate did not answer"}
 
 
 def needless(
-    *legs: Mitigation, policy: str = LateAcceptance.WITHDRAW_LATER, **facts: Any
+    *mitigations: Mitigation, policy: str = LateAcceptance.WITHDRAW_LATER, **facts: Any
 ) -> list[tuple[str, str]]:
-    found = surplus(legs, policy=policy, heard_since=NOW - timedelta(seconds=90), **facts)
+    found = surplus(mitigations, policy=policy, heard_since=NOW - timedelta(seconds=90), **facts)
     return [(one.subscription.provider.short_name, because) for one, because in found]
 
 
 def test_the_later_one_goes_when_the_earlier_one_filters() -> None:
-    legs = leg(NORTHGATE, Status.MITIGATING), leg(TIDEWALL, Status.MITIGATING, **FALLBACK)
+    mitigations = (
+        mitigation(NORTHGATE, Status.MITIGATING),
+        mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
+    )
 
-    assert needless(*legs) == [("Tidewall", "Northgate reports that it is filtering")]
-    assert needless(*legs, policy=LateAcceptance.KEEP) == []
+    assert needless(*mitigations) == [("Tidewall", "Northgate reports that it is filtering")]
+    assert needless(*mitigations, policy=LateAcceptance.KEEP) == []
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.MITIGATING}))
 def test_nothing_less_than_filtering_takes_the_later_one_away(status: Status) -> None:
-    assert needless(leg(NORTHGATE, status), leg(TIDEWALL, Status.MITIGATING, **FALLBACK)) == []
+    assert (
+        needless(mitigation(NORTHGATE, status), mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK))
+        == []
+    )
 
 
 def test_an_old_word_that_it_filters_takes_nobody_away() -> None:
-    old = leg(NORTHGATE, Status.MITIGATING, last_heard_at=NOW - timedelta(seconds=91))
+    old = mitigation(NORTHGATE, Status.MITIGATING, last_heard_at=NOW - timedelta(seconds=91))
 
-    assert needless(old, leg(TIDEWALL, Status.MITIGATING, **FALLBACK)) == []
+    assert needless(old, mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK)) == []
 
 
 def test_policy_never_withdraws_what_a_person_started() -> None:
-    by_hand = leg(TIDEWALL, Status.MITIGATING, asked_by_id=1, **FALLBACK)
+    by_hand = mitigation(TIDEWALL, Status.MITIGATING, asked_by_id=1, **FALLBACK)
 
-    assert needless(leg(NORTHGATE, Status.MITIGATING), by_hand) == []
+    assert needless(mitigation(NORTHGATE, Status.MITIGATING), by_hand) == []
 
 
 def test_policy_leaves_who_was_asked_from_the_start_and_who_had_to_be_asked_twice() -> None:
-    first, later = leg(NORTHGATE, Status.MITIGATING), leg(TIDEWALL, Status.MITIGATING, **FALLBACK)
+    first, later = (
+        mitigation(NORTHGATE, Status.MITIGATING),
+        mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
+    )
 
-    assert needless(first, leg(TIDEWALL, Status.MITIGATING)) == []
+    assert needless(first, mitigation(TIDEWALL, Status.MITIGATING)) == []
     assert needless(first, later, spared={TIDEWALL}) == []
 
 
 def test_policy_leaves_who_protects_something_that_the_earlier_one_does_not() -> None:
-    later = leg(TIDEWALL, Status.MITIGATING, OLD, NEW, **FALLBACK)
+    later = mitigation(TIDEWALL, Status.MITIGATING, OLD, NEW, **FALLBACK)
 
-    assert needless(leg(NORTHGATE, Status.MITIGATING, OLD), later) == []
+    assert needless(mitigation(NORTHGATE, Status.MITIGATING, OLD), later) == []
     assert needless(
-        leg(NORTHGATE, Status.MITIGATING, OLD),
-        leg(TIDEWALL, Status.MITIGATING, NEW),
-        leg(HARBOUR, Status.PENDING, OLD, NEW, **FALLBACK),
+        mitigation(NORTHGATE, Status.MITIGATING, OLD),
+        mitigation(TIDEWALL, Status.MITIGATING, NEW),
+        mitigation(HARBOUR, Status.PENDING, OLD, NEW, **FALLBACK),
     ) == [("Harbour", "Northgate and Tidewall report that they are filtering")]

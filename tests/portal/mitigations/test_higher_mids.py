@@ -11,13 +11,15 @@ from portal.mitigations.services.mids import MAX_HIGHER_MIDS
 from portal.mitigations.states import Status
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import confirm, legs, refuse, sent, status_of
+from tests.portal.mitigations.rows import confirm, mitigations_of, refuse, sent, status_of
 
 
-def take(leg: Mitigation, *, to: int, mid: int | None = None, is_listed: bool = True) -> int | None:
+def take(
+    mitigation: Mitigation, *, to: int, mid: int | None = None, is_listed: bool = True
+) -> int | None:
     return services.take_higher_mid(
-        mitigation_id=leg.pk,
-        refused_mid=leg.mid if mid is None else mid,
+        mitigation_id=mitigation.pk,
+        refused_mid=mitigation.mid if mid is None else mid,
         to=to,
         is_listed=is_listed,
         is_in_use=True,
@@ -41,23 +43,23 @@ def test_a_mitigation_goes_on_above_what_is_in_use(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     request = submit()
-    [leg] = legs(request)
-    sent(leg)
+    [mitigation] = mitigations_of(request)
+    sent(mitigation)
 
-    assert take(leg, to=41) == 41
+    assert take(mitigation, to=41) == 41
 
-    [leg] = legs(request)
-    assert (leg.mid, leg.status) == (41, Status.PENDING)
+    [mitigation] = mitigations_of(request)
+    assert (mitigation.mid, mitigation.status) == (41, Status.PENDING)
     assert next_mid(acme_northgate) == 42
     assert status_of(request) == "requesting"
-    event = leg.events.filter(type=EventType.MITIGATION_STATUS).get()
+    event = mitigation.events.filter(type=EventType.MITIGATION_STATUS).get()
     assert (event.data["refused_mid"], event.data["mid"]) == (1, 41)
 
 
 def test_repeating_it_gives_the_same_mid(submit: Submit, acme_northgate: Subscription) -> None:
-    [leg] = legs(submit())
+    [mitigation] = mitigations_of(submit())
 
-    assert [take(leg, to=41, mid=1), take(leg, to=77, mid=1)] == [41, 41]
+    assert [take(mitigation, to=41, mid=1), take(mitigation, to=77, mid=1)] == [41, 41]
     assert next_mid(acme_northgate) == 42
 
 
@@ -66,20 +68,20 @@ def test_a_mitigation_takes_a_higher_mid_a_limited_number_of_times(
 ) -> None:
     request = submit()
     for _ in range(MAX_HIGHER_MIDS):
-        [leg] = legs(request)
-        assert take(leg, to=leg.mid + 1) == leg.mid + 1
+        [mitigation] = mitigations_of(request)
+        assert take(mitigation, to=mitigation.mid + 1) == mitigation.mid + 1
 
-    [leg] = legs(request)
-    assert take(leg, to=leg.mid + 1) is None
-    assert next_mid(acme_northgate) == leg.mid + 1 == MAX_HIGHER_MIDS + 2
+    [mitigation] = mitigations_of(request)
+    assert take(mitigation, to=mitigation.mid + 1) is None
+    assert next_mid(acme_northgate) == mitigation.mid + 1 == MAX_HIGHER_MIDS + 2
 
 
 def test_without_a_list_the_steps_grow(submit: Submit) -> None:
     request = submit()
     found = []
     for _ in range(5):
-        [leg] = legs(request)
-        found.append(take(leg, to=leg.mid + 1, is_listed=False))
+        [mitigation] = mitigations_of(request)
+        found.append(take(mitigation, to=mitigation.mid + 1, is_listed=False))
 
     assert found == [2, 4, 8, 16, 32]
 
@@ -87,27 +89,27 @@ def test_without_a_list_the_steps_grow(submit: Submit) -> None:
 @pytest.mark.parametrize("what", ["confirmed", "terminated"])
 def test_a_confirmed_or_withdrawn_mitigation_keeps_its_mid(submit: Submit, what: str) -> None:
     request = submit()
-    [leg] = legs(request)
+    [mitigation] = mitigations_of(request)
     if what == "confirmed":
-        confirm(leg)
+        confirm(mitigation)
     else:
-        sent(leg)
+        sent(mitigation)
         services.terminate(request_id=request.pk, actor=None)
 
-    assert take(leg, to=41) is None
-    assert legs(request)[0].mid == 1
+    assert take(mitigation, to=41) is None
+    assert mitigations_of(request)[0].mid == 1
 
 
 def test_a_refusal_in_doubt_is_tried_next_time_with_another_mid(submit: Submit) -> None:
-    [leg] = legs(submit())
-    sent(leg)
-    refuse(leg)
+    [mitigation] = mitigations_of(submit())
+    sent(mitigation)
+    refuse(mitigation)
 
     taken = services.take_higher_mid(
-        mitigation_id=leg.pk, refused_mid=1, to=2, is_listed=False, is_in_use=False,
+        mitigation_id=mitigation.pk, refused_mid=1, to=2, is_listed=False, is_in_use=False,
         now=timezone.now(),
     )  # fmt: skip
 
-    leg.refresh_from_db()
-    assert (taken, leg.mid, leg.status) == (2, 2, Status.REFUSED)
-    assert leg.retry_at is not None
+    mitigation.refresh_from_db()
+    assert (taken, mitigation.mid, mitigation.status) == (2, 2, Status.REFUSED)
+    assert mitigation.retry_at is not None

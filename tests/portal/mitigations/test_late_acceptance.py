@@ -11,7 +11,7 @@ from portal.mitigations.models import Event, MitigationRequest
 from portal.mitigations.states import Trigger
 from portal.organizations.models import LateAcceptance, Organization
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import confirm, legs, report, sent, status_of
+from tests.portal.mitigations.rows import confirm, mitigations_of, report, sent, status_of
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def late(submit: Submit, acme: Organization) -> MitigationRequest:
     acme.late_acceptance = LateAcceptance.WITHDRAW_LATER
     acme.save()
     request = submit()
-    first = legs(request)[0]
+    first = mitigations_of(request)[0]
     sent(first)
     services.mark_overdue(now=timezone.now() + timedelta(seconds=60))
-    second = legs(request)[1]
+    second = mitigations_of(request)[1]
     confirm(second)
     report(second, Trigger.FILTERING)
     confirm(first)
@@ -31,16 +31,19 @@ def late(submit: Submit, acme: Organization) -> MitigationRequest:
 
 
 def test_an_acceptance_alone_takes_nobody_away(late: MitigationRequest) -> None:
-    assert [leg.status for leg in legs(late)] == ["in_progress", "mitigating"]
-    assert [leg.wanted for leg in legs(late)] == ["active", "active"]
+    assert [mitigation.status for mitigation in mitigations_of(late)] == [
+        "in_progress",
+        "mitigating",
+    ]
+    assert [mitigation.wanted for mitigation in mitigations_of(late)] == ["active", "active"]
 
 
 def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filters(
     late: MitigationRequest,
 ) -> None:
-    report(legs(late)[0], Trigger.FILTERING)
+    report(mitigations_of(late)[0], Trigger.FILTERING)
 
-    first, second = legs(late)
+    first, second = mitigations_of(late)
     assert (first.status, second.status, second.wanted) == (
         "mitigating",
         "terminating",
@@ -55,7 +58,7 @@ def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filter
 def test_whoever_was_withdrawn_by_policy_is_asked_again_once_and_then_stays(
     late: MitigationRequest,
 ) -> None:
-    first = legs(late)[0]
+    first = mitigations_of(late)[0]
     report(first, Trigger.FILTERING)
     report(first, Trigger.CAPACITY_EXCEEDED)
 
@@ -71,22 +74,22 @@ def test_policy_leaves_whom_a_person_asked(submit: Submit, acme: Organization, d
     acme.save()
     request = submit()
     services.ask_provider(request_id=request.pk, actor=dana)
-    first, second = legs(request)
-    for leg in (second, first):
-        confirm(leg)
-        report(leg, Trigger.FILTERING)
+    first, second = mitigations_of(request)
+    for mitigation in (second, first):
+        confirm(mitigation)
+        report(mitigation, Trigger.FILTERING)
 
-    assert [leg.wanted for leg in legs(request)] == ["active", "active"]
+    assert [mitigation.wanted for mitigation in mitigations_of(request)] == ["active", "active"]
 
 
 def test_without_that_policy_both_stay(submit: Submit) -> None:
     request = submit()
-    first = legs(request)[0]
+    first = mitigations_of(request)[0]
     sent(first)
     services.mark_overdue(now=timezone.now() + timedelta(seconds=60))
-    second = legs(request)[1]
-    for leg in (second, first):
-        confirm(leg)
-        report(leg, Trigger.FILTERING)
+    second = mitigations_of(request)[1]
+    for mitigation in (second, first):
+        confirm(mitigation)
+        report(mitigation, Trigger.FILTERING)
 
-    assert [leg.wanted for leg in legs(request)] == ["active", "active"]
+    assert [mitigation.wanted for mitigation in mitigations_of(request)] == ["active", "active"]

@@ -10,7 +10,7 @@ from portal.mitigations.states import Trigger
 from portal.providers.models import SessionState, Subscription
 from portal.signaling.session_status import SessionStatus, record_session
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, confirm, legs, refuse, report
+from tests.portal.mitigations.rows import NOW, confirm, mitigations_of, refuse, report
 
 pytestmark = pytest.mark.sqlite
 
@@ -26,7 +26,7 @@ def test_the_event_counter_is_locked_before_any_subscription(
         elif act == "ask":
             services.ask_provider(request_id=request.pk, actor=dana)
         elif act == "refused":
-            refuse(legs(request)[0])
+            refuse(mitigations_of(request)[0])
         else:
             Subscription.objects.filter(pk=acme_northgate.pk).update(owner="me")
             queries.initial_queries = len(connection.queries_log)
@@ -44,9 +44,9 @@ def test_mitigations_are_locked_before_the_event_counter(
 ) -> None:
     """A report locks a mitigation, then the counter: who takes them the other way round may wait for it, and it for them."""
     request = submit()
-    for leg in legs(request):
-        confirm(leg)
-        report(leg, Trigger.FILTERING)
+    for mitigation in mitigations_of(request):
+        confirm(mitigation)
+        report(mitigation, Trigger.FILTERING)
     with CaptureQueriesContext(connection) as queries, transaction.atomic():
         if act == "terminate":
             services.terminate(request_id=request.pk, actor=dana)
@@ -74,9 +74,9 @@ def test_a_request_is_locked_before_the_failure_of_one_of_its_mitigations_is_wri
     submit: Submit,
 ) -> None:
     """A transaction that locked the request may wait for the mitigation; the reverse order would deadlock."""
-    (leg, *_) = legs(submit())
+    (mitigation, *_) = mitigations_of(submit())
     with CaptureQueriesContext(connection) as queries:
-        services.mark_failure(mitigation_id=leg.pk, is_answered=True, now=NOW)
+        services.mark_failure(mitigation_id=mitigation.pk, is_answered=True, now=NOW)
 
     statements = [one["sql"] for one in queries.captured_queries]
     assert _first(statements, 'SELECT "mitigations_mitigationrequest"') < _first(

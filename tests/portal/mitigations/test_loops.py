@@ -22,19 +22,19 @@ LONG = timedelta(days=30)
 @pytest.fixture
 def looped(submit: Submit, acme_northgate: Subscription) -> Mitigation:
     """Asked of Northgate alone, and went round in a loop a moment ago."""
-    leg = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
-    goes_round(leg)
-    return again(leg)
+    mitigation = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
+    goes_round(mitigation)
+    return again(mitigation)
 
 
-def goes_round(leg: Mitigation) -> None:
+def goes_round(mitigation: Mitigation) -> None:
     now = timezone.now()
-    services.record_sending(mitigation_id=leg.pk, now=now)
-    services.record_refused(mitigation_id=leg.pk, code="5.08", reason=GATEWAYS, now=now)
+    services.record_sending(mitigation_id=mitigation.pk, now=now)
+    services.record_refused(mitigation_id=mitigation.pk, code="5.08", reason=GATEWAYS, now=now)
 
 
-def again(leg: Mitigation) -> Mitigation:
-    return Mitigation.objects.select_related("request", "subscription").get(pk=leg.pk)
+def again(mitigation: Mitigation) -> Mitigation:
+    return Mitigation.objects.select_related("request", "subscription").get(pk=mitigation.pk)
 
 
 def asked_again(*, after: timedelta = timedelta()) -> int:
@@ -55,7 +55,7 @@ def test_the_next_provider_is_asked_at_once(submit: Submit) -> None:
     goes_round(request.mitigations.get())
 
     asked = list(request.mitigations.order_by("position"))
-    assert [leg.status for leg in asked] == ["refused", "pending"]
+    assert [mitigation.status for mitigation in asked] == ["refused", "pending"]
     assert asked[1].because == "the request did not reach Northgate"
 
 
@@ -151,9 +151,9 @@ def test_an_end_that_goes_round_is_told_again_after_a_while_and_logged_once(
     for _ in range(3):
         services.record_end_in_loop(mitigation_id=looped.pk, gateways=GATEWAYS, now=now)
 
-    leg = again(looped)
-    assert (leg.status, leg.refusal_reason) == ("terminating", GATEWAYS)
-    assert leg.retry_at == now + timedelta(seconds=30)
+    mitigation = again(looped)
+    assert (mitigation.status, mitigation.refusal_reason) == ("terminating", GATEWAYS)
+    assert mitigation.retry_at == now + timedelta(seconds=30)
     assert Event.objects.filter(type="mitigation.refused", mitigation=looped).count() == 2
 
 
@@ -169,13 +169,13 @@ def test_a_time_named_for_the_request_does_not_put_off_its_end(
     submit: Submit, alice: User, acme_northgate: Subscription
 ) -> None:
     request: MitigationRequest = submit(subscriptions=(acme_northgate.pk,))
-    leg = request.mitigations.get()
+    mitigation = request.mitigations.get()
     now = timezone.now()
-    services.record_sending(mitigation_id=leg.pk, now=now)
+    services.record_sending(mitigation_id=mitigation.pk, now=now)
     services.record_unavailable(
-        mitigation_id=leg.pk, code="5.03", reason="", retry_at=now + LONG, now=now
+        mitigation_id=mitigation.pk, code="5.03", reason="", retry_at=now + LONG, now=now
     )
 
     services.terminate(request_id=request.pk, actor=alice)
 
-    assert again(leg).retry_at is None
+    assert again(mitigation).retry_at is None

@@ -21,83 +21,89 @@ FILTERING = ProviderReport(
 
 
 @pytest.fixture
-def leg(submit: Submit) -> Mitigation:
+def mitigation(submit: Submit) -> Mitigation:
     return submit().mitigations.get()
 
 
-def confirm(leg: Mitigation, lifetime_s: int | None = 3600) -> None:
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
-    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=lifetime_s, asked_at=NOW, now=NOW)
+def confirm(mitigation: Mitigation, lifetime_s: int | None = 3600) -> None:
+    services.record_sending(mitigation_id=mitigation.pk, now=NOW)
+    services.record_confirmed(
+        mitigation_id=mitigation.pk, lifetime_s=lifetime_s, asked_at=NOW, now=NOW
+    )
 
 
-def again(leg: Mitigation) -> Mitigation:
-    return Mitigation.objects.select_related("request").get(pk=leg.pk)
+def again(mitigation: Mitigation) -> Mitigation:
+    return Mitigation.objects.select_related("request").get(pk=mitigation.pk)
 
 
-def test_the_first_copy_is_written_down_before_it_leaves(leg: Mitigation) -> None:
-    assert services.record_sending(mitigation_id=leg.pk, now=NOW)
-    services.record_sends(mitigation_id=leg.pk, times=3, now=LATER)
+def test_the_first_copy_is_written_down_before_it_leaves(mitigation: Mitigation) -> None:
+    assert services.record_sending(mitigation_id=mitigation.pk, now=NOW)
+    services.record_sends(mitigation_id=mitigation.pk, times=3, now=LATER)
 
-    leg = again(leg)
-    assert (leg.sent_at, leg.last_sent_at, leg.sends) == (NOW, LATER, 3)
+    mitigation = again(mitigation)
+    assert (mitigation.sent_at, mitigation.last_sent_at, mitigation.sends) == (NOW, LATER, 3)
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_copies_are_counted_since_the_last_ask(leg: Mitigation, *, is_late: bool) -> None:
+def test_copies_are_counted_since_the_last_ask(mitigation: Mitigation, *, is_late: bool) -> None:
     """A worker saves the count a moment after the copies left: a new ask may have begun by then."""
-    services.record_sending(mitigation_id=leg.pk, now=LATER)
-    services.record_sends(mitigation_id=leg.pk, times=83, now=LATER)
-    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=LATER, now=LATER)
-    services.record_forgotten(mitigation_id=leg.pk, now=LATER + timedelta(seconds=60))
+    services.record_sending(mitigation_id=mitigation.pk, now=LATER)
+    services.record_sends(mitigation_id=mitigation.pk, times=83, now=LATER)
+    services.record_confirmed(
+        mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=LATER, now=LATER
+    )
+    services.record_forgotten(mitigation_id=mitigation.pk, now=LATER + timedelta(seconds=60))
     if is_late:
-        services.record_sends(mitigation_id=leg.pk, times=7, now=LATER + timedelta(seconds=60))
+        services.record_sends(
+            mitigation_id=mitigation.pk, times=7, now=LATER + timedelta(seconds=60)
+        )
 
     asked_again = LATER + timedelta(seconds=61)
-    services.record_sending(mitigation_id=leg.pk, now=asked_again)
-    services.record_sends(mitigation_id=leg.pk, times=2, now=asked_again)
-    services.record_sending(mitigation_id=leg.pk, now=asked_again + timedelta(seconds=3))
+    services.record_sending(mitigation_id=mitigation.pk, now=asked_again)
+    services.record_sends(mitigation_id=mitigation.pk, times=2, now=asked_again)
+    services.record_sending(mitigation_id=mitigation.pk, now=asked_again + timedelta(seconds=3))
 
-    leg = again(leg)
-    assert (leg.sent_at, leg.sends) == (asked_again, 2)
+    mitigation = again(mitigation)
+    assert (mitigation.sent_at, mitigation.sends) == (asked_again, 2)
 
 
 def test_that_it_was_sent_is_one_event_however_often_a_worker_begins_again(
-    leg: Mitigation,
+    mitigation: Mitigation,
 ) -> None:
     for _ in range(2):
-        services.record_sending(mitigation_id=leg.pk, now=NOW)
-        services.record_sent(mitigation_id=leg.pk, now=NOW)
+        services.record_sending(mitigation_id=mitigation.pk, now=NOW)
+        services.record_sent(mitigation_id=mitigation.pk, now=NOW)
 
     assert Event.objects.filter(type="mitigation.sent").count() == 1
 
 
-def test_a_confirmation_is_accepted_not_mitigating(leg: Mitigation) -> None:
-    confirm(leg)
+def test_a_confirmation_is_accepted_not_mitigating(mitigation: Mitigation) -> None:
+    confirm(mitigation)
 
-    leg = again(leg)
-    assert (leg.status, leg.request.status) == ("in_progress", "in_progress")
-    assert leg.expires_at == NOW + timedelta(seconds=3600)
-    assert leg.lifetime_remaining_s(LATER) == 3540
-
-
-def test_a_grant_without_end_has_no_end(leg: Mitigation) -> None:
-    confirm(leg, lifetime_s=-1)
-
-    assert again(leg).expires_at is None
+    mitigation = again(mitigation)
+    assert (mitigation.status, mitigation.request.status) == ("in_progress", "in_progress")
+    assert mitigation.expires_at == NOW + timedelta(seconds=3600)
+    assert mitigation.lifetime_remaining_s(LATER) == 3540
 
 
-def test_a_report_moves_the_status_and_the_counters(leg: Mitigation) -> None:
-    confirm(leg)
+def test_a_grant_without_end_has_no_end(mitigation: Mitigation) -> None:
+    confirm(mitigation, lifetime_s=-1)
 
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+    assert again(mitigation).expires_at is None
 
-    leg = again(leg)
-    assert (leg.status, leg.request.status, leg.mitigating_at) == (
+
+def test_a_report_moves_the_status_and_the_counters(mitigation: Mitigation) -> None:
+    confirm(mitigation)
+
+    services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER)
+
+    mitigation = again(mitigation)
+    assert (mitigation.status, mitigation.request.status, mitigation.mitigating_at) == (
         "mitigating",
         "mitigating",
         LATER,
     )
-    assert leg.bps_dropped == 10**9
+    assert mitigation.bps_dropped == 10**9
     assert list(Event.objects.order_by("-seq").values_list("type", flat=True)[:3]) == [
         "request.status",
         "mitigation.counters",
@@ -105,53 +111,55 @@ def test_a_report_moves_the_status_and_the_counters(leg: Mitigation) -> None:
     ]
 
 
-def test_a_report_without_news_makes_no_event(leg: Mitigation) -> None:
-    confirm(leg)
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+def test_a_report_without_news_makes_no_event(mitigation: Mitigation) -> None:
+    confirm(mitigation)
+    services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER)
     before = Event.objects.count()
 
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+    services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER)
 
     assert Event.objects.count() == before
 
 
-def test_a_report_confirms_when_the_answer_was_lost(leg: Mitigation) -> None:
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
+def test_a_report_confirms_when_the_answer_was_lost(mitigation: Mitigation) -> None:
+    services.record_sending(mitigation_id=mitigation.pk, now=NOW)
 
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+    services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER)
 
-    assert again(leg).confirmed_at == LATER
+    assert again(mitigation).confirmed_at == LATER
 
 
 def test_the_largest_counter_of_the_protocol_is_kept_as_the_largest_we_hold(
-    leg: Mitigation,
+    mitigation: Mitigation,
 ) -> None:
-    confirm(leg)
+    confirm(mitigation)
     report = ProviderReport(dots_status=2, trigger=Trigger.FILTERING, bytes_dropped=2**64 - 1)
 
-    services.record_report(mitigation_id=leg.pk, report=report, now=LATER)
+    services.record_report(mitigation_id=mitigation.pk, report=report, now=LATER)
 
-    assert again(leg).bytes_dropped == 2**63 - 1
+    assert again(mitigation).bytes_dropped == 2**63 - 1
 
 
-def test_late_words_about_what_is_over_change_nothing(leg: Mitigation, alice: User) -> None:
-    services.terminate(request_id=leg.request_id, actor=alice)
+def test_late_words_about_what_is_over_change_nothing(mitigation: Mitigation, alice: User) -> None:
+    services.terminate(request_id=mitigation.request_id, actor=alice)
 
-    assert services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER) is None
-    assert again(leg).status == "terminated"
+    assert services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER) is None
+    assert again(mitigation).status == "terminated"
 
 
 def test_a_refusal_asks_the_next_provider_in_the_same_breath(
-    leg: Mitigation, acme_tidewall: Subscription
+    mitigation: Mitigation, acme_tidewall: Subscription
 ) -> None:
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
+    services.record_sending(mitigation_id=mitigation.pk, now=NOW)
 
-    services.record_refused(mitigation_id=leg.pk, code="4.00", reason="no such prefix", now=NOW)
+    services.record_refused(
+        mitigation_id=mitigation.pk, code="4.00", reason="no such prefix", now=NOW
+    )
 
-    first, second = leg.request.mitigations.all()
+    first, second = mitigation.request.mitigations.all()
     assert (first.status, first.refusal_reason) == ("refused", "no such prefix")
     assert (second.subscription, second.because) == (acme_tidewall, "Northgate refused")
-    assert again(leg).request.status == "requesting"
+    assert again(mitigation).request.status == "requesting"
 
 
 @pytest.mark.parametrize(
@@ -162,29 +170,29 @@ def test_a_refusal_asks_the_next_provider_in_the_same_breath(
     ],
 )
 def test_a_provider_that_cannot_help_is_followed_by_the_next(
-    leg: Mitigation, trigger: Trigger, because: str
+    mitigation: Mitigation, trigger: Trigger, because: str
 ) -> None:
-    confirm(leg)
+    confirm(mitigation)
 
     report = ProviderReport(dots_status=None, trigger=trigger)
-    services.record_report(mitigation_id=leg.pk, report=report, now=LATER)
+    services.record_report(mitigation_id=mitigation.pk, report=report, now=LATER)
 
-    assert leg.request.mitigations.last().because == because  # type: ignore[union-attr]  # there are two
+    assert mitigation.request.mitigations.last().because == because  # type: ignore[union-attr]  # there are two
 
 
-def refuse(leg: Mitigation, now: datetime = NOW, retry_after_s: int | None = None) -> None:
+def refuse(mitigation: Mitigation, now: datetime = NOW, retry_after_s: int | None = None) -> None:
     services.record_refused(
-        mitigation_id=leg.pk, code="4.03", reason="", now=now, retry_after_s=retry_after_s
+        mitigation_id=mitigation.pk, code="4.03", reason="", now=now, retry_after_s=retry_after_s
     )
 
 
 @pytest.mark.parametrize("answer", ["confirmed", "refused"])
 def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
-    leg: Mitigation, alice: User, answer: str
+    mitigation: Mitigation, alice: User, answer: str
 ) -> None:
-    confirm(leg)
-    services.extend(request_id=leg.request_id, actor=alice, lifetime_s=7200)
-    extended = again(leg).refresh_asked_at
+    confirm(mitigation)
+    services.extend(request_id=mitigation.request_id, actor=alice, lifetime_s=7200)
+    extended = again(mitigation).refresh_asked_at
     assert extended is not None
     # Begun after the time of the extension, and before it was committed: the row it was made from was an older one.
     begun = extended + timedelta(milliseconds=80)
@@ -192,13 +200,17 @@ def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
     for known, still_due in ((None, True), (extended, False)):
         if answer == "confirmed":
             services.record_confirmed(
-                mitigation_id=leg.pk, lifetime_s=60, asked_at=begun, extended_at=known, now=begun
+                mitigation_id=mitigation.pk,
+                lifetime_s=60,
+                asked_at=begun,
+                extended_at=known,
+                now=begun,
             )
         else:
             services.record_refused(
-                mitigation_id=leg.pk, code="4.00", reason="", extended_at=known, now=begun
+                mitigation_id=mitigation.pk, code="4.00", reason="", extended_at=known, now=begun
             )
-        refreshed = again(leg).refreshed_at
+        refreshed = again(mitigation).refreshed_at
         assert refreshed is not None
         assert (refreshed < extended) is still_due
 
@@ -208,31 +220,31 @@ def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
 def test_who_named_a_time_is_not_asked_before_it(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
-    leg = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
-    refuse(leg, retry_after_s=1800)
+    mitigation = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
+    refuse(mitigation, retry_after_s=1800)
 
     assert services.mark_due_again(now=NOW + timedelta(seconds=1799)) == 0
     assert services.mark_due_again(now=NOW + timedelta(seconds=1800)) == 1
-    assert (again(leg).status, again(leg).mid) == ("pending", leg.mid)
+    assert (again(mitigation).status, again(mitigation).mid) == ("pending", mitigation.mid)
 
 
 def test_when_all_refused_each_is_asked_again_and_waits_longer_each_time(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
-    legs = list(request.mitigations.all())
-    for leg in legs:
-        refuse(leg)
+    mitigations = list(request.mitigations.all())
+    for mitigation in mitigations:
+        refuse(mitigation)
     waits = []
 
     now = NOW
     for _ in range(7):
-        retry_at = again(legs[0]).retry_at
+        retry_at = again(mitigations[0]).retry_at
         assert retry_at is not None
         waits.append((retry_at - now).total_seconds())
         now = retry_at
         services.mark_due_again(now=now)
-        assert again(legs[0]).request.status == "failing"
-        for leg in legs:
-            refuse(leg, now)
+        assert again(mitigations[0]).request.status == "failing"
+        for mitigation in mitigations:
+            refuse(mitigation, now)
 
     assert waits == [30, 60, 120, 240, 480, 600, 600]
 
@@ -247,87 +259,93 @@ def test_nobody_is_asked_again_while_somebody_helps(submit: Submit) -> None:
 
 
 def test_an_acceptance_after_all_ends_the_backoff(submit: Submit) -> None:
-    leg = submit().mitigations.get()
-    refuse(leg)
+    mitigation = submit().mitigations.get()
+    refuse(mitigation)
 
-    confirm(leg)
+    confirm(mitigation)
 
-    assert (again(leg).status, again(leg).setbacks, again(leg).retry_at) == ("in_progress", 0, None)
+    assert (again(mitigation).status, again(mitigation).setbacks, again(mitigation).retry_at) == (
+        "in_progress",
+        0,
+        None,
+    )
 
 
 def test_a_refused_mitigation_needs_no_termination(submit: Submit, alice: User) -> None:
     request = submit(Strategy.PARALLEL)
-    for leg in request.mitigations.all():
-        services.record_sending(mitigation_id=leg.pk, now=NOW)
-        refuse(leg)
+    for mitigation in request.mitigations.all():
+        services.record_sending(mitigation_id=mitigation.pk, now=NOW)
+        refuse(mitigation)
 
     request = services.terminate(request_id=request.pk, actor=alice)
 
     assert request.status == "terminated"
-    assert {leg.status for leg in request.mitigations.all()} == {"refused"}
+    assert {mitigation.status for mitigation in request.mitigations.all()} == {"refused"}
     assert services.mark_due_again(now=LATER) == 0
 
 
-def test_who_asked_to_wait_is_followed_by_the_next_at_once(leg: Mitigation) -> None:
+def test_who_asked_to_wait_is_followed_by_the_next_at_once(mitigation: Mitigation) -> None:
     services.record_unavailable(
-        mitigation_id=leg.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
+        mitigation_id=mitigation.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
     )
 
-    assert leg.request.mitigations.count() == 2
+    assert mitigation.request.mitigations.count() == 2
 
 
 def test_all_refused_is_failing(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
 
-    for leg in request.mitigations.all():
-        services.record_refused(mitigation_id=leg.pk, code="4.03", reason="", now=NOW)
+    for mitigation in request.mitigations.all():
+        services.record_refused(mitigation_id=mitigation.pk, code="4.03", reason="", now=NOW)
 
     assert MitigationRequest.objects.get(pk=request.pk).status == "failing"
 
 
-def test_patience_is_the_organizations(leg: Mitigation) -> None:
-    asked = leg.asked_at
+def test_patience_is_the_organizations(mitigation: Mitigation) -> None:
+    asked = mitigation.asked_at
 
     assert services.mark_overdue(now=asked + timedelta(seconds=9)) == 0
     assert services.mark_overdue(now=asked + timedelta(seconds=10)) == 1
     assert services.mark_overdue(now=asked + timedelta(seconds=11)) == 0
-    assert leg.request.mitigations.count() == 2
+    assert mitigation.request.mitigations.count() == 2
 
 
-def test_an_answer_after_all_is_no_longer_overdue(leg: Mitigation) -> None:
-    services.mark_overdue(now=leg.asked_at + timedelta(seconds=10))
+def test_an_answer_after_all_is_no_longer_overdue(mitigation: Mitigation) -> None:
+    services.mark_overdue(now=mitigation.asked_at + timedelta(seconds=10))
 
-    confirm(leg)
+    confirm(mitigation)
 
-    assert again(leg).overdue_at is None
-    assert again(leg).request.status == "in_progress"
-
-
-def test_what_the_provider_forgot_is_asked_again(leg: Mitigation) -> None:
-    confirm(leg)
-
-    services.record_forgotten(mitigation_id=leg.pk, now=LATER)
-
-    leg = again(leg)
-    assert (leg.status, leg.asked_at, leg.mid) == ("pending", LATER, 1)
+    assert again(mitigation).overdue_at is None
+    assert again(mitigation).request.status == "in_progress"
 
 
-def test_what_renews_itself_is_asked_again_when_its_lifetime_ran_out(leg: Mitigation) -> None:
-    confirm(leg, lifetime_s=60)
+def test_what_the_provider_forgot_is_asked_again(mitigation: Mitigation) -> None:
+    confirm(mitigation)
+
+    services.record_forgotten(mitigation_id=mitigation.pk, now=LATER)
+
+    mitigation = again(mitigation)
+    assert (mitigation.status, mitigation.asked_at, mitigation.mid) == ("pending", LATER, 1)
+
+
+def test_what_renews_itself_is_asked_again_when_its_lifetime_ran_out(
+    mitigation: Mitigation,
+) -> None:
+    confirm(mitigation, lifetime_s=60)
 
     assert services.mark_expired(now=NOW + timedelta(seconds=59)) == 0
     assert services.mark_expired(now=LATER) == 1
 
-    assert again(leg).status == "pending"
+    assert again(mitigation).status == "pending"
 
 
 def test_what_does_not_renew_itself_expires(submit: Submit) -> None:
-    leg = submit(auto_renew=False).mitigations.get()
-    confirm(leg, lifetime_s=60)
+    mitigation = submit(auto_renew=False).mitigations.get()
+    confirm(mitigation, lifetime_s=60)
 
     services.mark_expired(now=LATER)
 
-    assert (again(leg).status, again(leg).request.status) == ("expired", "expired")
+    assert (again(mitigation).status, again(mitigation).request.status) == ("expired", "expired")
 
 
 WINDS_DOWN = ProviderReport(dots_status=5, trigger=Trigger.WINDING_DOWN, lifetime_s=30)
@@ -353,94 +371,102 @@ def test_a_mitigation_that_winds_down_ends_as_terminated_after_its_lifetime(
     auto_renew: bool,
 ) -> None:
     """The lifetime in a report of 5 counts down to the end, and no sweep comes between it and the 6 or the 4.04."""
-    leg = submit(auto_renew=auto_renew).mitigations.get()
-    confirm(leg)
+    mitigation = submit(auto_renew=auto_renew).mitigations.get()
+    confirm(mitigation)
     if is_asked:
-        services.terminate(request_id=leg.request_id, actor=alice)
-        services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
-    services.record_report(mitigation_id=leg.pk, report=WINDS_DOWN, now=NOW)
+        services.terminate(request_id=mitigation.request_id, actor=alice)
+        services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
+    services.record_report(mitigation_id=mitigation.pk, report=WINDS_DOWN, now=NOW)
 
     for at in sorted({*sweeps_at, ends_at}):
         if at in sweeps_at:
             services.mark_expired(now=after(at))
         if at == ends_at and is_pushed:
-            services.record_report(mitigation_id=leg.pk, report=ENDED, now=after(at))
+            services.record_report(mitigation_id=mitigation.pk, report=ENDED, now=after(at))
         elif at == ends_at:
-            services.record_forgotten(mitigation_id=leg.pk, now=after(at))
+            services.record_forgotten(mitigation_id=mitigation.pk, now=after(at))
 
-    assert (again(leg).status, again(leg).ended_at) == ("terminated", after(ends_at))
+    assert (again(mitigation).status, again(mitigation).ended_at) == ("terminated", after(ends_at))
 
 
 def test_a_confirmed_withdrawal_waits_for_a_report_of_the_end(submit: Submit, alice: User) -> None:
-    leg = submit(auto_renew=False).mitigations.get()
-    confirm(leg, lifetime_s=2)
-    services.terminate(request_id=leg.request_id, actor=alice)
-    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
+    mitigation = submit(auto_renew=False).mitigations.get()
+    confirm(mitigation, lifetime_s=2)
+    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
 
     assert services.mark_expired(now=after(3)) == 0
-    services.record_forgotten(mitigation_id=leg.pk, now=after(5))
+    services.record_forgotten(mitigation_id=mitigation.pk, now=after(5))
 
-    assert again(leg).status == "terminated"
+    assert again(mitigation).status == "terminated"
 
 
-def test_the_wait_for_a_report_of_the_end_is_limited(leg: Mitigation, alice: User) -> None:
-    confirm(leg)
-    services.terminate(request_id=leg.request_id, actor=alice)
-    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
-    services.record_report(mitigation_id=leg.pk, report=WINDS_DOWN, now=NOW)
+def test_the_wait_for_a_report_of_the_end_is_limited(mitigation: Mitigation, alice: User) -> None:
+    confirm(mitigation)
+    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
+    services.record_report(mitigation_id=mitigation.pk, report=WINDS_DOWN, now=NOW)
 
     assert services.mark_expired(now=after(299)) == 0
     assert services.mark_expired(now=after(300)) == 1
 
-    assert again(leg).status == "expired"
+    assert again(mitigation).status == "expired"
 
 
 def test_an_end_that_was_never_confirmed_is_decided_by_the_lifetime(
-    leg: Mitigation, alice: User
+    mitigation: Mitigation, alice: User
 ) -> None:
-    confirm(leg, lifetime_s=60)
-    services.terminate(request_id=leg.request_id, actor=alice)
+    confirm(mitigation, lifetime_s=60)
+    services.terminate(request_id=mitigation.request_id, actor=alice)
 
     assert services.mark_expired(now=LATER) == 1
 
-    assert again(leg).status == "expired"
+    assert again(mitigation).status == "expired"
 
 
-def test_a_newer_request_in_its_place_ends_a_mitigation(leg: Mitigation) -> None:
-    confirm(leg)
+def test_a_newer_request_in_its_place_ends_a_mitigation(mitigation: Mitigation) -> None:
+    confirm(mitigation)
 
-    services.record_superseded(mitigation_id=leg.pk, conflict={"reason": "newer"}, now=LATER)
+    services.record_superseded(mitigation_id=mitigation.pk, conflict={"reason": "newer"}, now=LATER)
 
-    leg = again(leg)
-    assert (leg.status, leg.wanted, leg.request.status) == ("withdrawn", "withdrawn", "terminated")
+    mitigation = again(mitigation)
+    assert (mitigation.status, mitigation.wanted, mitigation.request.status) == (
+        "withdrawn",
+        "withdrawn",
+        "terminated",
+    )
 
 
 def test_a_provider_that_filters_on_after_it_was_told_is_told_again(
-    leg: Mitigation, alice: User
+    mitigation: Mitigation, alice: User
 ) -> None:
-    confirm(leg)
-    services.terminate(request_id=leg.request_id, actor=alice)
-    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=NOW)
+    confirm(mitigation)
+    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
 
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=NOW + timedelta(seconds=5))
-    assert again(leg).withdrawal_confirmed_at == NOW
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+    services.record_report(
+        mitigation_id=mitigation.pk, report=FILTERING, now=NOW + timedelta(seconds=5)
+    )
+    assert again(mitigation).withdrawal_confirmed_at == NOW
+    services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER)
 
-    assert again(leg).withdrawal_confirmed_at is None
-    assert again(leg).status == "terminating"
+    assert again(mitigation).withdrawal_confirmed_at is None
+    assert again(mitigation).status == "terminating"
 
 
-def test_a_busy_provider_is_left_alone_until_it_said(leg: Mitigation) -> None:
+def test_a_busy_provider_is_left_alone_until_it_said(mitigation: Mitigation) -> None:
     services.record_unavailable(
-        mitigation_id=leg.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
+        mitigation_id=mitigation.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
     )
 
-    assert (again(leg).status, again(leg).retry_at) == ("pending", LATER)
+    assert (again(mitigation).status, again(mitigation).retry_at) == ("pending", LATER)
 
 
-def test_events_are_numbered_without_a_gap_per_organization(leg: Mitigation) -> None:
-    confirm(leg)
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=LATER)
+def test_events_are_numbered_without_a_gap_per_organization(mitigation: Mitigation) -> None:
+    confirm(mitigation)
+    services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER)
 
-    seqs = list(Event.objects.filter(organization=leg.organization).values_list("seq", flat=True))
+    seqs = list(
+        Event.objects.filter(organization=mitigation.organization).values_list("seq", flat=True)
+    )
     assert seqs == list(range(1, len(seqs) + 1))

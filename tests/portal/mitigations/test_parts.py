@@ -11,7 +11,7 @@ from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import confirm, legs, names, refuse
+from tests.portal.mitigations.rows import confirm, mitigations_of, names, refuse
 
 
 @pytest.fixture
@@ -41,20 +41,20 @@ def test_each_provider_gets_only_what_it_may_protect_and_all_are_asked_at_once(
 def test_when_the_one_that_may_protect_it_refuses_nobody_else_is_asked(
     mixed: MitigationRequest,
 ) -> None:
-    first, second = legs(mixed)
+    first, second = mitigations_of(mixed)
     confirm(first)
 
     refuse(second)
 
     mixed.refresh_from_db()
-    assert len(legs(mixed)) == 2
+    assert len(mitigations_of(mixed)) == 2
     assert (mixed.status, mixed.has_gap) == ("in_progress", True)
 
 
 def test_who_refused_its_part_is_asked_again_while_the_other_part_is_helped(
     mixed: MitigationRequest,
 ) -> None:
-    first, second = legs(mixed)
+    first, second = mitigations_of(mixed)
     confirm(first)
     refuse(second)
 
@@ -69,6 +69,6 @@ def test_a_limit_that_came_later_holds_for_the_next_one_to_be_asked(
     request = submit()
     Subscription.objects.filter(pk=acme_tidewall.pk).update(limited_to=["2001:db8::/32"])
 
-    refuse(legs(request)[0])
+    refuse(mitigations_of(request)[0])
 
     assert names(request) == ["Northgate"]

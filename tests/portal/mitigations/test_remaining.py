@@ -15,7 +15,14 @@ from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription
 from portal.signaling.next_action import lifetime_to_ask
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, confirm, legs, refuse, report, status_of
+from tests.portal.mitigations.rows import (
+    NOW,
+    confirm,
+    mitigations_of,
+    refuse,
+    report,
+    status_of,
+)
 
 HALF = NOW + timedelta(minutes=30)
 END = NOW + timedelta(hours=1)
@@ -25,8 +32,8 @@ END = NOW + timedelta(hours=1)
 def request_(submit: Submit) -> MitigationRequest:
     """For one hour; Northgate refuses and Tidewall, asked next, confirms at NOW."""
     request = submit(auto_renew=False, lifetime_s=3600)
-    refuse(legs(request)[0])
-    confirm(legs(request)[1])
+    refuse(mitigations_of(request)[0])
+    confirm(mitigations_of(request)[1])
     return request
 
 
@@ -35,30 +42,30 @@ def _next_is_asked(request: MitigationRequest, alice: User, harbour: Subscriptio
     MitigationRequest.objects.filter(pk=request.pk).update(
         subscriptions=[*request.subscriptions, str(harbour.pk)]
     )
-    report(legs(request)[1], Trigger.PROVIDER_WITHDREW, HALF)
-    return legs(request)[2]
+    report(mitigations_of(request)[1], Trigger.PROVIDER_WITHDREW, HALF)
+    return mitigations_of(request)[2]
 
 
 def _refused_is_asked_again(
     request: MitigationRequest, alice: User, harbour: Subscription
 ) -> Mitigation:
-    report(legs(request)[1], Trigger.PROVIDER_WITHDREW, HALF)
+    report(mitigations_of(request)[1], Trigger.PROVIDER_WITHDREW, HALF)
     services.mark_due_again(now=HALF)
-    return legs(request)[0]
+    return mitigations_of(request)[0]
 
 
 def _forgets(request: MitigationRequest, alice: User, harbour: Subscription) -> Mitigation:
-    services.record_forgotten(mitigation_id=legs(request)[1].pk, now=HALF)
-    return legs(request)[1]
+    services.record_forgotten(mitigation_id=mitigations_of(request)[1].pk, now=HALF)
+    return mitigations_of(request)[1]
 
 
 def _asked_by_hand(request: MitigationRequest, alice: User, harbour: Subscription) -> Mitigation:
     services.ask_provider(request_id=request.pk, actor=alice, subscription_id=harbour.pk)
-    return legs(request)[2]
+    return mitigations_of(request)[2]
 
 
-def asked_for(leg: Mitigation, at: datetime) -> int:
-    return lifetime_to_ask(Mitigation.objects.select_related("request").get(pk=leg.pk), at)
+def asked_for(mitigation: Mitigation, at: datetime) -> int:
+    return lifetime_to_ask(Mitigation.objects.select_related("request").get(pk=mitigation.pk), at)
 
 
 ASKS = [_next_is_asked, _refused_is_asked_again, _forgets, _asked_by_hand]
@@ -69,11 +76,11 @@ Ask = Callable[[MitigationRequest, User, Subscription], Mitigation]
 def test_a_provider_that_is_asked_later_is_asked_for_what_remains(
     request_: MitigationRequest, alice: User, acme_harbour: Subscription, ask: Ask
 ) -> None:
-    leg = ask(request_, alice, acme_harbour)
+    mitigation = ask(request_, alice, acme_harbour)
 
-    assert leg.status == "pending"
+    assert mitigation.status == "pending"
     for at, left in ((HALF, 1800), (END - timedelta(seconds=5), 5), (END, 1)):
-        assert asked_for(leg, at) == left
+        assert asked_for(mitigation, at) == left
 
 
 def test_an_extension_begins_it_again(
@@ -82,20 +89,20 @@ def test_an_extension_begins_it_again(
     services.extend(request_id=request_.pk, actor=alice, lifetime_s=7200)
     [extended_at] = Event.objects.filter(type="request.extended").values_list("at", flat=True)
 
-    leg = _forgets(request_, alice, acme_harbour)
-    Mitigation.objects.filter(pk=leg.pk).update(refreshed_at=extended_at)
+    mitigation = _forgets(request_, alice, acme_harbour)
+    Mitigation.objects.filter(pk=mitigation.pk).update(refreshed_at=extended_at)
 
-    assert asked_for(legs(request_)[1], extended_at + timedelta(hours=1)) == 3600
+    assert asked_for(mitigations_of(request_)[1], extended_at + timedelta(hours=1)) == 3600
 
 
 def test_nothing_ends_before_a_provider_confirmed(submit: Submit) -> None:
     request = submit(auto_renew=False, lifetime_s=3600)
-    refuse(legs(request)[0])
+    refuse(mitigations_of(request)[0])
 
     services.mark_expired(now=END + timedelta(days=1))
 
     assert status_of(request) == "requesting"
-    assert asked_for(legs(request)[1], END + timedelta(days=1)) == 3600
+    assert asked_for(mitigations_of(request)[1], END + timedelta(days=1)) == 3600
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -106,20 +113,24 @@ def test_no_provider_is_asked_after_the_end(
     """The last filter ends with the requested lifetime."""
     request = submit(strategy, auto_renew=False, lifetime_s=3600)
     if strategy == Strategy.FAILOVER:
-        refuse(legs(request)[0])
-    confirm(legs(request)[1])
+        refuse(mitigations_of(request)[0])
+    confirm(mitigations_of(request)[1])
     if does == "was not asked yet":
         MitigationRequest.objects.filter(pk=request.pk).update(
             subscriptions=[*request.subscriptions, str(acme_harbour.pk)]
         )
     if does == "refuses" and strategy != Strategy.FAILOVER:
-        refuse(legs(request)[0])
+        refuse(mitigations_of(request)[0])
 
     for _ in range(2):
         services.mark_expired(now=END)
         services.mark_due_again(now=END + timedelta(hours=1))
 
-    assert [leg for leg in legs(request) if leg.wanted == "active" and not leg.is_over] == []
+    assert [
+        mitigation
+        for mitigation in mitigations_of(request)
+        if mitigation.wanted == "active" and not mitigation.is_over
+    ] == []
     assert status_of(request) == "expired"
     assert MitigationRequest.objects.get(pk=request.pk).ended_by == "lifetime"
     said = Event.objects.filter(type="request.status").values_list("data__status", flat=True)
@@ -128,19 +139,24 @@ def test_no_provider_is_asked_after_the_end(
 
 def test_a_silent_provider_that_may_act_is_told_to_stop(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL, auto_renew=False, lifetime_s=3600)
-    services.record_sending(mitigation_id=legs(request)[0].pk, now=NOW)
-    confirm(legs(request)[1])
+    services.record_sending(mitigation_id=mitigations_of(request)[0].pk, now=NOW)
+    confirm(mitigations_of(request)[1])
 
     services.mark_expired(now=END)
 
-    assert [leg.status for leg in legs(request)] == ["terminating", "expired"]
+    assert [mitigation.status for mitigation in mitigations_of(request)] == [
+        "terminating",
+        "expired",
+    ]
     assert status_of(request) == "terminating"
 
 
 def test_a_provider_that_filters_longer_is_left_alone_and_nobody_else_is_asked(
     request_: MitigationRequest, alice: User, acme_harbour: Subscription
 ) -> None:
-    Mitigation.objects.filter(pk=legs(request_)[1].pk).update(expires_at=END + timedelta(hours=1))
+    Mitigation.objects.filter(pk=mitigations_of(request_)[1].pk).update(
+        expires_at=END + timedelta(hours=1)
+    )
     MitigationRequest.objects.filter(pk=request_.pk).update(requested_until=NOW)
 
     with pytest.raises(Conflict) as caught:
@@ -148,5 +164,5 @@ def test_a_provider_that_filters_longer_is_left_alone_and_nobody_else_is_asked(
 
     assert caught.value.code == "lifetime-over"
     services.mark_expired(now=END)
-    assert [leg.wanted for leg in legs(request_)] == ["withdrawn", "active"]
+    assert [mitigation.wanted for mitigation in mitigations_of(request_)] == ["withdrawn", "active"]
     assert status_of(request_) == "in_progress"

@@ -18,7 +18,14 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, Subscription
 from tests.factories import ResourceFactory
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import confirm, legs, names, refuse, report, status_of
+from tests.portal.mitigations.rows import (
+    confirm,
+    mitigations_of,
+    names,
+    refuse,
+    report,
+    status_of,
+)
 
 WIDE, HOST = ("2001:db8:10:a0::/60",), ("2001:db8:10:a1::/64",)
 
@@ -185,8 +192,8 @@ def test_an_invalid_name_in_replaces_is_an_error_at_its_place(
 
 def test_ended_and_ending_requests_are_not_replaced(ask: Submit, alice: User) -> None:
     wide = ask(prefixes=WIDE)
-    for leg in legs(wide):
-        confirm(leg)
+    for mitigation in mitigations_of(wide):
+        confirm(mitigation)
     services.terminate(request_id=wide.pk, actor=alice)
 
     assert status_of(wide) == "terminating"
@@ -294,8 +301,8 @@ def apart(
     later = ask(
         prefixes=WIDE, subscriptions=(acme_tidewall.pk,), consent=Consent(named=(first.pk,))
     )
-    confirm(legs(later)[0])
-    report(legs(later)[0], Trigger.FILTERING)
+    confirm(mitigations_of(later)[0])
+    report(mitigations_of(later)[0], Trigger.FILTERING)
     return first, later
 
 
@@ -304,10 +311,10 @@ def test_automatic_fallback_never_ends_another_requests_filter(
 ) -> None:
     first, later = apart
 
-    refuse(legs(first)[0])
+    refuse(mitigations_of(first)[0])
 
     assert names(first) == ["Northgate"]
-    assert queries.newer_overlapping(legs(later)[0].pk) == []
+    assert queries.newer_overlapping(mitigations_of(later)[0].pk) == []
 
 
 def test_fallback_continues_if_the_other_request_loses_nothing(
@@ -316,7 +323,7 @@ def test_fallback_continues_if_the_other_request_loses_nothing(
     wide = ask(prefixes=WIDE)
     ask(prefixes=HOST, subscriptions=(acme_tidewall.pk,), consent=Consent(named=(wide.pk,)))
 
-    refuse(legs(wide)[0])
+    refuse(mitigations_of(wide)[0])
 
     assert names(wide) == ["Northgate", "Tidewall"]
 
@@ -325,7 +332,7 @@ def test_fallback_continues_with_consent(ask: Submit, acme_tidewall: Subscriptio
     wide = ask(prefixes=WIDE, subscriptions=(acme_tidewall.pk,))
     host = ask(prefixes=HOST, consent=Consent(named=(wide.pk,)))
 
-    refuse(legs(host)[0])
+    refuse(mitigations_of(host)[0])
 
     assert names(host) == ["Northgate", "Tidewall"]
 
@@ -360,7 +367,7 @@ def test_extending_replaces_nothing(
 
     services.extend(request_id=first.pk, actor=dana, lifetime_s=7200)
 
-    assert queries.newer_overlapping(legs(later)[0].pk) == []
+    assert queries.newer_overlapping(mitigations_of(later)[0].pk) == []
     assert Mitigation.objects.count() == 2
 
 
@@ -369,8 +376,8 @@ def test_a_plan_that_a_provider_activated_loses_its_filter_to_a_request_for_less
 ) -> None:
     plan = ask_to_hold(ask)
     assert ask(prefixes=HOST).replaces == []
-    for leg in legs(plan):
-        report(leg, Trigger.FILTERING)
+    for mitigation in mitigations_of(plan):
+        report(mitigation, Trigger.FILTERING)
     services.terminate(
         request_id=MitigationRequest.objects.get(kind="immediate").pk,
         actor=plan.created_by,
@@ -390,8 +397,8 @@ def ask_to_hold(ask: Submit) -> MitigationRequest:
         kind=RequestKind.STANDBY,
         name="Plan",
     )
-    for leg in legs(plan):
-        confirm(leg)
+    for mitigation in mitigations_of(plan):
+        confirm(mitigation)
     return plan
 
 
@@ -399,8 +406,8 @@ def test_a_provider_that_only_waits_for_its_turn_loses_nothing(
     ask: Submit, acme_northgate: Subscription
 ) -> None:
     wide = ask(prefixes=WIDE)
-    refuse(legs(wide)[0])
-    confirm(legs(wide)[1])
+    refuse(mitigations_of(wide)[0])
+    confirm(mitigations_of(wide)[1])
 
     assert ask(prefixes=HOST, subscriptions=(acme_northgate.pk,)).replaces == []
 
@@ -408,7 +415,7 @@ def test_a_provider_that_only_waits_for_its_turn_loses_nothing(
 def test_a_request_without_help_that_is_retried_counts(ask: Submit) -> None:
     wide = ask(prefixes=WIDE)
     for _ in range(2):
-        refuse(legs(wide)[-1])
+        refuse(mitigations_of(wide)[-1])
 
     assert status_of(wide) == "failing"
     assert refused(ask, prefixes=HOST)

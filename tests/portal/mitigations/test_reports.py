@@ -32,27 +32,27 @@ MORE = replace(FILTERING, bytes_dropped=2000)
 
 
 @pytest.fixture
-def leg(submit: Submit) -> Mitigation:
+def mitigation(submit: Submit) -> Mitigation:
     """What Northgate filters."""
-    leg = submit().mitigations.get()
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
-    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=NOW, now=NOW)
-    services.record_report(mitigation_id=leg.pk, report=FILTERING, now=NOW)
-    return leg
+    mitigation = submit().mitigations.get()
+    services.record_sending(mitigation_id=mitigation.pk, now=NOW)
+    services.record_confirmed(mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=NOW, now=NOW)
+    services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=NOW)
+    return mitigation
 
 
 def test_more_numbers_are_written_with_few_statements(
-    leg: Mitigation, django_assert_num_queries: DjangoAssertNumQueries
+    mitigation: Mitigation, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     # Read, written under its condition within a savepoint, numbered, told.
     with django_assert_num_queries(6):
-        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+        services.record_report(mitigation_id=mitigation.pk, report=MORE, now=LATER)
 
-    again = Mitigation.objects.get(pk=leg.pk)
+    again = Mitigation.objects.get(pk=mitigation.pk)
     assert (again.bytes_dropped, again.last_heard_at, again.counters_since) == (2000, LATER, LATER)
     event = Event.objects.latest("seq")
     assert (event.type, event.data) == ("mitigation.counters", {"bytes_dropped": 2000})
-    assert event.request_id == leg.request_id
+    assert event.request_id == mitigation.request_id
 
 
 def _between_reading_and_writing(change: Callable[[], object]) -> Callable[..., Any]:
@@ -68,26 +68,28 @@ def _between_reading_and_writing(change: Callable[[], object]) -> Callable[..., 
 
 
 def test_a_termination_between_reading_and_writing_is_not_overwritten(
-    leg: Mitigation, alice: User
+    mitigation: Mitigation, alice: User
 ) -> None:
     def terminate() -> None:
-        services.terminate(request_id=leg.request_id, actor=alice)
+        services.terminate(request_id=mitigation.request_id, actor=alice)
 
     with connection.execute_wrapper(_between_reading_and_writing(terminate)):
-        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+        services.record_report(mitigation_id=mitigation.pk, report=MORE, now=LATER)
 
-    again = Mitigation.objects.get(pk=leg.pk)
+    again = Mitigation.objects.get(pk=mitigation.pk)
     assert (again.status, again.wanted) == ("terminating", "withdrawn")
     assert again.bytes_dropped == 2000
 
 
-def test_a_report_that_was_written_by_another_worker_first_counts_once(leg: Mitigation) -> None:
+def test_a_report_that_was_written_by_another_worker_first_counts_once(
+    mitigation: Mitigation,
+) -> None:
     def report_it() -> None:
-        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+        services.record_report(mitigation_id=mitigation.pk, report=MORE, now=LATER)
 
     before = Event.objects.count()
     with connection.execute_wrapper(_between_reading_and_writing(report_it)):
-        services.record_report(mitigation_id=leg.pk, report=MORE, now=LATER)
+        services.record_report(mitigation_id=mitigation.pk, report=MORE, now=LATER)
 
     assert Event.objects.count() == before + 1
 
@@ -107,23 +109,23 @@ def test_a_report_that_was_written_by_another_worker_first_counts_once(leg: Miti
     ],
 )
 def test_what_only_repeats_the_row_is_told_apart(
-    leg: Mitigation, changes: dict[str, Any], is_nothing_new: bool
+    mitigation: Mitigation, changes: dict[str, Any], is_nothing_new: bool
 ) -> None:
-    row = Mitigation.objects.get(pk=leg.pk)
+    row = Mitigation.objects.get(pk=mitigation.pk)
 
     found = services.says_nothing_new(row, replace(FILTERING, **changes), LATER)
 
     assert found is is_nothing_new
 
 
-def test_what_is_repeated_is_heard(leg: Mitigation, alice: User) -> None:
-    services.record_repeated(mitigation_ids=[leg.pk], now=LATER)
+def test_what_is_repeated_is_heard(mitigation: Mitigation, alice: User) -> None:
+    services.record_repeated(mitigation_ids=[mitigation.pk], now=LATER)
 
-    again = Mitigation.objects.get(pk=leg.pk)
+    again = Mitigation.objects.get(pk=mitigation.pk)
     assert (again.last_heard_at, again.reported_at, again.counters_at) == (LATER, LATER, LATER)
-    services.terminate(request_id=leg.request_id, actor=alice)
-    services.record_repeated(mitigation_ids=[leg.pk], now=LATER + timedelta(seconds=9))
-    assert Mitigation.objects.get(pk=leg.pk).last_heard_at == LATER
+    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.record_repeated(mitigation_ids=[mitigation.pk], now=LATER + timedelta(seconds=9))
+    assert Mitigation.objects.get(pk=mitigation.pk).last_heard_at == LATER
 
 
 def test_nobody_can_count_for_an_organization_that_is_not_there(db: None) -> None:

@@ -18,7 +18,7 @@ BEGIN = timezone.now() - timedelta(hours=1)
 
 
 @pytest.fixture
-def leg(submit: Submit) -> Mitigation:
+def mitigation(submit: Submit) -> Mitigation:
     return submit().mitigations.get()
 
 
@@ -26,19 +26,21 @@ def at(second: int) -> datetime:
     return BEGIN + timedelta(seconds=second)
 
 
-def reported(leg: Mitigation, second: int, bps: int | None, total: int | None = None) -> None:
+def reported(
+    mitigation: Mitigation, second: int, bps: int | None, total: int | None = None
+) -> None:
     report = ProviderReport(
         dots_status=2, trigger=Trigger.FILTERING, bps_dropped=bps, bytes_dropped=total
     )
-    services.record_report(mitigation_id=leg.pk, report=report, now=at(second))
+    services.record_report(mitigation_id=mitigation.pk, report=report, now=at(second))
 
 
-def samples(leg: Mitigation, *, newest: int = 100) -> list[tuple[int, int, bool]]:
-    leg.refresh_from_db()
-    reports = queries.counter_reports(leg.request)[-newest:] if newest else []
+def samples(mitigation: Mitigation, *, newest: int = 100) -> list[tuple[int, int, bool]]:
+    mitigation.refresh_from_db()
+    reports = queries.counter_reports(mitigation.request)[-newest:] if newest else []
     return [
         (round((one.at - BEGIN).total_seconds()), int(one.value), one.is_repeat)
-        for one in samples_of([leg], reports, "bps_dropped")[leg.pk]
+        for one in samples_of([mitigation], reports, "bps_dropped")[mitigation.pk]
     ]
 
 
@@ -46,21 +48,21 @@ def counter_events() -> int:
     return Event.objects.filter(type="mitigation.counters").count()
 
 
-def test_a_steady_rate_is_one_event_and_a_run_up_to_the_last_report(leg: Mitigation) -> None:
+def test_a_steady_rate_is_one_event_and_a_run_up_to_the_last_report(mitigation: Mitigation) -> None:
     for second in range(0, 601, 10):
-        reported(leg, second, 1000)
+        reported(mitigation, second, 1000)
 
     assert counter_events() == 1
-    assert samples(leg) == [(0, 1000, False), (600, 1000, True)]
+    assert samples(mitigation) == [(0, 1000, False), (600, 1000, True)]
 
 
-def test_a_change_says_until_when_the_rate_before_it_was_reported(leg: Mitigation) -> None:
+def test_a_change_says_until_when_the_rate_before_it_was_reported(mitigation: Mitigation) -> None:
     for second in range(0, 301, 10):
-        reported(leg, second, 1000)
-    reported(leg, 310, 2000)
-    reported(leg, 320, 3000)
+        reported(mitigation, second, 1000)
+    reported(mitigation, 310, 2000)
+    reported(mitigation, 320, 3000)
 
-    assert samples(leg) == [
+    assert samples(mitigation) == [
         (0, 1000, False),
         (300, 1000, True),
         (310, 2000, False),
@@ -69,35 +71,35 @@ def test_a_change_says_until_when_the_rate_before_it_was_reported(leg: Mitigatio
     assert "held_until" not in Event.objects.filter(type="mitigation.counters").last().data  # type: ignore[union-attr]  # there are three
 
 
-def test_a_silence_between_equal_reports_stays_a_silence(leg: Mitigation) -> None:
-    reported(leg, 0, 1000)
-    reported(leg, 60, 1000)
-    reported(leg, 121, 1000)
+def test_a_silence_between_equal_reports_stays_a_silence(mitigation: Mitigation) -> None:
+    reported(mitigation, 0, 1000)
+    reported(mitigation, 60, 1000)
+    reported(mitigation, 121, 1000)
 
-    assert samples(leg) == [(0, 1000, False), (60, 1000, True), (121, 1000, False)]
+    assert samples(mitigation) == [(0, 1000, False), (60, 1000, True), (121, 1000, False)]
 
 
-def test_who_reports_no_amounts_makes_no_event_and_no_sample(leg: Mitigation) -> None:
-    reported(leg, 0, None)
-    reported(leg, 300, None)
+def test_who_reports_no_amounts_makes_no_event_and_no_sample(mitigation: Mitigation) -> None:
+    reported(mitigation, 0, None)
+    reported(mitigation, 300, None)
 
     assert counter_events() == 0
-    assert samples(leg) == []
+    assert samples(mitigation) == []
 
 
-def test_a_counter_that_is_no_longer_reported_is_not_held(leg: Mitigation) -> None:
-    reported(leg, 0, 1000, total=5)
-    reported(leg, 10, None, total=6)
-    reported(leg, 20, None, total=6)
+def test_a_counter_that_is_no_longer_reported_is_not_held(mitigation: Mitigation) -> None:
+    reported(mitigation, 0, 1000, total=5)
+    reported(mitigation, 10, None, total=6)
+    reported(mitigation, 20, None, total=6)
 
-    assert samples(leg) == [(0, 1000, False)]
+    assert samples(mitigation) == [(0, 1000, False)]
 
 
-def test_a_run_older_than_the_reports_at_hand_is_known_from_the_row(leg: Mitigation) -> None:
+def test_a_run_older_than_the_reports_at_hand_is_known_from_the_row(mitigation: Mitigation) -> None:
     for second in range(0, 601, 10):
-        reported(leg, second, 1000)
+        reported(mitigation, second, 1000)
 
-    assert samples(leg, newest=0) == [(0, 1000, False), (600, 1000, True)]
+    assert samples(mitigation, newest=0) == [(0, 1000, False), (600, 1000, True)]
 
 
 def test_a_stretch_begins_with_the_sample_before_it_unless_nothing_followed() -> None:

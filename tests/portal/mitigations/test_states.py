@@ -9,7 +9,7 @@ from portal.mitigations.states import (
     TERMINAL,
     TRANSITIONS,
     IllegalTransition,
-    Leg,
+    MitigationState,
     RequestStatus,
     Status,
     Trigger,
@@ -19,8 +19,8 @@ from portal.mitigations.states import (
 
 
 def derived(*statuses: Status, asked: bool = False, overdue: bool = False) -> RequestStatus:
-    legs = [Leg(status=status, is_overdue=overdue) for status in statuses]
-    return request_status(legs, is_termination_asked=asked)
+    mitigations = [MitigationState(status=status, is_overdue=overdue) for status in statuses]
+    return request_status(mitigations, is_termination_asked=asked)
 
 
 @pytest.mark.parametrize(("status", "trigger"), list(product(Status, Trigger)))
@@ -61,7 +61,7 @@ def test_what_the_provider_forgot_is_pending_again(status: Status) -> None:
     assert next_status(status, Trigger.FORGOTTEN) is Status.PENDING
 
 
-def test_the_best_confirmed_leg_names_the_request() -> None:
+def test_the_best_confirmed_mitigation_names_the_request() -> None:
     assert derived(Status.REFUSED, Status.MITIGATING) is RequestStatus.MITIGATING
     assert derived(Status.PENDING, Status.IN_PROGRESS) is RequestStatus.IN_PROGRESS
     assert derived(Status.ATTACK_STOPPED, Status.MITIGATING) is RequestStatus.MITIGATING
@@ -98,13 +98,13 @@ def test_over_capacity_still_filters() -> None:
     assert derived(Status.EXCEEDED) is RequestStatus.MITIGATING
 
 
-def test_a_request_fails_only_when_every_leg_does() -> None:
+def test_a_request_fails_only_when_every_mitigation_does() -> None:
     assert derived(Status.REFUSED, Status.PENDING) is RequestStatus.REQUESTING
     assert derived(Status.REFUSED, Status.PENDING, overdue=True) is RequestStatus.FAILING
     assert derived(Status.WITHDRAWN, Status.REFUSED) is RequestStatus.FAILING
 
 
-def test_a_request_is_terminated_when_its_last_leg_is() -> None:
+def test_a_request_is_terminated_when_its_last_mitigation_is() -> None:
     assert derived(Status.TERMINATED, Status.TERMINATING, asked=True) is RequestStatus.TERMINATING
     assert derived(Status.TERMINATED, Status.REFUSED, asked=True) is RequestStatus.TERMINATED
 
@@ -115,9 +115,9 @@ def test_a_request_that_ran_out_is_expired() -> None:
 
 
 def test_a_request_is_not_over_before_whoever_was_withdrawn_alone_is_told() -> None:
-    withdrawn = Leg(status=Status.TERMINATING, is_given_up=True)
-    ran_out = Leg(status=Status.EXPIRED)
-    helps = Leg(status=Status.MITIGATING)
+    withdrawn = MitigationState(status=Status.TERMINATING, is_given_up=True)
+    ran_out = MitigationState(status=Status.EXPIRED)
+    helps = MitigationState(status=Status.MITIGATING)
 
     assert request_status([withdrawn, ran_out], is_termination_asked=False) is (
         RequestStatus.TERMINATING
@@ -127,7 +127,7 @@ def test_a_request_is_not_over_before_whoever_was_withdrawn_alone_is_told() -> N
     )
 
 
-def test_a_leg_that_a_newer_request_replaced_does_not_keep_its_request_failing() -> None:
-    leg = Leg(status=Status.WITHDRAWN, is_given_up=True)
+def test_a_mitigation_that_a_newer_request_replaced_does_not_keep_its_request_failing() -> None:
+    mitigation = MitigationState(status=Status.WITHDRAWN, is_given_up=True)
 
-    assert request_status([leg], is_termination_asked=False) is RequestStatus.TERMINATED
+    assert request_status([mitigation], is_termination_asked=False) is RequestStatus.TERMINATED

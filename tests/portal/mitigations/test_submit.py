@@ -23,8 +23,12 @@ def test_failover_asks_the_first_provider_only(
 ) -> None:
     request = submit()
 
-    leg = request.mitigations.get()
-    assert (leg.subscription, leg.mid, leg.status) == (acme_northgate, 1, "pending")
+    mitigation = request.mitigations.get()
+    assert (mitigation.subscription, mitigation.mid, mitigation.status) == (
+        acme_northgate,
+        1,
+        "pending",
+    )
     assert request.status == "requesting"
     assert request.name == "Shop front-end"
 
@@ -32,7 +36,7 @@ def test_failover_asks_the_first_provider_only(
 def test_parallel_asks_all_at_once(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
 
-    assert [leg.position for leg in request.mitigations.all()] == [0, 1]
+    assert [mitigation.position for mitigation in request.mitigations.all()] == [0, 1]
 
 
 def test_a_mid_is_never_given_twice(submit: Submit) -> None:

@@ -17,7 +17,14 @@ from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, confirm, legs, refuse, report, status_of
+from tests.portal.mitigations.rows import (
+    NOW,
+    confirm,
+    mitigations_of,
+    refuse,
+    report,
+    status_of,
+)
 
 PART, WIDE = ("203.0.113.7/32",), ("203.0.113.0/28",)
 BOTH = Consent(is_joint=True)
@@ -31,17 +38,17 @@ def ask(submit: Submit) -> Submit:
     return ask
 
 
-def filters(leg: Mitigation) -> None:
-    confirm(leg)
-    report(leg, Trigger.FILTERING)
+def filters(mitigation: Mitigation) -> None:
+    confirm(mitigation)
+    report(mitigation, Trigger.FILTERING)
 
 
 @pytest.fixture
 def older(ask: Submit) -> MitigationRequest:
     """Northgate refused it, and Tidewall filters."""
     request = ask(*PART)
-    refuse(legs(request)[0])
-    filters(legs(request)[1])
+    refuse(mitigations_of(request)[0])
+    filters(mitigations_of(request)[1])
     return request
 
 
@@ -49,7 +56,7 @@ def test_one_request_for_both_leaves_none_behind_at_the_other_provider(
     ask: Submit, older: MitigationRequest, acme: Organization
 ) -> None:
     both = ask(*WIDE, consent=BOTH)
-    [northgate] = legs(both)
+    [northgate] = mitigations_of(both)
     confirm(northgate)
     # Accepted is not filtering: until then Tidewall's filter is all there is.
     assert services.end_taken_over(now=NOW) == 0
@@ -58,7 +65,7 @@ def test_one_request_for_both_leaves_none_behind_at_the_other_provider(
 
     assert services.end_taken_over(now=NOW) == 1
     assert services.end_taken_over(now=NOW) == 0
-    refused, tidewall = legs(older)
+    refused, tidewall = mitigations_of(older)
     assert (refused.wanted, tidewall.status) == ("withdrawn", "terminating")
     report(tidewall, Trigger.ENDED)
     ended = MitigationRequest.objects.get(pk=older.pk)
@@ -70,14 +77,14 @@ def test_one_request_for_both_leaves_none_behind_at_the_other_provider(
 
 
 def _refused_everywhere(request: MitigationRequest) -> None:
-    report(legs(request)[1], Trigger.PROVIDER_WITHDREW)
+    report(mitigations_of(request)[1], Trigger.PROVIDER_WITHDREW)
 
 
 def _replaced_where_it_was_filtered(request: MitigationRequest) -> None:
     [both] = MitigationRequest.objects.exclude(pk=request.pk)
-    refuse(legs(both)[0])
+    refuse(mitigations_of(both)[0])
     services.record_superseded(
-        mitigation_id=legs(request)[1].pk, conflict={"reason": "newer"}, now=NOW
+        mitigation_id=mitigations_of(request)[1].pk, conflict={"reason": "newer"}, now=NOW
     )
 
 
@@ -89,7 +96,7 @@ def test_what_was_refused_is_not_asked_again_beside_the_request_for_both(
     becomes(older)
     assert status_of(older) == "failing"
 
-    filters(legs(both)[-1])
+    filters(mitigations_of(both)[-1])
     services.end_taken_over(now=NOW)
 
     assert status_of(older) in ("terminating", "terminated")
@@ -109,10 +116,10 @@ def test_what_the_newer_one_does_not_wholly_filter_goes_on(
     ask: Submit, newer: dict[str, Any], older: dict[str, Any]
 ) -> None:
     first = ask(*older.pop("prefixes"), **older)
-    refuse(legs(first)[0])
-    filters(legs(first)[1])
+    refuse(mitigations_of(first)[0])
+    filters(mitigations_of(first)[1])
     second = ask(*newer.pop("prefixes"), **newer)
-    filters(legs(second)[0])
+    filters(mitigations_of(second)[0])
 
     assert services.end_taken_over(now=NOW) == 0
     assert status_of(first) == "mitigating"
@@ -122,7 +129,7 @@ def test_a_newer_one_that_is_silent_or_stopped_or_was_not_let_replace_it_ends_no
     ask: Submit, older: MitigationRequest, acme_northgate: Subscription
 ) -> None:
     both = ask(*WIDE, consent=BOTH)
-    [northgate] = legs(both)
+    [northgate] = mitigations_of(both)
     filters(northgate)
     later = NOW + timedelta(minutes=5)
     assert services.end_taken_over(now=later) == 0
@@ -139,25 +146,25 @@ SHORT, LONG, INDEFINITE = {"auto_renew": False}, {"auto_renew": False, "lifetime
 RENEWS: dict[str, Any] = {}
 
 
-def _filters_as_asked(leg: Mitigation) -> None:
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
+def _filters_as_asked(mitigation: Mitigation) -> None:
+    services.record_sending(mitigation_id=mitigation.pk, now=NOW)
     services.record_confirmed(
-        mitigation_id=leg.pk, lifetime_s=leg.lifetime_s, asked_at=NOW, now=NOW
+        mitigation_id=mitigation.pk, lifetime_s=mitigation.lifetime_s, asked_at=NOW, now=NOW
     )
-    report(leg, Trigger.FILTERING)
+    report(mitigation, Trigger.FILTERING)
 
 
 def _is_extended(request: MitigationRequest, lifetime_s: int, *, confirmed: bool = False) -> None:
     services.extend(request_id=request.pk, actor=request.created_by, lifetime_s=lifetime_s)
     if confirmed:
-        for leg in Mitigation.objects.filter(request=request, status="mitigating"):
-            now = leg.refresh_asked_at
+        for mitigation in Mitigation.objects.filter(request=request, status="mitigating"):
+            now = mitigation.refresh_asked_at
             assert now is not None
             services.record_confirmed(
-                mitigation_id=leg.pk,
+                mitigation_id=mitigation.pk,
                 lifetime_s=lifetime_s,
                 asked_at=now,
-                extended_at=leg.refresh_asked_at,
+                extended_at=mitigation.refresh_asked_at,
                 now=now,
             )
 
@@ -180,7 +187,7 @@ def _newer_is_to_be_shorter(older: MitigationRequest, newer: MitigationRequest) 
 
 
 def _older_is_withdrawn_by_its_provider(older: MitigationRequest, newer: MitigationRequest) -> None:
-    report(legs(older)[1], Trigger.PROVIDER_WITHDREW)
+    report(mitigations_of(older)[1], Trigger.PROVIDER_WITHDREW)
 
 
 def _granted_time_is_unknown(older: MitigationRequest, newer: MitigationRequest) -> None:
@@ -217,10 +224,10 @@ def test_only_a_request_that_lasts_as_long_ends_the_older_one(
     ended: int,
 ) -> None:
     first = ask(*PART, **older)
-    refuse(legs(first)[0])
-    _filters_as_asked(legs(first)[1])
+    refuse(mitigations_of(first)[0])
+    _filters_as_asked(mitigations_of(first)[1])
     second = ask(*WIDE, **newer)
-    _filters_as_asked(legs(second)[0])
+    _filters_as_asked(mitigations_of(second)[0])
     happens(first, second)
 
     assert services.end_taken_over(now=NOW) == ended
@@ -264,7 +271,7 @@ def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
                 last_heard_at=NOW,
             )
         MitigationRequest.objects.filter(pk=theirs[1].pk).update(replaces=[str(theirs[0].pk)])
-    filters(legs(ask(*WIDE, consent=BOTH))[0])
+    filters(mitigations_of(ask(*WIDE, consent=BOTH))[0])
 
     sweeps = (services.end_taken_over(now=NOW) for _ in range(60))
 
@@ -280,9 +287,9 @@ def test_two_that_may_replace_each_other_both_go_on(
     ask: Submit, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     first = ask(*PART, subscriptions=(acme_tidewall.pk,))
-    filters(legs(first)[0])
+    filters(mitigations_of(first)[0])
     second = ask(*PART)
-    filters(legs(second)[0])
+    filters(mitigations_of(second)[0])
     services.ask_provider(
         request_id=first.pk,
         actor=dana,

@@ -19,16 +19,16 @@ pytestmark = pytest.mark.sqlite
 
 
 def sent(request: MitigationRequest) -> MitigationRequest:
-    leg = request.mitigations.get()
-    services.record_sending(mitigation_id=leg.pk, now=timezone.now())
+    mitigation = request.mitigations.get()
+    services.record_sending(mitigation_id=mitigation.pk, now=timezone.now())
     return request
 
 
 def confirmed(request: MitigationRequest) -> MitigationRequest:
     sent(request)
     now = timezone.now()
-    leg = request.mitigations.get()
-    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=now, now=now)
+    mitigation = request.mitigations.get()
+    services.record_confirmed(mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=now, now=now)
     return request
 
 
@@ -42,16 +42,20 @@ def test_what_never_left_the_portal_is_terminated_at_once(submit: Submit, alice:
 def test_what_may_have_left_is_told_to_stop(submit: Submit, alice: User) -> None:
     request = services.terminate(request_id=sent(submit()).pk, actor=alice)
 
-    leg = request.mitigations.get()
-    assert (request.status, leg.status, leg.wanted) == ("terminating", "terminating", "withdrawn")
+    mitigation = request.mitigations.get()
+    assert (request.status, mitigation.status, mitigation.wanted) == (
+        "terminating",
+        "terminating",
+        "withdrawn",
+    )
 
 
 def test_nothing_is_sent_after_a_termination(submit: Submit, alice: User) -> None:
     request = submit()
     services.terminate(request_id=request.pk, actor=alice)
 
-    leg = request.mitigations.get()
-    assert not services.record_sending(mitigation_id=leg.pk, now=timezone.now())
+    mitigation = request.mitigations.get()
+    assert not services.record_sending(mitigation_id=mitigation.pk, now=timezone.now())
 
 
 def test_terminating_twice_or_together_is_one_termination(
@@ -68,10 +72,10 @@ def test_terminating_twice_or_together_is_one_termination(
 
 def test_six_ends_it_and_a_person_can_say_seen(submit: Submit, alice: User) -> None:
     request = services.terminate(request_id=confirmed(submit()).pk, actor=alice)
-    leg = request.mitigations.get()
-    services.record_withdrawal_confirmed(mitigation_id=leg.pk, now=timezone.now())
+    mitigation = request.mitigations.get()
+    services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=timezone.now())
     services.record_report(
-        mitigation_id=leg.pk,
+        mitigation_id=mitigation.pk,
         report=services.ProviderReport(dots_status=6, trigger=Trigger.ENDED),
         now=timezone.now(),
     )
@@ -94,9 +98,9 @@ def test_extending_asks_for_a_refresh(submit: Submit, alice: User) -> None:
 
     services.extend(request_id=request.pk, actor=alice, lifetime_s=7200)
 
-    leg = request.mitigations.get()
-    assert leg.lifetime_s == 7200
-    assert leg.refresh_asked_at is not None
+    mitigation = request.mitigations.get()
+    assert mitigation.lifetime_s == 7200
+    assert mitigation.refresh_asked_at is not None
 
 
 def test_extending_beyond_the_policy_is_refused_at_the_field(submit: Submit, alice: User) -> None:
@@ -136,21 +140,24 @@ def test_extending_asks_each_provider_for_what_it_grants(
 
     request.refresh_from_db()
     assert request.lifetime_s == asked
-    assert [leg.lifetime_s for leg in request.mitigations.order_by("position")] == [asked, gets]
+    assert [mitigation.lifetime_s for mitigation in request.mitigations.order_by("position")] == [
+        asked,
+        gets,
+    ]
 
 
 def test_who_said_no_is_asked_for_the_longer_time_when_its_turn_comes_again(
     submit: Submit, alice: User
 ) -> None:
     request = sent(submit())
-    leg = request.mitigations.get()
+    mitigation = request.mitigations.get()
     now = timezone.now()
-    services.record_refused(mitigation_id=leg.pk, code="4.00", reason="no", now=now)
+    services.record_refused(mitigation_id=mitigation.pk, code="4.00", reason="no", now=now)
 
     services.extend(request_id=request.pk, actor=alice, lifetime_s=14400)
 
-    leg.refresh_from_db()
-    assert (leg.status, leg.lifetime_s) == ("refused", 14400)
+    mitigation.refresh_from_db()
+    assert (mitigation.status, mitigation.lifetime_s) == ("refused", 14400)
 
 
 def test_what_ends_is_not_extended_and_the_person_is_told_who_ended_it(
@@ -181,8 +188,12 @@ def test_what_the_portal_ended_is_refused_at_every_door_in_its_name(
         with pytest.raises(Conflict, match="The portal terminated this at") as caught:
             door()
         assert caught.value.code == "terminated"
-    leg = request.mitigations.get()
-    assert (leg.wanted, leg.lifetime_s, leg.efficacy) == ("withdrawn", request.lifetime_s, None)
+    mitigation = request.mitigations.get()
+    assert (mitigation.wanted, mitigation.lifetime_s, mitigation.efficacy) == (
+        "withdrawn",
+        request.lifetime_s,
+        None,
+    )
 
 
 def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
@@ -190,9 +201,9 @@ def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
 
     services.report_efficacy(request_id=request.pk, actor=alice, attack_status="under-attack")
 
-    leg = request.mitigations.get()
-    assert leg.efficacy == 1
-    assert leg.efficacy_asked_at is not None
+    mitigation = request.mitigations.get()
+    assert mitigation.efficacy == 1
+    assert mitigation.efficacy_asked_at is not None
     assert Event.objects.get(type="mitigation.efficacy").data["attack_status"] == "under-attack"
 
 

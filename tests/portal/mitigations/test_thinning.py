@@ -121,17 +121,17 @@ def _policy(settings: Settings) -> None:
 
 def counters(request: MitigationRequest, count: int, *, at: datetime) -> Mitigation:
     """One report a second."""
-    leg = request.mitigations.get()
+    mitigation = request.mitigations.get()
     for number in range(count):
         append_event(
             organization_id=request.organization_id,
             type=EventType.MITIGATION_COUNTERS,
             at=at + timedelta(seconds=number),
             request=request,
-            mitigation=leg,
+            mitigation=mitigation,
             data={"bps_dropped": number},
         )
-    return leg
+    return mitigation
 
 
 def old() -> datetime:

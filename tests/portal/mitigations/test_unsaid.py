@@ -13,7 +13,7 @@ from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, confirm, legs
+from tests.portal.mitigations.rows import NOW, confirm, mitigations_of
 
 LATER = NOW + timedelta(seconds=60)
 SAID = {"status": "mitigating", "asked_at": NOW, "sent_at": NOW, "last_sent_at": NOW}
@@ -41,8 +41,8 @@ SAID = {"status": "mitigating", "asked_at": NOW, "sent_at": NOW, "last_sent_at":
 def test_what_was_not_said_yet_is_found(
     submit: Submit, acme_northgate: Subscription, columns: dict[str, Any], *, is_unsaid: bool
 ) -> None:
-    leg = legs(submit())[0]
-    Mitigation.objects.filter(pk=leg.pk).update(**columns)
+    mitigation = mitigations_of(submit())[0]
+    Mitigation.objects.filter(pk=mitigation.pk).update(**columns)
 
     found = queries.subscriptions_with_something_to_say([acme_northgate.pk])
 
@@ -63,18 +63,18 @@ def test_an_extension_and_an_efficacy_update_are_found(
     extended, told = submit(), submit()
     held = [acme_northgate.pk]
     for request in (extended, told):
-        confirm(legs(request)[0])
+        confirm(mitigations_of(request)[0])
     assert queries.subscriptions_with_something_to_say(held) == set()
 
     services.extend(request_id=extended.pk, actor=dana, lifetime_s=7200)
     assert queries.subscriptions_with_something_to_say(held) == set(held)
 
-    leg, now = legs(extended)[0], timezone.now()
+    mitigation, now = mitigations_of(extended)[0], timezone.now()
     services.record_confirmed(
-        mitigation_id=leg.pk,
+        mitigation_id=mitigation.pk,
         lifetime_s=7200,
         asked_at=now,
-        extended_at=leg.refresh_asked_at,
+        extended_at=mitigation.refresh_asked_at,
         now=now,
     )
     assert queries.subscriptions_with_something_to_say(held) == set()

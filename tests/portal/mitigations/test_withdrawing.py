@@ -12,25 +12,34 @@ from portal.mitigations.models import Event, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit
-from tests.portal.mitigations.legs import NOW, confirm, legs, names, refuse, report, sent, status_of
+from tests.portal.mitigations.rows import (
+    NOW,
+    confirm,
+    mitigations_of,
+    names,
+    refuse,
+    report,
+    sent,
+    status_of,
+)
 
 
 @pytest.fixture
 def both(submit: Submit) -> MitigationRequest:
     """Northgate and Tidewall filter."""
     request = submit(Strategy.PARALLEL)
-    for leg in legs(request):
-        confirm(leg)
-        report(leg, Trigger.FILTERING)
+    for mitigation in mitigations_of(request):
+        confirm(mitigation)
+        report(mitigation, Trigger.FILTERING)
     return request
 
 
 def test_one_is_told_to_stop_and_the_other_goes_on(both: MitigationRequest, dana: User) -> None:
-    first, second = legs(both)
+    first, second = mitigations_of(both)
 
     services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=dana)
 
-    first, second = legs(both)
+    first, second = mitigations_of(both)
     assert (first.status, first.wanted, first.withdrawn_by) == ("terminating", "withdrawn", dana)
     assert (second.status, second.wanted) == ("mitigating", "active")
     assert status_of(both) == "mitigating"
@@ -41,29 +50,29 @@ def test_one_is_told_to_stop_and_the_other_goes_on(both: MitigationRequest, dana
 def test_withdrawing_twice_is_one_withdrawal(
     both: MitigationRequest, dana: User, alice: User
 ) -> None:
-    first = legs(both)[0]
+    first = mitigations_of(both)[0]
 
     for actor in (dana, alice):
         services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=actor)
 
-    assert legs(both)[0].withdrawn_by == dana
+    assert mitigations_of(both)[0].withdrawn_by == dana
     assert Event.objects.filter(type="mitigation.withdraw_requested").count() == 1
 
 
 def test_the_last_one_that_may_filter_is_not_withdrawn(both: MitigationRequest, dana: User) -> None:
-    first, second = legs(both)
+    first, second = mitigations_of(both)
     services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=dana)
 
     with pytest.raises(Conflict, match="Tidewall is the only one that may be filtering") as caught:
         services.withdraw_provider(request_id=both.pk, mitigation_id=second.pk, actor=dana)
 
     assert caught.value.code == "last-one"
-    assert legs(both)[1].wanted == "active"
+    assert mitigations_of(both)[1].wanted == "active"
 
 
 def test_who_refused_does_not_count_as_help(submit: Submit, dana: User) -> None:
     request = submit(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     confirm(first)
     refuse(second)
 
@@ -76,22 +85,24 @@ def test_who_refused_does_not_count_as_help(submit: Submit, dana: User) -> None:
 
 def test_what_never_left_is_dropped_without_a_word(submit: Submit, dana: User) -> None:
     request = submit(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     confirm(first)
 
     services.withdraw_provider(request_id=request.pk, mitigation_id=second.pk, actor=dana)
 
-    assert legs(request)[1].status == "terminated"
+    assert mitigations_of(request)[1].status == "terminated"
     assert not services.record_sending(mitigation_id=second.pk, now=NOW)
 
 
-def test_a_leg_of_another_request_is_not_found(
+def test_a_mitigation_of_another_request_is_not_found(
     both: MitigationRequest, submit: Submit, dana: User
 ) -> None:
     other = submit()
 
     with pytest.raises(NotFound):
-        services.withdraw_provider(request_id=other.pk, mitigation_id=legs(both)[0].pk, actor=dana)
+        services.withdraw_provider(
+            request_id=other.pk, mitigation_id=mitigations_of(both)[0].pk, actor=dana
+        )
 
 
 def test_the_order_does_not_bring_back_whom_a_person_withdrew(
@@ -99,7 +110,7 @@ def test_the_order_does_not_bring_back_whom_a_person_withdrew(
 ) -> None:
     request = submit()
     services.ask_provider(request_id=request.pk, actor=dana)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     confirm(second)
     services.withdraw_provider(request_id=request.pk, mitigation_id=first.pk, actor=dana)
     assert names(request) == ["Northgate", "Tidewall"]
@@ -112,7 +123,9 @@ def test_the_order_does_not_bring_back_whom_a_person_withdrew(
 def test_whom_a_person_withdrew_can_be_asked_anew_under_another_mid(
     both: MitigationRequest, dana: User, acme_northgate: Subscription
 ) -> None:
-    services.withdraw_provider(request_id=both.pk, mitigation_id=legs(both)[0].pk, actor=dana)
+    services.withdraw_provider(
+        request_id=both.pk, mitigation_id=mitigations_of(both)[0].pk, actor=dana
+    )
 
     services.ask_provider(request_id=both.pk, actor=dana, subscription_id=acme_northgate.pk)
 
@@ -125,11 +138,13 @@ def test_whom_a_person_withdrew_can_be_asked_anew_under_another_mid(
 def test_terminating_keeps_who_was_withdrawn_before_by_whom(
     both: MitigationRequest, dana: User, alice: User
 ) -> None:
-    services.withdraw_provider(request_id=both.pk, mitigation_id=legs(both)[0].pk, actor=dana)
+    services.withdraw_provider(
+        request_id=both.pk, mitigation_id=mitigations_of(both)[0].pk, actor=dana
+    )
 
     services.terminate(request_id=both.pk, actor=alice)
 
-    assert [leg.withdrawn_by for leg in legs(both)] == [dana, None]
+    assert [mitigation.withdrawn_by for mitigation in mitigations_of(both)] == [dana, None]
     assert status_of(both) == "terminating"
 
 
@@ -137,7 +152,7 @@ def test_a_request_fails_when_only_who_was_withdrawn_still_winds_down(
     submit: Submit, dana: User
 ) -> None:
     request = submit(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     confirm(first)
     sent(second)
     services.withdraw_provider(request_id=request.pk, mitigation_id=first.pk, actor=dana)
@@ -150,14 +165,14 @@ def test_a_request_fails_when_only_who_was_withdrawn_still_winds_down(
 def test_a_termination_waits_for_whoever_was_withdrawn_and_asked_anew(
     both: MitigationRequest, dana: User, acme_northgate: Subscription
 ) -> None:
-    old = legs(both)[0]
+    old = mitigations_of(both)[0]
     services.withdraw_provider(request_id=both.pk, mitigation_id=old.pk, actor=dana)
     services.ask_provider(request_id=both.pk, actor=dana, subscription_id=acme_northgate.pk)
     services.terminate(request_id=both.pk, actor=dana)
 
-    for leg in legs(both):
-        if leg.pk != old.pk and leg.status == "terminating":
-            report(leg, Trigger.ENDED)
+    for mitigation in mitigations_of(both):
+        if mitigation.pk != old.pk and mitigation.status == "terminating":
+            report(mitigation, Trigger.ENDED)
     assert status_of(both) == "terminating"
 
     report(old, Trigger.ENDED)

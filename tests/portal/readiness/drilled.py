@@ -32,12 +32,12 @@ def passed(organization: Organization, person: User, *, ago: timedelta, failure:
         started_by=person,
         ended_at=begin + timedelta(seconds=5),
     )
-    for leg in asked.mitigations.all():
+    for mitigation in asked.mitigations.all():
         DrillCheck.objects.create(
             drill=drill,
-            subscription_id=leg.subscription_id,
+            subscription_id=mitigation.subscription_id,
             way=Way.REQUEST,
-            mitigation=leg,
+            mitigation=mitigation,
             asked_at=begin,
             sent_at=begin + timedelta(seconds=0.1),
             confirmed_at=None if failure else begin + timedelta(seconds=1.5),

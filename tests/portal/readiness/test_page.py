@@ -218,10 +218,12 @@ def looped(acme: Organization, person: User, subscription: Subscription) -> None
         actor=person,
         submission=Submission(prefixes=("203.0.113.1/32",), subscriptions=(subscription.pk,)),
     )
-    leg = request.mitigations.get()
+    mitigation = request.mitigations.get()
     now = timezone.now()
-    mitigations.record_sending(mitigation_id=leg.pk, now=now)
-    mitigations.record_refused(mitigation_id=leg.pk, code="5.08", reason="edge-1, core-2", now=now)
+    mitigations.record_sending(mitigation_id=mitigation.pk, now=now)
+    mitigations.record_refused(
+        mitigation_id=mitigation.pk, code="5.08", reason="edge-1, core-2", now=now
+    )
 
 
 @pytest.mark.rule("SC-107")
@@ -239,9 +241,9 @@ def test_a_loop_is_told_until_something_gets_through(
     assert "Not ready: requests do not reach Northgate." in page
     assert "it went round in a loop through edge-1 and core-2." in page
 
-    leg = MitigationRequest.objects.get(status="failing").mitigations.get()
+    mitigation = MitigationRequest.objects.get(status="failing").mitigations.get()
     now = timezone.now()
-    mitigations.record_confirmed(mitigation_id=leg.pk, lifetime_s=60, asked_at=now, now=now)
+    mitigations.record_confirmed(mitigation_id=mitigation.pk, lifetime_s=60, asked_at=now, now=now)
 
     assert "went round" not in client_of(alice).get(PAGE).content.decode()
 

@@ -35,7 +35,7 @@ def threads() -> Iterator[DatabaseThreads]:
 
 
 @pytest.fixture
-def leg(
+def mitigation(
     alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
 ) -> Mitigation:
     """alice asks Northgate for one address."""

@@ -52,29 +52,31 @@ WRITTEN_WITHIN_S = 1.0
 class Scene:
     """A request under attack at a provider that grants it, with a keeper that starts."""
 
-    def __init__(self, leg: Mitigation, provider: Provider, threads: DatabaseThreads) -> None:
-        self.leg = leg
+    def __init__(
+        self, mitigation: Mitigation, provider: Provider, threads: DatabaseThreads
+    ) -> None:
+        self.mitigation = mitigation
         self.provider = provider
         self.threads = threads
-        self.subscription = leg.subscription
-        self._as_asked = Mitigation.objects.filter(pk=leg.pk).values().get()
-        self._request = MitigationRequest.objects.filter(pk=leg.request_id).values().get()
+        self.subscription = mitigation.subscription
+        self._as_asked = Mitigation.objects.filter(pk=mitigation.pk).values().get()
+        self._request = MitigationRequest.objects.filter(pk=mitigation.request_id).values().get()
 
     def reset(self) -> None:
-        Mitigation.objects.filter(pk=self.leg.pk).update(**self._as_asked)
-        MitigationRequest.objects.filter(pk=self.leg.request_id).update(**self._request)
+        Mitigation.objects.filter(pk=self.mitigation.pk).update(**self._as_asked)
+        MitigationRequest.objects.filter(pk=self.mitigation.request_id).update(**self._request)
         Subscription.objects.filter(pk=self.subscription.pk).update(
             session_state=SessionState.DOWN, session_since=None, owner=ME
         )
         self.provider.held.clear()
 
     async def play(self, awaits: Awaits) -> None:
-        """From the first attempt to a leg that is mitigating, and a while on; then the end."""
+        """From the first attempt to a mitigation that is mitigating, and a while on; then the end."""
         await db(self.reset)
         before = asyncio.all_tasks()
         async with awaits.watching(), running_manager(self.subscription, self.threads) as manager:
             await self._recovers(manager)
-            self.provider.notify(MitigationStatus.MITIGATING, self.leg.mid)
+            self.provider.notify(MitigationStatus.MITIGATING, self.mitigation.mid)
             await self._has_an_outcome()
             await asyncio.sleep(3 * silence_watch.WATCH_S)
             await self._recovers(manager)
@@ -112,23 +114,25 @@ class Scene:
         async with asyncio.timeout(4 * WITHIN_S):
             while await db(self._status) not in (Status.MITIGATING, *SET_BACK):
                 if self.provider.held:
-                    self.provider.notify(MitigationStatus.MITIGATING, self.leg.mid)
+                    self.provider.notify(MitigationStatus.MITIGATING, self.mitigation.mid)
                 await asyncio.sleep(0.05)
 
     def _status(self) -> str:
-        return Mitigation.objects.get(pk=self.leg.pk).status
+        return Mitigation.objects.get(pk=self.mitigation.pk).status
 
 
 @pytest.mark.timeout(600)
 async def test_a_defect_at_any_await_ends_at_most_the_session(
-    leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence_watch, "WATCH_S", 0.1)
     monkeypatch.setattr(observations, "OBSERVE_AGAIN_S", 0.2)
     authority, provider = Authority(), Provider()
     async with serving(authority, provider) as server:
-        await db(lambda: point_to(leg.subscription, server.port, authority, authority.client()))
-        scene = await db(lambda: Scene(leg, provider, threads))
+        await db(
+            lambda: point_to(mitigation.subscription, server.port, authority, authority.client())
+        )
+        scene = await db(lambda: Scene(mitigation, provider, threads))
         clean = Awaits()
         await scene.play(clean)
         assert len(clean.seen) >= MIN_PLACES
@@ -181,7 +185,10 @@ async def test_text_that_the_database_refuses_does_not_stop_the_row_from_being_u
 
 
 async def test_a_failed_round_keeps_the_session(
-    leg: Mitigation, there: Provider, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation,
+    there: Provider,
+    threads: DatabaseThreads,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrying_loop, "PAUSE_S", 0.01)
     reads, failures = queries.live_mitigations, [RuntimeError("ours")] * 2
@@ -191,8 +198,8 @@ async def test_a_failed_round_keeps_the_session(
             raise failures.pop()
         return reads(subscription_id)
 
-    async with running_manager(leg.subscription, threads) as kept:
-        await until_row(leg.subscription, is_up)
+    async with running_manager(mitigation.subscription, threads) as kept:
+        await until_row(mitigation.subscription, is_up)
         session = kept.session
         monkeypatch.setattr(queries, "live_mitigations", fail_twice)
         kept.wake()
@@ -203,7 +210,10 @@ async def test_a_failed_round_keeps_the_session(
 
 
 async def test_repeatedly_failing_rounds_end_the_session_and_the_row_says_why(
-    leg: Mitigation, there: Provider, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation,
+    there: Provider,
+    threads: DatabaseThreads,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retrying_loop, "PAUSE_S", 0.01)
     is_broken = True
@@ -213,16 +223,16 @@ async def test_repeatedly_failing_rounds_end_the_session_and_the_row_says_why(
             raise RuntimeError("ours")
         return []
 
-    async with running_manager(leg.subscription, threads):
-        await until_row(leg.subscription, is_up)
+    async with running_manager(mitigation.subscription, threads):
+        await until_row(mitigation.subscription, is_up)
         monkeypatch.setattr(queries, "live_mitigations", fail)
 
         row = await until_row(
-            leg.subscription, lambda row: row.session_detail == CRASHED, within_s=40
+            mitigation.subscription, lambda row: row.session_detail == CRASHED, within_s=40
         )
         assert row.session_state == SessionState.CONNECTING
         is_broken = False
-        await until_row(leg.subscription, is_up, within_s=40)
+        await until_row(mitigation.subscription, is_up, within_s=40)
 
 
 async def test_a_key_that_cannot_be_decrypted_is_reported(

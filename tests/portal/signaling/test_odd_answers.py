@@ -40,15 +40,15 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def leg(
+def mitigation(
     alice: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
 ) -> Mitigation:
     Subscription.objects.filter(pk=acme_northgate.pk).update(owner=OWNER)
     submission = Submission(prefixes=("203.0.113.7/32",))
     asked = services.submit(organization=acme, actor=alice, submission=submission)
-    leg = asked.mitigations.get()
-    services.record_sending(mitigation_id=leg.pk, now=signaling_clock.now())
-    return leg
+    mitigation = asked.mitigations.get()
+    services.record_sending(mitigation_id=mitigation.pk, now=signaling_clock.now())
+    return mitigation
 
 
 class Scene:
@@ -69,11 +69,11 @@ class Scene:
 
 
 @asynccontextmanager
-async def speaking(leg: Mitigation, threads: DatabaseThreads) -> AsyncIterator[Scene]:
+async def speaking(mitigation: Mitigation, threads: DatabaseThreads) -> AsyncIterator[Scene]:
     authority, provider, journal = Authority(), Provider(), WireJournal(threads)
     actions = MitigationActions(
         FencedStore(
-            subscription_id=leg.subscription_id,
+            subscription_id=mitigation.subscription_id,
             owner=OWNER,
             threads=threads,
             fence=LeaseFence(asked_at=boottime()),
@@ -87,7 +87,7 @@ async def speaking(leg: Mitigation, threads: DatabaseThreads) -> AsyncIterator[S
             authority.client(),
             cuid=CUID,
             settings=ONCE,
-            on_wire=journal.recorder(leg.subscription_id).see,
+            on_wire=journal.recorder(mitigation.subscription_id).see,
         ) as client,
     ):
         yield Scene(provider, client, actions, journal)
@@ -98,8 +98,8 @@ async def read(call: Callable[[], T]) -> T:
     return result
 
 
-async def row(leg: Mitigation) -> Mitigation:
-    return await read(lambda: Mitigation.objects.select_related("request").get(pk=leg.pk))
+async def row(mitigation: Mitigation) -> Mitigation:
+    return await read(lambda: Mitigation.objects.select_related("request").get(pk=mitigation.pk))
 
 
 def report(mid: int, *odd: tuple[Any, Any], status: int = 2) -> Pairs:
@@ -122,57 +122,58 @@ ODD: dict[str, list[tuple[Any, Any]]] = {
 
 @pytest.mark.parametrize("odd", list(ODD), ids=list(ODD))
 async def test_the_status_reaches_the_row_despite_any_odd_attribute(
-    leg: Mitigation, threads: DatabaseThreads, odd: str
+    mitigation: Mitigation, threads: DatabaseThreads, odd: str
 ) -> None:
-    async with speaking(leg, threads) as scene:
-        scene.says(Code.CONTENT, report(leg.mid, *ODD[odd]))
-        await scene.reports.poll(scene.client, leg)
+    async with speaking(mitigation, threads) as scene:
+        scene.says(Code.CONTENT, report(mitigation.mid, *ODD[odd]))
+        await scene.reports.poll(scene.client, mitigation)
     while await scene.journal.flush():
         continue
 
-    shown = await row(leg)
+    shown = await row(mitigation)
     assert (shown.status, shown.dots_status) == ("mitigating", 2)
     told = await read(lambda: WireMessage.objects.get(direction=Direction.RECEIVED, code="2.05"))
     assert bool(told.not_read) == (odd != "a lifetime of null")
 
 
 async def test_an_unknown_status_is_shown_with_its_number(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(leg, threads) as scene:
+    async with speaking(mitigation, threads) as scene:
         for status in (2, 9, 9):
-            scene.says(Code.CONTENT, report(leg.mid, status=status))
-            await scene.reports.poll(scene.client, await row(leg))
+            scene.says(Code.CONTENT, report(mitigation.mid, status=status))
+            await scene.reports.poll(scene.client, await row(mitigation))
 
-    shown = await row(leg)
+    shown = await row(mitigation)
     assert (shown.status, shown.dots_status, shown.unknown_report) == ("mitigating", 9, 9)
     events = await read(
         lambda: [
-            one.data for one in leg.events.filter(type=EventType.MITIGATION_STATUS).order_by("seq")
+            one.data
+            for one in mitigation.events.filter(type=EventType.MITIGATION_STATUS).order_by("seq")
         ]
     )
     assert [one.get("unknown") for one in events] == [None, 9]
 
 
 async def test_any_status_replaces_a_lost_acceptance(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(leg, threads) as scene:
-        scene.says(Code.CONTENT, report(leg.mid, status=77))
-        await scene.reports.poll(scene.client, leg)
+    async with speaking(mitigation, threads) as scene:
+        scene.says(Code.CONTENT, report(mitigation.mid, status=77))
+        await scene.reports.poll(scene.client, mitigation)
 
-    shown = await row(leg)
+    shown = await row(mitigation)
     assert (shown.status, shown.dots_status) == ("in_progress", 77)
 
 
 async def test_a_code_that_neither_accepts_nor_refuses_grants_nothing(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(leg, threads) as scene:
+    async with speaking(mitigation, threads) as scene:
         scene.says(Code.CONTINUE, b"")
-        is_held = await scene.actions.perform(scene.client, leg, Action.REQUEST)
+        is_held = await scene.actions.perform(scene.client, mitigation, Action.REQUEST)
 
-    shown = await row(leg)
+    shown = await row(mitigation)
     assert not is_held
     assert (shown.status, shown.refusal_code, shown.confirmed_at) == ("pending", "2.31", None)
     assert shown.retry_at is not None
@@ -187,28 +188,33 @@ def conflict(mid: int) -> tuple[int, Pairs]:
 
 # PostgreSQL refuses NUL in text and in JSON; SQLite accepts it.
 async def test_an_answer_with_a_nul_anywhere_is_saved(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     answers = [
         (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(9)])])]))])),
-        (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(leg.mid)])])]))])),
+        (Code.CONFLICT, Pairs([(1, Pairs([(2, [Pairs([conflict(mitigation.mid)])])]))])),
         (Code.BAD_REQUEST, NUL.encode()),
         (Code.SERVICE_UNAVAILABLE, NUL.encode()),
         (Code.SERVICE_UNAVAILABLE, Pairs([(46, Pairs([(47, NUL), (48, [NUL])]))])),
         (Code.INTERNAL_SERVER_ERROR, NUL.encode()),
         (Code.HOP_LIMIT_REACHED, NUL.encode()),
-        (Code.CREATED, report(leg.mid, conflict(leg.mid), (6, [NUL]), (13, [NUL]), (NUL, NUL))),
+        (
+            Code.CREATED,
+            report(mitigation.mid, conflict(mitigation.mid), (6, [NUL]), (13, [NUL]), (NUL, NUL)),
+        ),
     ]
-    async with speaking(leg, threads) as scene:
+    async with speaking(mitigation, threads) as scene:
         for code, body in answers:
             scene.says(code, body, location_path=["x\0"], uri_query=["c=\0"])
-            await scene.actions.perform(scene.client, await row(leg), Action.REQUEST)
-        scene.says(Code.CONTENT, report(leg.mid, conflict(leg.mid), (6, [NUL]), (23, NUL)))
-        await scene.reports.poll(scene.client, await row(leg))
+            await scene.actions.perform(scene.client, await row(mitigation), Action.REQUEST)
+        scene.says(
+            Code.CONTENT, report(mitigation.mid, conflict(mitigation.mid), (6, [NUL]), (23, NUL))
+        )
+        await scene.reports.poll(scene.client, await row(mitigation))
     while await scene.journal.flush():
         continue
 
-    shown = await row(leg)
+    shown = await row(mitigation)
     assert shown.conflict is not None
     assert (shown.status, shown.conflict["accept_lists"]) == ("mitigating", ["a b"])
     assert shown.conflict["reason"].endswith("conflict cause 99, which the portal does not know.")

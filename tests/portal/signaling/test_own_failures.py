@@ -31,7 +31,7 @@ from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
 from portal.signaling.status_reports import StatusReports
 from portal.wording.from_rows.events import told_of
-from portal.wording.from_rows.mitigations import leg_of
+from portal.wording.from_rows.mitigations import mitigation_facts
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import Provider, answer, in_session, silence
 from tests.factories import ResourceFactory
@@ -46,7 +46,7 @@ in_database = database_sync_to_async
 
 
 @pytest.fixture
-def leg(
+def mitigation(
     alice: User,
     acme: Organization,
     shop: ProtectedResource,
@@ -62,14 +62,14 @@ def leg(
 
 
 def again(provider: str = "Northgate") -> Mitigation:
-    legs = Mitigation.objects.select_related("request", "subscription__provider")
-    return legs.get(subscription__provider__short_name=provider)
+    mitigations = Mitigation.objects.select_related("request", "subscription__provider")
+    return mitigations.get(subscription__provider__short_name=provider)
 
 
 def lane(provider: str = "Northgate") -> str:
     """What the page says about a provider."""
-    leg, now = again(provider), timezone.now()
-    return " ".join(wording.tell(leg_of(leg), now))
+    mitigation, now = again(provider), timezone.now()
+    return " ".join(wording.tell(mitigation_facts(mitigation), now))
 
 
 def assert_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -84,11 +84,11 @@ def sent_events() -> int:
 
 @asynccontextmanager
 async def speaking(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> AsyncIterator[tuple[MitigationActions, Client, Provider]]:
     actions = MitigationActions(
         FencedStore(
-            subscription_id=leg.subscription_id,
+            subscription_id=mitigation.subscription_id,
             owner=OWNER,
             threads=threads,
             fence=LeaseFence(asked_at=boottime()),
@@ -99,23 +99,23 @@ async def speaking(
         yield actions, scene.client, scene.provider
 
 
-def spoil_ports(leg: Mitigation) -> None:
+def spoil_ports(mitigation: Mitigation) -> None:
     MitigationRequest.objects.update(ports=TWICE_80)
 
 
-def spoil_size(leg: Mitigation) -> None:
+def spoil_size(mitigation: Mitigation) -> None:
     MitigationRequest.objects.update(scope=TOO_LONG)
     Mitigation.objects.update(scope=TOO_LONG)
 
 
-def spoil_row(leg: Mitigation) -> None:
+def spoil_row(mitigation: Mitigation) -> None:
     """A stand-in for an unforeseen defect: a KeyError."""
     MitigationRequest.objects.update(ports=[{"lower": 80}])
 
 
-def repair(leg: Mitigation) -> None:
-    MitigationRequest.objects.update(ports=[], scope=leg.scope)
-    Mitigation.objects.update(scope=leg.scope)
+def repair(mitigation: Mitigation) -> None:
+    MitigationRequest.objects.update(ports=[], scope=mitigation.scope)
+    Mitigation.objects.update(scope=mitigation.scope)
 
 
 SPOILT: dict[Callable[[Mitigation], None], str] = {
@@ -127,14 +127,14 @@ SPOILT: dict[Callable[[Mitigation], None], str] = {
 
 @pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__)
 async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_asked(
-    leg: Mitigation,
+    mitigation: Mitigation,
     threads: DatabaseThreads,
     caplog: pytest.LogCaptureFixture,
     spoil: Callable[[Mitigation], None],
 ) -> None:
-    await in_database(spoil)(leg)
+    await in_database(spoil)(mitigation)
     row = await in_database(again)()
-    async with speaking(leg, threads) as (actions, client, provider):
+    async with speaking(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, row, Action.REQUEST)
         assert provider.requests == []
 
@@ -143,9 +143,9 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
     assert (row.sent_at, row.last_sent_at, row.sends) == (None, None, 0)
     assert row.retry_at is not None
     assert await in_database(sent_events)() == 0
-    assert row not in await in_database(queries.live_mitigations)(leg.subscription_id)
+    assert row not in await in_database(queries.live_mitigations)(mitigation.subscription_id)
     assert_logged_once(caplog)
-    await in_database(repair)(leg)
+    await in_database(repair)(mitigation)
     words = await in_database(lane)()
     assert words.startswith(f"The portal could not send this to Northgate. {SPOILT[spoil]}")
     assert "acting" not in words
@@ -155,11 +155,11 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
 
 @pytest.mark.parametrize("spoil", [spoil_ports, spoil_row])
 async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
-    leg: Mitigation, threads: DatabaseThreads, spoil: Callable[[Mitigation], None]
+    mitigation: Mitigation, threads: DatabaseThreads, spoil: Callable[[Mitigation], None]
 ) -> None:
-    async with speaking(leg, threads) as (actions, client, provider):
-        await actions.perform(client, leg, Action.REQUEST)
-        await in_database(spoil)(leg)
+    async with speaking(mitigation, threads) as (actions, client, provider):
+        await actions.perform(client, mitigation, Action.REQUEST)
+        await in_database(spoil)(mitigation)
 
         is_held = await actions.perform(client, await in_database(again)(), Action.REFRESH)
 
@@ -168,19 +168,19 @@ async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
     row = await in_database(again)()
     assert (row.status, row.refusal_code) == ("in_progress", NOT_SENDABLE)
     assert row.sent_at is not None
-    await in_database(repair)(leg)
+    await in_database(repair)(mitigation)
     assert "Its renewal could not be sent." in await in_database(lane)()
 
 
 async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
-    leg: Mitigation, threads: DatabaseThreads, dana: User, caplog: pytest.LogCaptureFixture
+    mitigation: Mitigation, threads: DatabaseThreads, dana: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with speaking(leg, threads) as (actions, client, provider):
-        await actions.perform(client, leg, Action.REQUEST)
+    async with speaking(mitigation, threads) as (actions, client, provider):
+        await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(services.report_efficacy)(
-            request_id=leg.request_id, actor=dana, attack_status="under-attack"
+            request_id=mitigation.request_id, actor=dana, attack_status="under-attack"
         )
-        await in_database(spoil_ports)(leg)
+        await in_database(spoil_ports)(mitigation)
 
         await actions.perform(client, await in_database(again)(), Action.EFFICACY)
 
@@ -196,11 +196,11 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
 
 
 async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
-    leg: Mitigation, threads: DatabaseThreads, dana: User
+    mitigation: Mitigation, threads: DatabaseThreads, dana: User
 ) -> None:
-    async with speaking(leg, threads) as (actions, client, provider):
-        await actions.perform(client, leg, Action.REQUEST)
-        await in_database(services.terminate)(request_id=leg.request_id, actor=dana)
+    async with speaking(mitigation, threads) as (actions, client, provider):
+        await actions.perform(client, mitigation, Action.REQUEST)
+        await in_database(services.terminate)(request_id=mitigation.request_id, actor=dana)
         row = await in_database(again)()
         row.mid = 2**32  # of a counter that went too far
 
@@ -213,11 +213,11 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
     assert "the portal could not send the withdrawal" in await in_database(lane)()
 
 
-async def test_sends_counts_the_datagrams(leg: Mitigation, threads: DatabaseThreads) -> None:
-    async with speaking(leg, threads) as (actions, client, provider):
+async def test_sends_counts_the_datagrams(mitigation: Mitigation, threads: DatabaseThreads) -> None:
+    async with speaking(mitigation, threads) as (actions, client, provider):
         provider.script += [silence, silence]
 
-        await actions.perform(client, leg, Action.REQUEST)
+        await actions.perform(client, mitigation, Action.REQUEST)
         await actions.activity.save(heard_s=0.0)
 
         assert (await in_database(again)()).sends == len(provider.asked(Code.PUT)) == 3
@@ -225,15 +225,15 @@ async def test_sends_counts_the_datagrams(leg: Mitigation, threads: DatabaseThre
 
 
 async def test_a_request_put_off_by_a_provider_is_not_called_unsendable(
-    leg: Mitigation, threads: DatabaseThreads, dana: User
+    mitigation: Mitigation, threads: DatabaseThreads, dana: User
 ) -> None:
     """The earlier refusal does not stay on a row that is retried."""
-    await in_database(spoil_ports)(leg)
-    async with speaking(leg, threads) as (actions, client, provider):
+    await in_database(spoil_ports)(mitigation)
+    async with speaking(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, await in_database(again)(), Action.REQUEST)
-        await in_database(repair)(leg)
+        await in_database(repair)(mitigation)
         await in_database(services.ask_provider)(
-            request_id=leg.request_id, actor=dana, subscription_id=leg.subscription_id
+            request_id=mitigation.request_id, actor=dana, subscription_id=mitigation.subscription_id
         )
 
         await actions.perform(client, await in_database(again)(), Action.REQUEST)
@@ -243,9 +243,11 @@ async def test_a_request_put_off_by_a_provider_is_not_called_unsendable(
     assert (row.status, row.refusal_code) == ("in_progress", "")
 
 
-async def test_a_broken_row_is_put_off_too(leg: Mitigation, threads: DatabaseThreads) -> None:
+async def test_a_broken_row_is_put_off_too(
+    mitigation: Mitigation, threads: DatabaseThreads
+) -> None:
     await in_database(Mitigation.objects.update)(scope={"prefixes": ["203.0.113.7/32"]})
-    async with speaking(leg, threads) as (actions, client, provider):
+    async with speaking(mitigation, threads) as (actions, client, provider):
         with pytest.raises(NotSaved):
             await actions.perform(client, await in_database(again)(), Action.REQUEST)
         assert provider.requests == []
@@ -253,7 +255,7 @@ async def test_a_broken_row_is_put_off_too(leg: Mitigation, threads: DatabaseThr
     row = await in_database(again)()
     assert (row.status, row.refusal_code) == ("pending", NOT_SENDABLE)
     assert row.retry_at is not None
-    await in_database(repair)(leg)
+    await in_database(repair)(mitigation)
     assert "The portal could not send this to Northgate." in await in_database(lane)()
 
 
@@ -295,16 +297,16 @@ FORBIDDEN = answer(Code.FORBIDDEN, b"not your addresses")
 
 
 async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
-    leg: Mitigation,
+    mitigation: Mitigation,
     threads: DatabaseThreads,
     database_refuses: Callable[[str], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("refusal_reason <> ''")
-    async with speaking(leg, threads) as (actions, client, provider):
+    async with speaking(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
-        await actions.perform(client, leg, Action.REQUEST)
+        await actions.perform(client, mitigation, Action.REQUEST)
 
     row = await in_database(again)()
     assert (row.status, row.refusal_code, row.refusal_reason) == ("refused", "4.03", "")
@@ -314,18 +316,18 @@ async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
 
 
 async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
-    leg: Mitigation,
+    mitigation: Mitigation,
     threads: DatabaseThreads,
     database_refuses: Callable[[str], None],
     acme: Organization,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("status = 'refused' OR refusal_reason <> ''")
-    async with speaking(leg, threads) as (actions, client, provider):
+    async with speaking(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
         with pytest.raises(NotSaved):
-            await actions.perform(client, leg, Action.REQUEST)
+            await actions.perform(client, mitigation, Action.REQUEST)
 
     row = await in_database(again)()
     assert row.status == "pending"
@@ -343,13 +345,13 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
 
 
 async def test_the_next_answer_that_is_saved_ends_that(
-    leg: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
+    mitigation: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
 ) -> None:
     await in_database(database_refuses)("status = 'refused'")
-    async with speaking(leg, threads) as (actions, client, provider):
+    async with speaking(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
         with pytest.raises(NotSaved):
-            await actions.perform(client, leg, Action.REQUEST)
+            await actions.perform(client, mitigation, Action.REQUEST)
 
         await actions.perform(client, await in_database(again)(), Action.REQUEST)
 
@@ -358,10 +360,10 @@ async def test_the_next_answer_that_is_saved_ends_that(
 
 
 async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
-    leg: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
+    mitigation: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
 ) -> None:
-    async with speaking(leg, threads) as (actions, client, _provider):
-        await actions.perform(client, leg, Action.REQUEST)
+    async with speaking(mitigation, threads) as (actions, client, _provider):
+        await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(database_refuses)("status = 'mitigating'")
         row = await in_database(again)()
 
@@ -376,17 +378,17 @@ async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
 
 
 async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_exchange(
-    leg: Mitigation,
+    mitigation: Mitigation,
     threads: DatabaseThreads,
     database_refuses: Callable[[str], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("status = 'refused' OR unsaved_at IS NOT NULL")
-    async with speaking(leg, threads) as (actions, client, provider):
+    async with speaking(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
         with pytest.raises(NotSaved):
-            await actions.perform(client, leg, Action.REQUEST)
+            await actions.perform(client, mitigation, Action.REQUEST)
 
     assert (await in_database(again)()).status == "pending"
     assert any("nor that there was one" in one.message for one in caplog.records)
@@ -394,13 +396,16 @@ async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_excha
 
 @pytest.mark.parametrize("status", [1, 2, 3, 4, 5, 6, 7, 8])
 async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
-    leg: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None], status: int
+    mitigation: Mitigation,
+    threads: DatabaseThreads,
+    database_refuses: Callable[[str], None],
+    status: int,
 ) -> None:
     """For any report, however it would change the row."""
-    async with speaking(leg, threads) as (actions, client, provider):
-        await actions.perform(client, leg, Action.REQUEST)
+    async with speaking(mitigation, threads) as (actions, client, provider):
+        await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")
-        provider.script.append(told(status, leg.mid))
+        provider.script.append(told(status, mitigation.mid))
 
         await StatusReports(actions.store).poll(client, await in_database(again)())
 
@@ -420,7 +425,7 @@ def told(status: int, mid: int) -> Any:
 
 
 def test_a_row_that_breaks_a_sweep_does_not_stop_the_others(
-    leg: Mitigation,
+    mitigation: Mitigation,
     acme: Organization,
     alice: User,
     globex: Organization,
@@ -431,7 +436,7 @@ def test_a_row_that_breaks_a_sweep_does_not_stop_the_others(
     ResourceFactory.create(organization=globex, value="198.51.100.0/24")
     submission = Submission(prefixes=("198.51.100.7/32",))
     other = services.submit(organization=globex, actor=charlie, submission=submission)
-    Mitigation.objects.filter(pk=leg.pk).update(scope={"prefixes": ["203.0.113.7/32"]})
+    Mitigation.objects.filter(pk=mitigation.pk).update(scope={"prefixes": ["203.0.113.7/32"]})
 
     marked = services.mark_overdue(now=timezone.now() + timedelta(minutes=1))
 

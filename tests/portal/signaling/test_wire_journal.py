@@ -30,10 +30,10 @@ async def rows() -> list[WireMessage]:
 
 
 async def test_a_real_session_is_written_down_whole(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     authority, provider, journal = Authority(), Provider(), WireJournal(threads)
-    recorder = journal.recorder(leg.subscription_id)
+    recorder = journal.recorder(mitigation.subscription_id)
     provider.script.append(silence)
     credentials = authority.client()
     async with (
@@ -46,8 +46,8 @@ async def test_a_real_session_is_written_down_whole(
             on_wire=recorder.see,
         ) as client,
     ):
-        await client.request(leg.mid, SCOPE)
-        await client.withdraw(leg.mid)
+        await client.request(mitigation.mid, SCOPE)
+        await client.withdraw(mitigation.mid)
     while await journal.flush():
         continue
 
@@ -60,19 +60,19 @@ async def test_a_real_session_is_written_down_whole(
         ("sent", "0.04", "DELETE", 1),
         ("received", "2.02", "DELETE", 1),
     ]
-    assert {one.mitigation_id for one in found} == {leg.pk}
+    assert {one.mitigation_id for one in found} == {mitigation.pk}
     assert found[0].run == found[1].run
     scope = found[0].decoded["ietf-dots-signal-channel:mitigation-scope"]["scope"][0]
     assert scope["target-prefix"] == ["192.0.2.0/24"]
     assert found[-1].decoded == "Deleted"
-    assert found[0].path == f"/.well-known/dots/mitigate/cuid={CUID}/mid={leg.mid}"
+    assert found[0].path == f"/.well-known/dots/mitigate/cuid={CUID}/mid={mitigation.mid}"
     kept = b"".join(bytes(one.octets) for one in found)
     assert credentials.private_key not in kept
     assert b"BEGIN" not in kept
 
 
 async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
-    leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal, write, failures = (
         WireJournal(threads),
@@ -86,7 +86,7 @@ async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
         return write(entries)
 
     monkeypatch.setattr(wire_journal, "_write", away)
-    recorder = journal.recorder(leg.subscription_id)
+    recorder = journal.recorder(mitigation.subscription_id)
     recorder.see(put(at=1.0))
     assert await journal.flush() is False
     recorder.see(put(at=2.0))
@@ -100,11 +100,11 @@ async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
 
 
 async def test_what_found_no_room_is_said_in_the_journal(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     journal = WireJournal(threads)
     journal._room = SharedCapacity(2)
-    recorder = journal.recorder(leg.subscription_id)
+    recorder = journal.recorder(mitigation.subscription_id)
     for number in range(5):
         recorder.see(put(at=1000.0 + number))
 
@@ -120,12 +120,12 @@ async def test_what_found_no_room_is_said_in_the_journal(
 
 
 async def test_a_batch_is_bounded(
-    leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_journal, "BATCH", 2)
     journal = WireJournal(threads)
     for _ in range(3):
-        journal.recorder(leg.subscription_id).see(put())
+        journal.recorder(mitigation.subscription_id).see(put())
 
     assert await journal.flush() is True
     assert len(await rows()) == 2
@@ -133,11 +133,13 @@ async def test_a_batch_is_bounded(
     assert len(await rows()) == 3
 
 
-async def test_closing_writes_the_last_lines(leg: Mitigation, threads: DatabaseThreads) -> None:
+async def test_closing_writes_the_last_lines(
+    mitigation: Mitigation, threads: DatabaseThreads
+) -> None:
     journal = WireJournal(threads)
     running = asyncio.create_task(journal.run())
     await asyncio.sleep(0)
-    journal.recorder(leg.subscription_id).see(put())
+    journal.recorder(mitigation.subscription_id).see(put())
 
     await journal.close(running)
 
@@ -146,7 +148,7 @@ async def test_closing_writes_the_last_lines(leg: Mitigation, threads: DatabaseT
 
 
 async def test_closing_does_not_wait_for_a_database_that_hangs(
-    leg: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_journal, "LAST_FLUSH_S", 0.05)
     hangs = asyncio.Event()
@@ -156,7 +158,7 @@ async def test_closing_does_not_wait_for_a_database_that_hangs(
 
     monkeypatch.setattr(threads, "run", hang)
     journal = WireJournal(threads)
-    journal.recorder(leg.subscription_id).see(put())
+    journal.recorder(mitigation.subscription_id).see(put())
     running = asyncio.create_task(journal.run())
 
     await journal.close(running)
@@ -166,10 +168,10 @@ async def test_closing_does_not_wait_for_a_database_that_hangs(
 
 
 async def test_what_can_never_be_written_is_counted(
-    leg: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     journal = WireJournal(threads)
-    recorder = journal.recorder(leg.subscription_id)
+    recorder = journal.recorder(mitigation.subscription_id)
     for number in range(3):
         recorder.see(put(at=1000.0 + number))
     journal._in_hand = journal._take()

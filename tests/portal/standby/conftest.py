@@ -50,11 +50,13 @@ def again(plan: StandbyPlan) -> StandbyPlan:
     return StandbyPlan.objects.select_related("request", "organization").get(pk=plan.pk)
 
 
-def legs(request: MitigationRequest) -> list[Mitigation]:
+def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
     return list(request.mitigations.select_related("request").order_by("position"))
 
 
-def says(leg: Mitigation, dots_status: int, at: datetime | None = None, **facts: object) -> None:
+def says(
+    mitigation: Mitigation, dots_status: int, at: datetime | None = None, **facts: object
+) -> None:
     """The provider reports this status."""
     report = ProviderReport(
         dots_status=dots_status,
@@ -62,20 +64,20 @@ def says(leg: Mitigation, dots_status: int, at: datetime | None = None, **facts:
         **facts,  # type: ignore[arg-type]  # the test names facts
     )
     now = at or timezone.now()
-    mitigations.record_report(mitigation_id=leg.pk, report=report, now=now)
+    mitigations.record_report(mitigation_id=mitigation.pk, report=report, now=now)
 
 
-def takes(leg: Mitigation, at: datetime | None = None) -> None:
+def takes(mitigation: Mitigation, at: datetime | None = None) -> None:
     """The provider confirms that it will hold it."""
     now = at or timezone.now()
-    mitigations.record_sending(mitigation_id=leg.pk, now=now)
-    asked = Mitigation.objects.values_list("refresh_asked_at", flat=True).get(pk=leg.pk)
+    mitigations.record_sending(mitigation_id=mitigation.pk, now=now)
+    asked = Mitigation.objects.values_list("refresh_asked_at", flat=True).get(pk=mitigation.pk)
     mitigations.record_confirmed(
-        mitigation_id=leg.pk, lifetime_s=86400, asked_at=now, extended_at=asked, now=now
+        mitigation_id=mitigation.pk, lifetime_s=86400, asked_at=now, extended_at=asked, now=now
     )
 
 
-def holds(leg: Mitigation, at: datetime | None = None) -> None:
+def holds(mitigation: Mitigation, at: datetime | None = None) -> None:
     """It confirms, and reports standby."""
-    takes(leg, at)
-    says(leg, 8, at)
+    takes(mitigation, at)
+    says(mitigation, 8, at)

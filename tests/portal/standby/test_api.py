@@ -11,7 +11,7 @@ from portal.providers.models import Subscription
 from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf
-from tests.portal.standby.conftest import Prepare, again, holds, legs
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of
 
 PLANS = "/api/v1/organizations/acme/standby-plans"
 DRILLS = "/api/v1/organizations/acme/drills"
@@ -82,7 +82,7 @@ def test_the_list_says_who_holds_what_at_the_same_cost_for_many(
 ) -> None:
     for index in range(4):
         plan = prepare(f"Plan {index}", resources=(), prefixes=(f"203.0.113.{index}/32",))
-        holds(legs(plan.request)[0])
+        holds(mitigations_of(plan.request)[0])
     api = api_of(dana)
     api.get("/api/v1/me")
 

@@ -15,7 +15,7 @@ from portal.providers.models import Subscription
 from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf, ClientOf
-from tests.portal.standby.conftest import Prepare, holds, legs
+from tests.portal.standby.conftest import Prepare, holds, mitigations_of
 
 ASK = "Ask Northgate again now"
 
@@ -24,16 +24,16 @@ ASK = "Ask Northgate again now"
 def plan(prepare: Prepare) -> StandbyPlan:
     """Tidewall holds it; gateways pass Northgate's part round in a loop."""
     plan = prepare()
-    northgate, tidewall = legs(plan.request)
+    northgate, tidewall = mitigations_of(plan.request)
     holds(tidewall)
     refuse(northgate, code="5.08", reason="edge-1, core-2")
     return plan
 
 
-def refuse(leg: Mitigation, *, code: str = "4.00", reason: str = "") -> None:
+def refuse(mitigation: Mitigation, *, code: str = "4.00", reason: str = "") -> None:
     now = timezone.now()
-    mitigations.record_sending(mitigation_id=leg.pk, now=now)
-    mitigations.record_refused(mitigation_id=leg.pk, code=code, reason=reason, now=now)
+    mitigations.record_sending(mitigation_id=mitigation.pk, now=now)
+    mitigations.record_refused(mitigation_id=mitigation.pk, code=code, reason=reason, now=now)
 
 
 def ask_url(plan: StandbyPlan) -> str:
@@ -57,7 +57,7 @@ def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
     answer = browser.post(ask_url(plan), {"subscription": str(acme_northgate.pk)})
 
     assert answer["Location"] == f"{plan.get_absolute_url()}#h"
-    northgate = legs(plan.request)[0]
+    northgate = mitigations_of(plan.request)[0]
     assert (northgate.status, northgate.asked_by) == (Status.PENDING, dana)
     assert northgate.retry_at is None
     event = Event.objects.get(type="mitigation.asked")
@@ -70,7 +70,7 @@ def test_who_is_asked_already_is_not_asked_twice(
 ) -> None:
     ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_tidewall.pk)
 
-    assert legs(plan.request)[1].status == Status.STANDBY
+    assert mitigations_of(plan.request)[1].status == Status.STANDBY
     assert not Event.objects.filter(type="mitigation.asked").exists()
 
 
@@ -83,7 +83,7 @@ def test_a_provider_that_is_not_part_of_the_plan_joins_by_a_change_only(
         ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_tidewall.pk)
 
     assert refused.value.code == "part-of-a-plan"
-    assert len(legs(plan.request)) == 1
+    assert len(mitigations_of(plan.request)) == 1
 
 
 def test_a_plan_that_is_off_asks_nobody(
@@ -96,7 +96,7 @@ def test_a_plan_that_is_off_asks_nobody(
     answer = browser.post(ask_url(plan), {"subscription": str(acme_northgate.pk)}, follow=True)
 
     assert "Nothing more to do." in answer.content.decode()
-    assert legs(plan.request)[0].status == Status.REFUSED
+    assert mitigations_of(plan.request)[0].status == Status.REFUSED
 
 
 def test_a_drill_is_asked_of_nobody_again(
@@ -107,7 +107,7 @@ def test_a_drill_is_asked_of_nobody_again(
     with pytest.raises(Conflict):
         ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_northgate.pk)
 
-    assert legs(plan.request)[0].status == Status.REFUSED
+    assert mitigations_of(plan.request)[0].status == Status.REFUSED
 
 
 def test_who_may_only_look_and_another_tenant_ask_nobody(
@@ -125,7 +125,7 @@ def test_who_may_only_look_and_another_tenant_ask_nobody(
     elsewhere = ask_url(plan).replace("/acme/", "/globex/")
     assert client_of(charlie).post(elsewhere, asked).status_code == 404
 
-    assert legs(plan.request)[0].status == Status.REFUSED
+    assert mitigations_of(plan.request)[0].status == Status.REFUSED
 
 
 def test_the_api_asks_again_too(
@@ -136,4 +136,4 @@ def test_the_api_asks_again_too(
     answer = api_of(dana).post(path, {"subscription": str(acme_northgate.pk)}, format="json")
 
     assert answer.status_code == 202
-    assert legs(plan.request)[0].status == Status.PENDING
+    assert mitigations_of(plan.request)[0].status == Status.PENDING

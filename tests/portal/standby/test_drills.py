@@ -15,7 +15,7 @@ from portal.providers.models import Subscription
 from portal.standby import queries, services
 from portal.standby.models import Drill, DrillCheck
 from portal.standby.services.drills import CONFIRM_WITHIN, END_WITHIN
-from tests.portal.standby.conftest import Prepare, holds, legs, says, takes
+from tests.portal.standby.conftest import Prepare, holds, mitigations_of, says, takes
 
 
 @pytest.fixture
@@ -36,13 +36,13 @@ def follow(at: datetime | None = None) -> int:
     return services.follow_drills(now=at or timezone.now())
 
 
-def leg_of(check: DrillCheck) -> Mitigation:
+def mitigation_facts(check: DrillCheck) -> Mitigation:
     return Mitigation.objects.select_related("request").get(pk=check.mitigation_id)
 
 
 def lets_go(check: DrillCheck) -> None:
     mitigations.record_withdrawal_confirmed(mitigation_id=check.mitigation_id, now=timezone.now())
-    says(leg_of(check), 6)
+    says(mitigation_facts(check), 6)
 
 
 def test_a_drill_asks_every_provider_to_hold_one_address_for_a_short_while(drill: Drill) -> None:
@@ -57,17 +57,17 @@ def test_what_a_provider_confirmed_is_withdrawn_and_its_times_are_kept(
     drill: Drill, acme: Organization
 ) -> None:
     northgate, tidewall = checks(drill)
-    takes(leg_of(northgate))
+    takes(mitigation_facts(northgate))
     follow()
     # 2.01 says that it was taken; only a status says that it is held.
     assert checks(drill)[0].confirmed_at is None
-    says(leg_of(northgate), 8)
+    says(mitigation_facts(northgate), 8)
     follow()
 
-    assert leg_of(northgate).wanted == "withdrawn"
-    assert leg_of(tidewall).wanted == "active"
+    assert mitigation_facts(northgate).wanted == "withdrawn"
+    assert mitigation_facts(tidewall).wanted == "active"
     lets_go(northgate)
-    holds(leg_of(tidewall))
+    holds(mitigation_facts(tidewall))
     assert follow() == 1
     lets_go(tidewall)
     assert follow() == 0
@@ -91,10 +91,10 @@ def test_what_a_provider_confirmed_is_withdrawn_and_its_times_are_kept(
 
 def test_a_provider_whose_end_is_reported_before_its_answer_was_told(drill: Drill) -> None:
     northgate, _ = checks(drill)
-    holds(leg_of(northgate))
+    holds(mitigation_facts(northgate))
     follow()
 
-    says(leg_of(northgate), 6)
+    says(mitigation_facts(northgate), 6)
     follow()
 
     ended = checks(drill)[0]
@@ -111,7 +111,7 @@ def test_a_provider_that_refuses_fails_the_drill_with_its_reason(
     mitigations.record_refused(
         mitigation_id=refusing.mitigation_id, code="4.03", reason="no contract", now=now
     )
-    holds(leg_of(holding))
+    holds(mitigation_facts(holding))
     follow()
     lets_go(holding)
     follow()
@@ -136,8 +136,8 @@ def test_a_drill_gives_up_in_time_and_withdraws_all_the_same(drill: Drill) -> No
     assert follow(drill.started_at + CONFIRM_WITHIN) == 0
 
     assert [check.failure for check in checks(drill)] == ["no_answer", "not_sent"]
-    assert leg_of(sent).status == "terminating"
-    assert leg_of(unsent).status == "terminated"
+    assert mitigation_facts(sent).status == "terminating"
+    assert mitigation_facts(unsent).status == "terminated"
 
 
 @pytest.mark.parametrize(("is_told", "failure"), [(False, "not_told"), (True, "not_ended")])
@@ -145,7 +145,7 @@ def test_a_provider_that_does_not_let_go_fails_the_drill(
     drill: Drill, is_told: bool, failure: str
 ) -> None:
     for check in checks(drill):
-        holds(leg_of(check))
+        holds(mitigation_facts(check))
     follow()
     if is_told:
         for check in checks(drill):
@@ -162,22 +162,22 @@ def test_a_provider_that_filters_instead_of_holding_fails_the_drill_and_is_told_
     drill: Drill,
 ) -> None:
     acting = checks(drill)[0]
-    takes(leg_of(acting))
-    says(leg_of(acting), 1)
+    takes(mitigation_facts(acting))
+    says(mitigation_facts(acting), 1)
 
     follow()
 
     assert checks(drill)[0].failure == "acted"
-    assert leg_of(acting).status == "terminating"
+    assert mitigation_facts(acting).status == "terminating"
 
 
 def test_where_a_plan_covers_everything_the_plan_itself_is_confirmed(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
-    holding, _silent = legs(plan.request)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
+    holding, _silent = mitigations_of(plan.request)
 
     drill = services.start_drill(organization=acme, actor=alice)
     assert [check.way for check in checks(drill)] == ["plan", "plan"]
@@ -196,7 +196,10 @@ def test_where_a_plan_covers_everything_the_plan_itself_is_confirmed(
     follow(drill.started_at + CONFIRM_WITHIN)
     assert checks(drill)[1].failure == "no_answer"
     # A drill never takes a plan away.
-    assert [(leg.status, leg.wanted) for leg in (leg_of(first), leg_of(second))] == [
+    assert [
+        (mitigation.status, mitigation.wanted)
+        for mitigation in (mitigation_facts(first), mitigation_facts(second))
+    ] == [
         ("standby", "active"),
         ("standby", "active"),
     ]
@@ -206,24 +209,24 @@ def test_a_plan_that_a_provider_activates_during_a_drill_fails_it_and_is_left_al
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
     drill = services.start_drill(organization=acme, actor=alice)
-    says(legs(plan.request)[0], 2)
+    says(mitigations_of(plan.request)[0], 2)
 
     follow()
 
     assert checks(drill)[0].failure == "acted"
-    leg = leg_of(checks(drill)[0])
-    assert (leg.status, leg.wanted) == ("mitigating", "active")
+    mitigation = mitigation_facts(checks(drill)[0])
+    assert (mitigation.status, mitigation.wanted) == ("mitigating", "active")
 
 
 def test_a_drill_beside_a_plan_asks_for_what_the_plan_leaves(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare(resources=(), prefixes=("203.0.113.0/27",))
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
 
     drill = services.start_drill(organization=acme, actor=alice)
 
@@ -236,8 +239,8 @@ def test_a_refused_confirmation_of_a_plan_is_no_success(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
     drill = services.start_drill(organization=acme, actor=alice)
     refusing = checks(drill)[0]
     mitigations.record_refused(
@@ -247,7 +250,7 @@ def test_a_refused_confirmation_of_a_plan_is_no_success(
         extended_at=refusing.asked_at,
         now=timezone.now(),
     )
-    says(leg_of(refusing), 8)
+    says(mitigation_facts(refusing), 8)
 
     follow()
 

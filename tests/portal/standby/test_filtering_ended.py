@@ -28,7 +28,7 @@ from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf, ClientOf
 from tests.portal.ends import end_of, posted_end, sent_end
-from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes
 
 pytestmark = pytest.mark.sqlite
 
@@ -44,9 +44,9 @@ REQUESTS = "/api/v1/organizations/acme/mitigation-requests"
 def active(prepare: Prepare) -> StandbyPlan:
     """Northgate activated the plan by itself and filters; Tidewall holds it."""
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
-    says(legs(plan.request)[0], 2)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
+    says(mitigations_of(plan.request)[0], 2)
     return again(plan)
 
 
@@ -71,43 +71,43 @@ def ends_of(request: MitigationRequest) -> list[str | None]:
     return list(ends)
 
 
-def forgets(leg: Mitigation, at: datetime | None = None) -> None:
-    mitigations.record_forgotten(mitigation_id=leg.pk, now=at or timezone.now())
+def forgets(mitigation: Mitigation, at: datetime | None = None) -> None:
+    mitigations.record_forgotten(mitigation_id=mitigation.pk, now=at or timezone.now())
 
 
 def stopped(*, holder: str = "Both providers hold the plan.", because: str = "") -> str:
     return rf"Northgate stopped filtering for the plan {NAME} by itself at \d\d:\d\d{because}\. {holder}"
 
 
-def _withdraws(leg: Mitigation) -> None:
-    says(leg, 7, conflict={"reason": "Another customer needs the capacity."})
+def _withdraws(mitigation: Mitigation) -> None:
+    says(mitigation, 7, conflict={"reason": "Another customer needs the capacity."})
 
 
-def _outlives(leg: Mitigation) -> None:
-    Mitigation.objects.filter(pk=leg.pk).update(expires_at=timezone.now())
+def _outlives(mitigation: Mitigation) -> None:
+    Mitigation.objects.filter(pk=mitigation.pk).update(expires_at=timezone.now())
     mitigations.mark_expired(now=timezone.now())
 
 
-def _winds_down(leg: Mitigation) -> None:
-    says(leg, 5)
-    says(leg, 6)
+def _winds_down(mitigation: Mitigation) -> None:
+    says(mitigation, 5)
+    says(mitigation, 6)
 
 
-def _is_set_up_and_given_up(leg: Mitigation) -> None:
-    says(leg, 8)
-    says(leg, 1)
-    says(leg, 8)
+def _is_set_up_and_given_up(mitigation: Mitigation) -> None:
+    says(mitigation, 8)
+    says(mitigation, 1)
+    says(mitigation, 8)
 
 
-def _is_over_capacity_and_gives_up(leg: Mitigation) -> None:
-    says(leg, 4)
-    says(leg, 8)
+def _is_over_capacity_and_gives_up(mitigation: Mitigation) -> None:
+    says(mitigation, 4)
+    says(mitigation, 8)
 
 
 OTHER = "Northgate {}; Tidewall holds the plan."
 ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
     # what the provider does, the code of it, the sentence
-    "arms it again": (lambda leg: says(leg, 8), "rearmed", stopped()),
+    "arms it again": (lambda mitigation: says(mitigation, 8), "rearmed", stopped()),
     "forgets it": (
         forgets,
         "forgotten",
@@ -119,7 +119,7 @@ ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
         stopped(holder=rf"Another customer needs the capacity\. {OTHER.format('put the plan aside')}"),
     ),
     "ends it": (
-        lambda leg: says(leg, 6),
+        lambda mitigation: says(mitigation, 6),
         "provider",
         stopped(holder=OTHER.format("put the plan aside")),
     ),
@@ -153,7 +153,7 @@ def test_what_ended_by_itself_is_on_now_and_with_the_plans_until_it_is_acknowled
 ) -> None:
     assert waiting(acme) == []
 
-    ends(legs(active.request)[0])
+    ends(mitigations_of(active.request)[0])
 
     [ended] = waiting(acme)
     assert ended == active.request
@@ -180,35 +180,35 @@ def _loses_contact(plan: StandbyPlan, actor: User) -> None:
 
 
 def _is_over_after_the_attack(plan: StandbyPlan, actor: User) -> None:
-    says(legs(plan.request)[0], 3)
-    says(legs(plan.request)[0], 8)
+    says(mitigations_of(plan.request)[0], 3)
+    says(mitigations_of(plan.request)[0], 8)
 
 
 def _is_stopped_by_a_person(plan: StandbyPlan, actor: User) -> None:
     services.stop_filtering(plan_id=plan.pk, actor=actor)
-    says(legs(plan.request)[0], 6)
+    says(mitigations_of(plan.request)[0], 6)
 
 
 def _is_turned_off(plan: StandbyPlan, actor: User) -> None:
     services.turn_off(plan_id=plan.pk, actor=actor)
-    for leg in legs(plan.request):
-        says(leg, 6)
+    for mitigation in mitigations_of(plan.request):
+        says(mitigation, 6)
 
 
 def _is_activated_by_a_person(plan: StandbyPlan, actor: User) -> None:
     """The provider takes the request for help now, filters for that, and arms the plan again."""
     request = services.activate(plan_id=plan.pk, actor=actor)
-    for leg in legs(request):
-        takes(leg)
-    says(legs(plan.request)[0], 8)
+    for mitigation in mitigations_of(request):
+        takes(mitigation)
+    says(mitigations_of(plan.request)[0], 8)
 
 
 def _winds_down_only(plan: StandbyPlan, actor: User) -> None:
-    says(legs(plan.request)[0], 5)
+    says(mitigations_of(plan.request)[0], 5)
 
 
 def _goes_on_at_the_other(plan: StandbyPlan, actor: User) -> None:
-    northgate, tidewall = legs(plan.request)
+    northgate, tidewall = mitigations_of(plan.request)
     says(tidewall, 2)
     says(northgate, 8)
 
@@ -216,11 +216,11 @@ def _goes_on_at_the_other(plan: StandbyPlan, actor: User) -> None:
 def _goes_on_at_the_other_until_a_person_stops_it(plan: StandbyPlan, actor: User) -> None:
     _goes_on_at_the_other(plan, actor)
     services.stop_filtering(plan_id=plan.pk, actor=actor)
-    says(legs(plan.request)[1], 6)
+    says(mitigations_of(plan.request)[1], 6)
 
 
 def _begins_again(plan: StandbyPlan, actor: User) -> None:
-    northgate = legs(plan.request)[0]
+    northgate = mitigations_of(plan.request)[0]
     says(northgate, 8)
     says(northgate, 2)
 
@@ -254,9 +254,9 @@ def test_what_goes_on_or_a_person_wanted_is_no_end(
 def test_the_last_of_two_that_stops_ends_it_and_both_are_named(
     browser: Client, active: StandbyPlan
 ) -> None:
-    for leg in legs(active.request):
-        says(leg, 2)
-    northgate, tidewall = legs(active.request)
+    for mitigation in mitigations_of(active.request):
+        says(mitigation, 2)
+    northgate, tidewall = mitigations_of(active.request)
     says(northgate, 8)
     # Somebody still filters: the lane says so, and nothing has to be acknowledged.
     assert "Tidewall reports it is filtering; Northgate holds the plan." in words(browser, NOW_PAGE)
@@ -271,7 +271,7 @@ def test_the_last_of_two_that_stops_ends_it_and_both_are_named(
 def test_a_provider_that_was_not_heard_for_a_while_may_have_stopped_before(
     browser: Client, active: StandbyPlan
 ) -> None:
-    northgate = legs(active.request)[0]
+    northgate = mitigations_of(active.request)[0]
     Mitigation.objects.filter(pk=northgate.pk).update(
         reported_at=timezone.now() - timedelta(minutes=20)
     )
@@ -297,9 +297,9 @@ def test_a_newer_request_that_protects_less_is_named_as_the_reason(
         submission=Submission(prefixes=("203.0.113.7/32",), subscriptions=(acme_northgate.pk,)),
         consent=Consent(named=(active.request_id,)),
     )
-    takes(legs(request)[0])
+    takes(mitigations_of(request)[0])
 
-    says(legs(active.request)[0], 8)
+    says(mitigations_of(active.request)[0], 8)
 
     [ended] = waiting(acme)
     assert ends_of(ended) == ["newer_request", None]
@@ -312,7 +312,7 @@ def test_a_newer_request_that_protects_less_is_named_as_the_reason(
 def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
     active: StandbyPlan, acme: Organization, dana: User, alice: User
 ) -> None:
-    northgate = legs(active.request)[0]
+    northgate = mitigations_of(active.request)[0]
     says(northgate, 8)
     mitigations.acknowledge(end_of(active.request), actor=dana)
     mitigations.acknowledge(end_of(active.request), actor=alice)
@@ -375,7 +375,7 @@ def test_a_page_from_before_does_not_acknowledge_a_later_end(
     api_of: ApiOf,
     door: Callable[[Client, APIClient, MitigationRequest], Callable[[], str]],
 ) -> None:
-    northgate = legs(active.request)[0]
+    northgate = mitigations_of(active.request)[0]
     says(northgate, 8)
     acknowledge = door(browser, api_of(dana), active.request)
     says(northgate, 2)
@@ -393,7 +393,7 @@ def test_a_page_from_before_does_not_acknowledge_a_later_end(
 def test_an_end_before_another_provider_began_is_not_named_with_the_next_end(
     browser: Client, active: StandbyPlan, acme: Organization, dana: User, *, is_acknowledged: bool
 ) -> None:
-    northgate, tidewall = legs(active.request)
+    northgate, tidewall = mitigations_of(active.request)
     says(northgate, 8)
     if is_acknowledged:
         mitigations.acknowledge(end_of(active.request), actor=dana)
@@ -412,7 +412,7 @@ def test_an_end_before_another_provider_began_is_not_named_with_the_next_end(
 def test_it_stays_when_the_plan_is_over_or_turned_off_afterwards(
     browser: Client, active: StandbyPlan, acme: Organization, dana: User
 ) -> None:
-    says(legs(active.request)[0], 8)
+    says(mitigations_of(active.request)[0], 8)
 
     _is_turned_off(active, dana)
 
@@ -425,7 +425,7 @@ def test_it_stays_when_the_plan_is_over_or_turned_off_afterwards(
 def test_who_may_not_operate_sees_it_without_buttons_and_others_do_not_see_it(
     active: StandbyPlan, bob: User, charlie: User, client_of: ClientOf
 ) -> None:
-    says(legs(active.request)[0], 8)
+    says(mitigations_of(active.request)[0], 8)
 
     page = client_of(bob).get(NOW_PAGE).content.decode()
     theirs = client_of(charlie).post(ACKNOWLEDGE, {"one": posted_end(active.request)})
@@ -439,7 +439,7 @@ def test_who_may_not_operate_sees_it_without_buttons_and_others_do_not_see_it(
 def test_the_api_tells_it_with_codes_and_acknowledges_it(
     active: StandbyPlan, dana: User, api_of: ApiOf
 ) -> None:
-    _withdraws(legs(active.request)[0])
+    _withdraws(mitigations_of(active.request)[0])
     api, url = api_of(dana), f"{REQUESTS}/{active.request_id}"
 
     shown = api.get(url).json()

@@ -14,7 +14,7 @@ from portal.providers.models import SessionState, Subscription
 from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ClientOf
-from tests.portal.standby.conftest import Prepare, again, holds, legs, says
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says
 
 STANDBY = "/organizations/acme/standby"
 
@@ -23,8 +23,8 @@ STANDBY = "/organizations/acme/standby"
 def held(prepare: Prepare) -> StandbyPlan:
     """A plan that both providers hold."""
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
     return again(plan)
 
 
@@ -57,10 +57,12 @@ def test_the_page_says_first_who_holds_what(
 def test_a_provider_that_does_not_hold_it_is_named_first(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
-    leg = legs(held.request)[1]
-    mitigations.record_forgotten(mitigation_id=leg.pk, now=timezone.now())
+    mitigation = mitigations_of(held.request)[1]
+    mitigations.record_forgotten(mitigation_id=mitigation.pk, now=timezone.now())
     now = timezone.now()
-    mitigations.record_refused(mitigation_id=leg.pk, code="4.03", reason="no contract", now=now)
+    mitigations.record_refused(
+        mitigation_id=mitigation.pk, code="4.03", reason="no contract", now=now
+    )
 
     page = client_of(alice).get(STANDBY).content.decode()
 
@@ -90,7 +92,7 @@ def test_when_contact_is_back_the_page_says_what_really_happened(
     began = now - timedelta(minutes=17)
     acme_northgate.session_since = now - timedelta(seconds=30)
     acme_northgate.save(update_fields=["session_since"])
-    says(legs(held.request)[0], 2, mitigation_start=began, bps_dropped=10**8)
+    says(mitigations_of(held.request)[0], 2, mitigation_start=began, bps_dropped=10**8)
 
     page = client_of(alice).get(held.get_absolute_url()).content.decode()
 
@@ -107,7 +109,7 @@ def test_when_contact_is_back_the_page_says_what_really_happened(
 def test_a_plan_that_was_activated_before_our_eyes_was_not_unseen(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
-    says(legs(held.request)[0], 1, mitigation_start=timezone.now())
+    says(mitigations_of(held.request)[0], 1, mitigation_start=timezone.now())
 
     page = client_of(alice).get(held.get_absolute_url()).content.decode()
 
@@ -119,9 +121,9 @@ def test_a_plan_that_was_activated_before_our_eyes_was_not_unseen(
 def test_an_activated_plan_says_until_when_filtering_is_certain_and_asks_for_no_report(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
-    for leg in legs(held.request):
-        says(leg, 2, lifetime_s=7200)
-    ends_at = legs(held.request)[0].expires_at
+    for mitigation in mitigations_of(held.request):
+        says(mitigation, 2, lifetime_s=7200)
+    ends_at = mitigations_of(held.request)[0].expires_at
     assert ends_at is not None
 
     page = client_of(alice).get(held.request.get_absolute_url()).content.decode()
@@ -138,7 +140,7 @@ def test_the_page_names_an_old_version_that_filters_while_a_newer_one_waits(
     services.change_plan(
         plan_id=held.pk, actor=alice, submission=Submission(resources=(shop.pk,), ports=((80, 80),))
     )
-    says(legs(held.request)[0], 2)
+    says(mitigations_of(held.request)[0], 2)
 
     page = client_of(alice).get(held.get_absolute_url()).content.decode()
 
@@ -154,7 +156,7 @@ def test_an_activated_plan_is_live_on_now_and_can_be_ended_there(
 ) -> None:
     browser = client_of(alice)
     assert "othing is being mitigated." in browser.get("/organizations/acme/").content.decode()
-    says(legs(held.request)[0], 2)
+    says(mitigations_of(held.request)[0], 2)
 
     page = browser.get("/organizations/acme/").content.decode()
     assert "Northgate reports it is filtering; Tidewall holds the plan." in page
@@ -280,8 +282,8 @@ def test_a_plan_is_turned_off_and_on_and_removed(
     browser, url = client_of(alice), held.get_absolute_url()
 
     browser.post(f"{url}/turn-off")
-    for leg in legs(held.request):
-        says(leg, 6)
+    for mitigation in mitigations_of(held.request):
+        says(mitigation, 6)
     page = browser.get(url).content.decode()
     assert "The plan is off. Both providers confirmed." in page
     assert "alice turned it off at" in page

@@ -17,7 +17,7 @@ from portal.standby import queries, services
 from portal.standby.models import StandbyPlan
 from portal.standby.services import plans as plan_services
 from tests.factories import ResourceFactory
-from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes
 
 pytestmark = pytest.mark.sqlite
 
@@ -28,7 +28,7 @@ def office(acme: Organization) -> ProtectedResource:
 
 
 def statuses(request: MitigationRequest) -> list[str]:
-    return [leg.status for leg in legs(request)]
+    return [mitigation.status for mitigation in mitigations_of(request)]
 
 
 def test_every_chosen_provider_is_asked_to_hold_a_plan_for_as_long_as_it_may(
@@ -54,14 +54,14 @@ def test_a_plan_asks_for_no_longer_than_every_provider_grants(
 
 def test_a_provider_that_confirms_a_plan_holds_it_and_does_not_set_up(prepare: Prepare) -> None:
     plan = prepare()
-    takes(legs(plan.request)[0])
+    takes(mitigations_of(plan.request)[0])
 
     holder = queries.holders(again(plan))[0]
     assert holder.mitigation.status == "standby"
     assert not holder.is_held
     assert again(plan).request.status == "standby"
 
-    says(legs(plan.request)[0], 8)
+    says(mitigations_of(plan.request)[0], 8)
 
     assert queries.holders(again(plan))[0].is_held
 
@@ -70,7 +70,7 @@ def test_what_a_provider_refused_to_hold_it_is_asked_again_though_another_holds_
     prepare: Prepare,
 ) -> None:
     plan = prepare()
-    holding, refusing = legs(plan.request)
+    holding, refusing = mitigations_of(plan.request)
     holds(holding)
     now = timezone.now()
     mitigations.record_sending(mitigation_id=refusing.pk, now=now)
@@ -87,51 +87,56 @@ def test_a_plan_is_no_live_request_until_a_provider_activates_it(
     prepare: Prepare, acme: Organization
 ) -> None:
     plan = prepare()
-    leg = legs(plan.request)[0]
-    holds(leg)
+    mitigation = mitigations_of(plan.request)[0]
+    holds(mitigation)
     assert not asked.live_requests(acme)
 
-    says(leg, 1)
+    says(mitigation, 1)
     assert [one.pk for one in asked.live_requests(acme)] == [plan.request_id]
-    says(leg, 2, bytes_dropped=5)
+    says(mitigation, 2, bytes_dropped=5)
     assert [one.status for one in asked.live_requests(acme)] == ["mitigating"]
 
-    says(leg, 3)
+    says(mitigation, 3)
     assert [one.status for one in asked.live_requests(acme)] == ["attack_stopped"]
 
 
 def test_a_plan_that_is_armed_again_forgets_the_activation_before(prepare: Prepare) -> None:
     plan = prepare()
-    leg = legs(plan.request)[0]
-    holds(leg)
-    says(leg, 2, bytes_dropped=5, mitigation_start=timezone.now())
-    says(leg, 3)
+    mitigation = mitigations_of(plan.request)[0]
+    holds(mitigation)
+    says(mitigation, 2, bytes_dropped=5, mitigation_start=timezone.now())
+    says(mitigation, 3)
 
-    says(leg, 8)
+    says(mitigation, 8)
 
-    leg = legs(plan.request)[0]
-    assert (leg.status, leg.mitigating_at, leg.mitigation_start, leg.bytes_dropped) == (
+    mitigation = mitigations_of(plan.request)[0]
+    assert (
+        mitigation.status,
+        mitigation.mitigating_at,
+        mitigation.mitigation_start,
+        mitigation.bytes_dropped,
+    ) == (
         "standby",
         None,
         None,
         None,
     )
-    assert Event.objects.filter(mitigation=leg, type="mitigation.counters").count() == 1
+    assert Event.objects.filter(mitigation=mitigation, type="mitigation.counters").count() == 1
 
 
 def test_an_activated_plan_stays_live_until_its_end_is_confirmed(
     prepare: Prepare, acme: Organization, alice: User
 ) -> None:
     plan = prepare()
-    leg, other = legs(plan.request)
-    holds(leg)
+    mitigation, other = mitigations_of(plan.request)
+    holds(mitigation)
     holds(other)
-    says(leg, 2)
+    says(mitigation, 2)
 
     mitigations.terminate(request_id=plan.request_id, actor=alice)
     assert [one.status for one in asked.live_requests(acme)] == ["terminating"]
     assert not again(plan).is_on
-    for one in (leg, other):
+    for one in (mitigation, other):
         says(one, 6)
 
     assert not asked.live_requests(acme)
@@ -142,8 +147,8 @@ def test_a_plan_turned_off_is_withdrawn_and_asked_for_anew_when_it_is_on_again(
 ) -> None:
     plan = prepare()
     first = plan.request
-    for leg in legs(first):
-        holds(leg)
+    for mitigation in mitigations_of(first):
+        holds(mitigation)
 
     services.turn_off(plan_id=plan.pk, actor=alice)
     services.turn_off(plan_id=plan.pk, actor=alice)
@@ -154,7 +159,9 @@ def test_a_plan_turned_off_is_withdrawn_and_asked_for_anew_when_it_is_on_again(
     second = again(plan).request
     assert second.pk != first.pk
     assert (second.scope, second.lifetime_s) == (first.scope, first.lifetime_s)
-    assert {leg.mid for leg in legs(second)}.isdisjoint(leg.mid for leg in legs(first))
+    assert {mitigation.mid for mitigation in mitigations_of(second)}.isdisjoint(
+        mitigation.mid for mitigation in mitigations_of(first)
+    )
     services.turn_on(plan_id=plan.pk, actor=alice)
     assert again(plan).request_id == second.pk
 
@@ -164,20 +171,20 @@ def test_a_changed_plan_keeps_the_old_version_at_each_provider_until_the_new_one
 ) -> None:
     plan = prepare()
     old = plan.request
-    for leg in legs(old):
-        holds(leg)
+    for mitigation in mitigations_of(old):
+        holds(mitigation)
 
     services.change_plan(
         plan_id=plan.pk, actor=alice, submission=Submission(resources=(office.pk,))
     )
     new = again(plan).request
     assert statuses(old) == ["standby", "standby"]
-    holds(legs(new)[0])
+    holds(mitigations_of(new)[0])
     assert services.finish_changes() == 1
 
     assert statuses(old) == ["terminating", "standby"]
-    assert legs(old)[0].wanted == "withdrawn"
-    holds(legs(new)[1])
+    assert mitigations_of(old)[0].wanted == "withdrawn"
+    holds(mitigations_of(new)[1])
     assert services.finish_changes() == 1
     assert services.finish_changes() == 0
 
@@ -186,8 +193,8 @@ def test_a_provider_that_is_left_out_of_a_changed_plan_lets_go_at_once(
     prepare: Prepare, alice: User, shop: ProtectedResource, acme_northgate: Subscription
 ) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
 
     services.change_plan(
         plan_id=plan.pk,
@@ -232,9 +239,9 @@ def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
     prepare: Prepare, alice: User, shop: ProtectedResource
 ) -> None:
     plan = prepare()
-    old = legs(plan.request)
-    for leg in old:
-        holds(leg)
+    old = mitigations_of(plan.request)
+    for mitigation in old:
+        holds(mitigation)
     services.change_plan(
         plan_id=plan.pk,
         actor=alice,
@@ -262,9 +269,9 @@ def test_a_plan_and_a_request_for_help_now_do_not_replace_each_other(
         older = MitigationRequest.objects.get(kind="immediate")
     else:
         mitigations.submit(organization=acme, actor=alice, submission=submission)
-    takes(legs(older)[0])
+    takes(mitigations_of(older)[0])
 
-    assert asked.newer_overlapping(legs(older)[0].pk) == []
+    assert asked.newer_overlapping(mitigations_of(older)[0].pk) == []
 
 
 def test_two_plans_for_a_target_are_refused_where_they_share_a_provider(
@@ -339,8 +346,8 @@ def test_an_organization_has_a_bounded_number_of_plans(
 
 def test_a_removed_plan_is_let_go_and_its_name_is_free(prepare: Prepare, alice: User) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
 
     services.remove_plan(plan_id=plan.pk, actor=alice)
 
@@ -355,8 +362,8 @@ def test_a_plan_activated_by_hand_asks_all_its_providers_now_and_stays_held(
     prepare: Prepare, alice: User
 ) -> None:
     plan = prepare(ports=((80, 443),), protocols=(6,))
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
 
     request = services.activate(plan_id=plan.pk, actor=alice, key="k1")
 
@@ -434,9 +441,9 @@ def test_a_plan_cannot_be_extended_and_takes_no_attack_report(
 ) -> None:
     """Both are a PUT with trigger-mitigation false, which some servers read as an order to stop."""
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
-        says(leg, status)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
+        says(mitigation, status)
 
     with pytest.raises(Conflict) as refused:
         mitigations.extend(request_id=plan.request_id, actor=alice, lifetime_s=3600)
@@ -453,9 +460,9 @@ def test_a_plan_can_be_renamed_but_not_changed_while_a_provider_filters_for_it(
     prepare: Prepare, alice: User, office: ProtectedResource, status: int
 ) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
-    says(legs(plan.request)[0], status)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
+    says(mitigations_of(plan.request)[0], status)
     changed = Submission(resources=(office.pk,))
 
     with pytest.raises(Invalid) as refused:
@@ -466,7 +473,7 @@ def test_a_plan_can_be_renamed_but_not_changed_while_a_provider_filters_for_it(
     same = services.submission_of(plan)
     services.change_plan(plan_id=plan.pk, actor=alice, name="Flood", submission=same)
     assert (again(plan).name, again(plan).request_id) == ("Flood", plan.request_id)
-    says(legs(plan.request)[0], 8)
+    says(mitigations_of(plan.request)[0], 8)
     services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
     assert again(plan).request_id != plan.request_id
 
@@ -476,23 +483,23 @@ def test_filtering_for_a_replaced_version_continues_until_it_ends(
 ) -> None:
     plan = prepare()
     old = plan.request
-    for leg in legs(old):
-        holds(leg)
+    for mitigation in mitigations_of(old):
+        holds(mitigation)
     # Changed before the portal learned that a provider had activated it.
     changed = Submission(resources=(office.pk,))
     services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
-    acting, idle = legs(old)
+    acting, idle = mitigations_of(old)
     says(acting, 2)
-    for leg in legs(again(plan).request):
-        holds(leg)
+    for mitigation in mitigations_of(again(plan).request):
+        holds(mitigation)
 
     services.finish_changes()
 
-    assert [leg.wanted for leg in legs(old)] == ["active", "withdrawn"]
+    assert [mitigation.wanted for mitigation in mitigations_of(old)] == ["active", "withdrawn"]
     assert [one.pk for one in queries.filtering_for_earlier(again(plan))] == [acting.pk]
     says(acting, 8)
     services.finish_changes()
-    assert {leg.wanted for leg in legs(old)} == {"withdrawn"}
+    assert {mitigation.wanted for mitigation in mitigations_of(old)} == {"withdrawn"}
     assert idle.pk != acting.pk
 
 
@@ -501,12 +508,12 @@ def test_turning_a_plan_off_stops_filtering_for_its_replaced_versions(
 ) -> None:
     plan = prepare()
     old = plan.request
-    for leg in legs(old):
-        holds(leg)
+    for mitigation in mitigations_of(old):
+        holds(mitigation)
     changed = Submission(resources=(office.pk,))
     services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
-    says(legs(old)[0], 2)
+    says(mitigations_of(old)[0], 2)
 
     services.turn_off(plan_id=plan.pk, actor=alice)
 
-    assert {leg.wanted for leg in legs(old)} == {"withdrawn"}
+    assert {mitigation.wanted for mitigation in mitigations_of(old)} == {"withdrawn"}

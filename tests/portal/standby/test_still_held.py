@@ -28,9 +28,9 @@ from portal.standby import queries, services
 from portal.standby.models import Drill, StandbyPlan
 from portal.standby.services.drills import END_WITHIN
 from tests.conftest import ApiOf, ClientOf
-from tests.portal.standby.conftest import Prepare, again, holds, legs, says
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says
 from tests.portal.standby.test_drills import both as both
-from tests.portal.standby.test_drills import checks, follow, leg_of
+from tests.portal.standby.test_drills import checks, follow, mitigation_facts
 from tests.portal.standby.test_drills import drill as drill
 
 STANDBY = "/organizations/acme/standby"
@@ -40,20 +40,20 @@ STANDBY = "/organizations/acme/standby"
 def kept(prepare: Prepare, alice: User) -> StandbyPlan:
     """A plan that was turned off; Northgate confirmed it and still holds it, Tidewall has let go."""
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
     services.turn_off(plan_id=plan.pk, actor=alice)
-    northgate, tidewall = legs(plan.request)
+    northgate, tidewall = mitigations_of(plan.request)
     told_at = timezone.now() - timedelta(seconds=10)
-    for leg in (northgate, tidewall):
-        mitigations.record_withdrawal_confirmed(mitigation_id=leg.pk, now=told_at)
+    for mitigation in (northgate, tidewall):
+        mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=told_at)
     says(northgate, 8, told_at + timedelta(seconds=5))
     says(tidewall, 6)
     return again(plan)
 
 
-def leg(plan: StandbyPlan) -> Mitigation:
-    return legs(plan.request)[0]
+def mitigation(plan: StandbyPlan) -> Mitigation:
+    return mitigations_of(plan.request)[0]
 
 
 def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> NextAction:
@@ -62,15 +62,17 @@ def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> Next
 
 
 def test_a_plan_that_is_still_held_gets_a_lifetime_of_one(kept: StandbyPlan) -> None:
-    assert leg(kept).is_still_held
-    assert following(leg(kept), timezone.now()).action is Action.LET_GO
+    assert mitigation(kept).is_still_held
+    assert following(mitigation(kept), timezone.now()).action is Action.LET_GO
     # No PUT for a plan that the session has not shown to be only held.
     for status in (None, 1, 2):
-        assert following(leg(kept), timezone.now(), status=status).action is not Action.LET_GO
+        assert (
+            following(mitigation(kept), timezone.now(), status=status).action is not Action.LET_GO
+        )
 
 
 def test_a_report_sent_before_the_withdrawal_does_not_count(kept: StandbyPlan) -> None:
-    one = leg(kept)
+    one = mitigation(kept)
     assert one.withdrawal_confirmed_at is not None
     one.reported_at = one.withdrawal_confirmed_at + timedelta(seconds=1)
 
@@ -79,7 +81,7 @@ def test_a_report_sent_before_the_withdrawal_does_not_count(kept: StandbyPlan) -
 
 @pytest.mark.parametrize("status", [1, 2, 3, 5])
 def test_a_lifetime_of_one_is_sent_only_for_a_held_plan(kept: StandbyPlan, status: int) -> None:
-    one = leg(kept)
+    one = mitigation(kept)
     one.dots_status = status
 
     assert not one.is_still_held
@@ -89,8 +91,8 @@ def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
     now = timezone.now()
     pauses = []
     for _ in range(MAX_LET_GO_TRIES):
-        assert mitigations.record_let_go(mitigation_id=leg(kept).pk, now=now)
-        one = leg(kept)
+        assert mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=now)
+        one = mitigation(kept)
         one.last_heard_at = now
         late = now + 2 * MAX_LET_GO_PAUSE
         at = next(
@@ -104,8 +106,8 @@ def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
 
     assert pauses[:3] == [LET_GO_AGAIN_AFTER, 2 * LET_GO_AGAIN_AFTER, 4 * LET_GO_AGAIN_AFTER]
     assert max(pauses) == MAX_LET_GO_PAUSE
-    assert not mitigations.record_let_go(mitigation_id=leg(kept).pk, now=now)
-    one = leg(kept)
+    assert not mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=now)
+    one = mitigation(kept)
     one.last_heard_at = now
     assert following(one, now) == NextAction(action=Action.WAIT, at=now + POLL_AFTER)
     told = Event.objects.filter(data__why="still held").order_by("seq")
@@ -113,24 +115,24 @@ def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
 
 
 def test_a_delete_is_not_repeated_for_a_held_plan(kept: StandbyPlan) -> None:
-    says(leg(kept), 8, timezone.now() + timedelta(minutes=2))
+    says(mitigation(kept), 8, timezone.now() + timedelta(minutes=2))
 
-    assert leg(kept).withdrawal_confirmed_at is not None
+    assert mitigation(kept).withdrawal_confirmed_at is not None
 
 
 def test_it_ends_when_the_provider_no_longer_holds_it(kept: StandbyPlan) -> None:
-    mitigations.record_let_go(mitigation_id=leg(kept).pk, now=timezone.now())
+    mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=timezone.now())
 
-    mitigations.record_forgotten(mitigation_id=leg(kept).pk, now=timezone.now())
+    mitigations.record_forgotten(mitigation_id=mitigation(kept).pk, now=timezone.now())
 
-    assert (leg(kept).status, leg(kept).is_still_held) == ("terminated", False)
+    assert (mitigation(kept).status, mitigation(kept).is_still_held) == ("terminated", False)
 
 
 def test_the_pages_say_so_with_the_number_to_call(
     alice: User, kept: StandbyPlan, acme: Organization, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
-    mitigations.record_let_go(mitigation_id=leg(kept).pk, now=timezone.now())
+    mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=timezone.now())
 
     page = html.unescape(browser.get(kept.get_absolute_url()).content.decode())
     assert "Northgate still holds the plan, though it confirmed the withdrawal." in page
@@ -145,13 +147,13 @@ def test_the_pages_say_so_with_the_number_to_call(
     listed = html.unescape(browser.get(STANDBY).content.decode())
     assert "Northgate confirmed the withdrawal of Shop, full flood, and still holds it." in listed
     assert "Call +1 555 0142" in listed
-    assert [one.pk for one in queries.still_held(acme)] == [leg(kept).pk]
+    assert [one.pk for one in queries.still_held(acme)] == [mitigation(kept).pk]
 
 
 def test_after_the_last_try_the_page_asks_to_call_the_provider(
     alice: User, kept: StandbyPlan, client_of: ClientOf
 ) -> None:
-    Mitigation.objects.filter(pk=leg(kept).pk).update(
+    Mitigation.objects.filter(pk=mitigation(kept).pk).update(
         let_go_tries=MAX_LET_GO_TRIES, let_go_at=timezone.now()
     )
 
@@ -180,13 +182,15 @@ def test_a_drill_that_a_provider_keeps_gives_the_number_to_call(
     drill: Drill, alice: User, client_of: ClientOf
 ) -> None:
     for check in checks(drill):
-        holds(leg_of(check))
+        holds(mitigation_facts(check))
     follow()
     now = timezone.now()
     for check in checks(drill):
         mitigations.record_withdrawal_confirmed(mitigation_id=check.mitigation_id, now=now)
-        says(leg_of(check), 8, now + timedelta(seconds=5))
-        assert following(leg_of(check), now + timedelta(seconds=6)).action is Action.LET_GO
+        says(mitigation_facts(check), 8, now + timedelta(seconds=5))
+        assert (
+            following(mitigation_facts(check), now + timedelta(seconds=6)).action is Action.LET_GO
+        )
     follow(drill.started_at + END_WITHIN)
 
     page = client_of(alice).get("/organizations/acme/readiness/drills").content.decode()

@@ -20,14 +20,14 @@ from portal.providers.models import Subscription
 from portal.signaling.mapping import scope_of
 from portal.standby import queries, services, tasks
 from portal.standby.models import StandbyPlan
-from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes
 
 
 @pytest.fixture
 def active(prepare: Prepare) -> StandbyPlan:
     """Northgate activated the plan by itself and filters; Tidewall holds it."""
     plan = prepare()
-    northgate, tidewall = legs(plan.request)
+    northgate, tidewall = mitigations_of(plan.request)
     holds(northgate)
     holds(tidewall)
     says(northgate, 2, bytes_dropped=5, mitigation_start=timezone.now())
@@ -39,9 +39,9 @@ def newest(plan: StandbyPlan) -> list[Mitigation]:
     return [one.mitigation for one in queries.holders(again(plan))]
 
 
-def told(leg: Mitigation, ago: timedelta = timedelta()) -> None:
+def told(mitigation: Mitigation, ago: timedelta = timedelta()) -> None:
     """The provider confirmed that it was told to stop."""
-    mitigations.record_withdrawal_confirmed(mitigation_id=leg.pk, now=timezone.now() - ago)
+    mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=timezone.now() - ago)
 
 
 def test_who_acts_is_told_to_stop_and_who_holds_it_is_left_alone(
@@ -65,20 +65,20 @@ def test_who_acts_is_told_to_stop_and_who_holds_it_is_left_alone(
     assert event.data["hold_again"] is True
 
 
-def _reports_the_end(leg: Mitigation) -> None:
-    says(leg, 6)
+def _reports_the_end(mitigation: Mitigation) -> None:
+    says(mitigation, 6)
 
 
-def _knows_it_no_more(leg: Mitigation) -> None:
-    mitigations.record_forgotten(mitigation_id=leg.pk, now=timezone.now())
+def _knows_it_no_more(mitigation: Mitigation) -> None:
+    mitigations.record_forgotten(mitigation_id=mitigation.pk, now=timezone.now())
 
 
-def _outlives_its_lifetime(leg: Mitigation) -> None:
+def _outlives_its_lifetime(mitigation: Mitigation) -> None:
     assert mitigations.mark_expired(now=timezone.now() + timedelta(days=2)) == 2
 
 
-def _is_silent_for_longer_than_it_may_wind_down(leg: Mitigation) -> None:
-    told(leg, advance.WIND_DOWN_AT_MOST)
+def _is_silent_for_longer_than_it_may_wind_down(mitigation: Mitigation) -> None:
+    told(mitigation, advance.WIND_DOWN_AT_MOST)
     tasks.follow()
 
 
@@ -119,13 +119,13 @@ def test_once_it_has_stopped_it_is_asked_to_hold_the_plan_again(
 
 def test_until_then_nothing_is_asked(active: StandbyPlan, dana: User) -> None:
     services.stop_filtering(plan_id=active.pk, actor=dana)
-    leg = newest(active)[0]
+    mitigation = newest(active)[0]
     tasks.follow()
-    told(leg, advance.WIND_DOWN_AT_MOST - timedelta(seconds=2))
-    says(leg, 5)
+    told(mitigation, advance.WIND_DOWN_AT_MOST - timedelta(seconds=2))
+    says(mitigation, 5)
     tasks.follow()
 
-    assert len(legs(active.request)) == 2
+    assert len(mitigations_of(active.request)) == 2
     assert newest(active)[0].hold_again
 
 
@@ -135,13 +135,13 @@ def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
     acme_tidewall.enabled = False
     acme_tidewall.save(update_fields=["enabled"])
     plan = prepare()
-    leg = legs(plan.request)[0]
-    holds(leg)
-    says(leg, 2)
+    mitigation = mitigations_of(plan.request)[0]
+    holds(mitigation)
+    says(mitigation, 2)
 
     services.stop_filtering(plan_id=plan.pk, actor=dana)
-    told(leg)
-    says(leg, 6)
+    told(mitigation)
+    says(mitigation, 6)
 
     new = newest(plan)[0]
     assert (again(plan).request.status, again(plan).is_on) == ("requesting", True)
@@ -159,15 +159,15 @@ def test_pressing_twice_or_coming_second_changes_nothing(
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=dana)
     services.stop_filtering(plan_id=active.pk, actor=alice)
-    leg = newest(active)[0]
-    says(leg, 6)
+    mitigation = newest(active)[0]
+    says(mitigation, 6)
     services.stop_filtering(plan_id=active.pk, actor=alice)
     holds(newest(active)[0])
     services.stop_filtering(plan_id=active.pk, actor=alice)
-    says(leg, 6)
+    says(mitigation, 6)
     tasks.follow()
 
-    assert len(legs(active.request)) == 3
+    assert len(mitigations_of(active.request)) == 3
     assert [one.status for one in newest(active)] == ["standby", "standby"]
     assert Event.objects.filter(type="mitigation.withdraw_requested").count() == 1
 
@@ -176,20 +176,20 @@ def test_a_worker_that_dies_as_it_hears_of_the_end_loses_nothing(
     active: StandbyPlan, dana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=dana)
-    leg = newest(active)[0]
+    mitigation = newest(active)[0]
 
     def die(*_args: object, **_facts: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(advance, "start_leg", die)
+        broken.setattr(advance, "start_mitigation", die)
         with pytest.raises(KeyboardInterrupt), transaction.atomic():
-            says(leg, 6)
-    leg.refresh_from_db()
-    assert (leg.status, leg.hold_again) == ("terminating", True)
+            says(mitigation, 6)
+    mitigation.refresh_from_db()
+    assert (mitigation.status, mitigation.hold_again) == ("terminating", True)
 
     # The next poll hears the same.
-    says(leg, 6)
+    says(mitigation, 6)
 
     assert [one.status for one in newest(active)] == ["pending", "standby"]
 
@@ -202,7 +202,7 @@ def test_an_end_that_nobody_settled_is_found_by_the_sweep(active: StandbyPlan, d
     tasks.follow()
 
     assert [one.status for one in newest(active)] == ["pending", "standby"]
-    assert len(legs(active.request)) == 3
+    assert len(mitigations_of(active.request)) == 3
 
 
 @pytest.mark.parametrize("act", [services.turn_off, services.remove_plan])
@@ -213,13 +213,16 @@ def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
     northgate, tidewall = newest(active)
 
     act(plan_id=active.pk, actor=dana)
-    for leg in (northgate, tidewall):
-        told(leg, advance.WIND_DOWN_AT_MOST)
+    for mitigation in (northgate, tidewall):
+        told(mitigation, advance.WIND_DOWN_AT_MOST)
         tasks.follow()
-        says(leg, 6)
+        says(mitigation, 6)
     tasks.follow()
 
-    assert [leg.status for leg in legs(active.request)] == ["terminated", "terminated"]
+    assert [mitigation.status for mitigation in mitigations_of(active.request)] == [
+        "terminated",
+        "terminated",
+    ]
     assert not again(active).is_on
     assert not Mitigation.objects.filter(hold_again=True).exists()
 
@@ -235,13 +238,13 @@ def test_a_plan_that_is_changed_meanwhile_is_held_in_its_new_version_only(
     )
 
     services.change_plan(plan_id=active.pk, actor=dana, submission=narrower)
-    says(legs(old)[0], 6)
-    for leg in newest(active):
-        holds(leg)
+    says(mitigations_of(old)[0], 6)
+    for mitigation in newest(active):
+        holds(mitigation)
     tasks.follow()
-    says(legs(old)[1], 6)
+    says(mitigations_of(old)[1], 6)
 
-    assert len(legs(old)) == 2
+    assert len(mitigations_of(old)) == 2
     old.refresh_from_db()
     assert old.status == "terminated"
     assert [one.scope["prefixes"] for one in newest(active)] == [["203.0.113.0/28"]] * 2
@@ -266,12 +269,12 @@ def test_what_a_person_asked_for_from_the_plan_ends_and_the_plan_stays_held(
     prepare: Prepare, dana: User
 ) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
     request = services.activate(plan_id=plan.pk, actor=dana)
-    for leg in legs(request):
-        takes(leg)
-        says(leg, 2)
+    for mitigation in mitigations_of(request):
+        takes(mitigation)
+        says(mitigation, 2)
 
     services.stop_filtering(plan_id=plan.pk, actor=dana)
     services.stop_filtering(plan_id=plan.pk, actor=dana)
@@ -280,13 +283,13 @@ def test_what_a_person_asked_for_from_the_plan_ends_and_the_plan_stays_held(
     assert (request.status, request.terminate_asked_by) == ("terminating", dana)
     assert [one.is_held for one in queries.holders(again(plan))] == [True, True]
     assert again(plan).request.status == "standby"
-    assert len(legs(plan.request)) == 2
+    assert len(mitigations_of(plan.request)) == 2
 
 
 def test_both_ways_of_filtering_end_at_once(active: StandbyPlan, dana: User) -> None:
     request = services.activate(plan_id=active.pk, actor=dana)
-    for leg in legs(request):
-        takes(leg)
+    for mitigation in mitigations_of(request):
+        takes(mitigation)
 
     services.stop_filtering(plan_id=active.pk, actor=dana)
 
@@ -308,14 +311,16 @@ def test_a_provider_that_activates_it_again_can_be_stopped_again(
     active: StandbyPlan, dana: User
 ) -> None:
     for _ in range(2):
-        leg = newest(active)[0]
-        if leg.status == "pending":
-            holds(leg)
-            says(leg, 2)
+        mitigation = newest(active)[0]
+        if mitigation.status == "pending":
+            holds(mitigation)
+            says(mitigation, 2)
         services.stop_filtering(plan_id=active.pk, actor=dana)
         says(newest(active)[0], 6)
 
-    mids = [leg.mid for leg in legs(active.request) if leg.position == 0]
+    mids = [
+        mitigation.mid for mitigation in mitigations_of(active.request) if mitigation.position == 0
+    ]
     assert len(mids) == 3
     assert mids == sorted(set(mids))
 

@@ -14,7 +14,7 @@ from portal.providers.models import Subscription
 from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ApiOf, ClientOf
-from tests.portal.standby.conftest import Prepare, again, holds, legs, says, takes
+from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says, takes
 from tests.portal.standby.test_pages import lose
 from tests.portal.standby.test_stopping import active as active
 from tests.portal.standby.test_stopping import newest, told
@@ -68,7 +68,7 @@ def test_the_question_is_a_page_of_its_own_and_the_answer_leads_back(
     assert answer["Location"] == f"{active.get_absolute_url()}#h"
     assert again_answer["Location"] == f"{active.request.get_absolute_url()}#h"
     assert browser.get(stop_of(active))["Location"] == active.get_absolute_url()
-    assert len(legs(active.request)) == 2
+    assert len(mitigations_of(active.request)) == 2
 
 
 def test_the_pages_say_what_happens_meanwhile(
@@ -123,13 +123,13 @@ def test_what_a_person_asked_for_from_a_plan_is_stopped_on_the_plans_page(
     browser: Client, prepare: Prepare, dana: User
 ) -> None:
     plan = prepare()
-    for leg in legs(plan.request):
-        holds(leg)
+    for mitigation in mitigations_of(plan.request):
+        holds(mitigation)
     assert browser.get(stop_of(plan)).status_code == 302
     request = services.activate(plan_id=plan.pk, actor=dana)
-    for leg in legs(request):
-        takes(leg)
-        says(leg, 2)
+    for mitigation in mitigations_of(request):
+        takes(mitigation)
+        says(mitigation, 2)
     # Terminating it does not turn the plan off, and the question says so.
     ending = words(browser, f"{request.get_absolute_url()}/terminate")
     assert "The plan Shop, full flood stays on." in ending
@@ -163,11 +163,11 @@ def test_a_replaced_version_of_a_plan_can_still_be_looked_at(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
     old = active.request
-    says(legs(old)[0], 8)
+    says(mitigations_of(old)[0], 8)
     submission = services.submission_of(active)
     narrower = type(submission)(prefixes=("203.0.113.0/28",), strategy="parallel")
     services.change_plan(plan_id=active.pk, actor=dana, submission=narrower)
-    says(legs(old)[0], 2)
+    says(mitigations_of(old)[0], 2)
 
     assert "Stop filtering…" not in words(browser, old.get_absolute_url())
 

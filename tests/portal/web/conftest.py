@@ -70,7 +70,7 @@ def text_of(page: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))).replace(" .", ".")
 
 
-def legs(request: MitigationRequest) -> list[Mitigation]:
+def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
     return list(request.mitigations.order_by("position"))
 
 
@@ -107,7 +107,7 @@ def filtering(one: Mitigation, *, bps: int = 100_000_000) -> None:
 def ended(request: MitigationRequest, actor: User) -> None:
     """Terminated, and confirmed by whom it had been sent to."""
     services.terminate(request_id=request.pk, actor=actor)
-    for one in legs(request):
+    for one in mitigations_of(request):
         if one.sent_at:
             reports(one, Trigger.ENDED, timezone.now())
 

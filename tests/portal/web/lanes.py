@@ -11,7 +11,7 @@ from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import legs, sent
+from tests.portal.web.conftest import mitigations_of, sent
 
 
 def page_of(client_of: ClientOf, user: User, request: MitigationRequest) -> str:
@@ -31,7 +31,7 @@ def refuse(one: Mitigation, **facts: object) -> None:
 
 def silent(request: MitigationRequest) -> None:
     """The first one was asked and stays silent beyond the patience; the next is asked."""
-    first = legs(request)[0]
+    first = mitigations_of(request)[0]
     sent(first, timezone.now() - timedelta(seconds=20))
     Mitigation.objects.filter(pk=first.pk).update(asked_at=timezone.now() - timedelta(seconds=20))
     services.mark_overdue(now=timezone.now())

@@ -14,7 +14,7 @@ from portal.core import views
 from portal.core.formatting import tel
 from portal.organizations.models import Membership, Organization, ProtectedResource
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import Ask, filtering, legs
+from tests.portal.web.conftest import Ask, filtering, mitigations_of
 
 LINK = 'href="tel:+15550100"'
 
@@ -29,7 +29,7 @@ def every_page(
 ) -> Callable[[], dict[str, str]]:
     """Every page for members and for others, including errors, by path."""
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     member, viewer, stranger = client_of(alice), client_of(bob), Client()
     acme, one = "/organizations/acme", request.get_absolute_url()
     paths = [

@@ -23,7 +23,7 @@ from portal.web.requests.ended import SHOWN
 from tests.conftest import ClientOf
 from tests.portal.ends import end_of, posted_end
 from tests.portal.identities import in_order
-from tests.portal.web.conftest import ended, filtering, legs, text_of
+from tests.portal.web.conftest import ended, filtering, mitigations_of, text_of
 
 NOW_PAGE = "/organizations/acme/"
 LIST = "/organizations/acme/requests?status=unacknowledged"
@@ -60,7 +60,7 @@ def browser(alice: User, ask: AskFor, client_of: ClientOf) -> Client:
 def expire(ask: AskFor) -> Callable[[str], MitigationRequest]:
     def expire(prefix: str) -> MitigationRequest:
         request = ask(prefix, renews=False)
-        filtering(legs(request)[0])
+        filtering(mitigations_of(request)[0])
         request.mitigations.update(expires_at=timezone.now() - timedelta(seconds=1))
         services.mark_expired(now=timezone.now())
         return request
@@ -72,10 +72,10 @@ def expire(ask: AskFor) -> Callable[[str], MitigationRequest]:
 def replaced(ask: AskFor) -> MitigationRequest:
     """Northgate filtered for a /27; a newer request for one of its addresses, which is live, ended that."""
     wide = ask(WIDE)
-    filtering(legs(wide)[0])
-    filtering(legs(ask(PART))[0])
+    filtering(mitigations_of(wide)[0])
+    filtering(mitigations_of(ask(PART))[0])
     services.record_superseded(
-        mitigation_id=legs(wide)[0].pk, conflict={"reason": "newer"}, now=timezone.now()
+        mitigation_id=mitigations_of(wide)[0].pk, conflict={"reason": "newer"}, now=timezone.now()
     )
     return wide
 
@@ -139,10 +139,10 @@ def test_a_request_that_a_newer_one_covers_is_calm_and_not_on_now(
     browser: Client, ask: AskFor
 ) -> None:
     part = ask(PART)
-    filtering(legs(part)[0])
+    filtering(mitigations_of(part)[0])
     ask(WIDE)
     services.record_superseded(
-        mitigation_id=legs(part)[0].pk, conflict={"reason": "newer"}, now=timezone.now()
+        mitigation_id=mitigations_of(part)[0].pk, conflict={"reason": "newer"}, now=timezone.now()
     )
 
     page = browser.get(part.get_absolute_url()).content.decode()
@@ -171,7 +171,7 @@ def test_an_expired_request_stays_while_others_are_live_until_it_is_acknowledged
     browser: Client, ask: AskFor, expire: Callable[[str], MitigationRequest]
 ) -> None:
     gone = expire(PART)
-    filtering(legs(ask("203.0.113.32/32"))[0])
+    filtering(mitigations_of(ask("203.0.113.32/32"))[0])
     assert "The lifetime ran out" in section(browser.get(NOW_PAGE).content.decode())
 
     answer = browser.post(ACKNOWLEDGE, {"one": posted_end(gone)})
@@ -271,7 +271,7 @@ def test_a_request_terminated_by_a_person_is_not_shown(
     browser: Client, alice: User, ask: AskFor
 ) -> None:
     request = ask(PART)
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     ended(request, alice)
 
     page = browser.get(NOW_PAGE).content.decode()

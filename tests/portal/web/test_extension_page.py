@@ -20,7 +20,7 @@ from portal.signaling.extension import extension
 from portal.signaling.mapping import scope_of
 from portal.signaling.next_action import Action, MitigationHistory, lifetime_to_ask, next_action
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import Ask, ended, filtering, legs, sent
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, sent
 from tests.portal.web.conftest import ask as ask
 from tests.portal.web.test_markup import Page
 
@@ -34,7 +34,7 @@ def browser(dana: User, client_of: ClientOf) -> Client:
 def live(ask: Ask) -> MitigationRequest:
     """Both providers filter."""
     request = ask(Strategy.PARALLEL)
-    for one in legs(request):
+    for one in mitigations_of(request):
         filtering(one)
     return request
 
@@ -76,8 +76,8 @@ def test_each_provider_is_shown_with_its_message_before_and_after(
     assert "Northgate gets this now Before 1 hour, ends at" in words
     assert "Tidewall gets this now" in words
     assert "After 4 hours from when you extend, renews itself" in words
-    leg = legs(live)[0]
-    assert f"cuid={leg.subscription.cuid}/mid={leg.mid}" in words
+    mitigation = mitigations_of(live)[0]
+    assert f"cuid={mitigation.subscription.cuid}/mid={mitigation.mid}" in words
     first, second = Page(page).all("meter")
     assert first["max"] == "1195"
     assert 60 < int(first["value"]) < 140
@@ -94,15 +94,18 @@ def test_the_button_does_what_was_previewed(browser: Client, live: MitigationReq
     browser.post(form["action"], {"lifetime": button["value"]})
 
     now = timezone.now()
-    for leg, retold in zip(
+    for mitigation, retold in zip(
         live.mitigations.select_related("request").order_by("position"),
         previewed.told,
         strict=True,
     ):
-        assert next_action(leg, MitigationHistory(is_introduced=True), now).action == Action.REFRESH
-        scope = scope_of(leg, lifetime_s=lifetime_to_ask(leg, now))
+        assert (
+            next_action(mitigation, MitigationHistory(is_introduced=True), now).action
+            == Action.REFRESH
+        )
+        scope = scope_of(mitigation, lifetime_s=lifetime_to_ask(mitigation, now))
         assert scope.lifetime == retold.lifetime_s
-        assert retold.after.path.endswith(f"/mid={leg.mid}")
+        assert retold.after.path.endswith(f"/mid={mitigation.mid}")
 
 
 def test_the_panel_of_the_request_leads_to_it_without_script(
@@ -167,7 +170,7 @@ def test_the_same_length_is_the_same_message_with_its_time_anew(
 
 def test_who_is_not_told_is_named_with_the_reason(browser: Client, ask: Ask) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     words = told(page_of(browser, request, lifetime=14400))
 
@@ -178,7 +181,7 @@ def test_who_is_not_told_is_named_with_the_reason(browser: Client, ask: Ask) -> 
 def test_who_refused_is_told_nothing_and_who_was_withdrawn_never_again(
     browser: Client, live: MitigationRequest, dana: User
 ) -> None:
-    northgate, tidewall = legs(live)
+    northgate, tidewall = mitigations_of(live)
     services.withdraw_provider(request_id=live.pk, mitigation_id=northgate.pk, actor=dana)
     services.extend(request_id=live.pk, actor=dana, lifetime_s=7200)
 
@@ -195,7 +198,7 @@ def test_who_refused_is_told_nothing_and_who_was_withdrawn_never_again(
 
 def test_nothing_was_sent_yet_or_it_has_not_answered(browser: Client, ask: Ask) -> None:
     request = ask(Strategy.PARALLEL)
-    sent(legs(request)[0], timezone.now())
+    sent(mitigations_of(request)[0], timezone.now())
 
     page = page_of(browser, request, lifetime=14400)
 
@@ -209,11 +212,11 @@ def test_nothing_was_sent_yet_or_it_has_not_answered(browser: Client, ask: Ask) 
 
 def test_who_asked_to_wait_gets_it_then(browser: Client, ask: Ask) -> None:
     request = ask(Strategy.PARALLEL)
-    leg, now = legs(request)[0], timezone.now()
-    sent(leg, now)
+    mitigation, now = mitigations_of(request)[0], timezone.now()
+    sent(mitigation, now)
     again_at = now + timedelta(minutes=3)
     services.record_unavailable(
-        mitigation_id=leg.pk, code="5.03", reason="", retry_at=again_at, now=now
+        mitigation_id=mitigation.pk, code="5.03", reason="", retry_at=again_at, now=now
     )
 
     words = told(page_of(browser, request, lifetime=14400))
@@ -223,10 +226,10 @@ def test_who_asked_to_wait_gets_it_then(browser: Client, ask: Ask) -> None:
 
 def test_when_everybody_refused_nobody_is_told(browser: Client, ask: Ask) -> None:
     request = ask(Strategy.PARALLEL)
-    for leg in legs(request):
+    for mitigation in mitigations_of(request):
         now = timezone.now()
-        sent(leg, now)
-        services.record_refused(mitigation_id=leg.pk, code="4.03", reason="", now=now)
+        sent(mitigation, now)
+        services.record_refused(mitigation_id=mitigation.pk, code="4.03", reason="", now=now)
 
     words = told(page_of(browser, request, lifetime=14400))
 

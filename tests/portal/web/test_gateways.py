@@ -14,7 +14,7 @@ from portal.mitigations.models import Mitigation
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import Ask, filtering, legs, sent
+from tests.portal.web.conftest import Ask, filtering, mitigations_of, sent
 from tests.portal.web.lanes import page_of, silent
 
 
@@ -47,7 +47,7 @@ def test_a_gateway_that_is_heard_says_nothing_of_the_provider_behind(
     alice: User, ask: Ask, client_of: ClientOf, through: Callable[[str], None]
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     long_ago = timezone.now() - timedelta(minutes=3)
     Mitigation.objects.update(last_heard_at=long_ago)
     Subscription.objects.update(last_heard_at=timezone.now())
@@ -63,9 +63,9 @@ def test_what_comes_from_a_gateway_is_said_to_be_its_word(
 ) -> None:
     request = ask()
     through("gateway")
-    sent(legs(request)[0], timezone.now())
+    sent(mitigations_of(request)[0], timezone.now())
     services.record_unavailable(
-        mitigation_id=legs(request)[0].pk,
+        mitigation_id=mitigations_of(request)[0].pk,
         code="5.03",
         reason="the provider does not answer",
         retry_at=timezone.now() + timedelta(seconds=5),
@@ -76,7 +76,7 @@ def test_what_comes_from_a_gateway_is_said_to_be_its_word(
 
     assert "Gateway Edge 1 says: the provider does not answer." in page
     assert "Northgate says" not in page
-    assert legs(request)[1].because == "gateway Edge 1 asked the portal to wait"
+    assert mitigations_of(request)[1].because == "gateway Edge 1 asked the portal to wait"
 
 
 def test_a_relay_is_named_and_changes_nothing_else(
@@ -109,14 +109,14 @@ def test_a_loop_of_gateways_is_named_and_is_no_refusal(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    sent(legs(request)[0], timezone.now())
+    sent(mitigations_of(request)[0], timezone.now())
     services.record_refused(
-        mitigation_id=legs(request)[0].pk,
+        mitigation_id=mitigations_of(request)[0].pk,
         code="5.08",
         reason="edge-1, core-2",
         now=timezone.now(),
     )
-    sent(legs(request)[1], timezone.now())
+    sent(mitigations_of(request)[1], timezone.now())
 
     page = page_of(client_of, alice, request)
 

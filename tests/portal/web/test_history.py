@@ -12,7 +12,7 @@ from portal.mitigations.states import Trigger
 from portal.web.requests.list_page import PAGE_ROWS
 from tests.conftest import ClientOf
 from tests.portal.ends import posted_end
-from tests.portal.web.conftest import Ask, ended, filtering, legs, reports
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, reports
 
 HISTORY = "/organizations/acme/requests"
 
@@ -21,7 +21,7 @@ def test_the_history_shows_every_request_with_status_and_amount(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     page = client_of(alice).get(HISTORY).content.decode()
 
@@ -59,7 +59,7 @@ def test_a_request_is_found_by_the_number_read_out_on_the_phone(
 
 def test_status_and_time_narrow_the_list(alice: User, ask: Ask, client_of: ClientOf) -> None:
     live, over = ask(), ask()
-    filtering(legs(over)[0])
+    filtering(mitigations_of(over)[0])
     ended(over, alice)
     MitigationRequest.objects.filter(pk=over.pk).update(
         created_at=timezone.now() - timedelta(days=9)
@@ -80,9 +80,9 @@ def test_a_filter_offers_what_there_is_and_finds_what_needs_a_person(
     fine, exceeded, failing, expired, done = (ask(Strategy.PARALLEL) for _ in range(5))
     now = timezone.now()
     for request in (fine, exceeded, expired, done):
-        for leg in legs(request):
-            filtering(leg)
-    reports(legs(exceeded)[0], Trigger.CAPACITY_EXCEEDED, now)
+        for mitigation in mitigations_of(request):
+            filtering(mitigation)
+    reports(mitigations_of(exceeded)[0], Trigger.CAPACITY_EXCEEDED, now)
     for request, status in ((fine, "mitigating"), (failing, "failing"), (expired, "expired")):
         MitigationRequest.objects.filter(pk=request.pk).update(status=status)
     MitigationRequest.objects.filter(pk=expired.pk).update(ended_at=now, ended_by="lifetime")
@@ -126,7 +126,7 @@ def test_all_that_ended_are_acknowledged_where_they_are_listed(
 ) -> None:
     _live, terminated, *over = (ask() for _ in range(4))
     for request in (terminated, *over):
-        filtering(legs(request)[0])
+        filtering(mitigations_of(request)[0])
         ended(request, alice)
     # A person terminated the first of them; the others ended by themselves.
     MitigationRequest.objects.filter(pk__in=[one.pk for one in over]).update(ended_by="provider")

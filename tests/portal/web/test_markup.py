@@ -18,7 +18,7 @@ from portal.mitigations.models import MitigationRequest, Strategy
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import Ask, ended, filtering, legs
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of
 from tests.portal.wire.conftest import exchange
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,10 +49,10 @@ def pages(
     shop: ProtectedResource,
 ) -> dict[str, str]:
     live, over = ask(Strategy.PARALLEL), ask()
-    for one in [*legs(live), legs(over)[0]]:
+    for one in [*mitigations_of(live), mitigations_of(over)[0]]:
         filtering(one)
     ended(over, alice)
-    exchange(legs(live)[0])
+    exchange(mitigations_of(live)[0])
     browser = client_of(alice)
     paths = {
         "now": "/organizations/acme/",
@@ -173,11 +173,11 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_requests(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
-    filtering(legs(ask())[0])
+    filtering(mitigations_of(ask())[0])
     paths = ["/organizations/acme/", "/organizations/acme/requests"]
     before = [queries_of(browser, path) for path in paths]
     for _ in range(4):
-        filtering(legs(ask(Strategy.PARALLEL))[0])
+        filtering(mitigations_of(ask(Strategy.PARALLEL))[0])
 
     assert [queries_of(browser, path) for path in paths] == before
     assert max(before) <= 18
@@ -187,7 +187,7 @@ def test_a_requests_page_takes_a_known_number_of_queries(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request: MitigationRequest = ask(Strategy.PARALLEL)
-    for one in legs(request):
+    for one in mitigations_of(request):
         filtering(one)
 
     assert queries_of(client_of(alice), request.get_absolute_url()) <= 17

@@ -13,7 +13,7 @@ from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import SessionState, Subscription
 from tests.conftest import ClientOf
 from tests.portal.identities import in_order
-from tests.portal.web.conftest import Ask, ended, filtering, legs, reports, sent
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, reports, sent
 
 pytestmark = pytest.mark.sqlite
 
@@ -61,7 +61,7 @@ def test_a_new_tenant_is_told_what_to_do_first(
 def test_the_rate_of_a_silent_provider_looks_old(
     alice: User, both: None, ask: Ask, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
-    one = legs(ask())[0]
+    one = mitigations_of(ask())[0]
     filtering(one)
     browser = client_of(alice)
     assert "Mbit/s dropped</small>" in browser.get(NOW_PAGE).content.decode()
@@ -75,10 +75,10 @@ def test_the_rate_of_a_silent_provider_looks_old(
 
 def test_the_worst_live_request_comes_first(alice: User, ask: Ask, client_of: ClientOf) -> None:
     good, bad = ask(Strategy.PARALLEL), ask()
-    for one in legs(good):
+    for one in mitigations_of(good):
         filtering(one)
-    filtering(legs(bad)[0])
-    reports(legs(bad)[0], Trigger.CAPACITY_EXCEEDED, timezone.now())
+    filtering(mitigations_of(bad)[0])
+    reports(mitigations_of(bad)[0], Trigger.CAPACITY_EXCEEDED, timezone.now())
 
     page = client_of(alice).get(NOW_PAGE).content.decode()
 
@@ -92,8 +92,8 @@ def test_rows_keep_their_places_on_the_screen_and_say_so(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     good, bad = ask(), ask()
-    filtering(legs(good)[0])
-    sent(legs(bad)[0], timezone.now() - timedelta(seconds=40))
+    filtering(mitigations_of(good)[0])
+    sent(mitigations_of(bad)[0], timezone.now() - timedelta(seconds=40))
     services.mark_overdue(now=timezone.now() + timedelta(seconds=60))
     order = f"{good.pk},{bad.pk}"
 
@@ -109,7 +109,7 @@ def test_rows_keep_their_places_on_the_screen_and_say_so(
 def test_a_refresh_brings_the_parts_and_what_to_read_aloud_only(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
-    filtering(legs(ask())[0])
+    filtering(mitigations_of(ask())[0])
 
     part = client_of(alice).get(
         NOW_PAGE, {"parts": "now,nonsense", "after": "0"}, headers={"HX-Request": "true"}
@@ -127,7 +127,7 @@ def test_more_than_six_live_requests_fold_the_good_ones(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     for _ in range(7):
-        filtering(legs(ask())[0])
+        filtering(mitigations_of(ask())[0])
 
     page = client_of(alice).get(NOW_PAGE).content.decode()
 
@@ -138,7 +138,7 @@ def test_a_terminated_request_is_recent_and_needs_no_acknowledgement(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     ended(request, alice)
     in_order()
 
@@ -153,7 +153,7 @@ def test_a_terminated_request_is_recent_and_needs_no_acknowledgement(
 def test_a_viewer_sees_what_happens_and_no_way_to_ask(
     bob: User, ask: Ask, client_of: ClientOf
 ) -> None:
-    filtering(legs(ask())[0])
+    filtering(mitigations_of(ask())[0])
 
     page = client_of(bob).get(NOW_PAGE).content.decode()
 

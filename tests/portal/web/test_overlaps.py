@@ -18,7 +18,7 @@ from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
 from tests.factories import ResourceFactory
-from tests.portal.web.conftest import Ask, filtering, legs, text_of, typed
+from tests.portal.web.conftest import Ask, filtering, mitigations_of, text_of, typed
 
 FORM = "/organizations/acme/requests/new"
 LOSS = "At Northgate, 63 of 64 addresses of 203.0.113.0/26 lose their filter."
@@ -28,7 +28,7 @@ LOSS = "At Northgate, 63 of 64 addresses of 203.0.113.0/26 lose their filter."
 def live(ask: Ask) -> MitigationRequest:
     """The shop, which Northgate filters for."""
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     return request
 
 
@@ -290,7 +290,7 @@ def test_asking_another_provider_by_hand_asks_before_it_replaces(
         )
         for prefix, one in (("203.0.113.7/32", acme_northgate), ("203.0.113.0/27", acme_tidewall))
     ]
-    filtering(legs(later)[0])
+    filtering(mitigations_of(later)[0])
     url = f"{first.get_absolute_url()}/mitigations/ask"
 
     answer = browser.post(url, {"subscription": str(acme_tidewall.pk)})
@@ -299,13 +299,13 @@ def test_asking_another_provider_by_hand_asks_before_it_replaces(
     assert "Tidewall was not asked." in text_of(page)
     assert "At Tidewall, 31 of 32 addresses of 203.0.113.0/27 lose their filter." in text_of(page)
     assert f"?again={first.pk}&amp;again={later.pk}" in page
-    assert len(legs(first)) == 1
+    assert len(mitigations_of(first)) == 1
 
     answer = browser.post(
         url, {"subscription": str(acme_tidewall.pk), "only": "1", "replaces": hidden(page)}
     )
     assert answer.status_code == 302
-    assert len(legs(first)) == 2
+    assert len(mitigations_of(first)) == 2
 
 
 @pytest.fixture
@@ -352,13 +352,13 @@ def test_a_provider_that_fallback_passes_by_says_why(
         submission=Submission(prefixes=("203.0.113.0/27",), subscriptions=(acme_tidewall.pk,)),
         consent=Consent(named=(narrow.pk,)),
     )
-    filtering(legs(wide)[0])
+    filtering(mitigations_of(wide)[0])
     reason = (
         "Not asked. The portal does not ask it by itself: that would take protection from 203.0.113.0/27."
         " At Tidewall, 31 of 32 addresses of 203.0.113.0/27 lose their filter."
     )
     services.record_refused(
-        mitigation_id=legs(narrow)[0].pk, code="4.03", reason="", now=timezone.now()
+        mitigation_id=mitigations_of(narrow)[0].pk, code="4.03", reason="", now=timezone.now()
     )
 
     for path in (narrow.get_absolute_url(), "/organizations/acme/"):

@@ -21,7 +21,7 @@ from portal.web.requests.preview import typed
 from portal.web.requests.request_form import RequestForm
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.web.conftest import Ask, filtering, legs
+from tests.portal.web.conftest import Ask, filtering, mitigations_of
 from tests.portal.web.conftest import ask as ask
 from tests.portal.web.test_markup import Page
 from tests.portal.web.test_new import text_of
@@ -188,7 +188,7 @@ def test_what_is_wrong_is_said_as_when_sending(
 
 def test_what_overlaps_with_a_live_request_is_said(browser: Client, ask: Ask) -> None:
     live = ask()
-    filtering(legs(live)[0])
+    filtering(mitigations_of(live)[0])
 
     page = browser.post(URL, {"other": "203.0.113.7"}).content.decode()
 

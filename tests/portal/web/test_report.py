@@ -14,7 +14,7 @@ from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.web.requests.request_page import SHOWN_ENTRIES
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import Ask, ended, filtering, legs, reports
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, reports
 
 
 def report_of(browser: Client, request: MitigationRequest, suffix: str = "") -> str:
@@ -27,7 +27,7 @@ def test_a_report_says_whose_it_is_and_who_made_it_when(
     bob: User, alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     ended(request, alice)
 
     page = report_of(client_of(bob), request)
@@ -42,7 +42,7 @@ def test_an_ended_request_is_told_from_its_beginning_to_its_end(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    for one in legs(request):
+    for one in mitigations_of(request):
         filtering(one)
     ended(request, alice)
 
@@ -60,7 +60,7 @@ def test_an_ended_request_is_told_from_its_beginning_to_its_end(
 
 def test_a_live_request_is_reported_as_of_now(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     Mitigation.objects.filter(request=request).update(
         mitigating_at=timezone.now() - timedelta(minutes=3)
     )
@@ -74,7 +74,7 @@ def test_a_live_request_is_reported_as_of_now(alice: User, ask: Ask, client_of: 
 
 def test_the_whole_timeline_is_in_it(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     for n in range(SHOWN_ENTRIES + 5):
         services.extend(request_id=request.pk, actor=alice, lifetime_s=600 + n)
 
@@ -86,7 +86,7 @@ def test_the_whole_timeline_is_in_it(alice: User, ask: Ask, client_of: ClientOf)
 
 def test_days_are_named_with_their_year(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
-    [first] = legs(request)
+    [first] = mitigations_of(request)
     long_ago = timezone.now() - timedelta(days=400)
     reports(first, Trigger.FILTERING, long_ago, 1000)
 
@@ -100,7 +100,7 @@ def test_a_provider_that_was_not_asked_is_named_as_such(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     page = report_of(client_of(alice), request)
 
@@ -110,7 +110,7 @@ def test_a_provider_that_was_not_asked_is_named_as_such(
 
 def test_it_can_be_saved_as_text(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     MitigationRequest.objects.filter(pk=request.pk).update(reason="A & B <flood>")
 
     browser = client_of(alice)
@@ -137,7 +137,7 @@ def test_a_report_takes_a_known_number_of_queries(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    for one in legs(request):
+    for one in mitigations_of(request):
         filtering(one)
     browser = client_of(alice)
 

@@ -16,7 +16,7 @@ from portal.mitigations import queries, services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus, Trigger
 from tests.conftest import ApiOf, ClientOf
-from tests.portal.web.conftest import Ask, ended, filtering, legs, reports, sent
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, reports, sent
 
 
 def page_of(browser: Client, request: MitigationRequest, query: str = "") -> str:
@@ -27,7 +27,7 @@ def test_both_lanes_say_who_filters_and_how_much(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    for one in legs(request):
+    for one in mitigations_of(request):
         filtering(one)
 
     page = page_of(client_of(alice), request)
@@ -43,7 +43,7 @@ def test_lanes_of_a_failover_are_numbered_and_name_who_is_not_asked(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    sent(legs(request)[0], timezone.now())
+    sent(mitigations_of(request)[0], timezone.now())
 
     page = page_of(client_of(alice), request)
 
@@ -57,7 +57,7 @@ def test_silence_offers_a_call_with_the_reference_for_it(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    first = legs(request)[0]
+    first = mitigations_of(request)[0]
     sent(first, timezone.now() - timedelta(seconds=15))
     services.mark_overdue(now=timezone.now() + timedelta(seconds=15))
 
@@ -73,7 +73,7 @@ def test_silence_offers_a_call_with_the_reference_for_it(
 
 def test_terminating_asks_first_and_then_acts(alice: User, ask: Ask, client_of: ClientOf) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     browser = client_of(alice)
 
     question = browser.get(f"{request.get_absolute_url()}/terminate").content.decode()
@@ -116,7 +116,7 @@ def test_red_is_in_the_question_only_while_something_filters(
     request = ask()
     browser = client_of(alice)
     before = page_of(browser, request)
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     after = page_of(browser, request)
 
@@ -128,7 +128,7 @@ def test_extending_asks_the_providers_for_longer(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     client_of(alice).post(f"{request.get_absolute_url()}/extend", {"lifetime": "14400"})
 
@@ -155,7 +155,7 @@ def test_coming_second_is_told_who_was_first(
     alice: User, dana: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    sent(legs(request)[0], timezone.now())
+    sent(mitigations_of(request)[0], timezone.now())
     services.terminate(request_id=request.pk, actor=dana)
 
     answer = client_of(alice).post(
@@ -171,7 +171,7 @@ def test_how_it_looks_from_here_is_sent_and_told(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     answer = client_of(alice).post(
         f"{request.get_absolute_url()}/efficacy", {"attack_status": "under-attack"}, follow=True
@@ -211,13 +211,13 @@ def test_the_outcome_of_a_report_is_on_the_page_and_in_the_api(
     detail: str,
 ) -> None:
     request, now = ask(), timezone.now()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     services.report_efficacy(request_id=request.pk, actor=alice, attack_status="under-attack")
-    leg = legs(request)[0]
-    assert leg.efficacy_asked_at is not None
+    mitigation = mitigations_of(request)[0]
+    assert mitigation.efficacy_asked_at is not None
 
     services.record_efficacy_answered(
-        mitigation_id=leg.pk, asked_at=leg.efficacy_asked_at, now=now, **answer
+        mitigation_id=mitigation.pk, asked_at=mitigation.efficacy_asked_at, now=now, **answer
     )
 
     page = html.unescape(client_of(alice).get(request.get_absolute_url()).content.decode())
@@ -237,8 +237,8 @@ def test_the_attack_has_stopped_makes_terminating_the_next_step(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
-    reports(legs(request)[0], Trigger.ATTACK_ENDED, timezone.now())
+    filtering(mitigations_of(request)[0])
+    reports(mitigations_of(request)[0], Trigger.ATTACK_ENDED, timezone.now())
 
     page = page_of(client_of(alice), request)
 
@@ -250,7 +250,7 @@ def test_an_ended_request_shows_four_numbers_and_can_be_acknowledged(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     ended(request, alice)
     browser = client_of(alice)
 
@@ -277,7 +277,7 @@ def test_a_viewer_sees_no_button_but_who_could(
     alice: User, bob: User, dana: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     page = page_of(client_of(bob), request)
 
@@ -292,7 +292,7 @@ def test_the_chart_can_be_read_in_packets_and_as_a_table(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     browser = client_of(alice)
 
     bits, packets = page_of(browser, request), page_of(browser, request, "?unit=packet&span=all")
@@ -307,7 +307,7 @@ def test_odd_choices_of_unit_and_span_show_the_usual_chart(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
 
     assert "800\u00a0Mbit/s" in page_of(client_of(alice), request, "?unit=%00&span=x&entries=")
 
@@ -328,7 +328,7 @@ def test_a_provider_that_reports_the_same_all_along_is_no_hole(
     alice: User, ask: Ask, client_of: ClientOf, bps: int, words: str, span: str
 ) -> None:
     request = ask()
-    [first] = legs(request)
+    [first] = mitigations_of(request)
     begin = timezone.now() - timedelta(minutes=20)
     MitigationRequest.objects.filter(pk=request.pk).update(created_at=begin)
     for second in range(0, 1200, 30):

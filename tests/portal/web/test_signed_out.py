@@ -22,7 +22,7 @@ from portal.web.accounts import typed
 from tests.conftest import ClientOf
 from tests.factories import PASSWORD, app_code
 from tests.portal.standby.conftest import prepare as prepare
-from tests.portal.web.conftest import Ask, filtering, legs
+from tests.portal.web.conftest import Ask, filtering, mitigations_of
 from tests.portal.web.test_markup import Page
 
 NEW = "/organizations/acme/requests/new"
@@ -39,7 +39,7 @@ def plan(
 @pytest.fixture
 def live(ask: Ask) -> MitigationRequest:
     request = ask()
-    filtering(legs(request)[0])
+    filtering(mitigations_of(request)[0])
     return request
 
 

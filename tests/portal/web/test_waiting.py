@@ -14,7 +14,7 @@ from portal.core.formatting import moment
 from portal.mitigations import services
 from portal.mitigations.models import Event, EventType, MitigationRequest
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import Ask, legs, sent
+from tests.portal.web.conftest import Ask, mitigations_of, sent
 
 LONGEST_S = 2**32 - 1
 """retry-timer is 32 bits (RFC 9132 section 4.4.1.3): some 136 years."""
@@ -28,10 +28,10 @@ def words_of(page: str) -> str:
 
 def refused_for(request: MitigationRequest, seconds: int) -> None:
     """Both providers say when they may be asked again, in `seconds`."""
-    while leg := request.mitigations.filter(status="pending").first():
-        sent(leg, timezone.now())
+    while mitigation := request.mitigations.filter(status="pending").first():
+        sent(mitigation, timezone.now())
         services.record_refused(
-            mitigation_id=leg.pk,
+            mitigation_id=mitigation.pk,
             code="4.09",
             reason="",
             conflict={"retry_after": seconds},
@@ -46,7 +46,7 @@ def test_a_long_wait_is_not_called_trying(
 ) -> None:
     request = ask()
     refused_for(request, seconds)
-    until = moment(legs(request)[0].retry_at, timezone.now()).replace(NBSP, " ")
+    until = moment(mitigations_of(request)[0].retry_at, timezone.now()).replace(NBSP, " ")
 
     browser = client_of(alice)
     page = words_of(browser.get(request.get_absolute_url()).content.decode())
@@ -88,7 +88,7 @@ def test_the_timeline_says_when_the_next_try_is(ask: Ask) -> None:
 
 def test_a_retry_updates_the_time_of_sending(ask: Ask) -> None:
     request = ask()
-    first = legs(request)[0]
+    first = mitigations_of(request)[0]
     sent(first, timezone.now())
     services.record_refused(mitigation_id=first.pk, code="4.03", reason="", now=timezone.now())
     services.ask_provider(
@@ -96,19 +96,19 @@ def test_a_retry_updates_the_time_of_sending(ask: Ask) -> None:
     )
 
     sent(first, timezone.now())
-    once = legs(request)[0]
+    once = mitigations_of(request)[0]
     assert once.sent_at is not None
     assert once.sent_at >= once.asked_at
 
     sent(first, timezone.now())
-    assert legs(request)[0].sent_at == once.sent_at
+    assert mitigations_of(request)[0].sent_at == once.sent_at
 
 
 def test_a_provider_that_asked_to_wait_is_not_said_to_be_silent(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    first = legs(request)[0]
+    first = mitigations_of(request)[0]
     sent(first, first.asked_at)
     services.record_unavailable(
         mitigation_id=first.pk,
@@ -117,7 +117,7 @@ def test_a_provider_that_asked_to_wait_is_not_said_to_be_silent(
         retry_at=first.asked_at + timedelta(minutes=5),
         now=first.asked_at + timedelta(seconds=1),
     )
-    second = legs(request)[1]
+    second = mitigations_of(request)[1]
     sent(second, second.asked_at)
     services.mark_overdue(now=second.asked_at + timedelta(minutes=1))
 

@@ -37,7 +37,7 @@ def asked(
 
 
 @pytest.fixture
-def leg(asked: MitigationRequest) -> Mitigation:
+def mitigation(asked: MitigationRequest) -> Mitigation:
     return asked.mitigations.get()
 
 
@@ -78,15 +78,15 @@ def keep(subscription: UUID, *seen: Seen) -> dict[UUID, int]:
     return record([(subscription, one) for one in seen])
 
 
-def exchange(leg: Mitigation) -> None:
+def exchange(mitigation: Mitigation) -> None:
     """Asked a minute ago, accepted at once, mitigating now."""
     now = timezone.now()
     keep(
-        leg.subscription_id,
-        put(leg.mid, now - timedelta(seconds=60)),
-        created(leg.mid, now - timedelta(seconds=59)),
+        mitigation.subscription_id,
+        put(mitigation.mid, now - timedelta(seconds=60)),
+        created(mitigation.mid, now - timedelta(seconds=59)),
         created(
-            leg.mid,
+            mitigation.mid,
             now - timedelta(seconds=1),
             code="2.05",
             method="GET",

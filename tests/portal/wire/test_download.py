@@ -43,12 +43,12 @@ async def lines_of(client: AsyncClient, path: str) -> list[dict[str, Any]]:
 
 
 async def test_the_file_has_every_message_oldest_first(
-    dana: User, asked: MitigationRequest, leg: Mitigation, monkeypatch: pytest.MonkeyPatch
+    dana: User, asked: MitigationRequest, mitigation: Mitigation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "PORTION", 2)
     client = await database_sync_to_async(prepared)(dana)
-    await database_sync_to_async(exchange)(leg)
-    await database_sync_to_async(keep)(leg.subscription_id, heartbeat())
+    await database_sync_to_async(exchange)(mitigation)
+    await database_sync_to_async(keep)(mitigation.subscription_id, heartbeat())
 
     lines = await lines_of(client, f"{url(asked)}?messages=all")
 
@@ -56,15 +56,15 @@ async def test_the_file_has_every_message_oldest_first(
     assert [line["topic"] for line in lines][-1] == "heartbeat"
     assert lines[0]["octets"] == "580300012061206 26f6479".replace(" ", "")
     assert lines[0]["body"]["ietf-dots-signal-channel:mitigation-scope"]["scope"]
-    assert lines[0]["mid"] == leg.mid
+    assert lines[0]["mid"] == mitigation.mid
 
 
 async def test_a_file_that_ends_early_says_so(
-    dana: User, asked: MitigationRequest, leg: Mitigation, monkeypatch: pytest.MonkeyPatch
+    dana: User, asked: MitigationRequest, mitigation: Mitigation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "MAX_LINES", 2)
     client = await database_sync_to_async(prepared)(dana)
-    await database_sync_to_async(exchange)(leg)
+    await database_sync_to_async(exchange)(mitigation)
 
     lines = await lines_of(client, url(asked))
 
@@ -73,12 +73,14 @@ async def test_a_file_that_ends_early_says_so(
 
 
 async def test_a_compressed_file_is_one_gzip_member(
-    dana: User, asked: MitigationRequest, leg: Mitigation, monkeypatch: pytest.MonkeyPatch
+    dana: User, asked: MitigationRequest, mitigation: Mitigation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Chromium ignores what follows the first member."""
     monkeypatch.setattr(download, "PORTION", 2)
     client = await database_sync_to_async(prepared)(dana)
-    await database_sync_to_async(keep)(leg.subscription_id, *(put(leg.mid) for _ in range(7)))
+    await database_sync_to_async(keep)(
+        mitigation.subscription_id, *(put(mitigation.mid) for _ in range(7))
+    )
 
     answer = await client.get(url(asked), headers={"Accept-Encoding": "gzip, br"})
     parts = cast(AsyncIterator[bytes], cast(StreamingHttpResponse, answer).streaming_content)
@@ -90,7 +92,7 @@ async def test_a_compressed_file_is_one_gzip_member(
     assert "Accept-Encoding" in answer["Vary"]
     assert decompressor.eof
     assert decompressor.unused_data == b""
-    assert [json.loads(line)["mid"] for line in file.splitlines()] == [leg.mid] * 7
+    assert [json.loads(line)["mid"] for line in file.splitlines()] == [mitigation.mid] * 7
 
 
 def test_the_file_has_a_name(dana: User, asked: MitigationRequest, client_of: ClientOf) -> None:

@@ -39,9 +39,9 @@ def page(browser: Client, request: MitigationRequest, **choice: str) -> str:
 
 
 def test_the_journal_says_what_was_really_said(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
 
     told = page(browser, asked)
 
@@ -57,13 +57,13 @@ def test_the_journal_says_what_was_really_said(
 
 
 def test_the_journal_names_the_unreadable_parts_of_an_answer(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     odd = (
         "mitigation-scope.scope[0].lifetime: must be an unsigned integer",
         "Max-Age is <too> long",
     )
-    keep(leg.subscription_id, created(leg.mid, not_read=odd))
+    keep(mitigation.subscription_id, created(mitigation.mid, not_read=odd))
 
     told = " ".join(page(browser, asked).split())
 
@@ -74,9 +74,9 @@ def test_the_journal_names_the_unreadable_parts_of_an_answer(
 
 
 def test_each_line_says_its_direction_aloud(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
 
     shown = Page(browser.get(url(asked)).content.decode())
 
@@ -95,20 +95,22 @@ def report(mid: int, at: datetime, status: str, bps: int | None = None, **change
 
 
 def test_reports_of_one_status_in_a_row_are_one_line(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     start = timezone.now() - timedelta(minutes=5)
     mitigating = "attack-successfully-mitigated"
-    said = [put(leg.mid, start), created(leg.mid, start + timedelta(seconds=1))]
-    said.append(report(leg.mid, start + timedelta(seconds=2), "attack-mitigation-in-progress"))
+    said = [put(mitigation.mid, start), created(mitigation.mid, start + timedelta(seconds=1))]
+    said.append(
+        report(mitigation.mid, start + timedelta(seconds=2), "attack-mitigation-in-progress")
+    )
     for n in range(40):
         at = start + timedelta(seconds=3 + n)
-        said.append(report(leg.mid, at, mitigating, 100_000_000 + n * 1_000_000))
+        said.append(report(mitigation.mid, at, mitigating, 100_000_000 + n * 1_000_000))
         if n % 10 == 5:
             poll = {"code": "0.01", "method": "GET", "body": "", "options": ""}
-            said.append(put(leg.mid, at + timedelta(milliseconds=500), **poll))
-    said.append(report(leg.mid, start + timedelta(seconds=50), "attack-stopped"))
-    keep(leg.subscription_id, *said)
+            said.append(put(mitigation.mid, at + timedelta(milliseconds=500), **poll))
+    said.append(report(mitigation.mid, start + timedelta(seconds=50), "attack-stopped"))
+    keep(mitigation.subscription_id, *said)
 
     told = page(browser, asked)
     shown = Page(browser.get(url(asked)).content.decode())
@@ -127,26 +129,26 @@ def test_reports_of_one_status_in_a_row_are_one_line(
 
 
 def test_a_message_is_found_by_its_code_and_by_what_is_in_it(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
 
     assert "accepts" in page(browser, asked, find="2.01")
     assert "Asks Northgate" not in page(browser, asked, find="2.01")
     assert "Northgate reports: mitigating" in page(browser, asked, find="388110272")
-    assert "Asks Northgate to start" in page(browser, asked, find=f"mid={leg.mid}")
+    assert "Asks Northgate to start" in page(browser, asked, find=f"mid={mitigation.mid}")
     assert "Nothing matches." in page(browser, asked, find="no such thing\0")
 
 
 def test_copies_of_one_request_are_one_line(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     run, now = uuid4(), timezone.now()
     copies = [
-        put(leg.mid, now + timedelta(seconds=n), run=run, copy=n + 1, octets=b"123")
+        put(mitigation.mid, now + timedelta(seconds=n), run=run, copy=n + 1, octets=b"123")
         for n in range(6)
     ]
-    keep(leg.subscription_id, *copies)
+    keep(mitigation.subscription_id, *copies)
 
     told = page(browser, asked)
 
@@ -156,7 +158,7 @@ def test_copies_of_one_request_are_one_line(
 
 
 def test_heartbeats_and_the_session_are_shown_only_on_demand(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     config = Seen(
         at=timezone.now(),
@@ -166,7 +168,7 @@ def test_heartbeats_and_the_session_are_shown_only_on_demand(
         method="GET",
         path="/.well-known/dots/config",
     )
-    keep(leg.subscription_id, put(leg.mid), config, heartbeat())
+    keep(mitigation.subscription_id, put(mitigation.mid), config, heartbeat())
 
     own, session, everything = (
         page(browser, asked),
@@ -182,7 +184,7 @@ def test_heartbeats_and_the_session_are_shown_only_on_demand(
 
 
 def test_a_poll_of_everything_a_session_holds_is_the_requests_too(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     poll = Seen(
         at=timezone.now(),
@@ -193,7 +195,7 @@ def test_a_poll_of_everything_a_session_holds_is_the_requests_too(
         path="/.well-known/dots/mitigate/cuid=abc",
     )
     long_ago = replace(poll, at=asked.created_at - timedelta(minutes=5))
-    keep(leg.subscription_id, long_ago, poll)
+    keep(mitigation.subscription_id, long_ago, poll)
 
     told = page(browser, asked)
 
@@ -201,30 +203,34 @@ def test_a_poll_of_everything_a_session_holds_is_the_requests_too(
 
 
 def test_what_the_session_said_long_before_is_not_the_requests(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    keep(leg.subscription_id, heartbeat(asked.created_at - timedelta(minutes=5)))
+    keep(mitigation.subscription_id, heartbeat(asked.created_at - timedelta(minutes=5)))
 
     assert "Nothing was sent or received about this request yet" in page(
         browser, asked, messages="all"
     )
 
 
-def test_a_gap_is_always_said(browser: Client, asked: MitigationRequest, leg: Mitigation) -> None:
-    keep(leg.subscription_id, Seen(at=timezone.now(), direction=Direction.NOT_KEPT, count=17))
+def test_a_gap_is_always_said(
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
+) -> None:
+    keep(
+        mitigation.subscription_id, Seen(at=timezone.now(), direction=Direction.NOT_KEPT, count=17)
+    )
 
     assert "17 messages before this could not be kept" in page(browser, asked)
 
 
 def test_fifty_lines_are_a_page_and_the_older_ones_follow(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     at = timezone.now()
     many = [
-        created(leg.mid, at, code="2.05", method="GET", body=scope(pps_dropped=str(number)))
+        created(mitigation.mid, at, code="2.05", method="GET", body=scope(pps_dropped=str(number)))
         for number in range(pages.PAGE_ROWS + 3)
     ]
-    keep(leg.subscription_id, *many)
+    keep(mitigation.subscription_id, *many)
 
     first = browser.get(url(asked)).content.decode()
     [older] = [one["href"] for one in Page(first).all("a") if "before=" in one.get("href", "")]
@@ -246,33 +252,33 @@ def test_fifty_lines_are_a_page_and_the_older_ones_follow(
     ],
 )
 def test_an_odd_address_is_read_as_none(
-    browser: Client, asked: MitigationRequest, leg: Mitigation, choice: dict[str, str]
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation, choice: dict[str, str]
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
 
     assert browser.get(url(asked), choice).status_code == 200
 
 
 def test_the_number_of_queries_does_not_grow(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
             browser.get(url(asked))
         return len(captured)
 
-    exchange(leg)
+    exchange(mitigation)
     before = queries()
     for _ in range(4):
-        exchange(leg)
+        exchange(mitigation)
 
     assert queries() == before <= 13
 
 
 def test_no_key_is_in_the_journal(
-    browser: Client, asked: MitigationRequest, leg: Mitigation
+    browser: Client, asked: MitigationRequest, mitigation: Mitigation
 ) -> None:
-    exchange(leg)
+    exchange(mitigation)
 
     told = page(browser, asked, messages="all")
 

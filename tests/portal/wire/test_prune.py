@@ -14,11 +14,13 @@ from portal.wire.models import WireMessage
 from tests.portal.wire.conftest import keep, put
 
 
-def test_what_is_older_than_the_policy_is_forgotten(leg: Mitigation, settings: Settings) -> None:
+def test_what_is_older_than_the_policy_is_forgotten(
+    mitigation: Mitigation, settings: Settings
+) -> None:
     settings.PORTAL_WIRE_DAYS = 30
     now = timezone.now()
     old, young = now - timedelta(days=30, seconds=1), now - timedelta(days=29)
-    keep(leg.subscription_id, put(leg.mid, old), put(leg.mid, young))
+    keep(mitigation.subscription_id, put(mitigation.mid, old), put(mitigation.mid, young))
 
     tasks.prune()
 
@@ -26,28 +28,31 @@ def test_what_is_older_than_the_policy_is_forgotten(leg: Mitigation, settings: S
 
 
 def test_the_oldest_of_a_subscription_with_too_many_are_forgotten(
-    leg: Mitigation, globex_northgate: Subscription, settings: Settings
+    mitigation: Mitigation, globex_northgate: Subscription, settings: Settings
 ) -> None:
     settings.PORTAL_WIRE_ROWS = 3
     now = timezone.now()
-    keep(leg.subscription_id, *(put(leg.mid, now - timedelta(seconds=n)) for n in range(5)))
+    keep(
+        mitigation.subscription_id,
+        *(put(mitigation.mid, now - timedelta(seconds=n)) for n in range(5)),
+    )
     keep(globex_northgate.pk, put(1, now - timedelta(days=1)))
 
     assert services.prune(now=now) == 2
 
-    own = WireMessage.objects.filter(subscription=leg.subscription_id)
+    own = WireMessage.objects.filter(subscription=mitigation.subscription_id)
     assert min(message.at for message in own) == now - timedelta(seconds=2)
     assert WireMessage.objects.filter(subscription=globex_northgate).count() == 1
 
 
 def test_one_run_deletes_in_portions_and_no_more_than_it_may(
-    leg: Mitigation, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PORTAL_WIRE_DAYS = 30
     monkeypatch.setattr(services, "PRUNED_AT_ONCE", 2)
     monkeypatch.setattr(services, "MAX_PRUNED", 5)
     old = timezone.now() - timedelta(days=31)
-    keep(leg.subscription_id, *(put(leg.mid, old) for _ in range(7)))
+    keep(mitigation.subscription_id, *(put(mitigation.mid, old) for _ in range(7)))
 
     assert services.prune(now=timezone.now()) == 5
     assert services.prune(now=timezone.now()) == 2

@@ -21,35 +21,40 @@ from tests.portal.wire.conftest import heartbeat, keep, put, scope
 pytestmark = pytest.mark.sqlite
 
 
-def test_a_message_belongs_to_the_mitigation_its_path_names(leg: Mitigation) -> None:
-    keep(leg.subscription_id, put(leg.mid), put(leg.mid + 7), heartbeat())
+def test_a_message_belongs_to_the_mitigation_its_path_names(mitigation: Mitigation) -> None:
+    keep(mitigation.subscription_id, put(mitigation.mid), put(mitigation.mid + 7), heartbeat())
 
     own, strange, beat = WireMessage.objects.order_by("id")
-    assert own.mitigation == leg
-    assert own.organization == leg.organization
+    assert own.mitigation == mitigation
+    assert own.organization == mitigation.organization
     assert (strange.mitigation, beat.mitigation) == (None, None)
 
 
 def test_the_same_mid_of_two_organizations_never_mixes(
-    leg: Mitigation, globex: Organization, globex_northgate: Subscription, charlie: User
+    mitigation: Mitigation, globex: Organization, globex_northgate: Subscription, charlie: User
 ) -> None:
     ResourceFactory.create(organization=globex, value="198.51.100.0/24")
     theirs = mitigations.submit(
         organization=globex, actor=charlie, submission=Submission(prefixes=("198.51.100.0/24",))
     ).mitigations.get()
-    assert theirs.mid == leg.mid
+    assert theirs.mid == mitigation.mid
 
-    services.record([(leg.subscription_id, put(leg.mid)), (globex_northgate.pk, put(leg.mid))])
+    services.record(
+        [
+            (mitigation.subscription_id, put(mitigation.mid)),
+            (globex_northgate.pk, put(mitigation.mid)),
+        ]
+    )
 
     ours, other = WireMessage.objects.order_by("id")
-    assert (ours.mitigation, ours.organization) == (leg, leg.organization)
+    assert (ours.mitigation, ours.organization) == (mitigation, mitigation.organization)
     assert (other.mitigation, other.organization) == (theirs, globex)
 
 
-def test_a_long_message_is_cut_and_its_size_is_kept(leg: Mitigation) -> None:
-    long = put(leg.mid, octets=b"x" * (services.MAX_OCTETS_KEPT + 1))
+def test_a_long_message_is_cut_and_its_size_is_kept(mitigation: Mitigation) -> None:
+    long = put(mitigation.mid, octets=b"x" * (services.MAX_OCTETS_KEPT + 1))
 
-    keep(leg.subscription_id, long, put(leg.mid))
+    keep(mitigation.subscription_id, long, put(mitigation.mid))
 
     cut, whole = WireMessage.objects.order_by("id")
     assert len(cut.octets) == services.MAX_OCTETS_KEPT
@@ -58,13 +63,13 @@ def test_a_long_message_is_cut_and_its_size_is_kept(leg: Mitigation) -> None:
     assert not whole.is_cut
 
 
-def test_a_decoded_body_that_is_too_long_is_left_out(leg: Mitigation) -> None:
+def test_a_decoded_body_that_is_too_long_is_left_out(mitigation: Mitigation) -> None:
     fits = scope(reason="x" * (services.MAX_BODY_KEPT - 200))
 
     keep(
-        leg.subscription_id,
-        put(leg.mid, body=fits),
-        put(leg.mid, body=scope(reason="x" * services.MAX_BODY_KEPT)),
+        mitigation.subscription_id,
+        put(mitigation.mid, body=fits),
+        put(mitigation.mid, body=scope(reason="x" * services.MAX_BODY_KEPT)),
     )
 
     kept, left_out = WireMessage.objects.order_by("id")
@@ -73,28 +78,28 @@ def test_a_decoded_body_that_is_too_long_is_left_out(leg: Mitigation) -> None:
     assert left_out.octets
 
 
-def test_text_that_is_too_long_for_a_column_is_cut(leg: Mitigation) -> None:
-    keep(leg.subscription_id, put(leg.mid, path="/" + "c" * 1000, options="x" * 1000))
+def test_text_that_is_too_long_for_a_column_is_cut(mitigation: Mitigation) -> None:
+    keep(mitigation.subscription_id, put(mitigation.mid, path="/" + "c" * 1000, options="x" * 1000))
 
     message = WireMessage.objects.get()
     assert len(message.path) == len(message.options) == services.MAX_TEXT_KEPT
 
 
-def test_a_body_with_a_nul_is_kept(leg: Mitigation) -> None:
-    keep(leg.subscription_id, put(leg.mid, body='"a\\u0000b"'))
+def test_a_body_with_a_nul_is_kept(mitigation: Mitigation) -> None:
+    keep(mitigation.subscription_id, put(mitigation.mid, body='"a\\u0000b"'))
 
     assert WireMessage.objects.get().decoded == "a\0b"
 
 
-def test_what_was_seen_of_a_subscription_that_is_gone_is_left_out(leg: Mitigation) -> None:
-    lost = services.record([(uuid4(), put(1)), (leg.subscription_id, put(leg.mid))])
+def test_what_was_seen_of_a_subscription_that_is_gone_is_left_out(mitigation: Mitigation) -> None:
+    lost = services.record([(uuid4(), put(1)), (mitigation.subscription_id, put(mitigation.mid))])
 
     assert lost == {}
-    assert WireMessage.objects.get().mitigation == leg
+    assert WireMessage.objects.get().mitigation == mitigation
 
 
 def test_what_the_database_refuses_of_one_costs_the_others_nothing(
-    leg: Mitigation, globex_northgate: Subscription, monkeypatch: pytest.MonkeyPatch
+    mitigation: Mitigation, globex_northgate: Subscription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = services._write
 
@@ -108,7 +113,7 @@ def test_what_the_database_refuses_of_one_costs_the_others_nothing(
     lost = services.record(
         [
             (globex_northgate.pk, bad),
-            (leg.subscription_id, put(leg.mid)),
+            (mitigation.subscription_id, put(mitigation.mid)),
             (globex_northgate.pk, bad),
             (globex_northgate.pk, heartbeat()),
         ]
@@ -116,5 +121,5 @@ def test_what_the_database_refuses_of_one_costs_the_others_nothing(
 
     assert lost == {globex_northgate.pk: 2}
     own, other = WireMessage.objects.order_by("id")
-    assert own.mitigation == leg
+    assert own.mitigation == mitigation
     assert other.subscription == globex_northgate

@@ -1,4 +1,4 @@
-"""Facts about legs and requests, and what tests of sentences share."""
+"""Facts about mitigations and requests, and what tests of sentences share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from portal import wording
 from portal.core.formatting import NBSP
 from portal.mitigations.models import EventType
 from portal.mitigations.states import RequestStatus, Status
-from portal.wording import Asked, Leg, Session
+from portal.wording import Asked, MitigationFacts, Session
 
 PROTOCOL_WORDS: Final = (
     "DOTS", "CoAP", "DTLS", "PUT", "CBOR", "invalid", "in progress", "successfully",
@@ -32,10 +32,12 @@ UP = Session(state="up", since=ago(86400 * 4), last_heard_at=ago(2))
 DOWN = Session(state="down", since=ago(961), last_heard_at=ago(961), detail="no route")
 
 
-def leg(short: str, status: Status | None, session: Session = UP, **facts: Any) -> Leg:
+def mitigation(
+    short: str, status: Status | None, session: Session = UP, **facts: Any
+) -> MitigationFacts:
     if status is not None and status != Status.PENDING:
         facts = {"sent_at": ago(937), "confirmed_at": ago(936), **facts}
-    return Leg(
+    return MitigationFacts(
         name=f"{short} Scrubbing",
         short=short,
         session=session,
@@ -45,8 +47,8 @@ def leg(short: str, status: Status | None, session: Session = UP, **facts: Any) 
     )
 
 
-def asked(status: RequestStatus, *legs: Leg, **facts: Any) -> Asked:
-    return Asked(name="Shop front-end", status=status, legs=legs, **facts)
+def asked(status: RequestStatus, *mitigations: MitigationFacts, **facts: Any) -> Asked:
+    return Asked(name="Shop front-end", status=status, mitigations=mitigations, **facts)
 
 
 MITIGATING: dict[str, Any] = {
@@ -55,8 +57,8 @@ MITIGATING: dict[str, Any] = {
     "bytes_dropped": 347_000_000_000,
 }
 
-NORTHGATE = leg("Northgate", Status.MITIGATING, **MITIGATING)
-SILENT = leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7))
+NORTHGATE = mitigation("Northgate", Status.MITIGATING, **MITIGATING)
+SILENT = mitigation("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7))
 
 
 def told(type: EventType, data: dict[str, Any], **facts: Any) -> wording.Told:

@@ -16,7 +16,7 @@ from portal import wording
 from portal.mitigations import states
 from portal.mitigations.models import EventType, FilteringEndedBy, RequestKind
 from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
-from portal.wording import Asked, Leg, Reported, Session
+from portal.wording import Asked, MitigationFacts, Reported, Session
 from portal.wording.standby import standby_says
 from tests.portal.wording.facts import (
     DOWN,
@@ -25,41 +25,41 @@ from tests.portal.wording.facts import (
     PROTOCOL_WORDS,
     UP,
     ago,
-    leg,
+    mitigation,
     plain,
 )
 
 NAMES: Final = ("Northgate", "Tidewall", "Harbour")
 ASKED_TO_STOP: Final[dict[str, Any]] = {"withdrawal_asked_at": ago(30)}
-STATES: Final[dict[str, Leg]] = {
-    "not sent": leg("x", Status.PENDING),
-    "not sent, no connection": leg("x", Status.PENDING, DOWN),
-    "requested": leg("x", Status.PENDING, sent_at=ago(3), sends=1),
-    "no answer": leg("x", Status.PENDING, sent_at=ago(27), sends=83, last_sent_at=NOW, overdue_at=ago(17)),
-    "no answer, no connection": leg("x", Status.PENDING, DOWN, sent_at=ago(27), sends=4, overdue_at=ago(17)),
-    "told to wait": leg("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-60), refusal="It is too busy (code 5.03)."),
-    "told to wait for long": leg("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-(10**9))),
-    "accepted": leg("x", Status.IN_PROGRESS),
-    "mitigating": leg("x", Status.MITIGATING, **MITIGATING),
-    "mitigating, no numbers": leg("x", Status.MITIGATING),
-    "accepted, silent": leg("x", Status.IN_PROGRESS, DOWN, last_heard_at=ago(961)),
-    "mitigating, silent": leg("x", Status.MITIGATING, DOWN, last_heard_at=ago(961), **MITIGATING),
-    "attack stopped": leg("x", Status.ATTACK_STOPPED, status_at=ago(60), **MITIGATING),
-    "attack stopped, silent": leg("x", Status.ATTACK_STOPPED, DOWN, status_at=ago(990), last_heard_at=ago(961)),
-    "over capacity": leg("x", Status.EXCEEDED, **MITIGATING),
-    "over capacity, silent": leg("x", Status.EXCEEDED, DOWN, last_heard_at=ago(961), **MITIGATING),
-    "replaced": leg("x", Status.WITHDRAWN, ended_at=ago(5), is_replaced=True),
-    "not told": leg("x", Status.TERMINATING, **ASKED_TO_STOP),
-    "not told, no connection": leg("x", Status.TERMINATING, DOWN, **ASKED_TO_STOP),
-    "told": leg("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **ASKED_TO_STOP, **MITIGATING),
-    "winding down by itself": leg("x", Status.TERMINATING, **MITIGATING),
-    "terminated": leg("x", Status.TERMINATED, ended_at=ago(5), **ASKED_TO_STOP, **MITIGATING),
-    "withdrawn": leg("x", Status.WITHDRAWN, ended_at=ago(60), retry_at=ago(-30), **MITIGATING),
-    "withdrawn, no time": leg("x", Status.WITHDRAWN),
-    "refused": leg("x", Status.REFUSED, ended_at=ago(60), retry_at=ago(-30), refusal="It clashes."),
-    "refused, nothing known": leg("x", Status.REFUSED),
-    "not reached": leg("x", Status.REFUSED, refusal_code=LOOP),
-    "expired": leg("x", Status.EXPIRED, ended_at=ago(60)),
+STATES: Final[dict[str, MitigationFacts]] = {
+    "not sent": mitigation("x", Status.PENDING),
+    "not sent, no connection": mitigation("x", Status.PENDING, DOWN),
+    "requested": mitigation("x", Status.PENDING, sent_at=ago(3), sends=1),
+    "no answer": mitigation("x", Status.PENDING, sent_at=ago(27), sends=83, last_sent_at=NOW, overdue_at=ago(17)),
+    "no answer, no connection": mitigation("x", Status.PENDING, DOWN, sent_at=ago(27), sends=4, overdue_at=ago(17)),
+    "told to wait": mitigation("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-60), refusal="It is too busy (code 5.03)."),
+    "told to wait for long": mitigation("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-(10**9))),
+    "accepted": mitigation("x", Status.IN_PROGRESS),
+    "mitigating": mitigation("x", Status.MITIGATING, **MITIGATING),
+    "mitigating, no numbers": mitigation("x", Status.MITIGATING),
+    "accepted, silent": mitigation("x", Status.IN_PROGRESS, DOWN, last_heard_at=ago(961)),
+    "mitigating, silent": mitigation("x", Status.MITIGATING, DOWN, last_heard_at=ago(961), **MITIGATING),
+    "attack stopped": mitigation("x", Status.ATTACK_STOPPED, status_at=ago(60), **MITIGATING),
+    "attack stopped, silent": mitigation("x", Status.ATTACK_STOPPED, DOWN, status_at=ago(990), last_heard_at=ago(961)),
+    "over capacity": mitigation("x", Status.EXCEEDED, **MITIGATING),
+    "over capacity, silent": mitigation("x", Status.EXCEEDED, DOWN, last_heard_at=ago(961), **MITIGATING),
+    "replaced": mitigation("x", Status.WITHDRAWN, ended_at=ago(5), is_replaced=True),
+    "not told": mitigation("x", Status.TERMINATING, **ASKED_TO_STOP),
+    "not told, no connection": mitigation("x", Status.TERMINATING, DOWN, **ASKED_TO_STOP),
+    "told": mitigation("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **ASKED_TO_STOP, **MITIGATING),
+    "winding down by itself": mitigation("x", Status.TERMINATING, **MITIGATING),
+    "terminated": mitigation("x", Status.TERMINATED, ended_at=ago(5), **ASKED_TO_STOP, **MITIGATING),
+    "withdrawn": mitigation("x", Status.WITHDRAWN, ended_at=ago(60), retry_at=ago(-30), **MITIGATING),
+    "withdrawn, no time": mitigation("x", Status.WITHDRAWN),
+    "refused": mitigation("x", Status.REFUSED, ended_at=ago(60), retry_at=ago(-30), refusal="It clashes."),
+    "refused, nothing known": mitigation("x", Status.REFUSED),
+    "not reached": mitigation("x", Status.REFUSED, refusal_code=LOOP),
+    "expired": mitigation("x", Status.EXPIRED, ended_at=ago(60)),
 }  # fmt: skip
 HELD_AGAIN: Final[dict[str, Any]] = {"is_held_again": True, **ASKED_TO_STOP}
 STILL_HELD: Final[dict[str, Any]] = {"is_still_held": True, "withdrawal_confirmed_at": ago(9), **ASKED_TO_STOP}  # fmt: skip
@@ -67,31 +67,37 @@ PLAN_STATES: Final = {
     name: replace(one, is_plan=True)
     for name, one in {
         **STATES,
-        "held": leg("x", Status.STANDBY),
-        "held, no connection": leg("x", Status.STANDBY, DOWN),
-        "held, silent": leg("x", Status.STANDBY, replace(UP, last_heard_at=ago(700))),
-        "not told to stop": leg("x", Status.TERMINATING, **HELD_AGAIN),
-        "stopping": leg("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **HELD_AGAIN),
-        "still held": leg("x", Status.TERMINATING, **STILL_HELD),
-        "still held, told again": leg("x", Status.TERMINATING, let_go_at=ago(5), **STILL_HELD),
-        "still held, given up": leg("x", Status.TERMINATING, is_let_go_given_up=True, **STILL_HELD),
+        "held": mitigation("x", Status.STANDBY),
+        "held, no connection": mitigation("x", Status.STANDBY, DOWN),
+        "held, silent": mitigation("x", Status.STANDBY, replace(UP, last_heard_at=ago(700))),
+        "not told to stop": mitigation("x", Status.TERMINATING, **HELD_AGAIN),
+        "stopping": mitigation(
+            "x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **HELD_AGAIN
+        ),
+        "still held": mitigation("x", Status.TERMINATING, **STILL_HELD),
+        "still held, told again": mitigation(
+            "x", Status.TERMINATING, let_go_at=ago(5), **STILL_HELD
+        ),
+        "still held, given up": mitigation(
+            "x", Status.TERMINATING, is_let_go_given_up=True, **STILL_HELD
+        ),
     }.items()
 }
 SEVERAL: Final = "(?:" + "|".join(rf"{one} and {other}" for one in NAMES for other in NAMES) + ")"
 SINGULAR: Final = "(?:is|was|has|does|reports|filters|holds|drops|stops|accepts|asks)"
 
 
-def status_of(legs: Sequence[Leg], *, is_terminated: bool) -> RequestStatus:
+def status_of(mitigations: Sequence[MitigationFacts], *, is_terminated: bool) -> RequestStatus:
     """As the portal derives it."""
     return states.request_status(
         [
-            states.Leg(
+            states.MitigationState(
                 status=one.status,
                 is_overdue=one.overdue_at is not None,
                 is_given_up=one.withdrawal_asked_at is not None and not one.is_held_again,
                 is_held_again=one.is_held_again,
             )
-            for one in legs
+            for one in mitigations
             if one.status is not None
         ],
         is_termination_asked=is_terminated,
@@ -100,39 +106,49 @@ def status_of(legs: Sequence[Leg], *, is_terminated: bool) -> RequestStatus:
 
 def requests(count: int) -> Iterator[tuple[str, Asked]]:
     for names in combinations_with_replacement(STATES, count):
-        legs = tuple(
+        mitigations = tuple(
             replace(STATES[name], short=short, name=f"{short} Scrubbing")
             for name, short in zip(names, NAMES, strict=False)
         )
         for is_terminated in (False, True):
             if is_terminated:
-                legs = tuple(
+                mitigations = tuple(
                     one
                     if one.status in (*TERMINAL, *states.SET_BACK)
                     else replace(one, status=Status.TERMINATING, **ASKED_TO_STOP)
-                    for one in legs
+                    for one in mitigations
                 )
             for renews in (True, False):
-                status = status_of(legs, is_terminated=is_terminated)
+                status = status_of(mitigations, is_terminated=is_terminated)
                 yield (
                     f"{'; '.join(names)}{', ended' if is_terminated else ''}",
                     Asked(
-                        name="Shop", status=status, legs=legs, auto_renew=renews, ended_at=ago(5)
+                        name="Shop",
+                        status=status,
+                        mitigations=mitigations,
+                        auto_renew=renews,
+                        ended_at=ago(5),
                     ),
                 )
 
 
 def plans(count: int) -> Iterator[tuple[str, Asked]]:
     for names in combinations_with_replacement(PLAN_STATES, count):
-        legs = tuple(
+        mitigations = tuple(
             replace(PLAN_STATES[name], short=short, name=f"{short} Scrubbing")
             for name, short in zip(names, NAMES, strict=False)
         )
         for ends_at in (None, ago(-3600), ago(-86_400 * 4)):
-            status = status_of(legs, is_terminated=False)
+            status = status_of(mitigations, is_terminated=False)
             yield (
                 "; ".join(names),
-                Asked(name="Shop", status=status, legs=legs, is_plan=True, ends_at=ends_at),
+                Asked(
+                    name="Shop",
+                    status=status,
+                    mitigations=mitigations,
+                    is_plan=True,
+                    ends_at=ends_at,
+                ),
             )
 
 
@@ -146,8 +162,8 @@ def of_a_plan(asked: Asked) -> Iterator[str]:
 def sentences(asked: Asked) -> Iterator[str]:
     yield wording.headline(asked, NOW)
     yield wording.lead(asked, NOW)
-    for index, one in enumerate(asked.legs):
-        yield from wording.tell(one, NOW, before=asked.legs[:index])
+    for index, one in enumerate(asked.mitigations):
+        yield from wording.tell(one, NOW, before=asked.mitigations[:index])
         question = wording.withdraw_question(asked, one, ["203.0.113.7"], NOW)
         yield from question.points if question else ()
     yield from wording.terminate_question(asked, ["203.0.113.7"], NOW).points
@@ -208,9 +224,11 @@ def test_no_sentence_about_what_ended_for_a_plan_is_malformed(count: int) -> Non
     wrong = {}
     for index, (name, asked) in enumerate(plans(count)):
         end = FILTERING_ENDS[index % len(FILTERING_ENDS)]
-        for who in (asked.legs, asked.legs[:1]):
-            legs = (replace(one, filtering_end=end) if one in who else one for one in asked.legs)
-            ended = replace(asked, legs=tuple(legs), filtering_ended_at=end.at)
+        for who in (asked.mitigations, asked.mitigations[:1]):
+            mitigations = (
+                replace(one, filtering_end=end) if one in who else one for one in asked.mitigations
+            )
+            ended = replace(asked, mitigations=tuple(mitigations), filtering_ended_at=end.at)
             text = plain(wording.end_sentence(ended, NOW))
             if malformed(text) or re.search(rf"{SEVERAL} {SINGULAR}\b", text):
                 wrong[text] = name
@@ -232,7 +250,7 @@ def test_every_time_reads_well_even_if_old_or_unknown(at: datetime | None) -> No
             asked = Asked(
                 name="Shop",
                 status=status_of([one], is_terminated=False),
-                legs=(one,),
+                mitigations=(one,),
                 is_plan=is_plan,
                 ends_at=at,
                 ended_at=at,
@@ -260,11 +278,11 @@ def test_every_outcome_of_a_report_reads_well(state: Efficacy, *, is_old: bool) 
 
 def test_only_silence_is_called_last_reported() -> None:
     """A fresh and a silent provider never share a verb or a sum."""
-    legs = (
+    mitigations = (
         replace(STATES["mitigating"], short="Northgate"),
         replace(STATES["mitigating, silent"], short="Tidewall"),
     )
-    asked = Asked(name="Shop", status=RequestStatus.MITIGATING, legs=legs)
+    asked = Asked(name="Shop", status=RequestStatus.MITIGATING, mitigations=mitigations)
 
     assert (
         wording.headline(asked, NOW)
@@ -399,7 +417,7 @@ LOST: Final = "answers get lost when your link is full"
 def test_answers_are_not_called_lost_while_the_provider_answers_other_messages(
     session: Session, fact: str, is_alive: bool
 ) -> None:
-    one = leg(
+    one = mitigation(
         "Northgate",
         Status.PENDING,
         session,

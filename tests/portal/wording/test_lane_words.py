@@ -6,7 +6,7 @@ import pytest
 
 from portal import wording
 from portal.mitigations.states import NOT_SENDABLE, RequestStatus, Status
-from portal.wording import Leg
+from portal.wording import MitigationFacts
 from tests.portal.wording.facts import (
     DOWN,
     MITIGATING,
@@ -16,13 +16,13 @@ from tests.portal.wording.facts import (
     SILENT,
     ago,
     asked,
-    leg,
+    mitigation,
     plain,
 )  # fmt: skip
 
 LANES = [
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.REFUSED,
             ended_at=ago(60),
@@ -33,7 +33,7 @@ LANES = [
         "It would block addresses on your accept list. The portal asks again at 03:28:11.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.REFUSED,
             refusal_code="5.08",
@@ -45,7 +45,7 @@ LANES = [
         " The portal does not ask Northgate again by itself. Ask it again when they have fixed it.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.TERMINATING,
             withdrawal_asked_at=ago(60),
@@ -58,33 +58,33 @@ LANES = [
         " The portal tells it again at 03:28:01.",
     ),
     (
-        leg("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING),
+        mitigation("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING),
         "Northgate reports status 9, which the portal does not know.",
         "Before that it was: mitigating.",
     ),
     (
-        leg("Northgate", Status.STANDBY, is_plan=True, unknown_report=0),
+        mitigation("Northgate", Status.STANDBY, is_plan=True, unknown_report=0),
         "Northgate reports status 0, which the portal does not know.",
         "Before that it was: standby.",
     ),
     (
-        leg("Northgate", Status.TERMINATED, ended_at=ago(60), unknown_report=9),
+        mitigation("Northgate", Status.TERMINATED, ended_at=ago(60), unknown_report=9),
         "Confirmed at 03:26:41 that it stopped.",
         "",
     ),
-    (leg("Tidewall", None), "Not asked.", ""),
+    (mitigation("Tidewall", None), "Not asked.", ""),
     (
-        leg("Tidewall", None, why_not="Tidewall may protect only 2001:db8::/32"),
+        mitigation("Tidewall", None, why_not="Tidewall may protect only 2001:db8::/32"),
         "Not asked.",
         "Tidewall may protect only 2001:db8::/32.",
     ),
     (
-        leg("Tidewall", Status.PENDING, sent_at=ago(3), asked_by="dana"),
+        mitigation("Tidewall", Status.PENDING, sent_at=ago(3), asked_by="dana"),
         "Asked by dana, sent at 03:27:38.",
         "Waiting for its first answer.",
     ),
     (
-        leg(
+        mitigation(
             "Tidewall",
             Status.TERMINATED,
             ended_at=ago(9),
@@ -95,44 +95,44 @@ LANES = [
         "dana withdrew it at 03:26:41.",
     ),
     (
-        leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
+        mitigation("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
         "Replaced at 03:26:41 by your newer request.",
         "Northgate holds only the newer of two requests that have addresses in common.",
     ),
     (
-        leg("Tidewall", Status.PENDING),
+        mitigation("Tidewall", Status.PENDING),
         "Nothing has left the portal for Tidewall.",
         "It is sent within seconds.",
     ),
     (
-        leg("Tidewall", Status.PENDING, DOWN),
+        mitigation("Tidewall", Status.PENDING, DOWN),
         "Nothing has left the portal for Tidewall.",
         "There is no connection since 03:11:40. It is sent as soon as there is one.",
     ),
     (
-        leg("Tidewall", Status.PENDING, sent_at=ago(2)),
+        mitigation("Tidewall", Status.PENDING, sent_at=ago(2)),
         "Sent at 03:27:39.",
         "Waiting for the first answer.",
     ),
     (
-        leg("Tidewall", Status.PENDING, sent_at=ago(2), because="Northgate did not answer"),
+        mitigation("Tidewall", Status.PENDING, sent_at=ago(2), because="Northgate did not answer"),
         "Asked because Northgate did not answer within 10 s.",
         "Waiting for its first answer.",
     ),
     (
-        leg("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7)),
+        mitigation("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7)),
         "Sent 4 times, no answer.",
         "Northgate is connected and answers other messages, not this request. Next try within 4 s."
         " It may be acting already.",
     ),
     (
-        leg("Northgate", Status.PENDING, DOWN, sent_at=ago(17), sends=4, overdue_at=ago(7)),
+        mitigation("Northgate", Status.PENDING, DOWN, sent_at=ago(17), sends=4, overdue_at=ago(7)),
         "Sent 4 times, no answer.",
         "Northgate is unreachable. The portal has been retrying since 03:11:40. "
         "It may be acting already: answers get lost when your link is full.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.PENDING,
             sent_at=ago(17),
@@ -143,7 +143,7 @@ LANES = [
         "Northgate says: too many requests.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.PENDING,
             sent_at=ago(900),
@@ -154,37 +154,37 @@ LANES = [
         "Northgate no longer knew this request. Waiting for its answer.",
     ),
     (
-        leg("Northgate", Status.IN_PROGRESS),
+        mitigation("Northgate", Status.IN_PROGRESS),
         "Accepted at 03:12:05 and is setting up.",
         "It does not filter yet.",
     ),
     (
-        leg("Northgate", Status.MITIGATING, pps_dropped=412_000, **MITIGATING),
+        mitigation("Northgate", Status.MITIGATING, pps_dropped=412_000, **MITIGATING),
         "Reports that it is filtering.",
         "3.1 Gbit/s and 412,000 packets/s dropped; 347 GB so far.",
     ),
     (
-        leg("Northgate", Status.MITIGATING, mitigating_at=ago(920)),
+        mitigation("Northgate", Status.MITIGATING, mitigating_at=ago(920)),
         "Reports that it is filtering.",
         "Northgate does not report amounts.",
     ),
     (
-        leg("Northgate", Status.ATTACK_STOPPED, bytes_dropped=841_000_000_000),
+        mitigation("Northgate", Status.ATTACK_STOPPED, bytes_dropped=841_000_000_000),
         "No longer sees the attack.",
         "Its filter stays until you terminate. 841 GB dropped in all.",
     ),
     (
-        leg("Northgate", Status.EXCEEDED, bps_dropped=112_000_000),
+        mitigation("Northgate", Status.EXCEEDED, bps_dropped=112_000_000),
         "The attack is larger than it can filter.",
         "Part of it gets through. 896 Mbit/s dropped.",
     ),
     (
-        leg("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60)),
+        mitigation("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60)),
         "Not told yet: unreachable since 03:11:40.",
         "It may still be filtering. The portal keeps trying.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.TERMINATING,
             withdrawal_asked_at=ago(60),
@@ -194,7 +194,7 @@ LANES = [
         "It may filter a little longer.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.TERMINATING,
             is_plan=True,
@@ -206,7 +206,7 @@ LANES = [
         "Northgate may start it by itself when contact is lost. The portal tells it again.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.TERMINATING,
             is_plan=True,
@@ -219,7 +219,7 @@ LANES = [
         "Northgate may start it by itself when contact is lost. The portal told it again at 03:26:51, with a lifetime of one second, and asks whether it is gone.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.TERMINATING,
             is_plan=True,
@@ -233,22 +233,22 @@ LANES = [
         "Northgate may start it by itself when contact is lost. Telling it again has not helped: call and ask for the plan to be removed.",
     ),
     (
-        leg("Northgate", Status.TERMINATED, ended_at=ago(30)),
+        mitigation("Northgate", Status.TERMINATED, ended_at=ago(30)),
         "Confirmed at 03:27:11 that it stopped.",
         "",
     ),
     (
-        leg("Northgate", Status.WITHDRAWN, ended_at=ago(30)),
+        mitigation("Northgate", Status.WITHDRAWN, ended_at=ago(30)),
         "Northgate stopped by itself at 03:27:11.",
         "It gave no reason.",
     ),
     (
-        leg("Northgate", Status.STANDBY),
+        mitigation("Northgate", Status.STANDBY),
         "Holds the plan.",
         "It filters only when activated, or by itself if it loses contact with you under attack.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.PENDING,
             sent_at=ago(20),
@@ -259,7 +259,7 @@ LANES = [
         "It is too busy (code 5.03). The portal does not ask again before then. Call Northgate if you need it sooner.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.REFUSED,
             ended_at=ago(935),
@@ -272,7 +272,7 @@ LANES = [
         " The portal does not ask again before then. Call Northgate if you need it sooner.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.REFUSED,
             ended_at=ago(935),
@@ -284,12 +284,12 @@ LANES = [
         "It clashes. It asked the portal to wait until 03:28:41.",
     ),
     (
-        leg("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),
+        mitigation("Northgate", Status.REFUSED, ended_at=ago(935), refusal="It clashes."),
         "Northgate refused at 03:12:06.",
         "It clashes.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.REFUSED,
             sent_at=None,
@@ -301,7 +301,7 @@ LANES = [
         "It cannot be put into a message: 80 is there twice. The portal asks again at 03:28:00.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.PENDING,
             sent_at=ago(17),
@@ -315,7 +315,7 @@ LANES = [
         "Copies that left before may have reached Northgate.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.PENDING,
             sent_at=ago(17),
@@ -327,18 +327,20 @@ LANES = [
         "It may be acting already. The portal’s log says why. The portal asks again at 03:28:00.",
     ),
     (
-        leg("Northgate", Status.MITIGATING, unsaved_at=ago(16), **MITIGATING),
+        mitigation("Northgate", Status.MITIGATING, unsaved_at=ago(16), **MITIGATING),
         "Reports that it is filtering.",
         "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer of 03:27:25. "
         "The rest shown here is older.",
     ),
     (
-        leg("Northgate", Status.IN_PROGRESS, refusal_code=NOT_SENDABLE, refusal="It is too large."),
+        mitigation(
+            "Northgate", Status.IN_PROGRESS, refusal_code=NOT_SENDABLE, refusal="It is too large."
+        ),
         "Accepted at 03:12:05 and is setting up.",
         "It does not filter yet. Its renewal could not be sent. It is too large.",
     ),
     (
-        leg(
+        mitigation(
             "Northgate",
             Status.TERMINATING,
             withdrawal_asked_at=ago(60),
@@ -350,7 +352,7 @@ LANES = [
         "It cannot be put into a message: mid must be a number. Northgate may still be filtering.",
     ),
     (
-        leg("Northgate", Status.EXPIRED, ended_at=ago(60)),
+        mitigation("Northgate", Status.EXPIRED, ended_at=ago(60)),
         "The lifetime ran out at 03:26 and was not renewed.",
         "It should have stopped filtering.",
     ),
@@ -358,7 +360,7 @@ LANES = [
 
 
 @pytest.mark.parametrize(("one", "fact", "rest"), LANES)
-def test_a_lane_says_what_is_known_and_by_whom(one: Leg, fact: str, rest: str) -> None:
+def test_a_lane_says_what_is_known_and_by_whom(one: MitigationFacts, fact: str, rest: str) -> None:
     said = wording.tell(one, NOW)
 
     assert (plain(said[0]), plain(said[1])) == (fact, rest)
@@ -369,9 +371,9 @@ def test_every_status_of_a_lane_has_its_sentence_pinned() -> None:
 
 
 def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
-    first = leg("Northgate", Status.PENDING, sent_at=ago(2))
+    first = mitigation("Northgate", Status.PENDING, sent_at=ago(2))
 
-    _, rest = wording.tell(leg("Tidewall", None), NOW, before=[first], patience_s=10)
+    _, rest = wording.tell(mitigation("Tidewall", None), NOW, before=[first], patience_s=10)
 
     assert plain(rest) == (
         "It is asked if Northgate refuses, is over capacity, withdraws, or does not answer within 10 s."
@@ -382,7 +384,7 @@ def test_the_track_shows_confirmed_steps_and_none_that_nobody_confirmed() -> Non
     filtering = wording.track(NORTHGATE, NOW)
     silent = wording.track(SILENT, NOW)
     refused = wording.track(
-        leg("Tidewall", Status.REFUSED, confirmed_at=None, ended_at=ago(9)), NOW
+        mitigation("Tidewall", Status.REFUSED, confirmed_at=None, ended_at=ago(9)), NOW
     )
 
     assert [(step.word, step.place) for step in filtering] == [
@@ -406,7 +408,7 @@ def test_no_sentence_of_a_lane_uses_a_word_of_the_protocol() -> None:
 
 
 def test_an_unknown_status_looks_old_and_is_in_the_lead() -> None:
-    odd = leg("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING)
+    odd = mitigation("Northgate", Status.MITIGATING, unknown_report=9, **MITIGATING)
     request = asked(RequestStatus.MITIGATING, odd)
 
     assert wording.is_stale(odd, NOW)

@@ -13,7 +13,7 @@ from portal.mitigations.states import RequestStatus, Status
 from portal.wording.leads import Act
 from portal.wording.replaced import taken_over
 from portal.wording.replacing import loss_sentences, taken_away
-from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, asked, leg, plain
+from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, asked, mitigation, plain
 
 WIDE, PART = "2001:db8:10:a0::/60", "2001:db8:10:a1::/64"
 
@@ -30,10 +30,10 @@ def newer(name: str = PART, targets: tuple[str, ...] = (PART,), **narrowed: Any)
 
 def replaced(
     by: list[Newer], lost: list[str], short: str = "Northgate", **facts: Any
-) -> wording.Leg:
+) -> wording.MitigationFacts:
     kept: ReplacedBy = {"by": by, "lost": lost, "loses": []}
     facts = {"mitigating_at": ago(900), **facts}
-    return leg(
+    return mitigation(
         short, Status.WITHDRAWN, is_replaced=True, taken_over=taken_over(kept), **facts
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ SAID = [
         "octagon",
     ),
     (
-        [leg("Northgate", Status.WITHDRAWN, is_replaced=True, taken_over=taken_over(None))],
+        [mitigation("Northgate", Status.WITHDRAWN, is_replaced=True, taken_over=taken_over(None))],
         "Northgate replaced this by a newer request for some of the same addresses.",
         "octagon",
     ),
@@ -92,11 +92,11 @@ SAID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("legs", "sentence", "shape"), SAID)
+@pytest.mark.parametrize(("mitigations", "sentence", "shape"), SAID)
 def test_the_headline_names_what_is_no_longer_filtered(
-    legs: list[wording.Leg], sentence: str, shape: str
+    mitigations: list[wording.MitigationFacts], sentence: str, shape: str
 ) -> None:
-    one = asked(RequestStatus.TERMINATED, *legs)
+    one = asked(RequestStatus.TERMINATED, *mitigations)
 
     said = wording.request_says(one, NOW)
 
@@ -126,7 +126,7 @@ def test_a_request_that_ended_by_itself_offers_a_new_request(ended_by: str, act:
 
 
 def test_a_request_that_a_person_terminated_says_so_whatever_was_replaced_before() -> None:
-    ended = leg("Tidewall", Status.TERMINATED, ended_at=ago(60))
+    ended = mitigation("Tidewall", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, replaced([newer()], [WIDE]), ended)
 
     assert wording.headline(one, NOW) == "Terminated. Tidewall confirmed."
@@ -134,7 +134,7 @@ def test_a_request_that_a_person_terminated_says_so_whatever_was_replaced_before
 
 
 def test_an_unrequested_end_says_so() -> None:
-    ended = leg("Northgate", Status.TERMINATED, ended_at=ago(60))
+    ended = mitigation("Northgate", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, ended, ended_by="provider")
 
     assert (
@@ -144,7 +144,7 @@ def test_an_unrequested_end_says_so() -> None:
 
 
 def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
-    ended = leg("Northgate", Status.TERMINATED, ended_at=ago(60))
+    ended = mitigation("Northgate", Status.TERMINATED, ended_at=ago(60))
     one = asked(RequestStatus.TERMINATED, ended, ended_by="lifetime", ended_at=ago(60))
 
     assert wording.headline(one, NOW).startswith("The lifetime ran out")
@@ -153,13 +153,13 @@ def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
 
 @pytest.mark.parametrize(("lost", "family"), [([WIDE], "bad"), ([], "idle")])
 def test_the_lane_of_a_replaced_mitigation_is_called_replaced(lost: list[str], family: str) -> None:
-    look = wording.leg_look(replaced([newer()], lost), NOW)
+    look = wording.mitigation_look(replaced([newer()], lost), NOW)
 
     assert (look.word, look.family) == ("Replaced", family)
 
 
 @pytest.mark.parametrize(
-    ("legs", "fact", "rest"),
+    ("mitigations", "fact", "rest"),
     [
         (
             replaced([newer()], [WIDE]),
@@ -173,9 +173,12 @@ def test_the_lane_of_a_replaced_mitigation_is_called_replaced(lost: list[str], f
         ),
     ],
 )
-def test_the_lane_says_what_is_still_covered(legs: wording.Leg, fact: str, rest: str) -> None:
-    shown = wording.Leg(
-        **{name: getattr(legs, name) for name in legs.__slots__} | {"ended_at": ago(961)}
+def test_the_lane_says_what_is_still_covered(
+    mitigations: wording.MitigationFacts, fact: str, rest: str
+) -> None:
+    shown = wording.MitigationFacts(
+        **{name: getattr(mitigations, name) for name in mitigations.__slots__}
+        | {"ended_at": ago(961)}
     )
 
     said = wording.tell(shown, NOW, before=(), patience_s=10)

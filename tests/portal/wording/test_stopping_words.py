@@ -7,20 +7,22 @@ import pytest
 from portal import wording
 from portal.mitigations.models import EventType, RequestKind
 from portal.mitigations.states import RequestStatus, Status
-from portal.wording import Asked, Leg
+from portal.wording import Asked, MitigationFacts
 from tests.portal.wording.facts import DOWN, NOW, ago, plain
-from tests.portal.wording.facts import leg as leg_of
+from tests.portal.wording.facts import mitigation as mitigation_facts
 from tests.portal.wording.facts import told as told_of
 
 TARGETS = ["203.0.113.0/26"]
 
 
-def leg(short: str, status: Status, *session: wording.Session, **facts: Any) -> Leg:
-    return leg_of(short, status, *session, is_plan=True, **facts)
+def mitigation(
+    short: str, status: Status, *session: wording.Session, **facts: Any
+) -> MitigationFacts:
+    return mitigation_facts(short, status, *session, is_plan=True, **facts)
 
 
-def stopping(short: str, *session: wording.Session, **facts: Any) -> Leg:
-    return leg(
+def stopping(short: str, *session: wording.Session, **facts: Any) -> MitigationFacts:
+    return mitigation(
         short,
         Status.TERMINATING,
         *session,
@@ -33,20 +35,22 @@ def stopping(short: str, *session: wording.Session, **facts: Any) -> Leg:
     )
 
 
-def told(short: str) -> Leg:
+def told(short: str) -> MitigationFacts:
     return stopping(short, withdrawal_confirmed_at=ago(50))
 
 
-def holding(short: str) -> Leg:
-    return leg(short, Status.STANDBY, last_heard_at=ago(3))
+def holding(short: str) -> MitigationFacts:
+    return mitigation(short, Status.STANDBY, last_heard_at=ago(3))
 
 
-def filtering(short: str, **facts: Any) -> Leg:
-    return leg(short, Status.MITIGATING, last_heard_at=ago(3), mitigating_at=ago(500), **facts)
+def filtering(short: str, **facts: Any) -> MitigationFacts:
+    return mitigation(
+        short, Status.MITIGATING, last_heard_at=ago(3), mitigating_at=ago(500), **facts
+    )
 
 
-def plan(status: RequestStatus, *legs: Leg) -> Asked:
-    return Asked(name="Shop, full flood", status=status, legs=legs, is_plan=True)
+def plan(status: RequestStatus, *mitigations: MitigationFacts) -> Asked:
+    return Asked(name="Shop, full flood", status=status, mitigations=mitigations, is_plan=True)
 
 
 LANES = [
@@ -75,7 +79,9 @@ LANES = [
 
 
 @pytest.mark.parametrize(("one", "fact", "rest"), LANES)
-def test_a_lane_says_that_it_stops_and_holds_the_plan_again(one: Leg, fact: str, rest: str) -> None:
+def test_a_lane_says_that_it_stops_and_holds_the_plan_again(
+    one: MitigationFacts, fact: str, rest: str
+) -> None:
     said = tuple(plain(text) for text in wording.tell(one, NOW))
 
     assert said == (fact, f"{rest} It will hold the plan again after that.")
@@ -114,11 +120,11 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("legs", "headline", "lead"), SAID)
+@pytest.mark.parametrize(("mitigations", "headline", "lead"), SAID)
 def test_the_plan_says_first_who_stops_and_then_that_it_is_held_again(
-    legs: tuple[Leg, ...], headline: str, lead: str
+    mitigations: tuple[MitigationFacts, ...], headline: str, lead: str
 ) -> None:
-    one = plan(RequestStatus.TERMINATING, *legs)
+    one = plan(RequestStatus.TERMINATING, *mitigations)
 
     assert plain(wording.headline(one, NOW)) == headline
     assert plain(wording.lead(one, NOW)) == lead
@@ -129,7 +135,7 @@ def test_who_cannot_be_told_to_stop_is_called() -> None:
 
     step = wording.next_step(one, NOW)
 
-    assert step == wording.NextStep(wording.Act.CALL, one.legs[0])
+    assert step == wording.NextStep(wording.Act.CALL, one.mitigations[0])
 
 
 def test_the_question_says_what_comes_through_and_who_goes_on_holding_the_plan() -> None:
@@ -161,7 +167,10 @@ def test_the_question_counts_what_a_person_asked_for_from_the_plan() -> None:
     activation = Asked(
         name="Shop, full flood",
         status=RequestStatus.MITIGATING,
-        legs=(leg_of("Northgate", Status.MITIGATING), leg_of("Tidewall", Status.PENDING)),
+        mitigations=(
+            mitigation_facts("Northgate", Status.MITIGATING),
+            mitigation_facts("Tidewall", Status.PENDING),
+        ),
     )
 
     question = wording.stop_question(held, TARGETS, NOW, activation=activation)
@@ -185,9 +194,9 @@ def test_several_that_act_cannot_start_by_themselves_meanwhile() -> None:
     )
 
 
-@pytest.mark.parametrize("legs", [(holding("Northgate"),), (told("Northgate"),), ()])
-def test_where_nobody_filters_nothing_is_asked(legs: tuple[Leg, ...]) -> None:
-    assert wording.stop_question(plan(RequestStatus.STANDBY, *legs), TARGETS, NOW) is None
+@pytest.mark.parametrize("mitigations", [(holding("Northgate"),), (told("Northgate"),), ()])
+def test_where_nobody_filters_nothing_is_asked(mitigations: tuple[MitigationFacts, ...]) -> None:
+    assert wording.stop_question(plan(RequestStatus.STANDBY, *mitigations), TARGETS, NOW) is None
 
 
 def test_before_a_plan_is_turned_off_each_provider_is_told_what_concerns_it() -> None:
@@ -209,7 +218,7 @@ def test_a_request_made_from_a_plan_says_before_its_end_that_the_plan_stays_on()
     one = Asked(
         name="Shop, full flood",
         status=RequestStatus.MITIGATING,
-        legs=(leg_of("Northgate", Status.MITIGATING),),
+        mitigations=(mitigation_facts("Northgate", Status.MITIGATING),),
     )
 
     question = wording.terminate_question(one, TARGETS, NOW, plan="Shop, full flood")

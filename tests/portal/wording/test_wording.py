@@ -18,72 +18,78 @@ from tests.portal.wording.facts import (
     UP,
     ago,
     asked,
-    leg,
+    mitigation,
     plain,
 )  # fmt: skip
 
-TIDEWALL = leg("Tidewall", Status.MITIGATING, mitigating_at=ago(800), bps_dropped=150_000_000)
-LOOPED = leg("Northgate", Status.REFUSED, refusal_code="5.08", ended_at=ago(9))
-REFUSED = leg("Tidewall", Status.REFUSED, ended_at=ago(935))
-STOPPED = [leg(short, Status.ATTACK_STOPPED) for short in ("Northgate", "Tidewall")]
-WAITED_FOR = leg(
+TIDEWALL = mitigation(
+    "Tidewall", Status.MITIGATING, mitigating_at=ago(800), bps_dropped=150_000_000
+)
+LOOPED = mitigation("Northgate", Status.REFUSED, refusal_code="5.08", ended_at=ago(9))
+REFUSED = mitigation("Tidewall", Status.REFUSED, ended_at=ago(935))
+STOPPED = [mitigation(short, Status.ATTACK_STOPPED) for short in ("Northgate", "Tidewall")]
+WAITED_FOR = mitigation(
     "Tidewall",
     Status.PENDING,
     sent_at=ago(20),
     retry_at=datetime(2163, 1, 5, 1, 16, 20, tzinfo=UTC),
     must_wait=True,
 )
-ENDED = [leg(short, Status.TERMINATED, ended_at=ago(9)) for short in ("Northgate", "Tidewall")]
-TOLD = leg(
+ENDED = [
+    mitigation(short, Status.TERMINATED, ended_at=ago(9)) for short in ("Northgate", "Tidewall")
+]
+TOLD = mitigation(
     "Northgate", Status.TERMINATING, withdrawal_asked_at=ago(60), withdrawal_confirmed_at=ago(59)
 )
-UNTOLD = leg("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60))
-GONE = leg("Tidewall", Status.TERMINATED, withdrawal_asked_at=ago(60), ended_at=ago(9))
+UNTOLD = mitigation("Northgate", Status.TERMINATING, DOWN, withdrawal_asked_at=ago(60))
+GONE = mitigation("Tidewall", Status.TERMINATED, withdrawal_asked_at=ago(60), ended_at=ago(9))
 
-PUT_OFF = leg("Northgate", Status.PENDING, sent_at=ago(9), retry_at=ago(-60))
-FILTERS = leg("Tidewall", Status.MITIGATING)
-SETS_UP = leg("Tidewall", Status.IN_PROGRESS)
-HOLDS = leg("Tidewall", Status.STANDBY)
+PUT_OFF = mitigation("Northgate", Status.PENDING, sent_at=ago(9), retry_at=ago(-60))
+FILTERS = mitigation("Tidewall", Status.MITIGATING)
+SETS_UP = mitigation("Tidewall", Status.IN_PROGRESS)
+HOLDS = mitigation("Tidewall", Status.STANDBY)
 HEADLINES = [
     (
         asked(
             RequestStatus.TERMINATED,
-            leg("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
+            mitigation("Northgate", Status.WITHDRAWN, ended_at=ago(60), is_replaced=True),
         ),
         "Northgate replaced this by a newer request for some of the same addresses.",
     ),
     (
-        asked(RequestStatus.STANDBY, leg("Northgate", Status.STANDBY, last_heard_at=ago(5))),
+        asked(RequestStatus.STANDBY, mitigation("Northgate", Status.STANDBY, last_heard_at=ago(5))),
         "Northgate holds the plan.",
     ),
     (asked(RequestStatus.AWAITING_APPROVAL), "Nothing has been sent. Waiting for approval."),
     (
-        asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING)),
+        asked(RequestStatus.REQUESTING, mitigation("Northgate", Status.PENDING)),
         "Nothing has been sent yet.",
     ),
     (
-        asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING, sent_at=ago(2))),
+        asked(RequestStatus.REQUESTING, mitigation("Northgate", Status.PENDING, sent_at=ago(2))),
         "Sent to Northgate 2 s ago.",
     ),
     (
         asked(
             RequestStatus.REQUESTING,
-            leg("Northgate", Status.PENDING, sent_at=ago(2)),
-            leg("Tidewall", Status.PENDING, sent_at=ago(2)),
+            mitigation("Northgate", Status.PENDING, sent_at=ago(2)),
+            mitigation("Tidewall", Status.PENDING, sent_at=ago(2)),
         ),
         "Sent to both providers 2 s ago.",
     ),
     (
-        asked(RequestStatus.REQUESTING, SILENT, leg("Tidewall", Status.PENDING, sent_at=ago(7))),
+        asked(
+            RequestStatus.REQUESTING, SILENT, mitigation("Tidewall", Status.PENDING, sent_at=ago(7))
+        ),
         "No provider has confirmed yet.",
     ),
     (
-        asked(RequestStatus.IN_PROGRESS, leg("Northgate", Status.IN_PROGRESS)),
+        asked(RequestStatus.IN_PROGRESS, mitigation("Northgate", Status.IN_PROGRESS)),
         "Northgate accepted and is setting up.",
     ),
     (asked(RequestStatus.MITIGATING, NORTHGATE), "Northgate reports it is filtering."),
     (
-        asked(RequestStatus.MITIGATING, NORTHGATE, leg("Tidewall", None)),
+        asked(RequestStatus.MITIGATING, NORTHGATE, mitigation("Tidewall", None)),
         "Northgate reports it is filtering.",
     ),
     (
@@ -91,7 +97,12 @@ HEADLINES = [
         "Both providers report they are filtering.",
     ),
     (
-        asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL, leg("Cleanpipe", Status.MITIGATING)),
+        asked(
+            RequestStatus.MITIGATING,
+            NORTHGATE,
+            TIDEWALL,
+            mitigation("Cleanpipe", Status.MITIGATING),
+        ),
         "All 3 providers report they are filtering.",
     ),
     (
@@ -103,7 +114,7 @@ HEADLINES = [
         "Northgate does not answer; Tidewall reports it is filtering.",
     ),
     (
-        asked(RequestStatus.MITIGATING, leg("Northgate", Status.EXCEEDED), TIDEWALL),
+        asked(RequestStatus.MITIGATING, mitigation("Northgate", Status.EXCEEDED), TIDEWALL),
         "Northgate cannot stop all of the attack on Shop front-end.",
     ),
     (
@@ -179,11 +190,11 @@ HEADLINES = [
     (asked(RequestStatus.TERMINATED, *ENDED), "Terminated. Both providers confirmed."),
     (asked(RequestStatus.TERMINATED, ENDED[0], REFUSED), "Terminated. Northgate confirmed."),
     (
-        asked(RequestStatus.TERMINATED, leg("Northgate", Status.TERMINATED, sent_at=None)),
+        asked(RequestStatus.TERMINATED, mitigation("Northgate", Status.TERMINATED, sent_at=None)),
         "Terminated. Nothing had been sent.",
     ),
     (
-        asked(RequestStatus.EXPIRED, leg("Northgate", Status.EXPIRED), ended_at=ago(60)),
+        asked(RequestStatus.EXPIRED, mitigation("Northgate", Status.EXPIRED), ended_at=ago(60)),
         "The lifetime ran out at 03:26. Nothing is asked any more.",
     ),
     (
@@ -194,7 +205,7 @@ HEADLINES = [
 
 
 @pytest.mark.parametrize(("one", "sentence"), HEADLINES)
-def test_a_headline_names_the_worst_leg_first_and_counts_only_when_all_agree(
+def test_a_headline_names_the_worst_mitigation_first_and_counts_only_when_all_agree(
     one: Asked, sentence: str
 ) -> None:
     assert plain(wording.headline(one, NOW)) == sentence
@@ -206,7 +217,7 @@ def test_every_status_of_a_request_has_its_headline_pinned() -> None:
 
 def test_what_was_reported_long_ago_is_not_said_to_be_reported_now() -> None:
     silent = Session(state="up", since=ago(9000), last_heard_at=ago(200))
-    old = leg("Northgate", Status.MITIGATING, silent, mitigating_at=ago(920))
+    old = mitigation("Northgate", Status.MITIGATING, silent, mitigating_at=ago(920))
 
     one = asked(RequestStatus.MITIGATING, old)
 
@@ -223,7 +234,9 @@ def test_the_lead_of_a_request_says_how_much_and_until_when() -> None:
 
 
 def test_the_lead_of_a_silent_request_names_who_is_silent_and_keeps_asking() -> None:
-    one = asked(RequestStatus.REQUESTING, SILENT, leg("Tidewall", Status.PENDING, sent_at=ago(7)))
+    one = asked(
+        RequestStatus.REQUESTING, SILENT, mitigation("Tidewall", Status.PENDING, sent_at=ago(7))
+    )
 
     assert plain(wording.lead(one, NOW)) == (
         "Northgate Scrubbing has not answered since 03:27:24. Tidewall was asked 7 s ago. "
@@ -232,17 +245,20 @@ def test_the_lead_of_a_silent_request_names_who_is_silent_and_keeps_asking() -> 
 
 
 NEXT = [
-    (asked(RequestStatus.REQUESTING, leg("Northgate", Status.PENDING, sent_at=ago(2))), None),
+    (
+        asked(RequestStatus.REQUESTING, mitigation("Northgate", Status.PENDING, sent_at=ago(2))),
+        None,
+    ),
     (asked(RequestStatus.REQUESTING, SILENT), wording.Act.CALL),
-    (asked(RequestStatus.IN_PROGRESS, leg("Northgate", Status.IN_PROGRESS)), None),
+    (asked(RequestStatus.IN_PROGRESS, mitigation("Northgate", Status.IN_PROGRESS)), None),
     (asked(RequestStatus.MITIGATING, NORTHGATE), None),
-    (asked(RequestStatus.MITIGATING, leg("Northgate", Status.EXCEEDED)), wording.Act.CALL),
+    (asked(RequestStatus.MITIGATING, mitigation("Northgate", Status.EXCEEDED)), wording.Act.CALL),
     (asked(RequestStatus.ATTACK_STOPPED, *STOPPED), wording.Act.TERMINATE),
     (asked(RequestStatus.FAILING, SILENT), wording.Act.CALL),
     (asked(RequestStatus.TERMINATING, TOLD), None),
     (asked(RequestStatus.TERMINATING, UNTOLD), wording.Act.CALL),
     (asked(RequestStatus.TERMINATED, *ENDED), wording.Act.ACKNOWLEDGE),
-    (asked(RequestStatus.EXPIRED, leg("Northgate", Status.EXPIRED)), wording.Act.AGAIN),
+    (asked(RequestStatus.EXPIRED, mitigation("Northgate", Status.EXPIRED)), wording.Act.AGAIN),
 ]
 
 
@@ -299,7 +315,7 @@ def test_the_page_opens_with_the_worst_request_and_a_word_on_the_other() -> None
     worst = Asked(
         name="Mail relays",
         status=RequestStatus.MITIGATING,
-        legs=(leg("Northgate", Status.EXCEEDED),),
+        mitigations=(mitigation("Northgate", Status.EXCEEDED),),
     )
     other = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
 

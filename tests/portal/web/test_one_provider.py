@@ -13,7 +13,7 @@ from portal.mitigations.validation import Submission
 from portal.organizations.models import LateAcceptance, Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ClientOf
-from tests.portal.web.conftest import Ask, accepted, filtering, legs, reports, sent
+from tests.portal.web.conftest import Ask, accepted, filtering, mitigations_of, reports, sent
 from tests.portal.web.lanes import page_of, refuse, silent
 
 ASK = "/mitigations/ask"
@@ -34,7 +34,7 @@ def test_who_is_not_asked_yet_is_asked_with_one_press(
     page = answer.content.decode()
     assert "Ask Tidewall now" not in page
     assert "alice asked Tidewall by hand." in page
-    assert [one.asked_by for one in legs(request)] == [None, alice]
+    assert [one.asked_by for one in mitigations_of(request)] == [None, alice]
 
 
 def test_a_lane_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
@@ -42,7 +42,7 @@ def test_a_lane_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
 ) -> None:
     request = ask()
     silent(request)
-    sent(legs(request)[1], timezone.now())
+    sent(mitigations_of(request)[1], timezone.now())
 
     page = page_of(client_of, alice, request)
 
@@ -56,7 +56,7 @@ def test_when_all_refuse_the_reasons_the_call_and_the_next_try_are_there(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     for one in (first, second):
         sent(one, timezone.now())
     refuse(first, conflict={"reason": "It would block addresses on your accept list."})
@@ -71,15 +71,15 @@ def test_when_all_refuse_the_reasons_the_call_and_the_next_try_are_there(
     client_of(alice).post(
         f"{request.get_absolute_url()}{ASK}", {"subscription": str(acme_northgate.pk)}
     )
-    assert legs(request)[0].status == "pending"
+    assert mitigations_of(request)[0].status == "pending"
 
 
 def test_who_named_its_own_time_has_no_button_and_a_forged_one_is_told_why(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask()
-    sent(legs(request)[0], timezone.now())
-    refuse(legs(request)[0], conflict={"retry_after": 1800}, retry_after_s=1800)
+    sent(mitigations_of(request)[0], timezone.now())
+    refuse(mitigations_of(request)[0], conflict={"retry_after": 1800}, retry_after_s=1800)
 
     page = page_of(client_of, alice, request)
     answer = client_of(alice).post(
@@ -108,7 +108,7 @@ def test_over_capacity_makes_the_next_provider_the_filled_button(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    first = legs(request)[0]
+    first = mitigations_of(request)[0]
     filtering(first)
     request.subscriptions = request.subscriptions[:1]
     request.save()
@@ -124,7 +124,7 @@ def test_one_provider_is_withdrawn_after_a_question_with_numbers(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     filtering(first)
     filtering(second)
     url = f"{request.get_absolute_url()}/mitigations/{first.pk}/withdraw"
@@ -145,14 +145,14 @@ def test_one_provider_is_withdrawn_after_a_question_with_numbers(
         assert words in question
     assert "alice withdrew Northgate only." in answer
     assert "Not told yet." in answer
-    assert [one.wanted for one in legs(request)] == ["withdrawn", "active"]
+    assert [one.wanted for one in mitigations_of(request)] == ["withdrawn", "active"]
 
 
 def test_what_comes_through_is_said_when_the_other_does_not_filter_yet(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     filtering(first)
     sent(second, timezone.now())
     accepted(second, timezone.now())
@@ -167,8 +167,8 @@ def test_the_last_one_offers_no_withdrawal_and_a_forged_one_says_what_to_do(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    filtering(legs(request)[0])
-    url = f"{request.get_absolute_url()}/mitigations/{legs(request)[0].pk}/withdraw"
+    filtering(mitigations_of(request)[0])
+    url = f"{request.get_absolute_url()}/mitigations/{mitigations_of(request)[0].pk}/withdraw"
 
     page = page_of(client_of, alice, request)
     browser = client_of(alice)
@@ -176,14 +176,14 @@ def test_the_last_one_offers_no_withdrawal_and_a_forged_one_says_what_to_do(
     assert "only…" not in page
     assert browser.get(url)["Location"] == request.get_absolute_url()
     assert "To stop it, terminate the request" in browser.post(url, follow=True).content.decode()
-    assert legs(request)[0].wanted == "active"
+    assert mitigations_of(request)[0].wanted == "active"
 
 
 def test_a_viewer_sees_the_story_and_no_button_in_it(
     bob: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    for one in legs(request):
+    for one in mitigations_of(request):
         filtering(one)
 
     page = page_of(client_of, bob, request)
@@ -211,7 +211,7 @@ def test_a_late_acceptance_says_what_becomes_of_the_later_one(
     acme.save()
     request = ask()
     silent(request)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     filtering(second)
     accepted(first, timezone.now())
 
@@ -235,7 +235,7 @@ def test_what_nobody_helps_with_does_not_drown_in_good_news(
     acme_tidewall: Subscription,
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     old, new = "203.0.113.0/27", "203.0.113.32/27"
     MitigationRequest.objects.filter(pk=request.pk).update(
         scope={"prefixes": [old, new], "fqdns": [], "uris": []}
@@ -270,7 +270,7 @@ def test_who_was_withdrawn_and_asked_anew_is_one_lane_with_all_its_traffic(
     alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     filtering(first)
     filtering(second)
     services.withdraw_provider(request_id=request.pk, mitigation_id=first.pk, actor=alice)
@@ -288,7 +288,7 @@ def test_what_was_never_sent_is_not_said_to_have_stopped(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask(Strategy.PARALLEL)
-    first, second = legs(request)
+    first, second = mitigations_of(request)
     filtering(first)
     services.withdraw_provider(request_id=request.pk, mitigation_id=second.pk, actor=alice)
 
@@ -312,9 +312,9 @@ def test_who_was_asked_at_once_with_another_is_not_said_to_stand_in_for_it(
         actor=alice,
         submission=Submission(prefixes=("203.0.113.1", "203.0.113.33")),
     )
-    for one in reversed(legs(request)):
+    for one in reversed(mitigations_of(request)):
         filtering(one)
-    Mitigation.objects.filter(pk=legs(request)[0].pk).update(confirmed_at=timezone.now())
+    Mitigation.objects.filter(pk=mitigations_of(request)[0].pk).update(confirmed_at=timezone.now())
 
     page = page_of(client_of, alice, request)
 

@@ -118,16 +118,16 @@ def test_withdrawing_is_not_throttled(
     assert [api.get(URL).status_code for _ in range(2)] == [200, 429]
 
 
-@pytest.mark.parametrize("leg", ["unknown", "of another request"])
+@pytest.mark.parametrize("mitigation", ["unknown", "of another request"])
 def test_a_mitigation_that_is_not_this_requests_is_404(
-    dana: User, api_of: ApiOf, asked: MitigationRequest, leg: str
+    dana: User, api_of: ApiOf, asked: MitigationRequest, mitigation: str
 ) -> None:
-    leg_id = uuid4()
-    if leg == "of another request":
+    mitigation_id = uuid4()
+    if mitigation == "of another request":
         another = {"targets": {"prefixes": ["203.0.113.9/32"]}}
-        leg_id = api_of(dana).post(URL, another).json()["mitigations"][0]["id"]
+        mitigation_id = api_of(dana).post(URL, another).json()["mitigations"][0]["id"]
 
-    answer = api_of(dana).post(f"{URL}/{asked.pk}/mitigations/{leg_id}/withdraw")
+    answer = api_of(dana).post(f"{URL}/{asked.pk}/mitigations/{mitigation_id}/withdraw")
 
     assert answer.status_code == 404
 

@@ -13,7 +13,7 @@ from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.core.formatting import moment
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
-from portal.mitigations.failover import current_legs, is_withdrawn_by_person, may_filter
+from portal.mitigations.failover import current_mitigations, is_withdrawn_by_person, may_filter
 from portal.mitigations.models import EventType, Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.replacing import (
     NO_CONSENT,
@@ -25,11 +25,11 @@ from portal.mitigations.replacing import (
 from portal.mitigations.services.advance import (
     Step,
     apply,
-    end_leg,
-    legs_of,
+    end_mitigation,
     lock_request,
+    mitigations_of,
     settle,
-    start_leg,
+    start_mitigation,
 )
 from portal.mitigations.services.asks import refuse_if_ending
 from portal.mitigations.services.log import append_event, lock_log
@@ -59,17 +59,24 @@ def ask_provider(
         raise Conflict(
             "The lifetime of this request is over. Extend it, then ask.", code="lifetime-over"
         )
-    current = {leg.subscription_id: leg for leg in current_legs(legs_of(request))}
+    current = {
+        mitigation.subscription_id: mitigation
+        for mitigation in current_mitigations(mitigations_of(request))
+    }
     parts = {part.ask.subscription: part for part in queries.parts(request)}
     if subscription_id is None:
         subscription_id = _next_in_order(request, current, parts, now=now)
-    leg = current.get(subscription_id)
-    if not _is_to_hold(leg):
+    mitigation = current.get(subscription_id)
+    if not _is_to_hold(mitigation):
         _refuse_if_prepared(request)
-    if leg is None or leg.is_over or (leg.wanted == Wanted.WITHDRAWN and not leg.is_replaced):
+    if (
+        mitigation is None
+        or mitigation.is_over
+        or (mitigation.wanted == Wanted.WITHDRAWN and not mitigation.is_replaced)
+    ):
         _start(request, subscription_id, parts, actor=actor, consent=consent, now=now)
-    elif not _is_asked_already(leg, now=now):
-        _ask_again(leg, actor=actor, now=now)
+    elif not _is_asked_already(mitigation, now=now):
+        _ask_again(mitigation, actor=actor, now=now)
     else:
         wake_on_commit(subscription_id)
         return request
@@ -77,11 +84,11 @@ def ask_provider(
     return request
 
 
-def _is_to_hold(leg: Mitigation | None) -> bool:
+def _is_to_hold(mitigation: Mitigation | None) -> bool:
     """The provider is wanted to hold a plan; whoever is not becomes part of it by a change of the plan."""
-    if leg is None or leg.is_over or leg.wanted == Wanted.WITHDRAWN:
+    if mitigation is None or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return False
-    return leg.request.kind == RequestKind.STANDBY
+    return mitigation.request.kind == RequestKind.STANDBY
 
 
 def _refuse_if_prepared(request: MitigationRequest) -> None:
@@ -100,12 +107,18 @@ def _next_in_order(
     named = [UUID(text) for text in request.subscriptions]
     able = [one for one in named if one in parts and parts[one].is_able]
     for subscription_id in able:
-        leg = current.get(subscription_id)
-        if leg is None or (leg.wanted == Wanted.WITHDRAWN and not is_withdrawn_by_person(leg)):
+        mitigation = current.get(subscription_id)
+        if mitigation is None or (
+            mitigation.wanted == Wanted.WITHDRAWN and not is_withdrawn_by_person(mitigation)
+        ):
             return subscription_id
     for subscription_id in able:
-        leg = current[subscription_id]
-        if leg.wanted == Wanted.ACTIVE and leg.status in SET_BACK and not _must_wait(leg, now):
+        mitigation = current[subscription_id]
+        if (
+            mitigation.wanted == Wanted.ACTIVE
+            and mitigation.status in SET_BACK
+            and not _must_wait(mitigation, now)
+        ):
             return subscription_id
     raise Conflict("Every provider of this request has been asked.", code="nobody-left")
 
@@ -133,15 +146,15 @@ def _start(
     if str(subscription_id) not in request.subscriptions:
         request.subscriptions = [*request.subscriptions, str(subscription_id)]
         request.save(update_fields=["subscriptions"])
-    leg = start_leg(request, part, because="", actor=actor, now=now)
+    mitigation = start_mitigation(request, part, because="", actor=actor, now=now)
     append_event(
         organization_id=request.organization_id,
         type=EventType.MITIGATION_ASKED,
         at=now,
         request=request,
-        mitigation=leg,
+        mitigation=mitigation,
         actor=actor,
-        data={"status": leg.status},
+        data={"status": mitigation.status},
     )
 
 
@@ -160,39 +173,41 @@ def _replaced(request: MitigationRequest, part: Part) -> list[Replaced]:
     )
 
 
-def _must_wait(leg: Mitigation, now: datetime) -> bool:
-    return leg.is_told_to_wait and leg.retry_at is not None and leg.retry_at > now
+def _must_wait(mitigation: Mitigation, now: datetime) -> bool:
+    return (
+        mitigation.is_told_to_wait and mitigation.retry_at is not None and mitigation.retry_at > now
+    )
 
 
-def _is_asked_already(leg: Mitigation, *, now: datetime) -> bool:
+def _is_asked_already(mitigation: Mitigation, *, now: datetime) -> bool:
     """Raises Conflict when asking it now is not possible, in words that say why."""
-    provider = leg.subscription.provider.short_name
-    if _must_wait(leg, now):
+    provider = mitigation.subscription.provider.short_name
+    if _must_wait(mitigation, now):
         raise Conflict(
-            f"{provider} asked the portal to wait until {moment(leg.retry_at, now, zone=True)}."
+            f"{provider} asked the portal to wait until {moment(mitigation.retry_at, now, zone=True)}."
             " The portal asks it then.",
             code="told-to-wait",
         )
-    if leg.is_replaced:
+    if mitigation.is_replaced:
         raise Conflict(f"{provider} holds your newer request for these addresses.", code="replaced")
-    if leg.status == Status.TERMINATING:
+    if mitigation.status == Status.TERMINATING:
         raise Conflict(
             f"{provider} is winding down. Ask it again when it has stopped.", code="winding-down"
         )
-    return leg.status not in SET_BACK
+    return mitigation.status not in SET_BACK
 
 
-def _ask_again(leg: Mitigation, *, actor: User, now: datetime) -> None:
+def _ask_again(mitigation: Mitigation, *, actor: User, now: datetime) -> None:
     step = Step(
-        mitigation_id=leg.pk,
+        mitigation_id=mitigation.pk,
         trigger=Trigger.TURN_CAME_AGAIN,
         columns={"asked_at": now, "overdue_at": None, "retry_at": None, "asked_by": actor},
         told={"why": "by hand"},
         event=EventType.MITIGATION_ASKED,
         actor=actor,
     )
-    apply(leg, step, now=now)
-    wake_on_commit(leg.subscription_id)
+    apply(mitigation, step, now=now)
+    wake_on_commit(mitigation.subscription_id)
 
 
 @transaction.atomic
@@ -200,14 +215,14 @@ def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> 
     """Tell one provider to stop and let the others go on. Repeating it, or coming second, changes nothing."""
     request = lock_request(request_id)
     _refuse_if_prepared(request)
-    legs = legs_of(request)
-    mitigation = next((leg for leg in legs if leg.pk == mitigation_id), None)
+    mitigations = mitigations_of(request)
+    mitigation = next((facts for facts in mitigations if facts.pk == mitigation_id), None)
     if mitigation is None:
         raise NotFound
     if request.terminate_asked_at or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return request
-    others = [leg for leg in current_legs(legs) if leg.pk != mitigation_id]
-    if not any(may_filter(leg) for leg in others):
+    others = [facts for facts in current_mitigations(mitigations) if facts.pk != mitigation_id]
+    if not any(may_filter(facts) for facts in others):
         provider = mitigation.subscription.provider.short_name
         raise Conflict(
             f"{provider} is the only one that may be filtering. To stop it, terminate the request;"
@@ -215,6 +230,6 @@ def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> 
             code="last-one",
         )
     now = timezone.now()
-    end_leg(mitigation, now=now, actor=actor)
+    end_mitigation(mitigation, now=now, actor=actor)
     settle(request, now=now)
     return request

@@ -1,4 +1,4 @@
-"""What becomes of the legs of a request, in a word each."""
+"""What becomes of the mitigations of a request, in a word each."""
 
 from __future__ import annotations
 
@@ -14,39 +14,41 @@ from portal.mitigations.states import Trigger
 NOW = timezone.now()
 
 
-def legs(request: MitigationRequest) -> list[Mitigation]:
+def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
     return list(
         request.mitigations.select_related("subscription__provider").order_by("position", "mid")
     )
 
 
 def names(request: MitigationRequest) -> list[str]:
-    return [leg.subscription.provider.short_name for leg in request.mitigations.all()]
+    return [mitigation.subscription.provider.short_name for mitigation in request.mitigations.all()]
 
 
 def status_of(request: MitigationRequest) -> str:
     return MitigationRequest.objects.get(pk=request.pk).status
 
 
-def sent(leg: Mitigation) -> None:
-    services.record_sending(mitigation_id=leg.pk, now=NOW)
+def sent(mitigation: Mitigation) -> None:
+    services.record_sending(mitigation_id=mitigation.pk, now=NOW)
 
 
-def confirm(leg: Mitigation, now: datetime = NOW) -> None:
-    sent(leg)
-    services.record_confirmed(mitigation_id=leg.pk, lifetime_s=3600, asked_at=now, now=now)
+def confirm(mitigation: Mitigation, now: datetime = NOW) -> None:
+    sent(mitigation)
+    services.record_confirmed(mitigation_id=mitigation.pk, lifetime_s=3600, asked_at=now, now=now)
 
 
-def report(leg: Mitigation, trigger: Trigger, now: datetime = NOW) -> None:
+def report(mitigation: Mitigation, trigger: Trigger, now: datetime = NOW) -> None:
     services.record_report(
-        mitigation_id=leg.pk, report=ProviderReport(dots_status=None, trigger=trigger), now=now
+        mitigation_id=mitigation.pk,
+        report=ProviderReport(dots_status=None, trigger=trigger),
+        now=now,
     )
 
 
-def refuse(leg: Mitigation, *, retry_after_s: int | None = None) -> None:
+def refuse(mitigation: Mitigation, *, retry_after_s: int | None = None) -> None:
     conflict = None if retry_after_s is None else {"retry_after": retry_after_s}
     services.record_refused(
-        mitigation_id=leg.pk,
+        mitigation_id=mitigation.pk,
         code="4.09",
         reason="",
         conflict=conflict,
