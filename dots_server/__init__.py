@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dots_server.export import ExportError, RegisterExport
 from dots_server.mitigation import Mitigation
-from dots_server.provider import Contracts, Counters, Mitigator, NewRequest, Policy
+from dots_server.mitigator import Counters, Mitigator
+from dots_server.policy import Contracts, NewRequest, Policy
 from dots_server.server import SignalServer
 from dots_server.signal_channel import SignalChannel
 from dots_server.targets import Entitlement

@@ -26,7 +26,8 @@ from dots_client.server import (
 from dots_server.lifecycle import RUNNING, Trigger
 from dots_server.messages import Request, Response, cbor, conflict, text
 from dots_server.mitigation import Mitigation
-from dots_server.provider import Mitigator, NewRequest, Policy
+from dots_server.mitigator import Mitigator
+from dots_server.policy import NewRequest, Policy
 from dots_server.register import Register
 from dots_server.targets import is_same_request, shared
 from dots_server.terms import Terms

@@ -8,8 +8,9 @@ from dots_server.export import RegisterExport, exported
 from dots_server.messages import Request, Response
 from dots_server.mitigate import MitigateResource
 from dots_server.mitigation import Mitigation
+from dots_server.mitigator import Mitigator
 from dots_server.observers import Observer
-from dots_server.provider import Mitigator, Policy
+from dots_server.policy import Policy
 from dots_server.register import Register
 from dots_server.sessions import Session
 from dots_server.signal_endpoint import SignalEndpoint, Silence

@@ -25,7 +25,7 @@ from dots_client.server import (
 from dots_server.agenda import Agenda
 from dots_server.messages import Notification, Request, Response, text
 from dots_server.observers import GAP_WITHOUT_RTT_S, Observer, Observers
-from dots_server.provider import Policy
+from dots_server.policy import Policy
 from dots_server.sessions import Session
 from dots_server.terms import Terms
 from dots_server.throttle import Throttle

@@ -17,7 +17,7 @@ from dots_client.server import (
     parse_path,
 )
 from dots_server.messages import Request, Response, conflict, text
-from dots_server.provider import Contracts
+from dots_server.policy import Contracts
 from dots_server.sessions import Session
 from dots_server.signal_endpoint import SignalEndpoint
 from dots_server.targets import Entitlement

@@ -10,7 +10,8 @@ from dots_client.server import Rng
 from dots_server.lifecycle import RUNNING
 from dots_server.messages import Response, conflict, text
 from dots_server.mitigation import Mitigation
-from dots_server.provider import Contracts, Counters, Mitigator, NewRequest
+from dots_server.mitigator import Counters, Mitigator
+from dots_server.policy import Contracts, NewRequest
 from dots_server.targets import Entitlement
 from provider_simulator.behaviour import Behaviour
 from provider_simulator.redirections import Redirections

@@ -16,7 +16,8 @@ from dots_client.server import (
 )
 from dots_server.messages import Request, Response
 from dots_server.mitigation import Mitigation
-from dots_server.provider import Contracts, Counters, Mitigator
+from dots_server.mitigator import Counters, Mitigator
+from dots_server.policy import Contracts
 from dots_server.signal_channel import SignalChannel
 from dots_server.targets import Entitlement
 from dots_server.terms import Terms

@@ -38,6 +38,14 @@ def test_only_an_odd_server_rearms_a_started_mitigation_on_a_refresh(
     assert acme.status(1) is expected
 
 
+def test_a_refused_refresh_rearms_nothing() -> None:
+    acme = started(rearms_on_put=True)
+
+    assert acme.ask(1, scope("203.0.113.7/32", trigger_mitigation=False)).code == "4.00"
+
+    assert acme.status(1) is Status.MITIGATING
+
+
 def test_an_efficacy_update_rearms_like_any_put() -> None:
     acme = started(rearms_on_put=True)
 
@@ -120,6 +128,10 @@ def test_an_ignored_mid_gets_no_answer_and_is_missing_from_the_list() -> None:
     assert [acme.send(method, path) for method in ("GET", "PUT", "DELETE")] == [None] * 3
     assert [held.mid for held in decode_mitigations(acme.get().payload)] == [1]
     assert report(acme.get(1)).mid == 1
+    acme.withdraw(1)
+    acme.desk.wait(200)
+    assert acme.get().code == "4.04", "the ignored mid is the only one left"
+    assert acme.get(1).code == "4.04"
 
 
 def test_a_null_lifetime_is_encoded_as_go_dots_encodes_it() -> None:

@@ -1,16 +1,12 @@
-"""What a provider implements: filtering, and the decision who may request it."""
+"""What a provider implements to filter traffic."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from dots_client import MitigationStatus, Scope
-from dots_server.messages import Response
+from dots_client import MitigationStatus
 from dots_server.mitigation import Mitigation
-from dots_server.targets import Entitlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +16,7 @@ class Counters:
     bytes_dropped: int | None = None
     pkts_dropped: int | None = None
     bps_dropped: int | None = None
-    "bytes per second, whatever the name says; averaged over five minutes"
+    "bytes per second, despite the name; averaged over five minutes"
     pps_dropped: int | None = None
 
 
@@ -58,39 +54,3 @@ class Mitigator(ABC):
 
         Remove its filters, whatever its last status was.
         """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRequest:
-    """A valid mitigation request for targets within the client's domain."""
-
-    client: str
-    cuid: str
-    mid: int
-    scope: Scope
-    is_mitigating: bool
-    "whether a mitigation of this client is active"
-
-
-class Policy(Protocol):
-    """Decides which requests are accepted."""
-
-    def entitlement(self, client: str) -> Entitlement | None:
-        """What this client may request protection for; None: its requests get 4.01."""
-
-    def refusal(self, request: NewRequest, *, now: float) -> Response | None:
-        """The answer that refuses or redirects a new request, not a refresh; None: accept."""
-
-
-class Contracts:
-    """A policy that accepts everything within the clients' domains."""
-
-    def __init__(self, entitlements: Mapping[str, Entitlement]) -> None:
-        """`entitlements`: by the common name of the client's certificate."""
-        self._entitlements = entitlements
-
-    def entitlement(self, client: str) -> Entitlement | None:
-        return self._entitlements.get(client)
-
-    def refusal(self, request: NewRequest, *, now: float) -> Response | None:
-        return None
