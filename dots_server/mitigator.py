@@ -21,7 +21,7 @@ class Counters:
 
 
 class Mitigator(ABC):
-    """Filters the traffic. No method may block.
+    """Filters the traffic. No method may block, and an exception ends `SignalServer.run`.
 
     A mitigator that has news about a mitigation calls `SignalServer.touch(mitigation.client)`; the
     server then asks for the next status.

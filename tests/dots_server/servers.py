@@ -33,15 +33,15 @@ HEARTBEAT = Request(
 
 
 class Filters(Mitigator):
-    """A mitigator that filters as soon as it is asked, and remembers what it was told."""
+    """A mitigator that filters at once, and records the statuses that mitigations entered."""
 
     def __init__(self, ready: Mapping[Status, Status] | None = None) -> None:
         self.next = {Status.IN_PROGRESS: Status.MITIGATING} if ready is None else dict(ready)
-        self.told: list[tuple[int, Status]] = []
+        self.statuses: list[tuple[int, Status]] = []
         self.running: set[Mitigation] = set()
 
     def entered(self, mitigation: Mitigation, *, now: float) -> None:
-        self.told.append((mitigation.mid, mitigation.status))
+        self.statuses.append((mitigation.mid, mitigation.status))
         self.running.add(mitigation)
 
     def next_status(self, mitigation: Mitigation, *, now: float) -> Status | None:

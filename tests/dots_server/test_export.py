@@ -69,7 +69,7 @@ EXPORT = RegisterExport(
 def restarted(
     server: SignalChannel, *, now: float, filters: Filters | None = None
 ) -> SignalChannel:
-    """What a new process makes of the export of `server`, with new sessions."""
+    """A new server with the export of `server`, and new sessions."""
     text = json.dumps(server.export(now=now).as_json())
     again = channel(2, mitigator=filters)
     again.restore(RegisterExport.from_json(json.loads(text)), now=now)
@@ -93,7 +93,7 @@ def test_a_restarted_server_knows_its_mitigations_and_tells_the_mitigator() -> N
 
     again = restarted(server, now=START + 100, filters=filters)
 
-    assert filters.told == [(1, Status.MITIGATING)]
+    assert filters.statuses == [(1, Status.MITIGATING)]
     said = report(ask(again, 0, now=START + 100))
     assert (said.status, said.lifetime, said.mitigation_start) == (
         Status.MITIGATING,

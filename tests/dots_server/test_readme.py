@@ -45,7 +45,7 @@ def program(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def serving(program: Path) -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
-    """What it prints, and its port; SIGTERM ends it."""
+    """Its output, and its port. SIGTERM ends it."""
     directory = program.parent
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(program), str(directory / "northgate"), "0"),
@@ -86,14 +86,14 @@ async def test_the_server_of_the_readme_continues_its_mitigations_after_a_restar
     async with serving(program) as (printed, port), acme(program, port) as client:
         await client.request(1, HELP)
         async with asyncio.timeout(20):
-            told = [await printed.readline() for _ in range(2)]
+            lines = [await printed.readline() for _ in range(2)]
     async with serving(program) as (_, port), acme(program, port) as client:
         found = await client.status(1)
         refreshed = await client.request(1, HELP)
         await client.withdraw(1)
         ended = await client.status(1)
 
-    assert told == [b"IN_PROGRESS 203.0.113.7/32\n", b"MITIGATING 203.0.113.7/32\n"]
+    assert lines == [b"IN_PROGRESS 203.0.113.7/32\n", b"MITIGATING 203.0.113.7/32\n"]
     assert found.status is MitigationStatus.MITIGATING
     assert (found.lifetime or 0) <= 600 == refreshed.lifetime
     assert ended.status is MitigationStatus.TERMINATING

@@ -1,4 +1,4 @@
-"""What a request and a tick cost does not depend on how many other clients there are."""
+"""The cost of a request or tick does not depend on the number of clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.dots_server.servers import HEARTBEAT, START, ask, channel, prefix_of,
 
 FEW, MANY = 10, 400
 TOLERATED_CALLS = 30
-"""A look at every client would add at least 390."""
+"""A scan over all clients would add at least 390."""
 
 
 def busy(clients: int) -> SignalChannel:
@@ -23,13 +23,13 @@ def busy(clients: int) -> SignalChannel:
         server.receive(number, HEARTBEAT, now=START)
     server.heartbeats_due(now=START)
     server.advance(now=START)
-    # The agenda drops outdated entries when it is next read, once for each.
+    # The agenda drops outdated entries when it is read next, each once.
     server.next_timer(now=START)
     return server
 
 
 def calls(operation: Callable[[], Any]) -> int:
-    """How many functions, of Python or C, `operation` calls."""
+    """The number of calls of functions, Python or C, in `operation`."""
     counted = 0
 
     def count(_frame: object, event: str, _argument: object) -> None:

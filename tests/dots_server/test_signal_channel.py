@@ -30,7 +30,7 @@ def test_the_mitigator_decides_the_next_status_and_hears_of_every_status() -> No
     for later in (11, 20):
         server.advance(now=START + later)
 
-    assert filters.told == [
+    assert filters.statuses == [
         (1, Status.IN_PROGRESS),
         (1, Status.MITIGATING),
         (1, Status.TERMINATING),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dots_server.throttle import Throttle
-from tests.provider_simulator.desk import Desk, scope
+from tests.provider_simulator.offline import OfflineProvider, scope
 
 
 @pytest.mark.rule("SS-009")
@@ -26,11 +26,11 @@ def test_without_a_limit_everything_is_admitted() -> None:
 
 @pytest.mark.rule("SS-009")
 def test_too_many_requests_are_answered_4_29_but_ending_is_never_throttled() -> None:
-    desk = Desk(max_requests_per_s=0.5)
-    acme = desk.client()
-    assert acme.ask(1).code == "2.01"
+    server = OfflineProvider(max_requests_per_s=0.5)
+    acme = server.client()
+    assert acme.request(1).code == "2.01"
 
-    refused = acme.ask(2, scope("203.0.113.8/32"))
+    refused = acme.request(2, scope("203.0.113.8/32"))
 
     assert (refused.code, refused.max_age) == ("4.29", 1)
     assert acme.withdraw(1).code == "2.02"
@@ -38,11 +38,11 @@ def test_too_many_requests_are_answered_4_29_but_ending_is_never_throttled() -> 
 
 @pytest.mark.rule("SS-009")
 def test_a_client_may_use_a_bounded_number_of_cuids() -> None:
-    desk = Desk()
+    server = OfflineProvider()
     codes = []
     for number in range(9):
-        client = desk.client(cuid=f"cuid-{number}", number=number)
-        codes.append(client.ask(1, scope(f"203.0.113.{number}/32")).code)
+        client = server.client(cuid=f"cuid-{number}", number=number)
+        codes.append(client.request(1, scope(f"203.0.113.{number}/32")).code)
 
     assert codes == ["2.01"] * 8 + ["4.29"]
 
@@ -51,8 +51,8 @@ def test_one_client_holds_a_bounded_number_of_mitigations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dots_server.mitigate.MAX_MITIGATIONS_PER_CLIENT", 2)
-    acme = Desk().client()
+    acme = OfflineProvider().client()
 
-    codes = [acme.ask(mid, scope(f"203.0.113.{mid}/32")).code for mid in (1, 2, 3)]
+    codes = [acme.request(mid, scope(f"203.0.113.{mid}/32")).code for mid in (1, 2, 3)]
 
     assert codes == ["2.01", "2.01", "4.29"]

@@ -17,7 +17,7 @@ from provider_simulator.control import control_app
 from provider_simulator.pki import client_credentials, make_pki, server_credentials
 from provider_simulator.provider import Provider
 from provider_simulator.provider_server import ProviderServer
-from tests.provider_simulator.desk import ENTITLEMENTS
+from tests.provider_simulator.offline import ENTITLEMENTS
 
 
 @pytest.fixture(scope="session")

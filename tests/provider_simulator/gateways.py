@@ -1,4 +1,4 @@
-"""Providers, gateways to them, and clients that ask through these, on loopback."""
+"""Providers, gateways to them, and clients of the gateways, on loopback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from provider_simulator.pki import client_credentials, server_credentials
 from provider_simulator.provider import Provider
 from provider_simulator.provider_server import ProviderServer
 from provider_simulator.upstream import Upstream
-from tests.provider_simulator.desk import ENTITLEMENTS
+from tests.provider_simulator.offline import ENTITLEMENTS
 
 Status = MitigationStatus
 GATEWAYS = ("edge-1", "edge-2")
@@ -33,8 +33,8 @@ PLAY = Behaviour(status_delay_s=0.05, notify_interval_s=0.1, terminating_s=0.2)
 EVERYTHING = Entitlement.of(["203.0.113.0/24", "198.51.100.0/24"])
 
 
-class Scene:
-    """Starts providers and gateways, and clients that ask through them."""
+class Network:
+    """Starts providers, gateways, and clients of the gateways."""
 
     def __init__(self, pki: Path, stack: AsyncExitStack) -> None:
         self.pki = pki

@@ -1,4 +1,4 @@
-"""Whole clients and the provider, over DTLS."""
+"""Real clients and the provider, over DTLS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dots_client.server import mitigate_path
 from dots_client.session.mids import ROLL_OVER_AT
 from dots_server.configuration import LIMITS
 from tests.provider_simulator.conftest import Running
-from tests.provider_simulator.desk import scope
+from tests.provider_simulator.offline import scope
 
 Status = MitigationStatus
 ARMED = scope("203.0.113.0/24", lifetime=INDEFINITE, trigger_mitigation=False)
@@ -79,11 +79,13 @@ async def test_a_client_leaves_a_cuid_to_the_client_that_uses_it(running: Runnin
     async with running.client("acme") as acme, running.client("globex") as globex:
         await acme.request(1, scope())
         globex.cuid = acme.cuid
-        told: list[str] = []
+        new_cuids: list[str] = []
 
-        await request_with_any_cuid(globex, 1, scope("198.51.100.0/24"), on_new_cuid=told.append)
+        await request_with_any_cuid(
+            globex, 1, scope("198.51.100.0/24"), on_new_cuid=new_cuids.append
+        )
 
-        assert told == [globex.cuid]
+        assert new_cuids == [globex.cuid]
         assert [report.mid for report in await globex.statuses()] == [1]
 
 

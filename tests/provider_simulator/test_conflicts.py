@@ -10,15 +10,15 @@ from dots_client import (
     MitigationStatus,
     Targets,
 )
-from tests.provider_simulator.desk import Desk, report, scope, statuses
+from tests.provider_simulator.offline import OfflineProvider, report, scope, statuses
 
 
 @pytest.mark.rule("SS-032")
 def test_a_higher_mid_replaces_the_overlapping_lower_one() -> None:
-    acme = Desk().client()
-    acme.ask(1, scope("203.0.113.0/28"))
+    acme = OfflineProvider().client()
+    acme.request(1, scope("203.0.113.0/28"))
 
-    assert acme.ask(2, scope("203.0.113.7/32")).code == "2.01"
+    assert acme.request(2, scope("203.0.113.7/32")).code == "2.01"
 
     assert acme.get(1).code == "4.04"
     assert acme.get(2).code == "2.05"
@@ -26,12 +26,12 @@ def test_a_higher_mid_replaces_the_overlapping_lower_one() -> None:
 
 @pytest.mark.rule("SS-032")
 def test_the_observer_of_a_replaced_mitigation_gets_4_04() -> None:
-    acme = Desk().client()
-    acme.ask(1)
+    acme = OfflineProvider().client()
+    acme.request(1)
     acme.observe(1)
-    acme.ask(2)
+    acme.request(2)
 
-    [notification] = acme.desk.wait(5)
+    [notification] = acme.server.wait(5)
 
     assert notification.response.code == "4.04"
     assert notification.is_last
@@ -39,10 +39,10 @@ def test_the_observer_of_a_replaced_mitigation_gets_4_04() -> None:
 
 @pytest.mark.rule("SS-033")
 def test_a_lower_overlapping_mid_is_refused_with_the_mid_that_won() -> None:
-    acme = Desk().client()
-    acme.ask(5, scope("203.0.113.0/28"))
+    acme = OfflineProvider().client()
+    acme.request(5, scope("203.0.113.0/28"))
 
-    refused = acme.ask(4, scope("203.0.113.7/32"))
+    refused = acme.request(4, scope("203.0.113.7/32"))
 
     assert refused.code == "4.09"
     assert report(refused).conflict == ConflictInformation(
@@ -53,21 +53,21 @@ def test_a_lower_overlapping_mid_is_refused_with_the_mid_that_won() -> None:
 
 
 def test_a_lower_mid_without_overlap_is_accepted() -> None:
-    acme = Desk().client()
-    acme.ask(5, scope("203.0.113.1/32"))
+    acme = OfflineProvider().client()
+    acme.request(5, scope("203.0.113.1/32"))
 
-    assert acme.ask(4, scope("203.0.113.2/32")).code == "2.01"
+    assert acme.request(4, scope("203.0.113.2/32")).code == "2.01"
 
 
 @pytest.mark.rule("SS-059")
 @pytest.mark.rule("SS-061")
 def test_a_target_that_another_client_has_is_refused_for_the_rest_of_its_lifetime() -> None:
-    desk = Desk()
-    acme, globex = desk.client("acme"), desk.client("globex", cuid="other", number=2)
-    acme.ask(1, scope("192.0.2.0/25", lifetime=1800))
-    desk.wait(10)
+    server = OfflineProvider()
+    acme, globex = server.client("acme"), server.client("globex", cuid="other", number=2)
+    acme.request(1, scope("192.0.2.0/25", lifetime=1800))
+    server.wait(10)
 
-    refused = globex.ask(1, scope("192.0.2.0/24"))
+    refused = globex.request(1, scope("192.0.2.0/24"))
 
     assert refused.code == "4.09"
     assert report(refused).conflict == ConflictInformation(
@@ -81,11 +81,11 @@ def test_a_target_that_another_client_has_is_refused_for_the_rest_of_its_lifetim
 
 @pytest.mark.rule("SS-061")
 def test_against_an_indefinite_winner_the_retry_timer_is_the_operators() -> None:
-    desk = Desk(retry_after_s=77)
-    acme, globex = desk.client("acme"), desk.client("globex", cuid="other", number=2)
-    acme.ask(1, scope("192.0.2.0/25", lifetime=INDEFINITE))
+    server = OfflineProvider(retry_after_s=77)
+    acme, globex = server.client("acme"), server.client("globex", cuid="other", number=2)
+    acme.request(1, scope("192.0.2.0/25", lifetime=INDEFINITE))
 
-    conflict = report(globex.ask(1, scope("192.0.2.0/24"))).conflict
+    conflict = report(globex.request(1, scope("192.0.2.0/24"))).conflict
 
     assert conflict is not None
     assert conflict.retry_timer_s == 77
@@ -93,13 +93,13 @@ def test_against_an_indefinite_winner_the_retry_timer_is_the_operators() -> None
 
 @pytest.mark.rule("SS-063")
 def test_the_winner_of_a_conflict_is_notified_that_it_continues() -> None:
-    desk = Desk(status_delay_s=60)
-    acme, globex = desk.client("acme"), desk.client("globex", cuid="other", number=2)
-    acme.ask(1, scope("192.0.2.0/25"))
+    server = OfflineProvider(status_delay_s=60)
+    acme, globex = server.client("acme"), server.client("globex", cuid="other", number=2)
+    acme.request(1, scope("192.0.2.0/25"))
     acme.observe(1)
 
-    globex.ask(1, scope("192.0.2.0/24"))
-    first = report(desk.wait(3)[0].response)
+    globex.request(1, scope("192.0.2.0/24"))
+    first = report(server.wait(3)[0].response)
 
     assert first.status is MitigationStatus.IN_PROGRESS
     assert first.conflict is not None
@@ -108,24 +108,24 @@ def test_the_winner_of_a_conflict_is_notified_that_it_continues() -> None:
 
 @pytest.mark.rule("SS-056")
 def test_an_immediate_request_deactivates_an_active_preconfigured_one() -> None:
-    desk = Desk(notify_interval_s=3)
-    acme = desk.client()
-    acme.ask(1, scope("203.0.113.0/24", trigger_mitigation=False))
-    desk.provider.set_status(acme.cuid, 1, MitigationStatus.MITIGATING, now=desk.now)
+    server = OfflineProvider(notify_interval_s=3)
+    acme = server.client()
+    acme.request(1, scope("203.0.113.0/24", trigger_mitigation=False))
+    server.provider.set_status(acme.cuid, 1, MitigationStatus.MITIGATING, now=server.now)
     acme.observe(1)
 
-    assert acme.ask(2).code == "2.01"
+    assert acme.request(2).code == "2.01"
 
-    assert statuses(desk.wait(60)) == [MitigationStatus.WITHDRAWN] * 4 + [
+    assert statuses(server.wait(60)) == [MitigationStatus.WITHDRAWN] * 4 + [
         MitigationStatus.SIGNAL_LOSS
     ]
 
 
 def test_an_armed_request_and_an_immediate_one_coexist() -> None:
-    acme = Desk().client()
-    acme.ask(1, scope("203.0.113.0/24", trigger_mitigation=False))
+    acme = OfflineProvider().client()
+    acme.request(1, scope("203.0.113.0/24", trigger_mitigation=False))
 
-    assert acme.ask(2).code == "2.01"
+    assert acme.request(2).code == "2.01"
 
     assert acme.status(1) is MitigationStatus.SIGNAL_LOSS
     assert acme.status(2) is MitigationStatus.IN_PROGRESS
@@ -136,17 +136,17 @@ def test_an_armed_request_and_an_immediate_one_coexist() -> None:
 def test_a_request_that_is_withdrawn_for_a_conflict_lives_45_seconds_beyond_its_retry_timer() -> (
     None
 ):
-    desk = Desk()
-    acme = desk.client()
-    acme.ask(1)
-    desk.provider.set_status(
-        acme.cuid, 1, MitigationStatus.WITHDRAWN, now=desk.now, retry_timer_s=600
+    server = OfflineProvider()
+    acme = server.client()
+    acme.request(1)
+    server.provider.set_status(
+        acme.cuid, 1, MitigationStatus.WITHDRAWN, now=server.now, retry_timer_s=600
     )
 
     held = report(acme.get(1))
-    desk.wait(644)
+    server.wait(644)
     still_there = acme.get(1).code
-    desk.wait(10)
+    server.wait(10)
 
     assert (held.status, held.lifetime) == (MitigationStatus.WITHDRAWN, 645)
     assert held.conflict is not None
@@ -155,8 +155,8 @@ def test_a_request_that_is_withdrawn_for_a_conflict_lives_45_seconds_beyond_its_
 
 
 def test_inactive_mitigations_of_other_clients_are_no_conflict() -> None:
-    desk = Desk()
-    acme, globex = desk.client("acme"), desk.client("globex", cuid="other", number=2)
-    acme.ask(1, scope("192.0.2.0/25", trigger_mitigation=False))
+    server = OfflineProvider()
+    acme, globex = server.client("acme"), server.client("globex", cuid="other", number=2)
+    acme.request(1, scope("192.0.2.0/25", trigger_mitigation=False))
 
-    assert globex.ask(1, scope("192.0.2.0/24")).code == "2.01"
+    assert globex.request(1, scope("192.0.2.0/24")).code == "2.01"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.provider_simulator.conftest import Running
-from tests.provider_simulator.desk import scope
+from tests.provider_simulator.offline import scope
 
 
 async def test_the_state_of_an_idle_provider_is_empty(running: Running) -> None:

@@ -1,4 +1,4 @@
-"""What a gateway decides without a network."""
+"""The decisions of a gateway, without a network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dots_client.server import DOTS_CBOR, decode_mitigations, encode_request, mi
 from dots_server.messages import Request, Response, text
 from provider_simulator import gateway_policy
 from provider_simulator.gateway_policy import FORWARD, Gateway
-from tests.provider_simulator.desk import CUID, ENTITLEMENTS, START, scope
+from tests.provider_simulator.offline import CUID, ENTITLEMENTS, START, scope
 
 DOMAIN = "7eeaf349529eb55ed50113"
 
 
 def gateway(**options: Any) -> Gateway:
-    """With a session of acme (1) and one of globex (2)."""
+    """With a session of acme (1), globex (2) and a stranger (3)."""
     made = Gateway(name="edge-1", entitlements=ENTITLEMENTS, **options)
     for number, client in ((1, "acme"), (2, "globex"), (3, "stranger")):
         made.open_session(number, client=client, peer="192.0.2.9:5000", now=START)
@@ -36,7 +36,7 @@ def put(*prefixes: str, cuid: str = CUID, mid: int | None = 1, **fields: Any) ->
 
 def got(answer: Response | None) -> str:
     assert answer is not None
-    return "passed on" if answer is FORWARD else answer.code
+    return "forwarded" if answer is FORWARD else answer.code
 
 
 @pytest.mark.rule("SS-082")
@@ -67,9 +67,9 @@ def test_a_trusted_gateway_keeps_its_own_clients_apart() -> None:
     trusting = gateway(trusts=["globex"])
     trusting.receive(1, put("203.0.113.7/32"), now=START)
 
-    assert got(trusting.receive(2, put("198.51.100.7/32"), now=START)) == "passed on"
+    assert got(trusting.receive(2, put("198.51.100.7/32"), now=START)) == "forwarded"
     assert got(trusting.receive(2, put("203.0.113.7/32"), now=START)) == "4.00"
-    assert got(trusting.receive(1, put("203.0.113.8/32", mid=2), now=START)) == "passed on"
+    assert got(trusting.receive(1, put("203.0.113.8/32", mid=2), now=START)) == "forwarded"
 
 
 def test_a_gateway_may_hide_its_clients_domain() -> None:
@@ -99,7 +99,7 @@ def test_a_request_with_no_hop_left_gets_5_08_with_the_gateways_name() -> None:
     answer = gateway().receive(1, put(hop_limit=1), now=START)
 
     assert answer == text("5.08", "edge-1")
-    assert got(gateway().receive(1, put(hop_limit=2), now=START)) == "passed on"
+    assert got(gateway().receive(1, put(hop_limit=2), now=START)) == "forwarded"
     assert got(gateway().receive(1, put(hop_limit=0), now=START)) == "4.00"
 
 
@@ -129,50 +129,50 @@ def test_configuration_is_answered_by_the_gateway() -> None:
 
 
 def test_a_client_may_request_only_its_own_addresses() -> None:
-    door = gateway()
+    edge = gateway()
 
-    assert got(door.receive(1, put("203.0.113.7/32"), now=START)) == "passed on"
-    assert door.receive(1, put("198.51.100.7/32"), now=START) == text(
+    assert got(edge.receive(1, put("203.0.113.7/32"), now=START)) == "forwarded"
+    assert edge.receive(1, put("198.51.100.7/32"), now=START) == text(
         "4.00", "198.51.100.7/32 is outside the domain of acme"
     )
-    assert got(door.receive(3, put("203.0.113.7/32"), now=START)) == "4.01"
-    assert got(door.receive(1, put(payload=b"\xff"), now=START)) == "4.00"
+    assert got(edge.receive(3, put("203.0.113.7/32"), now=START)) == "4.01"
+    assert got(edge.receive(1, put(payload=b"\xff"), now=START)) == "4.00"
 
 
 def test_another_clients_cuid_is_a_collision_for_put_and_unknown_for_get() -> None:
-    door = gateway()
-    door.receive(1, put("203.0.113.7/32"), now=START)
+    edge = gateway()
+    edge.receive(1, put("203.0.113.7/32"), now=START)
 
-    collision = door.receive(2, put("198.51.100.7/32"), now=START)
-    seen = door.receive(2, Request(method="GET", path=mitigate_path(CUID, 1)), now=START)
-    ended = door.receive(2, Request(method="DELETE", path=mitigate_path(CUID, 1)), now=START)
+    collision = edge.receive(2, put("198.51.100.7/32"), now=START)
+    seen = edge.receive(2, Request(method="GET", path=mitigate_path(CUID, 1)), now=START)
+    ended = edge.receive(2, Request(method="DELETE", path=mitigate_path(CUID, 1)), now=START)
 
     assert collision is not None
     [report] = decode_mitigations(collision.payload)
     assert report.conflict is not None
     assert report.conflict.cause is ConflictCause.CUID_COLLISION
     assert (got(collision), got(seen), got(ended)) == ("4.09", "4.04", "2.02")
-    own = door.receive(1, Request(method="GET", path=mitigate_path(CUID, 1)), now=START)
-    assert got(own) == "passed on"
+    own = edge.receive(1, Request(method="GET", path=mitigate_path(CUID, 1)), now=START)
+    assert got(own) == "forwarded"
 
 
 def test_after_a_restart_the_gateway_forwards_requests_about_cuids_it_does_not_know() -> None:
     for method in ("GET", "DELETE"):
         request = Request(method=method, path=mitigate_path(CUID, 1))
-        assert got(gateway().receive(1, request, now=START)) == "passed on"
+        assert got(gateway().receive(1, request, now=START)) == "forwarded"
     update = put(if_match=(b"",))
-    assert got(gateway().receive(1, update, now=START)) == "passed on"
+    assert got(gateway().receive(1, update, now=START)) == "forwarded"
     assert got(gateway().receive(1, put(if_match=(b"x",)), now=START)) == "4.12"
 
 
 def test_the_gateway_remembers_a_bounded_number_of_cuids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway_policy, "MAX_CUIDS", 2)
-    door = gateway()
+    edge = gateway()
 
-    answers = [got(door.receive(1, put(cuid=f"{n}"), now=START)) for n in range(3)]
+    answers = [got(edge.receive(1, put(cuid=f"{n}"), now=START)) for n in range(3)]
 
-    assert answers == ["passed on", "passed on", "5.03"]
-    assert got(door.receive(1, put(cuid="0"), now=START)) == "passed on"
+    assert answers == ["forwarded", "forwarded", "5.03"]
+    assert got(edge.receive(1, put(cuid="0"), now=START)) == "forwarded"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A client, a gateway and a provider on loopback: what reaches the far end, and what comes back."""
+"""A client, a gateway and a provider on loopback."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from provider_simulator.control import gateway_app
 from provider_simulator.gateway_server import GatewayServer
 from provider_simulator.pki import make_pki
 from provider_simulator.provider_server import ProviderServer
-from tests.provider_simulator.desk import scope
-from tests.provider_simulator.gateways import GATEWAYS, PLAY, Scene
+from tests.provider_simulator.gateways import GATEWAYS, PLAY, Network
+from tests.provider_simulator.offline import scope
 from tests.provider_simulator.test_server import PATIENCE_S, eventually, until
 
 Status = MitigationStatus
@@ -42,27 +42,27 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def scene(pki: Path) -> AsyncIterator[Scene]:
+async def network(pki: Path) -> AsyncIterator[Network]:
     async with AsyncExitStack() as stack:
-        yield Scene(pki, stack)
+        yield Network(pki, stack)
 
 
 @pytest.fixture
-async def northgate(scene: Scene) -> ProviderServer:
-    return await scene.provider()
+async def northgate(network: Network) -> ProviderServer:
+    return await network.provider()
 
 
 @pytest.fixture
-async def edge(scene: Scene, northgate: ProviderServer) -> GatewayServer:
+async def edge(network: Network, northgate: ProviderServer) -> GatewayServer:
     """A gateway with a session upstream."""
-    edge = await scene.gateway("edge-1", "northgate", northgate.port)
+    edge = await network.gateway("edge-1", "northgate", northgate.port)
     await eventually(lambda: edge.upstream.client is not None)
     return edge
 
 
 @pytest.fixture
-async def acme(scene: Scene, edge: GatewayServer) -> Client:
-    return await scene.client(edge)
+async def acme(network: Network, edge: GatewayServer) -> Client:
+    return await network.client(edge)
 
 
 @asynccontextmanager
@@ -100,23 +100,23 @@ async def test_the_gateway_tells_the_provider_the_cdid_of_its_client(
         await acme.request(1, scope())
 
     [seen] = asked(northgate)
-    # Of the same kind as a cuid, and of the same certificate here.
+    # The cdid is made like a cuid, and here from the same certificate.
     assert seen["path"].endswith(f"/mitigate/cdid={acme.cuid}/cuid={acme.cuid}/mid=1")
 
 
 @pytest.mark.rule("SS-073")
 @pytest.mark.rule("SS-078")
 async def test_heartbeats_and_configuration_are_not_forwarded(
-    scene: Scene, edge: GatewayServer, northgate: ProviderServer
+    network: Network, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
-    acme = await scene.client(edge)
+    acme = await network.client(edge)
     async with soon():
         assert await acme.heartbeat()
         await acme.configuration()
         await eventually(lambda: "config" in str(northgate.requests.after(0)))
 
     own = [one["path"].rpartition("/")[2] for one in northgate.requests.after(0)]
-    # Those of the gateway's own session: it read the configuration once, as the client did there.
+    # The gateway read the configuration once, for its own session.
     assert own.count("config") == 1
     assert edge.forwarded == 0
     assert [one.client for one in northgate.provider.sessions.values()] == ["edge-1"]
@@ -164,9 +164,9 @@ async def test_a_refusal_of_the_provider_is_forwarded_unchanged(
 
 
 async def test_the_gateway_forwards_an_answer_of_several_blocks(
-    scene: Scene, edge: GatewayServer
+    network: Network, edge: GatewayServer
 ) -> None:
-    acme = await scene.client(edge, block_bytes=256)
+    acme = await network.client(edge, block_bytes=256)
     async with soon():
         for mid in range(1, 12):
             await acme.request(mid, scope(f"203.0.113.{mid}/32"))
@@ -176,8 +176,8 @@ async def test_the_gateway_forwards_an_answer_of_several_blocks(
     assert sorted(report.mid or 0 for report in reports) == list(range(1, 12))
 
 
-async def test_clients_of_one_gateway_are_kept_apart(scene: Scene, edge: GatewayServer) -> None:
-    acme, globex = await scene.client(edge), await scene.client(edge, name="globex")
+async def test_clients_of_one_gateway_are_kept_apart(network: Network, edge: GatewayServer) -> None:
+    acme, globex = await network.client(edge), await network.client(edge, name="globex")
     async with soon():
         await acme.request(1, scope())
         await globex.request(1, scope("198.51.100.7/32"))
@@ -201,14 +201,14 @@ async def test_a_gateway_cannot_request_more_than_its_own_domain(acme: Client) -
 
 
 @pytest.mark.rule("SS-086")
-async def test_two_gateways_in_a_circle_are_both_named(scene: Scene) -> None:
-    first = await scene.gateway("edge-1", "edge-2", 9, first_hop_limit=4, trusts=["edge-2"])
-    second = await scene.gateway("edge-2", "edge-1", first.port, trusts=["edge-1"])
+async def test_two_gateways_in_a_circle_are_both_named(network: Network) -> None:
+    first = await network.gateway("edge-1", "edge-2", 9, first_hop_limit=4, trusts=["edge-2"])
+    second = await network.gateway("edge-2", "edge-1", first.port, trusts=["edge-1"])
     first.upstream.server = Server(name="edge-2.example", host="127.0.0.1", port=second.port)
     first.upstream.wanted()
     await eventually(lambda: first.upstream.client is not None)
     await eventually(lambda: second.upstream.client is not None)
-    acme = await scene.client(first)
+    acme = await network.client(first)
 
     async with soon():
         with pytest.raises(HopLimitReached) as looped:
@@ -218,9 +218,9 @@ async def test_two_gateways_in_a_circle_are_both_named(scene: Scene) -> None:
     assert (first.forwarded, second.forwarded) == (2, 2)
 
 
-async def test_a_gateway_without_a_session_upstream_answers_5_03(scene: Scene) -> None:
-    edge = await scene.gateway("edge-1", "northgate", 9)
-    acme = await scene.client(edge)
+async def test_a_gateway_without_a_session_upstream_answers_5_03(network: Network) -> None:
+    edge = await network.gateway("edge-1", "northgate", 9)
+    acme = await network.client(edge)
 
     async with soon():
         with pytest.raises(ServerUnavailable, match=r"the provider") as asked_for:
@@ -233,7 +233,7 @@ async def test_a_gateway_without_a_session_upstream_answers_5_03(scene: Scene) -
 
 
 async def test_a_crash_of_the_provider_ends_observations_until_it_returns(
-    scene: Scene,
+    network: Network,
     acme: Client,
     edge: GatewayServer,
     northgate: ProviderServer,
@@ -285,7 +285,7 @@ async def test_a_message_lost_behind_the_gateway_is_repeated_by_the_client(
 
 
 async def test_a_redirection_is_followed_by_the_gateway_not_by_its_clients(
-    scene: Scene, acme: Client, edge: GatewayServer, northgate: ProviderServer
+    network: Network, acme: Client, edge: GatewayServer, northgate: ProviderServer
 ) -> None:
     northgate.behave(PLAY.changed({"redirect_to": "other.example 192.0.2.7"}))
 

@@ -1,4 +1,4 @@
-"""The provider and libcoap's clients, which know nothing of DOTS."""
+"""The provider and libcoap's clients, which do not know DOTS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dots_client.server import decode_config, decode_mitigations, encode_request
 from provider_simulator.pki import client_credentials
 from tests.dots_client.transport.libcoap import asked
 from tests.provider_simulator.conftest import Running
-from tests.provider_simulator.desk import scope
+from tests.provider_simulator.offline import scope
 
 pytestmark = pytest.mark.integration
 
@@ -23,7 +23,7 @@ Ask = Callable[..., Awaitable[bytes]]
 
 @pytest.fixture(params=["openssl", "gnutls"])
 def ask(request: pytest.FixtureRequest, running: Running, tmp_path: Path) -> Ask:
-    """`ask("mitigate/…", *arguments)` of acme."""
+    """`ask("mitigate/…", *arguments)` as acme."""
     acme = client_credentials(running.pki, "acme")
     root = f"coaps://127.0.0.1:{running.signal.port}/.well-known/dots"
     cuid = cuid_from_certificate(acme.certificate_chain)
@@ -37,7 +37,7 @@ def ask(request: pytest.FixtureRequest, running: Running, tmp_path: Path) -> Ask
 
 
 def reports(printed: bytes) -> list[MitigationReport]:
-    """Several bodies come one after the other, with a line break after each."""
+    """The client prints each body, with a line break after it."""
     _, *bodies = printed.split(BODY_STARTS)
     return [decode_mitigations(BODY_STARTS + body.removesuffix(b"\n"))[0] for body in bodies]
 

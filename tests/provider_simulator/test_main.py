@@ -23,7 +23,7 @@ from dots_client import (
 )
 from provider_simulator.__main__ import _parser, main
 from provider_simulator.pki import client_credentials
-from tests.provider_simulator.desk import scope
+from tests.provider_simulator.offline import scope
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +37,7 @@ def clients(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def both(tmp_path: Path) -> Path:
-    """The books of a provider and of a gateway to it."""
+    """The list of clients for a provider and for a gateway to it."""
     path = tmp_path / "both.json"
     path.write_text(json.dumps({"acme": ["203.0.113.0/24"], "edge-1": ["203.0.113.0/24"]}))
     return path
@@ -126,7 +126,7 @@ async def test_a_gateway_started_from_the_command_line_forwards_requests(
 
 
 async def _granted(client: Client) -> None:
-    """A gateway that has only begun has nobody behind it for a moment."""
+    """A gateway that has just started needs a moment for its session upstream."""
     try:
         await client.request(1, scope())
     except ServerUnavailable:

@@ -9,18 +9,18 @@ from dots_client import MitigationStatus
 from dots_client.server import decode_mitigations
 from provider_simulator.odd_reports import ODD_REPORTS
 from tests.provider_simulator.conftest import Running
-from tests.provider_simulator.desk import Desk, DeskClient, report, scope
+from tests.provider_simulator.offline import OfflineClient, OfflineProvider, report, scope
 
 Status = MitigationStatus
 ARMED = scope("203.0.113.0/24", lifetime=600, trigger_mitigation=False)
 
 
-def started(**behaviour: object) -> DeskClient:
-    """A client whose lost session started the preconfigured mitigation 1; it is back."""
-    acme = Desk(status_delay_s=0.0, **behaviour).client()
-    acme.ask(1, ARMED)
-    acme.desk.provider.lose_signal("acme", now=acme.desk.now)
-    acme.desk.wait(1)
+def started(**behaviour: object) -> OfflineClient:
+    """A client that has reconnected; its lost session started the preconfigured mitigation 1."""
+    acme = OfflineProvider(status_delay_s=0.0, **behaviour).client()
+    acme.request(1, ARMED)
+    acme.server.provider.lose_signal("acme", now=acme.server.now)
+    acme.server.wait(1)
     assert acme.status(1) is Status.MITIGATING
     return acme
 
@@ -33,7 +33,7 @@ def test_only_an_odd_server_rearms_a_started_mitigation_on_a_refresh(
 ) -> None:
     acme = started(rearms_on_put=rearms)
 
-    assert acme.ask(1, ARMED).code == "2.04"
+    assert acme.request(1, ARMED).code == "2.04"
 
     assert acme.status(1) is expected
 
@@ -41,7 +41,7 @@ def test_only_an_odd_server_rearms_a_started_mitigation_on_a_refresh(
 def test_a_refused_refresh_rearms_nothing() -> None:
     acme = started(rearms_on_put=True)
 
-    assert acme.ask(1, scope("203.0.113.7/32", trigger_mitigation=False)).code == "4.00"
+    assert acme.request(1, scope("203.0.113.7/32", trigger_mitigation=False)).code == "4.00"
 
     assert acme.status(1) is Status.MITIGATING
 
@@ -56,20 +56,20 @@ def test_an_efficacy_update_rearms_like_any_put() -> None:
 
 def test_a_rearmed_mitigation_starts_at_the_next_loss() -> None:
     acme = started(rearms_on_put=True)
-    acme.ask(1, ARMED)
+    acme.request(1, ARMED)
 
-    acme.desk.provider.lose_signal("acme", now=acme.desk.now)
-    acme.desk.wait(1)
+    acme.server.provider.lose_signal("acme", now=acme.server.now)
+    acme.server.wait(1)
 
     assert acme.status(1) is Status.MITIGATING
 
 
 def test_an_odd_server_refreshes_an_immediate_mitigation_like_any_other() -> None:
-    acme = Desk(status_delay_s=0.0, rearms_on_put=True).client()
-    acme.ask(1)
-    acme.desk.wait(1)
+    acme = OfflineProvider(status_delay_s=0.0, rearms_on_put=True).client()
+    acme.request(1)
+    acme.server.wait(1)
 
-    acme.ask(1)
+    acme.request(1)
 
     assert acme.status(1) is Status.MITIGATING
 
@@ -77,25 +77,25 @@ def test_an_odd_server_refreshes_an_immediate_mitigation_like_any_other() -> Non
 def test_a_preconfigured_mitigation_that_is_kept_after_its_delete_ends_by_a_lifetime_of_one() -> (
     None
 ):
-    acme = Desk(keeps_preconfigured=True).client()
-    acme.ask(1, ARMED)
+    acme = OfflineProvider(keeps_preconfigured=True).client()
+    acme.request(1, ARMED)
 
     assert acme.withdraw(1).code == "2.02"
-    acme.desk.wait(30)
+    acme.server.wait(30)
     assert acme.status(1) is Status.SIGNAL_LOSS
 
-    acme.ask(1, scope("203.0.113.0/24", lifetime=1, trigger_mitigation=False))
-    acme.desk.wait(10)
+    acme.request(1, scope("203.0.113.0/24", lifetime=1, trigger_mitigation=False))
+    acme.server.wait(10)
     assert acme.get(1).code == "4.04"
 
 
 def test_a_mitigation_kept_after_its_delete_starts_when_the_session_is_lost() -> None:
-    acme = Desk(keeps_preconfigured=True, status_delay_s=0.0).client()
-    acme.ask(1, ARMED)
+    acme = OfflineProvider(keeps_preconfigured=True, status_delay_s=0.0).client()
+    acme.request(1, ARMED)
     acme.withdraw(1)
 
-    acme.desk.provider.lose_signal("acme", now=acme.desk.now)
-    acme.desk.wait(1)
+    acme.server.provider.lose_signal("acme", now=acme.server.now)
+    acme.server.wait(1)
 
     assert acme.status(1) is Status.MITIGATING
 
@@ -109,34 +109,34 @@ def test_a_filtering_mitigation_ends_even_at_a_server_that_keeps_armed_ones() ->
 
 
 def test_polls_can_be_refused_while_requests_are_accepted() -> None:
-    acme = Desk(poll_code="5.00").client()
+    acme = OfflineProvider(poll_code="5.00").client()
 
-    assert acme.ask(1).code == "2.01"
+    assert acme.request(1).code == "2.01"
     assert [acme.get(1).code, acme.get().code, acme.observe(1).code] == ["5.00"] * 3
-    assert len(acme.desk.provider.observers) == 0
-    acme.desk.behave(poll_code=None)
+    assert len(acme.server.provider.observers) == 0
+    acme.server.behave(poll_code=None)
     assert acme.status(1) is Status.IN_PROGRESS
 
 
 def test_an_ignored_mid_gets_no_answer_and_is_missing_from_the_list() -> None:
-    acme = Desk().client()
-    acme.ask(1, scope("203.0.113.1/32"))
-    acme.ask(2, scope("203.0.113.2/32"))
-    acme.desk.behave(ignored_mid=2)
+    acme = OfflineProvider().client()
+    acme.request(1, scope("203.0.113.1/32"))
+    acme.request(2, scope("203.0.113.2/32"))
+    acme.server.behave(ignored_mid=2)
 
     path = (".well-known", "dots", "mitigate", f"cuid={acme.cuid}", "mid=2")
     assert [acme.send(method, path) for method in ("GET", "PUT", "DELETE")] == [None] * 3
     assert [held.mid for held in decode_mitigations(acme.get().payload)] == [1]
     assert report(acme.get(1)).mid == 1
     acme.withdraw(1)
-    acme.desk.wait(200)
+    acme.server.wait(200)
     assert acme.get().code == "4.04", "the ignored mid is the only one left"
     assert acme.get(1).code == "4.04"
 
 
 def test_a_null_lifetime_is_encoded_as_go_dots_encodes_it() -> None:
-    acme = Desk(odd_report="null-lifetime").client()
-    acme.ask(5)
+    acme = OfflineProvider(odd_report="null-lifetime").client()
+    acme.request(5)
 
     (scope_map,) = cbor2.loads(acme.get(5).payload)[1][2]
 
@@ -146,14 +146,14 @@ def test_a_null_lifetime_is_encoded_as_go_dots_encodes_it() -> None:
 
 @pytest.mark.parametrize("oddity", ODD_REPORTS)
 def test_an_odd_report_spoils_answers_and_notifications_but_not_their_status(oddity: str) -> None:
-    acme = Desk(odd_report=oddity, status_delay_s=1.0).client()
-    assert report(acme.ask(5)).lifetime == 3600, "a confirmation is written as it should be"
+    acme = OfflineProvider(odd_report=oddity, status_delay_s=1.0).client()
+    assert report(acme.request(5)).lifetime == 3600, "a confirmation is written as it should be"
     acme.observe(5)
 
-    *_, notified = acme.desk.wait(10)
+    *_, notified = acme.server.wait(10)
     answered = acme.get(5)
 
-    acme.desk.behave(odd_report=None)
+    acme.server.behave(odd_report=None)
     plain = cbor2.loads(acme.get(5).payload)
     for response in (notified.response, answered):
         odd = cbor2.loads(response.payload)

@@ -24,7 +24,7 @@ from dots_client import (
 from dots_client.server import encode_request, mitigate_path
 from provider_simulator.pki import client_credentials, make_pki
 from tests.provider_simulator.conftest import Running
-from tests.provider_simulator.desk import scope
+from tests.provider_simulator.offline import scope
 
 Status = MitigationStatus
 
@@ -44,11 +44,11 @@ async def eventually(holds: Callable[[], bool]) -> None:
         if holds():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("it never came to hold")
+    raise AssertionError("the condition was never met")
 
 
 async def raw(client: Client, **fields: object) -> aiocoap.Message:
-    """A message of our own making on the client's session."""
+    """Send one message on the client's session, past the client."""
     link = client._link
     message = aiocoap.Message(transport_tuning=aiocoap.Unreliable(), **fields)
     message.remote = link.remote

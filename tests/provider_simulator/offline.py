@@ -1,4 +1,4 @@
-"""A provider without a network, and clients that talk to it by hand."""
+"""A provider without a network, and clients that call it directly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scope(*prefixes: str, **attributes: Any) -> Scope:
     return Scope(targets=Targets(target_prefix=prefixes or ("203.0.113.7/32",)), **attributes)
 
 
-class Desk:
+class OfflineProvider:
     """The provider, its clock, and one session per client."""
 
     def __init__(self, **behaviour: Any) -> None:
@@ -43,15 +43,15 @@ class Desk:
         )
         self.notifications: list[Notification] = []
 
-    def client(self, name: str = "acme", *, cuid: str = CUID, number: int = 1) -> DeskClient:
+    def client(self, name: str = "acme", *, cuid: str = CUID, number: int = 1) -> OfflineClient:
         self.provider.open_session(number, client=name, peer="192.0.2.9:5000", now=self.now)
-        return DeskClient(self, number, cuid)
+        return OfflineClient(self, number, cuid)
 
     def behave(self, **changes: Any) -> None:
         self.provider.behaviour = replace(self.provider.behaviour, **changes)
 
     def wait(self, seconds: float) -> list[Notification]:
-        """Let time pass, as the timers of the provider say; the notifications of this time."""
+        """Let time pass, and run the timers of the provider. Returns the notifications."""
         until = self.now + seconds
         sent: list[Notification] = list(self.provider.advance(now=self.now))
         while (due_at := self.provider.next_timer(now=self.now)) is not None and due_at <= until:
@@ -64,11 +64,11 @@ class Desk:
         return sent
 
 
-class DeskClient:
+class OfflineClient:
     """A client on its session."""
 
-    def __init__(self, desk: Desk, number: int, cuid: str) -> None:
-        self.desk = desk
+    def __init__(self, server: OfflineProvider, number: int, cuid: str) -> None:
+        self.server = server
         self.number = number
         self.cuid = cuid
 
@@ -76,14 +76,14 @@ class DeskClient:
         if method == "PUT":
             fields.setdefault("content_format", DOTS_CBOR)
         request = Request(method=method, path=path, **fields)
-        return self.desk.provider.receive(self.number, request, now=self.desk.now)
+        return self.server.provider.receive(self.number, request, now=self.server.now)
 
     def answered(self, method: str, path: tuple[str, ...], **fields: Any) -> Response:
         response = self.send(method, path, **fields)
         assert response is not None
         return response
 
-    def ask(self, mid: int, wanted: Scope | None = None) -> Response:
+    def request(self, mid: int, wanted: Scope | None = None) -> Response:
         return self.answered(
             "PUT", mitigate_path(self.cuid, mid), payload=encode_request(wanted or scope())
         )
@@ -121,14 +121,14 @@ class DeskClient:
 
 
 def report(response: Response) -> MitigationReport:
-    """The one mitigation an answer speaks of."""
+    """The only mitigation in an answer."""
     assert response.content_format == DOTS_CBOR, response
     [only] = decode_mitigations(response.payload)
     return only
 
 
 def statuses(notifications: list[Notification]) -> list[MitigationStatus | int | str | None]:
-    """What each notification says: a status, or the code of an error."""
+    """The status in each notification, or the code of an error."""
     return [
         report(sent.response).status if sent.response.is_success else sent.response.code
         for sent in notifications
