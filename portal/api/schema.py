@@ -30,7 +30,7 @@ from portal.api.errors import CONTENT_TYPE
 from portal.core.context_processors import installation
 from portal.core.run_once import run_once
 from portal.core.targets import Code
-from portal.organizations.services import MAX_KEY_LENGTH
+from portal.organizations.models import MAX_KEY_LENGTH
 
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",

@@ -11,13 +11,11 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from portal.accounts.models import User
 from portal.mitigations.models import (
     BY_ITSELF,
     Event,
     EventCounter,
     EventType,
-    IdempotencyKey,
     Mitigation,
     MitigationRequest,
     RequestKind,
@@ -103,13 +101,6 @@ def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
     """Live requests of which a provider reports that the attack is larger than it can filter."""
     exceeded = {"mitigations__status": Status.EXCEEDED, "mitigations__wanted": Wanted.ACTIVE}
     return requests(organization).filter(status=RequestStatus.MITIGATING, **exceeded).distinct()
-
-
-def submitted_with(organization: Organization, person: User, key: str) -> MitigationRequest | None:
-    """What a person asked for under an idempotency key; nothing under one that cannot be kept, such as a NUL."""
-    own = IdempotencyKey.objects.filter(organization=organization, user=person, key=key)
-    found = own.select_related("request").first() if key and key.isprintable() else None
-    return found.request if found else None
 
 
 def last_seq(organization: Organization) -> int:

@@ -14,6 +14,4 @@ def end_taken_over() -> None:
 
 @shared_task
 def prune() -> None:
-    now = timezone.now()
-    services.prune(now=now)
-    services.thin_counters(now=now)
+    services.thin_counters(now=timezone.now())

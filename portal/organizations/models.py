@@ -16,6 +16,8 @@ MIN_PATIENCE_S = 1
 MAX_PATIENCE_S = 600
 MIN_LIFETIME_S = 30
 MAX_LIFETIME_S = 2**32 - 1
+MAX_KEY_LENGTH = 200
+"Characters of an idempotency key."
 
 
 class Role(models.TextChoices):
@@ -190,21 +192,31 @@ class ProtectedResource(models.Model):
         return sentence(found) if found else ""
 
 
-class ResourceKey(models.Model):
-    """An idempotency key of a new resource: the same key and content return the same resource."""
+class ResultKind(models.TextChoices):
+    """What a call with an idempotency key created."""
+
+    REQUEST = "request"
+    "a mitigation request, also that of a standby plan"
+    RESOURCE = "resource"
+
+
+class IdempotencyKey(models.Model):
+    """The first result of a call that a client may repeat: portal.organizations.idempotency."""
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=200)
+    sender = models.CharField(max_length=100)
+    """Who sent it: `person:` and the user's id."""
+    key = models.CharField(max_length=MAX_KEY_LENGTH)
     digest = models.CharField(max_length=64)
-    """SHA-256 of the request's content, in hexadecimal."""
-    resource = models.ForeignKey(ProtectedResource, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
+    """SHA-256 of the call's content, in hexadecimal."""
+    result_kind = models.CharField(max_length=20, choices=ResultKind.choices)
+    result_id = models.UUIDField()
+    created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["organization", "user", "key"], name="one_resource_per_key"
+                fields=["organization", "sender", "result_kind", "key"], name="one_result_per_key"
             ),
         ]
 

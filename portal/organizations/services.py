@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
@@ -13,24 +11,22 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
-from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
+from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.security_log import Event, record
 from portal.core.targets import TargetError, parse_target, shown
 from portal.core.wording.targets import field_error
-from portal.organizations import claims, queries
+from portal.organizations import claims, idempotency, queries
 from portal.organizations.models import (
     Membership,
     Organization,
     ProtectedResource,
-    ResourceKey,
     ResourceKind,
+    ResultKind,
     Role,
 )
 
 MAX_RESOURCES: Final = 500
 MAX_RESOURCE_NAME_LENGTH: Final = 100
-MAX_KEY_LENGTH: Final = 200
-KEYS_KEPT_FOR: Final = timedelta(days=7)
 
 
 # Resources
@@ -50,36 +46,17 @@ def add_resource(
 
     The same `key` and content from the same person return the same resource.
     """
-    # Lock the organization's row: the uniqueness of names, values and keys, and the number of resources, apply per organization.
+    # Lock the organization's row: the uniqueness of names and values, and the number of resources, apply per organization.
     Organization.objects.select_for_update().get(pk=organization.pk)
-    digest = _check_key(key, name, kind, value)
-    earlier = (
-        ResourceKey.objects.select_related("resource")
-        .filter(organization=organization, user=actor, key=key)
-        .first()
-    )
-    if earlier is not None:
-        if earlier.digest != digest:
-            raise IdempotencyKeyReused("This key was used for another resource. Use a new one.")
-        return earlier.resource
+    call = idempotency.begin(organization, actor, ResultKind.RESOURCE, key, [name, kind, value])
+    if call.first_result is not None:
+        # Staff may have deleted it.
+        earlier = ProtectedResource.objects.filter(pk=call.first_result).first()
+        if earlier is not None:
+            return earlier
     resource = _create_resource(organization, name, kind, value)
-    if key:
-        ResourceKey.objects.create(
-            organization=organization, user=actor, key=key, digest=digest, resource=resource
-        )
+    call.save_result(resource.pk)
     return resource
-
-
-def prune(*, now: datetime) -> None:
-    """Delete keys that are too old to be sent again."""
-    ResourceKey.objects.filter(created_at__lte=now - KEYS_KEPT_FOR).delete()
-
-
-def _check_key(key: str, *content: str) -> str:
-    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
-        message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."
-        raise Invalid(message, errors=[FieldError("Idempotency-Key", "not-a-key", message)])
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _create_resource(

@@ -3,9 +3,9 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from portal.organizations import services
+from portal.organizations import idempotency
 
 
 @shared_task
 def prune() -> None:
-    services.prune(now=timezone.now())
+    idempotency.prune(now=timezone.now())

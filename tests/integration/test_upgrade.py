@@ -37,6 +37,7 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
     url = databases.make("portal_upgrade")
     with psycopg.connect(url, autocommit=True) as old:
         old.execute(release.read_bytes())
+        expected_keys = use_keys(old)
         before = counted(old)
         columns_before = columns(old)
 
@@ -46,7 +47,11 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
         after = counted(upgraded)
         schema = schema_of(upgraded)
         columns_after = columns(upgraded)
+        keys = upgraded.execute(
+            "SELECT sender, result_kind, key, digest, result_id, created_at FROM organizations_idempotencykey"
+        ).fetchall()
     assert before["mitigations_mitigationrequest"] >= 3
+    assert set(keys) == expected_keys
     assert {table: after[table] for table in before if table in after} == before
     with connection.cursor() as fresh:
         assert schema == schema_of(fresh)
@@ -55,6 +60,31 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
     new = columns_after.keys() - columns_before.keys()
     assert [one for one in new if one[0] in tables and not columns_after[one]] == []
     assert manage(url, "-m", "tests.upgrade.visit").strip() == "2"
+
+
+def use_keys(old: psycopg.Connection[Any]) -> set[tuple[Any, ...]]:
+    """Save one key for a request and one for a resource, both named "k1"; what the table of all keys has to hold."""
+    tables: dict[str, tuple[LiteralString, LiteralString]] = {
+        "request": ("mitigations_idempotencykey", "mitigations_mitigationrequest"),
+        "resource": ("organizations_resourcekey", "organizations_protectedresource"),
+    }
+    expected = set()
+    for kind, (table, results) in tables.items():
+        query = sql.SQL(
+            """INSERT INTO {table} (organization_id, user_id, key, digest, {result}, created_at)
+               SELECT organization_id, (SELECT id FROM public.accounts_user WHERE username = 'alice'), 'k1',
+                      repeat('a', 64), id, now() FROM {results} LIMIT 1
+               RETURNING 'person:' || user_id, {kind}, key, digest, {result}, created_at"""
+        )
+        parts = {
+            "table": sql.Identifier("public", table),
+            "results": sql.Identifier("public", results),
+        }
+        result = sql.Identifier(f"{kind}_id")
+        rows = old.execute(query.format(**parts, result=result, kind=sql.Literal(kind)))
+        expected |= set(rows.fetchall())
+    assert len(expected) == len(tables)
+    return expected
 
 
 def counted(database: psycopg.Connection[Any]) -> dict[str, int]:

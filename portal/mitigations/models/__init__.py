@@ -23,7 +23,7 @@ from portal.mitigations.models.mitigation import (
     Mitigation,
     Wanted,
 )
-from portal.mitigations.models.request import IdempotencyKey, MitigationRequest
+from portal.mitigations.models.request import MitigationRequest
 
 __all__ = [
     "BY_ITSELF",
@@ -36,7 +36,6 @@ __all__ = [
     "FilteringEnd",
     "FilteringEndedBy",
     "HeldTargets",
-    "IdempotencyKey",
     "Mitigation",
     "MitigationRequest",
     "Newer",

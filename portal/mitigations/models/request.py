@@ -142,25 +142,3 @@ class MitigationRequest(models.Model):
         """The short form people read out on the phone."""
         text = self.pk.hex
         return f"{text[:4]}-{text[4:8]}"
-
-
-class IdempotencyKey(models.Model):
-    """A key sent with a submission: the same key and content give the first answer again."""
-
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=200)
-    digest = models.CharField(max_length=64)
-    """SHA-256 of the submission, in hexadecimal."""
-    request = models.ForeignKey(MitigationRequest, on_delete=models.CASCADE, related_name="+")
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "user", "key"], name="one_submission_per_key"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.key

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -15,14 +13,13 @@ from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.core.errors import Conflict, FieldError, IdempotencyKeyReused, Invalid
+from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.formatting import when
 from portal.core.wake import wake_on_commit
 from portal.mitigations import queries
 from portal.mitigations.failover import due
 from portal.mitigations.models import (
     EventType,
-    IdempotencyKey,
     Mitigation,
     MitigationRequest,
     RequestKind,
@@ -50,13 +47,11 @@ from portal.mitigations.validation import (
     lifetime_problem,
     within_limits,
 )
-from portal.organizations.models import Organization, ProtectedResource
+from portal.organizations import idempotency
+from portal.organizations.models import Organization, ProtectedResource, ResultKind
 
-MAX_KEY_LENGTH: Final = 200
 MAX_ACKNOWLEDGED: Final = 100
 """Requests that one call acknowledges."""
-
-KEYS_KEPT_FOR: Final = timedelta(days=7)
 
 
 def submit(
@@ -78,16 +73,11 @@ def submit(
     under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field, and WouldReplace when live requests
     would be replaced that `consent` does not allow.
     """
-    _check_key(key)
-    digest = _digest(submission, kind, name, consent)
     with transaction.atomic():
-        if key:
-            # Two presses at once: the second waits here for the first one's commit.
-            own = Organization.objects.select_for_update(no_key=True).filter(pk=organization.pk)
-            own.values_list("pk").get()
-            earlier = _submitted_before(organization, actor, digest, key)
-            if earlier:
-                return earlier
+        call = _call(organization, actor, submission, key, kind, name, consent)
+        earlier = _first_result(call)
+        if earlier is not None:
+            return earlier
         ground = Ground.of(organization)
         checked = ground.check(submission)
         # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
@@ -103,46 +93,43 @@ def submit(
         request = _create(
             organization, actor, checked, now, kind=kind, name=name, replaced=replaced
         )
-        if key:
-            IdempotencyKey.objects.create(
-                organization=organization,
-                user=actor,
-                key=key,
-                digest=digest,
-                request=request,
-                created_at=now,
-            )
+        call.save_result(request.pk)
         return request
 
 
-def _check_key(key: str) -> None:
-    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
-        message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."
-        raise Invalid(
-            message,
-            errors=[FieldError(field="Idempotency-Key", code="not-a-key", message=message)],
-        )
-
-
-def _submitted_before(
-    organization: Organization, actor: User, digest: str, key: str
+def submitted_before(
+    *,
+    organization: Organization,
+    actor: User,
+    submission: Submission,
+    key: str,
+    kind: RequestKind = RequestKind.IMMEDIATE,
+    name: str = "",
+    consent: Consent = NO_CONSENT,
 ) -> MitigationRequest | None:
-    own = IdempotencyKey.objects.filter(organization=organization, user=actor, key=key)
-    earlier = own.values_list("digest", "request").first()
-    if earlier is None:
-        return None
-    digest_of_it, request_id = earlier
-    if digest_of_it != digest:
-        raise IdempotencyKeyReused("This key was used for another request. Use a new one.")
-    return MitigationRequest.objects.get(pk=request_id)
+    """What `submit` with the same arguments returned before; within a transaction."""
+    return _first_result(_call(organization, actor, submission, key, kind, name, consent))
 
 
-def _digest(submission: Submission, kind: RequestKind, name: str, consent: Consent) -> str:
+def _call(
+    organization: Organization,
+    actor: User,
+    submission: Submission,
+    key: str,
+    kind: RequestKind,
+    name: str,
+    consent: Consent,
+) -> idempotency.Call:
     content = {**asdict(submission), "kind": kind.value, "name": name}
     if consent.named or consent.is_joint:
         content |= {"replaces": sorted(map(str, consent.named)), "joint": consent.is_joint}
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return idempotency.begin(organization, actor, ResultKind.REQUEST, key, content)
+
+
+def _first_result(call: idempotency.Call) -> MitigationRequest | None:
+    if call.first_result is None:
+        return None
+    return MitigationRequest.objects.filter(pk=call.first_result).first()
 
 
 def _create(
@@ -181,12 +168,6 @@ def _create(
     mitigations = Mitigation.objects.select_related("subscription__provider")
     prefetch_related_objects([request], Prefetch("mitigations", mitigations), "resources")
     return request
-
-
-def prune(*, now: datetime) -> int:
-    """Forget the keys nobody repeats any more; how many."""
-    deleted, _ = IdempotencyKey.objects.filter(created_at__lt=now - KEYS_KEPT_FOR).delete()
-    return deleted
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import User
@@ -46,19 +46,18 @@ def create_plan(
     """
     _lock(organization)
     prepared = _as_standby(organization, submission)
-    earlier = asked.submitted_with(organization, actor, key)
-    if earlier is not None:
-        # Refuses the key when it stands for something else.
-        mitigations.submit(
-            organization=organization,
-            actor=actor,
-            submission=prepared,
-            key=key,
-            kind=RequestKind.STANDBY,
-            name=name.strip(),
-        )
-        return _plan_of(earlier)
     name = name.strip()
+    earlier = mitigations.submitted_before(
+        organization=organization,
+        actor=actor,
+        submission=prepared,
+        key=key,
+        kind=RequestKind.STANDBY,
+        name=name,
+    )
+    if earlier is not None:
+        versions_of_it = Q(request=earlier) | Q(earlier=earlier)
+        return StandbyPlan.objects.filter(versions_of_it).distinct().get()
     _refuse(problems(organization, name=name, submission=prepared))
     if _own(organization).count() >= MAX_PLANS:
         raise Conflict(
@@ -164,27 +163,35 @@ def activate(
     Raises WouldReplace if it would replace other live requests without `consent`.
     """
     plan = locked(plan_id)
-    earlier = asked.submitted_with(plan.organization, actor, key)
+    prepared = submission_of(plan)
+    earlier = mitigations.submitted_before(
+        organization=plan.organization,
+        actor=actor,
+        submission=prepared,
+        key=key,
+        name=plan.name,
+        consent=consent,
+    )
+    if earlier is not None:
+        return earlier
     going_on = plan.live_activation
-    if going_on is not None and earlier is None and not going_on.terminate_asked_at:
+    if going_on is not None and not going_on.terminate_asked_at:
         raise Conflict(
             f"{going_on.created_by.username} activated this plan "
             f"{when(going_on.created_at, timezone.now(), zone=True)}. Nothing more to do.",
             code="already-active",
         )
-    request = mitigations.submit(
+    plan.activation = mitigations.submit(
         organization=plan.organization,
         actor=actor,
-        submission=submission_of(plan),
+        submission=prepared,
         key=key,
         name=plan.name,
         consent=consent,
         instead_of=versions(plan),
     )
-    if request.pk != plan.activation_id and earlier is None:
-        plan.activation = request
-        plan.save(update_fields=["activation"])
-    return request
+    plan.save(update_fields=["activation"])
+    return plan.activation
 
 
 def finish_changes() -> int:
@@ -267,14 +274,6 @@ def _lock_versions(plan: StandbyPlan) -> None:
 def _own(organization: Organization) -> QuerySet[StandbyPlan]:
     own = StandbyPlan.objects.filter(organization=organization, removed_at__isnull=True)
     return own.select_related("request")
-
-
-def _plan_of(request: MitigationRequest) -> StandbyPlan:
-    plan = StandbyPlan.objects.filter(request=request).first()
-    plan = plan or StandbyPlan.objects.filter(earlier=request).first()
-    if plan is None:
-        raise Conflict("This key was used for a request. Use a new one.", code="key-of-a-request")
-    return plan
 
 
 def problems(

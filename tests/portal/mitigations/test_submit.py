@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal.accounts.models import User
@@ -98,14 +95,6 @@ def test_a_key_belongs_to_one_person(submit: Submit, acme: Organization, dana: U
     )
 
     assert second != first
-
-
-def test_a_key_is_forgotten_after_a_week(submit: Submit) -> None:
-    first = submit(key="form-1")
-
-    assert services.prune(now=timezone.now() + timedelta(days=6)) == 0
-    assert services.prune(now=timezone.now() + timedelta(days=8)) == 1
-    assert submit(key="form-1", consent=to_replace_all()) != first
 
 
 @pytest.mark.parametrize("key", ["k" * 201, "k\0"])

@@ -6,15 +6,12 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError
-from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.organizations import services, tasks
+from portal.organizations import services
 from portal.organizations.models import (
     Organization,
     ProtectedResource,
-    ResourceKey,
-    ResourceKind,
     Role,
 )
 from tests.factories import MembershipFactory, OrganizationFactory, ResourceFactory
@@ -67,21 +64,3 @@ def test_verifying_twice_keeps_the_first_time(acme: Organization, mo: User) -> N
 
     assert services.verify_resource(resource=resource, actor=mo).verified_at == first
     assert ProtectedResource.objects.get().is_verified
-
-
-def test_old_keys_are_forgotten(dana: User, acme: Organization) -> None:
-    for position, key in enumerate(("old", "new")):
-        services.add_resource(
-            organization=acme,
-            actor=dana,
-            name=key,
-            kind=ResourceKind.PREFIX,
-            value=f"203.0.{position}.0/24",
-            key=key,
-        )
-    ResourceKey.objects.filter(key="old").update(created_at=timezone.now() - services.KEYS_KEPT_FOR)
-
-    tasks.prune()
-
-    assert [kept.key for kept in ResourceKey.objects.all()] == ["new"]
-    assert ProtectedResource.objects.count() == 2

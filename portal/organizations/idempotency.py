@@ -1,0 +1,81 @@
+"""A client that repeats a call with the same `Idempotency-Key` gets the first result instead of a second one.
+
+A key belongs to one sender in one organization, and separately for each kind of result. It is kept for a week.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import FieldError, IdempotencyKeyReused, Invalid
+from portal.organizations.models import MAX_KEY_LENGTH, IdempotencyKey, Organization, ResultKind
+
+KEYS_KEPT_FOR: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a sender, which may repeat an earlier one."""
+
+    identity: dict[str, Any]
+    "the unique columns of the key; empty without a key"
+    digest: str
+    first_result: UUID | None
+    "what the first call with this key and content created"
+
+    def save_result(self, result: UUID) -> None:
+        """Return `result` to later calls with the same key and content."""
+        if self.identity:
+            # A result that was deleted meanwhile leaves its key behind.
+            IdempotencyKey.objects.update_or_create(
+                **self.identity,
+                defaults={
+                    "digest": self.digest,
+                    "result_id": result,
+                    "created_at": timezone.now(),
+                },
+            )
+
+
+def begin(
+    organization: Organization, actor: User, kind: ResultKind, key: str, content: Any
+) -> Call:
+    """Look for an earlier call with this key. Needs a transaction, and locks the organization's row until it ends.
+
+    `key`: at most MAX_KEY_LENGTH printable characters; empty for a call that is not to be repeated. `content`: what
+    JSON can hold, and what `str` identifies. Raises Invalid for an odd key, and IdempotencyKeyReused if the earlier
+    call had another content.
+    """
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."
+        raise Invalid(message, errors=[FieldError("Idempotency-Key", "not-a-key", message)])
+    if not key:
+        return Call({}, "", None)
+    # The second of two equal calls waits here until the first one commits.
+    Organization.objects.select_for_update(no_key=True).values_list("pk").get(pk=organization.pk)
+    text = json.dumps(content, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    identity = {
+        "organization": organization,
+        "sender": f"person:{actor.pk}",
+        "result_kind": kind,
+        "key": key,
+    }
+    earlier = IdempotencyKey.objects.filter(**identity).first()
+    if earlier is not None and earlier.digest != digest:
+        raise IdempotencyKeyReused(f"This key was used for another {kind}. Use a new one.")
+    return Call(identity, digest, None if earlier is None else earlier.result_id)
+
+
+def prune(*, now: datetime) -> int:
+    """Delete the keys that are too old to be sent again; how many."""
+    deleted, _ = IdempotencyKey.objects.filter(created_at__lte=now - KEYS_KEPT_FOR).delete()
+    return deleted
