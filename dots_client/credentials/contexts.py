@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dots_client.credentials.reading import problem
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
-from dots_client.transport.policy import client_context, tls_client_context
+from dots_client.transport.tls_contexts import client_context, tls_client_context
 
 
 def build_contexts(chain: bytes, key: bytes, anchors: bytes, *, part: str) -> None:

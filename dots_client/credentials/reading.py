@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from dots_client.credentials.pem import PemBlock, blocks
 from dots_client.errors import CredentialsError
 from dots_client.text import clean_text
-from dots_client.transport.policy import common_name
+from dots_client.transport.certificate_verification import common_name
 
 MAX_PEM_BYTES: Final = 128 * 1024
 """More than all the authorities in browsers need."""

@@ -17,10 +17,10 @@ from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.dtls_engine import RECORD_HEADER_BYTES, DtlsEngine
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
-from dots_client.transport.policy import client_context
 from dots_client.transport.remote import SocketAddress
 from dots_client.transport.resumption import Offer, Offers, ResumptionCache, ResumptionKey
 from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard, always
+from dots_client.transport.tls_contexts import client_context
 from dots_client.transport.wire import WireTap
 
 log = logging.getLogger("dots_client.transport")

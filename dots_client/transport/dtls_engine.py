@@ -10,8 +10,8 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from dots_client.transport.certificate_verification import Verification
 from dots_client.transport.engine import Engine, State, client_connection
-from dots_client.transport.policy import Verification
 
 RECORD_HEADER_BYTES: Final = 13
 LOWERED_MTU: Final = 548

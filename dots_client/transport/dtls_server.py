@@ -16,6 +16,7 @@ from OpenSSL import SSL
 
 from dots_client.identity import Credentials
 from dots_client.transport.association import DEFAULT_PATH_MTU, Association, datagram_mtu
+from dots_client.transport.certificate_verification import Verification
 from dots_client.transport.coap import CoapEndpoint, Site
 from dots_client.transport.coap_server import (
     CoapServer,
@@ -23,8 +24,8 @@ from dots_client.transport.coap_server import (
     bound_socket,
 )
 from dots_client.transport.dtls_engine import DtlsEngine
-from dots_client.transport.policy import Verification, server_context
 from dots_client.transport.remote import Remote, SocketAddress, hostinfo
+from dots_client.transport.tls_contexts import server_context
 
 log = logging.getLogger("dots_client.transport")
 

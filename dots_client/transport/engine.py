@@ -9,12 +9,12 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
-from dots_client.transport.policy import (
+from dots_client.transport.certificate_verification import (
     Verification,
-    failure_in_words,
     is_ip_address,
     problem_of_resumed,
 )
+from dots_client.transport.handshake_failures import failure_in_words
 
 MAX_CLEARTEXT_BYTES: Final = 16384
 """Of one record."""

@@ -16,8 +16,8 @@ import aiocoap
 from aiocoap import interfaces
 from cryptography import x509
 
+from dots_client.transport.certificate_verification import common_name
 from dots_client.transport.coap import Endpoint
-from dots_client.transport.policy import common_name
 from dots_client.transport.send_guard import SendGuard
 from dots_client.transport.wire import Direction, WireTap, record
 

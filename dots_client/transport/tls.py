@@ -14,11 +14,11 @@ from dots_client.identity import Credentials
 from dots_client.transport.coap import Site, StreamEndpoint
 from dots_client.transport.link import Link, first_open
 from dots_client.transport.network import unreachable
-from dots_client.transport.policy import tls_client_context
 from dots_client.transport.remote import SocketAddress
 from dots_client.transport.resumption import Offer, Offers, ResumptionCache, ResumptionKey
 from dots_client.transport.send_guard import GuardedSocket, MaySend, SendGuard, always
 from dots_client.transport.tls_connection import TlsConnection
+from dots_client.transport.tls_contexts import tls_client_context
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 

@@ -20,9 +20,9 @@ from dots_client.transport.frames import (
     framed,
 )
 from dots_client.transport.message_parser import IncomingMessage, MalformedMessage
-from dots_client.transport.policy import ALPN
 from dots_client.transport.remote import Remote, RemoteOwner, SocketAddress
 from dots_client.transport.send_guard import REFUSED, SendGuard
+from dots_client.transport.tls_contexts import ALPN
 from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 

@@ -15,9 +15,9 @@ from OpenSSL import SSL
 from dots_client.identity import Credentials
 from dots_client.transport.coap import Site, StreamEndpoint
 from dots_client.transport.coap_server import CoapServer, ServerOptions, bound_socket
-from dots_client.transport.policy import tls_server_context
 from dots_client.transport.remote import Remote
 from dots_client.transport.tls_connection import TlsConnection
+from dots_client.transport.tls_contexts import tls_server_context
 from dots_client.transport.tls_engine import TlsEngine
 
 log = logging.getLogger("dots_client.transport")

@@ -18,7 +18,7 @@ from dots_client.codec import decode_mitigations, decode_request, encode_reports
 from dots_client.errors import DecodeError
 from dots_client.transport.association import MAX_INCOMING_BYTES
 from dots_client.transport.frames import MAX_MESSAGE_BYTES
-from dots_client.transport.message_parser import Malformed, read_datagram
+from dots_client.transport.message_parser import MalformedMessage, read_datagram
 from tests.bench.report import machine, say, table
 
 VECTORS: Final = Path(__file__).parents[1] / "dots_client" / "vectors" / "rfc9132.json"
@@ -115,7 +115,7 @@ def _scope(item: bytes, *, within: int | None = None) -> Callable[[int], bytes]:
 
 
 def _read(data: bytes) -> None:
-    with suppress(Malformed):
+    with suppress(MalformedMessage):
         read_datagram(data, max_bytes=MAX_INCOMING_BYTES)
 
 

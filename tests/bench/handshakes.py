@@ -11,9 +11,9 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from dots_client.transport.certificate_verification import Verification
 from dots_client.transport.dtls_engine import DtlsEngine
-from dots_client.transport.policy import (
-    Verification,
+from dots_client.transport.tls_contexts import (
     client_context,
     server_context,
     tls_client_context,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dots_client import Client, ClientSettings, DotsError, Memory, Reconnect, connect
+from dots_client import Client, ClientCache, ClientSettings, DotsError, Reconnect, connect
 from dots_client.codec import encode_request, mitigate_path
 from tests.bench.provider import BenchProvider, scope
 from tests.bench.report import NEVER
@@ -77,20 +77,20 @@ async def in_session(line: Line) -> Outcome:
 async def from_nothing(line: Line) -> Outcome:
     """The line is bad already, and the handshake has still to be done."""
     async with relaying(line.provider.port, seed=line.seed) as relay:
-        return await _through_the_storm(line, relay, Memory())
+        return await _through_the_storm(line, relay, ClientCache())
 
 
 async def from_a_ticket(line: Line) -> Outcome:
     """The same after a session in peace, whose ticket is still here."""
-    memory = Memory()
+    cache = ClientCache()
     calm = Weather(delay_s=DELAY_S)
     async with relaying(line.provider.port, seed=line.seed, weather=calm) as relay:
-        async with _connected(line, relay, memory=memory) as client:
+        async with _connected(line, relay, cache=cache) as client:
             await client.heartbeat()
-        return await _through_the_storm(line, relay, memory)
+        return await _through_the_storm(line, relay, cache)
 
 
-async def _through_the_storm(line: Line, relay: Relay, memory: Memory) -> Outcome:
+async def _through_the_storm(line: Line, relay: Relay, cache: ClientCache) -> Outcome:
     loop = asyncio.get_running_loop()
     _turn_bad(relay, line)
     began_at = loop.time()
@@ -105,9 +105,7 @@ async def _through_the_storm(line: Line, relay: Relay, memory: Memory) -> Outcom
                 await asyncio.sleep(max(0.0, due_at - loop.time()))
                 reconnect.attempted(now=loop.time())
                 with suppress(DotsError):
-                    async with _connected(
-                        line, relay, memory=memory, is_under_attack=True
-                    ) as client:
+                    async with _connected(line, relay, cache=cache, is_under_attack=True) as client:
                         await client.request(line.mid, scope(line.mid), on_sent=_noting(tries))
                         confirmed_s = loop.time() - began_at
                         outcome = _outcome(relay, began_at, confirmed_s, tries)
@@ -116,14 +114,14 @@ async def _through_the_storm(line: Line, relay: Relay, memory: Memory) -> Outcom
 
 
 def _connected(
-    line: Line, relay: Relay, *, memory: Memory | None = None, is_under_attack: bool = False
+    line: Line, relay: Relay, *, cache: ClientCache | None = None, is_under_attack: bool = False
 ) -> AbstractAsyncContextManager[Client]:
     return connect(
         line.provider.server(port=relay.port),
         line.provider.credentials,
         cuid=line.provider.cuid,
         settings=line.settings,
-        memory=memory,
+        cache=cache,
         is_under_attack=is_under_attack,
     )
 

@@ -23,7 +23,8 @@ SOURCES = ("dots_client", "dots_server", "provider_simulator", "portal", "local_
 FRONT_DOORS = ("dots_client", "dots_client.rules", "dots_client.credentials", "dots_client.server")
 """What these packages list in `__all__` is offered to others. The methods of those classes still need a user."""
 CALLED_BY_LIBRARIES = {
-    "recognize_remote": "aiocoap's MessageManager calls it, and its interface does not declare it"
+    "recognize_remote": "aiocoap's MessageManager calls it, and its interface does not declare it",
+    "render_to_pipe": "aiocoap's Context calls it",
 }
 
 

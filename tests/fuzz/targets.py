@@ -29,8 +29,8 @@ from dots_client.transport.association import MAX_INCOMING_BYTES
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.dtls_server import DtlsServer
 from dots_client.transport.frames import Frames
-from dots_client.transport.message_parser import Incoming, Malformed, read_datagram
-from dots_client.transport.policy import client_context
+from dots_client.transport.message_parser import IncomingMessage, MalformedMessage, read_datagram
+from dots_client.transport.tls_contexts import client_context
 from dots_client.transport.wire import record
 from tests.dots_client.authority import Authority
 
@@ -68,16 +68,16 @@ def codec(data: bytes) -> None:
 
 def messages(data: bytes) -> None:
     """CoAP in a datagram and in a stream, as far as the site: paths, and the journal of the wire."""
-    with suppress(Malformed):
+    with suppress(MalformedMessage):
         _look_at(read_datagram(data, max_bytes=MAX_INCOMING_BYTES))
     half = len(data) // 2
     frames = Frames()
-    with suppress(Malformed):
+    with suppress(MalformedMessage):
         for incoming in [*frames.receive(data[:half]), *frames.receive(data[half:])]:
             _look_at(incoming)
 
 
-def _look_at(incoming: Incoming) -> None:
+def _look_at(incoming: IncomingMessage) -> None:
     shown = record(
         incoming.message,
         direction="received",

@@ -13,11 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from OpenSSL import SSL
 
 from dots_client import Credentials
-from dots_client.transport.policy import (
-    Verification,
-    tls_client_context,
-    tls_server_context,
-)
+from dots_client.transport.certificate_verification import Verification
+from dots_client.transport.tls_contexts import tls_client_context, tls_server_context
 from tests.dots_client.authority import Authority
 
 NOW = datetime.now(UTC)

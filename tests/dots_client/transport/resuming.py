@@ -6,13 +6,10 @@ from typing import Any
 
 from OpenSSL import SSL
 
+from dots_client.transport.certificate_verification import Verification
 from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls_engine import DtlsEngine
-from dots_client.transport.policy import (
-    Verification,
-    client_context,
-    server_context,
-)
+from dots_client.transport.tls_contexts import client_context, server_context
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.test_dtls_engine import MTU, talk
 

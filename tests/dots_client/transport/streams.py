@@ -12,7 +12,7 @@ import aiocoap
 
 from dots_client.identity import Credentials
 from dots_client.transport.frames import framed
-from dots_client.transport.policy import tls_server_context
+from dots_client.transport.tls_contexts import tls_server_context
 from dots_client.transport.tls_engine import TlsEngine
 from tests.dots_client.authority import Authority
 

@@ -7,6 +7,7 @@ from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
+from dots_client.transport.certificate_verification import Verification
 from dots_client.transport.dtls_engine import (
     LOWERED_MTU,
     MAX_COOKIES,
@@ -15,7 +16,7 @@ from dots_client.transport.dtls_engine import (
     pack_records,
 )
 from dots_client.transport.engine import State
-from dots_client.transport.policy import Verification, client_context, server_context
+from dots_client.transport.tls_contexts import client_context, server_context
 from tests.dots_client.authority import Authority
 
 MTU = 1232

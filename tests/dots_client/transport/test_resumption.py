@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from dots_client.errors import HandshakeFailed
-from dots_client.transport import policy
+from dots_client.transport import certificate_verification, tls_contexts
 from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.dtls import CHANGE_CIPHER_SPEC, content_types
 from dots_client.transport.dtls_engine import LOWERED_MTU
@@ -59,7 +59,7 @@ def test_a_session_is_not_resumed_past_the_end_of_a_certificate(
     first, _ = pair.shake()
     later = Mock(wraps=datetime)
     later.now.return_value = datetime.now(UTC) + timedelta(days=36500)
-    monkeypatch.setattr(policy, "datetime", later)
+    monkeypatch.setattr(certificate_verification, "datetime", later)
 
     client, _ = pair.shake(first.session)
 
@@ -132,7 +132,7 @@ async def test_a_server_that_answers_with_an_alert_gets_a_full_handshake_at_once
     authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # What coap-server-openssl 4.3.1 does: OpenSSL resumes nothing without a context.
-    monkeypatch.setattr(policy, "SESSION_CONTEXT", b"")
+    monkeypatch.setattr(tls_contexts, "SESSION_CONTEXT", b"")
     caplog.set_level("INFO", logger="dots_client.transport")
     resumption, credentials = ResumptionCache(), authority.client()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:

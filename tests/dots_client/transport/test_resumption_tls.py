@@ -8,18 +8,14 @@ from unittest.mock import Mock
 import pytest
 from OpenSSL import SSL
 
-from dots_client.transport import policy
+from dots_client.transport import certificate_verification
 from dots_client.transport.coap_server import ServerSettings
 from dots_client.transport.engine import State
-from dots_client.transport.policy import (
-    ALPN,
-    tls_client_context,
-    tls_server_context,
-)
 from dots_client.transport.resumption import (
     ResumptionCache,
     ResumptionKey,
 )
+from dots_client.transport.tls_contexts import ALPN, tls_client_context, tls_server_context
 from dots_client.transport.tls_engine import TlsEngine
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import ask, get, linked_tls, serving_tls
@@ -95,7 +91,7 @@ def test_a_tls_session_is_not_resumed_past_the_end_of_a_certificate(
     first, _ = streams.shake()
     later = Mock(wraps=datetime)
     later.now.return_value = datetime.now(UTC) + timedelta(days=36500)
-    monkeypatch.setattr(policy, "datetime", later)
+    monkeypatch.setattr(certificate_verification, "datetime", later)
 
     client, _ = streams.shake(first.session)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.dtls_server import DtlsServer
 from dots_client.transport.engine import State
-from dots_client.transport.policy import client_context
+from dots_client.transport.tls_contexts import client_context
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import ask, get, linked, serving, until
 

@@ -4,7 +4,8 @@ import pytest
 from OpenSSL import SSL
 
 from dots_client.identity import Credentials
-from dots_client.transport.policy import Verification, tls_client_context, tls_server_context
+from dots_client.transport.certificate_verification import Verification
+from dots_client.transport.tls_contexts import tls_client_context, tls_server_context
 from dots_client.transport.tls_engine import TlsEngine
 from tests.dots_client.authority import Authority
 

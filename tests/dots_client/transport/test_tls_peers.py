@@ -11,8 +11,8 @@ from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed, PeerUnreachable
 from dots_client.transport.frames import framed
-from dots_client.transport.policy import tls_server_context
 from dots_client.transport.tls_connection import NO_ALPN
+from dots_client.transport.tls_contexts import tls_server_context
 from dots_client.transport.tls_engine import TlsEngine
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.loopback import (

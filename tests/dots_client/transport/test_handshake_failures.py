@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.engine import Engine, State
-from dots_client.transport.policy import (
-    client_context,
-    tls_client_context,
-)
+from dots_client.transport.tls_contexts import client_context, tls_client_context
 from dots_client.transport.tls_engine import TlsEngine
 from tests.dots_client.authority import Authority
 from tests.dots_client.transport.test_dtls_engine import server_of

@@ -9,14 +9,11 @@ from OpenSSL import SSL
 
 from dots_client.errors import HandshakeFailed
 from dots_client.identity import Credentials
+from dots_client.transport.certificate_verification import Verification, is_ip_address
 from dots_client.transport.dtls_engine import DtlsEngine
 from dots_client.transport.engine import State
-from dots_client.transport.policy import (
-    Verification,
-    client_context,
-    failure_in_words,
-    is_ip_address,
-)
+from dots_client.transport.handshake_failures import failure_in_words
+from dots_client.transport.tls_contexts import client_context
 from tests.dots_client.authority import Authority, trusting
 from tests.dots_client.credentials.made import certificate, key_pem
 from tests.dots_client.credentials.odd import SM2_KEY

@@ -1,0 +1,67 @@
+"""The words for a handshake, or a session, that (D)TLS ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from OpenSSL import SSL
+
+from dots_client.transport.certificate_verification import Verification
+
+_ALERTS: Final[Mapping[str, str]] = {
+    "unknown ca": "the {peer} does not trust the authority that signed our certificate",
+    "certificate expired": "the {peer} says that our certificate has expired",
+    "certificate revoked": "the {peer} says that our certificate was revoked",
+    "bad certificate": "the {peer} refused our certificate",
+    "unsupported certificate": "the {peer} refused our certificate: issued for another purpose",
+    "certificate unknown": "the {peer} refused our certificate",
+    "certificate required": "the {peer} requires a certificate and got none",
+    "access denied": "the {peer} knows our certificate and denies access",
+    "handshake failure": "the {peer} refused the handshake: it may require another certificate, "
+    "or share no cipher suite with us",
+    "no application protocol": "the {peer} does not serve CoAP there (ALPN)",
+    "protocol version": "the {peer} does not speak {protocol}",
+}
+_BROKEN_OFF: Final = "unexpected eof while reading"
+_LOCAL_REASONS: Final[Mapping[str, str]] = {
+    "peer did not return a certificate": "the {peer} sent no certificate",
+    "no shared cipher": "the {peer} shares no cipher suite with us",
+    "unsupported protocol": "the {peer} does not speak {protocol}",
+    "wrong version number": "the {peer} does not speak {protocol}",
+    "http request": "the {peer} does not speak {protocol}",
+    _BROKEN_OFF: "the {peer} broke off",
+}
+
+
+def failure_in_words(
+    error: SSL.Error, verification: Verification, *, is_in_session: bool = False
+) -> str:
+    """Why a handshake, or the session after it, ended, for a person who can fix it."""
+    if verification.problem is not None:
+        return verification.problem
+    peer, protocol = verification.peer, verification.protocol
+    what = "session" if is_in_session else "handshake"
+    reasons = reasons_of(error)
+    for reason in reasons:
+        _, is_alert, alert = reason.rpartition("alert ")
+        if alert in _ALERTS:
+            return _ALERTS[alert].format(peer=peer, protocol=protocol)
+        if is_alert:
+            return f"the {peer} ended the {what}: {alert}"
+        # In a session all other reasons have one cause: the received data is not what the peer sent.
+        if reason in _LOCAL_REASONS and (not is_in_session or reason == _BROKEN_OFF):
+            return _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
+    if isinstance(error, SSL.ZeroReturnError):
+        return f"the {peer} ended the {what}"
+    if is_in_session:
+        return f"what arrived from the {peer} was damaged or forged"
+    if reasons:
+        return f"the {what} failed: {'; '.join(reasons)}"
+    return f"the {what} failed: what arrived from the {peer} cannot be read as {protocol}"
+
+
+def reasons_of(error: SSL.Error) -> list[str]:
+    """What OpenSSL says about it; empty when it says nothing."""
+    has_reasons = bool(error.args) and isinstance(error.args[0], list)
+    return [entry[2] for entry in error.args[0] if entry[2]] if has_reasons else []
