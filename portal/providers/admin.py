@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -11,7 +11,13 @@ from portal.core.admin import StaffAdmin, site
 from portal.core.errors import FieldError, Invalid
 from portal.core.targets import split
 from portal.providers import services
-from portal.providers.models import Provider, SessionState, Subscription, Transport
+from portal.providers.models import (
+    Provider,
+    SessionState,
+    Subscription,
+    Transport,
+    default_transports,
+)
 from portal.providers.validation import checked_host, checked_trust_anchors, limit_problems
 from portal.providers.wording import still_connected
 
@@ -20,12 +26,36 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the
     """Transports as boxes to tick, not as JSON."""
 
     transports = forms.MultipleChoiceField(
-        choices=Transport.choices, widget=forms.CheckboxSelectMultiple
+        choices=[(Transport.DTLS, "DTLS over UDP"), (Transport.TLS, "TLS over TCP")],
+        widget=forms.CheckboxSelectMultiple,
+        initial=default_transports,
     )
 
     class Meta:
         model = Provider
         fields = "__all__"  # noqa: DJ007 — staff see every field of a provider; none is secret
+        labels: ClassVar = {
+            "requires_alpn": "Over TLS its server must select “coap” (ALPN)",
+            "trust_anchors": "Trust anchors (PEM)",
+            "max_lifetime_s": "Longest lifetime, in seconds",
+            "max_targets": "Most targets",
+            "may_be_indefinite": "Lifetime may be unlimited",
+            "max_port_ranges": "Most port ranges",
+            "longest_prefix_v4": "Longest prefix, IPv4",
+            "longest_prefix_v6": "Longest prefix, IPv6",
+            "takes_names": "Takes names and URIs, not only addresses",
+        }
+        help_texts: ClassVar = {
+            "short_name": "Shown in tables.",
+            "phone": "Its operations desk, for when the network cannot help.",
+            "server_name": "The name in its certificate.",
+            "max_lifetime_s": "Empty: not known.",
+            "max_targets": "Of one request. Empty: not known.",
+            "max_port_ranges": "Of one request. 0: all ports or none. Empty: not known.",
+            "longest_prefix_v4": "24: nothing smaller than a /24. Empty: not known.",
+            "longest_prefix_v6": "Empty: not known.",
+            "path_name": "What people call the gateway or relay. Empty for the provider itself.",
+        }
 
     def clean_host(self) -> str:
         return self._host("host")
@@ -169,7 +199,7 @@ class SubscriptionAdmin(StaffAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Subscription | None = None
     ) -> tuple[str, ...]:
-        return ("organization", "provider", *self.readonly_fields) if obj else self.readonly_fields
+        return ("organization", "provider", *self.readonly_fields) if obj else ()
 
     def save_model(
         self,
@@ -185,6 +215,7 @@ class SubscriptionAdmin(StaffAdmin):
                 provider=obj.provider,
                 identity=identity,
                 priority=obj.priority,
+                enabled=obj.enabled,
             )
             services.limit(subscription=created, prefixes=obj.limited_to)
             obj.pk = created.pk

@@ -195,4 +195,4 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.organization_id} at {self.provider_id}"
+        return f"{self.organization} at {self.provider}"

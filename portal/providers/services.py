@@ -36,7 +36,12 @@ class Identity:
 
 @transaction.atomic
 def subscribe(
-    *, organization: Organization, provider: Provider, identity: Identity, priority: int
+    *,
+    organization: Organization,
+    provider: Provider,
+    identity: Identity,
+    priority: int,
+    enabled: bool = True,
 ) -> Subscription:
     """Let the organization use the provider under this identity."""
     identity = usable(identity)
@@ -51,6 +56,7 @@ def subscribe(
         organization=organization,
         provider=provider,
         priority=priority,
+        enabled=enabled,
         cuid=cuid,
         certificate_chain=identity.certificate_chain.decode("ascii"),
         private_key=secrets.encrypt(identity.private_key),

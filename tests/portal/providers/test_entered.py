@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -152,7 +153,43 @@ def test_any_text_is_a_host_or_gets_an_error_sentence(text: str) -> None:
     assert told.message.isprintable()
 
 
+def test_a_new_provider_is_offered_both_transports(staff: Client) -> None:
+    page = staff.get("/admin/providers/provider/add/").content.decode()
+
+    boxes = re.findall(r'<input type="checkbox" name="transports"[^>]*>', page)
+    assert len(boxes) == 2
+    assert all("checked" in box for box in boxes), boxes
+
+
 # subscriptions
+
+
+def test_a_new_subscription_has_no_fields_of_a_session_yet(staff: Client) -> None:
+    page = staff.get("/admin/providers/subscription/add/").content.decode()
+
+    assert "Client certificate (PEM)" in page
+    assert "Session state" not in page
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_new_subscription_is_enabled_as_ticked_and_named_by_its_parties(
+    staff: Client, acme: Organization, northgate: Provider, *, enabled: bool
+) -> None:
+    page = staff.post(
+        "/admin/providers/subscription/add/",
+        {
+            "organization": str(acme.pk),
+            "provider": str(northgate.pk),
+            "priority": "1",
+            **({"enabled": "on"} if enabled else {}),
+            "new_certificate_chain": OWN,
+            "new_private_key": SECRET,
+        },
+        follow=True,
+    ).content.decode()
+
+    assert Subscription.objects.get().enabled is enabled
+    assert f"{acme} at {northgate}" in page
 
 
 @pytest.fixture
