@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from portal import env
 
 MIN_SECRET_KEY_LENGTH = 50
+_HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+"""What Django can compare with a Host header: a name, one with all below it (".example"), an address."""
 
 
 @register("portal")
@@ -64,12 +67,15 @@ def check_former_names(app_configs: Sequence[AppConfig] | None, **_: Any) -> lis
 
 @register("portal")
 def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    if settings.DEBUG or (settings.ALLOWED_HOSTS and "*" not in settings.ALLOWED_HOSTS):
+    wrong = [name for name in settings.ALLOWED_HOSTS if not _HOST.fullmatch(name)]
+    if settings.DEBUG or (settings.ALLOWED_HOSTS and not wrong):
         return []
     return [
         Error(
-            "PORTAL_HOSTS names no host, or every host.",
-            hint="Set PORTAL_HOSTS to the names people type, separated by commas.",
+            f"PORTAL_HOSTS: {wrong[0]!r} is not one host name."
+            if wrong
+            else "PORTAL_HOSTS is missing.",
+            hint="Set PORTAL_HOSTS to the names people type, without https:// and port, separated by commas.",
             id="portal.E004",
         )
     ]

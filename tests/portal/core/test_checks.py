@@ -39,6 +39,14 @@ def test_an_installation_with_everything_starts(ready: Any) -> None:
         ("ENCRYPTION_KEYS", ["not a key"], "portal.E003"),
         ("ALLOWED_HOSTS", [], "portal.E004"),
         ("ALLOWED_HOSTS", ["*"], "portal.E004"),
+        (
+            "ALLOWED_HOSTS",
+            ["portal.example", "https://portal.example"],
+            "'https://portal.example' is not one host name",
+        ),
+        ("ALLOWED_HOSTS", ["portal.example:8443"], "portal.E004"),
+        ("ALLOWED_HOSTS", ["portal.example/"], "portal.E004"),
+        ("ALLOWED_HOSTS", ["portal.example www.portal.example"], "portal.E004"),
         ("REDIS_URL", "", "portal.E005"),
     ],
 )
