@@ -16,5 +16,10 @@ def decrypt(sealed: bytes | memoryview) -> bytes:
     return _fernet().decrypt(bytes(sealed))
 
 
+def rotate(sealed: bytes | memoryview) -> bytes:
+    """The same secret, encrypted with the first key. Raises cryptography.fernet.InvalidToken if no key fits."""
+    return _fernet().rotate(bytes(sealed))
+
+
 def _fernet() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])

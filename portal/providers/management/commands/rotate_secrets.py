@@ -1,0 +1,57 @@
+"""Encrypts all secrets in the database with the newest key, so that the older keys can be removed."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from cryptography.fernet import InvalidToken
+from django.core.management.base import BaseCommand, CommandError
+from django.db import models
+
+from portal.accounts.models import Authenticator
+from portal.core import secrets
+from portal.providers.models import Subscription
+
+ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
+    (Authenticator, "encrypted_key"),
+    (Subscription, "private_key"),
+)
+"""Every column that portal.core.secrets encrypts."""
+
+
+class Command(BaseCommand):
+    """Fails if no key of PORTAL_ENCRYPTION_KEYS fits a secret, after it has encrypted the others."""
+
+    help = "Encrypts all secrets in the database with the first key of PORTAL_ENCRYPTION_KEYS."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--check", action="store_true", help="only say whether every secret can be read"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        read = unreadable = 0
+        for model, field in ENCRYPTED:
+            rows = model._default_manager
+            for pk, sealed in rows.values_list("pk", field):
+                try:
+                    rotated = secrets.rotate(sealed)
+                except InvalidToken:
+                    unreadable += 1
+                    continue
+                read += 1
+                if not options["check"]:
+                    # Only if nobody replaced it meanwhile, with the newest key then.
+                    rows.filter(pk=pk, **{field: sealed}).update(**{field: rotated})
+        if unreadable:
+            message = (
+                f"No key of PORTAL_ENCRYPTION_KEYS fits {unreadable} of {unreadable + read} secrets: the authenticators and"
+                " client keys that were encrypted with another one do not work."
+            )
+            raise CommandError(message)
+        self.stdout.write(
+            f"The keys fit all {read} secrets."
+            if options["check"]
+            else f"Encrypted {read} secrets with the first key. The others can be removed."
+        )
