@@ -12,6 +12,14 @@ from portal.organizations.services import check_resource
 class NewResource(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """A resource that staff add for an organization, with the same checks as in the API and errors at the same fields."""
 
+    kind = forms.ChoiceField(
+        choices=[
+            (ResourceKind.PREFIX, "Prefix (addresses)"),
+            (ResourceKind.FQDN, "FQDN (a name)"),
+            (ResourceKind.URI, "URI"),
+        ]
+    )
+
     class Meta:
         model = ProtectedResource
         fields: ClassVar = ("organization", "name", "kind", "value")
