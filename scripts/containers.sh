@@ -3,10 +3,12 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 umask 077
+unset PORTAL_VERSION # it is what .env says, until scripts/upgrade sets it
 
 SPEAKERS=(web signal worker beat) # the services that use the database
 POSTGRES_HEALTHY_WITHIN_S=120
 PORTAL_HEALTHY_WITHIN_S=180
+PODMAN_COMPOSE=1.6 # the oldest that reads docker-compose.podman.yml
 LOG=var/containers.log
 mkdir -p var
 
@@ -16,27 +18,61 @@ find_containers() {
     '')
         if docker compose version >/dev/null 2>&1; then
             CONTAINERS=docker
-        elif command -v podman podman-compose >/dev/null && podman-compose version >/dev/null 2>&1; then
+        elif command -v podman >/dev/null; then
             CONTAINERS=podman
         else
-            give_up "Neither Docker Compose nor Podman with podman-compose is installed." \
-                "See https://docs.docker.com/engine/install/ or: apt install podman && pip install podman-compose"
+            give_up "Neither Docker Compose nor Podman is installed." \
+                "See https://docs.docker.com/engine/install/ or: apt install podman pipx && pipx install podman-compose"
         fi
         ;;
     docker | podman) ;;
     *) give_up "CONTAINERS is '$CONTAINERS': write docker or podman." ;;
     esac
+    : >"$LOG" || give_up "Cannot write $PWD/$LOG; the reason is above. Nothing was changed."
     "$CONTAINERS" info >"$LOG" 2>&1 ||
         give_up "$CONTAINERS does not answer: $(tail -1 "$LOG") Is it running, and may you use it?"
+    [ "$CONTAINERS" = docker ] || needs_podman_compose
     [ "$CONTAINERS" = docker ] || export COMPOSE_FILE=${COMPOSE_FILE:-docker-compose.yml:docker-compose.podman.yml}
     PROJECT=${COMPOSE_PROJECT_NAME:-$(sed -n 's/^name: //p' docker-compose.yml)}
 }
 
-# Changes when .env or the image of its release does.
+# read_options "$@": for scripts that take no options except --help. Their first comment is what it prints.
+read_options() {
+    case ${1:-} in
+    -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "scripts/${0##*/}" && exit ;;
+    -*) give_up "What is '$1'? Nothing was done. See: scripts/${0##*/} --help" ;;
+    esac
+}
+
+# Print the path of a file or folder that the caller named from where they are.
+path_of() {
+    case $1 in
+    /*) printf '%s' "$1" ;;
+    *) printf '%s' "$CALLER/$1" ;;
+    esac
+}
+
+# is_complete FILE: whether the backup can be read to its end. The list of its contents, at its start, is not enough.
+is_complete() {
+    run_in postgres pg_restore --file /dev/null <"$1"
+}
+
+needs_podman_compose() {
+    local found
+    found=$(podman-compose version 2>/dev/null | sed -n 's/^podman-composer\{0,1\} *version *//p') || true
+    [ -n "$found" ] || give_up "podman-compose is not installed, or not in PATH. Install it: pipx install podman-compose"
+    ! is_older "$found" "$PODMAN_COMPOSE" ||
+        give_up "podman-compose is $found, and $PODMAN_COMPOSE or newer is needed. Install it: pipx install podman-compose"
+}
+
+# made_of NAME [FILE]...: changes when the image of this name in docker-compose.yml or a file does.
 made_of() {
+    local image release=${PORTAL_VERSION:-$(setting PORTAL_VERSION)}
+    image=$(sed -n "s/^ *image: .*\(\b$1:.*\)$/\1/p" docker-compose.yml)
+    shift
     {
-        cat .env
-        podman image inspect --format '{{.Id}}' "ddos-mitigation-portal:$(setting PORTAL_VERSION)"
+        podman image inspect --format '{{.Id}}' "${image/\$\{PORTAL_VERSION*\}/$release}"
+        cat /dev/null "$@"
     } 2>/dev/null | sha256sum | cut -c1-16
 }
 
@@ -45,7 +81,9 @@ compose() {
     if [ "$CONTAINERS" = docker ]; then
         docker compose "$@"
     else
-        PORTAL_MADE_OF=$(made_of) podman-compose "$@"
+        PORTAL_MADE_OF=$(made_of ddos-mitigation-portal .env) SIMULATOR_MADE_OF=$(made_of ddos-mitigation-portal-simulator) \
+            POSTGRES_MADE_OF=$(made_of postgres) REDIS_MADE_OF=$(made_of redis) PROXY_MADE_OF=$(made_of caddy) \
+            podman-compose "$@"
     fi >>"$LOG" 2>&1 </dev/null
 }
 
@@ -89,7 +127,7 @@ wait_until_healthy() {
             if [ $((SECONDS - began)) -ge "$limit" ]; then
                 printf '\nThe last lines of %s:\n' "$service" >&2
                 "$CONTAINERS" logs --tail 20 "$(container "$service")" >&2 2>&1 || true
-                give_up "$service is not healthy after $limit s. Correct what its lines above say, and run this again."
+                give_up "$service is not healthy after $limit s. Its last lines are above."
             fi
             sleep 0.5
         done
@@ -117,13 +155,28 @@ version() {
     sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml
 }
 
+# is_older RELEASE THAN
+is_older() {
+    [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort --version-sort | head -1)" = "$1" ]
+}
+
+refuse_to_go_back() {
+    give_up "$(setting PORTAL_VERSION) is installed, and this tree is $(version), which is older: its processes may not know the tables." \
+        "Nothing was changed. Check out $(setting PORTAL_VERSION) again; or go back with a backup from before the upgrade: scripts/restore --stop FILE"
+}
+
 # Print the value of a setting in .env; nothing if it is not set.
 setting() {
     sed -n "s/^$1=//p" .env 2>/dev/null | tail -1
 }
 
 needs_installation() {
-    [ -f .env ] && [ -f secrets/database_url ] || give_up "There is no installation here: run scripts/install first."
+    local file missing=()
+    for file in .env secrets/secrets_keys secrets/database_url; do
+        [ -f "$file" ] || missing+=("$file")
+    done
+    [ ${#missing[@]} = 0 ] ||
+        give_up "This tree has no ${missing[*]}: put your copy back, or install first with scripts/install. Nothing was changed."
 }
 
 # Print a random URL-safe word of BYTES bytes.
@@ -141,6 +194,11 @@ keep() {
 }
 
 make_secrets() {
+    # New keys cannot read an older database, and its password stays as it was.
+    [ -e secrets/secrets_keys ] || ! "$CONTAINERS" volume inspect "${PROJECT}_postgres" >/dev/null 2>&1 ||
+        give_up "There is a database on this host, in the volume ${PROJECT}_postgres, but not the secrets/ that belong to it." \
+            "Put your copy of secrets/ and .env here. If nobody needs that database, delete it first: docs/operations.md, \"Removing it\"." \
+            "Nothing was changed."
     mkdir -p secrets
     chmod 700 secrets
     keep secret_key "$(random_word 64)"
@@ -154,6 +212,11 @@ make_secrets() {
 
 has_profile() {
     [[ ",$(setting COMPOSE_PROFILES)," == *",$1,"* ]]
+}
+
+# Whether the image of this tree's release is on this host.
+has_image() {
+    "$CONTAINERS" image inspect "ddos-mitigation-portal:$(version)" >/dev/null 2>&1
 }
 
 build_images() {

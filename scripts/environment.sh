@@ -1,6 +1,7 @@
 # Sourced by the other scripts: makes .venv with the packages of a requirements file, and reports progress of slow steps.
 # shellcheck shell=bash
 
+CALLER=$PWD # where relative paths on the command line begin
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 PYTHON=.venv/bin/python
 

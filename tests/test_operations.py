@@ -4,8 +4,10 @@ import ast
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +198,102 @@ def variables_read_by_the_portal() -> set[str]:
         and (call.func.value.id, call.func.attr in READERS) == ("env", True)
         and isinstance(call.args[0], ast.Constant)
     }
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Runs a script in a tree without an installation, on a machine without Docker and Podman."""
+    tree, programs = tmp_path / "tree", tmp_path / "bin"
+    shutil.copytree(ROOT / "scripts", tree / "scripts")
+    for name in ("pyproject.toml", "docker-compose.yml", ".env.example"):
+        shutil.copy(ROOT / name, tree)
+    programs.mkdir()
+    for name in ("bash", "dirname", "mkdir", "sed", "cat", "sort", "head", "tail", "date", "paste"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+
+    def run(*command: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["bash", *command],
+            cwd=tree,
+            env={"PATH": str(programs)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert not (tree / ".env").exists()
+        assert not (tree / "secrets").exists()
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("script", ["install", "upgrade", "backup", "restore"])
+def test_a_script_explains_itself_and_refuses_what_it_does_not_know(
+    operator: Callable[..., tuple[int, str]], script: str
+) -> None:
+    status, said = operator(f"scripts/{script}", "--help")
+    assert status == 0
+    assert f"scripts/{script}" in said
+
+    status, said = operator(f"scripts/{script}", "--frobnicate")
+    assert status == 1
+    assert "What is '--frobnicate'? Nothing was done." in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ("install --host", "--host needs a value"),
+        ("install --staff --no-build", "--staff needs a value"),
+        ("install --host portal.example", "Neither Docker Compose nor Podman is installed"),
+        ("upgrade", "This tree has no .env secrets/secrets_keys secrets/database_url"),
+        ("upgrade 2.0.0", "takes no '2.0.0'. Nothing was done"),
+        ("backup", "This tree has no .env"),
+        ("backup one two", "These are 2 folders"),
+        ("restore", "Which backup?"),
+        ("restore --stop", "Which backup?"),
+        ("restore one two", "Which backup?"),
+        ("restore nowhere.dump", "/tree/nowhere.dump is no file that you can read. Nothing was"),
+        ("restore scripts", "/tree/scripts is no file that you can read. Nothing was changed"),
+        ("restore --stop pyproject.toml", "This tree has no .env"),
+    ],
+)
+def test_a_script_that_cannot_work_says_why(
+    operator: Callable[..., tuple[int, str]], arguments: str, why: str
+) -> None:
+    script, *rest = arguments.split()
+
+    status, said = operator(f"scripts/{script}", *rest)
+
+    assert status == 1
+    assert why in said, said
+    assert "command not found" not in said
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        ("is_older 0.9.0 0.10.0", 0),
+        ("is_older 0.10.0 0.9.0", 1),
+        ("is_older 1.6.0 1.6.0", 1),
+        ("is_older 1.6.0 1.6", 1),
+        ("is_older 1.0.3 1.6", 0),
+        ("is_host_name portal.example", 0),
+        ("is_host_name localhost", 0),
+        ("is_host_name https://portal.example", 1),
+        ("is_host_name portal.example:8443", 1),
+        ("is_host_name portal.example/", 1),
+        ("is_host_name portal.example,www.portal.example", 1),
+    ],
+)
+def test_the_scripts_tell_releases_and_names_apart(
+    operator: Callable[..., tuple[int, str]], call: str, status: int
+) -> None:
+    # What scripts/install defines before it does anything.
+    defined = "sed -n '/^is_host_name/,/^}/p' scripts/install >var/names"
+
+    assert operator("-c", f"source scripts/containers.sh; {defined}; source var/names; {call}") == (
+        status,
+        "",
+    )
