@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -15,12 +15,11 @@ from rest_framework.response import Response
 
 from portal.api.authentication import SCHEME
 from portal.core.database import RETRY_AFTER_S, is_away
-from portal.core.errors import FieldError, Fix, Invalid, PortalError, Throttled
-from portal.core.targets import Kind
+from portal.core.errors import FieldError, Invalid, PortalError, Throttled
+from portal.core.problem import CONTENT_TYPE, Problem
 
 logger = logging.getLogger(__name__)
 
-CONTENT_TYPE: Final = "application/problem+json"
 MAX_NAMED_ERRORS: Final = 20
 
 # What Django REST framework says, in our codes and words.
@@ -107,41 +106,10 @@ def _from_framework(error: Exception) -> Response:
 
 
 def _problem(
-    status: int, code: str, title: str, detail: str, *, errors: tuple[FieldError, ...] = ()
+    status: int, code: str, title: str, detail: str, *, errors: Sequence[FieldError] = ()
 ) -> Response:
-    body: dict[str, Any] = {
-        "type": f"urn:portal:problem:{code}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "errors": [_named(error) for error in errors],
-    }
-    return Response(body, status=status, content_type=CONTENT_TYPE)
-
-
-def _named(error: FieldError) -> dict[str, Any]:
-    named: dict[str, Any] = {"field": error.field, "code": error.code, "message": error.message}
-    if error.fixes:
-        named["fixes"] = [_fix(fix) for fix in error.fixes]
-    return named
-
-
-def _fix(fix: Fix) -> dict[str, Any]:
-    """With lists as a request has them, so that a program can put them in place."""
-    used = fix.suggestion
-    targets: dict[str, list[str]] = {"prefixes": [], "fqdns": [], "uris": []}
-    for target in used.targets:
-        targets[f"{target.kind}es" if target.kind == Kind.PREFIX else f"{target.kind}s"].append(
-            target.value
-        )
-    return {
-        "label": fix.label,
-        "value": fix.value,
-        "targets": targets,
-        "ports": [{"lower": lower, "upper": upper} for lower, upper in used.ports],
-        "protocols": list(used.protocols),
-    }
+    problem = Problem(status=status, code=code, title=title, detail=detail, errors=errors)
+    return Response(problem.as_json(), status=status, content_type=CONTENT_TYPE)
 
 
 def _flatten(detail: Any, path: str = "") -> Iterator[FieldError]:

@@ -26,8 +26,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal.api import pagination
-from portal.api.errors import CONTENT_TYPE
 from portal.core.context_processors import installation
+from portal.core.problem import CONTENT_TYPE
 from portal.core.run_once import run_once
 from portal.core.targets import Code
 from portal.organizations.models import MAX_KEY_LENGTH

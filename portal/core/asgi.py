@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from portal.core.numbers import whole_number
+from portal.core.problem import Problem
 from portal.core.sign_in_paths import is_sign_in
 
 Scope = dict[str, Any]
@@ -23,23 +23,22 @@ MAX_SIGN_IN_BODY_BYTES: Final = 64 * 1024
 _UTF_8: Final = (b"utf-8", b"utf8")
 
 
-def _problem(status: int, code: str, title: str, detail: str) -> bytes:
-    kind = f"urn:portal:problem:{code}"
-    told = {"type": kind, "title": title, "status": status, "detail": detail, "code": code}
-    return json.dumps({**told, "errors": []}).encode()
-
-
-def _too_large(limit: int) -> bytes:
-    detail = f"The body is larger than {limit:,} bytes."
-    return _problem(413, "body-too-large", "This is too large", detail)
-
-
-_NOT_UTF_8: Final = _problem(
-    415,
-    "unsupported-media-type",
-    "Use UTF-8",
-    "The Content-Type names an encoding other than UTF-8.",
+_CLOSE: Final = (b"connection", b"close")
+_NOT_UTF_8: Final = Problem(
+    status=415,
+    code="unsupported-media-type",
+    title="Use UTF-8",
+    detail="The Content-Type names an encoding other than UTF-8.",
 )
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        status=413,
+        code="body-too-large",
+        title="This is too large",
+        detail=f"The body is larger than {limit:,} bytes.",
+    )
 
 
 class Utf8Bodies:
@@ -55,7 +54,7 @@ class Utf8Bodies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         types = [value for name, value in scope["headers"] if name == b"content-type"]
         if not all(map(_is_utf_8, types)):
-            return await _refuse(send, 415, _NOT_UTF_8)
+            return await _NOT_UTF_8.send(send, _CLOSE)
         return await self.application(scope, receive, send)
 
 
@@ -83,7 +82,7 @@ class BoundedBodies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limit = max_body_bytes(scope["path"])
         if _declares_more(scope, limit):
-            return await _refuse(send, 413, _too_large(limit))
+            return await _too_large(limit).send(send, _CLOSE)
         body = _Body(receive, limit)
         has_answered = False
 
@@ -94,7 +93,7 @@ class BoundedBodies:
 
         await self.application(scope, body.receive, answering)
         if body.is_too_large and not has_answered:
-            await _refuse(send, 413, _too_large(limit))
+            await _too_large(limit).send(send, _CLOSE)
         return None
 
 
@@ -118,13 +117,3 @@ def _declares_more(scope: Scope, limit: int) -> bool:
     declared = dict(scope["headers"]).get(b"content-length", b"0").decode("latin-1")
     is_number = declared.isascii() and declared.isdigit()
     return is_number and whole_number(declared.lstrip("0") or "0", at_most=limit) is None
-
-
-async def _refuse(send: Send, status: int, problem: bytes) -> None:
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": problem})

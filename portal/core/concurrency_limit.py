@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 from portal.core.asgi import Application, Message, Receive, Scope, Send
+from portal.core.problem import Problem
 from portal.core.sign_in_paths import hashes_password
 from portal.core.throttle import network_of
 
@@ -24,16 +24,12 @@ MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
 """Of one IPv4 address or IPv6 /64: nobody fills the queue from one place, whatever is waiting in it."""
 RETRY_AFTER_S: Final = 5
 
-_PROBLEM: Final = json.dumps(
-    {
-        "type": "urn:portal:problem:too-busy",
-        "title": "The portal is very busy",
-        "status": 503,
-        "detail": f"Too many requests wait already. Try again in {RETRY_AFTER_S} seconds.",
-        "code": "too-busy",
-        "errors": [],
-    }
-).encode()
+_TOO_BUSY: Final = Problem(
+    status=503,
+    code="too-busy",
+    title="The portal is very busy",
+    detail=f"Too many requests wait already. Try again in {RETRY_AFTER_S} seconds.",
+)
 
 
 class ConcurrencyLimit:
@@ -67,7 +63,7 @@ class ConcurrencyLimit:
             is_whole = message["type"] == "http.request" and not message.get("more_body", False)
             if is_whole and not has_slot:
                 if self._is_full(network):
-                    await _refuse(send)
+                    await _TOO_BUSY.send(send, (b"retry-after", str(RETRY_AFTER_S).encode()))
                     return {"type": "http.disconnect"}
                 await self._wait(network)
                 has_slot = True
@@ -115,13 +111,3 @@ def with_concurrency_limits(application: Application) -> Application:
         max_waiting_per_network=MAX_PASSWORDS_WAITING_PER_NETWORK,
         applies_to=lambda scope: hashes_password(scope["method"], scope["path"]),
     )
-
-
-async def _refuse(send: Send) -> None:
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"cache-control", b"no-store"),
-        (b"retry-after", str(RETRY_AFTER_S).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": _PROBLEM})
