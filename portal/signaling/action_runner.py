@@ -130,15 +130,15 @@ class ActionRunner:
         else:
             polled = await self._reports.poll_all(self._client, rows)
         for row in rows:
-            if row.pk in polled.told:
-                self._history.reported(row.pk, polled.told[row.pk], time=_time())
+            if row.pk in polled.statuses:
+                self._history.reported(row.pk, polled.statuses[row.pk], time=_time())
             elif row.pk in polled.absent:
                 self._history.absent(row.pk)
             else:
                 self.begin([row], Action.POLL)
                 continue
             self._history.succeeded(row.pk, Action.POLL)
-        self._on_heard(polled.told.keys())
+        self._on_heard(polled.statuses.keys())
         return polled.has_news
 
     def _name(self, rows: Sequence[Mitigation]) -> str:

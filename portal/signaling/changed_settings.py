@@ -11,7 +11,7 @@ from typing import Final
 
 from dots_client import Reconnect
 from portal.providers.models import PendingChange
-from portal.signaling.identity import Identity, changed
+from portal.signaling.connection_settings import ConnectionSettings, changed
 from portal.signaling.leases import SavedAt
 
 REREAD_SETTINGS_S: Final = 30.0
@@ -22,7 +22,7 @@ class ChangedSettings:
     """The settings of one subscription. `reconnect` creates a fresh attempt counter for settings not tried before."""
 
     def __init__(self, reconnect: Callable[[], Reconnect]) -> None:
-        self.wanted: Identity | None = None
+        self.wanted: ConnectionSettings | None = None
         "the settings at the last read"
         self.pending: PendingChange | None = None
         "the settings that the present session does not use yet"
@@ -50,7 +50,7 @@ class ChangedSettings:
         """Call before reading the rows, so that a save during the read still counts as new."""
         self._read_at = now
 
-    def read(self, wanted: Identity) -> bool:
+    def read(self, wanted: ConnectionSettings) -> bool:
         """Note the settings just read; True when they differ from the last ones."""
         is_new = self.wanted is not None and bool(changed(self.wanted, wanted))
         self.wanted = wanted
@@ -59,7 +59,7 @@ class ChangedSettings:
             self.reconnect = self._make_reconnect()
         return is_new
 
-    def compare(self, running: Identity | None) -> None:
+    def compare(self, running: ConnectionSettings | None) -> None:
         """`running`: the settings the present session was opened with."""
         parts = changed(running, self.wanted) if running and self.wanted else []
         if not parts:
@@ -67,7 +67,7 @@ class ChangedSettings:
         elif self.pending is None:
             self.pending = PendingChange(changed=parts, tried_at=None, failure="")
 
-    def is_outdated(self, tried: Identity) -> bool:
+    def is_outdated(self, tried: ConnectionSettings) -> bool:
         """Whether the settings changed since `tried`."""
         return self.wanted is not None and bool(changed(tried, self.wanted))
 

@@ -59,7 +59,7 @@ def is_ours(report: MitigationReport, row: Mitigation | None, now: datetime) -> 
 
 def is_in_use(
     row: Mitigation,
-    told: InventoryAnswer,
+    answer: InventoryAnswer,
     now: datetime,
     *,
     winner: int | None = None,
@@ -70,13 +70,13 @@ def is_in_use(
     `winner`: the mid of ours that the server names in a conflict; `winner_row`: our row with that mid. A refusal that
     names a higher mid of ours without a row here means that the counter is behind (RFC 9132 section 4.4.1.3).
     """
-    report = told.held.get(row.mid)
+    report = answer.held.get(row.mid)
     if report is not None and is_same_scope(report, row) is not True:
         return True
     if winner is not None:
         is_higher = row.mid <= winner < next_mid_after(winner)
-        return is_higher and not _explains(winner_row, told.held.get(winner), now)
-    return False if report is not None or row.mid in told.absent else None
+        return is_higher and not _explains(winner_row, answer.held.get(winner), now)
+    return False if report is not None or row.mid in answer.absent else None
 
 
 def _explains(row: Mitigation | None, report: MitigationReport | None, now: datetime) -> bool:

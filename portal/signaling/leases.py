@@ -24,7 +24,7 @@ QUIET: Final = timedelta(seconds=3)
 PRESENT_FOR: Final = timedelta(seconds=4)
 """A worker that did not check in for so long has no share."""
 FORGOTTEN_AFTER: Final = timedelta(days=1)
-MAX_LOOKED_AT: Final = 1000
+MAX_READ: Final = 1000
 
 T = TypeVar("T")
 
@@ -87,7 +87,7 @@ def unrenewed(*, now: datetime) -> list[Lease]:
         | Q(lease_until__lt=now + LEASE - QUIET)
         | Q(lease_until__gt=now + LEASE + QUIET)
     )
-    rows = _wanted().filter(unrenewed).order_by("pk")[:MAX_LOOKED_AT]
+    rows = _wanted().filter(unrenewed).order_by("pk")[:MAX_READ]
     return [Lease(*row) for row in rows.values_list("pk", "owner", "lease_until")]
 
 

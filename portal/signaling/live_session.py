@@ -18,7 +18,7 @@ from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import database_clock
 from portal.signaling.action_runner import REREAD_AFTER_S, ActionRunner
-from portal.signaling.identity import Identity
+from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action, NextAction, next_action, waits_for_older
 from portal.signaling.observations import Observations
@@ -43,7 +43,7 @@ DATABASE_PAUSE_S: Final = 1.0
 
 
 class LiveSession:
-    """Runs until the session ends or `retire` is called. `identity`: the settings that it was opened with."""
+    """Runs until the session ends or `retire` is called. `settings`: the settings that it was opened with."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class LiveSession:
         actions: MitigationActions,
         reports: StatusReports,
         *,
-        identity: Identity,
+        settings: ConnectionSettings,
         opened_at: datetime,
         recorder: WireRecorder,
         unknown: UnknownMitigationWatch,
         on_recovered: Callable[[], None],
     ) -> None:
         self.client = client
-        self.identity = identity
+        self.settings = settings
         self.opened_at = opened_at
         self.is_over = asyncio.Event()
         self._reports = reports

@@ -67,14 +67,14 @@ async def classify_refusal(
         return NOT_OF_THE_MID
     winner = None if conflict is None else own_winner(conflict)
     in_question = (row.mid,) if winner is None else (row.mid, winner)
-    told = await inventory_query.query_inventory(client, also=in_question, within_s=CHECK_S / 2)
+    answer = await inventory_query.query_inventory(client, also=in_question, within_s=CHECK_S / 2)
     winner_row = None if winner is None else await row_of(winner)
-    verdict = is_in_use(row, told, database_clock.now(), winner=winner, winner_row=winner_row)
+    verdict = is_in_use(row, answer, database_clock.now(), winner=winner, winner_row=winner_row)
     return Refusal(
         # A conflict with another client names its cause; only a bare refusal leaves a doubt.
         is_of_the_mid=verdict if conflict is None else bool(verdict),
-        next_mid=next_mid_after(*in_question, *told.held),
-        is_listed=told.is_listed,
+        next_mid=next_mid_after(*in_question, *answer.held),
+        is_listed=answer.is_listed,
     )
 
 

@@ -37,7 +37,7 @@ class _Owned:
 
 
 @dataclass(frozen=True, slots=True)
-class _LeaseRound:
+class _LeaseState:
     """What the database said. `asked_at`: our clock before the first question."""
 
     asked_at: float
@@ -79,25 +79,25 @@ class OwnedSubscriptions:
         owned.manager.wake()
         return "woken" if owned.manager.session else "connecting"
 
-    async def share(self) -> None:
+    async def renew_and_balance(self) -> None:
         """Renew what is ours, claim what is free, give back what is too much."""
-        said = await self._lease_threads.run(_ask, self._owner, self.ids)
+        state = await self._lease_threads.run(_renew, self._owner, self.ids)
         for subscription_id in self.ids:
-            if subscription_id in said.renewed.kept:
+            if subscription_id in state.renewed.kept:
                 owned = self._owned[subscription_id]
-                owned.fence.extend(asked_at=said.asked_at)
-                owned.manager.settings_saved(said.renewed.saved_at[subscription_id])
-            elif subscription_id not in said.renewed.switched_off:
+                owned.fence.extend(asked_at=state.asked_at)
+                owned.manager.settings_saved(state.renewed.saved_at[subscription_id])
+            elif subscription_id not in state.renewed.switched_off:
                 logger.warning("agent %s: lost subscription %s", self._owner, subscription_id)
                 self._owned[subscription_id].fence.close()
-        await self._give_up(said.renewed.switched_off)
-        await self._claim(said)
-        surplus = to_give_back(self._idle(), owned=len(self._owned), share=said.share)
+        await self._give_back(state.renewed.switched_off)
+        await self._claim(state)
+        surplus = to_give_back(self._idle(), owned=len(self._owned), share=state.share)
         if surplus:
             logger.info("agent %s: gives back %s subscriptions", self._owner, len(surplus))
-            await self._give_up(surplus)
+            await self._give_back(surplus)
 
-    async def silence(self) -> None:
+    async def end_expired(self) -> None:
         """End the sessions whose lease ran out. They send nothing any more but their close_notify (ADR 17)."""
         for subscription_id, owned in list(self._owned.items()):
             if not owned.fence.is_open():
@@ -119,15 +119,15 @@ class OwnedSubscriptions:
 
     # Inside
 
-    async def _claim(self, said: _LeaseRound) -> None:
+    async def _claim(self, state: _LeaseState) -> None:
         at = boottime()
         crashed = {one for one, when in self._crashed_at.items() if at - when < CRASHED_PAUSE_S}
         self._crashed_at = {one: self._crashed_at[one] for one in crashed}
         wanted = self._sharing.to_claim(
-            said.unrenewed,
+            state.unrenewed,
             owned=crashed | self._owned.keys(),
-            share=said.share,
-            now=said.now,
+            share=state.share,
+            now=state.now,
             at=at,
         )
         if not wanted:
@@ -136,9 +136,9 @@ class OwnedSubscriptions:
         for subscription_id in claimed:
             fence = LeaseFence(asked_at=asked_at)
             if fence.is_open() and subscription_id not in self._owned:
-                self._begin(subscription_id, fence)
+                self._start(subscription_id, fence)
 
-    def _begin(self, subscription_id: UUID, fence: LeaseFence) -> None:
+    def _start(self, subscription_id: UUID, fence: LeaseFence) -> None:
         manager = SessionManager(
             subscription_id=subscription_id,
             owner=self._owner,
@@ -167,7 +167,7 @@ class OwnedSubscriptions:
         """Newest first: those where a moment without a session costs nobody anything."""
         return [one for one, owned in reversed(self._owned.items()) if owned.manager.is_idle]
 
-    async def _give_up(self, ids: Collection[UUID]) -> None:
+    async def _give_back(self, ids: Collection[UUID]) -> None:
         if ids:
             await self._close(ids)
             await self._lease_threads.run(leases.release, self._owner, list(ids))
@@ -179,14 +179,14 @@ class OwnedSubscriptions:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _ask(owner: str, owned: Collection[UUID]) -> _LeaseRound:
+def _renew(owner: str, owned: Collection[UUID]) -> _LeaseState:
     asked_at = boottime()
     now = database_clock.read()
     database_clock.synchronize(now)
     renewed = leases.renew(owner, owned, now=now)
     leases.check_in(owner, now=now)
     unrenewed = leases.unrenewed(now=now)
-    return _LeaseRound(asked_at, now, renewed, unrenewed, leases.fair_share(now=now))
+    return _LeaseState(asked_at, now, renewed, unrenewed, leases.fair_share(now=now))
 
 
 def _claim(owner: str, wanted: list[Lease]) -> tuple[float, list[UUID]]:

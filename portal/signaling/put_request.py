@@ -24,8 +24,8 @@ from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.states import CONFIRMED
 from portal.signaling import database_clock, mids_in_use
+from portal.signaling.connection_settings import replace_cuid
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.identity import replace_cuid
 from portal.signaling.mapping import conflict_words, scope_of
 from portal.signaling.next_action import Action, lifetime_to_ask
 from portal.signaling.retry_after import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dots_client import ConnectCrashed, DotsError, SessionCrashed
-from portal.signaling.identity import KeyUnreadable
+from portal.signaling.connection_settings import KeyUnreadable
 
 CRASHED: Final = "The portal failed to keep this connection and tries again. Its log says why."
 

@@ -24,7 +24,7 @@ UNDER_WAY_S: Final = 3600.0
 
 
 @dataclass(slots=True)
-class _One:
+class _Entry:
     is_introduced: bool = False
     is_absent: bool = False
     dots_status: int | None = None
@@ -38,7 +38,7 @@ class SessionHistory:
     """Every `time` is the event loop's, in seconds, so setting the system clock changes no order and no pause."""
 
     def __init__(self) -> None:
-        self._ones: defaultdict[UUID, _One] = defaultdict(_One)
+        self._entries: defaultdict[UUID, _Entry] = defaultdict(_Entry)
 
     def of(
         self,
@@ -50,32 +50,32 @@ class SessionHistory:
         waits_for_older: bool = False,
     ) -> MitigationHistory:
         """What was seen, in times of the database's clock, which reads `now` at `time`. `running`: the action under way."""
-        one = self._ones[mitigation_id]
-        not_before = one.not_before | ({running: time + UNDER_WAY_S} if running else {})
+        entry = self._entries[mitigation_id]
+        not_before = entry.not_before | ({running: time + UNDER_WAY_S} if running else {})
 
         def at(then: float) -> datetime:
             return now + timedelta(seconds=then - time)
 
         return MitigationHistory(
-            is_introduced=one.is_introduced,
-            is_absent=one.is_absent,
-            dots_status=one.dots_status,
-            reported_at=None if one.dots_status is None else at(one.reported_at),
-            tells_no_status=one.tells_no_status,
+            is_introduced=entry.is_introduced,
+            is_absent=entry.is_absent,
+            dots_status=entry.dots_status,
+            reported_at=None if entry.dots_status is None else at(entry.reported_at),
+            tells_no_status=entry.tells_no_status,
             waits_for_older=waits_for_older,
             not_before={action: at(until) for action, until in not_before.items()},
         )
 
     def is_introduced(self, mitigation_id: UUID) -> bool:
-        return self._ones[mitigation_id].is_introduced
+        return self._entries[mitigation_id].is_introduced
 
     def is_known(self, mitigation_id: UUID) -> bool:
         """Whether the provider has reported on it on this session."""
-        one = self._ones[mitigation_id]
-        return one.is_absent or one.dots_status is not None
+        entry = self._entries[mitigation_id]
+        return entry.is_absent or entry.dots_status is not None
 
     def begun(self, mitigation_id: UUID, action: Action, *, time: float) -> None:
-        self._ones[mitigation_id].not_before[action] = time + COOLDOWN_S
+        self._entries[mitigation_id].not_before[action] = time + COOLDOWN_S
 
     def failed(
         self,
@@ -87,38 +87,38 @@ class SessionHistory:
         wait_s: float = 0.0,
     ) -> None:
         """The action got no answer, or an unusable one, such as a refused poll. `wait_s`: the pause that it asks for."""
-        one = self._ones[mitigation_id]
+        entry = self._entries[mitigation_id]
         if action == Action.POLL:
-            one.tells_no_status = is_answered
+            entry.tells_no_status = is_answered
         first_s, most_s = COOLDOWN_S, MAX_FAILED_S
         if action == Action.POLL:
             first_s, most_s = FAILED_POLL_S, MAX_FAILED_POLL_S
-        doublings = min(one.failures[action], MAX_DOUBLINGS)
-        one.failures[action] += 1
-        one.not_before[action] = time + max(min(first_s * 2**doublings, most_s), wait_s)
+        doublings = min(entry.failures[action], MAX_DOUBLINGS)
+        entry.failures[action] += 1
+        entry.not_before[action] = time + max(min(first_s * 2**doublings, most_s), wait_s)
 
     def succeeded(self, mitigation_id: UUID, action: Action) -> None:
-        one = self._ones[mitigation_id]
-        del one.failures[action]
+        entry = self._entries[mitigation_id]
+        del entry.failures[action]
         if action == Action.POLL:
-            one.tells_no_status = False
+            entry.tells_no_status = False
 
     def introduced(self, mitigation_id: UUID) -> None:
-        one = self._ones[mitigation_id]
-        one.is_introduced, one.is_absent = True, False
+        entry = self._entries[mitigation_id]
+        entry.is_introduced, entry.is_absent = True, False
 
     def reported(self, mitigation_id: UUID, dots_status: int | None, *, time: float) -> None:
         """A notification or an answer arrived. Without a status it does not make the last status any newer."""
         self.introduced(mitigation_id)
         if dots_status is not None:
-            one = self._ones[mitigation_id]
-            one.dots_status, one.reported_at = dots_status, time
+            entry = self._entries[mitigation_id]
+            entry.dots_status, entry.reported_at = dots_status, time
 
     def absent(self, mitigation_id: UUID) -> None:
         """The provider answered 4.04: it does not know the mitigation."""
-        one = self._ones[mitigation_id]
-        one.is_introduced, one.is_absent, one.dots_status = False, True, None
+        entry = self._entries[mitigation_id]
+        entry.is_introduced, entry.is_absent, entry.dots_status = False, True, None
 
     def forget_all_but(self, live: Set[UUID]) -> None:
-        for mitigation_id in self._ones.keys() - live:
-            del self._ones[mitigation_id]
+        for mitigation_id in self._entries.keys() - live:
+            del self._entries[mitigation_id]

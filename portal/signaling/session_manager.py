@@ -15,9 +15,9 @@ from portal.providers.models import SessionState
 from portal.signaling import database_clock
 from portal.signaling.async_events import wait_for_any
 from portal.signaling.changed_settings import REREAD_SETTINGS_S, ChangedSettings
+from portal.signaling.connection_settings import ConnectionSettings, load_connection_settings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.identity import Identity, load_identity
 from portal.signaling.lease_fence import LeaseFence
 from portal.signaling.leases import SavedAt
 from portal.signaling.live_session import LiveSession, is_under_attack
@@ -68,7 +68,7 @@ class SessionManager:
         self.runner = SessionRunner(
             self._store,
             recorder=recorder,
-            settings=settings,
+            client_settings=settings,
             may_send=self._may_send,
             status=self._status,
             changed_settings=self._changed_settings,
@@ -204,13 +204,13 @@ class SessionManager:
         if self._changed_settings.is_to_read(now=_time()):
             await self._read_settings()
 
-    async def _read_settings(self) -> Identity:
+    async def _read_settings(self) -> ConnectionSettings:
         """The settings for the next session. Changed settings are tried at once."""
         self._changed_settings.begins_to_read(now=_time())
-        wanted = await self._store.run(load_identity, self.subscription_id)
+        wanted = await self._store.run(load_connection_settings, self.subscription_id)
         if self._changed_settings.read(wanted):
             self._reconnect = _new_reconnect()
-        self._changed_settings.compare(None if self.session is None else self.session.identity)
+        self._changed_settings.compare(None if self.session is None else self.session.settings)
         return wanted
 
     async def _attempt(self, *, is_wanted: bool, suspect: LiveSession | None = None) -> None:
@@ -221,7 +221,7 @@ class SessionManager:
         attempt = SessionAttempt(await self._read_settings(), is_wanted)
         for reconnect in (self._reconnect, self._changed_settings.reconnect):
             reconnect.attempted(now=_time())
-        cache = self.runner.cache_of(attempt.identity.server)
+        cache = self.runner.cache_of(attempt.settings.server)
         was_redirected = cache.is_redirected
         task = self.runner.begin(attempt)
         try:
@@ -246,7 +246,7 @@ class SessionManager:
         if attempt.has_opened.is_set():
             return False
         is_heard = suspect is not None and not suspect.is_suspect.is_set()
-        return is_heard or self._changed_settings.is_outdated(attempt.identity)
+        return is_heard or self._changed_settings.is_outdated(attempt.settings)
 
     def _attempt_failed(self, attempt: SessionAttempt) -> None:
         detail = failure_text(attempt.failure)

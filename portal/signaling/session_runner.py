@@ -19,8 +19,8 @@ from dots_client import (
 from portal.providers.models import SessionState
 from portal.signaling import database_clock
 from portal.signaling.changed_settings import ChangedSettings
+from portal.signaling.connection_settings import ConnectionSettings, changed
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.identity import Identity, changed
 from portal.signaling.live_session import LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.session_check import check_session
@@ -36,7 +36,7 @@ from portal.signaling.wire_recorder import WireRecorder
 class SessionAttempt:
     """One race of handshakes, and the session that wins it."""
 
-    identity: Identity
+    settings: ConnectionSettings
     is_wanted: bool
     "a request waits for a session"
     has_opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,7 +52,7 @@ class SessionRunner:
         store: FencedStore,
         *,
         recorder: WireRecorder,
-        settings: ClientSettings,
+        client_settings: ClientSettings,
         may_send: Callable[[], bool],
         status: SessionStatusWriter,
         changed_settings: ChangedSettings,
@@ -64,7 +64,7 @@ class SessionRunner:
         self._actions = MitigationActions(store, on_cuid_replaced=self._reopen)
         self._reports = StatusReports(store)
         self._recorder = recorder
-        self._settings = settings
+        self._client_settings = client_settings
         self._may_send = may_send
         self._status = status
         self._changed_settings = changed_settings
@@ -106,8 +106,8 @@ class SessionRunner:
         """What earlier sessions learned, valid while the provider's row is unchanged or a session with it is up."""
         cache = self._caches.get(server) or ClientCache(on_not_followed=self._redirection_ignored)
         kept = {server: cache}
-        if self.current is not None and self.current.identity.server in self._caches:
-            in_use = self.current.identity.server
+        if self.current is not None and self.current.settings.server in self._caches:
+            in_use = self.current.settings.server
             kept[in_use] = self._caches[in_use]
         self._caches = kept
         return cache
@@ -115,22 +115,22 @@ class SessionRunner:
     async def _run(self, attempt: SessionAttempt) -> None:
         """One session from its handshake to its end. An exception is one way for it to end."""
         session: LiveSession | None = None
-        identity = attempt.identity
+        settings = attempt.settings
         try:
             async with connect(
-                identity.server,
-                identity.credentials,
-                cuid=identity.cuid,
-                settings=self._settings,
+                settings.server,
+                settings.credentials,
+                cuid=settings.cuid,
+                settings=self._client_settings,
                 on_wire=self._record,
-                cache=self.cache_of(identity.server),
+                cache=self.cache_of(settings.server),
                 is_under_attack=attempt.is_wanted,
                 may_send=self._may_send,
             ) as client:
                 running = self.current
-                if running is not None and changed(running.identity, identity):
+                if running is not None and changed(running.settings, settings):
                     await check_session(client, running.is_over, running.is_suspect)
-                session = self._use(client, identity)
+                session = self._use(client, settings)
                 attempt.has_opened.set()
                 self._ended(session, await session.run())
         except Exception as error:
@@ -143,7 +143,7 @@ class SessionRunner:
         finally:
             self._ended(session, None)
 
-    def _use(self, client: Client, identity: Identity) -> LiveSession:
+    def _use(self, client: Client, settings: ConnectionSettings) -> LiveSession:
         """Make this the current session and close the one before."""
         unknown = UnknownMitigationWatch(client, self._store)
         self._actions.put_request.on_mid_in_use = unknown.ask_again
@@ -151,7 +151,7 @@ class SessionRunner:
             client,
             self._actions,
             self._reports,
-            identity=identity,
+            settings=settings,
             opened_at=database_clock.now(),
             recorder=self._recorder,
             unknown=unknown,
@@ -159,7 +159,7 @@ class SessionRunner:
         )
         before, self.current = self.current, session
         self._not_followed = None
-        self._changed_settings.compare(identity)
+        self._changed_settings.compare(settings)
         if before is not None:
             before.retire()
         self.report_up(session)
@@ -188,7 +188,7 @@ class SessionRunner:
     def _record(self, record: WireRecord) -> None:
         """What a closed fence holds back was not sent."""
         if record.direction == "received" or self._may_send():
-            self._recorder.see(record)
+            self._recorder.tap(record)
 
     def _redirection_ignored(self, why: NotFollowed) -> None:
         self._not_followed = why

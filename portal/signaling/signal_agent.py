@@ -13,7 +13,7 @@ from uuid import UUID
 from dots_client import ClientSettings
 from portal.core.broadcast import broadcast_from
 from portal.core.database import is_away
-from portal.inventory import queries as unknown
+from portal.inventory import queries as inventory_queries
 from portal.mitigations import queries, services
 from portal.signaling import database_clock, wakeups
 from portal.signaling.database_threads import DatabaseThreads
@@ -24,8 +24,8 @@ __all__ = ["OWNED_ELSEWHERE", "SignalAgent"]
 
 logger = logging.getLogger(__name__)
 
-SHARE_S: Final = 1.0
-SILENCE_S: Final = 0.25
+RENEW_S: Final = 1.0
+EXPIRE_S: Final = 0.25
 SWEEP_S: Final = 1.0
 CALL_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 10.0
@@ -85,18 +85,18 @@ class SignalAgent:
         self._write_journal()
         # Apart from each other: no sweep and no hung database keeps a lease from being renewed, or a session from
         # falling silent.
-        rounds = [
-            asyncio.create_task(self._every(SHARE_S, self._owned_subscriptions.share)),
-            asyncio.create_task(self._every(SILENCE_S, self._owned_subscriptions.silence)),
+        loops = [
+            asyncio.create_task(self._every(RENEW_S, self._owned_subscriptions.renew_and_balance)),
+            asyncio.create_task(self._every(EXPIRE_S, self._owned_subscriptions.end_expired)),
             asyncio.create_task(self._every(SWEEP_S, self._sweep)),
             asyncio.create_task(wakeups.listen(self._owned_subscriptions.wake)),
         ]
         try:
             await self._stopping.wait()
         finally:
-            for task in rounds:
+            for task in loops:
                 task.cancel()
-            await asyncio.gather(*rounds, return_exceptions=True)
+            await asyncio.gather(*loops, return_exceptions=True)
             await self._owned_subscriptions.hand_over()
             await self._journal.close(self._writing)
             self._threads.close()
@@ -119,8 +119,11 @@ class SignalAgent:
 
     async def _sweep(self) -> None:
         # A wake-up may be lost with the broker, or have reached another worker.
-        for unsaid in (queries.subscriptions_with_something_to_say, unknown.with_withdrawals):
-            for subscription_id in await self._threads.run(unsaid, self._owned_subscriptions.ids):
+        for find in (
+            queries.subscriptions_with_something_to_say,
+            inventory_queries.with_withdrawals,
+        ):
+            for subscription_id in await self._threads.run(find, self._owned_subscriptions.ids):
                 self._owned_subscriptions.wake(subscription_id)
         now = database_clock.now()
         await self._threads.run(services.mark_overdue, now=now)
@@ -137,5 +140,5 @@ class SignalAgent:
         if task.cancelled() or task.exception() is None:
             return
         logger.error("agent %s: the wire journal crashed", self._owner, exc_info=task.exception())
-        self._journal.lose_what_is_in_hand()
+        self._journal.drop_batch()
         self._write_journal()

@@ -29,7 +29,7 @@ MAX_POLLS_AT_ONCE: Final = 8
 class PollResult:
     """The outcome of a poll."""
 
-    told: Mapping[UUID, int | None]
+    statuses: Mapping[UUID, int | None]
     "the DOTS status of each mitigation in the answer"
     absent: frozenset[UUID] = frozenset()
     "the provider does not know these"
@@ -66,7 +66,7 @@ class StatusReports:
             except Refused as error:
                 if not await self.save_refusal(row, error):
                     raise
-                return PollResult(told={}, absent=frozenset({row.pk}))
+                return PollResult(statuses={}, absent=frozenset({row.pk}))
         return await self._take({row: report})
 
     async def _take(self, reports: Mapping[Mitigation, MitigationReport]) -> PollResult:
@@ -82,7 +82,7 @@ class StatusReports:
                 services.record_repeated, mitigation_ids=repeated, now=database_clock.now()
             )
         return PollResult(
-            told={row.pk: report.status for row, report in reports.items()},
+            statuses={row.pk: report.status for row, report in reports.items()},
             has_news=len(repeated) < len(reports),
         )
 

@@ -64,8 +64,8 @@ class UnknownMitigationWatch:
         self._ask_at = float("-inf")
         self._not_before = float("-inf")
         "the end of the pause that the server asked for; no list is asked for sooner"
-        self._tell_at: dict[UUID, float] = {}
-        self._put_off: set[UUID] = set()
+        self._withdraw_at: dict[UUID, float] = {}
+        self._postponed: set[UUID] = set()
         self._again_s = AGAIN_AFTER_S
 
     def wake(self) -> None:
@@ -82,7 +82,7 @@ class UnknownMitigationWatch:
         while True:
             self._woken.clear()
             try:
-                await self._look()
+                await self._check()
             except SessionClosed as error:
                 logger.info("subscription %s: %s", self._subscription_id, error)
                 return
@@ -97,33 +97,33 @@ class UnknownMitigationWatch:
 
     async def _wait(self) -> None:
         now = _time()
-        due_at = min([self._ask_due_at, *(at for at in self._tell_at.values() if at > now)])
+        due_at = min([self._ask_due_at, *(at for at in self._withdraw_at.values() if at > now)])
         try:
             async with asyncio.timeout_at(due_at):
                 await self._woken.wait()
         except TimeoutError:
             return
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         rows = await self._store.run(queries.open_unknown, self._subscription_id)
-        self._tell_at = {row.pk: at for row in rows if (at := self._tell_at.get(row.pk))}
-        self._put_off &= self._tell_at.keys()
-        for row in await self._to_be_told(rows):
+        self._withdraw_at = {row.pk: at for row in rows if (at := self._withdraw_at.get(row.pk))}
+        self._postponed &= self._withdraw_at.keys()
+        for row in await self._due_withdrawals(rows):
             await self._withdraw(row)
         if self._ask_due_at <= _time():
-            await self._take(rows)
+            await self._ask_inventory(rows)
 
     @property
     def _ask_due_at(self) -> float:
         return max(self._ask_at, self._not_before)
 
-    async def _to_be_told(self, rows: list[UnknownMitigation]) -> list[UnknownMitigation]:
+    async def _due_withdrawals(self, rows: list[UnknownMitigation]) -> list[UnknownMitigation]:
         time, now = _time(), database_clock.now()
         due = [
             row
             for row in rows
             if row.cuid == self._client.cuid
-            and self._tell_at.get(row.pk, time) <= time
+            and self._withdraw_at.get(row.pk, time) <= time
             and queries.is_to_be_told(row, now)
         ]
         if not due:
@@ -136,12 +136,12 @@ class UnknownMitigationWatch:
         return await self._store.run(mitigations_by_mid, self._subscription_id, mids)
 
     async def _withdraw(self, row: UnknownMitigation) -> None:
-        self._tell_at[row.pk] = _time() + AGAIN_AFTER_S
+        self._withdraw_at[row.pk] = _time() + AGAIN_AFTER_S
         report, wait_s = await self._status(row.mid)
-        if wait_s and row.pk not in self._put_off:
+        if wait_s and row.pk not in self._postponed:
             # Once: a server that never answers this question must not prevent the withdrawal.
-            self._put_off.add(row.pk)
-            self._tell_not_within(row, wait_s)
+            self._postponed.add(row.pk)
+            self._postpone(row, wait_s)
             return
         # A withdrawal may be older than what the server holds: a restored database gives mids again.
         if report is not None and is_another(row, held_of(row.mid, report)):
@@ -162,7 +162,7 @@ class UnknownMitigationWatch:
             )
         except (Refused, ServerUnavailable) as error:
             logger.warning("unknown mid %s: not withdrawn: %s", row.mid, error)
-            self._tell_not_within(row, retry_wait_s(error))
+            self._postpone(row, retry_wait_s(error))
             if asked_wait_s(error):
                 return  # 4.29 asks for a pause and refuses nothing (RFC 8516 section 4)
             await self._store.write(
@@ -211,33 +211,33 @@ class UnknownMitigationWatch:
             logger.warning("unknown mid %s: not let go: %s", row.mid, error or "silence")
             wait_s = retry_wait_s(error)
         self._ask_soon(row)
-        self._tell_not_within(row, wait_s)
+        self._postpone(row, wait_s)
 
-    def _tell_not_within(self, row: UnknownMitigation, seconds: float) -> None:
-        self._tell_at[row.pk] = max(self._tell_at[row.pk], _time() + seconds)
+    def _postpone(self, row: UnknownMitigation, seconds: float) -> None:
+        self._withdraw_at[row.pk] = max(self._withdraw_at[row.pk], _time() + seconds)
 
     def _ask_soon(self, row: UnknownMitigation) -> None:
-        self._tell_at[row.pk] = _time() + ENDING_EVERY_S
+        self._withdraw_at[row.pk] = _time() + ENDING_EVERY_S
         self._ask_within(ENDING_EVERY_S)
 
-    async def _take(self, rows: list[UnknownMitigation]) -> None:
+    async def _ask_inventory(self, rows: list[UnknownMitigation]) -> None:
         self._ask_at = float("inf")
-        told = await query_inventory(
+        answer = await query_inventory(
             self._client, also=[row.mid for row in rows], within_s=ANSWER_WITHIN_S
         )
-        self._not_before = _time() + told.wait_s
-        self._ask_within(self._pause_s(told, rows))
-        if told.held:
+        self._not_before = _time() + answer.wait_s
+        self._ask_within(self._pause_s(answer, rows))
+        if answer.held:
             await self._store.write(
                 raise_next_mid,
                 subscription_id=self._subscription_id,
-                to=next_mid_after(*told.held),
+                to=next_mid_after(*answer.held),
             )
-        own = await self._rows_of(list(told.held))
+        own = await self._rows_of(list(answer.held))
         now = database_clock.now()
         unknown = [
             held_of(mid, report)
-            for mid, report in told.held.items()
+            for mid, report in answer.held.items()
             if report.status != MitigationStatus.TERMINATED
             and not is_ours(report, own.get(mid), now)
         ]
@@ -248,20 +248,20 @@ class UnknownMitigationWatch:
             subscription_id=self._subscription_id,
             cuid=self._client.cuid,
             unknown=unknown,
-            told=told.held.keys() | told.absent,
-            refusal=told.refusal,
+            told=answer.held.keys() | answer.absent,
+            refusal=answer.refusal,
             now=now,
         )
 
     def _ask_within(self, seconds: float) -> None:
         self._ask_at = min(self._ask_at, _time() + seconds)
 
-    def _pause_s(self, told: InventoryAnswer, rows: list[UnknownMitigation]) -> float:
+    def _pause_s(self, answer: InventoryAnswer, rows: list[UnknownMitigation]) -> float:
         if any(row.told_at and not row.is_let_go_given_up for row in rows):
             return ENDING_EVERY_S
         if rows:
             return UNKNOWN_EVERY_S
-        if told.is_listed:
+        if answer.is_listed:
             self._again_s = AGAIN_AFTER_S
             return EVERY_S
         pause_s, self._again_s = self._again_s, min(EVERY_S, 2 * self._again_s)

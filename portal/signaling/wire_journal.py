@@ -29,7 +29,7 @@ from portal.wire.services import Seen
 logger = logging.getLogger(__name__)
 
 FLUSH_S: Final = 1.0
-BATCH: Final = 500
+MAX_BATCH: Final = 500
 """Messages that one statement writes."""
 MAX_WAITING: Final = 20_000
 """Messages of all subscriptions that wait for the database."""
@@ -54,7 +54,7 @@ class WireJournal:
         self._threads = threads
         self._recorders: dict[UUID, WireRecorder] = {}
         self._room = SharedCapacity(MAX_WAITING)
-        self._in_hand: list[Entry] = []
+        self._batch: list[Entry] = []
         self._closing = asyncio.Event()
 
     def recorder(self, subscription_id: UUID) -> WireRecorder:
@@ -86,31 +86,31 @@ class WireJournal:
 
     async def flush(self) -> bool:
         """Write one batch; whether more waits. What the database cannot take now stays in hand."""
-        if not self._in_hand:
-            self._in_hand = self._take()
-        if not self._in_hand:
+        if not self._batch:
+            self._batch = self._take()
+        if not self._batch:
             return False
         try:
-            lost = await self._threads.run(_write, self._in_hand)
+            lost = await self._threads.run(_write, self._batch)
         except Error as error:
             if not is_away(error):
                 raise
             logger.warning("wire journal: cannot write yet: %s", error)
             return False
-        self._in_hand = []
+        self._batch = []
         for subscription_id, count in lost.items():
-            self.recorder(subscription_id).lose(time.time(), count)
+            self.recorder(subscription_id).count_lost(time.time(), count)
         return any(one.waiting for one in self._recorders.values())
 
-    def lose_what_is_in_hand(self) -> None:
+    def drop_batch(self) -> None:
         """It cannot be written, whatever is tried: the journal says that it is missing."""
-        lost, self._in_hand = self._in_hand, []
+        lost, self._batch = self._batch, []
         for subscription_id, entry in lost:
             own = self.recorder(subscription_id)
             if isinstance(entry, NotKept):
-                own.lose(entry.at, entry.count)
+                own.count_lost(entry.at, entry.count)
             else:
-                own.lose(entry.record.at)
+                own.count_lost(entry.record.at)
 
     def _take(self) -> list[Entry]:
         taken: list[Entry] = []
@@ -118,9 +118,9 @@ class WireJournal:
             if one.not_kept:
                 taken.append((subscription_id, NotKept(one.not_kept, one.not_kept_at)))
                 one.not_kept = 0
-            while one.waiting and len(taken) < BATCH:
+            while one.waiting and len(taken) < MAX_BATCH:
                 taken.append((subscription_id, one.waiting.popleft()))
-                self._room.give_back(1)
+                self._room.release(1)
         return taken
 
 

@@ -88,7 +88,7 @@ class SharedCapacity:
         self.places -= 1
         return True
 
-    def give_back(self, places: int) -> None:
+    def release(self, places: int) -> None:
         self.places += places
 
 
@@ -108,22 +108,22 @@ class WireRecorder:
         self._tokens: OrderedDict[tuple[int, str, str], RequestKey] = OrderedDict()
         self._message_ids: OrderedDict[tuple[int, int, str], MessageSubject] = OrderedDict()
 
-    def see(self, record: WireRecord) -> None:
+    def tap(self, record: WireRecord) -> None:
         noted = self._note(record)
         if noted.subject.topic == "heartbeat" and not self.keeps_heartbeats:
             return
         if not self._may_keep(record.at):
-            self.lose(record.at)
+            self.count_lost(record.at)
             return
         if len(self.waiting) >= MAX_WAITING or not self._room.take():
             # The oldest makes room, or there is none to be had.
-            self.lose(record.at)
+            self.count_lost(record.at)
             if not self.waiting:
                 return
             self.waiting.popleft()
         self.waiting.append(noted)
 
-    def lose(self, at: float, count: int = 1) -> None:
+    def count_lost(self, at: float, count: int = 1) -> None:
         """Say at `at` that so many messages before it are missing."""
         self.not_kept += count
         self.not_kept_at = max(at, self.not_kept_at)

@@ -30,9 +30,9 @@ from portal.mitigations.states import Status
 from portal.signaling import live_session as live_session_module
 from portal.signaling import next_action, session_history
 from portal.signaling.action_runner import REREAD_AFTER_S
+from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore, NotSaved
-from portal.signaling.identity import Identity
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.live_session import RECHECK_S, LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
@@ -120,10 +120,10 @@ class PolledProvider(SlowProvider):
         self.polls[row.mid] += 1
         if self._error:
             raise self._error
-        return PollResult(told={row.pk: row.dots_status}, has_news=False)
+        return PollResult(statuses={row.pk: row.dots_status}, has_news=False)
 
     async def poll_all(self, _client: Client, _rows: Sequence[Mitigation]) -> PollResult:
-        return PollResult(told={row.pk: row.dots_status for row in self.listed}, has_news=False)
+        return PollResult(statuses={row.pk: row.dots_status for row in self.listed}, has_news=False)
 
 
 class Unwatched:
@@ -149,7 +149,7 @@ def line_of(
         cast(Client, session),
         cast(MitigationActions, actions),
         cast(StatusReports, actions),
-        identity=cast(Identity, None),
+        settings=cast(ConnectionSettings, None),
         opened_at=timezone.now(),
         recorder=cast(WireRecorder, SimpleNamespace(keeps_heartbeats=False)),
         unknown=cast(UnknownMitigationWatch, Unwatched()),

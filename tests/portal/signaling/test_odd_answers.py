@@ -87,7 +87,7 @@ async def speaking(mitigation: Mitigation, threads: DatabaseThreads) -> AsyncIte
             authority.client(),
             cuid=CUID,
             settings=ONCE,
-            on_wire=journal.recorder(mitigation.subscription_id).see,
+            on_wire=journal.recorder(mitigation.subscription_id).tap,
         ) as client,
     ):
         yield Scene(provider, client, actions, journal)

@@ -33,9 +33,9 @@ from portal.signaling import (
     session_status,
     silence_watch,
 )
+from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.identity import Identity
 from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
@@ -73,7 +73,7 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     monkeypatch.setattr(session_status, "record_heard", lambda **_row: None)
     monkeypatch.setattr("portal.mitigations.queries.live_mitigations", lambda _subscription: [])
     monkeypatch.setattr("portal.inventory.queries.open_unknown", lambda _subscription: [])
-    monkeypatch.setattr(UnknownMitigationWatch, "_take", _tells_nothing)
+    monkeypatch.setattr(UnknownMitigationWatch, "_ask_inventory", _tells_nothing)
     return told
 
 
@@ -92,8 +92,8 @@ def keeper_of(settings: ClientSettings) -> SessionManager:
 async def running_manager(
     there: Pair, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[SessionManager]:
-    identity = Identity(server=there.server, credentials=authority.client(), cuid=CUID)
-    monkeypatch.setattr(session_manager, "load_identity", lambda _subscription: identity)
+    identity = ConnectionSettings(server=there.server, credentials=authority.client(), cuid=CUID)
+    monkeypatch.setattr(session_manager, "load_connection_settings", lambda _subscription: identity)
     kept = keeper_of(SETTINGS)
     running = asyncio.create_task(kept.run())
     try:
@@ -241,9 +241,9 @@ async def test_a_reason_for_no_session_is_logged_once_and_then_counted(
     kept, credentials = keeper_of(SETTINGS), Authority().client()
     for port in (9, 9, 9, 10, 9):
         server = Server("provider.example", host="127.0.0.1", port=port, transports=("tls",))
-        identity = Identity(server=server, credentials=credentials, cuid=CUID)
+        identity = ConnectionSettings(server=server, credentials=credentials, cuid=CUID)
         monkeypatch.setattr(
-            session_manager, "load_identity", lambda _id, identity=identity: identity
+            session_manager, "load_connection_settings", lambda _id, identity=identity: identity
         )
         await kept._read_settings()
         await kept._attempt(is_wanted=True)

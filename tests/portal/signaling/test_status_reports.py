@@ -70,7 +70,7 @@ async def test_several_mitigations_share_one_poll(
     found = await StatusReports(store).poll_all(cast(Client, provider), list(held.values()))
 
     assert provider.asked == [None]
-    assert found.told.keys() == {held[mid].pk for mid in told}
+    assert found.statuses.keys() == {held[mid].pk for mid in told}
     assert not found.absent
     reported = [kwargs["mitigation_id"] for _, kwargs in store.writes]
     assert reported == [held[mid].pk for mid in sorted(told)]
@@ -88,7 +88,9 @@ async def test_a_missing_list_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(status_reports, "LIST_TIMEOUT_S", 0.01)
     rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
 
-    assert not (await StatusReports(RecordingStore()).poll_all(cast(Client, Hanging()), rows)).told
+    assert not (
+        await StatusReports(RecordingStore()).poll_all(cast(Client, Hanging()), rows)
+    ).statuses
 
 
 async def test_the_number_of_single_polls_at_once_is_limited() -> None:
@@ -110,7 +112,7 @@ async def test_the_number_of_single_polls_at_once_is_limited() -> None:
 
     may_answer.set()
 
-    assert [list(polled.told) for polled in await asyncio.gather(*polls)] == [
+    assert [list(polled.statuses) for polled in await asyncio.gather(*polls)] == [
         [row.pk] for row in rows
     ]
 
@@ -120,7 +122,7 @@ async def test_an_unknown_mitigation_is_recorded_as_forgotten() -> None:
 
     found = await StatusReports(store).poll(cast(Client, Listing(listed=None)), row)
 
-    assert not found.told
+    assert not found.statuses
     assert found.absent == {row.pk}
     assert len(store.writes) == 1
 

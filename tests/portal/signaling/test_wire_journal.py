@@ -43,7 +43,7 @@ async def test_a_real_session_is_written_down_whole(
             credentials,
             cuid=CUID,
             settings=SETTINGS,
-            on_wire=recorder.see,
+            on_wire=recorder.tap,
         ) as client,
     ):
         await client.request(mitigation.mid, SCOPE)
@@ -87,9 +87,9 @@ async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
 
     monkeypatch.setattr(wire_journal, "_write", away)
     recorder = journal.recorder(mitigation.subscription_id)
-    recorder.see(put(at=1.0))
+    recorder.tap(put(at=1.0))
     assert await journal.flush() is False
-    recorder.see(put(at=2.0))
+    recorder.tap(put(at=2.0))
     assert await journal.flush() is False
     assert await rows() == []
 
@@ -106,7 +106,7 @@ async def test_what_found_no_room_is_said_in_the_journal(
     journal._room = SharedCapacity(2)
     recorder = journal.recorder(mitigation.subscription_id)
     for number in range(5):
-        recorder.see(put(at=1000.0 + number))
+        recorder.tap(put(at=1000.0 + number))
 
     await journal.flush()
     await journal.flush()
@@ -114,18 +114,18 @@ async def test_what_found_no_room_is_said_in_the_journal(
     gap = next(one for one in await rows() if one.direction == Direction.NOT_KEPT)
     assert (gap.count, gap.at.timestamp(), gap.mitigation_id) == (3, 1004.0, None)
     assert len(await rows()) == 3
-    recorder.see(put())
-    recorder.see(put())
+    recorder.tap(put())
+    recorder.tap(put())
     assert len(recorder.waiting) == 2
 
 
 async def test_a_batch_is_bounded(
     mitigation: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire_journal, "BATCH", 2)
+    monkeypatch.setattr(wire_journal, "MAX_BATCH", 2)
     journal = WireJournal(threads)
     for _ in range(3):
-        journal.recorder(mitigation.subscription_id).see(put())
+        journal.recorder(mitigation.subscription_id).tap(put())
 
     assert await journal.flush() is True
     assert len(await rows()) == 2
@@ -139,7 +139,7 @@ async def test_closing_writes_the_last_lines(
     journal = WireJournal(threads)
     running = asyncio.create_task(journal.run())
     await asyncio.sleep(0)
-    journal.recorder(mitigation.subscription_id).see(put())
+    journal.recorder(mitigation.subscription_id).tap(put())
 
     await journal.close(running)
 
@@ -158,7 +158,7 @@ async def test_closing_does_not_wait_for_a_database_that_hangs(
 
     monkeypatch.setattr(threads, "run", hang)
     journal = WireJournal(threads)
-    journal.recorder(mitigation.subscription_id).see(put())
+    journal.recorder(mitigation.subscription_id).tap(put())
     running = asyncio.create_task(journal.run())
 
     await journal.close(running)
@@ -173,10 +173,10 @@ async def test_what_can_never_be_written_is_counted(
     journal = WireJournal(threads)
     recorder = journal.recorder(mitigation.subscription_id)
     for number in range(3):
-        recorder.see(put(at=1000.0 + number))
-    journal._in_hand = journal._take()
+        recorder.tap(put(at=1000.0 + number))
+    journal._batch = journal._take()
 
-    journal.lose_what_is_in_hand()
+    journal.drop_batch()
     await journal.flush()
 
     [gap] = await rows()

@@ -73,9 +73,9 @@ def test_a_path_says_what_a_message_is_about(path: str, expected: tuple[str, int
 
 def test_copies_belong_together_until_one_is_answered(seen: WireRecorder) -> None:
     for token in ("aa", "bb", "cc"):
-        seen.see(put(token=token))
-    seen.see(message("received", "2.01", token="bb"))
-    seen.see(put(token="dd"))
+        seen.tap(put(token=token))
+    seen.tap(message("received", "2.01", token="bb"))
+    seen.tap(put(token="dd"))
 
     first, second, third, answer, later = all_of(seen)
     assert first.run == second.run == third.run
@@ -86,9 +86,9 @@ def test_copies_belong_together_until_one_is_answered(seen: WireRecorder) -> Non
 
 
 def test_other_words_are_no_copy(seen: WireRecorder) -> None:
-    seen.see(put())
-    seen.see(put(payload=b"other"))
-    seen.see(put(options="If-Match=empty"))
+    seen.tap(put())
+    seen.tap(put(payload=b"other"))
+    seen.tap(put(options="If-Match=empty"))
 
     assert len({noted.run for noted in all_of(seen)}) == 3
 
@@ -98,36 +98,36 @@ def test_a_line_has_a_bounded_number_of_copies(
 ) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_COPIES", 2)
     for _ in range(3):
-        seen.see(put())
+        seen.tap(put())
 
     assert [noted.copy for noted in all_of(seen)] == [1, 2, 1]
 
 
 def test_an_answer_nobody_waits_for_any_more_is_recognized(seen: WireRecorder) -> None:
-    seen.see(put())
-    seen.see(message("received", "2.04"))
+    seen.tap(put())
+    seen.tap(message("received", "2.04"))
 
     assert all_of(seen)[1].subject == MessageSubject("mitigation", 7, "PUT", PATH)
 
 
 def test_an_answer_the_client_knows_the_request_of_is_its(seen: WireRecorder) -> None:
     answered = AnsweredRequest(code="0.01", path=PATH, message_id=1)
-    seen.see(message("received", "2.05", token="zz", answers=answered))
+    seen.tap(message("received", "2.05", token="zz", answers=answered))
 
     assert all_of(seen)[0].subject == MessageSubject("mitigation", 7, "GET", PATH)
 
 
 def test_another_sessions_token_means_nothing(seen: WireRecorder) -> None:
-    seen.see(put(session=1))
-    seen.see(message("received", "2.04", session=2))
+    seen.tap(put(session=1))
+    seen.tap(message("received", "2.04", session=2))
 
     assert all_of(seen)[1].subject == MessageSubject()
 
 
 def test_an_acknowledgement_is_about_the_message_with_its_number(seen: WireRecorder) -> None:
-    seen.see(put(message_id=41))
-    seen.see(message("received", "0.00", kind="ACK", message_id=41, token=""))
-    seen.see(message("sent", "0.00", kind="ACK", message_id=41, token=""))
+    seen.tap(put(message_id=41))
+    seen.tap(message("received", "0.00", kind="ACK", message_id=41, token=""))
+    seen.tap(message("sent", "0.00", kind="ACK", message_id=41, token=""))
 
     _, theirs, ours = all_of(seen)
     assert theirs.subject.mid == 7
@@ -136,9 +136,9 @@ def test_an_acknowledgement_is_about_the_message_with_its_number(seen: WireRecor
 
 def test_our_answer_to_their_heartbeat_is_a_heartbeat(seen: WireRecorder) -> None:
     seen.keeps_heartbeats = True
-    seen.see(put(token="aa"))
-    seen.see(message("received", "0.03", path=BEAT, token="aa"))
-    seen.see(message("sent", "2.04", token="aa"))
+    seen.tap(put(token="aa"))
+    seen.tap(message("received", "0.03", path=BEAT, token="aa"))
+    seen.tap(message("sent", "2.04", token="aa"))
 
     assert [noted.subject.topic for noted in all_of(seen)] == [
         "mitigation",
@@ -148,21 +148,21 @@ def test_our_answer_to_their_heartbeat_is_a_heartbeat(seen: WireRecorder) -> Non
 
 
 def test_heartbeats_are_kept_only_while_they_may_be_evidence(seen: WireRecorder) -> None:
-    seen.see(message("sent", "0.03", path=BEAT))
+    seen.tap(message("sent", "0.03", path=BEAT))
     assert all_of(seen) == []
 
     seen.keeps_heartbeats = True
-    seen.see(message("sent", "0.03", path=BEAT))
+    seen.tap(message("sent", "0.03", path=BEAT))
     assert len(all_of(seen)) == 1
 
 
 def test_what_is_remembered_is_bounded(seen: WireRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_REMEMBERED", 3)
     for number in range(10):
-        seen.see(put(token=f"{number:02}", message_id=number, payload=bytes([number])))
+        seen.tap(put(token=f"{number:02}", message_id=number, payload=bytes([number])))
 
     assert [len(known) for known in (seen._runs, seen._tokens, seen._message_ids)] == [3, 3, 3]
-    seen.see(message("received", "2.04", token="00"))
+    seen.tap(message("received", "2.04", token="00"))
     assert all_of(seen)[-1].subject == MessageSubject()
 
 
@@ -171,7 +171,7 @@ def test_the_oldest_makes_room_and_is_counted(
 ) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_WAITING", 3)
     for number in range(5):
-        seen.see(put(at=1000.0 + number))
+        seen.tap(put(at=1000.0 + number))
 
     assert [noted.record.at for noted in all_of(seen)] == [1002.0, 1003.0, 1004.0]
     assert (seen.not_kept, seen.not_kept_at) == (2, 1004.0)
@@ -180,11 +180,11 @@ def test_the_oldest_makes_room_and_is_counted(
 def test_all_subscriptions_share_the_room() -> None:
     room = SharedCapacity(2)
     one, other = WireRecorder(room), WireRecorder(room)
-    one.see(put())
-    one.see(put())
+    one.tap(put())
+    one.tap(put())
 
-    other.see(put())
-    one.see(put())
+    other.tap(put())
+    one.tap(put())
 
     assert (len(one.waiting), one.not_kept) == (2, 1)
     assert (len(other.waiting), other.not_kept) == (0, 1)
@@ -197,9 +197,9 @@ def test_who_talks_without_pause_is_not_kept_whole(
     monkeypatch.setattr(wire_recorder, "PER_S", 2.0)
     one = WireRecorder(SharedCapacity(1000))
     for _ in range(5):
-        one.see(put(at=1000.0))
+        one.tap(put(at=1000.0))
     for _ in range(5):
-        one.see(put(at=1001.0))
+        one.tap(put(at=1001.0))
 
     assert len(one.waiting) == 5
     assert one.not_kept == 5

@@ -17,7 +17,7 @@ from portal.providers.models import Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class ConnectionSettings:
     """One client identity at one provider."""
 
     server: Server
@@ -35,7 +35,7 @@ class KeyUnreadable(Exception):
         )
 
 
-def load_identity(subscription_id: UUID) -> Identity:
+def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
     """The identity in the rows now. Raises KeyUnreadable."""
     subscription = Subscription.objects.select_related("provider").get(pk=subscription_id)
     provider = subscription.provider
@@ -43,7 +43,7 @@ def load_identity(subscription_id: UUID) -> Identity:
         private_key = secrets.decrypt(bytes(subscription.private_key))
     except InvalidToken as error:
         raise KeyUnreadable from error
-    return Identity(
+    return ConnectionSettings(
         server=Server(
             name=provider.server_name,
             host=provider.host,
@@ -60,7 +60,7 @@ def load_identity(subscription_id: UUID) -> Identity:
     )
 
 
-def changed(old: Identity, new: Identity) -> list[str]:
+def changed(old: ConnectionSettings, new: ConnectionSettings) -> list[str]:
     """The settings in which a session with `new` would differ; empty when there are none (`PendingChange`)."""
     ours, theirs = old.credentials, new.credentials
     is_changed = {

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from portal.providers.models import Subscription
-from portal.signaling.identity import load_identity
+from portal.signaling.connection_settings import load_connection_settings
 from tests.factories import PRIVATE_KEY
 
 
@@ -10,7 +10,7 @@ def test_a_session_is_opened_as_the_rows_say(acme_northgate: Subscription) -> No
     provider.transports, provider.requires_alpn = ["tls"], False
     provider.save()
 
-    identity = load_identity(acme_northgate.pk)
+    identity = load_connection_settings(acme_northgate.pk)
 
     assert (identity.server.name, identity.server.host) == (provider.server_name, provider.host)
     assert identity.server.transports == ("tls",)
