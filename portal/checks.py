@@ -1,4 +1,4 @@
-"""What an installation must have before it may serve anybody."""
+"""What an installation must have before it starts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_encryption_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> 
 
 @register("portal")
 def check_former_names(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    """Of settings; the log of each process says the same once."""
+    """Settings that still have their former name. Each process also logs this once."""
     return [
         Warning(
             f"{former} is the former name of {name}.",

@@ -16,7 +16,7 @@ from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
 _POSTGRESQL = {
-    # A server that is cut off is noticed within seconds, not after the hours of the system's defaults.
+    # Notice a server that is cut off within seconds, not after hours as with the system's defaults.
     "connect_timeout": "3",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
@@ -109,7 +109,7 @@ def database(url: str, *, default_path: Path) -> dict[str, Any]:
         return _sqlite(default_path)
     scheme = url.partition("://")[0]
     if scheme == "sqlite":
-        # As everywhere: three slashes for a relative path, four for an absolute one.
+        # As in other tools: three slashes for a relative path, four for an absolute one.
         return _sqlite(Path(unquote(urlsplit(url).path[1:])))
     if scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(
@@ -188,7 +188,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
         "NAME": path,
         "OPTIONS": {
             "timeout": 5,
-            # The write transaction is the lock: what is decided on is read inside it.
+            # The write transaction is the lock: read inside it whatever a decision depends on.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
         },
@@ -224,7 +224,7 @@ def redis(url: str) -> str:
 
 
 def broker(redis_url: str) -> str:
-    """Celery spells a Unix socket in its own way."""
+    """Celery's form of the URL for a Unix socket."""
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url

@@ -49,7 +49,9 @@ def access_changed_on_commit(user_id: UUID) -> None:
 
 
 def pass_wake_up_on(subscription_id: UUID) -> None:
-    """Forward a wake-up to every signal worker, because the one that received it does not hold the session."""
+    """Forward a wake-up to every signal worker, because the one that received it does not own the
+    subscription.
+    """
     _send(SIGNAL_WORKERS, {"type": "wake.up", "subscription": str(subscription_id)})
 
 

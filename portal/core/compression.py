@@ -28,8 +28,9 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 class Compression(GZipMiddleware):
     """Comes after WhiteNoise, whose files are compressed when they are collected.
 
-    The secrets that a page holds (the CSRF token, who typed a form) are masked or signed anew in every answer, and each answer is up to
-    `max_random_bytes` longer than it had to be, except a stream, which is a download.
+    Secrets in a page (the CSRF token, the signed typist of a form) are masked or signed differently
+    in every response, and up to `max_random_bytes` of padding hide the length of each response,
+    except of a stream, which is a download.
     """
 
     def process_response(

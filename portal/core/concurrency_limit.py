@@ -21,7 +21,7 @@ PASSWORDS_AT_ONCE: Final = 2
 MAX_PASSWORDS_WAITING: Final = 100
 """Half a minute of hashing."""
 MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
-"""Of one IPv4 address or IPv6 /64: nobody fills the queue from one place, whatever is waiting in it."""
+"""Of one IPv4 address or IPv6 /64, so that one place cannot fill the queue."""
 RETRY_AFTER_S: Final = 5
 
 _TOO_BUSY: Final = Problem(
@@ -86,7 +86,9 @@ class ConcurrencyLimit:
         return None
 
     def _is_full(self, network: str) -> bool:
-        """Asked when the body has arrived: many heads that were sent first do not get round it."""
+        """Check this once the body has arrived, so that sending many heads first does not bypass
+        the limit.
+        """
         return (
             self._waiting.total() >= self.max_waiting
             or self._waiting[network] >= self.max_waiting_per_network

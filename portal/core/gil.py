@@ -1,4 +1,4 @@
-"""Thread switching in the processes that people wait for."""
+"""How often Python's interpreter lock (GIL) changes hands, in the processes that people wait for."""
 
 from __future__ import annotations
 

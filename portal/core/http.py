@@ -18,7 +18,9 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 """Limit on the URL and all header names and values of one request."""
 MAX_HEADERS: Final = 100
 HEAD_DEADLINE_S: Final = 10.0
-"""From the connection, or from the first byte of a later request on it, to the end of the head; never while the portal still answers."""
+"""From the connection, or from the first byte of a later request on it, to the end of the head.
+Does not run while the portal is still answering.
+"""
 BODY_DEADLINE_S: Final = 30.0
 """From the end of the head to the end of the body: 256 KiB in 30 s are 70 kbit/s."""
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 4 * MAX_BODY_BYTES
@@ -43,7 +45,7 @@ class BoundedHttp(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _is_reading_head = True
     _has_begun = False
-    "some of the request that is being read has arrived"
+    "part of the request being read has arrived"
     _is_head_too_large = False
     _head_bytes = 0
     _request_bytes = 0
@@ -91,7 +93,8 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_reading_head = False
         super().on_headers_complete()
-        # One that came while another is answered has its time afterwards (on_response_complete).
+        # A request that arrives during another's response gets its time afterwards
+        # (on_response_complete).
         self._expect(None if self.pipeline else BODY_DEADLINE_S)
 
     def on_message_complete(self) -> None:
@@ -105,7 +108,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing() or not self._has_begun or self._deadline is not None:
             return
-        # The rest of a request that began meanwhile has its time from here.
+        # The time for the rest of a request that began meanwhile starts here.
         if self._is_reading_head and not self._is_answering:
             self._unset_keepalive_if_required()
             self._expect(HEAD_DEADLINE_S)
@@ -124,7 +127,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     @property
     def _is_answering(self) -> bool:
-        """Whether a request has no whole answer yet: one read before, or the one that is being read."""
+        """Whether a request, read or being read, still lacks its complete response."""
         return self.cycle is not None and not self.cycle.response_complete
 
     def _count(self, size: int) -> None:
@@ -144,7 +147,8 @@ class BoundedHttp(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         self._expect(None)
         has_half_answered = self._is_answering and self.cycle.response_started
-        # An idle connection is owed no answer, and one that is being answered gets no second head.
+        # An idle connection needs no response, and one with a response under way gets no second
+        # head.
         if self._has_begun and not has_half_answered:
             head = b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             self.transport.write(head % (status, _ANSWERS[status]))

@@ -1,4 +1,6 @@
-"""Our own icons: 20 × 20 grid, 1.75 stroke, round ends, `currentColor`; cut-outs use the background colour."""
+"""The portal's icons: 20 × 20 grid, 1.75 stroke, round ends, `currentColor`; cut-outs use the
+background colour.
+"""
 
 from __future__ import annotations
 

@@ -23,5 +23,5 @@ def count_done(call: Callable[[T], bool | int], rows: Iterable[T]) -> int:
             # Catch any defect, since a row from an older release may break any step.
             if is_away(error):
                 raise
-            logger.exception("%s: %s is left out", getattr(call, "__name__", "sweep"), row)
+            logger.exception("%s: skipping %s", getattr(call, "__name__", "sweep"), row)
     return done

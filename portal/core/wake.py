@@ -1,4 +1,7 @@
-"""Tells the signal worker to check a subscription. A lost wake-up only causes a short delay, since the worker's sweep also checks."""
+"""Send wake-ups: tell the signal workers that rows of a subscription changed.
+
+A lost wake-up only causes a short delay, since each worker's sweep finds the rows too.
+"""
 
 from __future__ import annotations
 

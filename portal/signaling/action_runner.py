@@ -78,7 +78,7 @@ class ActionRunner:
         return self._running.get(mitigation_id)
 
     def begin(self, rows: Sequence[Mitigation], action: Action) -> None:
-        """One action about one mitigation; a poll may be about several."""
+        """Begin an action for one mitigation; a poll may cover several."""
         running = RunningAction(
             action=action,
             begun_at=_time(),
@@ -104,7 +104,8 @@ class ActionRunner:
             is_answered = not isinstance(error, TimeoutError | NoAnswer)
             self._failed(rows, action, is_answered=is_answered, wait_s=asked_wait_s(error))
         except Exception:
-            # A defect in an action about one mitigation must not end the session for the others, nor repeat at once.
+            # A defect in the action of one mitigation must not end the session for the others, nor
+            # repeat at once.
             logger.exception("%s: %s crashed", self._name(rows), action.name)
             self._failed(rows, action, is_answered=False)
         finally:
@@ -124,7 +125,7 @@ class ActionRunner:
         return REREAD_AFTER_S if is_known else 0.0
 
     async def _poll(self, rows: Sequence[Mitigation]) -> bool:
-        """Whether to reread the rows. A mitigation missing from the answer about several gets a poll of its own."""
+        """Whether to reread the rows. A mitigation missing from a shared answer is polled alone."""
         if len(rows) == 1:
             polled = await self._reports.poll(self._client, rows[0])
         else:

@@ -1,4 +1,4 @@
-"""What a session is opened with: the subscription's rows in the client's terms."""
+"""The settings a session is opened with: the subscription's rows in the client's terms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.providers.models import Subscription
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """One client identity at one provider."""
+    """A provider's server, our credentials and our cuid there."""
 
     server: Server
     credentials: Credentials
@@ -36,7 +36,7 @@ class KeyUnreadable(Exception):
 
 
 def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
-    """The identity in the rows now. Raises KeyUnreadable."""
+    """The settings in the rows now. Raises KeyUnreadable."""
     subscription = Subscription.objects.select_related("provider").get(pk=subscription_id)
     provider = subscription.provider
     try:
@@ -61,7 +61,7 @@ def load_connection_settings(subscription_id: UUID) -> ConnectionSettings:
 
 
 def changed(old: ConnectionSettings, new: ConnectionSettings) -> list[str]:
-    """The settings in which a session with `new` would differ; empty when there are none (`PendingChange`)."""
+    """Which settings differ between `old` and `new`, by the names of `PendingChange`."""
     ours, theirs = old.credentials, new.credentials
     is_changed = {
         "address": (old.server.host, old.server.port) != (new.server.host, new.server.port),

@@ -1,7 +1,8 @@
-"""The database's time, without asking for it each time: what the workers write and compare is of one clock.
+"""The database's time without a query each time, so that all workers write and compare times of one
+clock.
 
-The date of a worker's machine may be wrong, or be put right in one jump. Between two questions to the database its own time
-goes on with a clock that does not jump.
+The date of a worker's machine may be wrong, or be corrected in one jump. Between two queries the
+database's time advances with a local clock that does not jump.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from portal.signaling.lease_fence import boottime
 
 JUMP: Final = timedelta(seconds=2)
 SETTLED_AFTER_S: Final = 30.0
-"""After a jump of the database's own clock every provider was asked again within this time."""
+"""After a jump of the database's clock, every provider has been polled again within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ _jumped_at = float("-inf")
 def read() -> datetime:
     """The database's time now, also inside a transaction."""
     if connection.vendor != "postgresql":
-        return timezone.now()  # a file has no clock of its own
+        return timezone.now()  # SQLite has no clock of its own
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         asked: datetime = cursor.fetchone()[0]
@@ -41,7 +42,7 @@ def read() -> datetime:
 
 
 def synchronize(time: datetime) -> None:
-    """The database said so just now."""
+    """`time` is what the database returned just now."""
     global _known, _jumped_at
     if _known is not None and abs(time - now()) > JUMP:
         _jumped_at = boottime()
@@ -56,5 +57,5 @@ def now() -> datetime:
 
 
 def is_settled() -> bool:
-    """False for a while after a jump: then an end that was reached may not have been."""
+    """False for a while after a jump: an end time that seems reached may not be."""
     return boottime() - _jumped_at > SETTLED_AFTER_S

@@ -1,4 +1,6 @@
-"""The database from the agent's event loop: few threads, connections given back after each call."""
+"""Run database calls for the agent's event loop in a few threads, which release their connection
+after each call.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,14 @@ from django.db import close_old_connections
 
 DATABASE_THREADS: Final = 3
 FIRST_THREADS: Final = 2
-"""Of both fewer than the connection pool holds: the rest is for leases and the worker's tasks."""
+"""Together fewer than the connection pool holds: the rest is for leases and the worker's tasks."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class DatabaseThreads:
-    """Runs synchronous services. A cancelled awaiter does not undo the write it waited for."""
+    """Runs synchronous services. Cancelling a caller does not undo the write it waits for."""
 
     def __init__(self, *, threads: int = DATABASE_THREADS) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="agent-db")
@@ -29,7 +31,7 @@ class DatabaseThreads:
         return await _in(self._executor, partial(_run, call, *args, **kwargs))
 
     async def run_first(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What stands between a person and the wire: it does not wait behind what is only written down."""
+        """For calls that a person's request waits for: they do not queue behind other writes."""
         return await _in(self._first, partial(_run, call, *args, **kwargs))
 
     def close(self) -> None:

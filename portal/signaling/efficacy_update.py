@@ -22,13 +22,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EfficacyAnswer:
-    """The provider's answer. Without a code and not accepted, there was none."""
+    """The provider's answer. Neither accepted nor with a code: there was none."""
 
     is_accepted: bool = False
     code: str = ""
     reason: str = ""
     retry_after_s: int | None = None
-    "seconds it asked us to wait; None: its answer is final"
+    "seconds that it asked us to wait; None: its answer is final"
 
 
 async def send_efficacy_update(
@@ -43,12 +43,12 @@ async def send_efficacy_update(
             code=error.code, retry_after_s=bounded_wait_s(error.conflict.retry_timer_s)
         )
     except Redirected as error:
-        # The lifetime of a redirection is not a time to wait.
+        # The lifetime of a redirection is not a pause before the next try.
         return EfficacyAnswer(code=error.code, retry_after_s=NOT_FOLLOWED_RETRY_S)
     except (Refused, ServerUnavailable) as error:
         wait_s = bounded_wait_s(error.retry_after_s)
         return EfficacyAnswer(code=error.code, reason=error.diagnostic, retry_after_s=wait_s)
     except RemoteProtocolError as error:
-        logger.warning("mid %s: the answer to an efficacy update says nothing: %s", mid, error)
+        logger.warning("mid %s: the answer to an efficacy update cannot be read: %s", mid, error)
         return EfficacyAnswer()
     return EfficacyAnswer(is_accepted=report is not None)

@@ -1,4 +1,6 @@
-"""What extending a request would say to each provider, beside what it was asked so far: sent by nobody, written nowhere."""
+"""The message that an extension would send to each provider, beside the last one; neither sent nor
+saved.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +18,29 @@ from portal.signaling.mapping import scope_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retold:
-    """One provider's message, as it was asked so far and as it would be asked then."""
+    """One provider's message, before and after the extension."""
 
     mitigation: Mitigation
     before: Composed | None
-    "None: nothing was sent to it yet"
+    "None: nothing has been sent to it yet"
     after: Composed
     is_confirmed: bool
-    "the provider has confirmed what it was asked so far"
+    "the provider has confirmed the last message"
     lifetime_s: int
-    "what it would be asked for, within its own limits"
+    "the requested lifetime, within the provider's own limits"
     limit: int = MESSAGE_LIMIT_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
-    """What would happen: who is told what, in the order of asking."""
+    """What would be sent, in the order in which the providers were asked."""
 
     lifetime_s: int
     told: tuple[Retold, ...]
 
 
 def extension(request: MitigationRequest, lifetime_s: int) -> Extension:
-    """Raises what extending it would raise."""
+    """Raises the same errors as extending the request."""
     refuse_extension(request, lifetime_s)
     mitigations = current_mitigations(request.mitigations.all())
     for mitigation in mitigations:
@@ -52,7 +54,9 @@ def extension(request: MitigationRequest, lifetime_s: int) -> Extension:
 
 
 def _is_told(mitigation: Mitigation) -> bool:
-    """It holds the request, or is being asked to; who said no hears of it when its turn comes again."""
+    """Whether the provider has confirmed, or is being asked. One that refused gets the new lifetime
+    with its next request.
+    """
     is_wanted = mitigation.wanted == Wanted.ACTIVE and mitigation.status in (
         Status.PENDING,
         *CONFIRMED,

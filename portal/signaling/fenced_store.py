@@ -104,7 +104,7 @@ class FencedStore:
             raise
         except Exception:
             # The cause of the first failure may also prevent this write, and nothing else is left to try.
-            logger.exception("%s: nor that there was one", self.name(row))
+            logger.exception("%s: not even the fact of an outcome was saved", self.name(row))
 
     async def _write(self, call: Callable[[], T]) -> T:
         return await self.run(leases.write_as_owner, self.subscription_id, self.owner, call)

@@ -20,16 +20,16 @@ ENDED_LATELY: Final = timedelta(seconds=300)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryAnswer:
-    """A server's answer to our question what it holds for our cuid."""
+    """A server's answer to the question which mitigations it holds for our cuid."""
 
     held: Mapping[int, MitigationReport] = field(default_factory=dict)
     "by mid"
     absent: frozenset[int] = frozenset()
-    "mids we asked for one by one and that it does not hold"
+    "mids that we asked for one by one and that it does not hold"
     refusal: str = ""
-    "why it gave no list: a response code, `silence` or `unreadable`; empty: it gave one"
+    "why there is no list: a response code, `silence` or `unreadable`; empty: there is one"
     wait_s: float = 0.0
-    "how long it asks us to wait before the next question; 0: it does not"
+    "the pause that it asks for before the next question; 0: none"
 
     @property
     def is_listed(self) -> bool:

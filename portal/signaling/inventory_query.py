@@ -1,4 +1,4 @@
-"""Asks a server what it holds for our cuid (RFC 9132 section 4.4.2)."""
+"""Ask a server which mitigations it holds for our cuid (RFC 9132 section 4.4.2)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOLDS_NOTHING: Final = "4.04"
 UNREADABLE: Final = "unreadable"
 SILENCE: Final = "silence"
 MAX_AT_ONCE: Final = 8
-"""Mids asked for one by one, at most, at the same time."""
+"""Ask for at most this many mids one by one at the same time."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Pause:
 
     wait_s: float = 0.0
     is_throttled: bool = False
-    "it had too many requests (4.29), whatever they ask for; a 5.03 may be about one of them alone"
+    "it answered 4.29, which covers every request; a 5.03 may be about one of them alone"
 
     def take(self, error: Exception) -> None:
         self.wait_s = max(self.wait_s, retry_wait_s(error))
@@ -44,11 +44,11 @@ class _Pause:
 async def query_inventory(
     client: Client, *, also: Iterable[int] = (), within_s: float
 ) -> InventoryAnswer:
-    """Ask what the server holds. Waits `within_s` for the list, and as long again for mids the list leaves out.
+    """Ask what the server holds. Waits `within_s` for the list, and as long again for mids that the
+    list leaves out.
 
-    Some servers list only a part, or refuse to list: each mid of `also` that is not listed gets a question of its own,
-    until the server answers 4.29.
-    Raises SessionClosed.
+    Some servers list only a part, or refuse to list: each mid of `also` that is not listed is asked
+    for alone, until the server answers 4.29. Raises SessionClosed.
     """
     pause = _Pause()
     held, refusal = await _listed(client, within_s, pause)
@@ -90,7 +90,7 @@ async def _listed(
 
 
 async def _one(client: Client, mid: int, within_s: float, pause: _Pause) -> MitigationReport | bool:
-    """The server's report; True: it does not hold the mid; False: it does not say."""
+    """The server's report; True if it does not hold the mid; False if it does not say."""
     try:
         async with asyncio.timeout(within_s):
             return await client.status(mid)

@@ -1,4 +1,6 @@
-"""Which free subscriptions a worker claims, and which it gives back: decided without a clock or a database of its own."""
+"""Decide which free subscriptions a worker claims and which it gives back. Pure: no clock and no
+database.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ from portal.signaling.leases import QUIET, Lease
 
 QUIET_S: Final = QUIET.total_seconds()
 LEFT_FOR_OTHERS_S: Final = 3.0
-"""What is beyond our share and free for longer than this, nobody else takes."""
+"""Claim a subscription beyond our share once it has been free for this long: nobody else wants it."""
 MAX_CLAIMED: Final = 100
-"""In one round: the next begins when these are ours, and renews."""
+"""At once, since claiming delays the next renewal."""
 MAX_GIVEN_BACK: Final = 10
 
 
@@ -26,7 +28,7 @@ class _Seen:
 
 
 class LeaseBalancer:
-    """What one worker has seen of the others' leases. `at` is in seconds of a clock that nobody sets."""
+    """What one worker has seen of the others' leases. `at` is in seconds of a monotonic clock."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -41,10 +43,10 @@ class LeaseBalancer:
         now: datetime,
         at: float,
     ) -> list[Lease]:
-        """At most MAX_CLAIMED; `now` is the database's time.
+        """The leases to claim, at most MAX_CLAIMED. `now` is the database's time.
 
-        A lease has run out when the database's time says so and it did not change while we watched: the clock of the
-        database may have jumped, and its holder may be about to renew.
+        A lease has expired when the database's time says so and it has not changed while we
+        watched: the database's clock may have jumped, and the owner may be about to renew.
         """
         self._watch(unrenewed, at)
         free = [
@@ -72,7 +74,7 @@ class LeaseBalancer:
         lease = seen.lease
         is_free = (
             lease.is_released()
-            # We held it, fell silent in time, and nobody took it.
+            # We owned it, stopped sending in time, and nobody took it.
             or lease.owner == self._owner
             or (lease.has_run_out(now) and at - seen.since >= QUIET_S)
         )
@@ -82,5 +84,5 @@ class LeaseBalancer:
 
 
 def to_give_back(idle: Iterable[UUID], *, owned: int, share: int) -> list[UUID]:
-    """What is beyond our share, as far as nothing is at stake there; the rest is kept until it is quiet."""
+    """Idle subscriptions beyond our share. The others stay until they are idle too."""
     return list(idle)[: min(MAX_GIVEN_BACK, max(0, owned - share))]

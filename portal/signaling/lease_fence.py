@@ -1,7 +1,7 @@
-"""How long this worker may speak for a subscription, on a clock that nobody can set.
+"""The lease fence: it stops a worker from sending before its lease can belong to another worker.
 
-The lease in the database says who may claim a subscription, and when. This says when its holder has to be silent: before
-anybody else may claim it, whether or not the holder can reach the database to ask.
+The lease in the database decides who may claim a subscription, and when. The fence closes earlier,
+by a local clock that nobody can set, whether or not the worker reaches the database (ADR 17).
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from datetime import timedelta
 from typing import Final
 
 LEASE: Final = timedelta(seconds=12)
-"""So long after the last renewal nobody else may claim a subscription."""
+"""For this long after a renewal nobody else may claim the subscription."""
 MARGIN: Final = timedelta(seconds=2)
-"""For clocks that run apart, and for what the kernel has taken but not sent."""
+"""For clocks that drift apart, and for datagrams that the kernel has accepted but not sent."""
 OPEN_FOR_S: Final = (LEASE - MARGIN).total_seconds()
 
 
 def boottime() -> float:
-    """Seconds that also pass while the process is stopped and while the machine sleeps."""
-    # Only Linux tells the second.
+    """Seconds of a clock that also runs while the process is stopped and while the machine sleeps."""
+    # Only Linux has a clock that runs while the machine sleeps.
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class LeaseFence:
-    """One subscription's; asked before every datagram. `asked_at`: the clock before the lease was written."""
+    """Of one subscription, checked before every datagram. `asked_at`: `boottime()` before the lease
+    was written.
+    """
 
     def __init__(self, *, asked_at: float) -> None:
         self._until = asked_at + OPEN_FOR_S
@@ -33,7 +35,7 @@ class LeaseFence:
         return boottime() < self._until
 
     def extend(self, *, asked_at: float) -> None:
-        """Once over it stays over: what was said on it must not go on."""
+        """A closed fence stays closed: its session must not continue."""
         if self.is_open():
             self._until = max(self._until, asked_at + OPEN_FOR_S)
 

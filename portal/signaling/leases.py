@@ -1,7 +1,7 @@
-"""Which signal worker talks for a subscription: one at a time, through a claim that must be renewed.
+"""Leases: which signal worker owns a subscription, one at a time, for as long as it renews.
 
-A provider accepts one live session per client identity, so a worker whose claim is gone stops talking (`hold.py`). Every
-`now` here is the database's.
+A provider accepts one live session per client identity, so a worker without the lease stops sending
+(`lease_fence.py`). Every `now` here is the database's time.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from portal.signaling.lease_fence import LEASE
 from portal.signaling.models import SignalWorker
 
 QUIET: Final = timedelta(seconds=3)
-"""A holder that lives renews several times within it."""
+"""A live owner renews several times within this time."""
 PRESENT_FOR: Final = timedelta(seconds=4)
-"""A worker that did not check in for so long has no share."""
+"""A worker that has not checked in for this long has no share."""
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 MAX_READ: Final = 1000
 
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 
 class NotOwner(Exception):
-    """Another worker speaks for the subscription now: what this one has to say comes too late."""
+    """Another worker owns the subscription now: this write comes too late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """As it was read. A claim succeeds only on exactly this."""
+    """A lease as it was read. A claim succeeds only if it is still the same."""
 
     subscription: UUID
     owner: str
@@ -45,7 +45,9 @@ class Lease:
         return not self.owner or self.until is None
 
     def has_run_out(self, now: datetime) -> bool:
-        """Or cannot be: who wrote it had another time than the database has now."""
+        """Also true for a time that cannot be right: its writer had another time than the database
+        has now.
+        """
         return self.until is None or self.until < now or self.until > now + LEASE + QUIET
 
 
@@ -57,13 +59,13 @@ SavedAt: TypeAlias = tuple[datetime | None, datetime | None]
 class RenewedLeases:
     kept: frozenset[UUID]
     switched_off: frozenset[UUID]
-    "still ours, to be given up"
+    "still ours, to be given back"
     saved_at: Mapping[UUID, SavedAt]
-    "of the leases that we still hold"
+    "of the leases that are still ours"
 
 
 def renew(owner: str, owned: Collection[UUID], *, now: datetime) -> RenewedLeases:
-    """Prolong what nobody took from us; whether the lease had run out meanwhile does not matter."""
+    """Renew the leases that nobody took from us, even if they expired meanwhile."""
     ours = Subscription.objects.filter(pk__in=owned, owner=owner)
     ours.update(lease_until=now + LEASE)
     rows = list(
@@ -80,7 +82,9 @@ def renew(owner: str, owned: Collection[UUID], *, now: datetime) -> RenewedLease
 
 
 def unrenewed(*, now: datetime) -> list[Lease]:
-    """Leases that nobody renewed lately: free, about to run out, or of a time that cannot be."""
+    """Leases that nobody renewed lately: free, about to expire, or with a time that cannot be
+    right.
+    """
     unrenewed = (
         Q(owner="")
         | Q(lease_until__isnull=True)
@@ -92,11 +96,11 @@ def unrenewed(*, now: datetime) -> list[Lease]:
 
 
 def claim(owner: str, leases: Iterable[Lease], *, now: datetime) -> list[UUID]:
-    """Take over what is still as it was read; what is ours then."""
+    """Claim those that are unchanged since they were read. Returns the claimed subscriptions."""
     return [
         lease.subscription
         for lease in leases
-        # Counted: of two workers that saw it free, one gets it.
+        # The count decides: of two workers that saw it free, one gets it.
         if Subscription.objects.filter(
             pk=lease.subscription, owner=lease.owner, **_until(lease)
         ).update(owner=owner, lease_until=now + LEASE)
@@ -108,7 +112,7 @@ def _until(lease: Lease) -> dict[str, datetime | bool]:
 
 
 def release(owner: str, owned: Collection[UUID]) -> None:
-    """Hand over at once what is still ours."""
+    """Release the leases that are still ours, so that others can claim them at once."""
     Subscription.objects.filter(pk__in=owned, owner=owner).update(owner="", lease_until=None)
 
 
@@ -122,7 +126,7 @@ def check_out(worker: str) -> None:
 
 
 def fair_share(*, now: datetime) -> int:
-    """How many subscriptions each of the workers that live should hold at most."""
+    """How many subscriptions each live worker should own at most."""
     present = SignalWorker.objects.filter(
         seen_at__gt=now - PRESENT_FOR, seen_at__lt=now + PRESENT_FOR
     )
@@ -131,10 +135,11 @@ def fair_share(*, now: datetime) -> int:
 
 
 def write_as_owner(subscription_id: UUID, owner: str, call: Callable[[], T]) -> T:
-    """Run `call` and commit it if `owner` still holds the subscription; else undo it and raise NotOwner.
+    """Run `call` and commit it if `owner` still owns the subscription; otherwise roll back and
+    raise NotOwner.
 
-    Looked at last, without a lock: a commit that overlaps with another worker's claim is one that came before it, since
-    that worker's own writes wait for the locks of this one.
+    The owner is checked last, without a lock: a commit that overlaps with another worker's claim
+    counts as earlier, because that worker's own writes wait for the locks of this one.
     """
     with transaction.atomic():
         done = call()

@@ -38,7 +38,7 @@ REREAD_S: Final = 30.0
 REST_PER_READ: Final = 3.0
 """Rest after reading for this many times as long as it took, so that reading takes at most a quarter of the time."""
 MAX_REST_S: Final = 0.5
-"""After a database that was away, or a process that was stopped, nobody waits for as long again."""
+"""The limit, because reading takes long while the database is away or the process is stopped."""
 DATABASE_PAUSE_S: Final = 1.0
 
 
@@ -142,7 +142,9 @@ class LiveSession:
         await self._until_due(due_s, latest=began + reread_s)
 
     async def _until_due(self, seconds: float, *, latest: float) -> None:
-        """Until a wake-up, `latest` on the loop's clock, or something is due by what is known of the rows."""
+        """Wait for a wake-up, for `latest` on the loop's clock, or until something is due by the
+        rows as last read.
+        """
         while seconds > 0 and _time() < latest:
             try:
                 async with asyncio.timeout(seconds):
@@ -155,7 +157,9 @@ class LiveSession:
                 return
 
     async def reconcile(self) -> float:
-        """Compare wanted with observed, begin the actions that follow; seconds until something more is due."""
+        """Compare wanted with observed and begin the actions that follow. Returns seconds until
+        more is due.
+        """
         rows = await self._store.threads.run_first(
             queries.live_mitigations, self._store.subscription_id
         )
@@ -261,7 +265,7 @@ class LiveSession:
 
 
 def is_under_attack(row: Mitigation) -> bool:
-    """A plan or a drill that is only held is no attack; a plan that the provider activated is one."""
+    """A plan or a drill in standby is no attack; a plan that the provider activated is one."""
     signs = (Status.PENDING, *CONFIRMED) if row.request.is_immediate else ACTIVE
     return row.wanted == Wanted.ACTIVE and row.status in signs
 

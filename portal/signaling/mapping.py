@@ -1,4 +1,4 @@
-"""The portal's rows and words on one side, the protocol's on the other."""
+"""Translate between the portal's rows and the protocol's values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from portal.mitigations.validation import wire_scope
 TRIGGERS: Final[Mapping[int | None, Trigger]] = dict(BY_DOTS_STATUS.items())
 
 MAX_HELD: Final = 64
-"""Targets, ports, protocols or filters of each kind kept for a mitigation that no request here asked for."""
+"""Keep at most this many targets, ports, protocols or filters of each kind for an unknown
+mitigation.
+"""
 
 _CAUSES: Final[Mapping[int, str]] = {
     ConflictCause.OVERLAPPING_TARGETS: (
@@ -40,13 +42,13 @@ _CAUSES: Final[Mapping[int, str]] = {
     ),
 }
 MAX_NAMED: Final = 20
-"""Prefixes, and accept lists, kept of one conflict."""
+"""Keep at most this many prefixes and accept lists of one conflict."""
 
 OWN_NEWER_REQUEST: Final = "You already have a newer request for these addresses."
 
 
 def scope_of(mitigation: Mitigation, *, lifetime_s: int) -> Scope:
-    """Exactly the scope first sent, but for the lifetime (SC-044)."""
+    """Exactly the scope first sent, except for the lifetime (SC-044)."""
     request = mitigation.request
     return wire_scope(
         mitigation.scope,
@@ -111,7 +113,7 @@ def held_of(mid: int, report: MitigationReport) -> Held:
 
 
 def _instant(epoch_s: int) -> datetime | None:
-    """None for a number no calendar holds: the rest of the report still counts."""
+    """None for a number outside the calendar: the rest of the report still counts."""
     try:
         return datetime.fromtimestamp(epoch_s, UTC)
     except (OverflowError, ValueError, OSError):
@@ -119,7 +121,7 @@ def _instant(epoch_s: int) -> datetime | None:
 
 
 def conflict_words(conflict: ConflictInformation) -> dict[str, Any]:
-    """The conflict as the API shows it: words first, then what programs may want."""
+    """The conflict as the API shows it: the reason in words, then the fields for programs."""
     words: dict[str, Any] = {"reason": _reason(conflict)}
     if conflict.cause is not None:
         words["cause"] = int(conflict.cause)

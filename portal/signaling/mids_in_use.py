@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 IN_USE_CODES: Final = ("4.00", "4.09")
 """A server may refuse a new mitigation with these because of its mid (RFC 9132 section 4.4.1.3)."""
 CHECK_S: Final = 3.0
-"""A refusal waits at most this long for the inventory, because it holds up the request to the next provider."""
+"""Wait at most this long for the inventory: the request to the next provider waits for the verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,9 @@ class Refusal:
     """What a refusal of a mitigation means for its mid."""
 
     is_of_the_mid: bool | None
-    "None: perhaps, the provider does not say what it holds"
+    "None: perhaps; the provider does not say what it holds"
     next_mid: int = 0
-    "the lowest mid above all that are known to be in use"
+    "the lowest mid above all those known to be in use"
     is_listed: bool = False
     "the provider listed everything it holds"
 
@@ -55,9 +55,9 @@ async def classify_refusal(
     error: Refused,
     row_of: Callable[[int], Awaitable[Mitigation | None]],
 ) -> Refusal:
-    """Ask the provider what it holds when it refused a new mitigation, possibly because of the mid.
+    """Ask the provider what it holds when it may have refused a new mitigation because of the mid.
 
-    `row_of`: finds the row of the same subscription with a mid.
+    `row_of` finds the row of the same subscription with a mid.
     """
     is_new = row.status == Status.PENDING and row.confirmed_at is None
     if not is_new or error.code not in IN_USE_CODES:
@@ -71,7 +71,7 @@ async def classify_refusal(
     winner_row = None if winner is None else await row_of(winner)
     verdict = is_in_use(row, answer, database_clock.now(), winner=winner, winner_row=winner_row)
     return Refusal(
-        # A conflict with another client names its cause; only a bare refusal leaves a doubt.
+        # A conflict with another client names its cause; only a bare refusal leaves doubt.
         is_of_the_mid=verdict if conflict is None else bool(verdict),
         next_mid=next_mid_after(*in_question, *answer.held),
         is_listed=answer.is_listed,

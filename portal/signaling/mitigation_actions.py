@@ -1,4 +1,4 @@
-"""Perform one action about one mitigation with its provider, and save what came of it."""
+"""Perform one action for one mitigation with its provider, and save the outcome."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class MitigationActions:
         )
 
     async def _let_go(self, client: Client, row: Mitigation, progress: RequestProgress) -> None:
-        """The next status report shows the outcome."""
+        """End the mitigation by a lifetime of a second. The next status report shows the outcome."""
         scope = scope_of(row, lifetime_s=LET_GO_LIFETIME_S)
         client.check_request(row.mid, scope)
         if not await self.store.write(
@@ -165,7 +165,7 @@ class MitigationActions:
 
 
 def _why_not_sendable(error: Exception) -> str:
-    """The error in the client's words; empty for a defect, which only the log describes."""
+    """The client's error text; empty for a defect, which only the log describes."""
     if isinstance(error, EncodeError):
         return clean_text(error.reason)
     return clean_text(str(error)) if isinstance(error, LocalProtocolError) else ""

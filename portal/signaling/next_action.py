@@ -1,6 +1,8 @@
-"""What to do next about one mitigation: a pure function of what is wanted, what was observed, and the time.
+"""The next action for one mitigation: a pure function of what is wanted, what was observed, and the
+time.
 
-The agent asks it on every wake-up, message, timer and sweep, so a lost task or a dead worker costs a moment.
+A live session calls it on every wake-up, message, timer and sweep, so a lost task or a dead worker
+costs only a moment.
 """
 
 from __future__ import annotations
@@ -25,21 +27,25 @@ from portal.mitigations.states import (
 )
 
 POLL_AFTER: Final = timedelta(seconds=15)
-"""Ask for the status when nothing was heard of a live mitigation for so long (RFC 9132 section 4.4.2.2)."""
+"""Poll a live mitigation that was not heard of for this long (RFC 9132 section 4.4.2.2)."""
 POLL_ENDING_AFTER: Final = timedelta(seconds=5)
-"""The same while it winds down: the end may come without a notification."""
+"""The same for one that is terminating: its end may come without a notification."""
 CLOCKS_APART: Final = timedelta(seconds=60)
 RENEW_AFTER: Final = 0.4
-"""A renewal is due after this share of the granted lifetime: before half of it, with time for many retries."""
+"""A renewal is due after this share of the granted lifetime: before half of it, which leaves time
+for many retries.
+"""
 LAST_CALL: Final = timedelta(seconds=60)
 LAST_CALL_SHARE: Final = 0.1
-"""The last renewal, which nothing delays, leaves LAST_CALL before the end, or this share of a short lifetime."""
+"""The last renewal, which nothing delays, is sent LAST_CALL before the end, or this share of a
+short lifetime.
+"""
 FRESH: Final = timedelta(seconds=5)
 """An older status does not show that the provider still only holds a plan."""
 
 
 class Action(Enum):
-    """What the agent does on the wire."""
+    """What a live session does on the wire."""
 
     REQUEST = "PUT until it is answered"
     REFRESH = "PUT the same again"
@@ -52,7 +58,9 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextAction:
-    """An action for now, or WAIT with the time of the next look (None: only a wake-up changes anything)."""
+    """An action for now, or WAIT with the time to decide again (None: only a wake-up changes
+    anything).
+    """
 
     action: Action
     at: datetime | None = None
@@ -63,7 +71,7 @@ class MitigationHistory:
     """What the present session has shown about one mitigation. A new session has shown nothing: `MitigationHistory()`."""
 
     is_introduced: bool = False
-    "it carried an answered PUT or GET of the mitigation; some servers push only what it introduced"
+    "a PUT or GET of the mitigation was answered on it; some servers push nothing before that"
     is_absent: bool = False
     "the last GET was answered with 4.04"
     dots_status: int | None = None
@@ -72,7 +80,7 @@ class MitigationHistory:
     tells_no_status: bool = False
     "the server answered the last GET, so the session is alive, but the answer had no status"
     waits_for_older: bool = False
-    "the provider acts, or may act, for an older version of the plan, which this PUT would end"
+    "the provider filters, or may filter, for an older version of the plan, which this PUT would end"
     not_before: Mapping[Action, datetime] = field(default_factory=dict)
     "when each action that just began, or failed, may begin again"
 
@@ -127,9 +135,10 @@ def gives_way(running: Action, *, to: Action) -> bool:
 def waits_for_older(
     mitigation: Mitigation, others: Iterable[Mitigation], *, is_known: Callable[[UUID], bool]
 ) -> bool:
-    """A lost session may have started an older version of this plan, which a server drops for the newer one.
+    """Whether a lost session may have started an older version of this plan, which a server would
+    drop for the newer one (RFC 9132 section 4.4.1.3).
 
-    RFC 9132 section 4.4.1.3. `others`: of the same subscription; `is_known`: whether the present session has shown what
+    `others`: mitigations of the same subscription; `is_known`: whether this session has shown what
     the provider does about one.
     """
     if mitigation.status != Status.PENDING or mitigation.request.is_immediate:
@@ -196,7 +205,7 @@ def _may_have_been_activated(
 
 
 def _keep(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
-    """A request for help now, which its provider holds."""
+    """A confirmed mitigation of a request for help now."""
     found: list[Due] = []
     if not session.is_introduced or mitigation.is_extended:
         found.append((Action.REFRESH, mitigation.retry_at or now))
@@ -207,10 +216,11 @@ def _keep(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> 
 
 
 def _hold(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
-    """A plan that its provider holds or has activated: each PUT for it has trigger-mitigation false.
+    """A confirmed mitigation of a plan, which the provider holds or has activated.
 
-    Some servers read that as an order to stop what the loss of a session started. So the PUT leaves only while the
-    provider has recently said on this session that it only holds the plan, or when the mitigation ends anyway (ADR 22).
+    Each PUT for it has trigger-mitigation false, which some servers read as an order to stop what
+    the loss of a session started. So the PUT is sent only while the provider has recently reported
+    on this session that it only holds the plan, or when the mitigation ends anyway (ADR 22).
     """
     latest = last_call(mitigation)
     found: list[Due] = [] if latest is None else [(Action.REFRESH, latest)]
@@ -223,10 +233,10 @@ def _hold(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> 
 
 
 def _once_fresh(due: Due, session: MitigationHistory, now: datetime) -> Due:
-    """The PUT, or first the GET that shows whether the PUT may leave.
+    """The PUT, or first the GET that shows whether the PUT may be sent.
 
-    A refused GET does not delay the PUT, since a server that answers has not lost the session. Silence does, until the
-    last call.
+    A refused GET does not delay the PUT, since a server that answers has not lost the session.
+    Silence does, until the last call.
     """
     reported_at = session.reported_at
     is_fresh = reported_at is not None and now - reported_at <= FRESH
@@ -237,13 +247,15 @@ def _once_fresh(due: Due, session: MitigationHistory, now: datetime) -> Due:
 
 
 def _is_unproved(mitigation: Mitigation) -> bool:
-    """A plan was refreshed, and no status says yet that it is still held in standby."""
+    """The plan was refreshed, and no status has shown since that it is still held in standby."""
     reported, refreshed = mitigation.reported_at, mitigation.refreshed_at
     return refreshed is not None and (reported is None or reported < refreshed)
 
 
 def _renewals(mitigation: Mitigation) -> Sequence[Due]:
-    """The renewal before half the lifetime is over, or later if the provider asks us to wait, up to the last call."""
+    """The renewal before half of the lifetime is over, or later if the provider asks us to wait, up
+    to the last call.
+    """
     began, expires = _granted(mitigation)
     latest = last_call(mitigation)
     if began is None or expires is None or latest is None:
@@ -253,7 +265,9 @@ def _renewals(mitigation: Mitigation) -> Sequence[Due]:
 
 
 def last_call(mitigation: Mitigation) -> datetime | None:
-    """When the renewal must leave, or the mitigation runs out. None: it has no end, or must not be renewed."""
+    """The latest time to send the renewal before the mitigation expires. None: it has no end, or
+    must not be renewed.
+    """
     began, expires = _granted(mitigation)
     if not mitigation.request.auto_renew or began is None or expires is None:
         return None
@@ -261,7 +275,9 @@ def last_call(mitigation: Mitigation) -> datetime | None:
 
 
 def _granted(mitigation: Mitigation) -> tuple[datetime | None, datetime | None]:
-    """Begin and end of the granted lifetime. If only a report confirmed the mitigation, it counts from the report."""
+    """Begin and end of the granted lifetime. If only a report confirmed the mitigation, it begins
+    with the report.
+    """
     return mitigation.refreshed_at or mitigation.confirmed_at, mitigation.expires_at
 
 

@@ -1,4 +1,6 @@
-"""The observation of each mitigation on one session: what its provider reports by itself, saved in order."""
+"""Observe each mitigation on one session, and save the provider's notifications in order (RFC 9132
+section 4.4.2.1).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ logger = logging.getLogger(__name__)
 
 OBSERVE_AGAIN_S: Final = 10.0
 MAX_WAITING_REPORTS: Final = 32
-"""Of one mitigation, with different things to say, that wait for the database; then the oldest go."""
+"""Different reports about one mitigation that wait for the database; beyond that the oldest are
+dropped.
+"""
 
 
 class Observations:
@@ -50,7 +54,7 @@ class Observations:
         return [*self._observers.values(), *(task for _, task in self._writers.values())]
 
     def begin(self, row: Mitigation) -> None:
-        """Observe it from now on; repeating the call changes nothing."""
+        """Observe this mitigation from now on. A repeated call changes nothing."""
         if row.pk not in self._observers:
             self._observers[row.pk] = asyncio.create_task(self._observe(row))
 
@@ -85,7 +89,9 @@ class Observations:
             self._on_absent(row)
 
     def _write_down(self, row: Mitigation, report: MitigationReport) -> None:
-        """In the order in which they came. Of those that wait for the database, only the last of a status counts."""
+        """Save the reports in the order in which they came. Of those that wait for the database,
+        only the last of a status counts.
+        """
         self._on_report(row, report)
         if row.pk not in self._writers:
             waiting = deque([report], maxlen=MAX_WAITING_REPORTS)
@@ -105,12 +111,12 @@ class Observations:
                     await self._reports.save(row, report)
                 except SessionClosed as error:
                     logger.info(
-                        "%s: a report was not written: %s", self._reports.store.name(row), error
+                        "%s: a report was not saved: %s", self._reports.store.name(row), error
                     )
                     return
                 except Exception:
                     # A defect must not lose the reports that wait behind this one. The next poll repeats it.
-                    logger.exception("%s: a report was not written", self._reports.store.name(row))
+                    logger.exception("%s: a report was not saved", self._reports.store.name(row))
                 self._on_saved(row, report)
         finally:
             del self._writers[row.pk]

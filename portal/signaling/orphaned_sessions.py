@@ -1,4 +1,4 @@
-"""Sessions that the pages show as up although no worker has their lease any more."""
+"""Find sessions that pages show as up although no worker has their lease any more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portal.signaling.session_status import append_session_event
 
 NO_WORKER: Final = "The part of the portal that talks to providers is not running."
 MAX_ORPHANS: Final = 200
-"""Sessions that one sweep marks; the rest waits for the next."""
+"""One sweep marks at most this many; the next continues."""
 
 
 def mark_orphans(*, now: datetime) -> int:

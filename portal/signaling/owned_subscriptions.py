@@ -1,4 +1,6 @@
-"""The subscriptions one worker holds: claimed, renewed, given back, and silenced when their time is over."""
+"""The subscriptions that this worker owns: it claims, renews and gives back their leases, and ends
+expired sessions.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,9 @@ from portal.signaling.wire_journal import WireJournal
 
 logger = logging.getLogger(__name__)
 
-OWNED_ELSEWHERE: Final = "held elsewhere"
+OWNED_ELSEWHERE: Final = "owned elsewhere"
 LEASE_THREADS: Final = 1
-"""Of its own: no write of a session stands before a renewal."""
+"""A pool of its own, so that no session's write delays a renewal."""
 CRASHED_PAUSE_S: Final = 15.0
 
 
@@ -38,7 +40,9 @@ class _Owned:
 
 @dataclass(frozen=True, slots=True)
 class _LeaseState:
-    """What the database said. `asked_at`: our clock before the first question."""
+    """The leases as the database returned them. `asked_at`: the boot-time clock before the first
+    query.
+    """
 
     asked_at: float
     now: datetime
@@ -48,7 +52,7 @@ class _LeaseState:
 
 
 class OwnedSubscriptions:
-    """Lives on the agent's loop."""
+    """Call every method on the agent's loop."""
 
     def __init__(
         self,
@@ -72,7 +76,7 @@ class OwnedSubscriptions:
         return list(self._owned)
 
     def wake(self, subscription_id: UUID) -> str:
-        """Rows of this subscription may have changed; what became of it, in a word."""
+        """Rows of this subscription may have changed. Returns what happened, in a word or two."""
         owned = self._owned.get(subscription_id)
         if owned is None:
             return OWNED_ELSEWHERE
@@ -80,7 +84,7 @@ class OwnedSubscriptions:
         return "woken" if owned.manager.session else "connecting"
 
     async def renew_and_balance(self) -> None:
-        """Renew what is ours, claim what is free, give back what is too much."""
+        """Renew our leases, claim free subscriptions, and give back those beyond our share."""
         state = await self._lease_threads.run(_renew, self._owner, self.ids)
         for subscription_id in self.ids:
             if subscription_id in state.renewed.kept:
@@ -88,32 +92,40 @@ class OwnedSubscriptions:
                 owned.fence.extend(asked_at=state.asked_at)
                 owned.manager.settings_saved(state.renewed.saved_at[subscription_id])
             elif subscription_id not in state.renewed.switched_off:
-                logger.warning("agent %s: lost subscription %s", self._owner, subscription_id)
+                logger.warning("agent %s: lost the lease of %s", self._owner, subscription_id)
                 self._owned[subscription_id].fence.close()
         await self._give_back(state.renewed.switched_off)
         await self._claim(state)
         surplus = to_give_back(self._idle(), owned=len(self._owned), share=state.share)
         if surplus:
-            logger.info("agent %s: gives back %s subscriptions", self._owner, len(surplus))
+            logger.info("agent %s: giving back %s subscriptions", self._owner, len(surplus))
             await self._give_back(surplus)
 
     async def end_expired(self) -> None:
-        """End the sessions whose lease ran out. They send nothing any more but their close_notify (ADR 17)."""
+        """End the sessions whose lease expired. They send nothing more except close_notify (ADR
+        17).
+        """
         for subscription_id, owned in list(self._owned.items()):
             if not owned.fence.is_open():
-                logger.warning("agent %s: silent for %s", self._owner, subscription_id)
+                logger.warning(
+                    "agent %s: the lease of %s expired, ending its session",
+                    self._owner,
+                    subscription_id,
+                )
                 del self._owned[subscription_id]
                 owned.task.cancel()
 
     async def hand_over(self) -> None:
-        """Say goodbye to the providers and leave everything to the other workers at once."""
+        """Close all sessions and release their leases, so that other workers take over at once."""
         ids = self.ids
         await self._close(ids)
         try:
             await self._lease_threads.run(leases.release, self._owner, ids)
             await self._lease_threads.run(leases.check_out, self._owner)
         except Error as error:
-            logger.warning("agent %s: leases run out by themselves: %s", self._owner, error)
+            logger.warning(
+                "agent %s: cannot release its leases, they will expire: %s", self._owner, error
+            )
         self._lease_threads.close()
         logger.info("agent %s: handed over %s subscriptions", self._owner, len(ids))
 
@@ -152,7 +164,9 @@ class OwnedSubscriptions:
         self._owned[subscription_id] = _Owned(manager, task, fence)
 
     def _manager_ended(self, task: asyncio.Task[None]) -> None:
-        """Drop a keeper whose subscription another worker holds; restart one that crashed, after a pause."""
+        """Forget a manager whose lease another worker took; restart one that crashed, after a
+        pause.
+        """
         if task.cancelled():
             return
         if error := task.exception():
@@ -164,7 +178,9 @@ class OwnedSubscriptions:
                     self._crashed_at[subscription_id] = boottime()
 
     def _idle(self) -> Iterable[UUID]:
-        """Newest first: those where a moment without a session costs nobody anything."""
+        """Newest first: subscriptions without mitigations, which can do without a session for a
+        moment.
+        """
         return [one for one, owned in reversed(self._owned.items()) if owned.manager.is_idle]
 
     async def _give_back(self, ids: Collection[UUID]) -> None:

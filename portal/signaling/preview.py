@@ -1,4 +1,6 @@
-"""What a submission would say to each provider: composed by the client's own code, sent by nobody, written nowhere."""
+"""The message that a submission would send to each provider, composed by the client's own code,
+neither sent nor saved.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +48,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What would happen; the messages in the order in which the providers are asked."""
+    """What would be sent, in the order in which the providers are asked."""
 
     checked: Checked
     planned: tuple[Planned, ...]
     left_out: tuple[Part, ...]
-    "the chosen providers that may protect nothing of it"
+    "the chosen providers that can protect none of the targets"
     replaced: tuple[Replaced, ...]
     "the live requests that sending it would replace"
 
@@ -84,7 +86,7 @@ def preview(organization: Organization, submission: Submission) -> Preview:
 
 
 def _after(part: Part, parts: Sequence[Part], checked: Checked) -> tuple[str, ...]:
-    """Of those before it, the ones that are asked for the same targets first."""
+    """The providers that are asked for the same targets before this one."""
     at_once = {one.subscription for one in due(checked.scopes, [])}
     if checked.strategy == Strategy.PARALLEL or part.ask.subscription in at_once:
         return ()
@@ -107,7 +109,7 @@ def _unsaved(organization: Organization, checked: Checked) -> MitigationRequest:
 def _planned(
     subscription: Subscription, request: MitigationRequest, part: Part, *, after: tuple[str, ...]
 ) -> Planned:
-    """With the next free mid: another request that is sent before takes it."""
+    """Uses the next free mid, which another request may take first."""
     mitigation = Mitigation(request=request, subscription=subscription, scope=part.scope)
     lifetime_s = within_limits(request.lifetime_s, part.ask)
     composed = compose(

@@ -60,7 +60,8 @@ class PutRequest:
         asked_at = database_clock.now()
         scope = scope_of(row, lifetime_s=lifetime_to_ask(row, asked_at))
         client.check_request(row.mid, scope)
-        # Not fenced: it is never wrong that a copy may have left, and a person waits for the request.
+        # Not fenced: that a copy may have been sent is never wrong, and a person waits for the
+        # request.
         if action == Action.REQUEST and not await self._store.run_first(
             services.record_sending, mitigation_id=row.pk, now=asked_at
         ):
@@ -226,4 +227,4 @@ def is_confirmed(row: Mitigation) -> bool:
 
 
 def _ignore() -> None:
-    """Nobody listens yet."""
+    """The default callback."""

@@ -1,4 +1,6 @@
-"""How long the portal waits when a provider asks it to."""
+"""How long the portal waits when a provider asks it to retry later (Retry-After, Max-Age,
+retry-timer).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,13 @@ from dots_client import Redirected, Refused, ServerUnavailable
 
 MIN_RETRY_S: Final = 1
 MAX_RETRY_S: Final = 300
-"""A provider may ask for a longer wait than a person under attack can afford."""
+"""The limit, because a provider may ask for a longer wait than a person under attack can afford."""
 UNEXPECTED_RETRY_S: Final = 30
 """The wait after an answer whose code is neither a success nor a refusal."""
 NOT_FOLLOWED_RETRY_S: Final = 5
-"""The wait after a redirection to a dead server or in a circle: a retry is one datagram, and the fix may come soon."""
+"""The wait after a redirection to a dead server or in a circle: a retry costs one datagram, and a
+fix may come soon.
+"""
 
 
 @overload
@@ -34,9 +38,10 @@ def asked_wait_s(error: Exception) -> float:
 
 
 def retry_wait_s(error: Exception) -> float:
-    """The pause that a 4.29 or 5.03 asks for before the same question, within the portal's limits; 0 for any other error.
+    """The pause that a 4.29 or 5.03 asks for before the same request, within the portal's limits; 0
+    for any other error.
 
-    How long a redirection holds is no time to wait.
+    The lifetime of a redirection is not such a pause.
     """
     if isinstance(error, ServerUnavailable) and error.code == "5.03":
         return 0 if isinstance(error, Redirected) else bounded_wait_s(error.retry_after_s)

@@ -1,4 +1,4 @@
-"""Work that repeats in rounds for as long as its session lasts."""
+"""Repeat work for as long as its session lasts, in spite of single failures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ logger = logging.getLogger(__name__)
 
 PAUSE_S: Final = 1.0
 MAX_FAILED: Final = 3
-"""Failed rounds in a row."""
+"""Failures in a row."""
 
 
 async def loop_with_retries(work: Callable[[], Awaitable[None]], name: str) -> None:
-    """Call `work` forever. An exception ends one round only, because losing the session may start standby plans.
+    """Call `work` forever. An exception ends only one call, because losing the session may start
+    standby plans.
 
-    After MAX_FAILED failed rounds, raise the last exception, so that a new session starts from a clean state.
+    After MAX_FAILED failures in a row, raise the last exception, so that a new session starts from
+    a clean state.
     """
     failed = 0
     while True:
@@ -32,5 +34,5 @@ async def loop_with_retries(work: Callable[[], Awaitable[None]], name: str) -> N
             failed += 1
             if failed == MAX_FAILED:
                 raise
-            logger.exception("%s: a round failed", name)
+            logger.exception("%s: failed, trying again", name)
             await asyncio.sleep(PAUSE_S)

@@ -13,9 +13,11 @@ NOT_LET_IN: Final = frozenset({"4.01", "4.03"})
 
 
 async def check_session(client: Client, *unless: asyncio.Event) -> None:
-    """Return when the server answers a question that only its clients may ask, or when an event of `unless` is set.
+    """Return when the server answers a request that only its clients may send, or when an event of
+    `unless` is set.
 
-    Raises DotsError for a server that refuses this client, ends the session, or stays silent for PROOF_S.
+    Raises DotsError if the server refuses this client, ends the session, or stays silent for
+    CHECK_WITHIN_S.
     """
     asking = asyncio.create_task(_ask(client))
     needless = [asyncio.create_task(event.wait()) for event in unless]
@@ -45,5 +47,5 @@ async def _ask(client: Client) -> None:
 
 
 def _is_heard(client: Client) -> bool:
-    """Some servers answer heartbeats but not this question."""
+    """Some servers answer heartbeats but not this request."""
     return client.last_heard_at > client.connected_at

@@ -20,7 +20,7 @@ MAX_FAILED_S: Final = 30.0
 """Any other failed action pauses for COOLDOWN_S, doubled each time up to this."""
 MAX_DOUBLINGS: Final = 5
 UNDER_WAY_S: Final = 3600.0
-"""A running action must not start again, so planning treats it as paused for this long."""
+"""A running action must not start again, so `next_action` treats it as paused for this long."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,9 @@ class _Entry:
 
 
 class SessionHistory:
-    """Every `time` is the event loop's, in seconds, so setting the system clock changes no order and no pause."""
+    """Every `time` is the event loop's, in seconds, so that a change of the system clock affects
+    neither order nor pauses.
+    """
 
     def __init__(self) -> None:
         self._entries: defaultdict[UUID, _Entry] = defaultdict(_Entry)
@@ -49,7 +51,9 @@ class SessionHistory:
         running: Action | None = None,
         waits_for_older: bool = False,
     ) -> MitigationHistory:
-        """What was seen, in times of the database's clock, which reads `now` at `time`. `running`: the action under way."""
+        """The history of one mitigation, in times of the database's clock, which reads `now` at
+        `time`. `running`: the action under way.
+        """
         entry = self._entries[mitigation_id]
         not_before = entry.not_before | ({running: time + UNDER_WAY_S} if running else {})
 
@@ -70,7 +74,7 @@ class SessionHistory:
         return self._entries[mitigation_id].is_introduced
 
     def is_known(self, mitigation_id: UUID) -> bool:
-        """Whether the provider has reported on it on this session."""
+        """Whether the provider has reported on this mitigation on this session."""
         entry = self._entries[mitigation_id]
         return entry.is_absent or entry.dots_status is not None
 

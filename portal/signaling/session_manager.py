@@ -59,7 +59,7 @@ class SessionManager:
         )
         self._name = self._store.name()
         self._log = CountedLog(logger, subject=self._name)
-        "equal lines have the same reason, so a new reason is logged at once"
+        "counts equal lines; a new reason is a new line, logged at once"
         self._status = SessionStatusWriter(self._store)
         self._changed = asyncio.Event()
         self._reconnect = _new_reconnect()
@@ -83,7 +83,7 @@ class SessionManager:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is asked of the provider."""
+        """No mitigation needs the session."""
         return self.session is None or self.session.is_idle
 
     def wake(self) -> None:
@@ -98,9 +98,10 @@ class SessionManager:
             self._changed.set()
 
     async def run(self) -> None:
-        """Run until cancelled or until another worker takes over; then close the session and update the row.
+        """Run until cancelled or until another worker takes over; then close the session and update
+        the row.
 
-        An exception in or around a session costs that session at most.
+        An exception in or around a session ends at most that session.
         """
         self._status.report(SessionStatus(state=SessionState.CONNECTING))
         saving = asyncio.create_task(self._status.run())

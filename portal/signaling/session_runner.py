@@ -103,7 +103,9 @@ class SessionRunner:
         )
 
     def cache_of(self, server: Server) -> ClientCache:
-        """What earlier sessions learned, valid while the provider's row is unchanged or a session with it is up."""
+        """What earlier sessions learned; kept while the provider's row is unchanged or a session
+        with it is up.
+        """
         cache = self._caches.get(server) or ClientCache(on_not_followed=self._redirection_ignored)
         kept = {server: cache}
         if self.current is not None and self.current.settings.server in self._caches:
@@ -186,7 +188,7 @@ class SessionRunner:
             self.current.retire()
 
     def _record(self, record: WireRecord) -> None:
-        """What a closed fence holds back was not sent."""
+        """Do not record what a closed fence held back: it was not sent."""
         if record.direction == "received" or self._may_send():
             self._recorder.tap(record)
 

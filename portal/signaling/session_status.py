@@ -35,7 +35,7 @@ class SessionStatus:
     "settings that the present session does not use yet"
 
     def without_text(self) -> SessionStatus:
-        """The same facts without text from outside, which a database may refuse."""
+        """The same status without text from outside, which a database may refuse."""
         pending = self.pending_change
         return replace(
             self,

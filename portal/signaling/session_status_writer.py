@@ -20,7 +20,7 @@ MAX_RETRY_S: Final = 30.0
 class SessionStatusWriter:
     """Keeps a subscription's row equal to the reported status, even when a single write fails.
 
-    It writes only the newest status, and who reports does not wait for it.
+    It writes only the newest status. Callers of `report` do not wait for the write.
     """
 
     def __init__(self, store: FencedStore) -> None:
@@ -52,7 +52,7 @@ class SessionStatusWriter:
                 self._is_saved.set()
                 return
             except Exception:
-                # Nothing the database raises may end this loop, or the row would stay untrue.
+                # No error of the database may end this loop, or the row would stay wrong.
                 self._failures += 1
                 logger.exception("a session's status was not saved (%s times)", self._failures)
 
@@ -65,7 +65,7 @@ class SessionStatusWriter:
         reported = self._reported
         assert reported is not None
         try:
-            # The database refused it once: a true state matters more than the text beside it.
+            # The database refused it once: the right state matters more than the text beside it.
             await self._save(reported.without_text() if self._is_refused else reported)
         except SessionClosed:
             raise

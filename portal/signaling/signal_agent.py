@@ -1,4 +1,6 @@
-"""The agent: one event loop that holds the sessions this worker owns, and sweeps so that nothing depends on a task."""
+"""The signal agent: one event loop that runs this worker's sessions. Its sweep finds what a lost
+task left behind.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ STOP_TIMEOUT_S: Final = 10.0
 
 
 class SignalAgent:
-    """Lives in a thread of a signal worker; `owner` is that worker's name in the leases."""
+    """Runs in a thread of a signal worker. `owner` is that worker's name in the leases."""
 
     def __init__(self, owner: str, *, settings: ClientSettings) -> None:
         self._owner = owner
@@ -46,7 +48,7 @@ class SignalAgent:
         self._is_stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="dots-agent", daemon=True)
 
-    # from other threads
+    # called from other threads
 
     def start(self) -> None:
         self._thread.start()
@@ -61,7 +63,7 @@ class SignalAgent:
             logger.error("the agent did not stop within %s s", STOP_TIMEOUT_S)
 
     def wake(self, subscription_id: UUID) -> str:
-        """Have the rows of a subscription looked at; what became of it, in a word."""
+        """Have a subscription's rows read now. Returns what happened, in a word or two."""
         if self._is_stopping.is_set() or self._loop is None:
             return "stopping"
         future = asyncio.run_coroutine_threadsafe(self._wake(subscription_id), self._loop)
@@ -73,7 +75,7 @@ class SignalAgent:
             future.cancel()
             return "busy"
 
-    # on the loop
+    # called on the loop
 
     def _main(self) -> None:
         asyncio.run(self._run())
@@ -81,10 +83,10 @@ class SignalAgent:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         broadcast_from(self._loop)
-        logger.info("agent %s: at work", self._owner)
+        logger.info("agent %s: started", self._owner)
         self._write_journal()
-        # Apart from each other: no sweep and no hung database keeps a lease from being renewed, or a session from
-        # falling silent.
+        # Separate tasks: neither a sweep nor a hung database delays the renewal of a lease or the
+        # end of an expired session.
         loops = [
             asyncio.create_task(self._every(RENEW_S, self._owned_subscriptions.renew_and_balance)),
             asyncio.create_task(self._every(EXPIRE_S, self._owned_subscriptions.end_expired)),
@@ -107,9 +109,14 @@ class SignalAgent:
             try:
                 await work()
             except Exception as error:
-                # The agent's outermost loop: a defect in one round must not end the worker's duties.
+                # The agent's outermost loop: a defect in one call must not stop the others.
                 if is_away(error):
-                    logger.warning("agent %s: no %s: %s", self._owner, work.__name__, error)
+                    logger.warning(
+                        "agent %s: %s failed, the database is away: %s",
+                        self._owner,
+                        work.__name__,
+                        error,
+                    )
                 else:
                     logger.exception("agent %s: %s crashed", self._owner, work.__name__)
             await asyncio.sleep(seconds)
@@ -118,7 +125,7 @@ class SignalAgent:
         return self._owned_subscriptions.wake(subscription_id)
 
     async def _sweep(self) -> None:
-        # A wake-up may be lost with the broker, or have reached another worker.
+        # A wake-up may be lost with the broker, or reach another worker.
         for find in (
             queries.subscriptions_with_something_to_say,
             inventory_queries.with_withdrawals,
@@ -136,7 +143,7 @@ class SignalAgent:
         self._writing.add_done_callback(self._journal_ended)
 
     def _journal_ended(self, task: asyncio.Task[None]) -> None:
-        """A defect costs the journal what it had in hand, and nobody the help that was asked for."""
+        """A defect loses the batch being written, never a mitigation."""
         if task.cancelled() or task.exception() is None:
             return
         logger.error("agent %s: the wire journal crashed", self._owner, exc_info=task.exception())

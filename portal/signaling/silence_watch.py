@@ -14,14 +14,15 @@ from portal.signaling.session_activity import SessionActivity
 
 WATCH_S: Final = 1.0
 PROBE_AFTER_S: Final = 4.0
-"""A session with confirmed mitigations that is silent for this long is asked for the status of one: a provider that lost
-its memory and its sessions does not say so by itself."""
+"""Poll one confirmed mitigation on a session that is silent for this long: a provider that lost its
+memory and its sessions does not report it by itself.
+"""
 SUSPECT_AFTER_S: Final = 5.0
 """With an action unanswered for this long on a silent session, a new session is tried beside it (SC-094)."""
 
 
 class SilenceWatch:
-    """Of one session. Calls `on_recovered` when a suspected session is heard again."""
+    """Watches one session. Calls `on_recovered` when a suspected session is heard again."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class SilenceWatch:
         self._on_recovered = on_recovered
 
     async def check(self) -> None:
-        """One round, of WATCH_S."""
+        """Wait WATCH_S, then check once."""
         await asyncio.sleep(WATCH_S)
         await self._activity.save(heard_s=self._silent_s())
         self._probe_if_silent()

@@ -1,4 +1,4 @@
-"""What providers report about mitigations: poll it, receive it, save it."""
+"""The status reports of a provider: poll them, and save polled and pushed ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ logger = logging.getLogger(__name__)
 
 POLL_TIMEOUT_S: Final = 30.0
 LIST_TIMEOUT_S: Final = 10.0
-"""Above this, poll each by itself: a list is long, and a single mitigation may be the reason that it fails."""
+"""After this, poll each mitigation alone: a list is long, and one mitigation may be the reason that
+it fails.
+"""
 MAX_POLLS_AT_ONCE: Final = 8
 
 
@@ -58,7 +60,7 @@ class StatusReports:
         return await self._take({row: listed[row.mid] for row in rows if row.mid in listed})
 
     async def poll(self, client: Client, row: Mitigation) -> PollResult:
-        """Poll one. Raises the error that its answer stands for, and TimeoutError for no answer."""
+        """Poll one. Raises the client's error for a refusal, and TimeoutError without an answer."""
         async with self._polls:
             try:
                 async with asyncio.timeout(POLL_TIMEOUT_S):
@@ -70,7 +72,7 @@ class StatusReports:
         return await self._take({row: report})
 
     async def _take(self, reports: Mapping[Mitigation, MitigationReport]) -> PollResult:
-        """Save the reports; those that only repeat the rows take one statement together."""
+        """Save the reports. Those that only repeat the rows share one statement."""
         repeated: set[UUID] = set()
         for row, report in reports.items():
             if services.says_nothing_new(row, provider_report(report), database_clock.now()):
@@ -105,11 +107,15 @@ class StatusReports:
             self._unsaved -= Counter({row.pk: 1})
 
     def has_unsaved(self, mitigation_id: UUID) -> bool:
-        """Whether the provider was heard after the time in the row."""
+        """Whether a report about it still waits to be saved, so that the time in the row is too
+        old.
+        """
         return self._unsaved[mitigation_id] > 0
 
     async def save_refusal(self, row: Mitigation, error: Refused) -> bool:
-        """The provider refused a status; True when it does not know the mitigation at all."""
+        """Save that the provider refused a status. True when it does not know the mitigation at
+        all.
+        """
         if error.code != "4.04":
             return False
         try:

@@ -1,4 +1,6 @@
-"""Wake-ups for the signal worker, and its deadlines for the days when no signal worker runs."""
+"""Celery tasks: wake-ups for the signal worker, and the deadlines that must pass even if no signal
+worker runs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from portal.signaling.signal_agent import OWNED_ELSEWHERE
 
 @shared_task
 def reconcile(subscription_id: str) -> str:
-    """Have the agent that holds a subscription look at its rows, here or in another worker."""
+    """Have the agent that owns a subscription read its rows, in this worker or another."""
     subscription, agent = UUID(subscription_id), worker.agent
     found = OWNED_ELSEWHERE if agent is None else agent.wake(subscription)
     if found == OWNED_ELSEWHERE:
@@ -24,7 +26,7 @@ def reconcile(subscription_id: str) -> str:
 
 @shared_task
 def sweep_deadlines() -> None:
-    """What the rows must say even when no signal worker lives to say it."""
+    """Mark overdue and expired mitigations and orphaned sessions even if no signal worker runs."""
     now = database_clock.read()
     services.mark_overdue(now=now)
     services.mark_expired(now=now)

@@ -1,6 +1,6 @@
-"""Look on every session for mitigations that the server holds without a row here, and withdraw them on request.
+"""Find mitigations that the server holds and that have no row here, and withdraw them on request.
 
-The look repeats during the session, because the database may be restored meanwhile.
+Every session asks repeatedly, because the database may be restored meanwhile.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ EVERY_S: Final = 300.0
 UNKNOWN_EVERY_S: Final = 15.0
 """How often to ask while the server holds something unknown."""
 ENDING_EVERY_S: Final = 5.0
-"""How often to ask while the server ends some of that."""
+"""How often to ask while the server is ending some of it."""
 CHECK_S: Final = 3.0
 """How long a withdrawal waits for what the server says about its mid."""
 AGAIN_AFTER_S: Final = 30.0
@@ -69,7 +69,7 @@ class UnknownMitigationWatch:
         self._again_s = AGAIN_AFTER_S
 
     def wake(self) -> None:
-        """Look now: a person may have asked to withdraw one."""
+        """Check now: a person may have asked to withdraw one."""
         self._woken.set()
 
     def ask_again(self) -> None:
@@ -129,7 +129,7 @@ class UnknownMitigationWatch:
         if not due:
             return []
         own = await self._rows_of([row.mid for row in due])
-        # A request may have taken the mid meanwhile, and must not be withdrawn.
+        # A request may have taken the mid meanwhile; it must not be withdrawn.
         return [row for row in due if row.mid not in own or own[row.mid].status not in CONFIRMED]
 
     async def _rows_of(self, mids: list[int]) -> dict[int, Mitigation]:
@@ -139,11 +139,12 @@ class UnknownMitigationWatch:
         self._withdraw_at[row.pk] = _time() + AGAIN_AFTER_S
         report, wait_s = await self._status(row.mid)
         if wait_s and row.pk not in self._postponed:
-            # Once: a server that never answers this question must not prevent the withdrawal.
+            # Only once: a server that never answers this question must not prevent the withdrawal.
             self._postponed.add(row.pk)
             self._postpone(row, wait_s)
             return
-        # A withdrawal may be older than what the server holds: a restored database gives mids again.
+        # The withdrawal may be meant for an older mitigation: a restored database assigns mids a
+        # second time.
         if report is not None and is_another(row, held_of(row.mid, report)):
             logger.warning("unknown mid %s: it is another mitigation now", row.mid)
             self._ask_within(0)
@@ -178,9 +179,10 @@ class UnknownMitigationWatch:
             self._ask_soon(row)
 
     async def _status(self, mid: int) -> tuple[MitigationReport | None, float]:
-        """The report and the pause that the server asks for instead of one, in seconds.
+        """The report, and the pause in seconds that the server asks for instead of one.
 
-        No report: the server does not hold it, or does not say. A DELETE does no harm then.
+        No report: the server does not hold the mitigation, or does not say. A DELETE does no harm
+        then.
         """
         try:
             async with asyncio.timeout(CHECK_S):
@@ -191,7 +193,9 @@ class UnknownMitigationWatch:
             return None, 0.0
 
     async def _let_go(self, row: UnknownMitigation, report: MitigationReport) -> None:
-        """End by its lifetime what a DELETE did not end. The next status says whether that worked."""
+        """End by a short lifetime what a DELETE did not end. The next status shows whether that
+        worked.
+        """
         if not await self._store.write(
             services.record_let_go, unknown_id=row.pk, now=database_clock.now()
         ):
@@ -208,7 +212,9 @@ class UnknownMitigationWatch:
         except SessionClosed:
             raise
         except (DotsError, TimeoutError) as error:
-            logger.warning("unknown mid %s: not let go: %s", row.mid, error or "silence")
+            logger.warning(
+                "unknown mid %s: not ended by its lifetime: %s", row.mid, error or "silence"
+            )
             wait_s = retry_wait_s(error)
         self._ask_soon(row)
         self._postpone(row, wait_s)

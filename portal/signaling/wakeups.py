@@ -1,4 +1,6 @@
-"""Wake-ups that one signal worker took for a session of another: all hear of them, and the one that holds it looks."""
+"""Wake-ups that reached the wrong signal worker: all workers receive them, and the one that owns
+the subscription reads its rows.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,19 @@ from portal.core.broadcast import SIGNAL_WORKERS
 logger = logging.getLogger(__name__)
 
 HEAR_AGAIN_S: Final = 2.0
-"""After Redis was away. What is not heard meanwhile costs a moment: each worker's sweep looks anyway."""
+"""After a failure of Redis. Each worker's sweep makes up for wake-ups lost meanwhile."""
 
 
 async def listen(wake: Callable[[UUID], object]) -> None:
-    """Call `wake` with each subscription somebody was woken for in vain. Until cancelled."""
+    """Call `wake` with each subscription whose wake-up another worker passed on. Runs until
+    cancelled.
+    """
     while True:
         try:
             await _listen(wake)
         except Exception:
             # The channel layer raises errors of Redis, of sockets and of its own.
-            logger.exception("hears no wake-ups of other workers")
+            logger.exception("cannot receive wake-ups of other workers")
             await asyncio.sleep(HEAR_AGAIN_S)
 
 

@@ -1,7 +1,8 @@
-"""Everything said on the wire, written down beside the work: late rather than in the way, and honest about what is missing.
+"""The wire journal: every message sent or received, saved late rather than in the way, with a note
+of what is missing.
 
-The sessions' taps put records into memory, which costs them microseconds; `Journal.run` writes them down in
-batches. A worker that dies loses what it had not written yet: at most about FLUSH_S of it.
+The sessions' taps put records into memory, which takes microseconds; `WireJournal.run` saves them
+in batches. A worker that dies loses at most about FLUSH_S of messages.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ FLUSH_S: Final = 1.0
 MAX_BATCH: Final = 500
 """Messages that one statement writes."""
 MAX_WAITING: Final = 20_000
-"""Messages of all subscriptions that wait for the database."""
+"""Messages of all subscriptions that may wait for the database."""
 LAST_FLUSH_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class NotKept:
-    """So many messages, the last of them at `at`, found no room."""
+    """`count` messages, the last of them at `at`, found no room."""
 
     count: int
     at: float
@@ -48,7 +49,7 @@ Entry = tuple[UUID, RecordedMessage | NotKept]
 
 
 class WireJournal:
-    """One for all sessions of a worker."""
+    """One journal for all sessions of a worker."""
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
@@ -58,13 +59,13 @@ class WireJournal:
         self._closing = asyncio.Event()
 
     def recorder(self, subscription_id: UUID) -> WireRecorder:
-        """Whose `see` is the tap of that subscription's sessions."""
+        """The recorder of this subscription; its `tap` is the sessions' wire tap."""
         if subscription_id not in self._recorders:
             self._recorders[subscription_id] = WireRecorder(self._room)
         return self._recorders[subscription_id]
 
     async def run(self) -> None:
-        """Until `close`."""
+        """Run until `close`."""
         is_last = False
         while not is_last:
             try:
@@ -77,15 +78,19 @@ class WireJournal:
                 continue
 
     async def close(self, running: asyncio.Task[None]) -> None:
-        """The last lines, if the database takes them in time. A write that is under way is not done twice."""
+        """Save the last messages if the database accepts them in time. A write under way is not
+        repeated.
+        """
         self._closing.set()
         _, late = await asyncio.wait({running}, timeout=LAST_FLUSH_S)
         if late:
             running.cancel()
-            logger.warning("wire journal: the last messages were not written down")
+            logger.warning("wire journal: the last messages were not saved")
 
     async def flush(self) -> bool:
-        """Write one batch; whether more waits. What the database cannot take now stays in hand."""
+        """Write one batch; returns whether more messages wait. A batch that the database cannot
+        accept now is kept.
+        """
         if not self._batch:
             self._batch = self._take()
         if not self._batch:
@@ -95,7 +100,7 @@ class WireJournal:
         except Error as error:
             if not is_away(error):
                 raise
-            logger.warning("wire journal: cannot write yet: %s", error)
+            logger.warning("wire journal: the database is away: %s", error)
             return False
         self._batch = []
         for subscription_id, count in lost.items():
@@ -103,7 +108,7 @@ class WireJournal:
         return any(one.waiting for one in self._recorders.values())
 
     def drop_batch(self) -> None:
-        """It cannot be written, whatever is tried: the journal says that it is missing."""
+        """Give up a batch that cannot be written; the journal shows that it is missing."""
         lost, self._batch = self._batch, []
         for subscription_id, entry in lost:
             own = self.recorder(subscription_id)
@@ -125,7 +130,7 @@ class WireJournal:
 
 
 def _write(entries: list[Entry]) -> dict[UUID, int]:
-    """In a thread of the store: decoding a body takes longer than seeing it."""
+    """Runs in a database thread: decoding a body takes longer than recording it."""
     return services.record(list(_seen(entries)))
 
 

@@ -1,6 +1,7 @@
-"""What one subscription's sessions say, in memory and bounded: which request a message belongs to, and which copy it is.
+"""Record the messages of one subscription's sessions in bounded memory: to which request each
+belongs, and which copy it is.
 
-It knows no database and no clock: the time is the record's own.
+Pure: no database and no clock; the time is the record's own.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from uuid import UUID, uuid4
 from dots_client import WireRecord
 
 MAX_WAITING: Final = 2_000
-"""Messages of one subscription that wait for the database: the oldest make room."""
+"""Messages of one subscription that may wait for the database; beyond that the oldest are dropped."""
 PER_S: Final = 50.0
 BURST: Final = 2_000.0
-"""Messages that one subscription may have kept: so many at once, and PER_S in the long run."""
+"""The rate limit of one subscription: this many messages at once, and PER_S in the long run."""
 MAX_REMEMBERED: Final = 512
-"""Requests whose answers are still recognized after nobody waits for them any more."""
+"""Requests whose late answers are still recognized."""
 MAX_COPIES: Final = 100
-"""Copies that are folded into one line; then another begins."""
+"""Copies that share one line of the journal; then another line begins."""
 
 METHODS: Final = {"0.01": "GET", "0.02": "POST", "0.03": "PUT", "0.04": "DELETE"}
 EMPTY: Final = "0.00"
@@ -31,7 +32,7 @@ _MITIGATE: Final = re.compile(r"/\.well-known/dots/mitigate(?:/[^/]+)*?(?:/mid=(
 
 @dataclass(frozen=True, slots=True)
 class MessageSubject:
-    """What a message is about: of a response, what its request was."""
+    """What a message is about. For a response, that of its request."""
 
     topic: str = "other"
     mid: int | None = None
@@ -44,7 +45,7 @@ UNKNOWN_SUBJECT: Final = MessageSubject()
 
 @dataclass(frozen=True, slots=True)
 class RecordedMessage:
-    """A message that waits to be written down."""
+    """A message that waits to be saved."""
 
     record: WireRecord
     subject: MessageSubject
@@ -64,7 +65,7 @@ class RequestKey:
 
 @lru_cache(maxsize=MAX_REMEMBERED)
 def subject_of(code: str, path: str) -> MessageSubject:
-    """Of a request with this code and path."""
+    """The subject of a request with this code and path."""
     method = METHODS.get(code, "")
     if path == "/.well-known/dots/hb":
         return MessageSubject("heartbeat", None, method, path)
@@ -77,7 +78,7 @@ def subject_of(code: str, path: str) -> MessageSubject:
 
 
 class SharedCapacity:
-    """What all subscriptions of a worker may have waiting together."""
+    """How many messages of all subscriptions of a worker may still wait."""
 
     def __init__(self, places: int) -> None:
         self.places = places
@@ -93,12 +94,12 @@ class SharedCapacity:
 
 
 class WireRecorder:
-    """`see` is a tap: called in the event loop, quick, and it never raises."""
+    """`tap` is the sessions' wire tap: called in the event loop, fast, and it never raises."""
 
     def __init__(self, room: SharedCapacity) -> None:
         self.waiting: deque[RecordedMessage] = deque()
         self.keeps_heartbeats = False
-        "only while there is a mitigation to which they could be evidence"
+        "true while there is a mitigation for which they could be evidence"
         self.not_kept = 0
         self.not_kept_at = 0.0
         self._room = room
@@ -116,7 +117,7 @@ class WireRecorder:
             self.count_lost(record.at)
             return
         if len(self.waiting) >= MAX_WAITING or not self._room.take():
-            # The oldest makes room, or there is none to be had.
+            # Drop the oldest of this subscription, or this message if there is none.
             self.count_lost(record.at)
             if not self.waiting:
                 return
@@ -124,12 +125,12 @@ class WireRecorder:
         self.waiting.append(noted)
 
     def count_lost(self, at: float, count: int = 1) -> None:
-        """Say at `at` that so many messages before it are missing."""
+        """Note at `at` that `count` messages before it are missing."""
         self.not_kept += count
         self.not_kept_at = max(at, self.not_kept_at)
 
     def _may_keep(self, at: float) -> bool:
-        """A peer that talks without pause does not fill the database."""
+        """The rate limit: a peer that sends without pause must not fill the database."""
         self._allowance = min(BURST, self._allowance + PER_S * max(0.0, at - self._seen_at))
         self._seen_at = at
         if self._allowance < 1:
@@ -142,7 +143,7 @@ class WireRecorder:
             noted = self._note_request(record)
         else:
             noted = RecordedMessage(record, self._subject(record))
-        # Others carry the number of what they acknowledge.
+        # Acknowledgements and resets carry the number of the message they answer.
         if record.message_id is not None and record.kind in ("CON", "NON"):
             place = (record.session, record.message_id, record.direction)
             _remember(self._message_ids, place, noted.subject)
@@ -163,12 +164,12 @@ class WireRecorder:
     def _subject(self, record: WireRecord) -> MessageSubject:
         asker = "received" if record.direction == "sent" else "sent"
         if record.code == EMPTY:
-            # An acknowledgement or reset carries the number of what came from the other side.
+            # An acknowledgement or reset carries the number of a message from the other side.
             place = (record.session, record.message_id or 0, asker)
             return self._message_ids.get(place, UNKNOWN_SUBJECT)
         request = self._tokens.get((record.session, record.token, asker))
         if request is not None and asker == "sent":
-            # It is answered: what is asked from now on is asked anew.
+            # Answered: the same request from now on is a new one, not a copy.
             self._runs.pop(request, None)
         if record.answers is not None:
             return subject_of(record.answers.code, record.answers.path)

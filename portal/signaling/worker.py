@@ -1,4 +1,4 @@
-"""The bootstep that gives a Celery worker its agent (PORTAL_SIGNAL_AGENT=1)."""
+"""The bootstep that starts the signal agent in a Celery worker (PORTAL_SIGNAL_AGENT=1)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ from portal.signaling.signal_agent import SignalAgent
 logger = logging.getLogger(__name__)
 
 CLIENT_SETTINGS: Final = ClientSettings(poll_interval_s=300)
-"""The session asks for all that are silent in one (`plan.POLL_AFTER`): observations need not ask for each of them too."""
+"""The live session polls all silent mitigations in one request (`next_action.POLL_AFTER`), so
+observations need not poll each.
+"""
 
 agent: SignalAgent | None = None
-"""The agent of this process; None where there is none."""
+"""The agent of this process, if it has one."""
 
 
 class SignalAgentStep(bootsteps.StartStopStep):
-    """Starts the agent before tasks run. Everything is undone in stop(): terminate() is never called."""
+    """Starts the agent before tasks run. Everything is undone in stop(), since Celery never calls
+    terminate().
+    """
 
     requires = ("celery.worker.components:Pool",)
 

@@ -391,7 +391,7 @@ async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_excha
             await actions.perform(client, mitigation, Action.REQUEST)
 
     assert (await in_database(again)()).status == "pending"
-    assert any("nor that there was one" in one.message for one in caplog.records)
+    assert any("not even the fact of an outcome" in one.message for one in caplog.records)
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 4, 5, 6, 7, 8])

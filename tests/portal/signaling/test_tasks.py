@@ -29,7 +29,7 @@ async def test_a_wake_up_for_a_session_of_another_worker_is_passed_on(
     heard: asyncio.Queue[UUID],
 ) -> None:
     for _ in range(2):
-        assert await sync_to_async(reconcile)(str(SUBSCRIPTION)) == "held elsewhere"
+        assert await sync_to_async(reconcile)(str(SUBSCRIPTION)) == "owned elsewhere"
 
         async with asyncio.timeout(WITHIN_S):
             assert await heard.get() == SUBSCRIPTION
