@@ -35,6 +35,7 @@ PORTAL_EMERGENCY_PHONE = env.text("PORTAL_EMERGENCY_PHONE", "+1 555 0100" if DEB
 INSTALLED_APPS = [
     "portal.core",
     "portal.accounts",
+    "portal.events",
     "portal.organizations",
     "portal.providers",
     "portal.mitigations",
@@ -303,7 +304,7 @@ SPECTACULAR_SETTINGS = {
         "CheckCode": "portal.readiness.rows.Code",
         "CheckGroup": "portal.readiness.rows.Group",
         "CheckState": "portal.readiness.rows.State",
-        "EventType": "portal.mitigations.models.EventType",
+        "EventType": "portal.events.models.EventType",
         "MitigationStatus": "portal.mitigations.states.Status",
         "RequestKind": "portal.mitigations.models.RequestKind",
         "RequestStatus": "portal.mitigations.states.RequestStatus",

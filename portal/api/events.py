@@ -14,8 +14,8 @@ from portal.api.authentication import caller
 from portal.api.schema import page_schema
 from portal.core.errors import FieldError, Invalid
 from portal.core.numbers import whole_number
-from portal.mitigations import queries
-from portal.mitigations.models import EventType
+from portal.events import queries
+from portal.events.models import EventType
 from portal.organizations.access import membership_for
 
 EVENTS_PER_PAGE: Final = 200

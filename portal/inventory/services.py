@@ -16,14 +16,15 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.wake import wake_on_commit
+from portal.events.log import append_event, lock_log
+from portal.events.models import EventType
 from portal.inventory.adoption import NotAdoptable, adoptable
 from portal.inventory.held import Held, is_another, was_asked_by
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
 from portal.mitigations import queries as mitigations
-from portal.mitigations.models import EventType, Mitigation, MitigationRequest
-from portal.mitigations.services import adopting, append_event
+from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.services import adopting
 from portal.mitigations.services.adopting import Running
-from portal.mitigations.services.log import lock_log
 from portal.mitigations.states import CONFIRMED
 from portal.providers.models import Subscription
 

@@ -11,16 +11,8 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from portal.mitigations.models import (
-    BY_ITSELF,
-    Event,
-    EventCounter,
-    EventType,
-    Mitigation,
-    MitigationRequest,
-    RequestKind,
-    Wanted,
-)
+from portal.events.models import Event, EventType
+from portal.mitigations.models import BY_ITSELF, Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.overlaps import Coverage
 from portal.mitigations.states import (
     ACTIVE,
@@ -37,10 +29,6 @@ from portal.mitigations.validation import Ask, Part, Policy, Resource, part_of
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
 
-MAX_EVENTS: Final = 1000
-MAX_SEQ: Final = 2**63 - 1
-"""The last number an event can have."""
-"""Events one page of a replay holds."""
 MAX_SAMPLES: Final = 2000
 """Counter reports one chart is drawn from."""
 
@@ -101,19 +89,6 @@ def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
     """Live requests of which a provider reports that the attack is larger than it can filter."""
     exceeded = {"mitigations__status": Status.EXCEEDED, "mitigations__wanted": Wanted.ACTIVE}
     return requests(organization).filter(status=RequestStatus.MITIGATING, **exceeded).distinct()
-
-
-def last_seq(organization: Organization) -> int:
-    counter = EventCounter.objects.filter(organization=organization).values_list("last_seq")
-    found = counter.first()
-    return found[0] if found else 0
-
-
-def events_after(organization_id: UUID, seq: int, *, limit: int = MAX_EVENTS) -> list[Event]:
-    """Events numbered above `seq`, oldest first, at most `limit`."""
-    return list(
-        Event.objects.filter(organization_id=organization_id, seq__gt=seq).order_by("seq")[:limit]
-    )
 
 
 def timeline(request: MitigationRequest) -> QuerySet[Event]:

@@ -21,7 +21,7 @@ from portal.core.broadcast import organization_group, user_group
 from portal.core.database import is_away
 from portal.core.errors import NotSignedIn, PortalError
 from portal.core.numbers import whole_number
-from portal.mitigations import queries
+from portal.events import queries
 from portal.organizations.models import Membership
 from portal.realtime.access import admit, credential_of
 
@@ -215,7 +215,7 @@ class EventSocket(AsyncWebsocketConsumer):
         self._spoke_at = _time()
 
     async def _last_seq(self, membership: Membership) -> int:
-        return await database_sync_to_async(queries.last_seq)(membership.organization)
+        return await database_sync_to_async(queries.last_seq)(membership.organization_id)
 
     async def _admit(self) -> Membership:
         self._admitted_at = _time()

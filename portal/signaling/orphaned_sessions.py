@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from portal.mitigations.services.log import lock_log
+from portal.events.log import lock_log
 from portal.providers.models import SessionState, Subscription
 from portal.signaling.session_status import append_session_event
 

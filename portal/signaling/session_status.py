@@ -9,9 +9,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.mitigations.models import EventType
-from portal.mitigations.services import append_event
-from portal.mitigations.services.log import lock_log
+from portal.events.log import append_event, lock_log
+from portal.events.models import EventType
 from portal.providers.models import PendingChange, SessionState, Subscription, Transport
 
 MAX_DETAIL: Final = 300

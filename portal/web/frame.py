@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.mitigations import queries
+from portal.events import queries as events
 from portal.organizations.models import Membership, Organization, Role
 from portal.organizations.queries import memberships
 
@@ -33,6 +33,6 @@ def frame(membership: Membership, now: datetime) -> Frame:
     return Frame(
         membership=membership,
         others=tuple(one for one in memberships(membership.user) if one.pk != membership.pk),
-        seq=queries.last_seq(membership.organization),
+        seq=events.last_seq(membership.organization_id),
         now=now,
     )

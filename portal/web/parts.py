@@ -10,8 +10,9 @@ from django.shortcuts import render
 
 from portal import wording
 from portal.core.numbers import whole_number
+from portal.events.models import Event, EventType
+from portal.events.queries import MAX_SEQ
 from portal.mitigations import queries
-from portal.mitigations.models import Event, EventType
 from portal.organizations.models import Organization
 from portal.wording.from_rows.events import told_of
 
@@ -20,7 +21,7 @@ MAX_HEARD: Final = 50
 
 def announcements(organization: Organization, after: str) -> list[tuple[int, wording.Announcement]]:
     """What is read aloud of the events after a number; nothing when there are too many to read."""
-    seq = whole_number(after, at_most=queries.MAX_SEQ)
+    seq = whole_number(after, at_most=MAX_SEQ)
     if seq is None:
         return []
     events = (

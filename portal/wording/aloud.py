@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from portal.mitigations.models import EventType, RequestKind
+from portal.events.models import EventType
+from portal.mitigations.models import RequestKind
 from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.wording.table import LOOKS, SESSION_LOOKS, STATUS_FACES
 from portal.wording.timeline import (

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from portal.core.formatting import dated, duration, lifetime, listed, plural, when_dated
-from portal.mitigations.models import EventType, RequestKind
+from portal.events.models import EventType
+from portal.mitigations.models import RequestKind
 from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
 from portal.wording.efficacy import ATTACK_WORDS
 from portal.wording.facts import Look

@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict
+from portal.events.models import Event
 from portal.inventory import services
 from portal.inventory.held import Held
 from portal.inventory.models import Ending, UnknownMitigation
-from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services import take_higher_mid
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import Subscription

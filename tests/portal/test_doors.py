@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 
 from portal.accounts.models import User
 from portal.core.errors import Invalid
-from portal.mitigations.models import Event, MitigationRequest
+from portal.events.models import Event
+from portal.mitigations.models import MitigationRequest
 from portal.organizations import services
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription

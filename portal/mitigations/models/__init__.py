@@ -1,4 +1,4 @@
-"""What was asked, what is wanted, what was observed, and the log of it all."""
+"""What was asked, what is wanted, what was observed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from portal.mitigations.models.columns import (
     Targets,
     every_target,
 )
-from portal.mitigations.models.events import Event, EventCounter, EventType
 from portal.mitigations.models.mitigation import (
     MAX_COUNTER,
     REPORTS_MISSING_AFTER,
@@ -30,9 +29,6 @@ __all__ = [
     "MAX_COUNTER",
     "REPORTS_MISSING_AFTER",
     "EndedBy",
-    "Event",
-    "EventCounter",
-    "EventType",
     "FilteringEnd",
     "FilteringEndedBy",
     "HeldTargets",

@@ -21,7 +21,6 @@ from portal.mitigations.services.failures import (
     record_end_not_sendable,
     record_not_sendable,
 )
-from portal.mitigations.services.log import append_event
 from portal.mitigations.services.manual import ask_provider, withdraw_provider
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
 from portal.mitigations.services.observed import (
@@ -55,7 +54,6 @@ __all__ = [
     "SeenEnd",
     "acknowledge",
     "acknowledge_all",
-    "append_event",
     "ask_provider",
     "ask_refresh",
     "end_taken_over",

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from portal.accounts.models import User
 from portal.core.wake import wake_on_commit
+from portal.events.log import lock_log
 from portal.mitigations.models import (
     MitigationRequest,
     Port,
@@ -18,7 +19,6 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.services.advance import Step, apply, settle
 from portal.mitigations.services.creating import append_submitted, create_request
-from portal.mitigations.services.log import lock_log
 from portal.mitigations.states import BY_DOTS_STATUS, Status, Trigger
 from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization

@@ -17,6 +17,8 @@ from django.db import transaction
 from portal.accounts.models import User
 from portal.core.increment_returning import increment_returning
 from portal.core.wake import wake_on_commit
+from portal.events.log import append_event, lock_log
+from portal.events.models import EventType
 from portal.mitigations import queries
 from portal.mitigations.failover import (
     current_mitigations,
@@ -31,7 +33,6 @@ from portal.mitigations.failover import (
     why_no_help,
 )
 from portal.mitigations.models import (
-    EventType,
     Mitigation,
     MitigationRequest,
     RequestKind,
@@ -41,7 +42,6 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.plan_ends import filtering_end, filtering_ended_at, is_acted_on
 from portal.mitigations.replacing import without_consent
-from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.states import (
     ACTIVE,
     CONFIRMED,

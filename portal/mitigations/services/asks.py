@@ -16,16 +16,11 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.formatting import when
 from portal.core.wake import wake_on_commit
+from portal.events.log import append_event, lock_log
+from portal.events.models import EventType
 from portal.mitigations import queries
 from portal.mitigations.failover import due
-from portal.mitigations.models import (
-    EventType,
-    Mitigation,
-    MitigationRequest,
-    RequestKind,
-    Strategy,
-    Wanted,
-)
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
 from portal.mitigations.replacing import NO_CONSENT, Consent, Replaced
 from portal.mitigations.services.advance import (
     end_mitigation,
@@ -38,7 +33,6 @@ from portal.mitigations.services.advance import (
     start_mitigation,
 )
 from portal.mitigations.services.creating import append_submitted, create_request
-from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.services.replacing import Ground, settled
 from portal.mitigations.states import CONFIRMED
 from portal.mitigations.validation import (

@@ -7,8 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from portal.accounts.models import User
-from portal.mitigations.models import EventType, MitigationRequest, RequestKind
-from portal.mitigations.services.log import append_event
+from portal.events.log import append_event
+from portal.events.models import EventType
+from portal.mitigations.models import MitigationRequest, RequestKind
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.validation import Checked
 from portal.organizations.models import Organization

@@ -12,7 +12,9 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.wake import wake_on_commit
-from portal.mitigations.models import EventType, Mitigation, MitigationRequest, Wanted
+from portal.events.log import append_event
+from portal.events.models import EventType
+from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import (
     Step,
     apply,
@@ -21,7 +23,6 @@ from portal.mitigations.services.advance import (
     mitigations_of,
 )
 from portal.mitigations.services.asks import refuse_if_ending
-from portal.mitigations.services.log import append_event
 from portal.mitigations.services.observed import MAX_REASON_KEPT, MAX_REASON_TOLD
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.mitigations.models import EventType, Mitigation, Wanted
+from portal.events.models import EventType
+from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.advance import (
     Step,
     advance,

@@ -12,9 +12,11 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.core.formatting import moment
 from portal.core.wake import wake_on_commit
+from portal.events.log import append_event, lock_log
+from portal.events.models import EventType
 from portal.mitigations import queries
 from portal.mitigations.failover import current_mitigations, is_withdrawn_by_person, may_filter
-from portal.mitigations.models import EventType, Mitigation, MitigationRequest, RequestKind, Wanted
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.replacing import (
     NO_CONSENT,
     Consent,
@@ -32,7 +34,6 @@ from portal.mitigations.services.advance import (
     start_mitigation,
 )
 from portal.mitigations.services.asks import refuse_if_ending
-from portal.mitigations.services.log import append_event, lock_log
 from portal.mitigations.states import SET_BACK, Status, Trigger
 from portal.mitigations.validation import Part
 

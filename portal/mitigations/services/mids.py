@@ -11,7 +11,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.mitigations.models import EventType, Mitigation, Wanted
+from portal.events.log import lock_log
+from portal.events.models import EventType
+from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.advance import (
     Step,
     allocate_mid,
@@ -19,7 +21,6 @@ from portal.mitigations.services.advance import (
     lock_mitigation,
     settle,
 )
-from portal.mitigations.services.log import lock_log
 from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10

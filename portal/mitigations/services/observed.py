@@ -10,13 +10,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Case, F, Value, When
 
+from portal.events.models import EventType
 from portal.mitigations import queries
 from portal.mitigations.letting_go import MAX_LET_GO_TRIES
-from portal.mitigations.models import (
-    EventType,
-    Mitigation,
-    Wanted,
-)
+from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.replacing import replacement
 from portal.mitigations.services.advance import (
     Step,

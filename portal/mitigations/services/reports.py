@@ -10,13 +10,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.mitigations.models import (
-    MAX_COUNTER,
-    REPORTS_MISSING_AFTER,
-    EventType,
-    Mitigation,
-    Wanted,
-)
+from portal.events.log import append_event
+from portal.events.models import EventType
+from portal.mitigations.models import MAX_COUNTER, REPORTS_MISSING_AFTER, Mitigation, Wanted
 from portal.mitigations.services.advance import (
     FILTERING_HEARD_WITHIN,
     Step,
@@ -24,7 +20,6 @@ from portal.mitigations.services.advance import (
     lock_mitigation,
     settle,
 )
-from portal.mitigations.services.log import append_event
 from portal.mitigations.states import CONFIRMED, KNOWN_REPORTS, Status, Trigger, next_status
 from portal.mitigations.validation import INDEFINITE
 

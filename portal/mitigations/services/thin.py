@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from portal.mitigations.models import Event, EventCounter, EventType
+from portal.events.models import Event, EventCounter, EventType
 from portal.mitigations.thinning import CounterReport, Thinning, thinning
 
 PORTION: Final = 5_000

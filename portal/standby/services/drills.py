@@ -16,9 +16,11 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.formatting import when
 from portal.core.sweeping import count_done
+from portal.events.log import append_event
+from portal.events.models import EventType
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
-from portal.mitigations.models import EventType, Mitigation, RequestKind, Strategy
+from portal.mitigations.models import Mitigation, RequestKind, Strategy
 from portal.mitigations.states import ACTIVE, Status
 from portal.mitigations.unknown import replaceable_unknown
 from portal.mitigations.validation import Submission
@@ -164,7 +166,7 @@ def _runs_on(drill_id: UUID, now: datetime) -> bool:
 def _tell(
     drill: Drill, type: EventType, at: datetime, *, actor: User | None = None, **data: bool
 ) -> None:
-    mitigations.append_event(
+    append_event(
         organization_id=drill.organization_id,
         type=type,
         at=at,

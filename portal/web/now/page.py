@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 
 from portal import wording
 from portal.core.formatting import bit_rate, dialable
+from portal.events.models import Event, EventType
 from portal.mitigations import queries
-from portal.mitigations.models import Event, EventType, MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import REQUEST_TERMINAL
 from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription

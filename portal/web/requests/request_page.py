@@ -13,8 +13,9 @@ from django.http import QueryDict
 
 from portal import wording
 from portal.core.formatting import amount, bit_rate
+from portal.events.models import Event
 from portal.mitigations import queries
-from portal.mitigations.models import Event, MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.replacing import Replaced
 from portal.web.frame import Frame
 from portal.web.requests import chart

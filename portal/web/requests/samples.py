@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from portal.mitigations.models import Event, Mitigation
+from portal.events.models import Event
+from portal.mitigations.models import Mitigation
 from portal.web.requests.chart import Sample
 
 Samples = dict[UUID, list[Sample]]

@@ -8,12 +8,8 @@ from datetime import datetime
 
 from portal import wording
 from portal.core.formatting import day, exact_duration
-from portal.mitigations.models import (
-    Event,
-    EventType,
-    Mitigation,
-    MitigationRequest,
-)
+from portal.events.models import Event, EventType
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.organizations.models import Organization
 from portal.wording.from_rows.events import told_of
 

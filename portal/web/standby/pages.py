@@ -12,14 +12,9 @@ from django.http import QueryDict
 
 from portal import wording
 from portal.core.formatting import in_words
+from portal.events.models import Event, EventType
 from portal.mitigations import queries as asked_for
-from portal.mitigations.models import (
-    Event,
-    EventType,
-    Mitigation,
-    MitigationRequest,
-    RequestKind,
-)
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.states import RequestStatus
 from portal.organizations.models import Membership, Organization
 from portal.providers.models import Subscription

@@ -7,7 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from portal import wording
-from portal.mitigations.models import Event, EventType, RequestKind
+from portal.events.models import Event, EventType
+from portal.mitigations.models import RequestKind
 
 
 def told_of(

@@ -4,8 +4,9 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
 from tests.conftest import ApiOf

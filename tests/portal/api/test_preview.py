@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from portal.accounts.models import User
-from portal.mitigations.models import Event, MitigationRequest
+from portal.events.models import Event
+from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission, message_bytes
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription

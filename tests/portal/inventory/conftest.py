@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from portal.events.models import Event
 from portal.inventory import services
 from portal.inventory.held import Held
 from portal.inventory.models import UnknownMitigation
-from portal.mitigations.models import Event
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import submit as submit
 

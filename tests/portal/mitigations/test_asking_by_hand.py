@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, Strategy
+from portal.mitigations.models import Strategy
 from portal.providers.models import Provider, Subscription
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import NOW, mitigations_of, names, refuse, sent, status_of

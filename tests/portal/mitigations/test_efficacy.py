@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.services.efficacy import MAX_TRIES
 from portal.mitigations.states import NOT_SENDABLE, Efficacy
 from tests.portal.mitigations.conftest import Submit

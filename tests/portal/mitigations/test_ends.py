@@ -9,8 +9,9 @@ import pytest
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
+from portal.events.models import Event
 from portal.mitigations import queries, services
-from portal.mitigations.models import Event, MitigationRequest, RequestKind, Strategy
+from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
 from portal.mitigations.replacing import Consent
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from portal.events.models import EventType
 from portal.mitigations import services
-from portal.mitigations.models import EventType, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.services.mids import MAX_HIGHER_MIDS
 from portal.mitigations.states import Status
 from portal.providers.models import Subscription

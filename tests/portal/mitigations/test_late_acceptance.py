@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.models import MitigationRequest
 from portal.mitigations.states import Trigger
 from portal.organizations.models import LateAcceptance, Organization
 from tests.portal.mitigations.conftest import Submit

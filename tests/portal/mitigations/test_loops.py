@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.providers.models import Provider, Subscription
 from portal.providers.services import limit, replace_certificate, set_order
 from tests.portal.mitigations.conftest import Submit

@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription

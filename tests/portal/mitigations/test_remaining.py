@@ -9,8 +9,9 @@ import pytest
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription
 from portal.signaling.next_action import lifetime_to_ask

@@ -15,8 +15,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from portal.accounts.models import User
 from portal.core.increment_returning import increment_returning
+from portal.events.models import Event, EventCounter
 from portal.mitigations import services
-from portal.mitigations.models import Event, EventCounter, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from tests.portal.mitigations.conftest import Submit

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from portal.events.models import Event
 from portal.mitigations import queries, services
-from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from portal.web.requests.chart import Sample

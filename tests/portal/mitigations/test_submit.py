@@ -5,8 +5,10 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal.accounts.models import User
 from portal.core.errors import IdempotencyKeyReused, Invalid
+from portal.events.models import Event
+from portal.events.queries import events_after
 from portal.mitigations import queries, services
-from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
@@ -50,7 +52,7 @@ def test_a_submission_is_logged_and_wakes_the_signal_worker(
     with django_capture_on_commit_callbacks() as callbacks:
         request = submit()
 
-    (event,) = queries.events_after(acme.pk, 0)
+    (event,) = events_after(acme.pk, 0)
     assert event.as_message() == {
         "seq": 1,
         "at": event.at.isoformat().replace("+00:00", "Z"),

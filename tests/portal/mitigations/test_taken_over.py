@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import queries, services
-from portal.mitigations.models import Event, Mitigation, MitigationRequest, Strategy
+from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.replacing import Consent
 from portal.mitigations.services import taken_over
 from portal.mitigations.states import Trigger

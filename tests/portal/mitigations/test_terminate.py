@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation.lifetimes import FALLBACK_LIFETIME_S
 from portal.providers.models import Subscription

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from portal.accounts.models import User
+from portal.events.log import append_event
+from portal.events.models import Event, EventCounter, EventType
 from portal.mitigations import services, tasks
-from portal.mitigations.models import Event, EventCounter, EventType, Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services import thin
-from portal.mitigations.services.log import append_event
 from portal.mitigations.thinning import STEP, CounterReport, thinning
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource

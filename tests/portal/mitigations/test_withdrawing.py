@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, NotFound
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import Trigger
 from portal.providers.models import Subscription
 from tests.portal.mitigations.conftest import Submit

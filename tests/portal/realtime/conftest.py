@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from portal.accounts import services
 from portal.accounts.models import User
-from portal.mitigations.models import EventType
-from portal.mitigations.services import append_event
+from portal.events.log import append_event
+from portal.events.models import EventType
 from portal.organizations.models import Organization
 from portal.realtime import consumers
 

@@ -13,9 +13,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from portal.accounts.models import User
 from portal.core.broadcast import organization_group
-from portal.mitigations import queries
-from portal.mitigations.models import Event, EventType
-from portal.mitigations.services import append_event
+from portal.events import queries
+from portal.events.log import append_event
+from portal.events.models import Event, EventType
 from portal.organizations.models import Organization
 from portal.realtime import consumers
 from portal.realtime.consumers import HEARTBEAT
@@ -93,12 +93,12 @@ async def test_the_last_broadcast_that_got_lost_is_found_by_the_clock(
 
 async def _append_silently(organization: Organization) -> None:
     def append() -> None:
-        seq = queries.last_seq(organization) + 1
+        seq = queries.last_seq(organization.pk) + 1
         append_event(organization_id=organization.pk, type=EventType.SESSION_UP, at=timezone.now())
         assert Event.objects.filter(organization=organization, seq=seq).exists()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("portal.mitigations.services.log.broadcast_on_commit", lambda *_: None)
+        patch.setattr("portal.events.log.broadcast_on_commit", lambda *_: None)
         await database_sync_to_async(append)()
 
 

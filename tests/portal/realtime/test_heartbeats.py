@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.broadcast import organization_group
-from portal.mitigations import queries
-from portal.mitigations.models import EventType
+from portal.events import queries
+from portal.events.models import EventType
 from portal.organizations.models import Organization
 from portal.realtime import consumers
 from portal.realtime.consumers import HEARTBEAT
@@ -117,6 +117,6 @@ async def test_no_heartbeat_is_sent_while_the_table_cannot_be_read(
     def hangs(*_: object, **__: object) -> None:
         raise TimeoutError("no database")
 
-    monkeypatch.setattr("portal.mitigations.queries.events_after", hangs)
+    monkeypatch.setattr("portal.events.queries.events_after", hangs)
 
     assert await socket.close_code() == consumers.CLOSE_TRY_AGAIN

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Provider, SessionState, Subscription

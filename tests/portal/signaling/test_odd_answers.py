@@ -13,8 +13,9 @@ from channels.db import database_sync_to_async
 
 from dots_client import Client, Server, connect
 from portal.accounts.models import User
+from portal.events.models import EventType
 from portal.mitigations import services
-from portal.mitigations.models import EventType, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription

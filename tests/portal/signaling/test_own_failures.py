@@ -18,8 +18,9 @@ from dots_client import Client, MitigationReport, MitigationStatus
 from dots_client.codec import encode_reports
 from portal import wording
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import queries, services
-from portal.mitigations.models import Event, Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import NOT_SENDABLE
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource

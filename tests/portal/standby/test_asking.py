@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict
+from portal.events.models import Event
 from portal.mitigations import services as mitigations
-from portal.mitigations.models import Event, Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.services import ask_provider
 from portal.mitigations.states import Status
 from portal.providers.models import Subscription

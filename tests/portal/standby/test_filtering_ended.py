@@ -17,9 +17,10 @@ from rest_framework.test import APIClient
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.formatting import NBSP
+from portal.events.models import Event
 from portal.mitigations import queries
 from portal.mitigations import services as mitigations
-from portal.mitigations.models import Event, Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.replacing import Consent
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization

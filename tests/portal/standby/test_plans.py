@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid, NotFound
+from portal.events.models import Event
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
-from portal.mitigations.models import Event, MitigationRequest
+from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription

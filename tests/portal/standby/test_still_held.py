@@ -9,13 +9,14 @@ import pytest
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services as mitigations
 from portal.mitigations.letting_go import (
     LET_GO_AGAIN_AFTER,
     MAX_LET_GO_PAUSE,
     MAX_LET_GO_TRIES,
 )
-from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.organizations.models import Organization
 from portal.signaling.next_action import (
     POLL_AFTER,

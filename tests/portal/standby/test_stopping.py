@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict
+from portal.events.models import Event
 from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
-from portal.mitigations.models import Event, Mitigation
+from portal.mitigations.models import Mitigation
 from portal.mitigations.services import advance
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription

@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
-from portal.mitigations.models import Event, MitigationRequest, Strategy
+from portal.mitigations.models import MitigationRequest, Strategy
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
 from portal.signaling.extension import extension

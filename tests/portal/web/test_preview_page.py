@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from portal.accounts.models import User
 from portal.core import wake
-from portal.mitigations.models import Event, MitigationRequest
+from portal.events.models import Event
+from portal.mitigations.models import MitigationRequest
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription
 from portal.web.requests.preview import typed

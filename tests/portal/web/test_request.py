@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.mitigations import queries, services
+from portal.events.queries import last_seq
+from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus, Trigger
 from tests.conftest import ApiOf, ClientOf
@@ -347,7 +348,7 @@ def test_what_happens_while_a_page_is_read_has_a_later_number(
 ) -> None:
     """Else the page would show what was before it, and never be told."""
     request, browser = ask(), client_of(alice)
-    before = queries.last_seq(request.organization)
+    before = last_seq(request.organization_id)
     done: list[bool] = []
 
     def end_it_after_it_was_read(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.core.formatting import moment
+from portal.events.models import Event, EventType
 from portal.mitigations import services
-from portal.mitigations.models import Event, EventType, MitigationRequest
+from portal.mitigations.models import MitigationRequest
 from tests.conftest import ClientOf
 from tests.portal.web.conftest import Ask, mitigations_of, sent
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from portal import wording
 from portal.core.formatting import NBSP
-from portal.mitigations.models import EventType
+from portal.events.models import EventType
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording import Asked, MitigationFacts, Session
 

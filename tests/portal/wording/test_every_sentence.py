@@ -13,8 +13,9 @@ from typing import Any, Final
 import pytest
 
 from portal import wording
+from portal.events.models import EventType
 from portal.mitigations import states
-from portal.mitigations.models import EventType, FilteringEndedBy, RequestKind
+from portal.mitigations.models import FilteringEndedBy, RequestKind
 from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
 from portal.wording import Asked, MitigationFacts, Reported, Session
 from portal.wording.standby import standby_says

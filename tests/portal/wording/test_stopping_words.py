@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from portal import wording
-from portal.mitigations.models import EventType, RequestKind
+from portal.events.models import EventType
+from portal.mitigations.models import RequestKind
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording import Asked, MitigationFacts
 from tests.portal.wording.facts import DOWN, NOW, ago, plain

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from portal import wording
-from portal.mitigations.models import EventType
+from portal.events.models import EventType
 from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, plain, told
 
 ENTRIES = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import transaction
@@ -11,7 +11,19 @@ from django.db import transaction
 from portal.accounts.models import User
 from portal.core.broadcast import broadcast_on_commit
 from portal.core.increment_returning import increment_returning
-from portal.mitigations.models import Event, EventCounter, EventType, Mitigation, MitigationRequest
+from portal.events.models import Event, EventCounter, EventType
+
+
+class _Request(Protocol):
+    @property
+    def pk(self) -> UUID: ...
+
+
+class _Mitigation(Protocol):
+    request_id: UUID
+
+    @property
+    def pk(self) -> UUID: ...
 
 
 @transaction.atomic(savepoint=False)
@@ -20,8 +32,8 @@ def append_event(
     organization_id: UUID,
     type: EventType,
     at: datetime,
-    request: MitigationRequest | None = None,
-    mitigation: Mitigation | None = None,
+    request: _Request | None = None,
+    mitigation: _Mitigation | None = None,
     actor: User | None = None,
     data: dict[str, Any] | None = None,
 ) -> Event:
@@ -32,7 +44,7 @@ def append_event(
         at=at,
         type=type,
         request_id=mitigation.request_id if mitigation else request.pk if request else None,
-        mitigation=mitigation,
+        mitigation_id=mitigation.pk if mitigation else None,
         actor=actor,
         data={**({"actor": actor.username} if actor else {}), **(data or {})},
     )

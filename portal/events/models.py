@@ -7,10 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-from portal.mitigations.models.mitigation import Mitigation
-from portal.mitigations.models.request import MitigationRequest
-from portal.organizations.models import Organization
-
 
 class EventType(models.TextChoices):
     """The stable names of API.md."""
@@ -41,15 +37,17 @@ class EventType(models.TextChoices):
 class Event(models.Model):
     """One append-only line, numbered per organization: timeline, replay, later notices."""
 
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    organization = models.ForeignKey(
+        "organizations.Organization", on_delete=models.PROTECT, related_name="+"
+    )
     seq = models.PositiveBigIntegerField()
     at = models.DateTimeField()
     type = models.CharField(max_length=40, choices=EventType.choices)
     request = models.ForeignKey(
-        MitigationRequest, on_delete=models.PROTECT, null=True, related_name="events"
+        "mitigations.MitigationRequest", on_delete=models.PROTECT, null=True, related_name="events"
     )
     mitigation = models.ForeignKey(
-        Mitigation, on_delete=models.PROTECT, null=True, related_name="events"
+        "mitigations.Mitigation", on_delete=models.PROTECT, null=True, related_name="events"
     )
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -59,6 +57,7 @@ class Event(models.Model):
     """So many counter reports directly before it are no longer kept."""
 
     class Meta:
+        db_table = "mitigations_event"
         ordering = ["seq"]
         constraints = [
             models.UniqueConstraint(fields=["organization", "seq"], name="one_event_per_seq"),
@@ -89,11 +88,14 @@ class EventCounter(models.Model):
     """The last number given to an event of an organization; its row lock orders the log."""
 
     organization = models.OneToOneField(
-        Organization, on_delete=models.PROTECT, primary_key=True, related_name="+"
+        "organizations.Organization", on_delete=models.PROTECT, primary_key=True, related_name="+"
     )
     last_seq = models.PositiveBigIntegerField(default=0)
     thinned_to = models.PositiveBigIntegerField(default=0)
     """Up to this number old counter reports were thinned."""
+
+    class Meta:
+        db_table = "mitigations_eventcounter"
 
     def __str__(self) -> str:
         return f"{self.organization_id}: {self.last_seq}"
