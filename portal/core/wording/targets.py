@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from portal.core.errors import FieldError, Fix
@@ -51,7 +51,7 @@ def sentence(error: TargetError) -> str:
 def fixes(error: TargetError) -> tuple[Fix, ...]:
     """A button for each suggestion."""
     return tuple(
-        Fix(label=_label(error, one), value=as_text(one) or ports_text(one), suggestion=one)
+        Fix(label=_label(error, one), value=as_text(one) or ports_text(one.ports), suggestion=one)
         for one in error.suggestions
     )
 
@@ -61,9 +61,9 @@ def field_error(field: str, error: TargetError) -> FieldError:
     return FieldError(field, error.code, sentence(error), fixes(error))
 
 
-def ports_text(suggestion: Suggestion) -> str:
-    """The ports of a suggestion, as text for the ports field."""
-    return ", ".join(port_text(*one) for one in suggestion.ports)
+def ports_text(ports: Iterable[tuple[int, int]]) -> str:
+    """Port ranges as text for the ports field."""
+    return ", ".join(port_text(*one) for one in ports)
 
 
 def port_text(lower: int, upper: int) -> str:
@@ -85,7 +85,7 @@ def _label(error: TargetError, suggestion: Suggestion) -> str:
     if more > 1:
         values = [*values[:_SHOWN_TARGETS], f"{more} more"]
     if suggestion.ports:
-        ports = ports_text(suggestion)
+        ports = ports_text(suggestion.ports)
         values.append(f"port{'s' if '–' in ports or ',' in ports else ''} {ports}")
     values += [PROTOCOLS[one] for one in suggestion.protocols]
     return f"Use {_listed([shown(one) for one in values])}"

@@ -22,7 +22,7 @@ from portal.mitigations import queries as asked
 from portal.mitigations import services as mitigations
 from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
-from portal.mitigations.replacing import NO_CONSENT, Consent, Proposal, WouldReplace
+from portal.mitigations.replacing import NO_CONSENT, Consent, Proposal, WouldReplace, again
 from portal.mitigations.states import ACTIVE, CONFIRMED, REQUEST_TERMINAL
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Checked, Submission, check
@@ -442,20 +442,9 @@ def submission_of(plan: StandbyPlan) -> Submission:
     Where none of them can, all are named: the check refuses that, and nobody is asked whom nobody chose.
     """
     request = plan.request
-    resources = [one for one in request.resources.all() if one.is_verified]
-    ticked = {one.value for one in resources}
-    able = {str(ask.subscription) for ask in asked.asks(plan.organization)}
-    chosen = [one for one in request.subscriptions if one in able] or request.subscriptions
-    scope = request.scope
-    return Submission(
-        prefixes=tuple(one for one in scope["prefixes"] if one not in ticked),
-        fqdns=tuple(one for one in scope["fqdns"] if one not in ticked),
-        uris=tuple(one for one in scope["uris"] if one not in ticked),
-        resources=tuple(one.pk for one in resources),
-        ports=tuple((port["lower"], port["upper"]) for port in request.ports),
-        protocols=tuple(request.protocols),
-        lifetime_s=request.lifetime_s,
-        strategy=Strategy.PARALLEL.value,
-        subscriptions=tuple(UUID(one) for one in chosen),
-        reason=request.reason,
-    )
+    verified = {one.pk for one in request.resources.all() if one.is_verified}
+    able = {ask.subscription for ask in asked.asks(plan.organization)}
+    prepared = again(request, resources=verified, subscriptions=able)
+    if prepared.subscriptions:
+        return prepared
+    return again(request, resources=verified, subscriptions=set(map(UUID, request.subscriptions)))

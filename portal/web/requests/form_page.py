@@ -59,28 +59,13 @@ class Choice:
 
 def fresh_form(organization: Organization, choice: QueryDict) -> RequestForm:
     """An empty form; ticked as a tile asked, or filled like an earlier request."""
-    form = RequestForm.fresh(
-        ticked=choice.getlist("resource")[:20], lifetime_s=organization.default_lifetime_s
-    )
     found = (_earlier(organization, text) for text in choice.getlist("again")[:MAX_AGAIN])
     earlier = [one for one in found if one is not None]
     if not earlier:
-        return form
+        ticked = choice.getlist("resource")[:20]
+        return RequestForm.fresh(ticked=ticked, lifetime_s=organization.default_lifetime_s)
     resources = {one.id for one in queries.verified_resources(organization)}
-    every = joined(*(again(one, resources=resources) for one in earlier))
-    return replace(
-        form,
-        resources=tuple(str(one) for one in every.resources),
-        other=", ".join([*every.prefixes, *every.fqdns, *every.uris]),
-        ports=", ".join(
-            str(lower) if lower == upper else f"{lower}–{upper}" for lower, upper in every.ports
-        ),
-        protocols=tuple(str(one) for one in every.protocols),
-        lifetime=str(every.lifetime_s),
-        renew=every.auto_renew,
-        strategy=every.strategy,
-        reason=every.reason,
-    )
+    return RequestForm.filled(joined(*(again(one, resources=resources) for one in earlier)))
 
 
 def _earlier(organization: Organization, text: str) -> MitigationRequest | None:

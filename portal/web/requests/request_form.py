@@ -101,6 +101,21 @@ class RequestForm:
         return cls(key=str(uuid4()), resources=tuple(ticked), lifetime=str(lifetime_s))
 
     @classmethod
+    def filled(cls, submission: Submission) -> RequestForm:
+        """As a person would fill it in for `submission`, which has a lifetime. The providers are not a choice."""
+        return cls(
+            key=str(uuid4()),
+            resources=tuple(map(str, submission.resources)),
+            other=", ".join([*submission.prefixes, *submission.fqdns, *submission.uris]),
+            ports=ports_text(submission.ports),
+            protocols=tuple(map(str, submission.protocols)),
+            lifetime=str(submission.lifetime_s),
+            renew=submission.auto_renew,
+            strategy=submission.strategy,
+            reason=submission.reason,
+        )
+
+    @classmethod
     def typed(cls, data: QueryDict) -> RequestForm:
         return cls(
             key=data.get("key", "")[:64] or str(uuid4()),
@@ -366,7 +381,7 @@ def _button(name: str, wrong: str, fix: Fix) -> str:
     """What a fix button sends: what to replace in which input, and what to add to the others."""
     fields = {"in": name, "wrong": wrong, "by": fix.value}
     if name == "other":
-        fields |= {"by": as_text(fix.suggestion), "ports": ports_text(fix.suggestion)}
+        fields |= {"by": as_text(fix.suggestion), "ports": ports_text(fix.suggestion.ports)}
     fields["protocols"] = " ".join(map(str, fix.suggestion.protocols))
     return urlencode(fields)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from django.http import QueryDict
 
 from portal.core.errors import FieldError
+from portal.mitigations.replacing import again
 from portal.standby.models import StandbyPlan
 from portal.web.requests.request_form import InputError, RequestForm
 
@@ -30,26 +31,9 @@ class PlanForm:
     def of(cls, plan: StandbyPlan) -> PlanForm:
         """Filled with what the plan asks for."""
         request = plan.request
-        typed = request.asked
-        asks = RequestForm.fresh(
-            ticked=[str(one.pk) for one in request.resources.all()], lifetime_s=request.lifetime_s
-        )
-        return cls(
-            name=plan.name,
-            asks=replace(
-                asks,
-                other=", ".join([*typed["prefixes"], *typed["fqdns"], *typed["uris"]]),
-                ports=", ".join(
-                    str(port["lower"])
-                    if port["lower"] == port["upper"]
-                    else f"{port['lower']}–{port['upper']}"
-                    for port in request.ports
-                ),
-                protocols=tuple(str(one) for one in request.protocols),
-                subscriptions=tuple(request.subscriptions),
-                reason=request.reason,
-            ),
-        )
+        resources = {one.pk for one in request.resources.all()}
+        asks = RequestForm.filled(again(request, resources=resources))
+        return cls(name=plan.name, asks=replace(asks, subscriptions=tuple(request.subscriptions)))
 
     @classmethod
     def typed(cls, data: QueryDict) -> PlanForm:
