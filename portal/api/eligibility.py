@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.api.authentication import caller
-from portal.api.replacing import ReplacedShown, told_of
+from portal.api.replacing import ReplacedShown, event_facts
 from portal.api.requests import NewRequest
 from portal.mitigations import queries
 from portal.mitigations.models import every_target
@@ -74,7 +74,7 @@ class EligibilityView(APIView):
                         for part in parts
                         if not part.is_able
                     ],
-                    **told_of(replaced, form.consent()),
+                    **event_facts(replaced, form.consent()),
                 }
             ).data
         )

@@ -24,7 +24,7 @@ from portal.signaling.extension import Extension as Found
 from portal.signaling.extension import extension
 from portal.wording.extending import gets_extension
 from portal.wording.from_rows.extension import not_told
-from portal.wording.from_rows.mitigations import asked_of
+from portal.wording.from_rows.mitigations import request_facts
 
 
 class BeforeShown(serializers.Serializer[Any]):
@@ -73,7 +73,7 @@ class ExtensionPreviewView(APIView):
 def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
     now, organization = timezone.now(), request.organization
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
-    asked = asked_of(request, by_id, organization)
+    asked = request_facts(request, by_id, organization)
     mitigations = {mitigation.id: mitigation for mitigation in asked.asked}
     silent = not_told(
         asked,

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import caller
 from portal.api.eligibility import LeftOutShown
-from portal.api.replacing import ReplacedShown, told_of
+from portal.api.replacing import ReplacedShown, event_facts
 from portal.api.requests import NewRequest
 from portal.mitigations.models import Strategy
 from portal.mitigations.states import RequestStatus
@@ -76,7 +76,7 @@ class PreviewView(APIView):
         form.is_valid(raise_exception=True)
         organization = membership.organization
         found = preview(organization, form.submission())
-        told = _told(organization, found) | told_of(found.replaced, form.consent())
+        told = _told(organization, found) | event_facts(found.replaced, form.consent())
         return Response(PreviewShown(told).data)
 
 

@@ -63,7 +63,7 @@ WOULD_REPLACE: Final = OpenApiResponse(
 )
 
 
-def told_of(replaced: Sequence[Replaced], consent: Consent) -> dict[str, Any]:
+def event_facts(replaced: Sequence[Replaced], consent: Consent) -> dict[str, Any]:
     """The part of a preview about replacements. Raises Invalid for wrong names in `replaces`, like the call itself."""
     try:
         consent.check(replaced)

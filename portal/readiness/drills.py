@@ -9,9 +9,9 @@ from typing import Final
 from portal.organizations.models import Organization
 from portal.readiness.checks import prepared
 from portal.readiness.checks.prepared import seconds, when
-from portal.readiness.rows import LOOKS, State
+from portal.readiness.rows import BADGES, State
 from portal.standby import models, queries
-from portal.wording import Look
+from portal.wording import Badge
 
 FAILURES: Final = {
     models.Failure.NOT_SENT: "Nothing was sent to {provider}: it was not connected.",
@@ -22,7 +22,7 @@ FAILURES: Final = {
     models.Failure.NOT_TOLD: "{provider} could not be told to let go.",
     models.Failure.NOT_ENDED: "{provider} was told to let go and has not confirmed that it did.",
 }
-RUNNING: Final = Look("Running", "ring-dot", "idle")
+RUNNING: Final = Badge("Running", "ring-dot", "idle")
 
 
 def drills_of(organization: Organization) -> tuple[prepared.Drill | None, prepared.Drill | None]:
@@ -80,7 +80,7 @@ class PartShown:
     """One provider's line in the table of a drill."""
 
     name: str
-    look: Look
+    badge: Badge
     words: str
     confirmed: str
     withdrawn: str
@@ -108,14 +108,14 @@ def shown(drill: prepared.Drill, now: datetime) -> DrillShown:
 
 def _part_shown(part: prepared.DrillPart) -> PartShown:
     if part.failure:
-        look, words = LOOKS[State.FAIL], part.failure
+        badge, words = BADGES[State.FAIL], part.failure
     elif part.is_over:
-        look, words = LOOKS[State.PASS], "Passed"
+        badge, words = BADGES[State.PASS], "Passed"
     else:
-        look, words = RUNNING, "Withdrawing" if part.confirmed_s is not None else "Asking"
+        badge, words = RUNNING, "Withdrawing" if part.confirmed_s is not None else "Asking"
     return PartShown(
         name=part.name,
-        look=look,
+        badge=badge,
         words=words,
         confirmed=seconds(part.confirmed_s),
         withdrawn=seconds(part.withdrawn_s),

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from portal.core.formatting import in_words
-from portal.wording import Look
+from portal.wording import Badge
 
 
 class State(StrEnum):
@@ -72,10 +72,10 @@ GROUP_NAMES: Final = {
     Group.TARGETS: "Targets and plans",
     Group.PEOPLE: "People",
 }
-LOOKS: Final = {
-    State.PASS: Look("Pass", "disc-tick", "good"),
-    State.WARN: Look("Fix soon", "triangle", "warn"),
-    State.FAIL: Look("Fix now", "octagon", "bad"),
+BADGES: Final = {
+    State.PASS: Badge("Pass", "disc-tick", "good"),
+    State.WARN: Badge("Fix soon", "triangle", "warn"),
+    State.FAIL: Badge("Fix now", "octagon", "bad"),
 }
 
 
@@ -124,8 +124,8 @@ class Row:
         return self.found.clause
 
     @property
-    def look(self) -> Look:
-        return LOOKS[self.state]
+    def badge(self) -> Badge:
+        return BADGES[self.state]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +138,8 @@ class Answer:
     "11 of 13 checks pass."
 
     @property
-    def look(self) -> Look:
-        return LOOKS[self.state]
+    def badge(self) -> Badge:
+        return BADGES[self.state]
 
 
 NO_SESSION: Final = "no provider is connected"

@@ -14,7 +14,7 @@ from portal.events.models import Event, EventType
 from portal.events.queries import MAX_SEQ
 from portal.mitigations import queries
 from portal.organizations.models import Organization
-from portal.wording.from_rows.events import told_of
+from portal.wording.from_rows.events import event_facts
 
 MAX_HEARD: Final = 50
 
@@ -36,7 +36,7 @@ def announcements(organization: Organization, after: str) -> list[tuple[int, wor
         name = event.request.name if event.request else ""
         about = by_id.get(str(event.data.get("subscription")))
         provider = about.provider.short_name if about else ""
-        said = wording.announcement(told_of(event, name, provider=provider))
+        said = wording.announcement(event_facts(event, name, provider=provider))
         if said:
             heard.append((event.seq, said))
     return heard

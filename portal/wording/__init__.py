@@ -5,14 +5,31 @@ Pure functions of plain facts and a moment. A sentence never says more than a pr
 
 from __future__ import annotations
 
-from portal.wording.aloud import Announcement, announcement
+from portal.wording.announcements import Announcement, announcement
+from portal.wording.badges import (
+    BADGES,
+    FILTERING,
+    MAY_FILTER,
+    REQUEST_BADGES,
+    DisplayStatus,
+    display_status,
+    dropped_now,
+    is_stale,
+    mitigation_badge,
+)
 from portal.wording.efficacy import efficacy_sentence
-from portal.wording.ends import end_look, end_sentence, ended_says
-from portal.wording.facts import Asked, FilteringEnd, Look, MitigationFacts, Reported, Session
-from portal.wording.headlines import headline, look, mark
-from portal.wording.lanes import Step, needs_call, tell, track
-from portal.wording.leads import Act, NextStep, lead, lifetime_sentence, next_step
+from portal.wording.ends import end_badge, end_sentence, ended_says
+from portal.wording.facts import (
+    Badge,
+    FilteringEnd,
+    MitigationFacts,
+    Reported,
+    RequestFacts,
+    Session,
+)
+from portal.wording.headlines import badge, headline, mark
 from portal.wording.plans import is_held_now, still_held
+from portal.wording.provider_cards import Step, needs_call, tell, track
 from portal.wording.refusals import refusal_sentence
 from portal.wording.replaced import again_label, is_less
 from portal.wording.sessions import (
@@ -23,21 +40,11 @@ from portal.wording.sessions import (
     path_sentence,
     rank,
     request_says,
-    session_look,
+    session_badge,
     session_sentence,
 )
 from portal.wording.stopping import stop_question
-from portal.wording.table import (
-    FILTERING,
-    LOOKS,
-    MAY_FILTER,
-    REQUEST_LOOKS,
-    Face,
-    dropped_now,
-    face,
-    is_stale,
-    mitigation_look,
-)
+from portal.wording.summaries import Act, NextStep, lifetime_sentence, next_step, summary
 from portal.wording.terminating import (
     Question,
     colleagues,
@@ -45,54 +52,53 @@ from portal.wording.terminating import (
     may_not_end,
     terminate_question,
 )
-from portal.wording.timeline import Entry, Told, entry, merged, reports_entry, silence_entry
+from portal.wording.timeline import Entry, EventFacts, entry, merged, reports_entry, silence_entry
 from portal.wording.withdrawing import ask_label, withdraw_question
 
 __all__ = [
+    "BADGES",
     "FILTERING",
-    "LOOKS",
     "MAY_FILTER",
-    "REQUEST_LOOKS",
+    "REQUEST_BADGES",
     "Act",
     "Announcement",
-    "Asked",
+    "Badge",
+    "DisplayStatus",
     "Entry",
-    "Face",
+    "EventFacts",
     "FilteringEnd",
-    "Look",
     "MitigationFacts",
     "NextStep",
     "Question",
     "Reported",
+    "RequestFacts",
     "Say",
     "Session",
     "Step",
-    "Told",
     "again_label",
     "announcement",
     "ask_label",
     "attack_says",
+    "badge",
     "calm_says",
     "colleagues",
+    "display_status",
     "dropped_now",
     "efficacy_sentence",
-    "end_look",
+    "end_badge",
     "end_sentence",
     "ended_says",
     "entry",
-    "face",
     "goes_to",
     "headline",
     "is_held_now",
     "is_less",
     "is_stale",
-    "lead",
     "lifetime_sentence",
-    "look",
     "mark",
     "may_not_end",
     "merged",
-    "mitigation_look",
+    "mitigation_badge",
     "needs_a_person",
     "needs_call",
     "next_step",
@@ -101,11 +107,12 @@ __all__ = [
     "refusal_sentence",
     "reports_entry",
     "request_says",
-    "session_look",
+    "session_badge",
     "session_sentence",
     "silence_entry",
     "still_held",
     "stop_question",
+    "summary",
     "tell",
     "terminate_question",
     "track",

@@ -6,29 +6,29 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import ahead, lifetime, when
+from portal.wording.badges import DisplayStatus, display_status
 from portal.wording.facts import MitigationFacts
-from portal.wording.table import Face, face
 
 _MAY_BE_ASKED: Final = (
-    Face.NOT_ASKED,
-    Face.REFUSED,
-    Face.NOT_REACHED,
-    Face.NOT_SENDABLE,
-    Face.WITHDRAWN,
+    DisplayStatus.NOT_ASKED,
+    DisplayStatus.REFUSED,
+    DisplayStatus.NOT_REACHED,
+    DisplayStatus.NOT_SENDABLE,
+    DisplayStatus.WITHDRAWN,
 )
 
 
 def gets_extension(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     """The headline of one provider's message, and what there is to know of its way."""
-    match face(mitigation, now):
-        case Face.NOT_SENT:
+    match display_status(mitigation, now):
+        case DisplayStatus.NOT_SENT:
             return f"{mitigation.short} gets this as its first message", ""
-        case Face.PUT_OFF:
+        case DisplayStatus.PUT_OFF:
             return (
                 f"{mitigation.short} gets this {when(mitigation.retry_at, now)}",
                 "It asked the portal to wait.",
             )
-        case Face.REQUESTED | Face.NO_ANSWER | Face.NOT_SAVED:
+        case DisplayStatus.REQUESTED | DisplayStatus.NO_ANSWER | DisplayStatus.NOT_SAVED:
             return (
                 f"{mitigation.short} gets this as soon as it answers",
                 "It has not confirmed the request yet. Until it does, the portal repeats what it was sent.",
@@ -41,12 +41,12 @@ def asked_so_far(
     lifetime_s: int, ends_at: datetime | None, *, is_confirmed: bool, now: datetime
 ) -> str:
     """What a provider was asked for before, and until when that is."""
-    asked = _capital(lifetime(lifetime_s))
+    request = _capital(lifetime(lifetime_s))
     if not is_confirmed:
-        return f"{asked}, not confirmed yet"
+        return f"{request}, not confirmed yet"
     if ends_at is None or lifetime_s < 0:
-        return asked
-    return f"{asked}, ends {when(ends_at, now, seconds=False, zone=True)}, {ahead(ends_at, now)}"
+        return request
+    return f"{request}, ends {when(ends_at, now, seconds=False, zone=True)}, {ahead(ends_at, now)}"
 
 
 def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> tuple[str, str]:
@@ -65,7 +65,11 @@ def asked_then(provider: str, *, wished_s: int, asked_s: int, renews: bool) -> t
 
 def if_asked_later(mitigation: MitigationFacts, lifetime_s: int, now: datetime) -> str:
     """What becomes of it with a provider that is told nothing now; empty where that is over."""
-    if mitigation.why_not or mitigation.is_replaced or face(mitigation, now) not in _MAY_BE_ASKED:
+    if (
+        mitigation.why_not
+        or mitigation.is_replaced
+        or display_status(mitigation, now) not in _MAY_BE_ASKED
+    ):
         return ""
     how_long = lifetime(lifetime_s) if lifetime_s < 0 else f"for {lifetime(lifetime_s)}"
     return f"If {mitigation.short} is asked later, it is asked to filter {how_long}."

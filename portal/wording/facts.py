@@ -10,7 +10,7 @@ from portal.mitigations.states import LOOP, Efficacy, RequestStatus, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Badge:
     """A status for the eye and the ear: its word, its own shape, its colour family."""
 
     word: str
@@ -178,7 +178,7 @@ class MitigationFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RequestFacts:
     """A request as sentences need it; mitigations in the order they are asked, those not asked yet last."""
 
     name: str

@@ -27,7 +27,7 @@ CONFLICTS: Final = {
     "request-rejected-legitimate-traffic": "It classified the traffic as legitimate.",
     "overlapping-pipes": "The link capacity it was told overlaps that of another client.",
 }
-LOOKS: Final = {
+BADGES: Final = {
     "under-attack": "is still under attack",
     "attack-successfully-mitigated": "sees the attack mitigated",
 }
@@ -155,8 +155,8 @@ def _about_mitigation(said: Said) -> str:
         return f"Asks {whom} for the status"
     scope = _scope(said.decoded)
     if "attack-status" in scope or _option(said.options, "If-Match"):
-        look = LOOKS.get(str(scope.get("attack-status")), "has news of the attack")
-        return f"Tells {whom} that the organization {look}"
+        badge = BADGES.get(str(scope.get("attack-status")), "has news of the attack")
+        return f"Tells {whom} that the organization {badge}"
     length = _for(scope.get("lifetime"))
     if scope.get("trigger-mitigation") is False:
         return f"Asks {whom} to keep this in standby{length}"

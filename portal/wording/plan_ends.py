@@ -10,21 +10,21 @@ from portal.core.formatting import listed, moment, when
 from portal.mitigations.models import FilteringEndedBy
 from portal.mitigations.states import RequestStatus
 from portal.wording import plans, replaced
-from portal.wording.facts import Asked, FilteringEnd, Look, MitigationFacts
+from portal.wording.badges import BADGES, STALE_AFTER, DisplayStatus
+from portal.wording.facts import Badge, FilteringEnd, MitigationFacts, RequestFacts
 from portal.wording.headlines import headline
-from portal.wording.table import LOOKS, STALE_AFTER, Face
 
-STOPPED: Final = Look("Stopped", "octagon", "bad")
+STOPPED: Final = Badge("Stopped", "octagon", "bad")
 
 
-def ended_mitigations(asked: Asked) -> list[MitigationFacts]:
+def ended_mitigations(request: RequestFacts) -> list[MitigationFacts]:
     """Who stopped filtering for the plan by itself, where nobody filters for it any more."""
-    if asked.filtering_ended_at is None:
+    if request.filtering_ended_at is None:
         return []
-    return [mitigation for mitigation in asked.asked if mitigation.filtering_end is not None]
+    return [mitigation for mitigation in request.asked if mitigation.filtering_end is not None]
 
 
-def ended_look(mitigations: Sequence[MitigationFacts]) -> Look:
+def ended_badge(mitigations: Sequence[MitigationFacts]) -> Badge:
     ends = {
         mitigation.filtering_end.by
         for mitigation in mitigations
@@ -32,13 +32,13 @@ def ended_look(mitigations: Sequence[MitigationFacts]) -> Look:
     }
     if ends == {FilteringEndedBy.NEWER_REQUEST}:
         return replaced.REPLACED
-    return LOOKS[Face.EXPIRED] if ends == {FilteringEndedBy.LIFETIME} else STOPPED
+    return BADGES[DisplayStatus.EXPIRED] if ends == {FilteringEndedBy.LIFETIME} else STOPPED
 
 
-def ended_sentence(asked: Asked, now: datetime) -> str:
+def ended_sentence(request: RequestFacts, now: datetime) -> str:
     """Who stopped, when and why, as far as that is known; then what is true of the plan now."""
     said: dict[tuple[FilteringEnd, str], list[str]] = {}
-    for mitigation in ended_mitigations(asked):
+    for mitigation in ended_mitigations(request):
         end = mitigation.filtering_end
         if end is not None:
             same = FilteringEnd(
@@ -49,8 +49,8 @@ def ended_sentence(asked: Asked, now: datetime) -> str:
                 taken_over=end.taken_over,
             )
             said.setdefault((same, _at(end, now)), []).append(mitigation.short)
-    parts = [_stopped(who, end, at, asked.name) for (end, at), who in said.items()]
-    return " ".join([*parts, _present(asked, now)])
+    parts = [_stopped(who, end, at, request.name) for (end, at), who in said.items()]
+    return " ".join([*parts, _present(request, now)])
 
 
 def _at(end: FilteringEnd, now: datetime) -> str:
@@ -77,9 +77,9 @@ def _stopped(who: Sequence[str], end: FilteringEnd, at: str, plan: str) -> str:
     return f"{names} {stopped} for the plan {plan} by {itself} {at}{because}. {end.reason}".rstrip()
 
 
-def _present(asked: Asked, now: datetime) -> str:
-    if asked.status == RequestStatus.REQUESTING:
+def _present(request: RequestFacts, now: datetime) -> str:
+    if request.status == RequestStatus.REQUESTING:
         return "No provider holds the plan now; the portal is asking again."
-    if len(asked.asked) == 1 and plans.is_held_now(asked.asked[0], now):
+    if len(request.asked) == 1 and plans.is_held_now(request.asked[0], now):
         return "It holds the plan again."
-    return headline(asked, now)
+    return headline(request, now)

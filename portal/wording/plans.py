@@ -8,23 +8,23 @@ from typing import Final
 
 from portal.core.formatting import NBSP, listed, moment, since, spaced_when, when
 from portal.mitigations.states import LOOP
-from portal.wording.facts import Asked, MitigationFacts
-from portal.wording.table import Face, face, is_stale
+from portal.wording.badges import DisplayStatus, display_status, is_stale
+from portal.wording.facts import MitigationFacts, RequestFacts
 
 CLAUSES: Final = {
     # what one provider does, what several do
-    Face.WITHDRAWN: ("put the plan aside", "put the plan aside"),
-    Face.ACCEPTED: (
+    DisplayStatus.WITHDRAWN: ("put the plan aside", "put the plan aside"),
+    DisplayStatus.ACCEPTED: (
         "activated the plan and is setting up",
         "activated the plan and are setting up",
     ),
-    Face.NOT_SENT: ("was not asked yet", "were not asked yet"),
-    Face.TOLD: ("was told to let go", "were told to let go"),
-    Face.TERMINATED: ("let go of the plan", "let go of the plan"),
+    DisplayStatus.NOT_SENT: ("was not asked yet", "were not asked yet"),
+    DisplayStatus.TOLD: ("was told to let go", "were told to let go"),
+    DisplayStatus.TERMINATED: ("let go of the plan", "let go of the plan"),
 }
 STOPPING: Final = {
-    Face.NOT_TOLD: ("is being told to stop", "are being told to stop"),
-    Face.TOLD: ("is stopping", "are stopping"),
+    DisplayStatus.NOT_TOLD: ("is being told to stop", "are being told to stop"),
+    DisplayStatus.TOLD: ("is stopping", "are stopping"),
 }
 """The same of those that hold the plan again after that."""
 HOLDS_AGAIN: Final = "It will hold the plan again after that."
@@ -32,7 +32,12 @@ HELD_BEFORE: Final = "held the plan when contact was lost"
 UNKNOWN_NOW: Final = (
     "If {provider} sees an attack it activates this plan by itself; nobody can confirm that now."
 )
-ACTED: Final = (Face.ACCEPTED, Face.MITIGATING, Face.EXCEEDED, Face.ATTACK_STOPPED)
+ACTED: Final = (
+    DisplayStatus.ACCEPTED,
+    DisplayStatus.MITIGATING,
+    DisplayStatus.EXCEEDED,
+    DisplayStatus.ATTACK_STOPPED,
+)
 
 
 def has_lost_contact(mitigation: MitigationFacts, now: datetime) -> bool:
@@ -44,7 +49,9 @@ def has_lost_contact(mitigation: MitigationFacts, now: datetime) -> bool:
 
 def is_held_now(mitigation: MitigationFacts, now: datetime) -> bool:
     """It holds the plan, and there is contact."""
-    return face(mitigation, now) == Face.STANDBY and not has_lost_contact(mitigation, now)
+    return display_status(mitigation, now) == DisplayStatus.STANDBY and not has_lost_contact(
+        mitigation, now
+    )
 
 
 def lost_first(
@@ -70,7 +77,7 @@ def lost_at(mitigation: MitigationFacts, now: datetime) -> str:
 def activation(mitigation: MitigationFacts, now: datetime) -> str:
     """When a provider activated the plan by itself, and whether anybody could see it then."""
     began = mitigation.mitigation_start or mitigation.status_at
-    if face(mitigation, now) not in ACTED or began is None:
+    if display_status(mitigation, now) not in ACTED or began is None:
         return ""
     back, told = mitigation.session.since, mitigation.status_at
     was_unseen = back is not None and began < back and (told is None or back <= told)
@@ -225,26 +232,30 @@ def _expired(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     )
 
 
-TELL: Final[dict[Face, Callable[[MitigationFacts, datetime], tuple[str, str]]]] = {
-    Face.NOT_SENT: _not_sent,
-    Face.REQUESTED: _requested,
-    Face.NO_ANSWER: _no_answer,
-    Face.STANDBY: _held,
-    Face.ACCEPTED: _accepted,
-    Face.ATTACK_STOPPED: _attack_stopped,
-    Face.NOT_TOLD: _not_told,
-    Face.TOLD: _told,
-    Face.STILL_HELD: tell_still_held,
-    Face.TERMINATED: _terminated,
-    Face.WITHDRAWN: _withdrawn,
-    Face.NOT_REACHED: _not_reached,
-    Face.EXPIRED: _expired,
+TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str, str]]]] = {
+    DisplayStatus.NOT_SENT: _not_sent,
+    DisplayStatus.REQUESTED: _requested,
+    DisplayStatus.NO_ANSWER: _no_answer,
+    DisplayStatus.STANDBY: _held,
+    DisplayStatus.ACCEPTED: _accepted,
+    DisplayStatus.ATTACK_STOPPED: _attack_stopped,
+    DisplayStatus.NOT_TOLD: _not_told,
+    DisplayStatus.TOLD: _told,
+    DisplayStatus.STILL_HELD: tell_still_held,
+    DisplayStatus.TERMINATED: _terminated,
+    DisplayStatus.WITHDRAWN: _withdrawn,
+    DisplayStatus.NOT_REACHED: _not_reached,
+    DisplayStatus.EXPIRED: _expired,
 }
 
 
-def standby_lead(asked: Asked, now: datetime) -> list[str]:
+def standby_summary(request: RequestFacts, now: datetime) -> list[str]:
     """What it means that providers hold the plan; and what nobody can tell of those without contact."""
-    holding = [mitigation for mitigation in asked.asked if face(mitigation, now) == Face.STANDBY]
+    holding = [
+        mitigation
+        for mitigation in request.asked
+        if display_status(mitigation, now) == DisplayStatus.STANDBY
+    ]
     lost = [mitigation for mitigation in holding if has_lost_contact(mitigation, now)]
     if not lost:
         return [
@@ -258,26 +269,26 @@ def standby_lead(asked: Asked, now: datetime) -> list[str]:
     ]
 
 
-def activations(asked: Asked, now: datetime) -> list[str]:
-    return [said for mitigation in asked.asked if (said := activation(mitigation, now))]
+def activations(request: RequestFacts, now: datetime) -> list[str]:
+    return [said for mitigation in request.asked if (said := activation(mitigation, now))]
 
 
-def held_again(asked: Asked) -> str:
+def held_again(request: RequestFacts) -> str:
     """What follows when those that are told to stop have stopped; empty where nobody is."""
-    stopping = [mitigation for mitigation in asked.asked if mitigation.is_held_again]
+    stopping = [mitigation for mitigation in request.asked if mitigation.is_held_again]
     if not stopping:
         return ""
-    if len(stopping) < len(asked.asked):
+    if len(stopping) < len(request.asked):
         return f"{listed([mitigation.short for mitigation in stopping])} will hold the plan again after that."
     return HOLDS_AGAIN if len(stopping) == 1 else "They will hold the plan again after that."
 
 
-def end_sentence(asked: Asked, now: datetime) -> str:
+def end_sentence(request: RequestFacts, now: datetime) -> str:
     """A plan that a provider started by itself is renewed only at the last moment, and some providers then stop (ADR 22)."""
     ends = "It ends when the attack does, or when you stop it."
-    if asked.ends_at is None:
+    if request.ends_at is None:
         return ends
-    at = when(asked.ends_at, now, seconds=False)
+    at = when(request.ends_at, now, seconds=False)
     return (
         f"{ends} Some providers also end it {at}: activate the plan before that to keep filtering."
     )

@@ -8,13 +8,13 @@ from typing import Final
 from portal.core.formatting import listed
 from portal.core.wording.traffic import traffic_part
 from portal.mitigations.models import Newer, ReplacedBy
-from portal.wording.facts import Look, MitigationFacts, TakenOver
+from portal.wording.facts import Badge, MitigationFacts, TakenOver
 
 NAMED_TARGETS: Final = 3
 UNKNOWN: Final = TakenOver(is_known=False)
-REPLACED: Final = Look("Replaced", "octagon", "bad")
+REPLACED: Final = Badge("Replaced", "octagon", "bad")
 """Something lost its filter."""
-COVERED: Final = Look("Replaced", "square-tick", "idle")
+COVERED: Final = Badge("Replaced", "square-tick", "idle")
 """The newer request covers everything."""
 
 
@@ -53,7 +53,7 @@ def again_label(newer: int) -> str:
     return f"Request again for {'both' if newer == 1 else 'all of them'}"
 
 
-def look(mitigations: Iterable[MitigationFacts]) -> Look:
+def badge(mitigations: Iterable[MitigationFacts]) -> Badge:
     return REPLACED if is_less(mitigations) else COVERED
 
 

@@ -8,14 +8,21 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import ago, duration, listed, plural, since
-from portal.wording.facts import Asked, Look, MitigationFacts, Session
-from portal.wording.headlines import everyone, headline, look, mark
-from portal.wording.leads import lead, next_step
-from portal.wording.table import ANSWERS_LOST, LOOKS, SESSION_LOOKS, STALE_AFTER, Face, face
+from portal.wording.badges import (
+    ANSWERS_LOST,
+    BADGES,
+    SESSION_BADGES,
+    STALE_AFTER,
+    DisplayStatus,
+    display_status,
+)
+from portal.wording.facts import Badge, MitigationFacts, RequestFacts, Session
+from portal.wording.headlines import badge, everyone, headline, mark
+from portal.wording.summaries import next_step, summary
 
 
-def session_look(session: Session, now: datetime) -> Look:
-    return ANSWERS_LOST if _answers_lost(session, now) else SESSION_LOOKS[session.state]
+def session_badge(session: Session, now: datetime) -> Badge:
+    return ANSWERS_LOST if _answers_lost(session, now) else SESSION_BADGES[session.state]
 
 
 def _answers_lost(session: Session, now: datetime) -> bool:
@@ -72,15 +79,15 @@ def _session_sentence(session: Session, now: datetime) -> str:
 class Say:
     """What a page opens with."""
 
-    look: Look
+    badge: Badge
     headline: str
-    lead: str
+    summary: str
     call: str = ""
     "the number to call if that is the next step"
 
 
-def request_says(asked: Asked, now: datetime) -> Say:
-    return Say(mark(asked, now), headline(asked, now), lead(asked, now))
+def request_says(request: RequestFacts, now: datetime) -> Say:
+    return Say(mark(request, now), headline(request, now), summary(request, now))
 
 
 def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str = "") -> Say:
@@ -88,7 +95,7 @@ def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str 
     if not providers:
         call = " Under attack now, call the number below." if emergency_phone else ""
         return Say(
-            LOOKS[Face.NO_ANSWER],
+            BADGES[DisplayStatus.NO_ANSWER],
             "Not ready: there is no provider to ask.",
             f"Portal staff add providers.{call}",
             call=emergency_phone,
@@ -97,20 +104,20 @@ def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str 
     lost = [name for name, session in providers if session.state != "up"]
     if not up:
         return Say(
-            LOOKS[Face.NO_ANSWER],
+            BADGES[DisplayStatus.NO_ANSWER],
             "Not ready: no provider is connected.",
             "Nothing is being mitigated. The portal keeps trying to connect; a request you send now waits for that.",
         )
     if lost:
         are = "is" if len(lost) == 1 else "are"
         return Say(
-            LOOKS[Face.NO_ANSWER],
+            BADGES[DisplayStatus.NO_ANSWER],
             f"Nothing is being mitigated. {listed(lost)} {are} not connected.",
             f"{listed(up)} {'is' if len(up) == 1 else 'are'} connected and can be asked.",
         )
     who = f"{up[0]} is" if len(up) == 1 else f"{everyone(len(up)).capitalize()} are"
     return Say(
-        SESSION_LOOKS["up"],
+        SESSION_BADGES["up"],
         "Ready. Nothing is being mitigated.",
         " ".join([f"{who} connected.", *_through_gateways(providers)]),
     )
@@ -124,7 +131,7 @@ def _through_gateways(providers: Sequence[tuple[str, Session]]) -> list[str]:
     ]
 
 
-def attack_says(live: Sequence[Asked], now: datetime) -> Say:
+def attack_says(live: Sequence[RequestFacts], now: datetime) -> Say:
     """The sentence of the worst live request, and a word on the others; `live` is worst first."""
     worst, *others = live
     first = request_says(worst, now)
@@ -132,19 +139,21 @@ def attack_says(live: Sequence[Asked], now: datetime) -> Say:
     if others and worst.name not in sentence:
         sentence = f"{worst.name}: {sentence}"
     return Say(
-        first.look, sentence, " ".join(part for part in (first.lead, _others(others, now)) if part)
+        first.badge,
+        sentence,
+        " ".join(part for part in (first.summary, _others(others, now)) if part),
     )
 
 
-def _others(others: Sequence[Asked], now: datetime) -> str:
+def _others(others: Sequence[RequestFacts], now: datetime) -> str:
     if not others:
         return ""
-    word = look(others[0], now).word.lower()
+    word = badge(others[0], now).word.lower()
     are = word not in _NO_ADJECTIVES
     if len(others) == 1:
         name = f"Your other live request, {others[0].name}, is" if are else f"{others[0].name}:"
         return f"{name} {word}{_at(others[0], now)}."
-    if len({look(other, now).word for other in others}) == 1:
+    if len({badge(other, now).word for other in others}) == 1:
         return f"{plural(len(others), 'other request')}{' are' if are else ':'} {word}."
     return f"{plural(len(others), 'other request')} are live."
 
@@ -153,12 +162,12 @@ _NO_ADJECTIVES: Final = ("attack stopped", "standby")
 """Words that cannot follow "the request is"."""
 
 
-def _at(asked: Asked, now: datetime) -> str:
+def _at(request: RequestFacts, now: datetime) -> str:
     """At whom it is what its word says, when all who were asked agree."""
-    shared = {face(mitigation, now) for mitigation in asked.asked}
-    if shared != {Face.MITIGATING}:
+    shared = {display_status(mitigation, now) for mitigation in request.asked}
+    if shared != {DisplayStatus.MITIGATING}:
         return ""
-    names: list[MitigationFacts] = list(asked.asked)
+    names: list[MitigationFacts] = list(request.asked)
     return f" at {names[0].short if len(names) == 1 else everyone(len(names))}"
 
 
@@ -178,15 +187,15 @@ _ORDER = (
 )
 
 
-def needs_a_person(asked: Asked, now: datetime) -> bool:
+def needs_a_person(request: RequestFacts, now: datetime) -> bool:
     """Waiting is not right: there is a next step, or something is wrong."""
-    return next_step(asked, now) is not None or look(asked, now).family in {"warn", "bad"}
+    return next_step(request, now) is not None or badge(request, now).family in {"warn", "bad"}
 
 
-def rank(asked: Asked, now: datetime) -> int:
+def rank(request: RequestFacts, now: datetime) -> int:
     """The place of a live request on the Now page; lower is worse."""
-    if asked.status == "requesting" and Face.NO_ANSWER in {
-        face(mitigation, now) for mitigation in asked.asked
+    if request.status == "requesting" and DisplayStatus.NO_ANSWER in {
+        display_status(mitigation, now) for mitigation in request.asked
     }:
         return _ORDER.index("No answer")
-    return _ORDER.index(look(asked, now).word)
+    return _ORDER.index(badge(request, now).word)

@@ -9,9 +9,9 @@ from typing import Final
 from portal import wording
 from portal.core.formatting import listed, plural, when
 from portal.mitigations.states import RequestStatus
-from portal.wording import Face, Look, Say
+from portal.wording import Badge, DisplayStatus, Say
 
-OFF: Final = Look("Off", "ring", "idle")
+OFF: Final = Badge("Off", "ring", "idle")
 
 WHAT_A_PLAN_IS: Final = (
     "A plan is a request that your providers hold in readiness. They filter when you activate it, "
@@ -29,39 +29,39 @@ _WORST_FIRST: Final = (
 )
 
 
-def standby_says(on: Sequence[wording.Asked], off: int, now: datetime) -> Say:
+def standby_says(on: Sequence[wording.RequestFacts], off: int, now: datetime) -> Say:
     """What is prepared, in one sentence: the worst plan that is on."""
     if not on:
         headline = "No plan is on." if off else "Nothing is prepared."
         return Say(OFF, headline, WHAT_A_PLAN_IS)
     worst = min(on, key=lambda plan: (_rank(plan), -_missing(plan, now)))
-    look, headline = wording.look(worst, now), wording.headline(worst, now)
+    badge, headline = wording.badge(worst, now), wording.headline(worst, now)
     if all(_is_well(plan, now) for plan in on):
         if len(on) > 1:
-            return Say(look, f"All {plural(len(on), 'plan')} are held.", _others_off(off))
+            return Say(badge, f"All {plural(len(on), 'plan')} are held.", _others_off(off))
     elif worst.status == RequestStatus.STANDBY:
-        look = wording.LOOKS[Face.NO_ANSWER]
-    lead = " ".join(part for part in (wording.lead(worst, now), _others_off(off)) if part)
-    return Say(look, f"{worst.name}: {_small(headline, worst)}", lead)
+        badge = wording.BADGES[DisplayStatus.NO_ANSWER]
+    summary = " ".join(part for part in (wording.summary(worst, now), _others_off(off)) if part)
+    return Say(badge, f"{worst.name}: {_small(headline, worst)}", summary)
 
 
-def _small(headline: str, plan: wording.Asked) -> str:
+def _small(headline: str, plan: wording.RequestFacts) -> str:
     """After a colon a sentence begins small, unless with a name."""
     names = {mitigation.short.partition(" ")[0] for mitigation in plan.mitigations}
     first = headline.partition(" ")[0]
     return headline if first in names else f"{headline[:1].lower()}{headline[1:]}"
 
 
-def _rank(plan: wording.Asked) -> int:
+def _rank(plan: wording.RequestFacts) -> int:
     is_known = plan.status in _WORST_FIRST
     return _WORST_FIRST.index(plan.status) if is_known else len(_WORST_FIRST)
 
 
-def _missing(plan: wording.Asked, now: datetime) -> int:
+def _missing(plan: wording.RequestFacts, now: datetime) -> int:
     return sum(not wording.is_held_now(mitigation, now) for mitigation in plan.asked)
 
 
-def _is_well(plan: wording.Asked, now: datetime) -> bool:
+def _is_well(plan: wording.RequestFacts, now: datetime) -> bool:
     return plan.status == RequestStatus.STANDBY and not _missing(plan, now)
 
 

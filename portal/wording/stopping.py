@@ -7,25 +7,35 @@ from datetime import datetime
 
 from portal.core.formatting import listed
 from portal.wording import plans
-from portal.wording.facts import Asked, MitigationFacts
-from portal.wording.leads import is_dropping
-from portal.wording.table import FILTERING, MAY_FILTER, Face, dropped_now, face
+from portal.wording.badges import FILTERING, MAY_FILTER, DisplayStatus, display_status, dropped_now
+from portal.wording.facts import MitigationFacts, RequestFacts
+from portal.wording.summaries import is_dropping
 from portal.wording.terminating import Question, what_comes_through
 
 
 def stop_question(
-    plan: Asked, targets: Sequence[str], now: datetime, *, activation: Asked | None = None
+    plan: RequestFacts,
+    targets: Sequence[str],
+    now: datetime,
+    *,
+    activation: RequestFacts | None = None,
 ) -> Question | None:
     """Asked once, with numbers; None where nobody filters for the plan. `activation`: what a person asked for from it."""
-    acting = [mitigation for mitigation in plan.asked if face(mitigation, now) in plans.ACTED]
-    asked = (
-        [mitigation for mitigation in activation.asked if face(mitigation, now) in MAY_FILTER]
+    acting = [
+        mitigation for mitigation in plan.asked if display_status(mitigation, now) in plans.ACTED
+    ]
+    request = (
+        [
+            mitigation
+            for mitigation in activation.asked
+            if display_status(mitigation, now) in MAY_FILTER
+        ]
         if activation
         else []
     )
-    if not (acting or asked):
+    if not (acting or request):
         return None
-    stopped = [*acting, *asked]
+    stopped = [*acting, *request]
     whom = _names(stopped)
     points = [
         f"{listed(whom)} {'is' if len(whom) == 1 else 'are'} told to stop filtering {listed(targets)}."
@@ -46,7 +56,9 @@ def stop_question(
             f"{listed(names)} will hold the plan again after that. Until then {start} if contact is lost."
         )
     holding = _names(
-        mitigation for mitigation in plan.asked if face(mitigation, now) == Face.STANDBY
+        mitigation
+        for mitigation in plan.asked
+        if display_status(mitigation, now) == DisplayStatus.STANDBY
     )
     if holding:
         points.append(
@@ -56,7 +68,7 @@ def stop_question(
         title="Stop filtering, but stay prepared?",
         points=tuple(points),
         keep="Keep filtering",
-        is_filtering=any(face(mitigation, now) in FILTERING for mitigation in stopped),
+        is_filtering=any(display_status(mitigation, now) in FILTERING for mitigation in stopped),
     )
 
 

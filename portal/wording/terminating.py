@@ -8,10 +8,10 @@ from datetime import datetime
 
 from portal.core.formatting import bit_rate, listed
 from portal.mitigations.states import RequestStatus
-from portal.wording.facts import Asked, MitigationFacts
-from portal.wording.headlines import everyone, faces
-from portal.wording.leads import dropped_sentence, is_dropping
-from portal.wording.table import FILTERING, Face, dropped_now, face, is_stale
+from portal.wording.badges import FILTERING, DisplayStatus, display_status, dropped_now, is_stale
+from portal.wording.facts import MitigationFacts, RequestFacts
+from portal.wording.headlines import display_statuses, everyone
+from portal.wording.summaries import dropped_sentence, is_dropping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +26,23 @@ class Question:
 
 
 def terminate_question(
-    asked: Asked, targets: Sequence[str], now: datetime, *, plan: str = ""
+    request: RequestFacts, targets: Sequence[str], now: datetime, *, plan: str = ""
 ) -> Question:
     """Asked once, with numbers, before anything that filters is ended. `plan`: whose activation it is, while that is on."""
-    sent = [mitigation for mitigation in asked.asked if mitigation.sent_at is not None]
-    filtering = [mitigation for mitigation in sent if face(mitigation, now) in FILTERING]
-    rate = dropped_now(asked.asked, now)
+    sent = [mitigation for mitigation in request.asked if mitigation.sent_at is not None]
+    filtering = [mitigation for mitigation in sent if display_status(mitigation, now) in FILTERING]
+    rate = dropped_now(request.asked, now)
     again = "You can request again at any time; providers may take a minute to start over."
-    if asked.status == RequestStatus.ATTACK_STOPPED:
+    if request.status == RequestStatus.ATTACK_STOPPED:
         title = "Terminate now that the attack has stopped?"
     elif filtering:
         title = "Terminate while the attack goes on?"
     else:
-        title = "Turn off the plan?" if asked.is_plan else "Terminate before any provider filters?"
+        title = (
+            "Turn off the plan?" if request.is_plan else "Terminate before any provider filters?"
+        )
     points: list[str] = []
-    if sent and asked.is_plan:
+    if sent and request.is_plan:
         points += _told_of_a_plan(sent, filtering, targets)
     elif sent:
         points.append(f"{_names(sent)} {_are(sent)} told to stop filtering {listed(targets)}.")
@@ -52,12 +54,12 @@ def terminate_question(
                 [mitigation for mitigation in filtering if is_dropping(mitigation, now)], rate, now
             )
         )
-    silent = faces(asked.mitigations, now).get(Face.NO_ANSWER, [])
-    if silent and not asked.is_plan:
+    silent = display_statuses(request.mitigations, now).get(DisplayStatus.NO_ANSWER, [])
+    if silent and not request.is_plan:
         points.append(
             f"{listed([mitigation.short for mitigation in silent])} may be filtering already: only the answer is missing."
         )
-    if asked.is_plan:
+    if request.is_plan:
         again = "The plan is off then: nobody holds it until you turn it on again."
     if plan:
         again = f"The plan {plan} stays on. You can activate it again at any time."
@@ -67,7 +69,7 @@ def terminate_question(
         points=tuple(points),
         keep="Keep filtering"
         if filtering
-        else f"Keep the {'plan' if asked.is_plan else 'request'}",
+        else f"Keep the {'plan' if request.is_plan else 'request'}",
         is_filtering=bool(filtering),
     )
 

@@ -11,20 +11,26 @@ from portal.core.formatting import dated, duration, lifetime, listed, plural, wh
 from portal.events.models import EventType
 from portal.mitigations.models import RequestKind
 from portal.mitigations.states import ACTIVE, LOOP, NOT_SENDABLE, RequestStatus, Status
+from portal.wording.badges import (
+    BADGES,
+    REQUEST_BADGES,
+    SESSION_BADGES,
+    STATUS_FACES,
+    DisplayStatus,
+)
 from portal.wording.efficacy import ATTACK_WORDS
-from portal.wording.facts import Look
+from portal.wording.facts import Badge
 from portal.wording.refusals import refusal_sentence
-from portal.wording.table import LOOKS, REQUEST_LOOKS, SESSION_LOOKS, STATUS_FACES, Face
 
-PERSON: Final = Look("", "person", "idle")
-TO_PROVIDER: Final = Look("", "out", "idle")
-FROM_PROVIDER: Final = Look("", "in", "idle")
+PERSON: Final = Badge("", "person", "idle")
+TO_PROVIDER: Final = Badge("", "out", "idle")
+FROM_PROVIDER: Final = Badge("", "in", "idle")
 
 UNSEEN_AFTER: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EventFacts:
     """One event, as sentences need it."""
 
     at: datetime
@@ -60,7 +66,7 @@ class Entry:
     """One line of the timeline: who did what, and a detail below."""
 
     at: datetime
-    look: Look
+    badge: Badge
     what: str
     detail: str = ""
     merges: str = ""
@@ -68,163 +74,169 @@ class Entry:
     provider: str = ""
 
 
-def _submitted(told: Told) -> Entry:
-    return Entry(at=told.at, look=PERSON, what=asked_words(told), detail=told.reason)
+def _submitted(event: EventFacts) -> Entry:
+    return Entry(at=event.at, badge=PERSON, what=asked_words(event), detail=event.reason)
 
 
-def asked_words(told: Told) -> str:
-    if told.data.get("adopted"):
-        return f"{told.who} adopted what was running already for {told.request}."
-    match told.kind:
+def asked_words(event: EventFacts) -> str:
+    if event.data.get("adopted"):
+        return f"{event.who} adopted what was running already for {event.request}."
+    match event.kind:
         case RequestKind.STANDBY:
-            return f"{told.who} asked providers to hold the plan {told.request}."
+            return f"{event.who} asked providers to hold the plan {event.request}."
         case RequestKind.DRILL:
-            return f"{told.who} started a drill."
+            return f"{event.who} started a drill."
         case _:
-            return f"{told.who} requested mitigation for {told.request}."
+            return f"{event.who} requested mitigation for {event.request}."
 
 
-def terminate_words(told: Told, what: str) -> str:
-    match told.kind:
+def terminate_words(event: EventFacts, what: str) -> str:
+    match event.kind:
         case RequestKind.STANDBY:
-            return f"{told.who} turned off the plan {told.request}."
+            return f"{event.who} turned off the plan {event.request}."
         case RequestKind.DRILL:
-            return f"{told.who} ended the drill."
+            return f"{event.who} ended the drill."
         case _:
-            return f"{told.who} terminated {what}."
+            return f"{event.who} terminated {what}."
 
 
-def _sent(told: Told) -> Entry:
-    detail = f"{told.because[:1].upper()}{told.because[1:]}." if told.because else ""
+def _sent(event: EventFacts) -> Entry:
+    detail = f"{event.because[:1].upper()}{event.because[1:]}." if event.because else ""
     return Entry(
-        at=told.at,
-        look=TO_PROVIDER,
-        what=f"Sent to {told.provider}.",
+        at=event.at,
+        badge=TO_PROVIDER,
+        what=f"Sent to {event.provider}.",
         detail=detail,
         merges="Sent to {}.",
-        provider=told.provider,
+        provider=event.provider,
     )
 
 
-def _asked(told: Told) -> Entry:
-    if told.data.get("why") == "by hand":
-        return Entry(at=told.at, look=PERSON, what=f"{told.who} asked {told.provider} again.")
-    return Entry(at=told.at, look=PERSON, what=f"{told.who} asked {told.provider} by hand.")
+def _asked(event: EventFacts) -> Entry:
+    if event.data.get("why") == "by hand":
+        return Entry(at=event.at, badge=PERSON, what=f"{event.who} asked {event.provider} again.")
+    return Entry(at=event.at, badge=PERSON, what=f"{event.who} asked {event.provider} by hand.")
 
 
-def _withdrawn_alone(told: Told) -> Entry:
-    if told.is_stopped:
-        detail = f"{told.provider} will hold the plan again after that."
-        return Entry(at=told.at, look=PERSON, what=stop_words(told), detail=detail)
-    if told.actor:
-        what = f"{told.who} withdrew {told.provider} only."
-        return Entry(at=told.at, look=PERSON, what=what)
-    because = str(told.data.get("because", ""))
+def _withdrawn_alone(event: EventFacts) -> Entry:
+    if event.is_stopped:
+        detail = f"{event.provider} will hold the plan again after that."
+        return Entry(at=event.at, badge=PERSON, what=stop_words(event), detail=detail)
+    if event.actor:
+        what = f"{event.who} withdrew {event.provider} only."
+        return Entry(at=event.at, badge=PERSON, what=what)
+    because = str(event.data.get("because", ""))
     return Entry(
-        at=told.at,
-        look=TO_PROVIDER,
-        what=f"The portal withdrew {told.provider}.",
+        at=event.at,
+        badge=TO_PROVIDER,
+        what=f"The portal withdrew {event.provider}.",
         detail=f"{because}." if because else "",
     )
 
 
-def stop_words(told: Told) -> str:
-    return f"{told.who} told {told.provider} to stop filtering."
+def stop_words(event: EventFacts) -> str:
+    return f"{event.who} told {event.provider} to stop filtering."
 
 
-def _refused(told: Told) -> Entry:
-    code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
-    conflict = {"reason": reason} if told.data.get("is_conflict") else None
-    words = refusal_sentence(told.provider, code=code, reason=reason, conflict=conflict)
-    what, look = f"{told.provider} refused.", LOOKS[Face.REFUSED]
+def _refused(event: EventFacts) -> Entry:
+    code, reason = str(event.data.get("code", "")), str(event.data.get("reason", ""))
+    conflict = {"reason": reason} if event.data.get("is_conflict") else None
+    words = refusal_sentence(event.provider, code=code, reason=reason, conflict=conflict)
+    what, badge = f"{event.provider} refused.", BADGES[DisplayStatus.REFUSED]
     if code == LOOP:
-        what, look = f"The request did not reach {told.provider}.", LOOKS[Face.NOT_REACHED]
-    if code == NOT_SENDABLE:
-        what, look = f"The portal could not send to {told.provider}.", LOOKS[Face.NOT_SENDABLE]
-    return Entry(at=told.at, look=look, what=what, detail=words)
-
-
-def _efficacy(told: Told) -> Entry:
-    if not told.data.get("answered"):
-        words = ATTACK_WORDS.get(str(told.data.get("attack_status")), "how it looks")
-        return Entry(
-            at=told.at,
-            look=PERSON,
-            what=f"{told.who} told {told.provider}: {words}.",
-            merges=f"{told.who} told {{}}: {words}.",
-            provider=told.provider,
+        what, badge = (
+            f"The request did not reach {event.provider}.",
+            BADGES[DisplayStatus.NOT_REACHED],
         )
-    code, reason = str(told.data.get("code", "")), str(told.data.get("reason", ""))
     if code == NOT_SENDABLE:
-        what = f"The portal could not send your answer to {told.provider}."
-        return Entry(at=told.at, look=LOOKS[Face.NOT_SENDABLE], what=what)
-    what, detail = f"{told.provider} has not confirmed your answer.", ""
-    if told.data.get("accepted"):
-        what = f"{told.provider} received your answer."
-    elif retry_at := told.data.get("retry_at"):
-        again = when_dated(datetime.fromisoformat(str(retry_at)), told.at)
-        what = f"{told.provider} asked the portal to wait."
+        what, badge = (
+            f"The portal could not send to {event.provider}.",
+            BADGES[DisplayStatus.NOT_SENDABLE],
+        )
+    return Entry(at=event.at, badge=badge, what=what, detail=words)
+
+
+def _efficacy(event: EventFacts) -> Entry:
+    if not event.data.get("answered"):
+        words = ATTACK_WORDS.get(str(event.data.get("attack_status")), "how it looks")
+        return Entry(
+            at=event.at,
+            badge=PERSON,
+            what=f"{event.who} told {event.provider}: {words}.",
+            merges=f"{event.who} told {{}}: {words}.",
+            provider=event.provider,
+        )
+    code, reason = str(event.data.get("code", "")), str(event.data.get("reason", ""))
+    if code == NOT_SENDABLE:
+        what = f"The portal could not send your answer to {event.provider}."
+        return Entry(at=event.at, badge=BADGES[DisplayStatus.NOT_SENDABLE], what=what)
+    what, detail = f"{event.provider} has not confirmed your answer.", ""
+    if event.data.get("accepted"):
+        what = f"{event.provider} received your answer."
+    elif retry_at := event.data.get("retry_at"):
+        again = when_dated(datetime.fromisoformat(str(retry_at)), event.at)
+        what = f"{event.provider} asked the portal to wait."
         detail = f"The portal tells it {again}."
     elif code:
-        what = f"{told.provider} did not take your answer."
-        detail = refusal_sentence(told.provider, code=code, reason=reason)
-    return Entry(at=told.at, look=FROM_PROVIDER, what=what, detail=detail)
+        what = f"{event.provider} did not take your answer."
+        detail = refusal_sentence(event.provider, code=code, reason=reason)
+    return Entry(at=event.at, badge=FROM_PROVIDER, what=what, detail=detail)
 
 
-def _extended(told: Told) -> Entry:
-    seconds = int(told.data.get("lifetime", 0))
+def _extended(event: EventFacts) -> Entry:
+    seconds = int(event.data.get("lifetime", 0))
     until = "without an end" if seconds < 0 else f"for {lifetime(seconds)} from then"
-    return Entry(at=told.at, look=PERSON, what=f"{told.who} extended the request {until}.")
+    return Entry(at=event.at, badge=PERSON, what=f"{event.who} extended the request {until}.")
 
 
-def _status(told: Told) -> Entry | None:
-    lets_go = told.is_plan and not told.is_stopped
-    if told.data.get("told"):
+def _status(event: EventFacts) -> Entry | None:
+    lets_go = event.is_plan and not event.is_stopped
+    if event.data.get("told"):
         return Entry(
-            at=told.at,
-            look=LOOKS[Face.TOLD],
-            what=f"{told.provider} was told to let go of the plan."
+            at=event.at,
+            badge=BADGES[DisplayStatus.TOLD],
+            what=f"{event.provider} was told to let go of the plan."
             if lets_go
-            else f"{told.provider} was told to stop and is winding down.",
+            else f"{event.provider} was told to stop and is winding down.",
             detail="" if lets_go else "It may filter a little longer, to avoid a second wave.",
         )
-    if told.data.get("retry_at"):
-        retry_at = datetime.fromisoformat(str(told.data["retry_at"]))
+    if event.data.get("retry_at"):
+        retry_at = datetime.fromisoformat(str(event.data["retry_at"]))
         return Entry(
-            at=told.at,
-            look=FROM_PROVIDER,
-            what=f"{told.provider} asked the portal to wait.",
-            detail=f"The portal asks again {when_dated(retry_at, told.at)}.",
+            at=event.at,
+            badge=FROM_PROVIDER,
+            what=f"{event.provider} asked the portal to wait.",
+            detail=f"The portal asks again {when_dated(retry_at, event.at)}.",
         )
-    if told.data.get("why") == "unsaved":
-        what = f"The portal could not save {told.provider}’s answer."
+    if event.data.get("why") == "unsaved":
+        what = f"The portal could not save {event.provider}’s answer."
         detail = "The status shown is older. The portal’s log says why."
-        return Entry(at=told.at, look=LOOKS[Face.NOT_SAVED], what=what, detail=detail)
-    if "unknown" in told.data:
-        number = told.data["unknown"]
-        what = f"{told.provider} reports status {number}, which the portal does not know."
-        return Entry(at=told.at, look=FROM_PROVIDER, what=what)
-    status = Status(str(told.data["status"]))
-    why = str(told.data.get("why"))
+        return Entry(at=event.at, badge=BADGES[DisplayStatus.NOT_SAVED], what=what, detail=detail)
+    if "unknown" in event.data:
+        number = event.data["unknown"]
+        what = f"{event.provider} reports status {number}, which the portal does not know."
+        return Entry(at=event.at, badge=FROM_PROVIDER, what=what)
+    status = Status(str(event.data["status"]))
+    why = str(event.data.get("why"))
     if why == "still held":
-        tries = told.data.get("tries")
+        tries = event.data.get("tries")
         detail = "The portal told it again, with a lifetime of one second."
         if tries:
-            detail = f"The portal has tried {tries} times. Call {told.provider} and ask for the plan to be removed."
-        what = f"{told.provider} confirmed the withdrawal, and still holds the plan."
-        return Entry(at=told.at, look=LOOKS[Face.STILL_HELD], what=what, detail=detail)
+            detail = f"The portal has tried {tries} times. Call {event.provider} and ask for the plan to be removed."
+        what = f"{event.provider} confirmed the withdrawal, and still holds the plan."
+        return Entry(at=event.at, badge=BADGES[DisplayStatus.STILL_HELD], what=what, detail=detail)
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))
-    if told.is_plan and not (told.is_stopped and status == Status.TERMINATED):
+    if event.is_plan and not (event.is_stopped and status == Status.TERMINATED):
         words, detail = _PLAN_WHY_WORDS.get(why, (_PLAN_STATUS_WORDS.get(status, words), detail))
-    if told.is_plan and status == Status.STANDBY and told.data.get("previous") in ACTIVE:
+    if event.is_plan and status == Status.STANDBY and event.data.get("previous") in ACTIVE:
         words = "{provider} stopped filtering and holds the plan again."
-    if words is None or (status == Status.TERMINATING and told.is_ours):
+    if words is None or (status == Status.TERMINATING and event.is_ours):
         return None
     return Entry(
-        at=told.at,
-        look=LOOKS[STATUS_FACES[status]],
-        what=words.format(provider=told.provider),
-        detail=detail or _status_detail(status, told),
+        at=event.at,
+        badge=BADGES[STATUS_FACES[status]],
+        what=words.format(provider=event.provider),
+        detail=detail or _status_detail(status, event),
     )
 
 
@@ -278,72 +290,72 @@ _PLAN_STATUS_WORDS: Final = {
 }
 
 
-def _status_detail(status: Status, told: Told) -> str:
+def _status_detail(status: Status, event: EventFacts) -> str:
     if status == Status.PENDING:
         return "The portal asks again."
-    if told.is_plan and status in (Status.IN_PROGRESS, Status.MITIGATING):
-        return _began_before(told)
-    if status in (Status.IN_PROGRESS, Status.STANDBY) and "lifetime" in told.data:
-        granted = int(told.data["lifetime"])
+    if event.is_plan and status in (Status.IN_PROGRESS, Status.MITIGATING):
+        return _began_before(event)
+    if status in (Status.IN_PROGRESS, Status.STANDBY) and "lifetime" in event.data:
+        granted = int(event.data["lifetime"])
         return "Granted without an end." if granted < 0 else f"Granted {lifetime(granted)}."
-    if status == Status.MITIGATING and told.asked_at is not None and not told.is_plan:
-        return f"{duration((told.at - told.asked_at).total_seconds())} after the request."
+    if status == Status.MITIGATING and event.asked_at is not None and not event.is_plan:
+        return f"{duration((event.at - event.asked_at).total_seconds())} after the request."
     return ""
 
 
-def _began_before(told: Told) -> str:
+def _began_before(event: EventFacts) -> str:
     """What happened while nobody could tell the portal."""
-    start = told.data.get("mitigation_start")
-    began = datetime.fromisoformat(str(start)) if start else told.at
-    if told.at - began < UNSEEN_AFTER:
+    start = event.data.get("mitigation_start")
+    began = datetime.fromisoformat(str(start)) if start else event.at
+    if event.at - began < UNSEEN_AFTER:
         return ""
     return (
-        f"It had activated the plan {when_dated(began, told.at)}; the portal heard of it only now."
+        f"It had activated the plan {when_dated(began, event.at)}; the portal heard of it only now."
     )
 
 
-def _request_status(told: Told) -> Entry | None:
-    status = RequestStatus(str(told.data["status"]))
+def _request_status(event: EventFacts) -> Entry | None:
+    status = RequestStatus(str(event.data["status"]))
     words = {
         RequestStatus.FAILING: "No provider has confirmed help.",
         RequestStatus.EXPIRED: "The request ended: its lifetime ran out.",
     }.get(status)
-    if words is None or told.kind == RequestKind.DRILL:
+    if words is None or event.kind == RequestKind.DRILL:
         return None
-    if told.is_plan and status == RequestStatus.FAILING:
+    if event.is_plan and status == RequestStatus.FAILING:
         words = "No provider holds the plan."
-    detail = _next_try(told) if status == RequestStatus.FAILING else ""
-    return Entry(at=told.at, look=REQUEST_LOOKS[status], what=words, detail=detail)
+    detail = _next_try(event) if status == RequestStatus.FAILING else ""
+    return Entry(at=event.at, badge=REQUEST_BADGES[status], what=words, detail=detail)
 
 
-def still_tries(told: Told) -> bool:
+def still_tries(event: EventFacts) -> bool:
     """Whether a request that failed is retried within minutes."""
-    return not told.data.get("waits") and not told.data.get("next_try_at")
+    return not event.data.get("waits") and not event.data.get("next_try_at")
 
 
-def _next_try(told: Told) -> str:
-    if told.data.get("next_try_at"):
-        at = datetime.fromisoformat(str(told.data["next_try_at"]))
-        return f"The portal asks no provider again before {dated(at, told.at)}."
-    return "The portal keeps trying." if still_tries(told) else ""
+def _next_try(event: EventFacts) -> str:
+    if event.data.get("next_try_at"):
+        at = datetime.fromisoformat(str(event.data["next_try_at"]))
+        return f"The portal asks no provider again before {dated(at, event.at)}."
+    return "The portal keeps trying." if still_tries(event) else ""
 
 
-_ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
+_ENTRIES: Final[dict[EventType, Callable[[EventFacts], Entry | None]]] = {
     EventType.REQUEST_SUBMITTED: _submitted,
     EventType.REQUEST_STATUS: _request_status,
-    EventType.REQUEST_TERMINATE_REQUESTED: lambda told: Entry(
-        at=told.at,
-        look=PERSON,
-        what=terminate_words(told, "the request"),
-        detail=f"{told.data['newer_name']} filters all of it."
-        if told.data.get("newer_name")
+    EventType.REQUEST_TERMINATE_REQUESTED: lambda event: Entry(
+        at=event.at,
+        badge=PERSON,
+        what=terminate_words(event, "the request"),
+        detail=f"{event.data['newer_name']} filters all of it."
+        if event.data.get("newer_name")
         else "",
     ),
     EventType.REQUEST_EXTENDED: _extended,
-    EventType.REQUEST_ACKNOWLEDGED: lambda told: Entry(
-        at=told.at,
-        look=PERSON,
-        what=f"{told.who} acknowledged {'that filtering had ended' if told.is_plan else 'the end'}.",
+    EventType.REQUEST_ACKNOWLEDGED: lambda event: Entry(
+        at=event.at,
+        badge=PERSON,
+        what=f"{event.who} acknowledged {'that filtering had ended' if event.is_plan else 'the end'}.",
     ),
     EventType.MITIGATION_ASKED: _asked,
     EventType.MITIGATION_WITHDRAW_REQUESTED: _withdrawn_alone,
@@ -351,33 +363,33 @@ _ENTRIES: Final[dict[EventType, Callable[[Told], Entry | None]]] = {
     EventType.MITIGATION_STATUS: _status,
     EventType.MITIGATION_REFUSED: _refused,
     EventType.MITIGATION_EFFICACY: _efficacy,
-    EventType.DRILL_STARTED: lambda told: Entry(
-        at=told.at, look=PERSON, what=f"{told.who} started a drill."
+    EventType.DRILL_STARTED: lambda event: Entry(
+        at=event.at, badge=PERSON, what=f"{event.who} started a drill."
     ),
-    EventType.DRILL_ENDED: lambda told: Entry(
-        at=told.at, look=_drilled(told), what=drill_end(told)
+    EventType.DRILL_ENDED: lambda event: Entry(
+        at=event.at, badge=_drilled(event), what=drill_end(event)
     ),
-    EventType.SESSION_UP: lambda told: Entry(
-        at=told.at, look=SESSION_LOOKS["up"], what=f"{told.provider} is connected."
+    EventType.SESSION_UP: lambda event: Entry(
+        at=event.at, badge=SESSION_BADGES["up"], what=f"{event.provider} is connected."
     ),
-    EventType.SESSION_DOWN: lambda told: Entry(
-        at=told.at, look=SESSION_LOOKS["down"], what=f"{told.provider} is unreachable."
+    EventType.SESSION_DOWN: lambda event: Entry(
+        at=event.at, badge=SESSION_BADGES["down"], what=f"{event.provider} is unreachable."
     ),
 }
 
 
-def _drilled(told: Told) -> Look:
-    return SESSION_LOOKS["up" if told.data.get("passed") else "down"]
+def _drilled(event: EventFacts) -> Badge:
+    return SESSION_BADGES["up" if event.data.get("passed") else "down"]
 
 
-def drill_end(told: Told) -> str:
-    return "The drill passed." if told.data.get("passed") else "The drill failed."
+def drill_end(event: EventFacts) -> str:
+    return "The drill passed." if event.data.get("passed") else "The drill failed."
 
 
-def entry(told: Told) -> Entry | None:
+def entry(event: EventFacts) -> Entry | None:
     """An event in words; None for what the page shows elsewhere."""
-    words = _ENTRIES.get(told.type)
-    return words(told) if words else None
+    words = _ENTRIES.get(event.type)
+    return words(event) if words else None
 
 
 def merged(entries: list[Entry]) -> list[Entry]:
@@ -395,7 +407,10 @@ def merged(entries: list[Entry]) -> list[Entry]:
             # Newest first: the earlier of the two names goes in front.
             names.insert(0, one.provider)
             kept[-1] = Entry(
-                at=last.at, look=last.look, what=one.merges.format(listed(names)), merges=one.merges
+                at=last.at,
+                badge=last.badge,
+                what=one.merges.format(listed(names)),
+                merges=one.merges,
             )
         else:
             names = [one.provider]
@@ -407,7 +422,7 @@ def silence_entry(provider: str, overdue_at: datetime, patience_s: int, followin
     """Patience ran out: nobody sent anything, so no event says it."""
     return Entry(
         at=overdue_at,
-        look=LOOKS[Face.NO_ANSWER],
+        badge=BADGES[DisplayStatus.NO_ANSWER],
         what=f"{provider} has not answered for {duration(patience_s)}.",
         detail=f"{following} is next in order." if following else "",
     )
@@ -417,4 +432,4 @@ def reports_entry(count: int, first: datetime, last: datetime) -> Entry:
     """A run of counter reports, folded."""
     reports = f"{plural(count, 'report')} of dropped traffic"
     when = f" since {dated(first, last, seconds=False)}" if count > 1 else ""
-    return Entry(at=last, look=FROM_PROVIDER, what=f"{reports}{when}.")
+    return Entry(at=last, badge=FROM_PROVIDER, what=f"{reports}{when}.")

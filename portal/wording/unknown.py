@@ -9,14 +9,14 @@ from typing import Final
 
 from portal.core.formatting import NBSP, listed, moment, plural, since, spaced_when, when
 from portal.mitigations.states import reported_status
-from portal.wording import LOOKS, Face, Look, Question, Say, Session
+from portal.wording import BADGES, Badge, DisplayStatus, Question, Say, Session
+from portal.wording.badges import STALE_AFTER, STATUS_FACES
 from portal.wording.plans import letting_go
-from portal.wording.table import STALE_AFTER, STATUS_FACES
 
 WINDS_DOWN_FOR: Final = timedelta(seconds=300)
 """The longest time a provider may take to end a mitigation after the withdrawal (RFC 9132 section 4.4.4)."""
 MAX_NAMED: Final = 3
-NOT_TOLD: Final = Look("Status unknown", "dashed-ring", "idle")
+NOT_TOLD: Final = Badge("Status unknown", "dashed-ring", "idle")
 
 _DOES: Final = {
     1: "is setting up a filter for {what}",
@@ -89,13 +89,15 @@ def goes_on(unknown: Unknown, now: datetime) -> bool:
     return unknown.confirmed_at is not None and now - unknown.confirmed_at > WINDS_DOWN_FOR
 
 
-def look(unknown: Unknown) -> Look:
+def badge(unknown: Unknown) -> Badge:
     if unknown.is_still_held:
-        return LOOKS[Face.STILL_HELD]
+        return BADGES[DisplayStatus.STILL_HELD]
     if unknown.withdrawal_asked_at is not None:
-        return LOOKS[Face.NOT_TOLD if unknown.confirmed_at is None else Face.TOLD]
+        return BADGES[
+            DisplayStatus.NOT_TOLD if unknown.confirmed_at is None else DisplayStatus.TOLD
+        ]
     status = reported_status(unknown.dots_status)
-    return NOT_TOLD if status is None else LOOKS[STATUS_FACES[status]]
+    return NOT_TOLD if status is None else BADGES[STATUS_FACES[status]]
 
 
 def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
@@ -183,17 +185,17 @@ def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
     """The opening of the Now page if nothing else is live. `lost`: providers that are not connected."""
     wanted = [one for one in found if one.withdrawal_asked_at is None] or list(found)
     first, more = wanted[0], len(found) - 1
-    lead = []
+    summary = []
     if first.withdrawal_asked_at is not None:
         headline = f"{first.provider} is told to stop what no request here asked for."
     else:
         headline = f"{first.provider} {does(first)}. No request here asked for it."
-        lead = ["Adopt it to manage it with a request, or withdraw it."]
+        summary = ["Adopt it to manage it with a request, or withdraw it."]
     if more:
-        lead.append(f"{plural(more, 'other')} like it {'is' if more == 1 else 'are'} below.")
+        summary.append(f"{plural(more, 'other')} like it {'is' if more == 1 else 'are'} below.")
     if lost:
-        lead.append(f"{listed(lost)} {'is' if len(lost) == 1 else 'are'} not connected.")
-    return Say(LOOKS[Face.NO_ANSWER], headline, " ".join(lead))
+        summary.append(f"{listed(lost)} {'is' if len(lost) == 1 else 'are'} not connected.")
+    return Say(BADGES[DisplayStatus.NO_ANSWER], headline, " ".join(summary))
 
 
 def beside(found: Sequence[Unknown]) -> str:

@@ -7,40 +7,56 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import bit_rate, listed
-from portal.wording.facts import Asked, MitigationFacts
-from portal.wording.table import FILTERING, MAY_FILTER, Face, dropped_now, face, is_stale
+from portal.wording.badges import (
+    FILTERING,
+    MAY_FILTER,
+    DisplayStatus,
+    display_status,
+    dropped_now,
+    is_stale,
+)
+from portal.wording.facts import MitigationFacts, RequestFacts
 from portal.wording.terminating import Question
 
-_SAID_NO: Final = (Face.REFUSED, Face.NOT_REACHED, Face.NOT_SENDABLE, Face.WITHDRAWN)
-_ENDED: Final = (Face.TERMINATED, Face.EXPIRED)
+_SAID_NO: Final = (
+    DisplayStatus.REFUSED,
+    DisplayStatus.NOT_REACHED,
+    DisplayStatus.NOT_SENDABLE,
+    DisplayStatus.WITHDRAWN,
+)
+_ENDED: Final = (DisplayStatus.TERMINATED, DisplayStatus.EXPIRED)
 
 
 def ask_label(mitigation: MitigationFacts, now: datetime) -> str:
     """The button that asks this provider now; empty where that would change nothing."""
     if mitigation.why_not or mitigation.is_replaced or mitigation.must_wait:
         return ""
-    display = face(mitigation, now)
-    if display == Face.NOT_ASKED:
+    display = display_status(mitigation, now)
+    if display == DisplayStatus.NOT_ASKED:
         return f"Ask {mitigation.short} now"
     if mitigation.is_plan:
         is_able = display in _SAID_NO and mitigation.withdrawal_asked_at is None
     else:
         is_withdrawn_alone = bool(mitigation.withdrawn_by or mitigation.withdrawn_because)
-        is_ending = display in (Face.TOLD, Face.NOT_TOLD)
+        is_ending = display in (DisplayStatus.TOLD, DisplayStatus.NOT_TOLD)
         is_able = display in (*_SAID_NO, *_ENDED) or (is_ending and is_withdrawn_alone)
     return f"Ask {mitigation.short} again now" if is_able else ""
 
 
 def withdraw_question(
-    asked: Asked, mitigation: MitigationFacts, targets: Sequence[str], now: datetime
+    request: RequestFacts, mitigation: MitigationFacts, targets: Sequence[str], now: datetime
 ) -> Question | None:
     """Asked once, before one provider is withdrawn; None where it is the last that may be filtering."""
-    if mitigation.is_plan or face(mitigation, now) not in MAY_FILTER:
+    if mitigation.is_plan or display_status(mitigation, now) not in MAY_FILTER:
         return None
-    others = [one for one in asked.asked if one is not mitigation and face(one, now) in MAY_FILTER]
+    others = [
+        one
+        for one in request.asked
+        if one is not mitigation and display_status(one, now) in MAY_FILTER
+    ]
     if not others:
         return None
-    is_filtering = face(mitigation, now) in FILTERING
+    is_filtering = display_status(mitigation, now) in FILTERING
     points = [_told(mitigation, targets), _what_comes_through(mitigation, others, now)]
     uncovered = [one for one in mitigation.part or targets if not _is_covered(one, others, targets)]
     if uncovered:
@@ -69,8 +85,10 @@ def _what_comes_through(
     mitigation: MitigationFacts, others: Sequence[MitigationFacts], now: datetime
 ) -> str:
     """What reaches the organization, as far as anybody reported: never more certain than that."""
-    filtering = [one for one in others if face(one, now) in FILTERING and not is_stale(one, now)]
-    silent = [one for one in others if face(one, now) in FILTERING and is_stale(one, now)]
+    filtering = [
+        one for one in others if display_status(one, now) in FILTERING and not is_stale(one, now)
+    ]
+    silent = [one for one in others if display_status(one, now) in FILTERING and is_stale(one, now)]
     who = listed([one.short for one in filtering or silent or others])
     now_drops = ""
     if mitigation.bps_dropped and dropped_now([mitigation], now):

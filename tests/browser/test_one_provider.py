@@ -36,7 +36,7 @@ def filtering(portal: Stack, provider: str) -> list[dict[str, Any]]:
     return [one for one in found if one["scope"]["target-prefix"] == [TARGET] and one["status"] < 5]
 
 
-def lane(page: Page, provider: str) -> Locator:
+def provider_card(page: Page, provider: str) -> Locator:
     return page.locator(".lane", has=page.get_by_role("heading", name=provider))
 
 
@@ -63,8 +63,8 @@ def test_a_person_asks_the_next_by_hand_and_withdraws_the_late_one(
     ask_for_help(alice)
 
     # One interaction: no question, for it only adds help.
-    lane(alice, "Tidewall").get_by_role("button", name="Ask Tidewall now").click()
-    expect(lane(alice, "Tidewall")).to_contain_text(
+    provider_card(alice, "Tidewall").get_by_role("button", name="Ask Tidewall now").click()
+    expect(provider_card(alice, "Tidewall")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS
     )
     expect(alice.locator("ol.time")).to_contain_text("alice asked Tidewall by hand.")
@@ -73,28 +73,28 @@ def test_a_person_asks_the_next_by_hand_and_withdraws_the_late_one(
 
     # The first one wakes up: both stay, and the page says so.
     control(portal, "northgate", "/behaviour", {"accept": "always"})
-    expect(lane(alice, "Northgate")).to_contain_text(
+    expect(provider_card(alice, "Northgate")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS
     )
-    expect(lane(alice, "Tidewall")).to_contain_text(
+    expect(provider_card(alice, "Tidewall")).to_contain_text(
         "Northgate accepted late. Tidewall stays on until you withdraw it."
     )
 
     # Two interactions: the question says what will come through.
-    lane(alice, "Northgate").get_by_text("Withdraw Northgate only…").click()
-    expect(lane(alice, "Northgate")).to_contain_text("Tidewall goes on filtering.")
-    lane(alice, "Northgate").get_by_role("button", name="Withdraw", exact=True).click()
-    expect(lane(alice, "Northgate").locator("[data-status]")).to_have_attribute(
+    provider_card(alice, "Northgate").get_by_text("Withdraw Northgate only…").click()
+    expect(provider_card(alice, "Northgate")).to_contain_text("Tidewall goes on filtering.")
+    provider_card(alice, "Northgate").get_by_role("button", name="Withdraw", exact=True).click()
+    expect(provider_card(alice, "Northgate").locator("[data-status]")).to_have_attribute(
         "data-status", "terminated", timeout=WITHIN_MS
     )
-    expect(lane(alice, "Northgate")).to_contain_text("alice withdrew it at")
+    expect(provider_card(alice, "Northgate")).to_contain_text("alice withdrew it at")
     expect(alice.locator(".crumb [data-status]")).to_have_attribute("data-status", "mitigating")
     assert filtering(portal, "northgate") == []
     assert [one["mid"] for one in filtering(portal, "tidewall")] == [there["mid"]]
 
     # Whom a person withdrew can be asked again: a new mitigation, the same lane.
-    lane(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
-    expect(lane(alice, "Northgate")).to_contain_text(
+    provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
+    expect(provider_card(alice, "Northgate")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS
     )
     assert len(filtering(portal, "northgate")) == 1
@@ -114,21 +114,21 @@ def test_when_all_refuse_the_page_offers_the_call_and_another_try(
         "No provider has confirmed help. Still trying.", timeout=WITHIN_MS
     )
     expect(alice.locator(".say").get_by_role("link", name="Call Northgate")).to_be_visible()
-    expect(lane(alice, "Northgate")).to_contain_text(
+    expect(provider_card(alice, "Northgate")).to_contain_text(
         "It went round in a loop through edge-1.example and core-2.example."
     )
-    expect(lane(alice, "Tidewall")).to_contain_text("The portal asks again at")
+    expect(provider_card(alice, "Tidewall")).to_contain_text("The portal asks again at")
 
     control(portal, "tidewall", "/behaviour", {"accept": "always"})
-    lane(alice, "Tidewall").get_by_role("button", name="Ask Tidewall again now").click()
+    provider_card(alice, "Tidewall").get_by_role("button", name="Ask Tidewall again now").click()
     expect(alice.locator("h1")).to_contain_text(
         "Tidewall reports it is filtering", timeout=WITHIN_MS
     )
 
     # Whom gateways kept it from is asked once they are mended, and only by hand.
     control(portal, "northgate", "/behaviour", {"hop_loop": None})
-    lane(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
-    expect(lane(alice, "Northgate")).to_contain_text(
+    provider_card(alice, "Northgate").get_by_role("button", name="Ask Northgate again now").click()
+    expect(provider_card(alice, "Northgate")).to_contain_text(
         "Reports that it is filtering.", timeout=WITHIN_MS
     )
     terminate(alice)

@@ -46,7 +46,7 @@ async def _ask(portal: Stack) -> None:
             await client.request(mid, dots_client.Scope(targets=targets))
 
 
-def lane(page: Page, prefix: str) -> str:
+def provider_card(page: Page, prefix: str) -> str:
     return f"[data-unknown]:has-text('{prefix}')"
 
 
@@ -61,12 +61,12 @@ def test_a_person_adopts_one_and_withdraws_the_other(orphans: None, page_of: Pag
         assert violations(alice) == []
         assert alice.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
-    alice.locator(lane(alice, WITHDRAWN)).get_by_text("Withdraw…").click()
-    alice.locator(lane(alice, WITHDRAWN)).get_by_role("button", name="Withdraw").click()
+    alice.locator(provider_card(alice, WITHDRAWN)).get_by_text("Withdraw…").click()
+    alice.locator(provider_card(alice, WITHDRAWN)).get_by_role("button", name="Withdraw").click()
 
     # Without a reload: the page follows the provider's reports.
-    expect(alice.locator(lane(alice, WITHDRAWN))).to_have_count(0, timeout=WITHIN_MS)
-    alice.locator(lane(alice, ADOPTED)).get_by_role("button", name="Adopt").click()
+    expect(alice.locator(provider_card(alice, WITHDRAWN))).to_have_count(0, timeout=WITHIN_MS)
+    alice.locator(provider_card(alice, ADOPTED)).get_by_role("button", name="Adopt").click()
     expect(alice.locator("h1")).to_contain_text("Northgate reports it is filtering")
     expect(alice.get_by_text("alice adopted what was running already")).to_be_visible()
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.integration.faults.invariants import (
-    Asked,
     Prepared,
+    RequestFacts,
     differences,
     forgotten,
     gaps,
@@ -39,7 +39,7 @@ QUICK = (
 )
 SEEDS = (11, 12)
 
-ASKED = Asked(
+ASKED = RequestFacts(
     name="acme 1",
     label="run 1 a",
     prefix="203.0.113.1/32",
@@ -145,7 +145,7 @@ def test_the_checker_sees_what_is_wrong(
     found: list[dict[str, Any]],
     north: list[dict[str, Any]],
     tide: list[dict[str, Any]],
-    asked: Asked,
+    asked: RequestFacts,
 ) -> None:
     assert differences(asked, found, {"north": north, "tide": tide})
 

@@ -41,7 +41,7 @@ def submit(api: Api, prefix: str, **more: Any) -> str:
     return str(answer["id"])
 
 
-def lanes(api: Api, request_id: str) -> dict[str, dict[str, Any]]:
+def provider_cards(api: Api, request_id: str) -> dict[str, dict[str, Any]]:
     return {one["provider"]: one for one in api.get(f"{REQUESTS}/{request_id}")["mitigations"]}
 
 
@@ -68,9 +68,11 @@ def test_a_request_that_cannot_be_encoded_is_shown_and_the_next_provider_asked(
     with rows_of_before:
         request_id = submit(alice, prefix)
 
-    wait_for(lambda: len(lanes(alice, request_id)) == 2)
-    wait_for(lambda: {one["status"] for one in lanes(alice, request_id).values()} == {"refused"})
-    for one in lanes(alice, request_id).values():
+    wait_for(lambda: len(provider_cards(alice, request_id)) == 2)
+    wait_for(
+        lambda: {one["status"] for one in provider_cards(alice, request_id).values()} == {"refused"}
+    )
+    for one in provider_cards(alice, request_id).values():
         assert one["refusal"] == {"code": "not-sendable", "reason": "80 is there twice"}
         assert one["sent_at"] is None
     page = bob.text(f"/organizations/acme/requests/{request_id}")
@@ -95,10 +97,10 @@ def test_an_answer_that_cannot_be_saved_is_shown_and_the_next_provider_asked(
     control(stack, "northgate", "/behaviour", {"accept": "refuse", "refuse_code": "4.03"})
     with refuses:
         request_id = submit(alice, prefix)
-        wait_for(lambda: lanes(alice, request_id)["Northgate Scrubbing"]["unsaved_at"])
+        wait_for(lambda: provider_cards(alice, request_id)["Northgate Scrubbing"]["unsaved_at"])
         page = bob.text(f"/organizations/acme/requests/{request_id}")
         assert "The portal could not save Northgate’s answer" in page
         assert "no answer" not in page
-        wait_for(lambda: "Tidewall" in lanes(alice, request_id), within_s=30)
+        wait_for(lambda: "Tidewall" in provider_cards(alice, request_id), within_s=30)
     control(stack, "northgate", "/behaviour", {"accept": "always"})
     alice.post(f"{REQUESTS}/{request_id}/terminate")

@@ -77,7 +77,7 @@ def copies(text: str, what: str) -> SafeString:
 
 
 @register.simple_tag
-def heard(at: datetime | None, lead: str = "Heard") -> SafeString:
+def heard(at: datetime | None, summary: str = "Heard") -> SafeString:
     """ "Heard 2 s ago", kept current by a script; without JavaScript it is the age at the time the page was rendered."""
     if at is None:
         return mark_safe("")
@@ -87,10 +87,10 @@ def heard(at: datetime | None, lead: str = "Heard") -> SafeString:
         '<span class="vh">{} {}</span>',
         at.isoformat(),
         in_full(at),
-        lead,
-        lead,
+        summary,
+        summary,
         formatting.ago(at, now),
-        lead,
+        summary,
         formatting.when(at, now),
     )
 

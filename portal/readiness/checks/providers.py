@@ -13,8 +13,8 @@ from portal.providers.wording import ignored_redirection, old_settings, still_co
 from portal.readiness.certificates import Validity
 from portal.readiness.rows import Code, Found, Link, Row, State
 from portal.wording import Session, session_sentence
+from portal.wording.badges import STALE_AFTER
 from portal.wording.refusals import gateways
-from portal.wording.table import STALE_AFTER
 
 WARN_BEFORE_END: Final = timedelta(days=30)
 """Certificates that end sooner are to be replaced soon."""

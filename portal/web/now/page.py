@@ -25,11 +25,11 @@ from portal.web.now.tonight import tonight
 from portal.web.requests import chart
 from portal.web.requests.described import scope_line, short_life
 from portal.web.requests.ended import ends
-from portal.web.requests.lanes import Chip, Lane, lanes_of, request_chip
+from portal.web.requests.provider_cards import Chip, ProviderCard, provider_cards_of, request_chip
 from portal.web.requests.samples import samples_of, within
 from portal.web.requests.shared import held_beside, past, pickable, subscriptions
 from portal.web.unknown.page import found
-from portal.wording.from_rows.mitigations import asked_of, session_of
+from portal.wording.from_rows.mitigations import request_facts, session_of
 
 TILES: Final = 3
 RECENT: Final = 5
@@ -42,9 +42,9 @@ class Card:
     """A live request on the Now page."""
 
     request: MitigationRequest
-    asked: wording.Asked
+    asked: wording.RequestFacts
     chip: Chip
-    lanes: list[Lane]
+    provider_cards: list[ProviderCard]
     targets: str
     tell: str
     rate: tuple[str, str] | None
@@ -71,7 +71,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     enabled = [one for one in by_id.values() if one.enabled]
     going_on = list(queries.live_requests(organization))
     held = held_beside(organization, going_on)
-    live = [(one, asked_of(one, by_id, organization, live=held)) for one in going_on]
+    live = [(one, request_facts(one, by_id, organization, live=held)) for one in going_on]
     live.sort(key=lambda pair: (wording.rank(pair[1], now), pair[0].created_at))
     shown, moved = _keep_order(live, order)
     ended = ends(queries.ended_by_itself(organization), organization, by_id, now)
@@ -88,7 +88,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     }
     if live:
         context["say"] = wording.attack_says([asked for _, asked in live], now)
-        context["title"] = f"{context['say'].look.word or 'Now'} – {live[0][0].name}"
+        context["title"] = f"{context['say'].badge.word or 'Now'} – {live[0][0].name}"
         return context
     verified = list(pickable(organization)[: TILES + 1])
     context["say"] = wording.calm_says(
@@ -99,7 +99,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     if ended:
         said = [row.asked for row in ended.rows]
         context["say"] = wording.ended_says(said, context["say"], now, more=ended.more)
-        title = f"{context['say'].look.word} – {ended.rows[0].request.name}"
+        title = f"{context['say'].badge.word} – {ended.rows[0].request.name}"
     context |= {
         "title": title,
         "ready": tonight(readiness_of(membership, now), context["say"], now),
@@ -113,8 +113,8 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
 
 
 def _keep_order(
-    live: list[tuple[MitigationRequest, wording.Asked]], order: str
-) -> tuple[list[tuple[MitigationRequest, wording.Asked]], int]:
+    live: list[tuple[MitigationRequest, wording.RequestFacts]], order: str
+) -> tuple[list[tuple[MitigationRequest, wording.RequestFacts]], int]:
     """A row never moves under a finger: what is on the screen keeps its place, new ones come first."""
     place = {text: index for index, text in enumerate(order.split(",")[:200])}
     if not order:
@@ -125,7 +125,7 @@ def _keep_order(
 
 def _cards(
     organization: Organization,
-    live: Sequence[tuple[MitigationRequest, wording.Asked]],
+    live: Sequence[tuple[MitigationRequest, wording.RequestFacts]],
     now: datetime,
     worst: UUID | None,
 ) -> list[Card]:
@@ -133,27 +133,28 @@ def _cards(
     samples = _recent_samples(organization, [request for request, _ in live], now)
     cards = []
     for request, asked in live:
-        look = wording.look(asked, now)
+        badge = wording.badge(asked, now)
         is_ordered = request.strategy == Strategy.FAILOVER
         rate = wording.dropped_now(asked.mitigations, now)
-        lanes = lanes_of(asked, now, is_ordered=is_ordered)
+        provider_cards = provider_cards_of(asked, now, is_ordered=is_ordered)
         cards.append(
             Card(
                 request=request,
                 asked=asked,
                 chip=request_chip(asked, now),
-                lanes=lanes,
+                provider_cards=provider_cards,
                 targets=scope_line(request),
                 tell=""
-                if look.family == "good" or request.pk == worst
+                if badge.family == "good" or request.pk == worst
                 else wording.headline(asked, now),
                 rate=_number_and_unit(bit_rate(rate)) if rate is not None else None,
                 is_rate_old=any(
-                    lane.rate is not None and lane.chip.as_of is not None for lane in lanes
+                    provider_card.rate is not None and provider_card.chip.as_of is not None
+                    for provider_card in provider_cards
                 ),
                 spark=chart.spark(samples[request.pk], start=now - SPARK_FOR, end=now),
                 life=short_life(request, asked, now),
-                is_full=len(live) <= FULL_CARDS or look.family != "good",
+                is_full=len(live) <= FULL_CARDS or badge.family != "good",
             )
         )
     return cards
@@ -192,7 +193,7 @@ def _connection(subscription: Subscription, now: datetime) -> Connection:
     return Connection(
         name=subscription.provider.name,
         phone=dialable(subscription.provider.phone),
-        chip=Chip(look=wording.session_look(session, now), status=session.state),
+        chip=Chip(badge=wording.session_badge(session, now), status=session.state),
         sentence=wording.session_sentence(session, now, provider=subscription.provider.short_name),
     )
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from portal.readiness.checks.prepared import outcome
 from portal.readiness.gather import Readiness
-from portal.readiness.rows import LOOKS, Answer, Code, Row, State, of
+from portal.readiness.rows import BADGES, Answer, Code, Row, State, of
+from portal.wording.badges import SESSION_BADGES
 from portal.wording.sessions import Say
-from portal.wording.table import SESSION_LOOKS
 
 CLAUSES: Final = 3
 """Things to mend that are named; the rest is counted by the answer."""
@@ -39,11 +39,11 @@ def tonight(readiness: Readiness, say: Say, now: datetime) -> Tonight:
 def _say(readiness: Readiness, say: Say, now: datetime) -> Say:
     """Ready only where every check allows it; the last drill that passed is the evidence."""
     passed = readiness.passed_drill
-    evidence = f"{say.lead} {outcome(passed, now)}" if passed else say.lead
-    if readiness.answer.state != State.FAIL or say.look != SESSION_LOOKS["up"]:
-        return replace(say, lead=evidence)
-    lead = f"Nothing is being mitigated. {evidence}"
-    return Say(LOOKS[State.WARN], readiness.answer.headline, lead)
+    evidence = f"{say.summary} {outcome(passed, now)}" if passed else say.summary
+    if readiness.answer.state != State.FAIL or say.badge != SESSION_BADGES["up"]:
+        return replace(say, summary=evidence)
+    summary = f"Nothing is being mitigated. {evidence}"
+    return Say(BADGES[State.WARN], readiness.answer.headline, summary)
 
 
 def _mend(readiness: Readiness) -> str:

@@ -25,7 +25,7 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class RequestDescription:
     """What was asked, in words."""
 
     resources: tuple[str, ...]
@@ -52,11 +52,11 @@ def scope_line(request: MitigationRequest) -> str:
     return f"{', '.join(every[:3])}{more}, {'any port' if traffic == 'Any' else traffic}"
 
 
-def request_facts(
+def describe_request(
     request: MitigationRequest,
-    asked: wording.Asked,
+    asked: wording.RequestFacts,
     now: datetime,
-) -> Facts:
+) -> RequestDescription:
     names = [mitigation.short for mitigation in asked.mitigations if mitigation.is_chosen]
     first = [mitigation.short for mitigation in asked.asked if mitigation.is_first]
     if len(names) == 1:
@@ -70,7 +70,7 @@ def request_facts(
         who = f"One after the other: {', then '.join(names)}, each after {patience}"
         if len(names) == 2:
             who = f"One after the other: {names[0]}, then {names[1]} after {patience}"
-    return Facts(
+    return RequestDescription(
         resources=tuple(resource.name for resource in request.resources.all()),
         targets=targets_of(request),
         traffic=traffic_words(request.ports, request.protocols),
@@ -79,7 +79,7 @@ def request_facts(
     )
 
 
-def life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Life:
+def life(request: MitigationRequest, asked: wording.RequestFacts, now: datetime) -> Life:
     """ "Ends at 04:12 UTC, in 44 min" while it runs; what was agreed otherwise."""
     length = lifetime(request.lifetime_s)
     agreed = f"{length[:1].upper()}{length[1:]}" + (" at a time" if request.auto_renew else "")
@@ -102,7 +102,7 @@ def life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Lif
     )
 
 
-def short_life(request: MitigationRequest, asked: wording.Asked, now: datetime) -> str:
+def short_life(request: MitigationRequest, asked: wording.RequestFacts, now: datetime) -> str:
     """One line for a card: "Ends 04:12, renews itself"."""
     if asked.ends_at is None or request.terminate_asked_at:
         return life(request, asked, now).words

@@ -19,9 +19,9 @@ from portal.mitigations.models import MitigationRequest
 from portal.mitigations.services import SeenEnd
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
-from portal.web.requests.lanes import Chip, end_chip
+from portal.web.requests.provider_cards import Chip, end_chip
 from portal.web.requests.request_form import typed_id
-from portal.wording.from_rows.mitigations import asked_of
+from portal.wording.from_rows.mitigations import request_facts
 
 SHOWN: Final = 5
 """Ended requests that Now names; it counts the rest."""
@@ -42,7 +42,7 @@ class Ended:
     request: MitigationRequest
     at: datetime | None
     url: str
-    asked: wording.Asked
+    asked: wording.RequestFacts
     chip: Chip
     sentence: str
     newer: tuple[Newer, ...]
@@ -74,13 +74,13 @@ def ends(
 ) -> Ends:
     """`waiting`: those of `queries.ended_by_itself` that belong on the page."""
     found = list(waiting[: SHOWN + 1])
-    rows = [ended(one, asked_of(one, by_id, organization), now) for one in found[:SHOWN]]
-    rows.sort(key=lambda row: row.chip.look.family != "bad")
+    rows = [ended(one, request_facts(one, by_id, organization), now) for one in found[:SHOWN]]
+    rows.sort(key=lambda row: row.chip.badge.family != "bad")
     more = waiting.count() - SHOWN if len(found) > SHOWN else 0
     return Ends(rows=tuple(rows), more=more)
 
 
-def ended(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Ended:
+def ended(request: MitigationRequest, asked: wording.RequestFacts, now: datetime) -> Ended:
     if request.filtering_ended_at is not None:
         return _filtering_ended(request, asked, now)
     newer = newer_of(request)
@@ -101,7 +101,9 @@ def ended(request: MitigationRequest, asked: wording.Asked, now: datetime) -> En
     )
 
 
-def _filtering_ended(request: MitigationRequest, asked: wording.Asked, now: datetime) -> Ended:
+def _filtering_ended(
+    request: MitigationRequest, asked: wording.RequestFacts, now: datetime
+) -> Ended:
     """A plan that is on can be activated at once; what it asked for can be asked for in any case."""
     slug = request.organization.slug
     plan = getattr(request, "plan", None)

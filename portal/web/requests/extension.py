@@ -16,12 +16,12 @@ from portal.providers.models import SessionState
 from portal.signaling.extension import Extension, Retold
 from portal.web.frame import frame
 from portal.web.requests.changes import Line, changes
-from portal.web.requests.lanes import request_chip
+from portal.web.requests.provider_cards import request_chip
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import subscriptions
 from portal.wording.extending import asked_so_far, asked_then, extension_points, gets_extension
 from portal.wording.from_rows.extension import not_told
-from portal.wording.from_rows.mitigations import asked_of
+from portal.wording.from_rows.mitigations import request_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def extension_page(
 ) -> dict[str, Any]:
     organization = membership.organization
     by_id = subscriptions(organization)
-    asked = asked_of(request, by_id, organization)
+    asked = request_facts(request, by_id, organization)
     mitigations = {mitigation.id: mitigation for mitigation in asked.asked}
     chosen = str(found.lifetime_s)
     length = lifetime(found.lifetime_s)

@@ -22,7 +22,7 @@ from portal.providers.models import Subscription
 from portal.web.frame import frame
 from portal.web.requests.ended import end_value
 from portal.web.requests.shared import past, subscriptions
-from portal.wording.from_rows.mitigations import asked_of
+from portal.wording.from_rows.mitigations import request_facts
 
 PAGE_ROWS: Final = 50
 MAX_PAGE: Final = 99_999
@@ -32,7 +32,7 @@ OVER_CAPACITY: Final = "over-capacity"
 UNACKNOWLEDGED: Final = "unacknowledged"
 FILTERS: Final = {
     NEEDS_ME: "Needs me",
-    OVER_CAPACITY: wording.LOOKS[wording.Face.EXCEEDED].word,
+    OVER_CAPACITY: wording.BADGES[wording.DisplayStatus.EXCEEDED].word,
     UNACKNOWLEDGED: "Ended by itself, not acknowledged",
 }
 """Beside the statuses. "Needs me": whose page offers a next step, or that ended by itself and is not acknowledged."""
@@ -92,7 +92,7 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
         "rows": shown,
         "find": find,
         "statuses": [
-            *((one.value, wording.REQUEST_LOOKS[one].word, one == status) for one in STATUSES),
+            *((one.value, wording.REQUEST_BADGES[one].word, one == status) for one in STATUSES),
             *((key, words, key == status) for key, words in FILTERS.items()),
         ],
         "to_acknowledge": [end_value(row.request) for row in shown if row.request.is_to_acknowledge]
@@ -117,7 +117,7 @@ def _of_status(
         return queries.over_capacity(organization)
     if status == NEEDS_ME:
         live = (
-            (one.pk, asked_of(one, by_id, organization))
+            (one.pk, request_facts(one, by_id, organization))
             for one in queries.live_requests(organization)
         )
         waiting = [pk for pk, asked in live if wording.needs_a_person(asked, now)]

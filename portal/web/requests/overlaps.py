@@ -24,9 +24,9 @@ from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from portal.web.requests.request_form import typed_id
 from portal.web.requests.shared import subscriptions
-from portal.wording.from_rows.mitigations import asked_of
+from portal.wording.badges import STALE_AFTER
+from portal.wording.from_rows.mitigations import request_facts
 from portal.wording.replacing import already, may_be_protected, no_joint_request, taken_away
-from portal.wording.table import STALE_AFTER
 
 SHOWN: Final = 4
 """Overlapping requests that the page names; it counts the rest."""
@@ -158,13 +158,13 @@ def _overlap(
     by_id: Mapping[str, Subscription],
     now: datetime,
 ) -> Overlap:
-    asked = asked_of(request, by_id, request.organization)
+    asked = request_facts(request, by_id, request.organization)
     can_be_extended = request.is_immediate and request.status in _CAN_BE_EXTENDED
     return Overlap(
         name=request.name,
         url=request.get_absolute_url(),
         is_protected=any(
-            wording.face(mitigation, now) in wording.FILTERING
+            wording.display_status(mitigation, now) in wording.FILTERING
             and not wording.is_stale(mitigation, now)
             for mitigation in asked.asked
         ),

@@ -22,9 +22,9 @@ def report_page(start: Frame, request: MitigationRequest) -> dict[str, Any]:
     """As the request's page, with the whole timeline from its beginning and the whole chart."""
     now = start.now
     context = request_page(start, request, EVERYTHING)
-    asked: wording.Asked = context["asked"]
+    asked: wording.RequestFacts = context["asked"]
     return context | {
-        "title": f"{wording.look(asked, now).word} – Report – {request.name}",
+        "title": f"{wording.badge(asked, now).word} – Report – {request.name}",
         "here": "requests",
         "is_report": True,
         "numbers": numbers_of(request, asked, context["reports"], now),

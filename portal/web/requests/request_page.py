@@ -19,16 +19,16 @@ from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.replacing import Replaced
 from portal.web.frame import Frame
 from portal.web.requests import chart
-from portal.web.requests.described import request_facts, targets_of
+from portal.web.requests.described import describe_request, targets_of
 from portal.web.requests.ended import Ends, ended
-from portal.web.requests.lanes import lanes_of, request_chip
 from portal.web.requests.overlaps import told
+from portal.web.requests.provider_cards import provider_cards_of, request_chip
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.samples import samples_of, within
 from portal.web.requests.shared import held_beside, operators, subscriptions
 from portal.web.requests.timeline import Number, dated, numbers, timeline_of
 from portal.wording.from_rows.events import status_moments
-from portal.wording.from_rows.mitigations import asked_of
+from portal.wording.from_rows.mitigations import request_facts
 
 SHOWN_ENTRIES: Final = 30
 SPANS: Final = {
@@ -45,7 +45,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     events = list(queries.timeline(request))
     reports = queries.counter_reports(request)
     moments = status_moments(events)
-    asked = asked_of(
+    asked = request_facts(
         request,
         by_id,
         organization,
@@ -61,17 +61,17 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     filtering = [
         mitigation
         for mitigation in asked.asked
-        if wording.face(mitigation, now) in wording.FILTERING
+        if wording.display_status(mitigation, now) in wording.FILTERING
     ]
     context: dict[str, Any] = {
         "frame": start,
         "request_": request,
         "asked": asked,
-        "title": f"{wording.look(asked, now).word} – {request.name}",
+        "title": f"{wording.badge(asked, now).word} – {request.name}",
         "chip": request_chip(asked, now),
         "say": wording.request_says(asked, now),
         "next": wording.next_step(asked, now),
-        "lanes": lanes_of(
+        "provider_cards": provider_cards_of(
             asked,
             now,
             is_ordered=is_ordered,
@@ -79,7 +79,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
             can_act=can_act and is_live and request.is_immediate,
         ),
         "is_ordered": is_ordered,
-        "facts": request_facts(request, asked, now),
+        "facts": describe_request(request, asked, now),
         "entries": dated(entries[: len(entries) - hidden], now),
         "hidden_entries": hidden,
         "can_act": can_act,
@@ -120,7 +120,7 @@ def ask_page(
 ) -> dict[str, Any]:
     """Ask for confirmation, because asking a provider for `request` would replace other requests there."""
     organization, now = start.organization, start.now
-    asked = asked_of(request, subscriptions(organization), organization)
+    asked = request_facts(request, subscriptions(organization), organization)
     ending = replaced[0].endings[0]
     return {
         "frame": start,
@@ -141,7 +141,7 @@ def _plan_that_stays(request: MitigationRequest) -> str:
 
 
 def numbers_of(
-    request: MitigationRequest, asked: wording.Asked, reports: Sequence[Event], now: datetime
+    request: MitigationRequest, asked: wording.RequestFacts, reports: Sequence[Event], now: datetime
 ) -> tuple[Number, ...]:
     """The four numbers: at the end, or so far."""
     totals = [
@@ -161,7 +161,7 @@ def numbers_of(
 
 
 def _chart(
-    asked: wording.Asked,
+    asked: wording.RequestFacts,
     request: MitigationRequest,
     reports: Sequence[Event],
     now: datetime,

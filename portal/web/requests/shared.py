@@ -15,8 +15,8 @@ from portal.mitigations.unknown import Unknown
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.organizations.queries import resources
 from portal.providers.models import Subscription
-from portal.web.requests.lanes import Chip, end_chip, request_chip
-from portal.wording.from_rows.mitigations import asked_of
+from portal.web.requests.provider_cards import Chip, end_chip, request_chip
+from portal.wording.from_rows.mitigations import request_facts
 
 
 def subscriptions(organization: Organization) -> dict[str, Subscription]:
@@ -70,7 +70,7 @@ def past(
     organization: Organization,
     now: datetime,
 ) -> Past:
-    asked = asked_of(request, by_id, organization)
+    asked = request_facts(request, by_id, organization)
     totals = [
         mitigation.bytes_dropped
         for mitigation in asked.asked

@@ -11,7 +11,7 @@ from portal.core.formatting import day, exact_duration
 from portal.events.models import Event, EventType
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.organizations.models import Organization
-from portal.wording.from_rows.events import told_of
+from portal.wording.from_rows.events import event_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Number:
 
 def numbers(
     request: MitigationRequest,
-    asked: wording.Asked,
+    asked: wording.RequestFacts,
     highest_bps: str,
     dropped: str,
     now: datetime,
@@ -74,7 +74,7 @@ def numbers(
 
 
 def _filtered_until(mitigation: wording.MitigationFacts, now: datetime) -> datetime | None:
-    if mitigation.ended_at is None and wording.face(mitigation, now) in wording.FILTERING:
+    if mitigation.ended_at is None and wording.display_status(mitigation, now) in wording.FILTERING:
         return mitigation.heard_at if wording.is_stale(mitigation, now) else now
     return mitigation.ended_at
 
@@ -94,7 +94,7 @@ def timeline_of(
     entries = [
         words
         for event in events
-        if (words := wording.entry(told_of(event, request.name, request.reason))) is not None
+        if (words := wording.entry(event_facts(event, request.name, request.reason))) is not None
     ]
     mitigations = list(request.mitigations.all())
     for one in mitigations:

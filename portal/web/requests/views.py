@@ -35,7 +35,7 @@ from portal.web.requests.request_page import ask_page, request_page
 
 PARTS: Final = {
     "say": "requests/_say.html",
-    "lanes": "requests/_lanes.html",
+    "lanes": "requests/_provider_cards.html",
     "chart": "requests/_chart.html",
     "side": "requests/_side.html",
     "look": "requests/_look.html",
@@ -212,11 +212,15 @@ def withdraw(
             ),
         )
     context = request_page(start, asked, request.GET)
-    lanes = (lane for lane in context["lanes"] if lane.mitigation.id == str(mitigation_id))
-    lane = next(lanes, None)
-    if lane is None or lane.question is None:
+    provider_cards = (
+        provider_card
+        for provider_card in context["provider_cards"]
+        if provider_card.mitigation.id == str(mitigation_id)
+    )
+    provider_card = next(provider_cards, None)
+    if provider_card is None or provider_card.question is None:
         return redirect(asked)
-    return render(request, "requests/withdraw.html", {**context, "lane": lane})
+    return render(request, "requests/withdraw.html", {**context, "provider_card": provider_card})
 
 
 @require_POST

@@ -21,17 +21,17 @@ from portal.providers.models import Subscription
 from portal.standby import queries, services
 from portal.standby.models import StandbyPlan
 from portal.web.frame import Frame, frame
-from portal.web.requests.described import request_facts, scope_line, targets_of
+from portal.web.requests.described import describe_request, scope_line, targets_of
 from portal.web.requests.ended import ends
 from portal.web.requests.form_page import form_page
-from portal.web.requests.lanes import Chip, Lane, lanes_of, request_chip
 from portal.web.requests.overlaps import NO_OVERLAPS, Overlaps, overlaps_of
+from portal.web.requests.provider_cards import Chip, ProviderCard, provider_cards_of, request_chip
 from portal.web.requests.shared import operators, subscriptions
 from portal.web.requests.timeline import dated, timeline_of
 from portal.web.standby.plan_form import PlanForm
 from portal.wording import standby as words
 from portal.wording.from_rows.events import status_moments
-from portal.wording.from_rows.mitigations import asked_of, mitigation_facts
+from portal.wording.from_rows.mitigations import mitigation_facts, request_facts
 
 SHOWN_ENTRIES: Final = 30
 MAX_ENTRIES: Final = 500
@@ -39,7 +39,7 @@ MAX_ENTRIES: Final = 500
 PARTS: Final = {
     "standby": "standby/_standby.html",
     "plan": "standby/_plan.html",
-    "lanes": "requests/_lanes.html",
+    "lanes": "requests/_provider_cards.html",
     "time": "requests/_time.html",
 }
 """What a script may ask for instead of a whole page."""
@@ -50,9 +50,9 @@ class PlanCard:
     """A plan in the list."""
 
     plan: StandbyPlan
-    asked: wording.Asked
+    asked: wording.RequestFacts
     chip: Chip
-    lanes: list[Lane]
+    provider_cards: list[ProviderCard]
     targets: str
     tell: str
     going_on: str
@@ -76,7 +76,7 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
     return {
         "frame": start,
         "here": "standby",
-        "title": "Standby" if say.look.word == "Standby" else f"{say.look.word} – Standby",
+        "title": "Standby" if say.badge.word == "Standby" else f"{say.badge.word} – Standby",
         "say": say,
         "ended": ended,
         "cards": cards,
@@ -98,13 +98,13 @@ def _may_not(membership: Membership) -> str:
 
 
 def _card(plan: StandbyPlan, by_id: Mapping[str, Subscription], now: datetime) -> PlanCard:
-    asked = asked_of(plan.request, by_id, plan.organization)
+    asked = request_facts(plan.request, by_id, plan.organization)
     going_on = plan.live_activation
     return PlanCard(
         plan=plan,
         asked=asked,
         chip=plan_chip(plan, asked, now),
-        lanes=lanes_of(asked, now, is_ordered=False) if plan.is_on else [],
+        provider_cards=provider_cards_of(asked, now, is_ordered=False) if plan.is_on else [],
         targets=scope_line(plan.request),
         tell="" if plan.is_on else _off(plan, now),
         going_on=words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
@@ -121,7 +121,7 @@ def _is_wanted(activation: MitigationRequest | None) -> bool:
 
 def _stop_question(
     plan: StandbyPlan,
-    asked: wording.Asked,
+    asked: wording.RequestFacts,
     by_id: Mapping[str, Subscription],
     now: datetime,
 ) -> wording.Question | None:
@@ -130,7 +130,7 @@ def _stop_question(
     organization, going_on, activation = plan.organization, plan.live_activation, None
     if going_on is not None and _is_wanted(going_on):
         found = asked_for.requests(organization).get(pk=going_on.pk)
-        activation = asked_of(found, by_id, organization)
+        activation = request_facts(found, by_id, organization)
     targets = targets_of(plan.request)
     return wording.stop_question(asked, targets, now, activation=activation)
 
@@ -140,9 +140,9 @@ def _off(plan: StandbyPlan, now: datetime) -> str:
     return words.off_sentence(by.username if by else "", plan.request.terminate_asked_at, now)
 
 
-def plan_chip(plan: StandbyPlan, asked: wording.Asked, now: datetime) -> Chip:
+def plan_chip(plan: StandbyPlan, asked: wording.RequestFacts, now: datetime) -> Chip:
     if plan.request.is_over:
-        return Chip(look=words.OFF, status="off")
+        return Chip(badge=words.OFF, status="off")
     return request_chip(asked, now)
 
 
@@ -151,7 +151,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
     membership, now, organization = start.membership, start.now, start.organization
     events = _events(plan)
     by_id = subscriptions(organization)
-    asked = asked_of(
+    asked = request_facts(
         plan.request,
         by_id,
         organization,
@@ -171,17 +171,17 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "here": "standby",
         "plan": plan,
         "request_": plan.request,
-        "title": f"{chip.look.word} – {plan.name}",
+        "title": f"{chip.badge.word} – {plan.name}",
         "chip": chip,
         "say": say,
         "ended": ends(waiting, organization, by_id, now),
         "is_on": plan.is_on,
         "is_active": plan.request.status in queries.ACTED_ON,
-        "lanes": lanes_of(
+        "provider_cards": provider_cards_of(
             asked, now, is_ordered=False, can_act=membership.can_operate and plan.is_on
         ),
         "is_ordered": False,
-        "facts": request_facts(plan.request, asked, now),
+        "facts": describe_request(plan.request, asked, now),
         "entries": dated(entries[: len(entries) - hidden], now),
         "hidden_entries": hidden,
         "can_act": membership.can_operate,

@@ -13,7 +13,7 @@ from portal.mitigations import queries as mitigations
 from portal.mitigations.states import reported_status
 from portal.organizations.models import Membership, Organization
 from portal.web.frame import Frame
-from portal.web.requests.lanes import Chip
+from portal.web.requests.provider_cards import Chip
 from portal.wording import Question, Say
 from portal.wording import unknown as wording
 from portal.wording.from_rows.unknown import facts_of, lost
@@ -87,7 +87,7 @@ def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> S
         fact=fact,
         rest=rest,
         chip=Chip(
-            look=wording.look(unknown),
+            badge=wording.badge(unknown),
             status="unknown" if status is None else status.value,
             as_of=row.reported_at if is_old else None,
         ),

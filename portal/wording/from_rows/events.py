@@ -11,14 +11,14 @@ from portal.events.models import Event, EventType
 from portal.mitigations.models import RequestKind
 
 
-def told_of(
+def event_facts(
     event: Event, request_name: str = "", reason: str = "", *, provider: str = ""
-) -> wording.Told:
+) -> wording.EventFacts:
     """`provider` names whom an event without a mitigation is about."""
     mitigation = event.mitigation
     kind = RequestKind(event.request.kind) if event.request else RequestKind.IMMEDIATE
     is_withdrawn = mitigation is not None and mitigation.withdrawn_by_id is not None
-    return wording.Told(
+    return wording.EventFacts(
         at=event.at,
         type=EventType(event.type),
         data=event.data,

@@ -23,7 +23,7 @@ class NotTold:
 
 
 def not_told(
-    asked: wording.Asked,
+    asked: wording.RequestFacts,
     subscriptions: Mapping[str, Subscription],
     *,
     told: Collection[UUID],

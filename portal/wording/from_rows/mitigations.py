@@ -219,7 +219,7 @@ def _not_asked(
     )
 
 
-def asked_of(
+def request_facts(
     request: MitigationRequest,
     subscriptions: Mapping[str, Subscription],
     organization: Organization,
@@ -227,7 +227,7 @@ def asked_of(
     status_at: Mapping[UUID, datetime] | None = None,
     with_others: bool = False,
     live: Sequence[Mitigation | Unknown] = (),
-) -> wording.Asked:
+) -> wording.RequestFacts:
     """A request as sentences need it. `subscriptions` are the organization's, by id.
 
     `live`: what providers hold for the organization (`queries.replaceable`), to tell whom the order passes by because of it.
@@ -261,7 +261,7 @@ def asked_of(
     facts = [by_id[one] for one in (*named, *(one for one in by_id if one not in named))]
     # The portal does not renew what a provider stopped, refused or is ending.
     ends = [one.expires_at for one in current if one.expires_at and one.status in CONFIRMED]
-    return wording.Asked(
+    return wording.RequestFacts(
         name=request.name,
         status=RequestStatus(request.status),
         mitigations=tuple(facts),

@@ -18,7 +18,7 @@ Held = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestFacts:
     """What a person asked for, as far as it was answered with success."""
 
     name: str
@@ -32,7 +32,7 @@ class Asked:
 
 
 def differences(
-    asked: Asked, found: Sequence[Shown], held: Mapping[str, Sequence[Held]]
+    asked: RequestFacts, found: Sequence[Shown], held: Mapping[str, Sequence[Held]]
 ) -> list[str]:
     """In words; empty when all is well. `found`: requests for its prefix; `held`: by subscription, of its client."""
     if len(found) != 1:
@@ -107,7 +107,7 @@ def forgotten(prefix: str, held: Sequence[Held], unknown: Sequence[Shown]) -> li
 
 
 def _reached(
-    asked: Asked, shown: Shown, mitigations: Mapping[str, Mapping[str, Any]]
+    asked: RequestFacts, shown: Shown, mitigations: Mapping[str, Mapping[str, Any]]
 ) -> Iterable[str]:
     if asked.is_terminated:
         if shown["status"] not in OVER:
@@ -122,7 +122,7 @@ def _reached(
 
 
 def _agrees(
-    asked: Asked, mitigation: Mapping[str, Any] | None, held: Sequence[Held]
+    asked: RequestFacts, mitigation: Mapping[str, Any] | None, held: Sequence[Held]
 ) -> Iterable[str]:
     live = [one for one in held if one["status"] < LIVE_BELOW]
     mids = [one["mid"] for one in live]

@@ -22,8 +22,8 @@ from tests.integration import backup
 from tests.integration.faults.injection import Injection, wrong_clock
 from tests.integration.faults.invariants import (
     LIVE_BELOW,
-    Asked,
     Prepared,
+    RequestFacts,
     differences,
     forgotten,
     gaps,
@@ -94,7 +94,7 @@ class World:
         for provider in PROVIDERS:
             control(self.stack, provider, "/behaviour", CALM)
         injection = Injection(self.stack, self.postgres, Random(scenario.name), self._starter)
-        asked: dict[str, Asked] = {}
+        asked: dict[str, RequestFacts] = {}
         self._plan, self._forgotten, self._is_forgotten_withdrawn = None, None, False
         self._forgetful = {victim for kind, victim in scenario.faults if kind in FORGETS}
         try:
@@ -115,7 +115,7 @@ class World:
 
     # Steps
 
-    def _do(self, step: Step, asked: dict[str, Asked], injection: Injection) -> None:
+    def _do(self, step: Step, asked: dict[str, RequestFacts], injection: Injection) -> None:
         match step.words:
             case ("fault", kind, victim, "for", seconds):
                 injection.begin(kind, victim, float(seconds))
@@ -144,7 +144,9 @@ class World:
             case _:
                 raise ValueError(f"no such step: {step}")
 
-    def _submit(self, name: str, organization: str, strategy: str, asked: dict[str, Asked]) -> None:
+    def _submit(
+        self, name: str, organization: str, strategy: str, asked: dict[str, RequestFacts]
+    ) -> None:
         number = next(self._numbers) % ADDRESSES + 1
         prefix = PREFIXES[organization].format(number)
         label = f"run {self._run_number} {name}"
@@ -165,7 +167,7 @@ class World:
                 "POST", self._requests(organization), json=body, headers=key
             )
         )
-        asked[name] = Asked(
+        asked[name] = RequestFacts(
             name=f"{organization} {request['id']}",
             label=label,
             prefix=prefix,
@@ -174,7 +176,7 @@ class World:
             is_terminated=False,
         )
 
-    def _terminate(self, name: str, asked: dict[str, Asked]) -> None:
+    def _terminate(self, name: str, asked: dict[str, RequestFacts]) -> None:
         self._act(asked[name], "terminate", {})
         asked[name] = replace(asked[name], is_terminated=True)
 
@@ -246,7 +248,7 @@ class World:
         self._patiently(lambda: self._people[plan.organization].call("DELETE", path), is_ok=(404,))
         self._plan = replace(plan, is_discarded=True)
 
-    def _act(self, asked: Asked, verb: str, body: dict[str, Any]) -> None:
+    def _act(self, asked: RequestFacts, verb: str, body: dict[str, Any]) -> None:
         organization, request_id = asked.name.split()
         path = f"{self._requests(organization)}/{request_id}/{verb}"
         # A conflict is an answer: nobody has confirmed yet, or somebody ended it.
@@ -254,7 +256,7 @@ class World:
             lambda: self._people[organization].call("POST", path, json=body), is_ok=(409,)
         )
 
-    def _wait(self, asked: Asked) -> None:
+    def _wait(self, asked: RequestFacts) -> None:
         organization, request_id = asked.name.split()
         deadline = time.monotonic() + HELPS_WITHIN_S
         while time.monotonic() < deadline:
@@ -287,7 +289,7 @@ class World:
 
     # What must hold
 
-    def _until_all_holds(self, asked: dict[str, Asked], over_at: float) -> list[str]:
+    def _until_all_holds(self, asked: dict[str, RequestFacts], over_at: float) -> list[str]:
         deadline = over_at + HOLDS_WITHIN_S
         while True:
             problems = self._problems(asked)
@@ -295,7 +297,7 @@ class World:
                 return problems
             time.sleep(LOOK_EVERY_S)
 
-    def _problems(self, asked: dict[str, Asked]) -> list[str]:
+    def _problems(self, asked: dict[str, RequestFacts]) -> list[str]:
         states = {provider: control(self.stack, provider, "/state") for provider in PROVIDERS}
         problems: list[str] = []
         for one in asked.values():

@@ -15,7 +15,7 @@ from portal.organizations.models import ProtectedResource
 from portal.providers.models import Provider, Subscription
 from tests.conftest import ClientOf
 from tests.portal.web.conftest import Ask, filtering, mitigations_of, sent
-from tests.portal.web.lanes import page_of, silent
+from tests.portal.web.provider_cards import page_of, silent
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from portal.organizations.models import LateAcceptance, Organization, ProtectedR
 from portal.providers.models import Subscription
 from tests.conftest import ClientOf
 from tests.portal.web.conftest import Ask, accepted, filtering, mitigations_of, reports, sent
-from tests.portal.web.lanes import page_of, refuse, silent
+from tests.portal.web.provider_cards import page_of, refuse, silent
 
 ASK = "/mitigations/ask"
 

@@ -44,7 +44,7 @@ def buttons(page: str) -> list[tuple[str, bool]]:
     acts = page[page.index('id="send-acts"') :]
     acts = acts[: acts.index("</div>")]
     found = re.findall(r'<(?:button|a) class="(btn[^"]*)"[^>]*>([^<]+)<', acts)
-    return [(words, look in ("btn", "btn btn--l")) for look, words in found]
+    return [(words, badge in ("btn", "btn btn--l")) for badge, words in found]
 
 
 def hidden(page: str) -> list[str]:

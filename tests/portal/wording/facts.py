@@ -9,7 +9,7 @@ from portal import wording
 from portal.core.formatting import NBSP
 from portal.events.models import EventType
 from portal.mitigations.states import RequestStatus, Status
-from portal.wording import Asked, MitigationFacts, Session
+from portal.wording import MitigationFacts, RequestFacts, Session
 
 PROTOCOL_WORDS: Final = (
     "DOTS", "CoAP", "DTLS", "PUT", "CBOR", "invalid", "in progress", "successfully",
@@ -47,8 +47,8 @@ def mitigation(
     )
 
 
-def asked(status: RequestStatus, *mitigations: MitigationFacts, **facts: Any) -> Asked:
-    return Asked(name="Shop front-end", status=status, mitigations=mitigations, **facts)
+def asked(status: RequestStatus, *mitigations: MitigationFacts, **facts: Any) -> RequestFacts:
+    return RequestFacts(name="Shop front-end", status=status, mitigations=mitigations, **facts)
 
 
 MITIGATING: dict[str, Any] = {
@@ -61,5 +61,7 @@ NORTHGATE = mitigation("Northgate", Status.MITIGATING, **MITIGATING)
 SILENT = mitigation("Northgate", Status.PENDING, sent_at=ago(17), sends=4, overdue_at=ago(7))
 
 
-def told(type: EventType, data: dict[str, Any], **facts: Any) -> wording.Told:
-    return wording.Told(at=NOW, type=type, data=data, provider="Northgate", actor="alice", **facts)
+def told(type: EventType, data: dict[str, Any], **facts: Any) -> wording.EventFacts:
+    return wording.EventFacts(
+        at=NOW, type=type, data=data, provider="Northgate", actor="alice", **facts
+    )

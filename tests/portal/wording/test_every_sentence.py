@@ -17,7 +17,7 @@ from portal.events.models import EventType
 from portal.mitigations import states
 from portal.mitigations.models import FilteringEndedBy, RequestKind
 from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
-from portal.wording import Asked, MitigationFacts, Reported, Session
+from portal.wording import MitigationFacts, Reported, RequestFacts, Session
 from portal.wording.standby import standby_says
 from tests.portal.wording.facts import (
     DOWN,
@@ -105,7 +105,7 @@ def status_of(mitigations: Sequence[MitigationFacts], *, is_terminated: bool) ->
     )
 
 
-def requests(count: int) -> Iterator[tuple[str, Asked]]:
+def requests(count: int) -> Iterator[tuple[str, RequestFacts]]:
     for names in combinations_with_replacement(STATES, count):
         mitigations = tuple(
             replace(STATES[name], short=short, name=f"{short} Scrubbing")
@@ -123,7 +123,7 @@ def requests(count: int) -> Iterator[tuple[str, Asked]]:
                 status = status_of(mitigations, is_terminated=is_terminated)
                 yield (
                     f"{'; '.join(names)}{', ended' if is_terminated else ''}",
-                    Asked(
+                    RequestFacts(
                         name="Shop",
                         status=status,
                         mitigations=mitigations,
@@ -133,7 +133,7 @@ def requests(count: int) -> Iterator[tuple[str, Asked]]:
                 )
 
 
-def plans(count: int) -> Iterator[tuple[str, Asked]]:
+def plans(count: int) -> Iterator[tuple[str, RequestFacts]]:
     for names in combinations_with_replacement(PLAN_STATES, count):
         mitigations = tuple(
             replace(PLAN_STATES[name], short=short, name=f"{short} Scrubbing")
@@ -143,7 +143,7 @@ def plans(count: int) -> Iterator[tuple[str, Asked]]:
             status = status_of(mitigations, is_terminated=False)
             yield (
                 "; ".join(names),
-                Asked(
+                RequestFacts(
                     name="Shop",
                     status=status,
                     mitigations=mitigations,
@@ -153,16 +153,16 @@ def plans(count: int) -> Iterator[tuple[str, Asked]]:
             )
 
 
-def of_a_plan(asked: Asked) -> Iterator[str]:
+def of_a_plan(asked: RequestFacts) -> Iterator[str]:
     said = standby_says([asked], 1, NOW)
-    yield from (f"{said.headline}", said.lead, wording.lifetime_sentence(asked, NOW))
+    yield from (f"{said.headline}", said.summary, wording.lifetime_sentence(asked, NOW))
     question = wording.stop_question(asked, ["203.0.113.7"], NOW)
     yield from question.points if question else ()
 
 
-def sentences(asked: Asked) -> Iterator[str]:
+def sentences(asked: RequestFacts) -> Iterator[str]:
     yield wording.headline(asked, NOW)
-    yield wording.lead(asked, NOW)
+    yield wording.summary(asked, NOW)
     for index, one in enumerate(asked.mitigations):
         yield from wording.tell(one, NOW, before=asked.mitigations[:index])
         question = wording.withdraw_question(asked, one, ["203.0.113.7"], NOW)
@@ -186,7 +186,7 @@ def malformed(text: str) -> bool:
 
 
 @cache
-def every(count: int) -> list[tuple[str, Asked, list[str]]]:
+def every(count: int) -> list[tuple[str, RequestFacts, list[str]]]:
     """Each request with all its sentences."""
     return [
         (name, asked, [plain(text) for text in sentences(asked) if text])
@@ -248,7 +248,7 @@ def test_every_time_reads_well_even_if_old_or_unknown(at: datetime | None) -> No
     for is_plan in (False, True):
         for name, state in {**STATES, **PLAN_STATES}.items():
             one = replace(state, short="Northgate", is_plan=is_plan, **times)
-            asked = Asked(
+            asked = RequestFacts(
                 name="Shop",
                 status=status_of([one], is_terminated=False),
                 mitigations=(one,),
@@ -283,13 +283,13 @@ def test_only_silence_is_called_last_reported() -> None:
         replace(STATES["mitigating"], short="Northgate"),
         replace(STATES["mitigating, silent"], short="Tidewall"),
     )
-    asked = Asked(name="Shop", status=RequestStatus.MITIGATING, mitigations=mitigations)
+    asked = RequestFacts(name="Shop", status=RequestStatus.MITIGATING, mitigations=mitigations)
 
     assert (
         wording.headline(asked, NOW)
         == "Northgate reports it is filtering; Tidewall last reported it is filtering."
     )
-    assert plain(wording.lead(asked, NOW)).startswith(
+    assert plain(wording.summary(asked, NOW)).startswith(
         "Northgate drops 3.1 Gbit/s. Tidewall last reported 3.1 Gbit/s dropped."
     )
 
@@ -352,7 +352,7 @@ def test_every_event_reads_well_in_the_timeline_and_aloud(
     type: EventType, kind: RequestKind, actor: str, *, is_stopped: bool
 ) -> None:
     for data in EVENT_DATA.get(type, [{}]):
-        told = wording.Told(
+        told = wording.EventFacts(
             at=NOW,
             type=type,
             data=data,

@@ -10,9 +10,9 @@ from portal import wording
 from portal.mitigations.models import Newer, ReplacedBy
 from portal.mitigations.overlaps import Coverage, losses
 from portal.mitigations.states import RequestStatus, Status
-from portal.wording.leads import Act
 from portal.wording.replaced import taken_over
 from portal.wording.replacing import loss_sentences, taken_away
+from portal.wording.summaries import Act
 from tests.portal.wording.facts import NOW, PROTOCOL_WORDS, ago, asked, mitigation, plain
 
 WIDE, PART = "2001:db8:10:a0::/60", "2001:db8:10:a1::/64"
@@ -101,7 +101,7 @@ def test_the_headline_names_what_is_no_longer_filtered(
     said = wording.request_says(one, NOW)
 
     assert plain(said.headline) == sentence
-    assert (said.look.word, said.look.shape) == ("Replaced", shape)
+    assert (said.badge.word, said.badge.shape) == ("Replaced", shape)
     assert "same addresses." not in said.headline or shape == "octagon"
 
 
@@ -130,7 +130,7 @@ def test_a_request_that_a_person_terminated_says_so_whatever_was_replaced_before
     one = asked(RequestStatus.TERMINATED, replaced([newer()], [WIDE]), ended)
 
     assert wording.headline(one, NOW) == "Terminated. Tidewall confirmed."
-    assert wording.look(one, NOW).word == "Terminated"
+    assert wording.badge(one, NOW).word == "Terminated"
 
 
 def test_an_unrequested_end_says_so() -> None:
@@ -140,7 +140,7 @@ def test_an_unrequested_end_says_so() -> None:
     assert (
         wording.headline(one, NOW) == "Northgate ended this by itself: nobody here asked for that."
     )
-    assert (wording.look(one, NOW).word, wording.look(one, NOW).family) == ("Withdrawn", "bad")
+    assert (wording.badge(one, NOW).word, wording.badge(one, NOW).family) == ("Withdrawn", "bad")
 
 
 def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
@@ -148,14 +148,14 @@ def test_an_expired_lifetime_says_so_whatever_the_provider_reported() -> None:
     one = asked(RequestStatus.TERMINATED, ended, ended_by="lifetime", ended_at=ago(60))
 
     assert wording.headline(one, NOW).startswith("The lifetime ran out")
-    assert wording.look(one, NOW).word == "Expired"
+    assert wording.badge(one, NOW).word == "Expired"
 
 
 @pytest.mark.parametrize(("lost", "family"), [([WIDE], "bad"), ([], "idle")])
 def test_the_lane_of_a_replaced_mitigation_is_called_replaced(lost: list[str], family: str) -> None:
-    look = wording.mitigation_look(replaced([newer()], lost), NOW)
+    badge = wording.mitigation_badge(replaced([newer()], lost), NOW)
 
-    assert (look.word, look.family) == ("Replaced", family)
+    assert (badge.word, badge.family) == ("Replaced", family)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_a_plan_started_by_a_provider_is_not_said_to_renew_itself(
     kind: RequestKind, status: RequestStatus, *, is_renewed: bool
 ) -> None:
     request = MitigationRequest(kind=kind, status=status, lifetime_s=3600, auto_renew=True)
-    asked = wording.Asked(
+    asked = wording.RequestFacts(
         name="Shop", status=status, mitigations=(), ends_at=NOW + timedelta(hours=1)
     )
 

@@ -8,10 +8,10 @@ from portal import wording
 from portal.events.models import EventType
 from portal.mitigations.models import RequestKind
 from portal.mitigations.states import RequestStatus, Status
-from portal.wording import Asked, MitigationFacts
+from portal.wording import MitigationFacts, RequestFacts
 from tests.portal.wording.facts import DOWN, NOW, ago, plain
 from tests.portal.wording.facts import mitigation as mitigation_facts
-from tests.portal.wording.facts import told as told_of
+from tests.portal.wording.facts import told as event_facts
 
 TARGETS = ["203.0.113.0/26"]
 
@@ -50,8 +50,10 @@ def filtering(short: str, **facts: Any) -> MitigationFacts:
     )
 
 
-def plan(status: RequestStatus, *mitigations: MitigationFacts) -> Asked:
-    return Asked(name="Shop, full flood", status=status, mitigations=mitigations, is_plan=True)
+def plan(status: RequestStatus, *mitigations: MitigationFacts) -> RequestFacts:
+    return RequestFacts(
+        name="Shop, full flood", status=status, mitigations=mitigations, is_plan=True
+    )
 
 
 LANES = [
@@ -121,14 +123,14 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("mitigations", "headline", "lead"), SAID)
+@pytest.mark.parametrize(("mitigations", "headline", "summary"), SAID)
 def test_the_plan_says_first_who_stops_and_then_that_it_is_held_again(
-    mitigations: tuple[MitigationFacts, ...], headline: str, lead: str
+    mitigations: tuple[MitigationFacts, ...], headline: str, summary: str
 ) -> None:
     one = plan(RequestStatus.TERMINATING, *mitigations)
 
     assert plain(wording.headline(one, NOW)) == headline
-    assert plain(wording.lead(one, NOW)) == lead
+    assert plain(wording.summary(one, NOW)) == summary
 
 
 def test_who_cannot_be_told_to_stop_is_called() -> None:
@@ -165,7 +167,7 @@ def test_the_question_says_what_comes_through_and_who_goes_on_holding_the_plan()
 
 def test_the_question_counts_what_a_person_asked_for_from_the_plan() -> None:
     held = plan(RequestStatus.STANDBY, holding("Northgate"), holding("Tidewall"))
-    activation = Asked(
+    activation = RequestFacts(
         name="Shop, full flood",
         status=RequestStatus.MITIGATING,
         mitigations=(
@@ -216,7 +218,7 @@ def test_before_a_plan_is_turned_off_each_provider_is_told_what_concerns_it() ->
 
 
 def test_a_request_made_from_a_plan_says_before_its_end_that_the_plan_stays_on() -> None:
-    one = Asked(
+    one = RequestFacts(
         name="Shop, full flood",
         status=RequestStatus.MITIGATING,
         mitigations=(mitigation_facts("Northgate", Status.MITIGATING),),
@@ -256,17 +258,17 @@ def test_the_timeline_tells_a_stop_from_letting_go(
     type: EventType, data: dict[str, Any], what: str, detail: str
 ) -> None:
     facts: dict[str, Any] = {"kind": RequestKind.STANDBY, "is_ours": True}
-    stopped = wording.entry(told_of(type, data, is_stopped=True, **facts))
+    stopped = wording.entry(event_facts(type, data, is_stopped=True, **facts))
 
     assert stopped is not None
     assert (stopped.what, stopped.detail) == (what, detail)
-    lets_go = wording.entry(told_of(type, data, **facts))
+    lets_go = wording.entry(event_facts(type, data, **facts))
     assert lets_go is not None
     assert lets_go.what != what
 
 
 def test_a_stop_is_read_aloud() -> None:
-    one = told_of(
+    one = event_facts(
         EventType.MITIGATION_WITHDRAW_REQUESTED,
         {"hold_again": True},
         is_stopped=True,

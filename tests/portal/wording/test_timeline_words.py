@@ -105,7 +105,7 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize(("one", "what", "detail"), ENTRIES)
-def test_the_timeline_says_who_did_what(one: wording.Told, what: str, detail: str) -> None:
+def test_the_timeline_says_who_did_what(one: wording.EventFacts, what: str, detail: str) -> None:
     entry = wording.entry(one)
 
     assert entry is not None
@@ -114,7 +114,9 @@ def test_the_timeline_says_who_did_what(one: wording.Told, what: str, detail: st
 
 def test_the_same_said_of_two_providers_at_once_is_one_entry() -> None:
     entries = [
-        wording.entry(wording.Told(at=NOW, type=EventType.MITIGATION_SENT, data={}, provider=short))
+        wording.entry(
+            wording.EventFacts(at=NOW, type=EventType.MITIGATION_SENT, data={}, provider=short)
+        )
         for short in ("Tidewall", "Northgate")
     ]
 

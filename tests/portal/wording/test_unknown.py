@@ -11,7 +11,7 @@ import pytest
 
 from portal.mitigations.states import reported_status
 from portal.wording import Session
-from portal.wording.unknown import Unknown, beside, look, says, tell, untold, withdraw_question
+from portal.wording.unknown import Unknown, badge, beside, says, tell, untold, withdraw_question
 
 NOW = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
 UP = Session(state="up", since=NOW - timedelta(hours=1), last_heard_at=NOW)
@@ -80,7 +80,7 @@ def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, wo
 
     assert tell(one, NOW)[0] == fact
     assert tell(one, NOW)[1].startswith("No request here asked for it.")
-    assert look(one).word == word
+    assert badge(one).word == word
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_each_step_of_a_withdrawal_has_a_sentence(
     one = replace(unknown(), **fields)
 
     assert tell(one, NOW) == (fact, rest)
-    assert look(one).word == ("Still held" if one.is_still_held else "Terminating")
+    assert badge(one).word == ("Still held" if one.is_still_held else "Terminating")
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_the_page_opens_with_it_and_what_is_not_connected(count: int, lost: list
     said = says([unknown()] * count, lost=lost)
 
     assert said.headline == "Northgate filters 203.0.113.0/24. No request here asked for it."
-    assert ("other" in said.lead) == (count > 1)
-    assert ("not connected" in said.lead) == bool(lost)
-    assert said.look.family == "warn"
+    assert ("other" in said.summary) == (count > 1)
+    assert ("not connected" in said.summary) == bool(lost)
+    assert said.badge.family == "warn"
 
 
 def test_one_being_withdrawn_needs_no_decision() -> None:

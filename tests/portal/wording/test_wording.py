@@ -8,7 +8,7 @@ import pytest
 
 from portal import wording
 from portal.mitigations.states import RequestStatus, Status
-from portal.wording import Asked, Session
+from portal.wording import RequestFacts, Session
 from tests.portal.wording.facts import (
     DOWN,
     NORTHGATE,
@@ -206,7 +206,7 @@ HEADLINES = [
 
 @pytest.mark.parametrize(("one", "sentence"), HEADLINES)
 def test_a_headline_names_the_worst_mitigation_first_and_counts_only_when_all_agree(
-    one: Asked, sentence: str
+    one: RequestFacts, sentence: str
 ) -> None:
     assert plain(wording.headline(one, NOW)) == sentence
 
@@ -222,13 +222,13 @@ def test_what_was_reported_long_ago_is_not_said_to_be_reported_now() -> None:
     one = asked(RequestStatus.MITIGATING, old)
 
     assert wording.headline(one, NOW) == "Northgate last reported it is filtering."
-    assert "Nothing heard from Northgate since 03:24:21" in wording.lead(one, NOW)
+    assert "Nothing heard from Northgate since 03:24:21" in wording.summary(one, NOW)
 
 
 def test_the_lead_of_a_request_says_how_much_and_until_when() -> None:
     one = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
 
-    assert plain(wording.lead(one, NOW)) == (
+    assert plain(wording.summary(one, NOW)) == (
         "Together they drop 4.3 Gbit/s. Filtering stays on and renews itself until you terminate it."
     )
 
@@ -238,7 +238,7 @@ def test_the_lead_of_a_silent_request_names_who_is_silent_and_keeps_asking() -> 
         RequestStatus.REQUESTING, SILENT, mitigation("Tidewall", Status.PENDING, sent_at=ago(7))
     )
 
-    assert plain(wording.lead(one, NOW)) == (
+    assert plain(wording.summary(one, NOW)) == (
         "Northgate Scrubbing has not answered since 03:27:24. Tidewall was asked 7 s ago. "
         "The portal keeps asking both, also when you close this page."
     )
@@ -263,7 +263,7 @@ NEXT = [
 
 
 @pytest.mark.parametrize(("one", "act"), NEXT)
-def test_there_is_one_next_step_at_most(one: Asked, act: wording.Act | None) -> None:
+def test_there_is_one_next_step_at_most(one: RequestFacts, act: wording.Act | None) -> None:
     step = wording.next_step(one, NOW)
 
     assert (step.act if step else None) == act
@@ -297,7 +297,7 @@ SESSIONS = [
 
 @pytest.mark.parametrize(("session", "word", "sentence"), SESSIONS)
 def test_a_session_says_since_when(session: Session, word: str, sentence: str) -> None:
-    assert wording.session_look(session, NOW).word == word
+    assert wording.session_badge(session, NOW).word == word
     assert plain(wording.session_sentence(session, NOW)) == sentence
 
 
@@ -306,13 +306,13 @@ def test_ready_is_said_only_when_every_provider_is_connected() -> None:
     half = wording.calm_says([("Northgate", UP), ("Tidewall", DOWN)])
     lost = wording.calm_says([("Northgate", DOWN)])
 
-    assert (ready.headline, ready.look.family) == ("Ready. Nothing is being mitigated.", "good")
+    assert (ready.headline, ready.badge.family) == ("Ready. Nothing is being mitigated.", "good")
     assert half.headline == "Nothing is being mitigated. Tidewall is not connected."
     assert lost.headline == "Not ready: no provider is connected."
 
 
 def test_the_page_opens_with_the_worst_request_and_a_word_on_the_other() -> None:
-    worst = Asked(
+    worst = RequestFacts(
         name="Mail relays",
         status=RequestStatus.MITIGATING,
         mitigations=(mitigation("Northgate", Status.EXCEEDED),),
@@ -322,7 +322,7 @@ def test_the_page_opens_with_the_worst_request_and_a_word_on_the_other() -> None
     said = wording.attack_says([worst, other], NOW)
 
     assert said.headline == "Northgate cannot stop all of the attack on Mail relays."
-    assert said.lead.endswith(
+    assert said.summary.endswith(
         "Your other live request, Shop front-end, is mitigating at both providers."
     )
     assert wording.rank(worst, NOW) < wording.rank(other, NOW)

@@ -10,20 +10,21 @@ from portal import wording
 from portal.mitigations.states import RequestStatus
 
 
-def as_of(asked: wording.Asked, now: datetime) -> datetime | None:
+def as_of(asked: wording.RequestFacts, now: datetime) -> datetime | None:
     """When all that is known of a live request was heard, if that is too long ago."""
     stale = [mitigation for mitigation in asked.asked if wording.is_stale(mitigation, now)]
     fresh = [
         mitigation
         for mitigation in asked.asked
         if mitigation not in stale
-        and wording.face(mitigation, now) in (*wording.FILTERING, wording.Face.ACCEPTED)
+        and wording.display_status(mitigation, now)
+        in (*wording.FILTERING, wording.DisplayStatus.ACCEPTED)
     ]
     heard = [mitigation.heard_at for mitigation in stale if mitigation.heard_at is not None]
     return max(heard) if heard and not fresh else None
 
 
-def request_chip(asked: wording.Asked, now: datetime) -> Chip:
+def request_chip(asked: wording.RequestFacts, now: datetime) -> Chip:
     is_old = asked.status in (
         RequestStatus.IN_PROGRESS,
         RequestStatus.MITIGATING,
@@ -31,29 +32,29 @@ def request_chip(asked: wording.Asked, now: datetime) -> Chip:
         RequestStatus.STANDBY,
     )
     return Chip(
-        look=wording.look(asked, now),
+        badge=wording.badge(asked, now),
         status=asked.status.value,
         as_of=as_of(asked, now) if is_old else None,
     )
 
 
-def end_chip(asked: wording.Asked, now: datetime) -> Chip:
+def end_chip(asked: wording.RequestFacts, now: datetime) -> Chip:
     """Of what ended by itself and nobody acknowledged: how it ended, also where a plan is held again since."""
-    return Chip(look=wording.end_look(asked, now), status=asked.status.value)
+    return Chip(badge=wording.end_badge(asked, now), status=asked.status.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
     """A status chip: shape, word, tint, and the API's value for programs."""
 
-    look: wording.Look
+    badge: wording.Badge
     status: str
     as_of: datetime | None = None
     "set when it is old: outline instead of tint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class ProviderCard:
     """One provider's part of a request, as it is shown."""
 
     mitigation: wording.MitigationFacts
@@ -87,36 +88,36 @@ class Lane:
 def mitigation_chip(mitigation: wording.MitigationFacts, now: datetime) -> Chip:
     status = mitigation.status.value if mitigation.status else "not_asked"
     return Chip(
-        look=wording.mitigation_look(mitigation, now),
+        badge=wording.mitigation_badge(mitigation, now),
         status=status,
         as_of=mitigation.heard_at if wording.is_stale(mitigation, now) else None,
     )
 
 
-def lanes_of(
-    asked: wording.Asked,
+def provider_cards_of(
+    asked: wording.RequestFacts,
     now: datetime,
     *,
     is_ordered: bool,
     targets: Sequence[str] = (),
     can_act: bool = False,
-) -> list[Lane]:
+) -> list[ProviderCard]:
     """`can_act`: with the buttons that ask or withdraw one provider; `targets` are the request's."""
-    shown: list[Lane] = []
+    shown: list[ProviderCard] = []
     chosen = sum(mitigation.is_chosen for mitigation in asked.mitigations)
     for index, mitigation in enumerate(asked.mitigations):
         before = [one for one in asked.mitigations[:index] if one.is_chosen]
         fact, rest = wording.tell(mitigation, now, before=before, patience_s=asked.patience_s)
-        display = wording.face(mitigation, now)
+        display = wording.display_status(mitigation, now)
         shown.append(
-            Lane(
+            ProviderCard(
                 mitigation=mitigation,
                 number=index + 1 if is_ordered and chosen > 1 and mitigation.is_chosen else None,
                 chip=mitigation_chip(mitigation, now),
                 fact=fact,
                 rest=rest,
                 steps=wording.track(mitigation, now),
-                family=wording.LOOKS[display].family,
+                family=wording.BADGES[display].family,
                 needs_call=wording.needs_call(mitigation, now),
                 rate=wording.dropped_now([mitigation], now),
                 path=wording.path_sentence(mitigation.session, mitigation.short),

@@ -21,19 +21,19 @@ from portal.core.formatting import (
 )
 from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.wording import plans, replaced
-from portal.wording.efficacy import efficacy_sentence
-from portal.wording.facts import MitigationFacts
-from portal.wording.refusals import unknown_report
-from portal.wording.table import (
+from portal.wording.badges import (
+    BADGES,
     CLAIMED,
-    LOOKS,
     MAY_FILTER,
     STALE_AFTER,
-    Face,
-    face,
+    DisplayStatus,
+    display_status,
     is_soon,
     is_stale,
 )
+from portal.wording.efficacy import efficacy_sentence
+from portal.wording.facts import MitigationFacts
+from portal.wording.refusals import unknown_report
 
 FEW_SENDS: Final = 10
 """Up to this many copies the page gives their number, above it their rate."""
@@ -218,9 +218,9 @@ def _not_saved(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     )
 
 
-def _from_before(mitigation: MitigationFacts, display: Face, now: datetime) -> str:
+def _from_before(mitigation: MitigationFacts, display: DisplayStatus, now: datetime) -> str:
     """What the status alone does not say: an answer that was lost here, a renewal that cannot be sent."""
-    if mitigation.unsaved_at is not None and display != Face.NOT_SAVED:
+    if mitigation.unsaved_at is not None and display != DisplayStatus.NOT_SAVED:
         return f"{not_saved(mitigation, now)} The rest shown here is older."
     if mitigation.refusal_code == NOT_SENDABLE and display in CLAIMED:
         return f"Its renewal could not be sent. {mitigation.refusal}"
@@ -254,24 +254,24 @@ def _terminated(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     return f"Confirmed{spaced_when(mitigation.ended_at, now)} that it stopped.", why
 
 
-_TELL: Final[dict[Face, Callable[[MitigationFacts, datetime], tuple[str, str]]]] = {
-    Face.NOT_SENT: _not_sent,
-    Face.REQUESTED: _requested,
-    Face.PUT_OFF: _put_off,
-    Face.NO_ANSWER: _no_answer,
-    Face.ACCEPTED: lambda mitigation, now: (
+_TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str, str]]]] = {
+    DisplayStatus.NOT_SENT: _not_sent,
+    DisplayStatus.REQUESTED: _requested,
+    DisplayStatus.PUT_OFF: _put_off,
+    DisplayStatus.NO_ANSWER: _no_answer,
+    DisplayStatus.ACCEPTED: lambda mitigation, now: (
         f"Accepted{spaced_when(mitigation.confirmed_at, now)} and is setting up.",
         "It does not filter yet.",
     ),
-    Face.STANDBY: lambda _mitigation, _now: (
+    DisplayStatus.STANDBY: lambda _mitigation, _now: (
         "Holds the plan.",
         "It filters only when activated, or by itself if it loses contact with you under attack.",
     ),
-    Face.MITIGATING: lambda mitigation, _now: (
+    DisplayStatus.MITIGATING: lambda mitigation, _now: (
         "Reports that it is filtering.",
         _amounts(mitigation),
     ),
-    Face.ATTACK_STOPPED: lambda mitigation, _now: (
+    DisplayStatus.ATTACK_STOPPED: lambda mitigation, _now: (
         "No longer sees the attack.",
         "Its filter stays until you terminate."
         + (
@@ -280,20 +280,20 @@ _TELL: Final[dict[Face, Callable[[MitigationFacts, datetime], tuple[str, str]]]]
             else ""
         ),
     ),
-    Face.EXCEEDED: lambda mitigation, _now: (
+    DisplayStatus.EXCEEDED: lambda mitigation, _now: (
         "The attack is larger than it can filter.",
         f"Part of it gets through. {_amounts(mitigation)}",
     ),
-    Face.NOT_TOLD: _not_told,
-    Face.TOLD: _told,
-    Face.STILL_HELD: plans.tell_still_held,
-    Face.TERMINATED: _terminated,
-    Face.WITHDRAWN: _withdrawn,
-    Face.REFUSED: _refused,
-    Face.NOT_REACHED: _not_reached,
-    Face.NOT_SENDABLE: _not_sendable,
-    Face.NOT_SAVED: _not_saved,
-    Face.EXPIRED: lambda mitigation, now: (
+    DisplayStatus.NOT_TOLD: _not_told,
+    DisplayStatus.TOLD: _told,
+    DisplayStatus.STILL_HELD: plans.tell_still_held,
+    DisplayStatus.TERMINATED: _terminated,
+    DisplayStatus.WITHDRAWN: _withdrawn,
+    DisplayStatus.REFUSED: _refused,
+    DisplayStatus.NOT_REACHED: _not_reached,
+    DisplayStatus.NOT_SENDABLE: _not_sendable,
+    DisplayStatus.NOT_SAVED: _not_saved,
+    DisplayStatus.EXPIRED: lambda mitigation, now: (
         f"The lifetime ran out{spaced_when(mitigation.ended_at, now, seconds=False)} and was not renewed.",
         "It should have stopped filtering.",
     ),
@@ -308,19 +308,19 @@ def tell(
     patience_s: int = 10,
 ) -> tuple[str, str]:
     """A lane's sentence: the fact, and what it means to a tired person."""
-    display = face(mitigation, now)
-    if display == Face.NOT_ASKED:
+    display = display_status(mitigation, now)
+    if display == DisplayStatus.NOT_ASKED:
         return "Not asked.", _when_asked(mitigation, before, patience_s)
     if mitigation.unknown_report is not None and is_stale(mitigation, now):
-        before_that = f"Before that it was: {LOOKS[display].word.lower()}."
+        before_that = f"Before that it was: {BADGES[display].word.lower()}."
         return f"{unknown_report(mitigation)}.", before_that
-    if mitigation.is_plan and display == Face.STANDBY:
+    if mitigation.is_plan and display == DisplayStatus.STANDBY:
         return plans.TELL[display](mitigation, now)
     words = plans.TELL.get(display, _TELL[display]) if mitigation.is_plan else _TELL[display]
     fact, rest = words(mitigation, now)
     if mitigation.is_plan:
         rest = f"{plans.activation(mitigation, now)} {rest}".strip()
-    if display == Face.REQUESTED and mitigation.because.endswith("did not answer"):
+    if display == DisplayStatus.REQUESTED and mitigation.because.endswith("did not answer"):
         fact = f"Asked because {mitigation.because} within {patience_s}{NBSP}s."
     if is_stale(mitigation, now) and mitigation.heard_at is not None:
         rest = f"Nothing heard since {moment(mitigation.heard_at, now)}; that is from then."
@@ -330,19 +330,19 @@ def tell(
 
 
 _IN_TROUBLE: Final = (
-    Face.NO_ANSWER,
-    Face.NOT_SENDABLE,
-    Face.NOT_SAVED,
-    Face.EXCEEDED,
-    Face.STILL_HELD,
+    DisplayStatus.NO_ANSWER,
+    DisplayStatus.NOT_SENDABLE,
+    DisplayStatus.NOT_SAVED,
+    DisplayStatus.EXCEEDED,
+    DisplayStatus.STILL_HELD,
 )
-_WAITED_FOR: Final = (Face.PUT_OFF, Face.REFUSED, Face.WITHDRAWN)
+_WAITED_FOR: Final = (DisplayStatus.PUT_OFF, DisplayStatus.REFUSED, DisplayStatus.WITHDRAWN)
 
 
 def needs_call(mitigation: MitigationFacts, now: datetime) -> bool:
     """Whether a phone call is the next step, because the network does not help, or not for long."""
-    display = face(mitigation, now)
-    if display == Face.NOT_TOLD:
+    display = display_status(mitigation, now)
+    if display == DisplayStatus.NOT_TOLD:
         return bool(mitigation.phone) and mitigation.session.state != "up"
     waits_long = (
         display in _WAITED_FOR
@@ -373,7 +373,7 @@ def _when_asked(
 def _late(mitigation: MitigationFacts, before: Sequence[MitigationFacts], now: datetime) -> str:
     """What becomes of a later provider when one before it helps after all."""
     if (
-        face(mitigation, now) not in MAY_FILTER
+        display_status(mitigation, now) not in MAY_FILTER
         or mitigation.asked_at is None
         or mitigation.is_first
     ):
@@ -383,7 +383,7 @@ def _late(mitigation: MitigationFacts, before: Sequence[MitigationFacts], now: d
         for other in before
         if other.confirmed_at is not None
         and other.confirmed_at > mitigation.asked_at
-        and face(other, now) in (Face.ACCEPTED, Face.MITIGATING)
+        and display_status(other, now) in (DisplayStatus.ACCEPTED, DisplayStatus.MITIGATING)
     ]
     if not late:
         return ""
@@ -410,63 +410,75 @@ class Step:
 
 
 _ODD_ENDS: Final = (
-    Face.ATTACK_STOPPED,
-    Face.EXCEEDED,
-    Face.WITHDRAWN,
-    Face.REFUSED,
-    Face.NOT_REACHED,
-    Face.NOT_SENDABLE,
-    Face.EXPIRED,
-    Face.STANDBY,
+    DisplayStatus.ATTACK_STOPPED,
+    DisplayStatus.EXCEEDED,
+    DisplayStatus.WITHDRAWN,
+    DisplayStatus.REFUSED,
+    DisplayStatus.NOT_REACHED,
+    DisplayStatus.NOT_SENDABLE,
+    DisplayStatus.EXPIRED,
+    DisplayStatus.STANDBY,
 )
 
 
 def track(mitigation: MitigationFacts, now: datetime) -> tuple[Step, ...]:
     """Sent, Accepted, Mitigating, and the end it took."""
-    here = face(mitigation, now)
+    here = display_status(mitigation, now)
     if mitigation.is_plan:
         return _plan_track(mitigation, here)
-    end = here if here in _ODD_ENDS else Face.TERMINATED
+    end = here if here in _ODD_ENDS else DisplayStatus.TERMINATED
     is_at_end = here == end
     rows = (
-        ("Sent", mitigation.sent_at, here in (Face.REQUESTED, Face.PUT_OFF)),
-        ("Accepted", mitigation.confirmed_at, here == Face.ACCEPTED),
-        ("Mitigating", mitigation.mitigating_at, here == Face.MITIGATING),
-        (LOOKS[end].word, mitigation.ended_at or mitigation.status_at, is_at_end),
+        ("Sent", mitigation.sent_at, here in (DisplayStatus.REQUESTED, DisplayStatus.PUT_OFF)),
+        ("Accepted", mitigation.confirmed_at, here == DisplayStatus.ACCEPTED),
+        ("Mitigating", mitigation.mitigating_at, here == DisplayStatus.MITIGATING),
+        (BADGES[end].word, mitigation.ended_at or mitigation.status_at, is_at_end),
     )
     steps: list[Step] = []
     for index, (word, at, is_here) in enumerate(rows):
         is_last = index == len(rows) - 1
         if is_here:
-            shape = LOOKS[here].shape
+            shape = BADGES[here].shape
             steps.append(Step(word=word, place="here", shape=shape, at=at))
         elif at is not None and not is_last:
             steps.append(Step(word=word, place="past", shape="disc-tick", at=at))
         elif _is_lost(index, here, is_at_end=is_at_end, sent=mitigation.sent_at is not None):
-            note = "not confirmed" if here in (Face.NO_ANSWER, Face.REQUESTED) else ""
+            note = (
+                "not confirmed"
+                if here in (DisplayStatus.NO_ANSWER, DisplayStatus.REQUESTED)
+                else ""
+            )
             steps.append(Step(word=word, place="lost", shape="dashed-ring", note=note))
         else:
             steps.append(Step(word=word, place="next", shape="ring"))
     return tuple(steps)
 
 
-def _plan_track(mitigation: MitigationFacts, here: Face) -> tuple[Step, ...]:
+def _plan_track(mitigation: MitigationFacts, here: DisplayStatus) -> tuple[Step, ...]:
     """Sent, Standby, Mitigating while it is active, and the end it took."""
-    end = here if here in _ODD_ENDS and here != Face.STANDBY else Face.TERMINATED
+    end = here if here in _ODD_ENDS and here != DisplayStatus.STANDBY else DisplayStatus.TERMINATED
     rows = (
-        ("Sent", mitigation.sent_at, here in (Face.REQUESTED, Face.PUT_OFF, Face.NO_ANSWER)),
-        (LOOKS[Face.STANDBY].word, mitigation.confirmed_at, here == Face.STANDBY),
         (
-            LOOKS[Face.MITIGATING].word,
-            mitigation.mitigating_at,
-            here in (Face.ACCEPTED, Face.MITIGATING),
+            "Sent",
+            mitigation.sent_at,
+            here in (DisplayStatus.REQUESTED, DisplayStatus.PUT_OFF, DisplayStatus.NO_ANSWER),
         ),
-        (LOOKS[end].word, mitigation.ended_at or mitigation.status_at, here == end),
+        (
+            BADGES[DisplayStatus.STANDBY].word,
+            mitigation.confirmed_at,
+            here == DisplayStatus.STANDBY,
+        ),
+        (
+            BADGES[DisplayStatus.MITIGATING].word,
+            mitigation.mitigating_at,
+            here in (DisplayStatus.ACCEPTED, DisplayStatus.MITIGATING),
+        ),
+        (BADGES[end].word, mitigation.ended_at or mitigation.status_at, here == end),
     )
     steps: list[Step] = []
     for index, (word, at, is_here) in enumerate(rows):
         if is_here:
-            steps.append(Step(word=word, place="here", shape=LOOKS[here].shape, at=at))
+            steps.append(Step(word=word, place="here", shape=BADGES[here].shape, at=at))
         elif at is not None and index < len(rows) - 1:
             steps.append(Step(word=word, place="past", shape="disc-tick", at=at))
         else:
@@ -474,8 +486,8 @@ def _plan_track(mitigation: MitigationFacts, here: Face) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _is_lost(index: int, here: Face, *, is_at_end: bool, sent: bool) -> bool:
+def _is_lost(index: int, here: DisplayStatus, *, is_at_end: bool, sent: bool) -> bool:
     """Nobody confirmed this step though it is due, or a later one was reached."""
-    if here == Face.NO_ANSWER:
+    if here == DisplayStatus.NO_ANSWER:
         return index == 1
     return is_at_end and sent and 0 < index < 3

@@ -12,10 +12,10 @@ from portal.core.formatting import ago, bit_rate, listed, moment, since, spaced_
 from portal.mitigations.models import BY_ITSELF
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.wording import plans
-from portal.wording.facts import Asked, MitigationFacts
-from portal.wording.headlines import faces, over_capacity, unreachable
+from portal.wording.badges import DisplayStatus, display_status, dropped_now, is_soon, is_stale
+from portal.wording.facts import MitigationFacts, RequestFacts
+from portal.wording.headlines import display_statuses, over_capacity, unreachable
 from portal.wording.refusals import unknown_report
-from portal.wording.table import Face, dropped_now, face, is_soon, is_stale
 
 _HELPING: Final = (
     RequestStatus.IN_PROGRESS,
@@ -49,28 +49,28 @@ _NOTHING_TO_DO_WITH_A_PLAN: Final = (
 )
 
 
-def next_step(asked: Asked, now: datetime) -> NextStep | None:
+def next_step(request: RequestFacts, now: datetime) -> NextStep | None:
     """The obvious next step for the state; None when waiting is right."""
-    by_face = faces(asked.mitigations, now)
-    if asked.is_plan and asked.status in _NOTHING_TO_DO_WITH_A_PLAN:
+    by_display_status = display_statuses(request.mitigations, now)
+    if request.is_plan and request.status in _NOTHING_TO_DO_WITH_A_PLAN:
         return None
-    troubled = (Face.NO_ANSWER, Face.NOT_SAVED, Face.NOT_SENDABLE)
-    silent = [mitigation for one in troubled for mitigation in by_face.get(one, [])]
-    untold = unreachable(by_face.get(Face.NOT_TOLD, []))
-    match asked.status:
+    troubled = (DisplayStatus.NO_ANSWER, DisplayStatus.NOT_SAVED, DisplayStatus.NOT_SENDABLE)
+    silent = [mitigation for one in troubled for mitigation in by_display_status.get(one, [])]
+    untold = unreachable(by_display_status.get(DisplayStatus.NOT_TOLD, []))
+    match request.status:
         case RequestStatus.REQUESTING if silent:
             return _call(silent)
         case RequestStatus.FAILING:
-            return _call(asked.asked)
-        case RequestStatus.MITIGATING if Face.EXCEEDED in by_face:
-            return _ask(asked, now) or _call(by_face[Face.EXCEEDED])
+            return _call(request.asked)
+        case RequestStatus.MITIGATING if DisplayStatus.EXCEEDED in by_display_status:
+            return _ask(request, now) or _call(by_display_status[DisplayStatus.EXCEEDED])
         case RequestStatus.TERMINATING if untold:
             return _call(untold)
-        case RequestStatus.TERMINATING if Face.STILL_HELD in by_face:
-            return _call(by_face[Face.STILL_HELD])
+        case RequestStatus.TERMINATING if DisplayStatus.STILL_HELD in by_display_status:
+            return _call(by_display_status[DisplayStatus.STILL_HELD])
         case RequestStatus.ATTACK_STOPPED:
             return NextStep(Act.TERMINATE)
-        case RequestStatus.TERMINATED if asked.ended_by in BY_ITSELF:
+        case RequestStatus.TERMINATED if request.ended_by in BY_ITSELF:
             return NextStep(Act.AGAIN)
         case RequestStatus.TERMINATED:
             return NextStep(Act.ACKNOWLEDGE)
@@ -80,11 +80,11 @@ def next_step(asked: Asked, now: datetime) -> NextStep | None:
             return None
 
 
-def _ask(asked: Asked, now: datetime) -> NextStep | None:
+def _ask(request: RequestFacts, now: datetime) -> NextStep | None:
     left = (
         mitigation
-        for mitigation in asked.mitigations
-        if face(mitigation, now) == Face.NOT_ASKED and not mitigation.why_not
+        for mitigation in request.mitigations
+        if display_status(mitigation, now) == DisplayStatus.NOT_ASKED and not mitigation.why_not
     )
     mitigation = next(left, None)
     return NextStep(Act.ASK, mitigation) if mitigation else None
@@ -95,29 +95,29 @@ def _call(mitigations: Iterable[MitigationFacts]) -> NextStep | None:
     return NextStep(Act.CALL, mitigation) if mitigation else None
 
 
-def lifetime_sentence(asked: Asked, now: datetime) -> str:
+def lifetime_sentence(request: RequestFacts, now: datetime) -> str:
     """What happens to the filtering if nobody does anything."""
-    if asked.is_plan:
-        return plans.end_sentence(asked, now)
-    if asked.auto_renew and _cannot_be_renewed(asked):
+    if request.is_plan:
+        return plans.end_sentence(request, now)
+    if request.auto_renew and _cannot_be_renewed(request):
         without = (
-            f"; without it filtering ends {when(asked.ends_at, now, seconds=False)}"
-            if asked.ends_at
+            f"; without it filtering ends {when(request.ends_at, now, seconds=False)}"
+            if request.ends_at
             else ""
         )
         return f"The portal renews it as soon as there is a connection again{without}."
-    if asked.auto_renew:
+    if request.auto_renew:
         return "Filtering stays on and renews itself until you terminate it."
-    if asked.ends_at is None:
+    if request.ends_at is None:
         return "Filtering stays on until you terminate it."
-    return f"Filtering ends {when(asked.ends_at, now, seconds=False)} unless you extend it."
+    return f"Filtering ends {when(request.ends_at, now, seconds=False)} unless you extend it."
 
 
-def _cannot_be_renewed(asked: Asked) -> bool:
+def _cannot_be_renewed(request: RequestFacts) -> bool:
     """No provider that holds it can be reached at present."""
     held = [
         mitigation
-        for mitigation in asked.asked
+        for mitigation in request.asked
         if mitigation.status in CONFIRMED and not mitigation.withdrawal_asked_at
     ]
     return bool(held) and all(mitigation.session.state != "up" for mitigation in held)
@@ -144,41 +144,41 @@ def _last_dropped(silent: Sequence[MitigationFacts], who: str, now: datetime) ->
 
 
 def is_dropping(mitigation: MitigationFacts, now: datetime) -> bool:
-    return mitigation.bps_dropped is not None and face(mitigation, now) in (
-        Face.MITIGATING,
-        Face.EXCEEDED,
+    return mitigation.bps_dropped is not None and display_status(mitigation, now) in (
+        DisplayStatus.MITIGATING,
+        DisplayStatus.EXCEEDED,
     )
 
 
-def lead(asked: Asked, now: datetime) -> str:
+def summary(request: RequestFacts, now: datetime) -> str:
     """One or two sentences that a hurried person may skip."""
-    activated = plans.activations(asked, now) if asked.is_plan else []
-    silence = "" if asked.status == RequestStatus.STANDBY else _silence(asked, now)
+    activated = plans.activations(request, now) if request.is_plan else []
+    silence = "" if request.status == RequestStatus.STANDBY else _silence(request, now)
     parts = [
         *activated,
-        *_LEADS.get(asked.status, _nothing)(asked, now),
-        _uncovered(asked),
+        *_LEADS.get(request.status, _nothing)(request, now),
+        _uncovered(request),
         silence,
-        *_unknown(asked, now),
+        *_unknown(request, now),
     ]
     return " ".join(part for part in parts if part)
 
 
-def _nothing(_asked: Asked, _now: datetime) -> list[str]:
+def _nothing(_asked: RequestFacts, _now: datetime) -> list[str]:
     return []
 
 
-def _uncovered(asked: Asked) -> str:
+def _uncovered(request: RequestFacts) -> str:
     """Some of it is helped with, the rest is not: that must not drown in good news."""
-    if asked.status not in _HELPING or not asked.uncovered:
+    if request.status not in _HELPING or not request.uncovered:
         return ""
-    return f"No provider has confirmed help for {listed(asked.uncovered)}."
+    return f"No provider has confirmed help for {listed(request.uncovered)}."
 
 
-def _silence(asked: Asked, now: datetime) -> str:
+def _silence(request: RequestFacts, now: datetime) -> str:
     stale = [
         mitigation
-        for mitigation in asked.asked
+        for mitigation in request.asked
         if is_stale(mitigation, now)
         and mitigation.heard_at is not None
         and mitigation.unknown_report is None
@@ -191,27 +191,27 @@ def _silence(asked: Asked, now: datetime) -> str:
     return f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from then."
 
 
-def _unknown(asked: Asked, now: datetime) -> list[str]:
+def _unknown(request: RequestFacts, now: datetime) -> list[str]:
     return [
         f"{unknown_report(mitigation)}: the rest shown here is older."
-        for mitigation in asked.asked
+        for mitigation in request.asked
         if mitigation.unknown_report is not None and is_stale(mitigation, now)
     ]
 
 
 def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
-    match face(mitigation, now):
-        case Face.NO_ANSWER:
+    match display_status(mitigation, now):
+        case DisplayStatus.NO_ANSWER:
             return f"{mitigation.name} has not answered since {moment(mitigation.sent_at, now)}."
-        case Face.REQUESTED:
+        case DisplayStatus.REQUESTED:
             return f"{mitigation.short} was asked {ago(mitigation.sent_at, now)}."
-        case Face.NOT_SENT if mitigation.session.state == "up":
+        case DisplayStatus.NOT_SENT if mitigation.session.state == "up":
             return f"It goes to {mitigation.short} within seconds."
-        case Face.NOT_SENT:
+        case DisplayStatus.NOT_SENT:
             return f"There is no connection to {mitigation.short}{_since(mitigation, now)}; it is sent as soon as there is one."
-        case Face.PUT_OFF:
+        case DisplayStatus.PUT_OFF:
             return f"{mitigation.short} asked the portal to wait; the portal asks again {when(mitigation.retry_at, now)}."
-        case Face.REFUSED:
+        case DisplayStatus.REFUSED:
             return " ".join(
                 part
                 for part in (
@@ -220,20 +220,20 @@ def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
                 )
                 if part
             )
-        case Face.NOT_REACHED:
+        case DisplayStatus.NOT_REACHED:
             return f"The request did not reach {mitigation.short}. {mitigation.refusal}".rstrip()
-        case Face.NOT_SENDABLE:
+        case DisplayStatus.NOT_SENDABLE:
             return f"The portal could not send this to {mitigation.short}. {mitigation.refusal}"
-        case Face.NOT_SAVED:
+        case DisplayStatus.NOT_SAVED:
             return f"The portal could not save {mitigation.short}’s answer."
-        case Face.WITHDRAWN if mitigation.is_replaced:
+        case DisplayStatus.WITHDRAWN if mitigation.is_replaced:
             newer = "the newer version of the plan" if mitigation.is_plan else "your newer request"
             return f"{mitigation.short} replaced this by {newer}{_at(mitigation, now)}."
-        case Face.WITHDRAWN if mitigation.is_plan:
+        case DisplayStatus.WITHDRAWN if mitigation.is_plan:
             return f"{mitigation.short} put the plan aside{_at(mitigation, now)}."
-        case Face.WITHDRAWN:
+        case DisplayStatus.WITHDRAWN:
             return f"{mitigation.short} stopped by itself{_at(mitigation, now)}."
-        case Face.EXPIRED:
+        case DisplayStatus.EXPIRED:
             return f"{mitigation.short} was not renewed."
         case _:
             return ""
@@ -247,13 +247,22 @@ def _since(mitigation: MitigationFacts, now: datetime) -> str:
     return f" since {since(mitigation.session.since, now)}" if mitigation.session.since else ""
 
 
-def _keeps_asking(asked: Asked, now: datetime) -> str:
-    open_faces = (Face.NO_ANSWER, Face.NOT_SAVED, Face.REQUESTED, Face.PUT_OFF, Face.NOT_SENT)
+def _keeps_asking(request: RequestFacts, now: datetime) -> str:
+    open_faces = (
+        DisplayStatus.NO_ANSWER,
+        DisplayStatus.NOT_SAVED,
+        DisplayStatus.REQUESTED,
+        DisplayStatus.PUT_OFF,
+        DisplayStatus.NOT_SENT,
+    )
     pending = [
         mitigation
-        for mitigation in asked.asked
-        if face(mitigation, now) in open_faces
-        and (face(mitigation, now) != Face.PUT_OFF or is_soon(mitigation.retry_at, now))
+        for mitigation in request.asked
+        if display_status(mitigation, now) in open_faces
+        and (
+            display_status(mitigation, now) != DisplayStatus.PUT_OFF
+            or is_soon(mitigation.retry_at, now)
+        )
     ]
     if not pending:
         return ""
@@ -261,39 +270,39 @@ def _keeps_asking(asked: Asked, now: datetime) -> str:
     return f"The portal keeps asking {whom}, also when you close this page."
 
 
-def _requesting(asked: Asked, now: datetime) -> list[str]:
-    waiting = [_waiting(mitigation, now) for mitigation in asked.asked]
-    if set(faces(asked.mitigations, now)) == {Face.REQUESTED} and not any(
-        mitigation.because for mitigation in asked.asked
+def _requesting(request: RequestFacts, now: datetime) -> list[str]:
+    waiting = [_waiting(mitigation, now) for mitigation in request.asked]
+    if set(display_statuses(request.mitigations, now)) == {DisplayStatus.REQUESTED} and not any(
+        mitigation.because for mitigation in request.asked
     ):
         waiting = ["Nobody has confirmed it yet."]
-    return [*waiting, _keeps_asking(asked, now)]
+    return [*waiting, _keeps_asking(request, now)]
 
 
-def _in_progress(asked: Asked, now: datetime) -> list[str]:
-    accepted = faces(asked.mitigations, now).get(Face.ACCEPTED, [])
+def _in_progress(request: RequestFacts, now: datetime) -> list[str]:
+    accepted = display_statuses(request.mitigations, now).get(DisplayStatus.ACCEPTED, [])
     is_known = any(not is_stale(mitigation, now) for mitigation in accepted)
     return [
         "Nothing is filtered yet." if is_known else "No provider has reported that it filters yet.",
         *(
             _waiting(mitigation, now)
-            for mitigation in asked.asked
-            if face(mitigation, now) != Face.ACCEPTED
+            for mitigation in request.asked
+            if display_status(mitigation, now) != DisplayStatus.ACCEPTED
         ),
     ]
 
 
-def _mitigating(asked: Asked, now: datetime) -> list[str]:
-    by_face = faces(asked.mitigations, now)
-    over = over_capacity(asked, now)
-    other = [_waiting(mitigation, now) for mitigation in asked.asked if mitigation not in over]
+def _mitigating(request: RequestFacts, now: datetime) -> list[str]:
+    by_display_status = display_statuses(request.mitigations, now)
+    over = over_capacity(request, now)
+    other = [_waiting(mitigation, now) for mitigation in request.asked if mitigation not in over]
     if over:
         is_over = "It is over capacity." if len(over) == 1 else "They are over capacity."
         if is_stale(over[0], now):
             is_over = ""
-        also = _also_filter(by_face.get(Face.MITIGATING, []), now)
-        return [is_over, *also, *other, lifetime_sentence(asked, now)]
-    return [dropped_sentence(asked.asked, now), *other, lifetime_sentence(asked, now)]
+        also = _also_filter(by_display_status.get(DisplayStatus.MITIGATING, []), now)
+        return [is_over, *also, *other, lifetime_sentence(request, now)]
+    return [dropped_sentence(request.asked, now), *other, lifetime_sentence(request, now)]
 
 
 def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[str]:
@@ -309,58 +318,65 @@ def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[
     return said
 
 
-def _standby(asked: Asked, now: datetime) -> list[str]:
+def _standby(request: RequestFacts, now: datetime) -> list[str]:
     others = [
         _waiting(mitigation, now)
-        for mitigation in asked.asked
-        if face(mitigation, now) != Face.STANDBY
+        for mitigation in request.asked
+        if display_status(mitigation, now) != DisplayStatus.STANDBY
     ]
-    return [*plans.standby_lead(asked, now), *others]
+    return [*plans.standby_summary(request, now), *others]
 
 
-def _attack_stopped(asked: Asked, now: datetime) -> list[str]:
-    if asked.is_plan:
+def _attack_stopped(request: RequestFacts, now: datetime) -> list[str]:
+    if request.is_plan:
         return ["It returns to standby by itself."]
     known = [
         f"{mitigation.short} {when(mitigation.status_at, now)}"
-        for mitigation in faces(asked.mitigations, now).get(Face.ATTACK_STOPPED, [])
+        for mitigation in display_statuses(request.mitigations, now).get(
+            DisplayStatus.ATTACK_STOPPED, []
+        )
         if mitigation.status_at is not None
     ]
     first = f"First reported by {listed(known)}." if known else ""
     until = (
         "Until then filtering renews itself."
-        if asked.auto_renew and not _cannot_be_renewed(asked)
-        else lifetime_sentence(asked, now)
+        if request.auto_renew and not _cannot_be_renewed(request)
+        else lifetime_sentence(request, now)
     )
-    return [first, f"When {asked.name} looks right to you, terminate.", until]
+    return [first, f"When {request.name} looks right to you, terminate.", until]
 
 
-def _failing(asked: Asked, now: datetime) -> list[str]:
-    return [*(_waiting(mitigation, now) for mitigation in asked.asked), _keeps_asking(asked, now)]
+def _failing(request: RequestFacts, now: datetime) -> list[str]:
+    return [
+        *(_waiting(mitigation, now) for mitigation in request.asked),
+        _keeps_asking(request, now),
+    ]
 
 
-def _terminating(asked: Asked, now: datetime) -> list[str]:
-    untold = unreachable(faces(asked.mitigations, now).get(Face.NOT_TOLD, []))
+def _terminating(request: RequestFacts, now: datetime) -> list[str]:
+    untold = unreachable(display_statuses(request.mitigations, now).get(DisplayStatus.NOT_TOLD, []))
     if untold:
         verb = "It may" if len(untold) == 1 else "They may"
-        is_held = asked.is_plan and not any(mitigation.mitigating_at for mitigation in untold)
+        is_held = request.is_plan and not any(mitigation.mitigating_at for mitigation in untold)
         what = "hold the plan" if is_held else "be filtering"
         return [
             f"{verb} still {what}. The portal keeps trying, also when you close this page.",
-            plans.held_again(asked),
+            plans.held_again(request),
         ]
-    if kept := faces(asked.mitigations, now).get(Face.STILL_HELD, []):
+    if kept := display_statuses(request.mitigations, now).get(DisplayStatus.STILL_HELD, []):
         return [plans.still_held(mitigation, now) for mitigation in kept]
-    if asked.is_plan and not any(mitigation.mitigating_at for mitigation in asked.asked):
+    if request.is_plan and not any(mitigation.mitigating_at for mitigation in request.asked):
         return []
     longer = "Providers may filter a little longer, to avoid a second wave."
-    return [plans.held_again(asked), longer]
+    return [plans.held_again(request), longer]
 
 
-def _terminated(asked: Asked, now: datetime) -> list[str]:
+def _terminated(request: RequestFacts, now: datetime) -> list[str]:
     confirmed = [
         mitigation
-        for mitigation in faces(asked.mitigations, now).get(Face.TERMINATED, [])
+        for mitigation in display_statuses(request.mitigations, now).get(
+            DisplayStatus.TERMINATED, []
+        )
         if mitigation.sent_at is not None and mitigation.ended_at is not None
     ]
     if not confirmed:
@@ -371,7 +387,7 @@ def _terminated(asked: Asked, now: datetime) -> list[str]:
     return [f"{', '.join([said, *tail])}."]
 
 
-_LEADS: Final[dict[RequestStatus, Callable[[Asked, datetime], list[str]]]] = {
+_LEADS: Final[dict[RequestStatus, Callable[[RequestFacts, datetime], list[str]]]] = {
     RequestStatus.REQUESTING: _requesting,
     RequestStatus.IN_PROGRESS: _in_progress,
     RequestStatus.MITIGATING: _mitigating,

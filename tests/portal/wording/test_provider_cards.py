@@ -367,7 +367,7 @@ def test_a_lane_says_what_is_known_and_by_whom(one: MitigationFacts, fact: str, 
 
 
 def test_every_status_of_a_lane_has_its_sentence_pinned() -> None:
-    assert {wording.face(one, NOW) for one, _, _ in LANES} == set(wording.Face)
+    assert {wording.display_status(one, NOW) for one, _, _ in LANES} == set(wording.DisplayStatus)
 
 
 def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
@@ -413,7 +413,7 @@ def test_an_unknown_status_looks_old_and_is_in_the_lead() -> None:
 
     assert wording.is_stale(odd, NOW)
     assert "last reported" in plain(wording.headline(request, NOW))
-    told = plain(wording.lead(request, NOW))
+    told = plain(wording.summary(request, NOW))
     assert (
         "Northgate reports status 9, which the portal does not know: the rest shown here is older."
         in told

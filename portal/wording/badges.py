@@ -1,0 +1,225 @@
+"""Every status once: its word, its shape, its colour family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from portal.mitigations.states import (
+    LOOP,
+    NOT_SENDABLE,
+    STILL_TRYING_WITHIN,
+    RequestStatus,
+    Status,
+)
+from portal.wording import replaced
+from portal.wording.facts import Badge, MitigationFacts
+
+HEARTBEAT: Final = timedelta(seconds=30)
+STALE_AFTER: Final = 3 * HEARTBEAT
+
+
+class DisplayStatus(Enum):
+    """A mitigation's status as people tell it apart: finer than the API's."""
+
+    NOT_ASKED = "not_asked"
+    NOT_SENT = "not_sent"
+    NOT_SENDABLE = "not_sendable"
+    NOT_SAVED = "not_saved"
+    REQUESTED = "requested"
+    PUT_OFF = "put_off"
+    NO_ANSWER = "no_answer"
+    ACCEPTED = "accepted"
+    STANDBY = "standby"
+    MITIGATING = "mitigating"
+    ATTACK_STOPPED = "attack_stopped"
+    EXCEEDED = "exceeded"
+    NOT_TOLD = "not_told"
+    TOLD = "told"
+    STILL_HELD = "still_held"
+    TERMINATED = "terminated"
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+    NOT_REACHED = "not_reached"
+    EXPIRED = "expired"
+
+
+BADGES: Final = {
+    DisplayStatus.NOT_ASKED: Badge("Not asked", "ring", "idle"),
+    DisplayStatus.NOT_SENT: Badge("Not sent yet", "dashed-ring", "idle"),
+    DisplayStatus.NOT_SENDABLE: Badge("Not sent", "octagon", "bad"),
+    DisplayStatus.NOT_SAVED: Badge("Answer not saved", "triangle", "warn"),
+    DisplayStatus.REQUESTED: Badge("Requested", "ring-dot", "idle"),
+    DisplayStatus.PUT_OFF: Badge("Told to wait", "hourglass", "warn"),
+    DisplayStatus.NO_ANSWER: Badge("No answer", "triangle", "warn"),
+    DisplayStatus.ACCEPTED: Badge("Accepted", "half-disc", "info"),
+    DisplayStatus.STANDBY: Badge("Standby", "pause", "idle"),
+    DisplayStatus.MITIGATING: Badge("Mitigating", "shield", "good"),
+    DisplayStatus.ATTACK_STOPPED: Badge("Attack stopped", "flag", "done"),
+    DisplayStatus.EXCEEDED: Badge("Over capacity", "triangle", "warn"),
+    DisplayStatus.NOT_TOLD: Badge("Terminating", "arrow-ring", "idle"),
+    DisplayStatus.TOLD: Badge("Terminating", "arrow-ring", "idle"),
+    DisplayStatus.STILL_HELD: Badge("Still held", "triangle", "warn"),
+    DisplayStatus.TERMINATED: Badge("Terminated", "square-tick", "idle"),
+    DisplayStatus.WITHDRAWN: Badge("Withdrawn", "octagon", "bad"),
+    DisplayStatus.REFUSED: Badge("Refused", "octagon", "bad"),
+    DisplayStatus.NOT_REACHED: Badge("Not reached", "octagon", "bad"),
+    DisplayStatus.EXPIRED: Badge("Expired", "clock", "warn"),
+}
+
+STOPPING: Final = Badge("Stopping", "arrow-ring", "idle")
+"""Of who is told to stop and holds the plan again after that: nothing is terminated."""
+
+REQUEST_BADGES: Final = {
+    RequestStatus.AWAITING_APPROVAL: Badge("Awaiting approval", "hourglass", "warn"),
+    RequestStatus.REQUESTING: Badge("Requesting", "ring-dot", "idle"),
+    RequestStatus.IN_PROGRESS: BADGES[DisplayStatus.ACCEPTED],
+    RequestStatus.MITIGATING: BADGES[DisplayStatus.MITIGATING],
+    RequestStatus.ATTACK_STOPPED: BADGES[DisplayStatus.ATTACK_STOPPED],
+    RequestStatus.STANDBY: BADGES[DisplayStatus.STANDBY],
+    RequestStatus.FAILING: Badge("Failing", "octagon", "bad"),
+    RequestStatus.TERMINATING: BADGES[DisplayStatus.TOLD],
+    RequestStatus.TERMINATED: BADGES[DisplayStatus.TERMINATED],
+    RequestStatus.EXPIRED: BADGES[DisplayStatus.EXPIRED],
+    RequestStatus.DECLINED: Badge("Declined", "square-tick", "idle"),
+}
+
+SESSION_BADGES: Final = {
+    "up": Badge("Connected", "disc-tick", "good"),
+    "connecting": Badge("Connecting", "arrow-ring", "idle"),
+    "down": Badge("Unreachable", "octagon", "bad"),
+}
+ANSWERS_LOST: Final = Badge("Connected, answers lost", "triangle", "warn")
+
+STATUS_FACES: Final = {
+    Status.PENDING: DisplayStatus.REQUESTED,
+    Status.TERMINATING: DisplayStatus.TOLD,
+    Status.IN_PROGRESS: DisplayStatus.ACCEPTED,
+    Status.MITIGATING: DisplayStatus.MITIGATING,
+    Status.ATTACK_STOPPED: DisplayStatus.ATTACK_STOPPED,
+    Status.EXCEEDED: DisplayStatus.EXCEEDED,
+    Status.STANDBY: DisplayStatus.STANDBY,
+    Status.WITHDRAWN: DisplayStatus.WITHDRAWN,
+    Status.TERMINATED: DisplayStatus.TERMINATED,
+    Status.REFUSED: DisplayStatus.REFUSED,
+    Status.EXPIRED: DisplayStatus.EXPIRED,
+}
+CLAIMED: Final = (
+    DisplayStatus.ACCEPTED,
+    DisplayStatus.STANDBY,
+    DisplayStatus.MITIGATING,
+    DisplayStatus.ATTACK_STOPPED,
+    DisplayStatus.EXCEEDED,
+)
+"""What is true only as far as the provider last said."""
+FILTERING: Final = (DisplayStatus.MITIGATING, DisplayStatus.EXCEEDED, DisplayStatus.ATTACK_STOPPED)
+"""Traffic goes through the provider, as far as it last said."""
+
+
+MAY_FILTER: Final = (
+    DisplayStatus.NOT_SENT,
+    DisplayStatus.REQUESTED,
+    DisplayStatus.PUT_OFF,
+    DisplayStatus.NOT_SAVED,
+    DisplayStatus.NO_ANSWER,
+    DisplayStatus.ACCEPTED,
+    DisplayStatus.STANDBY,
+    *FILTERING,
+)
+"""Somebody counts on it: it was asked, and did not say no."""
+
+
+def display_status(mitigation: MitigationFacts, now: datetime) -> DisplayStatus:
+    if mitigation.status is None:
+        return DisplayStatus.NOT_ASKED
+    if mitigation.status == Status.PENDING:
+        is_put_off = mitigation.retry_at is not None and mitigation.retry_at > now
+        if mitigation.unsaved_at is not None:
+            return DisplayStatus.NOT_SAVED
+        if is_put_off and mitigation.refusal_code == NOT_SENDABLE:
+            return DisplayStatus.NOT_SENDABLE
+        if mitigation.sent_at is None:
+            return DisplayStatus.NOT_SENT
+        if is_put_off:
+            return DisplayStatus.PUT_OFF
+        is_overdue = mitigation.overdue_at is not None and mitigation.overdue_at <= now
+        return DisplayStatus.NO_ANSWER if is_overdue else DisplayStatus.REQUESTED
+    if mitigation.is_still_held:
+        return DisplayStatus.STILL_HELD
+    if mitigation.status == Status.TERMINATING:
+        is_told = (
+            mitigation.withdrawal_confirmed_at is not None or mitigation.withdrawal_asked_at is None
+        )
+        return DisplayStatus.TOLD if is_told else DisplayStatus.NOT_TOLD
+    if mitigation.status == Status.REFUSED and mitigation.refusal_code == LOOP:
+        return DisplayStatus.NOT_REACHED
+    if mitigation.status == Status.REFUSED and mitigation.refusal_code == NOT_SENDABLE:
+        return DisplayStatus.NOT_SENDABLE
+    return STATUS_FACES[mitigation.status]
+
+
+def mitigation_badge(mitigation: MitigationFacts, now: datetime) -> Badge:
+    display = display_status(mitigation, now)
+    if display == DisplayStatus.WITHDRAWN and mitigation.is_replaced and not mitigation.is_plan:
+        return replaced.badge([mitigation])
+    is_stopping = mitigation.is_held_again and display in (
+        DisplayStatus.NOT_TOLD,
+        DisplayStatus.TOLD,
+    )
+    return STOPPING if is_stopping else BADGES[display]
+
+
+def next_try(mitigations: Iterable[MitigationFacts], now: datetime) -> datetime | None:
+    """When the portal asks a wanted provider next; `now` while it is asking one; None: only after a person acts."""
+    wanted = [mitigation for mitigation in mitigations if mitigation.withdrawal_asked_at is None]
+    return min(
+        (at for mitigation in wanted if (at := _next_try(mitigation, now)) is not None),
+        default=None,
+    )
+
+
+def _next_try(mitigation: MitigationFacts, now: datetime) -> datetime | None:
+    match display_status(mitigation, now):
+        case (
+            DisplayStatus.NOT_SENT
+            | DisplayStatus.REQUESTED
+            | DisplayStatus.NO_ANSWER
+            | DisplayStatus.NOT_SAVED
+        ):
+            return now
+        case (
+            DisplayStatus.PUT_OFF
+            | DisplayStatus.NOT_SENDABLE
+            | DisplayStatus.REFUSED
+            | DisplayStatus.WITHDRAWN
+        ) if mitigation.retry_at:
+            return max(mitigation.retry_at, now)
+        case _:
+            return None
+
+
+def is_soon(at: datetime | None, now: datetime) -> bool:
+    """Soon enough to say that the portal keeps trying."""
+    return at is not None and at <= now + STILL_TRYING_WITHIN
+
+
+def is_stale(mitigation: MitigationFacts, now: datetime) -> bool:
+    """The provider reported it, but has been silent for three heartbeats or now reports an unknown status."""
+    if display_status(mitigation, now) not in CLAIMED:
+        return False
+    if mitigation.unknown_report is not None:
+        return True
+    return mitigation.heard_at is None or now - mitigation.heard_at > STALE_AFTER
+
+
+def dropped_now(mitigations: Iterable[MitigationFacts], now: datetime) -> int | None:
+    """Bytes per second that the filtering mitigations report together; None when none reports amounts."""
+    rates = [
+        mitigation.bps_dropped
+        for mitigation in mitigations
+        if mitigation.bps_dropped is not None
+        and display_status(mitigation, now) in (DisplayStatus.MITIGATING, DisplayStatus.EXCEEDED)
+    ]
+    return sum(rates) if rates else None
