@@ -14,7 +14,7 @@ from channels.db import database_sync_to_async
 from django.db import connection
 from django.utils import timezone
 
-from dots_client import Client, MitigationReport, MitigationStatus
+from dots_client import Client, ClientSettings, MitigationReport, MitigationStatus
 from dots_client.codec import encode_reports
 from portal import wording
 from portal.accounts.models import User
@@ -34,7 +34,7 @@ from portal.signaling.status_reports import StatusReports
 from portal.wording.from_rows.events import event_facts
 from portal.wording.from_rows.mitigations import mitigation_facts
 from tests.dots_client.authority import Authority
-from tests.dots_client.client.provider import Provider, answer, in_session, silence
+from tests.dots_client.client.provider import ONCE, SETTINGS, Provider, answer, in_session, silence
 from tests.factories import ResourceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,7 +85,7 @@ def sent_events() -> int:
 
 @asynccontextmanager
 async def speaking(
-    mitigation: Mitigation, threads: DatabaseThreads
+    mitigation: Mitigation, threads: DatabaseThreads, settings: ClientSettings = ONCE
 ) -> AsyncIterator[tuple[MitigationActions, Client, Provider]]:
     actions = MitigationActions(
         FencedStore(
@@ -96,7 +96,7 @@ async def speaking(
         ),
         on_cuid_replaced=lambda: None,
     )
-    async with in_session(Authority()) as scene:
+    async with in_session(Authority(), settings) as scene:
         yield actions, scene.client, scene.provider
 
 
@@ -215,7 +215,7 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
 
 
 async def test_sends_counts_the_datagrams(mitigation: Mitigation, threads: DatabaseThreads) -> None:
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with speaking(mitigation, threads, SETTINGS) as (actions, client, provider):
         provider.script += [silence, silence]
 
         await actions.perform(client, mitigation, Action.REQUEST)
