@@ -28,3 +28,17 @@ def test_what_a_contributor_must_read_is_short() -> None:
     lines = (ROOT / "CONTRIBUTING.md").read_text().splitlines()
 
     assert len(lines) <= CONTRIBUTING_LINES_MAX
+
+
+def test_every_module_that_the_glossary_of_signalling_names_exists() -> None:
+    glossary = (ROOT / "docs/architecture.md").read_text().partition("### Signalling")[2]
+    table = glossary.partition("\n\nWho is asked")[0]
+    modules = re.findall(r"`([\w/]+\.py)`", table)
+
+    assert len(modules) > 20
+    missing = [
+        module
+        for module in modules
+        if not any((ROOT / folder / module).exists() for folder in ("", "portal/signaling"))
+    ]
+    assert missing == []
