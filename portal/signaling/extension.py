@@ -10,7 +10,7 @@ from dots_client import Composed, compose
 from portal.mitigations import queries
 from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
-from portal.mitigations.services.asks import refuse_extension
+from portal.mitigations.services.extend import refuse_extension
 from portal.mitigations.states import CONFIRMED, Status
 from portal.mitigations.validation import MESSAGE_LIMIT_BYTES, can_be_sent, within_limits
 from portal.signaling.mapping import scope_of

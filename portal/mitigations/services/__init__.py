@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from portal.mitigations.services.advance import lock_requests
-from portal.mitigations.services.asks import (
+from portal.mitigations.services.acknowledge import (
     MAX_ACKNOWLEDGED,
     SeenEnd,
     acknowledge,
     acknowledge_all,
-    ask_refresh,
-    extend,
-    submit,
-    submitted_before,
-    terminate,
-    withdraw_mitigation,
 )
+from portal.mitigations.services.advance import lock_requests
+from portal.mitigations.services.ask_provider import ask_provider
 from portal.mitigations.services.efficacy import record_efficacy_answered, report_efficacy
+from portal.mitigations.services.extend import extend
 from portal.mitigations.services.failures import (
     mark_failure,
     record_end_not_sendable,
     record_not_sendable,
 )
-from portal.mitigations.services.manual import ask_provider, withdraw_provider
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
 from portal.mitigations.services.observed import (
     record_confirmed,
@@ -37,6 +32,7 @@ from portal.mitigations.services.observed import (
     record_unavailable,
     record_withdrawal_confirmed,
 )
+from portal.mitigations.services.refresh import ask_refresh
 from portal.mitigations.services.reports import (
     ProviderReport,
     record_repeated,
@@ -44,9 +40,12 @@ from portal.mitigations.services.reports import (
     says_nothing_new,
 )
 from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
+from portal.mitigations.services.submit import submit, submitted_before
 from portal.mitigations.services.sweeps import mark_due_again, mark_expired, mark_overdue
 from portal.mitigations.services.taken_over import end_taken_over
+from portal.mitigations.services.terminate import terminate
 from portal.mitigations.services.thin import thin_counters
+from portal.mitigations.services.withdraw import withdraw_mitigation, withdraw_provider
 
 __all__ = [
     "MAX_ACKNOWLEDGED",

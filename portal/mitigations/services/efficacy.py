@@ -22,8 +22,8 @@ from portal.mitigations.services.advance import (
     lock_request,
     mitigations_of,
 )
-from portal.mitigations.services.asks import refuse_if_ending
 from portal.mitigations.services.observed import MAX_REASON_KEPT, MAX_REASON_TOLD
+from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 
 MAX_TRIES: Final = 5

@@ -29,7 +29,7 @@ from portal.mitigations.services.advance import (
     lock_requests,
     mitigations_of,
 )
-from portal.mitigations.services.asks import terminate
+from portal.mitigations.services.terminate import terminate
 from portal.mitigations.states import REQUEST_TERMINAL, Status
 
 MAX_PAIRS: Final = 200

@@ -128,7 +128,7 @@ def test_a_preview_sends_nothing_and_writes_nothing(
     browser: Client, live: MitigationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     woken: list[object] = []
-    monkeypatch.setattr("portal.mitigations.services.asks.wake_on_commit", woken.append)
+    monkeypatch.setattr("portal.mitigations.services.extend.wake_on_commit", woken.append)
     before = list(live.mitigations.values()), Event.objects.count()
     with CaptureQueriesContext(
         connection,

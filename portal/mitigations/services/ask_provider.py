@@ -1,4 +1,4 @@
-"""What a person does with one provider's part of a request: ask it now, withdraw it alone."""
+"""Ask one provider of a request now, by hand: for the first time, or again."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.core.errors import Conflict, FieldError, Invalid, NotFound
+from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.formatting import moment
 from portal.core.wake import wake_on_commit
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations import queries
-from portal.mitigations.failover import current_mitigations, is_withdrawn_by_person, may_filter
+from portal.mitigations.failover import current_mitigations, is_withdrawn_by_person
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.replacing import (
     NO_CONSENT,
@@ -27,13 +27,12 @@ from portal.mitigations.replacing import (
 from portal.mitigations.services.advance import (
     Step,
     apply,
-    end_mitigation,
     lock_request,
     mitigations_of,
     settle,
     start_mitigation,
 )
-from portal.mitigations.services.asks import refuse_if_ending
+from portal.mitigations.services.terminate import refuse_if_ending, refuse_if_not_immediate
 from portal.mitigations.states import SET_BACK, Status, Trigger
 from portal.mitigations.validation import Part
 
@@ -69,7 +68,7 @@ def ask_provider(
         subscription_id = _next_in_order(request, current, parts, now=now)
     mitigation = current.get(subscription_id)
     if not _is_to_hold(mitigation):
-        _refuse_if_prepared(request)
+        refuse_if_not_immediate(request)
     if (
         mitigation is None
         or mitigation.is_over
@@ -90,11 +89,6 @@ def _is_to_hold(mitigation: Mitigation | None) -> bool:
     if mitigation is None or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return False
     return mitigation.request.kind == RequestKind.STANDBY
-
-
-def _refuse_if_prepared(request: MitigationRequest) -> None:
-    if not request.is_immediate:
-        raise Conflict("Change the plan to change who holds it.", code="part-of-a-plan")
 
 
 def _next_in_order(
@@ -209,28 +203,3 @@ def _ask_again(mitigation: Mitigation, *, actor: User, now: datetime) -> None:
     )
     apply(mitigation, step, now=now)
     wake_on_commit(mitigation.subscription_id)
-
-
-@transaction.atomic
-def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> MitigationRequest:
-    """Tell one provider to stop and let the others go on. Repeating it, or coming second, changes nothing."""
-    request = lock_request(request_id)
-    _refuse_if_prepared(request)
-    mitigations = mitigations_of(request)
-    mitigation = next((facts for facts in mitigations if facts.pk == mitigation_id), None)
-    if mitigation is None:
-        raise NotFound
-    if request.terminate_asked_at or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
-        return request
-    others = [facts for facts in current_mitigations(mitigations) if facts.pk != mitigation_id]
-    if not any(may_filter(facts) for facts in others):
-        provider = mitigation.subscription.provider.short_name
-        raise Conflict(
-            f"{provider} is the only one that may be filtering. To stop it, terminate the request;"
-            " to replace it, ask another provider first.",
-            code="last-one",
-        )
-    now = timezone.now()
-    end_mitigation(mitigation, now=now, actor=actor)
-    settle(request, now=now)
-    return request

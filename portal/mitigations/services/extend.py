@@ -1,0 +1,64 @@
+"""Extend a request: each provider is asked for a new lifetime that starts now."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict, Invalid
+from portal.core.wake import wake_on_commit
+from portal.events.log import append_event
+from portal.events.models import EventType
+from portal.mitigations import queries
+from portal.mitigations.models import MitigationRequest, Wanted
+from portal.mitigations.services.advance import (
+    lock_request,
+    mitigations_of,
+    settle,
+)
+from portal.mitigations.services.terminate import refuse_if_ending
+from portal.mitigations.validation import (
+    lifetime_problem,
+    within_limits,
+)
+
+
+@transaction.atomic
+def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationRequest:
+    """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest it grants."""
+    request = lock_request(request_id)
+    refuse_extension(request, lifetime_s)
+    now = timezone.now()
+    request.lifetime_s = lifetime_s
+    request.save(update_fields=["lifetime_s"])
+    for mitigation in mitigations_of(request):
+        if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:
+            continue
+        mitigation.lifetime_s = within_limits(lifetime_s, queries.ask_of(mitigation.subscription))
+        mitigation.refresh_asked_at = now
+        mitigation.save(update_fields=["lifetime_s", "refresh_asked_at"])
+        wake_on_commit(mitigation.subscription_id)
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.REQUEST_EXTENDED,
+        at=now,
+        request=request,
+        actor=actor,
+        data={"lifetime": lifetime_s},
+    )
+    settle(request, now=now)
+    return request
+
+
+def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:
+    """Conflict or Invalid when it cannot be extended so; a provider's own limit is no reason."""
+    refuse_if_ending(request)
+    if not request.is_immediate:
+        raise Conflict("A plan renews itself while it is on.", code="renews-itself")
+    policy = queries.policy(request.organization)
+    problem = lifetime_problem(lifetime_s, asks=(), policy=policy)
+    if problem:
+        raise Invalid("Nothing was changed. Correct one thing.", errors=[problem])

@@ -1,0 +1,28 @@
+"""Have a provider confirm now that it still has a mitigation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.core.wake import wake_on_commit
+from portal.mitigations.models import Wanted
+from portal.mitigations.services.advance import (
+    lock_mitigation,
+)
+from portal.mitigations.states import CONFIRMED
+
+
+@transaction.atomic
+def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
+    """Have the provider confirm now that it still holds it; when that was asked, None if it is not held."""
+    mitigation = lock_mitigation(mitigation_id)
+    if mitigation.wanted == Wanted.WITHDRAWN or mitigation.status not in CONFIRMED:
+        return None
+    mitigation.refresh_asked_at = timezone.now()
+    mitigation.save(update_fields=["refresh_asked_at"])
+    wake_on_commit(mitigation.subscription_id)
+    return mitigation.refresh_asked_at

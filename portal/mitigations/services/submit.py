@@ -1,0 +1,146 @@
+"""Submit a request: check it, save it with its first mitigations, wake the signal worker."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Prefetch, prefetch_related_objects
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.events.log import lock_log
+from portal.mitigations import queries
+from portal.mitigations.failover import due
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
+from portal.mitigations.replacing import NO_CONSENT, Consent, Replaced
+from portal.mitigations.services.advance import (
+    start_mitigation,
+)
+from portal.mitigations.services.creating import append_submitted, create_request
+from portal.mitigations.services.replacing import Ground, settled
+from portal.mitigations.validation import (
+    Checked,
+    Submission,
+)
+from portal.organizations import idempotency
+from portal.organizations.models import Organization, ProtectedResource, ResultKind
+
+
+def submit(
+    *,
+    organization: Organization,
+    actor: User,
+    submission: Submission,
+    key: str = "",
+    kind: RequestKind = RequestKind.IMMEDIATE,
+    name: str = "",
+    consent: Consent = NO_CONSENT,
+    instead_of: Collection[UUID] = (),
+) -> MitigationRequest:
+    """Check a submission and commit it: request, first mitigations, event, wake-up.
+
+    `name`: its name if it is not named by its targets. `instead_of`: requests of the same plan that it replaces.
+
+    The same `key` and submission of the same person give the first request again; another submission
+    under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field, and WouldReplace when live requests
+    would be replaced that `consent` does not allow.
+    """
+    with transaction.atomic():
+        call = _call(organization, actor, submission, key, kind, name, consent)
+        earlier = _first_result(call)
+        if earlier is not None:
+            return earlier
+        ground = Ground.of(organization)
+        checked = ground.check(submission)
+        # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
+        lock_log(organization.pk)
+        checked, replaced = settled(
+            ground,
+            submission,
+            checked,
+            consent,
+            live=queries.replaceable(organization.pk, kind, but=instead_of),
+        )
+        now = timezone.now()
+        request = _create(
+            organization, actor, checked, now, kind=kind, name=name, replaced=replaced
+        )
+        call.save_result(request.pk)
+        return request
+
+
+def submitted_before(
+    *,
+    organization: Organization,
+    actor: User,
+    submission: Submission,
+    key: str,
+    kind: RequestKind = RequestKind.IMMEDIATE,
+    name: str = "",
+    consent: Consent = NO_CONSENT,
+) -> MitigationRequest | None:
+    """What `submit` with the same arguments returned before; within a transaction."""
+    return _first_result(_call(organization, actor, submission, key, kind, name, consent))
+
+
+def _call(
+    organization: Organization,
+    actor: User,
+    submission: Submission,
+    key: str,
+    kind: RequestKind,
+    name: str,
+    consent: Consent,
+) -> idempotency.Call:
+    content = {**asdict(submission), "kind": kind.value, "name": name}
+    if consent.named or consent.is_joint:
+        content |= {"replaces": sorted(map(str, consent.named)), "joint": consent.is_joint}
+    return idempotency.begin(organization, actor, ResultKind.REQUEST, key, content)
+
+
+def _first_result(call: idempotency.Call) -> MitigationRequest | None:
+    if call.first_result is None:
+        return None
+    return MitigationRequest.objects.filter(pk=call.first_result).first()
+
+
+def _create(
+    organization: Organization,
+    actor: User,
+    checked: Checked,
+    now: datetime,
+    *,
+    kind: RequestKind,
+    name: str,
+    replaced: Sequence[Replaced],
+) -> MitigationRequest:
+    request = create_request(
+        organization=organization,
+        actor=actor,
+        checked=checked,
+        now=now,
+        kind=kind,
+        name=name,
+        replaces=[one.id for one in replaced],
+    )
+    if checked.resources:
+        ticked = ProtectedResource.objects.filter(
+            organization=organization, pk__in=checked.resources
+        )
+        request.resources.set(ticked)
+        ticked.update(last_used_at=now)
+    first = set(checked.parts)
+    if checked.strategy == Strategy.FAILOVER:
+        first = {one.subscription for one in due(checked.scopes, [])}
+    # One order for everybody who takes several subscriptions' row locks.
+    for subscription in sorted(first):
+        start_mitigation(request, checked.parts[subscription], because="", now=now)
+    append_submitted(request, actor, now)
+    # Read before the commit: what is answered is what was committed, however fast a provider is.
+    mitigations = Mitigation.objects.select_related("subscription__provider")
+    prefetch_related_objects([request], Prefetch("mitigations", mitigations), "resources")
+    return request

@@ -1,0 +1,67 @@
+"""End a request: every provider is told to stop."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.core.errors import Conflict
+from portal.core.formatting import when
+from portal.events.log import append_event
+from portal.events.models import EventType
+from portal.mitigations.models import MitigationRequest
+from portal.mitigations.services.advance import (
+    end_mitigation,
+    lock_request,
+    mitigations_of,
+    settle,
+    settle_ends_of_filtering,
+)
+
+
+@transaction.atomic
+def terminate(
+    *, request_id: UUID, actor: User | None, newer: MitigationRequest | None = None
+) -> MitigationRequest:
+    """Ask every provider to stop. Repeating it, or coming second, changes nothing.
+
+    Without an actor it is the portal that ends it. `newer`: the request that filters all of it instead.
+    """
+    request = lock_request(request_id)
+    if request.terminate_asked_at or request.is_over:
+        return request
+    now = timezone.now()
+    request.terminate_asked_at, request.terminate_asked_by = now, actor
+    request.save(update_fields=["terminate_asked_at", "terminate_asked_by"])
+    append_event(
+        organization_id=request.organization_id,
+        type=EventType.REQUEST_TERMINATE_REQUESTED,
+        at=now,
+        request=request,
+        actor=actor,
+        data={"newer": str(newer.pk), "newer_name": newer.name} if newer else None,
+    )
+    settle_ends_of_filtering(mitigations_of(request))
+    for mitigation in mitigations_of(request):
+        if not (mitigation.is_over or mitigation.withdrawal_asked_at):
+            end_mitigation(mitigation, now=now)
+    settle(request, now=now)
+    return request
+
+
+def refuse_if_ending(request: MitigationRequest) -> None:
+    if request.terminate_asked_at:
+        by = request.terminate_asked_by
+        who = by.username if by else "The portal"
+        at = when(request.terminate_asked_at, timezone.now(), zone=True)
+        raise Conflict(f"{who} terminated this {at}. Nothing more to do.", code="terminated")
+    if request.is_over:
+        raise Conflict("This request has ended. Request mitigation again.", code="ended")
+
+
+def refuse_if_not_immediate(request: MitigationRequest) -> None:
+    if not request.is_immediate:
+        raise Conflict("Change the plan to change who holds it.", code="part-of-a-plan")
