@@ -1,4 +1,4 @@
-"""A client of DDoS Open Threat Signaling: RFC 9132 over (D)TLS. Knows nothing of Django."""
+"""A client for DDoS Open Threat Signaling (DOTS): RFC 9132 over DTLS and TLS. Independent of Django."""
 
 from __future__ import annotations
 

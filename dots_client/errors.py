@@ -1,26 +1,26 @@
 """Everything `dots_client` raises, as one tree.
 
 DotsError
-├── EncodeError(path, reason)          the model holds something RFC 9132 forbids to send
-├── DecodeError(path, reason)          the only thing decoding raises
-├── CredentialsError(part, code)       a certificate, key or authority can never work; the reason is in words
-├── LocalProtocolError                 the caller asked for something RFC 9132 forbids
-│   └── RequestTooLarge(size, limit)   it does not fit one message on this session
-├── RemoteProtocolError                the server answered outside the protocol
-│   └── UnexpectedAnswer(code)         with a code that is no answer to what was asked
-├── Refused(code, diagnostic)          a definite 4.xx: repeating it unchanged is useless
+├── EncodeError(path, reason)          the model contains something that RFC 9132 forbids to send
+├── DecodeError(path, reason)          received bytes are not a DOTS message
+├── CredentialsError(part, code)       a certificate, key or authority cannot work
+├── LocalProtocolError                 the caller requested something that RFC 9132 forbids
+│   └── RequestTooLarge(size, limit)   the request does not fit one message of the session
+├── RemoteProtocolError                the answer violates RFC 9132
+│   └── UnexpectedAnswer(code)         its code does not fit the request
+├── Refused(code, diagnostic)          a 4.xx: the same request will be refused again
 │   ├── Conflicted(conflict)           4.09, with the conflict information
-│   └── HopLimitReached(gateways)      5.08: a loop of gateways, which repeating does not end
+│   └── HopLimitReached(gateways)      5.08: a loop of gateways
 ├── ServerUnavailable(retry_after_s)   5.xx: the same request may succeed later
 │   ├── Redirected(alt_server, ...)    5.03 with an alternate server
 │   └── FiltersFailed(acl_list)        5.03 naming filters that could not be switched (RFC 9133)
-├── NoAnswer                           repeated until the deadline, nothing came back
-├── SessionClosed                      the session ended while something was waiting
+├── NoAnswer                           no answer before the deadline, despite repeats
+├── SessionClosed                      the session ended before the answer
 │   └── SessionCrashed                 a defect of this client ended it, not the server or the network
 └── TransportError
-    ├── HandshakeFailed                (D)TLS came to an end without a session: the reason is in words
+    ├── HandshakeFailed                the (D)TLS handshake failed; the text says why
     ├── PeerUnreachable                nothing answered, or the network refused
-    ├── AlternateRefused               a redirection to addresses that only this machine or its network reaches
+    ├── AlternateRefused               a redirection to addresses that only this machine or its network can reach
     └── ConnectCrashed                 a defect of this client, not of the server or the network
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class DotsError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base of all errors of this package."""
 
 
 class _AtPath(DotsError):
@@ -44,15 +44,15 @@ class _AtPath(DotsError):
 
 
 class EncodeError(_AtPath):
-    """The model holds something that must not be sent; `path` names the attribute."""
+    """The model contains something that must not be sent. `path` names the attribute, `reason` says why."""
 
 
 class DecodeError(_AtPath):
-    """Received bytes are not a DOTS message; `path` names the attribute."""
+    """Received bytes are not a DOTS message. `path` names the attribute, `reason` says why."""
 
 
 class CredentialsError(DotsError):
-    """Credentials that cannot work in any session: `part` of Credentials, `code` for programs, `reason` a sentence."""
+    """Credentials that cannot work in any session. `part` is the field of Credentials, `code` is for programs, `reason` is a sentence."""
 
     def __init__(self, part: str, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -62,7 +62,7 @@ class CredentialsError(DotsError):
 
 
 class LocalProtocolError(DotsError):
-    """We were asked to do something RFC 9132 forbids."""
+    """The caller requested something that RFC 9132 forbids."""
 
 
 class RequestTooLarge(LocalProtocolError):
@@ -77,7 +77,7 @@ class RequestTooLarge(LocalProtocolError):
 
 
 class RemoteProtocolError(DotsError):
-    """The server answered with something that is not RFC 9132."""
+    """The server's answer violates RFC 9132."""
 
 
 class UnexpectedAnswer(RemoteProtocolError):

@@ -1,4 +1,4 @@
-"""Who a DOTS client is: its certificate and key, and the cuid that follows from them."""
+"""The identity of a DOTS client: its certificate and key, and the cuid derived from them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ CUID_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What one side of a (D)TLS session shows and trusts. Lives in memory only."""
+    """The certificate, key and trust anchors of one side of a (D)TLS session. Never written to disk."""
 
     certificate_chain: bytes
-    "PEM, the own certificate first"
+    "PEM, starting with our own certificate"
     private_key: bytes = field(repr=False)
     "PEM, not encrypted"
     trust_anchors: bytes
-    "PEM, the authorities the peer's certificate may come from"
+    "PEM, the authorities that may issue the peer's certificate"
     revocation_lists: bytes = b""
-    "PEM; with any, a peer's certificate has to be covered by one, and not be on it"
+    "PEM; if there are any, one must cover the peer's certificate and not list it"
 
 
 def cuid_from_certificate(pem: bytes) -> str:
     """The cuid RFC 9132 section 4.4.1.1 recommends for the first certificate in `pem`: 22 characters.
 
-    ValueError when there is no certificate in it.
+    Raises ValueError if there is no certificate in it.
     """
     public_key = x509.load_pem_x509_certificate(pem).public_key()
     return cuid_from_identity(
@@ -47,7 +47,7 @@ def cuid_from_identity(identity: bytes) -> str:
 
 
 def random_cuid(rng: Rng) -> str:
-    """A cuid nobody can derive, for use after a collision: a random UUID (RFC 9132 section 4.4.1.1)."""
+    """A random UUID as cuid, for use after a collision (RFC 9132 section 4.4.1.1)."""
     return _base64url(UUID(int=rng.getrandbits(128), version=4).bytes)
 
 

@@ -73,7 +73,7 @@ class PortRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """What shall be protected (RFC 9132 section 4.4.1.1)."""
+    """The targets to protect (RFC 9132 section 4.4.1.1)."""
 
     target_prefix: tuple[str, ...] = ()
     "CIDR, network address; never broadcast, loopback or multicast"
@@ -86,7 +86,7 @@ class Targets:
     target_uri: tuple[str, ...] = ()
     "ASCII, with a scheme and a host; the scheme implies protocol and port"
     alias_name: tuple[str, ...] = ()
-    "made before by the same cuid over the data channel (RFC 8783)"
+    "created before by the same cuid over the data channel (RFC 8783)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class FilterControl:
     acl_name: str
     "as it was installed over the data channel by the same cuid"
     activation_type: ActivationType | int | None = None
-    "None: not said, which means ACTIVATE_WHEN_MITIGATING; from a server, an unknown one stays a plain number"
+    "None: omitted, which means ACTIVATE_WHEN_MITIGATING; an unknown value of a server stays a plain number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +107,9 @@ class Scope:
     lifetime: int = DEFAULT_LIFETIME_S
     "seconds, 1-4294967295, or INDEFINITE"
     trigger_mitigation: bool = True
-    "False: preconfigured, starts when the session is lost"
+    "False: preconfigured; starts when the session is lost"
     attack_status: AttackStatus | None = None
-    "set in efficacy updates only"
+    "only in efficacy updates"
     acl_list: tuple[FilterControl, ...] = ()
     "filters to switch with this request; needs a new mid, and an attack (RFC 9133 section 3.2.1)"
 
@@ -127,19 +127,19 @@ class ConflictInformation:
     """Why a request is in conflict (RFC 9132 section 4.4.1.3)."""
 
     status: ConflictStatus | int | None = None
-    "an unknown one stays a plain number, 0-255"
+    "an unknown value stays a plain number, 0-255"
     cause: ConflictCause | int | None = None
-    "an unknown one stays a plain number, 0-255"
+    "an unknown value stays a plain number, 0-255"
     retry_timer_s: int | None = None
-    "0-4294967295 seconds; do not send the same request again before"
+    "0-4294967295 seconds before the same request may be sent again"
     targets: Targets | None = None
     acl_list: tuple[AclEntry, ...] = ()
     mid: int | None = None
-    "the own mitigation that won, in conflict-scope"
+    "the client's own mitigation that won, from conflict-scope"
 
     @property
     def cause_in_words(self) -> str:
-        """The cause for a person, also an unknown one or none."""
+        """The cause in words, also for an unknown or missing one."""
         if isinstance(self.cause, ConflictCause):
             return self.cause.name.lower().replace("_", " ")
         return "unknown conflict" if self.cause is None else f"unknown conflict cause {self.cause}"
@@ -153,18 +153,18 @@ class MitigationReport:
     """
 
     mid: int | None = None
-    "0-4294967295; None: the server did not say which"
+    "0-4294967295; None: the server omitted it"
     lifetime: int | None = None
     "remaining seconds, or INDEFINITE"
     status: MitigationStatus | int | None = None
-    "None: not reported; an unknown one stays a plain number, 0-255"
+    "None: not reported; an unknown value stays a plain number, 0-255"
     mitigation_start: int | None = None
     "seconds since 1970-01-01 UTC; some servers send 0 for a mitigation that has not begun"
     bytes_dropped: int | None = None
-    "since the start; starts again at 2^64, as pkts_dropped does"
+    "since the start; wraps at 2^64, as pkts_dropped does"
     pkts_dropped: int | None = None
     bps_dropped: int | None = None
-    "BYTES per second, whatever the name says; an average of five minutes, as pps_dropped is"
+    "BYTES per second, despite the name; an average over five minutes, as pps_dropped is"
     pps_dropped: int | None = None
     conflict: ConflictInformation | None = None
     targets: Targets | None = None
@@ -177,7 +177,7 @@ class MitigationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One negotiable parameter: what is in force, and between which limits it may be set."""
+    """One negotiable parameter: the value in force and the limits for changes."""
 
     current: int | Decimal | None = None
     minimum: int | Decimal | None = None
@@ -195,7 +195,7 @@ class ConfigurationSet:
     probing_rate: Parameter | None = None
     "bytes per second, enough for a heartbeat of 43 bytes in each interval; default 5"
     max_retransmit: Parameter | None = None
-    "repeats of a Confirmable, 0-65535; default 3"
+    "retransmissions of a Confirmable message, 0-65535; default 3"
     ack_timeout: Parameter | None = None
     "seconds, Decimal with two digits; default 2.00"
     ack_random_factor: Parameter | None = None
@@ -209,7 +209,7 @@ class SignalConfig:
     mitigating: ConfigurationSet | None = None
     idle: ConfigurationSet | None = None
     sid: int | None = None
-    "in responses only; in requests it is part of the path"
+    "only in responses; in requests it is part of the path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,9 +217,9 @@ class RedirectedSignal:
     """`redirected-signal` of a 5.03 (RFC 9132 section 4.6)."""
 
     alt_server: str
-    "the name to authenticate"
+    "the name in its certificate"
     alt_server_record: tuple[str, ...] = ()
-    "addresses, to be used without DNS"
+    "addresses, used instead of DNS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

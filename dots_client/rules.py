@@ -1,7 +1,7 @@
 """What a mitigation request may contain (RFC 9132 section 4.4.1.1): pure functions that need no session.
 
-`Client.request()` sends what `encode_request` encodes, if it fits one message. A program that takes requests from
-people checks here first, so that it never accepts a request that cannot be sent.
+`Client.request()` sends what `encode_request` encodes, if it fits one message. A program that accepts requests from people
+checks them here first, so that it never accepts one that cannot be sent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def violations(scope: Scope) -> tuple[Violation, ...]:
-    """Everything in `scope` that a rule forbids; empty for every scope that `encode_request` encodes.
+    """Every violation of a rule in `scope`; empty for every scope that `encode_request` encodes.
 
     Only the encoder checks types and ranges, such as a port of 65536.
     """

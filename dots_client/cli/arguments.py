@@ -40,7 +40,7 @@ _ACTIVATION_TYPES: Final[Mapping[str, ActivationType]] = dict(
     zip(ACTIVATION_TYPE_LABELS, ActivationType, strict=True)
 )
 
-DESCRIPTION: Final = "Ask a DOTS server (RFC 9132) for DDoS mitigation."
+DESCRIPTION: Final = "Request DDoS mitigation from a DOTS server (RFC 9132)."
 
 
 def parse_arguments(
@@ -183,7 +183,7 @@ def _add_codec(parser: argparse.ArgumentParser) -> None:
         "--sender",
         choices=("client", "server"),
         default="client",
-        help="by whose rules to check; default: %(default)s",
+        help="whose body it is, which decides the rules; default: %(default)s",
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="default: stdin")
     parser.set_defaults(json=False, verbose=False)
@@ -193,7 +193,7 @@ def _common(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     _add(parser, "cert", environment, "file with the client certificate and its chain, PEM")
     parser.add_argument("--json", action="store_true", help="write JSON, one value per line")
-    parser.add_argument("--verbose", action="store_true", help="show the wire on stderr")
+    parser.add_argument("--verbose", action="store_true", help="write the wire to stderr")
     return parser
 
 
@@ -202,25 +202,30 @@ def _session(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _add(parser, "server", environment, f"host:port; the port defaults to {DEFAULT_PORT}")
     _add(parser, "name", environment, "name in the server's certificate; default: the host")
     _add(parser, "key", environment, "file with the private key, PEM, not encrypted")
-    _add(parser, "ca", environment, "file with the authorities that sign servers, PEM")
+    _add(
+        parser,
+        "ca",
+        environment,
+        "file with the authorities that may issue the server's certificate, PEM",
+    )
     _add(parser, "cuid", environment, "default: derived from the certificate")
     parser.add_argument(
         "--transport",
         choices=tuple(TRANSPORT_CHOICES),
         default="any",
-        help="default: any, whichever works first",
+        help="default: any, which uses the first that works",
     )
     parser.add_argument(
         "--no-alpn",
         action="store_true",
-        help="over TCP, live with a server that does not choose CoAP by ALPN",
+        help="over TCP, accept a server that does not select CoAP by ALPN",
     )
     parser.add_argument(
         "--patience",
         type=_patience,
         default=30.0,
         metavar="SECONDS",
-        help="how long to ask before giving up; default: %(default)g",
+        help="how long to wait for an answer; default: %(default)g",
     )
     return parser
 
@@ -273,12 +278,12 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preconfigured",
         action="store_true",
-        help="start only when the session with this client is lost",
+        help="start only when the server loses the session with this client",
     )
     parser.add_argument(
         "--even-if-started",
         action="store_true",
-        help="with --preconfigured: send it even if a lost session has started it; some servers then stop it",
+        help="with --preconfigured: send it even if a lost session has started it, although some servers then stop it",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the command line writes: results to stdout, the wire and troubles to stderr."""
+"""What the command line writes: results to stdout, errors and the wire to stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SENT: Final = ">"
 RECEIVED: Final = "<"
 SESSION: Final = "="
 REPEATED: Final = "%"
-TROUBLE: Final = "!"
+ERROR: Final = "!"
 
 
 class Console:
@@ -24,7 +24,7 @@ class Console:
         self._is_verbose = is_verbose
 
     def result(self, words: str, value: Any) -> None:
-        """`words` for a person, or `value` as one line of JSON."""
+        """Write `words`, or with --json `value` on one line."""
         self._stdout.write(f"{json.dumps(value) if self._is_json else words}\n")
         self._stdout.flush()
 
@@ -44,10 +44,10 @@ class Console:
         ]
         self.result("\n".join(lines) or "the server reports no configuration", value)
 
-    def trouble(self, words: str, *, code: str | None = None) -> None:
+    def error(self, words: str, *, code: str | None = None) -> None:
         if self._is_json:
             self.result("", {"error": words, "code": code})
-        self._stderr.write(f"{TROUBLE} {words}\n")
+        self._stderr.write(f"{ERROR} {words}\n")
 
     def session(self, words: str) -> None:
         self._note(SESSION, words)

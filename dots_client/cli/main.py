@@ -1,4 +1,4 @@
-"""Runs one command and turns what happens into an exit status."""
+"""Run one command and turn its outcome into an exit status."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from dots_client.cli.translation import translate
 
 MAX_REDIRECTIONS: Final = 3
 MAX_NUMBER_DIGITS: Final = 10
-"""Of a parameter: more than any has. `int` gives up on more than 4,300."""
+"""More digits than any parameter has. `int` raises for more than 4,300."""
 
 _ATTACK: Final = {
     "ongoing": AttackStatus.UNDER_ATTACK,
@@ -81,24 +81,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Conflicted as error:
-        console.trouble(f"refused: {error}{_advice(error.conflict)}", code=error.code)
+        console.error(f"refused: {error}{_advice(error.conflict)}", code=error.code)
         return Exit.REFUSED
     except Refused as error:
-        console.trouble(f"refused: {error}", code=error.code)
+        console.error(f"refused: {error}", code=error.code)
         return Exit.REFUSED
     except ServerUnavailable as error:
-        console.trouble(
-            f"refused for now: {error} (ask again in {error.retry_after_s} s)", code=error.code
+        console.error(
+            f"refused for now: {error} (retry in {error.retry_after_s} s)", code=error.code
         )
         return Exit.REFUSED
     except RemoteProtocolError as error:
-        console.trouble(str(error))
+        console.error(str(error))
         return Exit.REFUSED
     except (EncodeError, DecodeError, LocalProtocolError, argparse.ArgumentTypeError) as error:
-        console.trouble(str(error))
+        console.error(str(error))
         return Exit.USAGE
     except (TransportError, SessionClosed, NoAnswer) as error:
-        console.trouble(str(error))
+        console.error(str(error))
         return Exit.UNREACHABLE
     return Exit.DONE
 
@@ -135,7 +135,7 @@ async def _in_session(
     *,
     may_move: bool,
 ) -> bool:
-    """Whether the server sent us to another one, where the same has to be asked again."""
+    """Run the command in one session. Returns whether the server redirected us, so that the command has to run again there."""
     async with connect(
         server,
         credentials,
@@ -153,7 +153,7 @@ async def _in_session(
         if arguments.command == "status" and arguments.watch:
             command, patience_s = _watch, None
         if arguments.command == "efficacy":
-            patience_s = None  # silence is an answer there, and the client knows when to give up
+            patience_s = None  # no answer has a meaning there, and the client has a deadline
         try:
             async with asyncio.timeout(patience_s):
                 await command(client, arguments, console)
@@ -194,7 +194,9 @@ async def _watch(client: Client, arguments: argparse.Namespace, console: Console
 async def _withdraw(client: Client, arguments: argparse.Namespace, console: Console) -> None:
     await client.withdraw(arguments.mid, on_sent=console.repeated)
     await refuse_if_still_held(client, arguments.mid)
-    console.result("withdrawn; it may go on for a while", {"mid": arguments.mid, "withdrawn": True})
+    console.result(
+        "withdrawn; it may continue for a while", {"mid": arguments.mid, "withdrawn": True}
+    )
 
 
 async def _efficacy(client: Client, arguments: argparse.Namespace, console: Console) -> None:
@@ -232,7 +234,7 @@ def _advice(conflict: ConflictInformation) -> str:
     if (winner := own_winner(conflict)) is not None:
         return f" (your own mid {winner} has these targets: use a higher --mid, or withdraw it)"
     if conflict.retry_timer_s is not None:
-        return f" (ask again in {conflict.retry_timer_s} s)"
+        return f" (retry in {conflict.retry_timer_s} s)"
     if conflict.cause is ConflictCause.CUID_COLLISION:
         return " (another client has this cuid: choose one with --cuid)"
     return ""
@@ -256,9 +258,7 @@ def _config_of(settings: Sequence[str]) -> SignalConfig:
         set_name, _, parameter = path.partition(".")
         field = parameter.replace("-", "_")
         if not equals or set_name not in values or field not in known:
-            raise LocalProtocolError(
-                f"{setting!r} is not idle.… or mitigating.…, a parameter, =, a value"
-            )
+            raise LocalProtocolError(f"{setting!r} is not like idle.heartbeat-interval=60")
         values[set_name][field] = Parameter(current=_parameter_value(text, setting))
     return SignalConfig(
         idle=ConfigurationSet(**values["idle"]) if values["idle"] else None,
@@ -272,7 +272,7 @@ def _parameter_value(text: str, setting: str) -> int | Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise LocalProtocolError(f"{setting!r} has no number") from None
+        raise LocalProtocolError(f"the value in {setting!r} is not a number") from None
 
 
 def _read(path: str) -> bytes:

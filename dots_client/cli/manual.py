@@ -1,4 +1,4 @@
-"""What `--help` says of each command."""
+"""The texts of `--help` for each command."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ exit status:
 
 environment:
   DOTS_SERVER, DOTS_NAME, DOTS_CERT, DOTS_KEY, DOTS_CA, DOTS_CUID
-     stand in for --server, --name, --cert, --key, --ca, --cuid
+     are the defaults of --server, --name, --cert, --key, --ca, --cuid
 
 output:
-  Results go to stdout, troubles to stderr. With --json each result, and
-  each trouble, is one line of JSON on stdout, with the names of the RFC.
+  Results go to stdout, errors to stderr. With --json, each result and each
+  error is one line of JSON on stdout, with the names of the RFC.
 
 --verbose writes the wire to stderr:
-  > sent   < received   = session   % repeated   ! trouble
+  > sent   < received   = session   % repeated   ! error
 """
 
 PAGES: Final[Mapping[str, Page]] = {
     "mitigate": Page(
         summary="request a mitigation, or refresh it",
         description="""\
-Ask the server to protect targets (PUT), again and again until it answers or
---patience is over. What is printed is what was granted: the lifetime may be
-shorter than the one wanted.
+Request protection for targets (PUT), repeated until the server answers or
+--patience is over. Prints what the server granted: the lifetime may be
+shorter than requested.
 
---mid is a number of your own, higher than all you used before with this
-server; a request that overlaps an older one replaces it. To refresh a
-mitigation repeat the command with the same --mid and the same targets; only
-the lifetime may differ. To change its targets use a higher --mid.
+--mid identifies the mitigation: choose a number that is higher than all you
+used with this server before. A request that overlaps an older one replaces
+it. To refresh a mitigation, repeat the command with the same --mid and the
+same targets; only the lifetime may differ. To change its targets, use a
+higher --mid.
 
 With --preconfigured the client first asks the server (GET). It does not refresh
 a mitigation that a lost session has started (exit status 2), because some
 servers then stop it: --even-if-started sends it anyway.
 
-At least one --prefix, --fqdn, --uri or --alias is needed. Addresses are those
-the server sees: behind a NAT, the external ones.""",
+At least one --prefix, --fqdn, --uri or --alias is needed. Give the addresses
+that the server sees: behind a NAT, the external ones.""",
         examples="""\
 examples:
   python -m dots_client mitigate --mid 1 --prefix 203.0.113.0/26 --port 443
@@ -62,11 +63,11 @@ examples:
   python -m dots_client mitigate --mid 10 --split --prefix 2001:db8:1::/48 ...""",
     ),
     "status": Page(
-        summary="what the server says of mitigations",
+        summary="show the server's reports on mitigations",
         description="""\
-Show one mitigation, or all of this client (GET). --watch goes on with every
-notification (Observe) until the mitigation is gone, which is exit status 1
-with 4.04, or until Ctrl-C.""",
+Show one mitigation, or all of this client (GET). --watch keeps printing the
+notifications (Observe) until Ctrl-C, or until the mitigation is gone (4.04,
+exit status 1).""",
         examples="""\
 examples:
   python -m dots_client status
@@ -75,22 +76,23 @@ examples:
     "withdraw": Page(
         summary="end a mitigation",
         description="""\
-End a mitigation (DELETE), repeated until the server acknowledges. It may go
-on for a while, with the status dots-client-withdrawn-mitigation; one the
-server does not know counts as withdrawn. The client then asks once (GET):
-a server that still holds the mitigation is exit status 1. Some servers keep
-a preconfigured one until its lifetime ends; --lifetime 1 ends it there.""",
+End a mitigation (DELETE), repeated until the server acknowledges it. The
+mitigation may continue for a while, with the status
+dots-client-withdrawn-mitigation. One that the server does not know counts as
+withdrawn. The client then asks once (GET): if the server still holds the
+mitigation, the exit status is 1. Some servers keep a preconfigured one until
+its lifetime ends; a request with --lifetime 1 ends it there.""",
         examples="""\
 example:
   python -m dots_client withdraw --mid 1""",
     ),
     "efficacy": Page(
-        summary="tell the server how the attack looks from here",
+        summary="report how effective a mitigation is",
         description="""\
-Say whether the attack is over, from the client's point of view (PUT with an
-empty If-Match). It refreshes the mitigation too, so give the targets exactly
-as they were requested. A server that does not know the mitigation keeps
-silent: exit status 3 after --patience.""",
+Report whether the attack continues, as the client sees it (PUT with an empty
+If-Match). This also refreshes the mitigation, so give the targets exactly as
+you requested them. A server that does not know the mitigation does not
+answer: exit status 3 after --patience.""",
         examples="""\
 example:
   python -m dots_client efficacy --mid 1 --fqdn shop.example --attack ongoing""",
@@ -102,8 +104,8 @@ Show the heartbeat and retransmission parameters, with the limits the server
 accepts; --set changes some of them first. The sets are idle and mitigating;
 the parameters heartbeat-interval (seconds, 0: off), missing-hb-allowed,
 probing-rate (bytes per second), max-retransmit, ack-timeout (seconds) and
-ack-random-factor. --reset goes back to the server's defaults. A change lives
-as long as the session, so this is for trying what a server accepts.
+ack-random-factor. --reset returns to the server's defaults. A change lasts as
+long as the session, so use this to find out what a server accepts.
 Do not use --reset on a go-dots server (seen April 2025): it then answers
 4.04 to every client until it is restarted.""",
         examples="""\
@@ -114,7 +116,7 @@ examples:
     "ping": Page(
         summary="send heartbeats and time their answers",
         description="""\
-Send heartbeats (PUT /hb), one after the other, and print how long each answer
+Send heartbeats (PUT /hb) one after the other, and print how long each answer
 took. The first without an answer within five seconds ends it: exit status 3.
 A refusal is printed with its code and text, and is exit status 1: 4.01 means
 that the server does not know our certificate.""",
@@ -125,8 +127,8 @@ example:
     "cuid": Page(
         summary="show the cuid of a client certificate",
         description="""\
-Print the client identifier that follows from the public key of --cert: 22
-characters, the same as long as the key is the same. Needs no server.""",
+Print the client identifier derived from the public key of --cert: 22
+characters, which stay the same as long as the key does. Needs no server.""",
         examples="""\
 example:
   python -m dots_client cuid --cert client.pem""",
@@ -136,10 +138,10 @@ example:
         description="""\
 --to-cbor reads JSON with the attribute names of the RFC and writes
 application/dots+cbor in hexadecimal. --to-json reads such hexadecimal (spaces
-and line breaks do not matter) and writes JSON. Both check what --sender may
-say: what the rules refuse is exit status 2, with the attribute and the reason
-on stderr. --to-cbor then writes nothing; --to-json shows all the same what is
-there, unknown keys as numbers.
+and line breaks do not matter) and writes JSON. Both check whether --sender may
+send the body: a violation is exit status 2, with the attribute and the reason
+on stderr. --to-cbor then writes nothing; --to-json still shows the whole body,
+with unknown keys as numbers.
 
 FILE is read from, and - means stdin. Needs no server.""",
         examples="""\

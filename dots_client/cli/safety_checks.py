@@ -1,4 +1,4 @@
-"""Check what the server holds before a command that could end it, and after one that should have ended it."""
+"""Ask the server before a command that could end a mitigation, and after one that should have ended it."""
 
 from __future__ import annotations
 

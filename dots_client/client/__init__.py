@@ -1,4 +1,4 @@
-"""The awaitable API of a DOTS client."""
+"""The asyncio API of a DOTS client."""
 
 from __future__ import annotations
 

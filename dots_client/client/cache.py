@@ -1,4 +1,4 @@
-"""What a client remembers from one session with a provider to the next."""
+"""What a client saves from one session with a server for the next."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ OnNotFollowed = Callable[[NotFollowed], None]
 
 
 class ClientCache:
-    """Of one provisioned server. Given to every `connect()` with it, it saves time and keeps promises."""
+    """The cache of one provisioned server. Pass the same one to every `connect()` to that server.
+
+    It holds the redirection in force, how the server was reached, its addresses, and the (D)TLS session to resume.
+    """
 
     def __init__(self, *, on_not_followed: OnNotFollowed | None = None) -> None:
         self.on_not_followed = on_not_followed
-        "told when a redirection is ignored, and why"
+        "called with the reason when a redirection is ignored"
         self.provisioned_kinds: frozenset[AddressKind] = frozenset()
-        "at what kinds of addresses the provisioned server is"
+        "the kinds of addresses that the provisioned server has"
         self.redirections = Redirections()
         self.resumption = ResumptionCache()
         self._histories: dict[str, ConnectionHistory] = {}
@@ -34,7 +37,7 @@ class ClientCache:
         return self.redirections.is_redirected
 
     def target(self, server: Server, *, now: float, is_under_attack: bool) -> Server:
-        """Whom to connect to: `server`, or where it has sent us."""
+        """The server to connect to: `server`, or the alternate that it redirected us to."""
         alternate = self.redirections.alternate(now=now, is_under_attack=is_under_attack)
         if alternate is None:
             return server
@@ -43,7 +46,7 @@ class ClientCache:
         )
 
     def history(self, server: Server) -> ConnectionHistory:
-        """How `server` was reached last."""
+        """How `server` was reached before."""
         history = self._histories.pop(server.name, None) or ConnectionHistory()
         self._histories[server.name] = history
         while len(self._histories) > MAX_HISTORIES:
@@ -53,9 +56,9 @@ class ClientCache:
         return history
 
     def resolved(self, server: Server, addresses: tuple[str, ...]) -> None:
-        """DNS may be the first victim of an attack: what it said last is kept."""
+        """Save the answer of DNS: an attack may take DNS down first."""
         self._addresses[server.name] = addresses
 
     def addresses(self, server: Server) -> tuple[str, ...]:
-        """What DNS said last; empty when it never said anything."""
+        """The last answer of DNS; empty if there was none."""
         return self._addresses.get(server.name, ())

@@ -1,4 +1,4 @@
-"""Everything that a client may ask about mitigations."""
+"""The requests of a client about mitigations (RFC 9132 section 4.4)."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ from dots_client.errors import NoAnswer, Refused
 from dots_client.model import AttackStatus, MitigationReport, Scope
 
 EFFICACY_DEADLINE_S: Final = 30.0
-"""A server that does not hold the mitigation says nothing at all (RFC 9132 section 4.4.3)."""
+"""A server that does not hold the mitigation does not answer (RFC 9132 section 4.4.3)."""
 
 _NOT_FOUND: Final = "4.04"
 _rng: Final = random.SystemRandom()
 
 
 class Client(Session):
-    """A session with one server, and the mitigations that it is asked for. Made by `connect()`."""
+    """A session with one server and the requests for mitigation in it. `connect()` makes it."""
 
     async def request(
         self, mid: int, scope: Scope, *, on_sent: OnSent | None = None
     ) -> MitigationReport:
-        """Ask for a mitigation, or refresh it, until there is an answer: use `asyncio.timeout`.
+        """Request a mitigation, or refresh it (RFC 9132 section 4.4.1). Returns what the server granted.
 
-        What comes back is what was granted. Raises Refused, Conflicted, ServerUnavailable,
-        Redirected, UnexpectedAnswer, SessionClosed; EncodeError and LocalProtocolError for a scope that must not or
-        cannot be sent; RequestTooLarge also when the path turns out to drop datagrams of its size.
+        The request is repeated until the server answers: bound it with `asyncio.timeout`. `mid` is 0-4294967295. `on_sent`
+        gets the number of transmissions so far. Raises Refused, Conflicted, ServerUnavailable, Redirected,
+        UnexpectedAnswer and SessionClosed; EncodeError and LocalProtocolError for a scope that must not or cannot
+        be sent; RequestTooLarge also if the path drops datagrams of this size.
         """
         request = Request(
             code=Code.PUT, path=mitigate_path(self.cuid, mid), payload=encode_request(scope)
@@ -59,7 +60,7 @@ class Client(Session):
         return granted_report(response, mid)
 
     def check_request(self, mid: int, scope: Scope) -> None:
-        """Raise the error with which `request()` would refuse to send: EncodeError, LocalProtocolError, SessionClosed."""
+        """Raise the error that `request()` raises before it sends: EncodeError, LocalProtocolError or SessionClosed."""
         path, payload = mitigate_path(self.cuid, mid), encode_request(scope)
         self._requests.check(Request(code=Code.PUT, path=path, payload=payload))
 
@@ -71,10 +72,11 @@ class Client(Session):
         *,
         deadline_s: float = EFFICACY_DEADLINE_S,
     ) -> MitigationReport | None:
-        """Say how the attack looks from here; None for silence, as about an unknown mid.
+        """Report how effective the mitigation is (RFC 9132 section 4.4.3).
 
-        RFC 9132 section 4.4.3. `scope` is the one that was requested; its lifetime is refreshed too.
-        Raises what `request()` raises; ServerUnavailable says after how many seconds to try again.
+        `scope` is the requested one; the update also refreshes its lifetime. Returns None if the server does not answer
+        within `deadline_s`, as for a mid that it does not know. Raises what `request()` raises; ServerUnavailable says
+        after how many seconds to retry.
         """
         request = Request(
             code=Code.PUT,
@@ -90,10 +92,10 @@ class Client(Session):
         return granted_report(response, mid)
 
     async def withdraw(self, mid: int, *, on_sent: OnSent | None = None) -> None:
-        """Ask until the server has acknowledged; what it does not know counts as withdrawn.
+        """Withdraw a mitigation (RFC 9132 section 4.4.4); a mid that the server does not know counts as withdrawn.
 
-        It may go on for up to 300 seconds with the status TERMINATING (RFC 9132 section 4.4.4).
-        Raises what `request()` raises.
+        The request is repeated until the server acknowledges it. The mitigation may continue for up to 300 seconds, with the
+        status TERMINATING. Raises what `request()` raises.
         """
         request = Request(code=Code.DELETE, path=mitigate_path(self.cuid, mid))
         response = await self._requests.request(request, on_sent=on_sent)
@@ -104,20 +106,19 @@ class Client(Session):
                 raise
 
     async def status(self, mid: int) -> MitigationReport:
-        """What the server says of one mitigation; Refused with 4.04 when it knows none."""
+        """The server's report on one mitigation; Refused with 4.04 if it knows none."""
         response = await self._get(mitigate_path(self.cuid, mid))
         return reported_status(response, mid)
 
     async def statuses(self) -> tuple[MitigationReport, ...]:
-        """The same of all mitigations of this cuid; Refused with 4.04 when there are none."""
+        """The server's reports on all mitigations of this cuid; Refused with 4.04 if there are none."""
         return all_reports(await self._get(mitigate_path(self.cuid)))
 
     @asynccontextmanager
     async def observe(self, mid: int) -> AsyncIterator[AsyncIterator[MitigationReport]]:
-        """Reports of one mitigation as they come.
+        """An iterator of the server's reports on one mitigation (RFC 9132 section 4.4.2, RFC 7641).
 
-        The iterator raises what ends it: Refused with 4.04 when the mitigation is gone,
-        SessionClosed with the session.
+        It raises the error that ends it: Refused with 4.04 when the mitigation is gone, SessionClosed when the session ends.
         """
         observation = Observation(
             self._requests,
@@ -139,6 +140,6 @@ class Client(Session):
         return response
 
     def _preferred_block(self) -> tuple[int, bool, int] | None:
-        """The first block in the size we should like (RFC 9132 section 4.4.2)."""
+        """Block2 of the first request, with the preferred size (RFC 9132 section 4.4.2)."""
         size = self._settings.block_bytes
         return None if size is None else (0, False, BLOCK_SIZES[size])

@@ -1,4 +1,4 @@
-"""What a request for mitigation will be on the wire, without sending it."""
+"""Compose a request for mitigation without sending it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dots_client.transport.coap import message_bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
-    """A message as `Client.request()` would send it."""
+    """The message that `Client.request()` would send."""
 
     path: str
     payload: bytes
@@ -26,7 +26,7 @@ class Composed:
 
 
 def compose(scope: Scope, *, cuid: str, mid: int) -> Composed:
-    """EncodeError for a scope that must not be sent."""
+    """The request for `scope` under `mid`. Raises EncodeError for a scope that must not be sent."""
     payload = encode_request(scope)
     path = mitigate_path(cuid, mid)
     message = Request(code=Code.PUT, path=path, payload=payload).message(Unreliable())

@@ -1,4 +1,4 @@
-"""Reading and writing the session configuration (RFC 9132 section 4.5)."""
+"""Read and write the session configuration (RFC 9132 section 4.5)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger("dots_client")
 
 
 class ConfigurationReader:
-    """Keeps what is known of the configuration from growing stale."""
+    """Keeps the known configuration fresh."""
 
     def __init__(
         self,
@@ -39,19 +39,19 @@ class ConfigurationReader:
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
-        """Read now, and again before each Max-Age ends; where there is nothing, use the defaults."""
+        """Read now, and again before each Max-Age ends. Use the defaults if the server has no configuration."""
         while True:
             await self._try_to_read()
             await self._until_refresh()
 
     async def read(self) -> SignalConfig:
-        """What is in force, and within which limits it may be changed."""
+        """The configuration in force and the limits for changes."""
         request = Request(code=Code.GET, path=config_path(self._sid))
         response = await self._requests.request_confirmable(request, self._parameters())
         try:
             raise_for(response)
         except Refused:
-            # The server has forgotten this sid: next time ask for whatever is in force.
+            # The server no longer knows this sid: the next read asks without one.
             self._sid = None
             raise
         try:
@@ -72,14 +72,14 @@ class ConfigurationReader:
         self._take_over(config, max_age_s=max_age_of(response))
 
     async def restore(self) -> SignalConfig:
-        """Undo all that was negotiated (RFC 9132 section 4.5.4); the server's defaults come back."""
+        """Return to the server's defaults (RFC 9132 section 4.5.4) and read them."""
         request = Request(code=Code.DELETE, path=config_path())
         raise_for(await self._requests.request_confirmable(request, self._parameters()))
         self._sid = None
         return await self.read()
 
     def reschedule(self) -> None:
-        """Whether a mitigation is active may have changed."""
+        """Set the refresh timer again, after `is_mitigating` changed."""
         self._rescheduled.set()
 
     def _take_over(self, config: SignalConfig, *, max_age_s: int) -> None:

@@ -1,4 +1,4 @@
-"""The awaitable API: `async with connect(...) as client`, then ask."""
+"""The entry point of the client: `async with connect(...) as client`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dots_client.transport.send_guard import MaySend, always
 from dots_client.transport.wire import WireTap
 
 MIN_ALTERNATE_SESSION_S: Final = 10.0
-"""An alternate server whose session breaks sooner counts as unreachable."""
+"""Seconds; an alternate server whose session ends sooner counts as unreachable."""
 
 
 @asynccontextmanager
@@ -37,14 +37,16 @@ async def connect(
     is_under_attack: bool = False,
     may_send: MaySend = always,
 ) -> AsyncIterator[Client]:
-    """A session with `server`. The first heartbeat goes out at once; the configuration is read beside.
+    """Open a session with `server`, and close it at the end of the block.
 
-    All ways to it race (RFC 9132 section 4.3). Raises a TransportError within `settings.handshake_timeout_s`, whatever
-    goes wrong; once there is a session, what is asked ends with a DotsError, whatever ends it. `on_wire` is told of every CoAP message of the session, sent,
-    repeated and received (not of the signals of RFC 8323 over TCP); what it raises is logged. With
-    `cache` the next session knows what this one learned, such as being sent to another server.
-    While `may_send()` says no, nothing is sent but the close_notify that ends the session: it is asked right before each
-    datagram.
+    Transports and addresses race (RFC 9132 section 4.3). The first heartbeat is sent at once, and a background task reads the
+    configuration. Raises a TransportError within `settings.handshake_timeout_s` if no session can be opened. In a session,
+    every request ends with an answer or a DotsError.
+
+    `on_wire` is called with every CoAP message of the session, sent, repeated or received, but not with the signals of
+    RFC 8323 over TCP; an exception in it is logged. `cache` passes what this session learned to the next one, such as a
+    redirection. `may_send` is called before each datagram: while it returns False, the session sends only the close_notify
+    that ends it.
     """
     settings = settings or ClientSettings()
     cache = cache or ClientCache()
@@ -74,7 +76,7 @@ async def connect(
         )
         site.on_heartbeat = client.receive_heartbeat
         async with client.running():
-            # The first heartbeat goes out now, whatever the caller does next.
+            # Let the first heartbeat go out before the caller does anything.
             await asyncio.sleep(0)
             try:
                 yield client
@@ -88,7 +90,7 @@ async def connect(
 async def _open(
     connector: Connector, cache: ClientCache, site: HeartbeatSite, *, is_under_attack: bool
 ) -> Link[Remote]:
-    """Whatever the error is, an alternate server must not keep us from the provisioned one."""
+    """Open a link. After any error with an alternate server, the next attempt goes to the provisioned one."""
     now = asyncio.get_running_loop().time
     name, redirections = connector.server.name, cache.redirections
     try:
@@ -109,7 +111,7 @@ async def _open(
 
 
 def _note_early_end(client: Client, connector: Connector, cache: ClientCache) -> None:
-    """An alternate server that loses its session at once counts as unreachable."""
+    """Count an alternate server whose session ended at once as unreachable."""
     now = asyncio.get_running_loop().time()
     if client.is_lost and now - client.connected_at < MIN_ALTERNATE_SESSION_S:
         cache.redirections.failed(connector.server.name, now=now)

@@ -1,4 +1,4 @@
-"""From a server's name to a session with it, by whichever way works first (RFC 9132 section 4.3)."""
+"""From a server's name to a session, over the transport and address that work first (RFC 9132 section 4.3)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TRANSPORTS: Final = frozenset({DTLS, TLS})
 
 
 class Connector:
-    """Makes sessions with one server."""
+    """Opens sessions with one server."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Connector:
         is_under_attack: bool,
         transports: Sequence[str] | None = None,
     ) -> Link[Remote]:
-        """The first session that completes; TransportError in words when none does."""
+        """The first session that completes its handshake. Raises a TransportError that says why if none does."""
         timeout_s = self._settings.handshake_timeout_s
         if is_under_attack:
             timeout_s = max(timeout_s, self._settings.attack_handshake_timeout_s)
@@ -91,24 +91,24 @@ class Connector:
         return link
 
     def rtt_s(self, link: Link[Remote]) -> float | None:
-        """What its handshake measured; else what the last session with the same peer did."""
+        """The round trip that the handshake measured, or else the last session with the same peer; None if unknown."""
         if link.handshake_rtt_s is not None:
             return link.handshake_rtt_s
         return self._cache.history(self.server).rtt_s(_candidate_of(link), now=_time())
 
     def measured(self, link: Link[Remote], rtt_s: float | None) -> None:
-        """What the session knows of its round trip at its end, for the next one to begin with."""
+        """Save the round trip of a session at its end, as the first estimate of the next one."""
         if rtt_s is not None:
             self._cache.history(self.server).measured(_candidate_of(link), rtt_s=rtt_s, now=_time())
 
     async def is_reachable_over_udp(self) -> bool:
-        """Try; a session that succeeds is remembered as the way to go, and closed."""
+        """Open a session over UDP and close it. If that works, the next session tries UDP first."""
         try:
             link = await self.open(None, is_under_attack=False, transports=(DTLS,))
         except TransportError:
             return False
         except Exception:
-            # A defect in the probe must not end the session over TCP beside it.
+            # A defect in the probe must not end the session over TCP.
             log.exception("%s: probing UDP failed", self.server.name)
             return False
         await link.close()
@@ -150,7 +150,7 @@ class Connector:
         return addresses
 
     def _allowed(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        """Of an alternate server, only those of kinds that the provisioned one has too: the redirection, or DNS, may name any."""
+        """The addresses that may be used. An alternate server may have only public ones, and kinds that the provisioned one has too."""
         if not self._is_alternate:
             self._cache.provisioned_kinds = frozenset(map(address_kind, addresses))
         else:

@@ -20,7 +20,7 @@ from dots_client.session import NotificationOrder
 __all__ = ["DEREGISTER", "REGISTER", "Forwarding"]
 
 MAX_QUEUED: Final = 32
-"""Notifications of one observation; a reader that falls behind misses the oldest."""
+"""Notifications of one observation. A slow reader misses the oldest."""
 
 
 class Forwarding:
@@ -55,11 +55,10 @@ class Forwarding:
             self._requests.transmit(departure, lambda _outcome: None)()
 
     async def next_answer(self) -> aiocoap.Message:
-        """The answer, or the next notification, with all its blocks. Waits for ever.
+        """The answer, or the next notification, with all its blocks. Waits without a limit.
 
-        Raises Redirected when the server redirects this session, which follows by itself;
-        RequestTooLarge
-        when the request does not fit into a message; other DotsErrors when the session has ended.
+        Raises Redirected when the server redirects this session, which then migrates; RequestTooLarge
+        if the request does not fit one message; other DotsErrors when the session has ended.
         """
         while not self._queue:
             self._has_arrived.clear()

@@ -26,7 +26,7 @@ from dots_client.session import Liveness
 from dots_client.transport.coap import DOTS_CBOR
 
 MAX_OUTSTANDING_HEARTBEATS: Final = 16
-"""An answer to an older heartbeat is not waited for any more."""
+"""Answers to older heartbeats are ignored."""
 
 _KNOWN_CRITICAL_OPTIONS: Final = frozenset(
     {
@@ -42,7 +42,7 @@ _KNOWN_CRITICAL_OPTIONS: Final = frozenset(
 
 
 class HeartbeatSite(resource.Resource):  # type: ignore[misc]  # aiocoap has no types
-    """Answers the heartbeats of the server; a client serves nothing else."""
+    """Answers the server's heartbeats, the only requests that a client serves."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ def _refusal(code: aiocoap.Code, diagnostic: str) -> aiocoap.Message:
 
 
 class Heartbeats:
-    """Sends ours when `liveness` says so."""
+    """Sends the client's heartbeats when they are due."""
 
     def __init__(self, requests: RequestLayer, liveness: Liveness) -> None:
         self.refusal: Refused | ServerUnavailable | None = None
@@ -103,7 +103,7 @@ class Heartbeats:
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> SessionClosed:
-        """Send them until too many in a row stay unanswered, and say so."""
+        """Send heartbeats until too many in a row have no answer; returns that as the reason to end the session."""
         while True:
             self._rescheduled.clear()
             now = self._loop.time()
@@ -135,7 +135,7 @@ class Heartbeats:
         self._liveness.sent(now=now)
 
     def reschedule(self) -> None:
-        """What `liveness` says may have changed."""
+        """Set the timer again, after `liveness` changed."""
         self._rescheduled.set()
 
     async def _wait(self) -> None:

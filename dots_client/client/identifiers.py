@@ -1,4 +1,4 @@
-"""What to do when a cuid belongs to somebody else, or the mids come to their end (RFC 9132 section 4.4.1)."""
+"""Change identifiers: a cuid that another client has, and mids near their end (RFC 9132 section 4.4.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dots_client.session import MidAllocator
 from dots_client.session.conflicts import needs_new_cuid
 
 MAX_CUIDS: Final = 3
-"""Tried for one request; two random ones that collide are no accident."""
+"""Cuids tried for one request. Two random ones do not collide by accident."""
 
 _rng = random.SystemRandom()
 
@@ -28,11 +28,11 @@ async def request_with_any_cuid(
     on_new_cuid: Callable[[str], None],
     on_sent: OnSent | None = None,
 ) -> MitigationReport:
-    """`Client.request()`, again under a random cuid when another client has this one.
+    """`Client.request()`, retried under a random cuid if another client has ours.
 
-    For clients without mitigations under the present cuid only: it must not change while there are
-    some (SC-028). `on_new_cuid` is told before the new cuid is used, so that it can be kept; the
-    client has it from then on. Raises what `Client.request()` raises, Conflicted after 3 collisions.
+    Use it only while the client has no mitigations: their cuid must not change (SC-028). `on_new_cuid` is called
+    with each new cuid before its first use, so that the caller can save it; `client.cuid` changes too. Raises what
+    `Client.request()` raises; Conflicted after 3 collisions.
     """
     for _ in range(MAX_CUIDS - 1):
         try:
@@ -54,12 +54,12 @@ async def roll_over(
     is_under_attack: bool,
     on_renumbered: Callable[[int, int], None],
 ) -> None:
-    """Start mids at 0 again and make the preconfigured requests anew (SC-034).
+    """Start mids at 0 again and renumber the preconfigured requests (SC-034).
 
-    Due when `mids.should_roll_over`. `preconfigured` are those the server holds, by mid. Each is
-    withdrawn under its old mid and requested under its new one; `on_renumbered(old, new)` is told
-    after each, and one that failed in between has to be requested by the caller. Raises
-    LocalProtocolError under attack, and what `Client.withdraw()` and `Client.request()` raise.
+    Due when `mids.should_roll_over`. `preconfigured` has the requests that the server holds, by mid. Each is withdrawn
+    under its old mid and requested under a new one; then `on_renumbered(old, new)` is called. If a request fails, the
+    caller has to repeat it. Raises LocalProtocolError under attack, and what `Client.withdraw()` and `Client.request()`
+    raise.
     """
     renumbered = mids.roll_over(is_under_attack=is_under_attack, preconfigured=preconfigured)
     for old, new in renumbered.items():

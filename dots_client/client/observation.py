@@ -1,4 +1,4 @@
-"""Watching one mitigation: notifications, and polls where they stay away."""
+"""Observe one mitigation (RFC 7641), and poll a server that sends no notifications."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dots_client.rng import Rng
 from dots_client.session import NotificationOrder, Retransmission
 
 MAX_WAITING_REPORTS: Final = 32
-"""A reader that falls behind misses the oldest."""
+"""Reports that wait for the reader. A slow reader misses the oldest."""
 
 REGISTER: Final = 0
 DEREGISTER: Final = 1
 
 
 class Observation(AsyncIterator[MitigationReport]):
-    """Reports of one mitigation as they come; ends with the error that ended it."""
+    """Iterates over the reports on one mitigation, and raises the error that ends the observation."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class Observation(AsyncIterator[MitigationReport]):
         self._mid = mid
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        # What further blocks of a notification are asked with.
+        # Fetches the further blocks of a notification.
         self._whole = Request(code=Code.GET, path=path)
-        # The targets are known: without them the answer is small (RFC 9132 section 4.4.2).
+        # Without the targets, which are known, the answer is small (RFC 9132 section 4.4.2).
         self._poll_request = Request(
             code=Code.GET, path=path, queries=(f"c={Content.STATUS.value}",)
         )
-        # One token for all: leaving needs it, and a repeated registration replaces the one before.
+        # Deregistration needs the token of the registration, and a repeated registration replaces the one before.
         token = requests.link.endpoint.tokens.next_token()
         self._registration = Request(code=Code.GET, path=path, token=token, observe=REGISTER)
         self._departure = Request(code=Code.GET, path=path, token=token, observe=DEREGISTER)
@@ -57,7 +57,7 @@ class Observation(AsyncIterator[MitigationReport]):
         )
         self._order = NotificationOrder()
         self._slot: float | None = None
-        "when the repeated registration may go out"
+        "when the registration may be repeated"
         self._is_registered = False
         self._has_been_notified = False
         self._waiting: deque[tuple[Request, Outcome]] = deque(maxlen=MAX_WAITING_REPORTS)
@@ -71,7 +71,7 @@ class Observation(AsyncIterator[MitigationReport]):
         self._register()
 
     def leave(self) -> None:
-        """Tell the server once; should that be lost, its next notification gets a Reset."""
+        """Deregister once. If that is lost, the next notification gets a Reset."""
         self._stop_poll()
         self._stop_listening()
         if self._requests.link.closed.done():
@@ -142,7 +142,7 @@ class Observation(AsyncIterator[MitigationReport]):
         if not isinstance(outcome, DotsError):
             if not self._order.is_news(outcome.opt.observe, now=now):
                 return
-            # Some servers leave the option out of the first answer, and notify all the same.
+            # Some servers omit the option in the first answer but send notifications.
             self._has_been_notified |= self._is_registered or outcome.opt.observe is not None
         self._is_registered = True
         self._queue(self._whole, outcome)
@@ -158,4 +158,4 @@ class Observation(AsyncIterator[MitigationReport]):
 
 
 def _nothing() -> None:
-    """There is nothing to stop yet."""
+    """Nothing to stop yet."""

@@ -1,7 +1,7 @@
-"""Distinguish a path that drops large datagrams from one that merely loses many (RFC 9132 section 7.3).
+"""Tell a path that drops large datagrams (a black hole, RFC 4821) from one that loses many (RFC 9132 section 7.3).
 
-A path may silently drop every datagram above a size while heartbeats pass. After many repeats of a request, a small
-GET asks about it: a server that answers and does not know it shows that no copy arrived.
+A path may drop every datagram above a size while heartbeats pass. After many repeats of a request, a small GET asks
+for the same mitigation: if the server answers that it does not know it, no copy of the request arrived.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dots_client.errors import NoAnswer, Refused, RequestTooLarge, ServerUnavail
 from dots_client.transport.coap import message_bytes
 
 COPIES_PER_CHECK: Final = 8
-"""If half of all datagrams are lost, the chance that none of this many copies arrives is 1 in 256."""
+"""On a path that loses half of all datagrams, the chance that none of so many copies arrives is 1 in 256."""
 CHECKS_TO_BE_SURE: Final = 2
 CHECK_DEADLINE_S: Final = 3.0
 _NOT_FOUND: Final = "4.04"
 
 
 class BlackHoleDetector:
-    """Watches the copies of one request. `is_known` asks the server about its mid, in a small message."""
+    """Counts the copies of one request. `is_known` asks the server for its mid in a small message."""
 
     def __init__(self, is_known: Callable[[], Awaitable[object]]) -> None:
         self._is_known = is_known
@@ -39,7 +39,7 @@ class BlackHoleDetector:
             self._enough_copies.set()
 
     async def detected(self) -> None:
-        """Return once it is certain that no copy arrived although the server answers; never return if copies arrive."""
+        """Return when it is certain that the server answers but no copy arrived; otherwise wait for ever."""
         unknown = 0
         while unknown < CHECKS_TO_BE_SURE:
             await self._enough_copies.wait()

@@ -1,4 +1,4 @@
-"""Requests and their answers over one session."""
+"""The request/response layer of CoAP over one session (RFC 7252 section 5)."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from dots_client.transport.remote import Remote
 log = logging.getLogger("dots_client")
 
 MAX_OUTSTANDING_REPEATS: Final = 32
-"""Of one request: an answer to an older repeat is not waited for any more."""
+"""Repeats of one request. Answers to older ones are ignored."""
 MAX_BLOCKS: Final = 64
-"""Of one answer: 64 KiB, more than any list of mitigations we ask for."""
+"""Blocks of one answer: 64 KiB, more than any list of mitigations has."""
 
 OnSent = Callable[[int], None]
-"""Called with the number of transmissions so far, after each one."""
+"""Called after each transmission with the number of transmissions so far."""
 Outcome: TypeAlias = aiocoap.Message | DotsError
-"""What becomes of one transmission: a response, or the error that ended it."""
+"""The result of one transmission: a response or an error."""
 OnOutcome = Callable[[Outcome], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked; each transmission makes a message of its own from it."""
+    """A request. Each transmission makes a new message from it."""
 
     code: aiocoap.Code
     path: tuple[str, ...]
@@ -58,7 +58,7 @@ class Request:
     block2: tuple[int, bool, int] | None = None
     etag: bytes | None = None
     hop_limit: int | None = None
-    "for gateways alone (RFC 8768): what they pass on goes through so many more"
+    "only for gateways (RFC 8768): how many more gateways may forward it"
     token: bytes = b""
     "empty: a random one for each transmission"
 
@@ -87,11 +87,11 @@ _NON_CONFIRMABLE: Final = aiocoap.Unreliable()
 
 
 def _ignore(_response: aiocoap.Message) -> None:
-    """Nobody else wants to see it."""
+    """The default of `on_response`."""
 
 
 class RequestLayer:
-    """Everything we ask of one server."""
+    """Sends requests to one server and matches the responses."""
 
     def __init__(
         self,
@@ -119,9 +119,10 @@ class RequestLayer:
         deadline_s: float | None = None,
         on_sent: OnSent | None = None,
     ) -> aiocoap.Message:
-        """Ask Non-confirmably until an answer comes, each time with a new Message ID and token.
+        """Send a Non-confirmable request until an answer comes, each time with a new Message ID and token.
 
-        All repeats stay outstanding and the first answer to any of them wins (RFC 9132 section 4.4).
+        The first answer to any of the repeats wins (RFC 9132 section 4.4). Raises NoAnswer after `deadline_s` seconds,
+        SessionClosed and RequestTooLarge.
         """
         schedule = Retransmission(
             now=self._loop.time(), rng=self._rng, deadline_s=deadline_s, settings=self._settings
@@ -155,7 +156,7 @@ class RequestLayer:
     async def request_confirmable(
         self, request: Request, parameters: SessionParameters
     ) -> aiocoap.Message:
-        """Ask once; CoAP itself repeats, with the negotiated parameters (RFC 9132 section 4.5)."""
+        """Send a Confirmable request, which CoAP retransmits with the negotiated parameters (RFC 9132 section 4.5)."""
         answer = _Answer(self._loop, self.link.closed)
         lose_interest = self.transmit(request, answer.settle, tuning=_tuning(parameters))
         patience_s = _transmit_wait_s(parameters) if self.link.is_reliable else None
@@ -180,11 +181,11 @@ class RequestLayer:
         return await answer.arrives_before(slot if ends_at is None else min(slot, ends_at))
 
     async def request_blockwise(self, request: Request) -> aiocoap.Message:
-        """Ask for something that may come in several blocks."""
+        """Send a request whose answer may come in several blocks (RFC 7959)."""
         return await self.fetch_blocks(request, await self.request(request))
 
     async def fetch_blocks(self, request: Request, first: aiocoap.Message) -> aiocoap.Message:
-        """Ask for the blocks after the first, in the size the server chose (RFC 7959)."""
+        """Fetch the blocks after the first, in the size that the server chose (RFC 7959)."""
         block = first.opt.block2
         body = first.payload
         number = 0
@@ -218,13 +219,13 @@ class RequestLayer:
         tuning: aiocoap.TransportTuning = _NON_CONFIRMABLE,
         has_slot: bool = False,
     ) -> Callable[[], None]:
-        """Send one message now and report what becomes of it; the result ends the interest."""
+        """Send one message now and report its outcome. Call the returned function to ignore later answers."""
 
         def on_event(message: aiocoap.Message | None, error: Exception | None) -> None:
             try:
                 outcome = self._outcome(request, sent_at, message, error)
             except Exception:
-                # Any defect: the caller waits for an outcome.
+                # After any defect the caller still waits for an outcome.
                 log.exception("%s: this client failed on an answer", self.link.peer)
                 outcome = RemoteProtocolError("the answer could not be processed")
             on_outcome(outcome)
@@ -266,7 +267,7 @@ class RequestLayer:
 
 
 class _Answer:
-    """The first outcome of several transmissions; the end of the session is one too."""
+    """The first outcome of several transmissions, or the end of the session."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, closed: asyncio.Future[str]) -> None:
         self._loop = loop
@@ -309,7 +310,7 @@ class _Answer:
 
 
 def _transmit_wait_s(parameters: SessionParameters) -> float:
-    """How long a Confirmable request would have been repeated (RFC 7252 section 4.8.2)."""
+    """MAX_TRANSMIT_WAIT: how long a Confirmable request may wait for its answer (RFC 7252 section 4.8.2)."""
     doublings: int = 2 ** (parameters.max_retransmit + 1) - 1
     return parameters.ack_timeout_s * doublings * parameters.ack_random_factor
 

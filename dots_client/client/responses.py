@@ -1,4 +1,4 @@
-"""A server's answer as a value, or as the error it means (RFC 9132 section 9).
+"""Turn a server's response into a value or an error (RFC 9132 section 9).
 
 Tolerant on purpose: deployed servers label CBOR as text, send `null` for an empty body, and repeat
 options of the request.
@@ -34,11 +34,11 @@ _CONFLICT: Final = "4.09"
 _TOO_MANY_REQUESTS: Final = "4.29"
 _UNAVAILABLE: Final = "5.03"
 _HOP_LIMIT_REACHED: Final = "5.08"
-"""A loop of gateways: repeating the request unchanged is as useless as after a 4.xx."""
+"""A loop of gateways (RFC 8768): final, as a 4.xx is."""
 
 
 _INTERIM: Final = "2.31"
-"""Continue (RFC 7959 section 2.9.1): the server waits for more of the request and has not acted yet."""
+"""Continue (RFC 7959 section 2.9.1): the server waits for more blocks and has not acted yet."""
 NOT_GRANTED: Final = frozenset({"2.02", "2.03"})
 """Successes that do not answer a PUT (RFC 7252 section 5.9.1)."""
 NOT_WITHDRAWN: Final = frozenset({"2.01", "2.03"})
@@ -73,7 +73,7 @@ def raise_for(response: aiocoap.Message, *, unexpected: Collection[str] = ()) ->
 
 
 def granted_report(response: aiocoap.Message, mid: int) -> MitigationReport:
-    """What an accepted request was granted. A body we cannot read does not undo the acceptance."""
+    """What the server granted. A body that cannot be read does not undo the acceptance."""
     try:
         reports = decode_mitigations(response.payload)
     except DecodeError:
@@ -82,7 +82,7 @@ def granted_report(response: aiocoap.Message, mid: int) -> MitigationReport:
 
 
 def reported_status(response: aiocoap.Message, mid: int) -> MitigationReport:
-    """What the server says of one mitigation."""
+    """The server's report on one mitigation; RemoteProtocolError if it is missing or cannot be read."""
     report = _about(mid, all_reports(response))
     if report is None:
         raise RemoteProtocolError(f"the answer says nothing about mitigation {mid}")
@@ -111,7 +111,7 @@ def max_age_of(response: aiocoap.Message) -> int:
 
 
 def diagnostic_of(response: aiocoap.Message) -> str:
-    """The words for a person that errors carry; empty for a body in CBOR."""
+    """The diagnostic payload of an error (RFC 7252 section 5.5.2); empty for a body in CBOR."""
     try:
         return clean_text(response.payload.decode("utf-8"))
     except UnicodeDecodeError:
@@ -129,7 +129,7 @@ def _raise_conflict(response: aiocoap.Message) -> None:
 
 
 def redirection_of(response: aiocoap.Message) -> Redirected | None:
-    """Where the server sends us, in an answer or a notification; None when it does not."""
+    """The redirection in a response or notification; None if there is none."""
     if response.code.dotted != _UNAVAILABLE:
         return None
     try:
@@ -140,10 +140,10 @@ def redirection_of(response: aiocoap.Message) -> Redirected | None:
 
 
 def _gateways_of(response: aiocoap.Message) -> tuple[str, ...]:
-    """Each gateway puts its name before those it got, with a space between (RFC 8768 section 4)."""
+    """Each gateway prepends its name and a space (RFC 8768 section 4)."""
     said = diagnostic_of(response)
     names = said.split()
-    # Where it was cut off, the last is half a name.
+    # If the text was cut, the last name is incomplete.
     is_cut = said.endswith("…") and len(names) > 1
     return tuple((names[:-1] if is_cut else names)[:MAX_GATEWAYS])
 

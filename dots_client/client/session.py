@@ -35,7 +35,7 @@ _rng: Final = random.SystemRandom()
 
 
 class Session:
-    """What runs in a session whatever is asked, and what is known of it. `Client` adds the mitigations."""
+    """The background tasks of a session, and its state. `Client` adds the requests for mitigation."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Session:
         self._heartbeats = Heartbeats(self._requests, self._liveness)
         self.mitigating = is_under_attack
 
-    # What is known of the session
+    # State
 
     @property
     def transport(self) -> str:
@@ -89,22 +89,22 @@ class Session:
 
     @property
     def serial(self) -> int:
-        """Which session of this process it is; `WireRecord.session` is the same number."""
+        """The number of this session in the process, as in `WireRecord.session`."""
         return self._link.remote.serial
 
     @property
     def peer(self) -> str:
-        """Address and port, as `192.0.2.1:4646`."""
+        """Address and port of the server, such as `192.0.2.1:4646`."""
         return self._link.peer
 
     @property
     def was_resumed(self) -> bool:
-        """Whether the handshake took up an older session (`ClientSettings.resumes_sessions`)."""
+        """Whether the handshake resumed an older session (`ClientSettings.resumes_sessions`)."""
         return self._link.remote.was_resumed
 
     @property
     def connected_at(self) -> float:
-        """Loop time."""
+        """Loop time of the end of the handshake."""
         return self._link.connected_at
 
     @property
@@ -119,12 +119,12 @@ class Session:
 
     @property
     def max_message_bytes(self) -> int:
-        """What one datagram holds of a CoAP message."""
+        """The largest CoAP message that the session can send, in bytes."""
         return self._link.max_message_bytes
 
     @property
     def heartbeat_refusal(self) -> Refused | ServerUnavailable | None:
-        """The refusal of our last answered heartbeat; None: it was not refused.
+        """The refusal of our last answered heartbeat, or None.
 
         The session is alive either way. A 4.01 means that the server does not know our certificate.
         """
@@ -132,17 +132,17 @@ class Session:
 
     @property
     def heartbeat_refusal_changed(self) -> asyncio.Event:
-        """Set when the code of `heartbeat_refusal` changes; the reader clears it."""
+        """Set when the code of `heartbeat_refusal` changes. The reader clears it."""
         return self._heartbeats.refusal_changed
 
     @property
     def requests(self) -> RequestLayer:
-        """For gateways, which pass on what others ask: one message and its answer, as they are."""
+        """The request layer, for gateways that forward the requests of others."""
         return self._requests
 
     @property
     def mitigating(self) -> bool:
-        """While True the mitigating configuration holds, and missed heartbeats end no session."""
+        """While True, the mitigating configuration is in force and missed heartbeats do not end the session."""
         return self._liveness.is_mitigating
 
     @mitigating.setter
@@ -154,59 +154,58 @@ class Session:
 
     @property
     def should_move(self) -> asyncio.Event:
-        """Set when a new session with the same `ClientCache` would be a better one than this.
+        """Set when a new session with the same `ClientCache` would be better than this one.
 
-        The server redirected us, the time of a redirection is over, or UDP works again beside TCP.
+        Either the server redirected us, or a redirection has expired, or this session uses TCP and UDP works again.
         """
         return self._migration.should_move
 
     @property
     def is_sent_elsewhere(self) -> bool:
-        """Whether a redirection that is followed names another server than the one of this session.
+        """Whether a redirection in force names another server than that of this session (RFC 9132 section 4.6).
 
-        Unlike `should_move`, which whoever moves may clear, it holds until the redirection has led there, or
-        led nowhere (RFC 9132 section 4.6).
+        The caller may clear `should_move`. This stays True until a session with the other server was opened or failed.
         """
         return self._migration.is_sent_elsewhere
 
     @property
     def is_lost(self) -> bool:
-        """The session is over and was not ended from here."""
+        """Whether the session has ended and the caller did not close it."""
         return self._link.closed.done() and not self._is_left
 
-    # Its end
+    # The end
 
     async def closed(self) -> DotsError:
-        """Wait for the end of the session; what comes back is its reason."""
+        """Wait for the end of the session. Returns the reason."""
         return await asyncio.shield(self._closed)
 
     async def close(self) -> None:
-        """End the session with a close_notify. Leaving `connect()` does it too."""
+        """End the session with a close_notify, as leaving `connect()` does."""
         self._is_left = not self._link.closed.done()
         await self._end(SessionClosed("closed by us"))
 
     # Configuration and heartbeats
 
     async def configuration(self) -> SignalConfig:
-        """Read what is in force, with the limits within which it may be changed."""
+        """Read the session configuration in force, with the limits for changes (RFC 9132 section 4.5.1)."""
         return await self._configuration.read()
 
     async def configure(self, config: SignalConfig, sid: int) -> None:
-        """Change it for this session (RFC 9132 section 4.5.2); `sid`, 0-4294967295, has to grow.
+        """Change the configuration of this session (RFC 9132 section 4.5.2).
 
-        Refused with 4.22 when a value is outside the limits that `configuration()` tells; EncodeError
-        and LocalProtocolError for what must not be sent.
+        `sid`, 0-4294967295, must be higher than those before in this session. Raises Refused with 4.22 for a value outside
+        the limits that `configuration()` returns; EncodeError and LocalProtocolError for a change that must not be sent.
         """
         await self._configuration.write(config, sid)
 
     async def restore_configuration(self) -> SignalConfig:
-        """Go back to the server's defaults, and read them (RFC 9132 section 4.5.4)."""
+        """Return to the server's defaults and read them (RFC 9132 section 4.5.4)."""
         return await self._configuration.restore()
 
     async def heartbeat(self) -> bool:
-        """Send one now; True when its answer came within `heartbeat_wait_s`, False for silence.
+        """Send a heartbeat now. Returns whether it was answered within `heartbeat_wait_s`.
 
-        Raises Refused or ServerUnavailable for an answer other than success, and SessionClosed.
+        Raises Refused or ServerUnavailable if the server refuses it, and SessionClosed.
         """
         outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self._heartbeats.send(lambda result: None if outcome.done() else outcome.set_result(result))
@@ -223,11 +222,11 @@ class Session:
         raise_for(answer)
         return True
 
-    # What runs beside
+    # Background tasks
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the session's background tasks and end it; `connect()` runs inside."""
+        """Run the background tasks during the block, and close the session at its end."""
         parts = [self._watch_link(), self._send_heartbeats(), *self._migration.parts()]
         if self._settings.reads_configuration:
             parts.append(self._configuration.run())
@@ -243,13 +242,13 @@ class Session:
                 await self.close()
 
     async def _part(self, work: Coroutine[Any, Any, None]) -> None:
-        """The end of any part ends the session, so a defect never leaves it half alive."""
+        """Run one background task. Its end ends the session, so that no session lives without one of its tasks."""
         try:
             await work
         except SessionClosed as error:
             await self._end(error)
         except Exception as error:
-            # Any defect: the session must end, and every pending call with it.
+            # After any defect the session must end, and every pending call with it.
             log.exception("%s: this client failed", self.peer)
             await self._end(SessionCrashed(error))
 

@@ -1,4 +1,4 @@
-"""Tells when another session would be a better one: redirected, back again, or UDP instead of TCP."""
+"""When to migrate to another session: after a redirection, at its end, or from TCP to UDP (RFC 9132 sections 4.3, 4.6)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IGNORED: Final = {
 
 
 class SessionMigration:
-    """Watches over the place of one session."""
+    """Signals when a session should migrate."""
 
     def __init__(
         self, connector: Connector, cache: ClientCache, *, transport: str, udp_probe_s: float
@@ -45,7 +45,7 @@ class SessionMigration:
 
     @property
     def is_sent_elsewhere(self) -> bool:
-        """A redirection that is followed names another server than the one of this session."""
+        """Whether a redirection in force names another server than that of this session."""
         alternate = self._cache.redirections.alternate(
             now=self._loop.time(), is_under_attack=self._is_mitigating
         )
@@ -56,7 +56,7 @@ class SessionMigration:
         self._changed.set()
 
     def receive(self, response: aiocoap.Message) -> None:
-        """Any response: one that redirects is followed, unless that would be a loop."""
+        """Look for a redirection in a response, and follow it unless `Redirections` says why not."""
         redirected = redirection_of(response)
         if redirected is None:
             return
@@ -78,7 +78,7 @@ class SessionMigration:
                 self._cache.on_not_followed(why_not)
 
     async def watch_redirection(self) -> None:
-        """Until its time is over and no attack is active (RFC 9132 section 4.6)."""
+        """Migrate back when the redirection has expired and no attack is active (RFC 9132 section 4.6)."""
         redirections = self._cache.redirections
         while True:
             self._changed.clear()
@@ -86,7 +86,7 @@ class SessionMigration:
             alternate = redirections.alternate(now=now, is_under_attack=self._is_mitigating)
             if alternate is None or alternate.name != self._connector.server.name:
                 self.should_move.set()
-                # Should nobody get through elsewhere, this session goes on, and they try again.
+                # If no other session can be opened, this one continues, and the signal is repeated.
                 await asyncio.sleep(MOVE_AGAIN_S)
                 continue
             expires_at = redirections.expires_at()
@@ -106,7 +106,7 @@ class SessionMigration:
                 self.should_move.set()
 
     def parts(self) -> list[Coroutine[Any, Any, None]]:
-        """Runs beside the session and ends only with it."""
+        """The background tasks of the session that watch for a better one."""
         parts: list[Coroutine[Any, Any, None]] = []
         server, now = self._connector.server, self._loop.time()
         alternate = self._cache.redirections.alternate(now=now, is_under_attack=self._is_mitigating)

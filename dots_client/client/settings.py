@@ -1,4 +1,4 @@
-"""Which server, and how patiently to talk to it."""
+"""The server, and how the client behaves with it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from dots_client.transport.association import DEFAULT_PATH_MTU
 DEFAULT_PORT: Final = 4646
 
 BLOCK_SIZES: Final[Mapping[int, int]] = {256: 4, 512: 5, 1024: 6}
-"""Bytes to exponent (RFC 7959 section 2.2); in smaller blocks a list of mitigations has too many."""
+"""Bytes to SZX (RFC 7959 section 2.2). A list of mitigations would have too many smaller blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A DOTS server as it is provisioned."""
+    """A provisioned DOTS server."""
 
     name: str
-    "to authenticate: DNS name or IP address, as in its certificate"
+    "DNS name or IP address in its certificate, which authenticates it"
     host: str = ""
     "where to connect; default: `name`"
     port: int = DEFAULT_PORT
     transports: tuple[str, ...] = ("dtls",)
-    "which ones may be used; UDP (`dtls`) is tried before TCP (`tls`)"
+    "`dtls` (UDP), `tls` (TCP) or both; UDP is tried first"
     addresses: tuple[str, ...] = ()
-    "to be used without asking DNS for `host`"
+    "used instead of asking DNS for `host`"
     requires_alpn: bool = True
-    "False: over TLS, live with a server that does not choose CoAP by ALPN"
+    "False: over TLS, accept a server that does not select CoAP by ALPN"
 
     def __post_init__(self) -> None:
         if not self.host:
@@ -42,7 +42,7 @@ class ClientSettings:
     """How a client behaves where RFC 9132 leaves a choice."""
 
     handshake_timeout_s: float = 10.0
-    "0.1-300 seconds for all attempts together; lost flights are repeated after 1, 2, 4… seconds"
+    "0.1-300 seconds for all attempts together; lost flights are retransmitted after 1, 2, 4… seconds"
     attack_handshake_timeout_s: float = 30.0
     "0.1-300 seconds; the same while an attack is active, if it is longer"
     attempt_delay_s: float = 0.25
@@ -50,7 +50,7 @@ class ClientSettings:
     attack_attempt_delay_s: float = 0.1
     "0.01-10 seconds; the same while an attack is active"
     handshake_repeat_s: float = 3.0
-    "0.1-60 seconds until a DTLS handshake is overtaken by another from a new port"
+    "0.1-60 seconds until another DTLS handshake begins from a new port"
     attack_handshake_repeat_s: float = 1.0
     "0.1-60 seconds; the same while an attack is active; four round trips where these are known"
     max_handshakes: int = 10
@@ -58,27 +58,27 @@ class ClientSettings:
     attack_max_handshakes: int = 20
     "1-32; the same while an attack is active"
     udp_probe_s: float = 86400.0
-    "300-604800 seconds between looks for UDP from a session over TCP"
+    "300-604800 seconds between probes for UDP from a session over TCP"
     path_mtu: int = DEFAULT_PATH_MTU
-    "576-9000 bytes of an IP packet; a request has to fit into one"
+    "576-9000 bytes of an IP packet; a request must fit into one"
     retransmission: RetransmissionSettings = field(default_factory=RetransmissionSettings)
-    "when a request without an answer is repeated"
+    "when to repeat a request that has no answer"
     heartbeat_interval_s: float | None = None
     "0.05-3600 seconds, 0: no heartbeats, None: as negotiated with the server"
     missing_hb_allowed: int | None = None
     "1-1000 unanswered heartbeats before the session counts as lost, None: as negotiated"
     heartbeat_wait_s: float = 5.0
-    "0.05-60 seconds that `heartbeat()` waits for its answer"
+    "0.05-60 seconds that `heartbeat()` waits for an answer"
     poll_interval_s: float = 30.0
-    "0.05-3600 seconds without news of an observed mitigation before it is asked about"
+    "0.05-3600 seconds without a report on an observed mitigation before the client polls"
     eager_poll_interval_s: float = 5.0
-    "0.05-3600 seconds; the same for a server that has not shown yet that it sends notifications"
+    "0.05-3600 seconds; the same for a server that has not sent a notification yet"
     reads_configuration: bool = True
-    "False: live with the defaults of RFC 9132 section 4.5.2"
+    "False: use the defaults of RFC 9132 section 4.5.2"
     block_bytes: int | None = None
-    "256, 512 or 1024 bytes of an answer in one datagram; None: as many as the server likes"
+    "256, 512 or 1024 bytes per block of an answer; None: the server chooses"
     resumes_sessions: bool = True
-    "with a `ClientCache`: take up the last session with a server, at most a day old; False: never"
+    "with a `ClientCache`: resume the last session with a server, at most a day old"
 
     def __post_init__(self) -> None:
         _check("handshake_timeout_s", self.handshake_timeout_s, 0.1, 300)
@@ -105,7 +105,7 @@ class ClientSettings:
         _check("eager_poll_interval_s", self.eager_poll_interval_s, 0.05, 3600)
 
     def overriding(self, parameters: SessionParameters) -> SessionParameters:
-        """`parameters` as negotiated, except those that these settings fix."""
+        """The negotiated `parameters`, except for those that these settings fix."""
         fixed: dict[str, Any] = {
             name: value
             for name, value in (

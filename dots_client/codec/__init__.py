@@ -1,4 +1,4 @@
-"""The model ⇄ application/dots+cbor and Uri-Path; pure."""
+"""Between the model and application/dots+cbor, JSON and Uri-Path; pure."""
 
 from __future__ import annotations
 

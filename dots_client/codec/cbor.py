@@ -1,7 +1,7 @@
-"""CBOR as DOTS uses it, and encoding of trees as application/dots+cbor by the table of `keys`; `reader` decodes.
+"""CBOR as DOTS uses it, and the encoder of trees to application/dots+cbor by the table in `keys`; `reader` decodes.
 
-A *tree* is what lies between bytes and the model: dictionaries from attribute name to value, where
-decimals are `Decimal` and enumerations plain numbers.
+A *tree* lies between bytes and the model: dictionaries from attribute name to value, where decimals are
+`Decimal` and enumerations are plain numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DECIMAL_EXPONENT: Final = -2
 MAX_DECIMAL: Final = 2**63 - 1
 """decimal64 is a 64-bit integer scaled by its fraction digits (RFC 7950 section 9.3)."""
 
-# cbor2 turns these into dates, regular expressions, shared references and so on; in DOTS they mean nothing.
+# cbor2 turns these into dates, regular expressions, shared references and so on, which DOTS does not use.
 CBOR2_TAGS: Final = (
     0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
 )  # fmt: skip
@@ -40,12 +40,12 @@ def _keep_tag(tag: int) -> Callable[[Any, bool], cbor2.CBORTag]:
     return lambda value, _immutable: cbor2.CBORTag(tag, value)
 
 
-# Without an own decoder cbor2 freezes what a tag holds: lists come out as tuples.
+# Without our own decoder, cbor2 freezes the content of a tag, so that lists become tuples.
 _TAGS_AS_THEY_ARE: Final = {tag: _keep_tag(tag) for tag in (*CBOR2_TAGS, DOTS_TAG)}
 
 
 def parse(data: bytes) -> Any:
-    """The one CBOR item `data` holds, without the optional DOTS tag, and nothing after it."""
+    """The one CBOR item in `data`, without the optional DOTS tag. DecodeError for anything after it."""
     item, length = _decoded(data)
     if length != len(data):
         raise DecodeError("", f"{len(data) - length} bytes after the end")
@@ -53,9 +53,9 @@ def parse(data: bytes) -> Any:
 
 
 def parse_tolerantly(data: bytes) -> tuple[Any, tuple[str, ...]]:
-    """The same for a server's answer, and in words what had to be ignored to read it.
+    """The same for a server's answer, with the problems that were ignored, in words.
 
-    Text that is not UTF-8 contains U+FFFD, and the last of duplicate attributes counts.
+    Bytes that are not UTF-8 become U+FFFD, and the last of duplicate attributes counts.
     """
     overlooked = []
     try:
@@ -69,7 +69,7 @@ def parse_tolerantly(data: bytes) -> tuple[Any, tuple[str, ...]]:
 
 
 def _decoded(data: bytes, *, is_tolerant: bool = False) -> tuple[Any, int]:
-    """The first item in `data` and how many bytes it takes."""
+    """The first item in `data`, and its length in bytes."""
     if len(data) > MAX_BODY_BYTES:
         raise DecodeError("", f"{len(data)} bytes are more than the {MAX_BODY_BYTES} allowed")
     stream = BytesIO(data)
@@ -169,7 +169,7 @@ def _uint(value: Any, path: str, minimum: int, maximum: int) -> int:
 
 
 def decimal_fraction(value: Any, path: str) -> cbor2.CBORTag:
-    """decimal64 with two fraction digits, as Table 5 wants it: never a float."""
+    """decimal64 with two fraction digits, as in Table 5; never a float."""
     if not isinstance(value, Decimal) or not value.is_finite():
         raise EncodeError(path, "must be a decimal number")
     if abs(value) > Decimal(MAX_DECIMAL).scaleb(DECIMAL_EXPONENT):

@@ -1,4 +1,4 @@
-"""Whether a body is one that a client, or a server, may send."""
+"""Check whether a client, or a server, may send a body."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from dots_client.errors import DecodeError
 
 
 def check_body(data: bytes, *, sender: Sender) -> None:
-    """Raise DecodeError or EncodeError, naming the attribute, for what RFC 9132 does not let `sender` say.
+    """Raise DecodeError or EncodeError with the attribute that RFC 9132 does not allow `sender` to send.
 
-    A client's mitigation with attack-status counts as an efficacy update. Everything that a client leaves out when
-    it reads an answer counts as a problem here.
+    A client's mitigation with attack-status counts as an efficacy update. Everything that a client would leave out of
+    an answer counts as an error here.
     """
     tree = _tree(data, sender)
     match tuple(tree):

@@ -1,7 +1,7 @@
-"""application/dots+cbor ⇄ JSON with the names and labels of RFC 9132, for people and evidence.
+"""Between application/dots+cbor and JSON with the names and labels of RFC 9132, for people and as evidence.
 
-This view shows what is there, whoever sent it and whether it is allowed or not: it checks CBOR, not
-the protocol. Unknown keys appear as their number.
+The JSON shows the whole body, whether the protocol allows it or not: only CBOR is checked. Unknown keys
+appear as their number.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _SHOWN_EXPONENTS: Final = range(-9, 10)
 
 
 def to_json(data: bytes) -> Any:
-    """The body as JSON values; None if it is empty. DecodeError if it is not CBOR."""
+    """The body as JSON values; None if it is empty. Raises DecodeError if it is not CBOR."""
     return _show_map(parse_tolerantly(data)[0]) if data else None
 
 
 def from_json(value: Any) -> bytes:
-    """The body that `value` describes. Protocol rules are not applied: malformed ones can be made."""
+    """The body that `value` describes, valid or not: the rules of the protocol are not applied."""
     return cbor2.dumps(_read_map(value, ""), canonical=True)
 
 
@@ -72,13 +72,13 @@ def _show_plain(value: Any) -> Any:
             return value.hex()
         case cbor2.CBORTag(tag=tag, value=[exponent, mantissa]) if (
             tag == DECIMAL_TAG
-            # A simple value equals the int of its number, and is none.
+            # A CBOR simple value compares equal to its number, but is not an integer.
             and type(exponent) is int
             and exponent in _SHOWN_EXPONENTS
             and type(mantissa) is int
         ):
             return f"{Decimal(mantissa).scaleb(exponent):f}"
-    # JSON has no word for the rest: undefined, tags, infinities.
+    # JSON cannot express the rest: undefined, tags, infinities.
     return str(value)
 
 

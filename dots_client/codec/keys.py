@@ -1,4 +1,4 @@
-"""RFC 9132 Table 5 as data: every attribute, its CBOR key and type, and where it may stand.
+"""RFC 9132 Table 5 as data: every attribute, its CBOR key and type, and where it may occur.
 
 Encoding, decoding and the JSON view all read this table.
 """
@@ -10,7 +10,7 @@ from enum import Enum, Flag, auto
 from typing import Final
 
 MESSAGE: Final = "message"
-"""The outermost map: it holds one of the four kinds of body."""
+"""The outermost map, which contains one of the four kinds of body."""
 
 MITIGATION_SCOPE: Final = "ietf-dots-signal-channel:mitigation-scope"
 SIGNAL_CONFIG: Final = "ietf-dots-signal-channel:signal-config"
@@ -25,7 +25,7 @@ UINT64: Final = 2**64 - 1
 
 
 class Kind(Enum):
-    """The CBOR type of an attribute, as in the column "CBOR Type" of Table 5."""
+    """The CBOR type of an attribute: the column "CBOR Type" of Table 5."""
 
     MAP = "map"
     MAPS = "array of maps"
@@ -39,14 +39,14 @@ class Kind(Enum):
 
 
 class Sender(Flag):
-    """Who may send an attribute; Flag(0) is nobody."""
+    """Who may send an attribute. Flag(0) means that neither side may."""
 
     CLIENT = auto()
     SERVER = auto()
 
 
 class Comprehension(Enum):
-    """What a receiver does with a key it does not know (RFC 9132 section 6)."""
+    """What a receiver does with an unknown key (RFC 9132 section 6)."""
 
     REQUIRED = "refuse the message"
     OPTIONAL = "ignore the attribute"
@@ -71,7 +71,7 @@ class Attribute:
     key: int
     kind: Kind
     within: tuple[str, ...]
-    "names of the maps it may stand in"
+    "names of the maps that may contain it"
     sender: Sender
     maximum: int = UINT64
     "of an unsigned integer; for an enumeration, the highest number that a server may send"
@@ -143,7 +143,7 @@ def _row(
 TABLE: Final[tuple[Attribute, ...]] = (
     _row(1, MITIGATION_SCOPE, Kind.MAP, (MESSAGE,), BOTH),
     _row(2, "scope", Kind.MAPS, (MITIGATION_SCOPE,), BOTH),
-    # Only in the path: cdid and cuid never stand in a body (RFC 9132 sections 4.4.1.1, 4.4.1.3).
+    # Only in the path: no body contains cdid or cuid (RFC 9132 sections 4.4.1.1, 4.4.1.3).
     _row(3, "cdid", Kind.TEXT, _SCOPE, NOBODY),
     _row(4, "cuid", Kind.TEXT, _SCOPE, NOBODY),
     _row(5, "mid", Kind.UINT, _TARGETS, Sender.SERVER, UINT32),
@@ -199,7 +199,7 @@ TABLE: Final[tuple[Attribute, ...]] = (
     _row(31, "sid", Kind.UINT, (SIGNAL_CONFIG,), Sender.SERVER, UINT32),
     _row(32, "mitigating-config", Kind.MAP, (SIGNAL_CONFIG,), BOTH),
     _row(33, "heartbeat-interval", Kind.MAP, _SETS, BOTH),
-    # The IANA list swaps 34/35 and 41/42; Table 5 is what implementations send.
+    # The IANA registry swaps 34/35 and 41/42. Implementations send the keys of Table 5.
     _row(34, "max-value", Kind.UINT, _WHOLE, Sender.SERVER, UINT16),
     _row(35, "min-value", Kind.UINT, _WHOLE, Sender.SERVER, UINT16),
     _row(36, "current-value", Kind.UINT, _WHOLE, BOTH, UINT16),
@@ -232,9 +232,9 @@ TABLE: Final[tuple[Attribute, ...]] = (
 )
 
 DRAFT_ACL_NAME_KEY: Final = 54
-"""What drafts of RFC 9133 planned for acl-name: read, never sent."""
+"""The keys of drafts of RFC 9133 for acl-name: read, never sent."""
 
-# Names inside the list that drafts of RFC 9133 wrote with their module.
+# Drafts of RFC 9133 wrote these names inside the list with their module.
 _DRAFT_NAMES: Final = {
     "ietf-dots-signal-control:acl-name": "acl-name",
     "ietf-dots-signal-control:activation-type": "activation-type",
@@ -248,5 +248,5 @@ BY_KEY: Final = {attribute.key: attribute for attribute in TABLE} | {
 
 
 def cbor_key(name: str) -> int:
-    """The integer that stands for an attribute in a body (RFC 9132 Table 5). KeyError for an unknown name."""
+    """The CBOR key of an attribute (RFC 9132 Table 5). Raises KeyError for an unknown name."""
     return BY_NAME[name].key

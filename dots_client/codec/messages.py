@@ -1,9 +1,9 @@
-"""The model ⇄ bodies of application/dots+cbor.
+"""Between the model and bodies of application/dots+cbor.
 
-`encode_*` raises EncodeError for anything RFC 9132 forbids to send. `decode_request`,
-`decode_efficacy` and `decode_config_request` are a server's and strict; the other `decode_*` are a
-client's and tolerant: what they cannot read of a message they leave out, and only a body that is not the
-message at all is a DecodeError. Decoding raises nothing but DecodeError, whatever the bytes.
+`encode_*` raises EncodeError for everything that RFC 9132 forbids to send. `decode_request`,
+`decode_efficacy` and `decode_config_request` are for servers, and strict. The other `decode_*` are for clients, and
+tolerant: they leave out what they cannot read, and raise DecodeError only if the body is not the expected message.
+Decoding raises nothing but DecodeError, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MIN_HEARTBEAT_INTERVAL_S: Final = 15
 DEFAULT_HEARTBEAT_INTERVAL_S: Final = 30
 DEFAULT_PROBING_RATE: Final = 5
 HEARTBEAT_MESSAGE_BYTES: Final = 43
-"""A heartbeat as a CoAP message over UDP, with a token of eight bytes."""
+"""The size of a heartbeat as a CoAP message over UDP, with a token of eight bytes."""
 
 
 def encode_request(scope: Scope) -> bytes:
@@ -54,7 +54,7 @@ def encode_request(scope: Scope) -> bytes:
 
 
 def decode_request(data: bytes) -> Scope:
-    """What a server accepts as a mitigation request or refresh (RFC 9132 section 4.4.1.3)."""
+    """Decode a mitigation request or refresh strictly, for a server (RFC 9132 section 4.4.1.3)."""
     tree = _request_tree(data, lifetime_is_mandatory=True)
     if "attack-status" in tree:
         raise DecodeError(
@@ -64,7 +64,7 @@ def decode_request(data: bytes) -> Scope:
 
 
 def decode_efficacy(data: bytes, *, lifetime: int) -> Scope:
-    """What a server accepts as an efficacy update; `lifetime` stands in where the body has none."""
+    """Decode an efficacy update strictly, for a server. `lifetime` is used if the body has none."""
     tree = _request_tree(data, lifetime_is_mandatory=False)
     if "attack-status" not in tree:
         raise DecodeError(f"{SCOPE_PATH}[0].attack-status", "is missing")
@@ -86,13 +86,13 @@ def _path_of(violation: Violation) -> str:
 
 
 def encode_reports(reports: Iterable[MitigationReport]) -> bytes:
-    """The body of a server's answer or notification."""
+    """The body of a server's answer or notification (RFC 9132 section 4.4.2)."""
     entries = [report_tree(report) for report in reports]
     return pack({MITIGATION_SCOPE: {"scope": entries}}, sender=Sender.SERVER)
 
 
 def decode_mitigations(data: bytes) -> tuple[MitigationReport, ...]:
-    """What a server said of mitigations; empty when it said nothing."""
+    """The reports in a server's answer; empty if it has none."""
     body = unpack(data, sender=Sender.SERVER)
     if not body:
         return ()
@@ -102,8 +102,8 @@ def decode_mitigations(data: bytes) -> tuple[MitigationReport, ...]:
 def encode_config(config: SignalConfig) -> bytes:
     """The body of a client's PUT of the session configuration (RFC 9132 section 4.5.2).
 
-    EncodeError without any parameter, for a heartbeat-interval of 1-14 seconds, and for a probing-rate
-    that lets no heartbeat through.
+    Raises EncodeError if there is no parameter, for a heartbeat-interval of 1-14 seconds, and for a
+    probing-rate that is too low for heartbeats.
     """
     tree = config_tree(config)
     body = pack({SIGNAL_CONFIG: tree}, sender=Sender.CLIENT)
@@ -136,20 +136,20 @@ def encode_config_report(config: SignalConfig) -> bytes:
 
 
 def decode_config(data: bytes) -> SignalConfig:
-    """The configuration a server reports; limits it has swapped are put right."""
+    """The configuration that a server reports. Swapped limits are corrected."""
     body = unpack(data, sender=Sender.SERVER)
     return config_of(_answered(body, SIGNAL_CONFIG)) if body else SignalConfig()
 
 
 def decode_config_request(data: bytes) -> SignalConfig:
-    """What a server accepts as the body of a configuration PUT."""
+    """Decode the body of a configuration PUT strictly, for a server."""
     tree = _member(unpack(data, sender=Sender.CLIENT), SIGNAL_CONFIG)
     _require_parameters(tree, DecodeError)
     return config_of(tree)
 
 
 def _require_parameters(tree: Tree, error: type[EncodeError] | type[DecodeError]) -> None:
-    """At least one parameter (SC-077), and each with a value."""
+    """Require at least one parameter (SC-077), each with a value."""
     if not any(tree.values()):
         raise error("signal-config", "needs at least one parameter")
     for set_name, parameters in tree.items():
@@ -159,20 +159,20 @@ def _require_parameters(tree: Tree, error: type[EncodeError] | type[DecodeError]
 
 
 def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
-    """The body of a heartbeat, of either side: seven bytes (RFC 9132 section 4.7)."""
+    """The body of a heartbeat of either side, seven bytes (RFC 9132 section 4.7)."""
     return pack(
         {HEARTBEAT_MESSAGE: {"peer-hb-status": heartbeat.peer_hb_status}}, sender=Sender.CLIENT
     )
 
 
 def decode_heartbeat(data: bytes) -> Heartbeat:
-    """Either side's heartbeat. Both are read strictly: it is a request, whoever sends it."""
+    """Decode a heartbeat of either side strictly, since it is a request."""
     tree = _member(unpack(data, sender=Sender.CLIENT), HEARTBEAT_MESSAGE)
     return Heartbeat(peer_hb_status=_mandatory(tree, "peer-hb-status", "heartbeat"))
 
 
 def encode_redirect(redirect: RedirectedSignal) -> bytes:
-    """The body of a 5.03 that sends a client elsewhere (RFC 9132 section 4.6)."""
+    """The body of a 5.03 that redirects a client (RFC 9132 section 4.6)."""
     tree: Tree = {"alt-server": redirect.alt_server}
     if redirect.alt_server_record:
         tree["alt-server-record"] = list(redirect.alt_server_record)
@@ -180,7 +180,7 @@ def encode_redirect(redirect: RedirectedSignal) -> bytes:
 
 
 def decode_redirect(data: bytes) -> RedirectedSignal:
-    """The alternate server of a 5.03; DecodeError when the body names none by a name or an address.
+    """The alternate server of a 5.03. Raises DecodeError if the body gives neither a name nor an address.
 
     Records that are not addresses are left out.
     """
@@ -193,12 +193,12 @@ def decode_redirect(data: bytes) -> RedirectedSignal:
 
 
 def _answered(body: Tree, name: str) -> Tree:
-    """The relevant member of a server's answer; others are ignored."""
+    """The relevant member of a server's answer. Others are ignored."""
     return _member({name: body[name]} if name in body else body, name)
 
 
 def _member(body: Tree, name: str) -> Tree:
-    """The one member the outermost map must have."""
+    """The one member that the outermost map must have."""
     if set(body) != {name}:
         raise DecodeError("", f"the body must be one {join('', name)}")
     member: Tree = body[name]

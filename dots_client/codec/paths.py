@@ -30,7 +30,7 @@ class MitigatePath:
     cuid: str
     mid: int | None = None
     cdid: str | None = None
-    "inserted by gateways of the server's domain only"
+    "only gateways of the server's domain insert it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +57,9 @@ class Content(Enum):
 
 
 def mitigate_path(cuid: str, mid: int | None = None) -> tuple[str, ...]:
-    """Uri-Path of one mitigation, or of all of a client.
+    """The Uri-Path of one mitigation, or of all mitigations of a client.
 
-    EncodeError for a cuid that is empty or over 250 bytes long, or a mid outside 0-4294967295.
+    Raises EncodeError for a cuid that is empty or longer than 250 bytes, and for a mid outside 0-4294967295.
     """
     if not cuid:
         raise EncodeError("cuid", "must not be empty")
@@ -72,14 +72,14 @@ def mitigate_path(cuid: str, mid: int | None = None) -> tuple[str, ...]:
 
 
 def config_path(sid: int | None = None) -> tuple[str, ...]:
-    """Uri-Path of the session configuration; EncodeError for a sid outside 0-4294967295."""
+    """The Uri-Path of the session configuration. Raises EncodeError for a sid outside 0-4294967295."""
     if sid is None:
         return (*PREFIX, CONFIG)
     return (*PREFIX, CONFIG, f"sid={_checked('sid', sid)}")
 
 
 def parse_path(segments: Sequence[str]) -> DotsPath:
-    """What a Uri-Path addresses; DecodeError for a path RFC 9132 does not know."""
+    """The resource of a Uri-Path. Raises DecodeError for a path that is not in RFC 9132."""
     match tuple(segments):
         case (".well-known", "dots", "mitigate", *rest):
             return _parse_mitigate(rest)
@@ -93,7 +93,7 @@ def parse_path(segments: Sequence[str]) -> DotsPath:
 
 
 def parse_content(queries: Iterable[str]) -> Content:
-    """The `c` among the Uri-Query options; other parameters and unknown values change nothing."""
+    """The `c` among the Uri-Query options. Other parameters and unknown values are ignored."""
     for query in queries:
         name, _, value = query.partition("=")
         if name == "c" and value in {content.value for content in Content}:

@@ -1,7 +1,7 @@
-"""application/dots+cbor to trees: strict with what a client sends, tolerant of what a server sends.
+"""Decode application/dots+cbor to trees: strictly what a client sends, tolerantly what a server sends.
 
-One odd attribute must not hide the rest of a server's answer: an unreadable attribute is left out and named in
-`not_read`, and `null` counts as absent. Reading any body takes bounded time.
+One invalid attribute must not hide the rest of a server's answer: it is left out and named in `not_read`, and `null`
+counts as absent. Reading any body takes bounded time.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from dots_client.model import INDEFINITE
 from dots_client.text import clean_text
 
 MAX_SCOPE_ENTRIES: Final = 64
-"""Mitigations read from one answer, at most; poll the others one by one."""
+"""The most mitigations read from one answer. Poll the others one by one."""
 MAX_VALUES: Final = 1850
-"""Values read from one body, which bounds its time. Maps and unreadable values count as several.
+"""The most values read from one body, which bounds the time. Maps and unreadable values count as several.
 
 Enough for 231 port ranges, the most that one datagram of a client can ask for.
 """
 MAP_COST: Final = 6
 ODD_COST: Final = 8
 MAX_KEYS: Final = 128
-"""Keys read from one map; the largest in Table 5 has 25."""
+"""The most keys read from one map. The largest in Table 5 has 25."""
 MAX_TEXT_CHARACTERS: Final = 1024
 MAX_NOT_READ: Final = 16
-"""Unreadable attributes named for one body; the rest are counted."""
+"""Unreadable attributes named for one body. The rest are counted."""
 MAX_UNKNOWN_KEYS: Final = 8
 MAX_DIGITS: Final = 20
 """2^64-1 has twenty."""
 
 NOT_READ: Final = "not_read"
-"""The name under which a scope entry in a tree lists what was left out. No attribute has this name."""
+"""The key under which a scope entry of a tree lists what was left out. No attribute has this name."""
 
 _TOLERATED_EXPONENTS: Final = range(-9, 10)
 _HUNDREDTH: Final = Decimal(1).scaleb(DECIMAL_EXPONENT)
@@ -67,7 +67,7 @@ T = TypeVar("T")
 
 
 def unpack(data: bytes, *, sender: Sender) -> Tree:
-    """Bytes to tree. DecodeError names the attribute; for a server's answer it is raised only if the body is not a map.
+    """Decode bytes to a tree. DecodeError names the attribute. For a server's answer it is raised only if the body is not a map.
 
     A server's answer without content is the empty tree.
     """
@@ -77,7 +77,7 @@ def unpack(data: bytes, *, sender: Sender) -> Tree:
 
 
 def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
-    """The tree of a server's answer, and in words what could not be read."""
+    """The tree of a server's answer, and the parts that could not be read, in words."""
     if not data:
         return {}, ()
     item, overlooked = parse_tolerantly(data)
@@ -90,7 +90,7 @@ def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
 
 
 def not_read_of(data: bytes) -> tuple[str, ...]:
-    """What a client leaves out of this answer of a server; nothing for a body that is not DOTS."""
+    """The parts that a client leaves out of a server's answer, in words; empty for a body that is not DOTS."""
     try:
         return unpack_answer(data)[1]
     except DecodeError:
@@ -105,7 +105,7 @@ def _read(item: Any, reader: _Reader) -> Tree:
 
 
 class _Odd(Exception):
-    """This value cannot be read; the reader of the enclosing map or list knows the path."""
+    """The value cannot be read. The reader of the enclosing map or list knows the path."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -269,8 +269,8 @@ class _Reader:
 
 
 def _untagged(attribute: Attribute, value: Any) -> Any:
-    """The number a server means: with the tag for times, or 64 bits as text, as in the JSON of RFC 7951."""
-    # RFC 9132 section 4.4.2 sends mitigation-start without the epoch tag; some servers add it.
+    """The number in a server's value: plain, with the tag for times, or 64 bits as text, as in the JSON of RFC 7951."""
+    # RFC 9132 section 4.4.2 has mitigation-start without the epoch tag. Some servers add it.
     if isinstance(value, cbor2.CBORTag) and value.tag == EPOCH_TAG:
         return value.value
     if attribute.is_string_in_json and isinstance(value, str) and len(value) <= MAX_DIGITS:

@@ -1,4 +1,4 @@
-"""What RFC 9132 section 4.4.1.1 demands of a mitigation request beyond types.
+"""The rules of RFC 9132 section 4.4.1.1 for a mitigation request, beyond types and ranges.
 
 The same checks apply to a client that sends and a server that accepts. `dots_client.rules` is the public entry point.
 """
@@ -26,7 +26,7 @@ FORBIDDEN_NETWORKS: Final[tuple[tuple[str, IPv4Network | IPv6Network], ...]] = (
 )
 
 TARGET_NAMES: Final = ("target-prefix", "target-fqdn", "target-uri", "alias-name")
-"""At least one of these must be there (RFC 9132 section 4.4.1.1)."""
+"""A request needs at least one of these (RFC 9132 section 4.4.1.1)."""
 
 MAX_DOMAIN_NAME: Final = 253
 # The pattern of domain-name in RFC 6991 section 4, without the bare root ".".
@@ -37,7 +37,7 @@ DOMAIN_NAME: Final = re.compile(
 
 
 class Rule(StrEnum):
-    """Which rule a request breaks."""
+    """The rule that a request breaks."""
 
     NO_TARGET = "no-target"
     NOT_A_PREFIX = "not-a-prefix"
@@ -53,17 +53,17 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One thing that a mitigation request must not contain."""
+    """One violation of a rule in a mitigation request."""
 
     rule: Rule
     reason: str
     "in words"
     attribute: str = ""
-    "in the `scope` entry, such as target-prefix; empty: the entry itself"
+    "the attribute of the `scope` entry, such as target-prefix; empty for the entry itself"
     index: int | None = None
     "the index in the list of that attribute"
     member: str = ""
-    "in the entry of the list, such as upper-port"
+    "the member of the list entry, such as upper-port"
 
     @property
     def path(self) -> str:
@@ -73,7 +73,7 @@ class Violation:
 
 
 def tree_violations(scope: Tree, *, lifetime_is_mandatory: bool = True) -> Iterator[Violation]:
-    """Everything in this `scope` entry that a mitigation request must not hold."""
+    """Every violation in a `scope` entry."""
     if not any(name in scope for name in TARGET_NAMES):
         yield Violation(
             rule=Rule.NO_TARGET, reason=f"needs at least one of {', '.join(TARGET_NAMES)}"
@@ -99,7 +99,7 @@ def tree_violations(scope: Tree, *, lifetime_is_mandatory: bool = True) -> Itera
 
 
 def prefix_violation(text: str, *, index: int | None = None) -> Violation | None:
-    """Why `text` must not be a target-prefix, or None."""
+    """Why `text` must not be a target-prefix; None if it may."""
 
     def broken(rule: Rule, reason: str) -> Violation:
         return Violation(rule=rule, attribute="target-prefix", index=index, reason=reason)
@@ -121,7 +121,7 @@ def prefix_violation(text: str, *, index: int | None = None) -> Violation | None
 def forbidden_networks(
     network: IPv4Network | IPv6Network,
 ) -> tuple[tuple[str, IPv4Network | IPv6Network], ...]:
-    """The kind of forbidden address in `network` ("loopback") and the network that such an address belongs to."""
+    """The kinds of forbidden addresses in `network`, such as "loopback", each with the network of that kind."""
     return tuple(
         (what, forbidden)
         for what, forbidden in FORBIDDEN_NETWORKS
@@ -130,7 +130,7 @@ def forbidden_networks(
 
 
 def fqdn_violation(text: str, *, index: int | None = None) -> Violation | None:
-    """Why `text` must not be a target-fqdn, or None."""
+    """Why `text` must not be a target-fqdn; None if it may."""
     if len(text) <= MAX_DOMAIN_NAME and DOMAIN_NAME.fullmatch(text):
         return None
     reason = f"{text!r} is not a domain name"
@@ -147,7 +147,7 @@ def is_address(text: str) -> bool:
 
 
 def uri_violation(text: str, *, index: int | None = None) -> Violation | None:
-    """Why `text` must not be a target-uri, or None."""
+    """Why `text` must not be a target-uri; None if it may."""
     try:
         parts = urlsplit(text)
         is_absolute = bool(parts.scheme and parts.hostname) and (

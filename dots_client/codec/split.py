@@ -1,4 +1,4 @@
-"""A scope that does not fit one datagram as several that do (RFC 9132 section 7.3)."""
+"""Split a scope that does not fit one datagram into several that do (RFC 9132 section 7.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dots_client.model import AttackStatus, Scope, Targets
 MAX_TOKEN_BYTES: Final = 8
 HEADER_BYTES: Final = 4
 IF_MATCH_BYTES: Final = 1
-"""Empty, in efficacy updates."""
+"""If-Match, empty, in efficacy updates."""
 CONTENT_FORMAT_BYTES: Final = 3
 PAYLOAD_MARKER_BYTES: Final = 1
 
@@ -27,17 +27,17 @@ _Target = tuple[str, str]
 
 
 def request_overhead_bytes(cuid: str) -> int:
-    """What a CoAP message for a mitigation of `cuid` has besides its body, at most.
+    """The most bytes that a CoAP message for a mitigation of `cuid` has besides its body.
 
     Over UDP (RFC 7252 section 3), with the longest mid, the longest token, and the If-Match of an
-    efficacy update. EncodeError for a cuid no path can hold.
+    efficacy update. Raises EncodeError for a cuid that does not fit a path.
     """
     segments = [segment.encode() for segment in mitigate_path(cuid, UINT32)]
     return (
         HEADER_BYTES
         + MAX_TOKEN_BYTES
         + IF_MATCH_BYTES
-        # An option has one byte, and one more when its value has 13 bytes or more (up to 268).
+        # An option header has one byte, and one more if the value has 13 to 268 bytes.
         + sum(1 + (len(segment) > 12) + len(segment) for segment in segments)
         + CONTENT_FORMAT_BYTES
         + PAYLOAD_MARKER_BYTES
@@ -45,27 +45,27 @@ def request_overhead_bytes(cuid: str) -> int:
 
 
 def request_bytes(scope: Scope) -> int:
-    """How long the body of a request for `scope`, its refreshes and efficacy updates may get."""
+    """The most bytes in the body of a request for `scope`, its refreshes and its efficacy updates."""
     largest = len(encode_request(replace(scope, lifetime=UINT32)))
     if scope.acl_list:
-        return largest  # efficacy updates leave the filters out
+        return largest  # Efficacy updates omit the filters.
     update = replace(scope, lifetime=UINT32, attack_status=AttackStatus.UNDER_ATTACK)
     return max(largest, len(encode_request(update)))
 
 
 def split(scope: Scope, max_bytes: int) -> tuple[Scope, ...]:
-    """`scope` in as few parts as fit `max_bytes` of body each, in the order of its targets.
+    """Split `scope` into as few parts as possible with bodies of at most `max_bytes`, in the order of its targets.
 
-    `max_bytes` is what a datagram holds (`Client.max_message_bytes`, 1195 bytes over IPv6) less
-    `request_overhead_bytes()`. A scope that fits comes back as it is. The parts are to be requested
-    with mids of their own; together they protect the same:
+    `max_bytes` is `Client.max_message_bytes` (1195 bytes over IPv6) minus `request_overhead_bytes()`. A
+    scope that fits is returned unchanged. Request each part under its own mid. Together they protect the
+    same:
 
     * ports, protocols, lifetime and `trigger_mitigation` are in every part;
-    * no two parts overlap, for of two that do the server deletes the lower mid (section 4.4.1.3): a
+    * no two parts overlap, since the server would delete the one with the lower mid (section 4.4.1.3): a
       prefix inside another one of the scope is left out, and a URI stays with its host;
-    * filters are switched by the first part.
+    * the first part switches the filters.
 
-    EncodeError when the scope must not be sent at all, or when one target does not fit.
+    Raises EncodeError if the scope must not be sent at all, or if one target does not fit.
     """
     if request_bytes(scope) <= max_bytes:
         return (scope,)
@@ -105,7 +105,7 @@ def _part(scope: Scope, targets: list[_Target], *, is_first: bool) -> Scope:
 
 
 def _inseparable(targets: Targets) -> Iterator[list[_Target]]:
-    """The targets in groups that have no address in common, as far as their text tells."""
+    """The targets in groups that share no address, as far as their text shows."""
     networks = [ip_network(prefix) for prefix in targets.target_prefix]
     groups: dict[object, list[_Target]] = {}
     for network, prefix in zip(networks, targets.target_prefix, strict=True):
@@ -121,7 +121,7 @@ def _inseparable(targets: Targets) -> Iterator[list[_Target]]:
 
 
 def _home(uri: str, networks: list[_Network]) -> object:
-    """What a URI must stay with: the widest prefix around its address, or its host."""
+    """The group of a URI: the widest prefix around its address, or its host."""
     host = urlsplit(uri).hostname or ""
     try:
         return _widest(ip_network(ip_address(host)), networks)

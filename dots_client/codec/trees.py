@@ -1,4 +1,4 @@
-"""The model ⇄ trees (maps with the RFC's names, see `cbor`)."""
+"""Between the model and trees: maps with the RFC's names (see `cbor`)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _field(name: str) -> str:
 
 
 def _with_fields(*names: str) -> tuple[tuple[str, str], ...]:
-    """Each name with that of its field in the model."""
+    """Each attribute with its field in the model."""
     return tuple((name, _field(name)) for name in names)
 
 
@@ -67,7 +67,7 @@ _TARGET_NAMES: Final = frozenset({*(name for name, _ in _TARGET_FIELDS), "target
 
 def scope_tree(scope: Scope) -> Tree:
     tree = {**targets_tree(scope.targets), "lifetime": scope.lifetime}
-    # True is the default (RFC 9132 section 4.4.1.1) and stays off the wire.
+    # True is the default (RFC 9132 section 4.4.1.1) and is not sent.
     if scope.trigger_mitigation is not True:
         tree["trigger-mitigation"] = scope.trigger_mitigation
     if scope.attack_status is not None:
@@ -131,7 +131,7 @@ def targets_tree(targets: Targets) -> Tree:
 
 
 def targets_of(tree: Tree) -> Targets | None:
-    """The targets in a scope entry or conflict-scope; None when it names none."""
+    """The targets in a scope entry or conflict-scope; None if it has none."""
     if tree.keys().isdisjoint(_TARGET_NAMES):
         return None
     targets = Targets(
@@ -252,7 +252,7 @@ def _parameter_of(name: str, tree: Tree | None) -> Parameter | None:
     if tree is None:
         return None
     current, minimum, maximum = (tree.get(value_name) for value_name in _parameter_names(name))
-    # IANA's list has the keys of the two limits the other way round than Table 5.
+    # The IANA registry swaps the keys of the two limits in Table 5.
     if minimum is not None and maximum is not None and maximum < minimum:
         minimum, maximum = maximum, minimum
     return Parameter(current=current, minimum=minimum, maximum=maximum)
@@ -270,5 +270,5 @@ def _code(codes: type[_Code], number: int | None) -> _Code | int | None:
 
 
 def _attack_status(tree: Tree) -> AttackStatus | None:
-    """Only clients send it, and it was read strictly."""
+    """A value that only clients send, read strictly before."""
     return AttackStatus(tree["attack-status"]) if "attack-status" in tree else None

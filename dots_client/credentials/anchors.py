@@ -72,7 +72,7 @@ def trust_anchors(text: bytes, *, now: datetime) -> bytes:
 
 
 def _is_root(certificate: x509.Certificate) -> bool:
-    """Whether a chain can end at it. A server's self-signed certificate counts too."""
+    """Whether a chain can end at this certificate. A server's self-signed certificate counts too."""
     return is_issued_by(certificate, certificate)
 
 
@@ -97,7 +97,7 @@ def _why_no_root(certificate: x509.Certificate) -> str:
     what = "" if is_authority(certificate) else " is not an authority’s: it"
     return (
         f"The certificate of {name(certificate)}{what} was signed by {issuer}. Paste the certificate of"
-        " that authority too: a server is verified up to one that is signed by itself."
+        " that authority too: verification needs the chain up to a self-signed certificate."
     )
 
 
@@ -110,7 +110,7 @@ def _is_too_short(certificate: x509.Certificate) -> bool:
 
 
 def _any_identity(now: datetime) -> tuple[bytes, bytes]:
-    """A key for no one, to build a context in which only the peer's authorities matter."""
+    """A throw-away key, to build a context in which only the peer's authorities matter."""
     key = ec.generate_private_key(ec.SECP256R1())
     nobody = x509.Name([])
     certificate = (

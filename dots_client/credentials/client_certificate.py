@@ -52,7 +52,7 @@ def client_identity(chain: bytes, key: bytes, *, now: datetime) -> tuple[bytes, 
 
 
 def _path(given: list[x509.Certificate], key: PrivateKey) -> list[x509.Certificate]:
-    """The certificate of `key`, then the issuer of each in turn."""
+    """The certificate of `key`, followed by each issuer in turn."""
     wanted = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = next((one for one in given if public(one) == wanted), None)
     if own is None:

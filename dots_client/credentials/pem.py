@@ -1,4 +1,4 @@
-"""The blocks in a PEM text (RFC 7468), whatever text surrounds them."""
+"""The blocks in a PEM text (RFC 7468), with any text around them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DASHES: Final = b"-----"
 
 @dataclass(frozen=True, slots=True)
 class PemBlock:
-    """One block from BEGIN to END; `text` is empty if the END is missing."""
+    """One block from BEGIN to END. `text` is empty if the END is missing."""
 
     label: str
     "such as CERTIFICATE"
@@ -19,7 +19,7 @@ class PemBlock:
 
 
 def blocks(text: bytes) -> tuple[PemBlock, ...]:
-    """Every block in order. Byte order marks, bag attributes and comments belong to none."""
+    """Every block in order. Byte order marks, bag attributes and comments are ignored."""
     found: list[PemBlock] = []
     begin = text.find(_BEGIN)
     while begin >= 0:

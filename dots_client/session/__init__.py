@@ -1,4 +1,4 @@
-"""Pure state machines of a DOTS session: time and randomness are arguments."""
+"""The pure parts of a DOTS session: time and randomness are arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of place an address is, and to which ones a server may send us (RFC 9132 section 4.6)."""
+"""Kinds of addresses, and to which of them a server may redirect a client (RFC 9132 section 4.6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class AddressKind(StrEnum):
-    """Kinds of addresses. Whoever sends us to a kind where it is not itself wants us to knock at doors it cannot reach."""
+    """A server that redirects us to a kind of address that it does not have itself may want us to reach what it cannot."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -18,10 +18,10 @@ class AddressKind(StrEnum):
     LINK_LOCAL = "link-local"
     LOOPBACK = "loopback"
     METADATA = "metadata"
-    "where clouds tell a machine its secrets"
+    "the metadata services of clouds, which hand out credentials"
     MULTICAST = "multicast"
     UNUSABLE = "unusable"
-    "unspecified, reserved, or no address at all"
+    "unspecified, reserved, or not an address"
 
 
 _KINDS: Final = [
@@ -40,10 +40,10 @@ _KINDS: Final = [
     )
     for network in networks
 ]  # fmt: skip
-"""The first that holds an address counts."""
+"""The first network that contains an address decides."""
 
 _EMBEDDING: Final = (
-    # network, by how many bits the IPv4 address is shifted up
+    # network, and the bits below the embedded IPv4 address
     (ip_network("::ffff:0:0/96"), 0),  # mapped (RFC 4291)
     (ip_network("::ffff:0:0:0/96"), 0),  # translated (RFC 2765)
     (ip_network("64:ff9b::/96"), 0),  # NAT64 (RFC 6052)
@@ -55,7 +55,7 @@ _ISATAP: Final = (0x00005EFE, 0x02005EFE)
 
 
 def address_kind(address: str) -> AddressKind:
-    """Its kind; of an IPv6 address that carries an IPv4 address, the kind of what it carries."""
+    """The kind of `address`. An IPv6 address that embeds an IPv4 address has the kind of that."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -70,7 +70,7 @@ def address_kind(address: str) -> AddressKind:
 def allowed_alternates(
     addresses: Iterable[str], *, provisioned_kinds: Collection[AddressKind]
 ) -> tuple[str, ...]:
-    """Those of an alternate server that may be used, when the provisioned one is at places of the kinds `provisioned_kinds`."""
+    """The addresses of an alternate server that may be used: public ones, and kinds that the provisioned server has."""
     return tuple(
         one for one in addresses if address_kind(one) in {AddressKind.PUBLIC, *provisioned_kinds}
     )
@@ -89,7 +89,7 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
         if address in network:
             return IPv4Address(bits >> shift & 0xFFFFFFFF)
     if address in _TEREDO:
-        # The client's address, every bit turned over (RFC 4380).
+        # The client's address with every bit inverted (RFC 4380).
         return IPv4Address(~bits & 0xFFFFFFFF)
     if bits >> 32 & 0xFFFFFFFF in _ISATAP:
         return IPv4Address(bits & 0xFFFFFFFF)

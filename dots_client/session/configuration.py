@@ -15,10 +15,10 @@ DEFAULT_MAX_AGE_S: Final = 60
 
 NEVER_EXPIRES: Final = UINT32
 REFRESH_AT: Final = 0.8
-"""Share of Max-Age after which to read again: leaves time for the repeats of a Confirmable."""
+"""Share of Max-Age after which to read again, to leave time for retransmissions."""
 
 MIN_ACK_TIMEOUT_S: Final = 1.0
-"""Below it congestion control needs more care than we take (RFC 7252 section 4.8.1)."""
+"""A smaller value would need other congestion control (RFC 7252 section 4.8.1)."""
 
 MIN_ACK_RANDOM_FACTOR: Final = 1.0
 
@@ -32,7 +32,7 @@ MAX_ACK_RANDOM_FACTOR: Final = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionParameters:
-    """One set of values in force; the defaults are those of RFC 9132 section 4.5.2."""
+    """One set of parameters in force. The defaults are those of RFC 9132 section 4.5.2."""
 
     heartbeat_interval_s: float = 30
     "0: no heartbeats"
@@ -48,7 +48,7 @@ DEFAULTS: Final = SessionParameters()
 
 
 class SessionConfiguration:
-    """What the server said of configuration, and when to ask again."""
+    """The configuration as the server reported it, and when to read it again."""
 
     def __init__(self) -> None:
         self.idle = DEFAULTS
@@ -57,26 +57,26 @@ class SessionConfiguration:
         self._last_sid: int | None = None
 
     def parameters(self, *, is_mitigating: bool) -> SessionParameters:
-        """The set in force: one for peace, one for mitigations (RFC 9132 section 4.5)."""
+        """The set in force: idle or mitigating (RFC 9132 section 4.5)."""
         return self.mitigating if is_mitigating else self.idle
 
     def received(self, config: SignalConfig, *, now: float, max_age_s: int | None) -> None:
-        """Take over what the server reports; what it leaves out has its default."""
+        """Adopt what the server reports. What it omits gets its default."""
         self.idle = in_force(config.idle)
         self.mitigating = in_force(config.mitigating)
         self.confirmed(now=now, max_age_s=max_age_s)
 
     def confirmed(self, *, now: float, max_age_s: int | None) -> None:
-        """The server still holds the same values: start the clock of the next refresh."""
+        """The server still has the same values: restart the refresh timer."""
         lasting = DEFAULT_MAX_AGE_S if max_age_s is None else min(max_age_s, NEVER_EXPIRES)
         self._refresh_at = None if lasting in (0, NEVER_EXPIRES) else now + REFRESH_AT * lasting
 
     def next_refresh(self, *, is_mitigating: bool) -> float | None:
-        """When to read the configuration again: never while an attack is active."""
+        """When to read the configuration again; None for never, as while an attack is active."""
         return None if is_mitigating else self._refresh_at
 
     def use_sid(self, sid: int) -> None:
-        """Use an identifier the caller chose."""
+        """Note the sid of a change. Raises LocalProtocolError unless it is higher than all before, and at most 2^32-1."""
         if self._last_sid is not None and sid <= self._last_sid:
             raise LocalProtocolError(f"sid {sid} is not above {self._last_sid}")
         if not 0 <= sid <= UINT32:
@@ -85,7 +85,7 @@ class SessionConfiguration:
 
 
 def in_force(reported: ConfigurationSet | None) -> SessionParameters:
-    """The values to use; a value that the RFCs forbid, or that makes no sense, becomes the nearest valid one."""
+    """The parameters to use. A value that the RFCs forbid or that makes no sense becomes the nearest valid one."""
     values = reported or ConfigurationSet()
     interval = _number(values.heartbeat_interval, DEFAULTS.heartbeat_interval_s)
     if interval != 0:

@@ -8,23 +8,23 @@ from typing import Final
 from dots_client.model import ConflictCause, ConflictInformation
 
 RETRY_MARGIN_S: Final = 45
-"""A request the server deactivated lives for its retry-timer and this much longer."""
+"""Seconds that a deactivated request lives beyond its retry-timer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryWindow:
-    """When a deactivated or rejected request may be sent again. Times are those of `now`."""
+    """When a deactivated or rejected request may be sent again, on the clock of `now`."""
 
     opens_at: float
     "not before"
     closes_at: float
-    "afterwards the server has forgotten it: then it is a new request"
+    "later the server has deleted it, and the same request is a new one"
 
 
 def retry_window(conflict: ConflictInformation, *, now: float) -> RetryWindow | None:
-    """The window that opens when the retry-timer of `conflict`, received `now`, ends.
+    """The window that opens when the retry-timer of `conflict`, received at `now`, ends.
 
-    None without a retry-timer: then nothing but another request, or another cuid, can help.
+    None without a retry-timer: then only another request, or another cuid, can succeed.
     """
     if conflict.retry_timer_s is None:
         return None
@@ -33,10 +33,10 @@ def retry_window(conflict: ConflictInformation, *, now: float) -> RetryWindow | 
 
 
 def own_winner(conflict: ConflictInformation) -> int | None:
-    """The mid of the client's own request that won, or None when the conflict is another one."""
+    """The mid of the client's own request that won; None for any other conflict."""
     return conflict.mid if conflict.cause is ConflictCause.OVERLAPPING_TARGETS else None
 
 
 def needs_new_cuid(conflict: ConflictInformation) -> bool:
-    """Whether another client of the server has this cuid: send again under a new one (SC-030)."""
+    """Whether another client has this cuid, so that the request needs a new one (SC-030)."""
     return conflict.cause is ConflictCause.CUID_COLLISION

@@ -1,4 +1,4 @@
-"""Which way to a server to try, and when (RFC 9132 section 4.3, RFC 8305)."""
+"""Happy Eyeballs: which transport and address to try, and when (RFC 9132 section 4.3, RFC 8305)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ TLS: Final = "tls"
 MAX_CANDIDATES: Final = 16
 MIN_REPEAT_S: Final = 0.25
 MAX_FAILURES: Final = 4
-"""Failed DTLS handshakes before an address is given up: a single failure may be forged, or an ICMP error of a server
-that is restarting."""
+"""Failed DTLS handshakes before a candidate is abandoned. One failure may be forged, or an ICMP error from a server that
+is restarting."""
 FIRST_RETRY_S: Final = 0.25
-"""The pause after a failed DTLS handshake; doubled each time, so the last one starts 1.75 s after the first failure."""
+"""The pause after a failed DTLS handshake. It doubles each time, so the last one starts 1.75 s after the first failure."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
-"""Its repeats after 1, 2 and 4 seconds included."""
+"""Including its retransmissions after 1, 2 and 4 seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One way to the server."""
+    """A transport and an address of the server."""
 
     transport: str
     "`dtls` or `tls`"
@@ -31,7 +31,7 @@ class Candidate:
 
 
 def candidates(addresses: Iterable[str], transports: Sequence[str]) -> tuple[Candidate, ...]:
-    """UDP/IPv6, UDP/IPv4, TCP/IPv6, TCP/IPv4; then the same with the second address of each."""
+    """UDP/IPv6, UDP/IPv4, TCP/IPv6, TCP/IPv4; then the same with the second address of each family, and so on."""
     families: tuple[list[str], list[str]] = ([], [])
     for address in dict.fromkeys(addresses):
         families[":" not in address].append(address)
@@ -46,21 +46,21 @@ def candidates(addresses: Iterable[str], transports: Sequence[str]) -> tuple[Can
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HappyEyeballsSettings:
-    """How eagerly to try."""
+    """How eagerly to start attempts."""
 
     attempt_delay_s: float = 0.25
     "between two candidates (RFC 8305 section 5)"
     repeat_s: float = 3.0
-    "a DTLS handshake whose datagrams are lost is overtaken by a new one after so long"
+    "seconds until a new DTLS handshake begins beside one without an answer"
     max_at_once: int = 10
     "attempts under way"
 
 
 def eager_repeat_s(usual_s: float, *, rtt_s: float | None) -> float:
-    """When handshakes overtake each other under attack.
+    """Seconds between the handshakes with one candidate under attack.
 
-    A round trip that is known allows more than guessing does: with what each attempt sends, still
-    no more than one datagram per round trip (RFC 8085 section 3.1.3).
+    With a known round trip they may follow faster, as long as all attempts together send no more than one datagram per
+    round trip (RFC 8085 section 3.1.3).
     """
     if rtt_s is None:
         return usual_s
@@ -73,11 +73,11 @@ class _Attempts:
     due_at: float
     running: int = 0
     failures: int = 0
-    is_given_up: bool = False
+    is_abandoned: bool = False
 
 
 class HappyEyeballs:
-    """The attempts of one connection. The first that completes wins; who runs it stops the others."""
+    """The attempts of one connection. The first that completes wins; the caller stops the others."""
 
     def __init__(
         self,
@@ -95,13 +95,13 @@ class HappyEyeballs:
 
     @property
     def is_lost(self) -> bool:
-        """Whether every candidate is given up."""
+        """Whether every candidate was abandoned."""
         return not self._waiting and all(
-            attempts.is_given_up and not attempts.running for attempts in self._attempts.values()
+            attempts.is_abandoned and not attempts.running for attempts in self._attempts.values()
         )
 
     def next_timer(self) -> float | None:
-        """When `due` has something; None when nothing is to be begun before something ends."""
+        """When `due` has a candidate; None if no attempt may start before another ends."""
         if self._running >= self._settings.max_at_once:
             return None
         times = [
@@ -112,7 +112,7 @@ class HappyEyeballs:
         return min(times, default=None)
 
     def due(self, *, now: float) -> Candidate | None:
-        """What to begin now; ask again until there is nothing."""
+        """The candidate to try now. Call it until it returns None."""
         if self._running >= self._settings.max_at_once:
             return None
         if self._waiting and now >= self._next_start_at:
@@ -135,7 +135,7 @@ class HappyEyeballs:
         attempts = self._attempts[candidate]
         attempts.running -= 1
         attempts.failures += 1
-        attempts.is_given_up = candidate.transport != DTLS or attempts.failures >= MAX_FAILURES
+        attempts.is_abandoned = candidate.transport != DTLS or attempts.failures >= MAX_FAILURES
         attempts.due_at = min(attempts.due_at, now + FIRST_RETRY_S * 2 ** (attempts.failures - 1))
         self._next_start_at = now
 
@@ -144,8 +144,8 @@ class HappyEyeballs:
         return sum(attempts.running for attempts in self._attempts.values())
 
     def _may_repeat(self, attempts: _Attempts) -> bool:
-        # TCP repeats what is lost by itself.
-        return attempts.candidate.transport == DTLS and not attempts.is_given_up
+        # TCP retransmits on its own.
+        return attempts.candidate.transport == DTLS and not attempts.is_abandoned
 
     def _begun(self, attempts: _Attempts, now: float) -> Candidate:
         attempts.running += 1

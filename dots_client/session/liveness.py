@@ -9,7 +9,7 @@ from dots_client.session.configuration import SessionParameters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivenessParameters:
-    """The negotiated values heartbeats run by."""
+    """The negotiated parameters of heartbeats."""
 
     heartbeat_interval_s: float
     "0 turns heartbeats off"
@@ -26,49 +26,49 @@ class LivenessParameters:
 
 
 class Liveness:
-    """The heartbeats of one session, seen from one side."""
+    """The heartbeats of one side of a session."""
 
     def __init__(self, *, now: float, parameters: LivenessParameters) -> None:
         self._parameters = parameters
         self._is_mitigating = False
-        # Deployed servers start their heartbeats after the first of the client: send it at once.
+        # Deployed servers start their heartbeats after the first one of the client, so send it at once.
         self._due_at = now
         self._unanswered = 0
         self._peer_heartbeat_at = now
 
     @property
     def unanswered(self) -> int:
-        """Heartbeats in a row that have had no answer yet."""
+        """The number of heartbeats in a row without an answer."""
         return self._unanswered
 
     @property
     def is_mitigating(self) -> bool:
-        """What `set_mitigating` was told last."""
+        """The last value of `set_mitigating`."""
         return self._is_mitigating
 
     def set_mitigating(self, *, is_mitigating: bool, now: float) -> None:
-        """Under attack missed heartbeats prove nothing; afterwards counting starts again."""
+        """Missed heartbeats prove nothing during an attack. After it the count starts at 0."""
         if self._is_mitigating and not is_mitigating:
             self._unanswered = 0
             self._due_at = min(self._due_at, now)
         self._is_mitigating = is_mitigating
 
     def configure(self, parameters: LivenessParameters, *, now: float) -> None:
-        """Run by other values; a shorter interval takes effect at once."""
+        """Use other parameters. A shorter interval takes effect at once."""
         self._parameters = parameters
         self._due_at = min(self._due_at, now + parameters.heartbeat_interval_s)
 
     def next_timer(self) -> float | None:
-        """When the next heartbeat is due or the session is to be judged; None while off."""
+        """When to call `is_lost` and `is_due`; None while heartbeats are off."""
         return self._due_at if self._parameters.heartbeat_interval_s > 0 else None
 
     def is_due(self, *, now: float) -> bool:
-        """Whether it is time to send a heartbeat, or to judge the session first."""
+        """Whether a heartbeat is due. Check `is_lost` first."""
         due_at = self.next_timer()
         return due_at is not None and now >= due_at
 
     def is_lost(self, *, now: float) -> bool:
-        """Whether the session counts as disconnected: never while a mitigation is active."""
+        """Whether the session counts as lost: never while a mitigation is active."""
         return (
             self.is_due(now=now)
             and not self._is_mitigating
@@ -76,23 +76,23 @@ class Liveness:
         )
 
     def peer_hb_status(self, *, now: float) -> bool:
-        """What to say of the peer's heartbeats: whether one came within two intervals."""
+        """The `peer-hb-status` to send: whether a heartbeat of the peer arrived within the last two intervals."""
         window = 2 * self._parameters.heartbeat_interval_s
         return window == 0 or now - self._peer_heartbeat_at <= window
 
     def hurry(self, *, now: float) -> None:
-        """Send the next heartbeat at once: the peer says that it sees none."""
+        """Make a heartbeat due now, because the peer reports that it receives none."""
         self._due_at = min(self._due_at, now)
 
     def sent(self, *, now: float) -> None:
-        """One heartbeat went out."""
+        """A heartbeat was sent."""
         self._unanswered += 1
         self._due_at = now + self._parameters.heartbeat_interval_s
 
     def answered(self, *, now: float) -> None:
-        """A response came, to a heartbeat or any other request: both directions work."""
+        """A response to any request arrived, so both directions work."""
         self._unanswered = 0
 
     def peer_heartbeat_received(self, *, now: float) -> None:
-        """The peer sent one of its own."""
+        """A heartbeat of the peer arrived."""
         self._peer_heartbeat_at = now

@@ -10,14 +10,14 @@ from dots_client.errors import LocalProtocolError
 
 FIRST_MID: Final = 1
 ROLL_OVER_AT: Final = 3221225471
-"""3/4 of 2^32 - 1: from here on, start again at 0 in the next quiet moment."""
+"""3/4 of 2^32 - 1: above it, start again at 0 while no attack is active (RFC 9132 section 4.4.1.1)."""
 FOLLOWED_UP_TO: Final = 2**31 - 1
-"""A lost counter follows the server's mids only up to here: whatever a server reports, a thousand million mids are
-left before the roll-over."""
+"""The highest mid of a server that moves the counter. Whatever a server reports, about a billion mids are left before
+the roll-over."""
 
 
 class MidAllocator:
-    """Hands out mids, always growing. `next_mid` is what has to survive a restart."""
+    """Hands out ascending mids. The caller saves `next_mid` across restarts."""
 
     def __init__(self, next_mid: int = FIRST_MID) -> None:
         self.next_mid = next_mid
@@ -31,24 +31,24 @@ class MidAllocator:
         return mid
 
     def found_in_use(self, mids: Iterable[int]) -> None:
-        """Continue above what the server already holds, after the counter was lost.
+        """Continue above the mids that the server holds, after the counter was lost.
 
-        Mids above FOLLOWED_UP_TO are ignored: no client that counts from 1 gets that far.
+        Mids above FOLLOWED_UP_TO are ignored: no client that counts from 1 reaches them.
         """
         followed = (mid + 1 for mid in mids if mid <= FOLLOWED_UP_TO)
         self.next_mid = max((self.next_mid, *followed))
 
     @property
     def should_roll_over(self) -> bool:
-        """Whether 3/4 of the mids are used: `roll_over` in the next quiet moment."""
+        """Whether 3/4 of the mids are used: call `roll_over` when no attack is active."""
         return self.next_mid > ROLL_OVER_AT
 
     def roll_over(
         self, *, is_under_attack: bool, preconfigured: Iterable[int] = ()
     ) -> dict[int, int]:
-        """Start again at 0. What comes back are the new mids of the `preconfigured` requests.
+        """Start again at 0. Returns the new mid of each of the `preconfigured` requests, by its old mid.
 
-        They have to be withdrawn under their old mids first: the server refuses a lower mid that
+        The caller withdraws each under its old mid before it requests the new one: the server refuses a lower mid that
         overlaps a higher one. Raises LocalProtocolError while an attack is active.
         """
         if is_under_attack:

@@ -1,4 +1,4 @@
-"""IPv4 addresses as a network without IPv4 reaches them: through NAT64 (RFC 6052)."""
+"""Reach IPv4 addresses from a network without IPv4, through NAT64 (RFC 6052, RFC 8305 section 7.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WELL_KNOWN_PREFIX: Final = IPv6Address("64:ff9b::")
 
 
 def synthesize(address: str) -> str | None:
-    """The IPv4-embedded IPv6 address; None for what has none.
+    """The IPv4-embedded IPv6 address of a public IPv4 address; None for any other text.
 
     The well-known prefix must not carry addresses that are not global (RFC 6052 section 3.1).
     """
@@ -25,7 +25,7 @@ def synthesize(address: str) -> str | None:
 
 
 def with_nat64(addresses: Iterable[str], *, has_route: Callable[[str], bool]) -> tuple[str, ...]:
-    """`addresses`, with those embedded that the network carries in no other way."""
+    """`addresses`, with a synthesized one in place of each IPv4 address that only NAT64 can reach."""
     return tuple(_with_nat64(address, has_route=has_route) for address in addresses)
 
 

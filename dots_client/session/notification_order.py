@@ -1,4 +1,4 @@
-"""Which notification is news (RFC 7641 section 3.4)."""
+"""The order of notifications (RFC 7641 section 3.4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FRESH_FOR_S: Final = 128.0
 class NotificationOrder:
     """The order of the notifications of one observation over UDP.
 
-    Over TCP the order of arrival is the order (RFC 8323 section 7.1): do not ask.
+    Over TCP they arrive in order (RFC 8323 section 7.1).
     """
 
     def __init__(self) -> None:
@@ -19,9 +19,9 @@ class NotificationOrder:
         self._arrived_at = 0.0
 
     def is_news(self, observe: int | None, *, now: float) -> bool:
-        """Whether a notification with this Observe value is newer than all before; remembers it if so.
+        """Whether a notification with this Observe value is newer than all before. If so, it becomes the latest.
 
-        One without the option (some servers leave it out) cannot be ordered and counts as news.
+        One without the option, which some servers omit, cannot be ordered and counts as newer.
         """
         if observe is None:
             return True

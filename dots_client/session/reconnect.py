@@ -1,4 +1,4 @@
-"""When to try for a new session (RFC 9132 section 4.7)."""
+"""When to try to open a new session (RFC 9132 section 4.7)."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from typing import Final
 from dots_client.rng import Rng
 
 MIN_PEACE_DELAY_S: Final = 60.0
-"""MUST NOT be tried more often in peacetime."""
+"""Seconds between attempts in peacetime: MUST NOT be less."""
 
 MAX_PEACE_DELAY_S: Final = 300.0
-"""SHOULD NOT be tried more often in peacetime; reached after a few failures."""
+"""Seconds between attempts in peacetime: SHOULD NOT be less. Reached after a few failures."""
 
 SETTLED_S: Final = 10.0
-"""The second session in a row that is lost sooner than this counts as a failed attempt."""
+"""Seconds; the second session in a row that ends sooner counts as a failed attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconnectSettings:
-    """How eagerly to try."""
+    """How eagerly to reconnect."""
 
     first_peace_delay_s: float = 2.0
-    "after a session, for a server that is about to start again: who fails waits a minute"
+    "seconds after a session; a server that restarts needs a moment, and a failure costs a minute"
     peace_spread_s: float = 6.0
-    "added to it at random, so that not every client of a server is back in the same second"
+    "random seconds on top, so that not all clients of a server return in the same second"
     attack_spread_s: float = 1.5
-    "between the end of a session and the next attempt, at most, at random"
+    "random seconds between the end of a session and the next attempt, at most"
     first_attack_delay_s: float = 1.0
     max_attack_delay_s: float = 15.0
     jitter: float = 0.1
-    "share of the delay added at random"
+    "random share of the delay on top"
 
 
 class Reconnect:
-    """The attempts since the last session. The first of all is due at once."""
+    """The attempts since the last session. The very first is due at once."""
 
     def __init__(self, *, rng: Rng, settings: ReconnectSettings | None = None) -> None:
         self._rng = rng
@@ -48,12 +48,12 @@ class Reconnect:
         self._short_sessions = 0
         "in a row"
         self._share = 0.0
-        "of the spread, for the first attempt after a session"
+        "of the random spread, for the first attempt after a session"
 
     def next_attempt_at(self, *, now: float, is_under_attack: bool) -> float:
-        """When to try next. An attack that begins shortens the wait that is under way.
+        """When to try next. An attack that begins shortens the current wait.
 
-        To be asked as soon as a session is missed: the first attempt after it counts from then.
+        Call it as soon as a session is lost: the delay before the first attempt counts from that call.
         """
         if self._attempts == 0:
             return self._first_attempt_at(now=now, is_under_attack=is_under_attack)
@@ -67,7 +67,7 @@ class Reconnect:
         self._stretch = 1 + self._settings.jitter * self._rng.random()
 
     def succeeded(self, *, now: float) -> None:
-        """Note that there is a session; may be repeated while it lasts. The first attempt after its loss follows soon."""
+        """There is a session. May be called again while it lasts. After its loss, the first attempt follows soon."""
         self._attempts = 0
         self._has_had_session = True
         self._opened_at = now if self._opened_at is None else self._opened_at
@@ -98,7 +98,7 @@ class Reconnect:
         self._missed_at = now
 
     def _delay_s(self, failures: int, *, is_under_attack: bool) -> float:
-        # Beyond 2^16 every delay is at its maximum anyway.
+        # At 2^16 every delay has long reached its maximum.
         doubled = 2.0 ** min(failures - 1, 16)
         if is_under_attack:
             delay = min(

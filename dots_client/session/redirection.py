@@ -1,4 +1,4 @@
-"""Where a server has sent us, and until when (RFC 9132 section 4.6)."""
+"""Redirections: to which server, and until when (RFC 9132 section 4.6)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dots_client.model import RedirectedSignal
 from dots_client.session.address_kinds import AddressKind, allowed_alternates
 
 LOOP_WINDOW_S: Final = 300.0
-"""A server talked to so recently is not followed to again."""
+"""Seconds; a redirection to a server that we contacted so recently is a loop."""
 MAX_REMEMBERED_SERVERS: Final = 64
 
 
@@ -24,20 +24,20 @@ class Alternate:
     name: str
     "to authenticate"
     addresses: tuple[str, ...] = ()
-    "to be used without DNS; empty: ask it"
+    "used instead of DNS; empty: ask DNS"
 
 
 class NotFollowed(StrEnum):
     """Why a redirection is ignored."""
 
     CIRCLE = "circle"
-    "back to a server that we have just talked to"
+    "back to a server that we contacted just before"
     INNER_ADDRESS = "inner-address"
-    "to addresses that only this machine or its network reaches"
+    "to addresses that only this machine or its network can reach"
 
 
 class Redirections:
-    """The decisions of one client about one provisioned server."""
+    """The redirections of one client from one provisioned server."""
 
     def __init__(self) -> None:
         self._contacted_at: dict[str, float] = {}
@@ -46,7 +46,7 @@ class Redirections:
         self._until = 0.0
 
     def contacted(self, name: str, *, now: float) -> None:
-        """A session with `name` begins, goes on, or failed: all of that makes a way back a loop."""
+        """A session with `name` began, continues or failed. A redirection back to it would be a loop."""
         _remember(self._contacted_at, name, now=now)
 
     def redirected(
@@ -57,11 +57,11 @@ class Redirections:
         now: float,
         provisioned_kinds: Collection[AddressKind] = (),
     ) -> NotFollowed | None:
-        """Why not to follow; None: follow. What is not followed leaves the request unavailable.
+        """Follow a redirection for `ttl_s` seconds. Returns None, or why it is ignored.
 
-        `provisioned_kinds`: the kinds of places where the provisioned server is. Elsewhere only public addresses are used, for a server may not
-        choose which doors of our own network we knock at. Addresses that DNS has for the name are looked at when it is asked; if they are
-        refused, it is not asked again for LOOP_WINDOW_S.
+        `provisioned_kinds` are the kinds of addresses that the provisioned server has. Of other kinds only public addresses
+        are used: a server must not choose hosts in our own network for us to contact. Without addresses in the redirection,
+        DNS is asked later; a name whose addresses were refused is ignored for LOOP_WINDOW_S.
         """
         key = _key(redirect.alt_server)
         if now - self._contacted_at.get(key, -math.inf) < LOOP_WINDOW_S:
@@ -79,30 +79,30 @@ class Redirections:
 
     @property
     def is_redirected(self) -> bool:
-        """Whether the last word of a server was to go elsewhere."""
+        """Whether a redirection is in force."""
         return self._alternate is not None
 
     def alternate(self, *, now: float, is_under_attack: bool) -> Alternate | None:
-        """Whom to talk to; None is the provisioned server.
+        """The server to use; None for the provisioned one.
 
-        An attack keeps us where we are after the time is over, also after a time of 0, which is
-        the redirection of a single request.
+        During an attack a redirection stays in force after its time, even one of 0 seconds, which is meant for a single
+        request.
         """
         if self._alternate is not None and now >= self._until and not is_under_attack:
             self._alternate = None
         return self._alternate
 
     def expires_at(self) -> float | None:
-        """When to go back, unless an attack is active; None: not by time."""
+        """When the redirection expires, unless an attack is active; None if it does not."""
         return None if self._alternate is None or self._until == math.inf else self._until
 
     def failed(self, name: str, *, now: float) -> None:
-        """There is no session with `name`: back to the provisioned server, if it was the alternate."""
+        """No session with `name` could be opened. If it is the alternate, return to the provisioned server."""
         self.contacted(name, now=now)
         self._give_up(name)
 
     def refused(self, name: str, *, now: float) -> None:
-        """DNS puts `name` at addresses that may not be used: back to the provisioned server. We never talked to it."""
+        """DNS has only addresses for `name` that may not be used. Return to the provisioned server."""
         _remember(self._refused_at, name, now=now)
         self._give_up(name)
 

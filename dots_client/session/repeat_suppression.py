@@ -1,4 +1,4 @@
-"""Which of many equal events to report: the first at once, then once a minute the number of further ones."""
+"""Report the first of many equal events at once, and then their number once a minute."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class _Minute:
 
 
 class RepeatSuppression:
-    """The events of one session. `now` is in seconds of a monotonic clock."""
+    """Counts the events of one session. `now` is in seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._minutes: dict[str, _Minute] = {}
 
     def happened(self, kind: str, *, now: float) -> bool:
-        """Whether to report this one now. If not, it is counted for the end of the minute."""
+        """Whether to report this event now. If not, it is counted until the end of the minute."""
         if kind not in self._minutes:
             if len(self._minutes) >= MAX_KINDS:
                 kind = OTHER
@@ -41,7 +41,7 @@ class RepeatSuppression:
         )
 
     def due(self, *, now: float) -> dict[str, int]:
-        """The unreported counts of past minutes, by kind. Forgets kinds without new events."""
+        """The unreported counts of past minutes, by kind. Drops kinds without new events."""
         over = {kind: minute for kind, minute in self._minutes.items() if minute.ends_at <= now}
         for kind, minute in over.items():
             if minute.untold:

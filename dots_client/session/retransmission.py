@@ -1,4 +1,4 @@
-"""When to repeat a Non-confirmable request that nobody answered (RFC 9132 section 4.4)."""
+"""When to repeat a Non-confirmable request that has no answer (RFC 9132 section 4.4)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Final
 from dots_client.rng import Rng
 
 INTERVAL_WITHOUT_RTT_S: Final = 3.0
-"""Without an estimate, no more than one every 3 seconds (RFC 9132 section 4.4, RFC 8085 3.1.3)."""
+"""Without an estimate, at most one datagram every 3 seconds (RFC 9132 section 4.4, RFC 8085 section 3.1.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetransmissionSettings:
-    """How eagerly to repeat, within what the RFC allows."""
+    """How eagerly to repeat, within the limits of the RFC."""
 
     floor_s: float = 0.25
-    "between two transmissions, however short the round trip is"
+    "seconds between two transmissions, however short the round trip is"
     eager_for_s: float = 60.0
-    "after this long, one every 3 seconds is enough"
+    "seconds; afterwards one datagram every 3 seconds is enough"
     jitter: float = 0.25
-    "share of the interval added at random, so that clients do not march in step"
+    "random share of the interval on top, so that clients do not synchronize"
 
 
 class Retransmission:
-    """The transmissions of one request. The first is due at once, whatever the probing rate says."""
+    """The transmissions of one request. The first is due at once, whatever the probing rate is."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class Retransmission:
 
     @property
     def ends_at(self) -> float | None:
-        """When to give up waiting; None for a request the server has to answer."""
+        """When to stop waiting; None for a request that the server must answer."""
         return self._ends_at
 
     def sent(self, *, now: float, rtt_s: float | None) -> None:
-        """Count one transmission and set the time of the next."""
+        """A transmission was sent: set the time of the next one."""
         self.transmissions += 1
         self._due_at = now + self._interval_s(now=now, rtt_s=rtt_s)
 
@@ -64,5 +64,5 @@ class Retransmission:
             interval = max(self._settings.floor_s, rtt_s)
         else:
             interval = max(INTERVAL_WITHOUT_RTT_S, rtt_s)
-        # Jitter only ever lengthens: a shorter interval would break the one-per-RTT rule.
+        # Jitter only lengthens the interval: a shorter one would break the rule of one datagram per round trip.
         return interval * (1 + self._settings.jitter * self._rng.random())

@@ -11,7 +11,7 @@ MAX_SAMPLE_S: Final = 60.0
 
 
 class RttEstimator:
-    """Fed by handshakes, heartbeats and answers that belong to exactly one transmission (Karn)."""
+    """Estimates from handshakes, heartbeats and answers that match exactly one transmission (Karn's algorithm)."""
 
     def __init__(self) -> None:
         self._smoothed: float | None = None
@@ -24,11 +24,11 @@ class RttEstimator:
 
     @property
     def timeout_s(self) -> float | None:
-        """How long an answer may reasonably take; None before the first sample."""
+        """The retransmission timeout in seconds; None before the first sample."""
         return None if self._smoothed is None else self._smoothed + 4 * self._variation
 
     def add(self, sample_s: float) -> None:
-        """Take in one measurement (RFC 6298 section 2)."""
+        """Add a sample in seconds (RFC 6298 section 2)."""
         if not 0 <= sample_s <= MAX_SAMPLE_S:
             return
         if self._smoothed is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 MIN_UDP_PROBE_S: Final = 300.0
-"""MUST NOT be probed for more often (RFC 9132 section 4.3)."""
+"""Seconds between probes: MUST NOT be less (RFC 9132 section 4.3)."""
 UDP_PROBE_S: Final = 86400.0
-"""SHOULD NOT be probed for more often."""
+"""Seconds between probes: SHOULD NOT be less."""
 
 
 class UdpProbe:
-    """When a session over TCP looks for UDP again."""
+    """The probes of one session over TCP."""
 
     def __init__(self, *, now: float, interval_s: float = UDP_PROBE_S) -> None:
         self._interval_s = max(interval_s, MIN_UDP_PROBE_S)

@@ -1,1 +1,1 @@
-"""CoAP over DTLS 1.2 with certificates on both sides: engine, sockets, aiocoap contexts."""
+"""CoAP over DTLS and TLS with certificates on both sides: engines, sockets, aiocoap contexts."""

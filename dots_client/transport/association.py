@@ -1,4 +1,4 @@
-"""A DTLS association: its engine and its timer, as aiocoap's idea of a remote."""
+"""A DTLS association, its engine and its timer, as aiocoap's remote."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from dots_client.transport.wire import WireTap
 log = logging.getLogger("dots_client.transport")
 
 DEFAULT_PATH_MTU: Final = 1280
-"""Bytes of an IP packet, to be assumed without path MTU discovery (RFC 9132 section 7.3)."""
+"""Bytes of an IP packet that are assumed without path MTU discovery (RFC 9132 section 7.3)."""
 IPV4_UDP_OVERHEAD: Final = 28
 IPV6_UDP_OVERHEAD: Final = 48
 MAX_INCOMING_BYTES: Final = 1472
-"""UDP payload of an Ethernet frame: a peer that discovered its path may exceed the IP packet of 1280 bytes that we
-assume (RFC 9132 section 7.3). No message is longer, unless our own path MTU is larger."""
+"""The UDP payload of an Ethernet frame. A peer that discovered its path MTU may send more than the IP packet of 1280 bytes
+that we assume (RFC 9132 section 7.3)."""
 
 
 class Association(Remote):
@@ -56,7 +56,7 @@ class Association(Remote):
             guard=guard,
         )
         self.has_timed_out = False
-        "the flight of the handshake that is under way had to be repeated"
+        "whether the current flight of the handshake was retransmitted"
         self._engine: DtlsEngine | None = engine
         self._transmit = transmit
         self._timer: asyncio.TimerHandle | None = None
@@ -77,8 +77,8 @@ class Association(Remote):
         if engine is None:
             return
         cleartexts = engine.receive(datagram)
-        # Also when established: a peer that lost our last flight repeats its own, and OpenSSL
-        # answers out of recv.
+        # Also when established: a peer that lost our last flight retransmits its own, and OpenSSL
+        # answers inside recv.
         self._after_engine()
         for cleartext in cleartexts:
             self.last_heard_at = self._loop.time()
@@ -86,7 +86,7 @@ class Association(Remote):
         self._report_end(engine)
 
     def send_message(self, message: aiocoap.Message) -> None:
-        """Never raises: retransmission timers call this on sessions that may be gone."""
+        """Never raises: timers call this on sessions that may have ended."""
         engine = self._engine
         if engine is None or engine.state is not State.ESTABLISHED:
             log.debug("%r is not established: %r dropped", self, message)
@@ -94,7 +94,7 @@ class Association(Remote):
         cleartext = message.encode()
         if len(cleartext) > self.max_message_bytes:
             self.endpoint.log.warning(
-                "%r: a message of %d bytes dropped, %d fit one datagram",
+                "%r: dropped a message of %d bytes, %d fit one datagram",
                 self,
                 len(cleartext),
                 self.max_message_bytes,
@@ -116,7 +116,7 @@ class Association(Remote):
         self._report_end(engine)
 
     def forget(self, reason: str) -> None:
-        """End without a word: the peer itself has moved on."""
+        """End without telling the peer, which already has another session."""
         if self._engine is not None:
             self._transmit = _nowhere
             self.close(reason)
@@ -163,7 +163,7 @@ class Association(Remote):
             return
         self.reason = engine.reason
         self._arm_timer(None)
-        # aiocoap's deduplication keeps a remote for minutes; the engine is the large part of it.
+        # aiocoap's deduplication keeps a remote for minutes, and most of its size is the engine.
         self._engine = None
         self._owner.session_closed(self)
 
@@ -183,9 +183,9 @@ class Association(Remote):
 
 
 def _nowhere(datagram: bytes) -> None:
-    """Where the datagrams of a forgotten association go."""
+    """Drops the datagrams of a forgotten association."""
 
 
 def datagram_mtu(path_mtu: int, host: str) -> int:
-    """The UDP payload that fits a path MTU."""
+    """The UDP payload in bytes that fits a path MTU."""
     return path_mtu - (IPV6_UDP_OVERHEAD if ":" in host else IPV4_UDP_OVERHEAD)

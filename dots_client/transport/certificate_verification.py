@@ -45,19 +45,19 @@ _CHAIN_PROBLEMS: Final[Mapping[int, str]] = {
 
 @dataclass(slots=True)
 class Verification:
-    """What the callbacks of OpenSSL must know of one connection, and what they found."""
+    """What the callbacks of OpenSSL need to know about one connection, and what they found."""
 
     peer: str
     "`server` or `client`: what the peer is to us"
     expected_name: str | None = None
     "DNS name or IP address that the peer's certificate must be for; None: any"
     address: bytes = b""
-    "what a cookie binds to"
+    "the address that a cookie is bound to"
     problem: str | None = None
     has_seen_certificate: bool = False
-    "False after a handshake: it resumed a session, and OpenSSL asked for nothing"
+    "False after a handshake that resumed a session: OpenSSL then verifies no certificate"
     protocol: str = "DTLS 1.2"
-    "the least we speak"
+    "the oldest version that we accept"
 
 
 def verify(
@@ -72,7 +72,7 @@ def verify(
     verification.has_seen_certificate = True
     try:
         read = certificate.to_cryptography()
-        # Read it now, while it can be refused, not later when a caller asks for the peer's name.
+        # Read the name now, while the certificate can be refused, not later when a caller asks for it.
         common_name(read)
         if not chain_is_good:
             verification.problem = _chain_problem(read, error_number, depth, peer=verification.peer)
@@ -81,17 +81,17 @@ def verify(
                 read, verification.expected_name, peer=verification.peer
             )
     except _UNREADABLE:
-        # OpenSSL accepts certificates that the other library does not.
+        # OpenSSL accepts certificates that cryptography does not.
         whose = "certificate" if depth == 0 else "chain of certificates"
         verification.problem = f"the {verification.peer}'s {whose} cannot be read"
-    # Whatever is returned replaces the verdict on the chain: True would forgive it.
+    # The result replaces the verdict on the chain: True would accept a bad one.
     return verification.problem is None
 
 
 def problem_of_resumed(
     certificate: x509.Certificate | None, verification: Verification
 ) -> str | None:
-    """What a full handshake finds by itself: a resumed one skips the verify callback."""
+    """Check the certificate after a resumed handshake, which skips the verify callback."""
     if certificate is None:
         named = verification.expected_name is not None
         return f"the {verification.peer} has shown no certificate" if named else None

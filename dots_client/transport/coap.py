@@ -1,8 +1,7 @@
-"""aiocoap, put together for DOTS: tokens we choose, and Confirmable messages that fail alone.
+"""aiocoap, assembled for DOTS: our own tokens, and Confirmable messages that fail without their session.
 
 aiocoap builds the same stack in `Context._append_tokenmanaged_messagemanaged_transport` and has no
-public way to replace its parts. What is used here without a promise of stability is listed in
-`tests/dots_client/transport/test_coap.py`.
+public way to replace its parts. `tests/dots_client/transport/test_coap.py` lists the private parts used here.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ OnEvent = Callable[[aiocoap.Message | None, Exception | None], None]
 
 
 class Site(Protocol):
-    """What aiocoap asks of whoever answers requests."""
+    """What aiocoap needs of an object that answers requests."""
 
     async def render_to_pipe(self, pipe: Pipe) -> None: ...
 
 
 class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no types
-    """Random tokens, or the one a request brings along, as for leaving an observation."""
+    """Random tokens, or the token that a request brings, as a deregistration does."""
 
     _chosen: bytes = b""
 
@@ -45,7 +44,7 @@ class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no ty
             return self._chosen
         while True:
             token = secrets.token_bytes(TOKEN_BYTES)
-            # None after the endpoint is shut down; the link then reports the error to the caller.
+            # None after the endpoint was shut down; the link then reports the error to the caller.
             if all(token != taken for taken, _ in self.outgoing_requests or ()):
                 return token
 
@@ -57,7 +56,7 @@ class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no ty
             self._chosen = b""
 
     def request_of(self, response: aiocoap.Message) -> aiocoap.Message | None:
-        """The request that a response belongs to, while somebody still waits for it."""
+        """The request that a response belongs to, while its answer is still awaited."""
         pipe = (self.outgoing_requests or {}).get((response.token, response.remote))
         return None if pipe is None else pipe.request
 
@@ -67,8 +66,8 @@ class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no ty
         if pipe is None:
             self.log.info("Response %r could not be matched to any request", response)
             return False
-        # Deployed servers leave the Observe option out of the first answer, and notify all the
-        # same: only an error ends an observation (RFC 7641 section 4.2).
+        # Deployed servers omit the Observe option in the first answer but send notifications, so
+        # only an error ends an observation (RFC 7641 section 4.2).
         final = pipe.request.opt.observe != 0 or not response.code.is_successful()
         if final:
             del self.outgoing_requests[key]
@@ -77,7 +76,7 @@ class DotsTokenManager(TokenManager):  # type: ignore[misc]  # aiocoap has no ty
 
 
 class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has no types
-    """A Confirmable message that nobody acknowledges fails alone, not with its session."""
+    """A Confirmable message without an acknowledgement fails alone, not with its session."""
 
     token_manager: DotsTokenManager
 
@@ -96,12 +95,12 @@ class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has n
         self._continue_backlog(message.remote)
 
     def _store_response_for_duplicates(self, message: aiocoap.Message) -> None:
-        """Only an ACK or RST answers duplicates; aiocoap would use any of our messages with that Message ID."""
+        """Only an ACK or RST answers a duplicate. aiocoap would use any of our messages with that Message ID."""
         if message.mtype in (aiocoap.ACK, aiocoap.RST):
             super()._store_response_for_duplicates(message)
 
     def refuse(self, incoming: IncomingMessage) -> None:
-        """Do not act on a message with an unknown critical option (RFC 7252 section 5.4.1)."""
+        """Reject a message with an unknown critical option (RFC 7252 section 5.4.1)."""
         message = incoming.message
         if message.mtype is not aiocoap.CON:
             return
@@ -123,7 +122,7 @@ class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has n
         return is_expected
 
     def _reset(self, notification: aiocoap.Message) -> None:
-        """Tell a server that missed our leaving (RFC 7641 section 3.6)."""
+        """Deregister with a Reset, after the deregistration was lost (RFC 7641 section 3.6)."""
         reset = aiocoap.Message(_mtype=aiocoap.RST, _mid=notification.mid, code=aiocoap.EMPTY)
         reset.remote = notification.remote.as_response_address()
         self._send_initially(reset)
@@ -137,9 +136,9 @@ class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has n
 
 
 class DotsContext(aiocoap.Context):  # type: ignore[misc]  # aiocoap has no types
-    """Starts answering a request only when its turn comes.
+    """Creates the coroutine that answers a request only when it runs.
 
-    aiocoap makes the coroutine first; where the session ends in between, nobody ever awaits it.
+    aiocoap creates it earlier, and never awaits it if the session ends in between.
     """
 
     def render_to_pipe(self, pipe: Pipe) -> None:
@@ -173,7 +172,7 @@ class Endpoint:
         self.context.request_interfaces.append(self.tokens)
 
     def request(self, message: aiocoap.Message, on_event: OnEvent) -> Callable[[], None]:
-        """Send now, and report each answer or the failure. What is returned ends the interest."""
+        """Send now, and report each answer or the failure. Call the returned function to ignore later answers."""
 
         def forward(event: Any) -> bool:
             on_event(event.message, event.exception)
@@ -185,11 +184,11 @@ class Endpoint:
         return lose_interest
 
     def dispatch_error(self, error: Exception, remote: interfaces.EndpointAddress) -> None:
-        """What is asked of `remote` fails."""
+        """Fail all requests to `remote`."""
         self.tokens.dispatch_error(error, remote)
 
     def name(self, subject: str) -> None:
-        """The peer, for log lines."""
+        """Set the peer's name for log lines."""
         self.log.subject = self.context.log.subject = subject
 
     async def shutdown(self) -> None:
@@ -199,7 +198,7 @@ class Endpoint:
 
 
 class CoapEndpoint(Endpoint):
-    """Over datagrams: with Message IDs, acknowledgements and repeats (RFC 7252)."""
+    """Over datagrams, with Message IDs, acknowledgements and retransmission (RFC 7252)."""
 
     def __init__(self, site: Site | None) -> None:
         super().__init__(site)
@@ -214,7 +213,7 @@ class CoapEndpoint(Endpoint):
 
 
 class StreamEndpoint(Endpoint):
-    """Over streams, which need nothing of that (RFC 8323)."""
+    """Over streams, which need none of that (RFC 8323)."""
 
     def bind(self, token_interface: interfaces.TokenInterface) -> None:
         self.tokens.token_interface = token_interface
@@ -231,6 +230,6 @@ def bad_option(incoming: IncomingMessage) -> aiocoap.Message:
 
 
 def message_bytes(message: aiocoap.Message) -> int:
-    """The size that a request will have on the wire."""
+    """The size of a request in a datagram, in bytes."""
     body = 1 + len(message.payload) if message.payload else 0
     return 4 + TOKEN_BYTES + len(message.opt.encode()) + body

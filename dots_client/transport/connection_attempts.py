@@ -1,4 +1,4 @@
-"""Runs the attempts of a `HappyEyeballs`: the first session wins, the others are closed."""
+"""Run the attempts that `HappyEyeballs` decides on: the first session wins, the others are closed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dots_client.session import Candidate, HappyEyeballs, HappyEyeballsSettings
 log = logging.getLogger("dots_client.transport")
 
 RANKED: Final = (HandshakeFailed, ConnectCrashed, PeerUnreachable)
-"""Which failure is most informative: a refused handshake before a silent address."""
+"""The most informative failure first: a refused handshake says more than a silent address."""
 
 
 class Closable(Protocol):
@@ -29,7 +29,7 @@ class Closable(Protocol):
 
 ConnectionT = TypeVar("ConnectionT", bound=Closable)
 Open = Callable[[Candidate, float], Awaitable[ConnectionT]]
-"""Makes a session within so many seconds, or raises TransportError."""
+"""Opens a session with a candidate within so many seconds, or raises TransportError."""
 
 
 async def first_to_connect(
@@ -40,7 +40,7 @@ async def first_to_connect(
     settings: HappyEyeballsSettings,
     first: Candidate | None = None,
 ) -> tuple[Candidate, ConnectionT]:
-    """The first session and how it was made; TransportError when there is none in time."""
+    """The first session and its candidate; TransportError if there is none within `timeout_s`."""
     return await _Run(
         opens, HappyEyeballs(entrants, now=_time(), settings=settings, first=first)
     ).first_to_connect(_time() + timeout_s)
@@ -80,14 +80,14 @@ class _Run(Generic[ConnectionT]):
             self._numbers[task] = len(self._numbers)
 
     async def _next_attempt_is_due(self, deadline: float) -> None:
-        """Wait for the next start when no handshake is under way; TransportError when none follows in time."""
+        """Wait for the next attempt while none runs; TransportError if none may start before `deadline`."""
         next_at = self._race.next_timer()
         if next_at is None or next_at >= deadline:
             raise self._failure()
         await asyncio.sleep(next_at - _time())
 
     def _patience_s(self, deadline: float) -> float | None:
-        # After the deadline nothing begins any more, and the attempts end by themselves.
+        # After the deadline no attempt starts, and the running ones end on their own.
         next_at = self._race.next_timer()
         now = _time()
         return None if next_at is None or now >= deadline else max(0.0, next_at - now)

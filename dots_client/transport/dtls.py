@@ -26,16 +26,16 @@ from dots_client.transport.wire import WireTap
 log = logging.getLogger("dots_client.transport")
 
 RECEIVE_BUFFER_BYTES: Final = 1 << 20
-"""The default of Linux loses datagrams of a burst of 400."""
+"""The default of Linux loses datagrams in a burst of 400."""
 
 LINGER_S: Final = 5.0
-"""For a handshake that nobody waits for any more, but whose server may hold a session already."""
+"""Seconds for an abandoned handshake whose server may already have a session."""
 
 CHANGE_CIPHER_SPEC: Final = 20
 
 
 class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramProtocol):  # type: ignore[misc]  # no types
-    """A session over UDP: one socket of its own."""
+    """A session over UDP, with its own socket."""
 
     transport_name: ClassVar[str] = "dtls"
     is_reliable: ClassVar[bool] = False
@@ -57,10 +57,10 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         self._guard = SendGuard(may_send)
         self._has_heard_anything = False
         self._asked_at = 0.0
-        "when the flight under way was sent first"
+        "when the current flight was sent first"
         self._datagrams_sent = 0
         self._may_be_session_there = False
-        "our last flight is out: should it arrive, the server has a session"
+        "our last flight was sent: if it arrives, the server has a session"
         self._lingering: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._socket_transport: asyncio.DatagramTransport | None = None
@@ -92,14 +92,14 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         )
         self._asked_at = self._loop.time()
         self._remote.start()
-        # It may have to go on after whoever waits for it here.
+        # The handshake may have to continue after this call was cancelled.
         await asyncio.shield(self.established)
 
     async def abandon(self) -> None:
-        """A session that comes of it all the same gets a close_notify."""
+        """Wait in the background for a session that may still open, and end it with a close_notify."""
         if self._may_be_session_there and not self.established.done():
             self._lingering = self._loop.create_task(self._linger())
-            await asyncio.sleep(0)  # what is cancelled before it began closes nothing
+            await asyncio.sleep(0)  # a task that is cancelled before it starts closes nothing
         else:
             await self.close()
 
@@ -124,7 +124,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
 
     def error_received(self, exc: Exception) -> None:
         if self.established.done():
-            # ICMP is not authenticated: it may not end what authenticated itself.
+            # ICMP is not authenticated, so it must not end an authenticated session.
             self.endpoint.log.info("%s: the network says %s", self.peer, exc)
             return
         self.established.set_exception(PeerUnreachable(unreachable(self.remote.address, exc)))
@@ -144,7 +144,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         self._socket_transport.sendto(datagram)
 
     def _complete_flight(self, arrived_at: float, *, was_repeated: bool) -> None:
-        """What came answered our flight. A round trip, unless the flight was repeated (Karn)."""
+        """The peer answered our flight: one round trip, unless the flight was retransmitted (Karn's algorithm)."""
         if self.handshake_rtt_s is None and not was_repeated:
             self.handshake_rtt_s = arrived_at - self._asked_at
         self._asked_at = arrived_at
@@ -184,9 +184,9 @@ async def open_dtls(
     resumption: ResumptionCache | None = None,
     may_send: MaySend = always,
 ) -> DtlsLink:
-    """A session with the server called `name`, reached at `host`.
+    """Open a session with the server named `name` at `host`, within `timeout_s`; TransportError if there is none.
 
-    With `resumption` one of an earlier call is taken up again, where the server is willing.
+    With `resumption`, a session of an earlier call is resumed if the server agrees. `path_mtu` is in bytes of an IP packet.
     """
 
     def make(address: SocketAddress, offer: Offer) -> DtlsLink:
@@ -205,11 +205,11 @@ async def open_dtls(
 
 
 def _connected_socket(address: SocketAddress, guard: SendGuard) -> socket.socket:
-    """With a fresh port: servers ignore a handshake from one they hold an association for."""
+    """A socket on a new port: servers ignore a handshake from a port that has an association."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     try:
         sock = GuardedSocket(family, socket.SOCK_DGRAM, guard)
-    except OSError as error:  # no file descriptor is left, or no such family here
+    except OSError as error:  # no file descriptors left, or the family is not supported
         raise PeerUnreachable(unreachable(address, error)) from error
     try:
         sock.settimeout(0)
@@ -222,7 +222,7 @@ def _connected_socket(address: SocketAddress, guard: SendGuard) -> socket.socket
 
 
 def content_types(datagram: bytes) -> set[int]:
-    """Of the records in it."""
+    """The content types of the records in a datagram."""
     types: set[int] = set()
     at = 0
     while at + RECORD_HEADER_BYTES <= len(datagram):

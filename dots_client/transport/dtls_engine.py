@@ -15,13 +15,13 @@ from dots_client.transport.engine import Engine, State, client_connection
 
 RECORD_HEADER_BYTES: Final = 13
 LOWERED_MTU: Final = 548
-"""UDP payload of the smallest datagram every IPv4 host must take (576 bytes)."""
+"""UDP payload of the largest datagram that every IPv4 host must accept (576 bytes)."""
 TIMEOUTS_BEFORE_LOWERED_MTU: Final = 2
 MAX_COOKIE_BYTES: Final = 255
-"""Of RFC 6347; the second hello is longer by so much."""
+"""The longest cookie of RFC 6347: the second hello is so much longer."""
 MAX_COOKIES: Final = 8
-"""HelloVerifyRequests that one handshake answers. A hello that is repeated in a bad network may get one each time; a server that
-sends ever new ones would have us send as fast as it does, and pay the more for it."""
+"""HelloVerifyRequests that one handshake answers. On a bad network each repeated hello may get one. Without the limit, a
+server that sends more and more of them would make us send as fast as it does."""
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
 _HELLO_VERIFY_REQUEST: Final = 3
@@ -31,7 +31,7 @@ class DtlsEngine(Engine):
     def __init__(self, connection: SSL.Connection, verification: Verification, *, mtu: int) -> None:
         super().__init__(connection, verification)
         self.max_cleartext_bytes = 0
-        "what one datagram carries; known once established"
+        "bytes that one datagram carries; known once established"
         self.safe_cleartext_bytes = 0
         "bytes in the smallest datagram that every host accepts; known once established"
         self._mtu = mtu
@@ -40,10 +40,10 @@ class DtlsEngine(Engine):
         self._cookies = 0
         "HelloVerifyRequests so far"
         self._last_words = b""
-        "our end of a resumed handshake, until the server is heard in the session"
+        "our last flight of a resumed handshake, until the server sends in the session"
         self._unsent = b""
         self._hello_bytes = 0
-        "of the flight under way; 0 where it is no hello"
+        "of the current flight; 0 if it is not a hello"
         connection.set_ciphertext_mtu(mtu)
 
     @classmethod
@@ -55,7 +55,7 @@ class DtlsEngine(Engine):
         mtu: int,
         session: SSL.Session | None = None,
     ) -> DtlsEngine:
-        """`session` is left out where a hello with its ticket would need a second datagram."""
+        """Without `session` if a hello with its ticket would need a second datagram."""
 
         def begin(session: SSL.Session | None) -> DtlsEngine:
             connection = client_connection(context, peer_name, session)
@@ -70,13 +70,13 @@ class DtlsEngine(Engine):
         return begin(session)
 
     def receive(self, datagram: bytes) -> list[bytes]:
-        """Feed exactly one datagram; what it held in cleartext comes back."""
+        """Feed exactly one datagram. Returns its cleartexts."""
         if self.state is State.CLOSED or not datagram:
             return []
         if self.state is State.HANDSHAKING:
             self._cookies += hello_verify_requests(datagram)
             if self._cookies > MAX_COOKIES and hello_verify_requests(datagram):
-                # Dropped, not the end: anybody can forge them.
+                # Drop it instead of ending: anyone can forge one.
                 return []
         self._connection.bio_write(datagram)
         if self.state is State.HANDSHAKING:
@@ -96,8 +96,8 @@ class DtlsEngine(Engine):
         if self._unsent:
             self._unsent = b""
         elif 0 < len(waiting) <= self._sending_mtu - len(self._last_words):
-            # Nothing acknowledges them: without them the server can read nothing of the session.
-            # What it has seen already it drops as a replay.
+            # The server does not acknowledge them, and without them it can read nothing in the session.
+            # It drops the ones it has seen as replays.
             waiting = self._last_words + waiting
         datagrams = pack_records(waiting, self._sending_mtu)
         if datagrams:
@@ -106,7 +106,7 @@ class DtlsEngine(Engine):
         return datagrams
 
     def drop_unsent(self) -> None:
-        """Drop what waits to be sent; only later messages leave."""
+        """Drop the datagrams that wait to be sent."""
         self._waiting()
         self._unsent = self._last_words = b""
 
@@ -124,8 +124,8 @@ class DtlsEngine(Engine):
             and self._sending_mtu > LOWERED_MTU
             and self._hello_bytes <= LOWERED_MTU
         ):
-            # A flight that is lost twice may be too large for the path; OpenSSL fragments what it
-            # repeats anew. A hello in fragments is dropped by servers without state for strangers.
+            # A flight that is lost twice may be too large for the path. OpenSSL fragments what it
+            # retransmits again. Servers that keep no state for strangers drop a fragmented hello.
             self._sending_mtu = LOWERED_MTU
             self._connection.set_ciphertext_mtu(LOWERED_MTU)
         try:
@@ -137,7 +137,7 @@ class DtlsEngine(Engine):
         if self.was_resumed and self.peer == "server":
             self._unsent = self._last_words = self._waiting()
         overhead = self._sending_mtu - self._connection.get_cleartext_mtu()
-        # From the configured MTU: losses in the handshake must not forbid larger requests later.
+        # From the configured MTU: losses in the handshake must not prevent larger requests later.
         self.max_cleartext_bytes = self._mtu - overhead
         self.safe_cleartext_bytes = min(LOWERED_MTU, self._mtu) - overhead
 
@@ -159,7 +159,7 @@ def pack_records(flight: bytes, mtu: int) -> list[bytes]:
 
 
 def hello_verify_requests(datagram: bytes) -> int:
-    """How many records of it are HelloVerifyRequests (RFC 6347 section 4.2.1)."""
+    """The number of HelloVerifyRequests in a datagram (RFC 6347 section 4.2.1)."""
     found, at = 0, 0
     while at + RECORD_HEADER_BYTES < len(datagram):
         content = at + RECORD_HEADER_BYTES

@@ -1,4 +1,4 @@
-"""What an engine of DTLS and one of TLS have in common: a session without any I/O."""
+"""What the DTLS engine and the TLS engine have in common: a session without any I/O."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class State(Enum):
 
 
 class Engine:
-    """The caller owns the socket, and sends what waits after every call."""
+    """The caller owns the socket, and sends the waiting bytes after every call."""
 
     def __init__(self, connection: SSL.Connection, verification: Verification) -> None:
         self.state = State.HANDSHAKING
@@ -36,7 +36,7 @@ class Engine:
         "why the session is closed, in words"
         self.peer_certificate: x509.Certificate | None = None
         self.was_resumed = False
-        "the handshake took up an older session; known once established"
+        "whether the handshake resumed an older session; known once established"
         self._connection = connection
         self._verification = verification
         connection.set_app_data(verification)
@@ -48,20 +48,20 @@ class Engine:
 
     @property
     def session(self) -> SSL.Session | None:
-        """What a later handshake may offer; known once established, and in TLS 1.3 soon after."""
+        """The session that a later handshake may offer; known once established, and in TLS 1.3 soon after."""
         return self._connection.get_session()
 
     def start(self) -> None:
         self._continue_handshake()
 
     def close(self, reason: str = "closed by us") -> None:
-        """Say goodbye with a close_notify, where there is somebody to say it to."""
+        """End with a close_notify, if the handshake has got far enough."""
         if self.state is State.ESTABLISHED:
             self._shutdown()
         self._close(reason)
 
     def _established(self) -> None:
-        """The handshake is done, and the peer is who it should be."""
+        """Called when the handshake is done and the peer is authenticated."""
 
     def _continue_handshake(self) -> None:
         try:
@@ -92,7 +92,7 @@ class Engine:
                 self._shutdown()
                 self._close(f"the {self.peer} closed the session")
             except SSL.Error as error:
-                # In TLS 1.3 also the refusal of our certificate.
+                # In TLS 1.3 this may be the refusal of our certificate.
                 self._close(self._in_words(error))
         return cleartexts
 
@@ -123,7 +123,7 @@ class Engine:
 def client_connection(
     context: SSL.Context, peer_name: str, session: SSL.Session | None
 ) -> SSL.Connection:
-    """With a `session` that the server may resume, where the context allows it."""
+    """A client's connection that offers `session` for resumption, if the context allows it."""
     connection = SSL.Connection(context)
     connection.set_connect_state()
     if session is not None:

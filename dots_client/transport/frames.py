@@ -17,22 +17,22 @@ from dots_client.transport.message_parser import (
 )
 
 MAX_MESSAGE_BYTES: Final = 1 << 13
-"""The limit in our CSM: room for eighty mitigations reported in full. A larger answer comes in blocks."""
+"""The limit in our CSM: room for full reports on eighty mitigations. A larger answer comes in blocks."""
 BASE_MAX_MESSAGE_BYTES: Final = 1152
-"""What every peer takes (RFC 8323 section 5.3.1)."""
+"""What every peer accepts (RFC 8323 section 5.3.1)."""
 MAX_HEADER_BYTES: Final = 6
 
 
 class Frames:
-    """What has come and is not a whole message yet."""
+    """Collects bytes until they are whole messages."""
 
     def __init__(self) -> None:
         self._waiting = b""
 
     def receive(self, data: bytes) -> Iterator[IncomingMessage]:
-        """The complete messages; Malformed for junk. Skips empty messages.
+        """The complete messages; MalformedMessage for anything else. Skips empty messages.
 
-        Exhaust it before feeding more data.
+        Exhaust it before you feed more data.
         """
         waiting, at = self._waiting + data, 0
         try:

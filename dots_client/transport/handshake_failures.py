@@ -37,7 +37,7 @@ _LOCAL_REASONS: Final[Mapping[str, str]] = {
 def failure_in_words(
     error: SSL.Error, verification: Verification, *, is_in_session: bool = False
 ) -> str:
-    """Why a handshake, or the session after it, ended, for a person who can fix it."""
+    """Why a handshake, or the session after it, ended, in words for a person who can fix it."""
     if verification.problem is not None:
         return verification.problem
     peer, protocol = verification.peer, verification.protocol
@@ -49,7 +49,7 @@ def failure_in_words(
             return _ALERTS[alert].format(peer=peer, protocol=protocol)
         if is_alert:
             return f"the {peer} ended the {what}: {alert}"
-        # In a session all other reasons have one cause: the received data is not what the peer sent.
+        # In a session, all other reasons have one cause: the data that arrived is not what the peer sent.
         if reason in _LOCAL_REASONS and (not is_in_session or reason == _BROKEN_OFF):
             return _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
     if isinstance(error, SSL.ZeroReturnError):
@@ -62,6 +62,6 @@ def failure_in_words(
 
 
 def reasons_of(error: SSL.Error) -> list[str]:
-    """What OpenSSL says about it; empty when it says nothing."""
+    """The reasons that OpenSSL gives; may be empty."""
     has_reasons = bool(error.args) and isinstance(error.args[0], list)
     return [entry[2] for entry in error.args[0] if entry[2]] if has_reasons else []

@@ -1,4 +1,4 @@
-"""The client's side of a session, whatever carries it: what DTLS and TLS have in common."""
+"""What the client's side of a session has in common over DTLS and TLS."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ RemoteT_co = TypeVar("RemoteT_co", bound=Remote, covariant=True)
 
 
 class Link(ABC, Generic[RemoteT_co]):
-    """A session of one client with one server."""
+    """The client's side of a session with one server."""
 
     transport_name: ClassVar[str]
     is_reliable: ClassVar[bool]
-    "TCP repeats what is lost: we need not, and do not"
+    "whether the transport retransmits, so that we do not"
 
     def __init__(self, endpoint: Endpoint, engine: Engine, address: SocketAddress) -> None:
         loop = asyncio.get_running_loop()
@@ -35,7 +35,7 @@ class Link(ABC, Generic[RemoteT_co]):
         self.address = address
         self.established: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[str] = loop.create_future()
-        "why the session is over, in words"
+        "why the session ended, in words"
         self.handshake_rtt_s: float | None = None
         self._remote: RemoteT_co | None = None
         self._loop = loop
@@ -63,7 +63,7 @@ class Link(ABC, Generic[RemoteT_co]):
 
     @property
     def last_heard_at(self) -> float:
-        """Loop time of the last bytes that authenticated."""
+        """Loop time of the last authenticated bytes."""
         assert self.remote.last_heard_at is not None
         return self.remote.last_heard_at
 
@@ -73,19 +73,19 @@ class Link(ABC, Generic[RemoteT_co]):
 
     @property
     def safe_message_bytes(self) -> int:
-        """Messages up to this size pass on any path that carries the session."""
+        """Bytes; messages up to this size pass on any path that carries the session."""
         return self.remote.max_message_bytes
 
     def lower_message_bytes(self) -> None:
-        """The path drops larger messages: from now on send none above `safe_message_bytes`."""
+        """Limit messages to `safe_message_bytes`, because the path drops larger ones."""
         self.remote.max_message_bytes = self.safe_message_bytes
 
     @abstractmethod
     async def open(self) -> None:
-        """Connect the socket and finish the handshake, or raise why not."""
+        """Connect the socket and finish the handshake; TransportError if that fails."""
 
     async def abandon(self) -> None:
-        """Nobody waits for it any more."""
+        """Give up on a session that may not be open yet."""
         await self.close()
 
     async def close(self, reason: str = "closed by us") -> None:
@@ -121,7 +121,7 @@ class Link(ABC, Generic[RemoteT_co]):
 
 
 def _keep(link: Link[Remote], offer: Offer, offers: Offers) -> None:
-    """Now and at the end: in TLS 1.3 tickets come when they like, and the last is the freshest."""
+    """Save the session for resumption, now and at its end: in TLS 1.3 a ticket may arrive at any time."""
     made_at = link.connected_at
 
     def keep(_closed: object = None) -> None:
@@ -142,7 +142,7 @@ async def first_open(
     timeout_s: float,
     offers: Offers,
 ) -> LinkT:
-    """A session with one of the addresses of `host`, in the order the resolver prefers."""
+    """The first session with one of the addresses of `host`, in the order that the resolver prefers."""
     link: LinkT | None = None
     try:
         async with asyncio.timeout(timeout_s):

@@ -1,4 +1,4 @@
-"""A log that a peer cannot flood: equal lines of one session are counted and summarized once a minute."""
+"""A log that a peer cannot flood: it counts equal lines of a session and summarizes them once a minute."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CountedLog(_Adapter):
     def __init__(self, logger: logging.Logger, *, subject: str = "") -> None:
         super().__init__(logger, {})
         self.subject = subject
-        "begins each summary: the name of the session, such as `192.0.2.1:4646`"
+        "the name of the session, such as `192.0.2.1:4646`, at the beginning of each summary"
         self._loop = asyncio.get_running_loop()
         self._recurring = RepeatSuppression()
         self._levels: dict[str, int] = {}

@@ -1,8 +1,7 @@
-"""Check the bytes of one CoAP message before other code uses them; pure.
+"""Parse the bytes of one CoAP message strictly before aiocoap sees them; pure.
 
 aiocoap reads numbers of any length, keeps every option number and Content-Format it ever saw, and accepts
-invalid tokens. So this module reads the bytes first and passes only valid CoAP to aiocoap
-(RFC 7252 sections 3 and 5.4, RFC 8323 section 3.2).
+invalid tokens. This module passes only valid CoAP on (RFC 7252 sections 3 and 5.4, RFC 8323 section 3.2).
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ class MalformedMessage(RemoteProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """A readable message."""
+    """A valid message."""
 
     message: aiocoap.Message
     encoded: bytes
     "the whole message"
     not_read: tuple[str, ...] = ()
-    "the options left out, in words"
+    "the options that were left out, in words"
     not_understood: tuple[int, ...] = ()
     "unknown critical options: the message must not be acted on (RFC 7252 section 5.4.1)"
 
@@ -75,7 +74,7 @@ def _block(value: bytes) -> tuple[int, bool, int]:
 
 
 def _uint_option(name: str, longest: int) -> Option:
-    # Plain numbers for Content-Format and Accept too: aiocoap's own type keeps each one forever.
+    # Content-Format and Accept are plain numbers too: aiocoap's own type keeps every value for ever.
     return Option(name=name, make=UintOption, read=_uint, longest=longest)
 
 
@@ -107,7 +106,7 @@ OPTIONS: Final[Mapping[int, Option]] = {
     39: Option(name="Proxy-Scheme", make=StringOption, read=_text, shortest=1, longest=255),
     60: _uint_option("Size1", 4),
 }
-"""The options known here; RFC 7252, 7641, 7959 and 8768."""
+"""The known options (RFC 7252, 7641, 7959 and 8768)."""
 
 SIGNALS: Final[Mapping[int, Mapping[int, Option]]] = {
     aiocoap.CSM: {
@@ -115,11 +114,11 @@ SIGNALS: Final[Mapping[int, Mapping[int, Option]]] = {
         4: Option(name="Block-Wise-Transfer", make=OpaqueOption, read=_opaque, longest=0),
     }
 }
-"""The options of the signals of RFC 8323 section 5, by code. aiocoap reads the bytes of these itself."""
+"""The options of the signals of RFC 8323 section 5, by code. aiocoap parses their values itself."""
 
 
 def read_datagram(data: bytes, *, max_bytes: int) -> IncomingMessage:
-    """Read one message over DTLS; Malformed if it is invalid or longer than a datagram on this path."""
+    """Parse one message over DTLS; MalformedMessage if it is invalid or longer than `max_bytes`."""
     if len(data) > max_bytes:
         raise MalformedMessage(f"{len(data)} bytes are more than the {max_bytes} of a datagram")
     if len(data) < UDP_HEADER_BYTES:
@@ -135,7 +134,7 @@ def read_datagram(data: bytes, *, max_bytes: int) -> IncomingMessage:
 
 
 def read_frame(frame: bytes, *, header_bytes: int) -> IncomingMessage:
-    """Read one message over TLS, with its header before the token (RFC 8323 section 3.2); Malformed if it is invalid."""
+    """Parse one message over TLS, with the header before its token (RFC 8323 section 3.2); MalformedMessage if it is invalid."""
     message = aiocoap.Message(code=frame[header_bytes - 1])
     return _read(message, frame, at=header_bytes, token_length=frame[0] & 0x0F)
 
@@ -149,17 +148,15 @@ def _read(message: aiocoap.Message, data: bytes, *, at: int, token_length: int) 
     message.direction = Direction.INCOMING
     options = _Options(data, at + token_length)
     known = SIGNALS.get(message.code, {}) if message.code.is_signalling() else OPTIONS
-    sorted_out = _Sorted()
+    treated = _TreatedOptions()
     for number, value in options:
-        sorted_out.add(number, value, known.get(number), message.opt)
+        treated.add(number, value, known.get(number), message.opt)
     message.payload = data[options.at :]
-    return IncomingMessage(
-        message, data, tuple(sorted_out.not_read), tuple(sorted_out.not_understood)
-    )
+    return IncomingMessage(message, data, tuple(treated.not_read), tuple(treated.not_understood))
 
 
 class _Options:
-    """The options from `at` on; afterwards `at` is the start of the payload."""
+    """Iterates over the options from `at` on. Afterwards `at` is the start of the payload."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.at = at
@@ -203,7 +200,7 @@ class _Options:
 
 
 @dataclass(slots=True)
-class _Sorted:
+class _TreatedOptions:
     """How to treat each option (RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5)."""
 
     not_read: list[str] = field(default_factory=list)
@@ -211,7 +208,7 @@ class _Sorted:
     _seen: set[int] = field(default_factory=set)
 
     def add(self, number: int, value: bytes, option: Option | None, taken: aiocoap.Options) -> None:
-        """A malformed option counts like an unknown one: critical, or left out."""
+        """Treat a malformed option like an unknown one: as critical, or leave it out."""
         problem = "is not known" if option is None else self._problem(number, value, option)
         if option is not None and not problem:
             try:

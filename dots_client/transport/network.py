@@ -1,4 +1,4 @@
-"""Addresses, and the words for a network that does not carry us."""
+"""Addresses, and the words for an unreachable one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dots_client.errors import HandshakeFailed, PeerUnreachable, TransportError
 from dots_client.transport.remote import SocketAddress, hostinfo
 
 DISCARD: Final = 9
-"""Any port would do."""
+"""The discard port; any other would work."""
 
 
 async def addresses_of(host: str, port: int) -> list[SocketAddress]:
-    """In the order the resolver prefers."""
+    """The addresses of `host` in the order that the resolver prefers; PeerUnreachable if it has none."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -26,7 +26,7 @@ async def addresses_of(host: str, port: int) -> list[SocketAddress]:
 
 
 def has_route(address: str) -> bool:
-    """Whether this machine knows a way to it; nothing is sent."""
+    """Whether this machine has a route to `address`. Sends nothing."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:

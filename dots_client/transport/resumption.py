@@ -1,4 +1,4 @@
-"""Sessions that can be taken up again without a certificate on the way (RFC 5077, RFC 8446)."""
+"""Session resumption, without certificates in the handshake (RFC 5077, RFC 8446 section 2.2)."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from dots_client.transport.engine import Engine
 from dots_client.transport.remote import SocketAddress
 
 MAX_AGE_S: Final = 86400.0
-"""Certificates are looked at again at least once a day."""
+"""Seconds; a full handshake checks the certificates at least once a day."""
 MAX_KEPT: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class ResumptionKey:
-    """A session is never offered to another server, over another transport, nor by anybody else."""
+    """A session is offered only to the same server, over the same transport, with the same credentials."""
 
     transport: str
     "`dtls` or `tls`"
     name: str
-    "the server's, as in its certificate"
+    "the server's name, as in its certificate"
     port: int
     credentials: Credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a handshake begins with."""
+    """What a handshake offers."""
 
     context: SSL.Context
-    "a session can be offered only by the context that made it"
+    "only the context that made a session can offer it"
     session: SSL.Session | None
     "None: a full handshake"
     since: float
-    "loop time of the full handshake that it goes back to"
+    "loop time of the full handshake that the session comes from"
 
 
 class ResumptionCache:
@@ -50,10 +50,9 @@ class ResumptionCache:
         self._on_offer: set[ResumptionKey] = set()
 
     def offer(self, key: ResumptionKey, *, now: float) -> Offer | None:
-        """What to begin the next handshake with; None: a full one.
+        """The session to offer in the next handshake; None for a full handshake.
 
-        Every second handshake is a full one until one completes: a server may just be silent about
-        a session that it cannot read.
+        Until a handshake completes, every second one is full: a server may stay silent about a session that it cannot read.
         """
         kept = self._kept.get(key)
         if kept is None:
@@ -65,7 +64,7 @@ class ResumptionCache:
         return kept if key in self._on_offer else None
 
     def keep(self, key: ResumptionKey, session: Offer) -> None:
-        """Of a handshake that has completed; one that goes back further than what is here is not kept."""
+        """Save the session of a completed handshake, unless a saved one comes from a later full handshake."""
         if (kept := self._kept.get(key)) is not None and kept.since > session.since:
             return
         self.forget(key)
@@ -74,13 +73,13 @@ class ResumptionCache:
             self.forget(next(iter(self._kept)))
 
     def forget(self, key: ResumptionKey) -> None:
-        """The server did not take it."""
+        """Drop a session that the server refused."""
         self._kept.pop(key, None)
         self._on_offer.discard(key)
 
 
 class Offers:
-    """What the handshakes of one call begin with."""
+    """The offers of the handshakes of one call."""
 
     def __init__(
         self, context: SSL.Context, resumption: ResumptionCache | None, key: ResumptionKey
@@ -91,7 +90,7 @@ class Offers:
         self._was_refused = False
 
     def attempts(self, addresses: Iterable[SocketAddress]) -> Iterator[tuple[SocketAddress, Offer]]:
-        """Each address; twice when the session offered at first was refused there."""
+        """Each address with an offer. An address that refuses the offered session comes again, for a full handshake."""
         for address in addresses:
             kept = self._kept()
             if kept is not None:
@@ -107,7 +106,7 @@ class Offers:
             self._resumption.forget(self._key)
 
     def keep(self, engine: Engine, offer: Offer, *, made_at: float) -> None:
-        """The session that came of an offer, as old as the full handshake it goes back to."""
+        """Save the session that resulted from an offer, with the age of its full handshake."""
         if self._resumption is None or engine.session is None:
             return
         since = offer.since if engine.was_resumed else made_at

@@ -1,7 +1,7 @@
-"""The last check before the kernel: a socket that sends only while its owner may.
+"""A socket that drops everything while its owner may not send.
 
-The one exception is the close_notify that ends a session. A server that does not receive it keeps the session, believes
-its client lost and may start standby mitigations (RFC 9132 section 4.4.1.1, `trigger-mitigation`).
+The one exception is the close_notify that ends a session. A server that does not receive it keeps the session, considers
+the client lost and may start preconfigured mitigations (RFC 9132 section 4.4.1.1, `trigger-mitigation`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 MaySend = Callable[[], bool]
-"""Asked before every datagram and every write; has to be quick and must not raise."""
+"""Called before every datagram and every write. Must be quick and must not raise."""
 
 REFUSED: Final = "this client may not speak any more"
 
@@ -22,7 +22,7 @@ def always() -> bool:
 
 
 class SendGuard:
-    """The gate of one session: open while `may_send()` is true, and for its close_notify."""
+    """The guard of one session: open while `may_send()` is true, and for the close_notify."""
 
     def __init__(self, may_send: MaySend = always) -> None:
         self.may_send = may_send
@@ -34,7 +34,7 @@ class SendGuard:
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """Let everything sent inside pass. The caller sends only its close_notify there."""
+        """Open for the block, in which the caller sends only the close_notify."""
         self._is_leaving = True
         try:
             yield
@@ -43,10 +43,10 @@ class SendGuard:
 
 
 class GuardedSocket(socket.socket):
-    """What waits in timers and queues above it leaves through here, or not at all.
+    """Everything that waits in timers and queues above it is sent through this socket, or not at all.
 
-    asyncio's own loops send through `send` and connect through `connect`. For them a closed gate is an error of the
-    network: a datagram is dropped, a stream is broken off, with what its buffer holds.
+    asyncio's event loops send through `send` and connect through `connect`. To them a closed guard looks like a network
+    error: they drop the datagram, or close the stream and discard its buffer.
     """
 
     def __init__(self, family: int, kind: int, guard: SendGuard) -> None:
@@ -54,23 +54,23 @@ class GuardedSocket(socket.socket):
         self._guard = guard
 
     def connect(self, address: Any) -> None:
-        # For UDP it says nothing to anybody.
+        # Over UDP, connect sends nothing.
         if self.type == socket.SOCK_STREAM:
-            self._look()
+            self._check()
         super().connect(address)
 
     def send(self, data: Any, flags: int = 0) -> int:
-        self._look()
+        self._check()
         return super().send(data, flags)
 
     def sendto(self, *arguments: Any) -> int:
-        self._look()
+        self._check()
         return super().sendto(*arguments)
 
     def sendmsg(self, *arguments: Any) -> int:
-        self._look()
+        self._check()
         return super().sendmsg(*arguments)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if not self._guard.is_open:
             raise ConnectionAbortedError(REFUSED)

@@ -60,12 +60,12 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
         return self.remote.has_heard_anything
 
     async def open(self) -> None:
-        """Connect, finish the handshake and hear the server's CSM, or raise why not."""
+        """Connect, finish the handshake and receive the server's CSM; TransportError if that fails."""
         started_at = self._loop.time()
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         try:
             sock = GuardedSocket(family, socket.SOCK_STREAM, self._guard)
-        except OSError as error:  # no file descriptor is left, or no such family here
+        except OSError as error:  # no file descriptors left, or the family is not supported
             raise PeerUnreachable(unreachable(self.address, error)) from error
         try:
             sock.settimeout(0)
@@ -87,12 +87,12 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
             return
         reason = remote.reason
         if error is not None or reason.endswith("broke off the connection"):
-            # A refusal is an alert, but the reset that may follow can overtake it.
+            # A refusal is an alert, but a reset after it can arrive first.
             reason = BROKEN_OFF.format(reason=reason)
         self.established.set_exception(HandshakeFailed(reason))
 
     def socket_gone(self, remote: TlsConnection) -> None:
-        """`shutdown` waits for it by itself."""
+        """`shutdown` waits for the socket itself."""
 
     # aiocoap's token interface
 
@@ -123,9 +123,9 @@ async def open_tls(
     may_send: MaySend = always,
     resumption: ResumptionCache | None = None,
 ) -> TlsLink:
-    """A session with the server called `name`, reached at `host`.
+    """Open a session with the server named `name` at `host`, within `timeout_s`; TransportError if there is none.
 
-    With `resumption` one of an earlier call is taken up again, where the server is willing.
+    With `resumption`, a session of an earlier call is resumed if the server agrees.
     """
 
     def make(address: SocketAddress, offer: Offer) -> TlsLink:

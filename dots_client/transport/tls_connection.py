@@ -1,4 +1,4 @@
-"""One TCP connection with TLS and CoAP on it (RFC 8323), as aiocoap's idea of a remote."""
+"""One TCP connection with TLS and CoAP (RFC 8323), as aiocoap's remote."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from dots_client.transport.tls_engine import TlsEngine
 from dots_client.transport.wire import WireTap
 
 MIN_MESSAGE_BYTES: Final = 64
-"""A heartbeat and the shortest withdrawal need at least this."""
+"""Bytes; a heartbeat and the shortest withdrawal need so many."""
 MAX_UNSENT_BYTES: Final = 1 << 20
-"""A peer that reads nothing for so long is given up."""
+"""Seconds; the connection to a peer that reads nothing for so long is aborted."""
 CLOSE_PATIENCE_S: Final = 1.0
 NO_ALPN: Final = (
     "the server did not choose CoAP (ALPN); where it is known not to, turn that check off"
@@ -40,14 +40,14 @@ class ConnectionOwner(RemoteOwner, Protocol):
     """The server or client that connections belong to."""
 
     def session_failed(self, remote: TlsConnection, error: Exception | None) -> None:
-        """It ended before it was established; `error` is what the network said."""
+        """The session ended before it was established. `error` is the network's, if there was one."""
 
     def socket_gone(self, remote: TlsConnection) -> None:
-        """Nothing is left of it."""
+        """The socket was closed."""
 
 
 class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[misc]  # no types
-    """Established once the peer's CSM is here: in TLS 1.3 a refused certificate shows only then."""
+    """Established when the peer's CSM has arrived: in TLS 1.3 a refused certificate shows only then."""
 
     scheme: ClassVar[str] = "coaps+tcp"
     transport: ClassVar[str] = "tls"
@@ -94,7 +94,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         return self._transport is not None and not self._lost.is_set()
 
     async def lost(self) -> None:
-        """Wait until the socket is gone; a peer that does not read cannot hold it for long."""
+        """Wait until the socket is closed. A peer that does not read cannot delay that for long."""
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
                 await self._lost.wait()
@@ -107,7 +107,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # A peer that has reset the connection has no name any more.
+        # A peer that has reset the connection has no address any more.
         self.address = (transport.get_extra_info("peername") or self.address)[:2]
         self._local_address = transport.get_extra_info("sockname")[:2]
         if self._engine is None:
@@ -138,7 +138,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         elif exc is None:
             self._end("the connection broke")
         else:
-            # asyncio also reports an exception of `data_received` here, and has logged it.
+            # asyncio also reports an exception in `data_received` here. It has logged it already.
             why = exc if isinstance(exc, OSError) else client_failed(exc)
             self._end(f"the connection broke: {why}", exc)
         self._owner.socket_gone(self)
@@ -170,7 +170,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
     # Inside
 
     def _greet(self, engine: TlsEngine) -> None:
-        """Our CSM goes out first, whatever the peer's does (RFC 8323 section 5.3)."""
+        """Send our CSM at once, without waiting for the peer's (RFC 8323 section 5.3)."""
         if self._is_greeted or engine.state is not State.ESTABLISHED:
             return
         self._is_greeted = True
@@ -211,7 +211,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
                 self.endpoint.tokens.process_request(message)
 
     def _refuse(self, incoming: IncomingMessage) -> None:
-        """Do not act on a message with an unknown critical option (RFC 7252 section 5.4.1)."""
+        """Reject a message with an unknown critical option (RFC 7252 section 5.4.1)."""
         if incoming.message.code.is_request():
             self._send_message(bad_option(incoming))
 
@@ -242,18 +242,18 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             self._owner.session_established(self)
 
     def _abort_for(self, signal: IncomingMessage) -> None:
-        """For a CSM the Abort names the option (RFC 8323 section 5.6)."""
+        """Abort. After a CSM, name the option in the Abort (RFC 8323 section 5.6)."""
         number = signal.not_understood[0]
         is_csm = signal.message.code is aiocoap.Code.CSM
         self.abort(f"option {number} is not supported", bad_csm_option=number if is_csm else None)
 
     def _send_message(self, message: aiocoap.Message) -> bytes:
-        """What was sent; empty for nothing. aiocoap's half of RFC 8323 signals through this."""
+        """Send a message. Returns its bytes, empty if it was not sent. aiocoap sends the signals of RFC 8323 through it."""
         engine = self._engine
         if engine is None or engine.state is not State.ESTABLISHED:
             return b""
         if not self._guard.is_open:
-            # Check before making the record: a record that is never sent would make the close_notify after it unreadable.
+            # Check before encrypting: after a record that is never sent, the peer could not read the close_notify.
             self.close(REFUSED)
             return b""
         frame = framed(message)
@@ -262,7 +262,7 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
             self._flush(engine)
             return frame
         self.log.warning(
-            "%r: a message of %d bytes dropped, the peer takes %d",
+            "%r: dropped a message of %d bytes, the peer accepts %d",
             self,
             len(frame),
             self.max_message_bytes,

@@ -22,9 +22,9 @@ DTLS_1_2: Final = 0xFEFD
 ALPN: Final = b"coap"
 """RFC 8323 section 8.2."""
 MODE_NO_AUTO_CHAIN: Final = 0x8
-"""SSL_MODE_NO_AUTO_CHAIN, which pyOpenSSL has no name for: send no trust anchor in our chain."""
+"""SSL_MODE_NO_AUTO_CHAIN, which pyOpenSSL does not name: send no trust anchor in our chain."""
 SESSION_CONTEXT: Final = b"dots"
-"""Without one OpenSSL refuses every resumption by a client with a certificate."""
+"""Without it OpenSSL refuses every resumption by a client with a certificate."""
 TICKET_LIFETIME_S: Final = 86400
 CIPHER_SUITES: Final = b":".join(
     (
@@ -35,7 +35,7 @@ CIPHER_SUITES: Final = b":".join(
         b"ECDHE-RSA-AES256-GCM-SHA384",
         b"ECDHE-ECDSA-CHACHA20-POLY1305",
         b"ECDHE-RSA-CHACHA20-POLY1305",
-        # For small servers that speak nothing else.
+        # For small servers that support nothing else.
         b"ECDHE-ECDSA-AES128-CCM",
     )
 )
@@ -68,7 +68,7 @@ def tls_server_context(
     credentials: Credentials, *, require_client_certificate: bool, hands_out_tickets: bool = False
 ) -> SSL.Context:
     context = _tls_context(credentials, has_tickets=hands_out_tickets)
-    _equip_server(context, require_client_certificate=require_client_certificate)
+    _configure_server(context, require_client_certificate=require_client_certificate)
     context.set_alpn_select_callback(
         lambda _connection, offered: ALPN if ALPN in offered else SSL.NO_OVERLAPPING_PROTOCOLS
     )
@@ -82,9 +82,9 @@ def server_context(
     cookie: Callable[[bytes], bytes],
     hands_out_tickets: bool = False,
 ) -> SSL.Context:
-    """A context whose cookies are `cookie(address)`."""
+    """The context of a DTLS server, whose cookies are `cookie(address)`."""
     context = _dtls_context(credentials, has_tickets=hands_out_tickets)
-    _equip_server(context, require_client_certificate=require_client_certificate)
+    _configure_server(context, require_client_certificate=require_client_certificate)
     context.set_cookie_generate_callback(
         lambda connection: cookie(connection.get_app_data().address)
     )
@@ -96,7 +96,7 @@ def server_context(
     return context
 
 
-def _equip_server(context: SSL.Context, *, require_client_certificate: bool) -> None:
+def _configure_server(context: SSL.Context, *, require_client_certificate: bool) -> None:
     mode = SSL.VERIFY_PEER
     if require_client_certificate:
         mode |= SSL.VERIFY_FAIL_IF_NO_PEER_CERT
@@ -110,23 +110,25 @@ def _dtls_context(credentials: Credentials, *, has_tickets: bool) -> SSL.Context
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_min_proto_version(DTLS_1_2)
     context.set_options(SSL.OP_NO_QUERY_MTU)
-    return _equipped(context, credentials, has_tickets=has_tickets)
+    return _configured(context, credentials, has_tickets=has_tickets)
 
 
 def _tls_context(credentials: Credentials, *, has_tickets: bool) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_tls13_ciphersuites(TLS_1_3_CIPHER_SUITES)
-    return _equipped(context, credentials, has_tickets=has_tickets)
+    return _configured(context, credentials, has_tickets=has_tickets)
 
 
-def _equipped(context: SSL.Context, credentials: Credentials, *, has_tickets: bool) -> SSL.Context:
+def _configured(
+    context: SSL.Context, credentials: Credentials, *, has_tickets: bool
+) -> SSL.Context:
     context.set_cipher_list(CIPHER_SUITES)
     if not has_tickets:
         context.set_options(SSL.OP_NO_TICKET)
     context.set_options(SSL.OP_NO_RENEGOTIATION)
     context.set_mode(MODE_NO_AUTO_CHAIN | SSL.MODE_RELEASE_BUFFERS)
-    # Sessions are kept by the client alone, see `resumption`; a server holds no state for them.
+    # Only clients save sessions (see `resumption`). A server keeps no state for them.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     try:
         leaf, *intermediates = x509.load_pem_x509_certificates(credentials.certificate_chain)

@@ -16,7 +16,7 @@ class TlsEngine(Engine):
     def __init__(self, connection: SSL.Connection, verification: Verification) -> None:
         super().__init__(connection, verification)
         self.protocol_selected = b""
-        "by ALPN; known once established"
+        "the protocol selected by ALPN; known once established"
 
     @classmethod
     def client(
@@ -33,7 +33,7 @@ class TlsEngine(Engine):
         return cls(connection, Verification(peer="client", protocol=PROTOCOL))
 
     def receive(self, data: bytes) -> bytes:
-        """Feed what came; what it held in cleartext comes back."""
+        """Feed received bytes. Returns their cleartext."""
         if self.state is State.CLOSED or not data:
             return b""
         self._connection.bio_write(data)

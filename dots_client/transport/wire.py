@@ -1,4 +1,4 @@
-"""What went over the wire, one CoAP message at a time: the journal of a session."""
+"""Records of the CoAP messages of a session, for a journal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dots_client.text import clean_text
 Direction = Literal["sent", "received"]
 
 MAX_WORDS: Final = 400
-"""Characters kept of a path, and of all options in words."""
+"""The longest path, and the longest text for all options, in characters."""
 MAX_BODY_TEXT: Final = 4096
-"""Characters shown of one text in a body; the bytes are kept whole."""
+"""Characters shown of a text in a body. The bytes are complete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredRequest:
-    """The request that a response or notification belongs to; its token is the record's own."""
+    """The request that a response or notification belongs to. It has the token of the record."""
 
     code: str
     path: str
@@ -33,41 +33,41 @@ class AnsweredRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRecord:
-    """One CoAP message, as it was before encryption or after decryption.
+    """One CoAP message, before encryption or after decryption.
 
-    It holds no key and no password: those never are in a CoAP message.
+    It contains no key and no password: CoAP messages never do.
     """
 
     direction: Direction
     at: float
     "seconds since 1970-01-01 UTC"
     session: int
-    "which session of this process; `Client.serial` is the same number"
+    "the number of the session in this process, as in `Client.serial`"
     transport: str
     "`dtls` or `tls`"
     kind: str
-    "CON, NON, ACK or RST; TCP where messages have no type"
+    "CON, NON, ACK or RST; TCP, where messages have no type"
     code: str
-    "as `0.03` or `2.01`; `0.00` is an empty message"
+    "such as `0.03` or `2.01`; `0.00` is an empty message"
     path: str
-    "of the request, also in its response where that is known"
+    "of the request; in a response too, if its request is known"
     options: str
     "the other options, in words"
     payload: bytes
     message: bytes
-    "the whole of it, header and payload"
+    "the whole message, header and payload"
     token: str
-    "hexadecimal; a response has the one of its request"
+    "hexadecimal; a response has the token of its request"
     message_id: int | None
-    "None over TCP; an acknowledgement or reset has the one of the message it is about"
+    "None over TCP; an ACK or RST has that of the message it refers to"
     answers: AnsweredRequest | None
-    "None also for an answer that nobody waits for any more"
+    "None for a request, and for an answer that is no longer awaited"
     options_not_read: tuple[str, ...] = ()
-    "the options of a peer's message that were left out"
+    "the options of a received message that were left out"
 
     @property
     def not_read(self) -> tuple[str, ...]:
-        """The parts of a peer's message that could not be read and were left out, in words."""
+        """The parts of a received message that could not be read and were left out, in words."""
         is_answer = self.direction == "received" and self.code[:1] in ("2", "4", "5")
         return (*self.options_not_read, *(not_read_of(self.payload) if is_answer else ()))
 
@@ -89,7 +89,7 @@ class WireRecord:
 
 
 WireTap = Callable[[WireRecord], None]
-"""Told of each message as it goes by; called in the event loop, must be quick and not raise."""
+"""Called in the event loop with each message. Must be quick and must not raise."""
 
 _OPTION_NAMES = (
     ("if_match", "If-Match"),

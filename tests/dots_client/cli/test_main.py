@@ -95,7 +95,7 @@ async def test_watch_goes_on_until_the_mitigation_is_gone(at: Shell) -> None:
 async def test_withdraw(at: Shell) -> None:
     assert await at.run("withdraw", "--mid", "1") == Exit.DONE
 
-    assert at.output()[0] == "withdrawn; it may go on for a while\n"
+    assert at.output()[0] == "withdrawn; it may continue for a while\n"
     assert len(at.provider.asked(Code.DELETE)) == 1
 
 
@@ -140,7 +140,7 @@ async def test_ping_times_heartbeats(at: Shell) -> None:
         (Code.NOT_FOUND, "! refused: 4.04 could not get peer common name\n"),
         (
             Code.INTERNAL_SERVER_ERROR,
-            "! refused for now: 5.00 could not get peer common name (ask again in 60 s)\n",
+            "! refused for now: 5.00 could not get peer common name (retry in 60 s)\n",
         ),
     ],
 )
@@ -163,7 +163,7 @@ async def test_cuid_needs_no_server(at: Shell, authority: Authority, files: Path
     ("code", "words"),
     [
         (Code.BAD_REQUEST, "! refused: 4.00 because\n"),
-        (Code.SERVICE_UNAVAILABLE, "! refused for now: 5.03 because (ask again in 60 s)\n"),
+        (Code.SERVICE_UNAVAILABLE, "! refused for now: 5.03 because (retry in 60 s)\n"),
     ],
 )
 async def test_a_refusal_is_exit_status_1(at: Shell, code: Code, words: str) -> None:
@@ -194,7 +194,7 @@ async def test_an_answer_out_of_protocol_is_exit_status_1(at: Shell) -> None:
         (("mitigate", "--mid", "1", "--prefix", "127.0.0.0/8"), "loopback"),
         (("mitigate", "--mid", "1"), "target"),
         (("config", "--sid", "1", "--set", "idle.nonsense=1"), "idle.nonsense"),
-        (("config", "--sid", "1", "--set", "idle.probing-rate=fast"), "has no number"),
+        (("config", "--sid", "1", "--set", "idle.probing-rate=fast"), "is not a number"),
         (("status", "--server", "[::1", "--mid", "1"), "is not [address]:port"),
         (("status", "--server", "host:99999", "--mid", "1"), "is not a port"),
         (("status", "--cert", "/nowhere/client.crt"), "/nowhere/client.crt cannot be read"),
@@ -256,7 +256,7 @@ def test_what_is_missing_is_named(
         ),
         (
             ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, retry_timer_s=600),
-            "overlapping targets (ask again in 600 s)",
+            "overlapping targets (retry in 600 s)",
         ),
         (
             ConflictInformation(cause=ConflictCause.CUID_COLLISION),

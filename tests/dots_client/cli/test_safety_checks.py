@@ -55,7 +55,7 @@ async def test_an_unknown_outcome_counts_as_withdrawn(
 
     assert await at.run("withdraw", "--mid", "9") == Exit.DONE
 
-    assert at.output() == ("withdrawn; it may go on for a while\n", "")
+    assert at.output() == ("withdrawn; it may continue for a while\n", "")
 
 
 @pytest.mark.parametrize("status", [0, 9, 255])

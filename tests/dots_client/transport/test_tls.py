@@ -93,7 +93,7 @@ async def test_what_the_peer_does_not_take_is_not_sent(
         message = aiocoap.Message(code=aiocoap.PUT, payload=bytes(MAX_MESSAGE_BYTES))
         link.remote.send_message(message)
 
-        assert "the peer takes 8192" in caplog.text
+        assert "the peer accepts 8192" in caplog.text
         assert (await ask(link.endpoint, get(link))).payload == b"acme"
 
 
