@@ -80,7 +80,6 @@ def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
     return (
         requests(organization, kinds=EVERY_KIND)
         .filter(is_over | Q(filtering_ended_at__isnull=False), acknowledged_at__isnull=True)
-        .select_related("plan")
         .order_by(Coalesce("filtering_ended_at", "ended_at").desc(), "-pk")
     )
 

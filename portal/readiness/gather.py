@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, F, Max, OuterRef, Subquery
-from django.urls import reverse
 
 from portal.accounts.models import Authenticator
 from portal.core.targets import why_not
@@ -28,7 +27,7 @@ from portal.providers.models import Subscription
 from portal.readiness.certificates import validities
 from portal.readiness.checks import people, prepared, providers, targets
 from portal.readiness.drills import drills_of
-from portal.readiness.rows import Answer, Link, Row, answer
+from portal.readiness.rows import Answer, Destination, Link, Row, answer
 from portal.signaling.models import SignalWorker
 from portal.standby import queries as standby
 from portal.wording.from_rows.mitigations import session_of
@@ -129,13 +128,11 @@ def _provider(
         is_kept=bool(subscription.owner) and lease_until is not None and lease_until >= now,
         chain=validities(subscription.certificate_chain),
         anchors=validities(provider.trust_anchors),
-        staff_link=Link(
-            "Replace", reverse("admin:providers_subscription_change", args=[subscription.pk])
-        )
+        staff_link=Link("Replace", Destination.SUBSCRIPTION, str(subscription.pk))
         if is_staff
         else None,
         loop=_loop(subscription),
-        beside=providers.Beside(beside, Link("Open", f"{_now_page(subscription)}#unknown"))
+        beside=providers.Beside(beside, Link("Open", Destination.UNKNOWN_MITIGATIONS))
         if beside
         else None,
         untold=untold(_refusal(subscription)),
@@ -143,10 +140,6 @@ def _provider(
         refusal=subscription.session_refusal,
         redirection_ignored=subscription.redirection_ignored,
     )
-
-
-def _now_page(subscription: Subscription) -> str:
-    return reverse("now:now", args=[subscription.organization.slug])
 
 
 def _refusal(subscription: Subscription) -> str:
@@ -191,8 +184,7 @@ def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:
             "uris": [value for _, kind, value in verified if kind == ResourceKind.URI],
         }
         parts = [part_of(ask, scope, port_ranges=0) for ask in asks]
-        form = reverse("requests:new", args=[organization.slug])
-        link = Link("Request some", form) if membership.can_operate else None
+        link = Link("Request some", Destination.NEW_REQUEST) if membership.can_operate else None
         rows.append(targets.coverage({value: name for name, _, value in verified}, parts))
         rows.append(targets.size(parts, link))
     return rows
@@ -214,7 +206,7 @@ def _plan_rows(organization: Organization, now: datetime) -> list[Row]:
                 for one in standby.holders(plan)
             ],
             now,
-            Link("Open", plan.get_absolute_url()),
+            Link("Open", Destination.PLAN, str(plan.pk)),
         )
         for plan in standby.plans(organization)
         if plan.is_on
@@ -227,7 +219,7 @@ def _drill_row(
     passed: prepared.Drill | None,
     now: datetime,
 ) -> Row:
-    every = Link("All drills", reverse("readiness:drills", args=[organization.slug]))
+    every = Link("All drills", Destination.DRILLS)
     return prepared.drill(last, passed, now, every)
 
 

@@ -79,12 +79,25 @@ BADGES: Final = {
 }
 
 
+class Destination(StrEnum):
+    """Where a row leads; the door that shows it knows the address."""
+
+    CALL = "call"
+    DRILLS = "drills"
+    NEW_REQUEST = "new_request"
+    PLAN = "plan"
+    SUBSCRIPTION = "subscription"
+    UNKNOWN_MITIGATIONS = "unknown_mitigations"
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a row leads."""
+    """Where a row leads, and what the link says."""
 
     words: str
-    href: str
+    to: Destination
+    argument: str = ""
+    "the id of the plan or subscription, or the telephone number"
 
 
 class Found(NamedTuple):

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from portal.core.formatting import NBSP, ago, ahead, date, duration, listed, since, tel
+from portal.core.formatting import NBSP, ago, ahead, date, dialable, duration, listed, since
 from portal.providers.models import PendingChange
 from portal.providers.wording import ignored_redirection, old_settings, still_connected
 from portal.readiness.certificates import Validity
-from portal.readiness.rows import Code, Found, Link, Row, State
+from portal.readiness.rows import Code, Destination, Found, Link, Row, State
 from portal.wording import Session, session_sentence
 from portal.wording.badges import STALE_AFTER
 from portal.wording.refusals import gateways
@@ -319,5 +319,5 @@ def phone(providers: Sequence[Provider]) -> Row:
 
 
 def _call(provider: Provider) -> Link | None:
-    href = tel(provider.phone)
-    return Link(f"Call {provider.phone}", href) if href else None
+    number = dialable(provider.phone)
+    return Link(f"Call {number}", Destination.CALL, number) if number else None

@@ -73,7 +73,7 @@ def ends(
     now: datetime,
 ) -> Ends:
     """`waiting`: those of `queries.ended_by_itself` that belong on the page."""
-    found = list(waiting[: SHOWN + 1])
+    found = list(waiting.select_related("plan")[: SHOWN + 1])
     rows = [ended(one, request_facts(one, by_id, organization), now) for one in found[:SHOWN]]
     rows.sort(key=lambda row: row.chip.badge.family != "bad")
     more = waiting.count() - SHOWN if len(found) > SHOWN else 0

@@ -8,9 +8,9 @@ import pytest
 from portal.mitigations.models import Targets
 from portal.mitigations.validation import MAX_TARGETS, Ask, Part, part_of
 from portal.readiness.checks import targets
-from portal.readiness.rows import Link, State
+from portal.readiness.rows import Destination, Link, State
 
-FORM = Link("Request some", "/form")
+FORM = Link("Request some", Destination.NEW_REQUEST)
 
 
 @pytest.mark.parametrize(
