@@ -17,7 +17,7 @@ from tests.factories import SubscriptionFactory
 
 @pytest.fixture
 def acme_northgate(acme: Organization, northgate: Provider) -> Subscription:
-    """Nobody talked to the provider yet."""
+    """No session with the provider has existed yet."""
     return SubscriptionFactory.create(
         organization=acme,
         provider=northgate,

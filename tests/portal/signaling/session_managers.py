@@ -1,4 +1,4 @@
-"""A keeper with real rows and a real session with a DOTS server on the loopback interface."""
+"""A session manager with real rows and a real session with a DOTS server on the loopback interface."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def db(call: Callable[[], T]) -> T:
 def point_to(
     subscription: Subscription, port: int, authority: Authority, credentials: Credentials
 ) -> None:
-    """Make the rows name a server of a test."""
+    """Point the rows to a test's server."""
     ProviderRow.objects.filter(pk=subscription.provider_id).update(
         host="127.0.0.1",
         port=port,
@@ -57,7 +57,7 @@ def certify(subscription: Subscription, credentials: Credentials) -> None:
 async def running_manager(
     subscription: Subscription, threads: DatabaseThreads
 ) -> AsyncIterator[SessionManager]:
-    """Runs the keeper like a worker, which renews its lease meanwhile."""
+    """Run the session manager as a worker does, renewing the lease meanwhile."""
     fence = LeaseFence(asked_at=boottime())
     manager = SessionManager(
         subscription_id=subscription.pk,
@@ -96,7 +96,7 @@ async def row_of(subscription: Subscription) -> Subscription:
 async def until_row(
     subscription: Subscription, condition: Callable[[Subscription], Any], *, within_s: float = 5.0
 ) -> Subscription:
-    """The row once the condition holds of it."""
+    """Wait until the row fulfils the condition; return it."""
     async with asyncio.timeout(within_s):
         while not condition(row := await row_of(subscription)):  # noqa: ASYNC110  # no event in a database
             await asyncio.sleep(LOOK_S)

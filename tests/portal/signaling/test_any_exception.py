@@ -1,4 +1,6 @@
-"""Any exception at any await of a keeper: within 5 s the row is true and the next attempt under way."""
+"""Any exception at any await of a session manager: within 5 s the row is correct and the next
+attempt has begun.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,7 @@ WRITTEN_WITHIN_S = 1.0
 
 
 class Scene:
-    """A request under attack at a provider that grants it, with a keeper that starts."""
+    """A request under attack at a provider that grants it, while a session manager starts."""
 
     def __init__(
         self, mitigation: Mitigation, provider: Provider, threads: DatabaseThreads
@@ -71,7 +73,7 @@ class Scene:
         self.provider.held.clear()
 
     async def play(self, awaits: Awaits) -> None:
-        """From the first attempt to a mitigation that is mitigating, and a while on; then the end."""
+        """Run from the first attempt until some time after the mitigation is active, then stop."""
         await db(self.reset)
         before = asyncio.all_tasks()
         async with awaits.watching(), running_manager(self.subscription, self.threads) as manager:
@@ -85,12 +87,14 @@ class Scene:
         assert (await row_of(self.subscription)).session_state != SessionState.UP
 
     def _hand_over(self) -> None:
-        """What the worker does after the end of a keeper, and others about a subscription without an owner."""
+        """Do what the worker does after its session manager ended, and other workers for a
+        subscription without an owner.
+        """
         leases.release(ME, [self.subscription.pk])
         orphaned_sessions.mark_orphans(now=database_clock.now())
 
     async def _recovers(self, manager: SessionManager) -> None:
-        """There is a session and the row shows this one; at no time did it show one that was gone."""
+        """Wait until the row shows the current session; at no time may it show one that is gone."""
         false_since: float | None = None
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(WITHIN_S):
@@ -109,7 +113,7 @@ class Scene:
                 await asyncio.sleep(0.02)
 
     async def _has_an_outcome(self) -> None:
-        """Help, or the outcome that a defect prevented sending."""
+        """Wait for mitigation, or for the outcome that a defect prevented sending."""
         # A failed action pauses for some seconds.
         async with asyncio.timeout(4 * WITHIN_S):
             while await db(self._status) not in (Status.MITIGATING, *SET_BACK):
@@ -122,7 +126,7 @@ class Scene:
 
 
 @pytest.mark.timeout(600)
-async def test_a_defect_at_any_await_ends_at_most_the_session(
+async def test_an_exception_at_any_await_ends_at_most_the_session(
     mitigation: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence_watch, "WATCH_S", 0.1)
@@ -140,7 +144,7 @@ async def test_a_defect_at_any_await_ends_at_most_the_session(
         failed: dict[Place, BaseException] = {}
         reached = 0
         for place in clean.seen:
-            # On a busy machine one of them may be late; a real defect appears again.
+            # On a busy machine one run may be late; a real defect fails again.
             for _ in range(2):
                 awaits = Awaits(raises_at=place)
                 try:
@@ -184,7 +188,7 @@ async def test_text_that_the_database_refuses_does_not_stop_the_row_from_being_u
         await until_row(acme_northgate, lambda row: row.session_detail == "no route")
 
 
-async def test_a_failed_round_keeps_the_session(
+async def test_a_failed_read_of_the_rows_keeps_the_session(
     mitigation: Mitigation,
     there: Provider,
     threads: DatabaseThreads,
@@ -209,7 +213,7 @@ async def test_a_failed_round_keeps_the_session(
         assert kept.session is session
 
 
-async def test_repeatedly_failing_rounds_end_the_session_and_the_row_says_why(
+async def test_repeated_failures_end_the_session_and_the_row_says_why(
     mitigation: Mitigation,
     there: Provider,
     threads: DatabaseThreads,
@@ -260,6 +264,6 @@ async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot
         cache.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
         await first.close()
 
-        # Two to eight seconds until the first attempt, none until the second.
+        # The first attempt comes after two to eight seconds, the second at once.
         await until(lambda: client_of(kept) not in (None, first), within_s=12)
         assert not cache.is_redirected

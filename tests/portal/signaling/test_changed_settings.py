@@ -342,7 +342,7 @@ async def test_a_change_made_in_the_database_is_found(
 async def test_without_a_session_new_settings_end_the_wait(
     there: There, threads: DatabaseThreads
 ) -> None:
-    """In peace a minute lies between two attempts."""
+    """Without an attack there is a minute between two attempts."""
     await db(lambda: there.move(port=NOBODY))
     async with running_manager(there.subscription, threads) as manager:
         manager.settings_saved(await db(there.renewed))
@@ -374,7 +374,7 @@ async def test_saving_without_a_change_keeps_the_session(
         assert client_of(manager) is client
 
 
-async def test_a_failure_of_the_portal_is_not_blamed_on_the_provider(
+async def test_the_provider_is_not_blamed_for_a_failure_of_the_portal(
     there: There, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(there, threads) as manager:

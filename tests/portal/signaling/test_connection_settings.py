@@ -5,7 +5,7 @@ from portal.signaling.connection_settings import load_connection_settings
 from tests.factories import PRIVATE_KEY
 
 
-def test_a_session_is_opened_as_the_rows_say(acme_northgate: Subscription) -> None:
+def test_a_session_is_opened_with_the_settings_in_the_rows(acme_northgate: Subscription) -> None:
     provider = acme_northgate.provider
     provider.transports, provider.requires_alpn = ["tls"], False
     provider.save()

@@ -1,4 +1,4 @@
-"""What a worker writes and waits for when the subscription may be another one's by now."""
+"""What a worker writes, and how long it waits, when another worker may own the subscription by now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portal.signaling.lease_fence import LeaseFence, boottime
 
 
 class Rows:
-    """A database of which each call meets with the next of `fates`."""
+    """A database whose calls have the outcomes `fates`, in this order."""
 
     def __init__(self, *fates: object) -> None:
         self.fates = list(fates)
@@ -58,7 +58,7 @@ async def test_a_write_waits_for_the_database() -> None:
     assert set(rows.calls) == {leases.write_as_owner}
 
 
-async def test_a_write_of_an_owner_of_before_ends_its_speech() -> None:
+async def test_a_write_by_a_former_owner_closes_the_fence() -> None:
     mine, fence = speaking(Rows(leases.NotOwner()))
 
     with pytest.raises(SessionClosed):
@@ -66,7 +66,7 @@ async def test_a_write_of_an_owner_of_before_ends_its_speech() -> None:
     assert not fence.is_open()
 
 
-async def test_a_write_is_given_up_with_the_subscription() -> None:
+async def test_nothing_is_written_once_the_fence_is_closed() -> None:
     rows = Rows(OperationalError("gone"))
     mine, fence = speaking(rows)
     fence.close()

@@ -29,7 +29,7 @@ PAY = "https://shop.example.com/Pay"
 
 
 def row(mid: int = 4, **fields: Any) -> Mitigation:
-    """Sent for the shop, and not answered yet."""
+    """Sent for the shop and not answered yet."""
     fields = {"status": Status.PENDING, "sent_at": NOW, "lifetime_s": 3600, **fields}
     ports, kind = fields.pop("ports", []), fields.pop("kind", RequestKind.IMMEDIATE)
     scope = {"prefixes": list(SHOP), "fqdns": [], "uris": [], **fields.pop("scope", {})}
@@ -135,7 +135,7 @@ JUST_NOW = NOW - timedelta(seconds=20)
         ),
     ],
 )  # fmt: skip
-def test_a_row_explains_only_the_mitigation_it_asked_for(
+def test_a_row_matches_only_the_mitigation_it_requested(
     held: MitigationReport, own: Mitigation | None, *, expected: bool
 ) -> None:
     assert is_ours(held, own, NOW) is expected

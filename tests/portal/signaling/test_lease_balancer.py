@@ -37,24 +37,26 @@ def claims(
     return [lease.subscription for lease in wanted]
 
 
-def test_what_was_released_is_claimed_at_once() -> None:
+def test_a_released_subscription_is_claimed_at_once() -> None:
     assert claims(LeaseBalancer("me"), free(1), 0) == [ONE]
 
 
-def test_what_ran_out_is_claimed_when_it_did_not_change_for_a_while() -> None:
+def test_an_expired_lease_is_claimed_once_it_has_not_changed_for_a_while() -> None:
     sharing, lease = LeaseBalancer("me"), Lease(ONE, "you", PAST)
 
     assert claims(sharing, [lease], 0) == []
     assert claims(sharing, [lease], QUIET_S) == [ONE]
 
 
-def test_a_holder_that_renews_after_a_jump_of_the_clock_keeps_it() -> None:
-    """The database's clock went ahead by an hour: every lease has run out by its time, and nobody is gone."""
+def test_an_owner_that_renews_after_a_jump_of_the_clock_keeps_its_lease() -> None:
+    """The database's clock jumped ahead by an hour: by its time every lease has expired, but all
+    workers live.
+    """
     sharing = LeaseBalancer("me")
     later = NOW + timedelta(hours=1)
 
     assert claims(sharing, [Lease(ONE, "you", NOW + LEASE)], 0, now=later) == []
-    # Its next renewal makes it no longer doubtful; then it dies.
+    # Its next renewal takes the lease out of question; then the worker dies.
     assert claims(sharing, [], 1, now=later) == []
     lease = Lease(ONE, "you", later + LEASE)
     assert claims(sharing, [lease], 2, now=later) == []
@@ -69,37 +71,37 @@ def test_a_lease_from_the_future_is_claimed_when_nobody_renews_it() -> None:
     assert claims(sharing, [lease], QUIET_S) == [ONE]
 
 
-def test_what_is_ours_but_not_held_is_taken_up_again_at_once() -> None:
+def test_a_lease_of_ours_without_a_session_is_claimed_again_at_once() -> None:
     assert claims(LeaseBalancer("me"), [Lease(ONE, "me", NOW + LEASE / 2)], 0) == [ONE]
 
 
-def test_what_is_held_is_not_claimed_again() -> None:
+def test_an_owned_subscription_is_not_claimed_again() -> None:
     sharing = LeaseBalancer("me")
 
     assert sharing.to_claim(free(1), owned=[ONE], share=10, now=NOW, at=0) == []
 
 
-def test_nobody_claims_more_than_the_share_while_others_may() -> None:
+def test_nobody_claims_more_than_its_share_while_others_may() -> None:
     sharing = LeaseBalancer("me")
 
     assert claims(sharing, free(1, 2), 0, share=3, owned=2) == [ONE]
     assert claims(sharing, free(2), 1, share=3, owned=3) == []
 
 
-def test_what_nobody_else_takes_is_claimed_beyond_the_share() -> None:
+def test_a_subscription_nobody_else_takes_is_claimed_beyond_the_share() -> None:
     sharing = LeaseBalancer("me")
 
     assert claims(sharing, free(1, 2), 0, share=1) == [ONE]
     assert claims(sharing, free(2), LEFT_FOR_OTHERS_S, share=1, owned=1) == [TWO]
 
 
-def test_one_round_claims_a_bounded_number() -> None:
+def test_the_number_of_claims_at_once_is_limited() -> None:
     many = free(*range(1, MAX_CLAIMED + 50))
 
     assert len(claims(LeaseBalancer("me"), many, 0, share=1000)) == MAX_CLAIMED
 
 
-def test_a_surplus_is_given_back_where_nothing_is_at_stake() -> None:
+def test_a_surplus_of_idle_subscriptions_is_given_back() -> None:
     idle = [UUID(int=number) for number in range(100)]
 
     assert to_give_back(idle, owned=10, share=10) == []

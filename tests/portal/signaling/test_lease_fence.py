@@ -8,13 +8,13 @@ from portal.signaling.lease_fence import LEASE, MARGIN, OPEN_FOR_S, LeaseFence
 
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The clock: its last number is the time."""
+    """The clock shows the last number of this list."""
     times = [100.0]
     monkeypatch.setattr(lease_fence, "boottime", lambda: times[-1])
     return times
 
 
-def test_a_holder_is_silent_before_anybody_else_may_claim(at: list[float]) -> None:
+def test_the_fence_closes_before_anybody_else_may_claim(at: list[float]) -> None:
     fence = LeaseFence(asked_at=100.0)
     assert fence.is_open()
 
@@ -23,8 +23,8 @@ def test_a_holder_is_silent_before_anybody_else_may_claim(at: list[float]) -> No
     assert LEASE.total_seconds() - OPEN_FOR_S == MARGIN.total_seconds() >= 1
 
 
-def test_it_counts_from_before_the_lease_was_written(at: list[float]) -> None:
-    """The statement took 8 s to come back: 8 s of the lease are over."""
+def test_the_fence_is_open_from_before_the_lease_was_written(at: list[float]) -> None:
+    """The statement took 8 s to return, so 8 s of the lease are over."""
     at.append(108.0)
     fence = LeaseFence(asked_at=100.0)
 
@@ -32,7 +32,7 @@ def test_it_counts_from_before_the_lease_was_written(at: list[float]) -> None:
     assert not fence.is_open()
 
 
-def test_a_renewal_prolongs_it(at: list[float]) -> None:
+def test_a_renewal_keeps_the_fence_open_longer(at: list[float]) -> None:
     fence = LeaseFence(asked_at=100.0)
     fence.extend(asked_at=105.0)
 
@@ -40,7 +40,7 @@ def test_a_renewal_prolongs_it(at: list[float]) -> None:
     assert fence.is_open()
 
 
-def test_an_answer_that_comes_late_shortens_nothing(at: list[float]) -> None:
+def test_a_late_answer_does_not_shorten_the_time(at: list[float]) -> None:
     fence = LeaseFence(asked_at=105.0)
     fence.extend(asked_at=101.0)
 
@@ -48,8 +48,8 @@ def test_an_answer_that_comes_late_shortens_nothing(at: list[float]) -> None:
     assert fence.is_open()
 
 
-def test_what_is_over_stays_over(at: list[float]) -> None:
-    """A renewal that was under way while the process stood still does not let its old sessions speak."""
+def test_a_closed_fence_stays_closed(at: list[float]) -> None:
+    """A renewal under way while the process was stopped does not let its old sessions send."""
     fence = LeaseFence(asked_at=100.0)
     at.append(160.0)
     fence.extend(asked_at=160.0)
@@ -57,14 +57,14 @@ def test_what_is_over_stays_over(at: list[float]) -> None:
     assert not fence.is_open()
 
 
-def test_it_can_be_ended_before_its_time(at: list[float]) -> None:
+def test_the_fence_can_be_closed_early(at: list[float]) -> None:
     fence = LeaseFence(asked_at=100.0)
     fence.close()
 
     assert not fence.is_open()
 
 
-def test_the_clock_goes_on_while_nobody_looks() -> None:
+def test_the_clock_advances_between_readings() -> None:
     before = lease_fence.boottime()
 
     assert lease_fence.boottime() >= before

@@ -28,7 +28,7 @@ def claim(owner: str) -> list[UUID]:
     return leases.claim(owner, leases.unrenewed(now=NOW), now=NOW)
 
 
-def test_of_two_workers_that_saw_it_free_one_gets_the_subscription(
+def test_one_of_two_workers_that_saw_a_subscription_free_gets_it(
     acme_northgate: Subscription,
 ) -> None:
     free = leases.unrenewed(now=NOW)
@@ -46,7 +46,7 @@ def test_a_worker_that_stops_renewing_loses_its_subscriptions(acme_northgate: Su
     assert leases.renew("one", [acme_northgate.pk], now=EXPIRED).kept == set()
 
 
-def test_a_renewal_between_look_and_claim_keeps_the_subscription(
+def test_a_renewal_between_the_read_and_the_claim_keeps_the_subscription(
     acme_northgate: Subscription,
 ) -> None:
     claim("one")
@@ -56,13 +56,13 @@ def test_a_renewal_between_look_and_claim_keeps_the_subscription(
     assert leases.claim("two", run_out, now=EXPIRED) == []
 
 
-def test_what_nobody_took_is_renewed_however_late(acme_northgate: Subscription) -> None:
+def test_a_lease_nobody_took_is_renewed_however_late(acme_northgate: Subscription) -> None:
     claim("one")
 
     assert leases.renew("one", [acme_northgate.pk], now=EXPIRED).kept == {acme_northgate.pk}
 
 
-def test_what_is_renewed_in_time_is_not_doubtful(acme_northgate: Subscription) -> None:
+def test_a_lease_renewed_in_time_is_not_offered_to_others(acme_northgate: Subscription) -> None:
     claim("one")
     soon = NOW + timedelta(seconds=1)
 
@@ -70,7 +70,7 @@ def test_what_is_renewed_in_time_is_not_doubtful(acme_northgate: Subscription) -
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)])
-def test_a_lease_of_another_time_has_run_out(acme_northgate: Subscription, jump: timedelta) -> None:
+def test_a_lease_from_the_future_has_expired(acme_northgate: Subscription, jump: timedelta) -> None:
     claim("one")
 
     (lease,) = leases.unrenewed(now=NOW + jump)
@@ -103,7 +103,7 @@ def test_a_disabled_subscription_is_neither_claimed_nor_kept(acme_northgate: Sub
     assert leases.unrenewed(now=EXPIRED) == []
 
 
-def test_each_worker_that_lives_has_the_same_share(
+def test_every_live_worker_has_the_same_share(
     acme_northgate: Subscription, globex: Organization, tidewall: Provider, acme: Organization
 ) -> None:
     Subscription.objects.create(organization=acme, provider=tidewall, cuid="a", priority=2)
@@ -123,14 +123,14 @@ def test_each_worker_that_lives_has_the_same_share(
     assert leases.fair_share(now=later) == 3
 
 
-def test_workers_that_are_long_gone_leave_no_rows(db: None) -> None:
+def test_rows_of_workers_long_gone_are_deleted(db: None) -> None:
     leases.check_in("one", now=NOW)
     leases.check_in("two", now=NOW + leases.FORGOTTEN_AFTER + timedelta(seconds=1))
 
     assert list(SignalWorker.objects.values_list("name", flat=True)) == ["two"]
 
 
-def test_what_the_owner_writes_is_kept(acme_northgate: Subscription) -> None:
+def test_a_write_by_the_owner_is_committed(acme_northgate: Subscription) -> None:
     claim("one")
 
     assert leases.write_as_owner(acme_northgate.pk, "one", rename) == 1
@@ -139,7 +139,7 @@ def test_what_the_owner_writes_is_kept(acme_northgate: Subscription) -> None:
     assert acme_northgate.session_detail == "written"
 
 
-def test_what_an_owner_of_before_writes_is_undone(acme_northgate: Subscription) -> None:
+def test_a_write_by_a_former_owner_is_rolled_back(acme_northgate: Subscription) -> None:
     claim("two")
 
     with pytest.raises(leases.NotOwner):
@@ -171,7 +171,7 @@ def test_a_renewal_tells_when_staff_saved_the_settings(
     assert after != before
 
 
-def test_a_session_nobody_holds_is_not_shown_as_connected(acme_northgate: Subscription) -> None:
+def test_a_session_nobody_owns_is_not_shown_as_connected(acme_northgate: Subscription) -> None:
     claim("one")
     note(acme_northgate, SessionState.UP)
 
@@ -211,7 +211,7 @@ def test_a_session_that_comes_up_is_an_event_and_so_is_its_loss(
     ]
 
 
-def test_who_does_not_hold_the_subscription_writes_nothing(acme_northgate: Subscription) -> None:
+def test_a_worker_without_the_lease_writes_nothing(acme_northgate: Subscription) -> None:
     claim("one")
 
     note(acme_northgate, SessionState.UP, owner="two")

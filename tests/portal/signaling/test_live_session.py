@@ -1,4 +1,4 @@
-"""What one session does with what it hears while the database is slow."""
+"""What a live session does with reports while the database is slow."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def line_of(
 
 
 def withdrawn(mid: int) -> Mitigation:
-    """Stopped by its provider a while ago: only a poll is due."""
+    """Withdrawn by its provider a while ago: only a poll is due."""
     return Mitigation(
         pk=uuid4(), mid=mid, status=Status.WITHDRAWN, dots_status=7, request=MitigationRequest(),
         asked_at=timezone.now() - 2 * POLL_AFTER,
@@ -248,7 +248,7 @@ async def running(live_session: LiveSession) -> AsyncIterator[None]:
 
 
 def mitigating(*, heard_s: float = 0.0) -> Mitigation:
-    """Held and refreshed just now; the provider was heard of it so long ago."""
+    """Refreshed just now; the provider last reported on it `heard_s` ago."""
     now = timezone.now()
     return Mitigation(
         pk=uuid4(), mid=1, status=Status.MITIGATING, dots_status=2, request=MitigationRequest(),
@@ -256,14 +256,14 @@ def mitigating(*, heard_s: float = 0.0) -> Mitigation:
     )  # fmt: skip
 
 
-async def test_rows_with_nothing_due_are_not_read_over_and_over(
+async def test_rows_with_nothing_due_are_not_read_repeatedly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
     rows = Rows(mitigating())
     async with running(line_of(Session(), SlowProvider(), threads=rows)):
         await until(lambda: rows.reads > 0)
-        # The first refresh, which introduces the mitigation, is followed by a look of its own.
+        # The first refresh, which introduces the mitigation, causes a read of its own.
         await asyncio.sleep(REREAD_AFTER_S + 0.1)
         reads = rows.reads
         await asyncio.sleep(0.2)
@@ -274,7 +274,9 @@ async def test_rows_with_nothing_due_are_not_read_over_and_over(
         await until(lambda: rows.reads > reads + 6)
 
 
-async def test_a_database_that_was_away_is_read_soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rows_are_read_soon_after_the_database_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(live_session_module, "DATABASE_PAUSE_S", 0.01)
     rows = Rows(mitigating())
     rows.is_away = True
@@ -283,7 +285,7 @@ async def test_a_database_that_was_away_is_read_soon_again(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("is_heard", [False, True])
-async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_heard(
+async def test_a_poll_that_falls_due_is_sent_in_time_unless_the_provider_was_heard(
     monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
 ) -> None:
     monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
@@ -298,7 +300,7 @@ async def test_what_falls_due_meanwhile_is_done_in_time_unless_the_provider_was_
         assert actions.polls == ({} if is_heard else {1: 1})
 
 
-async def test_a_new_status_has_the_rows_read_and_new_numbers_do_not() -> None:
+async def test_a_new_status_causes_a_read_of_the_rows_and_new_numbers_do_not() -> None:
     session, actions = Session(), SlowProvider()
     actions.may_write.set()
     rows = Rows(mitigating())
@@ -317,7 +319,7 @@ def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
     return MitigationReport(mid=1, status=status, bytes_dropped=bytes_dropped)
 
 
-async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_written() -> None:
+async def test_only_the_last_waiting_report_of_each_status_is_saved() -> None:
     session, actions = Session(), SlowProvider()
     row = Mitigation(
         pk=uuid4(), mid=1, status=Status.IN_PROGRESS, request=MitigationRequest(),
@@ -343,7 +345,7 @@ async def test_of_reports_that_wait_for_the_database_the_last_of_each_status_is_
 
 
 class DefectiveActions(SlowProvider):
-    """Has an unforeseen defect."""
+    """Fails with an unforeseen defect."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -378,7 +380,7 @@ async def test_an_answer_that_was_not_saved_is_not_logged_again(
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
-async def test_a_defect_in_an_exchange_is_logged_and_retried_with_growing_pauses(
+async def test_a_defect_in_an_action_is_logged_and_retried_with_growing_pauses(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(session_history, "COOLDOWN_S", 0.05)

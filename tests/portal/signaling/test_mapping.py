@@ -31,7 +31,7 @@ def test_every_status_of_the_protocol_has_its_trigger() -> None:
 
 @pytest.mark.rule("SC-044")
 @pytest.mark.rule("SC-062")
-def test_a_provider_is_sent_its_own_part_as_it_was_committed() -> None:
+def test_a_provider_is_sent_its_own_targets_as_they_were_committed() -> None:
     request = MitigationRequest(
         scope={
             "prefixes": ["198.51.100.0/24", "203.0.113.7/32"],
@@ -58,7 +58,7 @@ def test_a_provider_is_sent_its_own_part_as_it_was_committed() -> None:
 @pytest.mark.parametrize(
     ("kind", "is_triggered"), [("immediate", True), ("standby", False), ("drill", False)]
 )
-def test_only_what_is_asked_for_now_is_triggered_now(kind: str, is_triggered: bool) -> None:
+def test_only_a_request_for_help_now_triggers_mitigation_now(kind: str, is_triggered: bool) -> None:
     mitigation = Mitigation(
         request=MitigationRequest(kind=kind),
         scope={"prefixes": ["203.0.113.7/32"], "fqdns": [], "uris": []},
@@ -67,7 +67,7 @@ def test_only_what_is_asked_for_now_is_triggered_now(kind: str, is_triggered: bo
     assert scope_of(mitigation, lifetime_s=600).trigger_mitigation is is_triggered
 
 
-def test_a_report_is_told_in_the_portals_words() -> None:
+def test_a_report_is_translated_to_the_portals_terms() -> None:
     report = provider_report(
         MitigationReport(
             mid=1,
@@ -91,11 +91,11 @@ def test_an_unassigned_status_keeps_its_number_and_triggers_nothing(number: int)
     assert (report.dots_status, report.trigger, report.lifetime_s) == (number, None, 60)
 
 
-def test_a_start_of_0_has_not_begun() -> None:
+def test_a_mitigation_with_start_0_has_not_begun() -> None:
     assert provider_report(MitigationReport(mid=1, mitigation_start=0)).mitigation_start is None
 
 
-def test_a_start_no_calendar_holds_does_not_spoil_the_report() -> None:
+def test_a_start_outside_the_calendar_does_not_spoil_the_report() -> None:
     report = provider_report(MitigationReport(mid=1, lifetime=1, mitigation_start=2**64 - 1))
 
     assert report.mitigation_start is None
@@ -149,13 +149,13 @@ def test_a_limited_number_of_targets_of_a_conflict_is_saved() -> None:
 
 
 @pytest.mark.rule("SC-072")
-def test_a_conflict_with_ones_own_newer_request_says_so() -> None:
+def test_a_conflict_with_our_own_newer_request_says_so() -> None:
     conflict = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=7)
 
     assert conflict_words(conflict) == {"reason": OWN_NEWER_REQUEST, "cause": 1, "mid": 7}
 
 
-def test_a_conflict_keeps_what_programs_may_want() -> None:
+def test_a_conflict_keeps_its_fields_for_programs() -> None:
     words = conflict_words(
         ConflictInformation(
             cause=ConflictCause.CONFLICT_WITH_ACCEPTLIST,

@@ -1,4 +1,4 @@
-"""Tell a refusal of the mid from a refusal of the scope without reading its text."""
+"""Distinguish a refusal of the mid from a refusal of the scope without reading its text."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_mid_that_the_server_uses_for_another_scope_is_in_use(
 
 
 @pytest.mark.parametrize("words", ["", WORDS, "prefix not allowed"])
-async def test_a_refused_scope_stays_refused_whatever_the_text(words: str) -> None:
+async def test_a_refused_scope_stays_refused_whatever_its_text_says(words: str) -> None:
     refusal = await understood(Holding([report(7, OTHER)]), Refused("4.00", words))
 
     assert refusal.is_of_the_mid is False
@@ -130,7 +130,7 @@ async def test_a_mid_missing_from_a_list_is_asked_about() -> None:
 
 
 @pytest.mark.parametrize("refused", CANNOT, ids=str)
-async def test_without_an_answer_the_reason_stays_unknown(refused: Exception) -> None:
+async def test_the_reason_stays_unknown_without_an_answer(refused: Exception) -> None:
     refusal = await understood(Holding(refused, refused))
 
     assert refusal.is_of_the_mid is None

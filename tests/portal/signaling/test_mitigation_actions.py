@@ -1,4 +1,4 @@
-"""What becomes of answers that a provider never gave."""
+"""What is saved after each kind of answer."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def actions_of(store: RecordingStore) -> MitigationActions:
 
 
 class InCircle:
-    """A session with a gateway that sends everything round."""
+    """A session with a gateway that sends everything in a loop."""
 
     async def withdraw(self, _mid: int) -> None:
         raise HopLimitReached(("edge-1", "core-2", "edge-1"))
 
 
 @pytest.mark.rule("SC-107")
-async def test_an_end_that_went_round_is_written_down_with_the_gateways() -> None:
+async def test_a_withdrawal_that_ran_in_a_loop_is_saved_with_the_gateways() -> None:
     store = RecordingStore()
     actions = actions_of(store)
     row = Mitigation(pk=uuid4(), mid=7, confirmed_at=signaling_clock.now())
@@ -61,7 +61,7 @@ async def test_an_end_that_went_round_is_written_down_with_the_gateways() -> Non
 
 
 class Answering:
-    """A provider that grants, refuses, or knows of a clash."""
+    """A provider that grants, or raises `error`."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
@@ -78,7 +78,7 @@ class Answering:
 @pytest.mark.parametrize(
     "error", [None, Refused("4.00"), Conflicted(ConflictInformation(retry_timer_s=9))]
 )
-async def test_what_came_of_a_request_says_which_extension_it_knew_of(
+async def test_an_outcome_names_the_extension_it_belongs_to(
     monkeypatch: pytest.MonkeyPatch, error: Exception | None
 ) -> None:
     scope = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
@@ -99,7 +99,7 @@ async def test_what_came_of_a_request_says_which_extension_it_knew_of(
 @pytest.mark.parametrize(
     ("asked_s", "waits_s"), [(2, 2), (60, 60), (0, 1), (2**32 - 1, 300)], ids=str
 )
-async def test_a_provider_that_limits_requests_asks_to_wait_and_refuses_nothing(
+async def test_an_answer_429_asks_for_a_pause_and_refuses_nothing(
     monkeypatch: pytest.MonkeyPatch, status: str, asked_s: int, waits_s: int
 ) -> None:
     scope = Scope(targets=Targets(target_prefix=("203.0.113.7/32",)))
@@ -119,7 +119,7 @@ async def test_a_provider_that_limits_requests_asks_to_wait_and_refuses_nothing(
 
 
 @pytest.mark.parametrize("may_leave", [True, False])
-async def test_a_mitigation_that_is_still_held_gets_a_lifetime_of_a_second(
+async def test_a_mitigation_that_a_delete_did_not_end_gets_a_lifetime_of_a_second(
     monkeypatch: pytest.MonkeyPatch, may_leave: bool
 ) -> None:
     asked: list[tuple[int, Scope]] = []

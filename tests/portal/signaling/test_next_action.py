@@ -26,22 +26,22 @@ BEFORE = NOW - timedelta(seconds=60)
 def mitigation(
     status: Status, *, auto_renew: bool = True, kind: str = "immediate", **columns: object
 ) -> Mitigation:
-    """A mitigation heard of just now, unless the test says otherwise."""
+    """A mitigation that was reported on just now, unless the test says otherwise."""
     fresh: dict[str, object] = {"asked_at": NOW, "last_heard_at": NOW, "lifetime_s": 3600}
     request = MitigationRequest(auto_renew=auto_renew, kind=kind)
     return Mitigation(status=status, request=request, **{**fresh, **columns})
 
 
 def plan(one: Mitigation, *, is_introduced: bool = True, **shown: Any) -> NextAction:
-    """The next action on a session that has shown `shown`."""
+    """The next action on a session with the history `shown`."""
     return next_action(one, MitigationHistory(is_introduced=is_introduced, **shown), NOW)
 
 
-def test_what_is_pending_is_requested() -> None:
+def test_a_pending_mitigation_is_requested() -> None:
     assert plan(mitigation(Status.PENDING)).action is Action.REQUEST
 
 
-def test_a_provider_that_named_a_time_is_not_asked_before() -> None:
+def test_a_provider_that_named_a_time_is_not_asked_before_it() -> None:
     assert plan(mitigation(Status.PENDING, retry_at=LATER)) == NextAction(
         action=Action.WAIT, at=LATER
     )
@@ -69,13 +69,13 @@ def test_a_refresh_is_due_before_half_of_the_granted_lifetime_is_over() -> None:
     assert plan(not_yet) == NextAction(action=Action.WAIT, at=NOW + timedelta(seconds=8))
 
 
-def test_what_shall_not_renew_itself_is_not_refreshed() -> None:
+def test_a_mitigation_that_does_not_renew_itself_is_not_refreshed() -> None:
     one = mitigation(Status.MITIGATING, auto_renew=False, refreshed_at=BEFORE, expires_at=LATER)
 
     assert plan(one).action is Action.WAIT
 
 
-def test_a_clock_that_was_set_back_does_not_stop_the_asking() -> None:
+def test_a_clock_that_was_set_back_does_not_stop_the_polls() -> None:
     ahead = NOW + timedelta(hours=1)
 
     assert plan(mitigation(Status.MITIGATING, last_heard_at=ahead)).action is Action.POLL
@@ -109,13 +109,13 @@ def test_an_efficacy_update_is_due_when_the_providers_wait_is_over() -> None:
     assert plan(waiting).action is Action.EFFICACY
 
 
-def test_silence_is_followed_by_a_question() -> None:
+def test_a_silent_mitigation_is_polled() -> None:
     silent = mitigation(Status.MITIGATING, last_heard_at=NOW - POLL_AFTER)
 
     assert plan(silent).action is Action.POLL
 
 
-def test_an_end_that_went_round_in_a_loop_is_told_again_when_its_time_has_come() -> None:
+def test_a_withdrawal_that_ran_in_a_loop_is_retried_when_it_is_due() -> None:
     gone = Wanted.WITHDRAWN
     looped = mitigation(Status.TERMINATING, wanted=gone, refusal_code="5.08", retry_at=LATER)
     assert plan(looped) == NextAction(action=Action.WAIT, at=LATER)
@@ -125,7 +125,7 @@ def test_an_end_that_went_round_in_a_loop_is_told_again_when_its_time_has_come()
     assert plan(clashed).action is Action.WITHDRAW
 
 
-def test_a_termination_is_told_until_it_is_confirmed_and_then_watched_to_its_end() -> None:
+def test_a_withdrawal_is_repeated_until_it_is_confirmed_and_then_polled_to_its_end() -> None:
     gone = Wanted.WITHDRAWN
     untold = mitigation(Status.TERMINATING, wanted=gone)
     told = mitigation(Status.TERMINATING, wanted=gone, withdrawal_confirmed_at=NOW)
@@ -134,18 +134,18 @@ def test_a_termination_is_told_until_it_is_confirmed_and_then_watched_to_its_end
     assert plan(told) == NextAction(action=Action.WAIT, at=NOW + POLL_ENDING_AFTER)
 
 
-def test_a_provider_that_withdrew_is_only_watched() -> None:
+def test_a_mitigation_that_its_provider_withdrew_is_only_polled() -> None:
     assert plan(mitigation(Status.WITHDRAWN, retry_at=BEFORE)) == NextAction(
         action=Action.WAIT, at=NOW + POLL_AFTER
     )
 
 
 @pytest.mark.parametrize("status", [*TERMINAL, Status.WITHDRAWN])
-def test_what_is_given_up_needs_nothing(status: Status) -> None:
+def test_a_mitigation_that_was_given_up_needs_no_action(status: Status) -> None:
     assert plan(mitigation(status, wanted=Wanted.WITHDRAWN)) == NextAction(action=Action.WAIT)
 
 
-def test_a_refresh_of_what_shall_end_asks_for_what_is_left_only() -> None:
+def test_a_refresh_without_renewal_asks_only_for_the_remaining_lifetime() -> None:
     ending = mitigation(Status.MITIGATING, auto_renew=False, expires_at=LATER)
     renewing = mitigation(Status.MITIGATING, expires_at=LATER)
 
@@ -153,7 +153,7 @@ def test_a_refresh_of_what_shall_end_asks_for_what_is_left_only() -> None:
     assert lifetime_to_ask(renewing, NOW) == 3600
 
 
-def test_a_plan_whose_refresh_was_accepted_is_asked_for_its_status() -> None:
+def test_a_plan_is_polled_after_an_accepted_refresh() -> None:
     def reported(at: datetime | None) -> Action:
         held = mitigation(Status.STANDBY, kind="standby", refreshed_at=NOW, reported_at=at)
         return plan(held, dots_status=IN_STANDBY).action
@@ -178,6 +178,6 @@ def test_a_plan_whose_refresh_was_accepted_is_asked_for_its_status() -> None:
         ("standby", Status.MITIGATING, True),
     ],
 )
-def test_what_is_only_held_is_no_attack(kind: str, status: Status, is_attack: bool) -> None:
+def test_a_plan_in_standby_is_no_attack(kind: str, status: Status, is_attack: bool) -> None:
     assert is_under_attack(mitigation(status, kind=kind)) is is_attack
     assert not is_under_attack(mitigation(status, kind=kind, wanted=Wanted.WITHDRAWN))

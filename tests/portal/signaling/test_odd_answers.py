@@ -1,4 +1,6 @@
-"""A real session with an odd server: the row gets the status, and the journal what could not be read."""
+"""A real session with an odd server: the row gets the status, and the journal shows what could not
+be read.
+"""
 
 from __future__ import annotations
 

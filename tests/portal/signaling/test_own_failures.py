@@ -203,7 +203,7 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(services.terminate)(request_id=mitigation.request_id, actor=dana)
         row = await in_database(again)()
-        row.mid = 2**32  # of a counter that went too far
+        row.mid = 2**32  # with a counter that is too high
 
         await actions.perform(client, row, Action.WITHDRAW)
 
@@ -214,7 +214,9 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
     assert "the portal could not send the withdrawal" in await in_database(lane)()
 
 
-async def test_sends_counts_the_datagrams(mitigation: Mitigation, threads: DatabaseThreads) -> None:
+async def test_the_row_counts_the_datagrams_of_a_request(
+    mitigation: Mitigation, threads: DatabaseThreads
+) -> None:
     async with speaking(mitigation, threads, SETTINGS) as (actions, client, provider):
         provider.script += [silence, silence]
 
@@ -225,7 +227,7 @@ async def test_sends_counts_the_datagrams(mitigation: Mitigation, threads: Datab
     assert await in_database(sent_events)() == 1
 
 
-async def test_a_request_put_off_by_a_provider_is_not_called_unsendable(
+async def test_a_request_postponed_by_a_provider_is_not_called_unsendable(
     mitigation: Mitigation, threads: DatabaseThreads, dana: User
 ) -> None:
     """The earlier refusal does not stay on a row that is retried."""
@@ -244,7 +246,7 @@ async def test_a_request_put_off_by_a_provider_is_not_called_unsendable(
     assert (row.status, row.refusal_code) == ("in_progress", "")
 
 
-async def test_a_broken_row_is_put_off_too(
+async def test_a_broken_row_is_postponed_too(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     await in_database(Mitigation.objects.update)(scope={"prefixes": ["203.0.113.7/32"]})
@@ -345,7 +347,7 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     assert because == "the portal could not save what Northgate answered"
 
 
-async def test_the_next_answer_that_is_saved_ends_that(
+async def test_the_next_saved_answer_removes_the_notice(
     mitigation: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
 ) -> None:
     await in_database(database_refuses)("status = 'refused'")
@@ -378,7 +380,7 @@ async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
     assert (row.status, row.unsaved_at) == ("exceeded", None)
 
 
-async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_exchange(
+async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_session(
     mitigation: Mitigation,
     threads: DatabaseThreads,
     database_refuses: Callable[[str], None],

@@ -1,4 +1,4 @@
-"""The keeper's sessions against two DOTS servers; the rows are stood in for."""
+"""The session manager with two DOTS servers and stand-ins for the rows."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def _tells_nothing(watch: UnknownMitigationWatch, _rows: object) -> None:
 
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
-    """What the pages would be told of the session."""
+    """The statuses that would be saved for the pages."""
     told: list[tuple[SessionState, str]] = []
 
     def record_session(*, status: SessionStatus, **_row: Any) -> None:
@@ -188,7 +188,7 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
             return address not in known
 
         home.drop_incoming = lose_strangers
-        # The old session is alive: it must not be heard before there is an attempt to end.
+        # The old session is alive, so it must not be heard before there is an attempt to end.
         kept._reconnect = Reconnect(
             rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
         )
@@ -207,7 +207,7 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
 async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
-    """Otherwise the server keeps it, hears nothing on it, and may start standby mitigations."""
+    """Otherwise the server keeps it, receives nothing on it, and may start standby mitigations."""
     monkeypatch.setattr(silence_watch, "WATCH_S", 60.0)
     authority = Authority()
     async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
@@ -226,7 +226,7 @@ async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
         assert at_the_server.reason == "the client closed the session"
 
 
-async def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> None:
+async def test_the_cache_of_a_provider_is_dropped_when_its_row_changes() -> None:
     kept = keeper_of(ClientSettings())
     one = kept.runner.cache_of(Server("a.example"))
 
@@ -234,7 +234,7 @@ async def test_what_was_learned_of_a_provider_is_forgotten_with_its_row() -> Non
     assert kept.runner.cache_of(Server("a.example", port=4647)) is not one
 
 
-async def test_a_reason_for_no_session_is_logged_once_and_then_counted(
+async def test_the_reason_for_a_missing_session_is_logged_once_and_then_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="portal.signaling.session_manager")
@@ -259,7 +259,7 @@ async def test_a_reason_for_no_session_is_logged_once_and_then_counted(
 
 
 @pytest.mark.parametrize(("is_followed", "unavailable"), [(True, []), (False, [("5.03", True)])])
-async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
+async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
     monkeypatch: pytest.MonkeyPatch, is_followed: bool, unavailable: list[tuple[str, bool]]
 ) -> None:
     told: list[tuple[str, bool]] = []
@@ -279,7 +279,7 @@ async def test_a_redirected_request_is_not_told_as_refused_when_it_is_followed(
     services = "portal.mitigations.services"
     monkeypatch.setattr(f"{services}.record_sending", lambda **_row: row)
     monkeypatch.setattr(f"{services}.record_sent", lambda **_row: None)
-    # How long the redirection holds, here 600 s, is no time to wait.
+    # The lifetime of the redirection, here 600 s, is no pause.
     monkeypatch.setattr(
         f"{services}.record_unavailable",
         lambda **row: told.append(

@@ -37,7 +37,7 @@ def worked(subscription: Subscription) -> tuple[datetime | None, datetime | None
     return subscription.dtls_worked_at, subscription.tls_worked_at
 
 
-def test_a_session_says_that_its_transport_works(acme_northgate: Subscription) -> None:
+def test_a_session_shows_that_its_transport_works(acme_northgate: Subscription) -> None:
     leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
 
     note(acme_northgate, 1, SessionState.UP, "tls")
@@ -45,7 +45,7 @@ def test_a_session_says_that_its_transport_works(acme_northgate: Subscription) -
     assert worked(acme_northgate) == (None, at(1))
 
 
-def test_a_transport_that_is_left_worked_until_it_was_last_heard(
+def test_a_replaced_transport_worked_until_it_was_last_heard(
     acme_northgate: Subscription,
 ) -> None:
     leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
@@ -69,7 +69,9 @@ def test_a_lost_session_worked_until_it_was_last_heard(acme_northgate: Subscript
     assert worked(acme_northgate) == (at(50), None)
 
 
-def test_what_never_worked_is_not_said_to_have(acme_northgate: Subscription) -> None:
+def test_a_transport_that_never_worked_is_not_shown_as_working(
+    acme_northgate: Subscription,
+) -> None:
     leases.claim("one", leases.unrenewed(now=NOW), now=NOW)
 
     note(acme_northgate, 1, SessionState.CONNECTING)

@@ -1,4 +1,6 @@
-"""A provider that lost its memory together with its sessions does not say so: a silent session is asked."""
+"""A provider that lost its memory and its sessions does not report it, so a silent session is
+polled.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ notes = test_session_manager.notes
 
 
 @pytest.mark.rule("SC-053")
-async def test_a_silent_session_is_asked_about_what_it_holds_and_suspected_when_it_says_nothing(
+async def test_a_silent_session_is_polled_and_suspected_when_it_stays_silent(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     now = timezone.now()
@@ -56,4 +58,4 @@ async def test_a_silent_session_is_asked_about_what_it_holds_and_suspected_when_
 
 
 def written(_subscription: object, _owner: str, _call: Callable[[], object]) -> None:
-    """It does not matter here what would be written."""
+    """The writes do not matter here."""

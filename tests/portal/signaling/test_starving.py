@@ -1,4 +1,4 @@
-"""A failing action never delays another: polls, renewals, actions of people."""
+"""A failing action never delays another, be it a poll, a renewal or a person's request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def at(seconds: float) -> datetime:
 
 
 class Run:
-    """Simulates a lifetime in steps of half a second with a provider that never answers `failing` usefully.
+    """Simulate a lifetime in steps of half a second with a provider that never answers `failing`
+    usefully.
 
     `hangs`: it does not answer them at all, so each times out; otherwise it refuses them at once.
     """
@@ -207,7 +208,7 @@ def test_an_action_waits_as_long_as_the_provider_asks_and_then_backs_off_as_befo
     retry_s=st.one_of(st.none(), st.integers(-100, 2**31)),
     paused=st.sets(st.sampled_from((Action.POLL, Action.REFRESH, Action.EFFICACY))),
 )
-def test_a_put_of_a_plan_leaves_only_while_the_provider_says_that_it_only_holds_it(
+def test_a_put_of_a_plan_is_sent_only_while_the_provider_reports_it_in_standby(
     kind: str,
     status: Status,
     dots_status: int | None,

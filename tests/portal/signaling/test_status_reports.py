@@ -1,4 +1,4 @@
-"""Polls and notifications: what is asked, and what is saved of the answers."""
+"""Polls and notifications: the requests sent, and what is saved of the answers."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Hanging:
         raise AssertionError
 
 
-async def test_a_missing_list_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_poll_of_all_gives_up_without_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_reports, "LIST_TIMEOUT_S", 0.01)
     rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
 
@@ -138,7 +138,7 @@ async def test_an_answer_without_a_status_is_not_recorded_as_forgotten() -> None
     assert store.writes == []
 
 
-async def test_what_only_repeats_the_rows_is_written_in_one() -> None:
+async def test_reports_that_only_repeat_the_rows_are_saved_together() -> None:
     store, now = RecordingStore(), signaling_clock.now()
     rows = [
         Mitigation(
@@ -166,7 +166,7 @@ async def test_what_only_repeats_the_rows_is_written_in_one() -> None:
     assert not (await StatusReports(store).poll_all(cast(Client, Repeating()), rows[:2])).has_news
 
 
-async def test_what_was_heard_and_is_not_written_yet_is_known() -> None:
+async def test_a_report_that_waits_to_be_saved_is_known() -> None:
     row = Mitigation(pk=uuid4(), mid=1)
     seen: list[bool] = []
 

@@ -16,7 +16,7 @@ WITHIN_S = 5.0
 
 @pytest.fixture
 async def heard() -> AsyncIterator[asyncio.Queue[UUID]]:
-    """What another signal worker hears."""
+    """The wake-ups that another signal worker receives."""
     queue: asyncio.Queue[UUID] = asyncio.Queue()
     hearing = asyncio.create_task(wakeups.listen(queue.put_nowait))
     await asyncio.sleep(0.05)

@@ -82,7 +82,7 @@ class Server:
 
 
 class Rows:
-    """The exchange and the database behind it; keeps every write."""
+    """A stand-in for the store; keeps every write."""
 
     def __init__(self, *own: Mitigation) -> None:
         self.subscription_id = uuid4()
@@ -132,7 +132,7 @@ async def taken(server: Server, rows: Rows) -> dict[str, Any]:
     return rows.calls(services.record_inventory)[0]
 
 
-async def test_a_session_begins_with_what_the_server_holds() -> None:
+async def test_a_session_begins_by_asking_what_the_server_holds() -> None:
     server = Server(report(4, OTHER), report(9, OTHER), report(2))
     rows = Rows(row(2, status=Status.MITIGATING, confirmed_at=NOW))
 
@@ -148,7 +148,7 @@ async def test_a_session_begins_with_what_the_server_holds() -> None:
     assert [call for call, _ in rows.written] == [raise_next_mid, services.record_inventory]
 
 
-async def test_a_server_that_holds_nothing_says_so_and_nothing_is_raised() -> None:
+async def test_a_server_that_holds_nothing_raises_no_mid() -> None:
     rows = Rows()
 
     told = await taken(Server(), rows)
@@ -208,7 +208,7 @@ async def test_a_mitigation_without_an_answer_stays_as_it_is(
     assert set(told["told"]) == {5}
 
 
-async def test_it_asks_often_while_something_is_unknown_and_otherwise_rarely(
+async def test_the_server_is_asked_often_only_while_it_holds_something_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(unknown_module, "UNKNOWN_EVERY_S", 0.01)
@@ -216,14 +216,14 @@ async def test_it_asks_often_while_something_is_unknown_and_otherwise_rarely(
     async with watching(server, rows):
         await until(lambda: server.asked.count(None) > 3)
         server.held.clear()
-        # Only now does the session know it: then it waits longer.
+        # The session knows it only now, and then waits longer.
         await until(lambda: rows.calls(services.record_inventory)[-1]["unknown"] == [])
         before = len(server.asked)
         await asyncio.sleep(0.05)
         assert len(server.asked) == before
 
 
-async def test_it_asks_at_once_when_a_mid_is_found_in_use() -> None:
+async def test_the_server_is_asked_at_once_when_a_mid_is_in_use() -> None:
     server, rows = Server(), Rows()
     async with watching(server, rows) as watch:
         await until(lambda: server.asked == [None])
@@ -298,7 +298,7 @@ async def test_a_list_is_not_asked_for_in_the_pause_that_the_server_asks_for(
     async with watching(server, rows) as watch:
         await until(lambda: bool(rows.calls(services.record_inventory)))
         await woken(watch)
-        # Too many requests are no reason for more of them.
+        # Too many requests must not cause more of them.
         assert server.asked == asked
 
     monkeypatch.setattr(retry_after, "MAX_RETRY_S", 0.02)
@@ -307,7 +307,7 @@ async def test_a_list_is_not_asked_for_in_the_pause_that_the_server_asks_for(
 
 
 @pytest.mark.usefixtures("in_haste")
-async def test_one_question_that_is_too_many_is_the_last_for_now(
+async def test_a_429_stops_further_questions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Throttling(Server):
@@ -346,7 +346,7 @@ async def test_a_withdrawal_waits_as_long_as_the_server_asks_for(
 
 @pytest.mark.usefixtures("in_haste")
 @pytest.mark.parametrize("refusal", [THROTTLED, BUSY], ids=str)
-async def test_a_question_before_a_withdrawal_that_has_to_wait_puts_it_off_once(
+async def test_a_pause_asked_for_before_a_withdrawal_postpones_it_once(
     monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
     class Throttling(Server):
@@ -366,7 +366,7 @@ async def test_a_question_before_a_withdrawal_that_has_to_wait_puts_it_off_once(
 
 
 @pytest.mark.usefixtures("in_haste")
-async def test_a_plan_is_not_let_go_of_again_in_the_pause_that_the_server_asks_for(
+async def test_a_lifetime_of_one_waits_as_long_as_the_server_asks_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(queries, "let_go_due_at", lambda _at, _tries, now: now)
@@ -381,7 +381,7 @@ async def test_a_plan_is_not_let_go_of_again_in_the_pause_that_the_server_asks_f
 
 @pytest.mark.parametrize("failure", [NoAnswer("no answer"), RemoteProtocolError("odd")], ids=str)
 @pytest.mark.parametrize("what", ["status", "withdraw"])
-async def test_a_question_without_an_answer_does_not_keep_the_others_from_their_withdrawal(
+async def test_an_unanswered_question_does_not_delay_other_withdrawals(
     failure: Exception, what: str
 ) -> None:
     class Half(Server):
@@ -404,7 +404,7 @@ async def test_a_question_without_an_answer_does_not_keep_the_others_from_their_
     assert rows.calls(services.record_withdrawal_refused) == []
 
 
-async def test_a_mid_without_an_answer_does_not_keep_the_others_from_theirs() -> None:
+async def test_an_unanswered_withdrawal_does_not_delay_the_others() -> None:
     class Half(Server):
         async def status(self, mid: int) -> MitigationReport:
             if mid == 4:
@@ -432,7 +432,9 @@ NOT_TO_BE_TOLD = [
 
 
 @pytest.mark.parametrize(("fields", "own"), NOT_TO_BE_TOLD)
-async def test_nothing_else_is_ended(fields: dict[str, Any], own: dict[str, Any] | None) -> None:
+async def test_only_requested_mitigations_are_withdrawn(
+    fields: dict[str, Any], own: dict[str, Any] | None
+) -> None:
     server = Server(report(4, OTHER))
     rows = Rows(*([] if own is None else [row(4, **own)]))
     unknown = recorded(4)
@@ -458,7 +460,7 @@ async def test_a_confirmed_withdrawal_without_effect_is_repeated() -> None:
 
 
 @pytest.mark.parametrize("is_told_again", [False, True])
-async def test_a_withdrawal_from_a_backup_does_not_end_what_has_its_mid_now(
+async def test_a_withdrawal_from_a_backup_does_not_end_another_mitigation_with_the_mid(
     *, is_told_again: bool
 ) -> None:
     server, rows = Server(report(4, OTHER)), Rows()
@@ -472,7 +474,7 @@ async def test_a_withdrawal_from_a_backup_does_not_end_what_has_its_mid_now(
     assert [one.targets["prefixes"] for one in told["unknown"]] == [list(OTHER)]
 
 
-async def test_what_the_server_does_not_describe_is_withdrawn_all_the_same() -> None:
+async def test_a_mitigation_without_a_description_is_withdrawn_too() -> None:
     class Quiet(Server):
         async def status(self, mid: int) -> MitigationReport:
             raise Refused("4.05")
@@ -500,7 +502,7 @@ def kept(**fields: Any) -> UnknownMitigation:
 
 
 @pytest.mark.parametrize("refusal", [None, Refused("4.00"), EncodeError("scope", "odd")], ids=str)
-async def test_what_the_server_keeps_in_standby_gets_a_lifetime_of_one_and_no_delete(
+async def test_a_mitigation_kept_in_standby_gets_a_lifetime_of_one_and_no_delete(
     refusal: Exception | None,
 ) -> None:
     there = report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS, trigger_mitigation=False)
@@ -516,11 +518,11 @@ async def test_what_the_server_keeps_in_standby_gets_a_lifetime_of_one_and_no_de
     assert (mid, scope.lifetime, scope.trigger_mitigation) == (4, 1, False)
     assert scope.targets == there.targets
     assert server.withdrawn == []
-    # Counted before it leaves.
+    # Counted before it is sent.
     assert rows.written[0][0] is services.record_let_go
 
 
-async def test_what_the_server_started_meanwhile_gets_a_delete_and_no_put() -> None:
+async def test_a_mitigation_started_meanwhile_gets_a_delete_and_no_put() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     rows.unknown = [kept()]
 
@@ -537,7 +539,9 @@ NO_PUT = [
 
 
 @pytest.mark.parametrize("fields", NO_PUT)
-async def test_a_lifetime_of_one_is_not_sent_in_haste_or_for_ever(fields: dict[str, Any]) -> None:
+async def test_a_lifetime_of_one_is_sent_neither_too_soon_nor_forever(
+    fields: dict[str, Any],
+) -> None:
     server = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS))
     rows = Rows()
     rows.unknown = [kept(**fields)]
@@ -549,7 +553,7 @@ async def test_a_lifetime_of_one_is_not_sent_in_haste_or_for_ever(fields: dict[s
     assert server.put == []
 
 
-async def test_it_ends_with_its_session() -> None:
+async def test_the_watch_ends_with_its_session() -> None:
     class Closed(Server):
         async def statuses(self) -> list[MitigationReport]:
             raise SessionClosed("gone")

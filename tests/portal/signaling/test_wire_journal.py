@@ -29,7 +29,7 @@ async def rows() -> list[WireMessage]:
     return await database_sync_to_async(lambda: list(WireMessage.objects.order_by("at", "id")))()
 
 
-async def test_a_real_session_is_written_down_whole(
+async def test_a_real_session_is_recorded_completely(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     authority, provider, journal = Authority(), Provider(), WireJournal(threads)
@@ -99,7 +99,7 @@ async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
     assert [one.at.timestamp() for one in await rows()] == [1.0, 2.0]
 
 
-async def test_what_found_no_room_is_said_in_the_journal(
+async def test_the_journal_shows_how_many_messages_found_no_room(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     journal = WireJournal(threads)
@@ -119,7 +119,7 @@ async def test_what_found_no_room_is_said_in_the_journal(
     assert len(recorder.waiting) == 2
 
 
-async def test_a_batch_is_bounded(
+async def test_the_size_of_a_batch_is_limited(
     mitigation: Mitigation, threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_journal, "MAX_BATCH", 2)
@@ -133,7 +133,7 @@ async def test_a_batch_is_bounded(
     assert len(await rows()) == 3
 
 
-async def test_closing_writes_the_last_lines(
+async def test_closing_saves_the_last_messages(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     journal = WireJournal(threads)
@@ -167,7 +167,7 @@ async def test_closing_does_not_wait_for_a_database_that_hangs(
     assert running.cancelled()
 
 
-async def test_what_can_never_be_written_is_counted(
+async def test_messages_that_can_never_be_saved_are_counted(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     journal = WireJournal(threads)

@@ -1,4 +1,4 @@
-"""What a tap makes of the messages that go by."""
+"""What the wire tap records of the messages of a session."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def all_of(one: WireRecorder) -> list[RecordedMessage]:
         ("", ("other", None)),
     ],
 )
-def test_a_path_says_what_a_message_is_about(path: str, expected: tuple[str, int | None]) -> None:
+def test_the_path_determines_the_subject_of_a_message(
+    path: str, expected: tuple[str, int | None]
+) -> None:
     found = subject_of("0.01", path)
 
     assert (found.topic, found.mid, found.method) == (*expected, "GET")
@@ -85,7 +87,7 @@ def test_copies_belong_together_until_one_is_answered(seen: WireRecorder) -> Non
     assert later.copy == 1
 
 
-def test_other_words_are_no_copy(seen: WireRecorder) -> None:
+def test_a_different_body_is_no_copy(seen: WireRecorder) -> None:
     seen.tap(put())
     seen.tap(put(payload=b"other"))
     seen.tap(put(options="If-Match=empty"))
@@ -93,7 +95,7 @@ def test_other_words_are_no_copy(seen: WireRecorder) -> None:
     assert len({noted.run for noted in all_of(seen)}) == 3
 
 
-def test_a_line_has_a_bounded_number_of_copies(
+def test_the_copies_in_a_line_are_limited(
     seen: WireRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_COPIES", 2)
@@ -103,21 +105,21 @@ def test_a_line_has_a_bounded_number_of_copies(
     assert [noted.copy for noted in all_of(seen)] == [1, 2, 1]
 
 
-def test_an_answer_nobody_waits_for_any_more_is_recognized(seen: WireRecorder) -> None:
+def test_a_late_answer_is_recognized(seen: WireRecorder) -> None:
     seen.tap(put())
     seen.tap(message("received", "2.04"))
 
     assert all_of(seen)[1].subject == MessageSubject("mitigation", 7, "PUT", PATH)
 
 
-def test_an_answer_the_client_knows_the_request_of_is_its(seen: WireRecorder) -> None:
+def test_an_answer_whose_request_the_client_knows_belongs_to_it(seen: WireRecorder) -> None:
     answered = AnsweredRequest(code="0.01", path=PATH, message_id=1)
     seen.tap(message("received", "2.05", token="zz", answers=answered))
 
     assert all_of(seen)[0].subject == MessageSubject("mitigation", 7, "GET", PATH)
 
 
-def test_another_sessions_token_means_nothing(seen: WireRecorder) -> None:
+def test_a_token_of_another_session_means_nothing(seen: WireRecorder) -> None:
     seen.tap(put(session=1))
     seen.tap(message("received", "2.04", session=2))
 
@@ -156,7 +158,9 @@ def test_heartbeats_are_kept_only_while_they_may_be_evidence(seen: WireRecorder)
     assert len(all_of(seen)) == 1
 
 
-def test_what_is_remembered_is_bounded(seen: WireRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_requests_is_limited(
+    seen: WireRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_REMEMBERED", 3)
     for number in range(10):
         seen.tap(put(token=f"{number:02}", message_id=number, payload=bytes([number])))
@@ -166,7 +170,7 @@ def test_what_is_remembered_is_bounded(seen: WireRecorder, monkeypatch: pytest.M
     assert all_of(seen)[-1].subject == MessageSubject()
 
 
-def test_the_oldest_makes_room_and_is_counted(
+def test_the_oldest_message_makes_room_and_is_counted(
     seen: WireRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_recorder, "MAX_WAITING", 3)
@@ -190,7 +194,7 @@ def test_all_subscriptions_share_the_room() -> None:
     assert (len(other.waiting), other.not_kept) == (0, 1)
 
 
-def test_who_talks_without_pause_is_not_kept_whole(
+def test_a_peer_that_sends_without_pause_is_not_recorded_completely(
     seen: WireRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire_recorder, "BURST", 3.0)
