@@ -115,7 +115,7 @@ def wanted(acme: Organization, globex: Organization) -> ProtectedResource:
 
 
 def typed(page: str, reason: str) -> dict[str, str]:
-    seen = re.search(r'name="overlaps_seen" value="([0-9a-f]*)"', page)
+    seen = re.search(r'name="overlaps_seen"\s+value="([0-9a-f]*)"', page)
     assert seen
     return {"overlaps_seen": seen[1], "reason": reason}
 

@@ -333,14 +333,14 @@ def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
 
 def _posts_on_now(browser: Client, api: APIClient, ended: MitigationRequest) -> Callable[[], str]:
     page = browser.get(NOW_PAGE).content.decode()
-    [end] = re.findall(r'name="one" value="([^"]+)"', page)
+    [end] = re.findall(r'name="one"\s+value="([^"]+)"', page)
     return lambda: browser.post(ACKNOWLEDGE, {"one": end}, follow=True).content.decode()
 
 
 def _posts_in_the_list(
     browser: Client, api: APIClient, ended: MitigationRequest
 ) -> Callable[[], str]:
-    ends = re.findall(r'name="ends" value="([^"]+)"', browser.get(LIST).content.decode())
+    ends = re.findall(r'name="ends"\s+value="([^"]+)"', browser.get(LIST).content.decode())
     return lambda: browser.post(ACKNOWLEDGE, {"ends": ends}, follow=True).content.decode()
 
 
@@ -349,7 +349,7 @@ def _posts_on_its_page(
 ) -> Callable[[], str]:
     url = ended.get_absolute_url()
     page = browser.get(url).content.decode()
-    [end] = re.findall(r'name="one" value="([^"]+)"', page)
+    [end] = re.findall(r'name="one"\s+value="([^"]+)"', page)
     typed = {"ended_at": end.partition(" ")[2]}
     return lambda: browser.post(f"{url}/acknowledge", typed, follow=True).content.decode()
 

@@ -15,6 +15,7 @@ from portal.standby import services
 from portal.standby.models import StandbyPlan
 from tests.conftest import ClientOf
 from tests.portal.standby.conftest import Prepare, again, holds, mitigations_of, says
+from tests.portal.web.conftest import one_line
 
 STANDBY = "/organizations/acme/standby"
 
@@ -200,7 +201,7 @@ def test_everything_wrong_with_a_plan_is_told_at_once(
         f"{STANDBY}/new", {"name": " ", "other": "203.0.113.7/24", "ports": "443-80"}
     )
 
-    page = answer.content.decode()
+    page = one_line(answer.content.decode())
     assert answer.status_code == 400
     assert "Nothing was sent. Correct three things." in page
     assert "Give the plan a name people know under stress" in page

@@ -66,6 +66,12 @@ def typed(**fields: Any) -> dict[str, Any]:
     return {"key": "one-form", "lifetime": "3600", "renew": "1", "strategy": "failover", **fields}
 
 
+def one_line(page: str) -> str:
+    """The page without the line breaks and the indentation of its template."""
+    page = re.sub(r"\s+", " ", page)
+    return re.sub(r"(<(?!/)[^>]*>) | (?=</)", r"\1", page)
+
+
 def text_of(page: str) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))).replace(" .", ".")
 
@@ -114,5 +120,5 @@ def ended(request: MitigationRequest, actor: User) -> None:
 
 def fixes_in(page: str) -> list[tuple[str, str]]:
     """What each fix button of a page sends, and what it says."""
-    found = re.findall(r'name="fix" value="([^"]+)">([^<]+)<', page)
+    found = re.findall(r'name="fix"\s+value="([^"]+)">([^<]+)<', one_line(page))
     return [(unescape(value), unescape(label)) for value, label in found]

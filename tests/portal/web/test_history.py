@@ -12,7 +12,7 @@ from portal.mitigations.states import Trigger
 from portal.web.requests.list_page import PAGE_ROWS
 from tests.conftest import ClientOf
 from tests.portal.ends import posted_end
-from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, reports
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, one_line, reports
 
 HISTORY = "/organizations/acme/requests"
 
@@ -134,12 +134,12 @@ def test_all_that_ended_are_acknowledged_where_they_are_listed(
 
     page = browser.get(HISTORY, {"order": "oldest"}).content.decode()
     seen_by_bob = client_of(bob).get(HISTORY).content.decode()
-    ids = re.findall(r'name="ends" value="([^"]+)"', page)
+    ids = re.findall(r'name="ends"\s+value="([^"]+)"', page)
     answer = browser.post(
         f"{HISTORY}/acknowledge", {"ends": ids, "back": "requests", "shown": "order=oldest"}
     )
 
-    assert "Acknowledge all 2 that ended" in page
+    assert "Acknowledge all 2 that ended" in one_line(page)
     assert page.count("Not acknowledged") == 2
     assert "Acknowledge all" not in seen_by_bob
     assert set(ids) == {posted_end(one) for one in over}

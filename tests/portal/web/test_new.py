@@ -15,7 +15,7 @@ from portal.providers.models import Provider, Subscription
 from portal.web.requests.request_form import MAX_ERRORS, MAX_TYPED, RequestForm
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.web.conftest import Ask, fixes_in, typed
+from tests.portal.web.conftest import Ask, fixes_in, one_line, typed
 from tests.portal.web.test_markup import Page
 
 FORM = "/organizations/acme/requests/new"
@@ -164,7 +164,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_page(browser: Clie
 
     page = answer.content.decode()
     assert "Nothing was sent. Correct four things." in text_of(page)
-    links = re.findall(r'<li><a href="#(\w+)">', page)
+    links = re.findall(r'<li><a href="#(\w+)">', one_line(page))
     assert links == ["other", "ports", "ports", "lifetime"]
 
 
@@ -175,7 +175,7 @@ def test_what_was_typed_is_kept_and_the_fold_with_an_error_is_open(
         FORM, typed(resources=[str(shop.pk)], ports="443–80", reason="Since <03:05>", renew="0")
     )
 
-    page = answer.content.decode()
+    page = one_line(answer.content.decode())
     assert f'value="{shop.pk}" checked' in page
     assert 'value="443–80"' in page
     assert "Since &lt;03:05&gt;" in page
@@ -270,8 +270,9 @@ def test_three_resources_are_shown_and_the_rest_is_folded(
 ) -> None:
     ResourceFactory.create_batch(3, organization=acme)
 
-    assert "Show 1 more resource<" in browser.get(FORM).content.decode()
-    assert "data-filters" not in browser.get(FORM).content.decode()
+    page = one_line(browser.get(FORM).content.decode())
+    assert "Show 1 more resource<" in page
+    assert "data-filters" not in page
 
     ResourceFactory.create_batch(6, organization=acme)
     assert "data-filters" in browser.get(FORM).content.decode()
@@ -448,7 +449,8 @@ def test_a_fix_button_puts_what_was_meant_in_place_and_keeps_the_rest(
     refused = browser.post(FORM, typed(**fields, **kept))
     buttons = {words: fix for fix, words in fixes_in(refused.content.decode())}
 
-    mended = browser.post(FORM, typed(**fields, **kept, fix=buttons[label])).content.decode()
+    answer = browser.post(FORM, typed(**fields, **kept, fix=buttons[label]))
+    mended = one_line(answer.content.decode())
 
     assert refused.status_code == 400
     for name in ("other", "ports"):

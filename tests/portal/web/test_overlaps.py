@@ -18,7 +18,7 @@ from portal.providers.models import Subscription
 from portal.standby import services as standby
 from portal.standby.models import StandbyPlan
 from tests.factories import ResourceFactory
-from tests.portal.web.conftest import Ask, filtering, mitigations_of, text_of, typed
+from tests.portal.web.conftest import Ask, filtering, mitigations_of, one_line, text_of, typed
 
 FORM = "/organizations/acme/requests/new"
 LOSS = "At Northgate, 63 of 64 addresses of 203.0.113.0/26 lose their filter."
@@ -41,14 +41,14 @@ def other(acme: Organization) -> str:
 
 def buttons(page: str) -> list[tuple[str, bool]]:
     """The buttons that send the form: their text, and whether each is the filled one."""
-    acts = page[page.index('id="send-acts"') :]
+    acts = one_line(page[page.index('id="send-acts"') :])
     acts = acts[: acts.index("</div>")]
     found = re.findall(r'<(?:button|a) class="(btn[^"]*)"[^>]*>([^<]+)<', acts)
     return [(words, badge in ("btn", "btn btn--l")) for badge, words in found]
 
 
 def hidden(page: str) -> list[str]:
-    return re.findall(r'name="replaces" value="([^"]+)"', page)
+    return re.findall(r'name="replaces"\s+value="([^"]+)"', page)
 
 
 def test_a_warning_names_the_loss_before_anything_is_sent(

@@ -22,7 +22,7 @@ from portal.web.requests.preview import typed
 from portal.web.requests.request_form import RequestForm
 from tests.conftest import ClientOf
 from tests.factories import ResourceFactory
-from tests.portal.web.conftest import Ask, filtering, mitigations_of
+from tests.portal.web.conftest import Ask, filtering, mitigations_of, one_line
 from tests.portal.web.conftest import ask as ask
 from tests.portal.web.test_markup import Page
 from tests.portal.web.test_new import text_of
@@ -130,7 +130,7 @@ def test_going_back_to_the_form_loses_nothing(browser: Client) -> None:
 
     back = browser.generic("POST", NEW, fields, content_type="application/x-www-form-urlencoded")
 
-    form = back.content.decode()
+    form = one_line(back.content.decode())
     assert back.status_code == 200
     assert 'value="203.0.113.7"' in form
     assert 'value="443"' in form

@@ -17,7 +17,7 @@ from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import RequestStatus, Trigger
 from tests.conftest import ApiOf, ClientOf
-from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, reports, sent
+from tests.portal.web.conftest import Ask, ended, filtering, mitigations_of, one_line, reports, sent
 
 
 def page_of(browser: Client, request: MitigationRequest, query: str = "") -> str:
@@ -244,7 +244,7 @@ def test_the_attack_has_stopped_makes_terminating_the_next_step(
     page = page_of(client_of(alice), request)
 
     assert "Northgate reports the attack has stopped. Filtering is still on." in page
-    assert '<summary class="btn">Terminate…</summary>' in page
+    assert '<summary class="btn">Terminate…</summary>' in one_line(page)
 
 
 def test_an_ended_request_shows_four_numbers_and_can_be_acknowledged(
@@ -256,7 +256,7 @@ def test_an_ended_request_shows_four_numbers_and_can_be_acknowledged(
     browser = client_of(alice)
 
     page = page_of(browser, request)
-    [ended_at] = re.findall(r'name="ended_at" value="([^"]+)"', page)
+    [ended_at] = re.findall(r'name="ended_at"\s+value="([^"]+)"', page)
     browser.post(f"{request.get_absolute_url()}/acknowledge", {"ended_at": ended_at})
     seen = page_of(browser, request)
 
