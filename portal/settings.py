@@ -190,8 +190,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="37"),
         "options": {"expires": 600},
     },
-    "end-taken-over": {
-        "task": "portal.mitigations.tasks.end_taken_over",
+    "terminate-redundant": {
+        "task": "portal.mitigations.tasks.terminate_redundant",
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },

@@ -212,9 +212,9 @@ def would_replace(proposal: Proposal, live: Iterable[Mitigation | Unknown]) -> l
     return sorted(found, key=lambda one: (_since(one.what), one.id))
 
 
-def is_needless(
+def is_redundant(
     older: MitigationRequest,
-    counted_on: Sequence[Mitigation],
+    still_filtering: Sequence[Mitigation],
     newer: MitigationRequest,
     filtering: Sequence[Mitigation],
 ) -> bool:
@@ -223,7 +223,7 @@ def is_needless(
     `newer` asks for all of it, and filters all that it still gets at least as long as it would get it. What `older` asks for and gets from nobody
     is asked again, for a whole lifetime from then: it is needless only beside a request that has no end.
 
-    `counted_on`: the mitigations of `older` that may filter. `filtering`: those of `newer` that do. A request to all providers at once is
+    `still_filtering`: the mitigations of `older` that may filter. `filtering`: those of `newer` that do. A request to all providers at once is
     compared provider by provider.
     """
     if not filtering or losses(_asked_for(older), [_asked_for(newer)]):
@@ -232,7 +232,7 @@ def is_needless(
         return False
     is_endless = all(_known_end(one) == FOREVER for one in filtering)
     if not is_endless and losses(
-        _asked_for(older), [coverage_of(mitigation) for mitigation in counted_on]
+        _asked_for(older), [coverage_of(mitigation) for mitigation in still_filtering]
     ):
         return False
     return all(
@@ -248,7 +248,7 @@ def is_needless(
                 and _lasts_as_long(one, mitigation)
             ],
         )
-        for mitigation in counted_on
+        for mitigation in still_filtering
     )
 
 

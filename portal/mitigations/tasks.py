@@ -7,11 +7,11 @@ from portal.mitigations import services
 
 
 @shared_task
-def end_taken_over() -> None:
+def terminate_redundant() -> None:
     """End requests that newer ones filter all of."""
-    services.end_taken_over(now=timezone.now())
+    services.terminate_redundant(now=timezone.now())
 
 
 @shared_task
 def prune() -> None:
-    services.thin_counters(now=timezone.now())
+    services.downsample_counters(now=timezone.now())

@@ -123,7 +123,7 @@ def test_an_older_request_goes_on_when_the_newer_one_is_terminated_meanwhile(
 
     def sweep() -> None:
         try:
-            services.end_taken_over(now=NOW)
+            services.terminate_redundant(now=NOW)
         finally:
             connection.close()
 

@@ -10,6 +10,8 @@ from portal.mitigations.services.acknowledge import (
 )
 from portal.mitigations.services.advance import lock_requests
 from portal.mitigations.services.ask_provider import ask_provider
+from portal.mitigations.services.deadlines import mark_due_again, mark_expired, mark_overdue
+from portal.mitigations.services.downsampling import downsample_counters
 from portal.mitigations.services.efficacy import record_efficacy_answered, report_efficacy
 from portal.mitigations.services.extend import extend
 from portal.mitigations.services.failures import (
@@ -18,7 +20,7 @@ from portal.mitigations.services.failures import (
     record_not_sendable,
 )
 from portal.mitigations.services.mids import raise_next_mid, take_higher_mid
-from portal.mitigations.services.observed import (
+from portal.mitigations.services.outcomes import (
     record_confirmed,
     record_end_in_loop,
     record_forgotten,
@@ -32,6 +34,7 @@ from portal.mitigations.services.observed import (
     record_unavailable,
     record_withdrawal_confirmed,
 )
+from portal.mitigations.services.redundant import terminate_redundant
 from portal.mitigations.services.refresh import ask_refresh
 from portal.mitigations.services.reports import (
     ProviderReport,
@@ -41,10 +44,7 @@ from portal.mitigations.services.reports import (
 )
 from portal.mitigations.services.stopping import give_up, resume_holding, stop_filtering
 from portal.mitigations.services.submit import submit, submitted_before
-from portal.mitigations.services.sweeps import mark_due_again, mark_expired, mark_overdue
-from portal.mitigations.services.taken_over import end_taken_over
 from portal.mitigations.services.terminate import terminate
-from portal.mitigations.services.thin import thin_counters
 from portal.mitigations.services.withdraw import withdraw_mitigation, withdraw_provider
 
 __all__ = [
@@ -55,7 +55,7 @@ __all__ = [
     "acknowledge_all",
     "ask_provider",
     "ask_refresh",
-    "end_taken_over",
+    "downsample_counters",
     "extend",
     "give_up",
     "lock_requests",
@@ -89,7 +89,7 @@ __all__ = [
     "submitted_before",
     "take_higher_mid",
     "terminate",
-    "thin_counters",
+    "terminate_redundant",
     "withdraw_mitigation",
     "withdraw_provider",
 ]

@@ -22,7 +22,7 @@ from portal.mitigations.services.advance import (
     lock_request,
     mitigations_of,
 )
-from portal.mitigations.services.observed import MAX_REASON_KEPT, MAX_REASON_TOLD
+from portal.mitigations.services.outcomes import MAX_REASON_KEPT, MAX_REASON_TOLD
 from portal.mitigations.services.terminate import refuse_if_ending
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED
 

@@ -20,7 +20,7 @@ from portal.mitigations.services.advance import (
     retry_at,
     settle,
 )
-from portal.mitigations.services.observed import (
+from portal.mitigations.services.outcomes import (
     END_AGAIN_AFTER,
     MAX_REASON_KEPT,
     MAX_REASON_TOLD,

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from portal.accounts.models import User
 from portal.events.models import Event
@@ -125,14 +126,15 @@ def test_the_panel_of_the_request_leads_to_it_without_script(
 
 
 def test_a_preview_sends_nothing_and_writes_nothing(
-    browser: Client, live: MitigationRequest, monkeypatch: pytest.MonkeyPatch
+    browser: Client,
+    live: MitigationRequest,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
-    woken: list[object] = []
-    monkeypatch.setattr("portal.mitigations.services.extend.wake_on_commit", woken.append)
     before = list(live.mitigations.values()), Event.objects.count()
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
+    with (
+        CaptureQueriesContext(connection) as captured,
+        django_capture_on_commit_callbacks() as woken,
+    ):
         browser.get(url(live), {"lifetime": "14400"})
 
     assert [one["sql"] for one in captured if not one["sql"].startswith("SELECT")] == []

@@ -13,7 +13,7 @@ from portal.events.models import Event
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.replacing import Consent
-from portal.mitigations.services import taken_over
+from portal.mitigations.services import redundant
 from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
@@ -60,12 +60,12 @@ def test_one_request_for_both_leaves_none_behind_at_the_other_provider(
     [northgate] = mitigations_of(both)
     confirm(northgate)
     # Accepted is not filtering: until then Tidewall's filter is all there is.
-    assert services.end_taken_over(now=NOW) == 0
+    assert services.terminate_redundant(now=NOW) == 0
 
     report(northgate, Trigger.FILTERING)
 
-    assert services.end_taken_over(now=NOW) == 1
-    assert services.end_taken_over(now=NOW) == 0
+    assert services.terminate_redundant(now=NOW) == 1
+    assert services.terminate_redundant(now=NOW) == 0
     refused, tidewall = mitigations_of(older)
     assert (refused.wanted, tidewall.status) == ("withdrawn", "terminating")
     report(tidewall, Trigger.ENDED)
@@ -98,7 +98,7 @@ def test_what_was_refused_is_not_asked_again_beside_the_request_for_both(
     assert status_of(older) == "failing"
 
     filters(mitigations_of(both)[-1])
-    services.end_taken_over(now=NOW)
+    services.terminate_redundant(now=NOW)
 
     assert status_of(older) in ("terminating", "terminated")
     Mitigation.objects.filter(request=older).update(retry_at=NOW - timedelta(seconds=1))
@@ -122,7 +122,7 @@ def test_what_the_newer_one_does_not_wholly_filter_goes_on(
     second = ask(*newer.pop("prefixes"), **newer)
     filters(mitigations_of(second)[0])
 
-    assert services.end_taken_over(now=NOW) == 0
+    assert services.terminate_redundant(now=NOW) == 0
     assert status_of(first) == "mitigating"
 
 
@@ -133,12 +133,12 @@ def test_a_newer_one_that_is_silent_or_stopped_or_was_not_let_replace_it_ends_no
     [northgate] = mitigations_of(both)
     filters(northgate)
     later = NOW + timedelta(minutes=5)
-    assert services.end_taken_over(now=later) == 0
+    assert services.terminate_redundant(now=later) == 0
     MitigationRequest.objects.filter(pk=both.pk).update(replaces=[])
-    assert services.end_taken_over(now=NOW) == 0
+    assert services.terminate_redundant(now=NOW) == 0
     MitigationRequest.objects.filter(pk=both.pk).update(replaces=[str(older.pk)])
     report(northgate, Trigger.PROVIDER_WITHDREW)
-    assert services.end_taken_over(now=NOW) == 0
+    assert services.terminate_redundant(now=NOW) == 0
 
     assert status_of(older) == "mitigating"
 
@@ -231,7 +231,7 @@ def test_only_a_request_that_lasts_as_long_ends_the_older_one(
     _filters_as_asked(mitigations_of(second)[0])
     happens(first, second)
 
-    assert services.end_taken_over(now=NOW) == ended
+    assert services.terminate_redundant(now=NOW) == ended
 
 
 def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
@@ -241,7 +241,7 @@ def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
     globex_northgate: Subscription,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(taken_over, "MAX_PAIRS", 1)
+    monkeypatch.setattr(redundant, "MAX_PAIRS", 1)
     # The first is over, the second is filtered beside a newer one for less: both pairs are there for good.
     for index, status in enumerate(("terminated", "mitigating")):
         theirs = [
@@ -274,7 +274,7 @@ def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
         MitigationRequest.objects.filter(pk=theirs[1].pk).update(replaces=[str(theirs[0].pk)])
     filters(mitigations_of(ask(*WIDE, consent=BOTH))[0])
 
-    sweeps = (services.end_taken_over(now=NOW) for _ in range(60))
+    sweeps = (services.terminate_redundant(now=NOW) for _ in range(60))
 
     assert any(sweeps)
     assert status_of(older) == "terminating"
@@ -300,6 +300,6 @@ def test_two_that_may_replace_each_other_both_go_on(
     first.refresh_from_db()
     assert (first.replaces, second.replaces) == ([str(second.pk)], [str(first.pk)])
 
-    assert services.end_taken_over(now=NOW) == 0
+    assert services.terminate_redundant(now=NOW) == 0
 
     assert [status_of(one) for one in (first, second)] == ["mitigating", "mitigating"]

@@ -1,4 +1,4 @@
-"""What the signal worker did and what providers said, written down once, each under the request's lock."""
+"""Record the outcomes of what the signal worker sent: each one once, under the lock of its request."""
 
 from __future__ import annotations
 

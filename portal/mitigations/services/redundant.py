@@ -1,7 +1,7 @@
-"""End a request once a newer one, which was let replace it, filters all that it protects.
+"""Terminate a request once a newer one, allowed to replace it, filters everything that it protects.
 
-A provider ends the older of two overlapping mitigations by itself, but only where it gets the newer one too. A request that one provider refused may
-be left at the next, while the newer one filters at the first; and what was refused would be asked again.
+A provider ends the older of two overlapping mitigations itself, but only if it receives both. If the first provider refused the older request, that
+one can still run at the second provider while the newer one runs at the first, and the portal would keep retrying the refused part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from portal.mitigations.models import (
     RequestKind,
     Wanted,
 )
-from portal.mitigations.replacing import is_needless
+from portal.mitigations.replacing import is_redundant
 from portal.mitigations.services.advance import (
     FILTERING_HEARD_WITHIN,
     lock_request,
@@ -33,11 +33,11 @@ from portal.mitigations.services.terminate import terminate
 from portal.mitigations.states import REQUEST_TERMINAL, Status
 
 MAX_PAIRS: Final = 200
-"""Pairs of an older and a newer request that one sweep looks at; the next looks at others."""
+"""Pairs of an older and a newer request that one sweep checks; the next sweep checks others."""
 
 
-def end_taken_over(*, now: datetime) -> int:
-    """End what is needless beside a newer request that filters; how many requests were ended."""
+def terminate_redundant(*, now: datetime) -> int:
+    """Terminate requests that are redundant beside a newer one that filters; return how many."""
     live = MitigationRequest.objects.filter(
         kind=RequestKind.IMMEDIATE, terminate_asked_at__isnull=True
     ).exclude(status__in=REQUEST_TERMINAL)
@@ -53,20 +53,20 @@ def end_taken_over(*, now: datetime) -> int:
         for replaced in replaces
         if UUID(replaced) in older
     ]
-    # Many pairs stay, since the newer request filters less. By chance none of those keeps another tenant's waiting for good.
+    # Pairs whose newer request filters less stay for long. A random sample keeps them from blocking the pairs of other tenants.
     looked_at = random.SystemRandom().sample(pairs, min(len(pairs), MAX_PAIRS))
     return count_done(partial(_end, now=now), looked_at)
 
 
 @transaction.atomic
 def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
-    # Both: the newer one must not end, nor be asked to, while the older one ends because of it.
+    # Lock both: the newer request must not end while the older one ends because of it.
     lock_requests(pair)
     older, newer = (lock_request(one) for one in pair)
     if older.is_over or older.terminate_asked_at is not None:
         return False
     if str(older.pk) not in newer.replaces or str(newer.pk) in older.replaces:
-        # Two that may replace each other: neither is the newer one at every provider, and a person decides.
+        # If each may replace the other, neither is the newer one at every provider, so a person decides.
         return False
     filtering = Mitigation.objects.filter(
         request=newer,
@@ -74,8 +74,8 @@ def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
         status=Status.MITIGATING,
         last_heard_at__gte=now - FILTERING_HEARD_WITHIN,
     ).select_related("request")
-    counted_on = [mitigation for mitigation in mitigations_of(older) if may_filter(mitigation)]
-    if not is_needless(older, counted_on, newer, list(filtering)):
+    still_filtering = [mitigation for mitigation in mitigations_of(older) if may_filter(mitigation)]
+    if not is_redundant(older, still_filtering, newer, list(filtering)):
         return False
     terminate(request_id=older.pk, actor=None, newer=newer)
     return True

@@ -1,4 +1,4 @@
-"""Old counter reports go, one portion of the log after the other; what is left says how many went before it."""
+"""Remove old counter reports, one portion of the log at a time; each event that stays counts those removed before it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django.conf import settings
 from django.db import transaction
 
 from portal.events.models import Event, EventCounter, EventType
-from portal.mitigations.thinning import CounterReport, Thinning, thinning
+from portal.mitigations.downsampling import CounterReport, Downsampled, downsample
 
 PORTION: Final = 5_000
 """Events looked at in one transaction."""
 MAX_PORTIONS: Final = 100
-"""In one run, of all organizations; the rest waits for the next."""
+"""In one run over all organizations; the rest waits for the next run."""
 AT_ONCE: Final = 500
-"""Rows that one statement names."""
+"""Rows that one statement deletes."""
 
 
 class _Event(TypedDict):
@@ -30,14 +30,14 @@ class _Event(TypedDict):
     data: Any
 
 
-def thin_counters(*, now: datetime) -> int:
-    """Thin what is older than the policy; how many reports went."""
+def downsample_counters(*, now: datetime) -> int:
+    """Downsample the reports older than PORTAL_COUNTER_DAYS; return how many were removed."""
     until = now - timedelta(days=settings.PORTAL_COUNTER_DAYS)
     thinned, left = 0, MAX_PORTIONS
     for organization_id in list(EventCounter.objects.values_list("pk", flat=True)):
         while left:
             left -= 1
-            looked_at, went = _thin(organization_id, until)
+            looked_at, went = _downsample(organization_id, until)
             thinned += went
             if looked_at < PORTION:
                 break
@@ -45,17 +45,17 @@ def thin_counters(*, now: datetime) -> int:
 
 
 @transaction.atomic
-def _thin(organization_id: UUID, until: datetime) -> tuple[int, int]:
-    """The next portion of one log: how many events it has, and how many of them went."""
+def _downsample(organization_id: UUID, until: datetime) -> tuple[int, int]:
+    """Do the next portion of one log; return how many events it has and how many were removed."""
     counter = EventCounter.objects.filter(pk=organization_id)
     begin = counter.values_list("thinned_to", flat=True).get()
     events = _old_events(organization_id, begin, until)
     if not events:
         return 0, 0
-    found = thinning(_report(event) for event in events if event["type"] == _COUNTERS)
+    found = downsample(_report(event) for event in events if event["type"] == _COUNTERS)
     if found.gone:
         _remove(organization_id, events, found)
-    # Last, since this row orders the log: whoever appends waits only for the commit. A run beside this one loses here.
+    # Last, since writers of the log wait for this row. Of two runs at the same time, the second one rolls back here.
     if not counter.filter(thinned_to=begin).update(thinned_to=events[-1]["seq"]):
         transaction.set_rollback(True)
         return 0, 0
@@ -82,7 +82,7 @@ def _report(event: _Event) -> CounterReport:
     )
 
 
-def _remove(organization_id: UUID, events: list[_Event], found: Thinning) -> None:
+def _remove(organization_id: UUID, events: list[_Event], found: Downsampled) -> None:
     """Each event that stays says how many numbers before it are missing."""
     gone = found.gone
     kept = [event["seq"] for event in events if event["seq"] not in gone]

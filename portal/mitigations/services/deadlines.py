@@ -1,4 +1,4 @@
-"""What time alone decides: overdue requests, retries that are due, lifetimes that ran out."""
+"""Act on deadlines: mark overdue requests, retry what is due, end lifetimes that ran out."""
 
 from __future__ import annotations
 

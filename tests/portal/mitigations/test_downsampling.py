@@ -14,9 +14,9 @@ from portal.accounts.models import User
 from portal.events.log import append_event
 from portal.events.models import Event, EventCounter, EventType
 from portal.mitigations import services, tasks
+from portal.mitigations.downsampling import STEP, CounterReport, downsample
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.mitigations.services import thin
-from portal.mitigations.thinning import STEP, CounterReport, thinning
+from portal.mitigations.services import downsampling
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription
@@ -35,7 +35,7 @@ def reports(*seconds: float) -> list[CounterReport]:
 
 
 def kept(given_reports: list[CounterReport]) -> list[int]:
-    gone = thinning(given_reports).gone
+    gone = downsample(given_reports).gone
     return [report.seq for report in given_reports if report.seq not in gone]
 
 
@@ -58,7 +58,7 @@ def test_what_stays_says_nothing_of_one_that_is_gone() -> None:
         for number in range(1, 30)
     ]
 
-    found = thinning(alternating)
+    found = downsample(alternating)
 
     assert kept(alternating) == [1, 29]
     assert found.loose == {29}
@@ -68,7 +68,7 @@ def test_a_long_repetition_stays_with_what_was_repeated() -> None:
     first, second = reports(0, 200)
     second = CounterReport(second.seq, ONE, second.at, is_after_repeats=True)
 
-    found = thinning([first, second])
+    found = downsample([first, second])
 
     assert (found.gone, found.loose) == (frozenset(), frozenset())
 
@@ -104,7 +104,7 @@ def test_no_hole_appears_and_none_is_filled(gaps: list[float], repeats: set[int]
     } == silences
     for before, report in pairwise(dense):
         if report.is_after_repeats and report in left:
-            assert (before in left) != (report.seq in thinning(dense).loose)
+            assert (before in left) != (report.seq in downsample(dense).loose)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_old_reports_go_and_what_follows_says_how_many(request_: MitigationReque
         request=request_,
     )
 
-    assert services.thin_counters(now=timezone.now()) == 57
+    assert services.downsample_counters(now=timezone.now()) == 57
 
     events = list(Event.objects.order_by("seq"))
     types = [event.type for event in events]
@@ -179,7 +179,7 @@ def test_an_event_that_stays_no_longer_speaks_of_one_that_is_gone(
     last.data = {"bps_dropped": 99, "held_until": "2026-01-01T00:00:00Z"}
     last.save()
 
-    services.thin_counters(now=timezone.now())
+    services.downsample_counters(now=timezone.now())
 
     last.refresh_from_db()
     assert last.data == {"bps_dropped": 99}
@@ -189,11 +189,11 @@ def test_young_reports_and_everything_else_stay(request_: MitigationRequest) -> 
     counters(request_, 40, at=timezone.now() - timedelta(days=DAYS - 1))
     before = Event.objects.count()
 
-    assert services.thin_counters(now=timezone.now()) == 0
+    assert services.downsample_counters(now=timezone.now()) == 0
     assert Event.objects.count() == before
 
 
-def test_thinning_twice_changes_nothing(request_: MitigationRequest) -> None:
+def test_downsampling_twice_changes_nothing(request_: MitigationRequest) -> None:
     aged(request_)
     counters(request_, 60, at=old())
     tasks.prune()
@@ -209,17 +209,17 @@ def test_a_log_is_thinned_in_portions(
 ) -> None:
     aged(request_)
     counters(request_, 120, at=old())
-    monkeypatch.setattr(thin, "PORTION", 25)
-    monkeypatch.setattr(thin, "AT_ONCE", 7)
-    monkeypatch.setattr(thin, "MAX_PORTIONS", 2)
+    monkeypatch.setattr(downsampling, "PORTION", 25)
+    monkeypatch.setattr(downsampling, "AT_ONCE", 7)
+    monkeypatch.setattr(downsampling, "MAX_PORTIONS", 2)
 
-    first = services.thin_counters(now=timezone.now())
+    first = services.downsample_counters(now=timezone.now())
     counter = EventCounter.objects.get(pk=request_.organization_id)
     assert 0 < first < 50
     assert counter.thinned_to == 50
 
-    services.thin_counters(now=timezone.now())
-    services.thin_counters(now=timezone.now())
+    services.downsample_counters(now=timezone.now())
+    services.downsample_counters(now=timezone.now())
 
     events = list(Event.objects.order_by("seq"))
     assert len(events) < 30
@@ -231,15 +231,15 @@ def test_a_run_beside_another_one_loses_and_changes_nothing(
 ) -> None:
     aged(request_)
     counters(request_, 60, at=old())
-    remove = thin._remove
+    remove = downsampling._remove
 
     def overtaken(*args: object) -> None:
         remove(*args)  # type: ignore[arg-type]  # as given
         EventCounter.objects.update(thinned_to=1)
 
-    monkeypatch.setattr(thin, "_remove", overtaken)
+    monkeypatch.setattr(downsampling, "_remove", overtaken)
 
-    assert services.thin_counters(now=timezone.now()) == 0
+    assert services.downsample_counters(now=timezone.now()) == 0
     assert Event.objects.count() == 61
 
 
@@ -249,7 +249,7 @@ def test_a_reader_who_asks_from_anywhere_learns_what_is_missing(
 ) -> None:
     aged(request_)
     counters(request_, 60, at=old())
-    services.thin_counters(now=timezone.now())
+    services.downsample_counters(now=timezone.now())
 
     told = api_of(dana).get(f"/api/v1/organizations/acme/events?after={after}").json()["results"]
 

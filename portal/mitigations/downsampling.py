@@ -1,4 +1,4 @@
-"""Which old counter reports may go, so that what they drew still stands: a pure function."""
+"""Choose which old counter reports can be removed without changing the shape of the chart: a pure function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 STEP: Final = timedelta(seconds=30)
-"""Of each mitigation's reports in so long a time the last and the highest stay. Less than what the chart calls a hole."""
+"""In each such step the last and the highest report of each mitigation stay. Shorter than what the chart shows as a hole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,22 @@ class CounterReport:
     at: datetime
     rate: int = 0
     is_after_repeats: bool = False
-    "it says how long the numbers of the one before were repeated"
+    "it says how long the provider repeated the numbers of the report before"
 
 
 @dataclass(frozen=True, slots=True)
-class Thinning:
-    """What becomes of some reports, by their numbers."""
+class Downsampled:
+    """Which reports are removed, and which change, by their event numbers."""
 
     gone: frozenset[int]
     loose: frozenset[int]
-    "they stay, and no longer say how long the one before was repeated, which is gone"
+    "they stay, but no longer say how long the report before was repeated, since it is removed"
 
 
-def thinning(reports: Iterable[CounterReport]) -> Thinning:
-    """What may go of `reports`, which come in the order of the log.
+def downsample(reports: Iterable[CounterReport]) -> Downsampled:
+    """Choose what to remove from `reports`, which are in the order of the log.
 
-    Of each mitigation the first and the last stay, and what surrounds a silence: so no hole appears, and none is filled.
+    The first and the last report of each mitigation stay, and those around a silence, so that no hole appears or is filled.
     """
     by_mitigation: dict[UUID | None, list[CounterReport]] = defaultdict(list)
     for report in reports:
@@ -52,7 +52,7 @@ def thinning(reports: Iterable[CounterReport]) -> Thinning:
             for before, report in pairwise(own)
             if report.is_after_repeats and before.seq in gone
         }
-    return Thinning(frozenset(gone), frozenset(loose - gone))
+    return Downsampled(frozenset(gone), frozenset(loose - gone))
 
 
 def _needed(own: list[CounterReport]) -> set[int]:
