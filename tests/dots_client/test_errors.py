@@ -32,7 +32,7 @@ def test_an_error_of_the_codec_says_where(path: str, words: str) -> None:
     assert str(errors.DecodeError(path, "no")) == words
 
 
-def test_a_refusal_is_told_in_the_servers_words() -> None:
+def test_a_refusal_shows_the_diagnostic_of_the_server() -> None:
     assert str(errors.Refused("4.03", "not today")) == "4.03 not today"
     assert str(errors.Refused("4.04")) == "4.04"
 

@@ -22,7 +22,7 @@ def public_things() -> Iterator[tuple[str, object]]:
 @pytest.mark.parametrize(
     ("name", "thing"), [pytest.param(*one, id=one[0]) for one in public_things()]
 )
-def test_everything_public_says_what_it_is(name: str, thing: object) -> None:
+def test_every_public_name_has_a_docstring(name: str, thing: object) -> None:
     words = thing.__doc__
 
     # Without a docstring of its own a dataclass has its signature there.

@@ -15,7 +15,7 @@ DATACLASSES = [
 
 
 @pytest.mark.parametrize("member", DATACLASSES, ids=lambda member: member.__name__)
-def test_messages_are_frozen_have_slots_and_say_what_they_are(member: type) -> None:
+def test_messages_are_frozen_with_slots_and_docstrings(member: type) -> None:
     assert member.__dataclass_params__.frozen  # type: ignore[attr-defined]  # dataclasses keep it there
     assert "__slots__" in vars(member)
     assert member.__doc__

@@ -78,7 +78,7 @@ async def test_status_of_one_and_all(at: Shell) -> None:
     assert len(both.splitlines()) == 2
 
 
-async def test_watch_goes_on_until_the_mitigation_is_gone(at: Shell) -> None:
+async def test_watch_continues_until_the_mitigation_is_gone(at: Shell) -> None:
     at.provider.held = {1: MitigationReport(mid=1, lifetime=60)}
     watching = asyncio.create_task(at.run("status", "--mid", "1", "--watch"))
     await until(lambda: at.provider.observer_count == 1)
@@ -236,7 +236,7 @@ def test_a_command_line_that_cannot_be_read_is_exit_status_2(
     assert "usage:" in capsys.readouterr().err
 
 
-def test_what_is_missing_is_named(
+def test_a_missing_option_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DOTS_SERVER", raising=False)
@@ -265,7 +265,7 @@ def test_what_is_missing_is_named(
         (ConflictInformation(), "unknown conflict"),
     ],
 )
-async def test_a_conflict_says_what_may_help(
+async def test_a_conflict_is_reported_with_advice(
     at: Shell, conflict: ConflictInformation, advice: str
 ) -> None:
     body = encode_reports([MitigationReport(conflict=conflict)])
@@ -293,7 +293,7 @@ async def test_a_scope_that_is_too_large_is_split_over_several_mids(at: Shell) -
     assert [prefix for scope in requests for prefix in scope.targets.target_prefix] == prefixes
 
 
-async def test_what_fits_is_not_split(at: Shell) -> None:
+async def test_a_scope_that_fits_is_not_split(at: Shell) -> None:
     assert await at.run(*MITIGATE, "--split") == Exit.DONE
 
     assert len(at.provider.asked(Code.PUT)) == 1
@@ -310,7 +310,7 @@ async def test_filters_are_switched_by_name(at: Shell) -> None:
 
 
 @pytest.mark.parametrize("command", sorted(PAGES))
-def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
 

@@ -42,7 +42,7 @@ def test_hexadecimal_cbor_becomes_json(monkeypatch: Typed, capsys: Captured, tex
     assert json.loads(capsys.readouterr().out) == HEARTBEAT
 
 
-def test_what_one_direction_writes_the_other_reads(monkeypatch: Typed, capsys: Captured) -> None:
+def test_each_direction_reads_the_output_of_the_other(monkeypatch: Typed, capsys: Captured) -> None:
     codec(monkeypatch, REQUEST_HEX, "--to-json")
 
     assert codec(monkeypatch, capsys.readouterr().out, "--to-cbor") == Exit.DONE
@@ -76,7 +76,7 @@ def config(parameter: str) -> str:
         (config('"ack-timeout": {"current-value-decimal": "2.005"}'), "two decimal places"),
     ],
 )
-def test_what_the_rules_refuse_is_exit_status_2_with_the_reason(
+def test_a_violation_is_exit_status_2_with_the_reason(
     monkeypatch: Typed, capsys: Captured, text: str, reason: str
 ) -> None:
     assert codec(monkeypatch, text, "--to-cbor") == Exit.USAGE
@@ -95,7 +95,7 @@ def test_what_the_rules_refuse_is_exit_status_2_with_the_reason(
         ("a1", "not CBOR"),
     ],
 )
-def test_what_is_no_cbor_is_exit_status_2(
+def test_invalid_cbor_is_exit_status_2(
     monkeypatch: Typed, capsys: Captured, text: str, reason: str
 ) -> None:
     assert codec(monkeypatch, text, "--to-json") == Exit.USAGE
@@ -103,7 +103,9 @@ def test_what_is_no_cbor_is_exit_status_2(
     assert reason in capsys.readouterr().err
 
 
-def test_what_the_rules_refuse_is_shown_all_the_same(monkeypatch: Typed, capsys: Captured) -> None:
+def test_a_body_that_violates_the_rules_is_still_shown(
+    monkeypatch: Typed, capsys: Captured
+) -> None:
     assert codec(monkeypatch, "a1183c01", "--to-json") == Exit.USAGE
 
     written = capsys.readouterr()
@@ -121,7 +123,7 @@ def test_what_the_rules_refuse_is_shown_all_the_same(monkeypatch: Typed, capsys:
         ("a101a10281a306816c3139322e302e322e302f32340e190e10181d01", Exit.DONE),
     ],
 )
-def test_each_side_is_checked_by_its_own_rules(
+def test_each_side_is_checked_by_the_rules_for_it(
     monkeypatch: Typed, capsys: Captured, text: str, by_client: Exit
 ) -> None:
     assert codec(monkeypatch, text, "--to-json") == by_client

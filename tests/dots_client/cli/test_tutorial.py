@@ -84,7 +84,7 @@ def typed(script: str, *, folder: Path, environment: dict[str, str]) -> str:
 
 @pytest.mark.timeout(PATIENCE_S + 30)
 @pytest.mark.integration
-def test_every_command_of_the_tutorial_works_as_it_says(tmp_path: Path) -> None:
+def test_every_command_of_the_tutorial_works_as_shown(tmp_path: Path) -> None:
     tutorial = read_tutorial()
     # The program of the end runs while the provider is still there.
     (tmp_path / "protect.py").write_text(tutorial.program, encoding="utf-8")

@@ -33,7 +33,7 @@ def test_each_server_is_remembered_for_itself() -> None:
     assert cache.history(Server("alt.example")).preferred(now=1.0) is None
 
 
-def test_what_is_remembered_has_a_bound() -> None:
+def test_the_remembered_servers_are_bounded() -> None:
     cache = ClientCache()
     cache.history(HOME).won(UDP, now=0.0)
     cache.resolved(HOME, ("192.0.2.1",))

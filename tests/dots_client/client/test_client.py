@@ -67,7 +67,7 @@ async def test_a_refresh_is_a_success_too(authority: Authority) -> None:
 @pytest.mark.rule("SC-017")
 @pytest.mark.rule("SC-022")
 @pytest.mark.rule("SC-023")
-async def test_silence_is_answered_by_repeats_with_ids_of_their_own(authority: Authority) -> None:
+async def test_a_request_without_an_answer_is_repeated_with_new_ids(authority: Authority) -> None:
     async with in_session(authority) as scene:
         scene.provider.script.extend([silence, silence])
         sent: list[int] = []
@@ -120,7 +120,7 @@ async def test_lost_datagrams_only_delay_a_request(authority: Authority) -> None
         assert len(scene.provider.asked(Code.PUT)) == 2
 
 
-async def test_a_request_can_be_given_up(authority: Authority) -> None:
+async def test_a_request_can_be_cancelled(authority: Authority) -> None:
     async with in_session(authority) as scene:
         scene.provider.script.extend([silence] * 9)
 
@@ -213,7 +213,7 @@ async def test_a_server_without_room_says_when_to_come_back(authority: Authority
         (Code.FORBIDDEN, {"max_age": 7}, None),
     ],
 )
-async def test_a_server_that_is_asked_too_often_says_when_to_come_back(
+async def test_a_server_that_limits_requests_says_when_to_retry(
     authority: Authority, code: Code, options: dict[str, int], retry_after_s: int | None
 ) -> None:
     async with in_session(authority) as scene:
@@ -277,7 +277,7 @@ async def test_thirty_two_targets_fit_one_datagram_and_a_larger_request_is_refus
 
 @pytest.mark.rule("SC-061")
 @pytest.mark.rule("SC-063")
-async def test_efficacy_is_told_with_an_empty_if_match(authority: Authority) -> None:
+async def test_an_efficacy_update_has_an_empty_if_match(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await scene.client.request(1, SCOPE)
 
@@ -352,7 +352,7 @@ async def test_a_long_list_arrives_in_blocks(authority: Authority) -> None:
 
 @pytest.mark.rule("SC-129")
 @pytest.mark.parametrize("size", [256, 1024])
-async def test_the_blocks_have_the_size_we_asked_for(size: int, authority: Authority) -> None:
+async def test_the_blocks_have_the_requested_size(size: int, authority: Authority) -> None:
     async with in_session(authority, replace(ONCE, block_bytes=size)) as scene:
         scene.provider.held = {
             mid: MitigationReport(

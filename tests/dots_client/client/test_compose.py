@@ -21,7 +21,7 @@ LARGE = Scope(
 
 @pytest.mark.parametrize("scope", [SCOPE, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("mid", [1, 4294967295])
-async def test_what_is_composed_is_what_is_sent(scope: Scope, mid: int) -> None:
+async def test_the_composed_request_is_the_one_that_is_sent(scope: Scope, mid: int) -> None:
     composed = compose(scope, cuid=CUID, mid=mid)
 
     async with in_session(Authority()) as scene:
@@ -32,6 +32,6 @@ async def test_what_is_composed_is_what_is_sent(scope: Scope, mid: int) -> None:
     assert composed.body == to_json(sent.payload)
 
 
-def test_what_must_not_be_sent_is_not_composed() -> None:
+def test_a_forbidden_request_is_not_composed() -> None:
     with pytest.raises(EncodeError):
         compose(Scope(targets=Targets(), lifetime=3600), cuid=CUID, mid=1)

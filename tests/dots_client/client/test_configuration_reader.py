@@ -147,7 +147,7 @@ async def test_a_change_of_nothing_is_not_sent(authority: Authority) -> None:
         assert scene.provider.requests == []
 
 
-async def test_a_forgotten_sid_is_not_asked_for_again(authority: Authority) -> None:
+async def test_a_sid_the_server_no_longer_knows_is_not_used_again(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await scene.client.configuration()
         scene.provider.config_script.append(answer(Code.NOT_FOUND))

@@ -77,7 +77,7 @@ async def test_a_transport_we_do_not_speak_is_our_mistake(authority: Authority) 
             pytest.fail("there must be no session")
 
 
-async def test_a_goodbye_of_the_server_ends_the_session_and_what_waits_in_it(
+async def test_a_close_notify_from_the_server_ends_the_session_and_pending_requests(
     authority: Authority,
 ) -> None:
     async with in_session(authority) as scene:
@@ -103,7 +103,7 @@ async def test_closing_twice_is_harmless(authority: Authority) -> None:
         await until(lambda: scene.server.sessions == ())
 
 
-async def test_what_fails_inside_the_context_comes_out_as_it_is(authority: Authority) -> None:
+async def test_an_error_inside_the_block_is_raised_unchanged(authority: Authority) -> None:
     with pytest.raises(KeyError, match="mine"):
         async with in_session(authority):
             raise KeyError("mine")

@@ -113,7 +113,7 @@ async def test_a_defect_at_any_await_ends_every_pending_call(
     assert reached >= MIN_PLACES
 
 
-async def test_a_failing_part_ends_the_session_and_every_pending_call(
+async def test_a_failing_background_task_ends_the_session_and_every_pending_call(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_reader: ConfigurationReader) -> None:
@@ -209,7 +209,7 @@ async def test_a_defect_in_a_stream_does_not_expose_exception_text(
     ],
     ids=repr,
 )
-async def test_an_alternate_that_cannot_be_opened_is_given_up_whatever_the_reason(
+async def test_an_alternate_that_fails_is_abandoned_for_any_reason(
     authority: Authority, alternate: RedirectedSignal
 ) -> None:
     async with pair(authority) as there:
@@ -225,7 +225,7 @@ async def test_an_alternate_that_cannot_be_opened_is_given_up_whatever_the_reaso
             assert client.peer == provisioned
 
 
-async def test_an_alternate_that_breaks_its_sessions_is_given_up(authority: Authority) -> None:
+async def test_an_alternate_whose_sessions_break_is_abandoned(authority: Authority) -> None:
     async with pair(authority) as there:
         await there.redirected(to())
         async with there.session() as client:
@@ -238,7 +238,7 @@ async def test_an_alternate_that_breaks_its_sessions_is_given_up(authority: Auth
             assert client.peer.startswith("127.0.0.1:")
 
 
-async def test_an_alternate_that_was_left_is_not_given_up(authority: Authority) -> None:
+async def test_an_alternate_whose_session_we_closed_is_not_abandoned(authority: Authority) -> None:
     async with pair(authority) as there:
         await there.redirected(to())
         for _ in range(2):

@@ -162,7 +162,7 @@ async def test_no_heartbeats_when_they_are_off(authority: Authority) -> None:
         assert len(scene.provider.heartbeats) == 1
 
 
-async def test_a_heartbeat_can_be_asked_for(authority: Authority) -> None:
+async def test_a_heartbeat_can_be_sent_on_request(authority: Authority) -> None:
     async with in_session(authority, replace(SETTINGS, heartbeat_wait_s=0.05)) as scene:
         assert await scene.client.heartbeat() is True
 

@@ -33,7 +33,7 @@ def cuids(paths: list[tuple[str, ...]]) -> list[str]:
 
 
 @pytest.mark.rule("SC-030")
-async def test_after_a_collision_the_request_goes_out_under_a_new_cuid_and_it_is_told(
+async def test_after_a_collision_the_request_is_sent_under_a_new_cuid_which_is_reported(
     authority: Authority,
 ) -> None:
     async with in_session(authority) as scene:
@@ -74,7 +74,7 @@ async def test_a_plain_request_leaves_the_cuid_alone_for_there_may_be_mitigation
         assert scene.client.cuid == CUID
 
 
-async def test_a_server_that_finds_every_cuid_taken_is_not_asked_for_ever(
+async def test_a_server_that_refuses_every_cuid_is_not_retried_for_ever(
     authority: Authority,
 ) -> None:
     async with in_session(authority) as scene:
@@ -88,7 +88,7 @@ async def test_a_server_that_finds_every_cuid_taken_is_not_asked_for_ever(
 
 
 @pytest.mark.rule("SC-034")
-async def test_a_roll_over_makes_preconfigured_requests_anew_under_mids_from_0(
+async def test_a_roll_over_renumbers_preconfigured_requests_from_0(
     authority: Authority,
 ) -> None:
     async with in_session(authority) as scene:

@@ -155,7 +155,7 @@ async def test_old_news_is_dropped(authority: Authority) -> None:
         assert statuses == [MITIGATING, MitigationStatus.ATTACK_STOPPED]
 
 
-async def test_a_first_answer_without_the_option_keeps_the_subscription(
+async def test_a_first_answer_without_the_observe_option_does_not_end_the_observation(
     authority: Authority,
 ) -> None:
     async with in_session(authority) as scene:
@@ -180,7 +180,7 @@ async def test_a_first_answer_without_the_option_keeps_the_subscription(
 @pytest.mark.rule("SC-052")
 @pytest.mark.rule("SC-053")
 @pytest.mark.rule("SC-059")
-async def test_a_server_that_sends_nothing_is_asked(authority: Authority) -> None:
+async def test_a_server_that_sends_no_notifications_is_polled(authority: Authority) -> None:
     async with in_session(authority, EAGER) as scene:
         await scene.client.request(1, SCOPE)
 

@@ -114,7 +114,7 @@ async def test_silence_alone_proves_nothing_about_the_path(path: Narrow, weather
     assert (await asking).lifetime == 3600
 
 
-async def test_a_server_that_keeps_silent_about_a_request_it_knows_is_asked_again(
+async def test_a_request_is_repeated_to_a_server_that_knows_it_but_does_not_answer(
     path: Narrow,
 ) -> None:
     await path.client.request(1, SCOPE)

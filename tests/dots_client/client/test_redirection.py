@@ -149,7 +149,7 @@ async def test_the_alternate_has_to_be_of_the_same_authority(
         await impostor.close()
 
 
-async def test_an_alternate_that_is_away_is_given_up(authority: Authority) -> None:
+async def test_an_alternate_that_does_not_answer_is_abandoned(authority: Authority) -> None:
     async with pair(authority) as there:
         await there.redirected(to(ALT, "127.0.0.3"))
         with pytest.raises(PeerUnreachable):
@@ -165,7 +165,7 @@ async def test_an_alternate_that_is_away_is_given_up(authority: Authority) -> No
 
 @pytest.mark.rule("SC-102")
 @pytest.mark.rule("SC-103")
-async def test_a_loop_is_not_followed_and_is_told(
+async def test_a_redirection_loop_is_not_followed_but_reported(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     ignored: list[NotFollowed] = []
@@ -186,7 +186,7 @@ async def test_a_loop_is_not_followed_and_is_told(
 
 
 @pytest.mark.rule("SC-100")
-async def test_when_its_time_is_over_the_session_says_so(authority: Authority) -> None:
+async def test_should_move_is_set_when_the_redirection_expires(authority: Authority) -> None:
     async with pair(authority) as there:
         await there.redirected(to(ttl_s=1))
         async with there.session() as client:
@@ -199,7 +199,7 @@ async def test_when_its_time_is_over_the_session_says_so(authority: Authority) -
 
 @pytest.mark.rule("SC-100")
 @pytest.mark.rule("SC-101")
-async def test_an_attack_keeps_the_session_with_the_alternate_until_it_is_over(
+async def test_the_session_with_the_alternate_stays_during_an_attack(
     authority: Authority,
 ) -> None:
     async with pair(authority) as there:
@@ -238,7 +238,7 @@ async def _last(reports: AsyncIterator[MitigationReport]) -> None:
 
 
 @pytest.mark.rule("SC-106")
-async def test_the_configuration_is_read_anew_from_the_alternate(authority: Authority) -> None:
+async def test_the_configuration_is_read_again_from_the_alternate(authority: Authority) -> None:
     async with pair(authority) as there:
         await there.redirected(to())
         async with there.session() as client:
@@ -250,7 +250,7 @@ async def test_the_configuration_is_read_anew_from_the_alternate(authority: Auth
 @pytest.mark.parametrize(
     "address", ["169.254.169.254", "10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1", "0.0.0.0"]
 )  # fmt: skip
-async def test_a_redirection_to_another_kind_of_place_is_not_followed_and_is_told(
+async def test_a_redirection_to_another_kind_of_address_is_not_followed_but_reported(
     authority: Authority, caplog: pytest.LogCaptureFixture, address: str
 ) -> None:
     ignored: list[NotFollowed] = []
@@ -269,7 +269,7 @@ async def test_a_redirection_to_another_kind_of_place_is_not_followed_and_is_tol
         assert "at addresses of another kind than its own" in caplog.text
 
 
-async def test_a_name_that_dns_puts_at_another_kind_of_place_is_given_up(
+async def test_a_name_with_addresses_of_another_kind_is_abandoned(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def inside(_host: str, port: int) -> list[tuple[str, int]]:

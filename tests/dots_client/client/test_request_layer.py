@@ -80,7 +80,7 @@ async def test_the_outcomes_of_an_exchange_measure_the_round_trip(authority: Aut
         assert scene.client.rtt_s < 0.5
 
 
-async def test_an_answer_in_endless_blocks_is_given_up(authority: Authority) -> None:
+async def test_an_answer_in_endless_blocks_is_an_error(authority: Authority) -> None:
     async with in_session(authority, ONCE) as scene:
         for number in range(MAX_BLOCKS):
             scene.provider.script.append(answer(Code.CONTENT, bytes(16), block2=(number, True, 0)))

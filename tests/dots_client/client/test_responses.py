@@ -102,7 +102,7 @@ async def test_a_configuration_may_come_without_an_ack(authority: Authority) -> 
         assert endpoint.messages._active_exchanges == {}
 
 
-async def test_a_deletion_may_say_so_in_words(authority: Authority) -> None:
+async def test_a_deletion_may_have_a_text_payload(authority: Authority) -> None:
     async with in_session(authority) as scene:
         await asked_and_told(scene, delete, NON, 0x42, b"\xffDeleted")
 

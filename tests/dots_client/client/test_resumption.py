@@ -42,5 +42,5 @@ async def test_a_ticket_from_idle_time_is_used_when_there_is_an_attack(
 
 
 @pytest.mark.rule("SC-120")
-def test_sessions_are_resumed_unless_somebody_says_otherwise() -> None:
+def test_sessions_are_resumed_by_default() -> None:
     assert ClientSettings().resumes_sessions

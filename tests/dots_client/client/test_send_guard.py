@@ -200,7 +200,7 @@ async def test_behind_a_closed_guard_a_blocked_stream_is_aborted(
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
-async def test_behind_a_closed_guard_no_session_begins(
+async def test_no_session_opens_while_the_guard_is_closed(
     authority: Authority, transport: str
 ) -> None:
     guard = SendGuard()

@@ -7,7 +7,7 @@ from dots_client import ClientSettings, LocalProtocolError, Server
 
 @pytest.mark.rule("SC-001")
 @pytest.mark.rule("SC-002")
-def test_a_server_is_reached_by_its_name_unless_said_otherwise() -> None:
+def test_the_host_of_a_server_defaults_to_its_name() -> None:
     assert Server("dots.example").host == "dots.example"
     assert Server("dots.example", "192.0.2.1").host == "192.0.2.1"
     assert Server("dots.example").port == 4646

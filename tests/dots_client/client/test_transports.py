@@ -134,7 +134,7 @@ async def test_everything_works_over_tcp(authority: Authority) -> None:
         assert client.rtt_s is not None
 
 
-async def test_tcp_repeats_by_itself_so_we_do_not(authority: Authority) -> None:
+async def test_nothing_is_repeated_over_tcp(authority: Authority) -> None:
     async with over_tcp(authority) as (there, client):
         there.provider.script.append(silence)
         with pytest.raises(TimeoutError):
@@ -144,7 +144,9 @@ async def test_tcp_repeats_by_itself_so_we_do_not(authority: Authority) -> None:
         assert len(there.provider.asked(Code.PUT)) == 1
 
 
-async def test_what_a_server_may_ignore_has_an_end_over_tcp_too(authority: Authority) -> None:
+async def test_a_request_that_the_server_may_ignore_has_a_deadline_over_tcp_too(
+    authority: Authority,
+) -> None:
     async with over_tcp(authority) as (there, client):
         there.provider.script.append(silence)
 
@@ -170,7 +172,7 @@ async def test_one_heartbeat_without_an_answer_ends_a_session_over_tcp(
 
 @pytest.mark.rule("SC-097")
 @pytest.mark.rule("SC-092")
-async def test_under_attack_a_silent_session_over_tcp_is_kept(authority: Authority) -> None:
+async def test_under_attack_a_silent_session_over_tcp_stays_open(authority: Authority) -> None:
     settings = replace(SETTINGS, heartbeat_interval_s=0.05)
     async with over_tcp(authority, settings) as (there, client):
         client.mitigating = True
@@ -192,7 +194,9 @@ async def test_a_server_that_closes_is_known_at_once(authority: Authority) -> No
             await asking
 
 
-async def test_a_request_is_bounded_by_what_the_server_takes(authority: Authority) -> None:
+async def test_a_request_is_bounded_by_the_max_message_size_of_the_server(
+    authority: Authority,
+) -> None:
     async with over_tcp(authority) as (_there, client):
         many = tuple(f"10.{one}.{two}.0/24" for one in range(20) for two in range(256))
         scope = replace(SCOPE, targets=replace(SCOPE.targets, target_prefix=many))
@@ -251,7 +255,7 @@ async def test_tcp_wins_where_udp_is_swallowed_and_is_tried_first_the_next_time(
             assert seen == []
 
 
-async def test_a_handshake_whose_datagrams_are_lost_is_overtaken_from_a_new_port(
+async def test_a_second_handshake_from_a_new_port_starts_when_datagrams_are_lost(
     authority: Authority,
 ) -> None:
     ports: list[object] = []
@@ -307,7 +311,7 @@ Issue = Callable[[Authority], Credentials]
 )
 @pytest.mark.rule("SC-117")
 @pytest.mark.rule("SC-123")
-async def test_what_is_wrong_is_said_the_same_way_over_both(
+async def test_failures_have_the_same_words_over_both_transports(
     authority: Authority, transport: str, serves: Issue, asks: Issue, words: str
 ) -> None:
     serving, asking = trusting(serves(authority), authority), trusting(asks(authority), authority)
@@ -318,7 +322,7 @@ async def test_what_is_wrong_is_said_the_same_way_over_both(
                 pytest.fail("there must be no session")
 
 
-async def test_what_is_the_same_over_both_is_said_once(authority: Authority) -> None:
+async def test_a_failure_that_both_transports_share_is_reported_once(authority: Authority) -> None:
     async with listening(authority, authority.server(names=("other.example",))) as there:
         with pytest.raises(HandshakeFailed) as failed:
             async with connect(there.server, authority.client(), cuid=CUID, settings=QUICK):
@@ -329,7 +333,7 @@ async def test_what_is_the_same_over_both_is_said_once(authority: Authority) -> 
     )
 
 
-async def test_different_failures_are_both_told_the_telling_one_first(
+async def test_different_failures_are_both_reported_with_the_more_informative_first(
     authority: Authority,
 ) -> None:
     udp = await serve_dtls(
@@ -368,7 +372,7 @@ async def test_given_addresses_are_used_without_dns(
             assert client.peer == f"127.0.0.1:{there.udp.port}"
 
 
-async def test_what_dns_said_last_is_used_when_it_fails(
+async def test_the_last_answer_of_dns_is_used_when_dns_fails(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = ClientCache()
@@ -433,7 +437,7 @@ async def test_a_session_over_tcp_finds_out_that_udp_works_again(
         assert winner == Candidate("dtls", "127.0.0.1")
 
 
-async def test_nobody_looks_for_udp_where_it_is_not_to_be_used(authority: Authority) -> None:
+async def test_udp_is_not_probed_if_it_may_not_be_used(authority: Authority) -> None:
     async with over_tcp(authority) as (_there, client):
         assert client._migration.parts() == []
         assert not client.should_move.is_set()

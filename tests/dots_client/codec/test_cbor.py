@@ -25,7 +25,7 @@ def scope(**attributes: Any) -> dict[str, Any]:
     return {MITIGATION_SCOPE: {"scope": [entry]}}
 
 
-def test_cbor2_gives_no_tag_a_meaning_of_its_own() -> None:
+def test_cbor2_interprets_no_tag() -> None:
     special = set(CBOR2_TAGS) | {DOTS_TAG}
     tags = [*sorted(special), 6, 24, 65535, 2**32]
 
@@ -34,7 +34,7 @@ def test_cbor2_gives_no_tag_a_meaning_of_its_own() -> None:
         assert tag == DOTS_TAG or parse(head) == cbor2.CBORTag(tag, 0)
 
 
-def test_every_tag_cbor2_knows_by_itself_is_listed() -> None:
+def test_every_tag_that_cbor2_interprets_is_listed() -> None:
     known = []
     for tag in range(65536):
         try:
@@ -61,7 +61,7 @@ def test_every_tag_cbor2_knows_by_itself_is_listed() -> None:
         ("81" * (MAX_DEPTH + 1) + "00", "not CBOR"),
     ],
 )
-def test_what_is_not_one_sound_item_is_refused(data: str, reason: str) -> None:
+def test_anything_but_one_valid_item_is_refused(data: str, reason: str) -> None:
     with pytest.raises(DecodeError, match=reason):
         parse(bytes.fromhex(data))
 
@@ -101,7 +101,7 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
     ],
 )
 @pytest.mark.rule("SC-013")
-def test_what_must_not_be_sent_is_not_encoded(tree: dict[str, Any], path: str) -> None:
+def test_a_forbidden_request_is_not_encoded(tree: dict[str, Any], path: str) -> None:
     with pytest.raises(EncodeError) as refusal:
         pack(tree, sender=CLIENT)
 

@@ -42,6 +42,6 @@ def test_a_server_may_send(body: object) -> None:
         (REPORT | HEARTBEAT, Sender.SERVER),
     ],
 )
-def test_nobody_may_say_everything(body: object, sender: Sender) -> None:
+def test_neither_side_may_send_every_attribute(body: object, sender: Sender) -> None:
     with pytest.raises((DecodeError, EncodeError)):
         check_body(cbor2.dumps(body), sender=sender)

@@ -21,7 +21,7 @@ def test_all_keys_of_the_signal_channel_are_there() -> None:
     assert sorted(attribute.key for attribute in TABLE) == list(range(1, 54))
 
 
-def test_every_attribute_stands_within_a_map_of_the_table() -> None:
+def test_every_attribute_is_inside_a_map_of_the_table() -> None:
     maps = {row.name for row in TABLE if row.kind in (Kind.MAP, Kind.MAPS)} | {MESSAGE}
 
     assert {name for row in TABLE for name in row.within} == maps
@@ -30,7 +30,7 @@ def test_every_attribute_stands_within_a_map_of_the_table() -> None:
 @pytest.mark.rule("SC-031")
 @pytest.mark.rule("SC-035")
 @pytest.mark.rule("SS-014")
-def test_nobody_sends_cuid_or_cdid_in_a_body() -> None:
+def test_no_body_contains_cuid_or_cdid() -> None:
     assert [row.name for row in TABLE if row.sender == NOBODY] == ["cdid", "cuid"]
 
 

@@ -351,7 +351,7 @@ def test_a_redirection_survives_encoding() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", cbor2.dumps({46: {}}), cbor2.dumps({46: {47: ""}})])
-def test_a_redirection_without_a_server_is_none(data: bytes) -> None:
+def test_a_5_03_without_an_alternate_server_is_not_a_redirection(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_redirect(data)
 
@@ -388,9 +388,7 @@ def test_records_of_an_alternate_server_without_an_address_are_left_out() -> Non
 
 @pytest.mark.rule("SC-084")
 @pytest.mark.parametrize(("interval", "rate"), [(15, 2), (None, 1), (240, 0)])
-def test_a_probing_rate_that_lets_no_heartbeat_through_is_not_asked_for(
-    interval: int | None, rate: int
-) -> None:
+def test_a_probing_rate_too_low_for_heartbeats_is_refused(interval: int | None, rate: int) -> None:
     wanted = ConfigurationSet(
         heartbeat_interval=None if interval is None else Parameter(current=interval),
         probing_rate=Parameter(current=rate),

@@ -56,7 +56,7 @@ def test_attributes_left_out_are_named_and_a_valid_report_leaves_none_out(name: 
     assert odd.lifetime is None
 
 
-def test_checking_an_answer_reports_what_a_reader_leaves_out() -> None:
+def test_checking_an_answer_reports_the_parts_that_a_reader_leaves_out() -> None:
     null_lifetime = bytes.fromhex("a101a10281a305010ef61002")
     unknown_key = bytes.fromhex("a101a10281a30501183c011002")
 

@@ -167,7 +167,7 @@ def test_a_server_may_write_64_bits_as_text(number: str) -> None:
 
 
 @pytest.mark.parametrize("entry", [None, 7, "x", [], {5: "mine", 16: "x"}, {"mid": 9}])
-def test_an_odd_entry_does_not_spoil_the_one_beside_it(entry: Any) -> None:
+def test_an_invalid_entry_does_not_hide_the_others(entry: Any) -> None:
     for entries in ([entry, {5: 1, 16: 2}], [{5: 1, 16: 2}, entry]):
         tree, _ = unpack_answer(cbor2.dumps({1: {2: entries}}))
 
@@ -310,7 +310,7 @@ def test_a_tagged_start_is_accepted_from_a_server() -> None:
 
 
 @pytest.mark.parametrize("exponent", [-3, -1, 0, 1])
-def test_only_a_server_may_scale_a_decimal_in_its_own_way(exponent: int) -> None:
+def test_only_a_server_may_scale_decimals_differently(exponent: int) -> None:
     data = config_body({43: cbor2.CBORTag(4, [exponent, 20])})
 
     values = unpack(data, sender=SERVER)[SIGNAL_CONFIG]["mitigating-config"]["ack-timeout"]
@@ -380,7 +380,7 @@ def test_any_cbor_decodes_or_raises_decode_error(value: Any) -> None:
             continue
 
 
-def test_a_decimal_that_no_decimal64_holds_is_left_out() -> None:
+def test_a_decimal_too_large_for_decimal64_is_left_out() -> None:
     data = config_body({41: cbor2.CBORTag(4, [9, 2**62])})
 
     _, not_read = unpack_answer(data)

@@ -93,7 +93,7 @@ def test_loopback_multicast_and_broadcast_addresses_are_no_targets(text: str, re
         "/24",
     ],
 )
-def test_what_is_no_prefix_is_refused(text: str) -> None:
+def test_an_invalid_prefix_is_refused(text: str) -> None:
     assert prefix_violation(text) is not None
 
 
@@ -116,7 +116,7 @@ def test_a_domain_name_is_allowed(text: str) -> None:
         "a." * 127,
     ],
 )
-def test_what_is_no_domain_name_is_refused(text: str) -> None:
+def test_an_invalid_domain_name_is_refused(text: str) -> None:
     assert fqdn_violation(text) is not None
 
 
@@ -138,7 +138,7 @@ def test_a_uri_with_a_host_is_allowed(text: str) -> None:
         "https://example.net/\n",
     ],
 )
-def test_what_is_no_uri_with_a_host_is_refused(text: str) -> None:
+def test_a_uri_without_a_host_is_refused(text: str) -> None:
     assert uri_violation(text) is not None
 
 

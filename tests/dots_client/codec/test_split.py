@@ -74,13 +74,13 @@ def test_a_scope_that_does_not_fit_becomes_several_that_do(max_bytes: int) -> No
         assert part.lifetime == 3600
 
 
-def test_a_part_still_fits_when_its_lifetime_grows_and_its_efficacy_is_told() -> None:
+def test_a_part_still_fits_with_a_longer_lifetime_and_in_efficacy_updates() -> None:
     for part in split(MIXED, 200):
         update = replace(part, lifetime=2**32 - 1, attack_status=AttackStatus.UNDER_ATTACK)
         assert len(encode_request(update)) <= 200
 
 
-def test_what_is_inside_another_prefix_of_the_scope_is_not_asked_for_again() -> None:
+def test_a_prefix_inside_another_one_of_the_scope_is_left_out() -> None:
     inside = scope(
         target_prefix=("192.0.2.7/32", "192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32")
     )
@@ -149,7 +149,7 @@ def test_one_target_that_does_not_fit_is_named(targets: tuple[str, ...]) -> None
         split(scope(target_prefix=targets), 20)
 
 
-def test_what_must_not_be_sent_is_not_split() -> None:
+def test_a_forbidden_scope_is_not_split() -> None:
     with pytest.raises(EncodeError, match="loopback"):
         split(scope(target_prefix=("127.0.0.0/8",)), 1000)
 

@@ -14,7 +14,7 @@ def test_absent_attributes_are_absent_from_the_tree() -> None:
     assert report_tree(MitigationReport(mid=0)) == {"mid": 0}
 
 
-def test_a_preconfigured_request_says_so() -> None:
+def test_a_preconfigured_request_is_marked_on_the_wire() -> None:
     assert scope_tree(Scope(targets=WEB, trigger_mitigation=False))["trigger-mitigation"] is False
 
 

@@ -88,7 +88,7 @@ BAG = "Bag Attributes\n    friendlyName: Rechenzentrum Köln\n".encode()
         "comments",
     ],
 )  # fmt: skip
-def test_only_the_certificates_and_the_key_are_kept_whatever_surrounds_them(
+def test_only_the_certificates_and_the_key_are_read_from_the_surrounding_text(
     chain: bytes, key: bytes
 ) -> None:
     assert client_identity(chain, key, now=NOW) == (CHAIN, SECRET)
@@ -145,9 +145,7 @@ def test_an_accepted_key_works_in_a_handshake(make: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize(("named", "make"), BAD_KEYS.items(), ids=BAD_KEYS)
-def test_a_key_that_never_works_is_refused_with_what_to_use(
-    named: str, make: Callable[[], Any]
-) -> None:
+def test_an_unusable_key_is_refused_with_advice(named: str, make: Callable[[], Any]) -> None:
     key = make()
 
     error = refusal(certificate(key, by=ROOT), key_pem(key))

@@ -68,7 +68,7 @@ def refusal(text: bytes) -> CredentialsError:
         ROOT.pem + ROOT.pem,
     ],
 )
-def test_only_the_certificates_are_kept(text: bytes) -> None:
+def test_only_the_certificates_are_read(text: bytes) -> None:
     assert trust_anchors(text, now=NOW) == ROOT.pem
 
 

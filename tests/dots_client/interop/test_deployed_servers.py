@@ -160,7 +160,7 @@ async def test_a_server_that_has_not_shown_that_it_notifies_is_polled_too(
         assert observe_of(poll) is None
 
 
-async def test_each_mitigation_is_observed_by_itself(authority: Authority) -> None:
+async def test_each_mitigation_is_observed_separately(authority: Authority) -> None:
     async with (
         replaying(authority) as server,
         server.client.observe(1) as ones,
@@ -177,7 +177,7 @@ async def test_each_mitigation_is_observed_by_itself(authority: Authority) -> No
         assert await following(twos) is Status.IN_PROGRESS
 
 
-async def test_a_session_begins_with_a_heartbeat_and_the_configuration_before_anything_is_asked(
+async def test_a_session_sends_a_heartbeat_and_reads_the_configuration_before_any_request(
     authority: Authority,
 ) -> None:
     settings = replace(PATIENT, reads_configuration=True)
@@ -238,7 +238,7 @@ async def test_the_words_of_an_error_reach_the_person(
             await server.told(put, NON, code, b"\xc0" + BODY + b"mid is too low")
 
 
-async def test_a_withdrawal_is_over_when_the_server_says_so_and_not_when_it_acknowledges(
+async def test_a_mitigation_ends_when_the_server_reports_it_and_not_with_the_acknowledgement(
     authority: Authority,
 ) -> None:
     async with replaying(authority) as server, server.client.observe(1) as reports:
@@ -305,7 +305,7 @@ async def test_our_heartbeat_is_the_first_message_of_a_session(authority: Author
         assert server.scene.wire[0].payload.hex() == "a11831a11833f5"
 
 
-def test_each_certificate_has_a_cuid_of_its_own(authority: Authority) -> None:
+def test_each_certificate_has_another_cuid(authority: Authority) -> None:
     one, other = authority.client("acme"), authority.client("acme")
 
     assert cuid_from_certificate(one.certificate_chain) != cuid_from_certificate(

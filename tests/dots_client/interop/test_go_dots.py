@@ -181,7 +181,7 @@ async def test_an_efficacy_update(authority: Authority) -> None:
         (INTERNAL, b"lookup www.example.com on 127.0.0.1:53: no such host", ServerUnavailable),
     ],
 )
-async def test_a_refusal_in_words(
+async def test_a_refusal_has_its_diagnostic(
     authority: Authority, code: int, words: bytes, error: type[Refused] | type[ServerUnavailable]
 ) -> None:
     async with replaying(authority) as server:
@@ -214,7 +214,7 @@ async def test_a_cuid_of_another_client(authority: Authority) -> None:
     assert raised.value.conflict.cause is ConflictCause.CUID_COLLISION
 
 
-async def test_a_deletion_and_what_follows(authority: Authority) -> None:
+async def test_reports_after_a_deletion_are_read(authority: Authority) -> None:
     async with replaying(authority) as server:
         await told(server, partial(Client.withdraw, mid=16), DELETED, b"Deleted", TEXT)
         ending = await told(server, get(16), CONTENT, ENDING)

@@ -155,7 +155,7 @@ async def test_without_an_estimate_the_next_try_waits_three_seconds(authority: A
     assert keeps_to_one_per_three_seconds(tries)
 
 
-async def test_what_the_last_session_measured_is_where_the_next_begins(
+async def test_the_next_session_begins_with_the_round_trip_of_the_last(
     authority: Authority,
 ) -> None:
     cache = ClientCache()
@@ -175,7 +175,7 @@ async def test_what_the_last_session_measured_is_where_the_next_begins(
             assert client.rtt_s == known_s
 
 
-async def test_one_flight_that_was_not_repeated_tells_the_round_trip(
+async def test_a_flight_without_retransmissions_measures_the_round_trip(
     authority: Authority,
 ) -> None:
     def end_storm(passage: Passage) -> None:
@@ -193,7 +193,7 @@ async def test_one_flight_that_was_not_repeated_tells_the_round_trip(
             assert RTT_S <= client.rtt_s < 1  # the first flight took longer, for it was repeated
 
 
-def test_the_measure_tells_too_often_from_often_enough() -> None:
+def test_the_measure_detects_datagrams_that_are_too_frequent() -> None:
     assert keeps_to_one_per_rtt([0.0, 0.1, 0.2], rtt_s=0.1)
     assert keeps_to_one_per_rtt([0.0, 0.01, 0.2], rtt_s=0.1)
     assert not keeps_to_one_per_rtt([0.0, 0.05, 0.1], rtt_s=0.1)

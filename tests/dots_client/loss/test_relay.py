@@ -22,7 +22,7 @@ async def fates(weather: Weather, *, seed: int, count: int = 200) -> tuple[list[
     return up, down
 
 
-async def test_each_way_loses_its_own_share() -> None:
+async def test_each_direction_loses_its_share() -> None:
     up, down = await fates(Weather(lost_to_server=0.3, lost_to_client=1.0), seed=1)
 
     assert 40 <= sum(up) <= 80
@@ -34,7 +34,7 @@ async def test_the_same_seed_loses_the_same_datagrams() -> None:
     assert await fates(both_ways(0.5), seed=7) != await fates(both_ways(0.5), seed=8)
 
 
-async def test_what_the_client_sent_is_written_down_even_when_it_was_lost() -> None:
+async def test_the_tap_gets_sent_messages_even_if_they_are_lost() -> None:
     async with relaying(DEAD_PORT, weather=both_ways(1.0)) as relay:
         relay.from_client(DATAGRAM, CLIENT)
         relay.from_client(b"\x16" + bytes(20), CLIENT)

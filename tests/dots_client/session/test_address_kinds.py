@@ -51,7 +51,7 @@ INNER = [one for place, many in PLACES.items() if place is not AddressKind.PUBLI
 
 
 @pytest.mark.parametrize("address", INNER)
-def test_a_server_elsewhere_sends_nobody_to_an_inner_address(address: str) -> None:
+def test_a_public_server_cannot_redirect_to_an_inner_address(address: str) -> None:
     redirections = Redirections()
     redirect = RedirectedSignal(alt_server="alt.example", alt_server_record=(address,))
 

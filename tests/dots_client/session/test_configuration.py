@@ -45,7 +45,7 @@ def test_the_set_in_force_follows_mitigation_activity() -> None:
 
 
 @pytest.mark.rule("SC-078")
-def test_what_the_server_leaves_out_has_its_default() -> None:
+def test_parameters_that_the_server_omits_have_their_defaults() -> None:
     parameters = in_force(ConfigurationSet(ack_timeout=Parameter(current=Decimal("5.50"))))
 
     assert parameters.ack_timeout_s == 5.5
@@ -56,7 +56,7 @@ def test_what_the_server_leaves_out_has_its_default() -> None:
 
 @pytest.mark.rule("SC-083")
 @pytest.mark.rule("SC-085")
-def test_values_below_what_the_rfcs_allow_are_put_right() -> None:
+def test_values_below_the_limits_of_the_rfcs_are_corrected() -> None:
     parameters = in_force(
         ConfigurationSet(
             heartbeat_interval=Parameter(current=1),

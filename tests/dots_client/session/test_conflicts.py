@@ -24,7 +24,7 @@ def test_without_a_retry_timer_there_is_no_time_to_wait_for() -> None:
 
 
 @pytest.mark.rule("SC-072")
-def test_the_winner_may_be_a_request_of_ones_own() -> None:
+def test_the_winner_may_be_a_request_of_the_same_client() -> None:
     mine = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=42)
     theirs = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS)
     other = ConflictInformation(cause=ConflictCause.CONFLICT_WITH_ACCEPTLIST, mid=42)
@@ -33,7 +33,7 @@ def test_the_winner_may_be_a_request_of_ones_own() -> None:
 
 
 @pytest.mark.rule("SC-030")
-def test_only_a_collision_asks_for_a_new_cuid() -> None:
+def test_only_a_collision_needs_a_new_cuid() -> None:
     wanting = [cause for cause in ConflictCause if needs_new_cuid(ConflictInformation(cause=cause))]
 
     assert wanting == [ConflictCause.CUID_COLLISION]

@@ -139,7 +139,7 @@ def test_a_rival_of_a_failed_handshake_may_still_win() -> None:
 
 
 @pytest.mark.rule("SC-110")
-def test_what_won_is_tried_first_for_ten_minutes() -> None:
+def test_the_winner_is_tried_first_for_ten_minutes() -> None:
     outcome = ConnectionHistory()
     outcome.won(TCP4, now=0.0)
 
@@ -164,7 +164,7 @@ def test_a_round_trip_is_remembered_for_its_way_and_for_ten_minutes() -> None:
 
 
 @pytest.mark.rule("SC-111")
-def test_udp_is_looked_for_once_a_day_and_never_more_often_than_every_five_minutes() -> None:
+def test_udp_is_probed_once_a_day_and_at_most_every_five_minutes() -> None:
     assert UdpProbe(now=0.0).next_timer() == 86400
     eager = UdpProbe(now=0.0, interval_s=1)
     assert eager.next_timer() == 300

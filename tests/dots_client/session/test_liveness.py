@@ -94,7 +94,7 @@ def test_saying_again_that_there_is_peace_does_not_reset_the_count() -> None:
 
 
 @pytest.mark.rule("SC-088")
-def test_the_peer_is_told_whether_its_heartbeats_came_within_two_intervals() -> None:
+def test_peer_hb_status_says_whether_heartbeats_arrived_within_two_intervals() -> None:
     liveness = Liveness(now=0.0, parameters=EVERY_30_S)
     liveness.peer_heartbeat_received(now=5.0)
 

@@ -17,7 +17,7 @@ def test_mids_start_at_one_and_grow() -> None:
 
 
 @pytest.mark.rule("SC-037")
-def test_after_losing_the_counter_mids_continue_above_what_the_server_holds() -> None:
+def test_after_losing_the_counter_mids_continue_above_those_of_the_server() -> None:
     mids = MidAllocator()
 
     mids.found_in_use([7, 41, 3])

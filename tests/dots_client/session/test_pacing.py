@@ -55,7 +55,7 @@ def test_without_an_estimate_repeats_share_one_datagram_in_three_seconds() -> No
     assert slots == pytest.approx([21.0, 24.0, 27.0])
 
 
-def test_an_estimate_that_comes_late_shortens_what_is_owed() -> None:
+def test_a_late_estimate_shortens_the_backlog() -> None:
     pacer = Pacer(now=0.0)
     for _ in range(10):
         pacer.sent(now=0.0, rtt_s=None)

@@ -65,7 +65,7 @@ def test_a_session_in_between_makes_the_next_attempt_due_soon() -> None:
     assert 61.0 <= reconnect.next_attempt_at(now=62.0, is_under_attack=True) <= 62.5
 
 
-def test_each_session_that_is_lost_is_counted_from_its_own_end() -> None:
+def test_the_delay_counts_from_the_end_of_each_lost_session() -> None:
     reconnect = Reconnect(rng=Random(1))
     for lost_at in (100.0, 1000.0):
         reconnect.attempted(now=lost_at - 50)

@@ -38,7 +38,7 @@ def test_after_its_time_the_provisioned_server_is_used_again() -> None:
 
 
 @pytest.mark.rule("SC-100")
-def test_an_attack_keeps_it_until_it_is_over() -> None:
+def test_a_redirection_stays_in_force_during_an_attack() -> None:
     redirections = moved(ttl_s=600)
 
     assert redirections.alternate(now=5000.0, is_under_attack=True) == HERE
@@ -86,7 +86,7 @@ def test_a_server_that_sends_us_to_itself_is_not_followed() -> None:
     assert redirections.redirected(ALT, ttl_s=600, now=10.0) is NotFollowed.CIRCLE
 
 
-def test_an_alternate_that_cannot_be_reached_is_given_up() -> None:
+def test_an_unreachable_alternate_is_abandoned() -> None:
     redirections = moved(ttl_s=600)
 
     redirections.failed("alt.example", now=5.0)
@@ -103,7 +103,7 @@ def test_a_failure_of_the_provisioned_server_changes_nothing() -> None:
     assert redirections.alternate(now=6.0, is_under_attack=True) == HERE
 
 
-def test_what_is_remembered_has_a_bound() -> None:
+def test_the_remembered_servers_are_bounded() -> None:
     redirections = Redirections()
     for number in range(MAX_REMEMBERED_SERVERS + 1):
         redirections.contacted(f"server-{number}.example", now=float(number))
@@ -118,7 +118,7 @@ def test_what_is_remembered_has_a_bound() -> None:
 NAME_ALONE = RedirectedSignal(alt_server="Alt.example.")
 
 
-def test_a_name_whose_addresses_were_refused_is_not_a_circle() -> None:
+def test_a_name_whose_addresses_were_refused_is_not_a_loop() -> None:
     redirections = Redirections()
     redirections.contacted("home.example", now=0.0)
     assert redirections.redirected(NAME_ALONE, ttl_s=600, now=0.0) is None

@@ -73,7 +73,7 @@ def test_two_clients_do_not_march_in_step() -> None:
 
 
 @pytest.mark.rule("SC-024")
-def test_a_request_the_server_may_ignore_is_given_up_at_its_deadline() -> None:
+def test_a_request_that_the_server_may_ignore_ends_at_its_deadline() -> None:
     schedule = Retransmission(now=100.0, rng=Random(1), deadline_s=4.0)
     schedule.sent(now=100.0, rtt_s=None)
     schedule.sent(now=103.5, rtt_s=None)

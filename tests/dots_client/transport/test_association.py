@@ -61,7 +61,7 @@ async def test_a_message_on_a_dead_session_is_dropped(authority: Authority) -> N
         assert link.remote.reason == "closed by us"
 
 
-async def test_what_a_dead_session_receives_is_dropped(authority: Authority) -> None:
+async def test_a_closed_session_drops_received_data(authority: Authority) -> None:
     async with serving(authority.server()) as server, linked(server, authority.client()) as link:
         link.remote.close()
 

@@ -23,7 +23,7 @@ class QuickReliable(aiocoap.Reliable):  # type: ignore[misc]  # aiocoap has no t
     MAX_RETRANSMIT = 1
 
 
-def test_aiocoap_is_the_one_whose_private_names_we_use() -> None:
+def test_aiocoap_has_the_version_whose_private_names_we_use() -> None:
     """A canary: whoever changes the version reads `transport/coap.py` again."""
     assert importlib.metadata.version("aiocoap") == "0.4.17"
     assert parameters(MessageManager._retransmit) == [
@@ -126,7 +126,7 @@ async def test_the_next_confirmable_message_has_its_turn_after_a_failure(
             assert (await second).payload == b"acme"
 
 
-async def test_a_confirmable_response_nobody_acknowledges_ends_only_itself(
+async def test_a_confirmable_response_without_an_acknowledgement_does_not_end_the_session(
     authority: Authority,
 ) -> None:
     who = WhoAmI()

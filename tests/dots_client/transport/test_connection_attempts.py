@@ -83,7 +83,9 @@ async def test_a_silent_handshake_is_repeated_until_time_is_up() -> None:
     assert network.begun == network.ended
 
 
-async def test_a_race_ends_when_every_candidate_is_given_up_and_reports_the_first_reasons() -> None:
+async def test_the_race_ends_when_every_candidate_has_failed_and_reports_the_first_reasons() -> (
+    None
+):
     network = Network(dtls=HandshakeFailed("wrong name"), tls=PeerUnreachable("nobody there"))
 
     with pytest.raises(HandshakeFailed, match=r"^wrong name; nobody there$"):
@@ -117,7 +119,7 @@ async def test_a_mistake_is_not_hidden_behind_the_others() -> None:
     assert sorted(network.ended) == ["dtls", "tls"]
 
 
-async def test_giving_up_stops_every_attempt() -> None:
+async def test_a_timeout_stops_every_attempt() -> None:
     network = Network(dtls=30.0, tls=30.0)
     racing = asyncio.create_task(
         first_to_connect((UDP, TCP), network.open, timeout_s=60, settings=SETTINGS)

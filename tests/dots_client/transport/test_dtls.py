@@ -37,7 +37,7 @@ async def test_a_request_is_answered_over_dtls(authority: Authority) -> None:
         assert link.max_message_bytes == 1280 - 28 - 37
 
 
-async def test_each_session_has_a_port_of_its_own(authority: Authority) -> None:
+async def test_each_session_has_another_port(authority: Authority) -> None:
     credentials = authority.client()
     async with (
         serving(authority.server()) as server,
@@ -66,7 +66,7 @@ async def test_an_unknown_client_learns_it_within_the_handshake(
             await open_link(server.port, credentials)
 
 
-async def test_a_port_where_nobody_listens_is_reported_at_once(authority: Authority) -> None:
+async def test_a_closed_port_is_reported_at_once(authority: Authority) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -79,7 +79,7 @@ async def test_a_port_where_nobody_listens_is_reported_at_once(authority: Author
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EAFNOSUPPORT])
-async def test_no_socket_is_told_in_words(
+async def test_a_missing_socket_is_reported_in_words(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def no_socket(*_: object) -> socket.socket:
@@ -110,7 +110,7 @@ def _is_last_flight(datagram: bytes, _address: object) -> bool:
     return 20 in content_types(datagram)  # ChangeCipherSpec
 
 
-async def test_an_overtaken_handshake_that_completes_all_the_same_says_goodbye(
+async def test_an_abandoned_handshake_that_completes_is_ended_with_a_close_notify(
     authority: Authority,
 ) -> None:
     ended: list[str] = []

@@ -140,7 +140,7 @@ def test_noise_and_forged_alerts_do_not_touch_a_session(
     assert client.receive(datagram) == [b"still here"]
 
 
-def test_what_another_connection_left_in_the_error_queue_does_not_end_a_session(
+def test_errors_of_another_connection_in_the_queue_do_not_end_a_session(
     pair: tuple[DtlsEngine, DtlsEngine], authority: Authority
 ) -> None:
     client, server = pair
@@ -239,7 +239,7 @@ def test_a_handshake_answers_a_bounded_number_of_cookies(authority: Authority) -
     assert client.state is State.HANDSHAKING
 
 
-def test_forged_cookies_do_not_end_a_handshake_that_has_its_own(authority: Authority) -> None:
+def test_forged_cookies_do_not_end_a_handshake_with_a_valid_one(authority: Authority) -> None:
     client, server = client_of(authority.client()), server_of(authority.server())
     client.start()
     for number in range(MAX_COOKIES):

@@ -68,7 +68,7 @@ def test_a_session_is_not_resumed_past_the_end_of_a_certificate(
 
 
 @pytest.mark.rule("SC-120", "SC-124")
-async def test_the_next_link_takes_up_the_session_of_the_last(authority: Authority) -> None:
+async def test_the_next_link_resumes_the_last_session(authority: Authority) -> None:
     resumption, credentials = ResumptionCache(), authority.client()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:
         async with linked(server, credentials, resumption=resumption) as first:
@@ -96,7 +96,7 @@ async def test_a_session_is_neither_offered_to_another_nor_by_another(authority:
 
 
 @pytest.mark.rule("SC-120")
-async def test_nothing_is_resumed_without_being_asked_for(authority: Authority) -> None:
+async def test_nothing_is_resumed_without_a_cache(authority: Authority) -> None:
     credentials = authority.client()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:
         for _ in range(2):

@@ -73,7 +73,7 @@ def test_a_full_handshake_makes_a_session_young_again(
     assert resumption.offer(key, now=2 * MAX_AGE_S) is not None
 
 
-def test_what_is_kept_is_bounded_and_can_be_forgotten(authority: Authority) -> None:
+def test_saved_sessions_are_bounded_and_can_be_dropped(authority: Authority) -> None:
     resumption, credentials, kept = ResumptionCache(), authority.client(), _kept()
     for number in range(MAX_KEPT + 1):
         resumption.keep(_key(credentials, number), kept)
@@ -87,7 +87,7 @@ def test_what_is_kept_is_bounded_and_can_be_forgotten(authority: Authority) -> N
 
 
 @pytest.mark.rule("SC-120")
-def test_a_session_that_goes_back_further_does_not_replace_a_younger_one(
+def test_a_session_from_an_older_handshake_does_not_replace_a_newer_one(
     authority: Authority,
 ) -> None:
     resumption, key = ResumptionCache(), _key(authority.client())
@@ -99,7 +99,7 @@ def test_a_session_that_goes_back_further_does_not_replace_a_younger_one(
     assert resumption.offer(key, now=11) is younger
 
 
-def test_what_one_transport_made_is_not_offered_to_the_other(authority: Authority) -> None:
+def test_a_session_of_one_transport_is_not_offered_over_the_other(authority: Authority) -> None:
     resumption, key = ResumptionCache(), _key(authority.client())
     resumption.keep(key, _kept())
 

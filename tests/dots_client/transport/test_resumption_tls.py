@@ -100,7 +100,7 @@ def test_a_tls_session_is_not_resumed_past_the_end_of_a_certificate(
 
 
 @pytest.mark.rule("SC-120", "SC-124")
-async def test_the_next_link_over_tcp_takes_up_the_session_of_the_last(
+async def test_the_next_link_over_tcp_resumes_the_last_session(
     authority: Authority,
 ) -> None:
     resumption, credentials = ResumptionCache(), authority.client()
@@ -119,7 +119,7 @@ async def test_the_next_link_over_tcp_takes_up_the_session_of_the_last(
 
 
 @pytest.mark.rule("SC-120")
-async def test_a_session_over_tcp_can_be_taken_up_after_its_server_vanished(
+async def test_a_session_over_tcp_can_be_resumed_after_its_server_vanished(
     authority: Authority,
 ) -> None:
     resumption, credentials = ResumptionCache(), authority.client()

@@ -96,7 +96,7 @@ async def test_a_session_knows_its_client(authority: Authority) -> None:
         assert session.authenticated_claims == ("CN=globex",)
 
 
-async def test_two_clients_are_told_apart(authority: Authority) -> None:
+async def test_two_clients_are_distinguished(authority: Authority) -> None:
     async with (
         serving(authority.server()) as server,
         linked(server, authority.client("acme")) as acme,
@@ -106,7 +106,7 @@ async def test_two_clients_are_told_apart(authority: Authority) -> None:
         assert (await ask(globex.endpoint, get(globex))).payload == b"globex"
 
 
-async def test_the_comings_and_goings_of_sessions_are_told(authority: Authority) -> None:
+async def test_the_beginning_and_the_end_of_sessions_are_reported(authority: Authority) -> None:
     came: list[ServerSession] = []
     went: list[ServerSession] = []
     async with serving(
@@ -121,7 +121,7 @@ async def test_the_comings_and_goings_of_sessions_are_told(authority: Authority)
         assert server.sessions == ()
 
 
-async def test_without_the_cookie_nothing_is_kept(
+async def test_without_the_cookie_the_server_keeps_no_state(
     authority: Authority, raw_clients: list[RawClient]
 ) -> None:
     async with serving(authority.server()) as server:
@@ -247,7 +247,7 @@ async def test_pending_handshakes_have_a_bound(
         await until(lambda: server.pending_count == 2)
 
 
-async def test_a_handshake_that_takes_too_long_is_given_up(
+async def test_a_handshake_that_takes_too_long_is_aborted(
     authority: Authority, raw_clients: list[RawClient]
 ) -> None:
     async with serving(
@@ -262,7 +262,7 @@ async def test_a_handshake_that_takes_too_long_is_given_up(
         await until(lambda: server.pending_count == 0)
 
 
-async def test_live_sessions_have_a_bound_and_the_longest_silent_goes(
+async def test_the_number_of_sessions_is_limited_and_the_longest_silent_is_closed(
     authority: Authority,
 ) -> None:
     went: list[str] = []
@@ -293,7 +293,7 @@ async def test_a_server_may_do_without_client_certificates(authority: Authority)
         assert session.peer_common_name == "acme"
 
 
-async def test_the_server_asks_its_client_over_the_same_session(authority: Authority) -> None:
+async def test_the_server_sends_requests_over_the_same_session(authority: Authority) -> None:
     class Echo(resource.Resource):  # type: ignore[misc]  # aiocoap has no types
         async def render_put(self, request: aiocoap.Message) -> aiocoap.Message:
             return aiocoap.Message(payload=request.payload)

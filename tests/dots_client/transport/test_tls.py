@@ -37,7 +37,7 @@ async def test_a_request_is_answered_over_tls(authority: Authority) -> None:
         assert session.uri_base_local == f"coaps+tcp://127.0.0.1:{server.port}"
 
 
-async def test_the_server_asks_the_client_on_the_same_connection(authority: Authority) -> None:
+async def test_the_server_sends_requests_on_the_same_connection(authority: Authority) -> None:
     async with (
         serving_tls(authority.server()) as server,
         linked_tls(server, authority.client(), site=site_of(WhoAmI())),
@@ -83,7 +83,7 @@ async def test_a_large_answer_arrives_whole(authority: Authority) -> None:
         assert len((await ask(link.endpoint, get(link))).payload) == 8_000
 
 
-async def test_what_the_peer_does_not_take_is_not_sent(
+async def test_a_message_too_large_for_the_peer_is_not_sent(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
@@ -124,7 +124,7 @@ async def test_what_the_peer_does_not_take_is_not_sent(
     ],
 )
 @pytest.mark.rule("SC-117")
-async def test_a_server_is_refused_in_words(
+async def test_a_refused_server_is_reported_with_the_reason(
     authority: Authority, issue: Issue, name: str, words: str
 ) -> None:
     async with serving_tls(trusting(issue(authority), authority)) as server:
@@ -153,7 +153,7 @@ async def test_a_server_is_refused_in_words(
     ],
 )
 @pytest.mark.rule("SC-123")
-async def test_a_refused_client_learns_why_although_tls_tells_it_late(
+async def test_a_refused_client_learns_why_although_tls_reports_it_late(
     authority: Authority, issue: Issue, words: str
 ) -> None:
     credentials = trusting(issue(authority), authority)

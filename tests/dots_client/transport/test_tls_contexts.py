@@ -77,7 +77,7 @@ def test_a_server_is_accepted_by_a_name_in_its_certificate(authority: Authority,
     ],
 )
 @pytest.mark.rule("SC-117")
-def test_a_server_is_refused_in_words(
+def test_a_refused_server_is_reported_with_the_reason(
     authority: Authority, issue: Issue, name: str, words: str
 ) -> None:
     server_credentials = trusting(issue(authority), authority)
@@ -189,7 +189,7 @@ def test_only_authenticated_encryption_with_ephemeral_keys_is_offered(
         ([("SSL routines", "", "unheard of")], "the handshake failed: unheard of"),
     ],
 )
-def test_every_failure_has_words(reasons: list[tuple[str, str, str]], words: str) -> None:
+def test_every_failure_has_a_sentence(reasons: list[tuple[str, str, str]], words: str) -> None:
     assert words in failure_in_words(SSL.Error(reasons), Verification(peer="server"))
 
 

@@ -22,7 +22,7 @@ def tls_server_of(credentials: Credentials) -> TlsEngine:
 
 
 @pytest.mark.rule("SC-123")
-def test_a_client_without_a_certificate_is_told(authority: Authority) -> None:
+def test_a_client_without_a_certificate_learns_why_it_is_refused(authority: Authority) -> None:
     context = SSL.Context(SSL.TLS_METHOD)
     client = TlsEngine(
         connection := SSL.Connection(context), Verification(peer="server", protocol="TLS 1.2")
@@ -45,7 +45,7 @@ def test_a_client_without_a_certificate_is_told(authority: Authority) -> None:
         ("15030300020228", "the server refused the handshake: it may require another certificate"),
     ],
 )
-def test_a_server_that_cannot_agree_is_told_in_words(
+def test_an_alert_of_the_server_is_reported_with_the_reason(
     authority: Authority, alert: str, words: str
 ) -> None:
     client = TlsEngine.client(tls_client_context(authority.client()), peer_name="provider.example")

@@ -81,7 +81,7 @@ async def test_our_csm_is_first_and_waits_for_nothing(authority: Authority) -> N
 
 
 @pytest.mark.rule("SC-114")
-async def test_a_server_that_does_not_choose_coap_is_left_unless_told_otherwise(
+async def test_a_server_that_does_not_select_coap_is_refused_by_default(
     authority: Authority,
 ) -> None:
     async with serving_tls(authority.server()) as server:
@@ -105,7 +105,7 @@ def _select_none(_connection: SSL.Connection, _offered: list[bytes]) -> SSL._NoO
         ("reset", "the server reset the connection"),
     ],
 )
-async def test_the_end_of_a_session_is_told_in_words(
+async def test_the_end_of_a_session_has_a_reason_in_words(
     authority: Authority, then: str, words: str
 ) -> None:
     async with raw_server(authority, CSM, then=then) as port:
@@ -143,7 +143,7 @@ async def test_a_web_server_is_no_dots_server(authority: Authority) -> None:
             await open_tls_link(port, authority.client())
 
 
-async def test_a_port_where_nobody_listens_is_reported_at_once(authority: Authority) -> None:
+async def test_a_closed_port_is_reported_at_once(authority: Authority) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -72,7 +72,7 @@ async def test_handshakes_and_sessions_have_a_bound(authority: Authority) -> Non
                 assert len(server.sessions) == 1
 
 
-async def test_a_server_that_stops_says_goodbye_and_one_that_crashes_does_not(
+async def test_a_stopping_server_sends_a_close_notify_and_a_crashing_one_does_not(
     authority: Authority,
 ) -> None:
     for ends, words in (
@@ -88,7 +88,7 @@ async def test_a_server_that_stops_says_goodbye_and_one_that_crashes_does_not(
                 assert await link.closed in words
 
 
-async def test_a_peer_that_does_not_read_is_given_up(
+async def test_a_connection_to_a_peer_that_does_not_read_is_aborted(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Large(WhoAmI):
@@ -112,7 +112,7 @@ async def test_a_peer_that_does_not_read_is_given_up(
         await until(lambda: server.sessions == (), within_s=20)
 
 
-async def test_the_wire_is_told_of_every_message(authority: Authority) -> None:
+async def test_the_tap_gets_every_message_of_the_wire(authority: Authority) -> None:
     wire: list[WireRecord] = []
     async with (
         serving_tls(authority.server()) as server,
@@ -143,7 +143,7 @@ async def test_a_revoked_server_is_refused(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize("turns", range(6))
-async def test_who_arrives_while_a_server_closes_is_turned_away(
+async def test_a_client_that_arrives_while_the_server_closes_is_refused(
     authority: Authority, turns: int
 ) -> None:
     complaints: list[object] = []
@@ -187,7 +187,7 @@ async def test_a_server_without_descriptors_accepts_again_once_there_are_some(
     assert caplog.text.count("cannot accept connections for a moment") == 2
 
 
-async def test_a_connection_that_was_reset_before_it_was_accepted_is_let_go(
+async def test_a_connection_reset_before_accept_is_dropped(
     authority: Authority,
 ) -> None:
     complaints: list[object] = []

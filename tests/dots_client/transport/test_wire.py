@@ -68,7 +68,7 @@ def test_paths_and_options_are_printable_and_bounded() -> None:
     assert len(made.path) == len(made.options) == MAX_WORDS
 
 
-def test_the_whole_message_is_kept_as_it_was_sent() -> None:
+def test_the_record_has_the_whole_message_as_it_was_sent() -> None:
     request = message(uri_path=["a"])
 
     made = recorded(request)
