@@ -37,18 +37,12 @@ class EventType(models.TextChoices):
 class Event(models.Model):
     """One append-only line, numbered per organization: timeline, replay, later notices."""
 
-    organization = models.ForeignKey(
-        "organizations.Organization", on_delete=models.PROTECT, related_name="+"
-    )
+    organization_id = models.UUIDField()
     seq = models.PositiveBigIntegerField()
     at = models.DateTimeField()
     type = models.CharField(max_length=40, choices=EventType.choices)
-    request = models.ForeignKey(
-        "mitigations.MitigationRequest", on_delete=models.PROTECT, null=True, related_name="events"
-    )
-    mitigation = models.ForeignKey(
-        "mitigations.Mitigation", on_delete=models.PROTECT, null=True, related_name="events"
-    )
+    request_id = models.UUIDField(null=True)
+    mitigation_id = models.UUIDField(null=True, db_index=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
@@ -60,11 +54,11 @@ class Event(models.Model):
         db_table = "mitigations_event"
         ordering = ["seq"]
         constraints = [
-            models.UniqueConstraint(fields=["organization", "seq"], name="one_event_per_seq"),
+            models.UniqueConstraint(fields=["organization_id", "seq"], name="one_event_per_seq"),
         ]
         indexes = [
             # the timeline and the chart of one request
-            models.Index(fields=["request", "type", "seq"], name="event_of_request"),
+            models.Index(fields=["request_id", "type", "seq"], name="event_of_request"),
         ]
 
     def __str__(self) -> str:
@@ -87,9 +81,7 @@ class Event(models.Model):
 class EventCounter(models.Model):
     """The last number given to an event of an organization; its row lock orders the log."""
 
-    organization = models.OneToOneField(
-        "organizations.Organization", on_delete=models.PROTECT, primary_key=True, related_name="+"
-    )
+    organization_id = models.UUIDField(primary_key=True)
     last_seq = models.PositiveBigIntegerField(default=0)
     thinned_to = models.PositiveBigIntegerField(default=0)
     """Up to this number old counter reports were thinned."""

@@ -1,16 +1,22 @@
-"""Reads of one organization's log."""
+"""Reads of one organization's log, or of what it says about requests and mitigations that the caller has read."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from portal.events.models import Event, EventCounter
+from django.db.models import QuerySet
+
+from portal.events.models import Event, EventCounter, EventType
 
 MAX_EVENTS: Final = 1000
 """Events in one page of a replay."""
 MAX_SEQ: Final = 2**63 - 1
 """The largest number that an event can have."""
+MAX_SAMPLES: Final = 2000
+"""Counter reports that one chart is drawn from."""
 
 
 def last_seq(organization_id: UUID) -> int:
@@ -24,3 +30,30 @@ def events_after(organization_id: UUID, seq: int, *, limit: int = MAX_EVENTS) ->
     return list(
         Event.objects.filter(organization_id=organization_id, seq__gt=seq).order_by("seq")[:limit]
     )
+
+
+def news(organization_id: UUID, after: int) -> QuerySet[Event]:
+    """What happened after a number, newest first, without counter reports."""
+    return _told().filter(organization_id=organization_id, seq__gt=after)
+
+
+def timeline(request_ids: Collection[UUID]) -> QuerySet[Event]:
+    """What happened to these requests, newest first, without counter reports: the chart shows those."""
+    return _told().filter(request_id__in=request_ids)
+
+
+def _told() -> QuerySet[Event]:
+    events = Event.objects.exclude(type=EventType.MITIGATION_COUNTERS)
+    return events.select_related("actor").order_by("-seq")
+
+
+def counter_reports(request_ids: Collection[UUID], *, since: datetime | None = None) -> list[Event]:
+    """The newest counter reports of these requests, oldest first, at most MAX_SAMPLES."""
+    reports = Event.objects.filter(request_id__in=request_ids, type=EventType.MITIGATION_COUNTERS)
+    if since is not None:
+        reports = reports.filter(at__gte=since)
+    return list(reports.order_by("-seq")[:MAX_SAMPLES])[::-1]
+
+
+def of_mitigation(mitigation_id: UUID, type: EventType) -> QuerySet[Event]:
+    return Event.objects.filter(mitigation_id=mitigation_id, type=type)

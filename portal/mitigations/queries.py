@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from portal.events.models import Event, EventType
 from portal.mitigations.models import BY_ITSELF, Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.overlaps import Coverage
 from portal.mitigations.states import (
@@ -28,10 +26,6 @@ from portal.mitigations.unknown import Unknown, replaceable_unknown
 from portal.mitigations.validation import Ask, Part, Policy, Resource, part_of
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
-
-MAX_SAMPLES: Final = 2000
-"""Counter reports one chart is drawn from."""
-
 
 IMMEDIATE_ONLY: Final = (RequestKind.IMMEDIATE,)
 EVERY_KIND: Final = tuple(RequestKind)
@@ -88,24 +82,6 @@ def over_capacity(organization: Organization) -> QuerySet[MitigationRequest]:
     """Live requests of which a provider reports that the attack is larger than it can filter."""
     exceeded = {"mitigations__status": Status.EXCEEDED, "mitigations__wanted": Wanted.ACTIVE}
     return requests(organization).filter(status=RequestStatus.MITIGATING, **exceeded).distinct()
-
-
-def timeline(request: MitigationRequest) -> QuerySet[Event]:
-    """Newest first; counter reports left out, they are the chart's."""
-    return (
-        Event.objects.filter(request=request)
-        .exclude(type=EventType.MITIGATION_COUNTERS)
-        .select_related("mitigation__subscription__provider", "request", "actor")
-        .order_by("-seq")
-    )
-
-
-def counter_reports(request: MitigationRequest, *, since: datetime | None = None) -> list[Event]:
-    """The newest counter reports of a request, oldest first, at most MAX_SAMPLES."""
-    reports = Event.objects.filter(request=request, type=EventType.MITIGATION_COUNTERS)
-    if since is not None:
-        reports = reports.filter(at__gte=since)
-    return list(reports.order_by("-seq")[:MAX_SAMPLES])[::-1]
 
 
 def subscriptions(organization: Organization) -> QuerySet[Subscription]:

@@ -10,11 +10,10 @@ from django.shortcuts import render
 
 from portal import wording
 from portal.core.numbers import whole_number
-from portal.events.models import Event, EventType
-from portal.events.queries import MAX_SEQ
+from portal.events.queries import MAX_SEQ, news
 from portal.mitigations import queries
 from portal.organizations.models import Organization
-from portal.wording.from_rows.events import event_facts
+from portal.wording.from_rows.events import event_facts, subjects_of
 
 MAX_HEARD: Final = 50
 
@@ -24,19 +23,16 @@ def announcements(organization: Organization, after: str) -> list[tuple[int, wor
     seq = whole_number(after, at_most=MAX_SEQ)
     if seq is None:
         return []
-    events = (
-        Event.objects.filter(organization=organization, seq__gt=seq)
-        .exclude(type=EventType.MITIGATION_COUNTERS)
-        .select_related("mitigation__subscription__provider", "request", "actor")
-        .order_by("-seq")[:MAX_HEARD]
-    )
+    events = news(organization.pk, seq)[:MAX_HEARD]
+    subjects = subjects_of(events)
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
     heard = []
     for event in reversed(events):
-        name = event.request.name if event.request else ""
+        asked = subjects.requests.get(event.request_id)
+        name = asked.name if asked else ""
         about = by_id.get(str(event.data.get("subscription")))
         provider = about.provider.short_name if about else ""
-        said = wording.announcement(event_facts(event, name, provider=provider))
+        said = wording.announcement(event_facts(event, subjects, name, provider=provider))
         if said:
             heard.append((event.seq, said))
     return heard

@@ -12,7 +12,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('mitigations', '0018_log_moves_to_events'),
-        ('organizations', '0004_idempotency_keys'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -22,7 +21,7 @@ class Migration(migrations.Migration):
                 migrations.CreateModel(
                     name='EventCounter',
                     fields=[
-                        ('organization', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='organizations.organization')),
+                        ('organization_id', models.UUIDField(primary_key=True, serialize=False)),
                         ('last_seq', models.PositiveBigIntegerField(default=0)),
                         ('thinned_to', models.PositiveBigIntegerField(default=0)),
                     ],
@@ -34,21 +33,21 @@ class Migration(migrations.Migration):
                     name='Event',
                     fields=[
                         ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('organization_id', models.UUIDField()),
                         ('seq', models.PositiveBigIntegerField()),
                         ('at', models.DateTimeField()),
                         ('type', models.CharField(choices=[('request.submitted', 'Request Submitted'), ('request.status', 'Request Status'), ('request.terminate_requested', 'Request Terminate Requested'), ('request.extended', 'Request Extended'), ('request.acknowledged', 'Request Acknowledged'), ('mitigation.asked', 'Mitigation Asked'), ('mitigation.withdraw_requested', 'Mitigation Withdraw Requested'), ('mitigation.sent', 'Mitigation Sent'), ('mitigation.status', 'Mitigation Status'), ('mitigation.counters', 'Mitigation Counters'), ('mitigation.refused', 'Mitigation Refused'), ('mitigation.efficacy', 'Mitigation Efficacy'), ('drill.started', 'Drill Started'), ('drill.ended', 'Drill Ended'), ('unknown_mitigation.found', 'Unknown Found'), ('unknown_mitigation.changed', 'Unknown Changed'), ('unknown_mitigation.withdraw_requested', 'Unknown Withdraw Requested'), ('unknown_mitigation.adopted', 'Unknown Adopted'), ('unknown_mitigation.ended', 'Unknown Ended'), ('session.up', 'Session Up'), ('session.down', 'Session Down')], max_length=40)),
+                        ('request_id', models.UUIDField(null=True)),
+                        ('mitigation_id', models.UUIDField(db_index=True, null=True)),
                         ('data', models.JSONField(default=dict)),
                         ('thinned', models.PositiveIntegerField(default=0)),
                         ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                        ('mitigation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='mitigations.mitigation')),
-                        ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='organizations.organization')),
-                        ('request', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='mitigations.mitigationrequest')),
                     ],
                     options={
                         'db_table': 'mitigations_event',
                         'ordering': ['seq'],
-                        'indexes': [models.Index(fields=['request', 'type', 'seq'], name='event_of_request')],
-                        'constraints': [models.UniqueConstraint(fields=('organization', 'seq'), name='one_event_per_seq')],
+                        'indexes': [models.Index(fields=['request_id', 'type', 'seq'], name='event_of_request')],
+                        'constraints': [models.UniqueConstraint(fields=('organization_id', 'seq'), name='one_event_per_seq')],
                     },
                 ),
             ],

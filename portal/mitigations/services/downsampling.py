@@ -25,7 +25,7 @@ AT_ONCE: Final = 500
 class _Event(TypedDict):
     seq: int
     type: str
-    mitigation: UUID
+    mitigation_id: UUID
     at: datetime
     data: Any
 
@@ -67,7 +67,7 @@ _COUNTERS: Final = EventType.MITIGATION_COUNTERS.value
 
 def _old_events(organization_id: UUID, begin: int, until: datetime) -> list[_Event]:
     rows = Event.objects.filter(organization_id=organization_id, seq__gt=begin).order_by("seq")
-    found = list(rows.values("seq", "type", "mitigation", "at", "data")[:PORTION])
+    found = list(rows.values("seq", "type", "mitigation_id", "at", "data")[:PORTION])
     young = next((index for index, one in enumerate(found) if one["at"] >= until), len(found))
     return found[:young]
 
@@ -75,7 +75,7 @@ def _old_events(organization_id: UUID, begin: int, until: datetime) -> list[_Eve
 def _report(event: _Event) -> CounterReport:
     return CounterReport(
         seq=event["seq"],
-        mitigation=event["mitigation"],
+        mitigation=event["mitigation_id"],
         at=event["at"],
         rate=event["data"].get("bps_dropped") or 0,
         is_after_repeats="held_until" in event["data"],

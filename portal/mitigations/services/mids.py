@@ -13,6 +13,7 @@ from django.db import transaction
 
 from portal.events.log import lock_log
 from portal.events.models import EventType
+from portal.events.queries import of_mitigation
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.services.advance import (
     Step,
@@ -77,5 +78,5 @@ def take_higher_mid(
 
 
 def _taken(mitigation: Mitigation) -> int:
-    events = mitigation.events.filter(type=EventType.MITIGATION_STATUS)
+    events = of_mitigation(mitigation.pk, EventType.MITIGATION_STATUS)
     return events.filter(data__why__in=[IN_USE, IN_DOUBT]).count()

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 
 from portal.events.models import EventType
+from portal.events.queries import of_mitigation
 from portal.mitigations import queries
 from portal.mitigations.letting_go import MAX_LET_GO_TRIES
 from portal.mitigations.models import Mitigation, Wanted
@@ -56,7 +57,7 @@ def _unless_asked_again(column: str, begin: datetime | int) -> Case:
 def record_sent(*, mitigation_id: UUID, now: datetime) -> None:
     """The first copy left: one event, whichever worker gets to write it."""
     mitigation = lock_mitigation(mitigation_id)
-    if not mitigation.events.filter(type=EventType.MITIGATION_SENT).exists():
+    if not of_mitigation(mitigation_id, EventType.MITIGATION_SENT).exists():
         step = Step(mitigation_id=mitigation_id, event=EventType.MITIGATION_SENT)
         apply(mitigation, step, now=now)
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from portal import wording
 from portal.core.formatting import bit_rate, dialable
-from portal.events.models import Event, EventType
+from portal.events.queries import counter_reports
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.states import REQUEST_TERMINAL
@@ -171,14 +171,9 @@ def _recent_samples(
     """What all providers of a request report together, per report."""
     if not live:
         return {}
-    reports = Event.objects.filter(
-        organization=organization,
-        type=EventType.MITIGATION_COUNTERS,
-        request__in=[one.pk for one in live],
-        at__gte=now - SPARK_FOR,
-    ).order_by("-seq")[: queries.MAX_SAMPLES]
+    reports = counter_reports([one.pk for one in live], since=now - SPARK_FOR)
     mitigations = [one for request in live for one in request.mitigations.all()]
-    samples = samples_of(mitigations, list(reversed(reports)), "bps_dropped")
+    samples = samples_of(mitigations, reports, "bps_dropped")
     start = now - SPARK_FOR
     return {
         request.pk: chart.summed(

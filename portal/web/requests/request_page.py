@@ -14,6 +14,7 @@ from django.http import QueryDict
 from portal import wording
 from portal.core.formatting import amount, bit_rate
 from portal.events.models import Event
+from portal.events.queries import counter_reports, timeline
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest, Strategy
 from portal.mitigations.replacing import Replaced
@@ -42,8 +43,8 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     """`start` was made before `request` was read."""
     membership, now, organization = start.membership, start.now, start.organization
     by_id = subscriptions(organization)
-    events = list(queries.timeline(request))
-    reports = queries.counter_reports(request)
+    events = list(timeline([request.pk]))
+    reports = counter_reports([request.pk])
     moments = status_moments(events)
     asked = request_facts(
         request,

@@ -11,7 +11,7 @@ from portal.core.formatting import day, exact_duration
 from portal.events.models import Event, EventType
 from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.organizations.models import Organization
-from portal.wording.from_rows.events import event_facts
+from portal.wording.from_rows.events import event_facts, subjects_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,12 @@ def timeline_of(
     organization: Organization,
 ) -> list[wording.Entry]:
     """Newest first: events in words, silences nobody logged, and counter reports folded into one."""
+    subjects = subjects_of(events)
     entries = [
         words
         for event in events
-        if (words := wording.entry(event_facts(event, request.name, request.reason))) is not None
+        if (words := wording.entry(event_facts(event, subjects, request.name, request.reason)))
+        is not None
     ]
     mitigations = list(request.mitigations.all())
     for one in mitigations:

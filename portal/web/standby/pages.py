@@ -12,7 +12,8 @@ from django.http import QueryDict
 
 from portal import wording
 from portal.core.formatting import in_words
-from portal.events.models import Event, EventType
+from portal.events.models import Event
+from portal.events.queries import timeline
 from portal.mitigations import queries as asked_for
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.states import RequestStatus
@@ -227,12 +228,7 @@ def _versions(plan: StandbyPlan) -> list[UUID]:
 
 def _events(plan: StandbyPlan) -> list[Event]:
     """Of every version, newest first."""
-    return list(
-        Event.objects.filter(request__in=_versions(plan))
-        .exclude(type=EventType.MITIGATION_COUNTERS)
-        .select_related("mitigation__subscription__provider", "request", "actor")
-        .order_by("-seq")[:MAX_ENTRIES]
-    )
+    return list(timeline(_versions(plan))[:MAX_ENTRIES])
 
 
 def all_wrong(

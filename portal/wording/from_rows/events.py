@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from portal import wording
 from portal.events.models import Event, EventType
-from portal.mitigations.models import RequestKind
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The rows that some events are about, by id."""
+
+    requests: Mapping[UUID | None, MitigationRequest]
+    mitigations: Mapping[UUID | None, Mitigation]
+
+
+def subjects_of(events: Iterable[Event]) -> Subjects:
+    mitigation_ids = {event.mitigation_id for event in events if event.mitigation_id}
+    mitigations = Mitigation.objects.filter(pk__in=mitigation_ids)
+    request_ids = {event.request_id for event in events if event.request_id}
+    requests = MitigationRequest.objects.filter(pk__in=request_ids)
+    return Subjects(
+        requests={one.pk: one for one in requests},
+        mitigations={one.pk: one for one in mitigations.select_related("subscription__provider")},
+    )
 
 
 def event_facts(
-    event: Event, request_name: str = "", reason: str = "", *, provider: str = ""
+    event: Event,
+    subjects: Subjects,
+    request_name: str = "",
+    reason: str = "",
+    *,
+    provider: str = "",
 ) -> wording.EventFacts:
     """`provider` names whom an event without a mitigation is about."""
-    mitigation = event.mitigation
-    kind = RequestKind(event.request.kind) if event.request else RequestKind.IMMEDIATE
+    mitigation = subjects.mitigations.get(event.mitigation_id)
+    request = subjects.requests.get(event.request_id)
+    kind = RequestKind(request.kind) if request else RequestKind.IMMEDIATE
     is_withdrawn = mitigation is not None and mitigation.withdrawn_by_id is not None
     return wording.EventFacts(
         at=event.at,

@@ -25,7 +25,7 @@ def test_the_next_in_order_is_asked_by_hand(submit: Submit, dana: User) -> None:
     assert (first.asked_by, second.asked_by, second.because) == (None, dana, "")
     assert second.scope == request.scope
     event = Event.objects.get(type="mitigation.asked")
-    assert (event.actor, event.mitigation) == (dana, second)
+    assert (event.actor, event.mitigation_id) == (dana, second.pk)
 
 
 def test_a_chosen_one_is_asked_before_its_turn_and_keeps_its_place(

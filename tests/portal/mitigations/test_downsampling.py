@@ -141,7 +141,7 @@ def old() -> datetime:
 
 
 def aged(request: MitigationRequest) -> None:
-    Event.objects.filter(request=request).update(at=old() - timedelta(minutes=1))
+    Event.objects.filter(request_id=request.pk).update(at=old() - timedelta(minutes=1))
 
 
 def test_old_reports_go_and_what_follows_says_how_many(request_: MitigationRequest) -> None:

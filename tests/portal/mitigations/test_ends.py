@@ -82,7 +82,7 @@ def test_a_request_that_lost_protection_to_a_newer_one_waits_for_a_person(
         "loses": [f"{WIDE} except {PART}"],
     }
     assert waiting(acme) == [ended]
-    status = Event.objects.filter(request=wide, type="request.status").latest("seq")
+    status = Event.objects.filter(request_id=wide.pk, type="request.status").latest("seq")
     assert status.data["ended_by"] == "newer_request"
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from portal.events.models import EventType
+from portal.events.queries import of_mitigation
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services.mids import MAX_HIGHER_MIDS
@@ -53,7 +54,7 @@ def test_a_mitigation_goes_on_above_what_is_in_use(
     assert (mitigation.mid, mitigation.status) == (41, Status.PENDING)
     assert next_mid(acme_northgate) == 42
     assert status_of(request) == "requesting"
-    event = mitigation.events.filter(type=EventType.MITIGATION_STATUS).get()
+    event = of_mitigation(mitigation.pk, EventType.MITIGATION_STATUS).get()
     assert (event.data["refused_mid"], event.data["mid"]) == (1, 41)
 
 

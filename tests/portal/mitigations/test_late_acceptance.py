@@ -53,7 +53,7 @@ def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filter
     assert second.withdrawn_because == "Northgate reports that it is filtering"
     assert status_of(late) == "mitigating"
     event = Event.objects.get(type="mitigation.withdraw_requested")
-    assert (event.actor, event.mitigation) == (None, second)
+    assert (event.actor, event.mitigation_id) == (None, second.pk)
 
 
 def test_whoever_was_withdrawn_by_policy_is_asked_again_once_and_then_stays(

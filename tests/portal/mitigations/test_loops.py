@@ -128,7 +128,7 @@ def test_a_terminated_request_is_not_asked_again_when_settings_change(
 
 
 def test_a_request_that_waits_for_a_person_says_so_in_the_log(looped: Mitigation) -> None:
-    event = Event.objects.get(type="request.status", request=looped.request_id)
+    event = Event.objects.get(type="request.status", request_id=looped.request_id)
 
     assert event.data == {"status": "failing", "previous": "requesting", "waits": True}
 
@@ -155,7 +155,7 @@ def test_an_end_that_goes_round_is_told_again_after_a_while_and_logged_once(
     mitigation = again(looped)
     assert (mitigation.status, mitigation.refusal_reason) == ("terminating", GATEWAYS)
     assert mitigation.retry_at == now + timedelta(seconds=30)
-    assert Event.objects.filter(type="mitigation.refused", mitigation=looped).count() == 2
+    assert Event.objects.filter(type="mitigation.refused", mitigation_id=looped.pk).count() == 2
 
 
 def test_a_late_word_of_a_loop_changes_nothing_that_is_over(looped: Mitigation) -> None:

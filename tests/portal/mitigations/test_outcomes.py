@@ -468,6 +468,8 @@ def test_events_are_numbered_without_a_gap_per_organization(mitigation: Mitigati
     services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER)
 
     seqs = list(
-        Event.objects.filter(organization=mitigation.organization).values_list("seq", flat=True)
+        Event.objects.filter(organization_id=mitigation.organization_id).values_list(
+            "seq", flat=True
+        )
     )
     assert seqs == list(range(1, len(seqs) + 1))

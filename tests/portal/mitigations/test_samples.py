@@ -7,7 +7,8 @@ import pytest
 from django.utils import timezone
 
 from portal.events.models import Event
-from portal.mitigations import queries, services
+from portal.events.queries import counter_reports
+from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
@@ -38,7 +39,7 @@ def reported(
 
 def samples(mitigation: Mitigation, *, newest: int = 100) -> list[tuple[int, int, bool]]:
     mitigation.refresh_from_db()
-    reports = queries.counter_reports(mitigation.request)[-newest:] if newest else []
+    reports = counter_reports([mitigation.request_id])[-newest:] if newest else []
     return [
         (round((one.at - BEGIN).total_seconds()), int(one.value), one.is_repeat)
         for one in samples_of([mitigation], reports, "bps_dropped")[mitigation.pk]

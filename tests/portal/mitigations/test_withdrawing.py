@@ -45,7 +45,7 @@ def test_one_is_told_to_stop_and_the_other_goes_on(both: MitigationRequest, dana
     assert (second.status, second.wanted) == ("mitigating", "active")
     assert status_of(both) == "mitigating"
     event = Event.objects.get(type="mitigation.withdraw_requested")
-    assert (event.actor, event.mitigation) == (dana, first)
+    assert (event.actor, event.mitigation_id) == (dana, first.pk)
 
 
 def test_withdrawing_twice_is_one_withdrawal(

@@ -95,7 +95,7 @@ async def _append_silently(organization: Organization) -> None:
     def append() -> None:
         seq = queries.last_seq(organization.pk) + 1
         append_event(organization_id=organization.pk, type=EventType.SESSION_UP, at=timezone.now())
-        assert Event.objects.filter(organization=organization, seq=seq).exists()
+        assert Event.objects.filter(organization_id=organization.pk, seq=seq).exists()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("portal.events.log.broadcast_on_commit", lambda *_: None)

@@ -16,6 +16,7 @@ from channels.db import database_sync_to_async
 from dots_client import Client, Server, connect
 from portal.accounts.models import User
 from portal.events.models import EventType
+from portal.events.queries import of_mitigation
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.mitigations.validation import Submission
@@ -152,7 +153,7 @@ async def test_an_unknown_status_is_shown_with_its_number(
     events = await read(
         lambda: [
             one.data
-            for one in mitigation.events.filter(type=EventType.MITIGATION_STATUS).order_by("seq")
+            for one in of_mitigation(mitigation.pk, EventType.MITIGATION_STATUS).order_by("seq")
         ]
     )
     assert [one.get("unknown") for one in events] == [None, 9]

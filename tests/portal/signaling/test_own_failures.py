@@ -31,7 +31,7 @@ from portal.signaling.lease_fence import LeaseFence, boottime
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action
 from portal.signaling.status_reports import StatusReports
-from portal.wording.from_rows.events import event_facts
+from portal.wording.from_rows.events import event_facts, subjects_of
 from portal.wording.from_rows.mitigations import mitigation_facts
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import ONCE, SETTINGS, Provider, answer, in_session, silence
@@ -190,7 +190,7 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
     assert row.efficacy_answered_at == row.efficacy_asked_at
     assert_logged_once(caplog)
     event = await in_database(Event.objects.filter(type="mitigation.efficacy").latest)("seq")
-    told = await in_database(event_facts)(event, "Shop")
+    told = await in_database(lambda: event_facts(event, subjects_of([event]), "Shop"))()
     assert getattr(wording.entry(told), "what", "") == (
         "The portal could not send your answer to Northgate."
     )

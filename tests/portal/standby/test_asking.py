@@ -62,7 +62,7 @@ def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
     assert (northgate.status, northgate.asked_by) == (Status.PENDING, dana)
     assert northgate.retry_at is None
     event = Event.objects.get(type="mitigation.asked")
-    assert (event.actor, event.mitigation) == (dana, northgate)
+    assert (event.actor, event.mitigation_id) == (dana, northgate.pk)
     assert ASK not in browser.get(plan.get_absolute_url()).content.decode()
 
 

@@ -122,7 +122,9 @@ def test_a_plan_that_is_armed_again_forgets_the_activation_before(prepare: Prepa
         None,
         None,
     )
-    assert Event.objects.filter(mitigation=mitigation, type="mitigation.counters").count() == 1
+    assert (
+        Event.objects.filter(mitigation_id=mitigation.pk, type="mitigation.counters").count() == 1
+    )
 
 
 def test_an_activated_plan_stays_live_until_its_end_is_confirmed(

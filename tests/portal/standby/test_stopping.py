@@ -149,7 +149,9 @@ def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
     takes(new)
     assert again(plan).request.status == "standby"
     assert not asked.live_requests(acme)
-    statuses = Event.objects.filter(type="request.status", request=plan.request).order_by("seq")
+    statuses = Event.objects.filter(type="request.status", request_id=plan.request_id).order_by(
+        "seq"
+    )
     assert [one.data["status"] for one in statuses] == [
         "standby", "mitigating", "terminating", "requesting", "standby",
     ]  # fmt: skip
