@@ -1,4 +1,4 @@
-"""The log: one numbered line for each thing that happened."""
+"""The log: one numbered line for each thing that happened, and how far each consumer has read it."""
 
 from __future__ import annotations
 
@@ -83,11 +83,28 @@ class EventCounter(models.Model):
 
     organization_id = models.UUIDField(primary_key=True)
     last_seq = models.PositiveBigIntegerField(default=0)
-    thinned_to = models.PositiveBigIntegerField(default=0)
-    """Up to this number old counter reports were thinned."""
 
     class Meta:
         db_table = "mitigations_eventcounter"
 
     def __str__(self) -> str:
         return f"{self.organization_id}: {self.last_seq}"
+
+
+class EventCursor(models.Model):
+    """How far one consumer has read the log of one organization (portal.events.cursors)."""
+
+    consumer = models.CharField(max_length=40)
+    organization_id = models.UUIDField()
+    seq = models.PositiveBigIntegerField(default=0)
+    """The number of the last event that it has handled."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["consumer", "organization_id"], name="one_cursor_per_consumer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.consumer} of {self.organization_id}: {self.seq}"

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from portal.accounts.models import User
 from portal.events.log import append_event
-from portal.events.models import Event, EventCounter, EventType
+from portal.events.models import Event, EventCursor, EventType
 from portal.mitigations import services, tasks
 from portal.mitigations.downsampling import STEP, CounterReport, downsample
 from portal.mitigations.models import Mitigation, MitigationRequest
@@ -210,13 +210,13 @@ def test_a_log_is_thinned_in_portions(
     aged(request_)
     counters(request_, 120, at=old())
     monkeypatch.setattr(downsampling, "PORTION", 25)
-    monkeypatch.setattr(downsampling, "AT_ONCE", 7)
+    monkeypatch.setattr("portal.events.removal.AT_ONCE", 7)
     monkeypatch.setattr(downsampling, "MAX_PORTIONS", 2)
 
     first = services.downsample_counters(now=timezone.now())
-    counter = EventCounter.objects.get(pk=request_.organization_id)
+    cursor = EventCursor.objects.get(organization_id=request_.organization_id)
     assert 0 < first < 50
-    assert counter.thinned_to == 50
+    assert cursor.seq == 50
 
     services.downsample_counters(now=timezone.now())
     services.downsample_counters(now=timezone.now())
@@ -224,23 +224,6 @@ def test_a_log_is_thinned_in_portions(
     events = list(Event.objects.order_by("seq"))
     assert len(events) < 30
     assert_honest(events)
-
-
-def test_a_run_beside_another_one_loses_and_changes_nothing(
-    request_: MitigationRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    aged(request_)
-    counters(request_, 60, at=old())
-    remove = downsampling._remove
-
-    def overtaken(*args: object) -> None:
-        remove(*args)  # type: ignore[arg-type]  # as given
-        EventCounter.objects.update(thinned_to=1)
-
-    monkeypatch.setattr(downsampling, "_remove", overtaken)
-
-    assert services.downsample_counters(now=timezone.now()) == 0
-    assert Event.objects.count() == 61
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 30, 31, 60])

@@ -1,0 +1,89 @@
+"""A consumer handles each event of an organization once, in order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from portal.events.cursors import behind, next_events
+from portal.events.log import append_event
+from portal.events.models import Event, EventType
+from portal.organizations.models import Organization
+
+
+def happened(organization: Organization, times: int = 1, *, days_ago: int = 0) -> None:
+    at = timezone.now() - timedelta(days=days_ago)
+    for _ in range(times):
+        append_event(organization_id=organization.pk, type=EventType.SESSION_UP, at=at)
+
+
+def seqs(events: list[Event]) -> list[int]:
+    return [event.seq for event in events]
+
+
+def test_the_log_is_read_in_bounded_batches_until_nothing_is_left(acme: Organization) -> None:
+    happened(acme, 5)
+
+    batches = []
+    while behind("notices"):
+        with next_events("notices", acme.pk, limit=2) as events:
+            batches.append(seqs(events))
+
+    assert batches == [[1, 2], [3, 4], [5]]
+    with next_events("notices", acme.pk) as events:
+        assert events == []
+
+
+def test_a_failure_leaves_the_cursor_and_everything_else_as_it_was(acme: Organization) -> None:
+    happened(acme, 2)
+
+    def fail() -> None:
+        with next_events("notices", acme.pk) as events:
+            Event.objects.filter(seq__in=seqs(events)).update(data={"is_told": True})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+
+    assert not Event.objects.filter(data={"is_told": True}).exists()
+    assert behind("notices") == [acme.pk]
+    with next_events("notices", acme.pk) as events:
+        assert seqs(events) == [1, 2]
+
+
+def test_consumers_and_organizations_have_cursors_of_their_own(
+    acme: Organization, globex: Organization
+) -> None:
+    happened(acme, 2)
+    happened(globex)
+
+    with next_events("notices", acme.pk) as events:
+        assert {event.organization_id for event in events} == {acme.pk}
+
+    assert behind("notices") == [globex.pk]
+    assert set(behind("audit")) == {acme.pk, globex.pk}
+
+
+def test_a_consumer_of_old_events_stops_at_the_first_that_is_not(acme: Organization) -> None:
+    happened(acme, 2, days_ago=3)
+    happened(acme)
+    happened(acme, days_ago=3)
+    a_day_ago = timezone.now() - timedelta(days=1)
+
+    for expected in ([1, 2], [], []):
+        with next_events("downsampling", acme.pk, before=a_day_ago) as events:
+            assert seqs(events) == expected
+
+
+def test_what_is_rolled_back_leaves_no_gap(acme: Organization) -> None:
+    happened(acme)
+    with transaction.atomic():
+        happened(acme, 3)
+        transaction.set_rollback(True)
+    happened(acme)
+
+    with next_events("notices", acme.pk) as events:
+        assert seqs(events) == [1, 2]
