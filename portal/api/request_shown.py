@@ -62,11 +62,11 @@ class StillHeldShown(serializers.Serializer[Any]):
         source="withdrawal_confirmed_at", help_text="When the provider confirmed the withdrawal."
     )
     tries = serializers.IntegerField(
-        source="let_go_tries",
+        source="release_tries",
         help_text="How often the portal tried to end it with a lifetime of 1.",
     )
-    last_try_at = serializers.DateTimeField(source="let_go_at", allow_null=True)
-    given_up = serializers.BooleanField(source="is_let_go_given_up")
+    last_try_at = serializers.DateTimeField(source="release_tried_at", allow_null=True)
+    given_up = serializers.BooleanField(source="is_release_given_up")
     phone = serializers.CharField(
         source="subscription.provider.phone", help_text="The number to call to have it removed."
     )

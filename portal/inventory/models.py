@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from portal.mitigations.letting_go import MAX_LET_GO_TRIES, is_held_after
 from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.release import MAX_RELEASE_TRIES, is_held_after_withdrawal
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
@@ -88,9 +88,9 @@ class UnknownMitigation(models.Model):
     """When the provider first confirmed the withdrawal."""
     told_at = models.DateTimeField(null=True)
     """When the provider last confirmed the withdrawal."""
-    let_go_at = models.DateTimeField(null=True)
-    """When the provider was last asked, with a lifetime of 1, to let go of what it keeps in standby."""
-    let_go_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    release_tried_at = models.DateTimeField(null=True)
+    """When the portal last tried, with a lifetime of 1, to end what the provider still held in standby."""
+    release_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
     refusal_code = models.CharField(max_length=8, blank=True)
     """The code of the last withdrawal if the provider refused it."""
 
@@ -128,13 +128,13 @@ class UnknownMitigation(models.Model):
     @property
     def is_still_held(self) -> bool:
         """Whether the provider confirmed the withdrawal but still reports the mitigation in standby."""
-        return is_held_after(
+        return is_held_after_withdrawal(
             self.withdrawal_confirmed_at, dots_status=self.dots_status, reported_at=self.reported_at
         )
 
     @property
-    def is_let_go_given_up(self) -> bool:
-        return self.let_go_tries >= MAX_LET_GO_TRIES
+    def is_release_given_up(self) -> bool:
+        return self.release_tries >= MAX_RELEASE_TRIES
 
     @property
     def is_over(self) -> bool:

@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from portal.inventory.models import UnknownMitigation
-from portal.mitigations.letting_go import let_go_due_at
 from portal.mitigations.models import Mitigation, RequestKind
 from portal.mitigations.overlaps import Coverage
+from portal.mitigations.release import release_due_at
 from portal.mitigations.states import LIVE
 from portal.organizations.models import Organization
 
@@ -63,7 +63,7 @@ def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
     return set(waiting.values_list("subscription_id", flat=True))
 
 
-def put_aside_by(unknown: UnknownMitigation) -> Mitigation | None:
+def released_for(unknown: UnknownMitigation) -> Mitigation | None:
     """The mitigation of our request for which the provider put `unknown` aside (status 7 of RFC 9132 Table 3).
 
     None if the provider stopped for another reason or did not stop.
@@ -90,6 +90,6 @@ def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
     if unknown.told_at is None:
         return True
     if unknown.is_still_held:
-        due_at = let_go_due_at(unknown.let_go_at, unknown.let_go_tries, now)
-        return not unknown.is_let_go_given_up and due_at <= now
+        due_at = release_due_at(unknown.release_tried_at, unknown.release_tries, now)
+        return not unknown.is_release_given_up and due_at <= now
     return unknown.dots_status != TERMINATING and unknown.told_at + TOLD_AGAIN_AFTER <= now

@@ -250,18 +250,18 @@ def record_told(*, unknown_id: UUID, now: datetime) -> None:
 
 
 @transaction.atomic(savepoint=False)
-def record_let_go(*, unknown_id: UUID, now: datetime) -> bool:
+def record_release(*, unknown_id: UUID, now: datetime) -> bool:
     """Record that the portal asks the provider to release a mitigation in standby; False if it must not ask.
 
     Saved before the PUT is sent, so that the number of tries is limited whatever the provider answers.
     """
     row = _lock(unknown_id)
-    if row.is_over or row.is_let_go_given_up or not row.is_still_held:
+    if row.is_over or row.is_release_given_up or not row.is_still_held:
         return False
-    row.let_go_at, row.let_go_tries = now, row.let_go_tries + 1
-    row.save(update_fields=["let_go_at", "let_go_tries"])
-    if row.let_go_tries == 1 or row.is_let_go_given_up:
-        _tell(row, EventType.UNKNOWN_CHANGED, now, why="still held", tries=row.let_go_tries)
+    row.release_tried_at, row.release_tries = now, row.release_tries + 1
+    row.save(update_fields=["release_tried_at", "release_tries"])
+    if row.release_tries == 1 or row.is_release_given_up:
+        _tell(row, EventType.UNKNOWN_CHANGED, now, why="still held", tries=row.release_tries)
     return True
 
 

@@ -156,7 +156,7 @@ def may_filter(mitigation: Mitigation) -> bool:
     return mitigation.wanted == Wanted.ACTIVE and mitigation.status in (Status.PENDING, *CONFIRMED)
 
 
-def gap(scope: Targets, mitigations: Sequence[Mitigation]) -> list[str]:
+def uncovered_targets(scope: Targets, mitigations: Sequence[Mitigation]) -> list[str]:
     """The targets that no provider holds, nor one that was just asked for the first time."""
     covered = {
         target
@@ -174,7 +174,9 @@ def is_asked_again(mitigation: Mitigation, mitigations: Sequence[Mitigation]) ->
         return False
     if request.kind != RequestKind.IMMEDIATE:
         return request.kind == RequestKind.STANDBY
-    return not set(gap(request.scope, mitigations)).isdisjoint(every_target(mitigation.scope))
+    return not set(uncovered_targets(request.scope, mitigations)).isdisjoint(
+        every_target(mitigation.scope)
+    )
 
 
 def _helps_or_was_just_asked(mitigation: Mitigation) -> bool:

@@ -158,7 +158,7 @@ def replaceable(
     is_same = Q(request__kind=RequestKind.STANDBY)
     if kind == RequestKind.IMMEDIATE:
         is_same = Q(request__kind=kind) | Q(is_same, status__in=ACTIVE)
-    waits = Q(status__in=SET_BACK, request__has_gap=False)
+    waits = Q(status__in=SET_BACK, request__has_uncovered_targets=False)
     asked_for = (
         Mitigation.objects.filter(
             is_same,

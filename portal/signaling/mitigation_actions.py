@@ -29,7 +29,7 @@ from portal.signaling.session_activity import RequestProgress, SessionActivity
 
 logger = logging.getLogger(__name__)
 
-LET_GO_LIFETIME_S: Final = 1
+RELEASE_LIFETIME_S: Final = 1
 
 
 class MitigationActions:
@@ -54,8 +54,8 @@ class MitigationActions:
                     await self._update_efficacy(client, row, progress)
                 case Action.WITHDRAW:
                     await self._withdraw(client, row, progress)
-                case Action.LET_GO:
-                    await self._let_go(client, row, progress)
+                case Action.RELEASE:
+                    await self._release(client, row, progress)
         except (EncodeError, LocalProtocolError) as error:
             await self._not_sendable(row, action, error, progress)
             return is_confirmed(row)
@@ -81,7 +81,7 @@ class MitigationActions:
         never_encoded = isinstance(error, EncodeError) and row.confirmed_at is None
         try:
             match action:
-                case Action.WITHDRAW | Action.LET_GO:
+                case Action.WITHDRAW | Action.RELEASE:
                     await self.store.write(
                         services.record_end_not_sendable,
                         mitigation_id=row.pk,
@@ -151,12 +151,12 @@ class MitigationActions:
             services.record_withdrawal_confirmed, mitigation_id=row.pk, now=database_clock.now()
         )
 
-    async def _let_go(self, client: Client, row: Mitigation, progress: RequestProgress) -> None:
+    async def _release(self, client: Client, row: Mitigation, progress: RequestProgress) -> None:
         """End the mitigation by a lifetime of a second. The next status report shows the outcome."""
-        scope = scope_of(row, lifetime_s=LET_GO_LIFETIME_S)
+        scope = scope_of(row, lifetime_s=RELEASE_LIFETIME_S)
         client.check_request(row.mid, scope)
         if not await self.store.write(
-            services.record_let_go, mitigation_id=row.pk, now=database_clock.now()
+            services.record_release, mitigation_id=row.pk, now=database_clock.now()
         ):
             return
         async with asyncio.timeout(ANSWER_WITHIN_S):

@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from portal.mitigations.letting_go import let_go_due_at
 from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.queries import shares_target
+from portal.mitigations.release import release_due_at
 from portal.mitigations.states import (
     ACTIVE,
     CONFIRMED,
@@ -51,7 +51,7 @@ class Action(Enum):
     REFRESH = "PUT the same again"
     EFFICACY = "PUT with an empty If-Match"
     WITHDRAW = "DELETE until it is answered"
-    LET_GO = "PUT with a lifetime of 1, to end what a DELETE did not"
+    RELEASE = "PUT with a lifetime of 1, to end what a DELETE did not"
     POLL = "GET"
     WAIT = "nothing yet"
 
@@ -120,7 +120,7 @@ _URGENCY: Final = {
     Action.WITHDRAW: 0,
     Action.REQUEST: 1,
     Action.REFRESH: 1,
-    Action.LET_GO: 1,
+    Action.RELEASE: 1,
     Action.EFFICACY: 2,
     Action.POLL: 3,
     Action.WAIT: 4,
@@ -164,21 +164,21 @@ def _end(
         return []
     if mitigation.withdrawal_confirmed_at is not None:
         if mitigation.is_still_held:
-            return _let_go(mitigation, session, now)
+            return _release(mitigation, session, now)
         return [_poll(mitigation, POLL_ENDING_AFTER, now)]
     if mitigation.refusal_code in (LOOP, NOT_SENDABLE):
         return [(Action.WITHDRAW, mitigation.retry_at or now)]
     return [(Action.WITHDRAW, now), _poll(mitigation, POLL_AFTER, now)]
 
 
-def _let_go(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
+def _release(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
     """Some servers confirm the DELETE of a standby mitigation and keep it: a later loss would start it (go-dots)."""
-    if mitigation.is_let_go_given_up:
+    if mitigation.is_release_given_up:
         return [_poll(mitigation, POLL_AFTER, now)]
     found = [_poll(mitigation, POLL_ENDING_AFTER, now)]
     if session.dots_status == IN_STANDBY:
-        due_at = let_go_due_at(mitigation.let_go_at, mitigation.let_go_tries, now)
-        found.insert(0, _once_fresh((Action.LET_GO, due_at), session, now))
+        due_at = release_due_at(mitigation.release_tried_at, mitigation.release_tries, now)
+        found.insert(0, _once_fresh((Action.RELEASE, due_at), session, now))
     return found
 
 

@@ -35,7 +35,7 @@ from portal.signaling.fenced_store import FencedStore
 from portal.signaling.inventory_comparison import InventoryAnswer, is_ours, next_mid_after
 from portal.signaling.inventory_query import query_inventory
 from portal.signaling.mapping import held_of
-from portal.signaling.mitigation_actions import LET_GO_LIFETIME_S
+from portal.signaling.mitigation_actions import RELEASE_LIFETIME_S
 from portal.signaling.retry_after import asked_wait_s, retry_wait_s
 
 logger = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class UnknownMitigationWatch:
         if row.is_still_held and (report is None or report.status == IN_STANDBY):
             # Another DELETE would not end it, and a PUT could stop what a lost session started.
             if report is not None:
-                await self._let_go(row, report)
+                await self._release(row, report)
             return
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
@@ -192,17 +192,17 @@ class UnknownMitigationWatch:
         except (RemoteProtocolError, NoAnswer, TimeoutError):
             return None, 0.0
 
-    async def _let_go(self, row: UnknownMitigation, report: MitigationReport) -> None:
+    async def _release(self, row: UnknownMitigation, report: MitigationReport) -> None:
         """End by a short lifetime what a DELETE did not end. The next status shows whether that
         worked.
         """
         if not await self._store.write(
-            services.record_let_go, unknown_id=row.pk, now=database_clock.now()
+            services.record_release, unknown_id=row.pk, now=database_clock.now()
         ):
             return
         scope = Scope(
             targets=report.targets or Targets(),
-            lifetime=LET_GO_LIFETIME_S,
+            lifetime=RELEASE_LIFETIME_S,
             trigger_mitigation=False,
         )
         wait_s = 0.0
@@ -263,7 +263,7 @@ class UnknownMitigationWatch:
         self._ask_at = min(self._ask_at, _time() + seconds)
 
     def _pause_s(self, answer: InventoryAnswer, rows: list[UnknownMitigation]) -> float:
-        if any(row.told_at and not row.is_let_go_given_up for row in rows):
+        if any(row.told_at and not row.is_release_given_up for row in rows):
             return ENDING_EVERY_S
         if rows:
             return UNKNOWN_EVERY_S

@@ -139,7 +139,7 @@ class DrillCheck(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     """The provider reported that it holds it in standby."""
     withdrawn_at = models.DateTimeField(null=True)
-    """The portal began to tell it to let go."""
+    """When the portal began to release it."""
     told_at = models.DateTimeField(null=True)
     """The provider confirmed that it was told."""
     ended_at = models.DateTimeField(null=True)

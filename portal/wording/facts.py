@@ -113,9 +113,9 @@ class MitigationFacts:
     withdrawal_confirmed_at: datetime | None = None
     is_still_held: bool = False
     "it confirmed the withdrawal of a plan but still holds it"
-    let_go_at: datetime | None = None
+    release_tried_at: datetime | None = None
     "when the portal last tried again to end it"
-    is_let_go_given_up: bool = False
+    is_release_given_up: bool = False
     "trying again has not helped"
     ended_at: datetime | None = None
     last_heard_at: datetime | None = None

@@ -181,21 +181,24 @@ def _told(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 
 
 def still_held(mitigation: MitigationFacts, now: datetime) -> str:
-    return letting_go(
-        mitigation.short, mitigation.let_go_at, now, is_given_up=mitigation.is_let_go_given_up
+    return release_progress(
+        mitigation.short,
+        mitigation.release_tried_at,
+        now,
+        is_given_up=mitigation.is_release_given_up,
     )
 
 
-def letting_go(
-    provider: str, let_go_at: datetime | None, now: datetime, *, is_given_up: bool
+def release_progress(
+    provider: str, release_tried_at: datetime | None, now: datetime, *, is_given_up: bool
 ) -> str:
     """The risk of a plan that is still held, and what the portal does about it."""
     risk = f"{provider} may start it by itself when contact is lost."
     if is_given_up:
         return f"{risk} Telling it again has not helped: call and ask for the plan to be removed."
-    if let_go_at is None:
+    if release_tried_at is None:
         return f"{risk} The portal tells it again."
-    at = when(let_go_at, now)
+    at = when(release_tried_at, now)
     return f"{risk} The portal told it again {at}, with a lifetime of one second, and asks whether it is gone."
 
 

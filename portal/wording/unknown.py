@@ -11,7 +11,7 @@ from portal.core.formatting import NBSP, listed, moment, plural, since, spaced_w
 from portal.mitigations.states import reported_status
 from portal.wording import BADGES, Badge, DisplayStatus, Question, Say, Session
 from portal.wording.badges import STALE_AFTER, STATUS_FACES
-from portal.wording.plans import letting_go
+from portal.wording.plans import release_progress
 
 WINDS_DOWN_FOR: Final = timedelta(seconds=300)
 """The longest time a provider may take to end a mitigation after the withdrawal (RFC 9132 section 4.4.4)."""
@@ -60,10 +60,10 @@ class Unknown:
     "the code of the refused withdrawal"
     is_still_held: bool = False
     "the provider confirmed the withdrawal but keeps it in standby"
-    let_go_at: datetime | None = None
+    release_tried_at: datetime | None = None
     "the last try to end it with a lifetime of 1"
-    is_let_go_given_up: bool = False
-    put_aside_for: str = ""
+    is_release_given_up: bool = False
+    released_for: str = ""
     "the name of our request for which the provider stopped it"
     why_not_adopted: str = ""
 
@@ -116,9 +116,9 @@ def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 def does(unknown: Unknown) -> str:
     """The provider's report as a clause without a subject."""
-    if unknown.dots_status == 7 and unknown.put_aside_for:
+    if unknown.dots_status == 7 and unknown.released_for:
         return (
-            f"put {unknown.what} aside for your request {unknown.put_aside_for} but still holds it"
+            f"put {unknown.what} aside for your request {unknown.released_for} but still holds it"
         )
     words = _DOES.get(unknown.dots_status or 0)
     if words is not None:
@@ -162,8 +162,8 @@ def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:
 def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
     at, who = when(unknown.confirmed_at, now), f"{unknown.withdrawn_by} withdrew it."
     if unknown.is_still_held:
-        rest = letting_go(
-            unknown.provider, unknown.let_go_at, now, is_given_up=unknown.is_let_go_given_up
+        rest = release_progress(
+            unknown.provider, unknown.release_tried_at, now, is_given_up=unknown.is_release_given_up
         )
         return (
             f"Confirmed the withdrawal {at}, and still holds {unknown.what} in standby.",

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import models
 
 from portal.core.targets import IPNetwork
-from portal.mitigations.letting_go import MAX_LET_GO_TRIES, is_held_after
 from portal.mitigations.models.request import MitigationRequest
+from portal.mitigations.release import MAX_RELEASE_TRIES, is_held_after_withdrawal
 from portal.mitigations.states import (
     ATTACK_STATUSES,
     KNOWN_REPORTS,
@@ -71,9 +71,9 @@ class Mitigation(models.Model):
     """Who withdrew this provider alone."""
     withdrawn_because = models.CharField(max_length=200, blank=True)
     """Why policy withdrew it, in words."""
-    let_go_at = models.DateTimeField(null=True)
+    release_tried_at = models.DateTimeField(null=True)
     """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the provider still held."""
-    let_go_tries = models.PositiveSmallIntegerField(default=0)
+    release_tries = models.PositiveSmallIntegerField(default=0)
     hold_again = models.BooleanField(default=False)
     """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the plan again."""
     efficacy = models.PositiveSmallIntegerField(null=True)
@@ -220,13 +220,13 @@ class Mitigation(models.Model):
     @property
     def is_still_held(self) -> bool:
         """The provider confirmed the withdrawal but still reports the mitigation as in standby."""
-        return self.status == Status.TERMINATING and is_held_after(
+        return self.status == Status.TERMINATING and is_held_after_withdrawal(
             self.withdrawal_confirmed_at, dots_status=self.dots_status, reported_at=self.reported_at
         )
 
     @property
-    def is_let_go_given_up(self) -> bool:
-        return self.let_go_tries >= MAX_LET_GO_TRIES
+    def is_release_given_up(self) -> bool:
+        return self.release_tries >= MAX_RELEASE_TRIES
 
     @property
     def attack_status(self) -> str:

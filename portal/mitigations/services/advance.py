@@ -24,12 +24,12 @@ from portal.mitigations.failover import (
     current_mitigations,
     due,
     ended_by,
-    gap,
     is_withdrawn_by_policy,
     may_be_started,
     next_try_at,
     requested_until,
     surplus,
+    uncovered_targets,
     why_no_help,
 )
 from portal.mitigations.models import (
@@ -224,10 +224,12 @@ def settle(request: MitigationRequest, *, now: datetime) -> None:
         _ask_no_more(mitigations_of(request), now=now)
     mitigations = mitigations_of(request)
     _note_end_of_filtering(request, mitigations)
-    has_gap = is_wanted and bool(gap(request.scope, current_mitigations(mitigations)))
-    if has_gap != request.has_gap:
-        request.has_gap = has_gap
-        request.save(update_fields=["has_gap"])
+    has_uncovered_targets = is_wanted and bool(
+        uncovered_targets(request.scope, current_mitigations(mitigations))
+    )
+    if has_uncovered_targets != request.has_uncovered_targets:
+        request.has_uncovered_targets = has_uncovered_targets
+        request.save(update_fields=["has_uncovered_targets"])
     status = request_status(
         (
             MitigationState(

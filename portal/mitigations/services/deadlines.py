@@ -60,7 +60,7 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
 def mark_due_again(*, now: datetime) -> int:
     """Ask again, where the time has come, who said no: while nobody else helps, or to hold a plan; how many."""
     due = Mitigation.objects.filter(
-        Q(request__has_gap=True) | Q(request__kind=RequestKind.STANDBY),
+        Q(request__has_uncovered_targets=True) | Q(request__kind=RequestKind.STANDBY),
         _may_be_asked(now),
         status__in=SET_BACK,
         wanted=Wanted.ACTIVE,

@@ -13,8 +13,8 @@ from django.db.models import Case, F, Value, When
 from portal.events.models import EventType
 from portal.events.queries import of_mitigation
 from portal.mitigations import queries
-from portal.mitigations.letting_go import MAX_LET_GO_TRIES
 from portal.mitigations.models import Mitigation, Wanted
+from portal.mitigations.release import MAX_RELEASE_TRIES
 from portal.mitigations.replacing import replacement
 from portal.mitigations.services.advance import (
     Step,
@@ -275,19 +275,19 @@ def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitiga
 
 
 @transaction.atomic(savepoint=False)
-def record_let_go(*, mitigation_id: UUID, now: datetime) -> bool:
+def record_release(*, mitigation_id: UUID, now: datetime) -> bool:
     """Note one more try to end a mitigation that the provider keeps after confirming its withdrawal; False: do not try.
 
     Saved before the PUT leaves, so that the number of tries is bounded whatever the answer is.
     """
     mitigation = lock_mitigation(mitigation_id)
-    if mitigation.is_let_go_given_up or not mitigation.is_still_held:
+    if mitigation.is_release_given_up or not mitigation.is_still_held:
         return False
-    tries = mitigation.let_go_tries + 1
-    is_last = tries == MAX_LET_GO_TRIES
+    tries = mitigation.release_tries + 1
+    is_last = tries == MAX_RELEASE_TRIES
     step = Step(
         mitigation_id=mitigation_id,
-        columns={"let_go_at": now, "let_go_tries": tries},
+        columns={"release_tried_at": now, "release_tries": tries},
         told={"why": "still held", **({"tries": tries} if is_last else {})},
         event=EventType.MITIGATION_STATUS if tries == 1 or is_last else None,
     )

@@ -11,9 +11,9 @@ from portal.core.formatting import dialable
 from portal.mitigations import queries
 from portal.mitigations.failover import (
     current_mitigations,
-    gap,
     is_asked_again,
     is_withdrawn_by_policy,
+    uncovered_targets,
 )
 from portal.mitigations.models import (
     FilteringEnd,
@@ -89,8 +89,8 @@ def mitigation_facts(
         is_held_again=mitigation.hold_again,
         filtering_end=_filtering_end(mitigation),
         is_still_held=mitigation.is_still_held,
-        let_go_at=mitigation.let_go_at,
-        is_let_go_given_up=mitigation.is_let_go_given_up,
+        release_tried_at=mitigation.release_tried_at,
+        is_release_given_up=mitigation.is_release_given_up,
         ended_at=mitigation.ended_at,
         last_heard_at=mitigation.last_heard_at,
         is_replaced=mitigation.is_replaced,
@@ -272,5 +272,5 @@ def request_facts(
         ended_by=request.ended_by,
         filtering_ended_at=request.filtering_ended_at,
         patience_s=organization.patience_s,
-        uncovered=tuple(gap(request.scope, current)),
+        uncovered=tuple(uncovered_targets(request.scope, current)),
     )

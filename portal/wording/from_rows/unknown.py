@@ -30,7 +30,7 @@ def lost(organization: Organization) -> list[str]:
 
 def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wording.Unknown:
     asked_by = row.asked_once.request if row.asked_once else None
-    put_aside_by = queries.put_aside_by(row)
+    released_for = queries.released_for(row)
     targets = row.targets
     return wording.Unknown(
         provider=row.subscription.provider.short_name,
@@ -52,8 +52,8 @@ def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wor
         confirmed_at=row.withdrawal_confirmed_at,
         refusal_code=row.refusal_code,
         is_still_held=row.is_still_held,
-        let_go_at=row.let_go_at,
-        is_let_go_given_up=row.is_let_go_given_up,
-        put_aside_for=put_aside_by.request.name if put_aside_by else "",
+        release_tried_at=row.release_tried_at,
+        is_release_given_up=row.is_release_given_up,
+        released_for=released_for.request.name if released_for else "",
         why_not_adopted=why_not.message if why_not else "",
     )

@@ -13,10 +13,10 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.inventory import services
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
-from portal.inventory.queries import is_to_be_told, put_aside_by
+from portal.inventory.queries import is_to_be_told, released_for
 from portal.inventory.services import FOUND_WITHIN, KEPT_FOR, MAX_UNKNOWN
 from portal.mitigations import services as mitigations
-from portal.mitigations.letting_go import MAX_LET_GO_PAUSE, MAX_LET_GO_TRIES
+from portal.mitigations.release import MAX_RELEASE_PAUSE, MAX_RELEASE_TRIES
 from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 from tests.portal.inventory.conftest import CUID, Record, held, one, told
@@ -296,28 +296,26 @@ def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> Non
     assert one().refusal_code == ""
 
 
-def test_a_plan_that_is_kept_after_its_withdrawal_is_let_go_of_so_often_and_no_more(
-    record: Record, dana: User
-) -> None:
+def test_the_portal_stops_after_the_last_try_to_release_a_plan(record: Record, dana: User) -> None:
     plan = held(4, dots_status=8, is_preconfigured=True)
     record(plan, at=NOW)
     services.withdraw(unknown_id=one().pk, actor=dana)
     services.record_told(unknown_id=one().pk, now=NOW)
     # That report may have been on its way.
     record(plan, at=NOW + timedelta(seconds=1))
-    assert not services.record_let_go(unknown_id=one().pk, now=NOW)
+    assert not services.record_release(unknown_id=one().pk, now=NOW)
 
     record(plan, at=NOW + timedelta(seconds=5))
     now, tries = NOW + timedelta(seconds=5), 0
     while is_to_be_told(one(), now):
-        assert services.record_let_go(unknown_id=one().pk, now=now)
+        assert services.record_release(unknown_id=one().pk, now=now)
         assert not is_to_be_told(one(), now)
-        now, tries = now + MAX_LET_GO_PAUSE, tries + 1
+        now, tries = now + MAX_RELEASE_PAUSE, tries + 1
 
-    assert tries == one().let_go_tries == MAX_LET_GO_TRIES
-    assert not services.record_let_go(unknown_id=one().pk, now=now)
+    assert tries == one().release_tries == MAX_RELEASE_TRIES
+    assert not services.record_release(unknown_id=one().pk, now=now)
     changes = [event["tries"] for event in told() if event.get("why") == "still held"]
-    assert changes == [1, MAX_LET_GO_TRIES]
+    assert changes == [1, MAX_RELEASE_TRIES]
     record(told=[4], at=now)
     assert one().ending == Ending.GONE
 
@@ -331,7 +329,7 @@ PUT_ASIDE = [
 
 
 @pytest.mark.parametrize(("fields", "is_ours"), PUT_ASIDE)
-def test_a_request_here_for_which_a_plan_was_put_aside_is_found(
+def test_the_request_for_which_a_provider_released_a_plan_is_found(
     record: Record,
     submit: Submit,
     acme_tidewall: Subscription,
@@ -344,11 +342,11 @@ def test_a_request_here_for_which_a_plan_was_put_aside_is_found(
     where = {"subscription": acme_tidewall} if "subscription" in fields else {}
     fields = {name: value for name, value in fields.items() if name != "subscription"}
     record(held(40, **{"dots_status": 7, "is_preconfigured": True, **fields}), **where)
-    assert put_aside_by(one()) is None
+    assert released_for(one()) is None
 
     confirm(mitigation)
 
-    assert put_aside_by(one()) == (mitigation if is_ours else None)
+    assert released_for(one()) == (mitigation if is_ours else None)
 
 
 @pytest.mark.parametrize("what", ["withdraw", "told", "refused"])

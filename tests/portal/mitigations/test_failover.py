@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from portal.mitigations.failover import current_mitigations, due, gap, surplus
+from portal.mitigations.failover import current_mitigations, due, surplus, uncovered_targets
 from portal.mitigations.models import Mitigation, Targets, Wanted
 from portal.mitigations.states import Status
 from portal.organizations.models import LateAcceptance
@@ -146,18 +146,22 @@ def test_the_newest_mitigation_of_a_provider_speaks_for_it() -> None:
 def test_a_gap_is_what_nobody_holds_nor_was_just_asked_for() -> None:
     scope = targets(OLD, NEW)
 
-    assert gap(scope, [mitigation(NORTHGATE, Status.MITIGATING, OLD, NEW)]) == []
-    assert gap(scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW)]) == []
-    assert gap(scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW, overdue_at=NOW)]) == [
+    assert uncovered_targets(scope, [mitigation(NORTHGATE, Status.MITIGATING, OLD, NEW)]) == []
+    assert uncovered_targets(scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW)]) == []
+    assert uncovered_targets(
+        scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW, overdue_at=NOW)]
+    ) == [
         OLD,
         NEW,
     ]
-    assert gap(scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW, setbacks=1)]) == [OLD, NEW]
-    assert gap(
+    assert uncovered_targets(
+        scope, [mitigation(NORTHGATE, Status.PENDING, OLD, NEW, setbacks=1)]
+    ) == [OLD, NEW]
+    assert uncovered_targets(
         scope,
         [mitigation(NORTHGATE, Status.MITIGATING, OLD), mitigation(TIDEWALL, Status.REFUSED, NEW)],
     ) == [NEW]
-    assert gap(scope, [withdrawn(NORTHGATE)]) == [OLD, NEW]
+    assert uncovered_targets(scope, [withdrawn(NORTHGATE)]) == [OLD, NEW]
 
 
 FALLBACK = {"because": "Northgate did not answer"}

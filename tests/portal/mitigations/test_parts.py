@@ -48,7 +48,7 @@ def test_when_the_one_that_may_protect_it_refuses_nobody_else_is_asked(
 
     mixed.refresh_from_db()
     assert len(mitigations_of(mixed)) == 2
-    assert (mixed.status, mixed.has_gap) == ("in_progress", True)
+    assert (mixed.status, mixed.has_uncovered_targets) == ("in_progress", True)
 
 
 def test_who_refused_its_part_is_asked_again_while_the_other_part_is_helped(

@@ -147,9 +147,9 @@ async def test_a_mitigation_that_a_delete_did_not_end_gets_a_lifetime_of_a_secon
     store = Counted()
     actions, row = actions_of(store), Mitigation(pk=uuid4(), mid=7)
 
-    await actions.perform(cast(Client, Keeping()), row, Action.LET_GO)
+    await actions.perform(cast(Client, Keeping()), row, Action.RELEASE)
 
-    assert store.writes[0][0] is services.record_let_go
+    assert store.writes[0][0] is services.record_release
     assert asked == ([(7, replace(scopes, lifetime=1))] if may_leave else [])
 
 

@@ -25,9 +25,9 @@ from dots_client import (
 )
 from portal.inventory import queries, services
 from portal.inventory.models import UnknownMitigation
-from portal.mitigations.letting_go import MAX_LET_GO_TRIES
 from portal.mitigations.models import Mitigation
 from portal.mitigations.queries import mitigations_by_mid
+from portal.mitigations.release import MAX_RELEASE_TRIES
 from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import Status
 from portal.signaling import database_clock, retry_after
@@ -98,9 +98,9 @@ class Rows:
 
     async def write(self, call: Callable[..., Any], **kwargs: Any) -> Any:
         self.written.append((call, kwargs))
-        if call is services.record_let_go:
+        if call is services.record_release:
             [row] = [one for one in self.unknown if one.pk == kwargs["unknown_id"]]
-            row.let_go_at, row.let_go_tries = kwargs["now"], row.let_go_tries + 1
+            row.release_tried_at, row.release_tries = kwargs["now"], row.release_tries + 1
             return True
         return None
 
@@ -369,7 +369,7 @@ async def test_a_pause_asked_for_before_a_withdrawal_postpones_it_once(
 async def test_a_lifetime_of_one_waits_as_long_as_the_server_asks_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(queries, "let_go_due_at", lambda _at, _tries, now: now)
+    monkeypatch.setattr(queries, "release_due_at", lambda _at, _tries, now: now)
     server, rows = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS)), Rows()
     server.refuses = THROTTLED
     rows.unknown = [kept()]
@@ -519,7 +519,7 @@ async def test_a_mitigation_kept_in_standby_gets_a_lifetime_of_one_and_no_delete
     assert scope.targets == there.targets
     assert server.withdrawn == []
     # Counted before it is sent.
-    assert rows.written[0][0] is services.record_let_go
+    assert rows.written[0][0] is services.record_release
 
 
 async def test_a_mitigation_started_meanwhile_gets_a_delete_and_no_put() -> None:
@@ -532,8 +532,10 @@ async def test_a_mitigation_started_meanwhile_gets_a_delete_and_no_put() -> None
 
 
 NO_PUT = [
-    pytest.param({"let_go_tries": MAX_LET_GO_TRIES}, id="given up"),
-    pytest.param({"let_go_tries": 1, "let_go_at": database_clock.now()}, id="tried just now"),
+    pytest.param({"release_tries": MAX_RELEASE_TRIES}, id="given up"),
+    pytest.param(
+        {"release_tries": 1, "release_tried_at": database_clock.now()}, id="tried just now"
+    ),
     pytest.param({"reported_at": database_clock.now() - timedelta(hours=1)}, id="reported before"),
 ]
 
@@ -545,8 +547,8 @@ async def test_a_lifetime_of_one_is_sent_neither_too_soon_nor_forever(
     server = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS))
     rows = Rows()
     rows.unknown = [kept(**fields)]
-    if rows.unknown[0].let_go_at is not None:
-        rows.unknown[0].let_go_at = database_clock.now()
+    if rows.unknown[0].release_tried_at is not None:
+        rows.unknown[0].release_tried_at = database_clock.now()
 
     await taken(server, rows)
 

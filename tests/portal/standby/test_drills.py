@@ -141,7 +141,7 @@ def test_a_drill_gives_up_in_time_and_withdraws_all_the_same(drill: Drill) -> No
 
 
 @pytest.mark.parametrize(("is_told", "failure"), [(False, "not_told"), (True, "not_ended")])
-def test_a_provider_that_does_not_let_go_fails_the_drill(
+def test_a_provider_that_does_not_release_the_plan_fails_the_drill(
     drill: Drill, is_told: bool, failure: str
 ) -> None:
     for check in checks(drill):

@@ -347,7 +347,7 @@ def test_an_organization_has_a_bounded_number_of_plans(
     assert refused.value.code == "too-many-plans"
 
 
-def test_a_removed_plan_is_let_go_and_its_name_is_free(prepare: Prepare, alice: User) -> None:
+def test_a_removed_plan_is_released_and_its_name_is_free(prepare: Prepare, alice: User) -> None:
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)

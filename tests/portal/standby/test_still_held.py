@@ -11,12 +11,12 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services as mitigations
-from portal.mitigations.letting_go import (
-    LET_GO_AGAIN_AFTER,
-    MAX_LET_GO_PAUSE,
-    MAX_LET_GO_TRIES,
-)
 from portal.mitigations.models import Mitigation
+from portal.mitigations.release import (
+    MAX_RELEASE_PAUSE,
+    MAX_RELEASE_TRIES,
+    RELEASE_AGAIN_AFTER,
+)
 from portal.organizations.models import Organization
 from portal.signaling.next_action import (
     POLL_AFTER,
@@ -64,11 +64,11 @@ def following(one: Mitigation, now: datetime, *, status: int | None = 8) -> Next
 
 def test_a_plan_that_is_still_held_gets_a_lifetime_of_one(kept: StandbyPlan) -> None:
     assert mitigation(kept).is_still_held
-    assert following(mitigation(kept), timezone.now()).action is Action.LET_GO
+    assert following(mitigation(kept), timezone.now()).action is Action.RELEASE
     # No PUT for a plan that the session has not shown to be only held.
     for status in (None, 1, 2):
         assert (
-            following(mitigation(kept), timezone.now(), status=status).action is not Action.LET_GO
+            following(mitigation(kept), timezone.now(), status=status).action is not Action.RELEASE
         )
 
 
@@ -91,28 +91,28 @@ def test_a_lifetime_of_one_is_sent_only_for_a_held_plan(kept: StandbyPlan, statu
 def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
     now = timezone.now()
     pauses = []
-    for _ in range(MAX_LET_GO_TRIES):
-        assert mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=now)
+    for _ in range(MAX_RELEASE_TRIES):
+        assert mitigations.record_release(mitigation_id=mitigation(kept).pk, now=now)
         one = mitigation(kept)
         one.last_heard_at = now
-        late = now + 2 * MAX_LET_GO_PAUSE
+        late = now + 2 * MAX_RELEASE_PAUSE
         at = next(
             now + timedelta(seconds=seconds)
             for seconds in range(int((late - now).total_seconds()))
-            if one.is_let_go_given_up
-            or following(one, now + timedelta(seconds=seconds)).action is Action.LET_GO
+            if one.is_release_given_up
+            or following(one, now + timedelta(seconds=seconds)).action is Action.RELEASE
         )
         pauses.append(at - now)
         now = at
 
-    assert pauses[:3] == [LET_GO_AGAIN_AFTER, 2 * LET_GO_AGAIN_AFTER, 4 * LET_GO_AGAIN_AFTER]
-    assert max(pauses) == MAX_LET_GO_PAUSE
-    assert not mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=now)
+    assert pauses[:3] == [RELEASE_AGAIN_AFTER, 2 * RELEASE_AGAIN_AFTER, 4 * RELEASE_AGAIN_AFTER]
+    assert max(pauses) == MAX_RELEASE_PAUSE
+    assert not mitigations.record_release(mitigation_id=mitigation(kept).pk, now=now)
     one = mitigation(kept)
     one.last_heard_at = now
     assert following(one, now) == NextAction(action=Action.WAIT, at=now + POLL_AFTER)
     told = Event.objects.filter(data__why="still held").order_by("seq")
-    assert [event.data.get("tries") for event in told] == [None, MAX_LET_GO_TRIES]
+    assert [event.data.get("tries") for event in told] == [None, MAX_RELEASE_TRIES]
 
 
 def test_a_delete_is_not_repeated_for_a_held_plan(kept: StandbyPlan) -> None:
@@ -122,7 +122,7 @@ def test_a_delete_is_not_repeated_for_a_held_plan(kept: StandbyPlan) -> None:
 
 
 def test_it_ends_when_the_provider_no_longer_holds_it(kept: StandbyPlan) -> None:
-    mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=timezone.now())
+    mitigations.record_release(mitigation_id=mitigation(kept).pk, now=timezone.now())
 
     mitigations.record_forgotten(mitigation_id=mitigation(kept).pk, now=timezone.now())
 
@@ -133,7 +133,7 @@ def test_the_pages_say_so_with_the_number_to_call(
     alice: User, kept: StandbyPlan, acme: Organization, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)
-    mitigations.record_let_go(mitigation_id=mitigation(kept).pk, now=timezone.now())
+    mitigations.record_release(mitigation_id=mitigation(kept).pk, now=timezone.now())
 
     page = html.unescape(browser.get(kept.get_absolute_url()).content.decode())
     assert "Northgate still holds the plan, though it confirmed the withdrawal." in page
@@ -155,7 +155,7 @@ def test_after_the_last_try_the_page_asks_to_call_the_provider(
     alice: User, kept: StandbyPlan, client_of: ClientOf
 ) -> None:
     Mitigation.objects.filter(pk=mitigation(kept).pk).update(
-        let_go_tries=MAX_LET_GO_TRIES, let_go_at=timezone.now()
+        release_tries=MAX_RELEASE_TRIES, release_tried_at=timezone.now()
     )
 
     listed = html.unescape(client_of(alice).get(STANDBY).content.decode())
@@ -190,7 +190,7 @@ def test_a_drill_that_a_provider_keeps_gives_the_number_to_call(
         mitigations.record_withdrawal_confirmed(mitigation_id=check.mitigation_id, now=now)
         says(mitigation_facts(check), 8, now + timedelta(seconds=5))
         assert (
-            following(mitigation_facts(check), now + timedelta(seconds=6)).action is Action.LET_GO
+            following(mitigation_facts(check), now + timedelta(seconds=6)).action is Action.RELEASE
         )
     follow(drill.started_at + END_WITHIN)
 

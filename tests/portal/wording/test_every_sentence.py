@@ -77,10 +77,10 @@ PLAN_STATES: Final = {
         ),
         "still held": mitigation("x", Status.TERMINATING, **STILL_HELD),
         "still held, told again": mitigation(
-            "x", Status.TERMINATING, let_go_at=ago(5), **STILL_HELD
+            "x", Status.TERMINATING, release_tried_at=ago(5), **STILL_HELD
         ),
         "still held, given up": mitigation(
-            "x", Status.TERMINATING, is_let_go_given_up=True, **STILL_HELD
+            "x", Status.TERMINATING, is_release_given_up=True, **STILL_HELD
         ),
     }.items()
 }
@@ -243,7 +243,7 @@ def test_no_sentence_about_what_ended_for_a_plan_is_malformed(count: int) -> Non
 )
 def test_every_time_reads_well_even_if_old_or_unknown(at: datetime | None) -> None:
     times = dict.fromkeys(
-        ("confirmed_at", "ended_at", "withdrawal_confirmed_at", "let_go_at", "status_at"), at
+        ("confirmed_at", "ended_at", "withdrawal_confirmed_at", "release_tried_at", "status_at"), at
     )
     for is_plan in (False, True):
         for name, state in {**STATES, **PLAN_STATES}.items():

@@ -254,7 +254,7 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize(("type", "data", "what", "detail"), ENTRIES)
-def test_the_timeline_tells_a_stop_from_letting_go(
+def test_the_timeline_distinguishes_stopping_from_releasing_a_plan(
     type: EventType, data: dict[str, Any], what: str, detail: str
 ) -> None:
     facts: dict[str, Any] = {"kind": RequestKind.STANDBY, "is_ours": True}

@@ -1,4 +1,4 @@
-"""When to ask a provider again to let go of a mitigation that it keeps in standby after it confirmed the withdrawal.
+"""When to retry the release of a mitigation that a provider still holds in standby after it confirmed the withdrawal.
 
 Some servers do that (go-dots), and start the mitigation when a session is lost. A PUT with a lifetime of 1 ends it.
 """
@@ -12,14 +12,14 @@ from portal.mitigations.states import IN_STANDBY
 
 STILL_HELD_AFTER: Final = timedelta(seconds=3)
 """A report that comes sooner after the confirmation may have been on its way."""
-LET_GO_AGAIN_AFTER: Final = timedelta(seconds=15)
-MAX_LET_GO_PAUSE: Final = timedelta(minutes=5)
+RELEASE_AGAIN_AFTER: Final = timedelta(seconds=15)
+MAX_RELEASE_PAUSE: Final = timedelta(minutes=5)
 """The longest pause between two tries; each pause is twice as long as the one before."""
-MAX_LET_GO_TRIES: Final = 8
-"""After these only a person can have it removed."""
+MAX_RELEASE_TRIES: Final = 8
+"""After the last try only a person can have it removed."""
 
 
-def is_held_after(
+def is_held_after_withdrawal(
     confirmed_at: datetime | None, *, dots_status: int | None, reported_at: datetime | None
 ) -> bool:
     """Whether the provider still reports it in standby after confirming the withdrawal."""
@@ -28,8 +28,8 @@ def is_held_after(
     return reported_at - confirmed_at >= STILL_HELD_AFTER
 
 
-def let_go_due_at(last_try_at: datetime | None, tries: int, now: datetime) -> datetime:
+def release_due_at(last_try_at: datetime | None, tries: int, now: datetime) -> datetime:
     if last_try_at is None:
         return now
     doublings: int = 2 ** max(0, tries - 1)
-    return last_try_at + min(LET_GO_AGAIN_AFTER * doublings, MAX_LET_GO_PAUSE)
+    return last_try_at + min(RELEASE_AGAIN_AFTER * doublings, MAX_RELEASE_PAUSE)
