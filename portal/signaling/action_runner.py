@@ -11,6 +11,7 @@ from uuid import UUID
 
 from dots_client import Client, DotsError, NoAnswer, SessionClosed
 from portal.mitigations.models import Mitigation
+from portal.signaling.async_events import loop_time
 from portal.signaling.fenced_store import NotSaved
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action, gives_way
@@ -81,7 +82,7 @@ class ActionRunner:
         """Begin an action for one mitigation; a poll may cover several."""
         running = RunningAction(
             action=action,
-            begun_at=_time(),
+            begun_at=loop_time(),
             task=asyncio.create_task(self._run(rows, action)),
             is_shared=len(rows) > 1,
         )
@@ -132,7 +133,7 @@ class ActionRunner:
             polled = await self._reports.poll_all(self._client, rows)
         for row in rows:
             if row.pk in polled.statuses:
-                self._history.reported(row.pk, polled.statuses[row.pk], time=_time())
+                self._history.reported(row.pk, polled.statuses[row.pk], time=loop_time())
             elif row.pk in polled.absent:
                 self._history.absent(row.pk)
             else:
@@ -155,9 +156,5 @@ class ActionRunner:
     ) -> None:
         for row in rows:
             self._history.failed(
-                row.pk, action, time=_time(), is_answered=is_answered, wait_s=wait_s
+                row.pk, action, time=loop_time(), is_answered=is_answered, wait_s=wait_s
             )
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()

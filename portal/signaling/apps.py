@@ -9,7 +9,7 @@ class SignalingConfig(AppConfig):
 
     def ready(self) -> None:
         if settings.PORTAL_SIGNAL_AGENT:
-            # Only a signal worker holds sessions.
+            # Only a signal worker runs sessions.
             from portal.celery import app
             from portal.signaling.worker import SignalAgentStep
 

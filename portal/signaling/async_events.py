@@ -1,4 +1,4 @@
-"""Waiting for one of several events."""
+"""What asyncio lacks: waiting for one of several events, and the loop's time in a word."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ async def wait_for_any(*events: asyncio.Event, within_s: float | None = None) ->
     finally:
         for task in waiting:
             task.cancel()
+
+
+def loop_time() -> float:
+    """Seconds of the running event loop's monotonic clock."""
+    return asyncio.get_running_loop().time()

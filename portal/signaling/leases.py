@@ -73,10 +73,10 @@ def renew(owner: str, owned: Collection[UUID], *, now: datetime) -> RenewedLease
             "pk", "enabled", "organization__is_active", "changed_at", "provider__changed_at"
         )
     )
-    on = {pk: is_open and is_active for pk, is_open, is_active, *_ in rows}
+    on = {pk: is_enabled and is_active for pk, is_enabled, is_active, *_ in rows}
     return RenewedLeases(
-        kept=frozenset(pk for pk, is_open in on.items() if is_open),
-        switched_off=frozenset(pk for pk, is_open in on.items() if not is_open),
+        kept=frozenset(pk for pk, is_on in on.items() if is_on),
+        switched_off=frozenset(pk for pk, is_on in on.items() if not is_on),
         saved_at={pk: (own, provider) for pk, _, _, own, provider in rows},
     )
 

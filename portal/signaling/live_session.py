@@ -18,6 +18,7 @@ from portal.mitigations.models import Mitigation, Wanted
 from portal.mitigations.states import ACTIVE, CONFIRMED, Status
 from portal.signaling import database_clock
 from portal.signaling.action_runner import REREAD_AFTER_S, ActionRunner
+from portal.signaling.async_events import loop_time
 from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import Action, NextAction, next_action, waits_for_older
@@ -73,21 +74,9 @@ class LiveSession:
         self._rows: dict[UUID, Mitigation] = {}
         "as last read, except for when the provider was last heard"
         self._history = SessionHistory()
-        self.runner = ActionRunner(
-            client,
-            actions,
-            reports,
-            self._history,
-            on_heard=self._heard,
-            on_success=self._observe_if_due,
-            on_ended=self._action_ended,
-        )
+        self.runner = self._new_runner(actions)
         self._observations = Observations(
-            client,
-            reports,
-            on_report=self._reported,
-            on_saved=self._saved,
-            on_absent=self._absent,
+            client, reports, on_report=self._reported, on_saved=self._saved, on_absent=self._absent
         )
         self._silence = SilenceWatch(
             client, self.runner, actions.activity, on_recovered=on_recovered
@@ -96,6 +85,17 @@ class LiveSession:
         self._to_poll: list[Mitigation] = []
         self._has_postponed = False
         self._undecided: set[UUID] = set()
+
+    def _new_runner(self, actions: MitigationActions) -> ActionRunner:
+        return ActionRunner(
+            self.client,
+            actions,
+            self._reports,
+            self._history,
+            on_heard=self._heard,
+            on_success=self._observe_if_due,
+            on_ended=self._action_ended,
+        )
 
     def wake(self) -> None:
         """Rows may have changed: read them now."""
@@ -130,7 +130,7 @@ class LiveSession:
     async def _work(self) -> None:
         """Do what is due, and wait until something is."""
         self._wakeup.clear()
-        began, reread_s = _time(), REREAD_S
+        began, reread_s = loop_time(), REREAD_S
         try:
             due_s = await self.reconcile()
         except Error as error:
@@ -138,14 +138,14 @@ class LiveSession:
                 raise
             logger.warning("%s: cannot read: %s", self._store.name(), error)
             due_s = reread_s = DATABASE_PAUSE_S
-        await asyncio.sleep(min(REST_PER_READ * (_time() - began), MAX_REST_S))
+        await asyncio.sleep(min(REST_PER_READ * (loop_time() - began), MAX_REST_S))
         await self._until_due(due_s, latest=began + reread_s)
 
     async def _until_due(self, seconds: float, *, latest: float) -> None:
         """Wait for a wake-up, for `latest` on the loop's clock, or until something is due by the
         rows as last read.
         """
-        while seconds > 0 and _time() < latest:
+        while seconds > 0 and loop_time() < latest:
             try:
                 async with asyncio.timeout(seconds):
                     await self._wakeup.wait()
@@ -207,7 +207,7 @@ class LiveSession:
         history = self._history.of(
             row.pk,
             now=now,
-            time=_time(),
+            time=loop_time(),
             running=running.action if running else None,
             waits_for_older=waits,
         )
@@ -250,7 +250,7 @@ class LiveSession:
             self._rows[mitigation_id].last_heard_at = now
 
     def _reported(self, row: Mitigation, report: MitigationReport) -> None:
-        self._history.reported(row.pk, report.status, time=_time())
+        self._history.reported(row.pk, report.status, time=loop_time())
         self._heard({row.pk})
 
     def _saved(self, row: Mitigation, report: MitigationReport) -> None:
@@ -268,10 +268,6 @@ def is_under_attack(row: Mitigation) -> bool:
     """A plan or a drill in standby is no attack; a plan that the provider activated is one."""
     signs = (Status.PENDING, *CONFIRMED) if row.request.is_immediate else ACTIVE
     return row.wanted == Wanted.ACTIVE and row.status in signs
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dots_client import Refused, ServerUnavailable, UnexpectedAnswer
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.signaling import database_clock, session_status
+from portal.signaling.async_events import loop_time
 from portal.signaling.fenced_store import FencedStore
 
 HEARD_EVERY_S: Final = 4.0
@@ -66,7 +66,7 @@ class SessionActivity:
                 times=times,
                 now=database_clock.now(),
             )
-        heard_at = asyncio.get_running_loop().time() - heard_s
+        heard_at = loop_time() - heard_s
         if heard_at > self._heard_saved_at + HEARD_EVERY_S:
             self._heard_saved_at = heard_at
             await self._store.run(

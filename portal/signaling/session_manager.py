@@ -13,7 +13,7 @@ from dots_client import ClientSettings, CountedLog, Reconnect
 from portal.mitigations import queries
 from portal.providers.models import SessionState
 from portal.signaling import database_clock
-from portal.signaling.async_events import wait_for_any
+from portal.signaling.async_events import loop_time, wait_for_any
 from portal.signaling.changed_settings import REREAD_SETTINGS_S, ChangedSettings
 from portal.signaling.connection_settings import ConnectionSettings, load_connection_settings
 from portal.signaling.database_threads import DatabaseThreads
@@ -142,8 +142,8 @@ class SessionManager:
             rows = await self._store.run(queries.live_mitigations, self.subscription_id)
             self._recorder.keeps_heartbeats = bool(rows)
             is_wanted = any(is_under_attack(row) for row in rows)
-            due_at = self._reconnect.next_attempt_at(now=_time(), is_under_attack=is_wanted)
-            delay_s = due_at - _time()
+            due_at = self._reconnect.next_attempt_at(now=loop_time(), is_under_attack=is_wanted)
+            delay_s = due_at - loop_time()
             if delay_s <= 0:
                 break
             await wait_for_any(
@@ -164,7 +164,7 @@ class SessionManager:
                 self._log.info(f"{self._name}: moving")
                 await self._attempt(is_wanted=client.mitigating)
                 continue
-            now = _time()
+            now = loop_time()
             if (silent_due_s := self._silent_due_s(session, now)) <= 0:
                 self._log.info(f"{self._name}: silent, trying a new session")
                 await self._attempt(is_wanted=True, suspect=session)
@@ -202,12 +202,12 @@ class SessionManager:
         await wait_for_any(*events, within_s=within_s)
 
     async def _read_settings_when_due(self) -> None:
-        if self._changed_settings.is_to_read(now=_time()):
+        if self._changed_settings.is_to_read(now=loop_time()):
             await self._read_settings()
 
     async def _read_settings(self) -> ConnectionSettings:
         """The settings for the next session. Changed settings are tried at once."""
-        self._changed_settings.begins_to_read(now=_time())
+        self._changed_settings.begins_to_read(now=loop_time())
         wanted = await self._store.run(load_connection_settings, self.subscription_id)
         if self._changed_settings.read(wanted):
             self._reconnect = _new_reconnect()
@@ -221,7 +221,7 @@ class SessionManager:
         """
         attempt = SessionAttempt(await self._read_settings(), is_wanted)
         for reconnect in (self._reconnect, self._changed_settings.reconnect):
-            reconnect.attempted(now=_time())
+            reconnect.attempted(now=loop_time())
         cache = self.runner.cache_of(attempt.settings.server)
         was_redirected = cache.is_redirected
         task = self.runner.begin(attempt)
@@ -236,7 +236,7 @@ class SessionManager:
             if not attempt.has_opened.is_set():
                 task.cancel()
         if attempt.has_opened.is_set():
-            self._reconnect.succeeded(now=_time())
+            self._reconnect.succeeded(now=loop_time())
             return
         self._attempt_failed(attempt)
         if self.session is None and was_redirected and not cache.is_redirected:
@@ -275,7 +275,3 @@ class SessionManager:
 
 def _new_reconnect() -> Reconnect:
     return Reconnect(rng=random.SystemRandom())
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()

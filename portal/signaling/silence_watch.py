@@ -9,6 +9,7 @@ from typing import Final
 from dots_client import Client
 from portal.mitigations.models import Mitigation
 from portal.signaling.action_runner import ActionRunner
+from portal.signaling.async_events import loop_time
 from portal.signaling.next_action import Action
 from portal.signaling.session_activity import SessionActivity
 
@@ -46,7 +47,7 @@ class SilenceWatch:
         await self._activity.save(heard_s=self._silent_s())
         self._probe_if_silent()
         begun_at, heard_at = self._runner.oldest_begun_at, self._client.last_heard_at
-        if begun_at is not None and _time() - max(begun_at, heard_at) > SUSPECT_AFTER_S:
+        if begun_at is not None and loop_time() - max(begun_at, heard_at) > SUSPECT_AFTER_S:
             self.is_suspect.set()
         elif self.is_suspect.is_set():
             self.is_suspect.clear()
@@ -60,8 +61,4 @@ class SilenceWatch:
         self._runner.begin([longest_unheard], Action.POLL)
 
     def _silent_s(self) -> float:
-        return _time() - self._client.last_heard_at
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
+        return loop_time() - self._client.last_heard_at

@@ -31,6 +31,7 @@ from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import CONFIRMED, IN_STANDBY
 from portal.signaling import database_clock
+from portal.signaling.async_events import loop_time
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.inventory_comparison import InventoryAnswer, is_ours, next_mid_after
 from portal.signaling.inventory_query import query_inventory
@@ -88,15 +89,15 @@ class UnknownMitigationWatch:
                 return
             except DotsError as error:
                 logger.warning("subscription %s: no inventory: %s", self._subscription_id, error)
-                self._ask_at = _time() + AGAIN_AFTER_S
+                self._ask_at = loop_time() + AGAIN_AFTER_S
             except Exception:
                 # A defect here must not end the session, which may filter for other requests.
                 logger.exception("subscription %s: the inventory crashed", self._subscription_id)
-                self._ask_at = _time() + AGAIN_AFTER_S
+                self._ask_at = loop_time() + AGAIN_AFTER_S
             await self._wait()
 
     async def _wait(self) -> None:
-        now = _time()
+        now = loop_time()
         due_at = min([self._ask_due_at, *(at for at in self._withdraw_at.values() if at > now)])
         try:
             async with asyncio.timeout_at(due_at):
@@ -110,7 +111,7 @@ class UnknownMitigationWatch:
         self._postponed &= self._withdraw_at.keys()
         for row in await self._due_withdrawals(rows):
             await self._withdraw(row)
-        if self._ask_due_at <= _time():
+        if self._ask_due_at <= loop_time():
             await self._ask_inventory(rows)
 
     @property
@@ -118,7 +119,7 @@ class UnknownMitigationWatch:
         return max(self._ask_at, self._not_before)
 
     async def _due_withdrawals(self, rows: list[UnknownMitigation]) -> list[UnknownMitigation]:
-        time, now = _time(), database_clock.now()
+        time, now = loop_time(), database_clock.now()
         due = [
             row
             for row in rows
@@ -136,7 +137,7 @@ class UnknownMitigationWatch:
         return await self._store.run(mitigations_by_mid, self._subscription_id, mids)
 
     async def _withdraw(self, row: UnknownMitigation) -> None:
-        self._withdraw_at[row.pk] = _time() + AGAIN_AFTER_S
+        self._withdraw_at[row.pk] = loop_time() + AGAIN_AFTER_S
         report, wait_s = await self._status(row.mid)
         if wait_s and row.pk not in self._postponed:
             # Only once: a server that never answers this question must not prevent the withdrawal.
@@ -154,6 +155,9 @@ class UnknownMitigationWatch:
             if report is not None:
                 await self._release(row, report)
             return
+        await self._delete(row)
+
+    async def _delete(self, row: UnknownMitigation) -> None:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._client.withdraw(row.mid)
@@ -220,10 +224,10 @@ class UnknownMitigationWatch:
         self._postpone(row, wait_s)
 
     def _postpone(self, row: UnknownMitigation, seconds: float) -> None:
-        self._withdraw_at[row.pk] = max(self._withdraw_at[row.pk], _time() + seconds)
+        self._withdraw_at[row.pk] = max(self._withdraw_at[row.pk], loop_time() + seconds)
 
     def _ask_soon(self, row: UnknownMitigation) -> None:
-        self._withdraw_at[row.pk] = _time() + ENDING_EVERY_S
+        self._withdraw_at[row.pk] = loop_time() + ENDING_EVERY_S
         self._ask_within(ENDING_EVERY_S)
 
     async def _ask_inventory(self, rows: list[UnknownMitigation]) -> None:
@@ -231,7 +235,7 @@ class UnknownMitigationWatch:
         answer = await query_inventory(
             self._client, also=[row.mid for row in rows], within_s=ANSWER_WITHIN_S
         )
-        self._not_before = _time() + answer.wait_s
+        self._not_before = loop_time() + answer.wait_s
         self._ask_within(self._pause_s(answer, rows))
         if answer.held:
             await self._store.write(
@@ -260,7 +264,7 @@ class UnknownMitigationWatch:
         )
 
     def _ask_within(self, seconds: float) -> None:
-        self._ask_at = min(self._ask_at, _time() + seconds)
+        self._ask_at = min(self._ask_at, loop_time() + seconds)
 
     def _pause_s(self, answer: InventoryAnswer, rows: list[UnknownMitigation]) -> float:
         if any(row.told_at and not row.is_release_given_up for row in rows):
@@ -272,7 +276,3 @@ class UnknownMitigationWatch:
             return EVERY_S
         pause_s, self._again_s = self._again_s, min(EVERY_S, 2 * self._again_s)
         return pause_s
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()

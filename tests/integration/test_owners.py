@@ -157,7 +157,7 @@ def test_a_worker_paused_for_a_minute_only_closes_its_sessions_and_then_works_ag
     wait_for(lambda: shown(alice, requests[0])["status"] == "terminated")
 
 
-def test_a_worker_without_a_database_is_silent_before_another_speaks(
+def test_a_worker_without_a_database_stops_sending_before_another_starts(
     stack: Stack, api_as: Callable[[str], Api], relay: Relay
 ) -> None:
     alice, prefix = api_as("alice"), "203.0.113.31/32"

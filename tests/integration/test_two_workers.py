@@ -30,7 +30,7 @@ def sessions(stack: Stack) -> int:
     )
 
 
-def test_every_request_finds_the_worker_that_holds_the_session(
+def test_every_request_reaches_the_worker_that_owns_the_subscription(
     stack: Stack, api_as: Callable[[str], Api]
 ) -> None:
     alice = api_as("alice")

@@ -74,7 +74,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class JournalLine:
     """A message; or several that report one status of one mitigation again and again, with the questions they answer."""
 
     rows: tuple[Row, ...]
@@ -139,7 +139,7 @@ def journal_page(
     }
 
 
-def _folded(newest_first: Iterable[Row]) -> list[Line]:
+def _folded(newest_first: Iterable[Row]) -> list[JournalLine]:
     """A run is in the place of its newest message. Another status, and what else is said about its mitigation, end it."""
     runs: list[list[Row]] = []
     going_on: dict[int, tuple[str, list[Row]]] = {}
@@ -164,12 +164,12 @@ def _folded(newest_first: Iterable[Row]) -> list[Line]:
     return [line for run in runs for line in _lines(run)]
 
 
-def _lines(run: list[Row]) -> list[Line]:
+def _lines(run: list[Row]) -> list[JournalLine]:
     reports = [row for row in run if row.message.code == "2.05"]
     if len(reports) < FOLD_FROM:
-        return [Line(rows=(row,)) for row in run]
+        return [JournalLine(rows=(row,)) for row in run]
     said = [said_by(row.message) for row in run]
-    return [Line(rows=tuple(run), meaning=repeated(said))]
+    return [JournalLine(rows=tuple(run), meaning=repeated(said))]
 
 
 def which_of(choice: Mapping[str, str]) -> Which:

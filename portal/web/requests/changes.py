@@ -7,14 +7,14 @@ from difflib import SequenceMatcher
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChangedLine:
     """One line of one side; changed: the other side does not have it there."""
 
     text: str
     is_changed: bool
 
 
-def changes(before: str, after: str) -> tuple[list[Line], list[Line]]:
+def changes(before: str, after: str) -> tuple[list[ChangedLine], list[ChangedLine]]:
     """The lines of both sides."""
     old, new = before.splitlines(), after.splitlines()
     old_kept: set[int] = set()
@@ -27,5 +27,5 @@ def changes(before: str, after: str) -> tuple[list[Line], list[Line]]:
     return _lines(old, old_kept), _lines(new, new_kept)
 
 
-def _lines(texts: list[str], kept: set[int]) -> list[Line]:
-    return [Line(text, is_changed=at not in kept) for at, text in enumerate(texts)]
+def _lines(texts: list[str], kept: set[int]) -> list[ChangedLine]:
+    return [ChangedLine(text, is_changed=at not in kept) for at, text in enumerate(texts)]

@@ -15,7 +15,7 @@ from portal.organizations.models import Membership
 from portal.providers.models import SessionState
 from portal.signaling.extension import Extension, Retold
 from portal.web.frame import frame
-from portal.web.requests.changes import Line, changes
+from portal.web.requests.changes import ChangedLine, changes
 from portal.web.requests.provider_cards import request_chip
 from portal.web.requests.request_form import lifetime_choices
 from portal.web.requests.shared import subscriptions
@@ -35,8 +35,8 @@ class Change:
     so_far: str
     then: str
     why_less: str
-    before: list[Line]
-    after: list[Line]
+    before: list[ChangedLine]
+    after: list[ChangedLine]
     is_connected: bool
 
     @property

@@ -13,7 +13,7 @@ from portal.core.formatting import date
 from portal.mitigations.models import MitigationRequest
 from portal.web.frame import Frame
 from portal.web.requests.request_page import numbers_of, request_page
-from portal.web.requests.timeline import Line
+from portal.web.requests.timeline import TimelineLine
 
 EVERYTHING: Final = QueryDict("span=all&entries=all")
 
@@ -32,11 +32,11 @@ def report_page(start: Frame, request: MitigationRequest) -> dict[str, Any]:
     }
 
 
-def _from_the_beginning(newest_first: Iterable[wording.Entry]) -> list[Line]:
+def _from_the_beginning(newest_first: Iterable[wording.Entry]) -> list[TimelineLine]:
     """Each day is named once, with its year: a report is read later."""
     entries = list(newest_first)[::-1]
     days = ["", *(date(entry.at) for entry in entries)]
     return [
-        Line(entry, "" if today == before else today)
+        TimelineLine(entry, "" if today == before else today)
         for entry, (before, today) in zip(entries, pairwise(days), strict=True)
     ]

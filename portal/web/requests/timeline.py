@@ -15,20 +15,20 @@ from portal.wording.from_rows.events import event_facts, subjects_of
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TimelineLine:
     """One line of the timeline, with its day where that is not clear."""
 
     entry: wording.Entry
     day: str
 
 
-def dated(entries: Iterable[wording.Entry], now: datetime) -> list[Line]:
+def dated(entries: Iterable[wording.Entry], now: datetime) -> list[TimelineLine]:
     """The day is named once for each day that is not today."""
-    lines: list[Line] = []
+    lines: list[TimelineLine] = []
     before = now.date()
     for entry in entries:
         on = entry.at.date()
-        lines.append(Line(entry, "" if on == before else day(entry.at, now)))
+        lines.append(TimelineLine(entry, "" if on == before else day(entry.at, now)))
         before = on
     return lines
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.web.requests.changes import Line, changes
+from portal.web.requests.changes import ChangedLine, changes
 
 texts = st.lists(st.text(alphabet="ab{}, ", max_size=4), max_size=8).map("\n".join)
 
@@ -11,12 +11,20 @@ texts = st.lists(st.text(alphabet="ab{}, ", max_size=4), max_size=8).map("\n".jo
 def test_only_the_line_that_differs_is_marked() -> None:
     before, after = changes('{\n  "lifetime": 3600\n}', '{\n  "lifetime": 7200\n}')
 
-    assert before == [Line("{", False), Line('  "lifetime": 3600', True), Line("}", False)]
-    assert after == [Line("{", False), Line('  "lifetime": 7200', True), Line("}", False)]
+    assert before == [
+        ChangedLine("{", False),
+        ChangedLine('  "lifetime": 3600', True),
+        ChangedLine("}", False),
+    ]
+    assert after == [
+        ChangedLine("{", False),
+        ChangedLine('  "lifetime": 7200', True),
+        ChangedLine("}", False),
+    ]
 
 
 def test_beside_nothing_all_is_new() -> None:
-    assert changes("", "a\nb") == ([], [Line("a", True), Line("b", True)])
+    assert changes("", "a\nb") == ([], [ChangedLine("a", True), ChangedLine("b", True)])
 
 
 @given(before=texts, after=texts)

@@ -1,0 +1,30 @@
+"""One word per thing: no two public classes of a package share a name."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = [
+    *(path.parent for path in sorted(ROOT.glob("portal/*/__init__.py"))),
+    *(ROOT / name for name in ("dots_client", "dots_server", "provider_simulator", "local_stack")),
+]
+NAMED_BY_DJANGO = {"Command", "Migration"}
+"""Django finds these classes by their name."""
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_two_public_classes_of_a_package_share_a_name(package: Path) -> None:
+    modules: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                modules[node.name].append(str(path.relative_to(ROOT)))
+
+    assert modules
+    shared = {name: found for name, found in modules.items() if len(found) > 1}
+    assert not shared.keys() - NAMED_BY_DJANGO, shared
