@@ -1,0 +1,83 @@
+"""What is mutated, and the tests that must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+PORTAL: Final = "tests/portal/"
+CLIENT: Final = "tests/dots_client/"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Modules that decide one thing, and the tests beside them."""
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    has_database: bool = False
+
+
+TARGETS: Final = (
+    Target(
+        "states",
+        ("portal/mitigations/states.py",),
+        (f"{PORTAL}mitigations/test_states.py",),
+    ),
+    Target(
+        "failover",
+        ("portal/mitigations/failover.py",),
+        (
+            f"{PORTAL}mitigations/test_failover.py",
+            f"{PORTAL}mitigations/test_parts.py",
+            f"{PORTAL}mitigations/test_late_acceptance.py",
+            f"{PORTAL}mitigations/test_remaining.py",
+        ),
+        has_database=True,
+    ),
+    Target(
+        "next action",
+        ("portal/signaling/next_action.py",),
+        (f"{PORTAL}signaling/test_next_action.py",),
+    ),
+    Target(
+        "advance and settle",
+        ("portal/mitigations/services/advance.py",),
+        (f"{PORTAL}mitigations", f"{PORTAL}standby/test_plans.py"),
+        has_database=True,
+    ),
+    Target(
+        "leases",
+        (
+            "portal/signaling/leases.py",
+            "portal/signaling/lease_balancer.py",
+            "portal/signaling/lease_fence.py",
+        ),
+        (
+            f"{PORTAL}signaling/test_leases.py",
+            f"{PORTAL}signaling/test_lease_balancer.py",
+            f"{PORTAL}signaling/test_lease_fence.py",
+            f"{PORTAL}signaling/test_fenced_store.py",
+        ),
+        has_database=True,
+    ),
+    Target(
+        "access",
+        (
+            "portal/organizations/access.py",
+            "portal/accounts/access.py",
+            "portal/mitigations/access.py",
+            "portal/standby/access.py",
+            "portal/inventory/access.py",
+        ),
+        (f"{PORTAL}organizations/test_access.py", "tests/test_permissions.py"),
+        has_database=True,
+    ),
+    Target("session machines", ("dots_client/session",), (f"{CLIENT}session",)),
+    Target(
+        "codec rules",
+        ("dots_client/codec/request_rules.py", "dots_client/codec/check.py"),
+        (f"{CLIENT}codec",),
+    ),
+)
