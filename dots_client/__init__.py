@@ -1,4 +1,4 @@
-"""A client for DDoS Open Threat Signaling (DOTS): RFC 9132 over DTLS and TLS. Independent of Django."""
+"""A client for DDoS Open Threat Signaling (DOTS, RFC 9132) over DTLS and TLS."""
 
 from __future__ import annotations
 

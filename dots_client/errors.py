@@ -13,15 +13,15 @@ DotsError
 │   └── HopLimitReached(gateways)      5.08: a loop of gateways
 ├── ServerUnavailable(retry_after_s)   5.xx: the same request may succeed later
 │   ├── Redirected(alt_server, ...)    5.03 with an alternate server
-│   └── FiltersFailed(acl_list)        5.03 naming filters that could not be switched (RFC 9133)
+│   └── FiltersFailed(acl_list)        5.03 with filters that could not be switched (RFC 9133)
 ├── NoAnswer                           no answer before the deadline, despite repeats
 ├── SessionClosed                      the session ended before the answer
-│   └── SessionCrashed                 a defect of this client ended it, not the server or the network
+│   └── SessionCrashed                 because of a defect of this client
 └── TransportError
     ├── HandshakeFailed                the (D)TLS handshake failed; the text says why
     ├── PeerUnreachable                nothing answered, or the network refused
-    ├── AlternateRefused               a redirection to addresses that only this machine or its network can reach
-    └── ConnectCrashed                 a defect of this client, not of the server or the network
+    ├── AlternateRefused               a redirection to addresses that may not be used
+    └── ConnectCrashed                 a defect of this client
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class _AtPath(DotsError):
 
 
 class EncodeError(_AtPath):
-    """The model contains something that must not be sent. `path` names the attribute, `reason` says why."""
+    """The model contains something that must not be sent.
+
+    `path` names the attribute, `reason` says why.
+    """
 
 
 class DecodeError(_AtPath):
@@ -52,7 +55,10 @@ class DecodeError(_AtPath):
 
 
 class CredentialsError(DotsError):
-    """Credentials that cannot work in any session. `part` is the field of Credentials, `code` is for programs, `reason` is a sentence."""
+    """Credentials that cannot work in any session.
+
+    `part` is the field of Credentials, `code` is for programs, `reason` is a sentence.
+    """
 
     def __init__(self, part: str, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -66,11 +72,15 @@ class LocalProtocolError(DotsError):
 
 
 class RequestTooLarge(LocalProtocolError):
-    """The request does not fit one message of this session (RFC 9132 section 7.3); `size` and `limit` in bytes."""
+    """The request does not fit one message of this session (RFC 9132 section 7.3).
+
+    `size` and `limit` in bytes.
+    """
 
     def __init__(self, size: int, limit: int, *, bound: str) -> None:
         super().__init__(
-            f"the request has {size} bytes and {bound} {limit}: split its targets over several requests"
+            f"the request has {size} bytes and {bound} {limit}: "
+            "split its targets over several requests"
         )
         self.size = size
         self.limit = limit
@@ -91,7 +101,8 @@ class UnexpectedAnswer(RemoteProtocolError):
 class Refused(DotsError):
     """The server refused for good: a 4.xx response code (RFC 9132 section 9).
 
-    Or only for now: `retry_after_s` is the Max-Age in seconds of a 4.29, 60 without the option (RFC 8516), and None for other codes.
+    A 4.29 refuses only for now: `retry_after_s` is its Max-Age in seconds, 60 without the option
+    (RFC 8516). For other codes it is None.
     """
 
     def __init__(
@@ -112,7 +123,7 @@ class Conflicted(Refused):
 
 
 class HopLimitReached(Refused):
-    """5.08 (RFC 8768): the request went round in a loop of gateways, named from here to the server."""
+    """5.08 (RFC 8768): a loop of gateways, which are named from here to the server."""
 
     def __init__(self, gateways: tuple[str, ...]) -> None:
         through = ", ".join(gateways) or "gateways that do not say their names"
@@ -139,7 +150,10 @@ class Redirected(ServerUnavailable):
 
 
 class FiltersFailed(ServerUnavailable):
-    """5.03 naming filters (RFC 9133 section 3.2.1): ask at once without `acl_list`, under a new mid."""
+    """5.03 with filters that could not be switched (RFC 9133 section 3.2.1).
+
+    Retry at once without `acl_list`, with a new mid.
+    """
 
     def __init__(self, acl_list: tuple[FilterControl, ...], *, retry_after_s: int) -> None:
         names = ", ".join(control.acl_name for control in acl_list)
@@ -156,7 +170,10 @@ class SessionClosed(DotsError):
 
 
 class SessionCrashed(SessionClosed):
-    """A defect of this client ended the session; `__cause__` is the exception. The log has its traceback."""
+    """A defect of this client ended the session.
+
+    `__cause__` is the exception. The log has its traceback.
+    """
 
     def __init__(self, defect: BaseException) -> None:
         super().__init__(client_failed(defect))
@@ -176,7 +193,7 @@ class PeerUnreachable(TransportError):
 
 
 class AlternateRefused(TransportError):
-    """DNS puts an alternate server at addresses of kinds that the provisioned one has none of, such as loopback."""
+    """DNS has only addresses for an alternate server that we may not use, such as loopback."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is at addresses of another kind than the provisioned server")

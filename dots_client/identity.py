@@ -18,7 +18,10 @@ CUID_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """The certificate, key and trust anchors of one side of a (D)TLS session. Never written to disk."""
+    """The certificate, key and trust anchors of one side of a (D)TLS session.
+
+    Never written to disk.
+    """
 
     certificate_chain: bytes
     "PEM, starting with our own certificate"
@@ -31,7 +34,7 @@ class Credentials:
 
 
 def cuid_from_certificate(pem: bytes) -> str:
-    """The cuid RFC 9132 section 4.4.1.1 recommends for the first certificate in `pem`: 22 characters.
+    """The cuid of the first certificate in `pem`, 22 characters (RFC 9132 section 4.4.1.1).
 
     Raises ValueError if there is no certificate in it.
     """

@@ -1,6 +1,7 @@
 """The messages of the DOTS signal channel as frozen dataclasses (RFC 9132 sections 4 and 5).
 
-Names are the RFC's, with underscores. A field is `None` (or an empty tuple) when the attribute is absent.
+Names are the RFC's, with underscores. A field is `None` (or an empty tuple) when the attribute is
+absent.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ class ConflictStatus(IntEnum):
 
 
 class ConflictCause(IntEnum):
-    """`conflict-cause` (RFC 9132 section 4.4.1.3; 4 is from RFC 9066 section 7.2, 5 from RFC 9244 section 13.2)."""
+    """`conflict-cause`.
+
+    RFC 9132 section 4.4.1.3; 4 is from RFC 9066 section 7.2, 5 from RFC 9244 section 13.2.
+    """
 
     OVERLAPPING_TARGETS = 1
     CONFLICT_WITH_ACCEPTLIST = 2
@@ -96,7 +100,8 @@ class FilterControl:
     acl_name: str
     "as it was installed over the data channel by the same cuid"
     activation_type: ActivationType | int | None = None
-    "None: omitted, which means ACTIVATE_WHEN_MITIGATING; an unknown value of a server stays a plain number"
+    """None: omitted, which means ACTIVATE_WHEN_MITIGATING; an unknown value of a server stays a
+    plain number"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +121,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AclEntry:
-    """One entry of `acl-list` in a conflict-scope: a filter that is in the way (RFC 9132 section 4.4.1.3)."""
+    """One entry of `acl-list` in a conflict-scope: a filter that is in the way.
+
+    RFC 9132 section 4.4.1.3.
+    """
 
     acl_name: str
     acl_type: str | None = None
@@ -147,7 +155,9 @@ class ConflictInformation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitigationReport:
-    """A server's report on one mitigation: an entry of `scope` in its answers (RFC 9132 section 4.4.2).
+    """A server's report on one mitigation: an entry of `scope` in its answers.
+
+    RFC 9132 section 4.4.2.
 
     Its text is printable and on one line (`clean_text`).
     """

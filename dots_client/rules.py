@@ -1,7 +1,8 @@
-"""What a mitigation request may contain (RFC 9132 section 4.4.1.1): pure functions that need no session.
+"""What a mitigation request may contain (RFC 9132 section 4.4.1.1); pure.
 
-`Client.request()` sends what `encode_request` encodes, if it fits one message. A program that accepts requests from people
-checks them here first, so that it never accepts one that cannot be sent.
+`Client.request()` sends what `encode_request` encodes, if it fits one message. A program that
+accepts requests from people checks them here first, so that it never accepts one that cannot be
+sent.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 Sockets: `serve_dtls` and `serve_tls` accept sessions and pass every request to a `Site`. A session
 is a `Remote`, which has the certificate of its peer. Codec: `decode_request` and the other decoders
-of requests are strict and raise DecodeError; `encode_*` raise EncodeError. Session rules: `Liveness`
-decides about heartbeats, `in_force` about the negotiated parameters. Gateways: `Forwarding` sends a
-client's request to the next server. The values themselves (`Scope`, `MitigationReport` and so on)
-and the errors are in `dots_client`. `dots_server` is a whole server on top of this.
+of requests are strict and raise DecodeError; `encode_*` raise EncodeError. Session rules:
+`Liveness` decides about heartbeats, `in_force` about the negotiated parameters. Gateways:
+`Forwarding` sends a client's request to the next server. The values themselves (`Scope`,
+`MitigationReport` and so on) and the errors are in `dots_client`. `dots_server` is a whole server
+on top of this.
 """
 
 from __future__ import annotations

@@ -283,7 +283,8 @@ def _add_scope(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--even-if-started",
         action="store_true",
-        help="with --preconfigured: send it even if a lost session has started it, although some servers then stop it",
+        help="with --preconfigured: send it even if a lost session has started it, "
+        "although some servers then stop it",
     )
 
 

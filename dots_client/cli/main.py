@@ -135,7 +135,10 @@ async def _in_session(
     *,
     may_move: bool,
 ) -> bool:
-    """Run the command in one session. Returns whether the server redirected us, so that the command has to run again there."""
+    """Run the command in one session.
+
+    Returns whether the server redirected us, so that the command has to run again there.
+    """
     async with connect(
         server,
         credentials,

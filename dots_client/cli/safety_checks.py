@@ -1,4 +1,4 @@
-"""Ask the server before a command that could end a mitigation, and after one that should have ended it."""
+"""Ask the server before a command that could end a mitigation, and after one that should."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ _ENDING: Final = (MitigationStatus.TERMINATING, MitigationStatus.TERMINATED)
 async def refuse_if_started(client: Client, mid: int) -> None:
     """LocalProtocolError when a lost session has started the preconfigured mitigation `mid`.
 
-    Some servers read a PUT with trigger-mitigation false as an order to stop it. Raises the errors of `Client.status()`.
+    Some servers read a PUT with trigger-mitigation false as an order to stop it. Raises the errors
+    of `Client.status()`.
     """
     try:
         status = (await client.status(mid)).status
@@ -40,13 +41,14 @@ async def refuse_if_started(client: Client, mid: int) -> None:
         return
     if status in _STARTED:
         raise LocalProtocolError(
-            f"mid {mid} has started ({_label(status)}), and some servers would stop it on receiving this: "
+            f"mid {mid} has started ({_label(status)}), "
+            "and some servers would stop it on receiving this: "
             "use --even-if-started to send it anyway"
         )
 
 
 async def refuse_if_still_held(client: Client, mid: int) -> None:
-    """RemoteProtocolError when the server still holds a mitigation whose withdrawal it confirmed."""
+    """RemoteProtocolError if the server holds a mitigation whose withdrawal it confirmed."""
     try:
         async with asyncio.timeout(STILL_HELD_WITHIN_S):
             status = (await client.status(mid)).status
@@ -54,7 +56,8 @@ async def refuse_if_still_held(client: Client, mid: int) -> None:
         return
     if status is not None and status not in _ENDING:
         raise RemoteProtocolError(
-            f"the server confirmed the withdrawal but still holds it: mid {mid} is {_label(status)}. "
+            "the server confirmed the withdrawal but still holds it: "
+            f"mid {mid} is {_label(status)}. "
             "Repeat its mitigate command with --lifetime 1, or call the provider"
         )
 

@@ -15,7 +15,10 @@ _SENDERS = {"client": Sender.CLIENT, "server": Sender.SERVER}
 
 
 def translate(arguments: argparse.Namespace, stdin: TextIO, stdout: TextIO) -> None:
-    """Translate one body. Raises DecodeError, EncodeError or LocalProtocolError if that is not possible."""
+    """Translate one body.
+
+    Raises DecodeError, EncodeError or LocalProtocolError if that is not possible.
+    """
     text = _text(arguments.file, stdin)
     sender = _SENDERS[arguments.sender]
     if arguments.to_cbor:

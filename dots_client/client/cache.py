@@ -18,7 +18,8 @@ OnNotFollowed = Callable[[NotFollowed], None]
 class ClientCache:
     """The cache of one provisioned server. Pass the same one to every `connect()` to that server.
 
-    It holds the redirection in force, how the server was reached, its addresses, and the (D)TLS session to resume.
+    It holds the redirection in force, how the server was reached, its addresses, and the (D)TLS
+    session to resume.
     """
 
     def __init__(self, *, on_not_followed: OnNotFollowed | None = None) -> None:

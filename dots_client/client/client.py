@@ -40,12 +40,13 @@ class Client(Session):
     async def request(
         self, mid: int, scope: Scope, *, on_sent: OnSent | None = None
     ) -> MitigationReport:
-        """Request a mitigation, or refresh it (RFC 9132 section 4.4.1). Returns what the server granted.
+        """Request a mitigation, or refresh it (RFC 9132 section 4.4.1).
 
-        The request is repeated until the server answers: bound it with `asyncio.timeout`. `mid` is 0-4294967295. `on_sent`
-        gets the number of transmissions so far. Raises Refused, Conflicted, ServerUnavailable, Redirected,
-        UnexpectedAnswer and SessionClosed; EncodeError and LocalProtocolError for a scope that must not or cannot
-        be sent; RequestTooLarge also if the path drops datagrams of this size.
+        Returns what the server granted. The request is repeated until the server answers: bound it
+        with `asyncio.timeout`. `mid` is 0-4294967295. `on_sent` gets the number of transmissions so
+        far. Raises Refused, Conflicted, ServerUnavailable, Redirected, UnexpectedAnswer and
+        SessionClosed; EncodeError and LocalProtocolError for a scope that must not or cannot be
+        sent; RequestTooLarge also if the path drops datagrams of this size.
         """
         request = Request(
             code=Code.PUT, path=mitigate_path(self.cuid, mid), payload=encode_request(scope)
@@ -60,7 +61,10 @@ class Client(Session):
         return granted_report(response, mid)
 
     def check_request(self, mid: int, scope: Scope) -> None:
-        """Raise the error that `request()` raises before it sends: EncodeError, LocalProtocolError or SessionClosed."""
+        """Raise the EncodeError, LocalProtocolError or SessionClosed that `request()` raises.
+
+        Sends nothing.
+        """
         path, payload = mitigate_path(self.cuid, mid), encode_request(scope)
         self._requests.check(Request(code=Code.PUT, path=path, payload=payload))
 
@@ -74,9 +78,9 @@ class Client(Session):
     ) -> MitigationReport | None:
         """Report how effective the mitigation is (RFC 9132 section 4.4.3).
 
-        `scope` is the requested one; the update also refreshes its lifetime. Returns None if the server does not answer
-        within `deadline_s`, as for a mid that it does not know. Raises what `request()` raises; ServerUnavailable says
-        after how many seconds to retry.
+        `scope` is the requested one; the update also refreshes its lifetime. Returns None if the
+        server does not answer within `deadline_s`, as for a mid that it does not know. Raises what
+        `request()` raises; ServerUnavailable says after how many seconds to retry.
         """
         request = Request(
             code=Code.PUT,
@@ -92,10 +96,11 @@ class Client(Session):
         return granted_report(response, mid)
 
     async def withdraw(self, mid: int, *, on_sent: OnSent | None = None) -> None:
-        """Withdraw a mitigation (RFC 9132 section 4.4.4); a mid that the server does not know counts as withdrawn.
+        """Withdraw a mitigation (RFC 9132 section 4.4.4).
 
-        The request is repeated until the server acknowledges it. The mitigation may continue for up to 300 seconds, with the
-        status TERMINATING. Raises what `request()` raises.
+        A mid that the server does not know counts as withdrawn. The request is repeated until the
+        server acknowledges it. The mitigation may continue for up to 300 seconds, with the status
+        TERMINATING. Raises what `request()` raises.
         """
         request = Request(code=Code.DELETE, path=mitigate_path(self.cuid, mid))
         response = await self._requests.request(request, on_sent=on_sent)
@@ -111,14 +116,18 @@ class Client(Session):
         return reported_status(response, mid)
 
     async def statuses(self) -> tuple[MitigationReport, ...]:
-        """The server's reports on all mitigations of this cuid; Refused with 4.04 if there are none."""
+        """The server's reports on all mitigations of this cuid.
+
+        Refused with 4.04 if there are none.
+        """
         return all_reports(await self._get(mitigate_path(self.cuid)))
 
     @asynccontextmanager
     async def observe(self, mid: int) -> AsyncIterator[AsyncIterator[MitigationReport]]:
         """An iterator of the server's reports on one mitigation (RFC 9132 section 4.4.2, RFC 7641).
 
-        It raises the error that ends it: Refused with 4.04 when the mitigation is gone, SessionClosed when the session ends.
+        It raises the error that ends it: Refused with 4.04 when the mitigation is gone,
+        SessionClosed when the session ends.
         """
         observation = Observation(
             self._requests,

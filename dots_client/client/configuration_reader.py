@@ -39,7 +39,10 @@ class ConfigurationReader:
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
-        """Read now, and again before each Max-Age ends. Use the defaults if the server has no configuration."""
+        """Read now, and again before each Max-Age ends.
+
+        Use the defaults if the server has no configuration.
+        """
         while True:
             await self._try_to_read()
             await self._until_refresh()

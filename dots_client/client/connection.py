@@ -39,14 +39,15 @@ async def connect(
 ) -> AsyncIterator[Client]:
     """Open a session with `server`, and close it at the end of the block.
 
-    Transports and addresses race (RFC 9132 section 4.3). The first heartbeat is sent at once, and a background task reads the
-    configuration. Raises a TransportError within `settings.handshake_timeout_s` if no session can be opened. In a session,
-    every request ends with an answer or a DotsError.
+    Transports and addresses race (RFC 9132 section 4.3). The first heartbeat is sent at once, and a
+    background task reads the configuration. Raises a TransportError within
+    `settings.handshake_timeout_s` if no session can be opened. In a session, every request ends
+    with an answer or a DotsError.
 
-    `on_wire` is called with every CoAP message of the session, sent, repeated or received, but not with the signals of
-    RFC 8323 over TCP; an exception in it is logged. `cache` passes what this session learned to the next one, such as a
-    redirection. `may_send` is called before each datagram: while it returns False, the session sends only the close_notify
-    that ends it.
+    `on_wire` is called with every CoAP message of the session, sent, repeated or received, but not
+    with the signals of RFC 8323 over TCP; an exception in it is logged. `cache` passes what this
+    session learned to the next one, such as a redirection. `may_send` is called before each
+    datagram: while it returns False, the session sends only the close_notify that ends it.
     """
     settings = settings or ClientSettings()
     cache = cache or ClientCache()
@@ -90,7 +91,10 @@ async def connect(
 async def _open(
     connector: Connector, cache: ClientCache, site: HeartbeatSite, *, is_under_attack: bool
 ) -> Link[Remote]:
-    """Open a link. After any error with an alternate server, the next attempt goes to the provisioned one."""
+    """Open a link.
+
+    After any error with an alternate server, the next attempt goes to the provisioned one.
+    """
     now = asyncio.get_running_loop().time
     name, redirections = connector.server.name, cache.redirections
     try:

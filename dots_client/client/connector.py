@@ -1,4 +1,7 @@
-"""From a server's name to a session, over the transport and address that work first (RFC 9132 section 4.3)."""
+"""From a server's name to a session, over the transport and address that work first.
+
+RFC 9132 section 4.3.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ class Connector:
         is_under_attack: bool,
         transports: Sequence[str] | None = None,
     ) -> Link[Remote]:
-        """The first session that completes its handshake. Raises a TransportError that says why if none does."""
+        """The first session that completes its handshake.
+
+        Raises a TransportError that says why if none does.
+        """
         timeout_s = self._settings.handshake_timeout_s
         if is_under_attack:
             timeout_s = max(timeout_s, self._settings.attack_handshake_timeout_s)
@@ -91,7 +97,10 @@ class Connector:
         return link
 
     def rtt_s(self, link: Link[Remote]) -> float | None:
-        """The round trip that the handshake measured, or else the last session with the same peer; None if unknown."""
+        """The round trip that the handshake measured, or else the last session with the same peer.
+
+        None if unknown.
+        """
         if link.handshake_rtt_s is not None:
             return link.handshake_rtt_s
         return self._cache.history(self.server).rtt_s(_candidate_of(link), now=_time())
@@ -150,7 +159,10 @@ class Connector:
         return addresses
 
     def _allowed(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        """The addresses that may be used. An alternate server may have only public ones, and kinds that the provisioned one has too."""
+        """The addresses that may be used.
+
+        An alternate server may have only public ones, and kinds that the provisioned one has too.
+        """
         if not self._is_alternate:
             self._cache.provisioned_kinds = frozenset(map(address_kind, addresses))
         else:

@@ -57,8 +57,9 @@ class Forwarding:
     async def next_answer(self) -> aiocoap.Message:
         """The answer, or the next notification, with all its blocks. Waits without a limit.
 
-        Raises Redirected when the server redirects this session, which then migrates; RequestTooLarge
-        if the request does not fit one message; other DotsErrors when the session has ended.
+        Raises Redirected when the server redirects this session, which then migrates;
+        RequestTooLarge if the request does not fit one message; other DotsErrors when the session
+        has ended.
         """
         while not self._queue:
             self._has_arrived.clear()

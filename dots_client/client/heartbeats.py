@@ -103,7 +103,10 @@ class Heartbeats:
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> SessionClosed:
-        """Send heartbeats until too many in a row have no answer; returns that as the reason to end the session."""
+        """Send heartbeats until too many in a row have no answer.
+
+        Returns that as the reason to end the session.
+        """
         while True:
             self._rescheduled.clear()
             now = self._loop.time()

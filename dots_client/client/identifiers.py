@@ -1,4 +1,7 @@
-"""Change identifiers: a cuid that another client has, and mids near their end (RFC 9132 section 4.4.1)."""
+"""Change identifiers: a cuid that another client has, and mids near their end.
+
+RFC 9132 section 4.4.1.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,9 @@ async def request_with_any_cuid(
 ) -> MitigationReport:
     """`Client.request()`, retried under a random cuid if another client has ours.
 
-    Use it only while the client has no mitigations: their cuid must not change (SC-028). `on_new_cuid` is called
-    with each new cuid before its first use, so that the caller can save it; `client.cuid` changes too. Raises what
-    `Client.request()` raises; Conflicted after 3 collisions.
+    Use it only while the client has no mitigations: their cuid must not change (SC-028).
+    `on_new_cuid` is called with each new cuid before its first use, so that the caller can save it;
+    `client.cuid` changes too. Raises what `Client.request()` raises; Conflicted after 3 collisions.
     """
     for _ in range(MAX_CUIDS - 1):
         try:
@@ -56,10 +59,10 @@ async def roll_over(
 ) -> None:
     """Start mids at 0 again and renumber the preconfigured requests (SC-034).
 
-    Due when `mids.should_roll_over`. `preconfigured` has the requests that the server holds, by mid. Each is withdrawn
-    under its old mid and requested under a new one; then `on_renumbered(old, new)` is called. If a request fails, the
-    caller has to repeat it. Raises LocalProtocolError under attack, and what `Client.withdraw()` and `Client.request()`
-    raise.
+    Due when `mids.should_roll_over`. `preconfigured` has the requests that the server holds, by
+    mid. Each is withdrawn under its old mid and requested under a new one; then `on_renumbered(old,
+    new)` is called. If a request fails, the caller has to repeat it. Raises LocalProtocolError
+    under attack, and what `Client.withdraw()` and `Client.request()` raise.
     """
     renumbered = mids.roll_over(is_under_attack=is_under_attack, preconfigured=preconfigured)
     for old, new in renumbered.items():

@@ -27,7 +27,7 @@ DEREGISTER: Final = 1
 
 
 class Observation(AsyncIterator[MitigationReport]):
-    """Iterates over the reports on one mitigation, and raises the error that ends the observation."""
+    """Iterates over the reports on one mitigation; raises the error that ends the observation."""
 
     def __init__(
         self,
@@ -48,7 +48,8 @@ class Observation(AsyncIterator[MitigationReport]):
         self._poll_request = Request(
             code=Code.GET, path=path, queries=(f"c={Content.STATUS.value}",)
         )
-        # Deregistration needs the token of the registration, and a repeated registration replaces the one before.
+        # Deregistration needs the token of the registration, and a repeated registration replaces
+        # the one before.
         token = requests.link.endpoint.tokens.next_token()
         self._registration = Request(code=Code.GET, path=path, token=token, observe=REGISTER)
         self._departure = Request(code=Code.GET, path=path, token=token, observe=DEREGISTER)

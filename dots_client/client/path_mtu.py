@@ -1,7 +1,10 @@
-"""Tell a path that drops large datagrams (a black hole, RFC 4821) from one that loses many (RFC 9132 section 7.3).
+"""Tell a path that drops large datagrams (a black hole, RFC 4821) from one that loses many.
 
-A path may drop every datagram above a size while heartbeats pass. After many repeats of a request, a small GET asks
-for the same mitigation: if the server answers that it does not know it, no copy of the request arrived.
+RFC 9132 section 7.3.
+
+A path may drop every datagram above a size while heartbeats pass. After many repeats of a request,
+a small GET asks for the same mitigation: if the server answers that it does not know it, no copy of
+the request arrived.
 """
 
 from __future__ import annotations
@@ -18,14 +21,18 @@ from dots_client.errors import NoAnswer, Refused, RequestTooLarge, ServerUnavail
 from dots_client.transport.coap import message_bytes
 
 COPIES_PER_CHECK: Final = 8
-"""On a path that loses half of all datagrams, the chance that none of so many copies arrives is 1 in 256."""
+"""On a path that loses half of all datagrams, the chance that none of so many copies arrives is 1
+in 256."""
 CHECKS_TO_BE_SURE: Final = 2
 CHECK_DEADLINE_S: Final = 3.0
 _NOT_FOUND: Final = "4.04"
 
 
 class BlackHoleDetector:
-    """Counts the copies of one request. `is_known` asks the server for its mid in a small message."""
+    """Counts the copies of one request.
+
+    `is_known` asks the server for its mid in a small message.
+    """
 
     def __init__(self, is_known: Callable[[], Awaitable[object]]) -> None:
         self._is_known = is_known
@@ -39,7 +46,10 @@ class BlackHoleDetector:
             self._enough_copies.set()
 
     async def detected(self) -> None:
-        """Return when it is certain that the server answers but no copy arrived; otherwise wait for ever."""
+        """Return when it is certain that the server answers but no copy arrived.
+
+        Otherwise wait for ever.
+        """
         unknown = 0
         while unknown < CHECKS_TO_BE_SURE:
             await self._enough_copies.wait()
@@ -61,8 +71,8 @@ async def request_within_path_mtu(
 ) -> aiocoap.Message:
     """The answer to `request`, as from `RequestLayer.request()`.
 
-    Raises RequestTooLarge when the path drops its copies while it carries `probe`, a small GET about the same
-    mitigation; from then on the session sends no message of that size.
+    Raises RequestTooLarge when the path drops its copies while it carries `probe`, a small GET
+    about the same mitigation; from then on the session sends no message of that size.
     """
     link = requests.link
     size = message_bytes(request.message(aiocoap.Unreliable()))

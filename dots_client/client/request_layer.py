@@ -119,10 +119,10 @@ class RequestLayer:
         deadline_s: float | None = None,
         on_sent: OnSent | None = None,
     ) -> aiocoap.Message:
-        """Send a Non-confirmable request until an answer comes, each time with a new Message ID and token.
+        """Send a Non-confirmable request until an answer comes, each time with new identifiers.
 
-        The first answer to any of the repeats wins (RFC 9132 section 4.4). Raises NoAnswer after `deadline_s` seconds,
-        SessionClosed and RequestTooLarge.
+        The first answer to any of the repeats wins (RFC 9132 section 4.4). Raises NoAnswer after
+        `deadline_s` seconds, SessionClosed and RequestTooLarge.
         """
         schedule = Retransmission(
             now=self._loop.time(), rng=self._rng, deadline_s=deadline_s, settings=self._settings
@@ -156,7 +156,10 @@ class RequestLayer:
     async def request_confirmable(
         self, request: Request, parameters: SessionParameters
     ) -> aiocoap.Message:
-        """Send a Confirmable request, which CoAP retransmits with the negotiated parameters (RFC 9132 section 4.5)."""
+        """Send a Confirmable request, which CoAP retransmits with the negotiated parameters.
+
+        RFC 9132 section 4.5.
+        """
         answer = _Answer(self._loop, self.link.closed)
         lose_interest = self.transmit(request, answer.settle, tuning=_tuning(parameters))
         patience_s = _transmit_wait_s(parameters) if self.link.is_reliable else None
@@ -219,7 +222,10 @@ class RequestLayer:
         tuning: aiocoap.TransportTuning = _NON_CONFIRMABLE,
         has_slot: bool = False,
     ) -> Callable[[], None]:
-        """Send one message now and report its outcome. Call the returned function to ignore later answers."""
+        """Send one message now and report its outcome.
+
+        Call the returned function to ignore later answers.
+        """
 
         def on_event(message: aiocoap.Message | None, error: Exception | None) -> None:
             try:
@@ -310,7 +316,10 @@ class _Answer:
 
 
 def _transmit_wait_s(parameters: SessionParameters) -> float:
-    """MAX_TRANSMIT_WAIT: how long a Confirmable request may wait for its answer (RFC 7252 section 4.8.2)."""
+    """MAX_TRANSMIT_WAIT: how long a Confirmable request may wait for its answer.
+
+    RFC 7252 section 4.8.2.
+    """
     doublings: int = 2 ** (parameters.max_retransmit + 1) - 1
     return parameters.ack_timeout_s * doublings * parameters.ack_random_factor
 

@@ -46,7 +46,9 @@ NOT_WITHDRAWN: Final = frozenset({"2.01", "2.03"})
 
 
 def raise_for(response: aiocoap.Message, *, unexpected: Collection[str] = ()) -> None:
-    """Return on success, else raise the matching error. `unexpected`: codes of class 2 that are no success here.
+    """Return on success, else raise the matching error.
+
+    `unexpected`: codes of class 2 that are no success here.
 
     An unknown code of class 2 means success (RFC 7252 section 5.2).
     """
@@ -82,7 +84,10 @@ def granted_report(response: aiocoap.Message, mid: int) -> MitigationReport:
 
 
 def reported_status(response: aiocoap.Message, mid: int) -> MitigationReport:
-    """The server's report on one mitigation; RemoteProtocolError if it is missing or cannot be read."""
+    """The server's report on one mitigation.
+
+    RemoteProtocolError if it is missing or cannot be read.
+    """
     report = _about(mid, all_reports(response))
     if report is None:
         raise RemoteProtocolError(f"the answer says nothing about mitigation {mid}")

@@ -35,7 +35,10 @@ _rng: Final = random.SystemRandom()
 
 
 class Session:
-    """The background tasks of a session, and its state. `Client` adds the requests for mitigation."""
+    """The background tasks of a session, and its state.
+
+    `Client` adds the requests for mitigation.
+    """
 
     def __init__(
         self,
@@ -142,7 +145,7 @@ class Session:
 
     @property
     def mitigating(self) -> bool:
-        """While True, the mitigating configuration is in force and missed heartbeats do not end the session."""
+        """While True, the mitigating set is in force and missed heartbeats end no session."""
         return self._liveness.is_mitigating
 
     @mitigating.setter
@@ -156,15 +159,19 @@ class Session:
     def should_move(self) -> asyncio.Event:
         """Set when a new session with the same `ClientCache` would be better than this one.
 
-        Either the server redirected us, or a redirection has expired, or this session uses TCP and UDP works again.
+        Either the server redirected us, or a redirection has expired, or this session uses TCP and
+        UDP works again.
         """
         return self._migration.should_move
 
     @property
     def is_sent_elsewhere(self) -> bool:
-        """Whether a redirection in force names another server than that of this session (RFC 9132 section 4.6).
+        """Whether a redirection in force names another server than that of this session.
 
-        The caller may clear `should_move`. This stays True until a session with the other server was opened or failed.
+        RFC 9132 section 4.6.
+
+        The caller may clear `should_move`. This stays True until a session with the other server
+        was opened or failed.
         """
         return self._migration.is_sent_elsewhere
 
@@ -187,14 +194,18 @@ class Session:
     # Configuration and heartbeats
 
     async def configuration(self) -> SignalConfig:
-        """Read the session configuration in force, with the limits for changes (RFC 9132 section 4.5.1)."""
+        """Read the session configuration in force, with the limits for changes.
+
+        RFC 9132 section 4.5.1.
+        """
         return await self._configuration.read()
 
     async def configure(self, config: SignalConfig, sid: int) -> None:
         """Change the configuration of this session (RFC 9132 section 4.5.2).
 
-        `sid`, 0-4294967295, must be higher than those before in this session. Raises Refused with 4.22 for a value outside
-        the limits that `configuration()` returns; EncodeError and LocalProtocolError for a change that must not be sent.
+        `sid`, 0-4294967295, must be higher than those before in this session. Raises Refused with
+        4.22 for a value outside the limits that `configuration()` returns; EncodeError and
+        LocalProtocolError for a change that must not be sent.
         """
         await self._configuration.write(config, sid)
 
@@ -242,7 +253,10 @@ class Session:
                 await self.close()
 
     async def _part(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run one background task. Its end ends the session, so that no session lives without one of its tasks."""
+        """Run one background task.
+
+        Its end ends the session, so that no session lives without one of its tasks.
+        """
         try:
             await work
         except SessionClosed as error:

@@ -1,4 +1,7 @@
-"""When to migrate to another session: after a redirection, at its end, or from TCP to UDP (RFC 9132 sections 4.3, 4.6)."""
+"""When to migrate to another session: after a redirection, at its end, or from TCP to UDP.
+
+RFC 9132 sections 4.3, 4.6.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class SessionMigration:
         self._changed.set()
 
     def receive(self, response: aiocoap.Message) -> None:
-        """Look for a redirection in a response, and follow it unless `Redirections` says why not."""
+        """Follow a redirection in a response, unless `Redirections` says why not."""
         redirected = redirection_of(response)
         if redirected is None:
             return
@@ -78,7 +81,10 @@ class SessionMigration:
                 self._cache.on_not_followed(why_not)
 
     async def watch_redirection(self) -> None:
-        """Migrate back when the redirection has expired and no attack is active (RFC 9132 section 4.6)."""
+        """Migrate back when the redirection has expired and no attack is active.
+
+        RFC 9132 section 4.6.
+        """
         redirections = self._cache.redirections
         while True:
             self._changed.clear()

@@ -42,7 +42,8 @@ class ClientSettings:
     """How a client behaves where RFC 9132 leaves a choice."""
 
     handshake_timeout_s: float = 10.0
-    "0.1-300 seconds for all attempts together; lost flights are retransmitted after 1, 2, 4… seconds"
+    """0.1-300 seconds for all attempts together; lost flights are retransmitted after 1, 2, 4…
+    seconds"""
     attack_handshake_timeout_s: float = 30.0
     "0.1-300 seconds; the same while an attack is active, if it is longer"
     attempt_delay_s: float = 0.25

@@ -1,7 +1,9 @@
-"""CBOR as DOTS uses it, and the encoder of trees to application/dots+cbor by the table in `keys`; `reader` decodes.
+"""CBOR as DOTS uses it, and the encoder of trees to application/dots+cbor by the table in `keys`.
 
-A *tree* lies between bytes and the model: dictionaries from attribute name to value, where decimals are
-`Decimal` and enumerations are plain numbers.
+`reader` decodes.
+
+A *tree* lies between bytes and the model: dictionaries from attribute name to value, where decimals
+are `Decimal` and enumerations are plain numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ DECIMAL_EXPONENT: Final = -2
 MAX_DECIMAL: Final = 2**63 - 1
 """decimal64 is a 64-bit integer scaled by its fraction digits (RFC 7950 section 9.3)."""
 
-# cbor2 turns these into dates, regular expressions, shared references and so on, which DOTS does not use.
+# cbor2 turns these into dates, regular expressions, shared references and so on, which DOTS does
+# not use.
 CBOR2_TAGS: Final = (
     0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
 )  # fmt: skip
@@ -45,7 +48,10 @@ _TAGS_AS_THEY_ARE: Final = {tag: _keep_tag(tag) for tag in (*CBOR2_TAGS, DOTS_TA
 
 
 def parse(data: bytes) -> Any:
-    """The one CBOR item in `data`, without the optional DOTS tag. DecodeError for anything after it."""
+    """The one CBOR item in `data`, without the optional DOTS tag.
+
+    DecodeError for anything after it.
+    """
     item, length = _decoded(data)
     if length != len(data):
         raise DecodeError("", f"{len(data) - length} bytes after the end")

@@ -25,10 +25,10 @@ from dots_client.errors import DecodeError
 
 
 def check_body(data: bytes, *, sender: Sender) -> None:
-    """Raise DecodeError or EncodeError with the attribute that RFC 9132 does not allow `sender` to send.
+    """Raise DecodeError or EncodeError with the attribute that `sender` may not send.
 
-    A client's mitigation with attack-status counts as an efficacy update. Everything that a client would leave out of
-    an answer counts as an error here.
+    A client's mitigation with attack-status counts as an efficacy update. Everything that a client
+    would leave out of an answer counts as an error here.
     """
     tree = _tree(data, sender)
     match tuple(tree):

@@ -1,7 +1,7 @@
-"""Between application/dots+cbor and JSON with the names and labels of RFC 9132, for people and as evidence.
+"""Between application/dots+cbor and JSON with the names and labels of RFC 9132.
 
-The JSON shows the whole body, whether the protocol allows it or not: only CBOR is checked. Unknown keys
-appear as their number.
+The JSON shows the whole body, whether the protocol allows it or not: only CBOR is checked. Unknown
+keys appear as their number.
 """
 
 from __future__ import annotations

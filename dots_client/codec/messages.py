@@ -1,9 +1,9 @@
 """Between the model and bodies of application/dots+cbor.
 
 `encode_*` raises EncodeError for everything that RFC 9132 forbids to send. `decode_request`,
-`decode_efficacy` and `decode_config_request` are for servers, and strict. The other `decode_*` are for clients, and
-tolerant: they leave out what they cannot read, and raise DecodeError only if the body is not the expected message.
-Decoding raises nothing but DecodeError, whatever the bytes.
+`decode_efficacy` and `decode_config_request` are for servers, and strict. The other `decode_*` are
+for clients, and tolerant: they leave out what they cannot read, and raise DecodeError only if the
+body is not the expected message. Decoding raises nothing but DecodeError, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ HEARTBEAT_MESSAGE_BYTES: Final = 43
 
 
 def encode_request(scope: Scope) -> bytes:
-    """The body of a mitigation request, refresh or efficacy update (RFC 9132 sections 4.4.1, 4.4.3).
+    """The body of a mitigation request, refresh or efficacy update.
+
+    RFC 9132 sections 4.4.1, 4.4.3.
 
     EncodeError names the attribute that breaks a rule.
     """
@@ -180,7 +182,9 @@ def encode_redirect(redirect: RedirectedSignal) -> bytes:
 
 
 def decode_redirect(data: bytes) -> RedirectedSignal:
-    """The alternate server of a 5.03. Raises DecodeError if the body gives neither a name nor an address.
+    """The alternate server of a 5.03.
+
+    Raises DecodeError if the body gives neither a name nor an address.
 
     Records that are not addresses are left out.
     """

@@ -59,7 +59,8 @@ class Content(Enum):
 def mitigate_path(cuid: str, mid: int | None = None) -> tuple[str, ...]:
     """The Uri-Path of one mitigation, or of all mitigations of a client.
 
-    Raises EncodeError for a cuid that is empty or longer than 250 bytes, and for a mid outside 0-4294967295.
+    Raises EncodeError for a cuid that is empty or longer than 250 bytes, and for a mid outside
+    0-4294967295.
     """
     if not cuid:
         raise EncodeError("cuid", "must not be empty")
@@ -72,7 +73,10 @@ def mitigate_path(cuid: str, mid: int | None = None) -> tuple[str, ...]:
 
 
 def config_path(sid: int | None = None) -> tuple[str, ...]:
-    """The Uri-Path of the session configuration. Raises EncodeError for a sid outside 0-4294967295."""
+    """The Uri-Path of the session configuration.
+
+    Raises EncodeError for a sid outside 0-4294967295.
+    """
     if sid is None:
         return (*PREFIX, CONFIG)
     return (*PREFIX, CONFIG, f"sid={_checked('sid', sid)}")

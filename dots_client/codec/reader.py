@@ -1,7 +1,7 @@
-"""Decode application/dots+cbor to trees: strictly what a client sends, tolerantly what a server sends.
+"""Decode application/dots+cbor to trees: strictly from clients, tolerantly from servers.
 
-One invalid attribute must not hide the rest of a server's answer: it is left out and named in `not_read`, and `null`
-counts as absent. Reading any body takes bounded time.
+One invalid attribute must not hide the rest of a server's answer: it is left out and named in
+`not_read`, and `null` counts as absent. Reading any body takes bounded time.
 """
 
 from __future__ import annotations
@@ -40,10 +40,8 @@ from dots_client.text import clean_text
 MAX_SCOPE_ENTRIES: Final = 64
 """The most mitigations read from one answer. Poll the others one by one."""
 MAX_VALUES: Final = 1850
-"""The most values read from one body, which bounds the time. Maps and unreadable values count as several.
-
-Enough for 231 port ranges, the most that one datagram of a client can ask for.
-"""
+"""The most values read from one body, which bounds the time. Maps and unreadable values count as
+several.  Enough for 231 port ranges, the most that one datagram of a client can ask for. """
 MAP_COST: Final = 6
 ODD_COST: Final = 8
 MAX_KEYS: Final = 128
@@ -56,7 +54,8 @@ MAX_DIGITS: Final = 20
 """2^64-1 has twenty."""
 
 NOT_READ: Final = "not_read"
-"""The key under which a scope entry of a tree lists what was left out. No attribute has this name."""
+"""The key under which a scope entry of a tree lists what was left out. No attribute has this
+name."""
 
 _TOLERATED_EXPONENTS: Final = range(-9, 10)
 _HUNDREDTH: Final = Decimal(1).scaleb(DECIMAL_EXPONENT)
@@ -67,7 +66,10 @@ T = TypeVar("T")
 
 
 def unpack(data: bytes, *, sender: Sender) -> Tree:
-    """Decode bytes to a tree. DecodeError names the attribute. For a server's answer it is raised only if the body is not a map.
+    """Decode bytes to a tree.
+
+    DecodeError names the attribute; for a server's answer it is raised only if the body is not a
+    map.
 
     A server's answer without content is the empty tree.
     """
@@ -90,7 +92,10 @@ def unpack_answer(data: bytes) -> tuple[Tree, tuple[str, ...]]:
 
 
 def not_read_of(data: bytes) -> tuple[str, ...]:
-    """The parts that a client leaves out of a server's answer, in words; empty for a body that is not DOTS."""
+    """The parts that a client leaves out of a server's answer, in words.
+
+    Empty for a body that is not DOTS.
+    """
     try:
         return unpack_answer(data)[1]
     except DecodeError:
@@ -269,7 +274,7 @@ class _Reader:
 
 
 def _untagged(attribute: Attribute, value: Any) -> Any:
-    """The number in a server's value: plain, with the tag for times, or 64 bits as text, as in the JSON of RFC 7951."""
+    """The number in a server's value: plain, with the tag for times, or as text (RFC 7951)."""
     # RFC 9132 section 4.4.2 has mitigation-start without the epoch tag. Some servers add it.
     if isinstance(value, cbor2.CBORTag) and value.tag == EPOCH_TAG:
         return value.value

@@ -1,6 +1,7 @@
 """The rules of RFC 9132 section 4.4.1.1 for a mitigation request, beyond types and ranges.
 
-The same checks apply to a client that sends and a server that accepts. `dots_client.rules` is the public entry point.
+The same checks apply to a client that sends and a server that accepts. `dots_client.rules` is the
+public entry point.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def prefix_violation(text: str, *, index: int | None = None) -> Violation | None
 def forbidden_networks(
     network: IPv4Network | IPv6Network,
 ) -> tuple[tuple[str, IPv4Network | IPv6Network], ...]:
-    """The kinds of forbidden addresses in `network`, such as "loopback", each with the network of that kind."""
+    """The forbidden kinds in `network`, such as "loopback", each with the network of its kind."""
     return tuple(
         (what, forbidden)
         for what, forbidden in FORBIDDEN_NETWORKS

@@ -45,7 +45,7 @@ def request_overhead_bytes(cuid: str) -> int:
 
 
 def request_bytes(scope: Scope) -> int:
-    """The most bytes in the body of a request for `scope`, its refreshes and its efficacy updates."""
+    """The most bytes in the body of a request for `scope` or an efficacy update."""
     largest = len(encode_request(replace(scope, lifetime=UINT32)))
     if scope.acl_list:
         return largest  # Efficacy updates omit the filters.
@@ -54,15 +54,15 @@ def request_bytes(scope: Scope) -> int:
 
 
 def split(scope: Scope, max_bytes: int) -> tuple[Scope, ...]:
-    """Split `scope` into as few parts as possible with bodies of at most `max_bytes`, in the order of its targets.
+    """Split `scope` into as few parts as possible with bodies of at most `max_bytes` each.
 
-    `max_bytes` is `Client.max_message_bytes` (1195 bytes over IPv6) minus `request_overhead_bytes()`. A
-    scope that fits is returned unchanged. Request each part under its own mid. Together they protect the
-    same:
+    `max_bytes` is `Client.max_message_bytes` (1195 bytes over IPv6) minus
+    `request_overhead_bytes()`. A scope that fits is returned unchanged. Request each part under its
+    own mid. Together they protect the same:
 
     * ports, protocols, lifetime and `trigger_mitigation` are in every part;
-    * no two parts overlap, since the server would delete the one with the lower mid (section 4.4.1.3): a
-      prefix inside another one of the scope is left out, and a URI stays with its host;
+    * no two parts overlap, since the server would delete the one with the lower mid (section
+      4.4.1.3): a prefix inside another one of the scope is left out, and a URI stays with its host;
     * the first part switches the filters.
 
     Raises EncodeError if the scope must not be sent at all, or if one target does not fit.

@@ -1,4 +1,4 @@
-"""Check credentials when they are entered, to find the errors that the first handshake would reveal.
+"""Check credentials when they are entered, before a handshake fails because of them.
 
 The checks cover the credentials themselves. Only the peer knows whether it accepts them.
 """

@@ -32,10 +32,10 @@ MAX_ANCHORS: Final = 200
 
 
 def trust_anchors(text: bytes, *, now: datetime) -> bytes:
-    """The certificates of the authorities that may issue a server's certificate, as PEM in normal form.
+    """The authorities that may issue a server's certificate, as PEM in normal form.
 
-    CredentialsError when they could never verify a server. One that is not valid yet may stand beside a valid one, as
-    while an authority is being replaced.
+    CredentialsError when they could never verify a server. One that is not valid yet may stand
+    beside a valid one, as while an authority is being replaced.
     """
     if any(block.label.endswith("PRIVATE KEY") for block in blocks(text[:MAX_PEM_BYTES])):
         raise problem(
@@ -72,7 +72,10 @@ def trust_anchors(text: bytes, *, now: datetime) -> bytes:
 
 
 def _is_root(certificate: x509.Certificate) -> bool:
-    """Whether a chain can end at this certificate. A server's self-signed certificate counts too."""
+    """Whether a chain can end at this certificate.
+
+    A server's self-signed certificate counts too.
+    """
     return is_issued_by(certificate, certificate)
 
 

@@ -34,10 +34,12 @@ MAX_CHAIN: Final = 10
 
 
 def client_identity(chain: bytes, key: bytes, *, now: datetime) -> tuple[bytes, bytes]:
-    """A client's certificate chain and private key as PEM in normal form; CredentialsError when they cannot work.
+    """A client's certificate chain and private key as PEM in normal form.
 
-    Returns the chain with the client's certificate first and each issuer after it, and the key as PKCS#8. Everything else
-    in the two texts is left out.
+    CredentialsError when they cannot work.
+
+    Returns the chain with the client's certificate first and each issuer after it, and the key as
+    PKCS#8. Everything else in the two texts is left out.
     """
     own_key = private_key(key)
     path = _path(certificates(chain, CHAIN, most=MAX_CHAIN), own_key)
@@ -84,7 +86,10 @@ def _check_dates(certificate: x509.Certificate, place: int, *, now: datetime) ->
 
 
 def _check_purpose(certificate: x509.Certificate) -> None:
-    """The purposes that a server may require of a client's certificate (RFC 5280 sections 4.2.1.3, 4.2.1.12)."""
+    """The purposes that a server may require of a client's certificate.
+
+    RFC 5280 sections 4.2.1.3, 4.2.1.12.
+    """
     extensions = certificate.extensions
     try:
         purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

@@ -11,7 +11,7 @@ from dots_client.transport.tls_contexts import client_context, tls_client_contex
 
 
 def build_contexts(chain: bytes, key: bytes, anchors: bytes, *, part: str) -> None:
-    """Build the contexts of both transports, so that OpenSSL reports here what the other checks do not know."""
+    """Build the contexts of both transports, so that OpenSSL reports what the other checks miss."""
     credentials = Credentials(certificate_chain=chain, private_key=key, trust_anchors=anchors)
     build: Callable[[Credentials], object]
     for build in (client_context, tls_client_context):

@@ -26,7 +26,8 @@ MAX_PEM_BYTES: Final = 128 * 1024
 MIN_RSA_BITS: Final = 2048
 """RFC 9325 section 4.5."""
 CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-"""The curves that DTLS 1.2 servers accept in a client's certificate: OpenSSL refuses all others as wrong curves."""
+"""The curves that DTLS 1.2 servers accept in a client's certificate: OpenSSL refuses all others as
+wrong curves."""
 UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -175,7 +176,10 @@ def public(certificate: x509.Certificate) -> bytes | None:
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` signed it. Compares only names if `cryptography`, unlike OpenSSL, lacks the algorithm."""
+    """Whether `issuer` signed it.
+
+    Compares only names if `cryptography`, unlike OpenSSL, lacks the algorithm.
+    """
     if certificate.issuer != issuer.subject:
         return False
     try:

@@ -1,4 +1,7 @@
-"""Kinds of addresses, and to which of them a server may redirect a client (RFC 9132 section 4.6)."""
+"""Kinds of addresses, and to which of them a server may redirect a client.
+
+RFC 9132 section 4.6.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Final
 
 
 class AddressKind(StrEnum):
-    """A server that redirects us to a kind of address that it does not have itself may want us to reach what it cannot."""
+    """A server that names a kind of address that it does not have may attack through us."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -70,7 +73,7 @@ def address_kind(address: str) -> AddressKind:
 def allowed_alternates(
     addresses: Iterable[str], *, provisioned_kinds: Collection[AddressKind]
 ) -> tuple[str, ...]:
-    """The addresses of an alternate server that may be used: public ones, and kinds that the provisioned server has."""
+    """The usable addresses: public ones, and those of kinds that the provisioned server has."""
     return tuple(
         one for one in addresses if address_kind(one) in {AddressKind.PUBLIC, *provisioned_kinds}
     )

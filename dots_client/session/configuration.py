@@ -76,7 +76,10 @@ class SessionConfiguration:
         return None if is_mitigating else self._refresh_at
 
     def use_sid(self, sid: int) -> None:
-        """Note the sid of a change. Raises LocalProtocolError unless it is higher than all before, and at most 2^32-1."""
+        """Note the sid of a change.
+
+        Raises LocalProtocolError unless it is higher than all before, and at most 2^32-1.
+        """
         if self._last_sid is not None and sid <= self._last_sid:
             raise LocalProtocolError(f"sid {sid} is not above {self._last_sid}")
         if not 0 <= sid <= UINT32:
@@ -85,7 +88,10 @@ class SessionConfiguration:
 
 
 def in_force(reported: ConfigurationSet | None) -> SessionParameters:
-    """The parameters to use. A value that the RFCs forbid or that makes no sense becomes the nearest valid one."""
+    """The parameters to use.
+
+    A value that the RFCs forbid or that makes no sense becomes the nearest valid one.
+    """
     values = reported or ConfigurationSet()
     interval = _number(values.heartbeat_interval, DEFAULTS.heartbeat_interval_s)
     if interval != 0:

@@ -34,7 +34,10 @@ class ConnectionHistory:
         self._measured = candidate, rtt_s, now + self._lifetime_s
 
     def rtt_s(self, candidate: Candidate | None = None, *, now: float) -> float | None:
-        """The round trip in seconds over `candidate`, or over the last one if it is None; None if unknown."""
+        """The round trip in seconds over `candidate`, or over the last one if it is None.
+
+        None if unknown.
+        """
         if self._measured is None:
             return None
         measured, rtt_s, until = self._measured

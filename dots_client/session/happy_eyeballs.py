@@ -13,10 +13,11 @@ TLS: Final = "tls"
 MAX_CANDIDATES: Final = 16
 MIN_REPEAT_S: Final = 0.25
 MAX_FAILURES: Final = 4
-"""Failed DTLS handshakes before a candidate is abandoned. One failure may be forged, or an ICMP error from a server that
-is restarting."""
+"""Failed DTLS handshakes before a candidate is abandoned. One failure may be forged, or an ICMP
+error from a server that is restarting."""
 FIRST_RETRY_S: Final = 0.25
-"""The pause after a failed DTLS handshake. It doubles each time, so the last one starts 1.75 s after the first failure."""
+"""The pause after a failed DTLS handshake. It doubles each time, so the last one starts 1.75 s
+after the first failure."""
 DATAGRAMS_OF_AN_ATTEMPT: Final = 4
 """Including its retransmissions after 1, 2 and 4 seconds."""
 
@@ -31,7 +32,10 @@ class Candidate:
 
 
 def candidates(addresses: Iterable[str], transports: Sequence[str]) -> tuple[Candidate, ...]:
-    """UDP/IPv6, UDP/IPv4, TCP/IPv6, TCP/IPv4; then the same with the second address of each family, and so on."""
+    """UDP/IPv6, UDP/IPv4, TCP/IPv6, TCP/IPv4.
+
+    Then the same with the second address of each family, and so on.
+    """
     families: tuple[list[str], list[str]] = ([], [])
     for address in dict.fromkeys(addresses):
         families[":" not in address].append(address)
@@ -59,8 +63,8 @@ class HappyEyeballsSettings:
 def eager_repeat_s(usual_s: float, *, rtt_s: float | None) -> float:
     """Seconds between the handshakes with one candidate under attack.
 
-    With a known round trip they may follow faster, as long as all attempts together send no more than one datagram per
-    round trip (RFC 8085 section 3.1.3).
+    With a known round trip they may follow faster, as long as all attempts together send no more
+    than one datagram per round trip (RFC 8085 section 3.1.3).
     """
     if rtt_s is None:
         return usual_s
@@ -77,7 +81,10 @@ class _Attempts:
 
 
 class HappyEyeballs:
-    """The attempts of one connection. The first that completes wins; the caller stops the others."""
+    """The attempts of one connection.
+
+    The first that completes wins; the caller stops the others.
+    """
 
     def __init__(
         self,
@@ -126,11 +133,12 @@ class HappyEyeballs:
         return None
 
     def failed(self, candidate: Candidate, *, now: float) -> None:
-        """Let the next candidate start at once (RFC 8305 section 5), and retry this one if it is DTLS.
+        """Start the next candidate at once (RFC 8305 section 5); retry this one if it is DTLS.
 
-        Nothing authenticates a DTLS 1.2 handshake before its last message, so one forged datagram or ICMP error
-        ends it. A failure therefore counts like a loss until there are `MAX_FAILURES`. TCP does not need this: an
-        attacker off the path cannot write into its connection.
+        Nothing authenticates a DTLS 1.2 handshake before its last message, so one forged datagram
+        or ICMP error ends it. A failure therefore counts like a loss until there are
+        `MAX_FAILURES`. TCP does not need this: an attacker off the path cannot write into its
+        connection.
         """
         attempts = self._attempts[candidate]
         attempts.running -= 1

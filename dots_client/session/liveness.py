@@ -18,7 +18,7 @@ class LivenessParameters:
 
     @classmethod
     def of(cls, parameters: SessionParameters, *, is_reliable: bool) -> LivenessParameters:
-        """Over TCP, which retransmits on its own, one heartbeat without an answer in time is enough."""
+        """Over TCP, which retransmits, one heartbeat without an answer in time is enough."""
         return cls(
             heartbeat_interval_s=parameters.heartbeat_interval_s,
             missing_hb_allowed=1 if is_reliable else parameters.missing_hb_allowed,
@@ -31,7 +31,8 @@ class Liveness:
     def __init__(self, *, now: float, parameters: LivenessParameters) -> None:
         self._parameters = parameters
         self._is_mitigating = False
-        # Deployed servers start their heartbeats after the first one of the client, so send it at once.
+        # Deployed servers start their heartbeats after the first one of the client, so send it at
+        # once.
         self._due_at = now
         self._unanswered = 0
         self._peer_heartbeat_at = now
@@ -76,7 +77,7 @@ class Liveness:
         )
 
     def peer_hb_status(self, *, now: float) -> bool:
-        """The `peer-hb-status` to send: whether a heartbeat of the peer arrived within the last two intervals."""
+        """The `peer-hb-status` to send: whether a heartbeat came within the last two intervals."""
         window = 2 * self._parameters.heartbeat_interval_s
         return window == 0 or now - self._peer_heartbeat_at <= window
 

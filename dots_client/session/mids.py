@@ -10,10 +10,11 @@ from dots_client.errors import LocalProtocolError
 
 FIRST_MID: Final = 1
 ROLL_OVER_AT: Final = 3221225471
-"""3/4 of 2^32 - 1: above it, start again at 0 while no attack is active (RFC 9132 section 4.4.1.1)."""
+"""3/4 of 2^32 - 1: above it, start again at 0 while no attack is active (RFC 9132 section
+4.4.1.1)."""
 FOLLOWED_UP_TO: Final = 2**31 - 1
-"""The highest mid of a server that moves the counter. Whatever a server reports, about a billion mids are left before
-the roll-over."""
+"""The highest mid of a server that moves the counter. Whatever a server reports, about a billion
+mids are left before the roll-over."""
 
 
 class MidAllocator:
@@ -46,10 +47,13 @@ class MidAllocator:
     def roll_over(
         self, *, is_under_attack: bool, preconfigured: Iterable[int] = ()
     ) -> dict[int, int]:
-        """Start again at 0. Returns the new mid of each of the `preconfigured` requests, by its old mid.
+        """Start again at 0.
 
-        The caller withdraws each under its old mid before it requests the new one: the server refuses a lower mid that
-        overlaps a higher one. Raises LocalProtocolError while an attack is active.
+        Returns the new mid of each of the `preconfigured` requests, by its old mid.
+
+        The caller withdraws each under its old mid before it requests the new one: the server
+        refuses a lower mid that overlaps a higher one. Raises LocalProtocolError while an attack is
+        active.
         """
         if is_under_attack:
             raise LocalProtocolError("mids must not roll over while an attack is active")

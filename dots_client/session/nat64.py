@@ -1,4 +1,7 @@
-"""Reach IPv4 addresses from a network without IPv4, through NAT64 (RFC 6052, RFC 8305 section 7.1)."""
+"""Reach IPv4 addresses from a network without IPv4, through NAT64.
+
+RFC 6052, RFC 8305 section 7.1.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def synthesize(address: str) -> str | None:
 
 
 def with_nat64(addresses: Iterable[str], *, has_route: Callable[[str], bool]) -> tuple[str, ...]:
-    """`addresses`, with a synthesized one in place of each IPv4 address that only NAT64 can reach."""
+    """`addresses`, with each IPv4 address that only NAT64 can reach synthesized."""
     return tuple(_with_nat64(address, has_route=has_route) for address in addresses)
 
 

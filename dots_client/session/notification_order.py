@@ -19,7 +19,9 @@ class NotificationOrder:
         self._arrived_at = 0.0
 
     def is_news(self, observe: int | None, *, now: float) -> bool:
-        """Whether a notification with this Observe value is newer than all before. If so, it becomes the latest.
+        """Whether a notification with this Observe value is newer than all before.
+
+        If so, it becomes the latest.
 
         One without the option, which some servers omit, cannot be ordered and counts as newer.
         """

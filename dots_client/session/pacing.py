@@ -1,4 +1,7 @@
-"""At most one datagram per round trip on average, over all requests of a session (RFC 9132 section 4.4)."""
+"""At most one datagram per round trip on average, over all requests of a session.
+
+RFC 9132 section 4.4.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ BURST: Final = 4
 
 
 class Pacer:
-    """Counts the datagrams of one session. First transmissions are sent at once; repeats wait for a slot."""
+    """Counts the datagrams of one session.
+
+    First transmissions are sent at once; repeats wait for a slot.
+    """
 
     def __init__(self, *, now: float) -> None:
         self._backlog = 0.0
@@ -24,7 +30,10 @@ class Pacer:
         self._backlog += 1
 
     def reserve(self, *, now: float, rtt_s: float | None) -> float:
-        """Reserve a slot for a repeat. Returns when to send it, now or later, in the order of the calls."""
+        """Reserve a slot for a repeat.
+
+        Returns when to send it, now or later, in the order of the calls.
+        """
         self._drain(now=now, rtt_s=rtt_s)
         self._backlog += 1
         return now + max(0.0, self._backlog - BURST) * _interval_s(rtt_s)

@@ -53,7 +53,8 @@ class Reconnect:
     def next_attempt_at(self, *, now: float, is_under_attack: bool) -> float:
         """When to try next. An attack that begins shortens the current wait.
 
-        Call it as soon as a session is lost: the delay before the first attempt counts from that call.
+        Call it as soon as a session is lost: the delay before the first attempt counts from that
+        call.
         """
         if self._attempts == 0:
             return self._first_attempt_at(now=now, is_under_attack=is_under_attack)
@@ -67,7 +68,10 @@ class Reconnect:
         self._stretch = 1 + self._settings.jitter * self._rng.random()
 
     def succeeded(self, *, now: float) -> None:
-        """There is a session. May be called again while it lasts. After its loss, the first attempt follows soon."""
+        """There is a session.
+
+        May be called again while it lasts. After its loss, the first attempt follows soon.
+        """
         self._attempts = 0
         self._has_had_session = True
         self._opened_at = now if self._opened_at is None else self._opened_at

@@ -46,7 +46,10 @@ class Redirections:
         self._until = 0.0
 
     def contacted(self, name: str, *, now: float) -> None:
-        """A session with `name` began, continues or failed. A redirection back to it would be a loop."""
+        """A session with `name` began, continues or failed.
+
+        A redirection back to it would be a loop.
+        """
         _remember(self._contacted_at, name, now=now)
 
     def redirected(
@@ -59,9 +62,10 @@ class Redirections:
     ) -> NotFollowed | None:
         """Follow a redirection for `ttl_s` seconds. Returns None, or why it is ignored.
 
-        `provisioned_kinds` are the kinds of addresses that the provisioned server has. Of other kinds only public addresses
-        are used: a server must not choose hosts in our own network for us to contact. Without addresses in the redirection,
-        DNS is asked later; a name whose addresses were refused is ignored for LOOP_WINDOW_S.
+        `provisioned_kinds` are the kinds of addresses that the provisioned server has. Of other
+        kinds only public addresses are used: a server must not choose hosts in our own network for
+        us to contact. Without addresses in the redirection, DNS is asked later; a name whose
+        addresses were refused is ignored for LOOP_WINDOW_S.
         """
         key = _key(redirect.alt_server)
         if now - self._contacted_at.get(key, -math.inf) < LOOP_WINDOW_S:
@@ -85,8 +89,8 @@ class Redirections:
     def alternate(self, *, now: float, is_under_attack: bool) -> Alternate | None:
         """The server to use; None for the provisioned one.
 
-        During an attack a redirection stays in force after its time, even one of 0 seconds, which is meant for a single
-        request.
+        During an attack a redirection stays in force after its time, even one of 0 seconds, which
+        is meant for a single request.
         """
         if self._alternate is not None and now >= self._until and not is_under_attack:
             self._alternate = None
@@ -97,12 +101,18 @@ class Redirections:
         return None if self._alternate is None or self._until == math.inf else self._until
 
     def failed(self, name: str, *, now: float) -> None:
-        """No session with `name` could be opened. If it is the alternate, return to the provisioned server."""
+        """No session with `name` could be opened.
+
+        If it is the alternate, return to the provisioned server.
+        """
         self.contacted(name, now=now)
         self._give_up(name)
 
     def refused(self, name: str, *, now: float) -> None:
-        """DNS has only addresses for `name` that may not be used. Return to the provisioned server."""
+        """DNS has only addresses for `name` that may not be used.
+
+        Return to the provisioned server.
+        """
         _remember(self._refused_at, name, now=now)
         self._give_up(name)
 

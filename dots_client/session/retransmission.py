@@ -8,7 +8,8 @@ from typing import Final
 from dots_client.rng import Rng
 
 INTERVAL_WITHOUT_RTT_S: Final = 3.0
-"""Without an estimate, at most one datagram every 3 seconds (RFC 9132 section 4.4, RFC 8085 section 3.1.3)."""
+"""Without an estimate, at most one datagram every 3 seconds (RFC 9132 section 4.4, RFC 8085 section
+3.1.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,5 +65,6 @@ class Retransmission:
             interval = max(self._settings.floor_s, rtt_s)
         else:
             interval = max(INTERVAL_WITHOUT_RTT_S, rtt_s)
-        # Jitter only lengthens the interval: a shorter one would break the rule of one datagram per round trip.
+        # Jitter only lengthens the interval: a shorter one would break the rule of one datagram per
+        # round trip.
         return interval * (1 + self._settings.jitter * self._rng.random())

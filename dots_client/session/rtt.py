@@ -11,7 +11,7 @@ MAX_SAMPLE_S: Final = 60.0
 
 
 class RttEstimator:
-    """Estimates from handshakes, heartbeats and answers that match exactly one transmission (Karn's algorithm)."""
+    """Takes samples only from answers that match exactly one transmission (Karn's algorithm)."""
 
     def __init__(self) -> None:
         self._smoothed: float | None = None

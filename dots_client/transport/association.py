@@ -24,8 +24,8 @@ DEFAULT_PATH_MTU: Final = 1280
 IPV4_UDP_OVERHEAD: Final = 28
 IPV6_UDP_OVERHEAD: Final = 48
 MAX_INCOMING_BYTES: Final = 1472
-"""The UDP payload of an Ethernet frame. A peer that discovered its path MTU may send more than the IP packet of 1280 bytes
-that we assume (RFC 9132 section 7.3)."""
+"""The UDP payload of an Ethernet frame. A peer that discovered its path MTU may send more than the
+IP packet of 1280 bytes that we assume (RFC 9132 section 7.3)."""
 
 
 class Association(Remote):

@@ -1,4 +1,7 @@
-"""Whether the peer's certificate is acceptable, and the words for why it is not (RFC 9132 section 8, RFC 9525)."""
+"""Whether the peer's certificate is acceptable, and the words for why it is not.
+
+RFC 9132 section 8, RFC 9525.
+"""
 
 from __future__ import annotations
 
@@ -67,12 +70,13 @@ def verify(
     depth: int,
     chain_is_good: int,
 ) -> bool:
-    """OpenSSL's verify callback: whether to go on, given its verdict on one certificate of the chain."""
+    """OpenSSL's verify callback for one certificate of the chain: whether to accept it."""
     verification: Verification = connection.get_app_data()
     verification.has_seen_certificate = True
     try:
         read = certificate.to_cryptography()
-        # Read the name now, while the certificate can be refused, not later when a caller asks for it.
+        # Read the name now, while the certificate can be refused, not later when a caller asks for
+        # it.
         common_name(read)
         if not chain_is_good:
             verification.problem = _chain_problem(read, error_number, depth, peer=verification.peer)

@@ -1,7 +1,8 @@
-"""aiocoap, assembled for DOTS: our own tokens, and Confirmable messages that fail without their session.
+"""aiocoap, assembled for DOTS: our own tokens, and failures that do not end the session.
 
 aiocoap builds the same stack in `Context._append_tokenmanaged_messagemanaged_transport` and has no
-public way to replace its parts. `tests/dots_client/transport/test_coap.py` lists the private parts used here.
+public way to replace its parts. `tests/dots_client/transport/test_coap.py` lists the private parts
+used here.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class DotsMessageManager(MessageManager):  # type: ignore[misc]  # aiocoap has n
         self._continue_backlog(message.remote)
 
     def _store_response_for_duplicates(self, message: aiocoap.Message) -> None:
-        """Only an ACK or RST answers a duplicate. aiocoap would use any of our messages with that Message ID."""
+        """Only an ACK or RST answers a duplicate; aiocoap would use any message with that ID."""
         if message.mtype in (aiocoap.ACK, aiocoap.RST):
             super()._store_response_for_duplicates(message)
 
@@ -172,7 +173,10 @@ class Endpoint:
         self.context.request_interfaces.append(self.tokens)
 
     def request(self, message: aiocoap.Message, on_event: OnEvent) -> Callable[[], None]:
-        """Send now, and report each answer or the failure. Call the returned function to ignore later answers."""
+        """Send now, and report each answer or the failure.
+
+        Call the returned function to ignore later answers.
+        """
 
         def forward(event: Any) -> bool:
             on_event(event.message, event.exception)

@@ -1,4 +1,4 @@
-"""Run the attempts that `HappyEyeballs` decides on: the first session wins, the others are closed."""
+"""Run the attempts of `HappyEyeballs`: the first session wins, the others are closed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ class _Run(Generic[ConnectionT]):
             self._numbers[task] = len(self._numbers)
 
     async def _next_attempt_is_due(self, deadline: float) -> None:
-        """Wait for the next attempt while none runs; TransportError if none may start before `deadline`."""
+        """Wait for the next attempt while none runs.
+
+        TransportError if none may start before `deadline`.
+        """
         next_at = self._race.next_timer()
         if next_at is None or next_at >= deadline:
             raise self._failure()

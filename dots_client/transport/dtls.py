@@ -96,7 +96,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         await asyncio.shield(self.established)
 
     async def abandon(self) -> None:
-        """Wait in the background for a session that may still open, and end it with a close_notify."""
+        """Wait in the background for a session that may still open, and end it."""
         if self._may_be_session_there and not self.established.done():
             self._lingering = self._loop.create_task(self._linger())
             await asyncio.sleep(0)  # a task that is cancelled before it starts closes nothing
@@ -144,7 +144,7 @@ class DtlsLink(Link[Association], interfaces.MessageInterface, asyncio.DatagramP
         self._socket_transport.sendto(datagram)
 
     def _complete_flight(self, arrived_at: float, *, was_repeated: bool) -> None:
-        """The peer answered our flight: one round trip, unless the flight was retransmitted (Karn's algorithm)."""
+        """The peer answered our flight: one round trip, unless it was retransmitted (Karn)."""
         if self.handshake_rtt_s is None and not was_repeated:
             self.handshake_rtt_s = arrived_at - self._asked_at
         self._asked_at = arrived_at
@@ -184,9 +184,12 @@ async def open_dtls(
     resumption: ResumptionCache | None = None,
     may_send: MaySend = always,
 ) -> DtlsLink:
-    """Open a session with the server named `name` at `host`, within `timeout_s`; TransportError if there is none.
+    """Open a session with the server named `name` at `host`, within `timeout_s`.
 
-    With `resumption`, a session of an earlier call is resumed if the server agrees. `path_mtu` is in bytes of an IP packet.
+    TransportError if there is none.
+
+    With `resumption`, a session of an earlier call is resumed if the server agrees. `path_mtu` is
+    in bytes of an IP packet.
     """
 
     def make(address: SocketAddress, offer: Offer) -> DtlsLink:

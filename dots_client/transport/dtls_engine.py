@@ -20,8 +20,9 @@ TIMEOUTS_BEFORE_LOWERED_MTU: Final = 2
 MAX_COOKIE_BYTES: Final = 255
 """The longest cookie of RFC 6347: the second hello is so much longer."""
 MAX_COOKIES: Final = 8
-"""HelloVerifyRequests that one handshake answers. On a bad network each repeated hello may get one. Without the limit, a
-server that sends more and more of them would make us send as fast as it does."""
+"""HelloVerifyRequests that one handshake answers. On a bad network each repeated hello may get one.
+Without the limit, a server that sends more and more of them would make us send as fast as it
+does."""
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
 _HELLO_VERIFY_REQUEST: Final = 3
@@ -96,7 +97,8 @@ class DtlsEngine(Engine):
         if self._unsent:
             self._unsent = b""
         elif 0 < len(waiting) <= self._sending_mtu - len(self._last_words):
-            # The server does not acknowledge them, and without them it can read nothing in the session.
+            # The server does not acknowledge them, and without them it can read nothing in the
+            # session.
             # It drops the ones it has seen as replays.
             waiting = self._last_words + waiting
         datagrams = pack_records(waiting, self._sending_mtu)

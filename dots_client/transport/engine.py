@@ -48,7 +48,10 @@ class Engine:
 
     @property
     def session(self) -> SSL.Session | None:
-        """The session that a later handshake may offer; known once established, and in TLS 1.3 soon after."""
+        """The session that a later handshake may offer.
+
+        Known once established, and in TLS 1.3 soon after.
+        """
         return self._connection.get_session()
 
     def start(self) -> None:

@@ -17,7 +17,8 @@ from dots_client.transport.message_parser import (
 )
 
 MAX_MESSAGE_BYTES: Final = 1 << 13
-"""The limit in our CSM: room for full reports on eighty mitigations. A larger answer comes in blocks."""
+"""The limit in our CSM: room for full reports on eighty mitigations. A larger answer comes in
+blocks."""
 BASE_MAX_MESSAGE_BYTES: Final = 1152
 """What every peer accepts (RFC 8323 section 5.3.1)."""
 MAX_HEADER_BYTES: Final = 6

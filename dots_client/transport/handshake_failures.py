@@ -49,7 +49,8 @@ def failure_in_words(
             return _ALERTS[alert].format(peer=peer, protocol=protocol)
         if is_alert:
             return f"the {peer} ended the {what}: {alert}"
-        # In a session, all other reasons have one cause: the data that arrived is not what the peer sent.
+        # In a session, all other reasons have one cause: the data that arrived is not what the peer
+        # sent.
         if reason in _LOCAL_REASONS and (not is_in_session or reason == _BROKEN_OFF):
             return _LOCAL_REASONS[reason].format(peer=peer, protocol=protocol)
     if isinstance(error, SSL.ZeroReturnError):

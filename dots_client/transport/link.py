@@ -121,7 +121,7 @@ class Link(ABC, Generic[RemoteT_co]):
 
 
 def _keep(link: Link[Remote], offer: Offer, offers: Offers) -> None:
-    """Save the session for resumption, now and at its end: in TLS 1.3 a ticket may arrive at any time."""
+    """Save the session now and at its end: in TLS 1.3 a ticket may arrive at any time."""
     made_at = link.connected_at
 
     def keep(_closed: object = None) -> None:
@@ -142,7 +142,7 @@ async def first_open(
     timeout_s: float,
     offers: Offers,
 ) -> LinkT:
-    """The first session with one of the addresses of `host`, in the order that the resolver prefers."""
+    """The first session with an address of `host`, in the order that the resolver prefers."""
     link: LinkT | None = None
     try:
         async with asyncio.timeout(timeout_s):
@@ -172,7 +172,10 @@ async def first_open(
 
 
 async def _opens(link: Link[Remote], offer: Offer, offers: Offers) -> bool:
-    """Open `link`; False when the server refused only the session that was offered for resumption."""
+    """Open `link`.
+
+    False when the server refused only the session that was offered for resumption.
+    """
     try:
         await link.open()
     except HandshakeFailed as error:

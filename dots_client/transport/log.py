@@ -1,4 +1,4 @@
-"""A log that a peer cannot flood: it counts equal lines of a session and summarizes them once a minute."""
+"""A log that a peer cannot flood: it summarizes equal lines of a session once a minute."""
 
 from __future__ import annotations
 

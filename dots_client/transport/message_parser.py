@@ -1,7 +1,8 @@
 """Parse the bytes of one CoAP message strictly before aiocoap sees them; pure.
 
-aiocoap reads numbers of any length, keeps every option number and Content-Format it ever saw, and accepts
-invalid tokens. This module passes only valid CoAP on (RFC 7252 sections 3 and 5.4, RFC 8323 section 3.2).
+aiocoap reads numbers of any length, keeps every option number and Content-Format it ever saw, and
+accepts invalid tokens. This module passes only valid CoAP on (RFC 7252 sections 3 and 5.4, RFC 8323
+section 3.2).
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def _block(value: bytes) -> tuple[int, bool, int]:
 
 
 def _uint_option(name: str, longest: int) -> Option:
-    # Content-Format and Accept are plain numbers too: aiocoap's own type keeps every value for ever.
+    # Content-Format and Accept are plain numbers too: aiocoap's own type keeps every value for
+    # ever.
     return Option(name=name, make=UintOption, read=_uint, longest=longest)
 
 
@@ -134,7 +136,10 @@ def read_datagram(data: bytes, *, max_bytes: int) -> IncomingMessage:
 
 
 def read_frame(frame: bytes, *, header_bytes: int) -> IncomingMessage:
-    """Parse one message over TLS, with the header before its token (RFC 8323 section 3.2); MalformedMessage if it is invalid."""
+    """Parse one message over TLS, with the header before its token (RFC 8323 section 3.2).
+
+    MalformedMessage if it is invalid.
+    """
     message = aiocoap.Message(code=frame[header_bytes - 1])
     return _read(message, frame, at=header_bytes, token_length=frame[0] & 0x0F)
 

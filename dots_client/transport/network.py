@@ -16,7 +16,10 @@ DISCARD: Final = 9
 
 
 async def addresses_of(host: str, port: int) -> list[SocketAddress]:
-    """The addresses of `host` in the order that the resolver prefers; PeerUnreachable if it has none."""
+    """The addresses of `host` in the order that the resolver prefers.
+
+    PeerUnreachable if it has none.
+    """
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)

@@ -137,7 +137,8 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]  # aiocoap has n
                 )
             )
         except Exception:
-            # The tap is the caller's code and may raise anything. Log it once: every message of the peer may cause it.
+            # The tap is the caller's code and may raise anything. Log it once: every message of the
+            # peer may cause it.
             if not self._has_tap_failed:
                 self._has_tap_failed = True
                 log.exception("%r: the wire tap failed", self)

@@ -20,7 +20,7 @@ MAX_KEPT: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class ResumptionKey:
-    """A session is offered only to the same server, over the same transport, with the same credentials."""
+    """A session is offered only to the same server, transport and credentials."""
 
     transport: str
     "`dtls` or `tls`"
@@ -52,7 +52,8 @@ class ResumptionCache:
     def offer(self, key: ResumptionKey, *, now: float) -> Offer | None:
         """The session to offer in the next handshake; None for a full handshake.
 
-        Until a handshake completes, every second one is full: a server may stay silent about a session that it cannot read.
+        Until a handshake completes, every second one is full: a server may stay silent about a
+        session that it cannot read.
         """
         kept = self._kept.get(key)
         if kept is None:
@@ -64,7 +65,7 @@ class ResumptionCache:
         return kept if key in self._on_offer else None
 
     def keep(self, key: ResumptionKey, session: Offer) -> None:
-        """Save the session of a completed handshake, unless a saved one comes from a later full handshake."""
+        """Save the session of a handshake, unless a saved one comes from a later full handshake."""
         if (kept := self._kept.get(key)) is not None and kept.since > session.since:
             return
         self.forget(key)
@@ -90,7 +91,10 @@ class Offers:
         self._was_refused = False
 
     def attempts(self, addresses: Iterable[SocketAddress]) -> Iterator[tuple[SocketAddress, Offer]]:
-        """Each address with an offer. An address that refuses the offered session comes again, for a full handshake."""
+        """Each address with an offer.
+
+        An address that refuses the offered session comes again, for a full handshake.
+        """
         for address in addresses:
             kept = self._kept()
             if kept is not None:

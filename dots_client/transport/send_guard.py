@@ -1,7 +1,8 @@
 """A socket that drops everything while its owner may not send.
 
-The one exception is the close_notify that ends a session. A server that does not receive it keeps the session, considers
-the client lost and may start preconfigured mitigations (RFC 9132 section 4.4.1.1, `trigger-mitigation`).
+The one exception is the close_notify that ends a session. A server that does not receive it keeps
+the session, considers the client lost and may start preconfigured mitigations (RFC 9132 section
+4.4.1.1, `trigger-mitigation`).
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ class SendGuard:
 
 
 class GuardedSocket(socket.socket):
-    """Everything that waits in timers and queues above it is sent through this socket, or not at all.
+    """Whatever waits in timers and queues above it is sent through this socket, or not at all.
 
-    asyncio's event loops send through `send` and connect through `connect`. To them a closed guard looks like a network
-    error: they drop the datagram, or close the stream and discard its buffer.
+    asyncio's event loops send through `send` and connect through `connect`. To them a closed guard
+    looks like a network error: they drop the datagram, or close the stream and discard its buffer.
     """
 
     def __init__(self, family: int, kind: int, guard: SendGuard) -> None:

@@ -60,7 +60,10 @@ class TlsLink(Link[TlsConnection], interfaces.TokenInterface):  # type: ignore[m
         return self.remote.has_heard_anything
 
     async def open(self) -> None:
-        """Connect, finish the handshake and receive the server's CSM; TransportError if that fails."""
+        """Connect, finish the handshake and receive the server's CSM.
+
+        TransportError if that fails.
+        """
         started_at = self._loop.time()
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         try:
@@ -123,7 +126,9 @@ async def open_tls(
     may_send: MaySend = always,
     resumption: ResumptionCache | None = None,
 ) -> TlsLink:
-    """Open a session with the server named `name` at `host`, within `timeout_s`; TransportError if there is none.
+    """Open a session with the server named `name` at `host`, within `timeout_s`.
+
+    TransportError if there is none.
 
     With `resumption`, a session of an earlier call is resumed if the server agrees.
     """

@@ -40,14 +40,17 @@ class ConnectionOwner(RemoteOwner, Protocol):
     """The server or client that connections belong to."""
 
     def session_failed(self, remote: TlsConnection, error: Exception | None) -> None:
-        """The session ended before it was established. `error` is the network's, if there was one."""
+        """The session ended before it was established.
+
+        `error` is the network's, if there was one.
+        """
 
     def socket_gone(self, remote: TlsConnection) -> None:
         """The socket was closed."""
 
 
 class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[misc]  # no types
-    """Established when the peer's CSM has arrived: in TLS 1.3 a refused certificate shows only then."""
+    """Established when the peer's CSM arrives: TLS 1.3 shows a refused certificate only then."""
 
     scheme: ClassVar[str] = "coaps+tcp"
     transport: ClassVar[str] = "tls"
@@ -248,12 +251,17 @@ class TlsConnection(Remote, RFC8323Remote, asyncio.Protocol):  # type: ignore[mi
         self.abort(f"option {number} is not supported", bad_csm_option=number if is_csm else None)
 
     def _send_message(self, message: aiocoap.Message) -> bytes:
-        """Send a message. Returns its bytes, empty if it was not sent. aiocoap sends the signals of RFC 8323 through it."""
+        """Send a message.
+
+        Returns its bytes, empty if it was not sent. aiocoap sends the signals of RFC 8323 through
+        it.
+        """
         engine = self._engine
         if engine is None or engine.state is not State.ESTABLISHED:
             return b""
         if not self._guard.is_open:
-            # Check before encrypting: after a record that is never sent, the peer could not read the close_notify.
+            # Check before encrypting: after a record that is never sent, the peer could not read
+            # the close_notify.
             self.close(REFUSED)
             return b""
         frame = framed(message)

@@ -1,4 +1,7 @@
-"""What we offer and accept in a (D)TLS handshake: versions, cipher suites, certificates (RFC 9132 section 7.1, RFC 9325)."""
+"""What we offer and accept in a (D)TLS handshake: versions, cipher suites, certificates.
+
+RFC 9132 section 7.1, RFC 9325.
+"""
 
 from __future__ import annotations
 

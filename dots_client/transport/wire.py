@@ -78,7 +78,10 @@ class WireRecord:
 
     @property
     def body(self) -> Any:
-        """The payload as JSON values with the RFC's names, or as text; None when empty. All text is clean."""
+        """The payload as JSON values with the RFC's names, or as text; None when empty.
+
+        All text is clean.
+        """
         try:
             shown = to_json(self.payload)
         except DecodeError:
