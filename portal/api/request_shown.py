@@ -9,14 +9,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.mitigations.models import (
+    Cause,
     EndedBy,
     FilteringEndedBy,
     Mitigation,
     MitigationRequest,
     RequestKind,
     Strategy,
+    WithdrawnCause,
 )
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED, Efficacy, RequestStatus, Status
+from portal.wording.from_rows.mitigations import asked_because, withdrawn_because
 
 
 class ScopeShown(serializers.Serializer[Any]):
@@ -132,14 +135,33 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     asked_by = serializers.SerializerMethodField(
         help_text="Who had it asked by hand; null: the request did."
     )
-    because = serializers.CharField(help_text="Why it was asked after those before it.")
+    cause = serializers.ChoiceField(
+        choices=Cause.choices,
+        help_text="Why it was asked. first: by the request itself; by_hand: by a person; held_again: to hold a plan again;"
+        " other: only because says why; the rest: the provider of cause_subscription did not help.",
+    )
+    cause_subscription = serializers.UUIDField(
+        source="cause_subscription_id",
+        allow_null=True,
+        help_text="The subscription whose provider did not help.",
+    )
+    because = serializers.SerializerMethodField(help_text="The cause in words.")
     retry_at = serializers.DateTimeField(
         source="next_ask_at",
         allow_null=True,
         help_text="Not asked again before, while nobody else helps. Null where it is never asked again.",
     )
     withdrawn_by = serializers.SerializerMethodField(help_text="Who withdrew it alone.")
-    withdrawn_because = serializers.CharField(help_text="Why policy withdrew it.")
+    withdrawn_cause = serializers.ChoiceField(
+        choices=WithdrawnCause.choices, allow_blank=True, help_text="Why policy withdrew it."
+    )
+    withdrawn_for = serializers.ListField(
+        child=serializers.UUIDField(),
+        help_text="For earlier_filters: the subscriptions whose providers filter instead.",
+    )
+    withdrawn_because = serializers.SerializerMethodField(
+        help_text="The cause of the withdrawal in words."
+    )
     hold_again = serializers.BooleanField(
         help_text="Of a plan: it is told to stop, and asked to hold the plan again after that."
     )
@@ -186,6 +208,12 @@ class MitigationShown(serializers.Serializer[Mitigation]):
         if mitigation.efficacy_state is None:
             return None
         return EfficacyShown(mitigation).data
+
+    def get_because(self, mitigation: Mitigation) -> str:
+        return asked_because(mitigation)
+
+    def get_withdrawn_because(self, mitigation: Mitigation) -> str:
+        return withdrawn_because(mitigation)
 
     def get_asked_by(self, mitigation: Mitigation) -> str | None:
         return mitigation.asked_by.username if mitigation.asked_by else None

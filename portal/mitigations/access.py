@@ -17,6 +17,7 @@ def request_for(membership: Membership, request_id: UUID) -> MitigationRequest:
         )
         .prefetch_related(
             "mitigations__subscription__provider",
+            "mitigations__cause_subscription__provider",
             "mitigations__asked_by",
             "mitigations__withdrawn_by",
             "resources",

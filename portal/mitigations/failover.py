@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from portal.core.formatting import listed
+from portal.mitigations.causes import Cause, WithdrawnCause
 from portal.mitigations.models import (
     EndedBy,
     Mitigation,
@@ -24,23 +24,34 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.states import CONFIRMED, LOOP, SET_BACK, RequestStatus, Status
 from portal.organizations.models import LateAcceptance
-from portal.providers.models import PathKind
 
 CLOCKS_APART: Final = timedelta(seconds=5)
 """A provider counts whole seconds from the request, the portal counts from the answer."""
-_WORDS: Final = {
-    Status.REFUSED: "{provider} refused",
-    Status.EXCEEDED: "{provider} is over capacity",
-    Status.WITHDRAWN: "{provider} stopped by itself",
+_CAUSES: Final = {
+    Status.REFUSED: Cause.REFUSED,
+    Status.EXCEEDED: Cause.EXCEEDED,
+    Status.WITHDRAWN: Cause.WITHDREW,
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """Why a provider is asked."""
+
+    cause: Cause
+    subscription: UUID | None = None
+    "whose failure it is, for a cause in FALLBACK"
+
+
+FIRST: Final = Why(Cause.FIRST)
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
-    """A provider to be asked now, and why in words; the first ones in order need no reason."""
+    """A provider to be asked now, and why."""
 
     subscription: UUID
-    because: str
+    why: Why
 
 
 def current_mitigations(mitigations: Iterable[Mitigation]) -> list[Mitigation]:
@@ -62,17 +73,17 @@ def due(parts: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> lis
     for mitigation in mitigations:
         if not may_be_started(mitigation):
             free.pop(mitigation.subscription_id, None)
-    found: dict[UUID, str] = {}
+    found: dict[UUID, Why] = {}
     for target in sorted(frozenset().union(*free.values())):
-        reason = _why_next(target, mitigations)
-        if reason is not None:
+        why = _why_next(target, mitigations)
+        if why is not None:
             first = next(one for one, targets in free.items() if target in targets)
-            found.setdefault(first, reason)
+            found.setdefault(first, why)
     return [Due(one, found[one]) for one in free if one in found]
 
 
-def _why_next(target: str, mitigations: Sequence[Mitigation]) -> str | None:
-    """Why the next provider is asked for `target`: "" for the first one, None while nobody else is."""
+def _why_next(target: str, mitigations: Sequence[Mitigation]) -> Why | None:
+    """Why the next provider is asked for `target`; None while no other one is."""
     holding = [mitigation for mitigation in mitigations if target in every_target(mitigation.scope)]
     counting = [
         mitigation
@@ -82,38 +93,31 @@ def _why_next(target: str, mitigations: Sequence[Mitigation]) -> str | None:
     if not counting and any(is_withdrawn_by_person(mitigation) for mitigation in holding):
         # What a person took away is not brought back by the order of the providers.
         return None
-    reasons = [why_no_help(mitigation) for mitigation in counting]
-    if not all(reasons):
-        return None
-    return reasons[-1] if reasons else ""
+    why = FIRST
+    for mitigation in counting:
+        cause = why_no_help(mitigation)
+        if cause is None:
+            return None
+        why = Why(cause, mitigation.subscription_id)
+    return why
 
 
-def why_no_help(mitigation: Mitigation) -> str:
-    """Why this mitigation does not help, in words; empty while it does or may."""
+def why_no_help(mitigation: Mitigation) -> Cause | None:
+    """Why this mitigation does not help; None while it does or may."""
     if mitigation.wanted == Wanted.WITHDRAWN:
-        return ""
-    provider = mitigation.subscription.provider.short_name
+        return None
     status = Status(mitigation.status)
     if _is_in_loop(mitigation):
-        return f"the request did not reach {provider}"
+        return Cause.NOT_REACHED
     if mitigation.is_not_sendable:
-        return f"the portal could not send it to {provider}"
+        return Cause.NOT_SENDABLE
     if status == Status.PENDING and mitigation.unsaved_at is not None:
-        return f"the portal could not save what {provider} answered"
-    if status in _WORDS:
-        return _WORDS[status].format(provider=provider)
+        return Cause.NOT_SAVED
     if status == Status.PENDING and mitigation.retry_at is not None:
-        return f"{_who_answers(mitigation)} asked the portal to wait"
+        return Cause.TOLD_TO_WAIT
     if status == Status.PENDING and mitigation.overdue_at is not None:
-        return f"{provider} did not answer"
-    return ""
-
-
-def _who_answers(mitigation: Mitigation) -> str:
-    """A gateway, whose answer it may be, or the provider."""
-    provider = mitigation.subscription.provider
-    is_behind = provider.path_kind == PathKind.GATEWAY
-    return f"gateway {provider.path_name}" if is_behind else provider.short_name
+        return Cause.SILENT
+    return _CAUSES.get(status)
 
 
 def waits_for_a_person(mitigations: Iterable[Mitigation]) -> bool:
@@ -148,7 +152,7 @@ def is_withdrawn_by_person(mitigation: Mitigation) -> bool:
 
 
 def is_withdrawn_by_policy(mitigation: Mitigation) -> bool:
-    return mitigation.wanted == Wanted.WITHDRAWN and bool(mitigation.withdrawn_because)
+    return mitigation.wanted == Wanted.WITHDRAWN and mitigation.withdrawn_cause in WithdrawnCause
 
 
 def may_filter(mitigation: Mitigation) -> bool:
@@ -192,8 +196,8 @@ def surplus(
     policy: str,
     heard_since: datetime,
     spared: Collection[UUID] = (),
-) -> list[tuple[Mitigation, str]]:
-    """The mitigations that policy withdraws, each with the reason in words: whom fallback asked in vain, as it turned out.
+) -> list[tuple[Mitigation, list[UUID]]]:
+    """The mitigations that fallback started and policy withdraws, each with the subscriptions that filter instead.
 
     Only where providers before it report that they filter every target of the later one, and were heard since
     `heard_since`: an acceptance alone stops nothing yet. Never what a person started. `spared`: providers that policy
@@ -201,10 +205,9 @@ def surplus(
     """
     if policy != LateAcceptance.WITHDRAW_LATER:
         return []
-    found: list[tuple[Mitigation, str]] = []
+    found: list[tuple[Mitigation, list[UUID]]] = []
     for later in mitigations:
-        was_fallback = bool(later.because) and later.asked_by_id is None
-        if not was_fallback or later.subscription_id in spared or not may_filter(later):
+        if not later.is_fallback or later.subscription_id in spared or not may_filter(later):
             continue
         filtering = [
             mitigation
@@ -214,11 +217,7 @@ def surplus(
         ]
         covered = {target for mitigation in filtering for target in every_target(mitigation.scope)}
         if filtering and covered.issuperset(every_target(later.scope)):
-            verb = "reports that it is" if len(filtering) == 1 else "report that they are"
-            names = listed(
-                [mitigation.subscription.provider.short_name for mitigation in filtering]
-            )
-            found.append((later, f"{names} {verb} filtering"))
+            found.append((later, [mitigation.subscription_id for mitigation in filtering]))
     return found
 
 

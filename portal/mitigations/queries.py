@@ -46,6 +46,7 @@ def requests(
         .select_related("organization", "created_by", "terminate_asked_by", "acknowledged_by")
         .prefetch_related(
             "mitigations__subscription__provider",
+            "mitigations__cause_subscription__provider",
             "mitigations__asked_by",
             "mitigations__withdrawn_by",
             "resources",

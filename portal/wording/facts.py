@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from portal.mitigations.causes import FALLBACK, Cause
 from portal.mitigations.models import FilteringEndedBy
 from portal.mitigations.states import LOOP, Efficacy, RequestStatus, Status
 
@@ -90,7 +91,10 @@ class MitigationFacts:
     phone: str = ""
     is_plan: bool = False
     "it is asked to hold it in standby"
+    cause: Cause = Cause.FIRST
+    "why it was asked"
     because: str = ""
+    "the same, a clause; empty where the request itself or a person asked"
     sent_at: datetime | None = None
     last_sent_at: datetime | None = None
     sends: int = 0
@@ -153,6 +157,7 @@ class MitigationFacts:
     must_wait: bool = False
     "the provider named the time before which it must not be asked"
     withdrawn_by: str = ""
+    is_withdrawn_by_policy: bool = False
     withdrawn_because: str = ""
     "why policy withdrew it, a clause"
     reported: Reported | None = None
@@ -162,8 +167,8 @@ class MitigationFacts:
 
     @property
     def is_first(self) -> bool:
-        """It was asked from the start, not in place of another and by nobody's hand."""
-        return not (self.because or self.asked_by)
+        """The request asked it from the start: no provider had failed, and no person asked."""
+        return self.cause not in FALLBACK and not self.asked_by
 
     @property
     def heard_at(self) -> datetime | None:

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, listed, moment, when
-from portal.mitigations.models import EndedBy
+from portal.mitigations.models import FALLBACK, EndedBy
 from portal.mitigations.states import RequestStatus, Status
 from portal.wording import plans, replaced
 from portal.wording.badges import (
@@ -170,7 +170,7 @@ def _requesting(request: RequestFacts, now: datetime) -> str:
     if request.is_plan:
         return "No provider holds the plan yet."
     if set(groups) <= {DisplayStatus.REQUESTED, DisplayStatus.NOT_SENT} and not any(
-        mitigation.because for mitigation in groups[DisplayStatus.REQUESTED]
+        mitigation.cause in FALLBACK for mitigation in groups[DisplayStatus.REQUESTED]
     ):
         waiting = groups[DisplayStatus.REQUESTED]
         first = min(mitigation.sent_at for mitigation in waiting if mitigation.sent_at is not None)

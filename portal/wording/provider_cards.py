@@ -19,6 +19,7 @@ from portal.core.formatting import (
     spaced_when,
     when,
 )
+from portal.mitigations.causes import Cause
 from portal.mitigations.states import LOOP, NOT_SENDABLE
 from portal.wording import plans, replaced
 from portal.wording.badges import (
@@ -320,7 +321,7 @@ def tell(
     fact, rest = words(mitigation, now)
     if mitigation.is_plan:
         rest = f"{plans.activation(mitigation, now)} {rest}".strip()
-    if display == DisplayStatus.REQUESTED and mitigation.because.endswith("did not answer"):
+    if display == DisplayStatus.REQUESTED and mitigation.cause == Cause.SILENT:
         fact = f"Asked because {mitigation.because} within {patience_s}{NBSP}s."
     if is_stale(mitigation, now) and mitigation.heard_at is not None:
         rest = f"Nothing heard since {moment(mitigation.heard_at, now)}; that is from then."

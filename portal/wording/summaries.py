@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from portal.core.formatting import ago, bit_rate, listed, moment, since, spaced_when, when
-from portal.mitigations.models import BY_ITSELF
+from portal.mitigations.models import BY_ITSELF, FALLBACK
 from portal.mitigations.states import CONFIRMED, RequestStatus
 from portal.wording import plans
 from portal.wording.badges import DisplayStatus, display_status, dropped_now, is_soon, is_stale
@@ -273,7 +273,7 @@ def _keeps_asking(request: RequestFacts, now: datetime) -> str:
 def _requesting(request: RequestFacts, now: datetime) -> list[str]:
     waiting = [_waiting(mitigation, now) for mitigation in request.asked]
     if set(display_statuses(request.mitigations, now)) == {DisplayStatus.REQUESTED} and not any(
-        mitigation.because for mitigation in request.asked
+        mitigation.cause in FALLBACK for mitigation in request.asked
     ):
         waiting = ["Nobody has confirmed it yet."]
     return [*waiting, _keeps_asking(request, now)]

@@ -44,6 +44,9 @@ class EventFacts:
     reason: str = ""
     "what the person wrote"
     because: str = ""
+    "why the provider was asked, a clause"
+    withdrawn_because: str = ""
+    "why policy withdrew the provider, a clause"
     asked_at: datetime | None = None
     is_ours: bool = False
     "the end was asked for by us"
@@ -125,7 +128,7 @@ def _withdrawn_alone(event: EventFacts) -> Entry:
     if event.actor:
         what = f"{event.who} withdrew {event.provider} only."
         return Entry(at=event.at, badge=PERSON, what=what)
-    because = str(event.data.get("because", ""))
+    because = event.withdrawn_because
     return Entry(
         at=event.at,
         badge=TO_PROVIDER,

@@ -37,7 +37,7 @@ def ask_label(mitigation: MitigationFacts, now: datetime) -> str:
     if mitigation.is_plan:
         is_able = display in _SAID_NO and mitigation.withdrawal_asked_at is None
     else:
-        is_withdrawn_alone = bool(mitigation.withdrawn_by or mitigation.withdrawn_because)
+        is_withdrawn_alone = bool(mitigation.withdrawn_by) or mitigation.is_withdrawn_by_policy
         is_ending = display in (DisplayStatus.TOLD, DisplayStatus.NOT_TOLD)
         is_able = display in (*_SAID_NO, *_ENDED) or (is_ending and is_withdrawn_alone)
     return f"Ask {mitigation.short} again now" if is_able else ""

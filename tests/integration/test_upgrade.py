@@ -38,6 +38,7 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
     with psycopg.connect(url, autocommit=True) as old:
         old.execute(release.read_bytes())
         expected_keys = use_keys(old)
+        expected_causes = use_sentences(old)
         before = counted(old)
         columns_before = columns(old)
 
@@ -50,6 +51,11 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
         keys = upgraded.execute(
             "SELECT sender, result_kind, key, digest, result_id, created_at FROM organizations_idempotencykey"
         ).fetchall()
+        causes = upgraded.execute(
+            """SELECT id, cause, cause_subscription_id, because, withdrawn_cause, withdrawn_for, withdrawn_because
+               FROM mitigations_mitigation WHERE because <> ''"""
+        ).fetchall()
+    assert sorted(causes) == sorted(expected_causes)
     assert before["mitigations_mitigationrequest"] >= 3
     assert set(keys) == expected_keys
     assert {table: after[table] for table in before if table in after} == before
@@ -85,6 +91,32 @@ def use_keys(old: psycopg.Connection[Any]) -> set[tuple[Any, ...]]:
         expected |= set(rows.fetchall())
     assert len(expected) == len(tables)
     return expected
+
+
+def use_sentences(old: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    """Give the two providers of one request the reasons of the earlier release; their codes, with the text beside them."""
+    rows = old.execute(
+        """SELECT mitigation.id, subscription.id, provider.short_name
+           FROM public.mitigations_mitigation mitigation
+           JOIN public.providers_subscription subscription ON subscription.id = mitigation.subscription_id
+           JOIN public.providers_provider provider ON provider.id = subscription.provider_id
+           WHERE request_id IN (SELECT request_id FROM public.mitigations_mitigation GROUP BY 1 HAVING count(*) = 2)
+           ORDER BY provider.short_name"""
+    ).fetchall()
+    (first, northgate, name), (second, _, _) = rows
+    known, unknown = (
+        (f"{name} did not answer", f"{name} reports that it is filtering"),
+        ("the moon was full",) * 2,
+    )
+    for row, (because, withdrawn) in ((first, unknown), (second, known)):
+        old.execute(
+            "UPDATE public.mitigations_mitigation SET because = %s, withdrawn_because = %s WHERE id = %s",
+            (because, withdrawn, row),
+        )
+    return [
+        (first, "other", None, unknown[0], "other", [], unknown[1]),
+        (second, "silent", northgate, known[0], "earlier_filters", [str(northgate)], known[1]),
+    ]
 
 
 def counted(database: psycopg.Connection[Any]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
 from portal.mitigations.models.columns import (
     BY_ITSELF,
     EndedBy,
@@ -26,8 +27,10 @@ from portal.mitigations.models.request import MitigationRequest
 
 __all__ = [
     "BY_ITSELF",
+    "FALLBACK",
     "MAX_COUNTER",
     "REPORTS_MISSING_AFTER",
+    "Cause",
     "EndedBy",
     "FilteringEnd",
     "FilteringEndedBy",
@@ -41,5 +44,6 @@ __all__ = [
     "Strategy",
     "Targets",
     "Wanted",
+    "WithdrawnCause",
     "every_target",
 ]

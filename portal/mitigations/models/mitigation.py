@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 
 from portal.core.targets import IPNetwork
+from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
 from portal.mitigations.models.request import MitigationRequest
 from portal.mitigations.release import MAX_RELEASE_TRIES, is_held_after_withdrawal
 from portal.mitigations.states import (
@@ -53,8 +54,18 @@ class Mitigation(models.Model):
     scope = models.JSONField()
     """`Targets`: the part of the request's scope that this provider may protect, as first sent, never changed."""
     asked_at = models.DateTimeField()
-    because = models.CharField(max_length=200, blank=True)
-    """Why this provider was asked after the ones before it, in words."""
+    cause = models.CharField(
+        max_length=16, choices=Cause.choices, default=Cause.FIRST, db_default=Cause.FIRST
+    )
+    """Why this provider was asked."""
+    cause_subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """The provider that did not help, for a cause in FALLBACK."""
+    cause_text = models.CharField(
+        max_length=200, blank=True, default="", db_default="", db_column="because"
+    )
+    """The reason as an earlier release saved it: shown where the code or the provider is not known."""
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
@@ -69,8 +80,16 @@ class Mitigation(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     """Who withdrew this provider alone."""
-    withdrawn_because = models.CharField(max_length=200, blank=True)
-    """Why policy withdrew it, in words."""
+    withdrawn_cause = models.CharField(
+        max_length=16, choices=WithdrawnCause.choices, blank=True, default="", db_default=""
+    )
+    """Why policy withdrew it; empty: it did not."""
+    withdrawn_for = models.JSONField(default=list, db_default=[])
+    """The subscriptions, as text, whose providers filter instead."""
+    withdrawn_cause_text = models.CharField(
+        max_length=200, blank=True, default="", db_default="", db_column="withdrawn_because"
+    )
+    """The reason as an earlier release saved it: shown where the code or a provider is not known."""
     release_tried_at = models.DateTimeField(null=True)
     """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the provider still held."""
     release_tries = models.PositiveSmallIntegerField(default=0)
@@ -186,6 +205,11 @@ class Mitigation(models.Model):
     @property
     def networks(self) -> tuple[IPNetwork, ...]:
         return tuple(ipaddress.ip_network(prefix) for prefix in self.scope["prefixes"])
+
+    @property
+    def is_fallback(self) -> bool:
+        """The request's order asked it in place of another provider, and no person did."""
+        return self.cause in FALLBACK and self.asked_by_id is None
 
     @property
     def is_not_sendable(self) -> bool:

@@ -11,6 +11,7 @@ from django.db import transaction
 from portal.accounts.models import User
 from portal.core.wake import wake_on_commit
 from portal.events.log import lock_log
+from portal.mitigations.causes import Cause
 from portal.mitigations.models import (
     MitigationRequest,
     Port,
@@ -72,6 +73,7 @@ def adopt(
         mid=running.mid,
         scope=running.scope,
         asked_at=now,
+        cause=Cause.BY_HAND,
         asked_by=actor,
         lifetime_s=running.lifetime_s,
         status=Status.PENDING,

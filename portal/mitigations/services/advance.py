@@ -20,7 +20,10 @@ from portal.core.wake import wake_on_commit
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations import queries
+from portal.mitigations.causes import Cause, WithdrawnCause
 from portal.mitigations.failover import (
+    FIRST,
+    Why,
     current_mitigations,
     due,
     ended_by,
@@ -329,7 +332,7 @@ def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now:
         able = _harmless(request, able)
         found = due(able, list(current.values()))
     for one in sorted(found, key=lambda each: each.subscription):
-        start_mitigation(request, by_id[one.subscription], because=one.because, now=now)
+        start_mitigation(request, by_id[one.subscription], why=one.why, now=now)
 
 
 def _harmless(request: MitigationRequest, parts: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
@@ -362,7 +365,9 @@ def _hold_again(
         parts = {part.ask.subscription: part for part in queries.parts(request) if part.is_able}
         for subscription_id in sorted(mitigation.subscription_id for mitigation in stopped):
             if subscription_id in parts:
-                start_mitigation(request, parts[subscription_id], because="", now=now)
+                start_mitigation(
+                    request, parts[subscription_id], why=Why(Cause.HELD_AGAIN), now=now
+                )
 
 
 def has_stopped(mitigation: Mitigation, *, now: datetime) -> bool:
@@ -395,8 +400,13 @@ def _withdraw_surplus(
             if is_withdrawn_by_policy(mitigation)
         },
     )
-    for mitigation, because in found:
-        end_mitigation(mitigation, now=now, because=because)
+    for mitigation, filtering in found:
+        end_mitigation(
+            mitigation,
+            now=now,
+            cause=WithdrawnCause.EARLIER_FILTERS,
+            withdrawn_for=[str(subscription_id) for subscription_id in filtering],
+        )
 
 
 def end_mitigation(
@@ -404,11 +414,13 @@ def end_mitigation(
     *,
     now: datetime,
     actor: User | None = None,
-    because: str = "",
+    cause: WithdrawnCause | None = None,
+    withdrawn_for: Sequence[str] = (),
     hold_again: bool = False,
 ) -> None:
     """Want the end of one provider's part of a locked request. `settle` must follow.
 
+    `cause`, `withdrawn_for`: why policy withdraws it, and the subscriptions that filter instead; None: policy does not.
     `hold_again`: it is part of a plan, and the provider is asked to hold that again afterwards.
     """
     never_left = mitigation.sent_at is None and mitigation.status == Status.PENDING
@@ -419,7 +431,8 @@ def end_mitigation(
             "wanted": Wanted.WITHDRAWN,
             "withdrawal_asked_at": now,
             "withdrawn_by": actor,
-            "withdrawn_because": because,
+            "withdrawn_cause": cause or "",
+            "withdrawn_for": list(withdrawn_for),
             "hold_again": hold_again,
             # A time named for the next request is none for the end.
             "retry_at": None,
@@ -427,8 +440,8 @@ def end_mitigation(
         told={"why": "unsent"} if never_left else {},
     )
     apply(mitigation, step, now=now)
-    if actor or because:
-        why = {"because": because, "hold_again": hold_again}
+    if actor or cause:
+        why = {"cause": cause, "subscriptions": list(withdrawn_for), "hold_again": hold_again}
         append_event(
             organization_id=mitigation.organization_id,
             type=EventType.MITIGATION_WITHDRAW_REQUESTED,
@@ -445,7 +458,7 @@ def start_mitigation(
     request: MitigationRequest,
     part: Part,
     *,
-    because: str,
+    why: Why = FIRST,
     now: datetime,
     actor: User | None = None,
 ) -> Mitigation:
@@ -459,7 +472,8 @@ def start_mitigation(
         mid=allocate_mid(subscription_id),
         scope=part.scope,
         asked_at=now,
-        because=because,
+        cause=why.cause,
+        cause_subscription_id=why.subscription,
         asked_by=actor,
         lifetime_s=within_limits(request.lifetime_s, part.ask),
     )

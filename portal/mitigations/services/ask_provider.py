@@ -15,7 +15,8 @@ from portal.core.wake import wake_on_commit
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations import queries
-from portal.mitigations.failover import current_mitigations, is_withdrawn_by_person
+from portal.mitigations.causes import Cause
+from portal.mitigations.failover import Why, current_mitigations, is_withdrawn_by_person
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
 from portal.mitigations.replacing import (
     NO_CONSENT,
@@ -141,7 +142,7 @@ def _start(
     if str(subscription_id) not in request.subscriptions:
         request.subscriptions = [*request.subscriptions, str(subscription_id)]
         request.save(update_fields=["subscriptions"])
-    mitigation = start_mitigation(request, part, because="", actor=actor, now=now)
+    mitigation = start_mitigation(request, part, why=Why(Cause.BY_HAND), actor=actor, now=now)
     append_event(
         organization_id=request.organization_id,
         type=EventType.MITIGATION_ASKED,

@@ -138,7 +138,7 @@ def _create(
         first = {one.subscription for one in due(checked.scopes, [])}
     # One order for everybody who takes several subscriptions' row locks.
     for subscription in sorted(first):
-        start_mitigation(request, checked.parts[subscription], because="", now=now)
+        start_mitigation(request, checked.parts[subscription], now=now)
     append_submitted(request, actor, now)
     # Read before the commit: what is answered is what was committed, however fast a provider is.
     mitigations = Mitigation.objects.select_related("subscription__provider")

@@ -9,7 +9,7 @@ from datetime import datetime
 from portal import wording
 from portal.core.formatting import day, exact_duration
 from portal.events.models import Event, EventType
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.models import Cause, Mitigation, MitigationRequest
 from portal.organizations.models import Organization
 from portal.wording.from_rows.events import event_facts, subjects_of
 
@@ -105,7 +105,8 @@ def timeline_of(
             instead = (
                 other.subscription.provider.short_name
                 for other in mitigations
-                if other.because == f"{provider} did not answer"
+                if other.cause == Cause.SILENT
+                and other.cause_subscription_id == one.subscription_id
             )
             after = next(instead, "")
             entries.append(

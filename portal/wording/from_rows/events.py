@@ -9,7 +9,10 @@ from uuid import UUID
 
 from portal import wording
 from portal.events.models import Event, EventType
-from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
+from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, WithdrawnCause
+from portal.providers.models import Subscription
+from portal.wording import causes
+from portal.wording.from_rows.mitigations import asked_because
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,8 @@ class Subjects:
 
     requests: Mapping[UUID | None, MitigationRequest]
     mitigations: Mapping[UUID | None, Mitigation]
+    providers: Mapping[str, str]
+    "short names by subscription, of those that the events name"
 
 
 def subjects_of(events: Iterable[Event]) -> Subjects:
@@ -25,9 +30,17 @@ def subjects_of(events: Iterable[Event]) -> Subjects:
     mitigations = Mitigation.objects.filter(pk__in=mitigation_ids)
     request_ids = {event.request_id for event in events if event.request_id}
     requests = MitigationRequest.objects.filter(pk__in=request_ids)
+    named = {UUID(one) for event in events for one in event.data.get("subscriptions", ())}
+    providers = Subscription.objects.filter(pk__in=named).values_list("pk", "provider__short_name")
     return Subjects(
         requests={one.pk: one for one in requests},
-        mitigations={one.pk: one for one in mitigations.select_related("subscription__provider")},
+        mitigations={
+            one.pk: one
+            for one in mitigations.select_related(
+                "subscription__provider", "cause_subscription__provider"
+            )
+        },
+        providers={str(pk): name for pk, name in providers} if named else {},
     )
 
 
@@ -52,12 +65,21 @@ def event_facts(
         actor=event.actor.username if event.actor else str(event.data.get("actor", "")),
         request=request_name,
         reason=reason,
-        because=mitigation.because if mitigation else "",
+        because=asked_because(mitigation) if mitigation else "",
+        withdrawn_because=_withdrawn_because(event, subjects),
         asked_at=mitigation.asked_at if mitigation else None,
         kind=kind,
         is_ours=bool(mitigation and mitigation.withdrawal_asked_at),
         is_stopped=is_withdrawn and kind == RequestKind.STANDBY,
     )
+
+
+def _withdrawn_because(event: Event, subjects: Subjects) -> str:
+    """Why policy withdrew a provider, a clause. Events of earlier releases have the clause itself."""
+    if event.type != EventType.MITIGATION_WITHDRAW_REQUESTED or "cause" not in event.data:
+        return str(event.data.get("because", ""))
+    names = [subjects.providers[one] for one in event.data["subscriptions"]]
+    return causes.withdrawn_because(WithdrawnCause(event.data["cause"]), names)
 
 
 def status_moments(events: Iterable[Event]) -> dict[UUID, datetime]:

@@ -16,11 +16,13 @@ from portal.mitigations.failover import (
     uncovered_targets,
 )
 from portal.mitigations.models import (
+    Cause,
     FilteringEnd,
     FilteringEndedBy,
     Mitigation,
     MitigationRequest,
     Strategy,
+    WithdrawnCause,
     every_target,
 )
 from portal.mitigations.replacing import without_consent
@@ -29,6 +31,7 @@ from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Part, part_of
 from portal.organizations.models import LateAcceptance, Organization
 from portal.providers.models import PathKind, Subscription
+from portal.wording import causes
 from portal.wording.replaced import taken_over
 from portal.wording.replacing import left_out
 
@@ -70,7 +73,8 @@ def mitigation_facts(
         is_plan=not mitigation.request.is_immediate,
         session=session_of(subscription),
         status=Status(mitigation.status),
-        because=mitigation.because,
+        cause=Cause(mitigation.cause),
+        because=asked_because(mitigation),
         sent_at=mitigation.sent_at,
         last_sent_at=mitigation.last_sent_at,
         sends=mitigation.sends,
@@ -119,9 +123,37 @@ def mitigation_facts(
         part=() if targets == every_target(mitigation.request.scope) else targets,
         must_wait=mitigation.is_told_to_wait,
         withdrawn_by=mitigation.withdrawn_by.username if mitigation.withdrawn_by else "",
-        withdrawn_because=mitigation.withdrawn_because,
+        is_withdrawn_by_policy=is_withdrawn_by_policy(mitigation),
+        withdrawn_because=withdrawn_because(mitigation),
         reported=_reported(mitigation),
         may_be_withdrawn=_may_be_withdrawn(mitigation, earlier),
+    )
+
+
+def asked_because(mitigation: Mitigation) -> str:
+    """Why it was asked, a clause; empty where the request itself or a person asked."""
+    failed = mitigation.cause_subscription
+    provider = failed.provider if failed is not None else None
+    return causes.asked_because(
+        Cause(mitigation.cause),
+        provider=provider.short_name if provider else "",
+        gateway=provider.path_name if provider and provider.path_kind == PathKind.GATEWAY else "",
+        text=mitigation.cause_text,
+    )
+
+
+def withdrawn_because(mitigation: Mitigation) -> str:
+    """Why policy withdrew it, a clause; empty where policy did not."""
+    if not mitigation.withdrawn_cause:
+        return ""
+    names = {
+        str(one.subscription_id): one.subscription.provider.short_name
+        for one in mitigation.request.mitigations.all()
+    }
+    return causes.withdrawn_because(
+        WithdrawnCause(mitigation.withdrawn_cause),
+        [names[one] for one in mitigation.withdrawn_for if one in names],
+        text=mitigation.withdrawn_cause_text,
     )
 
 
@@ -175,10 +207,9 @@ def _reference(mitigation: Mitigation) -> str:
 def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> bool:
     """By policy: fallback asked it, no person did, and it was not taken away once before."""
     policy = mitigation.request.organization.late_acceptance
-    was_fallback = bool(mitigation.because) and mitigation.asked_by_id is None
     return (
         policy == LateAcceptance.WITHDRAW_LATER
-        and was_fallback
+        and mitigation.is_fallback
         and not any(is_withdrawn_by_policy(one) for one in earlier)
     )
 

@@ -22,7 +22,7 @@ def test_the_next_in_order_is_asked_by_hand(submit: Submit, dana: User) -> None:
 
     first, second = request.mitigations.all()
     assert names(request) == ["Northgate", "Tidewall"]
-    assert (first.asked_by, second.asked_by, second.because) == (None, dana, "")
+    assert (first.asked_by, second.asked_by, second.cause) == (None, dana, "by_hand")
     assert second.scope == request.scope
     event = Event.objects.get(type="mitigation.asked")
     assert (event.actor, event.mitigation_id) == (dana, second.pk)

@@ -6,9 +6,17 @@ from uuid import UUID
 
 import pytest
 
-from portal.mitigations.failover import current_mitigations, due, surplus, uncovered_targets
+from portal.mitigations.causes import Cause, WithdrawnCause
+from portal.mitigations.failover import (
+    FIRST,
+    Why,
+    current_mitigations,
+    due,
+    surplus,
+    uncovered_targets,
+)
 from portal.mitigations.models import Mitigation, Targets, Wanted
-from portal.mitigations.states import Status
+from portal.mitigations.states import LOOP, NOT_SENDABLE, Status
 from portal.organizations.models import LateAcceptance
 from portal.providers.models import Provider, Subscription
 
@@ -39,29 +47,32 @@ def order(**parts: tuple[str, ...]) -> dict[UUID, Targets]:
     return {ids[name]: targets(*prefixes) for name, prefixes in parts.items()}
 
 
-def asked(parts: dict[UUID, Targets], *mitigations: Mitigation) -> list[tuple[str, str]]:
-    return [(NAMES[one.subscription], one.because) for one in due(parts, mitigations)]
+def asked(parts: dict[UUID, Targets], *mitigations: Mitigation) -> list[tuple[str, Why]]:
+    return [(NAMES[one.subscription], one.why) for one in due(parts, mitigations)]
 
 
 ALL = order(northgate=(OLD,), tidewall=(OLD,), harbour=(OLD,))
 
 
 def test_the_first_in_order_is_asked_first_and_alone() -> None:
-    assert asked(ALL) == [("Northgate", "")]
+    assert asked(ALL) == [("Northgate", FIRST)]
 
 
 @pytest.mark.parametrize(
-    ("columns", "because"),
+    ("columns", "cause"),
     [
-        ({"status": Status.REFUSED}, "Northgate refused"),
-        ({"status": Status.EXCEEDED}, "Northgate is over capacity"),
-        ({"status": Status.WITHDRAWN}, "Northgate stopped by itself"),
-        ({"overdue_at": NOW}, "Northgate did not answer"),
-        ({"retry_at": NOW}, "Northgate asked the portal to wait"),
+        ({"status": Status.REFUSED}, Cause.REFUSED),
+        ({"status": Status.EXCEEDED}, Cause.EXCEEDED),
+        ({"status": Status.WITHDRAWN}, Cause.WITHDREW),
+        ({"overdue_at": NOW}, Cause.SILENT),
+        ({"retry_at": NOW}, Cause.TOLD_TO_WAIT),
+        ({"unsaved_at": NOW}, Cause.NOT_SAVED),
+        ({"retry_at": NOW, "refusal_code": NOT_SENDABLE}, Cause.NOT_SENDABLE),
+        ({"status": Status.REFUSED, "refusal_code": LOOP}, Cause.NOT_REACHED),
     ],
 )
-def test_the_next_is_asked_with_the_reason(columns: dict[str, Any], because: str) -> None:
-    assert asked(ALL, mitigation(NORTHGATE, **columns)) == [("Tidewall", because)]
+def test_the_next_is_asked_with_the_reason(columns: dict[str, Any], cause: Cause) -> None:
+    assert asked(ALL, mitigation(NORTHGATE, **columns)) == [("Tidewall", Why(cause, NORTHGATE))]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +85,7 @@ def test_nobody_else_is_asked_while_somebody_helps_or_may(status: Status) -> Non
 def test_each_target_goes_to_the_first_that_may_protect_it() -> None:
     parts = order(northgate=(OLD,), tidewall=(NEW,), harbour=(OLD, NEW))
 
-    assert asked(parts) == [("Northgate", ""), ("Tidewall", "")]
+    assert asked(parts) == [("Northgate", FIRST), ("Tidewall", FIRST)]
 
 
 def test_what_one_cannot_help_with_goes_on_while_another_helps_with_the_rest() -> None:
@@ -84,7 +95,7 @@ def test_what_one_cannot_help_with_goes_on_while_another_helps_with_the_rest() -
         mitigation(TIDEWALL, Status.REFUSED, NEW),
     )
 
-    assert asked(parts, helping, refusing) == [("Harbour", "Tidewall refused")]
+    assert asked(parts, helping, refusing) == [("Harbour", Why(Cause.REFUSED, TIDEWALL))]
 
 
 def test_what_only_one_may_protect_goes_to_nobody_else() -> None:
@@ -121,16 +132,16 @@ def test_whom_a_person_withdrew_is_neither_asked_again_nor_replaced() -> None:
 def test_when_the_rest_fails_after_a_person_withdrew_one_the_order_goes_on() -> None:
     mitigations = withdrawn(NORTHGATE, withdrawn_by_id=1), mitigation(TIDEWALL, Status.REFUSED)
 
-    assert asked(ALL, *mitigations) == [("Harbour", "Tidewall refused")]
+    assert asked(ALL, *mitigations) == [("Harbour", Why(Cause.REFUSED, TIDEWALL))]
 
 
 def test_whom_policy_withdrew_is_asked_again_when_the_other_fails_after_all() -> None:
     mitigations = (
         mitigation(NORTHGATE, Status.EXCEEDED),
-        withdrawn(TIDEWALL, withdrawn_because="Northgate …"),
+        withdrawn(TIDEWALL, withdrawn_cause=WithdrawnCause.EARLIER_FILTERS),
     )
 
-    assert asked(ALL, *mitigations) == [("Tidewall", "Northgate is over capacity")]
+    assert asked(ALL, *mitigations) == [("Tidewall", Why(Cause.EXCEEDED, NORTHGATE))]
 
 
 def test_the_newest_mitigation_of_a_provider_speaks_for_it() -> None:
@@ -164,14 +175,14 @@ def test_a_gap_is_what_nobody_holds_nor_was_just_asked_for() -> None:
     assert uncovered_targets(scope, [withdrawn(NORTHGATE)]) == [OLD, NEW]
 
 
-FALLBACK = {"because": "Northgate did not answer"}
+FALLBACK = {"cause": Cause.SILENT, "cause_subscription_id": NORTHGATE}
 
 
 def needless(
     *mitigations: Mitigation, policy: str = LateAcceptance.WITHDRAW_LATER, **facts: Any
-) -> list[tuple[str, str]]:
+) -> list[tuple[str, list[UUID]]]:
     found = surplus(mitigations, policy=policy, heard_since=NOW - timedelta(seconds=90), **facts)
-    return [(one.subscription.provider.short_name, because) for one, because in found]
+    return [(one.subscription.provider.short_name, filtering) for one, filtering in found]
 
 
 def test_the_later_one_goes_when_the_earlier_one_filters() -> None:
@@ -180,7 +191,7 @@ def test_the_later_one_goes_when_the_earlier_one_filters() -> None:
         mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
     )
 
-    assert needless(*mitigations) == [("Tidewall", "Northgate reports that it is filtering")]
+    assert needless(*mitigations) == [("Tidewall", [NORTHGATE])]
     assert needless(*mitigations, policy=LateAcceptance.KEEP) == []
 
 
@@ -222,4 +233,4 @@ def test_policy_leaves_who_protects_something_that_the_earlier_one_does_not() ->
         mitigation(NORTHGATE, Status.MITIGATING, OLD),
         mitigation(TIDEWALL, Status.MITIGATING, NEW),
         mitigation(HARBOUR, Status.PENDING, OLD, NEW, **FALLBACK),
-    ) == [("Harbour", "Northgate and Tidewall report that they are filtering")]
+    ) == [("Harbour", [NORTHGATE, TIDEWALL])]

@@ -50,7 +50,10 @@ def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filter
         "terminating",
         "withdrawn",
     )
-    assert second.withdrawn_because == "Northgate reports that it is filtering"
+    assert (second.withdrawn_cause, second.withdrawn_for) == (
+        "earlier_filters",
+        [str(first.subscription_id)],
+    )
     assert status_of(late) == "mitigating"
     event = Event.objects.get(type="mitigation.withdraw_requested")
     assert (event.actor, event.mitigation_id) == (None, second.pk)
@@ -63,7 +66,7 @@ def test_whoever_was_withdrawn_by_policy_is_asked_again_once_and_then_stays(
     report(first, Trigger.FILTERING)
     report(first, Trigger.CAPACITY_EXCEEDED)
 
-    third = late.mitigations.get(wanted="active", because="Northgate is over capacity")
+    third = late.mitigations.get(wanted="active", cause="exceeded")
     confirm(third)
     report(first, Trigger.FILTERING)
     third.refresh_from_db()

@@ -57,7 +57,10 @@ def test_the_next_provider_is_asked_at_once(submit: Submit) -> None:
 
     asked = list(request.mitigations.order_by("position"))
     assert [mitigation.status for mitigation in asked] == ["refused", "pending"]
-    assert asked[1].because == "the request did not reach Northgate"
+    assert (asked[1].cause, asked[1].cause_subscription_id) == (
+        "not_reached",
+        asked[0].subscription_id,
+    )
 
 
 def test_who_refused_is_asked_again_beside_one_that_is_not_reached(submit: Submit) -> None:

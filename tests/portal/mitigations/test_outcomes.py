@@ -159,26 +159,27 @@ def test_a_refusal_asks_the_next_provider_in_the_same_breath(
 
     first, second = mitigation.request.mitigations.all()
     assert (first.status, first.refusal_reason) == ("refused", "no such prefix")
-    assert (second.subscription, second.because) == (acme_tidewall, "Northgate refused")
+    assert (second.subscription, second.cause) == (acme_tidewall, "refused")
+    assert second.cause_subscription == first.subscription
     assert again(mitigation).request.status == "requesting"
 
 
 @pytest.mark.parametrize(
-    ("trigger", "because"),
+    ("trigger", "cause"),
     [
-        (Trigger.CAPACITY_EXCEEDED, "Northgate is over capacity"),
-        (Trigger.PROVIDER_WITHDREW, "Northgate stopped by itself"),
+        (Trigger.CAPACITY_EXCEEDED, "exceeded"),
+        (Trigger.PROVIDER_WITHDREW, "withdrew"),
     ],
 )
 def test_a_provider_that_cannot_help_is_followed_by_the_next(
-    mitigation: Mitigation, trigger: Trigger, because: str
+    mitigation: Mitigation, trigger: Trigger, cause: str
 ) -> None:
     confirm(mitigation)
 
     report = ProviderReport(dots_status=None, trigger=trigger)
     services.record_report(mitigation_id=mitigation.pk, report=report, now=LATER)
 
-    assert mitigation.request.mitigations.last().because == because  # type: ignore[union-attr]  # there are two
+    assert mitigation.request.mitigations.last().cause == cause  # type: ignore[union-attr]  # there are two
 
 
 def refuse(mitigation: Mitigation, now: datetime = NOW, retry_after_s: int | None = None) -> None:

@@ -35,7 +35,7 @@ def test_each_provider_gets_only_what_it_may_protect_and_all_are_asked_at_once(
 
     assert first.scope["prefixes"] == [OLD]
     assert second.scope["prefixes"] == [NEW]
-    assert (first.because, second.because) == ("", "")
+    assert (first.cause, second.cause) == ("first", "first")
 
 
 def test_when_the_one_that_may_protect_it_refuses_nobody_else_is_asked(

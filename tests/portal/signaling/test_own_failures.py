@@ -150,8 +150,7 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
     words = await in_database(lane)()
     assert words.startswith(f"The portal could not send this to Northgate. {SPOILT[spoil]}")
     assert "acting" not in words
-    because = (await in_database(again)("Tidewall")).because
-    assert because == "the portal could not send it to Northgate"
+    assert (await in_database(again)("Tidewall")).cause == "not_sendable"
 
 
 @pytest.mark.parametrize("spoil", [spoil_ports, spoil_row])
@@ -314,7 +313,7 @@ async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
     row = await in_database(again)()
     assert (row.status, row.refusal_code, row.refusal_reason) == ("refused", "4.03", "")
     assert row.unsaved_at is None
-    assert (await in_database(again)("Tidewall")).because == "Northgate refused"
+    assert (await in_database(again)("Tidewall")).cause == "refused"
     assert_logged_once(caplog)
 
 
@@ -343,8 +342,7 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     assert "no answer" not in words
     overdue = timezone.now() + timedelta(seconds=acme.patience_s + 1)
     await in_database(services.mark_overdue)(now=overdue)
-    because = (await in_database(again)("Tidewall")).because
-    assert because == "the portal could not save what Northgate answered"
+    assert (await in_database(again)("Tidewall")).cause == "not_saved"
 
 
 async def test_the_next_saved_answer_removes_the_notice(

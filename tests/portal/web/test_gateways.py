@@ -13,6 +13,7 @@ from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.organizations.models import ProtectedResource
 from portal.providers.models import Provider, Subscription
+from portal.wording.from_rows.mitigations import asked_because
 from tests.conftest import ClientOf
 from tests.portal.web.conftest import Ask, filtering, mitigations_of, sent
 from tests.portal.web.provider_cards import page_of, silent
@@ -76,7 +77,7 @@ def test_what_comes_from_a_gateway_is_said_to_be_its_word(
 
     assert "Gateway Edge 1 says: the provider does not answer." in page
     assert "Northgate says" not in page
-    assert mitigations_of(request)[1].because == "gateway Edge 1 asked the portal to wait"
+    assert asked_because(mitigations_of(request)[1]) == "gateway Edge 1 asked the portal to wait"
 
 
 def test_a_relay_is_named_and_changes_nothing_else(

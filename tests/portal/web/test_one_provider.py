@@ -38,7 +38,7 @@ def test_who_is_not_asked_yet_is_asked_with_one_press(
 
 
 def test_a_lane_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
-    alice: User, ask: Ask, client_of: ClientOf
+    alice: User, ask: Ask, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     request = ask()
     silent(request)
@@ -50,6 +50,13 @@ def test_a_lane_says_why_it_was_asked_and_when_the_silent_one_is_tried_next(
     assert "Next try within 4 s." in page
     assert "Asked because Northgate did not answer within 10 s." in page
     assert "Tidewall is next in order." in page
+
+    acme_northgate.provider.short_name = "North"
+    acme_northgate.provider.save()
+    renamed = page_of(client_of, alice, request)
+
+    assert "Asked because North did not answer within 10 s." in renamed
+    assert "Tidewall is next in order." in renamed
 
 
 def test_when_all_refuse_the_reasons_the_call_and_the_next_try_are_there(

@@ -339,7 +339,7 @@ EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
     EventType.REQUEST_EXTENDED: [{"lifetime": 3600}, {"lifetime": -1}],
     EventType.REQUEST_SUBMITTED: [{}, {"adopted": True}],
     EventType.MITIGATION_ASKED: [{}, {"why": "by hand"}],
-    EventType.MITIGATION_WITHDRAW_REQUESTED: [{}, {"because": "Tidewall filters"}],
+    EventType.MITIGATION_WITHDRAW_REQUESTED: [{}, {"hold_again": True}],
     EventType.DRILL_ENDED: [{"passed": True}, {"passed": False}],
 }
 

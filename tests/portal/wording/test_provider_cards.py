@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from portal import wording
+from portal.mitigations.causes import Cause
 from portal.mitigations.states import NOT_SENDABLE, RequestStatus, Status
 from portal.wording import MitigationFacts
 from tests.portal.wording.facts import (
@@ -115,7 +116,13 @@ LANES = [
         "Waiting for the first answer.",
     ),
     (
-        mitigation("Tidewall", Status.PENDING, sent_at=ago(2), because="Northgate did not answer"),
+        mitigation(
+            "Tidewall",
+            Status.PENDING,
+            sent_at=ago(2),
+            cause=Cause.SILENT,
+            because="Northgate did not answer",
+        ),
         "Asked because Northgate did not answer within 10 s.",
         "Waiting for its first answer.",
     ),

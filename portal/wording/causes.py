@@ -1,0 +1,45 @@
+"""Why a provider was asked, and why policy withdrew one, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from portal.core.formatting import listed
+from portal.mitigations.causes import FALLBACK, Cause, WithdrawnCause
+
+_CLAUSES: Final = {
+    Cause.FIRST: "",
+    Cause.BY_HAND: "",
+    Cause.HELD_AGAIN: "",
+    Cause.REFUSED: "{provider} refused",
+    Cause.EXCEEDED: "{provider} is over capacity",
+    Cause.WITHDREW: "{provider} stopped by itself",
+    Cause.SILENT: "{provider} did not answer",
+    Cause.TOLD_TO_WAIT: "{asker} asked the portal to wait",
+    Cause.NOT_REACHED: "the request did not reach {provider}",
+    Cause.NOT_SENDABLE: "the portal could not send it to {provider}",
+    Cause.NOT_SAVED: "the portal could not save what {provider} answered",
+}
+
+
+def asked_because(cause: Cause, *, provider: str = "", gateway: str = "", text: str = "") -> str:
+    """A clause without a full stop; empty where the request itself or a person asked.
+
+    `provider`: who did not help, by its short name; empty: not known. `gateway`: who may have answered for it.
+    `text`: what an earlier release wrote, which stands where the cause or the provider is not known.
+    """
+    if cause == Cause.OTHER or (cause in FALLBACK and not provider):
+        return text
+    asker = f"gateway {gateway}" if gateway else provider
+    return _CLAUSES[cause].format(provider=provider, asker=asker)
+
+
+def withdrawn_because(
+    cause: WithdrawnCause | None, providers: Sequence[str], *, text: str = ""
+) -> str:
+    """A clause without a full stop; empty where policy withdrew nobody. `providers`: who filters instead."""
+    if cause != WithdrawnCause.EARLIER_FILTERS or not providers:
+        return text
+    verb = "reports that it is" if len(providers) == 1 else "report that they are"
+    return f"{listed(providers)} {verb} filtering"
