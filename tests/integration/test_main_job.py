@@ -194,6 +194,8 @@ HOSTILE = {
 }
 
 
+@pytest.mark.rule("SC-040")
+@pytest.mark.rule("SC-041")
 @pytest.mark.parametrize("changes", list(HOSTILE.values()), ids=list(HOSTILE))
 def test_bad_input_is_told_at_its_field_and_changes_nothing(
     stack: Stack, api_as: ApiAs, calm: None, changes: dict[str, Any]

@@ -52,6 +52,8 @@ def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, 
     wait_for(lambda: control(stack, "northgate", "/state")["mitigations"] == [], within_s=60)
 
 
+@pytest.mark.rule("SC-032")
+@pytest.mark.rule("SC-037")
 def test_a_request_after_a_restore_gets_a_mid_that_is_free(
     stack: Stack, api_as: ApiAs, restored: dict[str, str]
 ) -> None:

@@ -35,6 +35,8 @@ from tests.dots_client.client.provider import (
 from tests.dots_client.transport.loopback import until
 
 
+@pytest.mark.rule("SC-010")
+@pytest.mark.rule("SC-031")
 @pytest.mark.rule("SC-016")
 @pytest.mark.rule("SC-036")
 async def test_a_request_is_granted(authority: Authority) -> None:

@@ -37,6 +37,8 @@ async def ask_client(session: ServerSession, **changes: Any) -> aiocoap.Message:
         return await session.request(message)
 
 
+@pytest.mark.rule("SC-011")
+@pytest.mark.rule("SC-087")
 @pytest.mark.rule("SC-086")
 async def test_the_first_heartbeat_goes_out_at_once(authority: Authority) -> None:
     async with in_session(authority) as scene:

