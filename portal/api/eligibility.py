@@ -16,7 +16,7 @@ from portal.api.requests import NewRequest
 from portal.mitigations import queries
 from portal.mitigations.models import every_target
 from portal.mitigations.replacing import Proposal, would_replace
-from portal.mitigations.validation import Part, check, parts_for
+from portal.mitigations.validation import AssignedScope, assign_scopes, check
 from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
@@ -53,26 +53,26 @@ class EligibilityView(APIView):
         organization = membership_for(caller(request), slug, Role.OPERATOR).organization
         form = NewRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        submission, asks = form.submission(), queries.asks(organization)
+        submission, eligible_providers = form.submission(), queries.eligible_providers(organization)
         checked = check(
             submission,
             resources=queries.verified_resources(organization),
-            asks=asks,
+            eligible_providers=eligible_providers,
             policy=queries.policy(organization),
         )
-        parts = parts_for(submission, checked.scope, asks)
+        assigned_scopes = assign_scopes(submission, checked.scope, eligible_providers)
         replaced = would_replace(Proposal.of(checked), queries.replaceable(organization.pk))
         return Response(
             EligibilityShown(
                 {
                     "targets": [
-                        {"target": target, "providers": _able(parts, target)}
+                        {"target": target, "providers": _able(assigned_scopes, target)}
                         for target in every_target(checked.scope)
                     ],
                     "left_out": [
-                        {**_provider(part), "reason": part.why_not()}
-                        for part in parts
-                        if not part.is_able
+                        {**_provider(assigned), "reason": assigned.why_not()}
+                        for assigned in assigned_scopes
+                        if not assigned.is_able
                     ],
                     **event_facts(replaced, form.consent()),
                 }
@@ -80,9 +80,9 @@ class EligibilityView(APIView):
         )
 
 
-def _able(parts: list[Part], target: str) -> list[dict[str, Any]]:
-    return [_provider(part) for part in parts if target in part.targets]
+def _able(assigned_scopes: list[AssignedScope], target: str) -> list[dict[str, Any]]:
+    return [_provider(assigned) for assigned in assigned_scopes if target in assigned.targets]
 
 
-def _provider(part: Part) -> dict[str, Any]:
-    return {"subscription": part.ask.subscription, "provider": part.ask.provider}
+def _provider(assigned: AssignedScope) -> dict[str, Any]:
+    return {"subscription": assigned.provider.subscription, "provider": assigned.provider.name}

@@ -82,7 +82,7 @@ class PreviewView(APIView):
 
 def _told(organization: Organization, found: Preview) -> dict[str, Any]:
     checked = found.checked
-    names = [one.part.ask.provider for one in found.planned]
+    names = [one.assigned.provider.name for one in found.planned]
     return {
         "strategy": checked.strategy,
         "messages": [
@@ -91,9 +91,9 @@ def _told(organization: Organization, found: Preview) -> dict[str, Any]:
                 "provider": one.subscription.provider.name,
                 "is_sent_at_once": not one.after,
                 "when": gets_this(
-                    one.part.ask.provider, after=one.after, patience_s=organization.patience_s
+                    one.assigned.provider.name, after=one.after, patience_s=organization.patience_s
                 ),
-                "targets": one.part.scope,
+                "targets": one.assigned.scope,
                 "lifetime": one.lifetime_s,
                 "path": one.path,
                 "body": one.body,
@@ -105,11 +105,11 @@ def _told(organization: Organization, found: Preview) -> dict[str, Any]:
         ],
         "left_out": [
             {
-                "subscription": part.ask.subscription,
-                "provider": part.ask.provider,
-                "reason": part.why_not(),
+                "subscription": assigned.provider.subscription,
+                "provider": assigned.provider.name,
+                "reason": assigned.why_not(),
             }
-            for part in found.left_out
+            for assigned in found.left_out
         ],
         "overlaps": [one.what for one in found.replaced if not isinstance(one.what, Unknown)],
         "effects": effects(

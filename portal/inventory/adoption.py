@@ -14,8 +14,8 @@ from portal.inventory.queries import TERMINATING
 from portal.mitigations.models import every_target
 from portal.mitigations.validation import (
     INDEFINITE,
-    Ask,
     Checked,
+    EligibleProvider,
     Policy,
     Resource,
     Submission,
@@ -54,7 +54,7 @@ def adoptable(
     provider: str,
     has_row: bool,
     resources: Sequence[Resource],
-    asks: Sequence[Ask],
+    eligible_providers: Sequence[EligibleProvider],
     policy: Policy,
     now: datetime,
 ) -> Adoptable:
@@ -62,10 +62,12 @@ def adoptable(
     _refuse_what_is_over(unknown, provider)
     _refuse_what_is_old(unknown, provider, now)
     _refuse_what_no_request_can_say(unknown, provider, has_row=has_row)
-    ask = next((one for one in asks if one.subscription == unknown.subscription_id), None)
-    if ask is None:
+    eligible = next(
+        (one for one in eligible_providers if one.subscription == unknown.subscription_id), None
+    )
+    if eligible is None:
         raise NotAdoptable("not-connected", f"{provider} is switched off for you.")
-    may_be_indefinite = policy.may_be_indefinite and ask.may_be_indefinite
+    may_be_indefinite = policy.may_be_indefinite and eligible.may_be_indefinite
     submission = Submission(
         prefixes=tuple(unknown.targets["prefixes"]),
         fqdns=tuple(unknown.targets["fqdns"]),
@@ -76,15 +78,17 @@ def adoptable(
         subscriptions=(unknown.subscription_id,),
     )
     try:
-        checked = check(submission, resources=resources, asks=[ask], policy=policy)
+        checked = check(
+            submission, resources=resources, eligible_providers=[eligible], policy=policy
+        )
     except Invalid as error:
         raise NotAdoptable(error.errors[0].code, error.errors[0].message) from None
-    [part] = checked.parts.values()
-    missing = [one for one in every_target(checked.asked) if one not in part.targets]
+    [assigned] = checked.assigned_scopes.values()
+    missing = [one for one in every_target(checked.asked) if one not in assigned.targets]
     if missing:
-        raise NotAdoptable("nobody-may-protect", f"{part.excluded[missing[0]]}.")
+        raise NotAdoptable("nobody-may-protect", f"{assigned.excluded[missing[0]]}.")
     _refuse_another_spelling(unknown, checked, provider)
-    return Adoptable(checked=checked, lifetime_s=within_limits(checked.lifetime_s, ask))
+    return Adoptable(checked=checked, lifetime_s=within_limits(checked.lifetime_s, eligible))
 
 
 def _refuse_what_is_over(unknown: UnknownMitigation, provider: str) -> None:

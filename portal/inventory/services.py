@@ -205,7 +205,7 @@ def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
             provider=provider,
             has_row=Mitigation.objects.filter(subscription=row.subscription, mid=row.mid).exists(),
             resources=mitigations.verified_resources(organization),
-            asks=mitigations.asks(organization),
+            eligible_providers=mitigations.eligible_providers(organization),
             policy=mitigations.policy(organization),
             now=now,
         )

@@ -67,9 +67,9 @@ def may_be_started(mitigation: Mitigation | None) -> bool:
     return mitigation is None or is_withdrawn_by_policy(mitigation)
 
 
-def due(parts: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> list[Due]:
-    """Whom to ask now. `parts`: what each provider may protect, in the order in which they are asked."""
-    free = {subscription: frozenset(every_target(part)) for subscription, part in parts.items()}
+def due(scopes: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> list[Due]:
+    """Whom to ask now. `scopes`: what each provider may protect, in the order in which they are asked."""
+    free = {subscription: frozenset(every_target(scope)) for subscription, scope in scopes.items()}
     for mitigation in mitigations:
         if not may_be_started(mitigation):
             free.pop(mitigation.subscription_id, None)

@@ -23,7 +23,13 @@ from portal.mitigations.states import (
     Status,
 )
 from portal.mitigations.unknown import Unknown, replaceable_unknown
-from portal.mitigations.validation import Ask, Part, Policy, Resource, part_of
+from portal.mitigations.validation import (
+    AssignedScope,
+    EligibleProvider,
+    Policy,
+    Resource,
+    assign_scope,
+)
 from portal.organizations.models import Membership, Organization, ProtectedResource, Role
 from portal.providers.models import Subscription
 
@@ -94,16 +100,16 @@ def subscriptions(organization: Organization) -> QuerySet[Subscription]:
     )
 
 
-def asks(organization: Organization) -> list[Ask]:
+def eligible_providers(organization: Organization) -> list[EligibleProvider]:
     """The providers that may be asked, in order, with their limits."""
-    return [ask_of(one) for one in subscriptions(organization).filter(enabled=True)]
+    return [eligible_provider(one) for one in subscriptions(organization).filter(enabled=True)]
 
 
-def ask_of(subscription: Subscription) -> Ask:
+def eligible_provider(subscription: Subscription) -> EligibleProvider:
     """A provider with its limits, as the check of a request wants it."""
-    return Ask(
+    return EligibleProvider(
         subscription=subscription.pk,
-        provider=subscription.provider.short_name,
+        name=subscription.provider.short_name,
         max_lifetime_s=subscription.provider.max_lifetime_s,
         max_targets=subscription.provider.max_targets,
         may_be_indefinite=subscription.provider.may_be_indefinite,
@@ -115,14 +121,16 @@ def ask_of(subscription: Subscription) -> Ask:
     )
 
 
-def parts(request: MitigationRequest) -> list[Part]:
+def assigned_scopes(request: MitigationRequest) -> list[AssignedScope]:
     """What each provider that may be asked now may protect of `request`: those it named first, in its order."""
     named = {text: index for index, text in enumerate(request.subscriptions)}
     found = sorted(
-        asks(request.organization),
-        key=lambda ask: named.get(str(ask.subscription), len(named)),
+        eligible_providers(request.organization),
+        key=lambda provider: named.get(str(provider.subscription), len(named)),
     )
-    return [part_of(ask, request.scope, port_ranges=len(request.ports)) for ask in found]
+    return [
+        assign_scope(provider, request.scope, port_ranges=len(request.ports)) for provider in found
+    ]
 
 
 def verified_resources(organization: Organization) -> list[Resource]:

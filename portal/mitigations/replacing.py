@@ -34,7 +34,7 @@ from portal.mitigations.validation import INDEFINITE, Checked, Submission
 class Proposal:
     """A request that is about to be sent, by provider."""
 
-    parts: Mapping[UUID, Targets]
+    scopes: Mapping[UUID, Targets]
     "the targets for each provider that the portal asks, now or when others fail"
     ports: Sequence[Port] = ()
     protocols: Sequence[int] = ()
@@ -43,18 +43,18 @@ class Proposal:
     @classmethod
     def of(cls, checked: Checked) -> Proposal:
         return cls(
-            parts=checked.scopes,
+            scopes=checked.scopes,
             ports=checked.ports,
             protocols=checked.protocols,
             strategy=checked.strategy,
         )
 
     def coverage(self, subscription: UUID) -> Coverage:
-        return Coverage.of(self.parts[subscription], self.ports, self.protocols)
+        return Coverage.of(self.scopes[subscription], self.ports, self.protocols)
 
     @property
     def whole(self) -> Coverage:
-        return Coverage.of(union(self.parts.values()), self.ports, self.protocols)
+        return Coverage.of(union(self.scopes.values()), self.ports, self.protocols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ def without_consent(
     The order of the providers leaves such a provider out (ADR 25).
     """
     proposal = Proposal(
-        parts={subscription: scope}, ports=request.ports, protocols=request.protocols
+        scopes={subscription: scope}, ports=request.ports, protocols=request.protocols
     )
     others = (one for one in live if isinstance(one, Unknown) or one.request_id != request.pk)
     found = would_replace(proposal, others)
@@ -295,7 +295,7 @@ def _since(what: MitigationRequest | Unknown) -> datetime:
 
 
 def _ends(mitigation: Mitigation | Unknown, proposal: Proposal) -> bool:
-    if mitigation.subscription_id not in proposal.parts:
+    if mitigation.subscription_id not in proposal.scopes:
         return False
     return coverage_of(mitigation).shares_target_with(proposal.coverage(mitigation.subscription_id))
 
@@ -309,14 +309,14 @@ def _protects_all(
     if proposal.strategy == Strategy.PARALLEL:
         return all(
             one in by_provider and not losses(proposal.coverage(one), [by_provider[one]])
-            for one in proposal.parts
+            for one in proposal.scopes
         )
     asked = (
         {what.subscription_id}
         if isinstance(what, Unknown)
         else {UUID(one) for one in what.subscriptions}
     )
-    return asked.issuperset(proposal.parts) and not losses(
+    return asked.issuperset(proposal.scopes) and not losses(
         proposal.whole, list(by_provider.values())
     )
 

@@ -15,7 +15,7 @@ from portal.inventory.models import Inventory
 from portal.mitigations import queries as mitigations
 from portal.mitigations.models import Mitigation, Targets
 from portal.mitigations.states import LOOP
-from portal.mitigations.validation import Ask, part_of
+from portal.mitigations.validation import EligibleProvider, assign_scope
 from portal.organizations.models import (
     Membership,
     Organization,
@@ -53,7 +53,7 @@ def readiness_of(membership: Membership, now: datetime) -> Readiness:
     last, passed = drills_of(organization)
     rows = (
         *_provider_rows(membership, subscriptions, now),
-        *_target_rows(membership, mitigations.asks(organization)),
+        *_target_rows(membership, mitigations.eligible_providers(organization)),
         *_plan_rows(organization, now),
         _drill_row(organization, last, passed, now),
         *_people_rows(organization),
@@ -161,7 +161,9 @@ def _loop(subscription: Subscription) -> providers.Loop | None:
     return providers.Loop(subscription.said_last_because, at)  # type: ignore[attr-defined]  # annotated
 
 
-def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:
+def _target_rows(
+    membership: Membership, eligible_providers: Sequence[EligibleProvider]
+) -> list[Row]:
     organization = membership.organization
     known = list(
         ProtectedResource.objects.filter(organization=organization)
@@ -177,16 +179,18 @@ def _target_rows(membership: Membership, asks: Sequence[Ask]) -> list[Row]:
     }
     rows = [targets.resources(len(verified), left, unaskable)]
     verified = [one for one in verified if one[0] not in unaskable]
-    if verified and asks:
+    if verified and eligible_providers:
         scope: Targets = {
             "prefixes": [value for _, kind, value in verified if kind == ResourceKind.PREFIX],
             "fqdns": [value for _, kind, value in verified if kind == ResourceKind.FQDN],
             "uris": [value for _, kind, value in verified if kind == ResourceKind.URI],
         }
-        parts = [part_of(ask, scope, port_ranges=0) for ask in asks]
+        assigned_scopes = [
+            assign_scope(provider, scope, port_ranges=0) for provider in eligible_providers
+        ]
         link = Link("Request some", Destination.NEW_REQUEST) if membership.can_operate else None
-        rows.append(targets.coverage({value: name for name, _, value in verified}, parts))
-        rows.append(targets.size(parts, link))
+        rows.append(targets.coverage({value: name for name, _, value in verified}, assigned_scopes))
+        rows.append(targets.size(assigned_scopes, link))
     return rows
 
 

@@ -65,7 +65,7 @@ def _is_told(mitigation: Mitigation) -> bool:
 
 
 def _retold(mitigation: Mitigation, lifetime_s: int) -> Retold:
-    granted_s = within_limits(lifetime_s, queries.ask_of(mitigation.subscription))
+    granted_s = within_limits(lifetime_s, queries.eligible_provider(mitigation.subscription))
     return Retold(
         mitigation=mitigation,
         before=None if mitigation.sent_at is None else _composed(mitigation, mitigation.lifetime_s),

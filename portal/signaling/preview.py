@@ -15,11 +15,11 @@ from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
 from portal.mitigations.replacing import Proposal, Replaced, would_replace
 from portal.mitigations.validation import (
     MESSAGE_LIMIT_BYTES,
+    AssignedScope,
     Checked,
-    Part,
     Submission,
+    assign_scopes,
     check,
-    parts_for,
     within_limits,
 )
 from portal.organizations.models import Organization
@@ -32,7 +32,7 @@ class Planned:
     """The message for one provider, as it would be sent now."""
 
     subscription: Subscription
-    part: Part
+    assigned: AssignedScope
     after: tuple[str, ...]
     "the providers that have to fail before this one is asked; empty: it is asked at once"
     lifetime_s: int
@@ -52,7 +52,7 @@ class Preview:
 
     checked: Checked
     planned: tuple[Planned, ...]
-    left_out: tuple[Part, ...]
+    left_out: tuple[AssignedScope, ...]
     "the chosen providers that can protect none of the targets"
     replaced: tuple[Replaced, ...]
     "the live requests that sending it would replace"
@@ -60,39 +60,46 @@ class Preview:
 
 def preview(organization: Organization, submission: Submission) -> Preview:
     """Raises Invalid with every wrong field, as submitting does."""
-    asks = queries.asks(organization)
+    eligible_providers = queries.eligible_providers(organization)
     checked = check(
         submission,
         resources=queries.verified_resources(organization),
-        asks=asks,
+        eligible_providers=eligible_providers,
         policy=queries.policy(organization),
     )
     by_id = {one.pk: one for one in queries.subscriptions(organization)}
     request = _unsaved(organization, checked)
-    parts = list(checked.parts.values())
+    assigned_scopes = list(checked.assigned_scopes.values())
     return Preview(
         checked=checked,
         planned=tuple(
             _planned(
-                by_id[part.ask.subscription], request, part, after=_after(part, parts, checked)
+                by_id[assigned.provider.subscription],
+                request,
+                assigned,
+                after=_after(assigned, assigned_scopes, checked),
             )
-            for part in parts
+            for assigned in assigned_scopes
         ),
         left_out=tuple(
-            part for part in parts_for(submission, checked.scope, asks) if not part.is_able
+            assigned
+            for assigned in assign_scopes(submission, checked.scope, eligible_providers)
+            if not assigned.is_able
         ),
         replaced=tuple(would_replace(Proposal.of(checked), queries.replaceable(organization.pk))),
     )
 
 
-def _after(part: Part, parts: Sequence[Part], checked: Checked) -> tuple[str, ...]:
+def _after(
+    assigned: AssignedScope, assigned_scopes: Sequence[AssignedScope], checked: Checked
+) -> tuple[str, ...]:
     """The providers that are asked for the same targets before this one."""
     at_once = {one.subscription for one in due(checked.scopes, [])}
-    if checked.strategy == Strategy.PARALLEL or part.ask.subscription in at_once:
+    if checked.strategy == Strategy.PARALLEL or assigned.provider.subscription in at_once:
         return ()
-    before = parts[: parts.index(part)]
+    before = assigned_scopes[: assigned_scopes.index(assigned)]
     return tuple(
-        one.ask.provider for one in before if not set(one.targets).isdisjoint(part.targets)
+        one.provider.name for one in before if not set(one.targets).isdisjoint(assigned.targets)
     )
 
 
@@ -107,11 +114,15 @@ def _unsaved(organization: Organization, checked: Checked) -> MitigationRequest:
 
 
 def _planned(
-    subscription: Subscription, request: MitigationRequest, part: Part, *, after: tuple[str, ...]
+    subscription: Subscription,
+    request: MitigationRequest,
+    assigned: AssignedScope,
+    *,
+    after: tuple[str, ...],
 ) -> Planned:
     """Uses the next free mid, which another request may take first."""
-    mitigation = Mitigation(request=request, subscription=subscription, scope=part.scope)
-    lifetime_s = within_limits(request.lifetime_s, part.ask)
+    mitigation = Mitigation(request=request, subscription=subscription, scope=assigned.scope)
+    lifetime_s = within_limits(request.lifetime_s, assigned.provider)
     composed = compose(
         scope_of(mitigation, lifetime_s=lifetime_s),
         cuid=subscription.cuid,
@@ -119,7 +130,7 @@ def _planned(
     )
     return Planned(
         subscription=subscription,
-        part=part,
+        assigned=assigned,
         after=after,
         lifetime_s=lifetime_s,
         path=composed.path,

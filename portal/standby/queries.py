@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from portal.mitigations import queries as asked
+from portal.mitigations import queries as mitigation_queries
 from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, RequestKind, Wanted
 from portal.mitigations.queries import ACTED_ON
@@ -99,7 +99,11 @@ def still_held(organization: Organization) -> list[Mitigation]:
 
 def longest_lifetime_s(organization: Organization) -> int:
     """What a plan asks for: nobody can renew it while contact is lost, so the longest that all grant."""
-    limits = [ask.max_lifetime_s for ask in asked.asks(organization) if ask.max_lifetime_s]
+    limits = [
+        provider.max_lifetime_s
+        for provider in mitigation_queries.eligible_providers(organization)
+        if provider.max_lifetime_s
+    ]
     return min([organization.max_lifetime_s, *limits])
 
 

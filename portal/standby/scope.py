@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from portal.core.targets import IPNetwork, contains, overlap
 from portal.mitigations.models import Targets
-from portal.mitigations.validation import Ask, Resource
+from portal.mitigations.validation import EligibleProvider, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,9 @@ class Target:
     value: str
 
 
-def drill_target(ask: Ask, resources: Iterable[Resource], held: Sequence[Targets]) -> Target | None:
+def drill_target(
+    provider: EligibleProvider, resources: Iterable[Resource], held: Sequence[Targets]
+) -> Target | None:
     """The least that this provider takes and no plan touches; None when that cannot be told for certain."""
     if any(one["fqdns"] or one["uris"] for one in held):
         # A provider resolves names: which addresses it holds by them is not known here.
@@ -32,21 +34,23 @@ def drill_target(ask: Ask, resources: Iterable[Resource], held: Sequence[Targets
     own = tuple(resources)
     for resource in own:
         if resource.kind == "prefix":
-            network = _free_network(ask, ipaddress.ip_network(resource.value), taken)
+            network = _free_network(provider, ipaddress.ip_network(resource.value), taken)
             if network is not None:
                 return Target("prefix", str(network))
-    if taken or ask.limited_to or not ask.takes_names:
+    if taken or provider.limited_to or not provider.takes_names:
         return None
     named = next((one for one in own if one.kind != "prefix"), None)
     return None if named is None else Target(named.kind, named.value)
 
 
-def _free_network(ask: Ask, own: IPNetwork, taken: Sequence[IPNetwork]) -> IPNetwork | None:
+def _free_network(
+    provider: EligibleProvider, own: IPNetwork, taken: Sequence[IPNetwork]
+) -> IPNetwork | None:
     """The smallest network inside `own` and outside `taken` that the provider takes."""
-    free = _within(own, ask.limited_to)
+    free = _within(own, provider.limited_to)
     for other in taken:
         free = [part for one in free for part in _without(one, other)]
-    longest = ask.longest_prefix_v4 if own.version == 4 else ask.longest_prefix_v6
+    longest = provider.longest_prefix_v4 if own.version == 4 else provider.longest_prefix_v6
     length = own.max_prefixlen if longest is None else longest
     wide = [one for one in free if one.prefixlen <= length]
     if not wide:

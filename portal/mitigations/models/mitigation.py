@@ -52,7 +52,7 @@ class Mitigation(models.Model):
     position = models.PositiveSmallIntegerField()
     mid = models.PositiveBigIntegerField()
     scope = models.JSONField()
-    """`Targets`: the part of the request's scope that this provider may protect, as first sent, never changed."""
+    """`Targets`: those of the request that this provider may protect, as first sent, never changed."""
     asked_at = models.DateTimeField()
     cause = models.CharField(
         max_length=16, choices=Cause.choices, default=Cause.FIRST, db_default=Cause.FIRST

@@ -60,7 +60,7 @@ from portal.mitigations.states import (
     next_status,
     request_status,
 )
-from portal.mitigations.validation import Part, within_limits
+from portal.mitigations.validation import AssignedScope, within_limits
 from portal.providers.models import Subscription
 
 FIRST_RETRY_S: Final = 30
@@ -324,9 +324,12 @@ def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now:
     free = [one for one in request.subscriptions if may_be_started(current.get(one))]
     if not (free and any(why_no_help(mitigation) for mitigation in current.values())):
         return
-    parts = queries.parts(request)
-    by_id = {part.ask.subscription: part for part in parts if str(part.ask.subscription) in free}
-    able = {one: part.scope for one, part in by_id.items() if part.is_able}
+    by_id = {
+        assigned.provider.subscription: assigned
+        for assigned in queries.assigned_scopes(request)
+        if str(assigned.provider.subscription) in free
+    }
+    able = {one: assigned.scope for one, assigned in by_id.items() if assigned.is_able}
     found = due(able, list(current.values()))
     if found:
         able = _harmless(request, able)
@@ -335,14 +338,14 @@ def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now:
         start_mitigation(request, by_id[one.subscription], why=one.why, now=now)
 
 
-def _harmless(request: MitigationRequest, parts: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
+def _harmless(request: MitigationRequest, scopes: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
     """The providers that can be asked without another live request losing protection that no person agreed to give up."""
     lock_log(request.organization_id)
     live = queries.replaceable(request.organization_id, RequestKind(request.kind))
     return {
-        subscription: part
-        for subscription, part in parts.items()
-        if not without_consent(request, subscription, part, live)
+        subscription: scope
+        for subscription, scope in scopes.items()
+        if not without_consent(request, subscription, scope, live)
     }
 
 
@@ -362,11 +365,15 @@ def _hold_again(
         mitigation.hold_again = False
         mitigation.save(update_fields=["hold_again"])
     if not is_off:
-        parts = {part.ask.subscription: part for part in queries.parts(request) if part.is_able}
+        assigned_scopes = {
+            assigned.provider.subscription: assigned
+            for assigned in queries.assigned_scopes(request)
+            if assigned.is_able
+        }
         for subscription_id in sorted(mitigation.subscription_id for mitigation in stopped):
-            if subscription_id in parts:
+            if subscription_id in assigned_scopes:
                 start_mitigation(
-                    request, parts[subscription_id], why=Why(Cause.HELD_AGAIN), now=now
+                    request, assigned_scopes[subscription_id], why=Why(Cause.HELD_AGAIN), now=now
                 )
 
 
@@ -456,26 +463,26 @@ def end_mitigation(
 
 def start_mitigation(
     request: MitigationRequest,
-    part: Part,
+    assigned: AssignedScope,
     *,
     why: Why = FIRST,
     now: datetime,
     actor: User | None = None,
 ) -> Mitigation:
-    """Create one provider's part of a request, with a mid of its own, and wake who talks to it."""
-    subscription_id = part.ask.subscription
+    """Create the mitigation of one provider, with a mid of its own, and wake the worker that talks to it."""
+    subscription_id = assigned.provider.subscription
     lock_log(request.organization_id)
     mitigation = request.mitigations.create(
         organization_id=request.organization_id,
         subscription_id=subscription_id,
         position=request.subscriptions.index(str(subscription_id)),
         mid=allocate_mid(subscription_id),
-        scope=part.scope,
+        scope=assigned.scope,
         asked_at=now,
         cause=why.cause,
         cause_subscription_id=why.subscription,
         asked_by=actor,
-        lifetime_s=within_limits(request.lifetime_s, part.ask),
+        lifetime_s=within_limits(request.lifetime_s, assigned.provider),
     )
     request.locked = None
     wake_on_commit(subscription_id)

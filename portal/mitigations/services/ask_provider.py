@@ -35,7 +35,7 @@ from portal.mitigations.services.advance import (
 )
 from portal.mitigations.services.terminate import refuse_if_ending, refuse_if_not_immediate
 from portal.mitigations.states import SET_BACK, Status, Trigger
-from portal.mitigations.validation import Part
+from portal.mitigations.validation import AssignedScope
 
 
 @transaction.atomic
@@ -64,9 +64,11 @@ def ask_provider(
         mitigation.subscription_id: mitigation
         for mitigation in current_mitigations(mitigations_of(request))
     }
-    parts = {part.ask.subscription: part for part in queries.parts(request)}
+    assigned_scopes = {
+        assigned.provider.subscription: assigned for assigned in queries.assigned_scopes(request)
+    }
     if subscription_id is None:
-        subscription_id = _next_in_order(request, current, parts, now=now)
+        subscription_id = _next_in_order(request, current, assigned_scopes, now=now)
     mitigation = current.get(subscription_id)
     if not _is_to_hold(mitigation):
         refuse_if_not_immediate(request)
@@ -75,7 +77,7 @@ def ask_provider(
         or mitigation.is_over
         or (mitigation.wanted == Wanted.WITHDRAWN and not mitigation.is_replaced)
     ):
-        _start(request, subscription_id, parts, actor=actor, consent=consent, now=now)
+        _start(request, subscription_id, assigned_scopes, actor=actor, consent=consent, now=now)
     elif not _is_asked_already(mitigation, now=now):
         _ask_again(mitigation, actor=actor, now=now)
     else:
@@ -95,13 +97,13 @@ def _is_to_hold(mitigation: Mitigation | None) -> bool:
 def _next_in_order(
     request: MitigationRequest,
     current: dict[UUID, Mitigation],
-    parts: dict[UUID, Part],
+    assigned_scopes: dict[UUID, AssignedScope],
     *,
     now: datetime,
 ) -> UUID:
     """The first in order that was not asked yet, else the first that waits for our backoff."""
     named = [UUID(text) for text in request.subscriptions]
-    able = [one for one in named if one in parts and parts[one].is_able]
+    able = [one for one in named if one in assigned_scopes and assigned_scopes[one].is_able]
     for subscription_id in able:
         mitigation = current.get(subscription_id)
         if mitigation is None or (
@@ -122,27 +124,27 @@ def _next_in_order(
 def _start(
     request: MitigationRequest,
     subscription_id: UUID,
-    parts: dict[UUID, Part],
+    assigned_scopes: dict[UUID, AssignedScope],
     *,
     actor: User,
     consent: Consent,
     now: datetime,
 ) -> None:
-    part = parts.get(subscription_id)
-    if part is None:
+    assigned = assigned_scopes.get(subscription_id)
+    if assigned is None:
         message = "This provider is not connected for you. Choose a listed one."
         error = FieldError("subscription", "unknown-subscription", message)
         raise Invalid("Nothing was sent. Correct one thing.", errors=[error])
-    if not part.is_able:
-        raise Conflict(f"{part.why_not()}. It was not asked.", code="nothing-to-protect")
-    replaced = _replaced(request, part)
+    if not assigned.is_able:
+        raise Conflict(f"{assigned.why_not()}. It was not asked.", code="nothing-to-protect")
+    replaced = _replaced(request, assigned)
     consent.check(replaced)
     request.replaces = sorted({*request.replaces, *(str(one.id) for one in replaced)})
     request.save(update_fields=["replaces"])
     if str(subscription_id) not in request.subscriptions:
         request.subscriptions = [*request.subscriptions, str(subscription_id)]
         request.save(update_fields=["subscriptions"])
-    mitigation = start_mitigation(request, part, why=Why(Cause.BY_HAND), actor=actor, now=now)
+    mitigation = start_mitigation(request, assigned, why=Why(Cause.BY_HAND), actor=actor, now=now)
     append_event(
         organization_id=request.organization_id,
         type=EventType.MITIGATION_ASKED,
@@ -154,14 +156,14 @@ def _start(
     )
 
 
-def _replaced(request: MitigationRequest, part: Part) -> list[Replaced]:
+def _replaced(request: MitigationRequest, assigned: AssignedScope) -> list[Replaced]:
     """The other live requests that this provider would replace with this part of `request`."""
     # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
     lock_log(request.organization_id)
     live = queries.replaceable(request.organization_id, RequestKind(request.kind), but=[request.pk])
     return would_replace(
         Proposal(
-            parts={part.ask.subscription: part.scope},
+            scopes={assigned.provider.subscription: assigned.scope},
             ports=request.ports,
             protocols=request.protocols,
         ),

@@ -37,7 +37,9 @@ def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationReque
     for mitigation in mitigations_of(request):
         if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:
             continue
-        mitigation.lifetime_s = within_limits(lifetime_s, queries.ask_of(mitigation.subscription))
+        mitigation.lifetime_s = within_limits(
+            lifetime_s, queries.eligible_provider(mitigation.subscription)
+        )
         mitigation.refresh_asked_at = now
         mitigation.save(update_fields=["lifetime_s", "refresh_asked_at"])
         wake_on_commit(mitigation.subscription_id)
@@ -59,6 +61,6 @@ def refuse_extension(request: MitigationRequest, lifetime_s: int) -> None:
     if not request.is_immediate:
         raise Conflict("A plan renews itself while it is on.", code="renews-itself")
     policy = queries.policy(request.organization)
-    problem = lifetime_problem(lifetime_s, asks=(), policy=policy)
+    problem = lifetime_problem(lifetime_s, eligible_providers=(), policy=policy)
     if problem:
         raise Invalid("Nothing was changed. Correct one thing.", errors=[problem])

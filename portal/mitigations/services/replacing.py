@@ -18,7 +18,14 @@ from portal.mitigations.replacing import (
     would_replace,
 )
 from portal.mitigations.unknown import Unknown
-from portal.mitigations.validation import Ask, Checked, Policy, Resource, Submission, check
+from portal.mitigations.validation import (
+    Checked,
+    EligibleProvider,
+    Policy,
+    Resource,
+    Submission,
+    check,
+)
 from portal.organizations.models import Organization
 
 
@@ -27,20 +34,25 @@ class Ground:
     """What submissions of an organization are checked against, read once."""
 
     resources: Sequence[Resource]
-    asks: Sequence[Ask]
+    eligible_providers: Sequence[EligibleProvider]
     policy: Policy
 
     @classmethod
     def of(cls, organization: Organization) -> Ground:
         return cls(
             resources=queries.verified_resources(organization),
-            asks=queries.asks(organization),
+            eligible_providers=queries.eligible_providers(organization),
             policy=queries.policy(organization),
         )
 
     def check(self, submission: Submission) -> Checked:
         """Raises Invalid with every wrong field."""
-        return check(submission, resources=self.resources, asks=self.asks, policy=self.policy)
+        return check(
+            submission,
+            resources=self.resources,
+            eligible_providers=self.eligible_providers,
+            policy=self.policy,
+        )
 
 
 def settled(
@@ -86,7 +98,7 @@ def together(
 
 
 def _once_more(replaced: Replaced, ground: Ground) -> Submission:
-    subscriptions = {ask.subscription for ask in ground.asks}
+    subscriptions = {provider.subscription for provider in ground.eligible_providers}
     if isinstance(replaced.what, Unknown):
         return again_unknown(replaced.what, subscriptions=subscriptions)
     resources = {resource.id for resource in ground.resources}

@@ -133,12 +133,12 @@ def _create(
         )
         request.resources.set(ticked)
         ticked.update(last_used_at=now)
-    first = set(checked.parts)
+    first = set(checked.assigned_scopes)
     if checked.strategy == Strategy.FAILOVER:
         first = {one.subscription for one in due(checked.scopes, [])}
     # One order for everybody who takes several subscriptions' row locks.
     for subscription in sorted(first):
-        start_mitigation(request, checked.parts[subscription], now=now)
+        start_mitigation(request, checked.assigned_scopes[subscription], now=now)
     append_submitted(request, actor, now)
     # Read before the commit: what is answered is what was committed, however fast a provider is.
     mitigations = Mitigation.objects.select_related("subscription__provider")

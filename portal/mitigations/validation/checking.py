@@ -10,10 +10,14 @@ from portal.core.targets import Territory
 from portal.mitigations.models import Strategy
 from portal.mitigations.validation.encoding import check_encodes
 from portal.mitigations.validation.lifetimes import checked_lifetime
-from portal.mitigations.validation.providers import check_somebody_may, chosen_asks, parts_for
+from portal.mitigations.validation.providers import (
+    assign_scopes,
+    check_somebody_may,
+    chosen_providers,
+)
 from portal.mitigations.validation.submission import (
-    Ask,
     Checked,
+    EligibleProvider,
     Errors,
     Policy,
     Resource,
@@ -32,7 +36,11 @@ MAX_REASON_LENGTH: Final = 2000
 
 
 def check(
-    submission: Submission, *, resources: Sequence[Resource], asks: Sequence[Ask], policy: Policy
+    submission: Submission,
+    *,
+    resources: Sequence[Resource],
+    eligible_providers: Sequence[EligibleProvider],
+    policy: Policy,
 ) -> Checked:
     """`submission` in normal form; Invalid with every field that is wrong."""
     errors = Errors()
@@ -41,15 +49,15 @@ def check(
     paths: dict[str, str] = {}
     targets = typed_targets(submission, territory, policy, errors, paths)
     ticked = ticked_resources(submission, by_id, errors, paths)
-    chosen = chosen_asks(submission, asks, policy, errors)
+    chosen = chosen_providers(submission, eligible_providers, policy, errors)
     scope = whole_scope(targets, ticked)
     ports = checked_ports(submission, errors)
     protocols = checked_protocols(submission, errors)
     count_targets(scope, ports, protocols, errors)
-    parts = parts_for(submission, scope, chosen)
-    check_somebody_may(parts, scope, paths, errors)
-    able = [part for part in parts if part.is_able]
-    asked = [part.ask for part in able] or chosen
+    assigned_scopes = assign_scopes(submission, scope, chosen)
+    check_somebody_may(assigned_scopes, scope, paths, errors)
+    able = [assigned for assigned in assigned_scopes if assigned.is_able]
+    asked = [assigned.provider for assigned in able] or chosen
     lifetime_s = checked_lifetime(submission, asked, policy, errors)
     reason = _reason(submission, errors)
     if submission.strategy not in Strategy.values:
@@ -75,7 +83,7 @@ def check(
         lifetime_s=lifetime_s,
         auto_renew=submission.auto_renew,
         strategy=Strategy(submission.strategy),
-        parts={part.ask.subscription: part for part in able},
+        assigned_scopes={assigned.provider.subscription: assigned for assigned in able},
         reason=reason,
     )
 

@@ -20,7 +20,7 @@ from dots_client.rules import (
 from dots_client.rules import Targets as WireTargets
 from portal.mitigations.models import Port, Targets
 from portal.mitigations.validation.lifetimes import within_limits
-from portal.mitigations.validation.submission import Errors, Part
+from portal.mitigations.validation.submission import AssignedScope, Errors
 
 LONGEST_CUID: Final = "x" * 36
 """The length of a random cuid, taken after a collision; cuids from certificates have 22 characters."""
@@ -45,7 +45,7 @@ def wire_scope(
     lifetime_s: int = 1,
     is_immediate: bool = True,
 ) -> Scope:
-    """The part of a request for one provider."""
+    """What one provider is asked for."""
     return Scope(
         targets=WireTargets(
             target_prefix=tuple(targets["prefixes"]),
@@ -85,7 +85,7 @@ def can_be_sent(scope: Scope) -> bool:
 
 
 def check_encodes(
-    parts: Iterable[Part],
+    assigned_scopes: Iterable[AssignedScope],
     *,
     ports: Sequence[Port],
     protocols: Sequence[int],
@@ -93,19 +93,19 @@ def check_encodes(
     paths: Mapping[str, str],
     errors: Errors,
 ) -> None:
-    """An error at each field that the client would refuse to send in these parts."""
-    for part in parts:
+    """An error at each field that the client would refuse to send."""
+    for assigned in assigned_scopes:
         scope = wire_scope(
-            part.scope,
+            assigned.scope,
             ports=ports,
             protocols=protocols,
-            lifetime_s=within_limits(lifetime_s, part.ask),
+            lifetime_s=within_limits(lifetime_s, assigned.provider),
         )
         try:
             encode_request(scope)
         except EncodeError as error:
-            message = f"The portal cannot send this to {part.ask.provider}: {error.reason}."
-            errors.add(_field_of(error, part.scope, paths), "not-sendable", message)
+            message = f"The portal cannot send this to {assigned.provider.name}: {error.reason}."
+            errors.add(_field_of(error, assigned.scope, paths), "not-sendable", message)
             return
 
 

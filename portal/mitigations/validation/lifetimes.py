@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from portal.core.errors import FieldError
-from portal.mitigations.validation.submission import Ask, Errors, Policy, Submission
+from portal.mitigations.validation.submission import EligibleProvider, Errors, Policy, Submission
 
 MIN_LIFETIME_S: Final = 30
 INDEFINITE: Final = -1
@@ -15,42 +15,46 @@ FALLBACK_LIFETIME_S: Final = 3600
 
 
 def checked_lifetime(
-    submission: Submission, chosen: Sequence[Ask], policy: Policy, errors: Errors
+    submission: Submission, chosen: Sequence[EligibleProvider], policy: Policy, errors: Errors
 ) -> int:
     lifetime_s = (
         policy.default_lifetime_s if submission.lifetime_s is None else submission.lifetime_s
     )
-    problem = lifetime_problem(lifetime_s, asks=chosen, policy=policy)
+    problem = lifetime_problem(lifetime_s, eligible_providers=chosen, policy=policy)
     if problem:
         errors.add("lifetime", problem.code, problem.message)
     return lifetime_s
 
 
-def lifetime_problem(lifetime_s: int, *, asks: Sequence[Ask], policy: Policy) -> FieldError | None:
+def lifetime_problem(
+    lifetime_s: int, *, eligible_providers: Sequence[EligibleProvider], policy: Policy
+) -> FieldError | None:
     """Why `lifetime_s` cannot be asked for, or None."""
     if lifetime_s == INDEFINITE:
-        refusing = next((ask for ask in asks if not ask.may_be_indefinite), None)
+        refusing = next(
+            (provider for provider in eligible_providers if not provider.may_be_indefinite), None
+        )
         if not policy.may_be_indefinite:
             return _no_lifetime(f"{policy.organization} allows no request without an end.", policy)
         if refusing:
-            return _no_lifetime(f"{refusing.provider} allows no request without an end.", policy)
+            return _no_lifetime(f"{refusing.name} allows no request without an end.", policy)
         return None
     if lifetime_s < MIN_LIFETIME_S:
         return _no_lifetime(f"A lifetime of {lifetime_s} s is too short.", policy)
     if lifetime_s > policy.max_lifetime_s:
         return _too_long(policy.organization, policy.max_lifetime_s)
-    for ask in asks:
-        if ask.max_lifetime_s is not None and lifetime_s > ask.max_lifetime_s:
-            return _too_long(ask.provider, ask.max_lifetime_s)
+    for provider in eligible_providers:
+        if provider.max_lifetime_s is not None and lifetime_s > provider.max_lifetime_s:
+            return _too_long(provider.name, provider.max_lifetime_s)
     return None
 
 
-def within_limits(lifetime_s: int, ask: Ask) -> int:
+def within_limits(lifetime_s: int, provider: EligibleProvider) -> int:
     """The lifetime this provider is asked for: help for less time than wished is still help."""
-    if lifetime_s == INDEFINITE and not ask.may_be_indefinite:
-        return ask.max_lifetime_s or FALLBACK_LIFETIME_S
-    if ask.max_lifetime_s is not None:
-        return min(lifetime_s, ask.max_lifetime_s)
+    if lifetime_s == INDEFINITE and not provider.may_be_indefinite:
+        return provider.max_lifetime_s or FALLBACK_LIFETIME_S
+    if provider.max_lifetime_s is not None:
+        return min(lifetime_s, provider.max_lifetime_s)
     return lifetime_s
 
 

@@ -1,4 +1,4 @@
-"""Who is asked, and for what part of it: each provider only for what it may protect."""
+"""Assign to each provider the targets of a request that it may protect."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from portal.core.targets import IPNetwork, contains, uri_host
 from portal.mitigations.models import Targets, every_target
 from portal.mitigations.validation.submission import (
     MAX_TARGETS,
-    Ask,
+    AssignedScope,
+    EligibleProvider,
     Errors,
-    Part,
     Policy,
     Submission,
 )
@@ -21,18 +21,18 @@ from portal.mitigations.validation.submission import (
 SHOWN_LIMITS: Final = 3
 
 
-def part_of(ask: Ask, scope: Targets, *, port_ranges: int) -> Part:
-    """The part of `scope` that this provider may protect, of a request with so many port ranges."""
+def assign_scope(provider: EligibleProvider, scope: Targets, *, port_ranges: int) -> AssignedScope:
+    """The targets of `scope` that this provider may protect. `port_ranges`: how many the request has."""
     excluded: dict[str, str] = {}
     for prefix in scope["prefixes"]:
-        excluded[prefix] = _why_no_network(ask, ipaddress.ip_network(prefix))
+        excluded[prefix] = _why_no_network(provider, ipaddress.ip_network(prefix))
     for name in scope["fqdns"]:
-        excluded[name] = _why_no_name(ask)
+        excluded[name] = _why_no_name(provider)
     for uri in scope["uris"]:
-        excluded[uri] = _why_no_uri(ask, uri)
+        excluded[uri] = _why_no_uri(provider, uri)
     excluded = {target: reason for target, reason in excluded.items() if reason}
-    part = Part(
-        ask=ask,
+    assigned = AssignedScope(
+        provider=provider,
         scope={
             "prefixes": [one for one in scope["prefixes"] if one not in excluded],
             "fqdns": [one for one in scope["fqdns"] if one not in excluded],
@@ -40,34 +40,34 @@ def part_of(ask: Ask, scope: Targets, *, port_ranges: int) -> Part:
         },
         excluded=excluded,
     )
-    return _within_counts(part, port_ranges)
+    return _within_counts(assigned, port_ranges)
 
 
-def parts_for(submission: Submission, scope: Targets, asks: Sequence[Ask]) -> list[Part]:
-    """Each chosen provider's part, those that may protect nothing included."""
+def assign_scopes(
+    submission: Submission, scope: Targets, eligible_providers: Sequence[EligibleProvider]
+) -> list[AssignedScope]:
+    """The scope of each chosen provider, including providers that may protect none of it."""
     wanted = set(submission.subscriptions)
     return [
-        part_of(ask, scope, port_ranges=len(submission.ports))
-        for ask in asks
-        if not wanted or ask.subscription in wanted
+        assign_scope(provider, scope, port_ranges=len(submission.ports))
+        for provider in eligible_providers
+        if not wanted or provider.subscription in wanted
     ]
 
 
-def _within_counts(part: Part, port_ranges: int) -> Part:
-    ask, count = part.ask, len(every_target(part.scope))
+def _within_counts(assigned: AssignedScope, port_ranges: int) -> AssignedScope:
+    provider, count = assigned.provider, len(every_target(assigned.scope))
     problem, field = "", "targets"
-    if ask.max_targets is not None and count > ask.max_targets:
-        problem = (
-            f"{ask.provider} takes at most {_counted(ask.max_targets, 'target')}, these are {count}"
-        )
-    elif ask.max_port_ranges is not None and port_ranges > ask.max_port_ranges:
-        most = f"at most {_counted(ask.max_port_ranges, 'port range')}"
-        problem = f"{ask.provider} takes {most if ask.max_port_ranges else 'no ports'}"
+    if provider.max_targets is not None and count > provider.max_targets:
+        problem = f"{provider.name} takes at most {_counted(provider.max_targets, 'target')}, these are {count}"
+    elif provider.max_port_ranges is not None and port_ranges > provider.max_port_ranges:
+        most = f"at most {_counted(provider.max_port_ranges, 'port range')}"
+        problem = f"{provider.name} takes {most if provider.max_port_ranges else 'no ports'}"
         field = "ports"
-    return Part(
-        ask=ask,
-        scope=part.scope,
-        excluded=part.excluded,
+    return AssignedScope(
+        provider=provider,
+        scope=assigned.scope,
+        excluded=assigned.excluded,
         problem=problem,
         problem_field=field,
     )
@@ -77,33 +77,33 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _why_no_network(ask: Ask, network: IPNetwork) -> str:
-    if ask.limited_to and not any(contains(own, network) for own in ask.limited_to):
-        return _may_only(ask)
-    longest = ask.longest_prefix_v4 if network.version == 4 else ask.longest_prefix_v6
+def _why_no_network(provider: EligibleProvider, network: IPNetwork) -> str:
+    if provider.limited_to and not any(contains(own, network) for own in provider.limited_to):
+        return _may_only(provider)
+    longest = provider.longest_prefix_v4 if network.version == 4 else provider.longest_prefix_v6
     if longest is not None and network.prefixlen > longest:
-        return f"{ask.provider} takes no IPv{network.version} prefix longer than /{longest}"
+        return f"{provider.name} takes no IPv{network.version} prefix longer than /{longest}"
     return ""
 
 
-def _why_no_name(ask: Ask) -> str:
+def _why_no_name(provider: EligibleProvider) -> str:
     """A name has no address here: whoever may protect certain prefixes alone cannot be given one."""
-    if not ask.takes_names:
-        return f"{ask.provider} takes addresses, not names"
-    return _may_only(ask) if ask.limited_to else ""
+    if not provider.takes_names:
+        return f"{provider.name} takes addresses, not names"
+    return _may_only(provider) if provider.limited_to else ""
 
 
-def _why_no_uri(ask: Ask, uri: str) -> str:
-    if not ask.takes_names or not ask.limited_to:
-        return _why_no_name(ask)
+def _why_no_uri(provider: EligibleProvider, uri: str) -> str:
+    if not provider.takes_names or not provider.limited_to:
+        return _why_no_name(provider)
     try:
-        return _why_no_network(ask, ipaddress.ip_network(uri_host(uri)))
+        return _why_no_network(provider, ipaddress.ip_network(uri_host(uri)))
     except ValueError:
-        return _may_only(ask)
+        return _may_only(provider)
 
 
-def _may_only(ask: Ask) -> str:
-    return f"{ask.provider} may protect only {limits_in_words(ask.limited_to)}"
+def _may_only(provider: EligibleProvider) -> str:
+    return f"{provider.name} may protect only {limits_in_words(provider.limited_to)}"
 
 
 def limits_in_words(prefixes: Sequence[IPNetwork]) -> str:
@@ -112,10 +112,13 @@ def limits_in_words(prefixes: Sequence[IPNetwork]) -> str:
     return listed([*first, f"{more} more"] if more else first)
 
 
-def chosen_asks(
-    submission: Submission, asks: Sequence[Ask], policy: Policy, errors: Errors
-) -> list[Ask]:
-    if not asks:
+def chosen_providers(
+    submission: Submission,
+    eligible_providers: Sequence[EligibleProvider],
+    policy: Policy,
+    errors: Errors,
+) -> list[EligibleProvider]:
+    if not eligible_providers:
         errors.add(
             "subscriptions",
             "no-provider",
@@ -123,10 +126,10 @@ def chosen_asks(
         )
         return []
     if not submission.subscriptions:
-        return list(asks)
+        return list(eligible_providers)
     wanted = set(submission.subscriptions)
-    chosen = [ask for ask in asks if ask.subscription in wanted]
-    known = {ask.subscription for ask in asks}
+    chosen = [provider for provider in eligible_providers if provider.subscription in wanted]
+    known = {provider.subscription for provider in eligible_providers}
     for index, subscription in enumerate(submission.subscriptions[: MAX_TARGETS + 1]):
         if subscription not in known:
             errors.add(
@@ -138,15 +141,18 @@ def chosen_asks(
 
 
 def check_somebody_may(
-    parts: Sequence[Part], scope: Targets, paths: Mapping[str, str], errors: Errors
+    assigned_scopes: Sequence[AssignedScope],
+    scope: Targets,
+    paths: Mapping[str, str],
+    errors: Errors,
 ) -> None:
     """An error at each target that nobody chosen may protect, or at what no provider takes that much of."""
-    if not parts:
+    if not assigned_scopes:
         return
     for target in every_target(scope):
-        if any(target in part.targets for part in parts):
+        if any(target in assigned.targets for assigned in assigned_scopes):
             continue
-        reasons = [part.excluded.get(target, "") for part in parts]
+        reasons = [assigned.excluded.get(target, "") for assigned in assigned_scopes]
         if all(reasons):
             errors.add(
                 paths.get(target, "targets"),
@@ -154,12 +160,18 @@ def check_somebody_may(
                 f"Nobody chosen may protect {target}: {_joined(reasons)}.",
             )
             continue
-        troubled = [part for part in parts if part.problem and target not in part.excluded]
+        troubled = [
+            assigned
+            for assigned in assigned_scopes
+            if assigned.problem and target not in assigned.excluded
+        ]
         field = troubled[0].problem_field
         if not any(error.code == "beyond-limits" for error in errors.found):
             more = " Send several requests." if field == "targets" else " Leave some out."
             errors.add(
-                field, "beyond-limits", f"{_joined(part.problem for part in troubled)}.{more}"
+                field,
+                "beyond-limits",
+                f"{_joined(assigned.problem for assigned in troubled)}.{more}",
             )
 
 

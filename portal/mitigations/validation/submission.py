@@ -50,11 +50,11 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class EligibleProvider:
     """A provider that may be asked, with its known limits."""
 
     subscription: UUID
-    provider: str
+    name: str
     max_lifetime_s: int | None = None
     max_targets: int | None = None
     may_be_indefinite: bool = True
@@ -67,10 +67,10 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class AssignedScope:
     """What one provider may protect of a request, and why not the rest of it."""
 
-    ask: Ask
+    provider: EligibleProvider
     scope: Targets
     excluded: Mapping[str, str]
     "a target to the reason, which is a clause about the provider"
@@ -117,17 +117,19 @@ class Checked:
     lifetime_s: int
     auto_renew: bool
     strategy: Strategy
-    parts: Mapping[UUID, Part]
+    assigned_scopes: Mapping[UUID, AssignedScope]
     "what each provider may protect, in the order in which they are asked; who may protect nothing is left out"
     reason: str
 
     @property
     def subscriptions(self) -> tuple[UUID, ...]:
-        return tuple(self.parts)
+        return tuple(self.assigned_scopes)
 
     @property
     def scopes(self) -> dict[UUID, Targets]:
-        return {subscription: part.scope for subscription, part in self.parts.items()}
+        return {
+            subscription: assigned.scope for subscription, assigned in self.assigned_scopes.items()
+        }
 
 
 @dataclass(slots=True)

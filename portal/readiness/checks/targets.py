@@ -7,7 +7,12 @@ from typing import Final
 
 from portal.core.formatting import listed, plural
 from portal.mitigations.models import every_target
-from portal.mitigations.validation import MAX_TARGETS, MESSAGE_LIMIT_BYTES, Part, message_bytes
+from portal.mitigations.validation import (
+    MAX_TARGETS,
+    MESSAGE_LIMIT_BYTES,
+    AssignedScope,
+    message_bytes,
+)
 from portal.readiness.rows import Code, Found, Link, Row, State
 
 NAMED: Final = 3
@@ -53,14 +58,18 @@ def _are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def coverage(resources: Mapping[str, str], parts: Sequence[Part]) -> Row:
+def coverage(resources: Mapping[str, str], assigned_scopes: Sequence[AssignedScope]) -> Row:
     """Whether each verified resource (its value to its name) has a provider that may protect it."""
-    covered = {target for part in parts for target in every_target(part.scope)}
+    covered = {target for assigned in assigned_scopes for target in every_target(assigned.scope)}
     left = [value for value in resources if value not in covered]
-    found = Found(State.PASS, _who_covers(len(resources), parts))
+    found = Found(State.PASS, _who_covers(len(resources), assigned_scopes))
     if left:
         names = some([resources[value] for value in left])
-        why = "; ".join(part.excluded[left[0]] for part in parts if left[0] in part.excluded)
+        why = "; ".join(
+            assigned.excluded[left[0]]
+            for assigned in assigned_scopes
+            if left[0] in assigned.excluded
+        )
         found = Found(
             State.FAIL,
             f"No provider may protect {names}: {why}.",
@@ -69,8 +78,10 @@ def coverage(resources: Mapping[str, str], parts: Sequence[Part]) -> Row:
     return Row(code=Code.COVERAGE, question="Every target has a provider", found=found)
 
 
-def _who_covers(total: int, parts: Sequence[Part]) -> str:
-    counts = [(part.ask.provider, len(every_target(part.scope))) for part in parts]
+def _who_covers(total: int, assigned_scopes: Sequence[AssignedScope]) -> str:
+    counts = [
+        (assigned.provider.name, len(every_target(assigned.scope))) for assigned in assigned_scopes
+    ]
     words = [
         f"{who} may protect {f'all {total}' if count == total else f'{count} of {total}'}."
         if total > 1
@@ -80,20 +91,23 @@ def _who_covers(total: int, parts: Sequence[Part]) -> str:
     return " ".join(words)
 
 
-def size(parts: Sequence[Part], link: Link | None) -> Row:
+def size(assigned_scopes: Sequence[AssignedScope], link: Link | None) -> Row:
     """Whether all that a provider may protect fits one message to it."""
     state, evidence = State.PASS, ""
-    largest = max(parts, key=lambda part: _octets(part))
+    largest = max(assigned_scopes, key=lambda assigned: _octets(assigned))
     count = len(every_target(largest.scope))
-    room = f"{_octets(largest):,} of {MESSAGE_LIMIT_BYTES:,} bytes, for {largest.ask.provider}"
+    room = f"{_octets(largest):,} of {MESSAGE_LIMIT_BYTES:,} bytes, for {largest.provider.name}"
     what = f"All {count} resources together" if count > 1 else "The one resource"
     evidence = f"{what}: at most {room}."
     if _octets(largest) > MESSAGE_LIMIT_BYTES:
         state, evidence = State.WARN, f"{what} would take {room}. {SEVERAL}"
-    for part in parts:
-        count, most = len(every_target(part.scope)), part.ask.max_targets or MAX_TARGETS
+    for assigned in assigned_scopes:
+        count, most = (
+            len(every_target(assigned.scope)),
+            assigned.provider.max_targets or MAX_TARGETS,
+        )
         if count > min(most, MAX_TARGETS):
-            who = "one request" if most >= MAX_TARGETS else part.ask.provider
+            who = "one request" if most >= MAX_TARGETS else assigned.provider.name
             takes = plural(min(most, MAX_TARGETS), "target")
             state = State.WARN
             evidence = f"{count} resources are verified; {who} takes at most {takes}. {SEVERAL}"
@@ -109,5 +123,5 @@ def size(parts: Sequence[Part], link: Link | None) -> Row:
     )
 
 
-def _octets(part: Part) -> int:
-    return message_bytes(part.scope) if every_target(part.scope) else 0
+def _octets(assigned: AssignedScope) -> int:
+    return message_bytes(assigned.scope) if every_target(assigned.scope) else 0

@@ -18,7 +18,7 @@ from portal.core.formatting import when
 from portal.core.sweeping import count_done
 from portal.events.log import append_event
 from portal.events.models import EventType
-from portal.mitigations import queries as asked
+from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, RequestKind, Strategy
 from portal.mitigations.states import ACTIVE, Status
@@ -51,22 +51,27 @@ def start_drill(*, organization: Organization, actor: User) -> Drill:
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     _refuse_if_unfit(organization)
     now = timezone.now()
-    asks = asked.asks(organization)
-    if not asks:
+    eligible_providers = mitigation_queries.eligible_providers(organization)
+    if not eligible_providers:
         raise Conflict(f"{organization.name} has no provider to test.", code="no-provider")
     drill = Drill.objects.create(organization=organization, started_at=now, started_by=actor)
-    resources = [one for one in asked.verified_resources(organization) if one.is_askable]
+    resources = [
+        one for one in mitigation_queries.verified_resources(organization) if one.is_askable
+    ]
     fresh: dict[Target, list[UUID]] = defaultdict(list)
-    plans = {ask.subscription: kept_in_standby(ask.subscription) for ask in asks}
+    plans = {
+        provider.subscription: kept_in_standby(provider.subscription)
+        for provider in eligible_providers
+    }
     mitigations.lock_requests(plan.request_id for held in plans.values() for plan in held)
     unknown = replaceable_unknown(organization.pk, RequestKind.DRILL)
-    for ask in asks:
-        held = plans[ask.subscription]
+    for provider in eligible_providers:
+        held = plans[provider.subscription]
         taken = [plan.scope for plan in held]
-        taken += [one.scope for one in unknown if one.subscription_id == ask.subscription]
-        target = drill_target(ask, resources, taken)
+        taken += [one.scope for one in unknown if one.subscription_id == provider.subscription]
+        target = drill_target(provider, resources, taken)
         if target is not None:
-            fresh[target].append(ask.subscription)
+            fresh[target].append(provider.subscription)
         for plan in held if target is None else ():
             _confirm_plan(drill, plan, now)
     for target, group in fresh.items():
@@ -88,7 +93,7 @@ def _refuse_if_unfit(organization: Organization) -> None:
             "It is not over yet.",
             code="drill-running",
         )
-    live = asked.live_requests(organization).first()
+    live = mitigation_queries.live_requests(organization).first()
     if live is not None:
         raise Conflict(
             f"{live.name} is being mitigated. A drill waits until nothing is live.",

@@ -18,7 +18,7 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.core.formatting import listed, when
 from portal.core.sweeping import count_done
-from portal.mitigations import queries as asked
+from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
 from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
@@ -406,15 +406,17 @@ def _acting(plan: StandbyPlan) -> list[str]:
 def _meets(checked: Checked, mitigation: Mitigation) -> bool:
     """Whether the same provider would be asked to hold a target that it holds for another plan."""
     scope = checked.scopes.get(mitigation.subscription_id)
-    return scope is not None and asked.shares_target(Mitigation(scope=scope), mitigation)
+    return scope is not None and mitigation_queries.shares_target(
+        Mitigation(scope=scope), mitigation
+    )
 
 
 def _checked(organization: Organization, prepared: Submission) -> Checked:
     return check(
         prepared,
-        resources=asked.verified_resources(organization),
-        asks=asked.asks(organization),
-        policy=asked.policy(organization),
+        resources=mitigation_queries.verified_resources(organization),
+        eligible_providers=mitigation_queries.eligible_providers(organization),
+        policy=mitigation_queries.policy(organization),
     )
 
 
@@ -443,7 +445,10 @@ def submission_of(plan: StandbyPlan) -> Submission:
     """
     request = plan.request
     verified = {one.pk for one in request.resources.all() if one.is_verified}
-    able = {ask.subscription for ask in asked.asks(plan.organization)}
+    able = {
+        provider.subscription
+        for provider in mitigation_queries.eligible_providers(plan.organization)
+    }
     prepared = again(request, resources=verified, subscriptions=able)
     if prepared.subscriptions:
         return prepared

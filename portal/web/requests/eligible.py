@@ -10,7 +10,7 @@ from portal.core.formatting import listed
 from portal.core.targets import Kind, TargetError, both_forms, read
 from portal.mitigations.failover import due
 from portal.mitigations.models import Strategy, Targets, every_target
-from portal.mitigations.validation import Ask, Part, part_of
+from portal.mitigations.validation import AssignedScope, EligibleProvider, assign_scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,41 +28,56 @@ class Eligible:
         return (*self.at_once, *self.later)
 
 
-def readable_parts(
-    asks: Sequence[Ask], texts: Iterable[str], *, port_ranges: int
+def readable_scopes(
+    eligible_providers: Sequence[EligibleProvider], texts: Iterable[str], *, port_ranges: int
 ) -> dict[UUID, Targets]:
     """Which of the readable targets each provider may protect."""
     scope = _scope(texts)
-    parts = (part_of(ask, scope, port_ranges=port_ranges) for ask in asks)
-    return {part.ask.subscription: part.scope for part in parts if part.is_able}
+    assigned_scopes = (
+        assign_scope(provider, scope, port_ranges=port_ranges) for provider in eligible_providers
+    )
+    return {
+        assigned.provider.subscription: assigned.scope
+        for assigned in assigned_scopes
+        if assigned.is_able
+    }
 
 
 def eligible(
-    asks: Sequence[Ask], texts: Iterable[str], *, strategy: str, port_ranges: int
+    eligible_providers: Sequence[EligibleProvider],
+    texts: Iterable[str],
+    *,
+    strategy: str,
+    port_ranges: int,
 ) -> Eligible:
-    """`asks`: the chosen ones in order; `texts`: targets as typed or ticked, whether they can be read or not."""
+    """`eligible_providers`: the chosen ones in order; `texts`: targets as typed or ticked, whether they can be read or not."""
     scope = _scope(texts)
-    parts = [part_of(ask, scope, port_ranges=port_ranges) for ask in asks]
+    assigned_scopes = [
+        assign_scope(provider, scope, port_ranges=port_ranges) for provider in eligible_providers
+    ]
     if not every_target(scope):
-        names = tuple(ask.provider for ask in asks)
+        names = tuple(provider.name for provider in eligible_providers)
         first = names if strategy == Strategy.PARALLEL else names[:1]
         return Eligible(at_once=first, later=names[len(first) :], notes=())
-    able = {part.ask.subscription: part for part in parts if part.is_able}
+    able = {
+        assigned.provider.subscription: assigned for assigned in assigned_scopes if assigned.is_able
+    }
     first_ids = set(able)
     if strategy != Strategy.PARALLEL:
         first_ids = {
-            one.subscription for one in due({key: part.scope for key, part in able.items()}, [])
+            one.subscription
+            for one in due({key: assigned.scope for key, assigned in able.items()}, [])
         }
     return Eligible(
         at_once=_names(able, first_ids),
         later=_names(able, set(able) - first_ids),
-        notes=(*_per_target(parts, scope), *_left_out(parts)),
+        notes=(*_per_target(assigned_scopes, scope), *_left_out(assigned_scopes)),
         is_split=len({able[one].targets for one in first_ids}) > 1,
     )
 
 
-def _names(able: dict[UUID, Part], chosen: set[UUID]) -> tuple[str, ...]:
-    return tuple(part.ask.provider for key, part in able.items() if key in chosen)
+def _names(able: dict[UUID, AssignedScope], chosen: set[UUID]) -> tuple[str, ...]:
+    return tuple(assigned.provider.name for key, assigned in able.items() if key in chosen)
 
 
 def _scope(texts: Iterable[str]) -> Targets:
@@ -83,13 +98,17 @@ def _scope(texts: Iterable[str]) -> Targets:
     return scope
 
 
-def _per_target(parts: Sequence[Part], scope: Targets) -> list[str]:
+def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> list[str]:
     """ "Only Tidewall may protect 2001:db8:10::/48."; what nobody may protect is an error at its place."""
     told: dict[tuple[str, ...], list[str]] = {}
     for target in every_target(scope):
-        if not any(target in part.excluded for part in parts):
+        if not any(target in assigned.excluded for assigned in assigned_scopes):
             continue
-        names = tuple(part.ask.provider for part in parts if target not in part.excluded)
+        names = tuple(
+            assigned.provider.name
+            for assigned in assigned_scopes
+            if target not in assigned.excluded
+        )
         if names:
             told.setdefault(names, []).append(both_forms(target))
     return [
@@ -97,5 +116,7 @@ def _per_target(parts: Sequence[Part], scope: Targets) -> list[str]:
     ]
 
 
-def _left_out(parts: Sequence[Part]) -> list[str]:
-    return [f"{part.problem}. It is not asked." for part in parts if part.problem]
+def _left_out(assigned_scopes: Sequence[AssignedScope]) -> list[str]:
+    return [
+        f"{assigned.problem}. It is not asked." for assigned in assigned_scopes if assigned.problem
+    ]

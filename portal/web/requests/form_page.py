@@ -16,11 +16,11 @@ from portal.core.targets import TargetError, both_forms, read
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.replacing import Proposal, again, joined
-from portal.mitigations.validation import Ask, check
+from portal.mitigations.validation import EligibleProvider, check
 from portal.organizations.models import Membership, Organization, ProtectedResource
 from portal.web.frame import frame
 from portal.web.requests.described import when_used
-from portal.web.requests.eligible import Eligible, eligible, readable_parts
+from portal.web.requests.eligible import Eligible, eligible, readable_scopes
 from portal.web.requests.overlaps import overlaps_of
 from portal.web.requests.request_form import (
     RequestForm,
@@ -83,7 +83,7 @@ def all_wrong(organization: Organization, form: RequestForm) -> RequestForm:
         check(
             submission,
             resources=queries.verified_resources(organization),
-            asks=queries.asks(organization),
+            eligible_providers=queries.eligible_providers(organization),
             policy=queries.policy(organization),
         )
     except Invalid as error:
@@ -102,12 +102,12 @@ def form_page(
 ) -> dict[str, Any]:
     organization = membership.organization
     policy = queries.policy(organization)
-    asks = queries.asks(organization)
+    eligible_providers = queries.eligible_providers(organization)
     picks = [_pick(one, form, now) for one in pickable(organization)]
     chosen = [
-        ask
-        for ask in asks
-        if form.subscriptions is None or str(ask.subscription) in form.subscriptions
+        eligible
+        for eligible in eligible_providers
+        if form.subscriptions is None or str(eligible.subscription) in form.subscriptions
     ]
     submission, _ = form.submission()
     targets = [
@@ -117,7 +117,7 @@ def form_page(
     port_ranges = len(submission.ports)
     asked = eligible(chosen, targets, strategy=form.strategy, port_ranges=port_ranges)
     proposal = Proposal(
-        parts=readable_parts(chosen, targets, port_ranges=port_ranges),
+        scopes=readable_scopes(chosen, targets, port_ranges=port_ranges),
         ports=[
             {"lower": lower, "upper": upper} for lower, upper in submission.ports if lower <= upper
         ],
@@ -138,17 +138,18 @@ def form_page(
         "has_filter": len(picks) >= FILTER_FROM,
         "protocols": protocol_choices(form),
         "lifetimes": lifetime_choices(policy, form.lifetime),
-        "limits": _limits(asks),
+        "limits": _limits(eligible_providers),
         "choices": [
             Choice(
-                id=str(ask.subscription),
-                name=ask.provider,
-                is_ticked=form.subscriptions is None or str(ask.subscription) in form.subscriptions,
+                id=str(eligible.subscription),
+                name=eligible.name,
+                is_ticked=form.subscriptions is None
+                or str(eligible.subscription) in form.subscriptions,
             )
-            for ask in asks
+            for eligible in eligible_providers
         ],
         "asked": asked,
-        "nobody": not asks,
+        "nobody": not eligible_providers,
         "patience_s": organization.patience_s,
         "who": who,
         "options": form.options_in_words(who),
@@ -173,8 +174,12 @@ def _who(asked: Eligible, strategy: str) -> str:
     return who_in_words(asked.providers, strategy)
 
 
-def _limits(asks: Iterable[Ask]) -> str:
-    known = [(ask.max_lifetime_s, ask.provider) for ask in asks if ask.max_lifetime_s is not None]
+def _limits(eligible_providers: Iterable[EligibleProvider]) -> str:
+    known = [
+        (eligible.max_lifetime_s, eligible.name)
+        for eligible in eligible_providers
+        if eligible.max_lifetime_s is not None
+    ]
     if not known:
         return ""
     longest, provider = min(known)

@@ -38,7 +38,7 @@ class Message:
     @property
     def excluded(self) -> str:
         """Why some of the request is not in this message, in words; empty when all of it is."""
-        reasons = dict.fromkeys(self.planned.part.excluded.values())
+        reasons = dict.fromkeys(self.planned.assigned.excluded.values())
         return "; ".join(reasons)
 
     @property
@@ -54,7 +54,7 @@ def preview_page(
     membership: Membership, form: RequestForm, found: Preview, now: datetime
 ) -> dict[str, Any]:
     organization, checked = membership.organization, found.checked
-    names = [one.part.ask.provider for one in found.planned]
+    names = [one.assigned.provider.name for one in found.planned]
     return {
         "frame": frame(membership, now),
         "here": "new",
@@ -62,14 +62,14 @@ def preview_page(
         "messages_": [
             Message(
                 headline=gets_this(
-                    one.part.ask.provider, after=one.after, patience_s=organization.patience_s
+                    one.assigned.provider.name, after=one.after, patience_s=organization.patience_s
                 ),
                 planned=one,
                 is_connected=one.subscription.session_state == SessionState.UP,
             )
             for one in found.planned
         ],
-        "left_out": [(part.ask.provider, part.why_not()) for part in found.left_out],
+        "left_out": [(assigned.provider.name, assigned.why_not()) for assigned in found.left_out],
         "traffic": traffic_words(
             [{"lower": port["lower"], "upper": port["upper"]} for port in checked.ports],
             checked.protocols,

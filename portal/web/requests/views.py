@@ -124,7 +124,7 @@ def _checked(membership: Membership, form: RequestForm) -> RequestForm:
         check(
             submission,
             resources=queries.verified_resources(organization),
-            asks=queries.asks(organization),
+            eligible_providers=queries.eligible_providers(organization),
             policy=queries.policy(organization),
         )
     except Invalid as error:

@@ -14,7 +14,7 @@ from portal import wording
 from portal.core.formatting import in_words
 from portal.events.models import Event
 from portal.events.queries import timeline
-from portal.mitigations import queries as asked_for
+from portal.mitigations import queries as mitigation_queries
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
 from portal.mitigations.states import RequestStatus
 from portal.organizations.models import Membership, Organization
@@ -69,7 +69,7 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
     cards.sort(key=lambda card: not card.plan.is_on)
     on = [card.asked for card in cards if card.plan.is_on]
     say = words.standby_says(on, len(cards) - len(on), now)
-    waiting = asked_for.ended_by_itself(organization).filter(kind=RequestKind.STANDBY)
+    waiting = mitigation_queries.ended_by_itself(organization).filter(kind=RequestKind.STANDBY)
     ended = ends(waiting, organization, by_id, now)
     if ended:
         said = [row.asked for row in ended.rows]
@@ -130,7 +130,7 @@ def _stop_question(
         return None
     organization, going_on, activation = plan.organization, plan.live_activation, None
     if going_on is not None and _is_wanted(going_on):
-        found = asked_for.requests(organization).get(pk=going_on.pk)
+        found = mitigation_queries.requests(organization).get(pk=going_on.pk)
         activation = request_facts(found, by_id, organization)
     targets = targets_of(plan.request)
     return wording.stop_question(asked, targets, now, activation=activation)
@@ -166,7 +166,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         say = wording.Say(words.OFF, wording.headline(asked, now), _off(plan, now))
     going_on = plan.live_activation
     filtering = queries.filtering_for_earlier(plan)
-    waiting = asked_for.ended_by_itself(organization).filter(pk__in=_versions(plan))
+    waiting = mitigation_queries.ended_by_itself(organization).filter(pk__in=_versions(plan))
     return {
         "frame": start,
         "here": "standby",
@@ -235,7 +235,7 @@ def all_wrong(
     organization: Organization, form: PlanForm, plan: StandbyPlan | None = None
 ) -> PlanForm:
     """Everything that is wrong, whether it could be read or not."""
-    submission, unread = form.asks.submission()
+    submission, unread = form.request_form.submission()
     name = form.name.strip()
     found = services.problems(
         organization,
@@ -243,7 +243,7 @@ def all_wrong(
         submission=submission,
         but=plan,
     )
-    return form.with_errors([*unread, *map(form.asks.as_typed, found)])
+    return form.with_errors([*unread, *map(form.request_form.as_typed, found)])
 
 
 def edit_page(
@@ -254,7 +254,7 @@ def edit_page(
     plan: StandbyPlan | None = None,
     is_refused: bool = False,
 ) -> dict[str, Any]:
-    context = form_page(membership, form.asks, now, is_refused=is_refused)
+    context = form_page(membership, form.request_form, now, is_refused=is_refused)
     return context | {
         "here": "standby",
         "plan": plan,

@@ -20,30 +20,33 @@ class PlanForm:
     """The form as it stands: every typed value kept."""
 
     name: str
-    asks: RequestForm
+    request_form: RequestForm
     name_errors: tuple[InputError, ...] = ()
 
     @classmethod
     def fresh(cls, *, lifetime_s: int) -> PlanForm:
-        return cls(name="", asks=RequestForm.fresh(lifetime_s=lifetime_s))
+        return cls(name="", request_form=RequestForm.fresh(lifetime_s=lifetime_s))
 
     @classmethod
     def of(cls, plan: StandbyPlan) -> PlanForm:
         """Filled with what the plan asks for."""
         request = plan.request
         resources = {one.pk for one in request.resources.all()}
-        asks = RequestForm.filled(again(request, resources=resources))
-        return cls(name=plan.name, asks=replace(asks, subscriptions=tuple(request.subscriptions)))
+        request_form = RequestForm.filled(again(request, resources=resources))
+        return cls(
+            name=plan.name,
+            request_form=replace(request_form, subscriptions=tuple(request.subscriptions)),
+        )
 
     @classmethod
     def typed(cls, data: QueryDict) -> PlanForm:
-        return cls(name=data.get("name", "")[:MAX_TYPED_NAME], asks=RequestForm.typed(data))
+        return cls(name=data.get("name", "")[:MAX_TYPED_NAME], request_form=RequestForm.typed(data))
 
     def mended(self, fix: str) -> PlanForm:
-        return replace(self, asks=self.asks.mended(fix))
+        return replace(self, request_form=self.request_form.mended(fix))
 
-    def asking(self, asks: RequestForm) -> PlanForm:
-        return replace(self, asks=asks)
+    def with_request_form(self, request_form: RequestForm) -> PlanForm:
+        return replace(self, request_form=request_form)
 
     def with_errors(self, errors: Sequence[FieldError]) -> PlanForm:
         own = [error for error in errors if error.field == "name"]
@@ -51,10 +54,10 @@ class PlanForm:
         return replace(
             self,
             name_errors=tuple(InputError("name", error.message) for error in own),
-            asks=self.asks.with_errors(others),
+            request_form=self.request_form.with_errors(others),
         )
 
     @property
     def errors(self) -> tuple[InputError, ...]:
         """In the order of the page."""
-        return (*self.name_errors, *self.asks.errors)
+        return (*self.name_errors, *self.request_form.errors)

@@ -61,7 +61,7 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
     if "change" in request.POST:
         messages.info(request, NOT_SENT_YET)
         return _form(request, membership, form)
-    submission, unread = form.asks.submission()
+    submission, unread = form.request_form.submission()
     if unread:
         return _form(
             request, membership, pages.all_wrong(membership.organization, form), status=400
@@ -72,10 +72,10 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
             actor=person_of(request),
             name=form.name,
             submission=submission,
-            key=form.asks.key,
+            key=form.request_form.key,
         )
     except IdempotencyKeyReused:
-        again = form.asking(used_again(form.asks, str(uuid4())))
+        again = form.with_request_form(used_again(form.request_form, str(uuid4())))
         return _form(request, membership, again, status=422)
     except Invalid as error:
         return _form(request, membership, form.with_errors(error.errors), status=400)
@@ -99,7 +99,7 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     if "change" in request.POST:
         messages.info(request, NOT_SENT_YET)
         return _form(request, membership, form, plan=plan)
-    submission, unread = form.asks.submission()
+    submission, unread = form.request_form.submission()
     if unread:
         wrong = pages.all_wrong(membership.organization, form, plan)
         return _form(request, membership, wrong, plan=plan, status=400)

@@ -106,7 +106,10 @@ def _why_not(
 ) -> dict[UnknownMitigation, NotAdoptable]:
     """The reason for each mitigation that no request can own."""
     resources = mitigations.verified_resources(organization)
-    asks, policy = mitigations.asks(organization), mitigations.policy(organization)
+    eligible_providers, policy = (
+        mitigations.eligible_providers(organization),
+        mitigations.policy(organization),
+    )
     known = queries.mids_of_requests(rows)
     refusals = {}
     for row in rows:
@@ -116,7 +119,7 @@ def _why_not(
                 provider=row.subscription.provider.short_name,
                 has_row=(row.subscription_id, row.mid) in known,
                 resources=resources,
-                asks=asks,
+                eligible_providers=eligible_providers,
                 policy=policy,
                 now=now,
             )

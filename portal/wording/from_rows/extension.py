@@ -39,7 +39,7 @@ def not_told(
         fact, rest = wording.tell(
             mitigation, now, before=asked.mitigations[:at], patience_s=asked.patience_s
         )
-        granted_s = within_limits(lifetime_s, queries.ask_of(subscription))
+        granted_s = within_limits(lifetime_s, queries.eligible_provider(subscription))
         later = if_asked_later(mitigation, granted_s, now)
         reason = " ".join(part for part in (fact, rest, later) if part)
         silent.append(NotTold(subscription=subscription, reason=reason))

@@ -28,7 +28,7 @@ from portal.mitigations.models import (
 from portal.mitigations.replacing import without_consent
 from portal.mitigations.states import CONFIRMED, RequestStatus, Status
 from portal.mitigations.unknown import Unknown
-from portal.mitigations.validation import Part, part_of
+from portal.mitigations.validation import AssignedScope, assign_scope
 from portal.organizations.models import LateAcceptance, Organization
 from portal.providers.models import PathKind, Subscription
 from portal.wording import causes
@@ -214,10 +214,12 @@ def _may_be_withdrawn(mitigation: Mitigation, earlier: Sequence[Mitigation]) -> 
     )
 
 
-def _left_out(request: MitigationRequest, part: Part, live: Sequence[Mitigation | Unknown]) -> str:
-    if request.strategy != Strategy.FAILOVER or not request.is_immediate or not part.is_able:
+def _left_out(
+    request: MitigationRequest, assigned: AssignedScope, live: Sequence[Mitigation | Unknown]
+) -> str:
+    if request.strategy != Strategy.FAILOVER or not request.is_immediate or not assigned.is_able:
         return ""
-    found = without_consent(request, part.ask.subscription, part.scope, live)
+    found = without_consent(request, assigned.provider.subscription, assigned.scope, live)
     if not found:
         return ""
     return left_out(
@@ -235,8 +237,10 @@ def _not_asked(
     is_chosen: bool,
 ) -> wording.MitigationFacts:
     provider = subscription.provider
-    part = part_of(queries.ask_of(subscription), request.scope, port_ranges=len(request.ports))
-    is_partial = part.targets != every_target(request.scope)
+    assigned = assign_scope(
+        queries.eligible_provider(subscription), request.scope, port_ranges=len(request.ports)
+    )
+    is_partial = assigned.targets != every_target(request.scope)
     return wording.MitigationFacts(
         name=provider.name,
         short=provider.short_name,
@@ -244,9 +248,9 @@ def _not_asked(
         session=session_of(subscription),
         subscription=str(subscription.pk),
         is_chosen=is_chosen,
-        why_not=part.why_not(),
-        left_out=_left_out(request, part, live) if is_chosen else "",
-        part=part.targets if is_partial else (),
+        why_not=assigned.why_not(),
+        left_out=_left_out(request, assigned, live) if is_chosen else "",
+        part=assigned.targets if is_partial else (),
     )
 
 

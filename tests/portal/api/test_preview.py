@@ -154,6 +154,8 @@ def test_the_bound_in_the_check_is_never_below_the_real_size(
 
     for planned in found.planned:
         checked = found.checked
-        bound = message_bytes(planned.part.scope, ports=checked.ports, protocols=checked.protocols)
+        bound = message_bytes(
+            planned.assigned.scope, ports=checked.ports, protocols=checked.protocols
+        )
         # A longer cuid and mid, the efficacy of an update, and that it is to be held.
         assert planned.size <= bound <= planned.size + 50

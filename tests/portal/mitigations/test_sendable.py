@@ -16,8 +16,8 @@ from dots_client.rules import encode_request, request_bytes, request_overhead_by
 from portal.core.errors import FieldError, Invalid
 from portal.mitigations.validation import (
     MESSAGE_LIMIT_BYTES,
-    Ask,
     Checked,
+    EligibleProvider,
     Policy,
     Resource,
     Submission,
@@ -40,8 +40,10 @@ CUIDS = ("x" * 22, str(UUID(int=0)))
 
 
 def check_it(submission: Submission, *more: Resource, **limits: Any) -> Checked:
-    ask = Ask(subscription=SUBSCRIPTION, provider="Northgate", **limits)
-    return check(submission, resources=[*EVERYTHING, *more], asks=[ask], policy=POLICY)
+    provider = EligibleProvider(subscription=SUBSCRIPTION, name="Northgate", **limits)
+    return check(
+        submission, resources=[*EVERYTHING, *more], eligible_providers=[provider], policy=POLICY
+    )
 
 
 def outcome_of(
@@ -139,13 +141,13 @@ def test_leaving_out_every_reported_error_makes_a_request_that_is_sent(
         submission = without_what_is_wrong(submission, errors)
 
     assert checked is not None
-    for part in checked.parts.values():
+    for assigned in checked.assigned_scopes.values():
         for is_immediate in (True, False):
             scope = wire_scope(
-                part.scope,
+                assigned.scope,
                 ports=checked.ports,
                 protocols=checked.protocols,
-                lifetime_s=within_limits(checked.lifetime_s, part.ask),
+                lifetime_s=within_limits(checked.lifetime_s, assigned.provider),
                 is_immediate=is_immediate,
             )
             assert encode_request(scope)

@@ -11,8 +11,8 @@ from portal.core.errors import FieldError, Invalid
 from portal.mitigations.validation import (
     MAX_REASON_LENGTH,
     MAX_TARGETS,
-    Ask,
     Checked,
+    EligibleProvider,
     Policy,
     Resource,
     Submission,
@@ -23,9 +23,9 @@ from portal.mitigations.validation import (
 
 SHOP = Resource(id=uuid4(), name="Shop front-end", kind="prefix", value="203.0.113.0/26")
 SITE = Resource(id=uuid4(), name="Shop", kind="fqdn", value="shop.acme.example")
-NORTHGATE = Ask(subscription=uuid4(), provider="Northgate")
-TIDEWALL = Ask(
-    subscription=uuid4(), provider="Tidewall", max_lifetime_s=86400, may_be_indefinite=False
+NORTHGATE = EligibleProvider(subscription=uuid4(), name="Northgate")
+TIDEWALL = EligibleProvider(
+    subscription=uuid4(), name="Tidewall", max_lifetime_s=86400, may_be_indefinite=False
 )
 POLICY = Policy(
     organization="Acme",
@@ -37,23 +37,31 @@ POLICY = Policy(
 ONE = Submission(prefixes=("203.0.113.7",))
 
 
-def checked(submission: Submission, asks: list[Ask] | None = None) -> Checked:
+def checked(
+    submission: Submission, eligible_providers: list[EligibleProvider] | None = None
+) -> Checked:
     return check(
         submission,
         resources=[SHOP, SITE],
-        asks=[NORTHGATE, TIDEWALL] if asks is None else asks,
+        eligible_providers=[NORTHGATE, TIDEWALL]
+        if eligible_providers is None
+        else eligible_providers,
         policy=POLICY,
     )
 
 
-def errors(submission: Submission, asks: list[Ask] | None = None) -> list[FieldError]:
+def errors(
+    submission: Submission, eligible_providers: list[EligibleProvider] | None = None
+) -> list[FieldError]:
     with pytest.raises(Invalid) as caught:
-        checked(submission, asks)
+        checked(submission, eligible_providers)
     return list(caught.value.errors)
 
 
-def error(submission: Submission, asks: list[Ask] | None = None) -> tuple[str, str, str]:
-    (only,) = errors(submission, asks)
+def error(
+    submission: Submission, eligible_providers: list[EligibleProvider] | None = None
+) -> tuple[str, str, str]:
+    (only,) = errors(submission, eligible_providers)
     return only.field, only.code, only.message
 
 
@@ -239,14 +247,16 @@ def test_lifetimes_are_told_in_whole_units(seconds: int, words: str) -> None:
 
 
 OLD, NEW = "203.0.113.7/32", "203.0.113.33/32"
-UNLIMITED = Ask(subscription=uuid4(), provider="Harbour")
+UNLIMITED = EligibleProvider(subscription=uuid4(), name="Harbour")
 LIMITED = replace(NORTHGATE, limited_to=(ip_network("203.0.113.0/27"),))
 OTHER = replace(TIDEWALL, limited_to=(ip_network("203.0.113.32/27"),))
 
 
-def scopes(submission: Submission, asks: list[Ask]) -> dict[str, list[str]]:
-    parts = checked(submission, asks).parts.values()
-    return {part.ask.provider: list(part.targets) for part in parts}
+def scopes(
+    submission: Submission, eligible_providers: list[EligibleProvider]
+) -> dict[str, list[str]]:
+    assigned_scopes = checked(submission, eligible_providers).assigned_scopes.values()
+    return {assigned.provider.name: list(assigned.targets) for assigned in assigned_scopes}
 
 
 def test_each_provider_gets_only_what_it_may_protect() -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from portal.mitigations.models import Targets
-from portal.mitigations.validation import MAX_TARGETS, Ask, Part, part_of
+from portal.mitigations.validation import MAX_TARGETS, AssignedScope, EligibleProvider, assign_scope
 from portal.readiness.checks import targets
 from portal.readiness.rows import Destination, Link, State
 
@@ -37,21 +37,21 @@ def test_resources_count_when_they_are_verified(
     assert bool(row.clause) == (state != State.PASS)
 
 
-def part(
+def assigned(
     *prefixes: str,
     provider: str = "Northgate",
     limited_to: str = "",
     most: int | None = None,
     fqdns: tuple[str, ...] = (),
-) -> Part:
-    ask = Ask(
+) -> AssignedScope:
+    eligible = EligibleProvider(
         subscription=uuid4(),
-        provider=provider,
+        name=provider,
         max_targets=most,
         limited_to=(ip_network(limited_to),) if limited_to else (),
     )
     scope: Targets = {"prefixes": list(prefixes), "fqdns": list(fqdns), "uris": []}
-    return part_of(ask, scope, port_ranges=0)
+    return assign_scope(eligible, scope, port_ranges=0)
 
 
 SHOP, API = "203.0.113.0/26", "198.51.100.0/24"
@@ -59,8 +59,8 @@ NAMES = {SHOP: "Shop", API: "API"}
 
 
 def test_every_target_with_a_provider_is_said_with_who_it_is() -> None:
-    everything = part(SHOP, API)
-    some = part(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
+    everything = assigned(SHOP, API)
+    some = assigned(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
 
     row = targets.coverage(NAMES, [everything, some])
 
@@ -69,7 +69,7 @@ def test_every_target_with_a_provider_is_said_with_who_it_is() -> None:
 
 
 def test_a_target_nobody_may_protect_is_named_with_the_reason() -> None:
-    row = targets.coverage(NAMES, [part(SHOP, API, limited_to="203.0.113.0/24")])
+    row = targets.coverage(NAMES, [assigned(SHOP, API, limited_to="203.0.113.0/24")])
 
     assert (row.state, row.clause) == (State.FAIL, "no provider may protect API")
     assert row.evidence == (
@@ -78,9 +78,9 @@ def test_a_target_nobody_may_protect_is_named_with_the_reason() -> None:
 
 
 def test_what_fits_is_said_with_its_size_where_it_is_largest() -> None:
-    some = part(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
+    some = assigned(SHOP, API, provider="Tidewall", limited_to="203.0.113.0/24")
 
-    row = targets.size([some, part(SHOP, API)], FORM)
+    row = targets.size([some, assigned(SHOP, API)], FORM)
 
     assert row.state == State.PASS
     assert row.evidence == "All 2 resources together: at most 153 of 1,195 bytes, for Northgate."
@@ -90,29 +90,32 @@ def test_what_fits_is_said_with_its_size_where_it_is_largest() -> None:
 def test_as_many_as_one_request_takes_is_not_too_many() -> None:
     many = [f"203.0.113.{n}/32" for n in range(MAX_TARGETS)]
 
-    assert targets.size([part(*many)], FORM).state == State.PASS
-    row = targets.size([part(*many, API)], FORM)
+    assert targets.size([assigned(*many)], FORM).state == State.PASS
+    row = targets.size([assigned(*many, API)], FORM)
     assert row.state == State.WARN
     assert "33 resources are verified; one request takes at most 32\u00a0targets." in row.evidence
     assert row.link == FORM
 
 
 def test_the_strictest_provider_counts() -> None:
-    row = targets.size([part(SHOP, API, most=5), part(SHOP, API, provider="T", most=1)], FORM)
+    row = targets.size(
+        [assigned(SHOP, API, most=5), assigned(SHOP, API, provider="T", most=1)], FORM
+    )
 
     assert row.state == State.WARN
     assert "T takes at most 1\u00a0target." in row.evidence
 
 
 def test_a_provider_is_not_too_small_for_what_it_may_not_protect() -> None:
-    small = part(SHOP, API, most=1, limited_to="203.0.113.0/24")
+    small = assigned(SHOP, API, most=1, limited_to="203.0.113.0/24")
 
     assert targets.size([small], FORM).state == State.PASS
 
 
 def test_long_names_may_not_fit_one_message() -> None:
     row = targets.size(
-        [part(fqdns=tuple(f"{'x' * 60}.{'y' * 60}.{'z' * 60}.example{n}" for n in range(6)))], FORM
+        [assigned(fqdns=tuple(f"{'x' * 60}.{'y' * 60}.{'z' * 60}.example{n}" for n in range(6)))],
+        FORM,
     )
 
     assert row.state == State.WARN

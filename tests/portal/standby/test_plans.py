@@ -8,7 +8,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid, NotFound
 from portal.events.models import Event
-from portal.mitigations import queries as asked
+from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import Submission
@@ -90,15 +90,15 @@ def test_a_plan_is_no_live_request_until_a_provider_activates_it(
     plan = prepare()
     mitigation = mitigations_of(plan.request)[0]
     holds(mitigation)
-    assert not asked.live_requests(acme)
+    assert not mitigation_queries.live_requests(acme)
 
     says(mitigation, 1)
-    assert [one.pk for one in asked.live_requests(acme)] == [plan.request_id]
+    assert [one.pk for one in mitigation_queries.live_requests(acme)] == [plan.request_id]
     says(mitigation, 2, bytes_dropped=5)
-    assert [one.status for one in asked.live_requests(acme)] == ["mitigating"]
+    assert [one.status for one in mitigation_queries.live_requests(acme)] == ["mitigating"]
 
     says(mitigation, 3)
-    assert [one.status for one in asked.live_requests(acme)] == ["attack_stopped"]
+    assert [one.status for one in mitigation_queries.live_requests(acme)] == ["attack_stopped"]
 
 
 def test_a_plan_that_is_armed_again_forgets_the_activation_before(prepare: Prepare) -> None:
@@ -137,12 +137,12 @@ def test_an_activated_plan_stays_live_until_its_end_is_confirmed(
     says(mitigation, 2)
 
     mitigations.terminate(request_id=plan.request_id, actor=alice)
-    assert [one.status for one in asked.live_requests(acme)] == ["terminating"]
+    assert [one.status for one in mitigation_queries.live_requests(acme)] == ["terminating"]
     assert not again(plan).is_on
     for one in (mitigation, other):
         says(one, 6)
 
-    assert not asked.live_requests(acme)
+    assert not mitigation_queries.live_requests(acme)
 
 
 def test_a_plan_turned_off_is_withdrawn_and_asked_for_anew_when_it_is_on_again(
@@ -251,7 +251,7 @@ def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
         submission=Submission(resources=(shop.pk,), protocols=(17,)),
     )
 
-    [newer] = asked.newer_overlapping(old[0].pk)
+    [newer] = mitigation_queries.newer_overlapping(old[0].pk)
 
     assert newer.request_id == again(plan).request_id
 
@@ -274,7 +274,7 @@ def test_a_plan_and_a_request_for_help_now_do_not_replace_each_other(
         mitigations.submit(organization=acme, actor=alice, submission=submission)
     takes(mitigations_of(older)[0])
 
-    assert asked.newer_overlapping(mitigations_of(older)[0].pk) == []
+    assert mitigation_queries.newer_overlapping(mitigations_of(older)[0].pk) == []
 
 
 def test_two_plans_for_a_target_are_refused_where_they_share_a_provider(

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.mitigations.models import Targets
-from portal.mitigations.validation import Ask, Resource
+from portal.mitigations.validation import EligibleProvider, Resource
 from portal.standby.scope import Target, drill_target
 
-ANY = Ask(subscription=uuid4(), provider="Northgate")
+ANY = EligibleProvider(subscription=uuid4(), name="Northgate")
 
 
 def own(*values: str, kind: str = "prefix") -> list[Resource]:
@@ -69,9 +69,9 @@ def test_a_drill_never_touches_a_plan(plans: list[ipaddress.IPv4Network]) -> Non
         assert ipaddress.ip_network(target.value)[0] not in covered
 
 
-def limited(*prefixes: str, **limits: object) -> Ask:
+def limited(*prefixes: str, **limits: object) -> EligibleProvider:
     networks = tuple(ipaddress.ip_network(prefix) for prefix in prefixes)
-    return Ask(subscription=uuid4(), provider="Tidewall", limited_to=networks, **limits)  # type: ignore[arg-type]  # the test names limits
+    return EligibleProvider(subscription=uuid4(), name="Tidewall", limited_to=networks, **limits)  # type: ignore[arg-type]  # the test names limits
 
 
 def test_a_provider_is_asked_only_for_what_it_may_protect() -> None:
@@ -86,12 +86,12 @@ def test_a_provider_is_asked_only_for_what_it_may_protect() -> None:
 
 
 def test_a_provider_that_takes_no_small_prefix_is_asked_for_its_smallest() -> None:
-    ask = limited(longest_prefix_v4=26)
+    provider = limited(longest_prefix_v4=26)
 
-    assert drill_target(ask, own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.0/26")
-    beside = drill_target(ask, own("203.0.113.0/24"), [held("203.0.113.0/27")])
+    assert drill_target(provider, own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.0/26")
+    beside = drill_target(provider, own("203.0.113.0/24"), [held("203.0.113.0/27")])
     assert beside == Target("prefix", "203.0.113.128/26")
-    assert drill_target(ask, own("203.0.113.0/27"), []) is None
+    assert drill_target(provider, own("203.0.113.0/27"), []) is None
 
 
 def test_a_provider_that_takes_no_names_is_asked_for_none() -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.events.models import Event
-from portal.mitigations import queries as asked
+from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation
 from portal.mitigations.services import advance
@@ -60,7 +60,7 @@ def test_who_acts_is_told_to_stop_and_who_holds_it_is_left_alone(
     plan = again(active)
     assert (plan.is_on, plan.request.status) == (True, "terminating")
     # Somebody filters until it is told: that is no quiet plan.
-    assert [one.pk for one in asked.live_requests(acme)] == [plan.request_id]
+    assert [one.pk for one in mitigation_queries.live_requests(acme)] == [plan.request_id]
     event = Event.objects.get(type="mitigation.withdraw_requested")
     assert (event.actor, event.mitigation_id) == (dana, northgate.pk)
     assert event.data["hold_again"] is True
@@ -148,7 +148,7 @@ def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
     assert (again(plan).request.status, again(plan).is_on) == ("requesting", True)
     takes(new)
     assert again(plan).request.status == "standby"
-    assert not asked.live_requests(acme)
+    assert not mitigation_queries.live_requests(acme)
     statuses = Event.objects.filter(type="request.status", request_id=plan.request_id).order_by(
         "seq"
     )
