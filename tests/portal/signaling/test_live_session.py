@@ -25,22 +25,21 @@ from dots_client import (
     RemoteProtocolError,
     ServerUnavailable,
 )
-from portal.mitigations.models import Mitigation, MitigationRequest
+from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.states import Status
-from portal.signaling import live_session as live_session_module
-from portal.signaling import next_action, session_history
-from portal.signaling.action_runner import REREAD_AFTER_S
+from portal.signaling import database_clock
 from portal.signaling.connection_settings import ConnectionSettings
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore, NotSaved
 from portal.signaling.lease_fence import LeaseFence, boottime
-from portal.signaling.live_session import RECHECK_S, LiveSession
+from portal.signaling.live_session import DATABASE_PAUSE_S, RECHECK_S, REREAD_S, LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.next_action import POLL_AFTER, Action
+from portal.signaling.session_history import COOLDOWN_S
 from portal.signaling.status_reports import PollResult, StatusReports
 from portal.signaling.unknown_mitigations import UnknownMitigationWatch
 from portal.signaling.wire_recorder import WireRecorder
-from tests.dots_client.transport.loopback import until
+from tests.portal.signaling.virtual_time import pass_time, until, virtual_time
 
 
 class Session:
@@ -50,7 +49,7 @@ class Session:
 
     def __init__(self) -> None:
         self.reports: asyncio.Queue[MitigationReport] = asyncio.Queue()
-        self.last_heard_at = asyncio.get_running_loop().time()
+        self.last_heard_at = float("inf")
 
     async def closed(self) -> DotsError:
         await asyncio.get_running_loop().create_future()
@@ -174,6 +173,7 @@ UNUSABLE = (
 
 
 @pytest.mark.parametrize("error", UNUSABLE, ids=repr)
+@virtual_time
 async def test_a_provider_that_gives_no_status_is_not_polled_too_often(
     error: Exception,
 ) -> None:
@@ -182,13 +182,14 @@ async def test_a_provider_that_gives_no_status_is_not_polled_too_often(
 
     for _ in range(3):
         due_s = await live_session.reconcile()
-        await asyncio.sleep(0.01)
+        await pass_time(0.01)
 
     assert actions.polls == {1: 1}
     assert due_s <= RECHECK_S
 
 
 @pytest.mark.parametrize("error", [None, *UNUSABLE], ids=repr)
+@virtual_time
 async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying_others(
     error: Exception | None,
 ) -> None:
@@ -199,7 +200,7 @@ async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying
 
     for _ in range(3):
         await live_session.reconcile()
-        await asyncio.sleep(0.01)
+        await pass_time(0.01)
 
     assert actions.polls == {2: 1}
 
@@ -219,18 +220,15 @@ class SilentAboutStatus(PolledProvider):
     async def perform(self, _client: object, _row: Mitigation, action: Action) -> bool:
         row = _row
         self.performed.append(action)
-        row.refreshed_at = row.last_heard_at = timezone.now()
+        row.refreshed_at = row.last_heard_at = database_clock.now()
         row.expires_at = row.refreshed_at + timedelta(seconds=row.lifetime_s)
         return True
 
 
-async def test_a_due_renewal_interrupts_an_unanswered_poll(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(next_action, "POLL_AFTER", timedelta(0))
-    monkeypatch.setattr(session_history, "COOLDOWN_S", 0.1)
+@virtual_time
+async def test_a_due_renewal_interrupts_an_unanswered_poll() -> None:
     actions, row = SilentAboutStatus(), mitigating()
-    row.lifetime_s = 3
+    row.lifetime_s = 60
     async with running(line_of(Session(), actions, row)):
         await until(lambda: actions.performed == [Action.REFRESH] and actions.polls[1] > 0)
 
@@ -256,69 +254,68 @@ def mitigating(*, heard_s: float = 0.0) -> Mitigation:
     )  # fmt: skip
 
 
-async def test_rows_with_nothing_due_are_not_read_repeatedly(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
-    rows = Rows(mitigating())
+@virtual_time
+async def test_rows_with_nothing_due_are_not_read_repeatedly() -> None:
+    given_up = Mitigation(
+        pk=uuid4(), mid=1, status=Status.REFUSED, wanted=Wanted.WITHDRAWN,
+        request=MitigationRequest(), asked_at=timezone.now(),
+    )  # fmt: skip
+    rows = Rows(given_up)
     async with running(line_of(Session(), SlowProvider(), threads=rows)):
-        await until(lambda: rows.reads > 0)
-        # The first refresh, which introduces the mitigation, causes a read of its own.
-        await asyncio.sleep(REREAD_AFTER_S + 0.1)
-        reads = rows.reads
-        await asyncio.sleep(0.2)
-        assert rows.reads == reads
+        await pass_time(REREAD_S - 1)
+        assert rows.reads == 1
 
-    monkeypatch.setattr(live_session_module, "REREAD_S", 0.05)
-    async with running(line_of(Session(), SlowProvider(), threads=rows)):
-        await until(lambda: rows.reads > reads + 6)
+        await pass_time(2)
+        assert rows.reads == 2
 
 
-async def test_rows_are_read_soon_after_the_database_was_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(live_session_module, "DATABASE_PAUSE_S", 0.01)
+@virtual_time
+async def test_rows_are_read_soon_after_the_database_was_away() -> None:
     rows = Rows(mitigating())
     rows.is_away = True
     async with running(line_of(Session(), SlowProvider(), threads=rows)):
-        await until(lambda: rows.reads > 5)
+        await pass_time(5.5 * DATABASE_PAUSE_S)
+        assert rows.reads == 6
 
 
 @pytest.mark.parametrize("is_heard", [False, True])
+@virtual_time
 async def test_a_poll_that_falls_due_is_sent_in_time_unless_the_provider_was_heard(
-    monkeypatch: pytest.MonkeyPatch, *, is_heard: bool
+    *, is_heard: bool
 ) -> None:
-    monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
     session, actions = Session(), PolledProvider()
     actions.may_write.set()
-    rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 0.6))
+    rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 5))
     async with running(line_of(session, actions, threads=rows)):
-        await asyncio.sleep(REREAD_AFTER_S + 0.1)
+        await pass_time(4)
         if is_heard:
             session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
-        await asyncio.sleep(0.5)
+        await pass_time(2)
         assert actions.polls == ({} if is_heard else {1: 1})
 
 
+@virtual_time
 async def test_a_new_status_causes_a_read_of_the_rows_and_new_numbers_do_not() -> None:
     session, actions = Session(), SlowProvider()
     actions.may_write.set()
     rows = Rows(mitigating())
     async with running(line_of(session, actions, threads=rows)):
-        await asyncio.sleep(REREAD_AFTER_S + 0.1)
+        await pass_time(1)
         reads = rows.reads
         session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
-        await asyncio.sleep(REREAD_AFTER_S + 0.1)
+        await pass_time(1)
         assert (rows.reads, len(actions.written)) == (reads, 1)
 
         session.reports.put_nowait(_said(MitigationStatus.EXCEEDED_CAPABILITY, 7))
-        await until(lambda: rows.reads > reads)
+        await pass_time(1)
+        assert rows.reads == reads + 1
 
 
 def _said(status: MitigationStatus, bytes_dropped: int) -> MitigationReport:
     return MitigationReport(mid=1, status=status, bytes_dropped=bytes_dropped)
 
 
+@virtual_time
 async def test_only_the_last_waiting_report_of_each_status_is_saved() -> None:
     session, actions = Session(), SlowProvider()
     row = Mitigation(
@@ -344,11 +341,11 @@ async def test_only_the_last_waiting_report_of_each_status_is_saved() -> None:
     await asyncio.wait([task])
 
 
-class DefectiveActions(SlowProvider):
+class DefectiveActions(PolledProvider):
     """Fails with an unforeseen defect."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Refused("4.03"))
         self.performed = 0
 
     async def perform(self, _client: object, _row: Mitigation, _action: Action) -> bool:
@@ -368,6 +365,7 @@ class UnsavableActions(SlowProvider):
         raise NotSaved("the answer to EFFICACY")
 
 
+@virtual_time
 async def test_an_answer_that_was_not_saved_is_not_logged_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -380,16 +378,14 @@ async def test_an_answer_that_was_not_saved_is_not_logged_again(
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
+@virtual_time
 async def test_a_defect_in_an_action_is_logged_and_retried_with_growing_pauses(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(session_history, "COOLDOWN_S", 0.05)
-    monkeypatch.setattr(live_session_module, "RECHECK_S", 0.01)
     actions = DefectiveActions()
     async with running(line_of(Session(), actions, mitigating())):
-        await until(lambda: actions.performed == 4)
-        # With pauses of 0.05 s, 0.1 s, 0.2 s and 0.4 s the fifth is not due yet.
-        await asyncio.sleep(0.1)
+        # With pauses of 3 s, 6 s, 12 s and 24 s the fifth is not due yet.
+        await pass_time(COOLDOWN_S * (1 + 2 + 4 + 8) - 1)
         assert actions.performed == 4
 
     crashes = [one for one in caplog.records if "crashed" in one.message]

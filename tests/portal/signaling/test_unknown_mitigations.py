@@ -260,7 +260,7 @@ async def test_a_wake_up_sends_a_withdrawal_at_once() -> None:
 async def test_a_refused_withdrawal_is_saved_and_retried(
     monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
-    monkeypatch.setattr(unknown_module, "AGAIN_AFTER_S", 0.02)
+    monkeypatch.setattr(unknown_module, "AGAIN_AFTER_S", 0.2)
     server, rows = Server(report(4, OTHER)), Rows()
     server.refuses = refusal
     rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
