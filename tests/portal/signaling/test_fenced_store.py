@@ -11,10 +11,11 @@ import pytest
 from django.db import OperationalError
 
 from dots_client import SessionClosed
-from portal.signaling import fenced_store, leases
+from portal.signaling import leases
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence, boottime
+from tests.portal.signaling.virtual_time import virtual_time
 
 
 class Rows:
@@ -45,11 +46,7 @@ def speaking(rows: Rows) -> tuple[FencedStore, LeaseFence]:
     )
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fenced_store, "RETRY_S", 0.001)
-
-
+@virtual_time
 async def test_a_write_waits_for_the_database() -> None:
     rows = Rows(OperationalError("gone"), OperationalError("gone"), "written")
     mine, _fence = speaking(rows)

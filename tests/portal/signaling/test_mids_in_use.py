@@ -24,6 +24,7 @@ from portal.mitigations.models import Mitigation
 from portal.mitigations.states import Status
 from portal.signaling import mids_in_use
 from tests.portal.signaling.test_inventory_comparison import NOW, OTHER, report, row
+from tests.portal.signaling.virtual_time import virtual_time
 
 WORDS = "mid 4 has another scope; a new one needs a higher mid"
 
@@ -137,12 +138,10 @@ async def test_the_reason_stays_unknown_without_an_answer(refused: Exception) ->
     assert refusal.next_mid == 5
 
 
-async def test_the_wait_for_a_silent_server_is_limited(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(mids_in_use, "CHECK_S", 0.01)
-
-    refusal = await understood(Mute())
+@virtual_time
+async def test_the_wait_for_a_silent_server_is_limited() -> None:
+    async with asyncio.timeout(mids_in_use.CHECK_S + 1):
+        refusal = await understood(Mute())
 
     assert refusal.is_of_the_mid is None
 

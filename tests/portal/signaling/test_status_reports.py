@@ -19,10 +19,10 @@ from dots_client import (
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation
 from portal.signaling import database_clock as signaling_clock
-from portal.signaling import status_reports
 from portal.signaling.status_reports import MAX_POLLS_AT_ONCE, StatusReports
 from tests.dots_client.transport.loopback import until
 from tests.portal.signaling.recording_store import RecordingStore
+from tests.portal.signaling.virtual_time import virtual_time
 
 pytestmark = pytest.mark.sqlite
 
@@ -84,8 +84,8 @@ class Hanging:
         raise AssertionError
 
 
-async def test_a_poll_of_all_gives_up_without_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_reports, "LIST_TIMEOUT_S", 0.01)
+@virtual_time
+async def test_a_poll_of_all_gives_up_without_a_list() -> None:
     rows = [Mitigation(pk=uuid4(), mid=mid) for mid in (1, 2)]
 
     assert not (

@@ -30,12 +30,17 @@ from portal.mitigations.queries import mitigations_by_mid
 from portal.mitigations.release import MAX_RELEASE_TRIES
 from portal.mitigations.services import raise_next_mid
 from portal.mitigations.states import Status
-from portal.signaling import database_clock, retry_after
-from portal.signaling import unknown_mitigations as unknown_module
+from portal.signaling import database_clock
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.unknown_mitigations import UnknownMitigationWatch
-from tests.dots_client.transport.loopback import until
+from portal.signaling.inventory_query import MAX_AT_ONCE
+from portal.signaling.unknown_mitigations import (
+    AGAIN_AFTER_S,
+    EVERY_S,
+    UNKNOWN_EVERY_S,
+    UnknownMitigationWatch,
+)
 from tests.portal.signaling.test_inventory_comparison import NOW, OTHER, report, row
+from tests.portal.signaling.virtual_time import pass_time, until, virtual_time
 
 CUID = "ours"
 
@@ -132,6 +137,7 @@ async def taken(server: Server, rows: Rows) -> dict[str, Any]:
     return rows.calls(services.record_inventory)[0]
 
 
+@virtual_time
 async def test_a_session_begins_by_asking_what_the_server_holds() -> None:
     server = Server(report(4, OTHER), report(9, OTHER), report(2))
     rows = Rows(row(2, status=Status.MITIGATING, confirmed_at=NOW))
@@ -148,6 +154,7 @@ async def test_a_session_begins_by_asking_what_the_server_holds() -> None:
     assert [call for call, _ in rows.written] == [raise_next_mid, services.record_inventory]
 
 
+@virtual_time
 async def test_a_server_that_holds_nothing_raises_no_mid() -> None:
     rows = Rows()
 
@@ -157,6 +164,7 @@ async def test_a_server_that_holds_nothing_raises_no_mid() -> None:
     assert rows.calls(raise_next_mid) == []
 
 
+@virtual_time
 async def test_an_ended_mitigation_is_not_unknown() -> None:
     rows = Rows()
 
@@ -166,6 +174,7 @@ async def test_an_ended_mitigation_is_not_unknown() -> None:
 
 
 @pytest.mark.parametrize("refusal", [Refused("4.05"), ServerUnavailable("5.00")], ids=str)
+@virtual_time
 async def test_a_server_without_a_list_is_asked_about_known_mids(
     refusal: Exception,
 ) -> None:
@@ -180,6 +189,7 @@ async def test_a_server_without_a_list_is_asked_about_known_mids(
     assert (set(told["told"]), told["refusal"]) == ({4, 5}, str(refusal))
 
 
+@virtual_time
 async def test_a_known_mid_missing_from_a_list_is_asked_about() -> None:
     server, rows = Server(report(4, OTHER), report(5, OTHER), unlisted=[4]), Rows()
     rows.unknown = [recorded(4)]
@@ -190,11 +200,8 @@ async def test_a_known_mid_missing_from_a_list_is_asked_about() -> None:
     assert [one.mid for one in told["unknown"]] == [5, 4]
 
 
-async def test_a_mitigation_without_an_answer_stays_as_it_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(unknown_module, "ANSWER_WITHIN_S", 0.02)
-
+@virtual_time
+async def test_a_mitigation_without_an_answer_stays_as_it_is() -> None:
     class Quiet(Server):
         async def status(self, mid: int) -> MitigationReport:
             await asyncio.get_running_loop().create_future()
@@ -208,21 +215,24 @@ async def test_a_mitigation_without_an_answer_stays_as_it_is(
     assert set(told["told"]) == {5}
 
 
-async def test_the_server_is_asked_often_only_while_it_holds_something_unknown(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(unknown_module, "UNKNOWN_EVERY_S", 0.01)
+@virtual_time
+async def test_the_server_is_asked_often_only_while_it_holds_something_unknown() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     async with watching(server, rows):
-        await until(lambda: server.asked.count(None) > 3)
+        await pass_time(3 * UNKNOWN_EVERY_S + 1)
+        assert server.asked == [None] * 4
+
         server.held.clear()
-        # The session knows it only now, and then waits longer.
-        await until(lambda: rows.calls(services.record_inventory)[-1]["unknown"] == [])
-        before = len(server.asked)
-        await asyncio.sleep(0.05)
-        assert len(server.asked) == before
+        await pass_time(UNKNOWN_EVERY_S)
+        assert server.asked == [None] * 5
+
+        await pass_time(EVERY_S - 2)
+        assert server.asked == [None] * 5
+        await pass_time(2)
+        assert server.asked == [None] * 6
 
 
+@virtual_time
 async def test_the_server_is_asked_at_once_when_a_mid_is_in_use() -> None:
     server, rows = Server(), Rows()
     async with watching(server, rows) as watch:
@@ -233,6 +243,7 @@ async def test_the_server_is_asked_at_once_when_a_mid_is_in_use() -> None:
     assert [one.mid for one in rows.calls(services.record_inventory)[1]["unknown"]] == [4]
 
 
+@virtual_time
 async def test_a_requested_withdrawal_is_sent_once() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     asked = recorded(4, withdrawal_asked_at=database_clock.now())
@@ -241,11 +252,12 @@ async def test_a_requested_withdrawal_is_sent_once() -> None:
         await until(lambda: bool(rows.calls(services.record_told)))
         for _ in range(3):
             watch.wake()
-            await asyncio.sleep(0.01)
+            await pass_time(1)
     assert server.withdrawn == [4]
     assert rows.calls(services.record_told)[0]["unknown_id"] == asked.pk
 
 
+@virtual_time
 async def test_a_wake_up_sends_a_withdrawal_at_once() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     rows.unknown = [recorded(4)]
@@ -257,98 +269,84 @@ async def test_a_wake_up_sends_a_withdrawal_at_once() -> None:
 
 
 @pytest.mark.parametrize("refusal", [Refused("4.03"), ServerUnavailable("5.00")], ids=str)
-async def test_a_refused_withdrawal_is_saved_and_retried(
-    monkeypatch: pytest.MonkeyPatch, refusal: Exception
-) -> None:
-    monkeypatch.setattr(unknown_module, "AGAIN_AFTER_S", 0.2)
+@virtual_time
+async def test_a_refused_withdrawal_is_saved_and_retried(refusal: Exception) -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     server.refuses = refusal
     rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
     async with watching(server, rows):
-        await until(lambda: len(server.withdrawn) > 2)
+        await pass_time(2 * AGAIN_AFTER_S + 1)
+    assert server.withdrawn == [4, 4, 4]
     assert rows.calls(services.record_withdrawal_refused)[0]["code"] == str(refusal)
     assert rows.calls(services.record_told) == []
 
 
-THROTTLED = Refused("4.29", retry_after_s=60)
-BUSY = ServerUnavailable("5.03", retry_after_s=60)
+PAUSE_S = 60
+THROTTLED = Refused("4.29", retry_after_s=PAUSE_S)
+BUSY = ServerUnavailable("5.03", retry_after_s=PAUSE_S)
 
 
-@pytest.fixture
-def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a pause that the server asks for, everything repeats at once."""
-    for name in ("AGAIN_AFTER_S", "UNKNOWN_EVERY_S", "ENDING_EVERY_S"):
-        monkeypatch.setattr(unknown_module, name, 0.005)
-
-
-async def woken(watch: UnknownMitigationWatch) -> None:
-    for _ in range(5):
+async def pause(watch: UnknownMitigationWatch) -> None:
+    """Almost the whole pause, in which a person asks again and again."""
+    for _ in range(PAUSE_S - 1):
         watch.ask_again()
-        await asyncio.sleep(0.01)
+        await pass_time(1)
 
 
-@pytest.mark.usefixtures("in_haste")
 @pytest.mark.parametrize(("refusal", "asked"), [(THROTTLED, [None]), (BUSY, [None, 4, 5])], ids=str)
+@virtual_time
 async def test_a_list_is_not_asked_for_in_the_pause_that_the_server_asks_for(
-    monkeypatch: pytest.MonkeyPatch, refusal: Exception, asked: list[int | None]
+    refusal: Exception, asked: list[int | None]
 ) -> None:
     server, rows = Server(report(4, OTHER), report(5, OTHER)), Rows()
     server.list_refusal = refusal
     rows.unknown = [recorded(4), recorded(5)]
     async with watching(server, rows) as watch:
-        await until(lambda: bool(rows.calls(services.record_inventory)))
-        await woken(watch)
+        await pause(watch)
         # Too many requests must not cause more of them.
         assert server.asked == asked
 
-    monkeypatch.setattr(retry_after, "MAX_RETRY_S", 0.02)
-    async with watching(server, rows):
-        await until(lambda: server.asked.count(None) > 2)
+        await pass_time(2)
+        assert server.asked == 2 * asked
 
 
-@pytest.mark.usefixtures("in_haste")
-async def test_a_429_stops_further_questions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@virtual_time
+async def test_a_429_stops_further_questions() -> None:
     class Throttling(Server):
         async def status(self, mid: int) -> MitigationReport:
             self.asked.append(mid)
+            await pass_time(0.1)
             raise THROTTLED
 
-    monkeypatch.setattr("portal.signaling.inventory_query.MAX_AT_ONCE", 1)
     server, rows = Throttling(), Rows()
-    rows.unknown = [recorded(4), recorded(5)]
+    mids = list(range(4, 4 + 2 * MAX_AT_ONCE))
+    rows.unknown = [recorded(mid) for mid in mids]
     async with watching(server, rows) as watch:
-        await until(lambda: bool(rows.calls(services.record_inventory)))
-        await woken(watch)
-    assert server.asked == [None, 4]
+        await pause(watch)
+    assert server.asked == [None, *mids[:MAX_AT_ONCE]]
 
 
-@pytest.mark.usefixtures("in_haste")
 @pytest.mark.parametrize(("refusal", "saved"), [(THROTTLED, []), (BUSY, ["5.03"])], ids=str)
+@virtual_time
 async def test_a_withdrawal_waits_as_long_as_the_server_asks_for(
-    monkeypatch: pytest.MonkeyPatch, refusal: Exception, saved: list[str]
+    refusal: Exception, saved: list[str]
 ) -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     server.refuses = refusal
     rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
     async with watching(server, rows) as watch:
-        await until(lambda: bool(server.withdrawn))
-        await woken(watch)
+        await pause(watch)
         assert server.withdrawn == [4]
-    # 4.29 refuses nothing.
-    assert [one["code"] for one in rows.calls(services.record_withdrawal_refused)] == saved
+        # 4.29 refuses nothing.
+        assert [one["code"] for one in rows.calls(services.record_withdrawal_refused)] == saved
 
-    monkeypatch.setattr(retry_after, "MAX_RETRY_S", 0.02)
-    async with watching(server, rows):
-        await until(lambda: len(server.withdrawn) > 2)
+        await pass_time(2)
+        assert server.withdrawn == [4, 4]
 
 
-@pytest.mark.usefixtures("in_haste")
 @pytest.mark.parametrize("refusal", [THROTTLED, BUSY], ids=str)
-async def test_a_pause_asked_for_before_a_withdrawal_postpones_it_once(
-    monkeypatch: pytest.MonkeyPatch, refusal: Exception
-) -> None:
+@virtual_time
+async def test_a_pause_asked_for_before_a_withdrawal_postpones_it_once(refusal: Exception) -> None:
     class Throttling(Server):
         async def status(self, mid: int) -> MitigationReport:
             raise refusal
@@ -356,31 +354,26 @@ async def test_a_pause_asked_for_before_a_withdrawal_postpones_it_once(
     server, rows = Throttling(report(4, OTHER)), Rows()
     rows.unknown = [recorded(4, withdrawal_asked_at=database_clock.now())]
     async with watching(server, rows) as watch:
-        await until(lambda: bool(rows.calls(services.record_inventory)))
-        await woken(watch)
+        await pause(watch)
         assert server.withdrawn == []
 
-    monkeypatch.setattr(retry_after, "MAX_RETRY_S", 0.02)
-    async with watching(server, rows):
-        await until(lambda: server.withdrawn == [4])
+        await pass_time(2)
+        assert server.withdrawn == [4]
 
 
-@pytest.mark.usefixtures("in_haste")
-async def test_a_lifetime_of_one_waits_as_long_as_the_server_asks_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(queries, "release_due_at", lambda _at, _tries, now: now)
+@virtual_time
+async def test_a_lifetime_of_one_waits_as_long_as_the_server_asks_for() -> None:
     server, rows = Server(report(4, OTHER, status=MitigationStatus.SIGNAL_LOSS)), Rows()
     server.refuses = THROTTLED
     rows.unknown = [kept()]
     async with watching(server, rows) as watch:
-        await until(lambda: bool(server.put))
-        await woken(watch)
-    assert len(server.put) == 1
+        await pause(watch)
+        assert len(server.put) == 1
 
 
 @pytest.mark.parametrize("failure", [NoAnswer("no answer"), RemoteProtocolError("odd")], ids=str)
 @pytest.mark.parametrize("what", ["status", "withdraw"])
+@virtual_time
 async def test_an_unanswered_question_does_not_delay_other_withdrawals(
     failure: Exception, what: str
 ) -> None:
@@ -404,6 +397,7 @@ async def test_an_unanswered_question_does_not_delay_other_withdrawals(
     assert rows.calls(services.record_withdrawal_refused) == []
 
 
+@virtual_time
 async def test_an_unanswered_withdrawal_does_not_delay_the_others() -> None:
     class Half(Server):
         async def status(self, mid: int) -> MitigationReport:
@@ -432,6 +426,7 @@ NOT_TO_BE_TOLD = [
 
 
 @pytest.mark.parametrize(("fields", "own"), NOT_TO_BE_TOLD)
+@virtual_time
 async def test_only_requested_mitigations_are_withdrawn(
     fields: dict[str, Any], own: dict[str, Any] | None
 ) -> None:
@@ -451,6 +446,7 @@ async def test_only_requested_mitigations_are_withdrawn(
     assert server.withdrawn == []
 
 
+@virtual_time
 async def test_a_confirmed_withdrawal_without_effect_is_repeated() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     long_ago = database_clock.now() - timedelta(minutes=5)
@@ -460,6 +456,7 @@ async def test_a_confirmed_withdrawal_without_effect_is_repeated() -> None:
 
 
 @pytest.mark.parametrize("is_told_again", [False, True])
+@virtual_time
 async def test_a_withdrawal_from_a_backup_does_not_end_another_mitigation_with_the_mid(
     *, is_told_again: bool
 ) -> None:
@@ -474,6 +471,7 @@ async def test_a_withdrawal_from_a_backup_does_not_end_another_mitigation_with_t
     assert [one.targets["prefixes"] for one in told["unknown"]] == [list(OTHER)]
 
 
+@virtual_time
 async def test_a_mitigation_without_a_description_is_withdrawn_too() -> None:
     class Quiet(Server):
         async def status(self, mid: int) -> MitigationReport:
@@ -502,6 +500,7 @@ def kept(**fields: Any) -> UnknownMitigation:
 
 
 @pytest.mark.parametrize("refusal", [None, Refused("4.00"), EncodeError("scope", "odd")], ids=str)
+@virtual_time
 async def test_a_mitigation_kept_in_standby_gets_a_lifetime_of_one_and_no_delete(
     refusal: Exception | None,
 ) -> None:
@@ -512,7 +511,7 @@ async def test_a_mitigation_kept_in_standby_gets_a_lifetime_of_one_and_no_delete
     async with watching(server, rows) as watch:
         await until(lambda: bool(rows.calls(services.record_inventory)))
         watch.wake()
-        await asyncio.sleep(0.01)
+        await pass_time(1)
 
     [(mid, scope)] = server.put
     assert (mid, scope.lifetime, scope.trigger_mitigation) == (4, 1, False)
@@ -522,6 +521,7 @@ async def test_a_mitigation_kept_in_standby_gets_a_lifetime_of_one_and_no_delete
     assert rows.written[0][0] is services.record_release
 
 
+@virtual_time
 async def test_a_mitigation_started_meanwhile_gets_a_delete_and_no_put() -> None:
     server, rows = Server(report(4, OTHER)), Rows()
     rows.unknown = [kept()]
@@ -541,6 +541,7 @@ NO_PUT = [
 
 
 @pytest.mark.parametrize("fields", NO_PUT)
+@virtual_time
 async def test_a_lifetime_of_one_is_sent_neither_too_soon_nor_forever(
     fields: dict[str, Any],
 ) -> None:
@@ -555,6 +556,7 @@ async def test_a_lifetime_of_one_is_sent_neither_too_soon_nor_forever(
     assert server.put == []
 
 
+@virtual_time
 async def test_the_watch_ends_with_its_session() -> None:
     class Closed(Server):
         async def statuses(self) -> list[MitigationReport]:
