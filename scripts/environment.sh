@@ -70,12 +70,12 @@ prepare_environment() {
     fi
     if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint requirements.txt "$wanted")" ]; then
         patiently "Installing the libraries of $wanted" "$log" \
-            "$PYTHON" -m pip install --disable-pip-version-check --no-input -r "$wanted" || {
+            "$PYTHON" -m pip install --disable-pip-version-check --no-input --require-hashes -r "$wanted" || {
             tail -n 15 "$log" >&2
             give_up "The libraries could not be installed. pip's last words are above, all of them in $log."
         }
         fingerprint requirements.txt "$wanted" >"$stamp"
-        # requirements-dev.txt includes requirements.txt.
+        # requirements-dev.txt holds all of requirements.txt.
         fingerprint requirements.txt requirements.txt >.venv/installed.requirements.txt
         say "Installed the libraries of $wanted"
     fi

@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.locks import locked
+
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "dots_client"
 COMMAND_TIMEOUT_S = 60
@@ -152,13 +154,7 @@ def imported_by(tree: ast.Module) -> Iterator[str]:
 
 
 def test_the_versions_it_is_tested_with_are_those_it_accepts() -> None:
-    pins: dict[str, str] = {
-        canonicalize_name(name): version.partition(";")[0].strip()
-        for name, _, version in (
-            line.partition("==") for line in (ROOT / "requirements.txt").read_text().splitlines()
-        )
-        if version
-    }
+    pins = {name: one.version for name, one in locked(ROOT / "requirements.txt").items()}
 
     assert {name: one.specifier.contains(pins[name]) for name, one in declared().items()} == (
         dict.fromkeys(declared(), True)
