@@ -63,20 +63,20 @@ class ExtensionPreviewView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """What extending with this body would send, to whom and when. Nothing is sent or kept."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
+        mitigation_request = request_for(membership, request_id)
         form = Extension(data=request.data)
         form.is_valid(raise_exception=True)
-        found = extension(asked, form.validated_data["lifetime"])
-        return Response(ExtensionPreviewShown(_told(asked, found)).data)
+        found = extension(mitigation_request, form.validated_data["lifetime"])
+        return Response(ExtensionPreviewShown(_told(mitigation_request, found)).data)
 
 
 def _told(request: MitigationRequest, found: Found) -> dict[str, Any]:
     now, organization = timezone.now(), request.organization
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
-    asked = request_facts(request, by_id, organization)
-    mitigations = {mitigation.id: mitigation for mitigation in asked.asked}
+    facts = request_facts(request, by_id, organization)
+    mitigations = {mitigation.id: mitigation for mitigation in facts.asked}
     silent = not_told(
-        asked,
+        facts,
         by_id,
         told=[one.mitigation.subscription_id for one in found.told],
         lifetime_s=found.lifetime_s,

@@ -42,16 +42,16 @@ class AskView(APIView):
         Of a standby plan: who is to hold it, and said no or was never reached.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
+        mitigation_request = request_for(membership, request_id)
         form = AskNow(data=request.data)
         form.is_valid(raise_exception=True)
         services.ask_provider(
-            request_id=asked.pk,
+            request_id=mitigation_request.pk,
             actor=caller(request),
             subscription_id=form.validated_data.get("subscription"),
             consent=form.consent(),
         )
-        return shown_request(reread(membership.organization, asked.pk), status=202)
+        return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
 
 
 class WithdrawView(APIView):
@@ -65,8 +65,8 @@ class WithdrawView(APIView):
         The last one that may be filtering is not withdrawn: terminate the request instead.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
+        mitigation_request = request_for(membership, request_id)
         services.withdraw_provider(
-            request_id=asked.pk, mitigation_id=mitigation_id, actor=caller(request)
+            request_id=mitigation_request.pk, mitigation_id=mitigation_id, actor=caller(request)
         )
-        return shown_request(reread(membership.organization, asked.pk), status=202)
+        return shown_request(reread(membership.organization, mitigation_request.pk), status=202)

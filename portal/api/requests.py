@@ -82,8 +82,8 @@ class NewRequest(Consenting):
     reason = Text(max_length=MAX_REASON_LENGTH, allow_blank=True, required=False)
 
     def submission(self) -> Submission:
-        asked: dict[str, Any] = self.validated_data
-        targets = asked["targets"]
+        data: dict[str, Any] = self.validated_data
+        targets = data["targets"]
         return Submission(
             prefixes=tuple(targets.get("prefixes", ())),
             fqdns=tuple(targets.get("fqdns", ())),
@@ -91,14 +91,14 @@ class NewRequest(Consenting):
             resources=tuple(targets.get("resources", ())),
             ports=tuple(
                 (ports["lower"], ports.get("upper", ports["lower"]))
-                for ports in asked.get("ports", ())
+                for ports in data.get("ports", ())
             ),
-            protocols=tuple(asked.get("protocols", ())),
-            lifetime_s=asked.get("lifetime"),
-            auto_renew=asked.get("auto_renew", True),
-            strategy=asked.get("strategy", Strategy.FAILOVER.value),
-            subscriptions=tuple(asked.get("subscriptions", ())),
-            reason=asked.get("reason", ""),
+            protocols=tuple(data.get("protocols", ())),
+            lifetime_s=data.get("lifetime"),
+            auto_renew=data.get("auto_renew", True),
+            strategy=data.get("strategy", Strategy.FAILOVER.value),
+            subscriptions=tuple(data.get("subscriptions", ())),
+            reason=data.get("reason", ""),
         )
 
 
@@ -193,9 +193,9 @@ class TerminateView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Tell every provider to stop. Repeating it is harmless; it is never throttled."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
-        services.terminate(request_id=asked.pk, actor=caller(request))
-        return shown_request(reread(membership.organization, asked.pk), status=202)
+        mitigation_request = request_for(membership, request_id)
+        services.terminate(request_id=mitigation_request.pk, actor=caller(request))
+        return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
 
 
 class ExtendView(APIView):
@@ -205,13 +205,15 @@ class ExtendView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Ask for this lifetime, from now."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
+        mitigation_request = request_for(membership, request_id)
         form = Extension(data=request.data)
         form.is_valid(raise_exception=True)
         services.extend(
-            request_id=asked.pk, actor=caller(request), lifetime_s=form.validated_data["lifetime"]
+            request_id=mitigation_request.pk,
+            actor=caller(request),
+            lifetime_s=form.validated_data["lifetime"],
         )
-        return shown_request(reread(membership.organization, asked.pk), status=202)
+        return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
 
 
 class EfficacyView(APIView):
@@ -219,15 +221,15 @@ class EfficacyView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Tell the providers how the attack looks from your side."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
+        mitigation_request = request_for(membership, request_id)
         form = Efficacy(data=request.data)
         form.is_valid(raise_exception=True)
         services.report_efficacy(
-            request_id=asked.pk,
+            request_id=mitigation_request.pk,
             actor=caller(request),
             attack_status=form.validated_data["attack_status"],
         )
-        return shown_request(reread(membership.organization, asked.pk), status=202)
+        return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
 
 
 class End(StrictSerializer):
@@ -277,9 +279,9 @@ class AcknowledgeView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """A person has seen this end of the request. 409 if it has not ended, or ended again since."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
+        mitigation_request = request_for(membership, request_id)
         form = End(data=request.data)
         form.is_valid(raise_exception=True)
-        seen = services.SeenEnd(asked.pk, form.validated_data["ended_at"])
+        seen = services.SeenEnd(mitigation_request.pk, form.validated_data["ended_at"])
         services.acknowledge(seen, actor=caller(request))
-        return shown_request(reread(membership.organization, asked.pk), status=200)
+        return shown_request(reread(membership.organization, mitigation_request.pk), status=200)

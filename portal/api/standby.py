@@ -61,22 +61,22 @@ class PlanFields(StrictSerializer):
 
     def submission(self, base: Submission) -> Submission:
         """`base` with what was named."""
-        asked: dict[str, Any] = self.validated_data
+        data: dict[str, Any] = self.validated_data
         changes: dict[str, Any] = {}
-        if "targets" in asked:
+        if "targets" in data:
             kinds = ("prefixes", "fqdns", "uris", "resources")
-            changes = {kind: tuple(asked["targets"].get(kind, ())) for kind in kinds}
-        if "ports" in asked:
+            changes = {kind: tuple(data["targets"].get(kind, ())) for kind in kinds}
+        if "ports" in data:
             changes["ports"] = tuple(
-                (ports["lower"], ports.get("upper", ports["lower"])) for ports in asked["ports"]
+                (ports["lower"], ports.get("upper", ports["lower"])) for ports in data["ports"]
             )
         for name in ("protocols", "subscriptions"):
-            if name in asked:
-                changes[name] = tuple(asked[name])
-        if "lifetime" in asked:
-            changes["lifetime_s"] = asked["lifetime"]
-        if "reason" in asked:
-            changes["reason"] = asked["reason"]
+            if name in data:
+                changes[name] = tuple(data[name])
+        if "lifetime" in data:
+            changes["lifetime_s"] = data["lifetime"]
+        if "reason" in data:
+            changes["reason"] = data["reason"]
         return replace(base, **changes)
 
     @property
@@ -244,14 +244,16 @@ class ActivateView(APIView):
         plan = plan_for(membership, plan_id)
         form = Activation(data=request.data)
         form.is_valid(raise_exception=True)
-        asked = services.activate(
+        mitigation_request = services.activate(
             plan_id=plan.pk,
             actor=caller(request),
             key=idempotency_key(request),
             consent=form.consent(),
         )
-        location = reverse("api:request", args=[slug, asked.pk])
-        return Response(RequestShown(asked).data, status=202, headers={"Location": location})
+        location = reverse("api:request", args=[slug, mitigation_request.pk])
+        return Response(
+            RequestShown(mitigation_request).data, status=202, headers={"Location": location}
+        )
 
 
 class StopView(APIView):

@@ -79,8 +79,8 @@ class WireView(APIView):
     def get(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Every message about a request, newest first. For those who may ask."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        asked = request_for(membership, request_id)
-        found = queries.messages(asked, _which(request))
+        mitigation_request = request_for(membership, request_id)
+        found = queries.messages(mitigation_request, _which(request))
         return page_of(found, WireMessageShown, NewestMessageFirst(), request, self)
 
 

@@ -203,13 +203,13 @@ def mitigations_by_mid(subscription_id: UUID, mids: Collection[int]) -> dict[int
 
 def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
     """Those of `held` whose provider was not told yet what is wanted."""
-    asked = Q(sent_at__isnull=True) | Q(last_sent_at__lt=F("asked_at"))
+    unsent = Q(sent_at__isnull=True) | Q(last_sent_at__lt=F("asked_at"))
     extended = Q(refreshed_at__isnull=True) | Q(refreshed_at__lt=F("refresh_asked_at"))
     efficacy = Q(efficacy_answered_at__isnull=True) | ~Q(
         efficacy_answered_at=F("efficacy_asked_at")
     )
     unsaid = (
-        Q(asked, status=Status.PENDING)
+        Q(unsent, status=Status.PENDING)
         | Q(status=Status.TERMINATING, withdrawal_confirmed_at__isnull=True)
         | Q(extended, status__in=CONFIRMED, refresh_asked_at__isnull=False)
         | Q(

@@ -311,12 +311,12 @@ def _protects_all(
             one in by_provider and not losses(proposal.coverage(one), [by_provider[one]])
             for one in proposal.scopes
         )
-    asked = (
+    subscriptions = (
         {what.subscription_id}
         if isinstance(what, Unknown)
         else {UUID(one) for one in what.subscriptions}
     )
-    return asked.issuperset(proposal.scopes) and not losses(
+    return subscriptions.issuperset(proposal.scopes) and not losses(
         proposal.whole, list(by_provider.values())
     )
 

@@ -74,17 +74,17 @@ def _provider_rows(
     if not subscriptions:
         return [providers.subscribed(membership.organization.name)]
     beside = unknown_beside(membership.organization)
-    asked = [
+    found = [
         _provider(one, beside.get(one.pk, ""), now, is_staff=is_staff) for one in subscriptions
     ]
     return [
-        providers.kept(asked, _last_sign_of_life(), now),
-        *(providers.session(one, now) for one in asked),
-        *(row for one in asked if (row := providers.loop(one, now)) is not None),
-        *(row for one in asked if (row := providers.inventory(one)) is not None),
-        *(providers.certificate(one, now) for one in asked),
-        *(providers.trust(one, now) for one in asked),
-        providers.phone(asked),
+        providers.kept(found, _last_sign_of_life(), now),
+        *(providers.session(one, now) for one in found),
+        *(row for one in found if (row := providers.loop(one, now)) is not None),
+        *(row for one in found if (row := providers.inventory(one)) is not None),
+        *(providers.certificate(one, now) for one in found),
+        *(providers.trust(one, now) for one in found),
+        providers.phone(found),
     ]
 
 

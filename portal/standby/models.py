@@ -62,8 +62,8 @@ class StandbyPlan(models.Model):
     @property
     def live_activation(self) -> MitigationRequest | None:
         """What was asked for from this plan and still goes on."""
-        asked = self.activation
-        return asked if asked is not None and not asked.is_over else None
+        activation = self.activation
+        return activation if activation is not None and not activation.is_over else None
 
 
 class Drill(models.Model):

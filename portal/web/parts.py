@@ -28,8 +28,8 @@ def announcements(organization: Organization, after: str) -> list[tuple[int, wor
     by_id = {str(one.pk): one for one in queries.subscriptions(organization)}
     heard = []
     for event in reversed(events):
-        asked = subjects.requests.get(event.request_id)
-        name = asked.name if asked else ""
+        subject = subjects.requests.get(event.request_id)
+        name = subject.name if subject else ""
         about = by_id.get(str(event.data.get("subscription")))
         provider = about.provider.short_name if about else ""
         said = wording.announcement(event_facts(event, subjects, name, provider=provider))

@@ -116,14 +116,14 @@ def mark_expired(*, now: datetime) -> int:
     done = count_done(
         partial(_outlived, now=now), list(due.values_list("pk", flat=True)[:MAX_SWEPT])
     )
-    asked = Mitigation.objects.filter(
+    unanswered = Mitigation.objects.filter(
         wanted=Wanted.ACTIVE,
         status__in=(Status.PENDING, *SET_BACK),
         expires_at=None,
         request__requested_until__lte=now,
     )
     return done + count_done(
-        partial(_ask_no_more, now=now), list(asked.values_list("pk", flat=True)[:MAX_SWEPT])
+        partial(_ask_no_more, now=now), list(unanswered.values_list("pk", flat=True)[:MAX_SWEPT])
     )
 
 

@@ -114,8 +114,12 @@ def refreshed(mitigation: Mitigation, at: datetime, extended_at: datetime | None
 
     It is not told by its time: an extension is committed a moment after that, and a PUT may be begun meanwhile.
     """
-    asked = mitigation.refresh_asked_at
-    return at if asked in (None, extended_at) else min(at, asked - JUST_BEFORE)
+    extension_asked_at = mitigation.refresh_asked_at
+    return (
+        at
+        if extension_asked_at in (None, extended_at)
+        else min(at, extension_asked_at - JUST_BEFORE)
+    )
 
 
 @transaction.atomic(savepoint=False)

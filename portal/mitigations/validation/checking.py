@@ -57,8 +57,8 @@ def check(
     assigned_scopes = assign_scopes(submission, scope, chosen)
     check_somebody_may(assigned_scopes, scope, paths, errors)
     able = [assigned for assigned in assigned_scopes if assigned.is_able]
-    asked = [assigned.provider for assigned in able] or chosen
-    lifetime_s = checked_lifetime(submission, asked, policy, errors)
+    providers = [assigned.provider for assigned in able] or chosen
+    lifetime_s = checked_lifetime(submission, providers, policy, errors)
     reason = _reason(submission, errors)
     if submission.strategy not in Strategy.values:
         errors.add("strategy", "unknown-strategy", "Choose one after the other or all at once.")

@@ -20,19 +20,19 @@ from portal.wire import queries
 @require_safe
 def journal(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
-    asked = request_for(membership, request_id)
-    context = pages.journal_page(membership, asked, timezone.now(), request.GET)
+    mitigation_request = request_for(membership, request_id)
+    context = pages.journal_page(membership, mitigation_request, timezone.now(), request.GET)
     return render(request, "journal/journal.html", context)
 
 
 @require_safe
 def journal_file(request: HttpRequest, slug: str, request_id: UUID) -> StreamingHttpResponse:
-    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
-    found = queries.messages(asked, pages.which_of(request.GET))
+    mitigation_request = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    found = queries.messages(mitigation_request, pages.which_of(request.GET))
     return StreamingHttpResponse(
         download.lines(found),
         headers={
             "Content-Type": download.CONTENT_TYPE,
-            "Content-Disposition": f'attachment; filename="wire-{asked.number}.jsonl"',
+            "Content-Disposition": f'attachment; filename="wire-{mitigation_request.number}.jsonl"',
         },
     )

@@ -42,7 +42,7 @@ class Card:
     """A live request on the Now page."""
 
     request: MitigationRequest
-    asked: wording.RequestFacts
+    facts: wording.RequestFacts
     chip: Chip
     provider_cards: list[ProviderCard]
     targets: str
@@ -87,7 +87,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
         "unknown": found(start),
     }
     if live:
-        context["say"] = wording.attack_says([asked for _, asked in live], now)
+        context["say"] = wording.attack_says([facts for _, facts in live], now)
         context["title"] = f"{context['say'].badge.word or 'Now'} – {live[0][0].name}"
         return context
     verified = list(pickable(organization)[: TILES + 1])
@@ -97,7 +97,7 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
     )
     title = "Now"
     if ended:
-        said = [row.asked for row in ended.rows]
+        said = [row.facts for row in ended.rows]
         context["say"] = wording.ended_says(said, context["say"], now, more=ended.more)
         title = f"{context['say'].badge.word} – {ended.rows[0].request.name}"
     context |= {
@@ -132,28 +132,28 @@ def _cards(
     """The worst one's sentence is the page's headline: its card does not say it again."""
     samples = _recent_samples(organization, [request for request, _ in live], now)
     cards = []
-    for request, asked in live:
-        badge = wording.badge(asked, now)
+    for request, facts in live:
+        badge = wording.badge(facts, now)
         is_ordered = request.strategy == Strategy.FAILOVER
-        rate = wording.dropped_now(asked.mitigations, now)
-        provider_cards = provider_cards_of(asked, now, is_ordered=is_ordered)
+        rate = wording.dropped_now(facts.mitigations, now)
+        provider_cards = provider_cards_of(facts, now, is_ordered=is_ordered)
         cards.append(
             Card(
                 request=request,
-                asked=asked,
-                chip=request_chip(asked, now),
+                facts=facts,
+                chip=request_chip(facts, now),
                 provider_cards=provider_cards,
                 targets=scope_line(request),
                 tell=""
                 if badge.family == "good" or request.pk == worst
-                else wording.headline(asked, now),
+                else wording.headline(facts, now),
                 rate=_number_and_unit(bit_rate(rate)) if rate is not None else None,
                 is_rate_old=any(
                     provider_card.rate is not None and provider_card.chip.as_of is not None
                     for provider_card in provider_cards
                 ),
                 spark=chart.spark(samples[request.pk], start=now - SPARK_FOR, end=now),
-                life=short_life(request, asked, now),
+                life=short_life(request, facts, now),
                 is_full=len(live) <= FULL_CARDS or badge.family != "good",
             )
         )

@@ -54,11 +54,11 @@ def scope_line(request: MitigationRequest) -> str:
 
 def describe_request(
     request: MitigationRequest,
-    asked: wording.RequestFacts,
+    facts: wording.RequestFacts,
     now: datetime,
 ) -> RequestDescription:
-    names = [mitigation.short for mitigation in asked.mitigations if mitigation.is_chosen]
-    first = [mitigation.short for mitigation in asked.asked if mitigation.is_first]
+    names = [mitigation.short for mitigation in facts.mitigations if mitigation.is_chosen]
+    first = [mitigation.short for mitigation in facts.asked if mitigation.is_first]
     if len(names) == 1:
         who = names[0]
     elif request.strategy == Strategy.PARALLEL:
@@ -66,7 +66,7 @@ def describe_request(
     elif len(first) > 1:
         who = f"{listed(first)} at once, each for what it may protect"
     else:
-        patience = f"{asked.patience_s}\u00a0s"
+        patience = f"{facts.patience_s}\u00a0s"
         who = f"One after the other: {', then '.join(names)}, each after {patience}"
         if len(names) == 2:
             who = f"One after the other: {names[0]}, then {names[1]} after {patience}"
@@ -75,11 +75,11 @@ def describe_request(
         targets=targets_of(request),
         traffic=traffic_words(request.ports, request.protocols),
         who=who or "Nobody",
-        life=life(request, asked, now),
+        life=life(request, facts, now),
     )
 
 
-def life(request: MitigationRequest, asked: wording.RequestFacts, now: datetime) -> Life:
+def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> Life:
     """ "Ends at 04:12 UTC, in 44 min" while it runs; what was agreed otherwise."""
     length = lifetime(request.lifetime_s)
     agreed = f"{length[:1].upper()}{length[1:]}" + (" at a time" if request.auto_renew else "")
@@ -90,23 +90,23 @@ def life(request: MitigationRequest, asked: wording.RequestFacts, now: datetime)
         return Life(words=f"{agreed}; terminated by {by.username}" if by else agreed)
     if request.terminate_asked_at:
         return Life(words=f"{agreed}; not renewed any more")
-    if asked.ends_at is None:
+    if facts.ends_at is None:
         return Life(words=agreed)
-    left = asked.ends_at - now
+    left = facts.ends_at - now
     return Life(
-        words=f"Ends {when(asked.ends_at, now, seconds=False, zone=True)}, {ahead(asked.ends_at, now)}",
-        ends_at=asked.ends_at,
+        words=f"Ends {when(facts.ends_at, now, seconds=False, zone=True)}, {ahead(facts.ends_at, now)}",
+        ends_at=facts.ends_at,
         left_min=max(0, round(left / timedelta(minutes=1))),
         total_min=max(1, request.lifetime_s // 60),
         is_warning=not request.auto_renew and left < WARN_BEFORE_END,
     )
 
 
-def short_life(request: MitigationRequest, asked: wording.RequestFacts, now: datetime) -> str:
+def short_life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> str:
     """One line for a card: "Ends 04:12, renews itself"."""
-    if asked.ends_at is None or request.terminate_asked_at:
-        return life(request, asked, now).words
-    ends = f"Ends {moment(asked.ends_at, now, seconds=False)}"
+    if facts.ends_at is None or request.terminate_asked_at:
+        return life(request, facts, now).words
+    ends = f"Ends {moment(facts.ends_at, now, seconds=False)}"
     # A plan that a provider started is renewed only at the last moment, and some providers then stop filtering.
     is_renewed = request.auto_renew and (
         request.is_immediate or request.status == RequestStatus.STANDBY

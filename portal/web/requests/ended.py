@@ -42,7 +42,7 @@ class Ended:
     request: MitigationRequest
     at: datetime | None
     url: str
-    asked: wording.RequestFacts
+    facts: wording.RequestFacts
     chip: Chip
     sentence: str
     newer: tuple[Newer, ...]
@@ -80,19 +80,19 @@ def ends(
     return Ends(rows=tuple(rows), more=more)
 
 
-def ended(request: MitigationRequest, asked: wording.RequestFacts, now: datetime) -> Ended:
+def ended(request: MitigationRequest, facts: wording.RequestFacts, now: datetime) -> Ended:
     if request.filtering_ended_at is not None:
-        return _filtering_ended(request, asked, now)
+        return _filtering_ended(request, facts, now)
     newer = newer_of(request)
     slug = request.organization.slug
-    ids = [str(request.pk), *(newer if wording.is_less(asked.asked) else ())]
+    ids = [str(request.pk), *(newer if wording.is_less(facts.asked) else ())]
     return Ended(
         request=request,
         at=request.ended_at,
         url=request.get_absolute_url(),
-        asked=asked,
-        chip=end_chip(asked, now),
-        sentence=wording.end_sentence(asked, now),
+        facts=facts,
+        chip=end_chip(facts, now),
+        sentence=wording.end_sentence(facts, now),
         newer=tuple(
             Newer(name, reverse("requests:request", args=[slug, pk])) for pk, name in newer.items()
         ),
@@ -102,7 +102,7 @@ def ended(request: MitigationRequest, asked: wording.RequestFacts, now: datetime
 
 
 def _filtering_ended(
-    request: MitigationRequest, asked: wording.RequestFacts, now: datetime
+    request: MitigationRequest, facts: wording.RequestFacts, now: datetime
 ) -> Ended:
     """A plan that is on can be activated at once; what it asked for can be asked for in any case."""
     slug = request.organization.slug
@@ -117,9 +117,9 @@ def _filtering_ended(
         request=request,
         at=request.filtering_ended_at,
         url=url,
-        asked=asked,
-        chip=end_chip(asked, now),
-        sentence=wording.end_sentence(asked, now),
+        facts=facts,
+        chip=end_chip(facts, now),
+        sentence=wording.end_sentence(facts, now),
         newer=(),
         again=again,
         again_label=label,

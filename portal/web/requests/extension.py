@@ -63,14 +63,14 @@ def extension_page(
 ) -> dict[str, Any]:
     organization = membership.organization
     by_id = subscriptions(organization)
-    asked = request_facts(request, by_id, organization)
-    mitigations = {mitigation.id: mitigation for mitigation in asked.asked}
+    facts = request_facts(request, by_id, organization)
+    mitigations = {mitigation.id: mitigation for mitigation in facts.asked}
     chosen = str(found.lifetime_s)
     length = lifetime(found.lifetime_s)
     return {
         "frame": frame(membership, now),
         "request_": request,
-        "chip": request_chip(asked, now),
+        "chip": request_chip(facts, now),
         "lifetimes": [
             (value, words, value == chosen) for value, words in _choices(request, chosen)
         ],
@@ -81,7 +81,7 @@ def extension_page(
             for one in found.told
         ],
         "not_told": not_told(
-            asked,
+            facts,
             by_id,
             told=[one.mitigation.subscription_id for one in found.told],
             lifetime_s=found.lifetime_s,

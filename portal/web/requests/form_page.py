@@ -115,7 +115,7 @@ def form_page(
         *form.tokens[:MAX_TYPED_LOOKED_AT],
     ]
     port_ranges = len(submission.ports)
-    asked = eligible(chosen, targets, strategy=form.strategy, port_ranges=port_ranges)
+    will_ask = eligible(chosen, targets, strategy=form.strategy, port_ranges=port_ranges)
     proposal = Proposal(
         scopes=readable_scopes(chosen, targets, port_ranges=port_ranges),
         ports=[
@@ -124,7 +124,7 @@ def form_page(
         protocols=submission.protocols,
         strategy=form.strategy,
     )
-    who = _who(asked, form.strategy)
+    who = _who(will_ask, form.strategy)
     first = [pick for index, pick in enumerate(picks) if index < PICK_FIRST or pick.is_ticked]
     return {
         "frame": frame(membership, now),
@@ -148,7 +148,7 @@ def form_page(
             )
             for eligible in eligible_providers
         ],
-        "asked": asked,
+        "will_ask": will_ask,
         "nobody": not eligible_providers,
         "patience_s": organization.patience_s,
         "who": who,
@@ -168,10 +168,10 @@ def _pick(resource: ProtectedResource, form: RequestForm, now: datetime) -> Pick
     )
 
 
-def _who(asked: Eligible, strategy: str) -> str:
-    if asked.is_split:
-        return f"{listed(asked.at_once)} at once, each for its own targets"
-    return who_in_words(asked.providers, strategy)
+def _who(will_ask: Eligible, strategy: str) -> str:
+    if will_ask.is_split:
+        return f"{listed(will_ask.at_once)} at once, each for its own targets"
+    return who_in_words(will_ask.providers, strategy)
 
 
 def _limits(eligible_providers: Iterable[EligibleProvider]) -> str:

@@ -120,7 +120,7 @@ def _of_status(
             (one.pk, request_facts(one, by_id, organization))
             for one in queries.live_requests(organization)
         )
-        waiting = [pk for pk, asked in live if wording.needs_a_person(asked, now)]
+        waiting = [pk for pk, facts in live if wording.needs_a_person(facts, now)]
         ended = queries.ended_by_itself(organization).values("pk")
         every = queries.requests(organization, kinds=queries.EVERY_KIND)
         return every.filter(Q(pk__in=waiting) | Q(pk__in=ended))

@@ -158,7 +158,7 @@ def _overlap(
     by_id: Mapping[str, Subscription],
     now: datetime,
 ) -> Overlap:
-    asked = request_facts(request, by_id, request.organization)
+    facts = request_facts(request, by_id, request.organization)
     can_be_extended = request.is_immediate and request.status in _CAN_BE_EXTENDED
     return Overlap(
         name=request.name,
@@ -166,9 +166,9 @@ def _overlap(
         is_protected=any(
             wording.display_status(mitigation, now) in wording.FILTERING
             and not wording.is_stale(mitigation, now)
-            for mitigation in asked.asked
+            for mitigation in facts.asked
         ),
-        headline=wording.headline(asked, now),
+        headline=wording.headline(facts, now),
         loses=_loses(replaced),
         extended=request.pk if can_be_extended else None,
     )

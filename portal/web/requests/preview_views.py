@@ -50,14 +50,15 @@ def _refused(request: HttpRequest, membership: Membership, form: RequestForm) ->
 @require_safe
 def extension(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
-    asked = request_for(membership, request_id)
+    mitigation_request = request_for(membership, request_id)
     chosen = (typed.take(request) or request.GET).get("lifetime")
     try:
         found = extension_of(
-            asked, first_choice(asked) if chosen is None else typed_lifetime(chosen)
+            mitigation_request,
+            first_choice(mitigation_request) if chosen is None else typed_lifetime(chosen),
         )
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
-        return redirect(f"{asked.get_absolute_url()}#h")
-    context = extension_page(membership, asked, found, timezone.now())
+        return redirect(f"{mitigation_request.get_absolute_url()}#h")
+    context = extension_page(membership, mitigation_request, found, timezone.now())
     return render(request, "requests/extension.html", context)

@@ -10,12 +10,12 @@ from portal import wording
 from portal.mitigations.states import RequestStatus
 
 
-def as_of(asked: wording.RequestFacts, now: datetime) -> datetime | None:
+def as_of(facts: wording.RequestFacts, now: datetime) -> datetime | None:
     """When all that is known of a live request was heard, if that is too long ago."""
-    stale = [mitigation for mitigation in asked.asked if wording.is_stale(mitigation, now)]
+    stale = [mitigation for mitigation in facts.asked if wording.is_stale(mitigation, now)]
     fresh = [
         mitigation
-        for mitigation in asked.asked
+        for mitigation in facts.asked
         if mitigation not in stale
         and wording.display_status(mitigation, now)
         in (*wording.FILTERING, wording.DisplayStatus.ACCEPTED)
@@ -24,23 +24,23 @@ def as_of(asked: wording.RequestFacts, now: datetime) -> datetime | None:
     return max(heard) if heard and not fresh else None
 
 
-def request_chip(asked: wording.RequestFacts, now: datetime) -> Chip:
-    is_old = asked.status in (
+def request_chip(facts: wording.RequestFacts, now: datetime) -> Chip:
+    is_old = facts.status in (
         RequestStatus.IN_PROGRESS,
         RequestStatus.MITIGATING,
         RequestStatus.ATTACK_STOPPED,
         RequestStatus.STANDBY,
     )
     return Chip(
-        badge=wording.badge(asked, now),
-        status=asked.status.value,
-        as_of=as_of(asked, now) if is_old else None,
+        badge=wording.badge(facts, now),
+        status=facts.status.value,
+        as_of=as_of(facts, now) if is_old else None,
     )
 
 
-def end_chip(asked: wording.RequestFacts, now: datetime) -> Chip:
+def end_chip(facts: wording.RequestFacts, now: datetime) -> Chip:
     """Of what ended by itself and nobody acknowledged: how it ended, also where a plan is held again since."""
-    return Chip(badge=wording.end_badge(asked, now), status=asked.status.value)
+    return Chip(badge=wording.end_badge(facts, now), status=facts.status.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def mitigation_chip(mitigation: wording.MitigationFacts, now: datetime) -> Chip:
 
 
 def provider_cards_of(
-    asked: wording.RequestFacts,
+    facts: wording.RequestFacts,
     now: datetime,
     *,
     is_ordered: bool,
@@ -104,10 +104,10 @@ def provider_cards_of(
 ) -> list[ProviderCard]:
     """`can_act`: with the buttons that ask or withdraw one provider; `targets` are the request's."""
     shown: list[ProviderCard] = []
-    chosen = sum(mitigation.is_chosen for mitigation in asked.mitigations)
-    for index, mitigation in enumerate(asked.mitigations):
-        before = [one for one in asked.mitigations[:index] if one.is_chosen]
-        fact, rest = wording.tell(mitigation, now, before=before, patience_s=asked.patience_s)
+    chosen = sum(mitigation.is_chosen for mitigation in facts.mitigations)
+    for index, mitigation in enumerate(facts.mitigations):
+        before = [one for one in facts.mitigations[:index] if one.is_chosen]
+        fact, rest = wording.tell(mitigation, now, before=before, patience_s=facts.patience_s)
         display = wording.display_status(mitigation, now)
         shown.append(
             ProviderCard(
@@ -122,7 +122,7 @@ def provider_cards_of(
                 rate=wording.dropped_now([mitigation], now),
                 path=wording.path_sentence(mitigation.session, mitigation.short),
                 ask=wording.ask_label(mitigation, now) if can_act else "",
-                question=wording.withdraw_question(asked, mitigation, targets, now)
+                question=wording.withdraw_question(facts, mitigation, targets, now)
                 if can_act
                 else None,
             )

@@ -22,12 +22,12 @@ def report_page(start: Frame, request: MitigationRequest) -> dict[str, Any]:
     """As the request's page, with the whole timeline from its beginning and the whole chart."""
     now = start.now
     context = request_page(start, request, EVERYTHING)
-    asked: wording.RequestFacts = context["asked"]
+    facts: wording.RequestFacts = context["request_facts"]
     return context | {
-        "title": f"{wording.badge(asked, now).word} – Report – {request.name}",
+        "title": f"{wording.badge(facts, now).word} – Report – {request.name}",
         "here": "requests",
         "is_report": True,
-        "numbers": numbers_of(request, asked, context["reports"], now),
+        "numbers": numbers_of(request, facts, context["reports"], now),
         "entries": _from_the_beginning(line.entry for line in context["entries"]),
     }
 

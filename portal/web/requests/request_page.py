@@ -46,7 +46,7 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     events = list(timeline([request.pk]))
     reports = counter_reports([request.pk])
     moments = status_moments(events)
-    asked = request_facts(
+    facts = request_facts(
         request,
         by_id,
         organization,
@@ -61,35 +61,35 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
     hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
     filtering = [
         mitigation
-        for mitigation in asked.asked
+        for mitigation in facts.asked
         if wording.display_status(mitigation, now) in wording.FILTERING
     ]
     context: dict[str, Any] = {
         "frame": start,
         "request_": request,
-        "asked": asked,
-        "title": f"{wording.badge(asked, now).word} – {request.name}",
-        "chip": request_chip(asked, now),
-        "say": wording.request_says(asked, now),
-        "next": wording.next_step(asked, now),
+        "request_facts": facts,
+        "title": f"{wording.badge(facts, now).word} – {request.name}",
+        "chip": request_chip(facts, now),
+        "say": wording.request_says(facts, now),
+        "next": wording.next_step(facts, now),
         "provider_cards": provider_cards_of(
-            asked,
+            facts,
             now,
             is_ordered=is_ordered,
             targets=targets_of(request),
             can_act=can_act and is_live and request.is_immediate,
         ),
         "is_ordered": is_ordered,
-        "facts": describe_request(request, asked, now),
+        "facts": describe_request(request, facts, now),
         "entries": dated(entries[: len(entries) - hidden], now),
         "hidden_entries": hidden,
         "can_act": can_act,
         "is_live": is_live,
         "question": wording.terminate_question(
-            asked, targets_of(request), now, plan=_plan_that_stays(request)
+            facts, targets_of(request), now, plan=_plan_that_stays(request)
         ),
-        "stop": wording.stop_question(asked, targets_of(request), now)
-        if is_live and asked.is_plan and hasattr(request, "plan")
+        "stop": wording.stop_question(facts, targets_of(request), now)
+        if is_live and facts.is_plan and hasattr(request, "plan")
         else None,
         "lifetimes": lifetime_choices(queries.policy(organization), ""),
         "told": wording.goes_to([mitigation.short for mitigation in filtering])
@@ -97,22 +97,22 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
         else "",
         "reported": [
             sentence
-            for mitigation in asked.asked
+            for mitigation in facts.asked
             if mitigation in filtering and (sentence := wording.efficacy_sentence(mitigation, now))
         ],
         "refusal": "" if can_act else wording.may_not_end(membership.role, operators(organization)),
         "reports": reports,
         "dropping": [
-            mitigation.short for mitigation in asked.asked if wording.dropped_now([mitigation], now)
+            mitigation.short for mitigation in facts.asked if wording.dropped_now([mitigation], now)
         ],
-        "has_chart": any(mitigation.confirmed_at is not None for mitigation in asked.mitigations),
-        **_chart(asked, request, reports, now, choice),
+        "has_chart": any(mitigation.confirmed_at is not None for mitigation in facts.mitigations),
+        **_chart(facts, request, reports, now, choice),
     }
     if request.filtering_ended_at is not None and request.acknowledged_at is None:
-        context["plan_ends"] = Ends(rows=(ended(request, asked, now),))
+        context["plan_ends"] = Ends(rows=(ended(request, facts, now),))
     if request.is_over:
-        context["ended"] = ended(request, asked, now)
-        context["numbers"] = numbers_of(request, asked, reports, now)
+        context["ended"] = ended(request, facts, now)
+        context["numbers"] = numbers_of(request, facts, reports, now)
     return context
 
 
@@ -121,12 +121,12 @@ def ask_page(
 ) -> dict[str, Any]:
     """Ask for confirmation, because asking a provider for `request` would replace other requests there."""
     organization, now = start.organization, start.now
-    asked = request_facts(request, subscriptions(organization), organization)
+    facts = request_facts(request, subscriptions(organization), organization)
     ending = replaced[0].endings[0]
     return {
         "frame": start,
         "request_": request,
-        "chip": request_chip(asked, now),
+        "chip": request_chip(facts, now),
         "provider": ending.provider,
         "subscription": str(ending.mitigation.subscription_id),
         "overlaps": told(organization, replaced, now),
@@ -142,12 +142,12 @@ def _plan_that_stays(request: MitigationRequest) -> str:
 
 
 def numbers_of(
-    request: MitigationRequest, asked: wording.RequestFacts, reports: Sequence[Event], now: datetime
+    request: MitigationRequest, facts: wording.RequestFacts, reports: Sequence[Event], now: datetime
 ) -> tuple[Number, ...]:
     """The four numbers: at the end, or so far."""
     totals = [
         mitigation.bytes_dropped
-        for mitigation in asked.asked
+        for mitigation in facts.asked
         if mitigation.bytes_dropped is not None
     ]
     rates: dict[UUID | None, Decimal] = {}
@@ -158,11 +158,11 @@ def numbers_of(
             highest = max(highest, sum(rates.values(), Decimal(0)))
     dropped = amount(sum(totals)) if totals else ""
     rate = bit_rate(highest) if rates else ""
-    return numbers(request, asked, rate, dropped, now)
+    return numbers(request, facts, rate, dropped, now)
 
 
 def _chart(
-    asked: wording.RequestFacts,
+    facts: wording.RequestFacts,
     request: MitigationRequest,
     reports: Sequence[Event],
     now: datetime,
@@ -191,7 +191,7 @@ def _chart(
         "chart": chart.draw(series, start=start, end=end, unit=unit),
         "not_reporting": [
             mitigation.short
-            for mitigation in asked.asked
+            for mitigation in facts.asked
             if mitigation.mitigating_at is not None
             and mitigation.bytes_dropped is None
             and mitigation.bps_dropped is None

@@ -70,15 +70,15 @@ def past(
     organization: Organization,
     now: datetime,
 ) -> Past:
-    asked = request_facts(request, by_id, organization)
+    facts = request_facts(request, by_id, organization)
     totals = [
         mitigation.bytes_dropped
-        for mitigation in asked.asked
+        for mitigation in facts.asked
         if mitigation.bytes_dropped is not None
     ]
     return Past(
         request=request,
-        chip=end_chip(asked, now) if request.is_to_acknowledge else request_chip(asked, now),
-        providers=listed([mitigation.short for mitigation in asked.asked]),
+        chip=end_chip(facts, now) if request.is_to_acknowledge else request_chip(facts, now),
+        providers=listed([mitigation.short for mitigation in facts.asked]),
         dropped=amount(sum(totals)) if totals else "",
     )

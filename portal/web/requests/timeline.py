@@ -43,7 +43,7 @@ class Number:
 
 def numbers(
     request: MitigationRequest,
-    asked: wording.RequestFacts,
+    facts: wording.RequestFacts,
     highest_bps: str,
     dropped: str,
     now: datetime,
@@ -51,14 +51,14 @@ def numbers(
     """At the end of the request, or so far."""
     began = [
         mitigation.first_mitigating_at
-        for mitigation in asked.mitigations
+        for mitigation in facts.mitigations
         if mitigation.first_mitigating_at
     ]
     first = min(began, default=None)
     last = max(
         (
             at
-            for mitigation in asked.mitigations
+            for mitigation in facts.mitigations
             if mitigation.mitigating_at and (at := _filtered_until(mitigation, now))
         ),
         default=None,

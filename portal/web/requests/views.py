@@ -63,8 +63,8 @@ def requests(request: HttpRequest, slug: str) -> HttpResponse:
 def show(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug)
     start = frame(membership, timezone.now())
-    asked = request_for(membership, request_id)
-    context = request_page(start, asked, request.GET)
+    mitigation_request = request_for(membership, request_id)
+    context = request_page(start, mitigation_request, request.GET)
     return page_or_parts(request, "requests/request.html", context, PARTS)
 
 
@@ -163,14 +163,16 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
 def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     start = frame(membership, timezone.now())
-    asked = request_for(membership, request_id)
+    mitigation_request = request_for(membership, request_id)
     if request.method == "POST":
         return _act(
-            request, asked, lambda actor: services.terminate(request_id=asked.pk, actor=actor)
+            request,
+            mitigation_request,
+            lambda actor: services.terminate(request_id=mitigation_request.pk, actor=actor),
         )
-    if asked.is_over or asked.terminate_asked_at:
-        return redirect(asked)
-    context = request_page(start, asked, request.GET)
+    if mitigation_request.is_over or mitigation_request.terminate_asked_at:
+        return redirect(mitigation_request)
+    context = request_page(start, mitigation_request, request.GET)
     return render(request, "requests/terminate.html", context)
 
 
@@ -178,21 +180,21 @@ def terminate(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse
 def ask(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     start = frame(membership, timezone.now())
-    asked = request_for(membership, request_id)
+    mitigation_request = request_for(membership, request_id)
     subscription_id = typed_id(request.POST.get("subscription", ""))
     try:
         return _act(
             request,
-            asked,
+            mitigation_request,
             lambda actor: services.ask_provider(
-                request_id=asked.pk,
+                request_id=mitigation_request.pk,
                 actor=actor,
                 subscription_id=subscription_id,
                 consent=consent_of(request.POST),
             ),
         )
     except WouldReplace as error:
-        context = ask_page(start, asked, error.replaced)
+        context = ask_page(start, mitigation_request, error.replaced)
         return render(request, "requests/ask.html", context, status=409)
 
 
@@ -202,16 +204,16 @@ def withdraw(
 ) -> HttpResponse:
     membership = member_of(request, slug, Role.OPERATOR)
     start = frame(membership, timezone.now())
-    asked = request_for(membership, request_id)
+    mitigation_request = request_for(membership, request_id)
     if request.method == "POST":
         return _act(
             request,
-            asked,
+            mitigation_request,
             lambda actor: services.withdraw_provider(
-                request_id=asked.pk, mitigation_id=mitigation_id, actor=actor
+                request_id=mitigation_request.pk, mitigation_id=mitigation_id, actor=actor
             ),
         )
-    context = request_page(start, asked, request.GET)
+    context = request_page(start, mitigation_request, request.GET)
     provider_cards = (
         provider_card
         for provider_card in context["provider_cards"]
@@ -219,39 +221,41 @@ def withdraw(
     )
     provider_card = next(provider_cards, None)
     if provider_card is None or provider_card.question is None:
-        return redirect(asked)
+        return redirect(mitigation_request)
     return render(request, "requests/withdraw.html", {**context, "provider_card": provider_card})
 
 
 @require_POST
 def extend(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    mitigation_request = request_for(member_of(request, slug, Role.OPERATOR), request_id)
     lifetime_s = typed_lifetime(request.POST.get("lifetime", ""))
     return _act(
         request,
-        asked,
-        lambda actor: services.extend(request_id=asked.pk, actor=actor, lifetime_s=lifetime_s),
+        mitigation_request,
+        lambda actor: services.extend(
+            request_id=mitigation_request.pk, actor=actor, lifetime_s=lifetime_s
+        ),
     )
 
 
 @require_POST
 def efficacy(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    mitigation_request = request_for(member_of(request, slug, Role.OPERATOR), request_id)
     said = request.POST.get("attack_status", "")
     return _act(
         request,
-        asked,
+        mitigation_request,
         lambda actor: services.report_efficacy(
-            request_id=asked.pk, actor=actor, attack_status=said
+            request_id=mitigation_request.pk, actor=actor, attack_status=said
         ),
     )
 
 
 @require_POST
 def acknowledge(request: HttpRequest, slug: str, request_id: UUID) -> HttpResponse:
-    asked = request_for(member_of(request, slug, Role.OPERATOR), request_id)
-    seen = services.SeenEnd(asked.pk, seen_at(request.POST.get("ended_at", "")))
-    return _act(request, asked, lambda actor: services.acknowledge(seen, actor=actor))
+    mitigation_request = request_for(member_of(request, slug, Role.OPERATOR), request_id)
+    seen = services.SeenEnd(mitigation_request.pk, seen_at(request.POST.get("ended_at", "")))
+    return _act(request, mitigation_request, lambda actor: services.acknowledge(seen, actor=actor))
 
 
 @require_POST
@@ -275,7 +279,9 @@ def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _act(
-    request: HttpRequest, asked: MitigationRequest, act: Callable[[User], MitigationRequest]
+    request: HttpRequest,
+    mitigation_request: MitigationRequest,
+    act: Callable[[User], MitigationRequest],
 ) -> HttpResponse:
     """Do it and show the request; what does not fit any more is said there, beside what happened."""
     try:
@@ -285,4 +291,4 @@ def _act(
     except (Conflict, Invalid) as error:
         said = error.errors[0].message if error.errors else error.message
         messages.warning(request, said)
-    return redirect(f"{asked.get_absolute_url()}#h")
+    return redirect(f"{mitigation_request.get_absolute_url()}#h")

@@ -51,7 +51,7 @@ class PlanCard:
     """A plan in the list."""
 
     plan: StandbyPlan
-    asked: wording.RequestFacts
+    facts: wording.RequestFacts
     chip: Chip
     provider_cards: list[ProviderCard]
     targets: str
@@ -67,12 +67,12 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
     by_id = subscriptions(organization)
     cards = [_card(plan, by_id, now) for plan in queries.plans(organization)]
     cards.sort(key=lambda card: not card.plan.is_on)
-    on = [card.asked for card in cards if card.plan.is_on]
+    on = [card.facts for card in cards if card.plan.is_on]
     say = words.standby_says(on, len(cards) - len(on), now)
     waiting = mitigation_queries.ended_by_itself(organization).filter(kind=RequestKind.STANDBY)
     ended = ends(waiting, organization, by_id, now)
     if ended:
-        said = [row.asked for row in ended.rows]
+        said = [row.facts for row in ended.rows]
         say = wording.ended_says(said, say, now, more=ended.more, noun="plan")
     return {
         "frame": start,
@@ -99,13 +99,13 @@ def _may_not(membership: Membership) -> str:
 
 
 def _card(plan: StandbyPlan, by_id: Mapping[str, Subscription], now: datetime) -> PlanCard:
-    asked = request_facts(plan.request, by_id, plan.organization)
+    facts = request_facts(plan.request, by_id, plan.organization)
     going_on = plan.live_activation
     return PlanCard(
         plan=plan,
-        asked=asked,
-        chip=plan_chip(plan, asked, now),
-        provider_cards=provider_cards_of(asked, now, is_ordered=False) if plan.is_on else [],
+        facts=facts,
+        chip=plan_chip(plan, facts, now),
+        provider_cards=provider_cards_of(facts, now, is_ordered=False) if plan.is_on else [],
         targets=scope_line(plan.request),
         tell="" if plan.is_on else _off(plan, now),
         going_on=words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
@@ -122,7 +122,7 @@ def _is_wanted(activation: MitigationRequest | None) -> bool:
 
 def _stop_question(
     plan: StandbyPlan,
-    asked: wording.RequestFacts,
+    facts: wording.RequestFacts,
     by_id: Mapping[str, Subscription],
     now: datetime,
 ) -> wording.Question | None:
@@ -133,7 +133,7 @@ def _stop_question(
         found = mitigation_queries.requests(organization).get(pk=going_on.pk)
         activation = request_facts(found, by_id, organization)
     targets = targets_of(plan.request)
-    return wording.stop_question(asked, targets, now, activation=activation)
+    return wording.stop_question(facts, targets, now, activation=activation)
 
 
 def _off(plan: StandbyPlan, now: datetime) -> str:
@@ -141,10 +141,10 @@ def _off(plan: StandbyPlan, now: datetime) -> str:
     return words.off_sentence(by.username if by else "", plan.request.terminate_asked_at, now)
 
 
-def plan_chip(plan: StandbyPlan, asked: wording.RequestFacts, now: datetime) -> Chip:
+def plan_chip(plan: StandbyPlan, facts: wording.RequestFacts, now: datetime) -> Chip:
     if plan.request.is_over:
         return Chip(badge=words.OFF, status="off")
-    return request_chip(asked, now)
+    return request_chip(facts, now)
 
 
 def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
     membership, now, organization = start.membership, start.now, start.organization
     events = _events(plan)
     by_id = subscriptions(organization)
-    asked = request_facts(
+    facts = request_facts(
         plan.request,
         by_id,
         organization,
@@ -160,10 +160,10 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
     )
     entries = timeline_of(plan.request, events, [], organization)
     hidden = 0 if "entries" in choice else max(0, len(entries) - SHOWN_ENTRIES)
-    chip = plan_chip(plan, asked, now)
-    say = wording.request_says(asked, now)
+    chip = plan_chip(plan, facts, now)
+    say = wording.request_says(facts, now)
     if plan.request.is_over:
-        say = wording.Say(words.OFF, wording.headline(asked, now), _off(plan, now))
+        say = wording.Say(words.OFF, wording.headline(facts, now), _off(plan, now))
     going_on = plan.live_activation
     filtering = queries.filtering_for_earlier(plan)
     waiting = mitigation_queries.ended_by_itself(organization).filter(pk__in=_versions(plan))
@@ -179,16 +179,16 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         "is_on": plan.is_on,
         "is_active": plan.request.status in queries.ACTED_ON,
         "provider_cards": provider_cards_of(
-            asked, now, is_ordered=False, can_act=membership.can_operate and plan.is_on
+            facts, now, is_ordered=False, can_act=membership.can_operate and plan.is_on
         ),
         "is_ordered": False,
-        "facts": describe_request(plan.request, asked, now),
+        "facts": describe_request(plan.request, facts, now),
         "entries": dated(entries[: len(entries) - hidden], now),
         "hidden_entries": hidden,
         "can_act": membership.can_operate,
         "key": str(uuid4()),
         "overlaps": NO_OVERLAPS if going_on or not membership.can_operate else _overlaps(plan, now),
-        "stop": _stop_question(plan, asked, by_id, now),
+        "stop": _stop_question(plan, facts, by_id, now),
         "older": filtering[0].request if filtering else None,
         "older_words": words.older_sentence(
             list(
@@ -202,7 +202,7 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
         if going_on
         else "",
         "points": words.activation_points(
-            [mitigation.short for mitigation in asked.mitigations], targets_of(plan.request)
+            [mitigation.short for mitigation in facts.mitigations], targets_of(plan.request)
         ),
         "refusal": "" if membership.can_operate else _may_not(membership),
     }

@@ -138,7 +138,7 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         return render(request, "standby/activate.html", context)
     key = request.POST.get("key", "")[:64]
     try:
-        asked = services.activate(
+        mitigation_request = services.activate(
             plan_id=plan.pk, actor=person_of(request), key=key, consent=consent_of(request.POST)
         )
     except WouldReplace:
@@ -147,7 +147,7 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
         return redirect(f"{(going_on or plan).get_absolute_url()}#h")
-    return redirect(f"{asked.get_absolute_url()}#h")
+    return redirect(f"{mitigation_request.get_absolute_url()}#h")
 
 
 @require_POST

@@ -26,6 +26,6 @@ def own_membership(context: Context) -> Membership | None:
     if request is None or user is None or not user.is_authenticated or not user.is_verified():
         return None
     own = list(memberships(user))
-    asked = _SLUG.match(request.path)
-    here = (one for one in own if asked and one.organization.slug == asked[1])
+    match = _SLUG.match(request.path)
+    here = (one for one in own if match and one.organization.slug == match[1])
     return next(here, own[0] if own else None)

@@ -23,7 +23,7 @@ class NotTold:
 
 
 def not_told(
-    asked: wording.RequestFacts,
+    facts: wording.RequestFacts,
     subscriptions: Mapping[str, Subscription],
     *,
     told: Collection[UUID],
@@ -32,12 +32,12 @@ def not_told(
 ) -> list[NotTold]:
     """Everybody whom the request names but those of `told`, in the order of asking."""
     silent: list[NotTold] = []
-    for at, mitigation in enumerate(asked.mitigations):
+    for at, mitigation in enumerate(facts.mitigations):
         subscription = subscriptions[mitigation.subscription]
         if subscription.pk in told:
             continue
         fact, rest = wording.tell(
-            mitigation, now, before=asked.mitigations[:at], patience_s=asked.patience_s
+            mitigation, now, before=facts.mitigations[:at], patience_s=facts.patience_s
         )
         granted_s = within_limits(lifetime_s, queries.eligible_provider(subscription))
         later = if_asked_later(mitigation, granted_s, now)
