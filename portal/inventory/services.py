@@ -261,7 +261,7 @@ def record_release(*, unknown_id: UUID, now: datetime) -> bool:
     row.release_tried_at, row.release_tries = now, row.release_tries + 1
     row.save(update_fields=["release_tried_at", "release_tries"])
     if row.release_tries == 1 or row.is_release_given_up:
-        _tell(row, EventType.UNKNOWN_CHANGED, now, why="still held", tries=row.release_tries)
+        _tell(row, EventType.UNKNOWN_CHANGED, now, why="still_held", tries=row.release_tries)
     return True
 
 

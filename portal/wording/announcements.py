@@ -67,13 +67,13 @@ def announcement(event: EventFacts) -> Announcement | None:
 
 def _spoken_status(event: EventFacts) -> Announcement | None:
     status = Status(str(event.data["status"]))
-    if event.data.get("why") == "unsaved":
+    if event.why == "unsaved":
         return Announcement(f"{event.provider}: the portal could not save its answer.")
     if event.data.get("told") or event.data.get("retry_at") or event.data.get("previous") == status:
         return None
     if status == Status.PENDING:
         return Announcement(f"{event.provider}: asked again.")
-    if event.data.get("why") == "superseded":
+    if event.why == "superseded":
         text = f"{event.request}: {event.provider} holds your newer request instead."
         return Announcement(text, is_urgent=bool(event.data.get("is_less")))
     word = BADGES[STATUS_FACES[status]].word.lower()

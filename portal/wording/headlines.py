@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -64,6 +63,19 @@ _CLAUSES: Final = {
     DisplayStatus.TOLD: ("is winding down", "are winding down"),
     DisplayStatus.TERMINATED: ("stopped", "stopped"),
 }
+_LAST_REPORTED: Final = {
+    # the same of providers that are silent: what was reported, not what is reported
+    DisplayStatus.MITIGATING: ("last reported it is filtering", "last reported they are filtering"),
+    DisplayStatus.ATTACK_STOPPED: (
+        "last reported the attack has stopped",
+        "last reported the attack has stopped",
+    ),
+    DisplayStatus.EXCEEDED: (
+        "last reported it is over capacity",
+        "last reported they are over capacity",
+    ),
+    DisplayStatus.ACCEPTED: ("accepted and was setting up", "accepted and were setting up"),
+}
 
 
 def display_statuses(
@@ -96,10 +108,6 @@ def _capital(text: str) -> str:
 
 def _verb(display: DisplayStatus, mitigations: Sequence[MitigationFacts], now: datetime) -> str:
     is_plan = mitigations[0].is_plan
-    clauses = plans.CLAUSES.get(display, _CLAUSES[display]) if is_plan else _CLAUSES[display]
-    if all(mitigation.is_held_again for mitigation in mitigations):
-        clauses = plans.STOPPING.get(display, clauses)
-    words = clauses[len(mitigations) > 1]
     if display == DisplayStatus.WITHDRAWN and mitigations[0].is_replaced:
         newer = "the newer version of the plan" if is_plan else "your newer request"
         return f"{'hold' if len(mitigations) > 1 else 'holds'} {newer} instead"
@@ -107,18 +115,23 @@ def _verb(display: DisplayStatus, mitigations: Sequence[MitigationFacts], now: d
         plans.has_lost_contact(mitigation, now) for mitigation in mitigations
     ):
         return plans.HELD_BEFORE
-    if all(is_stale(mitigation, now) for mitigation in mitigations):
-        # Old words look old: what was reported, not what is reported.
-        words = re.sub(r"^reports? ", "last reported ", words)
-        words = re.sub(r"^is over", "last reported it is over", words)
-        words = re.sub(r"^are over", "last reported they are over", words)
-        return words.replace("is setting", "was setting").replace("are setting", "were setting")
-    return words
+    is_old = all(is_stale(mitigation, now) for mitigation in mitigations)
+    is_stopped = all(mitigation.is_held_again for mitigation in mitigations)
+    tables = (
+        (plans.STOPPING, is_stopped),
+        (plans.LAST_REPORTED, is_plan and is_old),
+        (plans.CLAUSES, is_plan),
+        (_LAST_REPORTED, is_old),
+        (_CLAUSES, True),
+    )
+    clauses = next(table[display] for table, counts in tables if counts and display in table)
+    return clauses[len(mitigations) > 1]
 
 
-def _subject(mitigations: Sequence[MitigationFacts], *, of: int) -> str:
+def _subject(mitigations: Sequence[MitigationFacts], *, of: int, begins: bool = True) -> str:
+    """`begins`: it begins the sentence."""
     if len(mitigations) == of and of > 1:
-        return _capital(everyone(of))
+        return _capital(everyone(of)) if begins else everyone(of)
     return listed([mitigation.short for mitigation in mitigations])
 
 
@@ -174,10 +187,8 @@ def _requesting(request: RequestFacts, now: datetime) -> str:
     ):
         waiting = groups[DisplayStatus.REQUESTED]
         first = min(mitigation.sent_at for mitigation in waiting if mitigation.sent_at is not None)
-        subject = _subject(waiting, of=len(request.asked))
-        if subject.endswith("providers"):
-            subject = subject[:1].lower() + subject[1:]
-        return f"Sent to {subject} {ago(first, now)}."
+        whom = _subject(waiting, of=len(request.asked), begins=False)
+        return f"Sent to {whom} {ago(first, now)}."
     return "No provider has confirmed yet."
 
 
@@ -206,13 +217,9 @@ def _attack_stopped(request: RequestFacts, now: datetime) -> str:
     still_on = "Filtering is still on." if is_known else "Filtering was still on then."
     mitigations = groups.get(DisplayStatus.ATTACK_STOPPED, [])
     if len(groups) == 1 and len(_silent_last(mitigations, now)) == 1:
-        verb = _verb(DisplayStatus.ATTACK_STOPPED, mitigations, now).removesuffix(
-            " the attack has stopped"
-        )
-        who = f"{'Providers' if len(mitigations) > 1 else mitigations[0].short} {verb}"
-        if request.is_plan:
-            return f"{who} the attack has stopped."
-        return f"{who} the attack has stopped. {still_on}"
+        who = "Providers" if len(mitigations) > 1 else mitigations[0].short
+        said = f"{who} {_verb(DisplayStatus.ATTACK_STOPPED, mitigations, now)}."
+        return said if request.is_plan else f"{said} {still_on}"
     if request.is_plan:
         return _clauses(request, now)
     return f"{_clauses(request, now)} {still_on}"
@@ -228,7 +235,7 @@ def _terminating(request: RequestFacts, now: datetime) -> str:
         verb, them = ("holds", "it") if len(kept) == 1 else ("hold", "they")
         who = listed([mitigation.short for mitigation in kept])
         return f"{who} still {verb} the plan, though {them} confirmed the withdrawal."
-    if any(mitigation.is_held_again for mitigation in request.asked):
+    if is_stopping(request):
         return _clauses(request, now)
     what = "let go of the plan" if request.is_plan else "stop"
     if untold:
@@ -345,9 +352,7 @@ def badge(request: RequestFacts, now: datetime) -> Badge:
         request.mitigations, now
     ):
         return BADGES[DisplayStatus.EXCEEDED]
-    if request.status == RequestStatus.TERMINATING and any(
-        mitigation.is_held_again for mitigation in request.asked
-    ):
+    if request.status == RequestStatus.TERMINATING and is_stopping(request):
         return STOPPING
     if is_replaced(request):
         return replaced.badge(request.asked)
@@ -361,6 +366,11 @@ _ENDED_BADGES: Final[dict[str, Badge]] = {
     EndedBy.LIFETIME: REQUEST_BADGES[RequestStatus.EXPIRED],
     EndedBy.PROVIDER: BADGES[DisplayStatus.WITHDRAWN],
 }
+
+
+def is_stopping(request: RequestFacts) -> bool:
+    """A provider is told to stop filtering for a plan, and holds the plan again after that."""
+    return any(mitigation.is_held_again for mitigation in request.asked)
 
 
 def is_replaced(request: RequestFacts) -> bool:

@@ -22,6 +22,13 @@ CLAUSES: Final = {
     DisplayStatus.TOLD: ("was told to let go", "were told to let go"),
     DisplayStatus.TERMINATED: ("let go of the plan", "let go of the plan"),
 }
+LAST_REPORTED: Final = {
+    DisplayStatus.ACCEPTED: (
+        "activated the plan and was setting up",
+        "activated the plan and were setting up",
+    ),
+}
+"""The same of those that are silent."""
 STOPPING: Final = {
     DisplayStatus.NOT_TOLD: ("is being told to stop", "are being told to stop"),
     DisplayStatus.TOLD: ("is stopping", "are stopping"),

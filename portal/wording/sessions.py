@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum, auto
 from typing import Final
 
 from portal.core.formatting import ago, duration, listed, plural, since
+from portal.mitigations.states import REQUEST_TERMINAL, RequestStatus
 from portal.wording.badges import (
     ANSWERS_LOST,
     BADGES,
@@ -17,7 +19,7 @@ from portal.wording.badges import (
     display_status,
 )
 from portal.wording.facts import Badge, MitigationFacts, RequestFacts, Session
-from portal.wording.headlines import badge, everyone, headline, mark
+from portal.wording.headlines import badge, everyone, headline, is_stopping, mark
 from portal.wording.summaries import next_step, summary
 
 
@@ -149,17 +151,17 @@ def _others(others: Sequence[RequestFacts], now: datetime) -> str:
     if not others:
         return ""
     word = badge(others[0], now).word.lower()
-    are = word not in _NO_ADJECTIVES
+    are = others[0].status not in _NO_ADJECTIVES
     if len(others) == 1:
         name = f"Your other live request, {others[0].name}, is" if are else f"{others[0].name}:"
         return f"{name} {word}{_at(others[0], now)}."
-    if len({badge(other, now).word for other in others}) == 1:
+    if len({badge(other, now) for other in others}) == 1:
         return f"{plural(len(others), 'other request')}{' are' if are else ':'} {word}."
     return f"{plural(len(others), 'other request')} are live."
 
 
-_NO_ADJECTIVES: Final = ("attack stopped", "standby")
-"""Words that cannot follow "the request is"."""
+_NO_ADJECTIVES: Final = (RequestStatus.ATTACK_STOPPED, RequestStatus.STANDBY)
+"""Their words cannot follow "the request is"."""
 
 
 def _at(request: RequestFacts, now: datetime) -> str:
@@ -171,20 +173,21 @@ def _at(request: RequestFacts, now: datetime) -> str:
     return f" at {names[0].short if len(names) == 1 else everyone(len(names))}"
 
 
-_ORDER = (
-    # worst first: failing, over capacity, no answer, attack stopped, requesting, accepted, mitigating, terminating
-    "Failing",
-    "Awaiting approval",
-    "Over capacity",
-    "No answer",
-    "Attack stopped",
-    "Requesting",
-    "Accepted",
-    "Mitigating",
-    "Standby",
-    "Stopping",
-    "Terminating",
-)
+class Rank(IntEnum):
+    """The place of a live request on the Now page, worst first."""
+
+    FAILING = auto()
+    AWAITING_APPROVAL = auto()
+    OVER_CAPACITY = auto()
+    NO_ANSWER = auto()
+    ATTACK_STOPPED = auto()
+    REQUESTING = auto()
+    IN_PROGRESS = auto()
+    MITIGATING = auto()
+    STANDBY = auto()
+    STOPPING = auto()
+    TERMINATING = auto()
+    OVER = auto()
 
 
 def needs_a_person(request: RequestFacts, now: datetime) -> bool:
@@ -192,10 +195,14 @@ def needs_a_person(request: RequestFacts, now: datetime) -> bool:
     return next_step(request, now) is not None or badge(request, now).family in {"warn", "bad"}
 
 
-def rank(request: RequestFacts, now: datetime) -> int:
-    """The place of a live request on the Now page; lower is worse."""
-    if request.status == "requesting" and DisplayStatus.NO_ANSWER in {
-        display_status(mitigation, now) for mitigation in request.asked
-    }:
-        return _ORDER.index("No answer")
-    return _ORDER.index(badge(request, now).word)
+def rank(request: RequestFacts, now: datetime) -> Rank:
+    if request.status in REQUEST_TERMINAL:
+        return Rank.OVER
+    shown = {display_status(mitigation, now) for mitigation in request.asked}
+    if request.status == RequestStatus.REQUESTING and DisplayStatus.NO_ANSWER in shown:
+        return Rank.NO_ANSWER
+    if request.status == RequestStatus.MITIGATING and DisplayStatus.EXCEEDED in shown:
+        return Rank.OVER_CAPACITY
+    if request.status == RequestStatus.TERMINATING and is_stopping(request):
+        return Rank.STOPPING
+    return Rank[request.status.name]

@@ -42,14 +42,7 @@ def standby_says(on: Sequence[wording.RequestFacts], off: int, now: datetime) ->
     elif worst.status == RequestStatus.STANDBY:
         badge = wording.BADGES[DisplayStatus.NO_ANSWER]
     summary = " ".join(part for part in (wording.summary(worst, now), _others_off(off)) if part)
-    return Say(badge, f"{worst.name}: {_small(headline, worst)}", summary)
-
-
-def _small(headline: str, plan: wording.RequestFacts) -> str:
-    """After a colon a sentence begins small, unless with a name."""
-    names = {mitigation.short.partition(" ")[0] for mitigation in plan.mitigations}
-    first = headline.partition(" ")[0]
-    return headline if first in names else f"{headline[:1].lower()}{headline[1:]}"
+    return Say(badge, f"{worst.name}: {headline}", summary)
 
 
 def _rank(plan: wording.RequestFacts) -> int:

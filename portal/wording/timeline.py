@@ -55,6 +55,11 @@ class EventFacts:
     kind: RequestKind = RequestKind.IMMEDIATE
 
     @property
+    def why(self) -> str:
+        """The code beside the status; earlier releases wrote it with spaces."""
+        return str(self.data.get("why", "")).replace(" ", "_")
+
+    @property
     def is_plan(self) -> bool:
         return self.kind != RequestKind.IMMEDIATE
 
@@ -116,7 +121,7 @@ def _sent(event: EventFacts) -> Entry:
 
 
 def _asked(event: EventFacts) -> Entry:
-    if event.data.get("why") == "by hand":
+    if event.why == "by_hand":
         return Entry(at=event.at, badge=PERSON, what=f"{event.who} asked {event.provider} again.")
     return Entry(at=event.at, badge=PERSON, what=f"{event.who} asked {event.provider} by hand.")
 
@@ -211,7 +216,7 @@ def _status(event: EventFacts) -> Entry | None:
             what=f"{event.provider} asked the portal to wait.",
             detail=f"The portal asks again {when_dated(retry_at, event.at)}.",
         )
-    if event.data.get("why") == "unsaved":
+    if event.why == "unsaved":
         what = f"The portal could not save {event.provider}’s answer."
         detail = "The status shown is older. The portal’s log says why."
         return Entry(at=event.at, badge=BADGES[DisplayStatus.NOT_SAVED], what=what, detail=detail)
@@ -220,8 +225,8 @@ def _status(event: EventFacts) -> Entry | None:
         what = f"{event.provider} reports status {number}, which the portal does not know."
         return Entry(at=event.at, badge=FROM_PROVIDER, what=what)
     status = Status(str(event.data["status"]))
-    why = str(event.data.get("why"))
-    if why == "still held":
+    why = event.why
+    if why == "still_held":
         tries = event.data.get("tries")
         detail = "The portal told it again, with a lifetime of one second."
         if tries:
@@ -247,12 +252,12 @@ _WHY_WORDS: Final = {
     # what happened, where the status alone does not tell it
     "turn": ("The portal asks {provider} again.", "Nobody helps yet."),
     "unsent": ("Nothing had been sent to {provider}.", ""),
-    "lifetime over": ("The lifetime at {provider} ran out.", ""),
-    "mid in use": (
+    "lifetime_over": ("The lifetime at {provider} ran out.", ""),
+    "mid_in_use": (
         "{provider} holds another mitigation under this number.",
         "The portal took a higher number and sent again.",
     ),
-    "mid in doubt": (
+    "mid_in_doubt": (
         "{provider} may hold another mitigation under this number.",
         "The portal takes a higher number for the next try.",
     ),
@@ -281,7 +286,7 @@ _STATUS_WORDS: Final = {
 
 _PLAN_WHY_WORDS: Final = {
     "turn": ("The portal asks {provider} again.", "It does not hold the plan."),
-    "lifetime over": ("The lifetime at {provider} ran out.", ""),
+    "lifetime_over": ("The lifetime at {provider} ran out.", ""),
     "superseded": ("{provider} replaced this by the newer version of the plan.", ""),
 }
 _PLAN_STATUS_WORDS: Final = {

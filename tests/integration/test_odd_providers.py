@@ -134,7 +134,7 @@ def test_a_plan_that_a_provider_keeps_after_its_end_is_ended_by_its_lifetime(
     (scope,) = told_again["body"]["ietf-dots-signal-channel:mitigation-scope"]["scope"]
     assert (scope["lifetime"], scope["trigger-mitigation"]) == (1, False)
     events = alice.get("organizations/acme/events", after=0, limit=1000)["results"]
-    assert [one for one in events if one["data"].get("why") == "still held"]
+    assert [one for one in events if one["data"].get("why") == "still_held"]
 
 
 def test_an_efficacy_update_is_repeated_when_the_provider_asks_to_wait(

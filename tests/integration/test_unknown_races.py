@@ -126,5 +126,5 @@ def test_a_mid_found_in_use_twice_at_once_is_replaced_once(
         )  # fmt: skip
 
     assert at_once(take, take, take) == [41, 41, 41]
-    assert Event.objects.filter(data__why="mid in use").count() == 1
+    assert Event.objects.filter(data__why="mid_in_use").count() == 1
     assert Subscription.objects.get(pk=acme_northgate.pk).next_mid == 42

@@ -22,4 +22,4 @@ def traffic_words(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) 
 def traffic_part(ports: Sequence[Mapping[str, int]], protocols: Sequence[int]) -> str:
     """Ports and protocols inside a sentence: "TCP, port 443", "any protocol, port 443"."""
     words = traffic_words(ports, protocols)
-    return f"{words[:1].lower()}{words[1:]}" if words.startswith("Any") else words
+    return f"{words[:1].lower()}{words[1:]}" if not protocols else words

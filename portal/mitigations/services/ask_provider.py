@@ -200,7 +200,7 @@ def _ask_again(mitigation: Mitigation, *, actor: User, now: datetime) -> None:
         mitigation_id=mitigation.pk,
         trigger=Trigger.TURN_CAME_AGAIN,
         columns={"asked_at": now, "overdue_at": None, "retry_at": None, "asked_by": actor},
-        told={"why": "by hand"},
+        told={"why": "by_hand"},
         event=EventType.MITIGATION_ASKED,
         actor=actor,
     )

@@ -148,7 +148,7 @@ def _outlived(mitigation_id: UUID, now: datetime) -> bool:
         mitigation_id=mitigation_id,
         trigger=Trigger.OUTLIVED if renews else Trigger.LIFETIME_OVER,
         columns=columns,
-        told={"why": "lifetime over"},
+        told={"why": "lifetime_over"},
     )
     apply(mitigation, step, now=now)
     settle(mitigation.request, now=now)

@@ -26,8 +26,8 @@ from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10
 """How often one mitigation takes a higher mid because its own was in use, before the refusal stands."""
-IN_USE: Final = "mid in use"
-IN_DOUBT: Final = "mid in doubt"
+IN_USE: Final = "mid_in_use"
+IN_DOUBT: Final = "mid_in_doubt"
 """`why` of the events about a mid."""
 
 

@@ -292,7 +292,7 @@ def record_release(*, mitigation_id: UUID, now: datetime) -> bool:
     step = Step(
         mitigation_id=mitigation_id,
         columns={"release_tried_at": now, "release_tries": tries},
-        told={"why": "still held", **({"tries": tries} if is_last else {})},
+        told={"why": "still_held", **({"tries": tries} if is_last else {})},
         event=EventType.MITIGATION_STATUS if tries == 1 or is_last else None,
     )
     apply(mitigation, step, now=now)

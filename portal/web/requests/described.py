@@ -48,8 +48,9 @@ def scope_line(request: MitigationRequest) -> str:
     """One line for a card: "203.0.113.0/26 and 2 more, any port"."""
     every = targets_of(request)
     more = f" and {len(every) - 3} more" if len(every) > 3 else ""
-    traffic = traffic_words(request.ports, request.protocols)
-    return f"{', '.join(every[:3])}{more}, {'any port' if traffic == 'Any' else traffic}"
+    is_any = not (request.ports or request.protocols)
+    traffic = "any port" if is_any else traffic_words(request.ports, request.protocols)
+    return f"{', '.join(every[:3])}{more}, {traffic}"
 
 
 def describe_request(

@@ -244,7 +244,7 @@ class RequestForm:
         submission, _ = self.submission()
         ports = [{"lower": lower, "upper": upper} for lower, upper in submission.ports]
         traffic = traffic_words(ports, submission.protocols)
-        if traffic == "Any":
+        if not (ports or submission.protocols):
             traffic = "Any port and protocol"
         length = submission.lifetime_s
         how_long = lifetime(length) if length is not None else ""

@@ -34,6 +34,7 @@ from portal.wording import standby as words
 from portal.wording.from_rows.events import status_moments
 from portal.wording.from_rows.mitigations import mitigation_facts, request_facts
 
+HELD: Final = wording.REQUEST_BADGES[RequestStatus.STANDBY]
 SHOWN_ENTRIES: Final = 30
 MAX_ENTRIES: Final = 500
 
@@ -77,7 +78,7 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
     return {
         "frame": start,
         "here": "standby",
-        "title": "Standby" if say.badge.word == "Standby" else f"{say.badge.word} – Standby",
+        "title": "Standby" if say.badge == HELD else f"{say.badge.word} – Standby",
         "say": say,
         "ended": ended,
         "cards": cards,

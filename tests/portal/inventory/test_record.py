@@ -314,7 +314,7 @@ def test_the_portal_stops_after_the_last_try_to_release_a_plan(record: Record, d
 
     assert tries == one().release_tries == MAX_RELEASE_TRIES
     assert not services.record_release(unknown_id=one().pk, now=now)
-    changes = [event["tries"] for event in told() if event.get("why") == "still held"]
+    changes = [event["tries"] for event in told() if event.get("why") == "still_held"]
     assert changes == [1, MAX_RELEASE_TRIES]
     record(told=[4], at=now)
     assert one().ending == Ending.GONE

@@ -50,7 +50,7 @@ def test_the_page_says_first_who_holds_what(
 ) -> None:
     page = client_of(alice).get(STANDBY).content.decode()
 
-    assert "Shop, full flood: both providers hold the plan." in page
+    assert "Shop, full flood: Both providers hold the plan." in page
     assert page.count("Holds the plan.") == 2
     assert 'data-status="standby"' in page
 

@@ -111,7 +111,7 @@ def test_the_tries_back_off_and_end(kept: StandbyPlan) -> None:
     one = mitigation(kept)
     one.last_heard_at = now
     assert following(one, now) == NextAction(action=Action.WAIT, at=now + POLL_AFTER)
-    told = Event.objects.filter(data__why="still held").order_by("seq")
+    told = Event.objects.filter(data__why="still_held").order_by("seq")
     assert [event.data.get("tries") for event in told] == [None, MAX_RELEASE_TRIES]
 
 

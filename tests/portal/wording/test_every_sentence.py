@@ -305,11 +305,11 @@ STATUS_DATA: Final[tuple[dict[str, Any], ...]] = (
     *(
         {"why": why}
         for why in (
-            "turn", "unsent", "lifetime over", "mid in use", "mid in doubt", "identity",
-            "superseded", "unsaved", "still held",
+            "turn", "unsent", "lifetime_over", "mid_in_use", "mid_in_doubt", "identity",
+            "superseded", "unsaved", "still_held", "lifetime over", "mid in use", "still held",
         )
     ),
-    {"why": "still held", "tries": 3},
+    {"why": "still_held", "tries": 3},
 )  # fmt: skip
 EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
     EventType.MITIGATION_STATUS: [
@@ -338,7 +338,7 @@ EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
     ],
     EventType.REQUEST_EXTENDED: [{"lifetime": 3600}, {"lifetime": -1}],
     EventType.REQUEST_SUBMITTED: [{}, {"adopted": True}],
-    EventType.MITIGATION_ASKED: [{}, {"why": "by hand"}],
+    EventType.MITIGATION_ASKED: [{}, {"why": "by_hand"}, {"why": "by hand"}],
     EventType.MITIGATION_WITHDRAW_REQUESTED: [{}, {"hold_again": True}],
     EventType.DRILL_ENDED: [{"passed": True}, {"passed": False}],
 }
