@@ -51,10 +51,10 @@ Entry = tuple[UUID, RecordedMessage | NotKept]
 class WireJournal:
     """One journal for all sessions of a worker."""
 
-    def __init__(self, threads: DatabaseThreads) -> None:
+    def __init__(self, threads: DatabaseThreads, *, max_waiting: int = MAX_WAITING) -> None:
         self._threads = threads
         self._recorders: dict[UUID, WireRecorder] = {}
-        self._room = SharedCapacity(MAX_WAITING)
+        self._room = SharedCapacity(max_waiting)
         self._batch: list[Entry] = []
         self._closing = asyncio.Event()
 

@@ -176,15 +176,17 @@ def is_up(row: Subscription) -> bool:
 async def test_text_that_the_database_refuses_does_not_stop_the_row_from_being_updated(
     acme_northgate: Subscription, there: Provider, threads: DatabaseThreads
 ) -> None:
-    async with running_manager(acme_northgate, threads) as kept:
+    async with running_manager(acme_northgate, threads) as manager:
         await until_row(acme_northgate, is_up)
-        session = kept.session
+        session = manager.session
         assert session is not None
-        kept._status.report(SessionStatus(state=SessionState.DOWN, detail="sent to \ud800.example"))
+        manager._status.report(
+            SessionStatus(state=SessionState.DOWN, detail="sent to \ud800.example")
+        )
 
         row = await until_row(acme_northgate, lambda row: row.session_state == SessionState.DOWN)
         assert row.session_detail == ""
-        kept._status.report(SessionStatus(state=SessionState.DOWN, detail="no route"))
+        manager._status.report(SessionStatus(state=SessionState.DOWN, detail="no route"))
         await until_row(acme_northgate, lambda row: row.session_detail == "no route")
 
 
@@ -202,15 +204,15 @@ async def test_a_failed_read_of_the_rows_keeps_the_session(
             raise failures.pop()
         return reads(subscription_id)
 
-    async with running_manager(mitigation.subscription, threads) as kept:
+    async with running_manager(mitigation.subscription, threads) as manager:
         await until_row(mitigation.subscription, is_up)
-        session = kept.session
+        session = manager.session
         monkeypatch.setattr(queries, "live_mitigations", fail_twice)
-        kept.wake()
+        manager.wake()
 
         await until(lambda: not failures)
         await until(lambda: bool(there.requests))
-        assert kept.session is session
+        assert manager.session is session
 
 
 async def test_repeated_failures_end_the_session_and_the_row_says_why(
@@ -254,16 +256,16 @@ async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot
     acme_northgate: Subscription, there: Provider, threads: DatabaseThreads
 ) -> None:
     """OpenSSL does not accept its name: not a failed handshake, and not a lasting failure of the portal either."""
-    async with running_manager(acme_northgate, threads) as kept:
+    async with running_manager(acme_northgate, threads) as manager:
         await until_row(acme_northgate, is_up)
-        first = client_of(kept)
+        first = client_of(manager)
         assert first is not None
         alternate = RedirectedSignal(alt_server="a\0b", alt_server_record=("127.0.0.1",))
-        (cache,) = kept.runner._caches.values()
+        (cache,) = manager.runner._caches.values()
         now = asyncio.get_running_loop().time()
         cache.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
         await first.close()
 
         # The first attempt comes after two to eight seconds, the second at once.
-        await until(lambda: client_of(kept) not in (None, first), within_s=12)
+        await until(lambda: client_of(manager) not in (None, first), within_s=12)
         assert not cache.is_redirected

@@ -33,7 +33,7 @@ class Rows:
         return fate
 
 
-def speaking(rows: Rows) -> tuple[FencedStore, LeaseFence]:
+def store_on(rows: Rows) -> tuple[FencedStore, LeaseFence]:
     fence = LeaseFence(asked_at=boottime())
     return (
         FencedStore(
@@ -49,25 +49,25 @@ def speaking(rows: Rows) -> tuple[FencedStore, LeaseFence]:
 @virtual_time
 async def test_a_write_waits_for_the_database() -> None:
     rows = Rows(OperationalError("gone"), OperationalError("gone"), "written")
-    mine, _fence = speaking(rows)
+    store, _fence = store_on(rows)
 
-    assert await mine.write(str) == "written"
+    assert await store.write(str) == "written"
     assert set(rows.calls) == {leases.write_as_owner}
 
 
 async def test_a_write_by_a_former_owner_closes_the_fence() -> None:
-    mine, fence = speaking(Rows(leases.NotOwner()))
+    store, fence = store_on(Rows(leases.NotOwner()))
 
     with pytest.raises(SessionClosed):
-        await mine.write(str)
+        await store.write(str)
     assert not fence.is_open()
 
 
 async def test_nothing_is_written_once_the_fence_is_closed() -> None:
     rows = Rows(OperationalError("gone"))
-    mine, fence = speaking(rows)
+    store, fence = store_on(rows)
     fence.close()
 
     with pytest.raises(SessionClosed):
-        await mine.write(str)
+        await store.write(str)
     assert rows.calls == []

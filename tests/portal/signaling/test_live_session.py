@@ -135,7 +135,7 @@ class Unwatched:
         pass
 
 
-def line_of(
+def session_of(
     session: Session, actions: SlowProvider, *rows: Mitigation, threads: Rows | None = None
 ) -> LiveSession:
     actions.store = FencedStore(
@@ -178,7 +178,7 @@ async def test_a_provider_that_gives_no_status_is_not_polled_too_often(
     error: Exception,
 ) -> None:
     actions = PolledProvider(error)
-    live_session = line_of(Session(), actions, withdrawn(1))
+    live_session = session_of(Session(), actions, withdrawn(1))
 
     for _ in range(3):
         due_s = await live_session.reconcile()
@@ -196,7 +196,7 @@ async def test_a_mitigation_missing_from_a_list_is_polled_alone_without_delaying
     actions = PolledProvider(error)
     rows = [withdrawn(mid) for mid in (1, 2, 3)]
     actions.listed = (rows[0], rows[2])
-    live_session = line_of(Session(), actions, *rows)
+    live_session = session_of(Session(), actions, *rows)
 
     for _ in range(3):
         await live_session.reconcile()
@@ -229,7 +229,7 @@ class SilentAboutStatus(PolledProvider):
 async def test_a_due_renewal_interrupts_an_unanswered_poll() -> None:
     actions, row = SilentAboutStatus(), mitigating()
     row.lifetime_s = 60
-    async with running(line_of(Session(), actions, row)):
+    async with running(session_of(Session(), actions, row)):
         await until(lambda: actions.performed == [Action.REFRESH] and actions.polls[1] > 0)
 
         await until(lambda: actions.performed == [Action.REFRESH] * 2)
@@ -261,7 +261,7 @@ async def test_rows_with_nothing_due_are_not_read_repeatedly() -> None:
         request=MitigationRequest(), asked_at=timezone.now(),
     )  # fmt: skip
     rows = Rows(given_up)
-    async with running(line_of(Session(), SlowProvider(), threads=rows)):
+    async with running(session_of(Session(), SlowProvider(), threads=rows)):
         await pass_time(REREAD_S - 1)
         assert rows.reads == 1
 
@@ -273,7 +273,7 @@ async def test_rows_with_nothing_due_are_not_read_repeatedly() -> None:
 async def test_rows_are_read_soon_after_the_database_was_away() -> None:
     rows = Rows(mitigating())
     rows.is_away = True
-    async with running(line_of(Session(), SlowProvider(), threads=rows)):
+    async with running(session_of(Session(), SlowProvider(), threads=rows)):
         await pass_time(5.5 * DATABASE_PAUSE_S)
         assert rows.reads == 6
 
@@ -286,7 +286,7 @@ async def test_a_poll_that_falls_due_is_sent_in_time_unless_the_provider_was_hea
     session, actions = Session(), PolledProvider()
     actions.may_write.set()
     rows = Rows(mitigating(heard_s=POLL_AFTER.total_seconds() - 5))
-    async with running(line_of(session, actions, threads=rows)):
+    async with running(session_of(session, actions, threads=rows)):
         await pass_time(4)
         if is_heard:
             session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
@@ -299,7 +299,7 @@ async def test_a_new_status_causes_a_read_of_the_rows_and_new_numbers_do_not() -
     session, actions = Session(), SlowProvider()
     actions.may_write.set()
     rows = Rows(mitigating())
-    async with running(line_of(session, actions, threads=rows)):
+    async with running(session_of(session, actions, threads=rows)):
         await pass_time(1)
         reads = rows.reads
         session.reports.put_nowait(_said(MitigationStatus.MITIGATING, 7))
@@ -322,7 +322,7 @@ async def test_only_the_last_waiting_report_of_each_status_is_saved() -> None:
         pk=uuid4(), mid=1, status=Status.IN_PROGRESS, request=MitigationRequest(),
         asked_at=timezone.now(),
     )  # fmt: skip
-    live_session = line_of(session, actions, row)
+    live_session = session_of(session, actions, row)
     task = asyncio.create_task(live_session.run())
     mitigating, exceeded = MitigationStatus.MITIGATING, MitigationStatus.EXCEEDED_CAPABILITY
     for status, counted in (
@@ -370,7 +370,7 @@ async def test_an_answer_that_was_not_saved_is_not_logged_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     actions = UnsavableActions()
-    live_session = line_of(Session(), actions, mitigating())
+    live_session = session_of(Session(), actions, mitigating())
     async with running(live_session):
         await actions.performed.wait()
         await until(lambda: not live_session.runner.tasks)
@@ -383,7 +383,7 @@ async def test_a_defect_in_an_action_is_logged_and_retried_with_growing_pauses(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     actions = DefectiveActions()
-    async with running(line_of(Session(), actions, mitigating())):
+    async with running(session_of(Session(), actions, mitigating())):
         # With pauses of 3 s, 6 s, 12 s and 24 s the fifth is not due yet.
         await pass_time(COOLDOWN_S * (1 + 2 + 4 + 8) - 1)
         assert actions.performed == 4

@@ -73,7 +73,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def speaking(mitigation: Mitigation, threads: DatabaseThreads) -> AsyncIterator[Scene]:
+async def scene_with(mitigation: Mitigation, threads: DatabaseThreads) -> AsyncIterator[Scene]:
     authority, provider, journal = Authority(), Provider(), WireJournal(threads)
     actions = MitigationActions(
         FencedStore(
@@ -128,7 +128,7 @@ ODD: dict[str, list[tuple[Any, Any]]] = {
 async def test_the_status_reaches_the_row_despite_any_odd_attribute(
     mitigation: Mitigation, threads: DatabaseThreads, odd: str
 ) -> None:
-    async with speaking(mitigation, threads) as scene:
+    async with scene_with(mitigation, threads) as scene:
         scene.says(Code.CONTENT, report(mitigation.mid, *ODD[odd]))
         await scene.reports.poll(scene.client, mitigation)
     while await scene.journal.flush():
@@ -143,7 +143,7 @@ async def test_the_status_reaches_the_row_despite_any_odd_attribute(
 async def test_an_unknown_status_is_shown_with_its_number(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(mitigation, threads) as scene:
+    async with scene_with(mitigation, threads) as scene:
         for status in (2, 9, 9):
             scene.says(Code.CONTENT, report(mitigation.mid, status=status))
             await scene.reports.poll(scene.client, await row(mitigation))
@@ -162,7 +162,7 @@ async def test_an_unknown_status_is_shown_with_its_number(
 async def test_any_status_replaces_a_lost_acceptance(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(mitigation, threads) as scene:
+    async with scene_with(mitigation, threads) as scene:
         scene.says(Code.CONTENT, report(mitigation.mid, status=77))
         await scene.reports.poll(scene.client, mitigation)
 
@@ -173,7 +173,7 @@ async def test_any_status_replaces_a_lost_acceptance(
 async def test_a_code_that_neither_accepts_nor_refuses_grants_nothing(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(mitigation, threads) as scene:
+    async with scene_with(mitigation, threads) as scene:
         scene.says(Code.CONTINUE, b"")
         is_held = await scene.actions.perform(scene.client, mitigation, Action.REQUEST)
 
@@ -207,7 +207,7 @@ async def test_an_answer_with_a_nul_anywhere_is_saved(
             report(mitigation.mid, conflict(mitigation.mid), (6, [NUL]), (13, [NUL]), (NUL, NUL)),
         ),
     ]
-    async with speaking(mitigation, threads) as scene:
+    async with scene_with(mitigation, threads) as scene:
         for code, body in answers:
             scene.says(code, body, location_path=["x\0"], uri_query=["c=\0"])
             await scene.actions.perform(scene.client, await row(mitigation), Action.REQUEST)

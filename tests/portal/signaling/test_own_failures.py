@@ -84,7 +84,7 @@ def sent_events() -> int:
 
 
 @asynccontextmanager
-async def speaking(
+async def acting(
     mitigation: Mitigation, threads: DatabaseThreads, settings: ClientSettings = ONCE
 ) -> AsyncIterator[tuple[MitigationActions, Client, Provider]]:
     actions = MitigationActions(
@@ -135,7 +135,7 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
 ) -> None:
     await in_database(spoil)(mitigation)
     row = await in_database(again)()
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, row, Action.REQUEST)
         assert provider.requests == []
 
@@ -157,7 +157,7 @@ async def test_a_request_that_cannot_be_sent_is_recorded_and_the_next_provider_a
 async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
     mitigation: Mitigation, threads: DatabaseThreads, spoil: Callable[[Mitigation], None]
 ) -> None:
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(spoil)(mitigation)
 
@@ -175,7 +175,7 @@ async def test_a_refresh_that_cannot_be_sent_is_shown_and_ends_nothing(
 async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
     mitigation: Mitigation, threads: DatabaseThreads, dana: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(services.report_efficacy)(
             request_id=mitigation.request_id, actor=dana, attack_status="under-attack"
@@ -198,7 +198,7 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
 async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
     mitigation: Mitigation, threads: DatabaseThreads, dana: User
 ) -> None:
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(services.terminate)(request_id=mitigation.request_id, actor=dana)
         row = await in_database(again)()
@@ -216,7 +216,7 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
 async def test_the_row_counts_the_datagrams_of_a_request(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    async with speaking(mitigation, threads, SETTINGS) as (actions, client, provider):
+    async with acting(mitigation, threads, SETTINGS) as (actions, client, provider):
         provider.script += [silence, silence]
 
         await actions.perform(client, mitigation, Action.REQUEST)
@@ -231,7 +231,7 @@ async def test_a_request_postponed_by_a_provider_is_not_called_unsendable(
 ) -> None:
     """The earlier refusal does not stay on a row that is retried."""
     await in_database(spoil_ports)(mitigation)
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, await in_database(again)(), Action.REQUEST)
         await in_database(repair)(mitigation)
         await in_database(services.ask_provider)(
@@ -249,7 +249,7 @@ async def test_a_broken_row_is_postponed_too(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
     await in_database(Mitigation.objects.update)(scope={"prefixes": ["203.0.113.7/32"]})
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         with pytest.raises(NotSaved):
             await actions.perform(client, await in_database(again)(), Action.REQUEST)
         assert provider.requests == []
@@ -305,7 +305,7 @@ async def test_a_refusal_is_saved_without_text_that_the_database_refuses(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("refusal_reason <> ''")
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
         await actions.perform(client, mitigation, Action.REQUEST)
@@ -325,7 +325,7 @@ async def test_the_row_shows_that_an_answer_came_even_if_it_cannot_be_saved(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("status = 'refused' OR refusal_reason <> ''")
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
         with pytest.raises(NotSaved):
@@ -349,7 +349,7 @@ async def test_the_next_saved_answer_removes_the_notice(
     mitigation: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
 ) -> None:
     await in_database(database_refuses)("status = 'refused'")
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
         with pytest.raises(NotSaved):
             await actions.perform(client, mitigation, Action.REQUEST)
@@ -363,7 +363,7 @@ async def test_the_next_saved_answer_removes_the_notice(
 async def test_a_report_that_cannot_be_saved_is_shown_and_does_not_delay_others(
     mitigation: Mitigation, threads: DatabaseThreads, database_refuses: Callable[[str], None]
 ) -> None:
-    async with speaking(mitigation, threads) as (actions, client, _provider):
+    async with acting(mitigation, threads) as (actions, client, _provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(database_refuses)("status = 'mitigating'")
         row = await in_database(again)()
@@ -385,7 +385,7 @@ async def test_an_outcome_that_cannot_even_be_marked_is_logged_and_ends_no_sessi
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await in_database(database_refuses)("status = 'refused' OR unsaved_at IS NOT NULL")
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         provider.script.append(FORBIDDEN)
 
         with pytest.raises(NotSaved):
@@ -403,7 +403,7 @@ async def test_an_answer_to_a_poll_that_cannot_be_saved_leaves_the_others_alone(
     status: int,
 ) -> None:
     """For any report, however it would change the row."""
-    async with speaking(mitigation, threads) as (actions, client, provider):
+    async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(database_refuses)("status <> 'in_progress' OR refusal_code <> ''")
         provider.script.append(told(status, mitigation.mid))

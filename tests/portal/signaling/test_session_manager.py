@@ -50,7 +50,7 @@ from tests.dots_client.client.test_redirection import Pair, pair, to
 from tests.dots_client.transport.loopback import until
 
 
-class InlineStore:
+class InlineThreads:
     async def run(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return call(*args, **kwargs)
 
@@ -77,11 +77,11 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SessionState, str]]:
     return told
 
 
-def keeper_of(settings: ClientSettings) -> SessionManager:
+def manager_of(settings: ClientSettings) -> SessionManager:
     return SessionManager(
         subscription_id=uuid.uuid4(),
         owner="here",
-        threads=cast(DatabaseThreads, InlineStore()),
+        threads=cast(DatabaseThreads, InlineThreads()),
         recorder=WireRecorder(SharedCapacity(1)),
         settings=settings,
         fence=LeaseFence(asked_at=boottime()),
@@ -92,21 +92,21 @@ def keeper_of(settings: ClientSettings) -> SessionManager:
 async def running_manager(
     there: Pair, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[SessionManager]:
-    identity = ConnectionSettings(server=there.server, credentials=authority.client(), cuid=CUID)
-    monkeypatch.setattr(session_manager, "load_connection_settings", lambda _subscription: identity)
-    kept = keeper_of(SETTINGS)
-    running = asyncio.create_task(kept.run())
+    settings = ConnectionSettings(server=there.server, credentials=authority.client(), cuid=CUID)
+    monkeypatch.setattr(session_manager, "load_connection_settings", lambda _subscription: settings)
+    manager = manager_of(SETTINGS)
+    running = asyncio.create_task(manager.run())
     try:
-        await until(lambda: kept.session is not None)
-        yield kept
+        await until(lambda: manager.session is not None)
+        yield manager
     finally:
         running.cancel()
         await asyncio.wait({running})
 
 
-def client_of(kept: SessionManager) -> Client:
-    assert kept.session is not None
-    return kept.session.client
+def client_of(manager: SessionManager) -> Client:
+    assert manager.session is not None
+    return manager.session.client
 
 
 @pytest.mark.rule("SC-098")
@@ -115,17 +115,17 @@ async def test_the_session_moves_to_the_alternate_and_back(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     authority = Authority()
-    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        home = client_of(kept)
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as manager:
+        home = client_of(manager)
         there.home.script.append(to(ttl_s=1))
         with pytest.raises(Redirected):
             await home.request(1, SCOPE)
 
-        await until(lambda: client_of(kept) is not home)
-        assert client_of(kept).peer.startswith("127.0.0.2:")
+        await until(lambda: client_of(manager) is not home)
+        assert client_of(manager).peer.startswith("127.0.0.2:")
         await until(lambda: there.servers[0].sessions == ())
 
-        await until(lambda: client_of(kept).peer.startswith("127.0.0.1:"))
+        await until(lambda: client_of(manager).peer.startswith("127.0.0.1:"))
         await until(lambda: there.servers[1].sessions == ())
 
     port = there.server.port
@@ -138,14 +138,14 @@ async def test_a_session_stays_where_it_is_when_the_alternate_is_away(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     authority = Authority()
-    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        home = client_of(kept)
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as manager:
+        home = client_of(manager)
         there.home.script.append(to("alt.example", "127.0.0.3"))
         with pytest.raises(Redirected):
             await home.request(1, SCOPE)
-        await until(lambda: not kept.runner.cache_of(there.server).is_redirected)
+        await until(lambda: not manager.runner.cache_of(there.server).is_redirected)
 
-        assert client_of(kept) is home
+        assert client_of(manager) is home
         assert (await home.request(2, SCOPE)).mid == 2
         assert SessionState.DOWN not in {state for state, _ in notes}
 
@@ -155,19 +155,19 @@ async def test_the_pages_are_told_of_a_circle_of_redirections(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     authority = Authority()
-    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        home = client_of(kept)
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as manager:
+        home = client_of(manager)
         there.home.script.append(to())
         there.alt.script.append(to("home.example", "127.0.0.1"))
         with pytest.raises(Redirected):
             await home.request(1, SCOPE)
-        await until(lambda: client_of(kept) is not home)
+        await until(lambda: client_of(manager) is not home)
         with pytest.raises(Redirected):
-            await client_of(kept).request(1, SCOPE)
+            await client_of(manager).request(1, SCOPE)
 
         await until(lambda: notes[-1][1] == "circle")
         assert notes[-1][0] == SessionState.UP
-        assert client_of(kept).peer.startswith("127.0.0.2:")
+        assert client_of(manager).peer.startswith("127.0.0.2:")
 
 
 @pytest.mark.rule("SC-094")
@@ -176,8 +176,8 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
     monkeypatch: pytest.MonkeyPatch, notes: list[tuple[SessionState, str]]
 ) -> None:
     authority = Authority()
-    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        session, (home, _alt) = kept.session, there.servers
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as manager:
+        session, (home, _alt) = manager.session, there.servers
         assert session is not None
         strangers: set[object] = set()
         known = {session.address for session in home.sessions}
@@ -189,18 +189,18 @@ async def test_an_attempt_ends_when_the_silent_session_is_heard_after_all(
 
         home.drop_incoming = lose_strangers
         # The old session is alive, so it must not be heard before there is an attempt to end.
-        kept._reconnect = Reconnect(
+        manager._reconnect = Reconnect(
             rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
         )
         session.is_suspect.set()
         await until(lambda: bool(strangers))
-        assert len(kept.runner.tasks) == 2
+        assert len(manager.runner.tasks) == 2
 
         session.is_suspect.clear()
-        kept._changed.set()
+        manager._changed.set()
 
-        await until(lambda: len(kept.runner.tasks) == 1)
-        assert kept.session is session
+        await until(lambda: len(manager.runner.tasks) == 1)
+        assert manager.session is session
         assert notes[-1][0] == SessionState.UP
 
 
@@ -210,46 +210,46 @@ async def test_a_silent_session_that_is_replaced_is_closed_at_the_server(
     """Otherwise the server keeps it, receives nothing on it, and may start standby mitigations."""
     monkeypatch.setattr(silence_watch, "WATCH_S", 60.0)
     authority = Authority()
-    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        first, home = kept.session, there.servers[0]
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as manager:
+        first, home = manager.session, there.servers[0]
         assert first is not None
         (at_the_server,) = home.sessions
-        kept._reconnect = Reconnect(
+        manager._reconnect = Reconnect(
             rng=random.Random(1), settings=ReconnectSettings(attack_spread_s=0)
         )
 
         first.is_suspect.set()
 
-        await until(lambda: kept.session not in (None, first))
+        await until(lambda: manager.session not in (None, first))
         await until(lambda: len(home.sessions) == 1)
         assert at_the_server not in home.sessions
         assert at_the_server.reason == "the client closed the session"
 
 
 async def test_the_cache_of_a_provider_is_dropped_when_its_row_changes() -> None:
-    kept = keeper_of(ClientSettings())
-    one = kept.runner.cache_of(Server("a.example"))
+    manager = manager_of(ClientSettings())
+    one = manager.runner.cache_of(Server("a.example"))
 
-    assert kept.runner.cache_of(Server("a.example")) is one
-    assert kept.runner.cache_of(Server("a.example", port=4647)) is not one
+    assert manager.runner.cache_of(Server("a.example")) is one
+    assert manager.runner.cache_of(Server("a.example", port=4647)) is not one
 
 
 async def test_the_reason_for_a_missing_session_is_logged_once_and_then_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="portal.signaling.session_manager")
-    kept, credentials = keeper_of(SETTINGS), Authority().client()
+    manager, credentials = manager_of(SETTINGS), Authority().client()
     for port in (9, 9, 9, 10, 9):
         server = Server("provider.example", host="127.0.0.1", port=port, transports=("tls",))
-        identity = ConnectionSettings(server=server, credentials=credentials, cuid=CUID)
+        settings = ConnectionSettings(server=server, credentials=credentials, cuid=CUID)
         monkeypatch.setattr(
-            session_manager, "load_connection_settings", lambda _id, identity=identity: identity
+            session_manager, "load_connection_settings", lambda _id, settings=settings: settings
         )
-        await kept._read_settings()
-        await kept._attempt(is_wanted=True)
-    kept._log.close()
+        await manager._read_settings()
+        await manager._attempt(is_wanted=True)
+    manager._log.close()
 
-    name = f"subscription {kept.subscription_id}"
+    name = f"subscription {manager.subscription_id}"
     first, second = (f"{name}: no session: nothing listens at 127.0.0.1:{port}" for port in (9, 10))
     assert [record.getMessage() for record in caplog.records] == [
         first,
@@ -289,11 +289,11 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
             )
         ),
     )
-    speaking = MitigationActions(
+    actions = MitigationActions(
         FencedStore(
             subscription_id=uuid.uuid4(),
             owner="here",
-            threads=cast(DatabaseThreads, InlineStore()),
+            threads=cast(DatabaseThreads, InlineThreads()),
             fence=LeaseFence(asked_at=boottime()),
         ),
         on_cuid_replaced=lambda: None,
@@ -305,6 +305,6 @@ async def test_a_request_whose_redirection_is_followed_is_not_saved_as_refused(
         ),
     )
 
-    await speaking.perform(client, row, Action.REQUEST)
+    await actions.perform(client, row, Action.REQUEST)
 
     assert told == unavailable

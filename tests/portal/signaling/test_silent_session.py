@@ -46,15 +46,15 @@ async def test_a_silent_session_is_polled_and_suspected_when_it_stays_silent(
     for name in ("WATCH_S", "PROBE_AFTER_S", "SUSPECT_AFTER_S"):
         monkeypatch.setattr(silence_watch, name, 0.1)
     authority = Authority()
-    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as kept:
-        first = client_of(kept)
+    async with pair(authority) as there, running_manager(there, authority, monkeypatch) as manager:
+        first = client_of(manager)
         await until(lambda: bool(there.home.asked(Code.GET)))
-        assert client_of(kept) is first
+        assert client_of(manager) is first
 
         known = {session.address for session in there.servers[0].sessions}
         there.servers[0].drop_incoming = lambda _datagram, address: address in known
 
-        await until(lambda: client_of(kept) is not first)
+        await until(lambda: client_of(manager) is not first)
 
 
 def written(_subscription: object, _owner: str, _call: Callable[[], object]) -> None:

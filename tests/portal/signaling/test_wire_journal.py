@@ -16,7 +16,6 @@ from portal.mitigations.models import Mitigation
 from portal.signaling import wire_journal
 from portal.signaling.database_threads import DatabaseThreads
 from portal.signaling.wire_journal import WireJournal
-from portal.signaling.wire_recorder import SharedCapacity
 from portal.wire.models import Direction, WireMessage
 from tests.dots_client.authority import Authority
 from tests.dots_client.client.provider import CUID, SCOPE, SETTINGS, Provider, serving, silence
@@ -102,8 +101,7 @@ async def test_while_the_database_is_away_nothing_is_lost_or_written_twice(
 async def test_the_journal_shows_how_many_messages_found_no_room(
     mitigation: Mitigation, threads: DatabaseThreads
 ) -> None:
-    journal = WireJournal(threads)
-    journal._room = SharedCapacity(2)
+    journal = WireJournal(threads, max_waiting=2)
     recorder = journal.recorder(mitigation.subscription_id)
     for number in range(5):
         recorder.tap(put(at=1000.0 + number))
