@@ -62,7 +62,7 @@ class Authority:
         purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
         age_days: int = 1,
     ) -> Credentials:
-        """Valid for 30 days, of which `age_days` are over."""
+        """Valid for 30 days, of which `age_days` have passed."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(
             _subject(common_name), self.subject, key, age_days=age_days

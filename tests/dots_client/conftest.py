@@ -1,4 +1,4 @@
-"""What the tests of the client share: an authority they trust, and one they do not."""
+"""Shared by the tests of the client: a trusted authority and an untrusted one."""
 
 from __future__ import annotations
 

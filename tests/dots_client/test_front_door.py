@@ -25,7 +25,7 @@ def public_things() -> Iterator[tuple[str, object]]:
 def test_every_public_name_has_a_docstring(name: str, thing: object) -> None:
     words = thing.__doc__
 
-    # Without a docstring of its own a dataclass has its signature there.
+    # A dataclass without a docstring gets its signature as one.
     assert words
     assert not words.startswith(f"{name.rpartition('.')[2]}(")
 

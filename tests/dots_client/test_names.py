@@ -1,4 +1,4 @@
-"""One name, one thing: a reader who finds a name knows what it is."""
+"""Each name means one thing in the package."""
 
 from __future__ import annotations
 

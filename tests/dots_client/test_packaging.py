@@ -1,4 +1,4 @@
-"""`pip install ./dots_client`: a wheel that works, typed, with its declared dependencies and nothing else of ours."""
+"""`pip install ./dots_client` gives a typed wheel that works with its declared dependencies alone."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def with_their_own(names: list[str]) -> Iterator[Distribution]:
-    """The distributions and what they require in turn, as installed here."""
+    """The distributions and their own requirements, as installed here."""
     seen: set[str] = set()
     while names:
         name = canonicalize_name(names.pop())

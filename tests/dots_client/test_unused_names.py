@@ -1,6 +1,6 @@
 """Every public name of `dots_client` has a user: another source, the front door, or the tutorial.
 
-A test is no user. Code that only tests run proves nothing about what the product does.
+Tests do not count: code that only tests run proves nothing about the product.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import dots_client
 ROOT = Path(__file__).parents[2]
 SOURCES = ("dots_client", "dots_server", "provider_simulator", "portal", "local_stack", "scripts")
 FRONT_DOORS = ("dots_client", "dots_client.rules", "dots_client.credentials", "dots_client.server")
-"""What these packages list in `__all__` is offered to others. The methods of those classes still need a user."""
+"""The names in their `__all__` are for others. The methods of those classes still need a user."""
 CALLED_BY_LIBRARIES = {
     "recognize_remote": "aiocoap's MessageManager calls it, and its interface does not declare it",
     "render_to_pipe": "aiocoap's Context calls it",
@@ -61,7 +61,7 @@ def sources() -> Iterator[Source]:
 
 @cache
 def read_names(tree: ast.AST) -> Counter[str]:
-    """How often each name is read: `name`, or `.name`. An import alone is no use, nor is an assignment."""
+    """How often each name is read, as `name` or `.name`. Imports and assignments do not count."""
     return Counter(
         node.id if isinstance(node, ast.Name) else node.attr
         for node in ast.walk(tree)
@@ -71,7 +71,7 @@ def read_names(tree: ast.AST) -> Counter[str]:
 
 @cache
 def imported(tree: ast.Module) -> frozenset[str]:
-    """Each imported module and each imported name with its module in front."""
+    """Each imported module, and each imported name with its module."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -96,7 +96,7 @@ class Definition:
     owner: str = ""
     "the class, for a member"
     code: ast.AST | None = None
-    "its own code, which is no user of itself"
+    "its own code, which does not count as a user"
 
     def __str__(self) -> str:
         return ".".join(part for part in (self.module, self.owner, self.name) if part)
@@ -108,7 +108,7 @@ class Definition:
         return 0
 
     def _is_imported_by(self, source: Source) -> bool:
-        """As a name of any of our modules, or by way of its module."""
+        """Whether the source imports the name from any of our modules, or imports its module."""
         return any(
             name.startswith("dots_client")
             and (name.endswith(f".{self.name}") or name == self.module)

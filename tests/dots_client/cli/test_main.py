@@ -323,7 +323,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def deserted_port() -> Iterator[int]:
-    """Nothing listens there, and no connection begins there: one from it to itself would be taken up."""
+    """A port where nothing listens and no connection begins: TCP would connect such a port to itself."""
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind(("127.0.0.1", 0))
         port: int = tcp.getsockname()[1]

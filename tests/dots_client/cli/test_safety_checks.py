@@ -1,4 +1,4 @@
-"""Commands that check what the server holds, before and after."""
+"""Commands that ask the server what it holds, before and after."""
 
 from __future__ import annotations
 

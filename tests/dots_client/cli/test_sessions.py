@@ -1,4 +1,4 @@
-"""What the shell does about transports and redirections."""
+"""Transports and redirections in the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types docs/client.md from top to bottom, and compares what comes."""
+"""Type docs/client.md from top to bottom, and compare the output."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def free_ports() -> tuple[int, int]:
 
 
 def matches(expected: str, shown: str) -> bool:
-    """An ellipsis stands for the rest of a line, or for a piece of it."""
+    """An ellipsis stands for any text within a line."""
     lines = [".*".join(map(re.escape, line.split("…"))) for line in expected.splitlines()]
     return re.fullmatch("\n".join(lines), shown.rstrip("\n")) is not None
 
 
 def typed(script: str, *, folder: Path, environment: dict[str, str]) -> str:
-    """What a shell prints; nothing that it started outlives it."""
+    """The output of a shell. Nothing that it started outlives it."""
     shell = subprocess.Popen(
         ["bash", "-c", script],
         cwd=folder,
@@ -86,13 +86,13 @@ def typed(script: str, *, folder: Path, environment: dict[str, str]) -> str:
 @pytest.mark.integration
 def test_every_command_of_the_tutorial_works_as_shown(tmp_path: Path) -> None:
     tutorial = read_tutorial()
-    # The program of the end runs while the provider is still there.
+    # The program at the end runs while the provider still does.
     (tmp_path / "protect.py").write_text(tutorial.program, encoding="utf-8")
     program = Step("python protect.py\n", "granted for 600 seconds")
     steps = [*tutorial.steps[:-1], program, tutorial.steps[-1]]
     script = f"{PROLOGUE}\n" + f"printf '{SEPARATOR}'\n".join(step.commands for step in steps)
     signal_port, control_port = free_ports()
-    # The ports of DOTS may be taken here: the tutorial's own are replaced by free ones.
+    # The tutorial's ports may be in use here, so free ones replace them.
     for known, free in (("4646", signal_port), ("4650", control_port)):
         script = script.replace(known, str(free))
     source = tmp_path / "protect.py"

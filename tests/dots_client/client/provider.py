@@ -1,4 +1,4 @@
-"""A small DOTS server for the client's tests: does as it is told, and remembers."""
+"""A small DOTS server for the client's tests: it plays a script and records the requests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SETTINGS = ClientSettings(
     heartbeat_wait_s=0.5,
 )
 ONCE = replace(SETTINGS, retransmission=RetransmissionSettings(floor_s=60, jitter=0))
-"""Repeats nothing, so that each request counts once, however busy the machine is."""
+"""Nothing is repeated, so that each request counts once, however busy the machine is."""
 CONFIG = SignalConfig(
     sid=7,
     mitigating=ConfigurationSet(heartbeat_interval=Parameter(current=15, minimum=15, maximum=240)),
@@ -77,11 +77,11 @@ class Provider(resource.ObservableResource, resource.PathCapable):  # type: igno
         self.config_script: deque[Answer] = deque()
         self.answers_heartbeats = True
         self.silent_puts = 0
-        "copies of requests still to be left without an answer"
+        "copies of requests that it will not answer"
         self.heartbeat_answer: Answer | None = None
         "None: as a server should"
         self.cuts_blocks = True
-        "False: answers go out as they are"
+        "False: answers are sent as they are"
         self.held: dict[int, MitigationReport] = {}
 
     @property

@@ -1,4 +1,4 @@
-"""Any exception at any await of a session: every caller gets an outcome, and nothing stays half alive."""
+"""Any exception at any await of a session: every caller gets an outcome, and the session ends."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def everything(there: Listening, client: Client, asked: list[asyncio.Task[
 
 
 async def a_session(authority: Authority, transport: str, awaits: Awaits) -> None:
-    """Everything in one session with a server that already runs; raises AssertionError for any fault."""
+    """Every call in one session with a running server. Raises AssertionError for any fault."""
     before = asyncio.all_tasks()
     asked: list[asyncio.Task[Any]] = []
     async with listening(authority) as there:
@@ -216,7 +216,7 @@ async def test_an_alternate_that_fails_is_abandoned_for_any_reason(
         now = asyncio.get_running_loop().time()
         there.cache.redirections.redirected(alternate, ttl_s=2**32 - 1, now=now)
         provisioned = f"127.0.0.1:{there.server.port}"
-        # Refused before an attempt, or given up after one.
+        # Refused before an attempt, or abandoned after one.
         with suppress(TransportError):
             async with there.session() as client:
                 assert client.peer == provisioned

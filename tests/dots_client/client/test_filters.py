@@ -1,4 +1,4 @@
-"""Filter control (RFC 9133) as a client meets it."""
+"""Filter control (RFC 9133) for a client."""
 
 from __future__ import annotations
 

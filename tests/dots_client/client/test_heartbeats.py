@@ -22,7 +22,7 @@ FAST = replace(SETTINGS, heartbeat_interval_s=0.05, missing_hb_allowed=3)
 
 
 async def ask_client(session: ServerSession, **changes: Any) -> aiocoap.Message:
-    """A heartbeat of the server, right but for `changes`."""
+    """A valid heartbeat of the server, except for `changes`."""
     message = aiocoap.Message(
         transport_tuning=aiocoap.Unreliable(),
         **{

@@ -27,7 +27,7 @@ async def following(reports: AsyncIterator[MitigationReport]) -> MitigationRepor
 def push(
     scene: Scene, observe: int | None, status: MitigationStatus, *, token: bytes | None = None
 ) -> None:
-    """A notification as the server chooses, beside its own book-keeping."""
+    """Send a notification that the server does not know about."""
     request = scene.provider.asked(Code.GET)[0]
     message = aiocoap.Message(
         code=Code.CONTENT,
@@ -160,7 +160,7 @@ async def test_a_first_answer_without_the_observe_option_does_not_end_the_observ
 ) -> None:
     async with in_session(authority) as scene:
         plain = encode_reports([MitigationReport(mid=1, status=MitigationStatus.IN_PROGRESS)])
-        # An observer that aiocoap's server knows nothing of.
+        # An observer that aiocoap's server does not know.
         scene.provider.script.append(silence)
 
         async with scene.client.observe(1) as reports:

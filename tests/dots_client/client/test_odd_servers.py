@@ -1,4 +1,4 @@
-"""An authenticated server that sends codes that do not fit, senseless numbers and invalid text."""
+"""An authenticated server that sends wrong codes, senseless numbers and invalid text."""
 
 from __future__ import annotations
 

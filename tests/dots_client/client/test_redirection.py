@@ -1,4 +1,4 @@
-"""Redirections as a client follows them: by which name, by which way, and back."""
+"""How a client follows redirections: the name, the addresses, and the return."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Pair:
             yield client
 
     async def redirected(self, answer: Answer) -> None:
-        """One session at home whose first request is answered so."""
+        """A session with the provisioned server, which answers the first request with this."""
         self.home.script.append(answer)
         async with self.session() as client:
             with pytest.raises(Redirected):

@@ -59,7 +59,7 @@ async def test_many_requests_together_keep_the_pace_of_one(authority: Authority)
         scene.server.drop_outgoing = lambda _datagram, _address: True
         started = loop.time()
         asking = [asyncio.create_task(scene.client.request(mid, SCOPE)) for mid in range(copies)]
-        # 2 seconds, unless the machine has no time for us.
+        # 2 seconds, unless the machine is busy.
         await until(lambda: len(scene.provider.requests) >= copies + 30, within_s=30)
         for task in asking:
             task.cancel()

@@ -28,7 +28,7 @@ NON, ACK = 0x50, 0x60
 GRANTED = bytes.fromhex("a101a10281a205010e190e10")
 STATUS_2 = bytes.fromhex("a101a10281a3050110020e190e10")
 URI_PATH = bytes.fromhex("bb2e77656c6c2d6b6e6f776e 04646f7473 086d69746967617465 06637569643d78")
-"""`.well-known`, `dots`, `mitigate`, and a piece of `cuid=x`, as options of a response."""
+"""`.well-known`, `dots`, `mitigate` and a part of `cuid=x`, as options of a response."""
 
 Ask = Callable[[Client], Awaitable[object]]
 

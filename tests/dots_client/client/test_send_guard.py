@@ -40,7 +40,7 @@ class SendGuard:
 
 
 class Relay:
-    """Keeps what a client sends to a TCP server, byte for byte."""
+    """Records what a client sends to a TCP server, byte for byte."""
 
     def __init__(self, port: int) -> None:
         self._server_port = port
@@ -99,7 +99,7 @@ async def test_behind_a_closed_guard_only_a_close_notify_leaves(authority: Autho
                 await until(lambda: there.provider.observer_count == 1)
 
                 guard.is_open, sent = False, len(datagrams)
-                # The server pushes and wants an acknowledgement; timers for heartbeats, repeats and polls fall due.
+                # The server sends messages that need an acknowledgement; heartbeats, repeats and polls become due.
                 there.provider.notify(MitigationStatus.MITIGATING)
                 await asyncio.sleep(LONGER_THAN_EVERY_TIMER_S)
             asking.cancel()
@@ -116,7 +116,7 @@ async def test_behind_a_closed_guard_only_a_close_notify_leaves(authority: Autho
 async def test_behind_a_closed_guard_the_end_of_a_resumed_handshake_is_not_repeated(
     authority: Authority,
 ) -> None:
-    """It goes with every message until the server is heard in the session."""
+    """It is sent with every message until the server has sent in the session."""
     guard, cache, credentials = SendGuard(), ClientCache(), authority.client()
     datagrams: list[bytes] = []
 
@@ -175,7 +175,7 @@ async def test_behind_a_closed_guard_only_a_close_notify_leaves_over_tcp(
 async def test_behind_a_closed_guard_a_blocked_stream_is_aborted(
     authority: Authority,
 ) -> None:
-    """A close_notify behind half a record could not be read, and the other half may not leave."""
+    """The server could not read a close_notify after half a record, and the other half must not be sent."""
     guard = SendGuard()
     async with listening(authority) as there, relayed(there) as (relay, port):
         server = replace(there.server, port=port, transports=("tls",))

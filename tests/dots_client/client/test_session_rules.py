@@ -53,7 +53,7 @@ async def test_there_is_no_transport_in_the_clear(authority: Authority, transpor
 
 
 async def first_datagram(authority: Authority, name: str) -> bytes:
-    """What a client sends first to a server that stays silent."""
+    """The first datagram of a client to a silent server."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.setblocking(False)

@@ -1,4 +1,4 @@
-"""A server that authenticated itself, and then says anything at all."""
+"""An authenticated server that sends anything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REQUESTS_AT_ONCE = 4
 
 
 class Bytes(aiocoap.Message):  # type: ignore[misc]  # aiocoap has no types
-    """Goes out as it is."""
+    """Sent as it is."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(code=aiocoap.EMPTY)
@@ -47,7 +47,7 @@ def vectors() -> list[bytes]:
 
 
 def strange(rng: Random, sound: list[bytes], tokens: list[bytes]) -> bytes:
-    """A message of the RFC's with another type, code, ID, or a token we wait for; often broken as well."""
+    """A message of the RFC with another type, code, ID or a token that we wait for, often damaged."""
     data = bytearray(rng.choice(sound))
     length = data[0] & 0x0F
     data[2:4] = rng.randbytes(2)
@@ -93,7 +93,7 @@ class Backlog:
         scene.server.drop_outgoing = self._note_sent
 
     async def gone(self) -> None:
-        """A buffer of the system that overflows would say nothing of the client."""
+        """Send slowly: an overflow of a system buffer would prove nothing about the client."""
         await until(lambda: self._read >= self._sent)
 
     def _note_sent(self, _datagram: bytes, _address: object) -> bool:

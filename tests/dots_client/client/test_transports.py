@@ -1,4 +1,4 @@
-"""Sessions over UDP and TCP: what races, who wins, and what is different."""
+"""Sessions over UDP and TCP: the race, its winner, and the differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One odd attribute never hides a server's report on our mitigation."""
+"""One invalid attribute never hides a server's report on our mitigation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_status_is_read_despite_any_odd_attribute(name: str, drawn: st.DataO
 @given(drawn=st.data())
 @settings(max_examples=40)
 def test_every_report_that_was_read_can_be_shown(name: str, drawn: st.DataObject) -> None:
-    """As the command line does it: with the names of the RFC, through the codec."""
+    """Through the codec, with the names of the RFC, as the command line does it."""
     said = decode_mitigations(drawn.draw(odd_reports(REPORTS[name])))
 
     assert len(decode_mitigations(encode_reports(said))) == len(said)

@@ -40,7 +40,7 @@ def entry_of(data: bytes, sender: Sender) -> dict[str, Any]:
 
 
 def read(entry: dict[Any, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What a client reads from a server's scope entry, and what it leaves out."""
+    """The parts of a server's scope entry that a client reads, and those that it leaves out."""
     tree, not_read = unpack_answer(body(entry))
     [said] = tree[MITIGATION_SCOPE]["scope"]
     assert said.pop(NOT_READ, ()) == not_read[:MAX_NOT_READ]
@@ -220,7 +220,7 @@ def test_text_from_a_server_is_printable_and_bounded(text: str) -> None:
     assert all(name.isprintable() for name in (*first, *names))
 
 
-# Bounded work: these tests count it instead of measuring time, which depends on the machine.
+# These tests count the work instead of measuring time, which depends on the machine.
 
 
 def test_a_limited_number_of_mitigations_is_read_from_one_answer() -> None:

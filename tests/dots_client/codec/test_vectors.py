@@ -33,14 +33,14 @@ VECTORS: list[Vector] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "rfc9132.json").read_text()
 )
 
-# true is the default of trigger-mitigation: the model cannot tell it from an absent one, and sends none.
+# true is the default of trigger-mitigation: the model does not distinguish it from an absent one, and omits it.
 SHORTER_WHEN_ENCODED = {"sig-put-mitigation-trigger-true-explicit", "sig-put-dots-cbor-tag-271"}
-# Efficacy without a lifetime: the server puts the held lifetime in, so a client's encoding has it.
+# Efficacy without a lifetime: the server inserts the current one, so a client's encoding has it.
 LONGER_WHEN_ENCODED = {"sig-put-efficacy-rfc-figure-16"}
 
-# Malformed bodies a tolerant client can still read.
+# Malformed bodies that a tolerant client can still read.
 TOLERATED = {"neg-resp-unknown-conflict-cause-99", "neg-resp-mitigation-start-tagged"}
-# The body is right; what surrounds it is wrong, or a server's state is what refuses it.
+# The body is valid; its message is not, or the state of the server refuses it.
 REFUSED_BY_STATE = {
     "neg-alias-not-owned",
     "neg-cfg-hb-below-min",
@@ -50,7 +50,7 @@ REFUSED_BY_STATE = {
     "neg-prefix-outside-client-domain",
     "neg-refresh-changed-target",
 }
-# Answered by the absence of the mid, which the path allows in other methods.
+# The mid is missing, which the path allows in other methods.
 REFUSED_BY_METHOD = {"neg-delete-without-mid", "neg-path-missing-mid", "neg-cfg-no-sid"}
 REFUSED_BY_PATH = {
     "neg-cfg-with-cuid-path",
@@ -70,7 +70,7 @@ def options(vector: Vector, name: str) -> list[str]:
 
 
 def operation(vector: Vector) -> str:
-    """Which body this is, by the path of a request and the content of an answer."""
+    """The kind of body, from the path of a request or the content of an answer."""
     path = options(vector, "Uri-Path")
     if path:
         return path[2]

@@ -39,7 +39,7 @@ def certificate(
     ends: datetime = NOW + 90 * DAY,
     extensions: tuple[x509.ExtensionType, ...] = (),
 ) -> bytes:
-    """Signed by an authority, or by itself."""
+    """A certificate signed by an authority, or self-signed."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject(name))
@@ -61,7 +61,7 @@ def ec_key(curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
 
 
 def handshake(client: Credentials, server: Credentials, *, version: int) -> str:
-    """Empty, or why it failed. Raises HandshakeFailed if the client's context cannot even be made."""
+    """Why the handshake failed, or an empty text. Raises HandshakeFailed if there is no client context."""
     context = tls_client_context(client)
     context.set_max_proto_version(version)
     ours, theirs = (
@@ -83,7 +83,7 @@ def handshake(client: Credentials, server: Credentials, *, version: int) -> str:
 
 
 def _advance(one: SSL.Connection, other: SSL.Connection) -> bool:
-    """Whether its handshake is over; carries its output to the other side."""
+    """Whether the handshake is over. Passes the output to the other side."""
     try:
         one.do_handshake()
         is_done = True

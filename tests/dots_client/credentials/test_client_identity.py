@@ -1,4 +1,4 @@
-"""A client's pasted certificate and key: put in order, or refused with a sentence on why they can never work."""
+"""A client's pasted certificate and key: put in order, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ BAD_KEYS: dict[str, Callable[[], Any]] = {
 
 
 def shaken(key: Any, version: int) -> bool:
-    """Whether a real handshake with such a client works."""
+    """Whether a real handshake with these credentials works."""
     credentials = Credentials(
         certificate_chain=certificate(key, by=ROOT),
         private_key=key_pem(key),
@@ -153,7 +153,7 @@ def test_an_unusable_key_is_refused_with_advice(named: str, make: Callable[[], A
     assert (error.part, error.code) == ("private_key", "unusable-key")
     assert named in error.reason
     assert "P-256" in error.reason
-    # What DTLS 1.2 and TLS 1.2 share.
+    # Common to DTLS 1.2 and TLS 1.2.
     assert not shaken(key, SSL.TLS1_2_VERSION)
 
 

@@ -1,4 +1,4 @@
-"""A provider's pasted authorities: refused with a sentence if they could verify no server."""
+"""A provider's pasted authorities: refused with a reason if they can verify no server."""
 
 from __future__ import annotations
 

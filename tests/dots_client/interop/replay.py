@@ -1,4 +1,4 @@
-"""A server that says exactly the bytes it is told to."""
+"""A server that sends exactly the given bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ URI_PATH = bytes.fromhex("bb2e77656c6c2d6b6e6f776e 04646f7473 086d69746967617465
 URI_QUERY = b"\xd3\x02c=a"
 """`c=a`, as the first option of a response."""
 
-# Never answered and never polled: what the client knows, it knows from the bytes of the test.
+# Nothing else is answered and nothing polled, so the client knows only the bytes of the test.
 PATIENT: ClientSettings = replace(ONCE, eager_poll_interval_s=60, poll_interval_s=60)
 
 
@@ -53,7 +53,7 @@ def reply(
 
 
 class Replay:
-    """A scene whose provider keeps silent about mitigations and configuration."""
+    """A scene whose provider does not answer about mitigations and configuration."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -66,14 +66,14 @@ class Replay:
         return self.scene.provider.requests
 
     async def received(self, count: int) -> Message:
-        """The request number `count`, from 1, once it is there."""
+        """Wait for the request number `count`, from 1."""
         await until(lambda: len(self.requests) >= count)
         return self.requests[count - 1]
 
     async def told(
         self, ask: Callable[[Client], Awaitable[T]], kind: int, code: int, rest: bytes
     ) -> T:
-        """What the client makes of this answer to its next request."""
+        """The result of the client's next request, which gets this answer."""
         asking = asyncio.ensure_future(ask(self.client))
         reply(await self.received(len(self.requests) + 1), kind, code, rest)
         async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""What servers we did not write do differently from the letter of RFC 9132, byte by byte."""
+"""How deployed servers deviate from RFC 9132, byte by byte."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ async def test_a_request_beyond_one_datagram_is_not_sent_in_blocks(authority: Au
         assert server.requests == []
 
 
-# CON is what the base of CoAP would suggest, NON what RFC 9132 says: both are seen.
+# CoAP suggests CON, RFC 9132 says NON: servers use both.
 @pytest.mark.parametrize(("kind", "answered"), [(0x40, "ACK"), (NON, "NON")])
 async def test_a_heartbeat_of_the_server_is_answered_on_the_same_session_while_others_wait(
     authority: Authority, kind: int, answered: str

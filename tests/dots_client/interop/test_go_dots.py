@@ -1,4 +1,4 @@
-"""Every kind of exchange recorded with go-dots (master 4e631d1), replayed byte by byte with the options it really sends."""
+"""Every kind of exchange recorded with go-dots (master 4e631d1), replayed byte by byte."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ TELEMETRY = bytes.fromhex(
 
 
 def rest(request: Message, body: bytes, label: bytes = DOTS, **also: Any) -> bytes:
-    """Options and body of an answer: an ETag, the path of the request again, the Content-Format."""
+    """Options and body of an answer: an ETag, the path of the request, the Content-Format."""
     values = [(4, ETAG)]
     if "observe" in also:
         values.append((6, bytes([also["observe"]]) if also["observe"] else b""))

@@ -1,4 +1,4 @@
-"""What RFC 9132 section 4.4 lets a client send, read from the times at which it did."""
+"""Check the times at which a client sent against RFC 9132 section 4.4."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 INTERVAL_WITHOUT_RTT_S: Final = 3.0
 CLOCK_S: Final = 0.002
-"""A timer may fire this much early, by the resolution of the event loop's clock."""
+"""Seconds by which a timer may fire early: the resolution of the event loop's clock."""
 
 
 def gaps(times: Sequence[float]) -> list[float]:

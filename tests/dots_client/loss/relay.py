@@ -1,4 +1,4 @@
-"""A bad line on the loopback interface: datagrams of one server are lost and delayed, by a seed."""
+"""A bad line on the loopback interface: it loses and delays datagrams of one server, by a seed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ APPLICATION_DATA: Final = 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """What becomes of a datagram."""
+    """How the line treats datagrams."""
 
     lost_to_server: float = 0.0
     "share, 0 to 1"
     lost_to_client: float = 0.0
     "share, 0 to 1"
     delay_s: float = 0.0
-    "each way"
+    "in each direction"
     max_bytes: int | None = None
-    "larger UDP payloads are dropped without a word, each way"
+    "bytes; larger UDP payloads are dropped silently, in both directions"
 
 
 CALM: Final = Weather()
@@ -40,12 +40,12 @@ def both_ways(share: float, *, delay_s: float = 0.0) -> Weather:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One datagram on its way, lost or not."""
+    """One datagram on the line, lost or not."""
 
     at: float
     "loop time"
     client: Address
-    "each handshake has a port of its own"
+    "each handshake has another port"
     is_to_server: bool
     content_type: int
     size: int
@@ -57,7 +57,7 @@ class Passage:
 
 
 class Relay:
-    """Stands between the clients that call it and one server."""
+    """Relays between clients and one server."""
 
     def __init__(self, *, server_port: int, rng: Random, weather: Weather) -> None:
         self.weather = weather
@@ -65,7 +65,7 @@ class Relay:
         "the weather from the next CoAP message on"
         self.passages: list[Passage] = []
         self.on_passage: Callable[[Passage], None] | None = None
-        "told of each datagram when its own fate is decided"
+        "called with each datagram when its fate is decided"
         self.port = 0
         self._server_port = server_port
         self._rng = rng
@@ -86,7 +86,7 @@ class Relay:
             self._entrance.close()
 
     def sent_by_client(self, *, since: float = 0.0) -> list[float]:
-        """When it sent CoAP, whatever became of it."""
+        """When each CoAP datagram was sent, lost or not."""
         return [
             passage.at
             for passage in self.passages
@@ -100,7 +100,7 @@ class Relay:
         self._carry(datagram, client, is_to_server=True, deliver=way_out.send)
 
     def forge(self, datagram: bytes, client: Address) -> None:
-        """Send a datagram in the server's name, as anyone can who knows both addresses."""
+        """Forge a datagram of the server, as anyone can who knows both addresses."""
         if self._entrance is not None:
             self._entrance.sendto(datagram, client)
 
@@ -145,7 +145,7 @@ class Relay:
 
 
 class _Entrance(asyncio.DatagramProtocol):
-    """The side the clients see."""
+    """The socket for the clients."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -155,7 +155,7 @@ class _Entrance(asyncio.DatagramProtocol):
 
 
 class _Exit:
-    """One socket towards the server for each client address, so that the server tells them apart."""
+    """A socket to the server for each client address, so that the server can distinguish them."""
 
     def __init__(self, relay: Relay, client: Address, server_port: int) -> None:
         self._relay = relay
@@ -172,7 +172,7 @@ class _Exit:
         try:
             self._socket.send(datagram)
         except (BlockingIOError, ConnectionRefusedError):
-            return  # as lost as any other
+            return  # lost like any other
 
     def close(self) -> None:
         if self._socket.fileno() != -1:

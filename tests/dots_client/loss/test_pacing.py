@@ -1,4 +1,4 @@
-"""How often a client sends on a bad line, read on the line itself."""
+"""How often a client sends on a bad line, measured on the line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DELAY_S = 0.04
 RTT_S = 2 * DELAY_S
 EAGER = ClientSettings(
     handshake_timeout_s=5,
-    # Below the round trip, so that nothing but the round trip holds it back.
+    # Below the round trip, so that only the round trip limits it.
     retransmission=RetransmissionSettings(floor_s=RTT_S / 4),
     reads_configuration=False,
 )
@@ -66,7 +66,7 @@ async def through(
 
 
 async def ask_in(weather: Weather, port: int, authority: Authority, *, seed: int) -> list[float]:
-    """When a client sent, from its first PUT until it was confirmed or two seconds were over."""
+    """When a client sent, from its first PUT to the confirmation, or for two seconds."""
     loop = asyncio.get_running_loop()
     calm = Weather(delay_s=weather.delay_s)
     sent: list[float] = []
@@ -77,10 +77,10 @@ async def ask_in(weather: Weather, port: int, authority: Authority, *, seed: int
 
     async with (
         relaying(port, seed=seed, weather=calm) as relay,
-        # Noted where they are sent: a busy machine may read them later from the line.
+        # Recorded by the sender: a busy machine may read them from the line later.
         through(relay, authority, on_wire=note) as client,
     ):
-        # What it said of itself when it connected is not part of the question.
+        # The messages at the beginning of the session do not count.
         await until(lambda: client.last_heard_at > client.connected_at)
         await asyncio.sleep(RTT_S)
         relay.weather = weather
@@ -114,7 +114,7 @@ async def test_no_loss_makes_a_client_send_more_than_once_per_round_trip(
 
 @asynccontextmanager
 async def losing_each_flight_once(port: int) -> AsyncIterator[Relay]:
-    """Only what was repeated gets through, so the handshake says nothing of the round trip."""
+    """Only retransmissions get through, so the handshake does not measure the round trip."""
     loop = asyncio.get_running_loop()
     async with relaying(port, weather=Weather(lost_to_server=1.0)) as relay:
 
@@ -190,7 +190,9 @@ async def test_a_flight_without_retransmissions_measures_the_round_trip(
         relay.on_passage = end_storm
         async with through(relay, authority) as client:
             assert client.rtt_s is not None
-            assert RTT_S <= client.rtt_s < 1  # the first flight took longer, for it was repeated
+            assert (
+                RTT_S <= client.rtt_s < 1
+            )  # the first flight took longer, because it was retransmitted
 
 
 def test_the_measure_detects_datagrams_that_are_too_frequent() -> None:

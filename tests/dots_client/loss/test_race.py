@@ -1,4 +1,4 @@
-"""Handshakes that overtake each other on a bad line make one session, not several."""
+"""Parallel handshakes on a bad line open one session, not several."""
 
 from __future__ import annotations
 

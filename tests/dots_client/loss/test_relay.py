@@ -11,7 +11,7 @@ DEAD_PORT = 9
 
 
 async def fates(weather: Weather, *, seed: int, count: int = 200) -> tuple[list[bool], list[bool]]:
-    """Which datagrams to the server were lost, and which to the client."""
+    """The datagrams that were lost, to the server and to the client."""
     relay = Relay(server_port=DEAD_PORT, rng=Random(seed), weather=weather)
     for _ in range(count):
         relay.from_client(DATAGRAM, CLIENT)

@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order: a session under rules, as Hypothesis thinks them up."""
+"""A session under any sequence of events, which Hypothesis generates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUND_TRIPS = st.floats(min_value=-1.0, max_value=100.0)
 
 
 class OneServer(RuleBasedStateMachine):
-    """A client's session with one server, its heartbeats and one request, as its owner runs them."""
+    """A client's session with one server, its heartbeats and one request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class OneServer(RuleBasedStateMachine):
         self.attempts = 0
         "since the last session"
         self.sent: list[tuple[float, float | None]] = []
-        "when the request went out, and the round trip known then"
+        "when the request was sent, and the round trip known then"
         self.sessions = 0
 
     # Time
@@ -58,7 +58,7 @@ class OneServer(RuleBasedStateMachine):
         ]
         self.now = max(self.now, min((at for at in timers if at is not None), default=self.now))
 
-    # What the owner does when it looks
+    # What the owner of the session does
 
     @precondition(lambda self: self.liveness is None)
     @rule()

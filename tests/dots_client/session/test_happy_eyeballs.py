@@ -18,7 +18,7 @@ SETTINGS = HappyEyeballsSettings(attempt_delay_s=0.25, repeat_s=3, max_at_once=1
 
 
 def run(race: HappyEyeballs, *, until: float) -> list[tuple[float, Candidate]]:
-    """Begin whatever is due, in time order; nothing ever ends."""
+    """Start every attempt when it is due; none ever ends."""
     begun: list[tuple[float, Candidate]] = []
     while (at := race.next_timer()) is not None and at <= until:
         while (candidate := race.due(now=at)) is not None:
@@ -101,7 +101,7 @@ def test_the_preferred_candidate_is_tried_first() -> None:
 
 
 def fail_all(race: HappyEyeballs, *, until: float) -> list[tuple[float, Candidate]]:
-    """Begin every due handshake in time order; each fails at once."""
+    """Start every handshake when it is due; each fails at once."""
     begun: list[tuple[float, Candidate]] = []
     while (at := race.next_timer()) is not None and at <= until:
         while (candidate := race.due(now=at)) is not None:

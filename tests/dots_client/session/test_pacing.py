@@ -7,7 +7,7 @@ from dots_client.session.pacing import BURST
 
 
 def sent_until(end: float, *, askers: int, rtt_s: float) -> int:
-    """Datagrams that `askers` requests send by `end`, each repeating as often as it may."""
+    """When `askers` requests send, each repeating as often as allowed, until `end`."""
     pacer = Pacer(now=0.0)
     due = [0.0] * askers
     for _ in due:

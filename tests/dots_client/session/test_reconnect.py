@@ -77,7 +77,7 @@ def test_the_delay_counts_from_the_end_of_each_lost_session() -> None:
 
 
 def lost_after(reconnect: Reconnect, *lasted_s: float, is_under_attack: bool) -> list[float]:
-    """The wait after each of several sessions in a row, by how long they lasted."""
+    """The wait after each of several sessions in a row that lasted so long."""
     now, waits = 0.0, []
     for lasted in lasted_s:
         reconnect.attempted(now=now)

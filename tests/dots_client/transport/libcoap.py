@@ -1,4 +1,4 @@
-"""libcoap's programs, which speak DTLS with certificates and know nothing of DOTS."""
+"""libcoap's programs, which support DTLS with certificates but not DOTS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def written(credentials: Credentials, folder: Path) -> list[str]:
 
 
 def two_free_ports() -> int:
-    """libcoap serves DTLS one port above the one it is told."""
+    """libcoap serves DTLS one port above the given one."""
     while True:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
@@ -51,7 +51,7 @@ def two_free_ports() -> int:
 
 
 async def asked(program: str, credentials: Credentials, folder: Path, *arguments: str) -> bytes:
-    """What a client of libcoap prints."""
+    """The output of a libcoap client."""
     process = await asyncio.create_subprocess_exec(
         needed(program),
         *written(credentials, folder),

@@ -21,7 +21,7 @@ PATH = ["who"]
 
 
 class WhoAmI(resource.ObservableResource):  # type: ignore[misc]  # aiocoap has no types
-    """Says who asks; `silent` makes it never answer."""
+    """Answers with the name of the client, or never with `silent`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ def resolve(
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
-    """For what has no event of its own; looks at every turn of the loop."""
+    """Wait for a condition without an event: check it in every turn of the loop."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  # the condition is set by code without an event
             await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Both ends of sessions that are taken up again."""
+"""Both ends of sessions that are resumed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITH_TICKETS = ServerSettings(hands_out_tickets=True)
 
 
 class Pair:
-    """The two engines of each of several sessions between the same two."""
+    """The two engines of each of several sessions between the same peers."""
 
     def __init__(self, authority: Authority) -> None:
         self._client = client_context(authority.client(), resumes=True)

@@ -1,4 +1,4 @@
-"""Servers that say over TCP what a test wants."""
+"""Servers that send over TCP what a test gives them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def stream_server(handle: Handler) -> AsyncIterator[int]:
 async def raw_server(
     authority: Authority, sends: bytes, *, then: str = "stay"
 ) -> AsyncIterator[int]:
-    """Speaks TLS with a certificate of ours, then says `sends`."""
+    """A TLS server with a certificate of ours that sends `sends`."""
     context = tls_server_context(authority.server(), require_client_certificate=True)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,7 +24,7 @@ class QuickReliable(aiocoap.Reliable):  # type: ignore[misc]  # aiocoap has no t
 
 
 def test_aiocoap_has_the_version_whose_private_names_we_use() -> None:
-    """A canary: whoever changes the version reads `transport/coap.py` again."""
+    """A canary: read `transport/coap.py` again before you change the version."""
     assert importlib.metadata.version("aiocoap") == "0.4.17"
     assert parameters(MessageManager._retransmit) == [
         "self",

@@ -24,7 +24,7 @@ class Session:
 
 
 class Network:
-    """Makes sessions after `takes_s`, or raises what stands there instead."""
+    """Opens a session after `takes_s`, or raises the error in its place."""
 
     def __init__(self, **takes_s: float | Exception) -> None:
         self.takes_s = takes_s

@@ -117,7 +117,7 @@ async def test_an_abandoned_handshake_that_completes_is_ended_with_a_close_notif
     async with serving(
         authority.server(), on_session_end=lambda session: ended.append(session.reason)
     ) as server:
-        # The server has its session; the client does not know, for it never hears the last flight.
+        # The server has its session; the client does not, because it never receives the last flight.
         server.drop_outgoing = _is_last_flight
         opening = asyncio.create_task(open_link(server.port, authority.client()))
         await until(lambda: bool(server.sessions))
@@ -263,7 +263,7 @@ async def test_a_killed_server_says_nothing_and_icmp_is_only_a_hint(authority: A
 
 async def test_a_burst_of_answers_is_not_lost(authority: Authority) -> None:
     async with serving(authority.server()) as server, linked(server, authority.client()) as link:
-        # A busy machine may take its time; what is lost never comes.
+        # A busy machine may be slow; a lost datagram never arrives.
         asking = (ask(link.endpoint, get(link), within_s=30) for _ in range(400))
         answers = await asyncio.gather(*asking)
 

@@ -36,7 +36,7 @@ def server_of(credentials: Credentials) -> DtlsEngine:
 
 
 def talk(client: DtlsEngine, server: DtlsEngine) -> list[list[int]]:
-    """Carry datagrams to and fro until both are silent; the sizes of each flight come back."""
+    """Pass datagrams between both until they are silent. Returns the sizes of each flight."""
     flights = []
     while flight := client.datagrams_to_send():
         flights.append([len(datagram) for datagram in flight])
@@ -152,7 +152,7 @@ def test_errors_of_another_connection_in_the_queue_do_not_end_a_session(
     listener.set_app_data(Verification(peer="client"))
     stranger = client_of(authority.client())
     stranger.start()
-    # Cut short, a hello leaves an error behind that nobody raises; OpenSSL keeps them per thread.
+    # A truncated hello leaves an error in the queue of the thread, which OpenSSL does not raise.
     listener.bio_write(stranger.datagrams_to_send()[0][:40])
     with pytest.raises(SSL.WantReadError):
         listener.DTLSv1_listen()
@@ -217,7 +217,7 @@ def test_whole_records_are_packed_up_to_the_mtu(
 
 
 def hello_verify_request(number: int) -> bytes:
-    """With a cookie of its own, as anybody can make it."""
+    """A HelloVerifyRequest with a made-up cookie, as anyone can forge it."""
     cookie = number.to_bytes(20, "big")
     body = b"\xfe\xff" + bytes([len(cookie)]) + cookie
     length = len(body).to_bytes(3, "big")

@@ -1,4 +1,4 @@
-"""Against libcoap, which speaks DTLS and TLS with certificates and knows nothing of DOTS."""
+"""Against libcoap, which supports DTLS and TLS with certificates but not DOTS."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_our_client_with_the_server_of_libcoap(
 
 
 def _to(server: Server, backend: str, transport: str) -> Server:
-    # libcoap's GnuTLS server chooses nothing by ALPN.
+    # libcoap's GnuTLS server selects nothing by ALPN.
     return replace(server, transports=(transport,), requires_alpn=backend == "openssl")
 
 
@@ -107,7 +107,7 @@ async def test_the_server_of_libcoap_is_offered_a_resumption(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """GnuTLS goes on in full by itself; OpenSSL ends the handshake with an alert, as libcoap sets it up."""
+    """GnuTLS continues with a full handshake; OpenSSL, as libcoap configures it, sends an alert."""
     settings = ClientSettings(reads_configuration=False, handshake_timeout_s=5)
     cache, credentials = ClientCache(), authority.client()
     caplog.set_level("INFO", logger="dots_client.transport")

@@ -1,4 +1,4 @@
-"""Messages that no peer should send, in a session that has to survive them."""
+"""Invalid messages, which the session must survive."""
 
 from __future__ import annotations
 

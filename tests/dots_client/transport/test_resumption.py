@@ -131,14 +131,14 @@ async def test_a_server_that_cannot_read_the_ticket_gets_a_full_handshake(
 async def test_a_server_that_answers_with_an_alert_gets_a_full_handshake_at_once(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # What coap-server-openssl 4.3.1 does: OpenSSL resumes nothing without a context.
+    # As coap-server-openssl 4.3.1 does: OpenSSL resumes nothing without a context.
     monkeypatch.setattr(tls_contexts, "SESSION_CONTEXT", b"")
     caplog.set_level("INFO", logger="dots_client.transport")
     resumption, credentials = ResumptionCache(), authority.client()
     async with serving(authority.server(), settings=WITH_TICKETS) as server:
         for _ in range(3):
             async with (
-                asyncio.timeout(0.9),  # before a flight would be repeated
+                asyncio.timeout(0.9),  # before a flight is retransmitted
                 linked(server, credentials, resumption=resumption) as link,
             ):
                 assert not link.remote.was_resumed
@@ -231,7 +231,7 @@ async def test_the_loss_of_the_last_flight_costs_a_resumed_session_nothing(
 
         server.drop_incoming = loses
         async with linked(server, credentials, resumption=resumption) as link:
-            # Before a server would repeat its own flight.
+            # Before the server retransmits its flight.
             answer = await ask(link.endpoint, get(link), within_s=0.9)
 
         assert len(lost) == 1

@@ -23,7 +23,7 @@ from tests.dots_client.transport.resuming import WITH_TICKETS
 
 
 class Streams:
-    """The two engines of each of several TLS sessions between the same two."""
+    """The two engines of each of several TLS sessions between the same peers."""
 
     def __init__(self, authority: Authority, version: int, *, stateful: bool = False) -> None:
         self._client = tls_client_context(authority.client(), resumes=True)

@@ -26,7 +26,7 @@ from tests.dots_client.transport.loopback import (
 
 
 class RawClient:
-    """A client that keeps its port, so that it can do what ours never does."""
+    """A client that keeps its port, so that it can behave as ours never does."""
 
     def __init__(self, server: DtlsServer, authority: Authority) -> None:
         self.authority = authority

@@ -1,4 +1,4 @@
-"""Datagrams from nobody we know: a server may not remember them, and neither side may stumble."""
+"""Datagrams from strangers: a server must not keep state for them, and both sides must survive them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ STRANGERS = 10_000
 PORTS = 500
 MTU = 1232
 LARGEST_GROWTH_BYTES = 256 * 1024
-"""Of Python's memory, after as many strangers again; one handshake under way has some 100 KiB."""
+"""Bytes of Python's memory after as many strangers again. A pending handshake has some 100 KiB."""
 LARGEST_PROCESS_GROWTH_BYTES = 8 * 1024 * 1024
-"""OpenSSL's included; ten thousand handshakes under way would be a hundred times as much."""
+"""Bytes, including OpenSSL's. Ten thousand pending handshakes would need a hundred times as much."""
 
 
 def client_hello(authority: Authority) -> bytes:
@@ -41,7 +41,7 @@ def client_hello(authority: Authority) -> bytes:
 
 
 def strange_datagrams(hello: bytes, *, count: int, seed: int) -> Iterator[bytes]:
-    """Hellos without a cookie, with a made-up one, broken ones, records of sessions that never were, noise."""
+    """Hellos without a cookie, with a forged one, damaged ones, records of no session, noise."""
     rng = Random(seed)
     for number in range(count):
         match number % 5:
@@ -149,7 +149,7 @@ async def test_a_stranger_gets_no_more_than_it_sent(authority: Authority) -> Non
 
 
 def pair_of_engines(authority: Authority) -> tuple[DtlsEngine, list[bytes]]:
-    """A client in the middle of its handshake, and what it had sent."""
+    """A client in the middle of its handshake, and its datagrams."""
     context = client_context(authority.client())
     engine = DtlsEngine.client(context, peer_name="provider.example", mtu=MTU)
     engine.start()

@@ -1,4 +1,4 @@
-"""Servers that speak TLS and not quite CoAP."""
+"""Servers with TLS but invalid CoAP."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ async def test_a_client_that_arrives_while_the_server_closes_is_refused(
 
     await server.close()
 
-    gc.collect()  # a socket that nobody closed complains here
+    gc.collect()  # an unclosed socket raises a warning here
     assert server.pending_count == 0
     assert complaints == []
     for sock in arriving:

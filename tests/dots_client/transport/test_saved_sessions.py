@@ -1,4 +1,4 @@
-"""What is kept of a session for the next."""
+"""The saved sessions."""
 
 from __future__ import annotations
 
