@@ -83,6 +83,20 @@ def test_no_app_reads_rows_of_a_higher_app_through_a_reverse_relation(app: str) 
     assert used <= DECLARED
 
 
+def test_no_model_refers_to_a_higher_app() -> None:
+    """A lazy reference such as `"mitigations.Mitigation"` imports nothing, and ties all the same."""
+    refers_up = [
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        if field.concrete and field.related_model
+        if RANKS.get(field.related_model._meta.app_label, 0)
+        > RANKS.get(model._meta.app_label, len(RANKS))
+    ]
+
+    assert refers_up == []
+
+
 def names_in(node: ast.AST) -> Iterator[str]:
     """Attributes, and the steps of lookups such as `filter(plan__name=…)` and `select_related("plan")`."""
     if isinstance(node, ast.Attribute):
