@@ -35,9 +35,14 @@ def append_event(
     request: _Request | None = None,
     mitigation: _Mitigation | None = None,
     actor: User | None = None,
+    is_by_staff: bool = False,
     data: dict[str, Any] | None = None,
 ) -> Event:
-    """Append one line; a mitigation's is its request's too. The counter's row is locked until the commit, which orders commits by `seq`."""
+    """Append one line; a mitigation's is its request's too. The counter's row is locked until the commit, which orders commits by `seq`.
+
+    Members read `data`. It has the name of `actor`, or, if the portal's staff acted, only that: the row alone keeps which person.
+    """
+    who = {"by": "staff"} if is_by_staff else {"actor": actor.username} if actor else {}
     event = Event.objects.create(
         organization_id=organization_id,
         seq=_next_seq(organization_id),
@@ -46,7 +51,7 @@ def append_event(
         request_id=mitigation.request_id if mitigation else request.pk if request else None,
         mitigation_id=mitigation.pk if mitigation else None,
         actor=actor,
-        data={**({"actor": actor.username} if actor else {}), **(data or {})},
+        data={**who, **(data or {})},
     )
     broadcast_on_commit(organization_id, event.as_message())
     return event

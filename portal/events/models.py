@@ -32,6 +32,16 @@ class EventType(models.TextChoices):
     UNKNOWN_ENDED = "unknown_mitigation.ended"
     SESSION_UP = "session.up"
     SESSION_DOWN = "session.down"
+    MEMBER_ADDED = "member.added"
+    MEMBER_ROLE_CHANGED = "member.role_changed"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_SECOND_FACTOR_RESET = "member.second_factor_reset"
+    RESOURCE_ADDED = "resource.added"
+    RESOURCE_VERIFIED = "resource.verified"
+    SUBSCRIPTION_ADDED = "subscription.added"
+    SUBSCRIPTION_CHANGED = "subscription.changed"
+    SUBSCRIPTION_CERTIFICATE_REPLACED = "subscription.certificate_replaced"
+    ORGANIZATION_CHANGED = "organization.changed"
 
 
 class Event(models.Model):

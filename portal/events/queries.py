@@ -43,8 +43,7 @@ def timeline(request_ids: Collection[UUID]) -> QuerySet[Event]:
 
 
 def _told() -> QuerySet[Event]:
-    events = Event.objects.exclude(type=EventType.MITIGATION_COUNTERS)
-    return events.select_related("actor").order_by("-seq")
+    return Event.objects.exclude(type=EventType.MITIGATION_COUNTERS).order_by("-seq")
 
 
 def counter_reports(request_ids: Collection[UUID], *, since: datetime | None = None) -> list[Event]:

@@ -37,16 +37,7 @@ class OrganizationAdmin(StaffAdmin):
 
     list_display = ("name", "slug", "is_active", "patience_s", "max_lifetime_s")
     search_fields = ("name", "slug")
-    fields = (
-        "name",
-        "slug",
-        "is_active",
-        "patience_s",
-        "default_lifetime_s",
-        "max_lifetime_s",
-        "may_be_indefinite",
-        "late_acceptance",
-    )
+    fields = services.SETTINGS
     prepopulated_fields = {"slug": ("name",)}
     instead_of_deleting = (
         "Untick Active instead: its members cannot get in, and what they asked for goes on."
@@ -59,8 +50,10 @@ class OrganizationAdmin(StaffAdmin):
         form: forms.ModelForm[Organization],
         change: bool,  # noqa: FBT001 — Django's signature
     ) -> None:
-        super().save_model(request, obj, form, change)
-        services.set_active(organization=obj, is_active=obj.is_active)
+        if change:
+            services.change_settings(organization=obj, actor=person_of(request))
+        else:
+            super().save_model(request, obj, form, change)
 
 
 @admin.register(Membership, site=site)
@@ -84,12 +77,17 @@ class MembershipAdmin(StaffAdmin):
         change: bool,  # noqa: FBT001 — Django's signature
     ) -> None:
         membership = services.set_role(
-            organization=obj.organization, user=_person(obj), role=Role(obj.role)
+            organization=obj.organization,
+            user=_person(obj),
+            role=Role(obj.role),
+            actor=person_of(request),
         )
         obj.pk = membership.pk
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        services.remove_member(organization=obj.organization, user=_person(obj))
+        services.remove_member(
+            organization=obj.organization, user=_person(obj), actor=person_of(request)
+        )
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         for membership in queryset.select_related("organization", "user"):

@@ -15,6 +15,8 @@ from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.security_log import Event, record
 from portal.core.targets import TargetError, parse_target, shown
 from portal.core.wording.targets import field_error
+from portal.events.log import lock_log
+from portal.events.models import EventType
 from portal.organizations import claims, idempotency, queries
 from portal.organizations.models import (
     Membership,
@@ -24,9 +26,20 @@ from portal.organizations.models import (
     ResultKind,
     Role,
 )
+from portal.organizations.recording import changes, record_change
 
 MAX_RESOURCES: Final = 500
 MAX_RESOURCE_NAME_LENGTH: Final = 100
+SETTINGS: Final = (
+    "name",
+    "slug",
+    "is_active",
+    "patience_s",
+    "default_lifetime_s",
+    "max_lifetime_s",
+    "may_be_indefinite",
+    "late_acceptance",
+)
 
 
 # Resources
@@ -47,7 +60,7 @@ def add_resource(
     The same `key` and content from the same person return the same resource.
     """
     # Lock the organization's row: the uniqueness of names and values, and the number of resources, apply per organization.
-    Organization.objects.select_for_update().get(pk=organization.pk)
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     call = idempotency.begin(organization, actor, ResultKind.RESOURCE, key, [name, kind, value])
     if call.first_result is not None:
         # Staff may have deleted it.
@@ -56,7 +69,20 @@ def add_resource(
             return earlier
     resource = _create_resource(organization, name, kind, value)
     call.save_result(resource.pk)
+    _record_resource(EventType.RESOURCE_ADDED, resource, actor)
     return resource
+
+
+def _record_resource(type: EventType, resource: ProtectedResource, actor: User) -> None:
+    record_change(
+        resource.organization_id,
+        type,
+        actor=actor,
+        resource=str(resource.pk),
+        name=resource.name,
+        kind=resource.kind,
+        value=resource.value,
+    )
 
 
 def _create_resource(
@@ -116,6 +142,7 @@ def verify_resource(
     """
     # Lock all organizations, so that of two overlapping resources verified at the same time the second finds the first.
     list(Organization.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    lock_log(resource.organization_id)
     locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)
     if locked.verified_at is not None:
         return locked
@@ -134,6 +161,7 @@ def verify_resource(
     locked.verified_by = actor
     locked.verification_reason = reason.strip()
     locked.save(update_fields=["verified_at", "verified_by", "verification_reason"])
+    _record_resource(EventType.RESOURCE_VERIFIED, locked, actor)
     record(
         Event.RESOURCE_VERIFIED,
         actor=actor.username,
@@ -161,27 +189,57 @@ def _not_verified(resource: ProtectedResource, code: str, why: str) -> Invalid:
 
 
 @transaction.atomic
-def set_role(*, organization: Organization, user: User, role: Role) -> Membership:
+def set_role(
+    *, organization: Organization, user: User, role: Role, actor: User | None = None
+) -> Membership:
     """Make `user` a member, or change a member's role."""
-    membership, _ = Membership.objects.update_or_create(
+    lock_log(organization.pk)
+    own = Membership.objects.filter(organization=organization, user=user)
+    previous = own.values_list("role", flat=True).first()
+    membership, is_new = Membership.objects.update_or_create(
         organization=organization, user=user, defaults={"role": role}
     )
+    about = {"user": user.username, "role": Role(role).value}
+    if is_new:
+        record_change(organization.pk, EventType.MEMBER_ADDED, actor=actor, **about)
+    elif previous != role:
+        about["previous"] = str(previous)
+        record_change(organization.pk, EventType.MEMBER_ROLE_CHANGED, actor=actor, **about)
     access_changed_on_commit(user.pk)
     return membership
 
 
 @transaction.atomic
-def remove_member(*, organization: Organization, user: User) -> None:
+def remove_member(*, organization: Organization, user: User, actor: User | None = None) -> None:
     """End a membership. Repeating it is harmless."""
-    Membership.objects.filter(organization=organization, user=user).delete()
+    lock_log(organization.pk)
+    membership = Membership.objects.filter(organization=organization, user=user).first()
+    if membership is None:
+        return
+    # Before the row goes: a member who leaves is named.
+    about = {"user": user.username, "role": membership.role}
+    record_change(organization.pk, EventType.MEMBER_REMOVED, actor=actor, **about)
+    membership.delete()
     access_changed_on_commit(user.pk)
 
 
+# Settings
+
+
 @transaction.atomic
-def set_active(*, organization: Organization, is_active: bool) -> None:
-    """Suspend or reactivate an organization. A suspended one is closed to its members, but its requests continue."""
-    Organization.objects.filter(pk=organization.pk).update(is_active=is_active)
-    for user_id in Membership.objects.filter(organization=organization).values_list(
-        "user_id", flat=True
-    ):
-        access_changed_on_commit(user_id)
+def change_settings(*, organization: Organization, actor: User | None = None) -> None:
+    """Save `organization`, whose settings were changed.
+
+    A suspended organization is closed to its members, but its requests continue.
+    """
+    before = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    organization.save()
+    changed = changes(before, organization, SETTINGS)
+    if changed:
+        about = {"changed": changed}
+        record_change(organization.pk, EventType.ORGANIZATION_CHANGED, actor=actor, **about)
+    if "is_active" in changed:
+        for user_id in Membership.objects.filter(organization=organization).values_list(
+            "user_id", flat=True
+        ):
+            access_changed_on_commit(user_id)

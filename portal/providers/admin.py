@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
+from portal.accounts.access import person_of
 from portal.core.admin import StaffAdmin, site
 from portal.core.errors import FieldError, Invalid
 from portal.core.targets import split
@@ -208,7 +209,7 @@ class SubscriptionAdmin(StaffAdmin):
         form: SubscriptionForm,
         change: bool,  # noqa: FBT001 — Django's signature
     ) -> None:
-        identity = form.identity()
+        identity, actor = form.identity(), person_of(request)
         if not change and identity is not None:
             created = services.subscribe(
                 organization=obj.organization,
@@ -216,11 +217,14 @@ class SubscriptionAdmin(StaffAdmin):
                 identity=identity,
                 priority=obj.priority,
                 enabled=obj.enabled,
+                actor=actor,
             )
-            services.limit(subscription=created, prefixes=obj.limited_to)
+            services.limit(subscription=created, prefixes=obj.limited_to, actor=actor)
             obj.pk = created.pk
             return
-        services.set_order(subscription=obj, priority=obj.priority, enabled=obj.enabled)
-        services.limit(subscription=obj, prefixes=obj.limited_to)
+        services.set_order(
+            subscription=obj, priority=obj.priority, enabled=obj.enabled, actor=actor
+        )
+        services.limit(subscription=obj, prefixes=obj.limited_to, actor=actor)
         if identity is not None:
-            services.replace_certificate(subscription=obj, identity=identity)
+            services.replace_certificate(subscription=obj, identity=identity, actor=actor)

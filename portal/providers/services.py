@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from dots_client.credentials import cuid_from_certificate
+from portal.accounts.models import User
 from portal.core import secrets
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.targets import IPNetwork, TargetError, parse_prefix
 from portal.core.wake import wake_on_commit
 from portal.core.wording.targets import field_error
+from portal.events.log import lock_log
+from portal.events.models import EventType
 from portal.organizations.models import Organization
+from portal.organizations.recording import record_change
 from portal.providers.models import Provider, Subscription
 from portal.providers.validation import checked_identity
 
@@ -42,6 +47,7 @@ def subscribe(
     identity: Identity,
     priority: int,
     enabled: bool = True,
+    actor: User | None = None,
 ) -> Subscription:
     """Let the organization use the provider under this identity."""
     identity = usable(identity)
@@ -61,14 +67,18 @@ def subscribe(
         certificate_chain=identity.certificate_chain.decode("ascii"),
         private_key=secrets.encrypt(identity.private_key),
     )
+    _record(EventType.SUBSCRIPTION_ADDED, subscription, actor)
     wake_on_commit(subscription.pk)
     return subscription
 
 
-def replace_certificate(*, subscription: Subscription, identity: Identity) -> None:
+def replace_certificate(
+    *, subscription: Subscription, identity: Identity, actor: User | None = None
+) -> None:
     """The certificate was renewed; the cuid stays, so that running mitigations stay ours."""
     identity = usable(identity)
     with transaction.atomic():
+        _record(EventType.SUBSCRIPTION_CERTIFICATE_REPLACED, subscription, actor)
         Subscription.objects.filter(pk=subscription.pk).update(
             certificate_chain=identity.certificate_chain.decode("ascii"),
             private_key=secrets.encrypt(identity.private_key),
@@ -78,23 +88,42 @@ def replace_certificate(*, subscription: Subscription, identity: Identity) -> No
 
 
 @transaction.atomic
-def set_order(*, subscription: Subscription, priority: int, enabled: bool) -> None:
+def set_order(
+    *, subscription: Subscription, priority: int, enabled: bool, actor: User | None = None
+) -> None:
     """When the provider is asked, and whether at all."""
-    Subscription.objects.filter(pk=subscription.pk).update(
-        priority=priority, enabled=enabled, changed_at=timezone.now()
-    )
+    _change(subscription, actor, priority=priority, enabled=enabled)
     wake_on_commit(subscription.pk)
 
 
-def limit(*, subscription: Subscription, prefixes: Sequence[str]) -> None:
+@transaction.atomic
+def limit(
+    *, subscription: Subscription, prefixes: Sequence[str], actor: User | None = None
+) -> None:
     """Let the provider protect these prefixes alone; none: whatever the organization may.
 
     What runs stays as it is: the limit holds for whoever is asked from now on.
     """
-    normal = normal_limits(prefixes)
-    Subscription.objects.filter(pk=subscription.pk).update(
-        limited_to=normal, changed_at=timezone.now()
-    )
+    _change(subscription, actor, limited_to=normal_limits(prefixes))
+
+
+def _change(subscription: Subscription, actor: User | None, **values: Any) -> None:
+    lock_log(subscription.organization_id)
+    before = Subscription.objects.select_for_update(no_key=True).get(pk=subscription.pk)
+    changed = {
+        name: {"from": getattr(before, name), "to": value}
+        for name, value in values.items()
+        if getattr(before, name) != value
+    }
+    if changed:
+        _record(EventType.SUBSCRIPTION_CHANGED, subscription, actor, changed=changed)
+    Subscription.objects.filter(pk=subscription.pk).update(**values, changed_at=timezone.now())
+
+
+def _record(type: EventType, subscription: Subscription, actor: User | None, **data: Any) -> None:
+    """Locks the log, so before the subscription's row."""
+    about = {"subscription": str(subscription.pk), "provider": subscription.provider.short_name}
+    record_change(subscription.organization_id, type, actor=actor, **about, **data)
 
 
 def normal_limits(texts: Sequence[str]) -> list[str]:

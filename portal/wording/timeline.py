@@ -18,6 +18,7 @@ from portal.wording.badges import (
     STATUS_FACES,
     DisplayStatus,
 )
+from portal.wording.changes import change_of
 from portal.wording.efficacy import ATTACK_WORDS
 from portal.wording.facts import Badge
 from portal.wording.refusals import refusal_sentence
@@ -65,8 +66,8 @@ class EventFacts:
 
     @property
     def who(self) -> str:
-        """Who acted: the person, or else the portal."""
-        return self.actor or "The portal"
+        """Who acted: the person, the portal's staff, or else the portal."""
+        return self.actor or ("Portal staff" if self.data.get("by") == "staff" else "The portal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,8 +397,12 @@ def drill_end(event: EventFacts) -> str:
 
 def entry(event: EventFacts) -> Entry | None:
     """An event in words; None for what the page shows elsewhere."""
-    words = _ENTRIES.get(event.type)
-    return words(event) if words else None
+    if words := _ENTRIES.get(event.type):
+        return words(event)
+    change = change_of(event.type, event.data, who=event.who, provider=event.provider)
+    if change is None:
+        return None
+    return Entry(at=event.at, badge=PERSON, what=change.what, detail=change.detail)
 
 
 def merged(entries: list[Entry]) -> list[Entry]:

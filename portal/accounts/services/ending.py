@@ -7,6 +7,7 @@ import secrets
 from django.db import transaction
 
 from portal.accounts.models import ApiToken, Authenticator, KnownDevice, RecoveryKit, User
+from portal.accounts.signals import second_factor_reset
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import InvalidCredentials
 from portal.core.security_log import Event, record
@@ -32,6 +33,7 @@ def reset_second_factor(*, user: User, actor: User, address: str) -> None:
     Authenticator.objects.filter(user=user).delete()
     RecoveryKit.objects.filter(user=user).delete()
     end_access(user=user)
+    second_factor_reset.send(sender=User, user=user, actor=actor)
     record(Event.FACTOR_RESET, user=user.username, actor=actor.username, address=address)
 
 

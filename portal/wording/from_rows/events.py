@@ -61,8 +61,10 @@ def event_facts(
         at=event.at,
         type=EventType(event.type),
         data=event.data,
-        provider=mitigation.subscription.provider.short_name if mitigation else provider,
-        actor=event.actor.username if event.actor else str(event.data.get("actor", "")),
+        provider=mitigation.subscription.provider.short_name
+        if mitigation
+        else provider or str(event.data.get("provider", "")),
+        actor=str(event.data.get("actor", "")),
         request=request_name,
         reason=reason,
         because=asked_because(mitigation) if mitigation else "",

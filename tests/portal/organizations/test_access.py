@@ -52,7 +52,8 @@ def test_a_member_below_the_role_is_told_who_can(
 
 
 def test_a_suspended_organization_is_closed(alice: User, acme: Organization) -> None:
-    services.set_active(organization=acme, is_active=False)
+    acme.is_active = False
+    services.change_settings(organization=acme)
 
     with pytest.raises(NotFound):
         membership_for(alice, "acme")

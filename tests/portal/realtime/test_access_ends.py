@@ -36,7 +36,8 @@ def _sign_the_device_out(user: User, organization: Organization) -> None:
 
 
 def _suspend(user: User, organization: Organization) -> None:
-    organizations.set_active(organization=organization, is_active=False)
+    organization.is_active = False
+    organizations.change_settings(organization=organization)
 
 
 def _reset_factor(user: User, organization: Organization) -> None:

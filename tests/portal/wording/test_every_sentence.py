@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, permutations
 from typing import Any, Final
 
 import pytest
@@ -17,6 +17,8 @@ from portal.events.models import EventType
 from portal.mitigations import states
 from portal.mitigations.models import FilteringEndedBy, RequestKind
 from portal.mitigations.states import CONFIRMED, LOOP, TERMINAL, Efficacy, RequestStatus, Status
+from portal.organizations.models import Role
+from portal.organizations.services import SETTINGS
 from portal.wording import MitigationFacts, Reported, RequestFacts, Session
 from portal.wording.standby import standby_says
 from tests.portal.wording.facts import (
@@ -341,6 +343,24 @@ EVENT_DATA: Final[dict[EventType, list[dict[str, Any]]]] = {
     EventType.MITIGATION_ASKED: [{}, {"why": "by_hand"}, {"why": "by hand"}],
     EventType.MITIGATION_WITHDRAW_REQUESTED: [{}, {"hold_again": True}],
     EventType.DRILL_ENDED: [{"passed": True}, {"passed": False}],
+    EventType.MEMBER_ADDED: [{"user": "bob", "role": role.value} for role in Role],
+    EventType.MEMBER_ROLE_CHANGED: [
+        {"user": "bob", "role": role.value, "previous": previous.value, **by}
+        for role, previous in permutations(Role, 2)
+        for by in ({}, {"by": "staff"})
+    ],
+    EventType.MEMBER_REMOVED: [{"user": "bob", "role": role.value} for role in Role],
+    EventType.MEMBER_SECOND_FACTOR_RESET: [{"user": "bob"}],
+    EventType.RESOURCE_ADDED: [{"name": "Shop", "value": "203.0.113.0/26"}],
+    EventType.RESOURCE_VERIFIED: [{"name": "Shop", "value": "shop.example"}],
+    EventType.SUBSCRIPTION_CHANGED: [
+        {"changed": {"priority": {}}},
+        {"changed": {"priority": {}, "enabled": {}, "limited_to": {}}},
+    ],
+    EventType.ORGANIZATION_CHANGED: [
+        {"changed": dict.fromkeys(SETTINGS)},
+        *({"changed": {name: {}}} for name in SETTINGS),
+    ],
 }
 
 

@@ -1,0 +1,49 @@
+"""Record in an organization's log what happens to the organization itself."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from portal.accounts.models import User
+from portal.events.log import append_event
+from portal.events.models import EventType
+from portal.organizations.models import Membership
+
+
+def record_change(
+    organization_id: UUID, type: EventType, *, actor: User | None, **data: Any
+) -> None:
+    """Append one event. Members see the names of members only: anybody else who acts is the portal's staff.
+
+    `actor` None: somebody with a shell on the portal's machine.
+    """
+    own = Membership.objects.filter(organization_id=organization_id)
+    append_event(
+        organization_id=organization_id,
+        type=type,
+        at=timezone.now(),
+        actor=actor,
+        is_by_staff=actor is None or not own.filter(user=actor).exists(),
+        data=data,
+    )
+
+
+def record_factor_reset(*, user: User, actor: User, **_: Any) -> None:
+    """Receives `second_factor_reset` of portal.accounts, and tells each organization of the person."""
+    own = Membership.objects.filter(user=user).order_by("organization_id")
+    for organization_id in own.values_list("organization_id", flat=True):
+        record_change(
+            organization_id,
+            EventType.MEMBER_SECOND_FACTOR_RESET,
+            actor=actor,
+            user=user.username,
+        )
+
+
+def changes(before: object, after: object, fields: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """The fields that differ: `{"patience_s": {"from": 60, "to": 90}}`."""
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in fields}
+    return {name: {"from": old, "to": new} for name, (old, new) in pairs.items() if old != new}

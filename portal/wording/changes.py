@@ -1,0 +1,84 @@
+"""What happened to an organization itself: its members, resources, providers and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from portal.core.formatting import listed
+from portal.core.targets import shown
+from portal.events.models import EventType
+
+ROLES: Final = {"viewer": "a viewer", "operator": "an operator", "admin": "an admin"}
+SETTINGS: Final = {
+    "name": "name",
+    "slug": "address",
+    "is_active": "whether members can sign in to it",
+    "patience_s": "patience",
+    "default_lifetime_s": "default lifetime",
+    "max_lifetime_s": "longest lifetime",
+    "may_be_indefinite": "whether requests may run until terminated",
+    "late_acceptance": "what happens to a late acceptance",
+    "priority": "priority",
+    "enabled": "whether it is asked",
+    "limited_to": "prefixes",
+}
+"""The words for the columns of organizations and subscriptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    what: str
+    detail: str = ""
+
+
+Facts = Mapping[str, Any]
+
+
+def change_of(type: EventType, data: Facts, *, who: str, provider: str = "") -> Change | None:
+    """A change that `who` made, in words; None for events of other kinds."""
+    words = _CHANGES.get(type)
+    return words(who, provider, data) if words else None
+
+
+def _resource(data: Facts) -> str:
+    return f"{shown(data['name'])} ({shown(data['value'])})"
+
+
+def _changed(data: Facts) -> str:
+    names = [SETTINGS[name] for name in data["changed"]]
+    return f"Changed: {listed(names)}."
+
+
+_CHANGES: Final[dict[EventType, Callable[[str, str, Facts], Change]]] = {
+    EventType.MEMBER_ADDED: lambda who, _, data: Change(
+        f"{who} added {data['user']} as {ROLES[data['role']]}."
+    ),
+    EventType.MEMBER_ROLE_CHANGED: lambda who, _, data: Change(
+        f"{who} made {data['user']} {ROLES[data['role']]}.",
+        f"Before: {ROLES[data['previous']]}.",
+    ),
+    EventType.MEMBER_REMOVED: lambda who, _, data: Change(f"{who} removed {data['user']}."),
+    EventType.MEMBER_SECOND_FACTOR_RESET: lambda who, _, data: Change(
+        f"{who} reset the second factor of {data['user']}."
+    ),
+    EventType.RESOURCE_ADDED: lambda who, _, data: Change(
+        f"{who} added the resource {_resource(data)}."
+    ),
+    EventType.RESOURCE_VERIFIED: lambda who, _, data: Change(
+        f"{who} verified the resource {_resource(data)}."
+    ),
+    EventType.SUBSCRIPTION_ADDED: lambda who, provider, _: Change(
+        f"{who} added the provider {provider}."
+    ),
+    EventType.SUBSCRIPTION_CHANGED: lambda who, provider, data: Change(
+        f"{who} changed the settings for {provider}.", _changed(data)
+    ),
+    EventType.SUBSCRIPTION_CERTIFICATE_REPLACED: lambda who, provider, _: Change(
+        f"{who} replaced the client certificate for {provider}."
+    ),
+    EventType.ORGANIZATION_CHANGED: lambda who, _, data: Change(
+        f"{who} changed the organization’s settings.", _changed(data)
+    ),
+}
