@@ -9,7 +9,8 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 from portal.api.fields import Identifier, Several, StrictSerializer
-from portal.mitigations.replacing import Consent, Replaced, WouldReplace, replaced_members
+from portal.mitigations.consent import Consent, WouldReplace, replaced_members
+from portal.mitigations.replacing import Replaced
 from portal.mitigations.states import RequestStatus, Status
 
 MAX_REPLACED: Final = 100

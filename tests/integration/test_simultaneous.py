@@ -12,8 +12,8 @@ from django.db import connection, transaction
 
 from portal.accounts.models import User
 from portal.mitigations import queries, services
+from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
-from portal.mitigations.replacing import Consent, WouldReplace
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource

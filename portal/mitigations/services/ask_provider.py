@@ -16,15 +16,10 @@ from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
 from portal.mitigations import queries
 from portal.mitigations.causes import Cause
+from portal.mitigations.consent import NO_CONSENT, Consent
 from portal.mitigations.failover import Why, current_mitigations, is_withdrawn_by_person
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Wanted
-from portal.mitigations.replacing import (
-    NO_CONSENT,
-    Consent,
-    Proposal,
-    Replaced,
-    would_replace,
-)
+from portal.mitigations.replacing import Proposal, Replaced, would_replace
 from portal.mitigations.services.advance import (
     Step,
     apply,

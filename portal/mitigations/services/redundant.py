@@ -22,7 +22,7 @@ from portal.mitigations.models import (
     RequestKind,
     Wanted,
 )
-from portal.mitigations.replacing import is_redundant
+from portal.mitigations.redundancy import is_redundant
 from portal.mitigations.services.advance import (
     FILTERING_HEARD_WITHIN,
     lock_request,

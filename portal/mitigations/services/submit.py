@@ -14,14 +14,15 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.events.log import lock_log
 from portal.mitigations import queries
+from portal.mitigations.consent import NO_CONSENT, Consent
 from portal.mitigations.failover import due
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
-from portal.mitigations.replacing import NO_CONSENT, Consent, Replaced
+from portal.mitigations.replacing import Replaced
 from portal.mitigations.services.advance import (
     start_mitigation,
 )
 from portal.mitigations.services.creating import append_submitted, create_request
-from portal.mitigations.services.replacing import Ground, settled
+from portal.mitigations.services.submission_check import CheckContext, check_with_consent
 from portal.mitigations.validation import (
     Checked,
     Submission,
@@ -54,12 +55,12 @@ def submit(
         earlier = _first_result(call)
         if earlier is not None:
             return earlier
-        ground = Ground.of(organization)
-        checked = ground.check(submission)
+        check_context = CheckContext.of(organization)
+        checked = check_context.check(submission)
         # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
         lock_log(organization.pk)
-        checked, replaced = settled(
-            ground,
+        checked, replaced = check_with_consent(
+            check_context,
             submission,
             checked,
             consent,

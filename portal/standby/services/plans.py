@@ -20,9 +20,11 @@ from portal.core.formatting import listed, when
 from portal.core.sweeping import count_done
 from portal.mitigations import queries as mitigation_queries
 from portal.mitigations import services as mitigations
+from portal.mitigations.consent import NO_CONSENT, Consent, WouldReplace
 from portal.mitigations.failover import current_mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy, Wanted
-from portal.mitigations.replacing import NO_CONSENT, Consent, Proposal, WouldReplace, again
+from portal.mitigations.replacing import Proposal
+from portal.mitigations.resubmission import resubmission
 from portal.mitigations.states import ACTIVE, CONFIRMED, REQUEST_TERMINAL
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Checked, Submission, check
@@ -449,7 +451,9 @@ def submission_of(plan: StandbyPlan) -> Submission:
         provider.subscription
         for provider in mitigation_queries.eligible_providers(plan.organization)
     }
-    prepared = again(request, resources=verified, subscriptions=able)
+    prepared = resubmission(request, resources=verified, subscriptions=able)
     if prepared.subscriptions:
         return prepared
-    return again(request, resources=verified, subscriptions=set(map(UUID, request.subscriptions)))
+    return resubmission(
+        request, resources=verified, subscriptions=set(map(UUID, request.subscriptions))
+    )

@@ -15,7 +15,8 @@ from portal.core.formatting import in_words, lifetime, listed
 from portal.core.targets import TargetError, both_forms, read
 from portal.mitigations import queries
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.replacing import Proposal, again, joined
+from portal.mitigations.replacing import Proposal
+from portal.mitigations.resubmission import joined, resubmission
 from portal.mitigations.validation import EligibleProvider, check
 from portal.organizations.models import Membership, Organization, ProtectedResource
 from portal.web.frame import frame
@@ -65,7 +66,7 @@ def fresh_form(organization: Organization, choice: QueryDict) -> RequestForm:
         ticked = choice.getlist("resource")[:20]
         return RequestForm.fresh(ticked=ticked, lifetime_s=organization.default_lifetime_s)
     resources = {one.id for one in queries.verified_resources(organization)}
-    return RequestForm.filled(joined(*(again(one, resources=resources) for one in earlier)))
+    return RequestForm.filled(joined(*(resubmission(one, resources=resources) for one in earlier)))
 
 
 def _earlier(organization: Organization, text: str) -> MitigationRequest | None:

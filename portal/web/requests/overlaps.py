@@ -14,9 +14,10 @@ from django.urls import reverse
 from portal import wording
 from portal.core.errors import Invalid
 from portal.mitigations import queries
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.replacing import Consent, Proposal, Replaced, would_replace
-from portal.mitigations.services.replacing import Ground, together
+from portal.mitigations.replacing import Proposal, Replaced, would_replace
+from portal.mitigations.services.submission_check import CheckContext, joint_request
 from portal.mitigations.states import RequestStatus
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import Submission
@@ -119,13 +120,13 @@ def overlaps_of(
         return NO_OVERLAPS
     overlaps = told(organization, found, now)
     try:
-        ground = Ground.of(organization)
-        checked = ground.check(submission)
+        check_context = CheckContext.of(organization)
+        checked = check_context.check(submission)
     except Invalid:
         # The page reports that elsewhere, whatever is sent in the end.
         return replace(overlaps, can_be_joined=True)
     try:
-        _, joint = together(ground, submission, checked, found, live=live)
+        _, joint = joint_request(check_context, submission, checked, found, live=live)
     except Invalid as error:
         return replace(overlaps, why_not_joined=no_joint_request(error.errors[0].message))
     return replace(overlaps, can_be_joined=not any(one.losses for one in joint))

@@ -17,8 +17,8 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
+from portal.mitigations.consent import WouldReplace
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.replacing import WouldReplace
 from portal.mitigations.validation import check
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of, person_of

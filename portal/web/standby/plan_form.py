@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from django.http import QueryDict
 
 from portal.core.errors import FieldError
-from portal.mitigations.replacing import again
+from portal.mitigations.resubmission import resubmission
 from portal.standby.models import StandbyPlan
 from portal.web.requests.request_form import InputError, RequestForm
 
@@ -32,7 +32,7 @@ class PlanForm:
         """Filled with what the plan asks for."""
         request = plan.request
         resources = {one.pk for one in request.resources.all()}
-        request_form = RequestForm.filled(again(request, resources=resources))
+        request_form = RequestForm.filled(resubmission(request, resources=resources))
         return cls(
             name=plan.name,
             request_form=replace(request_form, subscriptions=tuple(request.subscriptions)),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
-from portal.mitigations.replacing import Consent, WouldReplace
+from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.services import ask_provider
 from portal.organizations.models import Membership, Role
 from portal.organizations.request_context import member_of, person_of

@@ -15,8 +15,8 @@ from rest_framework.test import APIClient
 from portal.accounts.models import User
 from portal.core.errors import Invalid
 from portal.inventory import services
+from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.models import MitigationRequest, RequestKind
-from portal.mitigations.replacing import Consent, WouldReplace
 from portal.mitigations.unknown import replaceable_unknown
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription

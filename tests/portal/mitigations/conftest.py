@@ -6,8 +6,8 @@ import pytest
 
 from portal.accounts.models import User
 from portal.mitigations import services
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest, Strategy
-from portal.mitigations.replacing import Consent
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription

@@ -11,8 +11,8 @@ from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
 from portal.events.models import Event
 from portal.mitigations import queries, services
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest, RequestKind, Strategy
-from portal.mitigations.replacing import Consent
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization

@@ -11,8 +11,8 @@ import pytest
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import queries, services
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
-from portal.mitigations.replacing import Consent
 from portal.mitigations.services import redundant
 from portal.mitigations.states import Trigger
 from portal.organizations.models import Organization

@@ -10,8 +10,8 @@ import pytest
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
 from portal.mitigations import queries, services
+from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, Strategy
-from portal.mitigations.replacing import Consent, WouldReplace
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource

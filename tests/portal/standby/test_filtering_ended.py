@@ -20,8 +20,8 @@ from portal.core.formatting import NBSP
 from portal.events.models import Event
 from portal.mitigations import queries
 from portal.mitigations import services as mitigations
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import Mitigation, MitigationRequest
-from portal.mitigations.replacing import Consent
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
 from portal.providers.models import SessionState, Subscription

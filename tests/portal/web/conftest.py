@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from portal.accounts.models import User
 from portal.mitigations import services
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
-from portal.mitigations.replacing import Consent
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
 from portal.mitigations.validation import Submission

@@ -15,8 +15,8 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import MitigationRequest
-from portal.mitigations.replacing import Consent
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
 from portal.providers.models import Subscription

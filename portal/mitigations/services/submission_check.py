@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.mitigations import queries
+from portal.mitigations.consent import Consent
 from portal.mitigations.models import Mitigation
-from portal.mitigations.replacing import (
-    Consent,
-    Proposal,
-    Replaced,
-    again,
-    again_unknown,
+from portal.mitigations.replacing import Proposal, Replaced, would_replace
+from portal.mitigations.resubmission import (
     joined,
-    normal,
-    would_replace,
+    normalized,
+    resubmission,
+    resubmission_of_unknown,
 )
 from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import (
@@ -30,7 +28,7 @@ from portal.organizations.models import Organization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class CheckContext:
     """What submissions of an organization are checked against, read once."""
 
     resources: Sequence[Resource]
@@ -38,7 +36,7 @@ class Ground:
     policy: Policy
 
     @classmethod
-    def of(cls, organization: Organization) -> Ground:
+    def of(cls, organization: Organization) -> CheckContext:
         return cls(
             resources=queries.verified_resources(organization),
             eligible_providers=queries.eligible_providers(organization),
@@ -55,8 +53,8 @@ class Ground:
         )
 
 
-def settled(
-    ground: Ground,
+def check_with_consent(
+    check_context: CheckContext,
     submission: Submission,
     checked: Checked,
     consent: Consent,
@@ -69,13 +67,13 @@ def settled(
     """
     found = would_replace(Proposal.of(checked), live)
     if consent.is_joint:
-        checked, found = together(ground, submission, checked, found, live=live)
+        checked, found = joint_request(check_context, submission, checked, found, live=live)
     consent.check(found)
     return checked, found
 
 
-def together(
-    ground: Ground,
+def joint_request(
+    check_context: CheckContext,
     submission: Submission,
     checked: Checked,
     found: list[Replaced],
@@ -90,16 +88,16 @@ def together(
     known: set[object] = set()
     while {one.id for one in found} != known:
         known = {one.id for one in found}
-        others = (_once_more(one, ground) for one in found)
-        submission = joined(normal(submission, checked), *others)
-        checked = ground.check(submission)
+        others = (_resubmission_of(one, check_context) for one in found)
+        submission = joined(normalized(submission, checked), *others)
+        checked = check_context.check(submission)
         found = would_replace(Proposal.of(checked), live)
     return checked, found
 
 
-def _once_more(replaced: Replaced, ground: Ground) -> Submission:
-    subscriptions = {provider.subscription for provider in ground.eligible_providers}
+def _resubmission_of(replaced: Replaced, check_context: CheckContext) -> Submission:
+    subscriptions = {provider.subscription for provider in check_context.eligible_providers}
     if isinstance(replaced.what, Unknown):
-        return again_unknown(replaced.what, subscriptions=subscriptions)
-    resources = {resource.id for resource in ground.resources}
-    return again(replaced.what, resources=resources, subscriptions=subscriptions)
+        return resubmission_of_unknown(replaced.what, subscriptions=subscriptions)
+    resources = {resource.id for resource in check_context.resources}
+    return resubmission(replaced.what, resources=resources, subscriptions=subscriptions)
