@@ -20,6 +20,7 @@ from portal.mitigations.models import (
 )
 from portal.mitigations.states import ATTACK_STATUSES, CONFIRMED, Efficacy, RequestStatus, Status
 from portal.wording.from_rows.mitigations import asked_because, withdrawn_because
+from portal.wording.refusals import conflict_sentence
 
 
 class ScopeShown(serializers.Serializer[Any]):
@@ -106,6 +107,24 @@ class ReplacedByShown(serializers.Serializer[Any]):
     )
 
 
+class ConflictShown(serializers.Serializer[Any]):
+    reason = serializers.SerializerMethodField(help_text="The cause in words.")
+    cause = serializers.IntegerField(
+        allow_null=True,
+        help_text="conflict-cause, a number of RFC 9132, 9066 or 9244; null: the provider gave none.",
+    )
+    status = serializers.CharField(required=False, help_text="conflict-status.")
+    retry_after = serializers.IntegerField(required=False, help_text="Seconds.")
+    mid = serializers.IntegerField(
+        required=False, help_text="The mitigation that it conflicts with."
+    )
+    prefixes = serializers.ListField(child=serializers.CharField(), required=False)
+    accept_lists = serializers.ListField(child=serializers.CharField(), required=False)
+
+    def get_reason(self, conflict: dict[str, Any]) -> str:
+        return conflict_sentence(conflict)
+
+
 class FilteringEndShown(serializers.Serializer[Any]):
     at = serializers.DateTimeField(help_text="When the portal heard of it.")
     reported_at = serializers.DateTimeField(
@@ -117,7 +136,9 @@ class FilteringEndShown(serializers.Serializer[Any]):
         " request that protects less.",
     )
     has_filtered = serializers.BooleanField(help_text="False: it was still setting up.")
-    conflict = serializers.JSONField(help_text="The reason that the provider gave, or null.")
+    conflict = ConflictShown(
+        allow_null=True, help_text="The conflict that the provider named, or null."
+    )
     replaced_by = ReplacedByShown(
         allow_null=True, help_text="Of newer_request: what it protects instead."
     )
@@ -168,7 +189,7 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     status = serializers.ChoiceField(choices=Status.choices)
     dots_status = serializers.IntegerField(allow_null=True)
     refusal = serializers.SerializerMethodField()
-    conflict = serializers.JSONField()
+    conflict = ConflictShown(allow_null=True)
     unsaved_at = serializers.DateTimeField(
         allow_null=True,
         help_text="When the provider gave an answer that the portal could not save; the other fields are older.",
@@ -197,7 +218,10 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     def get_refusal(self, mitigation: Mitigation) -> dict[str, str] | None:
         if not mitigation.refusal_code:
             return None
-        return {"code": mitigation.refusal_code, "reason": mitigation.refusal_reason}
+        reason = mitigation.refusal_reason
+        if not reason and mitigation.conflict is not None:
+            reason = conflict_sentence(mitigation.conflict)
+        return {"code": mitigation.refusal_code, "reason": reason}
 
     @extend_schema_field(StillHeldShown(allow_null=True))
     def get_still_held(self, mitigation: Mitigation) -> Any:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dots_client import (
-    ConflictCause,
     ConflictInformation,
     ConflictStatus,
     MitigationReport,
@@ -28,23 +27,8 @@ MAX_HELD: Final = 64
 mitigation.
 """
 
-_CAUSES: Final[Mapping[int, str]] = {
-    ConflictCause.OVERLAPPING_TARGETS: (
-        "Another of your organization’s clients asked for the same addresses; theirs is active."
-    ),
-    ConflictCause.CONFLICT_WITH_ACCEPTLIST: "It would block addresses on your accept list.",
-    ConflictCause.CUID_COLLISION: "Another client uses the same identity.",
-    ConflictCause.REQUEST_REJECTED_LEGITIMATE_TRAFFIC: (
-        "It classified the traffic to these addresses as legitimate."
-    ),
-    ConflictCause.OVERLAPPING_PIPES: (
-        "The link capacity it was told overlaps that of another of your organization’s clients."
-    ),
-}
 MAX_NAMED: Final = 20
 """Keep at most this many prefixes and accept lists of one conflict."""
-
-OWN_NEWER_REQUEST: Final = "You already have a newer request for these addresses."
 
 
 def scope_of(mitigation: Mitigation, *, lifetime_s: int) -> Scope:
@@ -71,7 +55,7 @@ def provider_report(report: MitigationReport) -> ProviderReport:
         pkts_dropped=report.pkts_dropped,
         bps_dropped=report.bps_dropped,
         pps_dropped=report.pps_dropped,
-        conflict=None if report.conflict is None else conflict_words(report.conflict),
+        conflict=None if report.conflict is None else conflict_fields(report.conflict),
     )
 
 
@@ -120,35 +104,23 @@ def _instant(epoch_s: int) -> datetime | None:
         return None
 
 
-def conflict_words(conflict: ConflictInformation) -> dict[str, Any]:
-    """The conflict as the API shows it: the reason in words, then the fields for programs."""
-    words: dict[str, Any] = {"reason": _reason(conflict)}
-    if conflict.cause is not None:
-        words["cause"] = int(conflict.cause)
+def conflict_fields(conflict: ConflictInformation) -> dict[str, Any]:
+    """The conflict as it is saved: `cause` is a number of RFC 9132 section 4.4.1.3, RFC 9066 or RFC 9244."""
+    fields: dict[str, Any] = {"cause": None if conflict.cause is None else int(conflict.cause)}
     if conflict.status is not None:
-        words["status"] = _status_word(conflict.status)
+        fields["status"] = _status_word(conflict.status)
     if conflict.retry_timer_s is not None:
-        words["retry_after"] = conflict.retry_timer_s
+        fields["retry_after"] = conflict.retry_timer_s
     if conflict.mid is not None:
-        words["mid"] = conflict.mid
+        fields["mid"] = conflict.mid
     if conflict.targets is not None and conflict.targets.target_prefix:
-        words["prefixes"] = list(conflict.targets.target_prefix[:MAX_NAMED])
+        fields["prefixes"] = list(conflict.targets.target_prefix[:MAX_NAMED])
     if conflict.acl_list:
-        words["accept_lists"] = [entry.acl_name for entry in conflict.acl_list[:MAX_NAMED]]
-    return words
+        fields["accept_lists"] = [entry.acl_name for entry in conflict.acl_list[:MAX_NAMED]]
+    return fields
 
 
 def _status_word(status: ConflictStatus | int) -> str:
     if isinstance(status, ConflictStatus):
         return status.name.lower().replace("_", "-")
     return f"unknown-{status}"
-
-
-def _reason(conflict: ConflictInformation) -> str:
-    if conflict.cause == ConflictCause.OVERLAPPING_TARGETS and conflict.mid is not None:
-        return OWN_NEWER_REQUEST
-    if conflict.cause is None:
-        return "It conflicts with another request."
-    return _CAUSES.get(
-        conflict.cause, f"It gave conflict cause {conflict.cause}, which the portal does not know."
-    )

@@ -26,7 +26,7 @@ from portal.mitigations.states import CONFIRMED
 from portal.signaling import database_clock, mids_in_use
 from portal.signaling.connection_settings import replace_cuid
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.mapping import conflict_words, scope_of
+from portal.signaling.mapping import conflict_fields, scope_of
 from portal.signaling.next_action import Action, lifetime_to_ask
 from portal.signaling.retry_after import (
     NOT_FOLLOWED_RETRY_S,
@@ -117,7 +117,7 @@ class PutRequest:
             services.record_confirmed,
             mitigation_id=row.pk,
             lifetime_s=report.lifetime,
-            conflict=None if report.conflict is None else conflict_words(report.conflict),
+            conflict=None if report.conflict is None else conflict_fields(report.conflict),
             asked_at=max(asked_at, row.refresh_asked_at or asked_at),
             extended_at=row.refresh_asked_at,
             now=database_clock.now(),
@@ -174,7 +174,7 @@ class PutRequest:
 
     async def _conflicted(self, client: Client, row: Mitigation, error: Conflicted) -> bool:
         conflict, now = error.conflict, database_clock.now()
-        words = conflict_words(conflict)
+        fields = conflict_fields(conflict)
         if conflict.cause == ConflictCause.CUID_COLLISION and await self._store.write(
             replace_cuid, self._store.subscription_id, collided=client.cuid
         ):
@@ -186,15 +186,15 @@ class PutRequest:
             return False
         if conflict.mid is not None and row.confirmed_at is not None:
             await self._store.write(
-                services.record_superseded, mitigation_id=row.pk, conflict=words, now=now
+                services.record_superseded, mitigation_id=row.pk, conflict=fields, now=now
             )
         else:
             await self._store.write(
                 services.record_refused,
                 mitigation_id=row.pk,
                 code=error.code,
-                reason=str(words["reason"]),
-                conflict=words,
+                reason="",
+                conflict=fields,
                 retry_after_s=conflict.retry_timer_s,
                 extended_at=row.refresh_asked_at,
                 now=now,

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from dots_client import Client, DotsError, MitigationReport, Refused, SessionClosed
+from dots_client import Client, ConflictCause, DotsError, MitigationReport, Refused, SessionClosed
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
 from portal.signaling import database_clock
 from portal.signaling.fenced_store import FencedStore
-from portal.signaling.mapping import OWN_NEWER_REQUEST, provider_report
+from portal.signaling.mapping import provider_report
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +137,6 @@ def _forgotten(mitigation_id: UUID) -> None:
         return
     services.record_superseded(
         mitigation_id=mitigation_id,
-        conflict={"reason": OWN_NEWER_REQUEST, "mid": newer[-1].mid},
+        conflict={"cause": int(ConflictCause.OVERLAPPING_TARGETS), "mid": newer[-1].mid},
         now=now,
     )

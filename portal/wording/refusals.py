@@ -22,6 +22,15 @@ _CODES: Final = {
 }
 
 
+OVERLAPPING_TARGETS: Final = 1
+_CONFLICTS: Final[Mapping[int, str]] = {
+    # by conflict-cause: RFC 9132 section 4.4.1.3; 4 is from RFC 9066 section 7.2, 5 from RFC 9244 section 13.2
+    OVERLAPPING_TARGETS: "Another of your organization’s clients asked for the same addresses; theirs is active.",
+    2: "It would block addresses on your accept list.",
+    3: "Another client uses the same identity.",
+    4: "It classified the traffic to these addresses as legitimate.",
+    5: "The link capacity it was told overlaps that of another of your organization’s clients.",
+}
 DEFECT: Final = "A defect in the portal keeps it from being sent; the portal’s log says why."
 
 
@@ -35,6 +44,16 @@ def unknown_report(mitigation: MitigationFacts) -> str:
     return f"{mitigation.short} reports status {mitigation.unknown_report}, which the portal does not know"
 
 
+def conflict_sentence(conflict: Mapping[str, Any]) -> str:
+    """What a request conflicts with. An earlier release saved the sentence too, which stands where there is no cause."""
+    cause = conflict.get("cause")
+    if cause == OVERLAPPING_TARGETS and "mid" in conflict:
+        return "You already have a newer request for these addresses."
+    if cause is None:
+        return str(conflict.get("reason") or "It conflicts with another request.")
+    return _CONFLICTS.get(cause, f"It gave conflict cause {cause}, which the portal does not know.")
+
+
 def refusal_sentence(
     provider: str, *, code: str, reason: str = "", conflict: Mapping[str, Any] | None = None
 ) -> str:
@@ -45,9 +64,8 @@ def refusal_sentence(
         return (
             f"It went round in a loop through {gateways(reason)}. Their operators have to fix that."
         )
-    in_words = (conflict or {}).get("reason")
-    if isinstance(in_words, str) and in_words:
-        return in_words
+    if conflict is not None:
+        return conflict_sentence(conflict)
     if reason:
         return f"{provider} says: {reason.rstrip('.')}."
     if code in _CODES:

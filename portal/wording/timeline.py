@@ -149,7 +149,9 @@ def stop_words(event: EventFacts) -> str:
 
 def _refused(event: EventFacts) -> Entry:
     code, reason = str(event.data.get("code", "")), str(event.data.get("reason", ""))
-    conflict = {"reason": reason} if event.data.get("is_conflict") else None
+    conflict = event.data.get("conflict")
+    if event.data.get("is_conflict"):
+        conflict = {"reason": reason}  # of an earlier release
     words = refusal_sentence(event.provider, code=code, reason=reason, conflict=conflict)
     what, badge = f"{event.provider} refused.", BADGES[DisplayStatus.REFUSED]
     if code == LOOP:

@@ -158,14 +158,18 @@ def record_refused(
         told={
             "code": code,
             "reason": reason[:MAX_REASON_TOLD],
-            # The words are then the portal's own for a conflict, not a quotation.
-            **({"is_conflict": True} if conflict else {}),
+            **({"conflict": _in_event(conflict)} if conflict else {}),
         },
         event=EventType.MITIGATION_REFUSED,
     )
     apply(mitigation, step, now=now)
     settle(mitigation.request, now=now)
     return mitigation
+
+
+def _in_event(conflict: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that say what it was."""
+    return {name: conflict[name] for name in ("cause", "mid") if name in conflict}
 
 
 def record_unavailable(

@@ -16,12 +16,12 @@ from portal.mitigations.models import Mitigation, MitigationRequest
 from portal.mitigations.states import KNOWN_REPORTS, Trigger
 from portal.signaling.mapping import (
     MAX_NAMED,
-    OWN_NEWER_REQUEST,
     TRIGGERS,
-    conflict_words,
+    conflict_fields,
     provider_report,
     scope_of,
 )
+from portal.wording.refusals import conflict_sentence
 
 
 def test_every_status_of_the_protocol_has_its_trigger() -> None:
@@ -117,16 +117,17 @@ def test_a_start_outside_the_calendar_does_not_spoil_the_report() -> None:
     ],
 )
 def test_every_conflict_has_a_sentence(cause: int | None, words: str) -> None:
-    told = conflict_words(ConflictInformation(cause=cause))
+    told = conflict_fields(ConflictInformation(cause=cause))
 
-    assert words in told["reason"]
-    assert told["reason"].endswith(".")
-    assert told.get("cause") == cause
+    assert told == {"cause": cause}
+    assert words in conflict_sentence(told)
+    assert conflict_sentence(told).endswith(".")
 
 
 def test_every_known_cause_has_its_own_sentence() -> None:
     reasons = {
-        conflict_words(ConflictInformation(cause=cause))["reason"] for cause in ConflictCause
+        conflict_sentence(conflict_fields(ConflictInformation(cause=cause)))
+        for cause in ConflictCause
     }
 
     assert len(reasons) == len(ConflictCause)
@@ -134,14 +135,14 @@ def test_every_known_cause_has_its_own_sentence() -> None:
 
 
 def test_an_unassigned_conflict_status_keeps_its_number() -> None:
-    assert conflict_words(ConflictInformation(status=9))["status"] == "unknown-9"
+    assert conflict_fields(ConflictInformation(status=9))["status"] == "unknown-9"
 
 
 def test_a_limited_number_of_targets_of_a_conflict_is_saved() -> None:
     many = tuple(f"203.0.113.{host}/32" for host in range(100))
     filters = tuple(AclEntry(acl_name=name) for name in many)
 
-    told = conflict_words(
+    told = conflict_fields(
         ConflictInformation(targets=Targets(target_prefix=many), acl_list=filters)
     )
 
@@ -152,11 +153,23 @@ def test_a_limited_number_of_targets_of_a_conflict_is_saved() -> None:
 def test_a_conflict_with_our_own_newer_request_says_so() -> None:
     conflict = ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=7)
 
-    assert conflict_words(conflict) == {"reason": OWN_NEWER_REQUEST, "cause": 1, "mid": 7}
+    assert conflict_fields(conflict) == {"cause": 1, "mid": 7}
+    assert (
+        conflict_sentence(conflict_fields(conflict))
+        == "You already have a newer request for these addresses."
+    )
+
+
+def test_a_sentence_that_an_earlier_release_saved_stands_only_where_no_code_does() -> None:
+    assert conflict_sentence({"reason": "Too many."}) == "Too many."
+    assert (
+        conflict_sentence({"reason": "Too many.", "cause": 3})
+        == "Another client uses the same identity."
+    )
 
 
 def test_a_conflict_keeps_its_fields_for_programs() -> None:
-    words = conflict_words(
+    words = conflict_fields(
         ConflictInformation(
             cause=ConflictCause.CONFLICT_WITH_ACCEPTLIST,
             status=ConflictStatus.REQUEST_INACTIVE_OTHER_ACTIVE,
@@ -167,7 +180,6 @@ def test_a_conflict_keeps_its_fields_for_programs() -> None:
     )
 
     assert words == {
-        "reason": "It would block addresses on your accept list.",
         "cause": 2,
         "status": "request-inactive-other-active",
         "retry_after": 600,
