@@ -6,6 +6,8 @@ from typing import Protocol
 
 
 class Rng(Protocol):
+    """What the client asks of a source of chance."""
+
     def random(self) -> float:
         """A float in [0, 1)."""
 

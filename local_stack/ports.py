@@ -16,7 +16,8 @@ def is_free(port: int) -> bool:
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             if kind == socket.SOCK_STREAM:
-                # As every server does; otherwise a port is refused for a minute after its last connection.
+                # As every server does; otherwise a port is refused for a minute after its last
+                # connection.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((LOOPBACK, port))

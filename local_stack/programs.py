@@ -1,4 +1,6 @@
-"""How each of the portal's processes is run, with the settings that were measured: the one list of them."""
+"""How each of the portal's processes is run, with the settings that were measured: the one list of
+them.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,11 @@ COMMANDS = {
     "worker": WORKER,
     "beat": BEAT,
 }
-"""The portal's processes. The containers, docs/operations.md and the programs below run these commands
-(tests/test_operations.py), each with the names, addresses and log levels of its own place."""
+"""The portal's processes.
+
+The containers, docs/operations.md and the programs below run these commands
+(tests/test_operations.py), each with the names, addresses and log levels of its own place.
+"""
 # A task has a bound of its own; threads cannot be ended from outside.
 WORKER_STOPS_WITHIN_S = 15.0
 

@@ -24,8 +24,8 @@ class ServerMissing(Exception):
 
 def redis_program(*, port: int, password: str, directory: Path) -> Program:
     directory.mkdir(parents=True, exist_ok=True)
-    # Nothing in Redis is the truth, so it saves nothing. The password keeps other users of the machine out;
-    # it travels over standard input, where no process list shows it.
+    # Nothing in Redis is the truth, so it saves nothing. The password keeps other users of the
+    # machine out; it travels over standard input, where no process list shows it.
     configuration = (
         f"port {port}\nbind {LOOPBACK}\nrequirepass {password}\n"
         f'save ""\nappendonly no\ndir "{directory}"\nmaxmemory 256mb\nmaxmemory-policy noeviction\n'

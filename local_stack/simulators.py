@@ -89,7 +89,9 @@ def make_identities(
     log_path: Path,
     organizations: Sequence[Organization] = ORGANIZATIONS,
 ) -> dict[str, Identities]:
-    """Each provider has an authority of its own, made once; the identities by the provider's key."""
+    """Each provider has an authority of its own, made once; the identities by the
+    provider's key.
+    """
     providers = [word for one in simulators for word in ("--provider", one.provider.key)]
     clients = [word for one in organizations for word in ("--client", one.slug)]
     run_to_end(

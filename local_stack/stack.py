@@ -92,7 +92,9 @@ class Stack:
         return next(one for one in self.simulators if one.provider.key == key)
 
     def start(self) -> None:
-        """Start everything in order, each ready before what needs it; on a failure, stop everything."""
+        """Start everything in order, each ready before what needs it; on a failure, stop
+        everything.
+        """
         try:
             self._start()
         except BaseException:

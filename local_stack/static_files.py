@@ -1,4 +1,6 @@
-"""Collected static files serve every installation on this machine; they are collected when they changed."""
+"""Collected static files serve every installation on this machine; they are collected when they
+changed.
+"""
 
 from __future__ import annotations
 

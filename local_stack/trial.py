@@ -1,7 +1,8 @@
 """`python -m local_stack.trial FOLDER`: prepares the containers of the profile "try".
 
-Makes the simulated providers' certificates in FOLDER, and `description.json` for `manage.py seed_demo`, which describes the first
-organization (without members) and how it reaches the providers. It does not change existing files.
+Makes the simulated providers' certificates in FOLDER, and `description.json` for `manage.py
+seed_demo`, which describes the first organization (without members) and how it reaches the
+providers. It does not change existing files.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ LOG = Path("/tmp/pki.log")  # noqa: S108 - the only place where such a container
 
 def main(folder: Path) -> None:
     cast = Cast(organizations=ORGANIZATIONS[:1], users=())
-    # Each key is the name of a service in docker-compose.yml, and the ports are the ones given there.
+    # Each key is the name of a service in docker-compose.yml, and the ports are the ones given
+    # there.
     simulators = [
         Simulator(one, one.signal_port, one.control_port, host=one.key) for one in PROVIDERS
     ]

@@ -16,7 +16,9 @@ from portal import env
 
 MIN_SECRET_KEY_LENGTH = 50
 _HOST = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]+\]", re.ASCII)
-"""What Django can compare with a Host header: a name, one with all below it (".example"), an address."""
+"""What Django can compare with a Host header: a name, one with all below it (".example"), an
+address.
+"""
 
 
 @register("portal")
@@ -38,7 +40,10 @@ def check_secret_key(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[
 
 @register("portal")
 def check_encryption_keys(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
-    hint = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+    hint = (
+        "Make one with: python -c 'from cryptography.fernet import Fernet; "
+        "print(Fernet.generate_key().decode())'"
+    )
     if not settings.ENCRYPTION_KEYS:
         return [Error("PORTAL_ENCRYPTION_KEYS is missing.", hint=hint, id="portal.E002")]
     for position, key in enumerate(settings.ENCRYPTION_KEYS, start=1):
@@ -75,7 +80,10 @@ def check_hosts(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
             f"PORTAL_HOSTS: {wrong[0]!r} is not one host name."
             if wrong
             else "PORTAL_HOSTS is missing.",
-            hint="Set PORTAL_HOSTS to the names people type, without https:// and port, separated by commas.",
+            hint=(
+                "Set PORTAL_HOSTS to the names people type, without https:// and port, separated "
+                "by commas."
+            ),
             id="portal.E004",
         )
     ]

@@ -1,4 +1,7 @@
-"""Reads the environment. A value that is there but wrong stops the process with its name in the message."""
+"""Reads the environment.
+
+A value that is there but wrong stops the process with its name in the message.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _POSTGRESQL = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-"""The URL overrides these. No `options`, because poolers such as PgBouncer refuse them (portal.core.postgresql)."""
+"""The URL overrides these.
+
+No `options`, because poolers such as PgBouncer refuse them (portal.core.postgresql).
+"""
 
 ONCE_MORE_ELSEWHERE = Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,))
 """Close a connection to the old Redis master and resolve the name again."""
@@ -34,7 +40,10 @@ _QUOTING = (
 )
 
 FORMER_NAMES = {"PORTAL_ENCRYPTION_KEYS": "PORTAL_SECRETS_KEYS"}
-"""Settings that have been renamed. The former name is still read; portal.checks asks for the new one."""
+"""Settings that have been renamed.
+
+The former name is still read; portal.checks asks for the new one.
+"""
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -149,16 +158,19 @@ def _postgresql(url: str) -> dict[str, Any]:
         "ENGINE": "portal.core.postgresql",
         **named,
         "CONN_MAX_AGE": 0,
-        # A server-side cursor needs the server connection after its transaction, when a pooler has given it to another client.
+        # A server-side cursor needs the server connection after its transaction, when a pooler has
+        # given it to another client.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": options,
     }
 
 
 def _with_quoted_password(url: str) -> str:
-    """The URL with user and password quoted, since people paste passwords unquoted: `u:p@ss#w/rd%@host`.
+    """The URL with user and password quoted, since people paste passwords unquoted:
+    `u:p@ss#w/rd%@host`.
 
-    User and password are everything before the last @. A percent sign that does not begin an escape stays as it is.
+    User and password are everything before the last @. A percent sign that does not begin an escape
+    stays as it is.
     """
     scheme, _, rest = url.partition("://")
     address, question, query = rest.partition("?")
@@ -196,10 +208,11 @@ def _sqlite(path: Path) -> dict[str, Any]:
 
 
 def redis(url: str) -> str:
-    """The URL of Redis in the form that all our clients accept: `redis://`, `rediss://` (TLS) or `unix://`.
+    """The URL of Redis in the form that all our clients accept: `redis://`, `rediss://` (TLS) or
+    `unix://`.
 
-    TLS always verifies the server's certificate, whatever a library's default is. Only `ssl_cert_reqs=none` in the URL turns
-    that off; `ssl_ca_certs=FILE` names a private CA.
+    TLS always verifies the server's certificate, whatever a library's default is. Only
+    `ssl_cert_reqs=none` in the URL turns that off; `ssl_ca_certs=FILE` names a private CA.
     """
     if not url:
         return ""

@@ -245,7 +245,8 @@ LOGOUT_REDIRECT_URL = LOGIN_URL
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 HTTPS = env.flag("PORTAL_HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = HTTPS
-# A browser takes a cookie of such a name only over TLS from this very host, so that no neighbour's host can plant one.
+# A browser takes a cookie of such a name only over TLS from this very host, so that no neighbour's
+# host can plant one.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"

@@ -21,8 +21,9 @@ from provider_simulator.upstream import OVER, Upstream
 
 ANSWER_WITHIN_S: Final = 2.0
 """After this time a heartbeat checks the provider, so that clients learn that the provider is lost
-before they conclude that the gateway is. The gateway repeats nothing: clients repeat their requests,
-which covers both hops."""
+before they conclude that the gateway is. The gateway repeats nothing: clients repeat their
+requests, which covers both hops.
+"""
 RETRY_AFTER_S: Final = 5
 MAX_WAITING: Final = 256
 """Requests that wait for the provider at once."""

@@ -94,7 +94,9 @@ class ProviderFactory(DjangoModelFactory[Provider]):
 
 
 class SubscriptionFactory(DjangoModelFactory[Subscription]):
-    """A right to use a provider, with its session up; `organization` and `provider` are required."""
+    """A right to use a provider, with its session up; `organization` and `provider` are
+    required.
+    """
 
     class Meta:
         model = Subscription

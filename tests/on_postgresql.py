@@ -1,6 +1,7 @@
 """python -m tests.on_postgresql COMMAND [ARGUMENT ...]
 
-Runs a command with `DATABASE_URL` naming a PostgreSQL that lives as long as it, and ends with its exit code.
+Runs a command with `DATABASE_URL` naming a PostgreSQL that lives as long as it, and ends with its
+exit code.
 """
 
 from __future__ import annotations

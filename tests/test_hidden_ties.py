@@ -1,4 +1,6 @@
-"""Ties between rooms of the portal that no import shows: reverse relations, names of URLs, template tags."""
+"""Ties between rooms of the portal that no import shows: reverse relations, names of URLs, template
+tags.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from django.template.engine import Engine
 ROOT: Final = Path(__file__).parent.parent
 URL_NAME: Final = re.compile(r"(?P<namespace>[a-z]+):[a-z-]+")
 DECLARED: Final = {("portal/mitigations/unknown.py", "unknown_mitigations")}
-"""A new request replaces unknown mitigations like any other, and `portal.inventory`, which has their rows, adopts them as requests."""
+"""A new request replaces unknown mitigations like any other, and `portal.inventory`, which has
+their rows, adopts them as requests.
+"""
 NAMESPACES: Final = ("accounts", "journal", "now", "readiness", "requests", "standby", "unknown")
 
 
@@ -44,7 +48,9 @@ def sources(app: str) -> Iterator[tuple[Path, ast.Module]]:
 
 
 def reverse_relations() -> dict[str, int]:
-    """The names under which lower models reach the rows of higher apps, with the rank of the highest such app."""
+    """The names under which lower models reach the rows of higher apps, with the rank of the
+    highest such app.
+    """
     names: dict[str, int] = {}
     for model in apps.get_models():
         for relation in model._meta.related_objects:
@@ -84,7 +90,9 @@ def test_no_app_reads_rows_of_a_higher_app_through_a_reverse_relation(app: str) 
 
 
 def test_no_model_refers_to_a_higher_app() -> None:
-    """A lazy reference such as `"mitigations.Mitigation"` imports nothing, and ties all the same."""
+    """A lazy reference such as `"mitigations.Mitigation"` imports nothing, and ties all
+    the same.
+    """
     refers_up = [
         f"{model._meta.label}.{field.name}"
         for model in apps.get_models()
@@ -98,7 +106,9 @@ def test_no_model_refers_to_a_higher_app() -> None:
 
 
 def names_in(node: ast.AST) -> Iterator[str]:
-    """Attributes, and the steps of lookups such as `filter(plan__name=…)` and `select_related("plan")`."""
+    """Attributes, and the steps of lookups such as `filter(plan__name=…)` and
+    `select_related("plan")`.
+    """
     if isinstance(node, ast.Attribute):
         yield node.attr
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

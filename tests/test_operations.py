@@ -65,8 +65,8 @@ def test_a_container_can_do_no_more_than_its_work(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == PROXY else [])
-    # Only the proxy is for other machines. A port without an address would listen on IPv6 too, whose callers the
-    # network, which has IPv4 only, cannot tell apart.
+    # Only the proxy is for other machines. A port without an address would listen on IPv6 too,
+    # whose callers the network, which has IPv4 only, cannot tell apart.
     listens_on = "0.0.0.0:" if name == PROXY else "127.0.0.1:"
     assert all(port.startswith(listens_on) for port in service.get("ports", []))
 
@@ -75,7 +75,8 @@ def test_a_container_can_do_no_more_than_its_work(name: str) -> None:
 def test_a_container_that_stays_says_whether_it_works(name: str) -> None:
     test = " ".join(SERVICES[name]["healthcheck"]["test"])
 
-    # Podman sets no $HOSTNAME for a check, and PostgreSQL's socket answers before there is a database.
+    # Podman sets no $HOSTNAME for a check, and PostgreSQL's socket answers before there is a
+    # database.
     assert "HOSTNAME" not in test
     assert name != "postgres" or "-h 127.0.0.1" in test
 
@@ -136,7 +137,10 @@ def command_of_the_local_stack(process: str) -> list[str]:
 
 
 def without_local_options(command: list[str]) -> list[str]:
-    """In the order of their names. Left out: names, addresses, files and log levels, which differ from place to place."""
+    """In the order of their names.
+
+    Left out: names, addresses, files and log levels, which differ from place to place.
+    """
     found = list(command)
     while local := next((option for option in found if option in LOCAL_OPTIONS), None):
         at = found.index(local)

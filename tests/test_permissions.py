@@ -156,7 +156,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 }
 
 EXEMPT: Final = {
-    "staff": "Django's own pages: each asks StaffSite.has_permission first, shown by the rows above",
+    "staff": "Django's own pages: each asks StaffSite.has_permission first, as the rows above show",
 }
 
 
@@ -171,7 +171,8 @@ def asked(
         submission=Submission(prefixes=("203.0.113.32/27",)),
     )
     inventory.record_inventory(
-        subscription_id=acme_northgate.pk, cuid="ours", unknown=[held(41, "203.0.113.24/29")], told=[], refusal="",
+        subscription_id=acme_northgate.pk, cuid="ours", unknown=[held(41, "203.0.113.24/29")],
+        told=[], refusal="",
         now=timezone.now(),
     )  # fmt: skip
     return services.submit(

@@ -35,7 +35,8 @@ MAX_DECIMAL: Final = 2**63 - 1
 # cbor2 turns these into dates, regular expressions, shared references and so on, which DOTS does
 # not use.
 CBOR2_TAGS: Final = (
-    0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
+    0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000,
+    55799,
 )  # fmt: skip
 
 

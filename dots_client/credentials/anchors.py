@@ -52,7 +52,10 @@ def trust_anchors(text: bytes, *, now: datetime) -> bytes:
             raise problem(
                 ANCHORS,
                 "unusable-key",
-                f"The key of {name(anchor)} is too short: no certificate that it signed is accepted.",
+                (
+                    f"The key of {name(anchor)} is too short: no certificate that it signed is "
+                    f"accepted."
+                ),
             )
         if anchor.not_valid_after_utc < now:
             raise problem(
@@ -99,7 +102,8 @@ def _why_no_root(certificate: x509.Certificate) -> str:
     issuer = clean_text(certificate.issuer.rfc4514_string(), 100) or "nobody"
     what = "" if is_authority(certificate) else " is not an authority’s: it"
     return (
-        f"The certificate of {name(certificate)}{what} was signed by {issuer}. Paste the certificate of"
+        f"The certificate of {name(certificate)}{what} was signed by {issuer}. Paste the "
+        f"certificate of"
         " that authority too: verification needs the chain up to a self-signed certificate."
     )
 

@@ -67,7 +67,8 @@ def _path(given: list[x509.Certificate], key: PrivateKey) -> list[x509.Certifica
         raise problem(
             CHAIN,
             "broken-chain",
-            f"The certificate of {name(left[0])} does not belong to the chain: it did not sign that of"
+            f"The certificate of {name(left[0])} does not belong to the chain: it did not sign "
+            f"that of"
             f" {name(path[-1])}. Leave it out, or add what is missing between the two.",
         )
     return path
@@ -100,7 +101,10 @@ def _check_purpose(certificate: x509.Certificate) -> None:
         raise problem(
             CHAIN,
             "wrong-purpose",
-            "The certificate was issued for another purpose than to identify a client (clientAuth).",
+            (
+                "The certificate was issued for another purpose than to identify a client "
+                "(clientAuth)."
+            ),
         )
     try:
         usage = extensions.get_extension_for_class(x509.KeyUsage).value

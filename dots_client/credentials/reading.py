@@ -67,7 +67,10 @@ def certificates(text: bytes, part: str, *, most: int) -> list[x509.Certificate]
         raise problem(
             part,
             "too-long",
-            f"This has {len(text):,} bytes: at most {MAX_PEM_BYTES:,} are read. Paste the certificates alone.",
+            (
+                f"This has {len(text):,} bytes: at most {MAX_PEM_BYTES:,} are read. Paste the "
+                f"certificates alone."
+            ),
         )
     every = blocks(text)
     found = [block for block in every if block.label in _CERTIFICATE]

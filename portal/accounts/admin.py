@@ -27,19 +27,25 @@ class Identified(forms.Form):
 
     reason = forms.CharField(
         label="How did you make sure that it is this person?",
-        help_text="For example: called back at the number in the contract. It is kept in the history.",
+        help_text=(
+            "For example: called back at the number in the contract. It is kept in the history."
+        ),
         max_length=MAX_REASON_LENGTH,
     )
 
 
 def permissions_of(user: User) -> set[int]:
-    """Primary keys of the permissions of the person and their groups, whether the person is active or not."""
+    """Primary keys of the permissions of the person and their groups, whether the person is active
+    or not.
+    """
     given = Permission.objects.filter(Q(user=user) | Q(group__user=user))
     return set(given.values_list("pk", flat=True))
 
 
 def may_manage(actor: User, person: User) -> bool:
-    """Staff may not change people with more permissions: setting such a person's password would give staff those permissions."""
+    """Staff may not change people with more permissions: setting such a person's password would
+    give staff those permissions.
+    """
     if actor.is_superuser:
         return True
     return not person.is_superuser and permissions_of(person) <= permissions_of(actor)
@@ -51,12 +57,18 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
 
     actions = ("reset_second_factor",)
     readonly_fields = ("last_login", "date_joined")
-    instead_of_deleting = "Untick Active instead: the person is signed out everywhere at once and cannot sign in again."
+    instead_of_deleting = (
+        "Untick Active instead: the person is signed out everywhere at once and cannot sign in "
+        "again."
+    )
     fieldsets = (
         (None, {"fields": ("username", "email", "first_name", "last_name", "password")}),
         ("Access", {"fields": ("is_active",)}),
         (
-            "Portal staff only: customers’ people need none of this, their membership says what they may",
+            (
+                "Portal staff only: customers’ people need none of this, their membership says "
+                "what they may"
+            ),
             {
                 "classes": ("collapse",),
                 "fields": ("is_staff", "is_superuser", "groups", "user_permissions"),
@@ -129,7 +141,8 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         change: bool,  # noqa: FBT001 — Django's signature
     ) -> None:
         super().save_related(request, form, formsets, change)
-        # Staff cannot give permissions that they lack, even if the form let them through: this rolls everything back.
+        # Staff cannot give permissions that they lack, even if the form let them through: this
+        # rolls everything back.
         if not may_manage(person_of(request), User.objects.get(pk=form.instance.pk)):
             raise PermissionDenied
 
@@ -196,7 +209,8 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
             facts=(
                 f"The authenticator app and the recovery codes of {person} stop working.",
                 "Every browser and device of this person is signed out at once.",
-                "Whoever signs in next with the right password sets up the new second factor. If the password may be known "
+                "Whoever signs in next with the right password sets up the new second factor. If "
+                "the password may be known "
                 "to somebody else, set a new one first.",
             ),
             button="Reset the second factor",

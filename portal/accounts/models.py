@@ -32,19 +32,24 @@ class User(AbstractUser):
     access_epoch = models.CharField(
         max_length=32, default="", db_default="", blank=True, editable=False
     )
-    """A random word that each session was opened with. A new word ends all sessions (services.end_access)."""
+    """A random word that each session was opened with.
+
+    A new word ends all sessions (services.end_access).
+    """
 
     is_verified: Callable[[], bool]
     """Whether the second factor was given. django-otp sets it on a request's user."""
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        # One transaction saves a new password and ends the access under the old one (portal.accounts.passwords).
+        # One transaction saves a new password and ends the access under the old one
+        # (portal.accounts.passwords).
         with transaction.atomic():
             super().save(*args, **kwargs)
 
     def set_unusable_password(self) -> None:
         super().set_unusable_password()
-        # Django calls the validators only for typed passwords. Removing a password must end access too.
+        # Django calls the validators only for typed passwords. Removing a password must end access
+        # too.
         self._password = ""
 
     def get_session_auth_hash(self) -> str:
@@ -59,7 +64,10 @@ class User(AbstractUser):
 
 
 class CountsWrongCodes(models.Model):
-    """Each further wrong code in a row doubles the wait before the next one. Call with the row locked."""
+    """Each further wrong code in a row doubles the wait before the next one.
+
+    Call with the row locked.
+    """
 
     throttling_failure_count = models.PositiveIntegerField(default=0)
     throttling_failure_timestamp = models.DateTimeField(null=True, blank=True, default=None)
@@ -88,14 +96,18 @@ class SecondFactor(TimestampMixin, CountsWrongCodes, Device):
         abstract = True
 
     def take(self, token: str) -> bool:
-        """Whether the code matches. Saves that it was used, since each code works once. Call with the row locked."""
+        """Whether the code matches.
+
+        Saves that it was used, since each code works once. Call with the row locked.
+        """
         raise NotImplementedError
 
 
 class Authenticator(SecondFactor):
     """An app that shows a code every 30 seconds (RFC 6238). Its key is encrypted at rest.
 
-    The row is created after the first correct code; until then the key is in the session that shows it (enrolment.py).
+    The row is created after the first correct code; until then the key is in the session that shows
+    it (enrolment.py).
     """
 
     encrypted_key = models.BinaryField()
@@ -119,7 +131,10 @@ class Authenticator(SecondFactor):
 
 
 class RecoveryKit(SecondFactor):
-    """The codes a person keeps in case the app is lost. They are too long to guess, so wrong ones cause no wait."""
+    """The codes a person keeps in case the app is lost.
+
+    They are too long to guess, so wrong ones cause no wait.
+    """
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user_id}"
@@ -132,7 +147,9 @@ class RecoveryKit(SecondFactor):
 
 
 class RecoveryCode(models.Model):
-    """One unused recovery code, hashed: it has 120 random bits (80 if made before 2026-12), so a plain hash is enough."""
+    """One unused recovery code, hashed: it has 120 random bits (80 if made before 2026-12), so a
+    plain hash is enough.
+    """
 
     kit = models.ForeignKey(RecoveryKit, on_delete=models.CASCADE, related_name="codes")
     digest = models.CharField(max_length=64)
@@ -153,18 +170,24 @@ class RecoveryCode(models.Model):
 
 
 class KnownDevice(CountsWrongCodes):
-    """A browser or program from which this person signed in before. Its tries are counted separately.
+    """A browser or program from which this person signed in before. Its tries are counted
+    separately.
 
-    It keeps a secret, in a cookie or beside its token, and gets a new one at each sign-in. This table stores only hashes.
+    It keeps a secret, in a cookie or beside its token, and gets a new one at each sign-in. This
+    table stores only hashes.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_devices")
     digest = models.CharField(max_length=64)
     previous_digest = models.CharField(max_length=64, blank=True, default="")
-    """Digest of the previous secret, which stays valid because the response with the new one may have been lost."""
+    """Digest of the previous secret, which stays valid because the response with the new one may
+    have been lost.
+    """
     last_used_at = models.DateTimeField()
     is_program = models.BooleanField(default=False, db_default=False)
-    """Programs have a separate limit, so that a program that loses its secret does not displace a browser."""
+    """Programs have a separate limit, so that a program that loses its secret does not displace a
+    browser.
+    """
 
     class Meta:
         constraints: ClassVar = [

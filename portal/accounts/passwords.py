@@ -1,4 +1,6 @@
-"""A new password ends access, whether a page, the staff site or `manage.py changepassword` set it."""
+"""A new password ends access, whether a page, the staff site or `manage.py
+changepassword` set it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,11 @@ from portal.core.security_log import Event, record
 
 
 class NewPasswordEndsAccess:
-    """One of AUTH_PASSWORD_VALIDATORS: Django calls `password_changed` after it saves a new password.
+    """One of AUTH_PASSWORD_VALIDATORS: Django calls `password_changed` after it saves a new
+    password.
 
-    A browser stays signed in if its view calls `update_session_auth_hash` afterwards, as Django's views do.
+    A browser stays signed in if its view calls `update_session_auth_hash` afterwards, as Django's
+    views do.
     """
 
     def validate(self, password: str, user: User | None = None) -> None:

@@ -1,4 +1,7 @@
-"""`mitigation-requests/eligibility`: who would be asked for what. Nothing is kept, nothing is sent."""
+"""`mitigation-requests/eligibility`: who would be asked for what.
+
+Nothing is kept, nothing is sent.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ class EligibilityShown(serializers.Serializer[Any]):
 class EligibilityView(APIView):
     @extend_schema(operation_id="check_eligibility", request=NewRequest, responses=EligibilityShown)
     def post(self, request: Request, slug: str) -> Response:
-        """Which provider would be asked for each target of this request. Nothing is kept or sent."""
+        """Which provider would be asked for each target of this request.
+
+        Nothing is kept or sent.
+        """
         organization = membership_for(caller(request), slug, Role.OPERATOR).organization
         form = NewRequest(data=request.data)
         form.is_valid(raise_exception=True)

@@ -25,7 +25,9 @@ class EventShown(serializers.Serializer[Any]):
     seq = serializers.IntegerField()
     thinned = serializers.IntegerField(
         required=False,
-        help_text="So many counter reports with the numbers directly before seq are no longer kept.",
+        help_text=(
+            "So many counter reports with the numbers directly before seq are no longer kept."
+        ),
     )
     at = serializers.DateTimeField()
     type = serializers.ChoiceField(choices=EventType.choices)
@@ -49,10 +51,12 @@ class EventsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """The organization's events, oldest first, without gaps except where `thinned` says so.
 
-        The same objects arrive live over a WebSocket, `/ws/organizations/{slug}/events?after=<seq>`: first the events after that
-        number, then new ones as they happen. A quiet socket sends a frame of type `heartbeat` at least every 5 s. It has every
-        key of an event, repeats the last `seq` and means that nothing happened after it until `at`. It is never in this list.
-        After 12 s without a frame the connection is lost, whatever the network says.
+        The same objects arrive live over a WebSocket,
+        `/ws/organizations/{slug}/events?after=<seq>`: first the events after that number, then new
+        ones as they happen. A quiet socket sends a frame of type `heartbeat` at least every 5 s. It
+        has every key of an event, repeats the last `seq` and means that nothing happened after it
+        until `at`. It is never in this list. After 12 s without a frame the connection is lost,
+        whatever the network says.
         """
         membership = membership_for(caller(request), slug)
         found = queries.events_after(

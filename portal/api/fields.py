@@ -81,7 +81,8 @@ class Text(serializers.Field[str, str, str, Any]):
 class WholeNumber(serializers.Field[int, int, int, Any]):
     """A JSON number without a fraction.
 
-    `at_least` and `at_most` are for the document of the API: what lies beyond them is refused by the service, in words about the field.
+    `at_least` and `at_most` are for the document of the API: what lies beyond them is refused by
+    the service, in words about the field.
     """
 
     default_error_messages = {

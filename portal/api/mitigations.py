@@ -37,7 +37,8 @@ class AskView(APIView):
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Ask a provider now instead of in its turn. Who is asked already stays asked.
 
-        If the provider would drop other live requests for it, the answer is 409 would-replace unless replaces names them.
+        If the provider would drop other live requests for it, the answer is 409 would-replace
+        unless replaces names them.
 
         Of a standby plan: who is to hold it, and said no or was never reached.
         """
@@ -60,7 +61,8 @@ class WithdrawView(APIView):
 
     @extend_schema(operation_id="withdraw_provider", request=None, responses={202: RequestShown})
     def post(self, request: Request, slug: str, request_id: UUID, mitigation_id: UUID) -> Response:
-        """Tell one provider to stop; the others go on. Repeating it is harmless; it is never throttled.
+        """Tell one provider to stop; the others go on. Repeating it is harmless; it is never
+        throttled.
 
         The last one that may be filtering is not withdrawn: terminate the request instead.
         """

@@ -17,13 +17,17 @@ MAX_NAMES: Final = 50
 MAX_ENTRIES: Final = 1000
 """Of one list. The fields' own limits are lower, and are told at the field."""
 MAX_COMMAS: Final = 5000
-"""Of a body, counted before it is parsed, also inside texts: 85,000 empty lists fit into 256 KiB."""
+"""Of a body, counted before it is parsed, also inside texts: 85,000 empty lists fit
+into 256 KiB.
+"""
 MAX_DEPTH: Final = 8
 """Of lists and objects in one another."""
 
 
 class BoundedJSONParser(BaseParser):
-    """Strict RFC 8259: UTF-8, no NaN, no duplicate names in an object, and no name that UTF-8 cannot encode."""
+    """Strict RFC 8259: UTF-8, no NaN, no duplicate names in an object, and no name that UTF-8
+    cannot encode.
+    """
 
     media_type = "application/json"
 

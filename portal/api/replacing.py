@@ -1,4 +1,6 @@
-"""`replaces`: the live requests and unknown mitigations that a call would end, and those that the caller lets it end."""
+"""`replaces`: the live requests and unknown mitigations that a call would end, and those that the
+caller lets it end.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ class Consenting(StrictSerializer):
         child=Identifier(),
         limit=MAX_REPLACED,
         required=False,
-        help_text="Live requests and unknown mitigations that this request may replace, by their ids, as the answer "
+        help_text="Live requests and unknown mitigations that this "
+        "request may replace, by their ids, "
+        "as "
+        "the answer "
         "409 would-replace lists them.",
     )
 
@@ -43,7 +48,9 @@ class ReplacedShown(serializers.Serializer[Any]):
     status = serializers.ChoiceField(
         choices=sorted({*RequestStatus.values, *Status.values}),
         allow_null=True,
-        help_text="Of the request, or as the provider reports the unknown mitigation; null: it does not.",
+        help_text=(
+            "Of the request, or as the provider reports the unknown mitigation; null: it does not."
+        ),
     )
     providers = serializers.ListField(
         child=serializers.CharField(), help_text="Short names of those that would drop it."
@@ -58,14 +65,20 @@ class ReplacedShown(serializers.Serializer[Any]):
 
 
 WOULD_REPLACE: Final = OpenApiResponse(
-    description="would-replace: the request would replace live requests or unknown mitigations that replaces does not "
+    description="would-replace: the request would replace live requests "
+    "or unknown mitigations that "
+    "replaces "
+    "does not "
     "name; nothing was sent. "
     "Or another conflict, by its code."
 )
 
 
 def event_facts(replaced: Sequence[Replaced], consent: Consent) -> dict[str, Any]:
-    """The part of a preview about replacements. Raises Invalid for wrong names in `replaces`, like the call itself."""
+    """The part of a preview about replacements.
+
+    Raises Invalid for wrong names in `replaces`, like the call itself.
+    """
     try:
         consent.check(replaced)
     except WouldReplace:

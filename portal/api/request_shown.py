@@ -40,7 +40,9 @@ class PortsShown(serializers.Serializer[Any]):
 
 class RefusalShown(serializers.Serializer[Any]):
     code = serializers.CharField(
-        help_text="The provider's response code, such as 4.03; or `not-sendable`, the portal's own: it could not encode the"
+        help_text="The provider's response code, such as 4.03; or "
+        "`not-sendable`, the portal's own: it "
+        "could not encode the"
         " request, so it was not sent."
     )
     reason = serializers.CharField()
@@ -52,7 +54,10 @@ class EfficacyShown(serializers.Serializer[Mitigation]):
     state = serializers.ChoiceField(
         choices=Efficacy.choices,
         source="efficacy_state",
-        help_text="The outcome: the portal repeats a `put_off` report at `retry_at`; `unanswered` means no answer came.",
+        help_text=(
+            "The outcome: the portal repeats a `put_off` report at `retry_at`; `unanswered` means "
+            "no answer came."
+        ),
     )
     code = serializers.CharField(source="efficacy_code", help_text="Why it is not accepted.")
     reason = serializers.CharField(source="efficacy_reason")
@@ -111,7 +116,9 @@ class ConflictShown(serializers.Serializer[Any]):
     reason = serializers.SerializerMethodField(help_text="The cause in words.")
     cause = serializers.IntegerField(
         allow_null=True,
-        help_text="conflict-cause, a number of RFC 9132, 9066 or 9244; null: the provider gave none.",
+        help_text=(
+            "conflict-cause, a number of RFC 9132, 9066 or 9244; null: the provider gave none."
+        ),
     )
     status = serializers.CharField(required=False, help_text="conflict-status.")
     retry_after = serializers.IntegerField(required=False, help_text="Seconds.")
@@ -132,7 +139,10 @@ class FilteringEndShown(serializers.Serializer[Any]):
     )
     by = serializers.ChoiceField(
         choices=FilteringEndedBy.choices,
-        help_text="How: it holds the plan again, no longer knows it, withdrew it, let its lifetime run out, or took a newer"
+        help_text="How: it holds the plan again, no longer knows it, "
+        "withdrew it, let its lifetime run "
+        "out, "
+        "or took a newer"
         " request that protects less.",
     )
     has_filtered = serializers.BooleanField(help_text="False: it was still setting up.")
@@ -158,7 +168,10 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     )
     cause = serializers.ChoiceField(
         choices=Cause.choices,
-        help_text="Why it was asked. first: by the request itself; by_hand: by a person; held_again: to hold a plan again;"
+        help_text="Why it was asked. first: by the request itself; "
+        "by_hand: by a person; held_again: "
+        "to "
+        "hold a plan again;"
         " other: only because says why; the rest: the provider of cause_subscription did not help.",
     )
     cause_subscription = serializers.UUIDField(
@@ -170,7 +183,9 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     retry_at = serializers.DateTimeField(
         source="next_ask_at",
         allow_null=True,
-        help_text="Not asked again before, while nobody else helps. Null where it is never asked again.",
+        help_text=(
+            "Not asked again before, while nobody else helps. Null where it is never asked again."
+        ),
     )
     withdrawn_by = serializers.SerializerMethodField(help_text="Who withdrew it alone.")
     withdrawn_cause = serializers.ChoiceField(
@@ -192,7 +207,10 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     conflict = ConflictShown(allow_null=True)
     unsaved_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="When the provider gave an answer that the portal could not save; the other fields are older.",
+        help_text=(
+            "When the provider gave an answer that the portal could not save; the other fields "
+            "are older."
+        ),
     )
     lifetime_remaining = serializers.SerializerMethodField()
     replaced_by = ReplacedByShown(
@@ -200,12 +218,18 @@ class MitigationShown(serializers.Serializer[Mitigation]):
     )
     filtering_end = FilteringEndShown(
         allow_null=True,
-        help_text="Of a plan: how the provider stopped filtering, although nobody had asked it to. Null while it filters.",
+        help_text=(
+            "Of a plan: how the provider stopped filtering, although nobody had asked it to. Null "
+            "while it filters."
+        ),
     )
     mitigation_start = serializers.DateTimeField(allow_null=True)
     counters = CountersShown(source="*")
     still_held = serializers.SerializerMethodField(
-        help_text="For a plan: the provider confirmed the withdrawal but still holds it, and may start it when contact is lost."
+        help_text=(
+            "For a plan: the provider confirmed the withdrawal but still holds it, and may start "
+            "it when contact is lost."
+        )
     )
     efficacy = serializers.SerializerMethodField(
         help_text="The attack status last reported to this provider."
@@ -273,11 +297,16 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
     ended_by = serializers.ChoiceField(
         choices=EndedBy.choices,
         allow_blank=True,
-        help_text="Why it is over. lifetime, newer_request and provider: it ended by itself; a person should acknowledge it.",
+        help_text=(
+            "Why it is over. lifetime, newer_request and provider: it ended by itself; a person "
+            "should acknowledge it."
+        ),
     )
     filtering_ended_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="For a plan: when the last provider that filtered for it stopped by itself; a person should acknowledge it."
+        help_text="For a plan: when the last provider that filtered for it "
+        "stopped by itself; a person "
+        "should acknowledge it."
         " Null again once a provider filters for it.",
     )
     acknowledged_at = serializers.DateTimeField(

@@ -144,10 +144,12 @@ class RequestsView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Ask for mitigation. The request is saved before this answers; the portal asks providers at once.
+        """Ask for mitigation. The request is saved before this answers; the portal asks providers
+        at once.
 
-        A provider holds only the newer of two requests for the same addresses (RFC 9132 section 4.4.1). If a request overlaps
-        live ones of the organization at a provider, the answer is 409 would-replace unless its body names them in replaces.
+        A provider holds only the newer of two requests for the same addresses (RFC 9132 section
+        4.4.1). If a request overlaps live ones of the organization at a provider, the answer is 409
+        would-replace unless its body names them in replaces.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         form = NewRequest(data=request.data)
@@ -234,7 +236,10 @@ class EfficacyView(APIView):
 
 class End(StrictSerializer):
     ended_at = Instant(
-        help_text="The `filtering_ended_at` of the request as you read it or, where that is null, its `ended_at`."
+        help_text=(
+            "The `filtering_ended_at` of the request as you read it or, where that is null, its "
+            "`ended_at`."
+        )
     )
 
 
@@ -255,7 +260,8 @@ class AcknowledgeAllView(APIView):
         operation_id="acknowledge_mitigation_requests", request=Ends, responses=AcknowledgedShown
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Acknowledge these ends: all of them, or none if a request is unknown (400), has not ended or ended again since (409).
+        """Acknowledge these ends: all of them, or none if a request is unknown (400), has not ended
+        or ended again since (409).
 
         Repeating it is harmless.
         """
@@ -277,7 +283,10 @@ class AcknowledgeView(APIView):
         operation_id="acknowledge_mitigation_request", request=End, responses=RequestShown
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
-        """A person has seen this end of the request. 409 if it has not ended, or ended again since."""
+        """A person has seen this end of the request.
+
+        409 if it has not ended, or ended again since.
+        """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         form = End(data=request.data)

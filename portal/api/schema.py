@@ -63,7 +63,9 @@ _FIX: Final[dict[str, Any]] = {
         "label": {"type": "string", "description": "For people: what the button says."},
         "value": {
             "type": "string",
-            "description": "What to write instead; several are separated by commas. Empty: leave it out.",
+            "description": (
+                "What to write instead; several are separated by commas. Empty: leave it out."
+            ),
         },
         "targets": {
             "type": "object",
@@ -72,7 +74,10 @@ _FIX: Final[dict[str, Any]] = {
         },
         "ports": {
             "type": "array",
-            "description": "What to use in place of a wrong range; beside a target, what to add to ports, which hold for all targets.",
+            "description": (
+                "What to use in place of a wrong range; beside a target, what to add to ports, "
+                "which hold for all targets."
+            ),
             "items": {"$ref": "#/components/schemas/PortsShown"},
         },
         "protocols": {
@@ -101,13 +106,17 @@ _PROBLEM: Final[dict[str, Any]] = {
                     "field": {"type": "string", "example": "targets.prefixes.0"},
                     "code": {
                         "type": "string",
-                        "description": "For programs. Stable. Of a target, port or protocol one of: "
+                        "description": "For programs. Stable. "
+                        "Of a target, port or protocol one of: "
                         f"{', '.join(sorted(Code))}, not-verified.",
                     },
                     "message": {"type": "string"},
                     "fixes": {
                         "type": "array",
-                        "description": "What would do in place of the wrong value; each is a choice of its own.",
+                        "description": (
+                            "What would do in place of the wrong value; each is a choice of its "
+                            "own."
+                        ),
                         "items": {"$ref": "#/components/schemas/Fix"},
                     },
                 },
@@ -115,7 +124,10 @@ _PROBLEM: Final[dict[str, Any]] = {
         },
         "replaces": {
             "type": "array",
-            "description": "With would-replace: the live requests and unknown mitigations that would be replaced, all of them.",
+            "description": (
+                "With would-replace: the live requests and unknown mitigations that would be "
+                "replaced, all of them."
+            ),
             "items": {"$ref": "#/components/schemas/ReplacedShown"},
         },
     },

@@ -87,7 +87,8 @@ class TokenView(APIView):
         return list(super().get_permissions()) if self._is_sign_out() else [AllowAny()]
 
     def get_throttles(self) -> list[Any]:
-        # Who signs in is counted below: what others call from this address keeps no known device out.
+        # Who signs in is counted below: what others call from this address keeps no known device
+        # out.
         return list(super().get_throttles()) if self._is_sign_out() else []
 
     def _is_sign_out(self) -> bool:

@@ -1,4 +1,6 @@
-"""`organizations/{slug}/standby-plans` and `…/drills`: what is prepared, and the proof that it would work."""
+"""`organizations/{slug}/standby-plans` and `…/drills`: what is prepared, and the proof that it
+would work.
+"""
 
 from __future__ import annotations
 
@@ -205,7 +207,10 @@ class PlanView(APIView):
         operation_id="change_standby_plan", request=PlanChange, responses={202: PlanShown}
     )
     def patch(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Change what is named. New content goes to the providers as a new request; the old one ends when that is held."""
+        """Change what is named.
+
+        New content goes to the providers as a new request; the old one ends when that is held.
+        """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
         form = PlanChange(data=request.data)
@@ -236,9 +241,11 @@ class ActivateView(APIView):
         parameters=[IDEMPOTENCY_KEY],
     )
     def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Ask the plan's providers for help now. Answers with the mitigation request; the plan stays held.
+        """Ask the plan's providers for help now. Answers with the mitigation request; the plan
+        stays held.
 
-        If it overlaps other live requests, the answer is 409 would-replace unless replaces names them. The body may be empty.
+        If it overlaps other live requests, the answer is 409 would-replace unless replaces names
+        them. The body may be empty.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
@@ -262,7 +269,8 @@ class StopView(APIView):
 
     @extend_schema(operation_id="stop_filtering", request=None, responses={202: PlanShown})
     def post(self, request: Request, slug: str, plan_id: UUID) -> Response:
-        """Stop what is filtered for the plan, whoever activated it, and keep it: who filters holds it again after that.
+        """Stop what is filtered for the plan, whoever activated it, and keep it: who filters holds
+        it again after that.
 
         Repeating it is harmless; it is never throttled. A plan that is off answers 409.
         """

@@ -48,11 +48,18 @@ class SessionShown(serializers.Serializer[Subscription]):
     detail = serializers.CharField(source="session_detail")
     refusal = serializers.CharField(
         source="session_refusal",
-        help_text="The code with which the provider refuses heartbeats on the present connection, such as 4.01; else empty.",
+        help_text=(
+            "The code with which the provider refuses heartbeats on the present connection, such "
+            "as 4.01; else empty."
+        ),
     )
     redirection_ignored = serializers.CharField(
-        help_text="Why a redirection by the provider was ignored: circle (back to where it came from), or inner-address "
-        "(to addresses of another kind than the provider’s own, such as loopback or private ones); else empty.",
+        help_text="Why a redirection by the provider was ignored: circle "
+        "(back to where it came from), "
+        "or "
+        "inner-address "
+        "(to addresses of another kind than the provider’s own, such as loopback or private "
+        "ones); else empty.",
     )
     pending_change = PendingChangeShown(
         allow_null=True,
@@ -79,7 +86,9 @@ class PathShown(serializers.Serializer[Provider]):
         child=serializers.CharField(), help_text="After the portal; the provider is the last."
     )
     session_ends_at = serializers.CharField(
-        help_text="Whose connection the session is. A gateway that is up says nothing of the provider."
+        help_text=(
+            "Whose connection the session is. A gateway that is up says nothing of the provider."
+        )
     )
 
 
@@ -89,7 +98,10 @@ class InventoryShown(serializers.Serializer[Inventory]):
         allow_null=True, help_text="When it last gave a list; null: never."
     )
     refusal = serializers.CharField(
-        help_text="Why it gave no list last time: a response code, silence or unreadable. Empty: it gave one."
+        help_text=(
+            "Why it gave no list last time: a response code, silence or unreadable. Empty: it "
+            "gave one."
+        )
     )
     not_kept = serializers.IntegerField(
         help_text="Unknown mitigations in its list beyond the limit of unknown-mitigations."
@@ -109,7 +121,9 @@ class SubscriptionShown(serializers.Serializer[Subscription]):
     path = PathShown(source="provider")
     session = SessionShown(source="*")
     inventory = serializers.SerializerMethodField(
-        help_text="The result of asking the provider what it holds; null: the portal has not asked yet."
+        help_text=(
+            "The result of asking the provider what it holds; null: the portal has not asked yet."
+        )
     )
 
     @extend_schema_field(InventoryShown(allow_null=True))

@@ -1,4 +1,6 @@
-"""`organizations/{slug}/unknown-mitigations`: mitigations that providers hold and that no request here asked for."""
+"""`organizations/{slug}/unknown-mitigations`: mitigations that providers hold and that no request
+here asked for.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ from portal.organizations.access import membership_for
 from portal.organizations.models import Role
 
 STATUSES = [
-    Status.IN_PROGRESS, Status.MITIGATING, Status.ATTACK_STOPPED, Status.EXCEEDED, Status.TERMINATING,
+    Status.IN_PROGRESS, Status.MITIGATING, Status.ATTACK_STOPPED, Status.EXCEEDED,
+    Status.TERMINATING,
     Status.WITHDRAWN, Status.STANDBY,
 ]  # fmt: skip
 
@@ -52,7 +55,9 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
         source="is_preconfigured", help_text="The provider starts it when it loses contact."
     )
     status = serializers.SerializerMethodField(
-        help_text="Null: the provider does not say, or reports a status that the portal does not know."
+        help_text=(
+            "Null: the provider does not say, or reports a status that the portal does not know."
+        )
     )
     dots_status = serializers.IntegerField(allow_null=True)
     mitigation_start = serializers.DateTimeField(allow_null=True)
@@ -68,7 +73,10 @@ class UnknownShown(serializers.Serializer[UnknownMitigation]):
     withdrawn_by = serializers.SerializerMethodField()
     withdrawal_confirmed_at = serializers.DateTimeField(allow_null=True)
     refusal_code = serializers.CharField(
-        help_text="The code with which the provider refused the last withdrawal; empty: it did not refuse."
+        help_text=(
+            "The code with which the provider refused the last withdrawal; empty: it did not "
+            "refuse."
+        )
     )
     still_held = serializers.SerializerMethodField(
         help_text="The provider confirmed the withdrawal and keeps it in standby; null: no."
@@ -108,7 +116,9 @@ class UnknownMitigationsView(APIView):
         parameters=[CURSOR, LIMIT],
     )
     def get(self, request: Request, slug: str) -> Response:
-        """Mitigations that providers hold now and that no request here asked for, the latest found first."""
+        """Mitigations that providers hold now and that no request here asked for, the latest found
+        first.
+        """
         membership = membership_for(caller(request), slug)
         present = queries.present(membership.organization)
         return page_of(present, UnknownShown, LatestFound(), request, self)
@@ -129,9 +139,10 @@ class AdoptView(APIView):
     def post(self, request: Request, slug: str, unknown_id: UUID) -> Response:
         """Make a request that owns it. Repeating the call returns the same request.
 
-        Answers 409, with a code for the reason, if no request here could have asked for it; it can still be withdrawn.
-        `spelled-otherwise`: the provider holds a target in a spelling that the portal does not send, such as `https://shop.example`
-        for `https://shop.example/`, and could refuse to renew it. A new request for these targets takes its place.
+        Answers 409, with a code for the reason, if no request here could have asked for it; it can
+        still be withdrawn. `spelled-otherwise`: the provider holds a target in a spelling that the
+        portal does not send, such as `https://shop.example` for `https://shop.example/`, and could
+        refuse to renew it. A new request for these targets takes its place.
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)

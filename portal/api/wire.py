@@ -1,4 +1,6 @@
-"""`organizations/{slug}/mitigation-requests/{id}/wire`: every message about a request, both ways."""
+"""`organizations/{slug}/mitigation-requests/{id}/wire`: every message about a request,
+both ways.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ MESSAGES = OpenApiParameter(
     "messages",
     str,
     enum=[which.value for which in Which],
-    description="own (default): about this request; session: also what its sessions said meanwhile; "
+    description="own (default): about this request; session: also what "
+    "its sessions said meanwhile; "
     "all: heartbeats too.",
 )
 

@@ -10,5 +10,8 @@ class _HasMeta(Protocol):
 
 
 def address_of(request: _HasMeta) -> str:
-    """The caller's IP address, which uvicorn takes from the proxy's headers. Empty behind a Unix socket."""
+    """The caller's IP address, which uvicorn takes from the proxy's headers.
+
+    Empty behind a Unix socket.
+    """
     return str(request.META.get("REMOTE_ADDR") or "")

@@ -35,13 +35,17 @@ class StaffSite(OTPAdminSite):
     index_title = "Organizations and providers"
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Drops Django's "view on site" route: no model has such a page, and odd ids in it raise errors that nothing catches."""
+        """Drops Django's "view on site" route: no model has such a page, and odd ids in it raise
+        errors that nothing catches.
+        """
         return [
             entry for entry in super().get_urls() if getattr(entry, "name", "") != "view_on_site"
         ]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001, FBT002 — Django's signature
-        """Answers 400 where Django's pages would fail: a NUL, which PostgreSQL cannot store, or an invalid key."""
+        """Answers 400 where Django's pages would fail: a NUL, which PostgreSQL cannot store, or an
+        invalid key.
+        """
         inner = super().admin_view(view, cacheable)
 
         def guarded(request: HttpRequest, *places: Any, **named: Any) -> HttpResponseBase:
@@ -72,7 +76,8 @@ _uses: defaultdict[type[models.Model], list[UsesOf]] = defaultdict(list)
 
 
 def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
-    """Register a function that describes in sentences what a row of `model` is used for now. Staff see them before they delete the row.
+    """Register a function that describes in sentences what a row of `model` is used for now. Staff
+    see them before they delete the row.
 
     Apps in higher layers register such functions in their admin.py.
     """
@@ -85,7 +90,9 @@ def tells_uses_of(model: type[models.Model]) -> Callable[[UsesOf], UsesOf]:
 
 
 class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
-    """The base of all staff pages: the security log records every action, and a deletion says what it affects."""
+    """The base of all staff pages: the security log records every action, and a deletion says what
+    it affects.
+    """
 
     delete_confirmation_template = "admin/delete_one.html"
     delete_selected_confirmation_template = "admin/delete_many.html"
@@ -93,7 +100,8 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
     """A sentence that says what to do instead of deleting a row with a history."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Allow only the lookups of list_filter: others would let a reader guess fields that no page shows.
+        """Allow only the lookups of list_filter: others would let a reader guess fields that no
+        page shows.
 
         Reject NUL, which PostgreSQL cannot store.
         """
@@ -170,7 +178,9 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
         button: str,
         warnings: Iterable[str] = (),
     ) -> TemplateResponse:
-        """The page that explains an action before it is done; `form` is posted to the same address."""
+        """The page that explains an action before it is done; `form` is posted to the
+        same address.
+        """
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -187,7 +197,9 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
 
 
 def _changes(message: Any) -> str:
-    """The names of changed fields, never their values; or the sentence of a confirmed act, with the reason staff gave."""
+    """The names of changed fields, never their values; or the sentence of a confirmed act, with the
+    reason staff gave.
+    """
     if isinstance(message, str):
         return message
     return ", ".join(

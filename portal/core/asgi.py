@@ -16,7 +16,10 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES: Final = 256 * 1024
-"""More than twice what any form or call needs. Within it, fields that are too long get an error at the field."""
+"""More than twice what any form or call needs.
+
+Within it, fields that are too long get an error at the field.
+"""
 MAX_SIGN_IN_BODY_BYTES: Final = 64 * 1024
 """For the paths that are open to everybody (portal.core.sign_in_paths)."""
 
@@ -44,8 +47,9 @@ def _too_large(limit: int) -> Problem:
 class Utf8Bodies:
     """Answers 415 to a Content-Type that names an encoding other than UTF-8.
 
-    Django decodes forms, and even the header's own parameters (RFC 8187), with any Python codec that the header names.
-    Some codecs raise errors that nothing catches; others produce characters that the database cannot store.
+    Django decodes forms, and even the header's own parameters (RFC 8187), with any Python codec
+    that the header names. Some codecs raise errors that nothing catches; others produce characters
+    that the database cannot store.
     """
 
     def __init__(self, application: Application) -> None:
@@ -74,7 +78,9 @@ def max_body_bytes(path: str) -> int:
 
 
 class BoundedBodies:
-    """Answers 413 as soon as a body exceeds `max_body_bytes` of its path, whatever length it declares."""
+    """Answers 413 as soon as a body exceeds `max_body_bytes` of its path, whatever length it
+    declares.
+    """
 
     def __init__(self, application: Application) -> None:
         self.application = application

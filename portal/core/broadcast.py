@@ -1,4 +1,7 @@
-"""The only code that sends through the channel layer. Readers recover lost messages from the event table."""
+"""The only code that sends through the channel layer.
+
+Readers recover lost messages from the event table.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,8 @@ def _send_on_commit(group: str, message: dict[str, Any]) -> None:
 def broadcast_from(loop: asyncio.AbstractEventLoop | None) -> None:
     """Make this process send from `loop`, which runs in another thread, without waiting for it.
 
-    A new loop per message would need a new connection each time, and delay everything that follows the commit.
+    A new loop per message would need a new connection each time, and delay everything that follows
+    the commit.
     """
     global _sender
     _sender = None if loop is None else _Sender(loop)

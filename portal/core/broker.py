@@ -1,8 +1,9 @@
 """Make Celery's workers and beat survive errors of the broker (ADR 29).
 
-A signal worker holds the sessions with the providers. Celery by default ends a worker on any broker error that it does not
-list as a lost connection, such as READONLY, NOREPLICAS, MISCONF or a message that is not JSON. Here the consumer loop
-restarts after any error, in the same process, while the sessions stay up.
+A signal worker holds the sessions with the providers. Celery by default ends a worker on any broker
+error that it does not list as a lost connection, such as READONLY, NOREPLICAS, MISCONF or a message
+that is not JSON. Here the consumer loop restarts after any error, in the same process, while the
+sessions stay up.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5
-"""The longest pause between two tries. Celery's pauses grow to 30 s, too long after the broker is back."""
+"""The longest pause between two tries.
+
+Celery's pauses grow to 30 s, too long after the broker is back.
+"""
 CALM_AFTER_S: Final = 30.0
 """After this long without an error, pauses start over at the first."""
 LOOK_S: Final = 0.2
@@ -80,7 +84,8 @@ class Consumer(CeleryConsumer):
         try:
             super().on_connection_error_after_connected(exc)
         except Exception:
-            # Closing may raise anything, because an unreadable reply may still wait on the old connection.
+            # Closing may raise anything, because an unreadable reply may still wait on the old
+            # connection.
             logger.exception("the old connection to the broker was not closed cleanly")
             self.connection = None
         self._pause()
@@ -108,8 +113,8 @@ class Scheduler(PersistentScheduler):
             try:
                 return _connect(self.connection)
             except Exception:
-                # As in the workers (ADR 29), beat retries after any error of Redis, kombu or the network. The log
-                # keeps the trace unless Redis is simply away (portal.core.logs).
+                # As in the workers (ADR 29), beat retries after any error of Redis, kombu or the
+                # network. The log keeps the trace unless Redis is simply away (portal.core.logs).
                 logger.warning("beat: no connection to the broker", exc_info=True)
                 sleep(LONGEST_PAUSE_S)
 

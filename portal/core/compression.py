@@ -12,7 +12,9 @@ from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 from django.utils.cache import patch_vary_headers
 
 NEVER_COMPRESSED: Final = ("/sign-in", "/enrol", "/api/v1/auth/")
-"""Responses with a plain secret (an authenticator key, recovery codes, a token), whose length must not depend on it (BREACH)."""
+"""Responses with a plain secret (an authenticator key, recovery codes, a token), whose length must
+not depend on it (BREACH).
+"""
 COMPRESSIBLE: Final = (
     "text/",
     "application/json",
@@ -46,7 +48,10 @@ class Compression(GZipMiddleware):
 
 
 def _streamed(request: HttpRequest, response: StreamingHttpResponse) -> StreamingHttpResponse:
-    """One gzip member for all chunks. Django makes one per chunk, and Chromium ignores all but the first."""
+    """One gzip member for all chunks.
+
+    Django makes one per chunk, and Chromium ignores all but the first.
+    """
     patch_vary_headers(response, ["Accept-Encoding"])
     accepted = request.headers.get("Accept-Encoding", "")
     if response.has_header("Content-Encoding") or not re_accepts_gzip.search(accepted):

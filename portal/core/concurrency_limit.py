@@ -1,4 +1,7 @@
-"""Limits how many requests run at once to the number of database connections. Further requests wait instead of failing."""
+"""Limits how many requests run at once to the number of database connections.
+
+Further requests wait instead of failing.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ AT_ONCE: Final = 6
 MAX_WAITING: Final = 1000
 """Further requests get 503 at once, since nobody would wait that long."""
 PASSWORDS_AT_ONCE: Final = 2
-"""Part of AT_ONCE, so that a flood of sign-ins leaves the other slots to people who are signed in."""
+"""Part of AT_ONCE, so that a flood of sign-ins leaves the other slots to people who are
+signed in.
+"""
 MAX_PASSWORDS_WAITING: Final = 100
 """Half a minute of hashing."""
 MAX_PASSWORDS_WAITING_PER_NETWORK: Final = 10
@@ -33,7 +38,9 @@ _TOO_BUSY: Final = Problem(
 
 
 class ConcurrencyLimit:
-    """A request takes a slot once its body is complete and frees it with the head of the response, so a slow client occupies none."""
+    """A request takes a slot once its body is complete and frees it with the head of the response,
+    so a slow client occupies none.
+    """
 
     def __init__(
         self,
@@ -105,7 +112,9 @@ class ConcurrencyLimit:
 
 
 def with_concurrency_limits(application: Application) -> Application:
-    """Requests that hash a password first wait for one of a few separate slots, then for a normal one."""
+    """Requests that hash a password first wait for one of a few separate slots, then for a normal
+    one.
+    """
     return ConcurrencyLimit(
         ConcurrencyLimit(application),
         at_once=PASSWORDS_AT_ONCE,

@@ -6,7 +6,9 @@ from time import monotonic
 
 
 class Cooldown:
-    """After a call that hung, skips further calls for a while, so that not every caller has to wait."""
+    """After a call that hung, skips further calls for a while, so that not every caller has to
+    wait.
+    """
 
     def __init__(self, pause_s: float) -> None:
         self._pause_s = pause_s

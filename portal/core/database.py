@@ -1,7 +1,7 @@
 """Which database errors mean that the database is away, so that the same call may succeed later.
 
-The database's codes decide, never the text of a message. Any other error is a defect or bad input, and a retry would
-fail in the same way.
+The database's codes decide, never the text of a message. Any other error is a defect or bad input,
+and a retry would fail in the same way.
 """
 
 from __future__ import annotations

@@ -94,10 +94,11 @@ def date(at: datetime) -> str:
 
 
 def moment(at: datetime | None, now: datetime, *, seconds: bool = True, zone: bool = False) -> str:
-    """A clock time as seen from `now`, with the day unless it is today; `zone`: adds "UTC" where the page does not say so.
+    """A clock time as seen from `now`, with the day unless it is today; `zone`: adds "UTC" where
+    the page does not say so.
 
-    "03:12:14", "03:12:14 yesterday", "03:12:14 tomorrow", "2 October, 14:02:11", "2 October 2025, 14:02:11". A time in a
-    later year has only its day: "5 January 2163".
+    "03:12:14", "03:12:14 yesterday", "03:12:14 tomorrow", "2 October, 14:02:11", "2 October 2025,
+    14:02:11". A time in a later year has only its day: "5 January 2163".
     """
     if at is None:
         return ""
@@ -211,7 +212,9 @@ def listed(words: Iterable[str], *, conjunction: str = "and") -> str:
 
 
 def tel(number: str) -> str:
-    """The link to call a number as people write it (RFC 3966): "tel:+15550142"; empty if it has no digit."""
+    """The link to call a number as people write it (RFC 3966): "tel:+15550142"; empty if it has no
+    digit.
+    """
     dialled = re.sub(r"[^0-9+*#,;]", "", number.replace("(0)", ""))
     return f"tel:{dialled}" if re.search(r"[0-9]", dialled) else ""
 

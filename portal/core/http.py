@@ -1,7 +1,7 @@
 """Limits inside the HTTP server: `uvicorn --http portal.core.http:BoundedHttp`.
 
-httptools, which parses HTTP for uvicorn, accepts heads of any length and waits forever for the rest of a request. A request
-that is refused here has cost the portal only these bytes and seconds.
+httptools, which parses HTTP for uvicorn, accepts heads of any length and waits forever for the rest
+of a request. A request that is refused here has cost the portal only these bytes and seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ Does not run while the portal is still answering.
 BODY_DEADLINE_S: Final = 30.0
 """From the end of the head to the end of the body: 256 KiB in 30 s are 70 kbit/s."""
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 4 * MAX_BODY_BYTES
-"""Limit on the wire, trailers included. Small chunks need up to six bytes per body byte. BoundedBodies limits the body itself."""
+"""Limit on the wire, trailers included.
+
+Small chunks need up to six bytes per body byte. BoundedBodies limits the body itself.
+"""
 
 _ANSWERS: Final = {
     408: b"Request Timeout",
@@ -40,7 +43,11 @@ class HeadTooLargeError(Exception):
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """One connection. After a request that is too large or too slow, it sends an error response and closes the connection."""
+    """One connection.
+
+    After a request that is too large or too slow, it sends an error response and closes the
+    connection.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
     _is_reading_head = True

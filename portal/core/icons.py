@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from typing import Final
 
-_LINE: Final = 'fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round"'
+_LINE: Final = (
+    'fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" '
+    'stroke-linejoin="round"'
+)
 _CUT: Final = (
     'fill="none" class="cut" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
 )
@@ -31,12 +34,14 @@ _STATUS: Final = {
     "flag": _line("M4.5 18V2.5")
     + '<path fill="currentColor" d="M4.5 2.5h11.8l-2.6 4.2 2.6 4.3H4.5z"/>',
     "triangle": _filled(
-        "M10 1.8a1.4 1.4 0 0 1 1.2.7l7.4 13a1.4 1.4 0 0 1-1.2 2.1H2.6a1.4 1.4 0 0 1-1.2-2.1l7.4-13a1.4"
+        "M10 1.8a1.4 1.4 0 0 1 1.2.7l7.4 13a1.4 1.4 0 0 1-1.2 2.1H2.6a1.4 1.4 0 0 "
+        "1-1.2-2.1l7.4-13a1.4"
         " 1.4 0 0 1 1.2-.7z",
         "M10 7.2v4.3m0 2.9v.1",
     ),
     "hourglass": _line(
-        "M5 2.5h10M5 17.5h10M6 2.5v3c0 2 4 3 4 4.5s-4 2.5-4 4.5v3M14 2.5v3c0 2-4 3-4 4.5s4 2.5 4 4.5v3"
+        "M5 2.5h10M5 17.5h10M6 2.5v3c0 2 4 3 4 4.5s-4 2.5-4 4.5v3M14 2.5v3c0 2-4 3-4 4.5s4 "
+        "2.5 4 4.5v3"
     ),
     "clock": _RING + _line("M10 5.6V10l3 2"),
     "octagon": _filled(
@@ -53,7 +58,8 @@ _STATUS: Final = {
 
 _OTHERS: Final = {
     "brand": '<path fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" '
-    'd="M3 3.5c5 0 7.5 2.5 7.5 6.5S8 16.5 3 16.5"/><path fill="none" stroke="currentColor" stroke-width="2" '
+    'd="M3 3.5c5 0 7.5 2.5 7.5 6.5S8 16.5 3 16.5"/><path fill="none" stroke="currentColor" '
+    'stroke-width="2" '
     'stroke-linecap="round" d="M9.5 3.5c4.5 1 6.5 3.3 6.5 6.5s-2 5.5-6.5 6.5" opacity=".55"/>',
     "down": _line("m5 7.5 5 5 5-5"),
     "right": _line("m7.5 5 5 5-5 5"),
@@ -69,7 +75,8 @@ _OTHERS: Final = {
     "dot": '<circle cx="10" cy="10" r="7" fill="currentColor"/>',
     "save": _line("M10 2.5v10m-4-4 4 4 4-4M3 16.5h14"),
     "phone": _line(
-        "M3.5 3h3L8 7 6 8.5a11 11 0 0 0 5.5 5.5l1.5-2 4 1.5v3c0 .8-.7 1.5-1.5 1.5C8.5 18 2 11.5 2 4.5 2 3.7"
+        "M3.5 3h3L8 7 6 8.5a11 11 0 0 0 5.5 5.5l1.5-2 4 1.5v3c0 .8-.7 1.5-1.5 1.5C8.5 18 2 "
+        "11.5 2 4.5 2 3.7"
         " 2.7 3 3.5 3z"
     ),
     "information": _RING + _line("M10 9.2v4.3m0-7v.1"),

@@ -10,7 +10,9 @@ from django.db.models import Model
 
 
 def increment_returning(model: type[Model], pk: UUID, column: str, by: int) -> int | None:
-    """Add `by` to a row's column, lock the row until the commit, and return the new value; None if there is no such row."""
+    """Add `by` to a row's column, lock the row until the commit, and return the new value; None if
+    there is no such row.
+    """
     key, quote = model._meta.pk, connection.ops.quote_name
     table, counted = quote(model._meta.db_table), quote(column)
     key_column = key.column or key.attname

@@ -1,4 +1,6 @@
-"""Shortens log lines while Redis or the database is away, and limits their number during an attack."""
+"""Shortens log lines while Redis or the database is away, and limits their number
+during an attack.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,15 @@ from portal.core.middleware import HEALTH_PATH
 from portal.core.security_log import UNBOUNDED_BY_OTHERS
 
 REFUSALS_PER_MINUTE: Final = 60
-"""How many security lines of one kind a process writes per minute, for kinds that anybody can cause."""
+"""How many security lines of one kind a process writes per minute, for kinds that anybody can
+cause.
+"""
 
 
 class OutagesInOneLine(logging.Filter):
-    """Drops the traceback of an error that only says that Redis or the database is away, since our code is not the cause."""
+    """Drops the traceback of an error that only says that Redis or the database is away, since our
+    code is not the cause.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -32,7 +38,10 @@ class OutagesInOneLine(logging.Filter):
 
 
 class BoundedRefusals(logging.Filter):
-    """Limits the lines of a flood of refused sign-ins. The next line that is written says how many were left out."""
+    """Limits the lines of a flood of refused sign-ins.
+
+    The next line that is written says how many were left out.
+    """
 
     def __init__(self, clock: Callable[[], float] = time) -> None:
         super().__init__()
@@ -62,7 +71,9 @@ class BoundedRefusals(logging.Filter):
 
 
 class NoHealthyAnswers(logging.Filter):
-    """Drops access log lines for `/healthz` with status 200: a check every 10 s would write 8,640 lines a day."""
+    """Drops access log lines for `/healthz` with status 200: a check every 10 s would write 8,640
+    lines a day.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         # uvicorn: client, method, path with query, HTTP version, status

@@ -41,7 +41,10 @@ PERMISSIONS: Final = ", ".join(
 
 
 class HealthCheck:
-    """`/healthz`. Comes before host names, redirects and sessions, so that a load balancer can call it."""
+    """`/healthz`.
+
+    Comes before host names, redirects and sessions, so that a load balancer can call it.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -58,7 +61,8 @@ class HealthCheck:
 
 
 class PrivateAnswers:
-    """Headers that keep responses out of caches and other sites, and deny pages the sensors of the device.
+    """Headers that keep responses out of caches and other sites, and deny pages the sensors of the
+    device.
 
     Static files keep the cache headers of whitenoise, since their names change with their content.
     """
@@ -76,7 +80,10 @@ class PrivateAnswers:
 
 
 class ErrorPages:
-    """Renders the error page for a PortalError or a database that is away. The API has its own handler."""
+    """Renders the error page for a PortalError or a database that is away.
+
+    The API has its own handler.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

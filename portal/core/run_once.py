@@ -11,7 +11,10 @@ Made = TypeVar("Made")
 
 
 def run_once(make: Callable[[], Made]) -> Callable[[], Made]:
-    """Wrap `make` so that only the first caller runs it. The others wait, and all get the same result."""
+    """Wrap `make` so that only the first caller runs it.
+
+    The others wait, and all get the same result.
+    """
     lock, made = Lock(), cache(make)
 
     @wraps(make)

@@ -1,4 +1,6 @@
-"""Secrets at rest: encrypted with the first key of PORTAL_ENCRYPTION_KEYS, readable with any of them."""
+"""Secrets at rest: encrypted with the first key of PORTAL_ENCRYPTION_KEYS, readable with any of
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ def decrypt(sealed: bytes | memoryview) -> bytes:
 
 
 def rotate(sealed: bytes | memoryview) -> bytes:
-    """The same secret, encrypted with the first key. Raises cryptography.fernet.InvalidToken if no key fits."""
+    """The same secret, encrypted with the first key.
+
+    Raises cryptography.fernet.InvalidToken if no key fits.
+    """
     return _fernet().rotate(bytes(sealed))
 
 

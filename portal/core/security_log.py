@@ -1,4 +1,6 @@
-"""The security log: one line for each event, on the logger `portal.security` (docs/operations.md, "The security log")."""
+"""The security log: one line for each event, on the logger `portal.security` (docs/operations.md,
+"The security log").
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ MAX_FACT_LENGTH: Final = 200
 
 
 class Event(StrEnum):
-    """The event of a line, its first word. The documentation and operators' alerts depend on these."""
+    """The event of a line, its first word.
+
+    The documentation and operators' alerts depend on these.
+    """
 
     SIGN_IN = "sign-in"
     SIGN_IN_REFUSED = "sign-in-refused"
@@ -38,7 +43,8 @@ UNBOUNDED_BY_OTHERS: Final = frozenset(
 def record(event: Event, **facts: str) -> None:
     """Write one line: `sign-in user="alice" address="192.0.2.1" …`. Never pass a secret.
 
-    Values are JSON strings in ASCII, so that a value cannot start a new line or look like another fact.
+    Values are JSON strings in ASCII, so that a value cannot start a new line or look like another
+    fact.
     """
     told = " ".join(
         f"{name}={json.dumps(value[:MAX_FACT_LENGTH])}" for name, value in facts.items()

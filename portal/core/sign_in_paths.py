@@ -1,4 +1,6 @@
-"""The paths of sign-in, which are open to everybody: their bodies are small, and their cost has separate limits."""
+"""The paths of sign-in, which are open to everybody: their bodies are small, and their cost has
+separate limits.
+"""
 
 from __future__ import annotations
 

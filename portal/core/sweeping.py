@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 
 def count_done(call: Callable[[T], bool | int], rows: Iterable[T]) -> int:
-    """The sum of `call` over all rows. A defect in one row is logged and does not stop the others."""
+    """The sum of `call` over all rows.
+
+    A defect in one row is logged and does not stop the others.
+    """
     done = 0
     for row in rows:
         try:

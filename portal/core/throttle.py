@@ -1,4 +1,7 @@
-"""Counts tries in the cache. While the cache is away it lets everyone through; limits in the database still apply."""
+"""Counts tries in the cache.
+
+While the cache is away it lets everyone through; limits in the database still apply.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ from portal.core.errors import Throttled
 logger = logging.getLogger(__name__)
 
 IPV6_PREFIX: Final = 64
-"""A single line or host usually has a whole IPv6 network of this length (RFC 6177), so its addresses share a budget."""
+"""A single line or host usually has a whole IPv6 network of this length (RFC 6177), so its
+addresses share a budget.
+"""
 
 cache_cooldown = Cooldown(pause_s=2.0)
 
@@ -35,9 +40,11 @@ class Limit:
 
 
 def network_of(address: str) -> str:
-    """The subject under which a caller's `address` is counted: an IPv4 address itself, the /64 of an IPv6 address.
+    """The subject under which a caller's `address` is counted: an IPv4 address itself, the /64 of
+    an IPv6 address.
 
-    An IPv4-mapped address counts as IPv4. Any other text is its own subject (a Unix socket has no address).
+    An IPv4-mapped address counts as IPv4. Any other text is its own subject (a Unix socket has no
+    address).
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

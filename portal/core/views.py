@@ -57,7 +57,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_away_beneath(error: BaseException | None) -> bool:
-    """Looks at the causes of `error`, because Django treats a session that could not be saved as ended, whatever the database error."""
+    """Looks at the causes of `error`, because Django treats a session that could not be saved as
+    ended, whatever the database error.
+    """
     while error is not None:
         if is_away(error):
             return True

@@ -1,7 +1,9 @@
-"""Read the log once: a consumer handles each event of an organization in order, and its cursor moves in the same transaction.
+"""Read the log once: a consumer handles each event of an organization in order, and its cursor
+moves in the same transaction.
 
-Nothing is skipped: a writer keeps the counter's row locked until its commit, so an event never becomes visible after one with a
-higher number. A number can be missing only because its counter report was removed before the consumer came to it.
+Nothing is skipped: a writer keeps the counter's row locked until its commit, so an event never
+becomes visible after one with a higher number. A number can be missing only because its counter
+report was removed before the consumer came to it.
 """
 
 from __future__ import annotations
@@ -40,10 +42,12 @@ def next_events(
     limit: int = MAX_BATCH,
     before: datetime | None = None,
 ) -> Iterator[list[Event]]:
-    """The next events, oldest first, at most `limit`, up to the first that is not older than `before`.
+    """The next events, oldest first, at most `limit`, up to the first that is not older than
+    `before`.
 
-    The body handles them in a transaction that moves the cursor behind them at its end. An exception undoes both. Other
-    processes of the same consumer wait meanwhile, and continue after these events.
+    The body handles them in a transaction that moves the cursor behind them at its end. An
+    exception undoes both. Other processes of the same consumer wait meanwhile, and continue after
+    these events.
     """
     with transaction.atomic():
         EventCursor.objects.get_or_create(consumer=consumer, organization_id=organization_id)

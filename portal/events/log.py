@@ -38,9 +38,11 @@ def append_event(
     is_by_staff: bool = False,
     data: dict[str, Any] | None = None,
 ) -> Event:
-    """Append one line; a mitigation's is its request's too. The counter's row is locked until the commit, which orders commits by `seq`.
+    """Append one line; a mitigation's is its request's too. The counter's row is locked until the
+    commit, which orders commits by `seq`.
 
-    Members read `data`. It has the name of `actor`, or, if the portal's staff acted, only that: the row alone keeps which person.
+    Members read `data`. It has the name of `actor`, or, if the portal's staff acted, only that: the
+    row alone keeps which person.
     """
     who = {"by": "staff"} if is_by_staff else {"actor": actor.username} if actor else {}
     event = Event.objects.create(

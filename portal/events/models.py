@@ -1,4 +1,6 @@
-"""The log: one numbered line for each thing that happened, and how far each consumer has read it."""
+"""The log: one numbered line for each thing that happened, and how far each consumer
+has read it.
+"""
 
 from __future__ import annotations
 

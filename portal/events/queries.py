@@ -1,4 +1,6 @@
-"""Reads of one organization's log, or of what it says about requests and mitigations that the caller has read."""
+"""Reads of one organization's log, or of what it says about requests and mitigations that the
+caller has read.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def news(organization_id: UUID, after: int) -> QuerySet[Event]:
 
 
 def timeline(request_ids: Collection[UUID]) -> QuerySet[Event]:
-    """What happened to these requests, newest first, without counter reports: the chart shows those."""
+    """What happened to these requests, newest first, without counter reports: the chart shows
+    those.
+    """
     return _told().filter(request_id__in=request_ids)
 
 

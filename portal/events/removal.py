@@ -19,7 +19,8 @@ AT_ONCE: Final = 500
 
 @transaction.atomic(savepoint=False)
 def remove_events(organization_id: UUID, events: Sequence[Event], gone: Set[int]) -> None:
-    """Delete the events numbered `gone`. The next of `events` that stays says how many numbers before it are missing.
+    """Delete the events numbered `gone`. The next of `events` that stays says how many numbers
+    before it are missing.
 
     `events` follow each other in the log of the organization; the last one must stay.
     """

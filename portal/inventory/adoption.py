@@ -1,4 +1,6 @@
-"""Decide whether a request can own an unknown mitigation: a pure function of its report and the organization's resources."""
+"""Decide whether a request can own an unknown mitigation: a pure function of its report and the
+organization's resources.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,10 @@ from portal.mitigations.validation import (
 
 MAX_NAMED: Final = 3
 HEARD_WITHIN: Final = timedelta(seconds=90)
-"""Six times the interval at which a connected provider is asked. An older report may come from a backup, and its mid may now belong
-to another mitigation."""
+"""Six times the interval at which a connected provider is asked.
+
+An older report may come from a backup, and its mid may now belong to another mitigation.
+"""
 
 
 class NotAdoptable(Exception):
@@ -58,7 +62,10 @@ def adoptable(
     policy: Policy,
     now: datetime,
 ) -> Adoptable:
-    """Raises NotAdoptable. `has_row`: a mitigation in the portal's database, over or not, has its mid."""
+    """Raises NotAdoptable.
+
+    `has_row`: a mitigation in the portal's database, over or not, has its mid.
+    """
     _refuse_what_is_over(unknown, provider)
     _refuse_what_is_old(unknown, provider, now)
     _refuse_what_no_request_can_say(unknown, provider, has_row=has_row)
@@ -113,31 +120,43 @@ def _refuse_what_no_request_can_say(
     if has_row:
         raise NotAdoptable(
             "mid-known",
-            "A request here has or had its number. Request mitigation for these targets again: the new request "
+            "A request here has or had its number. Request mitigation for these targets again: "
+            "the new request "
             "takes its place.",
         )
     if unknown.is_preconfigured:
         raise NotAdoptable(
             "preconfigured",
-            f"{provider} holds it in readiness, as a standby plan. Make a plan for these targets: it takes its place.",
+            (
+                f"{provider} holds it in readiness, as a standby plan. Make a plan for these "
+                f"targets: it takes its place."
+            ),
         )
     aliases = unknown.targets["aliases"]
     if aliases:
         raise NotAdoptable(
             "aliases",
-            f"It names {_named(aliases)}, and the portal does not know what {provider} means by that.",
+            (
+                f"It names {_named(aliases)}, and the portal does not know what {provider} means "
+                f"by that."
+            ),
         )
     if unknown.filters:
         raise NotAdoptable(
             "filters",
-            f"It switches {_named(unknown.filters)} at {provider}, which no request here can repeat.",
+            (
+                f"It switches {_named(unknown.filters)} at {provider}, which no request here can "
+                f"repeat."
+            ),
         )
     if not unknown.is_whole or not _is_told(unknown):
         raise NotAdoptable("not-told", f"{provider} does not say in full what it protects.")
 
 
 def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provider: str) -> None:
-    """A refresh repeats the scope in normal form, and a provider may take another spelling under the mid for another scope."""
+    """A refresh repeats the scope in normal form, and a provider may take another spelling under
+    the mid for another scope.
+    """
     kinds = (
         ("a prefix", unknown.targets["prefixes"], checked.asked["prefixes"]),
         ("a name", unknown.targets["fqdns"], checked.asked["fqdns"]),
@@ -147,7 +166,8 @@ def _refuse_another_spelling(unknown: UnknownMitigation, checked: Checked, provi
         if set(held) != set(sent):
             raise NotAdoptable(
                 "spelled-otherwise",
-                f"{provider} holds {kind} in a spelling that the portal does not send. Request mitigation for it "
+                f"{provider} holds {kind} in a spelling that the portal does not send. Request "
+                f"mitigation for it "
                 "instead: the new request takes its place.",
             )
 

@@ -1,4 +1,7 @@
-"""A mitigation as a provider reports it, and whether it is the mitigation of a given row. Pure functions."""
+"""A mitigation as a provider reports it, and whether it is the mitigation of a given row.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,8 @@ class Held:
 def is_another(row: UnknownMitigation, held: Held) -> bool:
     """Whether the provider now holds a different mitigation under the mid of `row`.
 
-    A restored database assigns mids again, so a mid alone does not identify the mitigation of a row. A mitigation that the
-    provider does not describe counts as the same.
+    A restored database assigns mids again, so a mid alone does not identify the mitigation of a
+    row. A mitigation that the provider does not describe counts as the same.
     """
     return _differ(
         Coverage.reported(row.targets, row.ports, row.protocols),

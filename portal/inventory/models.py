@@ -1,4 +1,6 @@
-"""Mitigations that providers hold under our identity although no request of the portal asked for them."""
+"""Mitigations that providers hold under our identity although no request of the portal asked for
+them.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Inventory(models.Model):
     told_at = models.DateTimeField(null=True)
     """When it last returned a list; null: never."""
     refusal = models.CharField(max_length=12, blank=True)
-    """Why it returned no list last time: a response code, `silence` or `unreadable`; empty if it returned one."""
+    """Why it returned no list last time: a response code, `silence` or `unreadable`; empty if it
+    returned one.
+    """
     not_kept = models.PositiveIntegerField(default=0)
     """Unknown mitigations in the list beyond the limit."""
 
@@ -47,7 +51,9 @@ class Ending(models.TextChoices):
 
 
 class UnknownMitigation(models.Model):
-    """A mitigation that a provider holds under our identity although no request of the portal asked for it."""
+    """A mitigation that a provider holds under our identity although no request of the portal asked
+    for it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
@@ -89,7 +95,9 @@ class UnknownMitigation(models.Model):
     told_at = models.DateTimeField(null=True)
     """When the provider last confirmed the withdrawal."""
     release_tried_at = models.DateTimeField(null=True)
-    """When the portal last tried, with a lifetime of 1, to end what the provider still held in standby."""
+    """When the portal last tried, with a lifetime of 1, to end what the provider still held in
+    standby.
+    """
     release_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
     refusal_code = models.CharField(max_length=8, blank=True)
     """The code of the last withdrawal if the provider refused it."""
@@ -127,7 +135,9 @@ class UnknownMitigation(models.Model):
 
     @property
     def is_still_held(self) -> bool:
-        """Whether the provider confirmed the withdrawal but still reports the mitigation in standby."""
+        """Whether the provider confirmed the withdrawal but still reports the mitigation in
+        standby.
+        """
         return is_held_after_withdrawal(
             self.withdrawal_confirmed_at, dots_status=self.dots_status, reported_at=self.reported_at
         )

@@ -21,7 +21,9 @@ from portal.organizations.models import Organization
 TERMINATING: Final = 5
 """The DOTS status of a mitigation that is ending (RFC 9132 Table 3)."""
 WITHDRAWN_BY_PROVIDER: Final = 7
-"""DOTS status of a mitigation that the provider stopped, for example because a newer request overlaps it (RFC 9132 Table 3)."""
+"""DOTS status of a mitigation that the provider stopped, for example because a newer request
+overlaps it (RFC 9132 Table 3).
+"""
 TOLD_AGAIN_AFTER: Final = timedelta(seconds=30)
 """When to repeat a withdrawal that the provider confirmed but does not carry out."""
 
@@ -45,7 +47,9 @@ def open_unknown(subscription_id: UUID) -> list[UnknownMitigation]:
 
 
 def mids_of_requests(rows: Iterable[UnknownMitigation]) -> set[tuple[UUID, int]]:
-    """The (subscription, mid) pairs of `rows` that belong to a mitigation of the portal, over or not."""
+    """The (subscription, mid) pairs of `rows` that belong to a mitigation of the portal, over or
+    not.
+    """
     same = (Q(subscription=row.subscription_id, mid=row.mid) for row in rows)
     either = reduce(or_, same, Q(pk__in=[]))
     return set(Mitigation.objects.filter(either).values_list("subscription_id", "mid"))
@@ -64,7 +68,8 @@ def with_withdrawals(held: Collection[UUID]) -> set[UUID]:
 
 
 def released_for(unknown: UnknownMitigation) -> Mitigation | None:
-    """The mitigation of our request for which the provider put `unknown` aside (status 7 of RFC 9132 Table 3).
+    """The mitigation of our request for which the provider put `unknown` aside (status 7 of RFC
+    9132 Table 3).
 
     None if the provider stopped for another reason or did not stop.
     """
@@ -84,7 +89,9 @@ def released_for(unknown: UnknownMitigation) -> Mitigation | None:
 
 
 def is_to_be_told(unknown: UnknownMitigation, now: datetime) -> bool:
-    """Whether to send the withdrawal: it was not sent yet, or the provider confirmed it but continues."""
+    """Whether to send the withdrawal: it was not sent yet, or the provider confirmed it but
+    continues.
+    """
     if unknown.withdrawal_asked_at is None or unknown.is_over:
         return False
     if unknown.told_at is None:

@@ -1,6 +1,7 @@
 """All changes to unknown mitigations.
 
-Each function first locks the organization's event counter (docs/locking.md), so only one process at a time decides.
+Each function first locks the organization's event counter (docs/locking.md), so only one process at
+a time decides.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def record_inventory(
     refusal: str,
     now: datetime,
 ) -> None:
-    """Save the mitigations that a provider holds and that have no row here, and end those that it no longer holds.
+    """Save the mitigations that a provider holds and that have no row here, and end those that it
+    no longer holds.
 
     `told`: the mids that the provider just reported, held or not; other rows do not change.
     `refusal`: why it returned no list; empty if it returned one. The call is idempotent.
@@ -80,7 +82,8 @@ def _compare(
         if row.cuid != cuid:
             _end(row, Ending.IDENTITY, now)
         elif row.mid in seen and row.withdrawal_asked_at and is_another(row, seen[row.mid]):
-            # The provider now holds another mitigation than the withdrawn one: a person decides about it again.
+            # The provider now holds another mitigation than the withdrawn one: a person decides
+            # about it again.
             _end(row, Ending.GONE, now)
         elif row.mid in seen:
             _update(row, seen[row.mid], now)
@@ -190,7 +193,8 @@ def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
 
 @transaction.atomic
 def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
-    """Create a request that owns the mitigation. Repeated and concurrent calls return the same request.
+    """Create a request that owns the mitigation. Repeated and concurrent calls return the same
+    request.
 
     Conflict, with a code for the reason, if no request of the organization could ask for it.
     """
@@ -237,7 +241,10 @@ def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
 
 @transaction.atomic(savepoint=False)
 def record_told(*, unknown_id: UUID, now: datetime) -> None:
-    """Record that the provider confirmed the withdrawal (2.02). It may still filter for a while (RFC 9132 section 4.4.4)."""
+    """Record that the provider confirmed the withdrawal (2.02).
+
+    It may still filter for a while (RFC 9132 section 4.4.4).
+    """
     row = _lock(unknown_id)
     if row.is_over:
         return
@@ -251,9 +258,11 @@ def record_told(*, unknown_id: UUID, now: datetime) -> None:
 
 @transaction.atomic(savepoint=False)
 def record_release(*, unknown_id: UUID, now: datetime) -> bool:
-    """Record that the portal asks the provider to release a mitigation in standby; False if it must not ask.
+    """Record that the portal asks the provider to release a mitigation in standby; False if it must
+    not ask.
 
-    Saved before the PUT is sent, so that the number of tries is limited whatever the provider answers.
+    Saved before the PUT is sent, so that the number of tries is limited whatever the provider
+    answers.
     """
     row = _lock(unknown_id)
     if row.is_over or row.is_release_given_up or not row.is_still_held:

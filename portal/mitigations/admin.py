@@ -21,7 +21,8 @@ def live_requests(resource: ProtectedResource) -> Iterator[str]:
     for request in own.exclude(status__in=REQUEST_TERMINAL).order_by("created_at"):
         if any(overlaps(claim, target) for target in _targets(request)):
             yield (
-                f"{_CALLED.get(RequestKind(request.kind), 'The request')} “{request.name}” is live and protects part of it. It goes on, "
+                f"{_CALLED.get(RequestKind(request.kind), 'The request')} “{request.name}” is "
+                f"live and protects part of it. It goes on, "
                 "but nothing new can be asked for there."
             )
 

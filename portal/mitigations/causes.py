@@ -1,4 +1,6 @@
-"""Why a provider was asked, and why policy withdrew one, as codes. portal.wording makes the sentences."""
+"""Why a provider was asked, and why policy withdrew one, as codes. portal.wording makes the
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ FALLBACK: Final = frozenset(Cause) - {Cause.FIRST, Cause.BY_HAND, Cause.HELD_AGA
 
 
 class WithdrawnCause(models.TextChoices):
-    """Why policy withdrew a provider; none of them where a person did, or where the whole request ended."""
+    """Why policy withdrew a provider; none of them where a person did, or where the whole request
+    ended.
+    """
 
     EARLIER_FILTERS = "earlier_filters"
     """Providers before it in order report that they filter every target of it."""

@@ -1,4 +1,6 @@
-"""Consent of a person to replace live requests and unknown mitigations, and the refusal without it (ADR 25)."""
+"""Consent of a person to replace live requests and unknown mitigations, and the refusal without it
+(ADR 25).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ class WouldReplace(Conflict):
     def __init__(self, replaced: Sequence[Replaced]) -> None:
         names = ", ".join(dict.fromkeys(one.name for one in replaced))
         super().__init__(
-            f"Nothing was sent. A provider holds only the newer of two requests for the same addresses: "
+            f"Nothing was sent. A provider holds only the newer of two requests for the same "
+            f"addresses: "
             f"this would replace {names}."
         )
         self.replaced = tuple(replaced)
@@ -51,7 +54,9 @@ class Consent:
 
     named: tuple[UUID, ...] = ()
     is_exact: bool = False
-    "each named request must be live and would be replaced; a page may name some that ended meanwhile"
+    """each named request must be live and would be replaced; a page may name some that ended
+    meanwhile
+    """
     wider_is_free: bool = False
     "a request of which the new one asks for everything, and for more, need not be named"
     is_joint: bool = False
@@ -60,7 +65,9 @@ class Consent:
     "an unknown mitigation of which the new request asks for everything need not be named"
 
     def check(self, found: Sequence[Replaced]) -> None:
-        """Raises Invalid for named requests that would not be replaced, WouldReplace with `found` if one is not named."""
+        """Raises Invalid for named requests that would not be replaced, WouldReplace with `found`
+        if one is not named.
+        """
         if self.is_exact:
             _refuse_strangers(self.named, [one.id for one in found])
         if not all(self._allows(one) for one in found):
@@ -80,7 +87,10 @@ NO_CONSENT: Final = Consent()
 
 def _refuse_strangers(named: Sequence[UUID], known: Collection[UUID]) -> None:
     # One answer for what has ended, what does not overlap and what belongs to somebody else.
-    message = "This is neither a live request nor an unknown mitigation that would be replaced. Leave it out."
+    message = (
+        "This is neither a live request nor an unknown mitigation that would be replaced. Leave "
+        "it out."
+    )
     errors = [
         FieldError(f"replaces.{index}", "not-replaced", message)
         for index, request in enumerate(named)

@@ -1,4 +1,6 @@
-"""Choose which old counter reports can be removed without changing the shape of the chart: a pure function."""
+"""Choose which old counter reports can be removed without changing the shape of the chart: a pure
+function.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from typing import Final
 from uuid import UUID
 
 STEP: Final = timedelta(seconds=30)
-"""In each such step the last and the highest report of each mitigation stay. Shorter than what the chart shows as a hole."""
+"""In each such step the last and the highest report of each mitigation stay.
+
+Shorter than what the chart shows as a hole.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Downsampled:
 def downsample(reports: Iterable[CounterReport]) -> Downsampled:
     """Choose what to remove from `reports`, which are in the order of the log.
 
-    The first and the last report of each mitigation stay, and those around a silence, so that no hole appears or is filled.
+    The first and the last report of each mitigation stay, and those around a silence, so that no
+    hole appears or is filled.
     """
     by_mitigation: dict[UUID | None, list[CounterReport]] = defaultdict(list)
     for report in reports:

@@ -1,7 +1,9 @@
-"""Who is asked next, who is withdrawn again, and what nobody protects: pure functions of the mitigations.
+"""Who is asked next, who is withdrawn again, and what nobody protects: pure functions of the
+mitigations.
 
-Providers may protect different parts of one request, so each target is looked at by itself: it goes to the first
-provider in order that may protect it, and to the next one when those before do not help.
+Providers may protect different parts of one request, so each target is looked at by itself: it goes
+to the first provider in order that may protect it, and to the next one when those before do not
+help.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ class Due:
 
 
 def current_mitigations(mitigations: Iterable[Mitigation]) -> list[Mitigation]:
-    """The newest mitigation of each provider, in the order of the lanes: who was withdrawn may have been asked again."""
+    """The newest mitigation of each provider, in the order of the lanes: who was withdrawn may have
+    been asked again.
+    """
     newest: dict[UUID, Mitigation] = {}
     for mitigation in sorted(mitigations, key=lambda one: one.mid):
         newest[mitigation.subscription_id] = mitigation
@@ -68,7 +72,10 @@ def may_be_started(mitigation: Mitigation | None) -> bool:
 
 
 def due(scopes: Mapping[UUID, Targets], mitigations: Sequence[Mitigation]) -> list[Due]:
-    """Whom to ask now. `scopes`: what each provider may protect, in the order in which they are asked."""
+    """Whom to ask now.
+
+    `scopes`: what each provider may protect, in the order in which they are asked.
+    """
     free = {subscription: frozenset(every_target(scope)) for subscription, scope in scopes.items()}
     for mitigation in mitigations:
         if not may_be_started(mitigation):
@@ -121,13 +128,17 @@ def why_no_help(mitigation: Mitigation) -> Cause | None:
 
 
 def waits_for_a_person(mitigations: Iterable[Mitigation]) -> bool:
-    """Nobody is asked again by itself: whoever is wanted never got the request, which went round in a loop."""
+    """Nobody is asked again by itself: whoever is wanted never got the request, which went round in
+    a loop.
+    """
     wanted = [mitigation for mitigation in mitigations if mitigation.wanted == Wanted.ACTIVE]
     return bool(wanted) and all(_is_in_loop(mitigation) for mitigation in wanted)
 
 
 def next_try_at(mitigations: Sequence[Mitigation], now: datetime) -> datetime | None:
-    """When the portal asks a provider next; `now` while it is asking one; None: only after a person acts."""
+    """When the portal asks a provider next; `now` while it is asking one; None: only after a person
+    acts.
+    """
     times = [
         max(mitigation.retry_at or now, now)
         for mitigation in mitigations
@@ -172,7 +183,9 @@ def uncovered_targets(scope: Targets, mitigations: Sequence[Mitigation]) -> list
 
 
 def is_asked_again(mitigation: Mitigation, mitigations: Sequence[Mitigation]) -> bool:
-    """Whether who said no is asked once more: to hold a plan always, for a request what nobody else helps with."""
+    """Whether who said no is asked once more: to hold a plan always, for a request what nobody else
+    helps with.
+    """
     request = mitigation.request
     if mitigation.wanted != Wanted.ACTIVE:
         return False
@@ -197,11 +210,12 @@ def surplus(
     heard_since: datetime,
     spared: Collection[UUID] = (),
 ) -> list[tuple[Mitigation, list[UUID]]]:
-    """The mitigations that fallback started and policy withdraws, each with the subscriptions that filter instead.
+    """The mitigations that fallback started and policy withdraws, each with the subscriptions that
+    filter instead.
 
-    Only where providers before it report that they filter every target of the later one, and were heard since
-    `heard_since`: an acceptance alone stops nothing yet. Never what a person started. `spared`: providers that policy
-    withdrew before and had to ask again.
+    Only where providers before it report that they filter every target of the later one, and were
+    heard since `heard_since`: an acceptance alone stops nothing yet. Never what a person started.
+    `spared`: providers that policy withdrew before and had to ask again.
     """
     if policy != LateAcceptance.WITHDRAW_LATER:
         return []
@@ -231,7 +245,8 @@ def _filters(mitigation: Mitigation, *, heard_since: datetime) -> bool:
 def requested_until(
     request: MitigationRequest, mitigations: Iterable[Mitigation]
 ) -> datetime | None:
-    """When the requested lifetime ends: it begins with the first confirmation, and again with each extension.
+    """When the requested lifetime ends: it begins with the first confirmation, and again with each
+    extension.
 
     None: the request renews itself, has no end, or no provider has confirmed it yet.
     """
@@ -276,7 +291,9 @@ def ended_by(request: MitigationRequest, mitigations: Sequence[Mitigation]) -> E
 
 
 def _outlived(mitigation: Mitigation) -> bool:
-    """Whether it ended with its requested lifetime: the provider's report of the end can precede the portal's clock."""
+    """Whether it ended with its requested lifetime: the provider's report of the end can precede
+    the portal's clock.
+    """
     began = mitigation.refreshed_at or mitigation.confirmed_at
     if began is None or mitigation.ended_at is None or mitigation.lifetime_s < 0:
         return False

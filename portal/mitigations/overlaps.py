@@ -1,10 +1,12 @@
-"""What two mitigations share, and what the older loses when the newer replaces it: pure set arithmetic.
+"""What two mitigations share, and what the older loses when the newer replaces it: pure set
+arithmetic.
 
-A provider deletes the older of two mitigations of one client that share an address, name or URI, whatever their ports and
-protocols (RFC 9132 section 4.4.1). What is lost does depend on those: a newer mitigation for TCP alone leaves UDP unfiltered.
+A provider deletes the older of two mitigations of one client that share an address, name or URI,
+whatever their ports and protocols (RFC 9132 section 4.4.1). What is lost does depend on those: a
+newer mitigation for TCP alone leaves UDP unfiltered.
 
-Names and URIs are compared as text, URIs in normal form, since the portal does not know to which addresses a provider
-resolves them.
+Names and URIs are compared as text, URIs in normal form, since the portal does not know to which
+addresses a provider resolves them.
 """
 
 from __future__ import annotations
@@ -131,7 +133,9 @@ class Coverage:
         )
 
     def shares_target_with(self, other: Coverage) -> bool:
-        """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a provider keeps only the newer."""
+        """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a provider keeps only the
+        newer.
+        """
         return not self.names.isdisjoint(other.names) or any(
             overlap(mine, theirs) for mine in self.networks for theirs in other.networks
         )
@@ -147,7 +151,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A target of an older mitigation that newer ones do not protect, or only in part, or only for some traffic."""
+    """A target of an older mitigation that newer ones do not protect, or only in part, or only for
+    some traffic.
+    """
 
     target: str
     kept: tuple[IPNetwork, ...] = ()
@@ -161,7 +167,9 @@ class Loss:
         return _network(self.target)
 
     def __str__(self) -> str:
-        """The API's text: "203.0.113.64/27 except 203.0.113.66/32", or the target alone when all of it is lost."""
+        """The API's text: "203.0.113.64/27 except 203.0.113.66/32", or the target alone when all of
+        it is lost.
+        """
         parts = [str(one) for one in self.kept]
         for part in self.narrowed:
             of = "" if part.target == self.target else f" of {part.target}"
@@ -170,9 +178,11 @@ class Loss:
 
 
 def losses(old: Coverage, newer: Sequence[Coverage]) -> tuple[Loss, ...]:
-    """What `old` protects but none of `newer` does, in the order of the targets of `old`; empty: nothing is lost.
+    """What `old` protects but none of `newer` does, in the order of the targets of `old`; empty:
+    nothing is lost.
 
-    Parts of the traffic to one address do not add up over several of `newer`: a provider never holds two for one address.
+    Parts of the traffic to one address do not add up over several of `newer`: a provider never
+    holds two for one address.
     """
     return tuple(
         loss

@@ -1,7 +1,9 @@
-"""When what a provider filters for a plan has ended although nobody here asked for that: pure functions of the rows.
+"""When what a provider filters for a plan has ended although nobody here asked for that: pure
+functions of the rows.
 
-A provider starts a plan when contact is lost. It may stop in many ways: it arms the plan again, forgets it, withdraws it, or lets its
-lifetime run out. A lost session is no end: then nobody knows, and the rows say what was reported last.
+A provider starts a plan when contact is lost. It may stop in many ways: it arms the plan again,
+forgets it, withdraws it, or lets its lifetime run out. A lost session is no end: then nobody knows,
+and the rows say what was reported last.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ def filtering_end(
     conflict: Mapping[str, Any] | None,
     newer: Callable[[], Sequence[Mitigation]],
 ) -> FilteringEnd | None:
-    """How the filtering for a plan ends by this change to `status`; None: it does not, or somebody here wanted that.
+    """How the filtering for a plan ends by this change to `status`; None: it does not, or somebody
+    here wanted that.
 
-    `mitigation` is as it was before. `newer` reads the newer requests for help now at its provider: where they protect all that it
-    protected, nothing has ended.
+    `mitigation` is as it was before. `newer` reads the newer requests for help now at its provider:
+    where they protect all that it protected, nothing has ended.
     """
     if trigger not in _BY or mitigation.withdrawal_asked_at is not None:
         return None
@@ -63,7 +66,9 @@ def filtering_end(
 
 
 def filtering_ended_at(mitigations: Sequence[Mitigation]) -> datetime | None:
-    """When the last of a plan's providers stopped by itself; None while one of them acts, and where none did."""
+    """When the last of a plan's providers stopped by itself; None while one of them acts, and where
+    none did.
+    """
     if is_acted_on(mitigations):
         return None
     ends: list[FilteringEnd] = [one.filtering_end for one in mitigations if one.filtering_end]
@@ -75,6 +80,8 @@ def is_acted_on(mitigations: Sequence[Mitigation]) -> bool:
 
 
 def _acts(mitigation: Mitigation) -> bool:
-    """It filters or sets up, as far as its provider last said; one that winds down may filter a little longer."""
+    """It filters or sets up, as far as its provider last said; one that winds down may filter a
+    little longer.
+    """
     is_winding_down = mitigation.status == Status.TERMINATING
     return mitigation.status in ACTIVE or (is_winding_down and mitigation.mitigating_at is not None)

@@ -62,7 +62,9 @@ def requests(
 
 
 def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
-    """What goes on now: what was asked for at once, and plans that a provider activated by itself."""
+    """What goes on now: what was asked for at once, and plans that a provider activated
+    by itself.
+    """
     ending = Q(status=RequestStatus.TERMINATING, mitigations__mitigating_at__isnull=False)
     return (
         requests(organization, kinds=EVERY_KIND)
@@ -73,9 +75,11 @@ def live_requests(organization: Organization) -> QuerySet[MitigationRequest]:
 
 
 def ended_by_itself(organization: Organization) -> QuerySet[MitigationRequest]:
-    """Requests that ended without a person asking for it and that nobody acknowledged yet; the newest end first.
+    """Requests that ended without a person asking for it and that nobody acknowledged yet; the
+    newest end first.
 
-    A plan is included when what a provider filtered for it ended, whether it is still held or not. Readiness reports plans that are not held.
+    A plan is included when what a provider filtered for it ended, whether it is still held or not.
+    Readiness reports plans that are not held.
     """
     is_over = Q(kind=RequestKind.IMMEDIATE, ended_by__in=BY_ITSELF)
     return (
@@ -122,7 +126,9 @@ def eligible_provider(subscription: Subscription) -> EligibleProvider:
 
 
 def assigned_scopes(request: MitigationRequest) -> list[AssignedScope]:
-    """What each provider that may be asked now may protect of `request`: those it named first, in its order."""
+    """What each provider that may be asked now may protect of `request`: those it named first, in
+    its order.
+    """
     named = {text: index for index, text in enumerate(request.subscriptions)}
     found = sorted(
         eligible_providers(request.organization),
@@ -158,11 +164,13 @@ def replaceable(
     *,
     but: Collection[UUID] = (),
 ) -> list[Mitigation | Unknown]:
-    """Mitigations that providers hold or are asked to hold, and that a new overlapping request of this kind would end.
+    """Mitigations that providers hold or are asked to hold, and that a new overlapping request of
+    this kind would end.
 
-    A request replaces those with the same trigger value (RFC 9132 section 4.4.1). A request for help now also stops the
-    filtering for a plan that the provider had activated by itself. Mitigations still waiting for their turn are left out. `but`: the requests whose
-    mitigations do not count.
+    A request replaces those with the same trigger value (RFC 9132 section 4.4.1). A request for
+    help now also stops the filtering for a plan that the provider had activated by itself.
+    Mitigations still waiting for their turn are left out. `but`: the requests whose mitigations do
+    not count.
     """
     is_same = Q(request__kind=RequestKind.STANDBY)
     if kind == RequestKind.IMMEDIATE:
@@ -186,7 +194,9 @@ def replaceable(
 
 
 def live_mitigations(subscription_id: UUID) -> list[Mitigation]:
-    """What a subscription still has to do or watch, lowest mid first; who refused is not watched."""
+    """What a subscription still has to do or watch, lowest mid first; who refused is
+    not watched.
+    """
     return list(
         Mitigation.objects.filter(subscription_id=subscription_id, status__in=LIVE)
         .exclude(Q(status=Status.REFUSED) | Q(request__status__in=REQUEST_TERMINAL))
@@ -224,10 +234,11 @@ def subscriptions_with_something_to_say(held: Collection[UUID]) -> set[UUID]:
 
 
 def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:
-    """The mitigations that replaced a wanted one, oldest first: same subscription, higher mid, a common target.
+    """The mitigations that replaced a wanted one, oldest first: same subscription, higher mid, a
+    common target.
 
-    Only among requests with the same trigger value (RFC 9132 section 4.4.1): a plan and a request for
-    help now do not replace each other.
+    Only among requests with the same trigger value (RFC 9132 section 4.4.1): a plan and a request
+    for help now do not replace each other.
     """
     own = Mitigation.objects.select_related("request").get(pk=mitigation_id)
     if own.wanted != Wanted.ACTIVE:
@@ -243,7 +254,8 @@ def newer_overlapping(mitigation_id: UUID) -> list[Mitigation]:
 
 
 def newer_for_help_now(mitigation: Mitigation) -> list[Mitigation]:
-    """The requests for help now that reached this provider after `mitigation`, and have a target in common with it.
+    """The requests for help now that reached this provider after `mitigation`, and have a target in
+    common with it.
 
     They make it stop what it had activated of a plan (see `replaceable`).
     """
@@ -266,5 +278,7 @@ def same_trigger(request: MitigationRequest) -> tuple[RequestKind, ...]:
 
 
 def shares_target(one: Mitigation, other: Mitigation) -> bool:
-    """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a common address, name or URI."""
+    """Whether the two overlap as RFC 9132 section 4.4.1 defines it: a common address,
+    name or URI.
+    """
     return Coverage.of(one.scope).shares_target_with(Coverage.of(other.scope))

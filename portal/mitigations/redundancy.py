@@ -1,4 +1,6 @@
-"""Decide whether a request is redundant beside a newer one that filters: a pure function of rows."""
+"""Decide whether a request is redundant beside a newer one that filters: a pure
+function of rows.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,12 @@ def is_redundant(
 ) -> bool:
     """Whether ending `older` takes no protection away, now or later.
 
-    `newer` asks for all of it, and filters all that it still gets at least as long as it would get it. What `older` asks for and gets from nobody
-    is asked again, for a whole lifetime from then: it is redundant only beside a request that has no end.
+    `newer` asks for all of it, and filters all that it still gets at least as long as it would get
+    it. What `older` asks for and gets from nobody is asked again, for a whole lifetime from then:
+    it is redundant only beside a request that has no end.
 
-    `still_filtering`: the mitigations of `older` that may filter. `filtering`: those of `newer` that do. A request to all providers at once is
-    compared provider by provider.
+    `still_filtering`: the mitigations of `older` that may filter. `filtering`: those of `newer`
+    that do. A request to all providers at once is compared provider by provider.
     """
     if not filtering or losses(_asked_for(older), [_asked_for(newer)]):
         return False
@@ -64,7 +67,9 @@ def _lasts_as_long(newer: Mitigation, older: Mitigation) -> bool:
 
 
 def _known_end(mitigation: Mitigation) -> datetime | None:
-    """When it ends unless a person acts; FOREVER if it renews itself or has no end; None while nobody knows."""
+    """When it ends unless a person acts; FOREVER if it renews itself or has no end; None while
+    nobody knows.
+    """
     if mitigation.request.auto_renew:
         return FOREVER
     if mitigation.is_extended:

@@ -1,6 +1,8 @@
-"""When to retry the release of a mitigation that a provider still holds in standby after it confirmed the withdrawal.
+"""When to retry the release of a mitigation that a provider still holds in standby after it
+confirmed the withdrawal.
 
-Some servers do that (go-dots), and start the mitigation when a session is lost. A PUT with a lifetime of 1 ends it.
+Some servers do that (go-dots), and start the mitigation when a session is lost. A PUT with a
+lifetime of 1 ends it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Which live requests and unknown mitigations a new request would replace and what they would lose: pure functions of rows.
+"""Which live requests and unknown mitigations a new request would replace and what they would lose:
+pure functions of rows.
 
-A provider keeps only the newer of two overlapping mitigations of one client (RFC 9132 section 4.4.1). An overlapping
-request for help now also ends a plan that the provider activated by itself: the provider goes back to holding it.
+A provider keeps only the newer of two overlapping mitigations of one client (RFC 9132 section
+4.4.1). An overlapping request for help now also ends a plan that the provider activated by itself:
+the provider goes back to holding it.
 """
 
 from __future__ import annotations
@@ -70,12 +72,16 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
-    """A live request that a new one would end at some of its providers, or an unknown mitigation that it would end."""
+    """A live request that a new one would end at some of its providers, or an unknown mitigation
+    that it would end.
+    """
 
     what: MitigationRequest | Unknown
     endings: tuple[Ending, ...]
     protects_all: bool = False
-    "it asks for all of the new request already: the same or more targets and traffic, of the same providers"
+    """it asks for all of the new request already: the same or more targets and traffic, of the
+    same providers
+    """
 
     @property
     def id(self) -> UUID:
@@ -85,7 +91,10 @@ class Replaced:
     @property
     def name(self) -> str:
         if isinstance(self.what, Unknown):
-            return f"what {self.what.provider} holds for {self.what.name}, which no request here asked for"
+            return (
+                f"what {self.what.provider} holds for {self.what.name}, which no request here "
+                f"asked for"
+            )
         return self.what.name
 
     @property
@@ -105,7 +114,10 @@ def coverage_of(mitigation: Mitigation | Unknown) -> Coverage:
 
 
 def would_replace(proposal: Proposal, live: Iterable[Mitigation | Unknown]) -> list[Replaced]:
-    """What would be replaced, oldest first. `live`: what the providers hold, or will hold, beside the new request."""
+    """What would be replaced, oldest first.
+
+    `live`: what the providers hold, or will hold, beside the new request.
+    """
     whole: dict[UUID, MitigationRequest | Unknown] = {}
     held: dict[UUID, list[Mitigation | Unknown]] = defaultdict(list)
     for one in live:
@@ -136,7 +148,8 @@ def without_consent(
     scope: Targets,
     live: Iterable[Mitigation | Unknown],
 ) -> list[Replaced]:
-    """What would lose protection if this provider were asked for `request`, without consent to replace it.
+    """What would lose protection if this provider were asked for `request`, without consent to
+    replace it.
 
     The order of the providers leaves such a provider out (ADR 25).
     """
@@ -180,7 +193,9 @@ def _protects_all(
 
 
 def replacement(old: Mitigation, newer: Sequence[Mitigation]) -> ReplacedBy:
-    """The record of how `old` ended: the requests that the provider holds instead, and what lost protection."""
+    """The record of how `old` ended: the requests that the provider holds instead, and what lost
+    protection.
+    """
     own = coverage_of(old)
     others = [(one, coverage_of(one)) for one in newer]
     lost = losses(own, [coverage for _, coverage in others])

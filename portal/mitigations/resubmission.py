@@ -33,7 +33,10 @@ def normalized(submission: Submission, checked: Checked) -> Submission:
 def resubmission(
     request: MitigationRequest, *, resources: Collection[UUID], subscriptions: Collection[UUID] = ()
 ) -> Submission:
-    """A new submission for what `request` asked for. `resources` and `subscriptions`: those that can be chosen now."""
+    """A new submission for what `request` asked for.
+
+    `resources` and `subscriptions`: those that can be chosen now.
+    """
     ticked = [one for one in request.resources.all() if one.pk in resources]
     values = {one.value for one in ticked}
     scope = request.scope
@@ -54,7 +57,10 @@ def resubmission(
 
 
 def resubmission_of_unknown(unknown: Unknown, *, subscriptions: Collection[UUID]) -> Submission:
-    """The part of an unknown mitigation that a request can ask for. `subscriptions`: those that can be chosen now."""
+    """The part of an unknown mitigation that a request can ask for.
+
+    `subscriptions`: those that can be chosen now.
+    """
     scope = unknown.scope
     return Submission(
         prefixes=tuple(scope["prefixes"]),
@@ -69,8 +75,8 @@ def resubmission_of_unknown(unknown: Unknown, *, subscriptions: Collection[UUID]
 def joined(first: Submission, *others: Submission) -> Submission:
     """One submission for everything that all of them ask for; each must have a lifetime.
 
-    It never asks for less than one of them: it asks all providers at once if one does, takes the longest lifetime, and
-    renews itself if one does.
+    It never asks for less than one of them: it asks all providers at once if one does, takes the
+    longest lifetime, and renews itself if one does.
     """
     every = (first, *others)
     targets = union(

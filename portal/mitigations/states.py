@@ -1,6 +1,8 @@
-"""The life of one provider's mitigation, and of a request. Everything that may change a status is here.
+"""The life of one provider's mitigation, and of a request. Everything that may change a status is
+here.
 
-Triggers say what happened, never where to go. The number behind a provider's word is the DOTS status (RFC 9132 Table 3).
+Triggers say what happened, never where to go. The number behind a provider's word is the DOTS
+status (RFC 9132 Table 3).
 """
 
 from __future__ import annotations
@@ -121,7 +123,9 @@ ACTIVE: Final = tuple(status for status in CONFIRMED if status != Status.STANDBY
 
 WINDING_DOWN: Final = 5
 IN_STANDBY: Final = 8
-"""DOTS statuses of RFC 9132 Table 3: active but terminating; only held, until the session is lost."""
+"""DOTS statuses of RFC 9132 Table 3: active but terminating; only held, until the
+session is lost.
+"""
 
 SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 """The provider said no; it is asked again when nobody else helps."""
@@ -129,13 +133,17 @@ SET_BACK: Final = (Status.REFUSED, Status.WITHDRAWN)
 LOOP: Final = "5.08"
 """The code of a refusal that is none: gateways passed the request round in a loop (RFC 8768)."""
 NOT_SENDABLE: Final = "not-sendable"
-"""The portal's own code beside those of providers: the request cannot be encoded, so nothing was sent."""
+"""The portal's own code beside those of providers: the request cannot be encoded, so nothing was
+sent.
+"""
 
 KNOWN_REPORTS: Final = range(1, 9)
 """Status numbers that the portal knows (RFC 9132 Table 3); a provider may report others, 0-255."""
 
 STILL_TRYING_WITHIN: Final = timedelta(minutes=15)
-"""Above this a retry counts as waiting, not as trying: it is longer than every backoff of our own."""
+"""Above this a retry counts as waiting, not as trying: it is longer than every backoff
+of our own.
+"""
 
 TERMINAL: Final = (Status.TERMINATED, Status.EXPIRED)
 LIVE: Final = tuple(status for status in Status if status not in TERMINAL)
@@ -181,7 +189,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
         (status, Trigger.ENDED): Status.WITHDRAWN
         for status in (Status.PENDING, *CONFIRMED, Status.WITHDRAWN)
     },
-    # The provider lost it (a restart), or nobody could renew it in time: it is asked again under the same mid.
+    # The provider lost it (a restart), or nobody could renew it in time: it is asked again under
+    # the same mid.
     **{
         (status, trigger): Status.PENDING
         for status in (Status.PENDING, *CONFIRMED)
@@ -209,7 +218,8 @@ TRANSITIONS: Final[Mapping[tuple[Status, Trigger], Status]] = {
     (Status.TERMINATING, Trigger.WINDING_DOWN): Status.TERMINATING,
     (Status.TERMINATING, Trigger.ENDED): Status.TERMINATED,
     **{(Status.TERMINATING, trigger): Status.TERMINATED for trigger in _LOSSES},
-    # The provider did not confirm the end in time, and the lifetime has run out meanwhile: report that.
+    # The provider did not confirm the end in time, and the lifetime has run out meanwhile: report
+    # that.
     (Status.TERMINATING, Trigger.LIFETIME_OVER): Status.EXPIRED,
 }
 
@@ -223,7 +233,9 @@ def next_status(status: Status, trigger: Trigger) -> Status:
 
 
 def reported_status(dots_status: int | None) -> Status | None:
-    """What a provider reports, in the portal's words; None for what it does not report or the portal does not know."""
+    """What a provider reports, in the portal's words; None for what it does not report or the
+    portal does not know.
+    """
     trigger = BY_DOTS_STATUS.get(dots_status or 0)
     if trigger is None or trigger == Trigger.ENDED:
         return None
@@ -252,7 +264,8 @@ def request_status(
     if is_termination_asked or all(mitigation.is_given_up for mitigation in mitigations):
         is_over = statuses <= {*TERMINAL, *SET_BACK}
         return RequestStatus.TERMINATED if is_over else RequestStatus.TERMINATING
-    # Who was withdrawn alone says nothing about the help of the others, but has to be told before it is over.
+    # Who was withdrawn alone says nothing about the help of the others, but has to be told before
+    # it is over.
     somebody_winds_down = Status.TERMINATING in statuses
     mitigations = tuple(mitigation for mitigation in mitigations if not mitigation.is_given_up)
     statuses = {mitigation.status for mitigation in mitigations}

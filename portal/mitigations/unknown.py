@@ -1,7 +1,8 @@
-"""Unknown mitigations: held by a provider under our identity, though no request here asked for them.
+"""Unknown mitigations: held by a provider under our identity, though no request here asked for
+them.
 
-A new request replaces them like any other. `portal.inventory` keeps their rows; it builds on this app, so this module
-reads them through the subscription.
+A new request replaces them like any other. `portal.inventory` keeps their rows; it builds on this
+app, so this module reads them through the subscription.
 """
 
 from __future__ import annotations
@@ -78,10 +79,12 @@ class Unknown:
 
 
 def replaceable_unknown(organization_id: UUID, kind: RequestKind) -> list[Unknown]:
-    """The unknown mitigations that a new overlapping request of this kind would end; see `queries.replaceable`.
+    """The unknown mitigations that a new overlapping request of this kind would end; see
+    `queries.replaceable`.
 
-    Left out are those that end anyway: withdrawn by a person, winding down, or past their lifetime; those that the
-    provider withdrew, for a request for help now; and those that the provider does not describe.
+    Left out are those that end anyway: withdrawn by a person, winding down, or past their lifetime;
+    those that the provider withdrew, for a request for help now; and those that the provider does
+    not describe.
     """
     now = timezone.now()
     holding = Subscription.objects.filter(

@@ -58,7 +58,10 @@ class OrganizationAdmin(StaffAdmin):
 
 @admin.register(Membership, site=site)
 class MembershipAdmin(StaffAdmin):
-    """Roles of people. The person of a membership cannot be changed: delete it and add a new one."""
+    """Roles of people.
+
+    The person of a membership cannot be changed: delete it and add a new one.
+    """
 
     list_display = ("user", "organization", "role")
     list_filter = ("role", "organization")
@@ -100,7 +103,10 @@ class Verification(forms.Form):
     overlaps_seen = forms.CharField(widget=forms.HiddenInput, required=False)
     reason = forms.CharField(
         label="Why it is this organization’s",
-        help_text="Needed when resources of others overlap, for example: a reassignment, with the registry’s record. It is kept.",
+        help_text=(
+            "Needed when resources of others overlap, for example: a reassignment, with the "
+            "registry’s record. It is kept."
+        ),
         max_length=MAX_REASON_LENGTH,
         required=False,
     )
@@ -108,7 +114,10 @@ class Verification(forms.Form):
 
 @admin.register(ProtectedResource, site=site)
 class ResourceAdmin(StaffAdmin):
-    """The resources that organizations may request protection for. Staff can only add and verify them."""
+    """The resources that organizations may request protection for.
+
+    Staff can only add and verify them.
+    """
 
     list_display = ("shown_name", "organization", "kind", "shown_value", "verified_at")
     list_filter = (("verified_at", admin.EmptyFieldListFilter), "organization")
@@ -223,7 +232,10 @@ class ResourceAdmin(StaffAdmin):
             form,
             title=f"Verify {shown(resource.name)}?",
             facts=(
-                f"{resource.organization} may then have any of its providers filter traffic to {shown(resource.value)}.",
+                (
+                    f"{resource.organization} may then have any of its providers filter traffic "
+                    f"to {shown(resource.value)}."
+                ),
                 "Check with the registry or a contract that it is theirs.",
             ),
             warnings=_warnings(resource, found),

@@ -10,7 +10,9 @@ from portal.organizations.services import check_resource
 
 
 class NewResource(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
-    """A resource that staff add for an organization, with the same checks as in the API and errors at the same fields."""
+    """A resource that staff add for an organization, with the same checks as in the API and errors
+    at the same fields.
+    """
 
     kind = forms.ChoiceField(
         choices=[

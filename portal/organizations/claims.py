@@ -1,4 +1,5 @@
-"""Checks before a resource is verified: whether it is too broad, and whether it overlaps with another verified resource.
+"""Checks before a resource is verified: whether it is too broad, and whether it overlaps with
+another verified resource.
 
 Pure functions of kinds (prefix, fqdn, uri) and values in normal form (portal.core.targets).
 """
@@ -24,7 +25,10 @@ def why_too_broad(kind: str, value: str) -> str:
         network = ipaddress.ip_network(value)
         shortest = SHORTEST_IPV4_PREFIX if network.version == 4 else SHORTEST_IPV6_PREFIX
         if network.prefixlen < shortest:
-            return f"{value} is too large to belong to one organization: /{shortest} is the largest that can be verified."
+            return (
+                f"{value} is too large to belong to one organization: /{shortest} is the largest "
+                f"that can be verified."
+            )
         return ""
     name = value if kind == "fqdn" else uri_host(value)
     if not _is_address(name) and _public_suffixes().is_public(name):
@@ -60,5 +64,6 @@ def _territory(claim: tuple[str, str]) -> Territory:
 
 @cache
 def _public_suffixes() -> PublicSuffixList:
-    # Only suffixes of registries: github.io and the like have a single owner, who may be a customer.
+    # Only suffixes of registries: github.io and the like have a single owner, who may be a
+    # customer.
     return PublicSuffixList(only_icann=True)

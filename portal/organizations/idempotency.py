@@ -1,6 +1,8 @@
-"""A client that repeats a call with the same `Idempotency-Key` gets the first result instead of a second one.
+"""A client that repeats a call with the same `Idempotency-Key` gets the first result instead of a
+second one.
 
-A key belongs to one sender in one organization, and separately for each kind of result. It is kept for a week.
+A key belongs to one sender in one organization, and separately for each kind of result. It is kept
+for a week.
 """
 
 from __future__ import annotations
@@ -48,11 +50,12 @@ class Call:
 def begin(
     organization: Organization, actor: User, kind: ResultKind, key: str, content: Any
 ) -> Call:
-    """Look for an earlier call with this key. Needs a transaction, and locks the organization's row until it ends.
+    """Look for an earlier call with this key. Needs a transaction, and locks the organization's row
+    until it ends.
 
-    `key`: at most MAX_KEY_LENGTH printable characters; empty for a call that is not to be repeated. `content`: what
-    JSON can hold, and what `str` identifies. Raises Invalid for an odd key, and IdempotencyKeyReused if the earlier
-    call had another content.
+    `key`: at most MAX_KEY_LENGTH printable characters; empty for a call that is not to be repeated.
+    `content`: what JSON can hold, and what `str` identifies. Raises Invalid for an odd key, and
+    IdempotencyKeyReused if the earlier call had another content.
     """
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         message = f"The idempotency key must be at most {MAX_KEY_LENGTH} printable characters."

@@ -33,7 +33,9 @@ class Role(models.TextChoices):
 
 
 class LateAcceptance(models.TextChoices):
-    """What the portal does with a replacement provider if the earlier provider accepts after all."""
+    """What the portal does with a replacement provider if the earlier provider accepts
+    after all.
+    """
 
     KEEP = "keep", "Keep both until a person withdraws one"
     WITHDRAW_LATER = "withdraw_later", "Withdraw the later one once the earlier one filters"
@@ -187,7 +189,10 @@ class ProtectedResource(models.Model):
 
     @property
     def problem(self) -> str:
-        """Why no provider can protect it, as a sentence; empty if one can. Affects resources that were added under older rules."""
+        """Why no provider can protect it, as a sentence; empty if one can.
+
+        Affects resources that were added under older rules.
+        """
         found = why_not(self.kind, self.value)
         return sentence(found) if found else ""
 

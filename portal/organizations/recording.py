@@ -16,7 +16,8 @@ from portal.organizations.models import Membership
 def record_change(
     organization_id: UUID, type: EventType, *, actor: User | None, **data: Any
 ) -> None:
-    """Append one event. Members see the names of members only: anybody else who acts is the portal's staff.
+    """Append one event. Members see the names of members only: anybody else who acts is the
+    portal's staff.
 
     `actor` None: somebody with a shell on the portal's machine.
     """
@@ -32,7 +33,9 @@ def record_change(
 
 
 def record_factor_reset(*, user: User, actor: User, **_: Any) -> None:
-    """Receives `second_factor_reset` of portal.accounts, and tells each organization of the person."""
+    """Receives `second_factor_reset` of portal.accounts, and tells each organization of
+    the person.
+    """
     own = Membership.objects.filter(user=user).order_by("organization_id")
     for organization_id in own.values_list("organization_id", flat=True):
         record_change(

@@ -59,7 +59,8 @@ def add_resource(
 
     The same `key` and content from the same person return the same resource.
     """
-    # Lock the organization's row: the uniqueness of names and values, and the number of resources, apply per organization.
+    # Lock the organization's row: the uniqueness of names and values, and the number of resources,
+    # apply per organization.
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     call = idempotency.begin(organization, actor, ResultKind.RESOURCE, key, [name, kind, value])
     if call.first_result is not None:
@@ -95,7 +96,9 @@ def _create_resource(
 
 
 def check_resource(*, organization: Organization, name: str, kind: ResourceKind, value: str) -> str:
-    """The value in normal form if the resource could be added now; otherwise Invalid or Conflict."""
+    """The value in normal form if the resource could be added now; otherwise Invalid or
+    Conflict.
+    """
     own = ProtectedResource.objects.filter(organization=organization)
     if own.count() >= MAX_RESOURCES:
         raise Conflict(
@@ -135,12 +138,15 @@ def verify_resource(
     reason: str = "",
     overlaps_seen: str = "",
 ) -> ProtectedResource:
-    """Record that the portal's staff confirm that the resource belongs to the organization. Only the first call counts.
+    """Record that the portal's staff confirm that the resource belongs to the organization. Only
+    the first call counts.
 
-    `overlaps_seen` is the `fingerprint` of the overlaps that the staff saw; if there are any, a reason is required. Invalid if no
-    provider could protect the resource, or if it is too broad for one organization.
+    `overlaps_seen` is the `fingerprint` of the overlaps that the staff saw; if there are any, a
+    reason is required. Invalid if no provider could protect the resource, or if it is too broad for
+    one organization.
     """
-    # Lock all organizations, so that of two overlapping resources verified at the same time the second finds the first.
+    # Lock all organizations, so that of two overlapping resources verified at the same time the
+    # second finds the first.
     list(Organization.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     lock_log(resource.organization_id)
     locked = ProtectedResource.objects.select_for_update().get(pk=resource.pk)

@@ -53,7 +53,10 @@ class Provider(models.Model):
     """The name its certificate must carry."""
     transports = models.JSONField(default=default_transports)
     requires_alpn = models.BooleanField(default=True)
-    """Over TCP: insist that its server selects "coap" (RFC 8323 section 8.2). Some select nothing."""
+    """Over TCP: insist that its server selects "coap" (RFC 8323 section 8.2).
+
+    Some select nothing.
+    """
     trust_anchors = models.TextField()
     """PEM."""
     max_lifetime_s = models.PositiveBigIntegerField(null=True, blank=True)
@@ -142,7 +145,9 @@ class Subscription(models.Model):
     """1 is asked first."""
     enabled = models.BooleanField(default=True)
     limited_to = models.JSONField(default=list, blank=True)
-    """Prefixes in normal form that this provider alone assigned or may protect; empty: whatever the organization may."""
+    """Prefixes in normal form that this provider alone assigned or may protect; empty: whatever the
+    organization may.
+    """
     cuid = models.CharField(max_length=64)
     certificate_chain = models.TextField()
     """PEM, the client's own certificate first."""
@@ -161,11 +166,15 @@ class Subscription(models.Model):
     last_heard_at = models.DateTimeField(null=True, blank=True)
     session_detail = models.CharField(max_length=300, blank=True)
     session_refusal = models.CharField(max_length=4, blank=True, default="", editable=False)
-    """The code with which the server refuses our heartbeats on the present session, such as 4.01; else empty."""
+    """The code with which the server refuses our heartbeats on the present session, such as 4.01;
+    else empty.
+    """
     redirection_ignored = models.CharField(
         max_length=16, blank=True, default="", db_default="", editable=False
     )
-    """Why the portal ignored a redirection on the present session, a key of wording.IGNORED; else empty."""
+    """Why the portal ignored a redirection on the present session, a key of wording.IGNORED; else
+    empty.
+    """
     pending_change = models.JSONField(null=True, blank=True, editable=False)
     """A `PendingChange` while the present session uses other settings than these; else null."""
     dtls_worked_at = models.DateTimeField(null=True, blank=True, editable=False)

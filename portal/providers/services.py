@@ -127,7 +127,10 @@ def _record(type: EventType, subscription: Subscription, actor: User | None, **d
 
 
 def normal_limits(texts: Sequence[str]) -> list[str]:
-    """Prefixes in normal form: sorted, without what another one contains. Invalid with every wrong one."""
+    """Prefixes in normal form: sorted, without what another one contains.
+
+    Invalid with every wrong one.
+    """
     if len(texts) > MAX_LIMITS:
         message = f"These are {len(texts):,} prefixes: at most {MAX_LIMITS} are kept."
         raise Invalid(message, errors=[FieldError("limited_to", "too-many", message)])
@@ -151,7 +154,9 @@ def private_key_of(subscription: Subscription) -> bytes:
 
 
 def unused_cuid(provider: Provider, identity: Identity) -> str:
-    """The cuid of an identity in normal form; Invalid when the provider knows another client under it."""
+    """The cuid of an identity in normal form; Invalid when the provider knows another client under
+    it.
+    """
     cuid = cuid_from_certificate(identity.certificate_chain)
     if Subscription.objects.filter(provider=provider, cuid=cuid).exists():
         message = f"This certificate is used with {provider.name} already."

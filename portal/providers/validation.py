@@ -1,7 +1,7 @@
 """Check what staff enter about providers and subscriptions; each error is a sentence at its field.
 
-These checks refuse only settings that could never lead to a session. The client that will use the credentials checks
-them (docs/adr/0021).
+These checks refuse only settings that could never lead to a session. The client that will use the
+credentials checks them (docs/adr/0021).
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def checked_identity(chain: bytes, key: bytes, *, now: datetime) -> tuple[bytes,
 
 
 def checked_trust_anchors(text: str, *, now: datetime) -> str:
-    """The certificates of authorities in normal form; Invalid when no server could be verified with them."""
+    """The certificates of authorities in normal form; Invalid when no server could be verified with
+    them.
+    """
     try:
         return trust_anchors(text.encode(), now=now).decode("ascii")
     except CredentialsError as error:
@@ -70,7 +72,9 @@ def _no_host(message: str) -> Invalid:
 
 
 def _host_in(text: str) -> tuple[str, str]:
-    """The host and port of a URI, of host:port, or of an address in brackets; else the text itself."""
+    """The host and port of a URI, of host:port, or of an address in brackets; else the
+    text itself.
+    """
     if "://" in text:
         try:
             parts = urlsplit(text)
@@ -98,7 +102,10 @@ def limit_problems(values: Mapping[str, Any]) -> list[FieldError]:
     if is_outside("max_lifetime_s", MIN_LIFETIME_S, MAX_LIFETIME_S):
         refuse(
             "max_lifetime_s",
-            f"Write {MIN_LIFETIME_S} to {MAX_LIFETIME_S:,} seconds, or nothing when it is not known.",
+            (
+                f"Write {MIN_LIFETIME_S} to {MAX_LIFETIME_S:,} seconds, or nothing when it is not "
+                f"known."
+            ),
         )
     if is_outside("max_targets", 1, 2**31 - 1):
         refuse("max_targets", "Write at least 1, or nothing when it is not known.")

@@ -57,7 +57,10 @@ def _part(check: models.DrillCheck) -> prepared.DrillPart:
         words = FAILURES[models.Failure(check.failure)].format(provider=provider.short_name)
         failure = f"{words} {check.reason}".strip()
         if check.mitigation.is_still_held:
-            failure = f"{failure} It confirmed the withdrawal and still holds the request. Call {provider.phone}."
+            failure = (
+                f"{failure} It confirmed the withdrawal and still holds the request. Call "
+                f"{provider.phone}."
+            )
     return prepared.DrillPart(
         name=f"{provider.name}{by_plan}",
         short=provider.short_name,

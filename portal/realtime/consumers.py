@@ -1,4 +1,6 @@
-"""The event socket: everything after a number from the table, then live, without a hole or a repeat."""
+"""The event socket: everything after a number from the table, then live, without a hole or a
+repeat.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ CLOSE_TOO_MANY: Final = 4429
 CLOSE_TRY_AGAIN: Final = 1013
 
 LOOK_AGAIN_S: Final = 3.0
-"""A quiet socket rereads the table and sends a heartbeat after this long, which limits the effect of a lost broadcast."""
+"""A quiet socket rereads the table and sends a heartbeat after this long, which limits the effect
+of a lost broadcast.
+"""
 HEARTBEAT: Final = "heartbeat"
 """The type of that frame. No event has it."""
 ADMIT_AGAIN_S: Final = 10.0
@@ -59,10 +63,11 @@ class NoSuchSocket(AsyncWebsocketConsumer):
 
 
 class EventSocket(AsyncWebsocketConsumer):
-    """The socket of one open page or program of a member. It only sends: events, and a heartbeat when there are none.
+    """The socket of one open page or program of a member. It only sends: events, and a heartbeat
+    when there are none.
 
-    A reader that receives nothing for a few heartbeats has lost the connection, whatever its network says: a full link
-    drops packets without closing anything.
+    A reader that receives nothing for a few heartbeats has lost the connection, whatever its
+    network says: a full link drops packets without closing anything.
     """
 
     async def connect(self) -> None:
@@ -225,7 +230,8 @@ class EventSocket(AsyncWebsocketConsumer):
 def heartbeat(seq: int) -> dict[str, Any]:
     """A frame that says that the table has no event after `seq` at the moment `at`.
 
-    It has every key of an event and the number of one already sent, so a client that only knows events ignores it.
+    It has every key of an event and the number of one already sent, so a client that only knows
+    events ignores it.
     """
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return {

@@ -1,4 +1,6 @@
-"""The actions under way on one live session: at most one per mitigation, each in a task of its own."""
+"""The actions under way on one live session: at most one per mitigation, each in a task
+of its own.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,9 @@ class RunningAction:
 
 
 class ActionRunner:
-    """Calls `on_heard` with the mitigations that a poll reported, `on_success` with those of a successful action, and
-    `on_ended` after every action with the seconds until the rows should be read again; None: they did not change.
+    """Calls `on_heard` with the mitigations that a poll reported, `on_success` with those of a
+    successful action, and `on_ended` after every action with the seconds until the rows should be
+    read again; None: they did not change.
     """
 
     def __init__(

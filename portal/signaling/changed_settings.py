@@ -1,4 +1,5 @@
-"""Settings saved while a session is up: which of them the session does not use yet, and when to try a new session.
+"""Settings saved while a session is up: which of them the session does not use yet, and when to try
+a new session.
 
 Pure: it has no clock and no database. `now` is in seconds of a monotonic clock.
 """
@@ -19,7 +20,10 @@ REREAD_SETTINGS_S: Final = 30.0
 
 
 class ChangedSettings:
-    """The settings of one subscription. `reconnect` creates a fresh attempt counter for settings not tried before."""
+    """The settings of one subscription.
+
+    `reconnect` creates a fresh attempt counter for settings not tried before.
+    """
 
     def __init__(self, reconnect: Callable[[], Reconnect]) -> None:
         self.wanted: ConnectionSettings | None = None
@@ -33,7 +37,9 @@ class ChangedSettings:
         self._read_at = float("-inf")
 
     def saved(self, at: SavedAt) -> bool:
-        """Note when staff last saved the settings; True when that time is new, so the rows must be read now."""
+        """Note when staff last saved the settings; True when that time is new, so the rows must be
+        read now.
+        """
         is_news = at != self._saved_at
         self._saved_at = at
         if is_news:

@@ -30,7 +30,8 @@ class KeyUnreadable(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "The portal cannot decrypt the private key of this subscription: PORTAL_ENCRYPTION_KEYS lacks the key it was"
+            "The portal cannot decrypt the private key of this subscription: "
+            "PORTAL_ENCRYPTION_KEYS lacks the key it was"
             " encrypted with"
         )
 
@@ -79,7 +80,9 @@ def changed(old: ConnectionSettings, new: ConnectionSettings) -> list[str]:
 
 @transaction.atomic
 def replace_cuid(subscription_id: UUID, *, collided: str) -> bool:
-    """A new cuid after a collision (SC-030), unless mitigations are active under the old one (SC-028)."""
+    """A new cuid after a collision (SC-030), unless mitigations are active under the old one
+    (SC-028).
+    """
     subscription = Subscription.objects.select_for_update().get(pk=subscription_id)
     is_in_use = Mitigation.objects.filter(
         subscription=subscription, status__in=(*CONFIRMED, Status.TERMINATING)

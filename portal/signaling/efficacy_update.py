@@ -34,7 +34,9 @@ class EfficacyAnswer:
 async def send_efficacy_update(
     client: Client, mid: int, scope: Scope, status: AttackStatus
 ) -> EfficacyAnswer:
-    """Raises SessionClosed, and the errors of `Client.efficacy` for an update that must not be sent."""
+    """Raises SessionClosed, and the errors of `Client.efficacy` for an update that must not be
+    sent.
+    """
     try:
         report = await client.efficacy(mid, scope, status)
     except Conflicted as error:

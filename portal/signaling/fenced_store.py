@@ -1,4 +1,5 @@
-"""The database as one subscription's session uses it: retries while the database is away, and stops when the lease is lost.
+"""The database as one subscription's session uses it: retries while the database is away, and stops
+when the lease is lost.
 
 A write also saves a provider's answer when the database, or our own code, refuses part of it.
 """
@@ -29,7 +30,9 @@ logger = logging.getLogger(__name__)
 RETRY_S: Final = 0.5
 MAX_RETRY_S: Final = 5.0
 DETAILS: Final[Mapping[str, Any]] = {"reason": "", "conflict": None, "gateways": ""}
-"""Service arguments that contain text or numbers from a provider, and the value that replaces each."""
+"""Service arguments that contain text or numbers from a provider, and the value that
+replaces each.
+"""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,8 +79,8 @@ class FencedStore:
         except DotsError:
             raise
         except Exception as error:
-            # A provider's text or numbers may make drivers, fields or our own code raise anything. If the second write
-            # fails too, its trace contains this error.
+            # A provider's text or numbers may make drivers, fields or our own code raise anything.
+            # If the second write fails too, its trace contains this error.
             bare = without_details(kwargs)
             if bare == kwargs:
                 raise
@@ -103,7 +106,8 @@ class FencedStore:
         except DotsError:
             raise
         except Exception:
-            # The cause of the first failure may also prevent this write, and nothing else is left to try.
+            # The cause of the first failure may also prevent this write, and nothing else is left
+            # to try.
             logger.exception("%s: not even the fact of an outcome was saved", self.name(row))
 
     async def _write(self, call: Callable[[], T]) -> T:
@@ -129,7 +133,9 @@ class FencedStore:
 
 
 def without_details(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that decide, such as a code, a status or a time, without the provider's own words and numbers."""
+    """The arguments that decide, such as a code, a status or a time, without the provider's own
+    words and numbers.
+    """
     return {name: _bare(name, value) for name, value in arguments.items()}
 
 

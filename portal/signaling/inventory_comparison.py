@@ -1,4 +1,7 @@
-"""Compare what a server holds with our rows: which mitigations are ours, and which mids are in use. Pure."""
+"""Compare what a server holds with our rows: which mitigations are ours, and which mids are in use.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ def next_mid_after(*mids: int) -> int:
 
 
 def is_ours(report: MitigationReport, row: Mitigation | None, now: datetime) -> bool:
-    """Whether the server holds the mitigation of `report` because of `row`, our row with the same mid."""
+    """Whether the server holds the mitigation of `report` because of `row`, our row with the same
+    mid.
+    """
     if row is None:
         return False
     if row.is_over:
@@ -65,10 +70,12 @@ def is_in_use(
     winner: int | None = None,
     winner_row: Mitigation | None = None,
 ) -> bool | None:
-    """Whether a server refused a new mitigation because its mid is in use; None: the answers do not say.
+    """Whether a server refused a new mitigation because its mid is in use; None: the answers do not
+    say.
 
-    `winner`: the mid of ours that the server names in a conflict; `winner_row`: our row with that mid. A refusal that
-    names a higher mid of ours without a row here means that the counter is behind (RFC 9132 section 4.4.1.3).
+    `winner`: the mid of ours that the server names in a conflict; `winner_row`: our row with that
+    mid. A refusal that names a higher mid of ours without a row here means that the counter is
+    behind (RFC 9132 section 4.4.1.3).
     """
     report = answer.held.get(row.mid)
     if report is not None and is_same_scope(report, row) is not True:

@@ -14,7 +14,9 @@ from portal.signaling.leases import QUIET, Lease
 
 QUIET_S: Final = QUIET.total_seconds()
 LEFT_FOR_OTHERS_S: Final = 3.0
-"""Claim a subscription beyond our share once it has been free for this long: nobody else wants it."""
+"""Claim a subscription beyond our share once it has been free for this long: nobody
+else wants it.
+"""
 MAX_CLAIMED: Final = 100
 """At once, since claiming delays the next renewal."""
 MAX_GIVEN_BACK: Final = 10

@@ -18,7 +18,9 @@ OPEN_FOR_S: Final = (LEASE - MARGIN).total_seconds()
 
 
 def boottime() -> float:
-    """Seconds of a clock that also runs while the process is stopped and while the machine sleeps."""
+    """Seconds of a clock that also runs while the process is stopped and while the
+    machine sleeps.
+    """
     # Only Linux has a clock that runs while the machine sleeps.
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 

@@ -1,4 +1,6 @@
-"""One session with a provider while it is up: compare the rows with what is known, and begin the actions that follow."""
+"""One session with a provider while it is up: compare the rows with what is known, and begin the
+actions that follow.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +37,24 @@ logger = logging.getLogger(__name__)
 RECHECK_S: Final = 5.0
 """The longest time between two checks of what is due by the clock, with the rows as last read."""
 REREAD_S: Final = 30.0
-"""The longest time between two reads of the rows. The agent's own sweep makes up for a lost wake-up sooner."""
+"""The longest time between two reads of the rows.
+
+The agent's own sweep makes up for a lost wake-up sooner.
+"""
 REST_PER_READ: Final = 3.0
-"""Rest after reading for this many times as long as it took, so that reading takes at most a quarter of the time."""
+"""Rest after reading for this many times as long as it took, so that reading takes at most a
+quarter of the time.
+"""
 MAX_REST_S: Final = 0.5
 """The limit, because reading takes long while the database is away or the process is stopped."""
 DATABASE_PAUSE_S: Final = 1.0
 
 
 class LiveSession:
-    """Runs until the session ends or `retire` is called. `settings`: the settings that it was opened with."""
+    """Runs until the session ends or `retire` is called.
+
+    `settings`: the settings that it was opened with.
+    """
 
     def __init__(
         self,

@@ -44,7 +44,10 @@ def scope_of(mitigation: Mitigation, *, lifetime_s: int) -> Scope:
 
 
 def provider_report(report: MitigationReport) -> ProviderReport:
-    """An unassigned status keeps its number and triggers nothing. A start of 0 means that it has not begun."""
+    """An unassigned status keeps its number and triggers nothing.
+
+    A start of 0 means that it has not begun.
+    """
     start = report.mitigation_start
     return ProviderReport(
         dots_status=None if report.status is None else int(report.status),
@@ -60,7 +63,9 @@ def provider_report(report: MitigationReport) -> ProviderReport:
 
 
 def held_of(mid: int, report: MitigationReport) -> Held:
-    """A provider's report on a mitigation that no request here asked for, with MAX_HELD scope entries of each kind."""
+    """A provider's report on a mitigation that no request here asked for, with MAX_HELD scope
+    entries of each kind.
+    """
     targets = report.targets or Targets()
     filters = [control.acl_name for control in report.acl_list]
     of_each_kind = (
@@ -105,7 +110,9 @@ def _instant(epoch_s: int) -> datetime | None:
 
 
 def conflict_fields(conflict: ConflictInformation) -> dict[str, Any]:
-    """The conflict as it is saved: `cause` is a number of RFC 9132 section 4.4.1.3, RFC 9066 or RFC 9244."""
+    """The conflict as it is saved: `cause` is a number of RFC 9132 section 4.4.1.3, RFC 9066 or RFC
+    9244.
+    """
     fields: dict[str, Any] = {"cause": None if conflict.cause is None else int(conflict.cause)}
     if conflict.status is not None:
         fields["status"] = _status_word(conflict.status)

@@ -1,4 +1,5 @@
-"""Find out whether a provider uses one of our mids for something else, as after a backup was restored.
+"""Find out whether a provider uses one of our mids for something else, as after a backup was
+restored.
 
 What the provider holds decides, never the text of its refusal.
 """
@@ -31,7 +32,9 @@ logger = logging.getLogger(__name__)
 IN_USE_CODES: Final = ("4.00", "4.09")
 """A server may refuse a new mitigation with these because of its mid (RFC 9132 section 4.4.1.3)."""
 CHECK_S: Final = 3.0
-"""Wait at most this long for the inventory: the request to the next provider waits for the verdict."""
+"""Wait at most this long for the inventory: the request to the next provider waits for
+the verdict.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,9 @@ async def classify_refusal(
 
 
 async def is_of_another(client: Client, row: Mitigation) -> bool:
-    """Whether the provider uses the mid of a mitigation that it never confirmed for something else."""
+    """Whether the provider uses the mid of a mitigation that it never confirmed for
+    something else.
+    """
     if row.confirmed_at is not None:
         return False
     try:

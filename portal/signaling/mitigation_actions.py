@@ -43,7 +43,8 @@ class MitigationActions:
     async def perform(self, client: Client, row: Mitigation, action: Action) -> bool:
         """Whether the provider now knows the mitigation on this session.
 
-        A message that cannot be sent is an outcome, like a refusal. Raises NotSaved when only the fact of an answer is saved.
+        A message that cannot be sent is an outcome, like a refusal. Raises NotSaved when only the
+        fact of an answer is saved.
         """
         progress = RequestProgress()
         try:
@@ -62,7 +63,8 @@ class MitigationActions:
         except (DotsError, TimeoutError):
             raise
         except Exception as error:
-            # A defect of ours is an outcome too (ADR 24). `write_failure` and `_not_sendable` log it with the trace.
+            # A defect of ours is an outcome too (ADR 24). `write_failure` and `_not_sendable` log
+            # it with the trace.
             if progress.is_answered:
                 await self.store.write_failure(row, error, is_answered=True)
                 raise NotSaved(f"the answer to {action.name}") from error
@@ -75,7 +77,9 @@ class MitigationActions:
     async def _not_sendable(
         self, row: Mitigation, action: Action, error: Exception, progress: RequestProgress
     ) -> None:
-        """Record that nothing was sent and that a retry would not help: the page shows it, the log tells staff."""
+        """Record that nothing was sent and that a retry would not help: the page shows it, the log
+        tells staff.
+        """
         logger.error("%s: %s cannot be sent", self.store.name(row), action.name, exc_info=error)
         reason, now = _why_not_sendable(error), database_clock.now()
         never_encoded = isinstance(error, EncodeError) and row.confirmed_at is None
@@ -102,7 +106,8 @@ class MitigationActions:
         except DotsError:
             raise
         except Exception as failure:
-            # The row that cannot be encoded may also break the service; `write_failure` logs the trace.
+            # The row that cannot be encoded may also break the service; `write_failure` logs the
+            # trace.
             await self.store.write_failure(row, failure, is_answered=False)
             raise NotSaved(f"that {action.name} cannot be sent") from failure
 
@@ -152,7 +157,10 @@ class MitigationActions:
         )
 
     async def _release(self, client: Client, row: Mitigation, progress: RequestProgress) -> None:
-        """End the mitigation by a lifetime of a second. The next status report shows the outcome."""
+        """End the mitigation by a lifetime of a second.
+
+        The next status report shows the outcome.
+        """
         scope = scope_of(row, lifetime_s=RELEASE_LIFETIME_S)
         client.check_request(row.mid, scope)
         if not await self.store.write(

@@ -68,7 +68,10 @@ class NextAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MitigationHistory:
-    """What the present session has shown about one mitigation. A new session has shown nothing: `MitigationHistory()`."""
+    """What the present session has shown about one mitigation.
+
+    A new session has shown nothing: `MitigationHistory()`.
+    """
 
     is_introduced: bool = False
     "a PUT or GET of the mitigation was answered on it; some servers push nothing before that"
@@ -80,7 +83,9 @@ class MitigationHistory:
     tells_no_status: bool = False
     "the server answered the last GET, so the session is alive, but the answer had no status"
     waits_for_older: bool = False
-    "the provider filters, or may filter, for an older version of the plan, which this PUT would end"
+    """the provider filters, or may filter, for an older version of the plan, which this PUT
+    would end
+    """
     not_before: Mapping[Action, datetime] = field(default_factory=dict)
     "when each action that just began, or failed, may begin again"
 
@@ -90,7 +95,9 @@ Due = tuple[Action, datetime]
 
 
 def next_action(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> NextAction:
-    """The most urgent action that is due and not paused, so that a failing action never delays the rest."""
+    """The most urgent action that is due and not paused, so that a failing action never delays the
+    rest.
+    """
     soonest: datetime | None = None
     for action, due_at in _due(mitigation, session, now):
         at = max(due_at, session.not_before.get(action, due_at))
@@ -172,7 +179,9 @@ def _end(
 
 
 def _release(mitigation: Mitigation, session: MitigationHistory, now: datetime) -> Sequence[Due]:
-    """Some servers confirm the DELETE of a standby mitigation and keep it: a later loss would start it (go-dots)."""
+    """Some servers confirm the DELETE of a standby mitigation and keep it: a later loss would start
+    it (go-dots).
+    """
     if mitigation.is_release_given_up:
         return [_poll(mitigation, POLL_AFTER, now)]
     found = [_poll(mitigation, POLL_ENDING_AFTER, now)]
@@ -196,7 +205,9 @@ def _request(mitigation: Mitigation, session: MitigationHistory, now: datetime) 
 def _may_have_been_activated(
     mitigation: Mitigation, session: MitigationHistory, now: datetime
 ) -> bool:
-    """The loss of the session that sent a plan may have started the plan, and the PUT would stop it."""
+    """The loss of the session that sent a plan may have started the plan, and the PUT would stop
+    it.
+    """
     puts = [at for at in (mitigation.last_sent_at, mitigation.refreshed_at) if at is not None]
     if not puts or session.is_introduced or session.is_absent:
         return False
@@ -289,7 +300,9 @@ def _poll(mitigation: Mitigation, after: timedelta, now: datetime) -> Due:
 
 
 def lifetime_to_ask(mitigation: Mitigation, now: datetime) -> int:
-    """The lifetime for a PUT: the requested one, or what remains of it for a request that must not renew itself."""
+    """The lifetime for a PUT: the requested one, or what remains of it for a request that must not
+    renew itself.
+    """
     request = mitigation.request
     until = mitigation.expires_at or request.requested_until
     if request.auto_renew or mitigation.is_extended or until is None:

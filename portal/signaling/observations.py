@@ -28,8 +28,8 @@ dropped.
 class Observations:
     """Runs until `tasks` are cancelled.
 
-    Calls `on_report` when a report arrives, `on_saved` when it is saved or could not be, and `on_absent` when the
-    provider does not know the mitigation.
+    Calls `on_report` when a report arrives, `on_saved` when it is saved or could not be, and
+    `on_absent` when the provider does not know the mitigation.
     """
 
     def __init__(
@@ -115,7 +115,8 @@ class Observations:
                     )
                     return
                 except Exception:
-                    # A defect must not lose the reports that wait behind this one. The next poll repeats it.
+                    # A defect must not lose the reports that wait behind this one. The next poll
+                    # repeats it.
                     logger.exception("%s: a report was not saved", self._reports.store.name(row))
                 self._on_saved(row, report)
         finally:

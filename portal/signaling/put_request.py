@@ -1,4 +1,6 @@
-"""PUT a mitigation request or its refresh, and save the provider's answer (RFC 9132 sections 4.4.1 and 4.4.3)."""
+"""PUT a mitigation request or its refresh, and save the provider's answer (RFC 9132 sections 4.4.1
+and 4.4.3).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ from portal.signaling.session_activity import RequestProgress, SessionActivity
 logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S: Final = 30.0
-"""A refresh or withdrawal without an answer by then has failed: it is retried, and polls continue meanwhile."""
+"""A refresh or withdrawal without an answer by then has failed: it is retried, and polls continue
+meanwhile.
+"""
 
 
 class PutRequest:
@@ -95,7 +99,9 @@ class PutRequest:
         asked_at: datetime,
         on_sent: Callable[[int], None],
     ) -> MitigationReport:
-        """Save that the request was sent while it is under way, not before: seconds count on the wire."""
+        """Save that the request was sent while it is under way, not before: seconds count on the
+        wire.
+        """
         put = client.request(row.mid, scope, on_sent=on_sent)
         if action != Action.REQUEST:
             async with asyncio.timeout(ANSWER_WITHIN_S):

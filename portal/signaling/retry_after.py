@@ -33,7 +33,9 @@ def bounded_wait_s(asked_s: int | None) -> int | None:
 
 
 def asked_wait_s(error: Exception) -> float:
-    """The pause that a 4.29 asks for (RFC 8516), within the portal's limits; 0 for any other error."""
+    """The pause that a 4.29 asks for (RFC 8516), within the portal's limits; 0 for any
+    other error.
+    """
     return bounded_wait_s(error.retry_after_s) or 0 if isinstance(error, Refused) else 0
 
 

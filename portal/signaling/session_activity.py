@@ -1,4 +1,6 @@
-"""How often each request was sent, and when the provider was last heard: counted in memory, saved once in a while."""
+"""How often each request was sent, and when the provider was last heard: counted in memory, saved
+once in a while.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ class SessionActivity:
     def tracking(
         self, row: Mitigation, progress: RequestProgress
     ) -> Iterator[Callable[[int], None]]:
-        """Track one request in `progress`. Pass the returned function to the client as `on_sent`."""
+        """Track one request in `progress`.
+
+        Pass the returned function to the client as `on_sent`.
+        """
         progress.datagrams, progress.is_answered = 0, False
 
         def on_sent(_count: int) -> None:
@@ -57,7 +62,9 @@ class SessionActivity:
         progress.is_answered = True
 
     async def save(self, *, heard_s: float) -> None:
-        """Save the number of datagrams sent since the last call, and that the provider was heard `heard_s` ago."""
+        """Save the number of datagrams sent since the last call, and that the provider was heard
+        `heard_s` ago.
+        """
         sent, self._datagrams = self._datagrams, Counter()
         for mitigation_id, times in sent.items():
             await self._store.write(

@@ -1,4 +1,7 @@
-"""What one session has shown about each mitigation, and when failed actions may be retried. Ends with the session."""
+"""What one session has shown about each mitigation, and when failed actions may be retried.
+
+Ends with the session.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from uuid import UUID
 from portal.signaling.next_action import Action, MitigationHistory
 
 COOLDOWN_S: Final = 3.0
-"""The shortest time between two starts of the same action of one mitigation, whatever the rows say."""
+"""The shortest time between two starts of the same action of one mitigation, whatever
+the rows say.
+"""
 FAILED_POLL_S: Final = 15.0
 """The pause after a poll that gave no status: first the usual one, then doubled each time."""
 MAX_FAILED_POLL_S: Final = 120.0
@@ -90,7 +95,10 @@ class SessionHistory:
         is_answered: bool,
         wait_s: float = 0.0,
     ) -> None:
-        """The action got no answer, or an unusable one, such as a refused poll. `wait_s`: the pause that it asks for."""
+        """The action got no answer, or an unusable one, such as a refused poll.
+
+        `wait_s`: the pause that it asks for.
+        """
         entry = self._entries[mitigation_id]
         if action == Action.POLL:
             entry.tells_no_status = is_answered
@@ -112,7 +120,10 @@ class SessionHistory:
         entry.is_introduced, entry.is_absent = True, False
 
     def reported(self, mitigation_id: UUID, dots_status: int | None, *, time: float) -> None:
-        """A notification or an answer arrived. Without a status it does not make the last status any newer."""
+        """A notification or an answer arrived.
+
+        Without a status it does not make the last status any newer.
+        """
         self.introduced(mitigation_id)
         if dots_status is not None:
             entry = self._entries[mitigation_id]

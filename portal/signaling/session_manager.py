@@ -1,4 +1,6 @@
-"""Keep one subscription's session up: decide when to try a new one, and wait between attempts as the RFC says."""
+"""Keep one subscription's session up: decide when to try a new one, and wait between attempts as
+the RFC says.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ from portal.signaling.wire_recorder import WireRecorder
 logger = logging.getLogger(__name__)
 
 NOTICE_WITHIN_S: Final = 1.0
-"""Without a session that answers, a new request shortens the wait for the next attempt within this time."""
+"""Without a session that answers, a new request shortens the wait for the next attempt within this
+time.
+"""
 PAUSE_S: Final = 1.0
 MAX_PAUSE_S: Final = 30.0
 """Between attempts after failures of our own; doubled each time."""
@@ -135,7 +139,9 @@ class SessionManager:
             self._status.report(status)
 
     async def _connect_when_due(self) -> None:
-        """Wait for the time of the next attempt; a new request or changed settings end the wait early."""
+        """Wait for the time of the next attempt; a new request or changed settings end the wait
+        early.
+        """
         while True:
             self._changed.clear()
             await self._read_settings_when_due()
@@ -152,8 +158,9 @@ class SessionManager:
         await self._attempt(is_wanted=is_wanted)
 
     async def _watch(self, session: LiveSession) -> None:
-        """Return when the session ends. Meanwhile try another beside it when it is silent, when a better one is possible
-        (redirection, the way back, UDP instead of TCP), or when its settings changed; the first that works stays.
+        """Return when the session ends. Meanwhile try another beside it when it is silent, when a
+        better one is possible (redirection, the way back, UDP instead of TCP), or when its settings
+        changed; the first that works stays.
         """
         client = session.client
         while self.session is session:
@@ -179,7 +186,9 @@ class SessionManager:
             await self._until_change(session, min(silent_due_s, settings_due_s, reread_s))
 
     def _silent_due_s(self, session: LiveSession, now: float) -> float:
-        """In how many seconds to try a new session because this one is silent; infinite while it is not."""
+        """In how many seconds to try a new session because this one is silent; infinite while it is
+        not.
+        """
         if not session.is_suspect.is_set():
             self._reconnect.succeeded(now=now)
             return inf
@@ -217,7 +226,8 @@ class SessionManager:
     async def _attempt(self, *, is_wanted: bool, suspect: LiveSession | None = None) -> None:
         """Try to open a session, which then runs in its own task.
 
-        Stop trying when `suspect`, the session to replace, is heard after all (SC-095), or when the settings change.
+        Stop trying when `suspect`, the session to replace, is heard after all (SC-095), or when the
+        settings change.
         """
         attempt = SessionAttempt(await self._read_settings(), is_wanted)
         for reconnect in (self._reconnect, self._changed_settings.reconnect):

@@ -45,7 +45,10 @@ class SessionAttempt:
 
 
 class SessionRunner:
-    """`current` is the session in use. Calls `on_change` whenever a session or a redirection may change what to do next."""
+    """`current` is the session in use.
+
+    Calls `on_change` whenever a session or a redirection may change what to do next.
+    """
 
     def __init__(
         self,
@@ -76,7 +79,10 @@ class SessionRunner:
         self._not_followed: NotFollowed | None = None
 
     def begin(self, attempt: SessionAttempt) -> asyncio.Task[None]:
-        """Try to open a session. It replaces `current` once it is up; the task ends with the session."""
+        """Try to open a session.
+
+        It replaces `current` once it is up; the task ends with the session.
+        """
         task = asyncio.create_task(self._run(attempt))
         self.tasks.add(task)
         task.add_done_callback(self._task_ended)
@@ -168,7 +174,9 @@ class SessionRunner:
         return session
 
     def _ended(self, session: LiveSession | None, reason: Exception | None) -> None:
-        """Report the end at once, before the slow close; report nothing for a session that was replaced."""
+        """Report the end at once, before the slow close; report nothing for a session that was
+        replaced.
+        """
         if session is None:
             return
         session.is_over.set()

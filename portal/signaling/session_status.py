@@ -47,7 +47,9 @@ class SessionStatus:
 def record_session(
     *, subscription_id: UUID, owner: str, status: SessionStatus, now: datetime
 ) -> None:
-    """Save the status if `owner` still has the lease, with an event when the session goes up or stops being up."""
+    """Save the status if `owner` still has the lease, with an event when the session goes up or
+    stops being up.
+    """
     owned = Subscription.objects.filter(pk=subscription_id, owner=owner)
     organization_id = owned.values_list("organization_id", flat=True).first()
     if organization_id is None:
@@ -76,7 +78,10 @@ def record_session(
 def append_session_event(
     subscription: Subscription, *, state: SessionState, detail: str, now: datetime
 ) -> None:
-    """Tell open pages that a session came up, was lost, or cannot be opened. The only writer of these events."""
+    """Tell open pages that a session came up, was lost, or cannot be opened.
+
+    The only writer of these events.
+    """
     append_event(
         organization_id=subscription.organization_id,
         type=EventType.SESSION_UP if state == SessionState.UP else EventType.SESSION_DOWN,
@@ -114,7 +119,9 @@ def _begin_period(subscription: Subscription, status: SessionStatus, now: dateti
 def _remember_transports(
     subscription: Subscription, status: SessionStatus, now: datetime
 ) -> list[str]:
-    """Note when the transport of the new session, and the one it replaces, last worked; return the changed columns."""
+    """Note when the transport of the new session, and the one it replaces, last worked; return the
+    changed columns.
+    """
     worked: dict[str, datetime] = {}
     left, heard_at = subscription.session_transport, subscription.last_heard_at
     if left and left != status.transport and heard_at is not None:

@@ -40,7 +40,9 @@ class SessionStatusWriter:
         self._has_news.set()
 
     async def until_saved(self) -> None:
-        """Wait until the row shows the last reported status, or until this worker may no longer write it."""
+        """Wait until the row shows the last reported status, or until this worker may no longer
+        write it.
+        """
         await self._is_saved.wait()
 
     async def run(self) -> None:

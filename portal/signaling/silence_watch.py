@@ -1,4 +1,6 @@
-"""Notice that a live session has fallen silent: probe it, and suspect it when something waits for its answer."""
+"""Notice that a live session has fallen silent: probe it, and suspect it when something waits for
+its answer.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ PROBE_AFTER_S: Final = 4.0
 memory and its sessions does not report it by itself.
 """
 SUSPECT_AFTER_S: Final = 5.0
-"""With an action unanswered for this long on a silent session, a new session is tried beside it (SC-094)."""
+"""With an action unanswered for this long on a silent session, a new session is tried beside it
+(SC-094).
+"""
 
 
 class SilenceWatch:

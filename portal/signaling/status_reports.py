@@ -89,7 +89,10 @@ class StatusReports:
         )
 
     async def save(self, row: Mitigation, report: MitigationReport) -> None:
-        """Save a notification or the answer to a poll. A report that cannot be saved does not delay the others."""
+        """Save a notification or the answer to a poll.
+
+        A report that cannot be saved does not delay the others.
+        """
         self._unsaved[row.pk] += 1
         try:
             await self.store.write(
@@ -129,7 +132,9 @@ class StatusReports:
 
 
 def _forgotten(mitigation_id: UUID) -> None:
-    """The provider does not know it: replaced by a newer one of ours, lost, withdrawn, or never received."""
+    """The provider does not know it: replaced by a newer one of ours, lost, withdrawn, or never
+    received.
+    """
     newer = queries.newer_overlapping(mitigation_id)
     now = database_clock.now()
     if not newer:

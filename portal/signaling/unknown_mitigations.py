@@ -43,7 +43,9 @@ logger = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S: Final = 15.0
 EVERY_S: Final = 300.0
-"""How often to ask while nothing is unknown: only this shows that the database lost its last seconds."""
+"""How often to ask while nothing is unknown: only this shows that the database lost its last
+seconds.
+"""
 UNKNOWN_EVERY_S: Final = 15.0
 """How often to ask while the server holds something unknown."""
 ENDING_EVERY_S: Final = 5.0
@@ -51,7 +53,9 @@ ENDING_EVERY_S: Final = 5.0
 CHECK_S: Final = 3.0
 """How long a withdrawal waits for what the server says about its mid."""
 AGAIN_AFTER_S: Final = 30.0
-"""The pause before asking again after the first missing list, and before repeating a withdrawal that had no effect."""
+"""The pause before asking again after the first missing list, and before repeating a withdrawal
+that had no effect.
+"""
 
 
 class UnknownMitigationWatch:

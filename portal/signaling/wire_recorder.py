@@ -16,7 +16,9 @@ from uuid import UUID, uuid4
 from dots_client import WireRecord
 
 MAX_WAITING: Final = 2_000
-"""Messages of one subscription that may wait for the database; beyond that the oldest are dropped."""
+"""Messages of one subscription that may wait for the database; beyond that the oldest
+are dropped.
+"""
 PER_S: Final = 50.0
 BURST: Final = 2_000.0
 """The rate limit of one subscription: this many messages at once, and PER_S in the long run."""

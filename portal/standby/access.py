@@ -11,7 +11,9 @@ from portal.standby.models import StandbyPlan
 
 
 def plan_for(membership: Membership, plan_id: UUID) -> StandbyPlan:
-    """The organization's plan; NotFound when there is none, it was removed, or it is somebody else's."""
+    """The organization's plan; NotFound when there is none, it was removed, or it is somebody
+    else's.
+    """
     plan = queries.plans(membership.organization).filter(pk=plan_id).first()
     if plan is None:
         raise NotFound

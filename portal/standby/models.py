@@ -1,4 +1,6 @@
-"""What is prepared for the day nobody can ask: plans that providers hold, and drills that prove they would."""
+"""What is prepared for the day nobody can ask: plans that providers hold, and drills that prove
+they would.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ MAX_REASON_KEPT = 300
 
 
 class StandbyPlan(models.Model):
-    """A request its providers hold in readiness for as long as it is on. What it asks for is its request's."""
+    """A request its providers hold in readiness for as long as it is on.
+
+    What it asks for is its request's.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="plans")

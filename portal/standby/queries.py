@@ -81,7 +81,9 @@ def holders(plan: StandbyPlan) -> list[Holder]:
 
 
 def filtering_for_earlier(plan: StandbyPlan) -> list[Mitigation]:
-    """Mitigations that providers filter for a version of the plan that was replaced while contact was lost."""
+    """Mitigations that providers filter for a version of the plan that was replaced while contact
+    was lost.
+    """
     found = Mitigation.objects.filter(
         request__in=plan.earlier.all(), wanted=Wanted.ACTIVE, status__in=ACTIVE
     )
@@ -89,7 +91,9 @@ def filtering_for_earlier(plan: StandbyPlan) -> list[Mitigation]:
 
 
 def still_held(organization: Organization) -> list[Mitigation]:
-    """Mitigations of plans and drills, also removed ones, that providers still hold after confirming the withdrawal."""
+    """Mitigations of plans and drills, also removed ones, that providers still hold after
+    confirming the withdrawal.
+    """
     ending = Mitigation.objects.filter(
         organization=organization, status=Status.TERMINATING, dots_status=IN_STANDBY
     )
@@ -98,7 +102,9 @@ def still_held(organization: Organization) -> list[Mitigation]:
 
 
 def longest_lifetime_s(organization: Organization) -> int:
-    """What a plan asks for: nobody can renew it while contact is lost, so the longest that all grant."""
+    """What a plan asks for: nobody can renew it while contact is lost, so the longest that all
+    grant.
+    """
     limits = [
         provider.max_lifetime_s
         for provider in mitigation_queries.eligible_providers(organization)

@@ -1,7 +1,7 @@
 """What a drill may ask for: something of the organization's that no plan holds. Pure functions.
 
-Of two standby requests with a common target a provider keeps only the newer (RFC 9132 section 4.4.1.3), so a
-drill that touched a plan would knock it out.
+Of two standby requests with a common target a provider keeps only the newer (RFC 9132 section
+4.4.1.3), so a drill that touched a plan would knock it out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class Target:
 def drill_target(
     provider: EligibleProvider, resources: Iterable[Resource], held: Sequence[Targets]
 ) -> Target | None:
-    """The least that this provider takes and no plan touches; None when that cannot be told for certain."""
+    """The least that this provider takes and no plan touches; None when that cannot be told for
+    certain.
+    """
     if any(one["fqdns"] or one["uris"] for one in held):
         # A provider resolves names: which addresses it holds by them is not known here.
         return None

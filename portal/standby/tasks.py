@@ -9,7 +9,9 @@ from portal.standby import services
 
 @shared_task
 def follow() -> None:
-    """What drills, changed plans and providers that stop wait for is in the rows; this looks at them."""
+    """What drills, changed plans and providers that stop wait for is in the rows; this looks at
+    them.
+    """
     services.follow_drills(now=timezone.now())
     services.finish_changes()
     mitigations.resume_holding(now=timezone.now())

@@ -29,7 +29,9 @@ class Frame:
 
 
 def frame(membership: Membership, now: datetime) -> Frame:
-    """Made before anything else of a page is read: what happens meanwhile has a later number, and comes through the socket."""
+    """Made before anything else of a page is read: what happens meanwhile has a later number, and
+    comes through the socket.
+    """
     return Frame(
         membership=membership,
         others=tuple(one for one in memberships(membership.user) if one.pk != membership.pk),

@@ -41,7 +41,9 @@ def announcements(organization: Organization, after: str) -> list[tuple[int, wor
 def page_or_parts(
     request: HttpRequest, template: str, context: dict[str, Any], parts: Mapping[str, str]
 ) -> HttpResponse:
-    """The page; or, when a script asks for what changed, only those of `parts` (name → template) that it names."""
+    """The page; or, when a script asks for what changed, only those of `parts` (name → template)
+    that it names.
+    """
     if not (request.headers.get("HX-Request") and "parts" in request.GET):
         return render(request, template, context)
     named = [parts[part] for part in request.GET["parts"].split(",") if part in parts]

@@ -32,7 +32,8 @@ class Topic(models.TextChoices):
 class WireMessage(models.Model):
     """One message on the wire; or, with NOT_KEPT, how many before it are missing here."""
 
-    # The indexes below begin with what is looked for: more of them would only slow the writing down.
+    # The indexes below begin with what is looked for: more of them would only slow the writing
+    # down.
     organization = models.ForeignKey(
         Organization, on_delete=models.CASCADE, related_name="+", db_index=False
     )
@@ -57,9 +58,13 @@ class WireMessage(models.Model):
     options = models.CharField(max_length=400, blank=True)
     """The other options, in words."""
     body = models.TextField(blank=True)
-    """The decoded body as JSON with the names of RFC 9132; empty where there is none, or it cannot be read."""
+    """The decoded body as JSON with the names of RFC 9132; empty where there is none, or it cannot
+    be read.
+    """
     not_read = models.TextField(blank=True, default="", db_default="")
-    """The parts of a provider's answer that the portal could not read and left out, one per line."""
+    """The parts of a provider's answer that the portal could not read and left out, one
+    per line.
+    """
     octets = models.BinaryField(blank=True)
     """The whole message, header and body, at most `services.MAX_OCTETS_KEPT` of it."""
     size = models.PositiveIntegerField(default=0)

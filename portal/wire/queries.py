@@ -69,7 +69,8 @@ class Copies:
 def messages(
     request: MitigationRequest, which: Which, *, subscription: UUID | None = None
 ) -> QuerySet[WireMessage]:
-    """The request's messages, newest first; with what its sessions said meanwhile, where that is wanted.
+    """The request's messages, newest first; with what its sessions said meanwhile, where that is
+    wanted.
 
     What could not be kept in that time is always among them.
     """

@@ -1,4 +1,6 @@
-"""The writes of the journal: what the signal worker saw, and the end of what is too old or too much."""
+"""The writes of the journal: what the signal worker saw, and the end of what is too old or too
+much.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,8 @@ def _write_by_halves(seen: Sequence[tuple[UUID, Seen]], errors: list[Exception])
     try:
         _write(seen)
     except Exception as error:
-        # The caller logs the first one with its trace. Bytes from peers may make fields and drivers raise anything.
+        # The caller logs the first one with its trace. Bytes from peers may make fields and drivers
+        # raise anything.
         if is_away(error):
             raise
         if len(seen) == 1:
@@ -135,7 +138,9 @@ def _mitigations(seen: Iterable[tuple[UUID, Seen]]) -> dict[tuple[UUID, int | No
 
 
 def prune(*, now: datetime) -> int:
-    """Forget what is older than the policy, and the oldest of a subscription that has too much; how many."""
+    """Forget what is older than the policy, and the oldest of a subscription that has too much; how
+    many.
+    """
     too_old = WireMessage.objects.filter(at__lt=now - timedelta(days=settings.PORTAL_WIRE_DAYS))
     pruned = _delete_oldest(too_old, MAX_PRUNED)
     crowded = (

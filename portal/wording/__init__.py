@@ -1,6 +1,7 @@
 """The words of the portal: one table, read by pages, mail and push alike.
 
-Pure functions of plain facts and a moment. A sentence never says more than a provider confirmed, and says who said it.
+Pure functions of plain facts and a moment. A sentence never says more than a provider confirmed,
+and says who said it.
 """
 
 from __future__ import annotations

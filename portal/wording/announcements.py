@@ -27,7 +27,10 @@ class Announcement:
 
 
 def announcement(event: EventFacts) -> Announcement | None:
-    """Status changes, ends, new requests. Never counters, rates, heartbeats, nor the steps of a drill."""
+    """Status changes, ends, new requests.
+
+    Never counters, rates, heartbeats, nor the steps of a drill.
+    """
     if event.kind == RequestKind.DRILL:
         return None
     match event.type:

@@ -172,7 +172,9 @@ def mitigation_badge(mitigation: MitigationFacts, now: datetime) -> Badge:
 
 
 def next_try(mitigations: Iterable[MitigationFacts], now: datetime) -> datetime | None:
-    """When the portal asks a wanted provider next; `now` while it is asking one; None: only after a person acts."""
+    """When the portal asks a wanted provider next; `now` while it is asking one; None: only after a
+    person acts.
+    """
     wanted = [mitigation for mitigation in mitigations if mitigation.withdrawal_asked_at is None]
     return min(
         (at for mitigation in wanted if (at := _next_try(mitigation, now)) is not None),
@@ -206,7 +208,9 @@ def is_soon(at: datetime | None, now: datetime) -> bool:
 
 
 def is_stale(mitigation: MitigationFacts, now: datetime) -> bool:
-    """The provider reported it, but has been silent for three heartbeats or now reports an unknown status."""
+    """The provider reported it, but has been silent for three heartbeats or now reports an unknown
+    status.
+    """
     if display_status(mitigation, now) not in CLAIMED:
         return False
     if mitigation.unknown_report is not None:
@@ -215,7 +219,9 @@ def is_stale(mitigation: MitigationFacts, now: datetime) -> bool:
 
 
 def dropped_now(mitigations: Iterable[MitigationFacts], now: datetime) -> int | None:
-    """Bytes per second that the filtering mitigations report together; None when none reports amounts."""
+    """Bytes per second that the filtering mitigations report together; None when none reports
+    amounts.
+    """
     rates = [
         mitigation.bps_dropped
         for mitigation in mitigations

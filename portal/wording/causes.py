@@ -26,8 +26,9 @@ _CLAUSES: Final = {
 def asked_because(cause: Cause, *, provider: str = "", gateway: str = "", text: str = "") -> str:
     """A clause without a full stop; empty where the request itself or a person asked.
 
-    `provider`: who did not help, by its short name; empty: not known. `gateway`: who may have answered for it.
-    `text`: what an earlier release wrote, which stands where the cause or the provider is not known.
+    `provider`: who did not help, by its short name; empty: not known. `gateway`: who may have
+    answered for it. `text`: what an earlier release wrote, which stands where the cause or the
+    provider is not known.
     """
     if cause == Cause.OTHER or (cause in FALLBACK and not provider):
         return text
@@ -38,7 +39,10 @@ def asked_because(cause: Cause, *, provider: str = "", gateway: str = "", text: 
 def withdrawn_because(
     cause: WithdrawnCause | None, providers: Sequence[str], *, text: str = ""
 ) -> str:
-    """A clause without a full stop; empty where policy withdrew nobody. `providers`: who filters instead."""
+    """A clause without a full stop; empty where policy withdrew nobody.
+
+    `providers`: who filters instead.
+    """
     if cause != WithdrawnCause.EARLIER_FILTERS or not providers:
         return text
     verb = "reports that it is" if len(providers) == 1 else "report that they are"

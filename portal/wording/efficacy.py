@@ -20,7 +20,10 @@ def efficacy_sentence(mitigation: MitigationFacts, now: datetime) -> str:
     if mitigation.reported is None:
         return ""
     words = ATTACK_WORDS[mitigation.reported.attack_status]
-    return f"You reported {when(mitigation.reported.at, now)}: {words}. {_outcome(mitigation, mitigation.reported, now)}"
+    return (
+        f"You reported {when(mitigation.reported.at, now)}: {words}. "
+        f"{_outcome(mitigation, mitigation.reported, now)}"
+    )
 
 
 def _outcome(mitigation: MitigationFacts, reported: Reported, now: datetime) -> str:

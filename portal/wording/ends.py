@@ -29,7 +29,10 @@ def end_badge(request: RequestFacts, now: datetime) -> Badge:
 def ended_says(
     ended: Sequence[RequestFacts], calm: Say, now: datetime, *, more: int = 0, noun: str = "request"
 ) -> Say:
-    """The ends first, then what else is true. `more`: the number of ends besides those in `ended`."""
+    """The ends first, then what else is true.
+
+    `more`: the number of ends besides those in `ended`.
+    """
     worst = ended[0]
     said = end_sentence(worst, now)
     if worst.name not in said:
@@ -37,6 +40,9 @@ def ended_says(
     others = len(ended) - 1 + more
     also = ""
     if others:
-        also = f"{plural(others, f'other {noun}')} ended by {'itself' if others == 1 else 'themselves'} too."
+        also = (
+            f"{plural(others, f'other {noun}')} ended by "
+            f"{'itself' if others == 1 else 'themselves'} too."
+        )
     summary = " ".join(part for part in (also, calm.headline, calm.summary) if part)
     return Say(end_badge(worst, now), said, summary, call=calm.call)

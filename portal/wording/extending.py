@@ -31,7 +31,10 @@ def gets_extension(mitigation: MitigationFacts, now: datetime) -> tuple[str, str
         case DisplayStatus.REQUESTED | DisplayStatus.NO_ANSWER | DisplayStatus.NOT_SAVED:
             return (
                 f"{mitigation.short} gets this as soon as it answers",
-                "It has not confirmed the request yet. Until it does, the portal repeats what it was sent.",
+                (
+                    "It has not confirmed the request yet. Until it does, the portal repeats what "
+                    "it was sent."
+                ),
             )
         case _:
             return f"{mitigation.short} gets this now", ""

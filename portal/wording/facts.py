@@ -54,7 +54,9 @@ class TakenOver:
 
     names: tuple[str, ...] = ()
     covers: tuple[str, ...] = ()
-    "the targets of it that they protect; empty: the portal does not know the one that the provider holds"
+    """the targets of it that they protect; empty: the portal does not know the one that the
+    provider holds
+    """
     lost: tuple[str, ...] = ()
     "the targets that lost all or part of their protection"
     is_known: bool = True
@@ -66,7 +68,9 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilteringEnd:
-    """How a provider stopped filtering for a plan it had activated, although nobody here had asked for that."""
+    """How a provider stopped filtering for a plan it had activated, although nobody here had asked
+    for that.
+    """
 
     at: datetime
     by: FilteringEndedBy
@@ -172,7 +176,8 @@ class MitigationFacts:
 
     @property
     def heard_at(self) -> datetime | None:
-        """The last word of the provider; a gateway that is heard says nothing of the provider behind it.
+        """The last word of the provider; a gateway that is heard says nothing of the provider
+        behind it.
 
         So does a loop, which ends at a gateway whatever the portal knows of the way.
         """
@@ -184,7 +189,9 @@ class MitigationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
-    """A request as sentences need it; mitigations in the order they are asked, those not asked yet last."""
+    """A request as sentences need it; mitigations in the order they are asked, those not asked yet
+    last.
+    """
 
     name: str
     status: RequestStatus

@@ -25,12 +25,15 @@ from portal.wording.badges import (
 from portal.wording.facts import Badge, MitigationFacts, RequestFacts
 
 _BAD_FIRST: Final = (
-    DisplayStatus.REFUSED, DisplayStatus.NOT_REACHED, DisplayStatus.NOT_SENDABLE, DisplayStatus.WITHDRAWN, DisplayStatus.EXCEEDED, DisplayStatus.NO_ANSWER,
-    DisplayStatus.NOT_SAVED, DisplayStatus.EXPIRED, DisplayStatus.NOT_TOLD, DisplayStatus.STILL_HELD,
+    DisplayStatus.REFUSED, DisplayStatus.NOT_REACHED, DisplayStatus.NOT_SENDABLE,
+    DisplayStatus.WITHDRAWN, DisplayStatus.EXCEEDED, DisplayStatus.NO_ANSWER,
+    DisplayStatus.NOT_SAVED, DisplayStatus.EXPIRED, DisplayStatus.NOT_TOLD,
+    DisplayStatus.STILL_HELD,
 )  # fmt: skip
 _THEN: Final = (
     # A provider that asked the portal to wait is no bad news where another one helps.
-    DisplayStatus.MITIGATING, DisplayStatus.ATTACK_STOPPED, DisplayStatus.ACCEPTED, DisplayStatus.PUT_OFF, DisplayStatus.STANDBY, DisplayStatus.REQUESTED,
+    DisplayStatus.MITIGATING, DisplayStatus.ATTACK_STOPPED, DisplayStatus.ACCEPTED,
+    DisplayStatus.PUT_OFF, DisplayStatus.STANDBY, DisplayStatus.REQUESTED,
     DisplayStatus.NOT_SENT, DisplayStatus.TOLD, DisplayStatus.TERMINATED,
 )  # fmt: skip
 _WORST_FIRST: Final = (*_BAD_FIRST, *_THEN)
@@ -161,7 +164,10 @@ def _silent_last(
 
 
 def _clauses(request: RequestFacts, now: datetime) -> str:
-    """Worst mitigation first; counted only when all agree. Who stops and holds the plan again goes before who holds it."""
+    """Worst mitigation first; counted only when all agree.
+
+    Who stops and holds the plan again goes before who holds it.
+    """
     total = len(request.asked)
     groups = [
         (display, mitigations)
@@ -196,9 +202,15 @@ def _mitigating(request: RequestFacts, now: datetime) -> str:
     exceeded = over_capacity(request, now)
     if exceeded and is_stale(exceeded[0], now):
         it = "it" if len(exceeded) == 1 else "they"
-        return f"{listed([mitigation.short for mitigation in exceeded])} last reported that {it} cannot stop all of the attack on {request.name}."
+        return (
+            f"{listed([mitigation.short for mitigation in exceeded])} last reported that {it} "
+            f"cannot stop all of the attack on {request.name}."
+        )
     if exceeded:
-        return f"{listed([mitigation.short for mitigation in exceeded])} cannot stop all of the attack on {request.name}."
+        return (
+            f"{listed([mitigation.short for mitigation in exceeded])} cannot stop all of the "
+            f"attack on {request.name}."
+        )
     return _clauses(request, now)
 
 
@@ -302,7 +314,10 @@ def _ended_by_providers(request: RequestFacts) -> str:
     )
     names = listed([mitigation.short for mitigation in mitigations])
     what = "let go of the plan" if request.is_plan else "ended this"
-    return f"{names} {what} by {'itself' if len(mitigations) == 1 else 'themselves'}: nobody here asked for that."
+    return (
+        f"{names} {what} by {'itself' if len(mitigations) == 1 else 'themselves'}: nobody here "
+        f"asked for that."
+    )
 
 
 def _expired(request: RequestFacts, now: datetime) -> str:
@@ -321,7 +336,10 @@ def _failing(request: RequestFacts, now: datetime) -> str:
     at = next_try(request.asked, now)
     if is_soon(at, now):
         return f"No provider {what}. Still trying."
-    return f"No provider {what}.{f' The portal asks no provider again before {moment(at, now)}.' if at else ''}"
+    return (
+        f"No provider "
+        f"{what}.{f' The portal asks no provider again before {moment(at, now)}.' if at else ''}"
+    )
 
 
 _HEADLINES: Final[dict[RequestStatus, Callable[[RequestFacts, datetime], str]]] = {
@@ -374,7 +392,9 @@ def is_stopping(request: RequestFacts) -> bool:
 
 
 def is_replaced(request: RequestFacts) -> bool:
-    """Over because newer requests replaced it; no person terminated it and no provider confirmed an end."""
+    """Over because newer requests replaced it; no person terminated it and no provider confirmed an
+    end.
+    """
     if request.status != RequestStatus.TERMINATED or request.is_plan:
         return False
     is_ended = any(

@@ -1,4 +1,6 @@
-"""What a message means, in a sentence: a pure function of what it is, what it answers, and what it says."""
+"""What a message means, in a sentence: a pure function of what it is, what it answers, and what it
+says.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,8 @@ def meaning(said: Said) -> str:
 
 
 def reported_status(said: Said) -> str | None:
-    """In words, of a report about one mitigation; "" for the question that a report answers; None for everything else.
+    """In words, of a report about one mitigation; "" for the question that a report answers; None
+    for everything else.
 
     What repeats a status is one piece of news, however many messages it takes.
     """
@@ -89,7 +92,9 @@ def reported_status(said: Said) -> str | None:
 
 
 def repeated(said: Sequence[Said]) -> str:
-    """The sentence of a run of reports of the same status, newest first: how many, and from how much to how much was dropped."""
+    """The sentence of a run of reports of the same status, newest first: how many, and from how
+    much to how much was dropped.
+    """
     reports = [one for one in said if one.code == "2.05"]
     scopes = [_scope(one.decoded) for one in reports]
     rates = [rate for scope in scopes if (rate := _number(scope.get("bps-dropped")))]

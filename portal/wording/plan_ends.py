@@ -1,4 +1,6 @@
-"""What providers filtered for a plan and stopped by themselves: in words, until a person acknowledges it."""
+"""What providers filtered for a plan and stopped by themselves: in words, until a person
+acknowledges it.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def ended_sentence(request: RequestFacts, now: datetime) -> str:
 
 
 def _at(end: FilteringEnd, now: datetime) -> str:
-    """ "at 03:12"; a provider that was not heard for a while may have stopped long before it said so."""
+    """ "at 03:12"; a provider that was not heard for a while may have stopped long before it said
+    so.
+    """
     if end.reported_at is None or end.at - end.reported_at <= STALE_AFTER:
         return when(end.at, now, seconds=False)
     first, last = (moment(at, now, seconds=False) for at in (end.reported_at, end.at))

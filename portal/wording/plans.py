@@ -206,7 +206,10 @@ def release_progress(
     if release_tried_at is None:
         return f"{risk} The portal tells it again."
     at = when(release_tried_at, now)
-    return f"{risk} The portal told it again {at}, with a lifetime of one second, and asks whether it is gone."
+    return (
+        f"{risk} The portal told it again {at}, with a lifetime of one second, and asks whether "
+        f"it is gone."
+    )
 
 
 def tell_still_held(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
@@ -230,14 +233,20 @@ def _withdrawn(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 
 
 def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
-    again = f"The portal does not ask {mitigation.short} again by itself. Ask it again when they have fixed it."
+    again = (
+        f"The portal does not ask {mitigation.short} again by itself. Ask it again when they have "
+        f"fixed it."
+    )
     asks = again if mitigation.withdrawal_asked_at is None else ""
     return f"The plan did not reach {mitigation.short}.", f"{mitigation.refusal} {asks}".strip()
 
 
 def _expired(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
     return (
-        f"The lifetime ran out{spaced_when(mitigation.ended_at, now, seconds=False)} and was not renewed.",
+        (
+            f"The lifetime ran out{spaced_when(mitigation.ended_at, now, seconds=False)} and was "
+            f"not renewed."
+        ),
         "It should no longer hold the plan.",
     )
 
@@ -260,7 +269,9 @@ TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str,
 
 
 def standby_summary(request: RequestFacts, now: datetime) -> list[str]:
-    """What it means that providers hold the plan; and what nobody can tell of those without contact."""
+    """What it means that providers hold the plan; and what nobody can tell of those without
+    contact.
+    """
     holding = [
         mitigation
         for mitigation in request.asked
@@ -289,12 +300,17 @@ def held_again(request: RequestFacts) -> str:
     if not stopping:
         return ""
     if len(stopping) < len(request.asked):
-        return f"{listed([mitigation.short for mitigation in stopping])} will hold the plan again after that."
+        return (
+            f"{listed([mitigation.short for mitigation in stopping])} will hold the plan again "
+            f"after that."
+        )
     return HOLDS_AGAIN if len(stopping) == 1 else "They will hold the plan again after that."
 
 
 def end_sentence(request: RequestFacts, now: datetime) -> str:
-    """A plan that a provider started by itself is renewed only at the last moment, and some providers then stop (ADR 22)."""
+    """A plan that a provider started by itself is renewed only at the last moment, and some
+    providers then stop (ADR 22).
+    """
     ends = "It ends when the attack does, or when you stop it."
     if request.ends_at is None:
         return ends

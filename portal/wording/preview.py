@@ -15,7 +15,10 @@ _WIDE: Final = 256
 
 
 def gets_this(name: str, *, after: Sequence[str], patience_s: int) -> str:
-    """The headline of one provider's message. `after`: those that have to fail before it is asked."""
+    """The headline of one provider's message.
+
+    `after`: those that have to fail before it is asked.
+    """
     if not after:
         return f"{name} gets this now"
     return f"{name} gets this only if {_cannot_help(after, patience_s)}"
@@ -42,9 +45,13 @@ def effects(
     whole = [*targets["prefixes"], *targets["fqdns"], *targets["uris"]]
     what = listed(whole if len(whole) <= MAX_NAMED else [*whole[:MAX_NAMED], "others"])
     told = [
-        f"Traffic to {what} takes a detour through the provider. Some good connections may drop when it begins "
+        f"Traffic to {what} takes a detour through the provider. Some good connections may drop "
+        f"when it begins "
         "and when it ends.",
-        "The provider decides which packets look bad. It may drop good ones, slow them down, or ask visitors for proof.",
+        (
+            "The provider decides which packets look bad. It may drop good ones, slow them down, "
+            "or ask visitors for proof."
+        ),
     ]
     if not is_narrowed:
         told.append(
@@ -53,12 +60,14 @@ def effects(
     if wide := [prefix for prefix in targets["prefixes"] if _addresses(prefix) >= _WIDE]:
         is_one = len(wide) == 1
         told.append(
-            f"{listed(wide[:MAX_NAMED])} {'holds' if is_one else 'hold'} many addresses: those that are not under "
+            f"{listed(wide[:MAX_NAMED])} {'holds' if is_one else 'hold'} many addresses: "
+            f"those that are not under "
             "attack take the detour too."
         )
     if targets["fqdns"] or targets["uris"]:
         told.append(
-            "A name is looked up by the provider. Others who share its addresses may be affected too."
+            "A name is looked up by the provider. Others who share its addresses may be "
+            "affected too."
         )
     if strategy == Strategy.PARALLEL and len(names) > 1:
         told.append(f"{listed(names)} filter at the same time: traffic takes all their paths.")

@@ -39,7 +39,9 @@ from portal.wording.refusals import unknown_report
 FEW_SENDS: Final = 10
 """Up to this many copies the page gives their number, above it their rate."""
 REPEATED_WITHIN_S: Final = 4
-"""On a connection that is up an unanswered request is repeated every 3 s, and a little more at random."""
+"""On a connection that is up an unanswered request is repeated every 3 s, and a little more at
+random.
+"""
 
 
 def _amounts(mitigation: MitigationFacts) -> str:
@@ -105,7 +107,10 @@ def _answers_others(mitigation: MitigationFacts, now: datetime) -> bool:
 
 
 def _how_often(mitigation: MitigationFacts, now: datetime) -> str:
-    """How often a request was sent. A number that grows by three a second is of no use to a person."""
+    """How often a request was sent.
+
+    A number that grows by three a second is of no use to a person.
+    """
     if (
         mitigation.sends <= FEW_SENDS
         or mitigation.sent_at is None
@@ -193,7 +198,10 @@ def _refused(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 
 def _not_reached(mitigation: MitigationFacts, _now: datetime) -> tuple[str, str]:
     """Nobody but a person can tell when it would be reached (SC-107)."""
-    asks = f"The portal does not ask {mitigation.short} again by itself. Ask it again when they have fixed it."
+    asks = (
+        f"The portal does not ask {mitigation.short} again by itself. Ask it again when they have "
+        f"fixed it."
+    )
     return f"The request did not reach {mitigation.short}.", " ".join(
         part
         for part in (mitigation.refusal, asks if mitigation.withdrawal_asked_at is None else "")
@@ -210,7 +218,10 @@ def _not_sendable(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]
 
 
 def not_saved(mitigation: MitigationFacts, now: datetime) -> str:
-    return f"The portal could not save {mitigation.short}’s answer of {moment(mitigation.unsaved_at, now)}."
+    return (
+        f"The portal could not save {mitigation.short}’s answer of "
+        f"{moment(mitigation.unsaved_at, now)}."
+    )
 
 
 def _not_saved(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
@@ -220,7 +231,9 @@ def _not_saved(mitigation: MitigationFacts, now: datetime) -> tuple[str, str]:
 
 
 def _from_before(mitigation: MitigationFacts, display: DisplayStatus, now: datetime) -> str:
-    """What the status alone does not say: an answer that was lost here, a renewal that cannot be sent."""
+    """What the status alone does not say: an answer that was lost here, a renewal that cannot be
+    sent.
+    """
     if mitigation.unsaved_at is not None and display != DisplayStatus.NOT_SAVED:
         return f"{not_saved(mitigation, now)} The rest shown here is older."
     if mitigation.refusal_code == NOT_SENDABLE and display in CLAIMED:
@@ -234,7 +247,10 @@ def _again(mitigation: MitigationFacts, reason: str, now: datetime) -> str:
         return reason
     again = f"The portal asks again {when(mitigation.retry_at, now)}."
     if mitigation.must_wait:
-        again = f"It asked the portal to wait until {moment(mitigation.retry_at, now)}. {_sooner(mitigation, now)}"
+        again = (
+            f"It asked the portal to wait until {moment(mitigation.retry_at, now)}. "
+            f"{_sooner(mitigation, now)}"
+        )
     return f"{reason} {again}".strip()
 
 
@@ -295,7 +311,10 @@ _TELL: Final[dict[DisplayStatus, Callable[[MitigationFacts, datetime], tuple[str
     DisplayStatus.NOT_SENDABLE: _not_sendable,
     DisplayStatus.NOT_SAVED: _not_saved,
     DisplayStatus.EXPIRED: lambda mitigation, now: (
-        f"The lifetime ran out{spaced_when(mitigation.ended_at, now, seconds=False)} and was not renewed.",
+        (
+            f"The lifetime ran out{spaced_when(mitigation.ended_at, now, seconds=False)} and was "
+            f"not renewed."
+        ),
         "It should have stopped filtering.",
     ),
 }
@@ -390,7 +409,10 @@ def _late(mitigation: MitigationFacts, before: Sequence[MitigationFacts], now: d
         return ""
     who = listed([other.short for other in late])
     if mitigation.may_be_withdrawn:
-        return f"{who} accepted late. {mitigation.short} is withdrawn when {late[0].short} reports that it is filtering."
+        return (
+            f"{who} accepted late. {mitigation.short} is withdrawn when {late[0].short} reports "
+            f"that it is filtering."
+        )
     return f"{who} accepted late. {mitigation.short} stays on until you withdraw it."
 
 

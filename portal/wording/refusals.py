@@ -24,7 +24,8 @@ _CODES: Final = {
 
 OVERLAPPING_TARGETS: Final = 1
 _CONFLICTS: Final[Mapping[int, str]] = {
-    # by conflict-cause: RFC 9132 section 4.4.1.3; 4 is from RFC 9066 section 7.2, 5 from RFC 9244 section 13.2
+    # by conflict-cause: RFC 9132 section 4.4.1.3; 4 is from RFC 9066 section 7.2, 5 from RFC 9244
+    # section 13.2
     OVERLAPPING_TARGETS: "Another of your organization’s clients asked for the same addresses; theirs is active.",
     2: "It would block addresses on your accept list.",
     3: "Another client uses the same identity.",
@@ -41,11 +42,17 @@ def gateways(reason: str) -> str:
 
 def unknown_report(mitigation: MitigationFacts) -> str:
     """A complete clause."""
-    return f"{mitigation.short} reports status {mitigation.unknown_report}, which the portal does not know"
+    return (
+        f"{mitigation.short} reports status {mitigation.unknown_report}, which the portal does "
+        f"not know"
+    )
 
 
 def conflict_sentence(conflict: Mapping[str, Any]) -> str:
-    """What a request conflicts with. An earlier release saved the sentence too, which stands where there is no cause."""
+    """What a request conflicts with.
+
+    An earlier release saved the sentence too, which stands where there is no cause.
+    """
     cause = conflict.get("cause")
     if cause == OVERLAPPING_TARGETS and "mid" in conflict:
         return "You already have a newer request for these addresses."

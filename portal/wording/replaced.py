@@ -58,7 +58,9 @@ def badge(mitigations: Iterable[MitigationFacts]) -> Badge:
 
 
 def headline(mitigations: Sequence[MitigationFacts]) -> str:
-    """ "Northgate stopped filtering 2001:db8:10:a0::/60: the newer request covers only 2001:db8:10:a1::/64." """
+    """ "Northgate stopped filtering 2001:db8:10:a0::/60: the newer request covers only
+    2001:db8:10:a1::/64."
+    """
     said: dict[tuple[TakenOver, bool], list[str]] = {}
     for mitigation in mitigations:
         if mitigation.is_replaced and _taken(mitigation).is_less:
@@ -92,7 +94,10 @@ def tell(mitigation: MitigationFacts, when: str) -> tuple[str, str]:
     if not taken.is_known:
         return (
             fact,
-            f"{mitigation.short} holds only the newer of two requests that have addresses in common.",
+            (
+                f"{mitigation.short} holds only the newer of two requests that have addresses in "
+                f"common."
+            ),
         )
     if not taken.is_less:
         return fact, "It covers all of this one."

@@ -32,7 +32,10 @@ _ASKED: Final = _Verb(
 
 
 def loss_sentences(losses: Sequence[Loss], *, is_filtering: bool) -> list[str]:
-    """ "31 of 32 addresses of 203.0.113.64/27 lose their filter."; the first few, then how many more targets."""
+    """ "31 of 32 addresses of 203.0.113.64/27 lose their filter."; the first few, then how many
+    more
+    targets.
+    """
     verb = _FILTERED if is_filtering else _ASKED
     said = [_sentence(loss, verb) for loss in losses[:NAMED_LOSSES]]
     more = len(losses) - NAMED_LOSSES
@@ -98,7 +101,8 @@ def _few(parts: Sequence[IPNetwork]) -> str:
 
 
 def taken_away(lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool) -> str:
-    """What each provider would stop protecting: "At Northgate, 31 of 32 addresses of 203.0.113.64/27 lose their filter."
+    """What each provider would stop protecting: "At Northgate, 31 of 32 addresses of
+    203.0.113.64/27 lose their filter."
 
     Empty: nothing is lost.
     """
@@ -116,7 +120,9 @@ def taken_away(lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool
 def left_out(
     names: Sequence[str], lost: Iterable[tuple[str, Sequence[Loss]]], *, is_filtering: bool
 ) -> str:
-    """Why the order of the providers passes one by, where asking it would end part of other live requests there."""
+    """Why the order of the providers passes one by, where asking it would end part of other live
+    requests there.
+    """
     return (
         f"The portal does not ask it by itself: that would take protection from {listed(names)}."
         f" {taken_away(lost, is_filtering=is_filtering)}"

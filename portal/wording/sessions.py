@@ -108,7 +108,10 @@ def calm_says(providers: Sequence[tuple[str, Session]], *, emergency_phone: str 
         return Say(
             BADGES[DisplayStatus.NO_ANSWER],
             "Not ready: no provider is connected.",
-            "Nothing is being mitigated. The portal keeps trying to connect; a request you send now waits for that.",
+            (
+                "Nothing is being mitigated. The portal keeps trying to connect; a request you "
+                "send now waits for that."
+            ),
         )
     if lost:
         are = "is" if len(lost) == 1 else "are"

@@ -77,11 +77,16 @@ def activated_sentence(who: str, at: datetime, now: datetime) -> str:
 
 
 def older_sentence(names: Sequence[str]) -> str:
-    """Providers activated the previous version while contact was lost; the new version would end that."""
+    """Providers activated the previous version while contact was lost; the new version would end
+    that.
+    """
     if not names:
         return ""
     verb, them = ("filters", "it has") if len(names) == 1 else ("filter", "they have")
-    return f"{listed(names)} {verb} for the version before this one. This one is held when {them} stopped."
+    return (
+        f"{listed(names)} {verb} for the version before this one. This one is held when {them} "
+        f"stopped."
+    )
 
 
 def off_sentence(who: str, at: datetime | None, now: datetime) -> str:

@@ -20,7 +20,10 @@ def stop_question(
     *,
     activation: RequestFacts | None = None,
 ) -> Question | None:
-    """Asked once, with numbers; None where nobody filters for the plan. `activation`: what a person asked for from it."""
+    """Asked once, with numbers; None where nobody filters for the plan.
+
+    `activation`: what a person asked for from it.
+    """
     acting = [
         mitigation for mitigation in plan.asked if display_status(mitigation, now) in plans.ACTED
     ]
@@ -38,7 +41,10 @@ def stop_question(
     stopped = [*acting, *request]
     whom = _names(stopped)
     points = [
-        f"{listed(whom)} {'is' if len(whom) == 1 else 'are'} told to stop filtering {listed(targets)}."
+        (
+            f"{listed(whom)} {'is' if len(whom) == 1 else 'are'} told to stop filtering "
+            f"{listed(targets)}."
+        )
     ]
     rate = dropped_now(stopped, now)
     if rate:
@@ -53,7 +59,8 @@ def stop_question(
             "it cannot start by itself" if len(names) == 1 else "they cannot start by themselves"
         )
         points.append(
-            f"{listed(names)} will hold the plan again after that. Until then {start} if contact is lost."
+            f"{listed(names)} will hold the plan again after that. Until then {start} if "
+            f"contact is lost."
         )
     holding = _names(
         mitigation

@@ -188,7 +188,10 @@ def _silence(request: RequestFacts, now: datetime) -> str:
     heard = min(mitigation.heard_at for mitigation in stale if mitigation.heard_at is not None)
     who = listed([mitigation.short for mitigation in stale])
     of_whom = "it" if len(stale) == 1 else "them"
-    return f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from then."
+    return (
+        f"Nothing heard from {who} since {moment(heard, now)}: what is said of {of_whom} is from "
+        f"then."
+    )
 
 
 def _unknown(request: RequestFacts, now: datetime) -> list[str]:
@@ -208,9 +211,15 @@ def _waiting(mitigation: MitigationFacts, now: datetime) -> str:
         case DisplayStatus.NOT_SENT if mitigation.session.state == "up":
             return f"It goes to {mitigation.short} within seconds."
         case DisplayStatus.NOT_SENT:
-            return f"There is no connection to {mitigation.short}{_since(mitigation, now)}; it is sent as soon as there is one."
+            return (
+                f"There is no connection to {mitigation.short}{_since(mitigation, now)}; it is "
+                f"sent as soon as there is one."
+            )
         case DisplayStatus.PUT_OFF:
-            return f"{mitigation.short} asked the portal to wait; the portal asks again {when(mitigation.retry_at, now)}."
+            return (
+                f"{mitigation.short} asked the portal to wait; the portal asks again "
+                f"{when(mitigation.retry_at, now)}."
+            )
         case DisplayStatus.REFUSED:
             return " ".join(
                 part
@@ -306,7 +315,9 @@ def _mitigating(request: RequestFacts, now: datetime) -> list[str]:
 
 
 def _also_filter(mitigations: Sequence[MitigationFacts], now: datetime) -> list[str]:
-    """Sentences about the providers that filter beside those over capacity: now, or when last heard."""
+    """Sentences about the providers that filter beside those over capacity: now, or when last
+    heard.
+    """
     silent = [mitigation for mitigation in mitigations if is_stale(mitigation, now)]
     heard = [mitigation for mitigation in mitigations if mitigation not in silent]
     said = []

@@ -28,7 +28,10 @@ class Question:
 def terminate_question(
     request: RequestFacts, targets: Sequence[str], now: datetime, *, plan: str = ""
 ) -> Question:
-    """Asked once, with numbers, before anything that filters is ended. `plan`: whose activation it is, while that is on."""
+    """Asked once, with numbers, before anything that filters is ended.
+
+    `plan`: whose activation it is, while that is on.
+    """
     sent = [mitigation for mitigation in request.asked if mitigation.sent_at is not None]
     filtering = [mitigation for mitigation in sent if display_status(mitigation, now) in FILTERING]
     rate = dropped_now(request.asked, now)
@@ -57,7 +60,8 @@ def terminate_question(
     silent = display_statuses(request.mitigations, now).get(DisplayStatus.NO_ANSWER, [])
     if silent and not request.is_plan:
         points.append(
-            f"{listed([mitigation.short for mitigation in silent])} may be filtering already: only the answer is missing."
+            f"{listed([mitigation.short for mitigation in silent])} may be filtering already: "
+            f"only the answer is missing."
         )
     if request.is_plan:
         again = "The plan is off then: nobody holds it until you turn it on again."

@@ -233,7 +233,10 @@ def _status(event: EventFacts) -> Entry | None:
         tries = event.data.get("tries")
         detail = "The portal told it again, with a lifetime of one second."
         if tries:
-            detail = f"The portal has tried {tries} times. Call {event.provider} and ask for the plan to be removed."
+            detail = (
+                f"The portal has tried {tries} times. Call {event.provider} and ask for the plan "
+                f"to be removed."
+            )
         what = f"{event.provider} confirmed the withdrawal, and still holds the plan."
         return Entry(at=event.at, badge=BADGES[DisplayStatus.STILL_HELD], what=what, detail=detail)
     words, detail = _WHY_WORDS.get(why, (_STATUS_WORDS.get(status), ""))
@@ -366,7 +369,10 @@ _ENTRIES: Final[dict[EventType, Callable[[EventFacts], Entry | None]]] = {
     EventType.REQUEST_ACKNOWLEDGED: lambda event: Entry(
         at=event.at,
         badge=PERSON,
-        what=f"{event.who} acknowledged {'that filtering had ended' if event.is_plan else 'the end'}.",
+        what=(
+            f"{event.who} acknowledged "
+            f"{'that filtering had ended' if event.is_plan else 'the end'}."
+        ),
     ),
     EventType.MITIGATION_ASKED: _asked,
     EventType.MITIGATION_WITHDRAW_REQUESTED: _withdrawn_alone,

@@ -14,7 +14,9 @@ from portal.wording.badges import STALE_AFTER, STATUS_FACES
 from portal.wording.plans import release_progress
 
 WINDS_DOWN_FOR: Final = timedelta(seconds=300)
-"""The longest time a provider may take to end a mitigation after the withdrawal (RFC 9132 section 4.4.4)."""
+"""The longest time a provider may take to end a mitigation after the withdrawal (RFC 9132 section
+4.4.4).
+"""
 MAX_NAMED: Final = 3
 NOT_TOLD: Final = Badge("Status unknown", "dashed-ring", "idle")
 
@@ -85,7 +87,9 @@ def is_stale(unknown: Unknown, now: datetime) -> bool:
 
 
 def goes_on(unknown: Unknown, now: datetime) -> bool:
-    """Whether it continues although it should have ended by now, since the provider confirmed the withdrawal."""
+    """Whether it continues although it should have ended by now, since the provider confirmed the
+    withdrawal.
+    """
     return unknown.confirmed_at is not None and now - unknown.confirmed_at > WINDS_DOWN_FOR
 
 
@@ -110,7 +114,10 @@ def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
             f"{_nobody(unknown, now)} {_ends(unknown, now)}".rstrip(),
         )
     if is_stale(unknown, now):
-        rest = f"{rest} No report of it since {moment(unknown.reported_at, now)}: the status is from then."
+        rest = (
+            f"{rest} No report of it since {moment(unknown.reported_at, now)}: the status is from "
+            f"then."
+        )
     return fact, rest
 
 
@@ -126,13 +133,19 @@ def does(unknown: Unknown) -> str:
     if unknown.dots_status is None:
         return f"holds a mitigation of {unknown.what}, and does not say whether it filters"
     number = f"status{NBSP}{unknown.dots_status}"
-    return f"holds a mitigation of {unknown.what}, and reports {number}, which the portal does not know"
+    return (
+        f"holds a mitigation of {unknown.what}, and reports {number}, which the portal does not "
+        f"know"
+    )
 
 
 def _nobody(unknown: Unknown, now: datetime) -> str:
     if not unknown.asked_by:
         return "No request here asked for it."
-    return f"{unknown.asked_by}, which asked for it, ended here{spaced_when(unknown.asked_until, now)}."
+    return (
+        f"{unknown.asked_by}, which asked for it, ended "
+        f"here{spaced_when(unknown.asked_until, now)}."
+    )
 
 
 def _ends(unknown: Unknown, now: datetime) -> str:
@@ -182,7 +195,10 @@ def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
 
 
 def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
-    """The opening of the Now page if nothing else is live. `lost`: providers that are not connected."""
+    """The opening of the Now page if nothing else is live.
+
+    `lost`: providers that are not connected.
+    """
     wanted = [one for one in found if one.withdrawal_asked_at is None] or list(found)
     first, more = wanted[0], len(found) - 1
     summary = []

@@ -46,7 +46,9 @@ def ask_label(mitigation: MitigationFacts, now: datetime) -> str:
 def withdraw_question(
     request: RequestFacts, mitigation: MitigationFacts, targets: Sequence[str], now: datetime
 ) -> Question | None:
-    """Asked once, before one provider is withdrawn; None where it is the last that may be filtering."""
+    """Asked once, before one provider is withdrawn; None where it is the last that may be
+    filtering.
+    """
     if mitigation.is_plan or display_status(mitigation, now) not in MAY_FILTER:
         return None
     others = [

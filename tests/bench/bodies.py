@@ -52,7 +52,8 @@ def bodies() -> list[Body]:
             Body("form fields", path, FORM, _filled(b"a=&", limit)),
             Body("one long form field", path, FORM, b"a=" + b"%41" * ((limit - 2) // 3)),
             Body("multipart parts", path, MULTIPART, _filled(_part(b'name="a"'), limit)),
-            Body("multipart files", path, MULTIPART, _filled(_part(b'name="a"; filename="b"'), limit)),
+            Body("multipart files", path, MULTIPART, _filled(_part(b'name="a"; filename="b"'),
+            limit)),
             Body("multipart without names", path, MULTIPART, _filled(b"--x\r\n\r\n\r\n", limit)),
         ]  # fmt: skip
     return found
@@ -131,7 +132,8 @@ def _measure(stack: Stack, kinds: Sequence[Body], options: argparse.Namespace) -
             before = _cpu(web)
             statuses = {send(body) for _ in range(options.samples)}
             each = 1000 * (_cpu(web) - before) / max(options.samples, 1)
-            rows.append((body.what, body.path, f"{len(body.content) / 1024:,.0f}", "/".join(map(str, sorted(statuses))), f"{each:.1f}"))  # fmt: skip
+            rows.append((body.what, body.path, f"{len(body.content) / 1024:,.0f}", "/".join(map(str,
+            sorted(statuses))), f"{each:.1f}"))  # fmt: skip
         table(("body", "door", "KiB", "answer", "CPU ms"), rows)
         sizes.append(web.memory_info().rss)
         following = cycle(kinds)
@@ -142,7 +144,8 @@ def _measure(stack: Stack, kinds: Sequence[Body], options: argparse.Namespace) -
     alice.close()
     say(
         f"memory of web in MiB, before, after {options.samples} of each kind, and after each of "
-        f"{options.rounds} rounds of {options.round:,}: {', '.join(f'{one / MIB:.0f}' for one in sizes)}"
+        f"{options.rounds} rounds of {options.round:,}: "
+        f"{', '.join(f'{one / MIB:.0f}' for one in sizes)}"
     )
 
 

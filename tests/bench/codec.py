@@ -1,4 +1,6 @@
-"""Compare the codec with bare cbor2 on the most expensive messages: the cost of checking and naming every attribute."""
+"""Compare the codec with bare cbor2 on the most expensive messages: the cost of checking and naming
+every attribute.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def _worst() -> None:
 
 
 def _scope(item: bytes, *, within: int | None = None) -> Callable[[int], bytes]:
-    """A body of a wanted size: many of `item` as the entries, or as one attribute of a single one."""
+    """A body of a wanted size: many of `item` as the entries, or as one attribute of a
+    single one.
+    """
 
     def make(size: int) -> bytes:
         many = (size - 16) // len(item)
@@ -130,7 +134,9 @@ def _dumping(data: bytes) -> Callable[[], bytes]:
 
 
 def _seconds(call: Callable[[], Any], calls: int) -> float:
-    """Processor time of one call in the median round, so that other load on the machine counts little."""
+    """Processor time of one call in the median round, so that other load on the machine counts
+    little.
+    """
     rounds = []
     for _ in range(ROUNDS):
         began = time.thread_time()

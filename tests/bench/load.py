@@ -1,7 +1,8 @@
 """A hundred organizations under attack at once, and what it costs to hold a thousand mitigations.
 
-Every process is real: PostgreSQL, Redis, web, two signal workers, default worker, beat, a simulated provider; the callers run beside them, on
-the same cores. Each organization has a person of its own: the portal's own limits for callers hold.
+Every process is real: PostgreSQL, Redis, web, two signal workers, default worker, beat, a simulated
+provider; the callers run beside them, on the same cores. Each organization has a person of its own:
+the portal's own limits for callers hold.
 """
 
 from __future__ import annotations
@@ -192,7 +193,9 @@ class Load:
         return arrived
 
     async def _notify_all(self, posted: dict[tuple[str, int], tuple[float, str]]) -> list[float]:
-        """The provider reports "mitigating" of each, one after the other, over as long as they were submitted."""
+        """The provider reports "mitigating" of each, one after the other, over as long as they were
+        submitted.
+        """
         state = control(self.stack, "northgate", "/state")["mitigations"]
         sent: dict[str, float] = {}
         async with httpx.AsyncClient(base_url=self.stack.simulators[0].control_url) as client:

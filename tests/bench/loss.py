@@ -1,7 +1,7 @@
 """How long a request for mitigation takes on a line that loses most of its datagrams.
 
-Each run has a line of its own with a seed of its own, and many go on at once. Beside it, over the same
-lines, libcoap's client with the Confirmable retransmission of RFC 7252.
+Each run has a line of its own with a seed of its own, and many go on at once. Beside it, over the
+same lines, libcoap's client with the Confirmable retransmission of RFC 7252.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How long the way takes from a person to the wire and back.
 
-Every process is real: PostgreSQL, Redis, web, signal worker, default worker, two simulated providers on
-loopback. Beside it, in the same run, what the same PUT costs with nothing but `dots_client` around it.
+Every process is real: PostgreSQL, Redis, web, signal worker, default worker, two simulated
+providers on loopback. Beside it, in the same run, what the same PUT costs with nothing but
+`dots_client` around it.
 """
 
 from __future__ import annotations

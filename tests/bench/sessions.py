@@ -1,6 +1,7 @@
 """What many live sessions cost one process, and how they come back after the provider restarted.
 
-The provider is a simulator in a process of its own; every session has a socket, a context and heartbeats.
+The provider is a simulator in a process of its own; every session has a socket, a context and
+heartbeats.
 """
 
 from __future__ import annotations
@@ -140,7 +141,10 @@ async def _peace(fleet: Fleet, options: argparse.Namespace) -> Row:
     cpu_s += sum(process.cpu_times()[:2])
     assert len(fleet.clients) == options.sessions
     return (
-        f"CPU in {options.watch:g} s of peace, heartbeats each {HEARTBEAT_INTERVAL_S:g} s both ways",
+        (
+            f"CPU in {options.watch:g} s of peace, heartbeats each {HEARTBEAT_INTERVAL_S:g} s "
+            f"both ways"
+        ),
         f"{100 * cpu_s / options.watch:.1f} % of one core",
     )
 

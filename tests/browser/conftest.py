@@ -49,7 +49,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def portal(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Every process for real, on SQLite as in the demo; asked for after the browser, which may be missing."""
+    """Every process for real, on SQLite as in the demo; asked for after the browser, which may be
+    missing.
+    """
     with Stack(tmp_path_factory.mktemp("portal")) as stack:
         yield stack
 

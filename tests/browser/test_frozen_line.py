@@ -1,4 +1,6 @@
-"""A page that cannot update, because its connection froze or broke, says so: old values must not look live."""
+"""A page that cannot update, because its connection froze or broke, says so: old values must not
+look live.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Steps 1 to 5 of the main job, as a person does them, in a real browser and against a real provider."""
+"""Steps 1 to 5 of the main job, as a person does them, in a real browser and against a real
+provider.
+"""
 
 from __future__ import annotations
 

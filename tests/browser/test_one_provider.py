@@ -1,4 +1,6 @@
-"""The next provider asked by hand and one withdrawn alone, as a person does it, against two real providers."""
+"""The next provider asked by hand and one withdrawn alone, as a person does it, against two real
+providers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A request for a part of protected addresses: the page warns while it is typed, and sends it for both."""
+"""A request for a part of protected addresses: the page warns while it is typed, and sends it for
+both.
+"""
 
 from __future__ import annotations
 

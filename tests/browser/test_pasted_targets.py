@@ -1,4 +1,6 @@
-"""What a person pastes is put right by one button, with JavaScript and without, and nothing else is lost."""
+"""What a person pastes is put right by one button, with JavaScript and without, and nothing else is
+lost.
+"""
 
 from __future__ import annotations
 

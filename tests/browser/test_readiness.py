@@ -1,4 +1,6 @@
-"""Would it work tonight? A drill as a person runs it, against real providers; and the report on paper."""
+"""Would it work tonight? A drill as a person runs it, against real providers; and the report on
+paper.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A plan as people meet it: prepared, held, contact lost, activated by the provider, told afterwards, activated by hand."""
+"""A plan as people meet it: prepared, held, contact lost, activated by the provider, told
+afterwards, activated by hand.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The preview before a request and the wire journal after it, at the sizes people have, without a word of script if need be."""
+"""The preview before a request and the wire journal after it, at the sizes people have, without a
+word of script if need be.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`python -m tests.conformance` writes docs/conformance.md to stdout; exit status 1 when a rule is left over."""
+"""`python -m tests.conformance` writes docs/conformance.md to stdout; exit status 1 when a rule is
+left over.
+"""
 
 from __future__ import annotations
 

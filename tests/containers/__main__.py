@@ -1,4 +1,5 @@
-"""`python -m tests.containers FOLDER`: what an operator does with the containers. scripts/check-containers starts it and provides the network.
+"""`python -m tests.containers FOLDER`: what an operator does with the containers.
+scripts/check-containers starts it and provides the network.
 
 FOLDER is a copy of the tree. The images must exist.
 """
@@ -24,13 +25,15 @@ URL = "https://localhost"
 NORTHGATE = "http://127.0.0.1:4650"
 REQUESTS = "organizations/acme/mitigation-requests"
 UNKNOWN = "organizations/acme/unknown-mitigations"
-SERVICES = ("migrate", "web", "signal", "worker", "beat", "redis", "postgres", "proxy", "simulated-pki", "northgate", "tidewall")  # fmt: skip
+SERVICES = ("migrate", "web", "signal", "worker", "beat", "redis", "postgres", "proxy",
+"simulated-pki", "northgate", "tidewall")  # fmt: skip
 HARDENED = ("web", "signal", "worker", "beat", "redis", "postgres", "northgate", "tidewall")
 BEFORE, LOST, AFTER, LAST = (f"203.0.113.{host}/32" for host in (20, 40, 30, 50))
 NEXT_VERSION = "99.0.0"
 PHONE = "+1 555 0142"
 
-# All containers share the network namespace of this run, since no bridge can be made here. Service names resolve to loopback.
+# All containers share the network namespace of this run, since no bridge can be made here. Service
+# names resolve to loopback.
 OVERRIDE = {
     "services": {
         name: {"network_mode": "host", "extra_hosts": [f"{other}:127.0.0.1" for other in SERVICES]}
@@ -121,7 +124,9 @@ def sessions(portal: Portal) -> list[dict[str, Any]]:
 
 
 def are_sessions_up(portal: Portal, other_than: Sequence[dict[str, Any]] = ()) -> bool:
-    """Whether the sessions with both providers are up, each newer than its counterpart in `other_than`."""
+    """Whether the sessions with both providers are up, each newer than its counterpart in
+    `other_than`.
+    """
     now = sessions(portal)
     earlier = {one["since"] for one in other_than}
     return [one["state"] for one in now] == ["up", "up"] and not earlier & {
@@ -189,7 +194,9 @@ def lose_one_request(containers: Containers, portal: Portal, backup: Path) -> No
 
 
 def upgrade(containers: Containers, portal: Portal) -> None:
-    """Upgrade to a release that only has another number. tests/upgrade covers databases of earlier releases."""
+    """Upgrade to a release that only has another number. tests/upgrade covers databases of earlier
+    releases.
+    """
     pyproject = containers.folder / "pyproject.toml"
     changed, count = re.subn(
         r'(?m)^version = "(.*)"$', f'version = "{NEXT_VERSION}"', pyproject.read_text()

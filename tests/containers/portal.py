@@ -1,4 +1,6 @@
-"""The portal in containers, seen from outside: an HTTP client that acts like a browser, and the operator's commands."""
+"""The portal in containers, seen from outside: an HTTP client that acts like a browser, and the
+operator's commands.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ PROJECT = "ddos-mitigation-portal"
 
 
 class Portal:
-    """A client that signs in over HTTPS through the proxy, like a browser, and calls the API with the same session."""
+    """A client that signs in over HTTPS through the proxy, like a browser, and calls the API with
+    the same session.
+    """
 
     def __init__(self, url: str, root_certificate: str) -> None:
         self._client = httpx.Client(
@@ -43,7 +47,10 @@ class Portal:
         self._send("/enrol/recovery-codes", saved="yes")
 
     def sign_in(self, username: str, password: str) -> None:
-        """With the second factor of the first time. A code works once, so that one must be half a minute ago."""
+        """With the second factor of the first time.
+
+        A code works once, so that one must be half a minute ago.
+        """
         self._page("/sign-in")
         self._send("/sign-in", username=username, password=password)
         self._send("/sign-in/code", code=one_time_code(self._factor)[0])

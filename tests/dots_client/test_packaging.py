@@ -1,4 +1,6 @@
-"""`pip install ./dots_client` gives a typed wheel that works with its declared dependencies alone."""
+"""`pip install ./dots_client` gives a typed wheel that works with its declared
+dependencies alone.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Coverage-guided fuzzing: `pip install atheris==3.0.0`, then
-`python -m tests.fuzz codec|messages|datagrams [-max_total_time=300 and other options of libFuzzer]`.
+"""Coverage-guided fuzzing: `pip install atheris==3.0.0`, then `python -m tests.fuzz
+codec|messages|datagrams [-max_total_time=300 and other options of libFuzzer]`.
 
-What it found is written to `crash-*` in the current folder; `python -m tests.fuzz codec crash-…` repeats it.
+What it found is written to `crash-*` in the current folder; `python -m tests.fuzz codec crash-…`
+repeats it.
 """
 
 from __future__ import annotations

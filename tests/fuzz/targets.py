@@ -1,4 +1,7 @@
-"""What is fed with arbitrary bytes. A target returns, whatever it is given; an exception is a finding."""
+"""What is fed with arbitrary bytes.
+
+A target returns, whatever it is given; an exception is a finding.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,9 @@ _DECODERS: Final[tuple[Callable[[bytes], Any], ...]] = (
 
 
 def codec(data: bytes) -> None:
-    """Every decoder returns or raises DecodeError; what a request decodes to can be encoded again."""
+    """Every decoder returns or raises DecodeError; what a request decodes to can be
+    encoded again.
+    """
     for decode in _DECODERS:
         try:
             decode(data)
@@ -67,7 +72,9 @@ def codec(data: bytes) -> None:
 
 
 def messages(data: bytes) -> None:
-    """CoAP in a datagram and in a stream, as far as the site: paths, and the journal of the wire."""
+    """CoAP in a datagram and in a stream, as far as the site: paths, and the journal of
+    the wire.
+    """
     with suppress(MalformedMessage):
         _look_at(read_datagram(data, max_bytes=MAX_INCOMING_BYTES))
     half = len(data) // 2

@@ -21,7 +21,10 @@ def dump(stack: Stack, path: Path) -> None:
 
 
 def restore(stack: Stack, path: Path) -> None:
-    """Call it with the portal stopped; everything saved since the backup is lost. The caller restarts the portal."""
+    """Call it with the portal stopped; everything saved since the backup is lost.
+
+    The caller restarts the portal.
+    """
     for name in _speakers(stack):
         stack[name].stop()
     _run("pg_restore", "--clean", "--if-exists", "--dbname", stack.database_url, str(path))

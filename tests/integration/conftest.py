@@ -60,7 +60,10 @@ def _empty_every_table() -> None:
     # Not `flush`: it trips over the tables of models that were swapped for our own.
     with connections["default"].cursor() as cursor:
         cursor.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = ANY(%s)",
+            (
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND NOT tablename = "
+                "ANY(%s)"
+            ),
             [list(KEPT_TABLES)],
         )
         names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in cursor.fetchall())
@@ -72,7 +75,8 @@ def _empty_every_table() -> None:
 def default_database(settings: dict[str, Any]) -> Iterator[None]:
     usual = connections.settings["default"]
     usual_connection = connections["default"]
-    # Django keeps one pool per alias regardless of the settings: the next wrapper would use this one.
+    # Django keeps one pool per alias regardless of the settings: the next wrapper would use this
+    # one.
     if isinstance(usual_connection, DatabaseWrapper):
         usual_connection.close_pool()
     connections.settings["default"] = settings
@@ -90,7 +94,10 @@ def default_database(settings: dict[str, Any]) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Every process for real, on PostgreSQL. One for the tests of a file, which may restart what they kill."""
+    """Every process for real, on PostgreSQL.
+
+    One for the tests of a file, which may restart what they kill.
+    """
     with Stack(
         tmp_path_factory.mktemp("stack"), database_url=databases.make("portal_stack")
     ) as stack:

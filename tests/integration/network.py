@@ -30,7 +30,8 @@ T = TypeVar("T")
 
 @contextmanager
 def watched(stack: Stack, provider: str) -> Iterator[Relay]:
-    """Lead every datagram of that provider's sessions through a relay, which notes when and whose it was.
+    """Lead every datagram of that provider's sessions through a relay, which notes when and whose
+    it was.
 
     Sessions that are up follow within 30 s: start this before them, or restart the signal workers.
     """

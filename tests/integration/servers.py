@@ -18,7 +18,9 @@ from local_stack.processes import Process, Program
 from local_stack.servers import NOBODY, Postgres
 
 POOLED: Final = 4
-"""Server connections that all clients of the pooler share: fewer than the portal's processes use."""
+"""Server connections that all clients of the pooler share: fewer than the portal's
+processes use.
+"""
 
 
 class Standby(Postgres):

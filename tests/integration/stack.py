@@ -144,7 +144,9 @@ class Pages:
 
 
 def control(stack: Stack, provider: str, path: str, body: Any = None) -> Any:
-    """Ask or tell a simulated provider: `control(stack, "northgate", "/behaviour", {"loss": 0.5})`."""
+    """Ask or tell a simulated provider: `control(stack, "northgate", "/behaviour",
+    {"loss": 0.5})`.
+    """
     url = stack.simulator(provider).control_url + path
     answer = (
         httpx.get(url, timeout=CALL_TIMEOUT_S)

@@ -1,4 +1,6 @@
-"""Providers, workers and brokers that die in between: nothing asked is lost, nothing is asked twice."""
+"""Providers, workers and brokers that die in between: nothing asked is lost, nothing is asked
+twice.
+"""
 
 from __future__ import annotations
 

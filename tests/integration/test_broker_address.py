@@ -229,7 +229,9 @@ def test_every_client_follows_a_name_that_moves_to_another_server(
 
 
 def tasks_done(server: redis.Redis) -> dict[str, int]:
-    """How often the signal worker ran each task, as it reports through this server; empty while it does not answer."""
+    """How often the signal worker ran each task, as it reports through this server; empty while it
+    does not answer.
+    """
     kwargs: dict[str, Any] = server.connection_pool.connection_kwargs
     url = f"redis://:{kwargs['password']}@{LOOPBACK}:{kwargs['port']}/0"
     with Celery(broker=url) as app, suppress(OperationalError, RedisError):

@@ -1,4 +1,6 @@
-"""Redis refuses, hangs, answers garbage or is gone: no worker ends, no session closes, and all recovers by itself."""
+"""Redis refuses, hangs, answers garbage or is gone: no worker ends, no session closes, and all
+recovers by itself.
+"""
 
 from __future__ import annotations
 

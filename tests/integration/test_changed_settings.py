@@ -1,4 +1,6 @@
-"""A provider's settings change while it filters: the portal switches without a gap, or says why not."""
+"""A provider's settings change while it filters: the portal switches without a gap, or says why
+not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every way in which PostgreSQL is away, done for real: each is recognized, and no mistake of ours counts as one."""
+"""Every way in which PostgreSQL is away, done for real: each is recognized, and no mistake of ours
+counts as one.
+"""
 
 from __future__ import annotations
 
@@ -271,7 +273,9 @@ def shown(setting: str) -> str:
 def test_a_connection_to_a_standby_is_not_kept(
     server: Postgres, django_db_blocker: DjangoDbBlocker
 ) -> None:
-    """A name that led to the standby for a moment would otherwise hold the portal there for an hour."""
+    """A name that led to the standby for a moment would otherwise hold the portal there for an
+    hour.
+    """
     with (
         running(Standby(server)) as standby,
         django_db_blocker.unblock(),

@@ -1,4 +1,6 @@
-"""Writers and consumers of one organization's log at the same moment, on PostgreSQL: no number is skipped, none comes twice."""
+"""Writers and consumers of one organization's log at the same moment, on PostgreSQL: no number is
+skipped, none comes twice.
+"""
 
 from __future__ import annotations
 

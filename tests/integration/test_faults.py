@@ -1,4 +1,6 @@
-"""A quick set of what `python -m tests.integration.faults` does at length; and that its checker can see."""
+"""A quick set of what `python -m tests.integration.faults` does at length; and that its checker can
+see.
+"""
 
 from __future__ import annotations
 

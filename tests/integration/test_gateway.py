@@ -1,4 +1,6 @@
-"""The portal asks a provider through a real gateway: what reaches the far end, and what people are told."""
+"""The portal asks a provider through a real gateway: what reaches the far end, and what people are
+told.
+"""
 
 from __future__ import annotations
 

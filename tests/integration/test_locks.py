@@ -1,4 +1,6 @@
-"""People act on a request while its providers report without pause: nobody waits for who waits for them."""
+"""People act on a request while its providers report without pause: nobody waits for who waits for
+them.
+"""
 
 from __future__ import annotations
 

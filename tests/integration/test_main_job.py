@@ -1,4 +1,6 @@
-"""Ask, watch, end: through the API and the socket, checked against what the provider itself believes."""
+"""Ask, watch, end: through the API and the socket, checked against what the provider itself
+believes.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,8 @@ def test_a_refusal_is_followed_by_the_next_provider(
     assert second["status"] == "mitigating"
     assert believed(stack, "northgate", prefix) == []
     assert len(believed(stack, "tidewall", prefix)) == 1
-    # A provider that refused holds nothing: after the question whether the mid is in use there are no polls.
+    # A provider that refused holds nothing: after the question whether the mid is in use there are
+    # no polls.
     asked = control(stack, "northgate", "/requests")["requests"]
     own = [one for one in asked if (one["client"], one["mid"]) == ("acme", first["mid"])]
     assert [one["method"] for one in own if one["method"] != "PUT"] == ["GET"]

@@ -1,4 +1,6 @@
-"""Providers that do what RFC 9132 forbids or does not expect: protection neither lapses nor is switched off by us."""
+"""Providers that do what RFC 9132 forbids or does not expect: protection neither lapses nor is
+switched off by us.
+"""
 
 from __future__ import annotations
 

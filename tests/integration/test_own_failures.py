@@ -1,4 +1,6 @@
-"""Requests that the portal cannot send and answers that it cannot save: the page says so, and the next provider helps."""
+"""Requests that the portal cannot send and answers that it cannot save: the page says so, and the
+next provider helps.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,10 @@ def test_an_answer_that_cannot_be_saved_is_shown_and_the_next_provider_asked(
     alice, prefix = api_as("alice"), "203.0.113.41/32"
     refuses = changed(
         stack,
-        "ALTER TABLE mitigations_mitigation ADD CONSTRAINT odd CHECK (status <> 'refused') NOT VALID",
+        (
+            "ALTER TABLE mitigations_mitigation ADD CONSTRAINT odd CHECK (status <> 'refused') "
+            "NOT VALID"
+        ),
         "ALTER TABLE mitigations_mitigation DROP CONSTRAINT odd",
     )
     control(stack, "northgate", "/behaviour", {"accept": "refuse", "refuse_code": "4.03"})

@@ -41,7 +41,10 @@ def stack(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def relay(stack: Stack) -> Iterator[Relay]:
-    """Between the portal and Northgate. Its provider pushes often: much waits for a worker that wakes."""
+    """Between the portal and Northgate.
+
+    Its provider pushes often: much waits for a worker that wakes.
+    """
     control(stack, "northgate", "/behaviour", {"notify_interval_s": 0.2, "status_delay_s": 0.1})
     with watched(stack, "northgate") as relay:
         # Sessions that went beside the relay are forgotten with their provider's memory.
@@ -70,7 +73,8 @@ def owner(stack: Stack) -> tuple[Process, Process]:
     """Who holds acme's subscription at Northgate, and the other one."""
     with psycopg.connect(stack.database_url) as connection:
         (name,) = connection.execute(
-            "SELECT owner FROM providers_subscription s JOIN providers_provider p ON p.id = s.provider_id"
+            "SELECT owner FROM providers_subscription s JOIN providers_provider p ON p.id = "
+            "s.provider_id"
             " JOIN organizations_organization o ON o.id = s.organization_id"
             " WHERE o.slug = 'acme' AND p.short_name = 'Northgate'"
         ).fetchone() or ("",)

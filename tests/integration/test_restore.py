@@ -1,4 +1,6 @@
-"""A backup is restored: the providers know more than the database, and every mitigation they hold is shown."""
+"""A backup is restored: the providers know more than the database, and every mitigation they hold
+is shown.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def _quick_providers(stack: Stack) -> None:
 
 @pytest.fixture
 def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The portal stands, of a backup from before LOST was asked for and PLANNED was planned; what Northgate holds, by prefix."""
+    """The portal stands, of a backup from before LOST was asked for and PLANNED was planned; what
+    Northgate holds, by prefix.
+    """
     alice = api_as("alice")
     known = submit(alice, KNOWN)["id"]
     wait_for(lambda: shown(alice, known)["status"] == "mitigating")
@@ -48,7 +52,8 @@ def restored(stack: Stack, api_as: ApiAs, tmp_path: Path) -> Iterator[dict[str, 
         alice.post(f"{REQUESTS}/{one['id']}/terminate")
     for one in alice.get(UNKNOWN)["results"]:
         alice.post(f"{UNKNOWN}/{one['id']}/withdraw")
-    # The portal hears of the end some seconds later: the backup of the next test has rows of what is gone by then.
+    # The portal hears of the end some seconds later: the backup of the next test has rows of what
+    # is gone by then.
     wait_for(lambda: control(stack, "northgate", "/state")["mitigations"] == [], within_s=60)
 
 

@@ -1,4 +1,6 @@
-"""Several people, and the portal's own fallback, ask for overlapping addresses at the same moment."""
+"""Several people, and the portal's own fallback, ask for overlapping addresses at the
+same moment.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Plans that providers hold, and drills, against real providers: what they say is what the portal shows."""
+"""Plans that providers hold, and drills, against real providers: what they say is what the portal
+shows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Two people, and the provider's word, about the same mitigation that nobody here asked for, at the same time."""
+"""Two people, and the provider's word, about the same mitigation that nobody here asked for, at the
+same time.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,8 @@ def test_a_mid_found_in_use_twice_at_once_is_replaced_once(
 
     def take() -> int | None:
         return take_higher_mid(
-            mitigation_id=mitigation.pk, refused_mid=mitigation.mid, to=41, is_listed=True, is_in_use=True,
+            mitigation_id=mitigation.pk, refused_mid=mitigation.mid, to=41, is_listed=True,
+            is_in_use=True,
             now=timezone.now(),
         )  # fmt: skip
 

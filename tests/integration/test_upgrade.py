@@ -1,4 +1,7 @@
-"""Databases as earlier releases left them are migrated, and nothing in them is lost. Each file was made by `python -m tests.upgrade`."""
+"""Databases as earlier releases left them are migrated, and nothing in them is lost.
+
+Each file was made by `python -m tests.upgrade`.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,8 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
         schema = schema_of(upgraded)
         columns_after = columns(upgraded)
         keys = upgraded.execute(
-            "SELECT sender, result_kind, key, digest, result_id, created_at FROM organizations_idempotencykey"
+            "SELECT sender, result_kind, key, digest, result_id, created_at FROM "
+            "organizations_idempotencykey"
         ).fetchall()
         causes = upgraded.execute(
             """SELECT id, cause, cause_subscription_id, because, withdrawn_cause, withdrawn_for, withdrawn_because
@@ -69,7 +73,9 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
 
 
 def use_keys(old: psycopg.Connection[Any]) -> set[tuple[Any, ...]]:
-    """Save one key for a request and one for a resource, both named "k1"; what the table of all keys has to hold."""
+    """Save one key for a request and one for a resource, both named "k1"; what the table of all
+    keys has to hold.
+    """
     tables: dict[str, tuple[LiteralString, LiteralString]] = {
         "request": ("mitigations_idempotencykey", "mitigations_mitigationrequest"),
         "resource": ("organizations_resourcekey", "organizations_protectedresource"),
@@ -94,7 +100,9 @@ def use_keys(old: psycopg.Connection[Any]) -> set[tuple[Any, ...]]:
 
 
 def use_sentences(old: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
-    """Give the two providers of one request the reasons of the earlier release; their codes, with the text beside them."""
+    """Give the two providers of one request the reasons of the earlier release; their codes, with
+    the text beside them.
+    """
     rows = old.execute(
         """SELECT mitigation.id, subscription.id, provider.short_name
            FROM public.mitigations_mitigation mitigation
@@ -110,7 +118,10 @@ def use_sentences(old: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
     )
     for row, (because, withdrawn) in ((first, unknown), (second, known)):
         old.execute(
-            "UPDATE public.mitigations_mitigation SET because = %s, withdrawn_because = %s WHERE id = %s",
+            (
+                "UPDATE public.mitigations_mitigation SET because = %s, withdrawn_because = %s "
+                "WHERE id = %s"
+            ),
             (because, withdrawn, row),
         )
     return [

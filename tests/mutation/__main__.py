@@ -1,7 +1,8 @@
 """python -m tests.mutation [--only NAME] [--sample N] [--seed N] [--python PATH]
 
-Changes the modules of `targets.py` one small step at a time, runs the tests beside them, and lists the changes that no
-test noticed. It works in a copy of the tree, so the working tree does not change. `scripts/mutate` prepares all of it.
+Changes the modules of `targets.py` one small step at a time, runs the tests beside them, and lists
+the changes that no test noticed. It works in a copy of the tree, so the working tree does not
+change. `scripts/mutate` prepares all of it.
 """
 
 from __future__ import annotations

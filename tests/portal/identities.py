@@ -1,4 +1,6 @@
-"""Certificates that begin and end when a test wants, and subscriptions that nothing stands against."""
+"""Certificates that begin and end when a test wants, and subscriptions that nothing
+stands against.
+"""
 
 from __future__ import annotations
 

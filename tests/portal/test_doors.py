@@ -1,4 +1,6 @@
-"""Every door refuses the same: pages and API, for requests, previews, plans, drills and resources."""
+"""Every door refuses the same: pages and API, for requests, previews, plans, drills and
+resources.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ API_DOORS = [
 PAGE_DOORS = ["requests/new", "requests/preview", "standby/new"]
 MAPPED = "::ffff:203.0.113.0/120"
 TYPED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
-    "ports": ({"ports": [{"lower": 80, "upper": 80}, {"lower": 80, "upper": 90}]}, {"ports": "80,80-90"}),
+    "ports": ({"ports": [{"lower": 80, "upper": 80}, {"lower": 80, "upper": 90}]},
+    {"ports": "80,80-90"}),
     "mapped": ({"targets": {"prefixes": [MAPPED]}}, {"other": MAPPED}),
     "half of all": ({"targets": {"prefixes": ["0.0.0.0/1"]}}, {"other": "0.0.0.0/1"}),
     "tab": ({"targets": {"uris": ["https://203.0.113.9/a\tb"]}}, {"other": "https://203.0.113.9/\x01b"}),

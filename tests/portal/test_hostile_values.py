@@ -1,4 +1,6 @@
-"""Every address of the portal, with values in its path, its query and its form that no page of ours ever sends: no 5xx."""
+"""Every address of the portal, with values in its path, its query and its form that no page of ours
+ever sends: no 5xx.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,15 @@ EDGES: Final = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
 ALONE: Final = ["%00", "²", HUGE, "x%0D%0Ay"]
 """Quoted; each name gets them alone, since what is wrong with one may hide another."""
 TOGETHER: Final = [
-    *map(quote, ("", "\0", "x\r\nSet-Cookie: a=b", "٣", "-1", "NaN", str(2**64), *EDGES, "//evil.example/", "%", "[", "\u202e\U0001f480")),
+    *map(quote, ("", "\0", "x\r\nSet-Cookie: a=b", "٣", "-1", "NaN", str(2**64), *EDGES,
+    "//evil.example/", "%", "[", "\u202e\U0001f480")),
     # Not UTF-8: half a pair, an overlong NUL.
     *map(quote_from_bytes, (b"\xff", b"\xed\xa0\x80", b"\xc0\x80")),
 ]  # fmt: skip
 """All names of an address get them at once."""
 CURSORS: Final = [
-    *(f"{more}p={quote(edge)}".encode() for more in ("", "r=1&o=1000&") for edge in (*EDGES, "10000-01-01", "2026-02-30", "\0", "²", HUGE)),
+    *(f"{more}p={quote(edge)}".encode() for more in ("", "r=1&o=1000&") for edge in (*EDGES,
+    "10000-01-01", "2026-02-30", "\0", "²", HUGE)),
     b"\xff\xfe", b"o=-1", "o=²".encode(), b"o=" + HUGE.encode(), b"p=\xed\xa0\x80",
 ]  # fmt: skip
 NAMED: Final[Mapping[str, list[str]]] = {
@@ -53,8 +57,13 @@ NAMED: Final[Mapping[str, list[str]]] = {
     "limit": ["0", "201", "null", "1e1", "٣"],
 }
 """What is read as more than text, quoted."""
-STAFF_NAMES: Final = ["q", "p", "o", "all", "e", "_popup", "_to_field", "_changelist_filters", "id", "id__in", "name__regex", "role__exact", "organization__id__exact", "verified_at__isempty", "is_staff__exact", "session_state__exact", "app_label", "model_name", "field_name", "term", "x__y"]  # fmt: skip
-"""What Django's own pages look for: they take the whole query at once, so that `names_read` does not see it."""
+STAFF_NAMES: Final = ["q", "p", "o", "all", "e", "_popup", "_to_field", "_changelist_filters", "id",
+"id__in", "name__regex", "role__exact", "organization__id__exact", "verified_at__isempty",
+"is_staff__exact", "session_state__exact", "app_label", "model_name", "field_name", "term",
+"x__y"]  # fmt: skip
+"""What Django's own pages look for: they take the whole query at once, so that `names_read` does
+not see it.
+"""
 PLACE: Final = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)\$?")
 
 

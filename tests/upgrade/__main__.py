@@ -1,6 +1,8 @@
-"""`python -m tests.upgrade > tests/upgrade/VERSION.sql`: dumps a database that this release filled while it ran.
+"""`python -m tests.upgrade > tests/upgrade/VERSION.sql`: dumps a database that this release filled
+while it ran.
 
-Run it for each release. tests/upgrade/test_upgrade.py migrates each of these files to the current schema.
+Run it for each release. tests/upgrade/test_upgrade.py migrates each of these files to the current
+schema.
 """
 
 from __future__ import annotations
@@ -41,10 +43,12 @@ def _dump_of_a_used_portal(url: str, folder: Path) -> str:
         alice.post(f"{REQUESTS}/{ended['id']}/terminate")
         wait_for(lambda: alice.get(f"{REQUESTS}/{ended['id']}")["status"] == "terminated")
     options = ("--inserts", "--no-owner", "--no-privileges", "--exclude-table-data=django_session")
-    dumped = subprocess.run([_path("pg_dump"), *options, url], check=True, capture_output=True, text=True)  # fmt: skip
+    dumped = subprocess.run([_path("pg_dump"), *options, url], check=True, capture_output=True,
+    text=True)  # fmt: skip
     # Only psql understands these lines, or older servers do not know them.
     lines = dumped.stdout.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(("\\", "--", "SET transaction_timeout", "\n")))  # fmt: skip
+    return "".join(line for line in lines if not line.startswith(("\\", "--",
+    "SET transaction_timeout", "\n")))  # fmt: skip
 
 
 if __name__ == "__main__":

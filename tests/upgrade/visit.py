@@ -1,4 +1,6 @@
-"""`python -m tests.upgrade.visit`: opens a member's pages and API resources, using the database in DATABASE_URL."""
+"""`python -m tests.upgrade.visit`: opens a member's pages and API resources, using the database in
+DATABASE_URL.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ from portal.providers.models import Subscription  # noqa: E402
 
 ORGANIZATION = "/organizations/acme"
 API = "/api/v1/organizations/acme"
-PAGES = (f"{ORGANIZATION}/", f"{ORGANIZATION}/requests", f"{ORGANIZATION}/standby", f"{ORGANIZATION}/readiness")  # fmt: skip
-CALLS = ("mitigation-requests", "mitigation-requests?kind=standby", "events?after=0", "resources", "subscriptions", "readiness", "standby-plans", "unknown-mitigations")  # fmt: skip
+PAGES = (f"{ORGANIZATION}/", f"{ORGANIZATION}/requests", f"{ORGANIZATION}/standby",
+f"{ORGANIZATION}/readiness")  # fmt: skip
+CALLS = ("mitigation-requests", "mitigation-requests?kind=standby", "events?after=0", "resources",
+"subscriptions", "readiness", "standby-plans", "unknown-mitigations")  # fmt: skip
 
 
 def main() -> None:

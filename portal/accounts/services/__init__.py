@@ -1,4 +1,6 @@
-"""The writes of this app, named as verbs: `services.check_password(...)`, `services.reset_second_factor(...)`."""
+"""The writes of this app, named as verbs: `services.check_password(...)`,
+`services.reset_second_factor(...)`.
+"""
 
 from __future__ import annotations
 

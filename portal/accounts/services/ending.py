@@ -28,7 +28,10 @@ def end_access(*, user: User) -> None:
 
 @transaction.atomic
 def reset_second_factor(*, user: User, actor: User, address: str) -> None:
-    """For a lost phone: delete every factor and end all access. Enrolment needs the password again."""
+    """For a lost phone: delete every factor and end all access.
+
+    Enrolment needs the password again.
+    """
     _lock(user)
     Authenticator.objects.filter(user=user).delete()
     RecoveryKit.objects.filter(user=user).delete()
@@ -38,7 +41,8 @@ def reset_second_factor(*, user: User, actor: User, address: str) -> None:
 
 
 def lock_unchanged(user: User) -> None:
-    """Lock the row of a person who just signed in. InvalidCredentials if that sign-in was ended meanwhile.
+    """Lock the row of a person who just signed in. InvalidCredentials if that sign-in was ended
+    meanwhile.
 
     Without the lock, a token could be issued for a password that was replaced after the check.
     """

@@ -1,4 +1,7 @@
-"""Setting up a second factor. One session shows the key, which belongs to the person only after the first correct code."""
+"""Setting up a second factor.
+
+One session shows the key, which belongs to the person only after the first correct code.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ def begin_enrolment(*, user: User) -> Enrolment:
 def confirm_enrolment(
     *, user: User, key: bytes, code: str, address: str
 ) -> tuple[Authenticator, tuple[str, ...]]:
-    """The first code proves that the app has `key`: the authenticator, and recovery codes that nobody can read again."""
+    """The first code proves that the app has `key`: the authenticator, and recovery codes that
+    nobody can read again.
+    """
     count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="enrolment")
     with transaction.atomic():
         # Two sessions that enrol at the same time take turns.

@@ -1,4 +1,7 @@
-"""Browsers and programs from which a person signed in before. Tries from other devices never lock them out (ADR 35)."""
+"""Browsers and programs from which a person signed in before.
+
+Tries from other devices never lock them out (ADR 35).
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,11 @@ def known_device(*, secret: str, username: str) -> KnownDevice | None:
 
 @transaction.atomic
 def remember(*, user: User, secret: str, is_program: bool = False) -> str:
-    """Record a sign-in from the device with `secret` ("": a new device). Returns the device's new secret.
+    """Record a sign-in from the device with `secret` ("": a new device). Returns the device's new
+    secret.
 
-    People who share a browser share its secret, and each has a row. Beyond the limit, the least recently used device of the
-    same kind (browser or program) is deleted.
+    People who share a browser share its secret, and each has a row. Beyond the limit, the least
+    recently used device of the same kind (browser or program) is deleted.
     """
     lock_unchanged(user)
     now = timezone.now()

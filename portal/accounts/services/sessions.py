@@ -27,7 +27,8 @@ _ENROLMENT_KEY: Final = "enrolment_key"
 
 def open_session(request: HttpRequest, user: User) -> None:
     """After a correct password: only the second factor is reachable yet."""
-    # A thief of the earlier session key does not get the new one, nor the authenticator key that it will show.
+    # A thief of the earlier session key does not get the new one, nor the authenticator key that it
+    # will show.
     request.session.cycle_key()
     request.session.pop(_ENROLMENT_KEY, None)
     auth.login(request, user)
@@ -61,7 +62,9 @@ def sign_out(request: HttpRequest) -> None:
 
 
 def keep_enrolment_key(session: SessionBase, key: bytes) -> None:
-    """Encrypted, because the database stores authenticator keys only encrypted, and sessions are rows too."""
+    """Encrypted, because the database stores authenticator keys only encrypted, and sessions are
+    rows too.
+    """
     session[_ENROLMENT_KEY] = b64encode(secrets.encrypt(key)).decode()
 
 

@@ -49,9 +49,11 @@ Budgets = list[tuple[throttle.Limit, str]]
 
 
 def check_password(*, username: str, password: str, address: str, device_secret: str = "") -> User:
-    """The first step. Raises InvalidCredentials for any wrong part, always after the same work, or Throttled.
+    """The first step. Raises InvalidCredentials for any wrong part, always after the same work, or
+    Throttled.
 
-    `device_secret` is the secret that the browser or program kept from its last sign-in, by this person or another one.
+    `device_secret` is the secret that the browser or program kept from its last sign-in, by this
+    person or another one.
     """
     if not _may_be_a_name(username):
         count_try(TRIES_PER_ADDRESS, username=username, address=address, step="password")
@@ -76,7 +78,9 @@ def check_password(*, username: str, password: str, address: str, device_secret:
 
 
 def _budgets(username: str, address: str, known: KnownDevice | None) -> Budgets:
-    """What a try counts against: a known device only itself, strangers their network and then the name."""
+    """What a try counts against: a known device only itself, strangers their network and then the
+    name.
+    """
     if known is not None:
         return [(TRIES_PER_DEVICE, str(known.pk))]
     return [
@@ -103,10 +107,12 @@ def _give_back(budgets: Budgets) -> None:
 def check_second_factor(
     *, user: User, code: str, address: str, device_secret: str = ""
 ) -> SecondFactor:
-    """The second step: a code from the app, or a recovery code. Raises InvalidCredentials or Throttled.
+    """The second step: a code from the app, or a recovery code. Raises InvalidCredentials or
+    Throttled.
 
-    After a wrong code the next one has to wait: on a known device only for that device, otherwise for the app codes of all
-    unknown devices. Recovery codes are too long to guess and cause no wait.
+    After a wrong code the next one has to wait: on a known device only for that device, otherwise
+    for the app codes of all unknown devices. Recovery codes are too long to guess and cause no
+    wait.
     """
     known = known_device(secret=device_secret, username=user.username)
     network = throttle.network_of(address)
@@ -138,7 +144,9 @@ def check_second_factor(
 def _try_code(
     user: User, code: str, known: KnownDevice | None
 ) -> tuple[SecondFactor | None, bool, int]:
-    """The factor, whether the code matched, and the seconds to wait, if any, in which case the code was not checked."""
+    """The factor, whether the code matched, and the seconds to wait, if any, in which case the code
+    was not checked.
+    """
     model: type[SecondFactor] = Authenticator if _looks_like_app_code(code) else RecoveryKit
     now = timezone.now()
     # An exception inside the transaction would roll the failure count back.
@@ -168,7 +176,9 @@ def sign_in(
 
 
 def count_try(limit: throttle.Limit, *, username: str, address: str, step: str) -> None:
-    """Count one try of the network of `address`; Throttled, with a line in the security log, once it is one too many."""
+    """Count one try of the network of `address`; Throttled, with a line in the security log, once
+    it is one too many.
+    """
     try:
         throttle.count(limit, throttle.network_of(address))
     except Throttled:

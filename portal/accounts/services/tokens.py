@@ -20,7 +20,10 @@ MAX_DEVICES_PER_USER: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A new token, and the secret by which the next sign-in recognizes its device. Both are shown once and not stored."""
+    """A new token, and the secret by which the next sign-in recognizes its device.
+
+    Both are shown once and not stored.
+    """
 
     plain: str
     token: ApiToken

@@ -12,7 +12,9 @@ IDLE_IN_TRANSACTION: Final = "5s"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Keeps no state beyond a transaction, so that a pooler may run each one on another server process."""
+    """Keeps no state beyond a transaction, so that a pooler may run each one on another server
+    process.
+    """
 
     def set_autocommit(
         self,
@@ -24,7 +26,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         try:
             with self.wrap_database_errors:
-                # A pooler would refuse this as a connection parameter, or apply it to other clients.
+                # A pooler would refuse this as a connection parameter, or apply it to other
+                # clients.
                 self.connection.execute(
                     f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'"
                 )
@@ -35,7 +38,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def close(self) -> None:
         if self.pool and self.connection is not None and _is_standby(self.connection.info):
-            # The pool replaces the connection: it resolves the name again and tries the hosts in order.
+            # The pool replaces the connection: it resolves the name again and tries the hosts in
+            # order.
             self.connection.close()
         super().close()
 

@@ -1,7 +1,9 @@
-"""Parse typed targets, ports and protocols into a normal form. Pure functions, shared by pages and the API.
+"""Parse typed targets, ports and protocols into a normal form. Pure functions, shared by pages and
+the API.
 
-`read` turns text into a `Target` or raises `TargetError`: a code, its parameters and, if possible, suggestions.
-`portal.core.wording.targets` has the sentences for them. An accepted target also passes the rules of the DOTS client that sends it.
+`read` turns text into a `Target` or raises `TargetError`: a code, its parameters and, if possible,
+suggestions. `portal.core.wording.targets` has the sentences for them. An accepted target also
+passes the rules of the DOTS client that sends it.
 """
 
 from __future__ import annotations

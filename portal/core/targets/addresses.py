@@ -24,7 +24,10 @@ _RANGE: Final = re.compile(
     r"([0-9A-Fa-f.:]+?)(?: ?(?:-|\.{2,3}|…|~|→) ?| to )([0-9A-Fa-f.:]+)", re.IGNORECASE
 )
 _MASKED: Final = re.compile(
-    r"([\d.]+)(?:(?: ?/ ?| (?:net)?mask )(?P<named>\d+(?:\.\d+){3})| (?P<beside>(?:0|255)(?:\.\d+){3}))",
+    (
+        r"([\d.]+)(?:(?: ?/ ?| (?:net)?mask )(?P<named>\d+(?:\.\d+){3})| "
+        r"(?P<beside>(?:0|255)(?:\.\d+){3}))"
+    ),
     re.IGNORECASE,
 )
 _SPACED_LENGTH: Final = re.compile(r"([0-9A-Fa-f.:]+) ?/ ?(\d+)")
@@ -55,7 +58,10 @@ def is_like_an_address(text: str) -> bool:
 
 
 def read_prefix(text: str) -> IPNetwork:
-    """The network in `text` (as returned by `plain`). TargetError for everything else that looks like an address."""
+    """The network in `text` (as returned by `plain`).
+
+    TargetError for everything else that looks like an address.
+    """
     _refuse_disguised_numbers(text)
     if match := _MASKED.fullmatch(text):
         return _masked(match[1], match["named"] or match["beside"], text)
@@ -99,7 +105,9 @@ def refuse_unprotectable(network: IPNetwork, text: str) -> None:
 
 
 def _unprotectable(network: IPNetwork) -> tuple[str, str]:
-    """The reason why it is forbidden, and the forbidden network if that is only part of it; empty if it is allowed."""
+    """The reason why it is forbidden, and the forbidden network if that is only part of it; empty
+    if it is allowed.
+    """
     if network.is_unspecified or network.prefixlen == 0:
         return "every", ""
     if network.is_link_local:
@@ -188,7 +196,9 @@ def _refuse_ranges(text: str) -> None:
 
 
 def _summary(low: IPAddress, high: IPAddress) -> list[IPNetwork]:
-    """The fewest prefixes that hold these addresses and no others: at most 62 of IPv4, 254 of IPv6."""
+    """The fewest prefixes that hold these addresses and no others: at most 62 of IPv4,
+    254 of IPv6.
+    """
     if isinstance(low, ipaddress.IPv4Address) and isinstance(high, ipaddress.IPv4Address):
         return list(ipaddress.summarize_address_range(low, high))
     if isinstance(low, ipaddress.IPv6Address) and isinstance(high, ipaddress.IPv6Address):
@@ -204,7 +214,9 @@ def _bound(text: str) -> IPAddress | None:
 
 
 def _completed(first: str, last: str) -> str:
-    """Completes the end of a range: `9` after `203.0.113.4` is `203.0.113.9`, `ff` after `2001:db8::1` is `2001:db8::ff`."""
+    """Completes the end of a range: `9` after `203.0.113.4` is `203.0.113.9`, `ff` after
+    `2001:db8::1` is `2001:db8::ff`.
+    """
     if ":" in first:
         return f"{first.rpartition(':')[0]}:{last}"
     octets = last.split(".")

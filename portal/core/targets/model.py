@@ -76,7 +76,9 @@ class Target:
 
     kind: Kind
     value: str
-    "CIDR with prefix length, an A-label name in lower case without a final dot, or an absolute ASCII URI"
+    """CIDR with prefix length, an A-label name in lower case without a final dot, or an
+    absolute ASCII URI
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

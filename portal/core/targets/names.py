@@ -1,6 +1,7 @@
 """DNS names, read by UTS 46 and IDNA 2008, as browsers do.
 
-The four characters that IDNA 2003 replaced (ß, ς and the two joiners) stay as they are. Names are stored as A-labels.
+The four characters that IDNA 2003 replaced (ß, ς and the two joiners) stay as they are. Names are
+stored as A-labels.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _AS_NUMBER: Final = re.compile(r"as ?n?\d{1,10}", re.IGNORECASE)
 
 
 def normal_name(text: str) -> str:
-    """`text` (as returned by `plain`) as a domain name: A-labels, lower case, no final dot, two labels or more."""
+    """`text` (as returned by `plain`) as a domain name: A-labels, lower case, no final dot, two
+    labels or more.
+    """
     name = _labels(text)
     if "." not in name:
         raise TargetError(Code.AS_NUMBER if _AS_NUMBER.fullmatch(text) else Code.ONE_LABEL, text)
@@ -65,7 +68,8 @@ def both_forms(value: str) -> str:
 
 
 def former_name(text: str) -> str:
-    """The name that earlier releases made of `text` by IDNA 2003; empty if it is the same or invalid.
+    """The name that earlier releases made of `text` by IDNA 2003; empty if it is the same or
+    invalid.
 
     It is a different domain: `faß.example` became `fass.example`.
     """
@@ -85,7 +89,8 @@ def _labels(text: str) -> str:
     labels = [_label(label, text) for label in _mapped(bare).split(".")]
     name = ".".join(labels)
     if labels[-1][0].isdigit():
-        # For example 203.0.113.300, 203.0.113.7a or 203.0.113.0x7: no top-level domain begins with a digit.
+        # For example 203.0.113.300, 203.0.113.7a or 203.0.113.0x7: no top-level domain begins with
+        # a digit.
         raise TargetError(Code.LAST_LABEL_IS_A_NUMBER, text, label=labels[-1])
     if len(name) > MAX_NAME_LENGTH:
         raise TargetError(Code.TOO_LONG, text, length=len(name), longest=MAX_NAME_LENGTH)
@@ -95,7 +100,9 @@ def _labels(text: str) -> str:
 
 
 def _mapped(text: str) -> str:
-    """Lower case, composed, without the characters that UTS 46 ignores; keeps the four characters named above."""
+    """Lower case, composed, without the characters that UTS 46 ignores; keeps the four characters
+    named above.
+    """
     try:
         return idna.uts46_remap(text, std3_rules=False, transitional=False)
     except UnicodeError:

@@ -33,7 +33,10 @@ _BRACKETED: Final = re.compile(r"\[([^\[\]]*)\](/\d+)?")
 _BROKEN_SCHEME: Final = re.compile(r"(https?)(?::/?|//)([^/:].*)", re.IGNORECASE)
 _TRANSPORT: Final = re.compile(r"(tcp|udp)://([^/]+)", re.IGNORECASE)
 _WITH_PORT: Final = re.compile(
-    r"(?P<host>\[[^\[\]]*\](?:/\d+)?|[^\[\]: ]+)(?::(?P<port>[^:/]*(?:/(?:tcp|udp|sctp))?(?:-\d+)?)| port (?P<named>\S+))",
+    (
+        r"(?P<host>\[[^\[\]]*\](?:/\d+)?|[^\[\]: "
+        r"]+)(?::(?P<port>[^:/]*(?:/(?:tcp|udp|sctp))?(?:-\d+)?)| port (?P<named>\S+))"
+    ),
     re.IGNORECASE,
 )
 _BESIDE_PORT: Final = re.compile(
@@ -45,7 +48,10 @@ _MAIL: Final = re.compile(r"(?:mailto:)?[^@/ ]+@(?P<name>[^@/ ]+)", re.IGNORECAS
 
 
 def read(text: str, kind: str = "") -> Target:
-    """The target in `text`, of the given `kind` (prefix, fqdn, uri) if any. TargetError unless there is exactly one."""
+    """The target in `text`, of the given `kind` (prefix, fqdn, uri) if any.
+
+    TargetError unless there is exactly one.
+    """
     shape = plain(text)
     if not shape:
         raise TargetError(Code.EMPTY, text)
@@ -78,7 +84,9 @@ def classify(text: str) -> Kind:
 
 
 def parse_target(kind: str, text: str) -> str:
-    """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError if no provider can protect it."""
+    """A target of `kind` (prefix, fqdn, uri) in normal form; TargetError if no provider can protect
+    it.
+    """
     return read(text, kind).value
 
 
@@ -95,7 +103,10 @@ def parse_uri(text: str) -> str:
 
 
 def normal_uri(uri: str) -> str:
-    """For comparing URIs that a provider spells, or that were kept before they had a normal form. One that has none stays as it is."""
+    """For comparing URIs that a provider spells, or that were kept before they had a normal form.
+
+    One that has none stays as it is.
+    """
     try:
         return parse_uri(uri)
     except TargetError:

@@ -1,6 +1,7 @@
 """Split a pasted list into targets with their positions, so that one of them can be replaced.
 
-Commas, semicolons, pipes and white space separate targets. A range, mask or port with spaces in it stays one target.
+Commas, semicolons, pipes and white space separate targets. A range, mask or port with spaces in it
+stays one target.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The targets that an organization may request protection for, and tests whether one network contains another."""
+"""The targets that an organization may request protection for, and tests whether one network
+contains another.
+"""
 
 from __future__ import annotations
 

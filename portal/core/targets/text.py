@@ -1,4 +1,6 @@
-"""Cleans pasted text: removes the characters that surround a target or hide in it, and undoes defanging."""
+"""Cleans pasted text: removes the characters that surround a target or hide in it, and undoes
+defanging.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ JOINERS: Final = "\u200c\u200d"
 _INVISIBLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Variation selectors and fillers, which are invisible although Unicode does not classify them as format characters."""
+"""Variation selectors and fillers, which are invisible although Unicode does not classify them as
+format characters.
+"""
 _LINE_BREAKS: Final = "\n\r\v\f\x85\u2028\u2029"
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\ufe58\ufe63"
 _DOTS: Final = "\u3002\uff61"
@@ -54,13 +58,16 @@ def shown(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` without invisible characters, which often come with text copied from wikis, chats and mails."""
+    """`text` without invisible characters, which often come with text copied from wikis, chats and
+    mails.
+    """
     kept = (char for char in text if unicodedata.category(char) != "Cf" or char in JOINERS)
     return _INVISIBLE.sub("", "".join(kept)).strip()
 
 
 def plain(text: str) -> str:
-    """`text` without surrounding quotes, brackets and punctuation, and without defanging; TargetError if it cannot be a target.
+    """`text` without surrounding quotes, brackets and punctuation, and without defanging;
+    TargetError if it cannot be a target.
 
     All white space in the result is plain spaces. A path keeps its characters.
     """
@@ -111,7 +118,10 @@ def _unwrapped(text: str) -> str:
 
 
 def _without_brackets(text: str, *, is_uri: bool) -> str:
-    """Without a pair of brackets around all of it, or one at an end whose other half is missing. A URI may end in one of its own."""
+    """Without a pair of brackets around all of it, or one at an end whose other half is missing.
+
+    A URI may end in one of its own.
+    """
     if not text:
         return text
     close, opener = _PAIRS.get(text[0]), _OPENERS.get(text[-1])
@@ -135,7 +145,10 @@ def _closes_at(text: str, opener: str, close: str) -> int:
 
 
 def _ascii_digits(text: str) -> str:
-    """Converts digits of other scripts to ASCII if there are no letters. Superscripts do not count as digits."""
+    """Converts digits of other scripts to ASCII if there are no letters.
+
+    Superscripts do not count as digits.
+    """
     if text.isascii() or not all(
         char in ".:/*-, " or unicodedata.category(char) == "Nd" for char in text
     ):

@@ -18,18 +18,26 @@ from portal.core.targets.text import DASHES, PUNCTUATION, visible
 MAX_PORT: Final = 65535
 
 SERVICES: Final[Mapping[str, int]] = {
-    "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "tftp": 69, "http": 80, "www": 80,
-    "kerberos": 88, "pop3": 110, "sunrpc": 111, "ntp": 123, "imap": 143, "snmp": 161, "bgp": 179, "ldap": 389,
-    "https": 443, "smb": 445, "isakmp": 500, "syslog": 514, "submission": 587, "ldaps": 636, "dot": 853,
-    "imaps": 993, "pop3s": 995, "openvpn": 1194, "mssql": 1433, "radius": 1812, "ssdp": 1900, "nfs": 2049,
+    "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "tftp": 69, "http": 80,
+    "www": 80,
+    "kerberos": 88, "pop3": 110, "sunrpc": 111, "ntp": 123, "imap": 143, "snmp": 161, "bgp": 179,
+    "ldap": 389,
+    "https": 443, "smb": 445, "isakmp": 500, "syslog": 514, "submission": 587, "ldaps": 636,
+    "dot": 853,
+    "imaps": 993, "pop3s": 995, "openvpn": 1194, "mssql": 1433, "radius": 1812, "ssdp": 1900,
+    "nfs": 2049,
     "mysql": 3306, "rdp": 3389, "ipsec-nat-t": 4500, "sip": 5060, "sips": 5061, "xmpp-client": 5222,
     "postgresql": 5432, "coap": 5683, "coaps": 5684, "wireguard": 51820,
 }  # fmt: skip
-"""IANA's names (Service Name and Transport Protocol Port Number Registry) and the short ones in use."""
+"""IANA's names (Service Name and Transport Protocol Port Number Registry) and the short ones in
+use.
+"""
 
 PROTOCOL_NAMES: Final[Mapping[str, int]] = {
-    "icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41, "gre": 47, "esp": 50,
-    "ah": 51, "icmpv6": 58, "ipv6-icmp": 58, "icmp6": 58, "ospf": 89, "pim": 103, "vrrp": 112, "l2tp": 115,
+    "icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41, "gre": 47,
+    "esp": 50,
+    "ah": 51, "icmpv6": 58, "ipv6-icmp": 58, "icmp6": 58, "ospf": 89, "pim": 103, "vrrp": 112,
+    "l2tp": 115,
     "sctp": 132, "udplite": 136,
 }  # fmt: skip
 """IANA's protocol numbers."""
@@ -66,7 +74,10 @@ def split_ports(text: str) -> list[Piece]:
 
 
 def read_ports(text: str) -> PortsRead:
-    """One piece of `split_ports`. Accepts numbers up to 999999, so that a later check can name the ones that are too large."""
+    """One piece of `split_ports`.
+
+    Accepts numbers up to 999999, so that a later check can name the ones that are too large.
+    """
     word = _plain(text)
     if word in ANY:
         return PortsRead(ports=(), is_any=True)

@@ -14,7 +14,8 @@ from portal.core.targets.model import MAX_TARGET_LENGTH, Code, Kind, Suggestion,
 from portal.core.targets.names import normal_name
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
-    "http": 80, "https": 443, "ws": 80, "wss": 443, "coap": 5683, "coaps": 5684, "sip": 5060, "sips": 5061, "dns": 53,
+    "http": 80, "https": 443, "ws": 80, "wss": 443, "coap": 5683, "coaps": 5684, "sip": 5060,
+    "sips": 5061, "dns": 53,
 }  # fmt: skip
 """Default ports of the schemes that providers can protect."""
 _ROOTED: Final = ("http", "https", "ws", "wss", "coap", "coaps")
@@ -23,12 +24,17 @@ _CHARACTERS: Final = re.compile(r"(?:[\w\-.~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2
 """RFC 3986 section 2."""
 _KEPT_BY_QUOTE: Final = "/?#[]@!$&'()*+,;=:%~"
 _WHO: Final = re.compile(r"^([^:/?#\\]*://)[^/?#\\]*@")
-"""A user name and password. They are dropped: no provider, page, event or error needs to see them."""
+"""A user name and password.
+
+They are dropped: no provider, page, event or error needs to see them.
+"""
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:@]+)(?::(?P<port>\d{1,5}))?")
 
 
 def read_uri(text: str) -> str:
-    """A URI of `text`, as `plain` leaves it, in normal form: scheme and host in lower case, no user, no default port."""
+    """A URI of `text`, as `plain` leaves it, in normal form: scheme and host in lower case, no
+    user, no default port.
+    """
     has_backslash, text = "\\" in text, _WHO.sub(r"\1", text)
     if has_backslash:
         # Browsers read it as a slash, other programs as part of the user name before an @.
@@ -105,7 +111,10 @@ def _if_readable(text: str) -> tuple[Suggestion, ...]:
 
 
 def uri_host(uri: str) -> str:
-    """The host of a URI in normal form, or of one stored before URIs had a normal form. Addresses come without brackets."""
+    """The host of a URI in normal form, or of one stored before URIs had a normal form.
+
+    Addresses come without brackets.
+    """
     try:
         return (urlsplit(uri).hostname or "").lower().rstrip(".")
     except ValueError:

@@ -41,7 +41,8 @@ def icon(name: str, css: str = "i", label: str = "") -> SafeString:
 def stamp(at: datetime | None, form: str = "moment") -> SafeString:
     """A <time> with the exact moment for programs and a readable text for people.
 
-    `form`: "moment"; "minute" without seconds; "since"; "clock" only next to the day; "day"; "date".
+    `form`: "moment"; "minute" without seconds; "since"; "clock" only next to the day; "day";
+    "date".
     """
     if at is None:
         return mark_safe("")
@@ -66,9 +67,15 @@ def in_full(at: datetime) -> str:
 
 @register.simple_tag
 def copies(text: str, what: str) -> SafeString:
-    """A button that copies `text`; `what` names it for screen readers. If `text` is empty, it copies the <pre> beside it."""
+    """A button that copies `text`; `what` names it for screen readers.
+
+    If `text` is empty, it copies the <pre> beside it.
+    """
     return format_html(
-        '<button class="copy" type="button" data-copies="{}">{}{}<span class="vh">Copy {}</span></button>',
+        (
+            '<button class="copy" type="button" data-copies="{}">{}{}<span class="vh">Copy '
+            "{}</span></button>"
+        ),
         text,
         icon("copy"),
         icon("tick", "i done"),
@@ -78,7 +85,9 @@ def copies(text: str, what: str) -> SafeString:
 
 @register.simple_tag
 def heard(at: datetime | None, summary: str = "Heard") -> SafeString:
-    """ "Heard 2 s ago", kept current by a script; without JavaScript it is the age at the time the page was rendered."""
+    """ "Heard 2 s ago", kept current by a script; without JavaScript it is the age at the time the
+    page was rendered.
+    """
     if at is None:
         return mark_safe("")
     now = timezone.now()

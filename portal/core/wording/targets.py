@@ -116,7 +116,10 @@ def _not_a_prefix(text: str, parameters: _Parameters) -> str:
 
 def _not_a_name(text: str, parameters: _Parameters) -> str:
     if length := parameters.get("length"):
-        return f"{text} is not a name: a part of it has {length} characters, at most {parameters['longest']} are possible."
+        return (
+            f"{text} is not a name: a part of it has {length} characters, at most "
+            f"{parameters['longest']} are possible."
+        )
     return f"{text} is not a name. Write it like shop.example.com."
 
 
@@ -168,15 +171,18 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
     Code.OTHER_KIND: _other_kind,
     Code.NOT_A_PREFIX: _not_a_prefix,
     Code.HOST_BITS_SET: lambda text, p: (
-        f"{text} is not a network address: the part after /{p['length']} must be zero. Which did you mean?"
+        f"{text} is not a network address: the part after /{p['length']} must be zero. Which "
+        f"did you mean?"
     ),
     Code.NOT_PROTECTABLE: _not_protectable,
     Code.NOT_SENDABLE: lambda text, p: f"{text} cannot be protected: {shown(str(p['reason']))}.",
     Code.ZERO_PADDED: lambda text, _: (
-        f"{text} has a number that begins with 0. Some programs read that as octal, so it can mean two things."
+        f"{text} has a number that begins with 0. Some programs read that as octal, so it can "
+        f"mean two things."
     ),
     Code.NUMBER_FORM: lambda text, _: (
-        f"{text} is a number, not an address. Write an address as four decimal numbers, like 203.0.113.7."
+        f"{text} is a number, not an address. Write an address as four decimal numbers, like "
+        f"203.0.113.7."
     ),
     Code.SHORT_ADDRESS: lambda text, _: (
         f"{text} is only the beginning of an address. Write all of it."
@@ -194,10 +200,12 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
         f"{text} begins with one version of IP and ends with the other. Write two ranges."
     ),
     Code.TOO_MANY_PREFIXES: lambda text, p: (
-        f"{text} takes {p['count']} prefixes; at most {p['most']} fit one request. Write a range that begins and ends at rounder numbers, or a prefix."
+        f"{text} takes {p['count']} prefixes; at most {p['most']} fit one request. Write a "
+        f"range that begins and ends at rounder numbers, or a prefix."
     ),
     Code.HAS_A_PORT: lambda text, _: (
-        f"{text} has a port in it. Ports have their own field, and hold for all targets of a request."
+        f"{text} has a port in it. Ports have their own field, and hold for all targets of a "
+        f"request."
     ),
     Code.HAS_A_PATH: lambda text, _: (
         f"{text} is more than a name or address. Is it the whole host, or one web address?"
@@ -224,7 +232,8 @@ _SENTENCES: Final[Mapping[Code, Callable[[str, _Parameters], str]]] = {
         f"{text} is not a web address. Write it like https://shop.example.com/."
     ),
     Code.UNKNOWN_SCHEME: lambda text, p: (
-        f"{text} is not a web address that providers take: it begins with {shown(str(p['scheme']) or 'nothing')}. Write it like https://shop.example.com/."
+        f"{text} is not a web address that providers take: it begins with "
+        f"{shown(str(p['scheme']) or 'nothing')}. Write it like https://shop.example.com/."
     ),
     Code.NOT_ASCII: lambda text, _: (
         f"{text} has letters after the host that a web address writes in another way."

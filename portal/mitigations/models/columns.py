@@ -19,7 +19,9 @@ class HeldTargets(Targets):
     """JSON of the targets that a provider names, each as it wrote them."""
 
     aliases: list[str]
-    """Names for targets that some other program gave the provider; the portal does not know what they stand for."""
+    """Names for targets that some other program gave the provider; the portal does not know what
+    they stand for.
+    """
 
 
 def every_target(scope: Targets) -> tuple[str, ...]:
@@ -55,7 +57,9 @@ class EndedBy(models.TextChoices):
     PERSON = "person"
     """A person terminated it."""
     PORTAL = "portal"
-    """The portal withdrew it: a drill was over, a plan had a newer version, a newer request filters all of it."""
+    """The portal withdrew it: a drill was over, a plan had a newer version, a newer request filters
+    all of it.
+    """
     LIFETIME = "lifetime"
     """Its lifetime ran out."""
     NEWER_REQUEST = "newer_request"
@@ -95,7 +99,9 @@ class ReplacedBy(TypedDict):
 
 
 class FilteringEndedBy(models.TextChoices):
-    """Why a provider no longer filters for a plan it had activated, when nobody here had asked it to stop."""
+    """Why a provider no longer filters for a plan it had activated, when nobody here had asked it
+    to stop.
+    """
 
     REARMED = "rearmed"
     """It reports that it holds the plan again."""

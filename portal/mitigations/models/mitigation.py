@@ -28,7 +28,9 @@ from portal.providers.models import Subscription
 REPORTS_MISSING_AFTER = timedelta(seconds=60)
 """A provider that reports amounts and is not heard for longer was silent meanwhile."""
 MAX_COUNTER = 2**63 - 1
-"""DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its maximum."""
+"""DOTS counters are unsigned 64-bit integers; what a database's bigint cannot hold is shown as its
+maximum.
+"""
 
 
 class Wanted(models.TextChoices):
@@ -52,7 +54,9 @@ class Mitigation(models.Model):
     position = models.PositiveSmallIntegerField()
     mid = models.PositiveBigIntegerField()
     scope = models.JSONField()
-    """`Targets`: those of the request that this provider may protect, as first sent, never changed."""
+    """`Targets`: those of the request that this provider may protect, as first sent,
+    never changed.
+    """
     asked_at = models.DateTimeField()
     cause = models.CharField(
         max_length=16, choices=Cause.choices, default=Cause.FIRST, db_default=Cause.FIRST
@@ -65,11 +69,16 @@ class Mitigation(models.Model):
     cause_text = models.CharField(
         max_length=200, blank=True, default="", db_default="", db_column="because"
     )
-    """The reason as an earlier release saved it: shown where the code or the provider is not known."""
+    """The reason as an earlier release saved it: shown where the code or the provider
+    is not known.
+    """
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    """Who had it asked by hand; null: the request's own order did. Policy never withdraws what a person started."""
+    """Who had it asked by hand; null: the request's own order did.
+
+    Policy never withdraws what a person started.
+    """
 
     wanted = models.CharField(max_length=16, choices=Wanted.choices, default=Wanted.ACTIVE)
     lifetime_s = models.BigIntegerField()
@@ -89,17 +98,25 @@ class Mitigation(models.Model):
     withdrawn_cause_text = models.CharField(
         max_length=200, blank=True, default="", db_default="", db_column="withdrawn_because"
     )
-    """The reason as an earlier release saved it: shown where the code or a provider is not known."""
+    """The reason as an earlier release saved it: shown where the code or a provider is
+    not known.
+    """
     release_tried_at = models.DateTimeField(null=True)
-    """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the provider still held."""
+    """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the
+    provider still held.
+    """
     release_tries = models.PositiveSmallIntegerField(default=0)
     hold_again = models.BooleanField(default=False)
-    """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the plan again."""
+    """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the
+    plan again.
+    """
     efficacy = models.PositiveSmallIntegerField(null=True)
     """attack-status a person reported last (1 under attack, 2 mitigated)."""
     efficacy_asked_at = models.DateTimeField(null=True)
     efficacy_answered_at = models.DateTimeField(null=True)
-    """`efficacy_asked_at` of the report that has a final answer, or that the provider never answered."""
+    """`efficacy_asked_at` of the report that has a final answer, or that the provider never
+    answered.
+    """
     efficacy_accepted = models.BooleanField(null=True)
     efficacy_code = models.CharField(max_length=16, blank=True)
     """Why it is not accepted, or not yet; empty: there was no answer."""
@@ -128,7 +145,9 @@ class Mitigation(models.Model):
     expires_at = models.DateTimeField(null=True)
     """When the granted lifetime ends; null while unknown or without end."""
     retry_at = models.DateTimeField(null=True)
-    """Not to be asked again before: the provider said so (Max-Age, retry-timer), or our own backoff."""
+    """Not to be asked again before: the provider said so (Max-Age, retry-timer), or our own
+    backoff.
+    """
     setbacks = models.PositiveSmallIntegerField(default=0)
     """How often in a row it was refused or withdrawn: each time the next try waits longer."""
     refusal_code = models.CharField(max_length=16, blank=True)
@@ -136,7 +155,9 @@ class Mitigation(models.Model):
     refusal_reason = models.TextField(blank=True)
     conflict = models.JSONField(null=True)
     unsaved_at = models.DateTimeField(null=True)
-    """When the provider gave an answer that the portal could not save; null once it saved a later answer."""
+    """When the provider gave an answer that the portal could not save; null once it saved a later
+    answer.
+    """
     replaced_by = models.JSONField(null=True)
     """`ReplacedBy`: the newer requests that the provider holds instead."""
     filtering_end = models.JSONField(null=True)
@@ -226,17 +247,23 @@ class Mitigation(models.Model):
 
     @property
     def next_ask_at(self) -> datetime | None:
-        """The portal does not ask the provider before; None: it may ask at once, or never does again."""
+        """The portal does not ask the provider before; None: it may ask at once, or never does
+        again.
+        """
         return None if self.is_asked_no_more else self.retry_at
 
     @property
     def next_efficacy_at(self) -> datetime | None:
-        """When the provider, which asked to wait, is told again how the attack looks; None: it is not."""
+        """When the provider, which asked to wait, is told again how the attack looks; None: it is
+        not.
+        """
         return None if self.is_asked_no_more else self.efficacy_retry_at
 
     @property
     def is_told_to_wait(self) -> bool:
-        """The provider itself named the time before which it must not be asked (SC-046), not our own backoff."""
+        """The provider itself named the time before which it must not be asked (SC-046), not our
+        own backoff.
+        """
         if self.retry_at is None or self.is_not_sendable or self.unsaved_at is not None:
             return False
         return self.status == Status.PENDING or "retry_after" in (self.conflict or {})
@@ -254,7 +281,9 @@ class Mitigation(models.Model):
 
     @property
     def attack_status(self) -> str:
-        """The last attack status a person reported, in the API's words; empty: none was reported."""
+        """The last attack status a person reported, in the API's words; empty: none was
+        reported.
+        """
         return next(
             (word for word, number in ATTACK_STATUSES.items() if number == self.efficacy), ""
         )

@@ -43,7 +43,9 @@ class MitigationRequest(models.Model):
     """`Targets` that were typed in, beside the resources."""
     resources = models.ManyToManyField(ProtectedResource, related_name="requests", blank=True)
     scope = models.JSONField()
-    """`Targets` in full, as sent: resources included, sorted, never changed (a refresh repeats it)."""
+    """`Targets` in full, as sent: resources included, sorted, never changed (a refresh
+    repeats it).
+    """
     ports = models.JSONField(default=list)
     protocols = models.JSONField(default=list)
     lifetime_s = models.BigIntegerField()
@@ -58,7 +60,9 @@ class MitigationRequest(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     requested_until = models.DateTimeField(null=True)
-    """When the requested lifetime ends; null: it renews itself, has no end, or no provider has confirmed it yet."""
+    """When the requested lifetime ends; null: it renews itself, has no end, or no provider has
+    confirmed it yet.
+    """
     ended_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.ForeignKey(
@@ -69,12 +73,15 @@ class MitigationRequest(models.Model):
     ended_by = models.CharField(max_length=16, choices=EndedBy.choices, blank=True)
     """Empty: it is not over, or it ended before the portal recorded this."""
     filtering_ended_at = models.DateTimeField(null=True)
-    """Of a plan: when the last provider that filtered for it stopped by itself; null once a provider filters again.
+    """Of a plan: when the last provider that filtered for it stopped by itself; null once a
+    provider filters again.
 
     A person has to acknowledge it. Each new end sets `acknowledged_at` back to null.
     """
     has_uncovered_targets = models.BooleanField(default=False)
-    """Some target has no provider that holds it or may still take it: who said no is asked again."""
+    """Some target has no provider that holds it or may still take it: who said no is
+    asked again.
+    """
 
     locked: list[Mitigation] | None = None
     """No column: its mitigations, where `services.advance` locked it."""
@@ -86,7 +93,8 @@ class MitigationRequest(models.Model):
             models.Index(
                 fields=["organization", "kind", "-created_at", "-id"], name="request_newest_first"
             ),
-            # the dashboard: requests that ended by themselves and are not acknowledged; few rows, queried often
+            # the dashboard: requests that ended by themselves and are not acknowledged; few rows,
+            # queried often
             models.Index(
                 fields=["organization", "-ended_at"],
                 condition=models.Q(
@@ -117,7 +125,9 @@ class MitigationRequest(models.Model):
 
     @property
     def is_to_acknowledge(self) -> bool:
-        """It ended by itself, or what providers filtered for it did, and no person acknowledged that."""
+        """It ended by itself, or what providers filtered for it did, and no person acknowledged
+        that.
+        """
         if self.acknowledged_at is not None:
             return False
         is_by_itself = self.is_immediate and self.ended_by in BY_ITSELF
@@ -125,7 +135,9 @@ class MitigationRequest(models.Model):
 
     @property
     def last_end_at(self) -> datetime | None:
-        """When it ended or, of a plan, when the filtering for it did: the end that a person acknowledges."""
+        """When it ended or, of a plan, when the filtering for it did: the end that a person
+        acknowledges.
+        """
         return self.filtering_ended_at or self.ended_at
 
     @property

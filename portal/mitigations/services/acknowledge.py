@@ -35,7 +35,8 @@ class SeenEnd(NamedTuple):
 
 @transaction.atomic
 def acknowledge(seen: SeenEnd, *, actor: User) -> MitigationRequest:
-    """A person has seen that the request ended, or that what providers filtered for a plan did. Repeating it changes nothing.
+    """A person has seen that the request ended, or that what providers filtered for a plan did.
+    Repeating it changes nothing.
 
     Raises Conflict if it has not ended, or if another end came after the one that the person saw.
     """
@@ -44,7 +45,10 @@ def acknowledge(seen: SeenEnd, *, actor: User) -> MitigationRequest:
         raise Conflict("This request has not ended yet.", code="not-ended")
     if request.last_end_at != seen.ended_at:
         raise Conflict(
-            f"{request.name} ended again after you loaded this page. See how it ended, then acknowledge that.",
+            (
+                f"{request.name} ended again after you loaded this page. See how it ended, then "
+                f"acknowledge that."
+            ),
             code="ended-again",
         )
     if request.acknowledged_at:

@@ -1,4 +1,6 @@
-"""Create a request for a mitigation that a provider already holds, to keep, renew and end it like any other."""
+"""Create a request for a mitigation that a provider already holds, to keep, renew and end it like
+any other.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,12 @@ class Running:
 def adopt(
     *, organization: Organization, actor: User, checked: Checked, running: Running, now: datetime
 ) -> MitigationRequest:
-    """Create a request that owns `running`, with the reported status. `checked`: its scope as a submission."""
-    # No other transaction can lock the rows created here, so locking the counter first is safe, as in the callers.
+    """Create a request that owns `running`, with the reported status.
+
+    `checked`: its scope as a submission.
+    """
+    # No other transaction can lock the rows created here, so locking the counter first is safe, as
+    # in the callers.
     lock_log(organization.pk)
     as_held = replace(
         checked,

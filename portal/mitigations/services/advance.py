@@ -1,6 +1,8 @@
-"""The only code that writes a status: one mitigation by the table, its request by derivation, the next mitigation by policy.
+"""The only code that writes a status: one mitigation by the table, its request by derivation, the
+next mitigation by policy.
 
-Locks are taken in this order: request, its mitigations, event counter, subscriptions (docs/locking.md).
+Locks are taken in this order: request, its mitigations, event counter, subscriptions
+(docs/locking.md).
 """
 
 from __future__ import annotations
@@ -77,7 +79,9 @@ OF_ONE_ACTIVATION: Final = (
     "counters_since",
 )
 WIND_DOWN_AT_MOST: Final = timedelta(seconds=300)
-"""After it was told to stop a provider may go on for so long, and not longer (RFC 9132 section 4.4.4)."""
+"""After it was told to stop a provider may go on for so long, and not longer (RFC 9132 section
+4.4.4).
+"""
 FILTERING_HEARD_WITHIN: Final = timedelta(seconds=90)
 """Three heartbeats: an older word that somebody filters is no ground to withdraw somebody else."""
 
@@ -109,7 +113,9 @@ def advance(step: Step, *, now: datetime) -> Mitigation | None:
 
 
 def lock_mitigation(mitigation_id: UUID) -> Mitigation:
-    """The mitigation, with its request and all of that one's mitigations locked: one process at a time decides about them."""
+    """The mitigation, with its request and all of that one's mitigations locked: one process at a
+    time decides about them.
+    """
     rows = MitigationRequest.objects.select_for_update(of=("self",), no_key=True)
     request = rows.get(mitigations=mitigation_id)
     return next(
@@ -125,7 +131,9 @@ def lock_request(request_id: UUID) -> MitigationRequest:
 
 
 def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
-    """The mitigations of a locked request in the order of the lanes, locked with it and as changed since."""
+    """The mitigations of a locked request in the order of the lanes, locked with it and as changed
+    since.
+    """
     if request.locked is None:
         mitigations = request.mitigations.select_for_update(of=("self",), no_key=True)
         mitigations = mitigations.order_by("position")
@@ -134,7 +142,9 @@ def mitigations_of(request: MitigationRequest) -> list[Mitigation]:
 
 
 def lock_requests(request_ids: Iterable[UUID]) -> None:
-    """Several at once with their mitigations, in one order, before anything is written about any of them."""
+    """Several at once with their mitigations, in one order, before anything is written about any of
+    them.
+    """
     ids = set(request_ids)
     requests = MitigationRequest.objects.select_for_update(no_key=True).filter(pk__in=ids)
     list(requests.order_by("pk").values_list("pk"))
@@ -199,7 +209,9 @@ def _turn(
 
 
 def _filtering(mitigation: Mitigation, step: Step, status: Status, now: datetime) -> dict[str, Any]:
-    """What a change to `status` means for the filtering of a plan: it ended by itself, or began again."""
+    """What a change to `status` means for the filtering of a plan: it ended by itself, or began
+    again.
+    """
     if mitigation.request.kind != RequestKind.STANDBY or step.trigger is None:
         return {}
     if status in ACTIVE:
@@ -216,7 +228,9 @@ def _filtering(mitigation: Mitigation, step: Step, status: Status, now: datetime
 
 
 def settle(request: MitigationRequest, *, now: datetime) -> None:
-    """Derive a locked request's status from its mitigations; where policy says so, ask the next, withdraw the needless."""
+    """Derive a locked request's status from its mitigations; where policy says so, ask the next,
+    withdraw the needless.
+    """
     _hold_again(request, mitigations_of(request), now=now)
     _note_requested_end(request, mitigations_of(request))
     is_wanted = request.terminate_asked_at is None and not request.is_past_its_time(now)
@@ -274,7 +288,10 @@ def _note_requested_end(request: MitigationRequest, mitigations: Sequence[Mitiga
 
 
 def _ask_no_more(mitigations: Sequence[Mitigation], *, now: datetime) -> None:
-    """Give up the providers that hold nothing when the requested lifetime is over. The others stop at the end of theirs."""
+    """Give up the providers that hold nothing when the requested lifetime is over.
+
+    The others stop at the end of theirs.
+    """
     for mitigation in mitigations:
         is_asked = (
             mitigation.status in (Status.PENDING, *SET_BACK) and mitigation.expires_at is None
@@ -288,7 +305,8 @@ def _note_end_of_filtering(request: MitigationRequest, mitigations: Sequence[Mit
     if ended_at == request.filtering_ended_at:
         return
     if ended_at is None:
-        # A provider filters again: the ends before that are in the log, and no part of the next one.
+        # A provider filters again: the ends before that are in the log, and no part of the next
+        # one.
         _clear_ends(mitigations)
     request.filtering_ended_at = ended_at
     request.acknowledged_at = request.acknowledged_by = None
@@ -296,7 +314,9 @@ def _note_end_of_filtering(request: MitigationRequest, mitigations: Sequence[Mit
 
 
 def settle_ends_of_filtering(mitigations: Sequence[Mitigation]) -> None:
-    """A person ends what is still filtered for a plan: who stopped by itself before that needs no acknowledgement any more."""
+    """A person ends what is still filtered for a plan: who stopped by itself before that needs no
+    acknowledgement any more.
+    """
     if is_acted_on(mitigations):
         _clear_ends(mitigations)
 
@@ -309,7 +329,10 @@ def _clear_ends(mitigations: Sequence[Mitigation]) -> None:
 
 
 def _next_try(mitigations: Sequence[Mitigation], now: datetime) -> dict[str, Any]:
-    """When nobody helps: whether that is waited for, and no try is under way. A log must not call it trying."""
+    """When nobody helps: whether that is waited for, and no try is under way.
+
+    A log must not call it trying.
+    """
     at = next_try_at(mitigations, now)
     if at is None:
         return {"waits": True}
@@ -339,7 +362,9 @@ def _ask_next(request: MitigationRequest, mitigations: list[Mitigation], *, now:
 
 
 def _harmless(request: MitigationRequest, scopes: Mapping[UUID, Targets]) -> dict[UUID, Targets]:
-    """The providers that can be asked without another live request losing protection that no person agreed to give up."""
+    """The providers that can be asked without another live request losing protection that no person
+    agreed to give up.
+    """
     lock_log(request.organization_id)
     live = queries.replaceable(request.organization_id, RequestKind(request.kind))
     return {
@@ -352,7 +377,10 @@ def _harmless(request: MitigationRequest, scopes: Mapping[UUID, Targets]) -> dic
 def _hold_again(
     request: MitigationRequest, mitigations: list[Mitigation], *, now: datetime
 ) -> None:
-    """Ask who has stopped to hold the plan again, under a new mid. A plan that was turned off is held by nobody."""
+    """Ask who has stopped to hold the plan again, under a new mid.
+
+    A plan that was turned off is held by nobody.
+    """
     is_off = request.terminate_asked_at is not None
     stopped = [
         mitigation
@@ -384,7 +412,9 @@ def has_stopped(mitigation: Mitigation, *, now: datetime) -> bool:
 
 
 def winds_down_until(mitigation: Mitigation) -> datetime | None:
-    """Until when the provider that was told to stop, or said that it does (5), may take to report the end; None: it was not, and did not."""
+    """Until when the provider that was told to stop, or said that it does (5), may take to report
+    the end; None: it was not, and did not.
+    """
     since = mitigation.withdrawal_confirmed_at
     if since is None and mitigation.dots_status == WINDING_DOWN:
         since = mitigation.reported_at
@@ -427,8 +457,9 @@ def end_mitigation(
 ) -> None:
     """Want the end of one provider's part of a locked request. `settle` must follow.
 
-    `cause`, `withdrawn_for`: why policy withdraws it, and the subscriptions that filter instead; None: policy does not.
-    `hold_again`: it is part of a plan, and the provider is asked to hold that again afterwards.
+    `cause`, `withdrawn_for`: why policy withdraws it, and the subscriptions that filter instead;
+    None: policy does not. `hold_again`: it is part of a plan, and the provider is asked to hold
+    that again afterwards.
     """
     never_left = mitigation.sent_at is None and mitigation.status == Status.PENDING
     step = Step(
@@ -469,7 +500,9 @@ def start_mitigation(
     now: datetime,
     actor: User | None = None,
 ) -> Mitigation:
-    """Create the mitigation of one provider, with a mid of its own, and wake the worker that talks to it."""
+    """Create the mitigation of one provider, with a mid of its own, and wake the worker that talks
+    to it.
+    """
     subscription_id = assigned.provider.subscription
     lock_log(request.organization_id)
     mitigation = request.mitigations.create(

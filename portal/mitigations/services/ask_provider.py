@@ -45,8 +45,9 @@ def ask_provider(
 
     Raises WouldReplace if that would replace other live requests at the provider without `consent`.
 
-    Asking who is asked already changes nothing. Who waits for our own backoff is asked at once; who named a time of its
-    own is not (SC-046). Who was withdrawn is asked anew; of a plan, only who is wanted to hold it is asked.
+    Asking who is asked already changes nothing. Who waits for our own backoff is asked at once; who
+    named a time of its own is not (SC-046). Who was withdrawn is asked anew; of a plan, only who is
+    wanted to hold it is asked.
     """
     request = lock_request(request_id)
     refuse_if_ending(request)
@@ -83,7 +84,9 @@ def ask_provider(
 
 
 def _is_to_hold(mitigation: Mitigation | None) -> bool:
-    """The provider is wanted to hold a plan; whoever is not becomes part of it by a change of the plan."""
+    """The provider is wanted to hold a plan; whoever is not becomes part of it by a change of the
+    plan.
+    """
     if mitigation is None or mitigation.is_over or mitigation.wanted == Wanted.WITHDRAWN:
         return False
     return mitigation.request.kind == RequestKind.STANDBY
@@ -153,7 +156,8 @@ def _start(
 
 def _replaced(request: MitigationRequest, assigned: AssignedScope) -> list[Replaced]:
     """The other live requests that this provider would replace with this part of `request`."""
-    # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
+    # A transaction that starts a mitigation locks the counter until it commits, so a second
+    # overlapping one sees the first.
     lock_log(request.organization_id)
     live = queries.replaceable(request.organization_id, RequestKind(request.kind), but=[request.pk])
     return would_replace(
@@ -177,7 +181,8 @@ def _is_asked_already(mitigation: Mitigation, *, now: datetime) -> bool:
     provider = mitigation.subscription.provider.short_name
     if _must_wait(mitigation, now):
         raise Conflict(
-            f"{provider} asked the portal to wait until {moment(mitigation.retry_at, now, zone=True)}."
+            f"{provider} asked the portal to wait until "
+            f"{moment(mitigation.retry_at, now, zone=True)}."
             " The portal asks it then.",
             code="told-to-wait",
         )

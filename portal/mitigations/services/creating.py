@@ -25,7 +25,10 @@ def create_request(
     name: str = "",
     replaces: Sequence[UUID] = (),
 ) -> MitigationRequest:
-    """The row alone: without resources, mitigations or an event. `name`: its name if it is not named by its targets."""
+    """The row alone: without resources, mitigations or an event.
+
+    `name`: its name if it is not named by its targets.
+    """
     return MitigationRequest.objects.create(
         kind=kind,
         organization=organization,

@@ -58,7 +58,9 @@ def _still_pending(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_due_again(*, now: datetime) -> int:
-    """Ask again, where the time has come, who said no: while nobody else helps, or to hold a plan; how many."""
+    """Ask again, where the time has come, who said no: while nobody else helps, or to hold a plan;
+    how many.
+    """
     due = Mitigation.objects.filter(
         Q(request__has_uncovered_targets=True) | Q(request__kind=RequestKind.STANDBY),
         _may_be_asked(now),
@@ -71,7 +73,9 @@ def mark_due_again(*, now: datetime) -> int:
 
 
 def _may_be_asked(now: datetime) -> Q:
-    """Its time has come; or, of one that never reached the provider, how that is reached was changed since."""
+    """Its time has come; or, of one that never reached the provider, how that is reached was
+    changed since.
+    """
     is_changed = Q(subscription__changed_at__gt=F("ended_at")) | Q(
         subscription__provider__changed_at__gt=F("ended_at")
     )
@@ -100,12 +104,13 @@ def _due_again(mitigation_id: UUID, now: datetime) -> bool:
 
 
 def mark_expired(*, now: datetime) -> int:
-    """End the mitigations that outlived their granted lifetime, or ask again for those that renew; return how many.
+    """End the mitigations that outlived their granted lifetime, or ask again for those that renew;
+    return how many.
 
     Providers that hold nothing are not asked any more after the requested lifetime.
 
-    A provider that is winding down reports the end itself. The lifetime decides only after the longest time that RFC 9132
-    section 4.4.4 allows has passed without a report.
+    A provider that is winding down reports the end itself. The lifetime decides only after the
+    longest time that RFC 9132 section 4.4.4 allows has passed without a report.
     """
     since = now - WIND_DOWN_AT_MOST
     winds_down = Q(status=Status.TERMINATING) & (

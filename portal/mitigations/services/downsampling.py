@@ -1,4 +1,6 @@
-"""Remove old counter reports, one portion of the log at a time; each event that stays counts those removed before it."""
+"""Remove old counter reports, one portion of the log at a time; each event that stays counts those
+removed before it.
+"""
 
 from __future__ import annotations
 

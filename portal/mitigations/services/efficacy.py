@@ -1,4 +1,6 @@
-"""Efficacy updates: what people report about the attack, and what providers answer (RFC 9132 section 4.4.3)."""
+"""Efficacy updates: what people report about the attack, and what providers answer (RFC 9132
+section 4.4.3).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ MAX_TRIES: Final = 5
 
 @transaction.atomic
 def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> MitigationRequest:
-    """Report the attack status to every provider that holds the request. Replaces a report that still waits."""
+    """Report the attack status to every provider that holds the request.
+
+    Replaces a report that still waits.
+    """
     if attack_status not in ATTACK_STATUSES:
         message = f"Choose one of {', '.join(ATTACK_STATUSES)}."
         error = FieldError(field="attack_status", code="unknown-attack-status", message=message)
@@ -41,7 +46,8 @@ def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> Mit
     refuse_if_ending(request)
     if not request.is_immediate:
         raise Conflict(
-            "A provider that filters for a plan cannot be told: some would take it as an order to stop."
+            "A provider that filters for a plan cannot be told: some would take it as an "
+            "order to stop."
             " Activate the plan, then say how it looks.",
             code="nobody-to-tell",
         )
@@ -90,9 +96,11 @@ def record_efficacy_answered(
     reason: str = "",
     retry_after_s: int | None = None,
 ) -> Mitigation | None:
-    """Record the answer to the report made at `asked_at`. Without a code and not accepted: there was no answer.
+    """Record the answer to the report made at `asked_at`. Without a code and not accepted: there
+    was no answer.
 
-    `retry_after_s`: the wait that the provider asked for. The portal then repeats the report, up to MAX_TRIES times.
+    `retry_after_s`: the wait that the provider asked for. The portal then repeats the report, up to
+    MAX_TRIES times.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:

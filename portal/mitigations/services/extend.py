@@ -28,7 +28,9 @@ from portal.mitigations.validation import (
 
 @transaction.atomic
 def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationRequest:
-    """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest it grants."""
+    """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest it
+    grants.
+    """
     request = lock_request(request_id)
     refuse_extension(request, lifetime_s)
     now = timezone.now()

@@ -1,4 +1,6 @@
-"""Record failures of the portal itself: a request that cannot be encoded, an answer that cannot be saved."""
+"""Record failures of the portal itself: a request that cannot be encoded, an answer that cannot be
+saved.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +42,12 @@ def record_not_sendable(
     now: datetime,
     extended_at: datetime | None = None,
 ) -> Mitigation | None:
-    """The portal cannot encode the request or its refresh; `reason` says which rule it breaks, or is empty.
+    """The portal cannot encode the request or its refresh; `reason` says which rule it breaks, or
+    is empty.
 
-    `never_left`: no copy was ever sent, so the provider cannot be acting on it. The portal retries it like a refused one:
-    a later session may take a larger message, and a later release may be able to send it.
+    `never_left`: no copy was ever sent, so the provider cannot be acting on it. The portal retries
+    it like a refused one: a later session may take a larger message, and a later release may be
+    able to send it.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
@@ -73,7 +77,10 @@ def record_not_sendable(
 
 
 def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) -> None:
-    """The portal cannot encode the withdrawal. It keeps trying, since the provider may still be filtering."""
+    """The portal cannot encode the withdrawal.
+
+    It keeps trying, since the provider may still be filtering.
+    """
     step = Step(
         mitigation_id=mitigation_id,
         columns={
@@ -91,10 +98,11 @@ def record_end_not_sendable(*, mitigation_id: UUID, reason: str, now: datetime) 
 def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> None:
     """Record the bare fact of an outcome that could not be saved in full.
 
-    `is_answered`: the provider answered, but its answer is lost; otherwise the request could not be sent. A single UPDATE,
-    since anything derived from the row may be the part that failed.
+    `is_answered`: the provider answered, but its answer is lost; otherwise the request could not be
+    sent. A single UPDATE, since anything derived from the row may be the part that failed.
     """
-    # Lock the request first (docs/locking.md): the event needs it, and another transaction may hold it and wait for the row.
+    # Lock the request first (docs/locking.md): the event needs it, and another transaction may hold
+    # it and wait for the row.
     lock_requests(Mitigation.objects.filter(pk=mitigation_id).values_list("request_id", flat=True))
     mitigation = Mitigation.objects.get(pk=mitigation_id)
     columns: dict[str, Any] = {"unsaved_at": now, "last_heard_at": now}
@@ -110,7 +118,8 @@ def mark_failure(*, mitigation_id: UUID, is_answered: bool, now: datetime) -> No
         with transaction.atomic():
             advance(step, now=now)
     except Exception:
-        # The event is derived from the row, which may be what failed in the first place. The mark itself is saved.
+        # The event is derived from the row, which may be what failed in the first place. The mark
+        # itself is saved.
         logger.exception("mitigation %s: its failure has no event", mitigation_id)
 
 

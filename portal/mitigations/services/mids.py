@@ -1,6 +1,7 @@
 """Move the counter of mids past those that a provider already holds.
 
-After a restored backup, or a fail-over that lost the last seconds, `next_mid` is behind what the provider holds.
+After a restored backup, or a fail-over that lost the last seconds, `next_mid` is behind what the
+provider holds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from portal.mitigations.services.advance import (
 from portal.providers.models import Subscription
 
 MAX_HIGHER_MIDS: Final = 10
-"""How often one mitigation takes a higher mid because its own was in use, before the refusal stands."""
+"""How often one mitigation takes a higher mid because its own was in use, before the refusal
+stands.
+"""
 IN_USE: Final = "mid_in_use"
 IN_DOUBT: Final = "mid_in_doubt"
 """`why` of the events about a mid."""
@@ -47,11 +50,12 @@ def take_higher_mid(
     is_in_use: bool,
     now: datetime,
 ) -> int | None:
-    """Give an unconfirmed mitigation a mid of at least `to` and return it; None: it keeps `refused_mid`, the refusal stands.
+    """Give an unconfirmed mitigation a mid of at least `to` and return it; None: it keeps
+    `refused_mid`, the refusal stands.
 
-    Repeating the call changes nothing. Without a list from the provider (`is_listed`) the portal does not know how many
-    mids are in use, so each further try skips twice as many. `is_in_use`: the provider holds another mitigation under
-    `refused_mid`; False: that is not known.
+    Repeating the call changes nothing. Without a list from the provider (`is_listed`) the portal
+    does not know how many mids are in use, so each further try skips twice as many. `is_in_use`:
+    the provider holds another mitigation under `refused_mid`; False: that is not known.
     """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.wanted != Wanted.ACTIVE or mitigation.is_over:

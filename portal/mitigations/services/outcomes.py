@@ -1,4 +1,6 @@
-"""Record the outcomes of what the signal worker sent: each one once, under the lock of its request."""
+"""Record the outcomes of what the signal worker sent: each one once, under the lock of
+its request.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,9 @@ END_AGAIN_AFTER: Final = timedelta(seconds=30)
 def record_sending(*, mitigation_id: UUID, now: datetime) -> bool:
     """Say, before the first datagram leaves, that it may have left; False when it must not.
 
-    A worker that dies after this leaves a row that is sent again, never one that is thought unsent. One statement:
-    it stands between a person and the wire, and needs no lock that a termination does not take as well.
+    A worker that dies after this leaves a row that is sent again, never one that is thought unsent.
+    One statement: it stands between a person and the wire, and needs no lock that a termination
+    does not take as well.
     """
     wanted = Mitigation.objects.filter(pk=mitigation_id, wanted=Wanted.ACTIVE, status__in=LIVE)
     first = {
@@ -110,9 +113,11 @@ def record_confirmed(
 
 
 def refreshed(mitigation: Mitigation, at: datetime, extended_at: datetime | None) -> datetime:
-    """`at`, or just before an extension that the PUT did not know of yet: that one is still to be asked for.
+    """`at`, or just before an extension that the PUT did not know of yet: that one is still to be
+    asked for.
 
-    It is not told by its time: an extension is committed a moment after that, and a PUT may be begun meanwhile.
+    It is not told by its time: an extension is committed a moment after that, and a PUT may be
+    begun meanwhile.
     """
     extension_asked_at = mitigation.refresh_asked_at
     return (
@@ -133,7 +138,8 @@ def record_refused(
     conflict: Mapping[str, Any] | None = None,
     retry_after_s: int | None = None,
 ) -> Mitigation | None:
-    """A definite 4.xx. `retry_after_s`: the provider's own time before it may be asked again (SC-046).
+    """A definite 4.xx. `retry_after_s`: the provider's own time before it may be asked again
+    (SC-046).
 
     Or 5.08: asking again changes nothing before a person or other settings do (SC-107).
     """
@@ -252,7 +258,9 @@ def record_superseded(
 
 
 def _named(mitigation: Mitigation, conflict: Mapping[str, Any]) -> Iterable[Mitigation]:
-    """The mitigation that the provider says it holds instead, even if its withdrawal was requested since."""
+    """The mitigation that the provider says it holds instead, even if its withdrawal was requested
+    since.
+    """
     mid = conflict.get("mid")
     if not isinstance(mid, int) or mid <= mitigation.mid:
         return ()
@@ -284,7 +292,8 @@ def record_withdrawal_confirmed(*, mitigation_id: UUID, now: datetime) -> Mitiga
 
 @transaction.atomic(savepoint=False)
 def record_release(*, mitigation_id: UUID, now: datetime) -> bool:
-    """Note one more try to end a mitigation that the provider keeps after confirming its withdrawal; False: do not try.
+    """Note one more try to end a mitigation that the provider keeps after confirming its
+    withdrawal; False: do not try.
 
     Saved before the PUT leaves, so that the number of tries is bounded whatever the answer is.
     """
@@ -305,7 +314,10 @@ def record_release(*, mitigation_id: UUID, now: datetime) -> bool:
 
 @transaction.atomic(savepoint=False)
 def record_end_in_loop(*, mitigation_id: UUID, gateways: str, now: datetime) -> None:
-    """A withdrawal went round between gateways. It is not given up, since somebody may go on filtering."""
+    """A withdrawal went round between gateways.
+
+    It is not given up, since somebody may go on filtering.
+    """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.is_over:
         return

@@ -1,7 +1,8 @@
 """Terminate a request once a newer one, allowed to replace it, filters everything that it protects.
 
-A provider ends the older of two overlapping mitigations itself, but only if it receives both. If the first provider refused the older request, that
-one can still run at the second provider while the newer one runs at the first, and the portal would keep retrying the refused part.
+A provider ends the older of two overlapping mitigations itself, but only if it receives both. If
+the first provider refused the older request, that one can still run at the second provider while
+the newer one runs at the first, and the portal would keep retrying the refused part.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def terminate_redundant(*, now: datetime) -> int:
         for replaced in replaces
         if UUID(replaced) in older
     ]
-    # Pairs whose newer request filters less stay for long. A random sample keeps them from blocking the pairs of other tenants.
+    # Pairs whose newer request filters less stay for long. A random sample keeps them from blocking
+    # the pairs of other tenants.
     looked_at = random.SystemRandom().sample(pairs, min(len(pairs), MAX_PAIRS))
     return count_done(partial(_end, now=now), looked_at)
 
@@ -66,7 +68,8 @@ def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
     if older.is_over or older.terminate_asked_at is not None:
         return False
     if str(older.pk) not in newer.replaces or str(newer.pk) in older.replaces:
-        # If each may replace the other, neither is the newer one at every provider, so a person decides.
+        # If each may replace the other, neither is the newer one at every provider, so a person
+        # decides.
         return False
     filtering = Mitigation.objects.filter(
         request=newer,

@@ -18,7 +18,9 @@ from portal.mitigations.states import CONFIRMED
 
 @transaction.atomic
 def ask_refresh(*, mitigation_id: UUID) -> datetime | None:
-    """Have the provider confirm now that it still holds it; when that was asked, None if it is not held."""
+    """Have the provider confirm now that it still holds it; when that was asked, None if it is not
+    held.
+    """
     mitigation = lock_mitigation(mitigation_id)
     if mitigation.wanted == Wanted.WITHDRAWN or mitigation.status not in CONFIRMED:
         return None

@@ -1,4 +1,6 @@
-"""What providers report about a mitigation that they hold: a notification, or the answer to a poll."""
+"""What providers report about a mitigation that they hold: a notification, or the
+answer to a poll.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,9 @@ def record_report(*, mitigation_id: UUID, report: ProviderReport, now: datetime)
 
 
 def _confirms(mitigation: Mitigation) -> Trigger | None:
-    """A report without a known status still shows, if the 2.01 was lost, that the provider holds the request."""
+    """A report without a known status still shows, if the 2.01 was lost, that the provider holds
+    the request.
+    """
     if mitigation.status != Status.PENDING or mitigation.sent_at is None:
         return None
     return Trigger.ACCEPTED if mitigation.request.is_immediate else Trigger.HELD
@@ -132,7 +136,8 @@ def says_nothing_new(mitigation: Mitigation, report: ProviderReport, now: dateti
 def record_repeated(*, mitigation_ids: Collection[UUID], now: datetime) -> None:
     """The provider said nothing new of these: the same few statements for all of them.
 
-    Of one that somebody else is writing about this is no news: nobody is waited for who may wait for another of them.
+    Of one that somebody else is writing about this is no news: nobody is waited for who may wait
+    for another of them.
     """
     free = Mitigation.objects.select_for_update(skip_locked=True, no_key=True).filter(
         pk__in=mitigation_ids, wanted=Wanted.ACTIVE, status__in=CONFIRMED
@@ -152,10 +157,11 @@ def _ends_as_known(mitigation: Mitigation, report: ProviderReport, now: datetime
 
 
 def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) -> bool:
-    """Write a report that changes numbers only; False, with nothing written, when it may change more.
+    """Write a report that changes numbers only; False, with nothing written, when it may change
+    more.
 
-    Nearly all reports are of this kind, and each mitigation may have one a second: so no lock is taken but the row's, and
-    nothing is derived anew.
+    Nearly all reports are of this kind, and each mitigation may have one a second: so no lock is
+    taken but the row's, and nothing is derived anew.
     """
     mitigation = Mitigation.objects.get(pk=mitigation_id)
     if not _changes_numbers_only(mitigation, report, now):
@@ -173,8 +179,8 @@ def _record_numbers(mitigation_id: UUID, report: ProviderReport, now: datetime) 
             if not unchanged.update(**_columns(report, now, has_news=bool(counted))):
                 raise _Overtaken
     except _Overtaken:
-        # PostgreSQL keeps the lock of a row that it waited for, changed or not; undoing to the savepoint gives it
-        # back. Whoever waits for a request must hold none of its mitigations.
+        # PostgreSQL keeps the lock of a row that it waited for, changed or not; undoing to the
+        # savepoint gives it back. Whoever waits for a request must hold none of its mitigations.
         return False
     if counted:
         _append_numbers(mitigation, counted, now)
@@ -217,7 +223,9 @@ def ends(lifetime_s: int, now: datetime) -> datetime | None:
 
 
 def _counted(mitigation: Mitigation, report: ProviderReport, now: datetime) -> dict[str, Any]:
-    """What a report's event tells, if it gets one: equal numbers are news only after a silence, which would else look like reports."""
+    """What a report's event tells, if it gets one: equal numbers are news only after a silence,
+    which would else look like reports.
+    """
     if not report.counters:
         return {}
     last = mitigation.counters_at

@@ -1,7 +1,8 @@
 """Stop what providers filter for a plan, and have them hold it again afterwards.
 
-What is due is in the rows: a withdrawn mitigation with `hold_again`. Whoever settles its request after it has ended starts the new one
-in the same transaction, so there is no moment in which it is forgotten, and none in which it happens twice.
+What is due is in the rows: a withdrawn mitigation with `hold_again`. Whoever settles its request
+after it has ended starts the new one in the same transaction, so there is no moment in which it is
+forgotten, and none in which it happens twice.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ MAX_RESUMED: Final = 200
 
 @transaction.atomic
 def stop_filtering(*, request_id: UUID, actor: User) -> MitigationRequest:
-    """Tell whoever activated a plan to stop; who only holds it goes on holding it. Repeating it changes nothing."""
+    """Tell whoever activated a plan to stop; who only holds it goes on holding it.
+
+    Repeating it changes nothing.
+    """
     request = lock_request(request_id)
     now = timezone.now()
     settle_ends_of_filtering(mitigations_of(request))
@@ -56,7 +60,9 @@ def give_up(*, mitigation_id: UUID) -> None:
 
 
 def resume_holding(*, now: datetime) -> int:
-    """Have plans held again by who was told to stop so long ago that it must have; how many plans were looked at."""
+    """Have plans held again by who was told to stop so long ago that it must have; how many plans
+    were looked at.
+    """
     due = Mitigation.objects.filter(
         Q(status__in=TERMINAL) | Q(withdrawal_confirmed_at__lte=now - WIND_DOWN_AT_MOST),
         hold_again=True,

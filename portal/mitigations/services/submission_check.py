@@ -1,4 +1,6 @@
-"""Check a submission against live requests: which it would replace, and whether there is consent."""
+"""Check a submission against live requests: which it would replace, and whether there
+is consent.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,8 @@ def check_with_consent(
 ) -> tuple[Checked, list[Replaced]]:
     """The request to send, and what it replaces with consent.
 
-    Raises WouldReplace when consent is missing, and Invalid when one request cannot ask for all of them together.
+    Raises WouldReplace when consent is missing, and Invalid when one request cannot ask for all of
+    them together.
     """
     found = would_replace(Proposal.of(checked), live)
     if consent.is_joint:
@@ -82,8 +85,8 @@ def joint_request(
 ) -> tuple[Checked, list[Replaced]]:
     """One request for everything in `checked` and in the requests it would replace.
 
-    The joint request may go to further providers and overlap other requests there: it includes those too. Raises Invalid
-    when one request cannot ask for all of it.
+    The joint request may go to further providers and overlap other requests there: it includes
+    those too. Raises Invalid when one request cannot ask for all of it.
     """
     known: set[object] = set()
     while {one.id for one in found} != known:

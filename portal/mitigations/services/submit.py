@@ -44,11 +44,12 @@ def submit(
 ) -> MitigationRequest:
     """Check a submission and commit it: request, first mitigations, event, wake-up.
 
-    `name`: its name if it is not named by its targets. `instead_of`: requests of the same plan that it replaces.
+    `name`: its name if it is not named by its targets. `instead_of`: requests of the same plan that
+    it replaces.
 
-    The same `key` and submission of the same person give the first request again; another submission
-    under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field, and WouldReplace when live requests
-    would be replaced that `consent` does not allow.
+    The same `key` and submission of the same person give the first request again; another
+    submission under that key raises IdempotencyKeyReused. Raises Invalid with every wrong field,
+    and WouldReplace when live requests would be replaced that `consent` does not allow.
     """
     with transaction.atomic():
         call = _call(organization, actor, submission, key, kind, name, consent)
@@ -57,7 +58,8 @@ def submit(
             return earlier
         check_context = CheckContext.of(organization)
         checked = check_context.check(submission)
-        # A transaction that starts a mitigation locks the counter until it commits, so a second overlapping one sees the first.
+        # A transaction that starts a mitigation locks the counter until it commits, so a second
+        # overlapping one sees the first.
         lock_log(organization.pk)
         checked, replaced = check_with_consent(
             check_context,

@@ -28,7 +28,8 @@ def terminate(
 ) -> MitigationRequest:
     """Ask every provider to stop. Repeating it, or coming second, changes nothing.
 
-    Without an actor it is the portal that ends it. `newer`: the request that filters all of it instead.
+    Without an actor it is the portal that ends it. `newer`: the request that filters all of it
+    instead.
     """
     request = lock_request(request_id)
     if request.terminate_asked_at or request.is_over:

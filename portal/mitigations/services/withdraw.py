@@ -35,7 +35,10 @@ def withdraw_mitigation(*, mitigation_id: UUID) -> Mitigation:
 
 @transaction.atomic
 def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> MitigationRequest:
-    """Tell one provider to stop and let the others go on. Repeating it, or coming second, changes nothing."""
+    """Tell one provider to stop and let the others go on.
+
+    Repeating it, or coming second, changes nothing.
+    """
     request = lock_request(request_id)
     refuse_if_not_immediate(request)
     mitigations = mitigations_of(request)

@@ -23,7 +23,9 @@ from portal.mitigations.validation.lifetimes import within_limits
 from portal.mitigations.validation.submission import AssignedScope, Errors
 
 LONGEST_CUID: Final = "x" * 36
-"""The length of a random cuid, taken after a collision; cuids from certificates have 22 characters."""
+"""The length of a random cuid, taken after a collision; cuids from certificates have 22
+characters.
+"""
 _LISTS: Final[Mapping[str, str]] = {
     "target-prefix": "prefixes",
     "target-fqdn": "fqdns",
@@ -67,7 +69,8 @@ def _port_range(port: Port) -> PortRange:
 def message_bytes(
     targets: Targets, *, ports: Iterable[Port] = (), protocols: Iterable[int] = ()
 ) -> int:
-    """The largest CoAP message, in bytes, of a request for these, its refreshes or an efficacy update.
+    """The largest CoAP message, in bytes, of a request for these, its refreshes or an efficacy
+    update.
 
     Raises EncodeError when the request must not be sent.
     """

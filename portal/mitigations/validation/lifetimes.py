@@ -11,7 +11,9 @@ from portal.mitigations.validation.submission import EligibleProvider, Errors, P
 MIN_LIFETIME_S: Final = 30
 INDEFINITE: Final = -1
 FALLBACK_LIFETIME_S: Final = 3600
-"""Asked of a provider that takes no request without an end, and whose longest lifetime nobody knows."""
+"""Asked of a provider that takes no request without an end, and whose longest lifetime nobody
+knows.
+"""
 
 
 def checked_lifetime(
@@ -62,7 +64,10 @@ def _no_lifetime(why: str, policy: Policy) -> FieldError:
     return FieldError(
         field="lifetime",
         code="out-of-range",
-        message=f"{why} Choose {MIN_LIFETIME_S} s to {hours(policy.max_lifetime_s)}; it can renew itself.",
+        message=(
+            f"{why} Choose {MIN_LIFETIME_S} s to {hours(policy.max_lifetime_s)}; it can renew "
+            f"itself."
+        ),
     )
 
 

@@ -22,7 +22,10 @@ SHOWN_LIMITS: Final = 3
 
 
 def assign_scope(provider: EligibleProvider, scope: Targets, *, port_ranges: int) -> AssignedScope:
-    """The targets of `scope` that this provider may protect. `port_ranges`: how many the request has."""
+    """The targets of `scope` that this provider may protect.
+
+    `port_ranges`: how many the request has.
+    """
     excluded: dict[str, str] = {}
     for prefix in scope["prefixes"]:
         excluded[prefix] = _why_no_network(provider, ipaddress.ip_network(prefix))
@@ -59,7 +62,10 @@ def _within_counts(assigned: AssignedScope, port_ranges: int) -> AssignedScope:
     provider, count = assigned.provider, len(every_target(assigned.scope))
     problem, field = "", "targets"
     if provider.max_targets is not None and count > provider.max_targets:
-        problem = f"{provider.name} takes at most {_counted(provider.max_targets, 'target')}, these are {count}"
+        problem = (
+            f"{provider.name} takes at most {_counted(provider.max_targets, 'target')}, these are "
+            f"{count}"
+        )
     elif provider.max_port_ranges is not None and port_ranges > provider.max_port_ranges:
         most = f"at most {_counted(provider.max_port_ranges, 'port range')}"
         problem = f"{provider.name} takes {most if provider.max_port_ranges else 'no ports'}"
@@ -87,7 +93,9 @@ def _why_no_network(provider: EligibleProvider, network: IPNetwork) -> str:
 
 
 def _why_no_name(provider: EligibleProvider) -> str:
-    """A name has no address here: whoever may protect certain prefixes alone cannot be given one."""
+    """A name has no address here: whoever may protect certain prefixes alone cannot be
+    given one.
+    """
     if not provider.takes_names:
         return f"{provider.name} takes addresses, not names"
     return _may_only(provider) if provider.limited_to else ""
@@ -122,7 +130,10 @@ def chosen_providers(
         errors.add(
             "subscriptions",
             "no-provider",
-            f"{policy.organization} has no provider that can be asked. Ask an admin to connect one.",
+            (
+                f"{policy.organization} has no provider that can be asked. Ask an admin to "
+                f"connect one."
+            ),
         )
         return []
     if not submission.subscriptions:
@@ -146,7 +157,9 @@ def check_somebody_may(
     paths: Mapping[str, str],
     errors: Errors,
 ) -> None:
-    """An error at each target that nobody chosen may protect, or at what no provider takes that much of."""
+    """An error at each target that nobody chosen may protect, or at what no provider takes that
+    much of.
+    """
     if not assigned_scopes:
         return
     for target in every_target(scope):

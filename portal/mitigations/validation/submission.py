@@ -45,7 +45,9 @@ class Resource:
 
     @property
     def is_askable(self) -> bool:
-        """False for a resource verified before the portal knew that no provider can be asked for it."""
+        """False for a resource verified before the portal knew that no provider can be asked for
+        it.
+        """
         return why_not(self.kind, self.value) is None
 
 
@@ -106,7 +108,9 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A submission that may be sent: normal forms, everything inside the organization's resources."""
+    """A submission that may be sent: normal forms, everything inside the organization's
+    resources.
+    """
 
     name: str
     asked: Targets
@@ -118,7 +122,9 @@ class Checked:
     auto_renew: bool
     strategy: Strategy
     assigned_scopes: Mapping[UUID, AssignedScope]
-    "what each provider may protect, in the order in which they are asked; who may protect nothing is left out"
+    """what each provider may protect, in the order in which they are asked; who may protect
+    nothing is left out
+    """
     reason: str
 
     @property

@@ -1,4 +1,6 @@
-"""What shall be protected: inside the organization's verified resources, and small enough for one message."""
+"""What shall be protected: inside the organization's verified resources, and small enough for one
+message.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,8 @@ def _each(
 def _not_own(target: Target, policy: Policy) -> str:
     admins = f" ({', '.join(policy.admins[:2])})" if policy.admins else ""
     return (
-        f"{shown(both_forms(target.value))} is not one of {policy.organization}’s verified resources. "
+        f"{shown(both_forms(target.value))} is not one of {policy.organization}’s verified "
+        f"resources. "
         f"Ask an admin{admins} to add it, or choose a listed one."
     )
 
@@ -97,7 +100,10 @@ def _former(text: str, target: Target, territory: Territory) -> str:
     former = former_name(text) if target.kind == Kind.FQDN else ""
     if not former or not territory.has_name(former):
         return ""
-    return f" {shown(former)} is, but that is another domain: the portal took one for the other before."
+    return (
+        f" {shown(former)} is, but that is another domain: the portal took one for the other "
+        f"before."
+    )
 
 
 def ticked_resources(
@@ -150,7 +156,10 @@ def count_targets(
         errors.add(
             "targets",
             "too-many",
-            f"These are {len(targets)} targets: at most {MAX_TARGETS} fit one request. Send several requests.",
+            (
+                f"These are {len(targets)} targets: at most {MAX_TARGETS} fit one request. Send "
+                f"several requests."
+            ),
         )
         return
     if not targets:
@@ -168,7 +177,9 @@ def count_targets(
 def request_name(
     targets: Targets, ticked: Sequence[Resource], resources: Sequence[Resource]
 ) -> str:
-    """The names of its resources, whether they were ticked or typed; what equals none keeps its address."""
+    """The names of its resources, whether they were ticked or typed; what equals none keeps its
+    address.
+    """
     names = {one.value: one.name for one in reversed(resources)}
     typed = (names.get(one, one) for one in every_target(targets))
     parts = list(dict.fromkeys([*(one.name for one in ticked), *typed]))

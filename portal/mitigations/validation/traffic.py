@@ -45,7 +45,9 @@ def checked_ports(submission: Submission, errors: Errors) -> list[Port]:
 
 
 def _same_start(lower: int, upper: int, *, before: int) -> tuple[str, Fix]:
-    """No request can have two ranges that begin at the same port: what to write instead of the second."""
+    """No request can have two ranges that begin at the same port: what to write instead of the
+    second.
+    """
     first, second = port_text(lower, before), port_text(lower, upper)
     if upper < before:
         fix = Fix(label=f"Leave out {second}", value="")

@@ -1,4 +1,6 @@
-"""What must hold of what is prepared: providers hold the plans, and a drill has shown that asking works."""
+"""What must hold of what is prepared: providers hold the plans, and a drill has shown that asking
+works.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,10 @@ def plan(
             " ".join(parts),
             ""
             if state == State.PASS
-            else f"{'nobody holds' if nobody else f'{listed(left)} {_does(len(left))} not hold'} “{name}”",
+            else (
+                f"{'nobody holds' if nobody else f'{listed(left)} {_does(len(left))} not hold'} "
+                f"“{name}”"
+            ),
         ),
         about=plan_id,
         link=link,

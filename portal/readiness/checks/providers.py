@@ -1,4 +1,6 @@
-"""What must hold of each provider: there is one, it is connected, both sides can prove who they are, it can be called."""
+"""What must hold of each provider: there is one, it is connected, both sides can prove who they
+are, it can be called.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ def session(provider: Provider, now: datetime) -> Row:
 
 
 def loop(provider: Provider, now: datetime) -> Row | None:
-    """Only where the last request went round: a connection that is up says nothing of the way behind it."""
+    """Only where the last request went round: a connection that is up says nothing of the way
+    behind it.
+    """
     if provider.loop is None:
         return None
     short = provider.short
@@ -130,8 +134,10 @@ def loop(provider: Provider, now: datetime) -> Row | None:
         question=f"The way to {short}",
         found=Found(
             State.FAIL,
-            f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went round in a loop through "
-            f"{gateways(provider.loop.gateways)}. Their operators have to fix that. A drill shows whether they have.",
+            f"What was asked last, {ago(provider.loop.at, now)}, did not reach {short}: it went "
+            f"round in a loop through "
+            f"{gateways(provider.loop.gateways)}. Their operators have to fix that. A drill shows "
+            f"whether they have.",
             f"requests do not reach {short}",
         ),
         about=provider.id,
@@ -182,7 +188,8 @@ def _connected(provider: Provider, now: datetime) -> Found:
         evidence += f" {ignored_redirection(short, provider.redirection_ignored)}"
         return Found(State.WARN, evidence, f"{short} sends the portal where it does not go")
     if change:
-        # The protection lasts until this connection ends: the next would use the settings that do not work.
+        # The protection lasts until this connection ends: the next would use the settings that do
+        # not work.
         clause = f"{short} is still connected with {old_settings(change)}"
         return Found(State.WARN, evidence, clause)
     return Found(State.PASS, evidence)
@@ -193,7 +200,10 @@ def _refused(provider: Provider, now: datetime) -> Found:
     short, code = provider.short, provider.refusal
     words = f"{_since_when(provider, now)}, but {short} refuses what the portal says there. "
     if code in NOT_LET_IN:
-        words += f"{short} does not know the portal’s certificate (code {code}): it will refuse requests too."
+        words += (
+            f"{short} does not know the portal’s certificate (code {code}): it will refuse "
+            f"requests too."
+        )
         return Found(State.FAIL, words, f"{short} does not know the portal’s certificate")
     words += f"It answers heartbeats with code {code}."
     return Found(State.WARN, words, f"{short} refuses the portal’s heartbeats")

@@ -1,4 +1,6 @@
-"""What must hold of what is protected: it is known to be the organization's, and it fits into a request."""
+"""What must hold of what is protected: it is known to be the organization's, and it fits into a
+request.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def some(names: Sequence[str]) -> str:
 def resources(
     verified: int, unverified: Sequence[str], unaskable: Mapping[str, str] | None = None
 ) -> Row:
-    """`unaskable`: verified resources that no provider can be asked for, by name, with a sentence on the reason."""
+    """`unaskable`: verified resources that no provider can be asked for, by name, with a sentence
+    on the reason.
+    """
     unaskable = unaskable or {}
     total = verified + len(unverified)
     count, names = f"{verified} of {total}.", some(unverified)

@@ -1,4 +1,6 @@
-"""The writes of this app, as plain verbs: `services.create_plan(...)`, `services.start_drill(...)`."""
+"""The writes of this app, as plain verbs: `services.create_plan(...)`,
+`services.start_drill(...)`.
+"""
 
 from __future__ import annotations
 

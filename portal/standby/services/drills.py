@@ -1,4 +1,6 @@
-"""Drills: a real standby request to each provider, confirmed and withdrawn, with the times written down."""
+"""Drills: a real standby request to each provider, confirmed and withdrawn, with the times written
+down.
+"""
 
 from __future__ import annotations
 
@@ -36,18 +38,25 @@ from portal.standby.queries import IN_STANDBY, kept_in_standby
 from portal.standby.scope import Target, drill_target
 
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
-"""A provider that has not confirmed by then has failed the drill; it is told to let go all the same."""
+"""A provider that has not confirmed by then has failed the drill; it is told to let go all the
+same.
+"""
 END_WITHIN: Final = timedelta(seconds=75)
 """The drill is over by then, whatever is still open."""
 DRILL_LIFETIME_S: Final = 300
-"""What a drill asks for; it does not renew itself, so it ends at the provider even if nobody can tell it."""
+"""What a drill asks for; it does not renew itself, so it ends at the provider even if nobody can
+tell it.
+"""
 MAX_FOLLOWED: Final = 200
 """Drills one sweep looks at; the rest waits for the next."""
 
 
 @transaction.atomic
 def start_drill(*, organization: Organization, actor: User) -> Drill:
-    """Test every enabled provider. Conflict while another drill runs, or while something is mitigated."""
+    """Test every enabled provider.
+
+    Conflict while another drill runs, or while something is mitigated.
+    """
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     _refuse_if_unfit(organization)
     now = timezone.now()
@@ -78,7 +87,10 @@ def start_drill(*, organization: Organization, actor: User) -> Drill:
         _send_request(drill, target, group, actor, now)
     if not drill.checks.exists():
         raise Conflict(
-            f"{organization.name} has no verified resource to test with. Portal staff verify what is yours.",
+            (
+                f"{organization.name} has no verified resource to test with. Portal staff verify "
+                f"what is yours."
+            ),
             code="nothing-to-test",
         )
     _tell(drill, EventType.DRILL_STARTED, now, actor=actor)
@@ -89,7 +101,8 @@ def _refuse_if_unfit(organization: Organization) -> None:
     running = Drill.objects.filter(organization=organization, ended_at__isnull=True).first()
     if running is not None:
         raise Conflict(
-            f"{running.started_by.username} started a drill {when(running.started_at, timezone.now(), zone=True)}. "
+            f"{running.started_by.username} started a drill "
+            f"{when(running.started_at, timezone.now(), zone=True)}. "
             "It is not over yet.",
             code="drill-running",
         )

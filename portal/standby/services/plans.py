@@ -43,8 +43,8 @@ def create_plan(
 ) -> StandbyPlan:
     """A plan that is on from now: every chosen provider is asked to hold it.
 
-    The same `key` and content of the same person give the first plan again. Raises Invalid with every
-    wrong field.
+    The same `key` and content of the same person give the first plan again. Raises Invalid with
+    every wrong field.
     """
     _lock(organization)
     prepared = _as_standby(organization, submission)
@@ -86,8 +86,8 @@ def change_plan(
 ) -> StandbyPlan:
     """Another name, or another content: a new request with a higher mid, which turns the plan on.
 
-    A provider lets go of the old version as it takes the new one; where the two have no target in common,
-    or the new one is refused, the old one stays until the new one is held.
+    A provider lets go of the old version as it takes the new one; where the two have no target in
+    common, or the new one is refused, the old one stays until the new one is held.
     """
     plan = locked(plan_id)
     name = None if name is None or name.strip() == plan.name else name.strip()
@@ -115,7 +115,10 @@ def edit_plan(
     submission: Submission | None = None,
     is_on: bool | None = None,
 ) -> StandbyPlan:
-    """Change what is named, all or nothing. New content turns a plan on: what it asks for is its request's."""
+    """Change what is named, all or nothing.
+
+    New content turns a plan on: what it asks for is its request's.
+    """
     if is_on is False and submission is not None:
         raise Conflict("New content turns a plan on. Turn it off afterwards.", code="turns-it-on")
     plan = change_plan(plan_id=plan_id, actor=actor, name=name, submission=submission)
@@ -197,7 +200,9 @@ def activate(
 
 
 def finish_changes() -> int:
-    """Let providers drop replaced versions once they hold the new one; how many parts were ended."""
+    """Let providers drop replaced versions once they hold the new one; how many parts
+    were ended.
+    """
     unfinished = (
         StandbyPlan.objects.filter(earlier__isnull=False)
         .exclude(earlier__status__in=REQUEST_TERMINAL)
@@ -216,8 +221,9 @@ def _finish_change(plan_id: UUID) -> int:
 
 def _end_earlier(plan: StandbyPlan) -> int:
     """End the parts of replaced versions that nobody needs."""
-    # A provider that does not hold the new version yet keeps the old one, as long as the plan is on.
-    # A provider that filters for the old version continues until the attack is over or a person stops it.
+    # A provider that does not hold the new version yet keeps the old one, as long as the plan is
+    # on. A provider that filters for the old version continues until the attack is over or a person
+    # stops it.
     needed, is_kept = set(), plan.is_on and plan.removed_at is None
     if is_kept:
         new = current_mitigations(plan.request.mitigations.all())
@@ -349,7 +355,8 @@ def _submit(
             instead_of=instead_of,
         )
     except WouldReplace as error:
-        # An earlier version of another plan, which its provider keeps until it holds the new one; or an unknown plan.
+        # An earlier version of another plan, which its provider keeps until it holds the new one;
+        # or an unknown plan.
         what = error.replaced[0].what
         problem = _overlaps_unknown(what) if isinstance(what, Unknown) else _overlaps(what.name)
         raise Invalid("Nothing was sent. Correct one thing.", errors=[problem]) from error
@@ -365,7 +372,8 @@ def _overlaps(plan: str) -> FieldError:
 
 def _overlaps_unknown(unknown: Unknown) -> FieldError:
     message = (
-        f"{unknown.provider} holds {unknown.name} in standby, which no request here asked for, and would drop it for this "
+        f"{unknown.provider} holds {unknown.name} in standby, which no request here asked "
+        f"for, and would drop it for this "
         "plan. Withdraw it on the Now page first, or make the plan cover all of it."
     )
     return FieldError("targets", "overlaps-unknown", message)
@@ -374,7 +382,9 @@ def _overlaps_unknown(unknown: Unknown) -> FieldError:
 def _content_problems(
     organization: Organization, prepared: Submission, but: StandbyPlan | None
 ) -> Sequence[FieldError]:
-    """What the check of a request finds; and of two plans with a common target a provider keeps only one."""
+    """What the check of a request finds; and of two plans with a common target a provider keeps
+    only one.
+    """
     try:
         checked = _checked(organization, prepared)
     except Invalid as error:
@@ -382,7 +392,8 @@ def _content_problems(
     if but is not None and but.is_on and _differs(but, prepared) and (acting := _acting(but)):
         verb = "is" if len(acting) == 1 else "are"
         message = (
-            f"{listed(acting)} {verb} filtering for this plan, and would stop for a new version of it."
+            f"{listed(acting)} {verb} filtering for this plan, and would stop for a new "
+            f"version of it."
             " Activate the plan to filter for longer, or change it when the attack is over."
         )
         return [FieldError("targets", "plan-is-active", message)]
@@ -433,7 +444,9 @@ def _differs(plan: StandbyPlan, prepared: Submission) -> bool:
 
 
 def proposal_of(plan: StandbyPlan) -> Proposal | None:
-    """The request that activating the plan would send, by provider; None when it cannot be sent now."""
+    """The request that activating the plan would send, by provider; None when it cannot be sent
+    now.
+    """
     try:
         return Proposal.of(_checked(plan.organization, submission_of(plan)))
     except Invalid:
@@ -441,9 +454,11 @@ def proposal_of(plan: StandbyPlan) -> Proposal | None:
 
 
 def submission_of(plan: StandbyPlan) -> Submission:
-    """What the plan asks for, as it was prepared; providers that can no longer be asked are left out.
+    """What the plan asks for, as it was prepared; providers that can no longer be asked are left
+    out.
 
-    Where none of them can, all are named: the check refuses that, and nobody is asked whom nobody chose.
+    Where none of them can, all are named: the check refuses that, and nobody is asked whom nobody
+    chose.
     """
     request = plan.request
     verified = {one.pk for one in request.resources.all() if one.is_verified}

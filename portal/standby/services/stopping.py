@@ -15,14 +15,19 @@ from portal.standby.services.plans import locked
 
 @transaction.atomic
 def stop_filtering(*, plan_id: UUID, actor: User) -> StandbyPlan:
-    """End what was asked for from the plan, and what providers do for it by themselves; the plan stays on.
+    """End what was asked for from the plan, and what providers do for it by themselves; the plan
+    stays on.
 
-    Who filters for the plan is asked to hold it again once it has stopped. Repeating it, or coming second, changes nothing.
+    Who filters for the plan is asked to hold it again once it has stopped. Repeating it, or coming
+    second, changes nothing.
     """
     plan = locked(plan_id)
     if not plan.is_on:
         raise Conflict(
-            f"{plan.name} is off: nobody would hold it afterwards. Turn it on first, or terminate what goes on.",
+            (
+                f"{plan.name} is off: nobody would hold it afterwards. Turn it on first, or "
+                f"terminate what goes on."
+            ),
             code="plan-is-off",
         )
     going_on = plan.live_activation

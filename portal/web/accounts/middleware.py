@@ -44,7 +44,11 @@ class RequireSecondFactor:
 
 
 def _sign_in_again(request: HttpRequest) -> HttpResponse:
-    """Does nothing with the form. After signing in, the person is back on the page, with the form as it was or with the pressed button."""
+    """Does nothing with the form.
+
+    After signing in, the person is back on the page, with the form as it was or with the pressed
+    button.
+    """
     if page := typed.keep(request):
         return redirect_to_login(page)
     following = typed.page_of(request) or settings.LOGIN_REDIRECT_URL

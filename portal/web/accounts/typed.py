@@ -1,8 +1,10 @@
 """Keep what a person typed into a form after the session ended.
 
-A form that can be typed into carries a mark: whom it was made for and on which page, signed. When it comes back without a session, what was
-typed waits in a session that belongs to nobody yet. Once the same person has signed in, the form opens as it was; it is never sent by itself.
-Nobody else can make such a mark, and what another site sends is not kept, so no other site can put words into a form.
+A form that can be typed into carries a mark: whom it was made for and on which page, signed. When
+it comes back without a session, what was typed waits in a session that belongs to nobody yet. Once
+the same person has signed in, the form opens as it was; it is never sent by itself. Nobody else can
+make such a mark, and what another site sends is not kept, so no other site can put words into a
+form.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ _NOT_TYPED: Final = frozenset({FIELD, "csrfmiddlewaretoken"})
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The person a form was made for (the id), its page, and the end of that session (seconds since 1970)."""
+    """The person a form was made for (the id), its page, and the end of that session (seconds since
+    1970).
+    """
 
     person: str
     page: str
@@ -53,7 +57,9 @@ def mark(request: HttpRequest, page: str) -> str:
 
 
 def keep(request: HttpRequest) -> str:
-    """The page on which the form will open as it was; empty where the form has no mark, is another person's, or comes from another site."""
+    """The page on which the form will open as it was; empty where the form has no mark, is another
+    person's, or comes from another site.
+    """
     found = _mark_of(request.POST.get(FIELD, ""))
     if found is None or not _is_from_our_page(request) or request.headers.get("HX-Request"):
         return ""
@@ -78,8 +84,8 @@ def keep(request: HttpRequest) -> str:
 def _is_from_our_page(request: HttpRequest) -> bool:
     """Whether the browser says that no other site sent this.
 
-    From another site it comes without the session cookie (SameSite=Lax), also while the person is signed in: the cookie of a session made to keep
-    it would replace theirs.
+    From another site it comes without the session cookie (SameSite=Lax), also while the person is
+    signed in: the cookie of a session made to keep it would replace theirs.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -99,7 +105,9 @@ def _mark_of(text: str) -> Mark | None:
 
 
 def said_at_sign_in(request: HttpRequest) -> str:
-    """The sign-in page's sentence about a form or button that arrived without a session; empty if none did."""
+    """The sign-in page's sentence about a form or button that arrived without a session; empty if
+    none did.
+    """
     kept = _kept(request)
     if kept is None:
         return UNDONE if "undone" in request.GET else ""

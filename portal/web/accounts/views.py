@@ -1,4 +1,7 @@
-"""The steps of signing in: name and password, then the code. At the first sign-in, people set up the second factor."""
+"""The steps of signing in: name and password, then the code.
+
+At the first sign-in, people set up the second factor.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,10 @@ def code(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("code")
 @require_http_methods(["GET", "POST"])
 def enrol(request: HttpRequest) -> HttpResponse:
-    """The key belongs to this session. Only the response to the correct code shows the recovery codes."""
+    """The key belongs to this session.
+
+    Only the response to the correct code shows the recovery codes.
+    """
     following = _following(request)
     if request.user.is_authenticated and request.user.is_verified():
         return HttpResponseRedirect(following)
@@ -173,13 +179,16 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     services.sign_out(request)
     response = redirect("accounts:sign-in")
-    # Not "cookies": that would clear the cookies of every host of the domain, and the session is already deleted.
+    # Not "cookies": that would clear the cookies of every host of the domain, and the session is
+    # already deleted.
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that was loaded before the last sign-in opens again as it was; nothing was done with it."""
+    """A form that was loaded before the last sign-in opens again as it was; nothing was done with
+    it.
+    """
     page = typed.keep(request) if request.user.is_authenticated else ""
     return redirect(page) if page else core_views.csrf_failure(request, reason)
 

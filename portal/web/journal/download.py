@@ -1,4 +1,6 @@
-"""The journal of a request as a file: one JSON object in a line, oldest first, a portion in memory at a time."""
+"""The journal of a request as a file: one JSON object in a line, oldest first, a portion in memory
+at a time.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ PORTION: Final = 200
 
 
 async def lines(found: QuerySet[WireMessage]) -> AsyncIterator[bytes]:
-    """At most MAX_LINES of the newest messages; a file that ends earlier says so in its last line."""
+    """At most MAX_LINES of the newest messages; a file that ends earlier says so in its
+    last line.
+    """
     oldest_first = found.order_by("at", "id")
     after: WireMessage | None = None
     left = MAX_LINES

@@ -75,7 +75,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalLine:
-    """A message; or several that report one status of one mitigation again and again, with the questions they answer."""
+    """A message; or several that report one status of one mitigation again and again, with the
+    questions they answer.
+    """
 
     rows: tuple[Row, ...]
     meaning: str = ""
@@ -140,7 +142,10 @@ def journal_page(
 
 
 def _folded(newest_first: Iterable[Row]) -> list[JournalLine]:
-    """A run is in the place of its newest message. Another status, and what else is said about its mitigation, end it."""
+    """A run is in the place of its newest message.
+
+    Another status, and what else is said about its mitigation, end it.
+    """
     runs: list[list[Row]] = []
     going_on: dict[int, tuple[str, list[Row]]] = {}
     for row in newest_first:

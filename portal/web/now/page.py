@@ -115,7 +115,9 @@ def now_page(membership: Membership, now: datetime, *, order: str = "") -> dict[
 def _keep_order(
     live: list[tuple[MitigationRequest, wording.RequestFacts]], order: str
 ) -> tuple[list[tuple[MitigationRequest, wording.RequestFacts]], int]:
-    """A row never moves under a finger: what is on the screen keeps its place, new ones come first."""
+    """A row never moves under a finger: what is on the screen keeps its place, new ones
+    come first.
+    """
     place = {text: index for index, text in enumerate(order.split(",")[:200])}
     if not order:
         return live, 0

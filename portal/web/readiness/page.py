@@ -42,7 +42,10 @@ def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
         "readiness": readiness,
         "sections": [section for section in sections if section.rows],
         "drill": shown(last, now) if last else None,
-        "running": f"A drill has been running since {moment(last.started_at, now, zone=True)}, started by {last.by}."
+        "running": (
+            f"A drill has been running since {moment(last.started_at, now, zone=True)}, started "
+            f"by {last.by}."
+        )
         if last and not last.is_over
         else "",
         "drill_offer": _offer([row.question for row in rows if row.code == Code.SESSION]),

@@ -1,4 +1,7 @@
-"""The chart of dropped traffic: stacked areas as SVG paths. A missing report is a hole, never a guess."""
+"""The chart of dropped traffic: stacked areas as SVG paths.
+
+A missing report is a hole, never a guess.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,9 @@ class Chart:
 
 
 def draw(series: Sequence[Series], *, start: datetime, end: datetime, unit: str) -> Chart | None:
-    """The chart of `unit` (bit or packet) between two moments; None when nobody reported anything."""
+    """The chart of `unit` (bit or packet) between two moments; None when nobody
+    reported anything.
+    """
     if not any(one.samples for one in series):
         return None
     shown = _with_others([one for one in series if one.samples])

@@ -95,7 +95,10 @@ def life(request: MitigationRequest, facts: wording.RequestFacts, now: datetime)
         return Life(words=agreed)
     left = facts.ends_at - now
     return Life(
-        words=f"Ends {when(facts.ends_at, now, seconds=False, zone=True)}, {ahead(facts.ends_at, now)}",
+        words=(
+            f"Ends {when(facts.ends_at, now, seconds=False, zone=True)}, "
+            f"{ahead(facts.ends_at, now)}"
+        ),
         ends_at=facts.ends_at,
         left_min=max(0, round(left / timedelta(minutes=1))),
         total_min=max(1, request.lifetime_s // 60),
@@ -108,7 +111,8 @@ def short_life(request: MitigationRequest, facts: wording.RequestFacts, now: dat
     if facts.ends_at is None or request.terminate_asked_at:
         return life(request, facts, now).words
     ends = f"Ends {moment(facts.ends_at, now, seconds=False)}"
-    # A plan that a provider started is renewed only at the last moment, and some providers then stop filtering.
+    # A plan that a provider started is renewed only at the last moment, and some providers then
+    # stop filtering.
     is_renewed = request.auto_renew and (
         request.is_immediate or request.status == RequestStatus.STANDBY
     )

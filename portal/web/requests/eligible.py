@@ -15,7 +15,9 @@ from portal.mitigations.validation import AssignedScope, EligibleProvider, assig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eligible:
-    """Provider names: who is asked at once, who only if those cannot help, and what some may not protect."""
+    """Provider names: who is asked at once, who only if those cannot help, and what some may not
+    protect.
+    """
 
     at_once: tuple[str, ...]
     later: tuple[str, ...]
@@ -50,7 +52,9 @@ def eligible(
     strategy: str,
     port_ranges: int,
 ) -> Eligible:
-    """`eligible_providers`: the chosen ones in order; `texts`: targets as typed or ticked, whether they can be read or not."""
+    """`eligible_providers`: the chosen ones in order; `texts`: targets as typed or ticked, whether
+    they can be read or not.
+    """
     scope = _scope(texts)
     assigned_scopes = [
         assign_scope(provider, scope, port_ranges=port_ranges) for provider in eligible_providers
@@ -99,7 +103,9 @@ def _scope(texts: Iterable[str]) -> Targets:
 
 
 def _per_target(assigned_scopes: Sequence[AssignedScope], scope: Targets) -> list[str]:
-    """ "Only Tidewall may protect 2001:db8:10::/48."; what nobody may protect is an error at its place."""
+    """ "Only Tidewall may protect 2001:db8:10::/48."; what nobody may protect is an error at its
+    place.
+    """
     told: dict[tuple[str, ...], list[str]] = {}
     for target in every_target(scope):
         if not any(target in assigned.excluded for assigned in assigned_scopes):

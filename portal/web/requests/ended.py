@@ -1,4 +1,6 @@
-"""What ended by itself, shown on Now, with the plans and in the list of requests until a person acknowledges it."""
+"""What ended by itself, shown on Now, with the plans and in the list of requests until a person
+acknowledges it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Ended:
     sentence: str
     newer: tuple[Newer, ...]
     again: str
-    "the form to request it again, together with the narrower requests that replaced it; for a plan, where to activate it"
+    """the form to request it again, together with the narrower requests that replaced it; for a
+    plan, where to activate it
+    """
     again_label: str
 
     @property
@@ -104,7 +108,9 @@ def ended(request: MitigationRequest, facts: wording.RequestFacts, now: datetime
 def _filtering_ended(
     request: MitigationRequest, facts: wording.RequestFacts, now: datetime
 ) -> Ended:
-    """A plan that is on can be activated at once; what it asked for can be asked for in any case."""
+    """A plan that is on can be activated at once; what it asked for can be asked for in
+    any case.
+    """
     slug = request.organization.slug
     plan = getattr(request, "plan", None)
     url = request.get_absolute_url()
@@ -143,7 +149,10 @@ def end_value(request: MitigationRequest) -> str:
 
 
 def seen_ends(typed: QueryDict) -> list[SeenEnd]:
-    """The posted ends: of one row, or of all rows shown. Text that no page of ours posted names no request."""
+    """The posted ends: of one row, or of all rows shown.
+
+    Text that no page of ours posted names no request.
+    """
     one = typed.get("one")
     posted = [one] if one else typed.getlist("ends")[: services.MAX_ACKNOWLEDGED]
     return [_seen_end(text) for text in posted if text]

@@ -1,4 +1,6 @@
-"""What the preview of an extension shows: each provider's message before and after, and who is told nothing."""
+"""What the preview of an extension shows: each provider's message before and after, and who is told
+nothing.
+"""
 
 from __future__ import annotations
 

@@ -93,7 +93,9 @@ def all_wrong(organization: Organization, form: RequestForm) -> RequestForm:
 
 
 def used_again(form: RequestForm, key: str) -> RequestForm:
-    """The form was sent before with other values (a page from the browser's history): ask once more."""
+    """The form was sent before with other values (a page from the browser's history): ask once
+    more.
+    """
     message = "This form was sent before, with other values. Send it again to make another request."
     return replace(form, key=key).with_errors([FieldError("form", "sent-before", message)])
 

@@ -35,7 +35,10 @@ FILTERS: Final = {
     OVER_CAPACITY: wording.BADGES[wording.DisplayStatus.EXCEEDED].word,
     UNACKNOWLEDGED: "Ended by itself, not acknowledged",
 }
-"""Beside the statuses. "Needs me": whose page offers a next step, or that ended by itself and is not acknowledged."""
+"""Beside the statuses.
+
+"Needs me": whose page offers a next step, or that ended by itself and is not acknowledged.
+"""
 STATUSES: Final = (
     RequestStatus.REQUESTING,
     RequestStatus.IN_PROGRESS,

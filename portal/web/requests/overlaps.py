@@ -1,4 +1,6 @@
-"""Which live requests a new one overlaps, and what to send instead: shown while the form is filled in and on sending."""
+"""Which live requests a new one overlaps, and what to send instead: shown while the form is filled
+in and on sending.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ NO_OVERLAPS: Final = Overlaps()
 
 
 def consent_of(typed: QueryDict) -> Consent:
-    """The consent that the pressed button gives: one request for all, or this one in place of those shown."""
+    """The consent that the pressed button gives: one request for all, or this one in place of those
+    shown.
+    """
     if "both" in typed:
         return Consent(is_joint=True)
     named = typed.getlist("replaces")[:MAX_NAMED] if "only" in typed else []
@@ -113,7 +117,10 @@ def overlaps_of(
     submission: Submission,
     instead_of: Collection[UUID] = (),
 ) -> Overlaps:
-    """`proposal`: the part of `submission` that can be read and sent. `instead_of`: requests of the same plan."""
+    """`proposal`: the part of `submission` that can be read and sent.
+
+    `instead_of`: requests of the same plan.
+    """
     live = queries.replaceable(organization.pk, but=instead_of)
     found = would_replace(proposal, live)
     if not found:

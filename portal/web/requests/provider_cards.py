@@ -39,7 +39,9 @@ def request_chip(facts: wording.RequestFacts, now: datetime) -> Chip:
 
 
 def end_chip(facts: wording.RequestFacts, now: datetime) -> Chip:
-    """Of what ended by itself and nobody acknowledged: how it ended, also where a plan is held again since."""
+    """Of what ended by itself and nobody acknowledged: how it ended, also where a plan is held
+    again since.
+    """
     return Chip(badge=wording.end_badge(facts, now), status=facts.status.value)
 
 
@@ -102,7 +104,9 @@ def provider_cards_of(
     targets: Sequence[str] = (),
     can_act: bool = False,
 ) -> list[ProviderCard]:
-    """`can_act`: with the buttons that ask or withdraw one provider; `targets` are the request's."""
+    """`can_act`: with the buttons that ask or withdraw one provider; `targets` are the
+    request's.
+    """
     shown: list[ProviderCard] = []
     chosen = sum(mitigation.is_chosen for mitigation in facts.mitigations)
     for index, mitigation in enumerate(facts.mitigations):

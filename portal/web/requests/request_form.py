@@ -1,4 +1,6 @@
-"""What a person typed into the request form: kept as typed, turned into a submission, told what is wrong."""
+"""What a person typed into the request form: kept as typed, turned into a submission, told what is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,10 @@ class RequestForm:
 
     @classmethod
     def filled(cls, submission: Submission) -> RequestForm:
-        """As a person would fill it in for `submission`, which has a lifetime. The providers are not a choice."""
+        """As a person would fill it in for `submission`, which has a lifetime.
+
+        The providers are not a choice.
+        """
         return cls(
             key=str(uuid4()),
             resources=tuple(map(str, submission.resources)),
@@ -167,7 +172,8 @@ class RequestForm:
         return submission, unread
 
     def mended(self, fix: str) -> RequestForm:
-        """The form after a fix button: it replaces one typed target or range, adds ports and protocols, and keeps the rest.
+        """The form after a fix button: it replaces one typed target or range, adds ports and
+        protocols, and keeps the rest.
 
         A form without the text to replace stays as it is.
         """
@@ -194,7 +200,9 @@ class RequestForm:
         )
 
     def as_typed(self, error: FieldError) -> FieldError:
-        """Point an error of the submission at its place in the typed text, whose unreadable ranges it does not count."""
+        """Point an error of the submission at its place in the typed text, whose unreadable ranges
+        it does not count.
+        """
         name, _, index = error.field.partition(".")
         if name != "ports" or not index:
             return error

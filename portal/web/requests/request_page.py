@@ -119,7 +119,9 @@ def request_page(start: Frame, request: MitigationRequest, choice: QueryDict) ->
 def ask_page(
     start: Frame, request: MitigationRequest, replaced: Sequence[Replaced]
 ) -> dict[str, Any]:
-    """Ask for confirmation, because asking a provider for `request` would replace other requests there."""
+    """Ask for confirmation, because asking a provider for `request` would replace other requests
+    there.
+    """
     organization, now = start.organization, start.now
     facts = request_facts(request, subscriptions(organization), organization)
     ending = replaced[0].endings[0]

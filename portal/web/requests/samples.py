@@ -1,4 +1,6 @@
-"""From counter reports to the samples of the chart: an event per change, and how long it was repeated."""
+"""From counter reports to the samples of the chart: an event per change, and how long it was
+repeated.
+"""
 
 from __future__ import annotations
 

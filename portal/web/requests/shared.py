@@ -26,7 +26,9 @@ def subscriptions(organization: Organization) -> dict[str, Subscription]:
 def held_beside(
     organization: Organization, requests: Iterable[MitigationRequest]
 ) -> list[Mitigation | Unknown]:
-    """What providers hold, to tell whom the order of a request passes by; not read where every request has asked all it names."""
+    """What providers hold, to tell whom the order of a request passes by; not read where every
+    request has asked all it names.
+    """
     has_some_left = any(
         one.strategy == Strategy.FAILOVER
         and not (one.is_over or one.terminate_asked_at)

@@ -90,7 +90,9 @@ def timeline_of(
     reports: Sequence[Event],
     organization: Organization,
 ) -> list[wording.Entry]:
-    """Newest first: events in words, silences nobody logged, and counter reports folded into one."""
+    """Newest first: events in words, silences nobody logged, and counter reports folded
+    into one.
+    """
     subjects = subjects_of(events)
     entries = [
         words

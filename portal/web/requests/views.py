@@ -43,7 +43,9 @@ PARTS: Final = {
 }
 """What a script may ask for instead of the whole page of a request."""
 ENTER: Final = "enter"
-"""What Enter in a field of a form sends, where no script keeps it: half a form is not sent to providers."""
+"""What Enter in a field of a form sends, where no script keeps it: half a form is not sent to
+providers.
+"""
 NOT_SENT_YET: Final = "Nothing was sent yet. Look at it once more, then press the button."
 MAX_SHOWN: Final = 500
 """Characters of a list's filter that a button brings back."""
@@ -283,7 +285,9 @@ def _act(
     mitigation_request: MitigationRequest,
     act: Callable[[User], MitigationRequest],
 ) -> HttpResponse:
-    """Do it and show the request; what does not fit any more is said there, beside what happened."""
+    """Do it and show the request; what does not fit any more is said there, beside what
+    happened.
+    """
     try:
         act(person_of(request))
     except WouldReplace:

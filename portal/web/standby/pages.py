@@ -89,7 +89,10 @@ def standby_page(membership: Membership, now: datetime) -> dict[str, Any]:
 
 def _mitigation_words(mitigation: Mitigation, now: datetime) -> str:
     facts = mitigation_facts(mitigation)
-    return f"{facts.short} confirmed the withdrawal of {mitigation.request.name}, and still holds it. {wording.still_held(facts, now)}"
+    return (
+        f"{facts.short} confirmed the withdrawal of {mitigation.request.name}, and still holds "
+        f"it. {wording.still_held(facts, now)}"
+    )
 
 
 def _may_not(membership: Membership) -> str:

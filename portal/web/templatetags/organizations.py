@@ -18,7 +18,9 @@ _SLUG: Final = re.compile(r"/organizations/([-\w]+)")
 
 @register.simple_tag(takes_context=True)
 def own_membership(context: Context) -> Membership | None:
-    """The membership for an error page's navigation: of the URL's organization, else the person's first; None before the second factor."""
+    """The membership for an error page's navigation: of the URL's organization, else the person's
+    first; None before the second factor.
+    """
     request = context.get("request")
     if known := getattr(request, "membership", None):
         return known if isinstance(known, Membership) else None

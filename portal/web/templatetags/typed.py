@@ -14,6 +14,9 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def typed_by(context: Context, page: str) -> SafeString:
-    """The hidden field that lets the form survive the end of the session. `page`: the path where it opens again."""
+    """The hidden field that lets the form survive the end of the session.
+
+    `page`: the path where it opens again.
+    """
     value = typed.mark(context["request"], page)
     return format_html('<input type="hidden" name="{}" value="{}">', typed.FIELD, value)

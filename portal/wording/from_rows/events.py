@@ -77,7 +77,10 @@ def event_facts(
 
 
 def _withdrawn_because(event: Event, subjects: Subjects) -> str:
-    """Why policy withdrew a provider, a clause. Events of earlier releases have the clause itself."""
+    """Why policy withdrew a provider, a clause.
+
+    Events of earlier releases have the clause itself.
+    """
     if event.type != EventType.MITIGATION_WITHDRAW_REQUESTED or "cause" not in event.data:
         return str(event.data.get("because", ""))
     names = [subjects.providers[one] for one in event.data["subscriptions"]]

@@ -265,7 +265,8 @@ def request_facts(
 ) -> wording.RequestFacts:
     """A request as sentences need it. `subscriptions` are the organization's, by id.
 
-    `live`: what providers hold for the organization (`queries.replaceable`), to tell whom the order passes by because of it.
+    `live`: what providers hold for the organization (`queries.replaceable`), to tell whom the order
+    passes by because of it.
 
     `with_others`: providers that the request does not name follow after those it does.
     """

@@ -252,7 +252,10 @@ def test_a_missing_option_is_named(
     [
         (
             ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, mid=9),
-            "overlapping targets (your own mid 9 has these targets: use a higher --mid, or withdraw it)",
+            (
+                "overlapping targets (your own mid 9 has these targets: use a higher --mid, or "
+                "withdraw it)"
+            ),
         ),
         (
             ConflictInformation(cause=ConflictCause.OVERLAPPING_TARGETS, retry_timer_s=600),
@@ -323,7 +326,9 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def deserted_port() -> Iterator[int]:
-    """A port where nothing listens and no connection begins: TCP would connect such a port to itself."""
+    """A port where nothing listens and no connection begins: TCP would connect such a port to
+    itself.
+    """
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind(("127.0.0.1", 0))
         port: int = tcp.getsockname()[1]

@@ -1,4 +1,6 @@
-"""A forged datagram or an ICMP error while a session is being opened costs a retry, never the session."""
+"""A forged datagram or an ICMP error while a session is being opened costs a retry, never the
+session.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ FORGED = {
 
 
 def forging(relay: Relay, datagram: bytes, *, times: int) -> set[tuple[str, int]]:
-    """Send `datagram` to the first `times` handshakes right after their hello; returns their source ports."""
+    """Send `datagram` to the first `times` handshakes right after their hello; returns their source
+    ports.
+    """
     hit: set[tuple[str, int]] = set()
 
     def see(passage: Passage) -> None:

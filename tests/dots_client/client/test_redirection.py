@@ -248,7 +248,8 @@ async def test_the_configuration_is_read_again_from_the_alternate(authority: Aut
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1", "0.0.0.0"]
+    "address", ["169.254.169.254", "10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1",
+    "0.0.0.0"]
 )  # fmt: skip
 async def test_a_redirection_to_another_kind_of_address_is_not_followed_but_reported(
     authority: Authority, caplog: pytest.LogCaptureFixture, address: str

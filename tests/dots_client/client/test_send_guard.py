@@ -1,4 +1,6 @@
-"""A client that may no longer send ends its session with a close_notify; no timer and no answer passes the guard."""
+"""A client that may no longer send ends its session with a close_notify; no timer and no answer
+passes the guard.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,8 @@ async def test_behind_a_closed_guard_only_a_close_notify_leaves(authority: Autho
                 await until(lambda: there.provider.observer_count == 1)
 
                 guard.is_open, sent = False, len(datagrams)
-                # The server sends messages that need an acknowledgement; heartbeats, repeats and polls become due.
+                # The server sends messages that need an acknowledgement; heartbeats, repeats and
+                # polls become due.
                 there.provider.notify(MitigationStatus.MITIGATING)
                 await asyncio.sleep(LONGER_THAN_EVERY_TIMER_S)
             asking.cancel()
@@ -175,7 +178,9 @@ async def test_behind_a_closed_guard_only_a_close_notify_leaves_over_tcp(
 async def test_behind_a_closed_guard_a_blocked_stream_is_aborted(
     authority: Authority,
 ) -> None:
-    """The server could not read a close_notify after half a record, and the other half must not be sent."""
+    """The server could not read a close_notify after half a record, and the other half must not be
+    sent.
+    """
     guard = SendGuard()
     async with listening(authority) as there, relayed(there) as (relay, port):
         server = replace(there.server, port=port, transports=("tls",))

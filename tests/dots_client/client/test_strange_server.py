@@ -47,7 +47,9 @@ def vectors() -> list[bytes]:
 
 
 def strange(rng: Random, sound: list[bytes], tokens: list[bytes]) -> bytes:
-    """A message of the RFC with another type, code, ID or a token that we wait for, often damaged."""
+    """A message of the RFC with another type, code, ID or a token that we wait for,
+    often damaged.
+    """
     data = bytearray(rng.choice(sound))
     length = data[0] & 0x0F
     data[2:4] = rng.randbytes(2)

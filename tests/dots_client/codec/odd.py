@@ -1,4 +1,6 @@
-"""Reports of a server with one odd member: the mid and the status of every body here are readable."""
+"""Reports of a server with one odd member: the mid and the status of every body here
+are readable.
+"""
 
 from __future__ import annotations
 

@@ -230,7 +230,10 @@ def test_a_limited_number_of_mitigations_is_read_from_one_answer() -> None:
 
     assert len(tree[MITIGATION_SCOPE]["scope"]) == MAX_SCOPE_ENTRIES
     assert not_read == (
-        f"mitigation-scope.scope: has {MAX_SCOPE_ENTRIES + 1} entries, {MAX_SCOPE_ENTRIES} are read",
+        (
+            f"mitigation-scope.scope: has {MAX_SCOPE_ENTRIES + 1} entries, {MAX_SCOPE_ENTRIES} "
+            f"are read"
+        ),
     )
 
 

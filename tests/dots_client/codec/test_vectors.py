@@ -33,7 +33,8 @@ VECTORS: list[Vector] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "rfc9132.json").read_text()
 )
 
-# true is the default of trigger-mitigation: the model does not distinguish it from an absent one, and omits it.
+# true is the default of trigger-mitigation: the model does not distinguish it from an absent one,
+# and omits it.
 SHORTER_WHEN_ENCODED = {"sig-put-mitigation-trigger-true-explicit", "sig-put-dots-cbor-tag-271"}
 # Efficacy without a lifetime: the server inserts the current one, so a client's encoding has it.
 LONGER_WHEN_ENCODED = {"sig-put-efficacy-rfc-figure-16"}

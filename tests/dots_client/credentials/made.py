@@ -61,7 +61,10 @@ def ec_key(curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
 
 
 def handshake(client: Credentials, server: Credentials, *, version: int) -> str:
-    """Why the handshake failed, or an empty text. Raises HandshakeFailed if there is no client context."""
+    """Why the handshake failed, or an empty text.
+
+    Raises HandshakeFailed if there is no client context.
+    """
     context = tls_client_context(client)
     context.set_max_proto_version(version)
     ours, theirs = (

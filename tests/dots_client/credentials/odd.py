@@ -1,4 +1,7 @@
-"""Certificates that `cryptography` cannot create: unknown curves, and SHA-1. Valid for 100 years."""
+"""Certificates that `cryptography` cannot create: unknown curves, and SHA-1.
+
+Valid for 100 years.
+"""
 
 from __future__ import annotations
 

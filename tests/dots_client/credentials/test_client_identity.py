@@ -84,7 +84,8 @@ BAG = "Bag Attributes\n    friendlyName: Rechenzentrum Köln\n".encode()
         (b"# our own\n\xff\xfe" + CHAIN + "– 東京".encode(), SECRET),
     ],
     ids=[
-        "plain", "byte order mark", "bag attributes", "wrong order", "twice", "one file", "CRLF", "parameters",
+        "plain", "byte order mark", "bag attributes", "wrong order", "twice", "one file", "CRLF",
+        "parameters",
         "comments",
     ],
 )  # fmt: skip
@@ -174,11 +175,14 @@ def test_an_unknown_curve_is_refused_with_a_sentence(chain: bytes, key: bytes) -
         (key_pem(ec_key()), "not-its-key"),
         (SECRET[:-30], "unreadable"),
         (SECRET.replace(b"M", b"!", 1), "unreadable"),
-        (KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")), "encrypted"),
-        (KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x")), "encrypted"),
+        (KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")),
+        "encrypted"),
+        (KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL,
+        BestAvailableEncryption(b"x")), "encrypted"),
         (b"x" * (MAX_PEM_BYTES + 1), "too-long"),
     ],
-    ids=["empty", "text", "certificate", "two", "another", "cut off", "damaged", "encrypted", "encrypted, old form", "huge"],
+    ids=["empty", "text", "certificate", "two", "another", "cut off", "damaged", "encrypted",
+    "encrypted, old form", "huge"],
 )  # fmt: skip
 def test_an_unusable_key_has_an_error_code(key: bytes, code: str) -> None:
     error = refusal(CHAIN, key)
@@ -196,8 +200,10 @@ def own(**changes: Any) -> bytes:
 
 SERVER_ONLY = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
 SIGNS_NOTHING = x509.KeyUsage(
-    digital_signature=False, content_commitment=False, key_encipherment=True, data_encipherment=False,
-    key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
+    digital_signature=False, content_commitment=False, key_encipherment=True,
+    data_encipherment=False,
+    key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False,
+    decipher_only=False,
 )  # fmt: skip
 DER = base64.b64decode(b"".join(OWN.splitlines()[1:-1]))
 
@@ -208,16 +214,19 @@ DER = base64.b64decode(b"".join(OWN.splitlines()[1:-1]))
         (b"hello", "no-certificate", "BEGIN CERTIFICATE"),
         (DER, "no-certificate", "BEGIN CERTIFICATE"),
         (SECRET, "no-certificate", "This is a private key, not a certificate."),
-        (OWN.replace(b"CERTIFICATE", b"CERTIFICATE REQUEST"), "no-certificate", "a request for a certificate"),
+        (OWN.replace(b"CERTIFICATE", b"CERTIFICATE REQUEST"), "no-certificate",
+        "a request for a certificate"),
         (OWN.replace(b"CERTIFICATE", b"PKCS7"), "no-certificate", "a PKCS#7 container"),
         (OWN[:-20], "cut-off", "The certificate is cut off"),
         (OWN + MIDDLE.pem[:200], "cut-off", "Certificate 2 of 2 is cut off"),
         (OWN + MIDDLE.pem[:200] + ROOT.pem, "cut-off", "Certificate 2 of 3 is cut off"),
-        (OWN + MIDDLE.pem.replace(b"MI", b"\xc3\xa4", 1) + ROOT.pem, "unreadable", "Certificate 2 of 3"),
+        (OWN + MIDDLE.pem.replace(b"MI", b"\xc3\xa4", 1) + ROOT.pem, "unreadable",
+        "Certificate 2 of 3"),
         (OWN + ROOT.pem, "broken-chain", "The certificate of Root does not belong to the chain"),
         (CHAIN + Authority("Other").pem, "broken-chain", "The certificate of Other"),
         (own(ends=NOW - DAY), "expired", f"The certificate expired on {NOW - DAY:%Y-%m-%d}."),
-        (own(begins=NOW + DAY), "not-yet-valid", f"is not valid before {NOW + DAY:%Y-%m-%d}. Enter it then."),
+        (own(begins=NOW + DAY), "not-yet-valid",
+        f"is not valid before {NOW + DAY:%Y-%m-%d}. Enter it then."),
         (own(extensions=(SERVER_ONLY,)), "wrong-purpose", "clientAuth"),
         (own(extensions=(SIGNS_NOTHING,)), "wrong-purpose", "digitalSignature"),
         (OWN * 11, "too-many", "These are 11 certificates"),

@@ -16,7 +16,10 @@ def gaps(times: Sequence[float]) -> list[float]:
 
 
 def most_per_rtt(times: Sequence[float], *, rtt_s: float) -> float:
-    """SC-018: datagrams per round trip on average, from the first to the last. At most 1 is allowed."""
+    """SC-018: datagrams per round trip on average, from the first to the last.
+
+    At most 1 is allowed.
+    """
     if len(times) < 2:
         return 0.0
     return (len(times) - 1) * rtt_s / (max(times) - min(times) + CLOCK_S)

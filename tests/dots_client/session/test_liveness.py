@@ -8,7 +8,10 @@ EVERY_30_S = LivenessParameters(heartbeat_interval_s=30, missing_hb_allowed=3)
 
 
 def run_unanswered(liveness: Liveness, *, until: float) -> float | None:
-    """Send every heartbeat when it is due, without an answer. Returns when the session is lost, or None."""
+    """Send every heartbeat when it is due, without an answer.
+
+    Returns when the session is lost, or None.
+    """
     while (due_at := liveness.next_timer()) is not None and due_at <= until:
         if liveness.is_lost(now=due_at):
             return due_at

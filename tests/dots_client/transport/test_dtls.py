@@ -117,7 +117,8 @@ async def test_an_abandoned_handshake_that_completes_is_ended_with_a_close_notif
     async with serving(
         authority.server(), on_session_end=lambda session: ended.append(session.reason)
     ) as server:
-        # The server has its session; the client does not, because it never receives the last flight.
+        # The server has its session; the client does not, because it never receives the last
+        # flight.
         server.drop_outgoing = _is_last_flight
         opening = asyncio.create_task(open_link(server.port, authority.client()))
         await until(lambda: bool(server.sessions))

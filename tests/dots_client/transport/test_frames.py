@@ -66,7 +66,9 @@ def test_empty_messages_are_left_out_with_or_without_a_token() -> None:
 
 
 def test_a_stream_of_empty_messages_is_copied_once_and_not_once_for_each() -> None:
-    """Counts copied bytes instead of time: each message is copied once, and the rest stays in place."""
+    """Counts copied bytes instead of time: each message is copied once, and the rest stays in
+    place.
+    """
 
     class Counting(bytes):
         copied = 0

@@ -1,4 +1,6 @@
-"""Datagrams from strangers: a server must not keep state for them, and both sides must survive them."""
+"""Datagrams from strangers: a server must not keep state for them, and both sides must survive
+them.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ MTU = 1232
 LARGEST_GROWTH_BYTES = 256 * 1024
 """Bytes of Python's memory after as many strangers again. A pending handshake has some 100 KiB."""
 LARGEST_PROCESS_GROWTH_BYTES = 8 * 1024 * 1024
-"""Bytes, including OpenSSL's. Ten thousand pending handshakes would need a hundred times as much."""
+"""Bytes, including OpenSSL's.
+
+Ten thousand pending handshakes would need a hundred times as much.
+"""
 
 
 def client_hello(authority: Authority) -> bytes:

@@ -1,7 +1,8 @@
 """python -m tests.integration.faults --runs 500 --seed 1
 
-Runs scenarios against real processes, and says of each whether everything held 15 s after its last fault. A failure prints the
-scenario; the same seed makes the same one again, and --script runs one from a file.
+Runs scenarios against real processes, and says of each whether everything held 15 s after its last
+fault. A failure prints the scenario; the same seed makes the same one again, and --script runs one
+from a file.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def main() -> int:
             kinds = {f"{kind} {victim}" for kind, victim in scenario.faults}
             runs.update(kinds)
             say(
-                f"{'FAILED' if problems else 'ok':<7}{scenario.name:<34}{took_s:6.1f} s  {', '.join(sorted(kinds))}"
+                f"{'FAILED' if problems else 'ok':<7}{scenario.name:<34}{took_s:6.1f} s  "
+                f"{', '.join(sorted(kinds))}"
             )
             if problems:
                 failed.update(kinds)

@@ -174,7 +174,9 @@ class Injection:
                 return
 
     def _let_write(self, server: str, *, may_write: bool) -> None:
-        """Redis answers READONLY and PostgreSQL 25006 until the fault ends; either may be down because of another fault."""
+        """Redis answers READONLY and PostgreSQL 25006 until the fault ends; either may be down
+        because of another fault.
+        """
         _patiently(
             lambda: (
                 write_to_postgres(self.postgres, may_write=may_write)

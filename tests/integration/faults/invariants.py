@@ -1,4 +1,6 @@
-"""What must hold once everything works again: a pure comparison of what is shown with what providers hold."""
+"""What must hold once everything works again: a pure comparison of what is shown with what
+providers hold.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from typing import Any, Final
 
 OVER: Final = ("terminated", "expired")
 LIVE_BELOW: Final = 5
-"""DOTS statuses of mitigations that are ending, have ended or were withdrawn; 8 is a plan in standby."""
+"""DOTS statuses of mitigations that are ending, have ended or were withdrawn; 8 is a plan in
+standby.
+"""
 STANDBY: Final = 8
 
 Shown = Mapping[str, Any]
@@ -34,7 +38,10 @@ class RequestFacts:
 def differences(
     asked: RequestFacts, found: Sequence[Shown], held: Mapping[str, Sequence[Held]]
 ) -> list[str]:
-    """In words; empty when all is well. `found`: requests for its prefix; `held`: by subscription, of its client."""
+    """In words; empty when all is well.
+
+    `found`: requests for its prefix; `held`: by subscription, of its client.
+    """
     if len(found) != 1:
         return [f"{asked.name}: {len(found)} requests instead of one"]
     shown = found[0]
@@ -69,7 +76,10 @@ class Prepared:
 def plan_differences(
     plan: Prepared, shown: Shown | None, held: Mapping[str, Sequence[Held]]
 ) -> list[str]:
-    """In words; empty when all is well. `shown`: the plan, None when it is discarded; `held`: by provider, of its client."""
+    """In words; empty when all is well.
+
+    `shown`: the plan, None when it is discarded; `held`: by provider, of its client.
+    """
     problems: list[str] = []
     told = {
         (one["provider"].split()[0].lower(), one["mid"]): one["dots_status"]
@@ -98,7 +108,10 @@ def plan_differences(
 
 
 def forgotten(prefix: str, held: Sequence[Held], unknown: Sequence[Shown]) -> list[str]:
-    """Faults in how a mitigation that a restored database does not know is shown. `unknown`: those shown as unknown."""
+    """Faults in how a mitigation that a restored database does not know is shown.
+
+    `unknown`: those shown as unknown.
+    """
     live = [one["mid"] for one in _of(held, prefix) if one["status"] < LIVE_BELOW]
     told = [one["mid"] for one in unknown if prefix in one["targets"]["prefixes"]]
     if live and told != live:
@@ -142,7 +155,10 @@ def _agrees(
     if mids != [mitigation["mid"]]:
         yield f"mid {mitigation['mid']} is {mitigation['status']}, and the provider holds {mids}"
     elif mitigation["dots_status"] != live[0]["status"]:
-        yield f"mid {mitigation['mid']} is shown with {mitigation['dots_status']}, the provider has {live[0]['status']}"
+        yield (
+            f"mid {mitigation['mid']} is shown with {mitigation['dots_status']}, the provider has "
+            f"{live[0]['status']}"
+        )
     elif mitigation["status"] == "pending":
         yield f"mid {mitigation['mid']} is shown as pending, and the provider holds it"
 

@@ -1,4 +1,5 @@
-"""What a run does: lines of a small language, made from a seed, printed when a run fails, and read back to repeat it.
+"""What a run does: lines of a small language, made from a seed, printed when a run fails, and read
+back to repeat it.
 
     submit a acme failover          ask for mitigation; what comes next is about `a`
     extend a                        for longer
@@ -6,7 +7,8 @@
     wait a                          until a provider helps, or the faults make that too long
     terminate a
     prepare p acme                  have every provider hold a plan; what comes next is about `p`
-    lose northgate acme             the provider concludes that it lost contact, and starts what it holds
+    lose northgate acme             the provider concludes that it lost contact,
+    and starts what it holds
     discard p                       turn the plan off
     restore acme                    ask for mitigation, and set the database back to before that
     fault kill signal-1 for 0.0     begins now, beside what follows, and ends after so many seconds
@@ -24,7 +26,10 @@ from typing import Final
 
 PROCESSES: Final = ("web", "signal-1", "signal-2", "worker", "beat")
 CLOCKED: Final = ("web", "signal-1", "signal-2", "worker")
-"""Beat pickles dates, which stand for themselves only. It starts housekeeping and decides nothing."""
+"""Beat pickles dates, which stand for themselves only.
+
+It starts housekeeping and decides nothing.
+"""
 PROVIDERS: Final = ("northgate", "tidewall")
 SERVERS: Final = ("redis", "postgres")
 ORGANIZATIONS: Final = ("acme", "globex")
@@ -91,7 +96,9 @@ def parse(name: str, lines: Iterable[str]) -> Scenario:
 
 
 def single_faults() -> list[Scenario]:
-    """Each fault to each victim, while a request is under way: at its beginning, in its life, at its end."""
+    """Each fault to each victim, while a request is under way: at its beginning, in its life, at
+    its end.
+    """
     found = []
     for kind, victims in FAULTS.items():
         for victim in victims:

@@ -181,7 +181,10 @@ class World:
         asked[name] = replace(asked[name], is_terminated=True)
 
     def _restore(self, organization: str) -> None:
-        """Ask for a mitigation that the restored database does not know. Nothing else is under way."""
+        """Ask for a mitigation that the restored database does not know.
+
+        Nothing else is under way.
+        """
         prefix = PREFIXES[organization].format(FORGOTTEN_ADDRESS)
         saved = self.stack.directory / "portal.dump"
         backup.dump(self.stack, saved)
@@ -270,7 +273,9 @@ class World:
             time.sleep(LOOK_EVERY_S)
 
     def _patiently(self, call: Callable[[], httpx.Response], *, is_ok: tuple[int, ...] = ()) -> Any:
-        """As a program under attack would: again after a broken connection, and after a server's own trouble."""
+        """As a program under attack would: again after a broken connection, and after a server's
+        own trouble.
+        """
         deadline = time.monotonic() + STEP_PATIENCE_S
         while True:
             try:
@@ -342,7 +347,9 @@ class World:
         return plan_differences(plan, shown, held)
 
     def _found(self, organization: str, label: str) -> list[dict[str, Any]]:
-        """What was asked under a label: newest first, but a clock that was set back dates a request long ago."""
+        """What was asked under a label: newest first, but a clock that was set back dates a request
+        long ago.
+        """
         cursor: dict[str, str] = {}
         while True:
             page = self._get(organization, "mitigation-requests", limit=PAGE_SIZE, **cursor)
@@ -369,7 +376,8 @@ class World:
     def _gaps_in_rows(self) -> list[str]:
         with psycopg.connect(self.stack.database_url) as connection:
             rows = connection.execute(
-                "SELECT o.slug, count(*), max(e.seq), (SELECT last_seq FROM mitigations_eventcounter c"
+                "SELECT o.slug, count(*), max(e.seq), (SELECT last_seq FROM "
+                "mitigations_eventcounter c"
                 " WHERE c.organization_id = o.id) FROM mitigations_event e"
                 " JOIN organizations_organization o ON o.id = e.organization_id GROUP BY o.id"
             ).fetchall()

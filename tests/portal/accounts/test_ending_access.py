@@ -1,4 +1,6 @@
-"""What a reset, a new password and a deactivation end: every session, token and known device, by whatever door it was done."""
+"""What a reset, a new password and a deactivation end: every session, token and known device, by
+whatever door it was done.
+"""
 
 from __future__ import annotations
 

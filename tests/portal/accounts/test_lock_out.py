@@ -152,7 +152,9 @@ def test_a_known_device_has_a_budget_too(alice: User) -> None:
 def test_a_right_password_costs_a_bounded_number_of_hashes(
     alice: User, bob: User, is_known: bool
 ) -> None:
-    """Whoever has one cannot keep every processor busy, nor others out at that address or with that name."""
+    """Whoever has one cannot keep every processor busy, nor others out at that address or with that
+    name.
+    """
     flooding, owner = (services.remember(user=alice, secret="") for _ in range(2))
     right = {"username": "alice", "password": PASSWORD, "address": "2001:db8::1"}
     secret = flooding if is_known else ""

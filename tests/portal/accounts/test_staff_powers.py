@@ -1,4 +1,6 @@
-"""The portal's staff do what they were given, to people who may do no more than they; each act is in both logs."""
+"""The portal's staff do what they were given, to people who may do no more than they; each act is
+in both logs.
+"""
 
 from __future__ import annotations
 

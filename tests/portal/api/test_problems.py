@@ -253,7 +253,9 @@ def test_every_call_that_needs_somebody_says_so_alike(db: None) -> None:
     assert closed == {
         "me", "resources", "subscriptions", "events", "requests", "request",
         "terminate", "extend", "efficacy", "acknowledge", "ask", "withdraw", "eligibility",
-        "preview", "extend-preview", "wire", "standby-plans", "standby-plan", "activate-plan", "stop-plan",
-        "drills", "readiness", "unknown-mitigations", "unknown-mitigation", "adopt-unknown", "withdraw-unknown",
+        "preview", "extend-preview", "wire", "standby-plans", "standby-plan", "activate-plan",
+        "stop-plan",
+        "drills", "readiness", "unknown-mitigations", "unknown-mitigation", "adopt-unknown",
+        "withdraw-unknown",
         "acknowledge-all",
     }  # fmt: skip

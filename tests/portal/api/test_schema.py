@@ -99,7 +99,8 @@ def test_the_document_comes_as_json_where_that_is_asked_for(document: dict[str, 
 def test_anonymous_readers_of_the_document_are_counted_by_network(
     db: None, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(throttling, "CALLS_PER_ADDRESS", Limit(name="test", tries=2, window_s=3600, message="Too many."))  # fmt: skip
+    monkeypatch.setattr(throttling, "CALLS_PER_ADDRESS", Limit(name="test", tries=2, window_s=3600,
+    message="Too many."))  # fmt: skip
 
     answers = [
         Client().get(path, REMOTE_ADDR=f"2001:db8::{number}").status_code for number in range(3)

@@ -1,4 +1,6 @@
-"""The pieces of what outlives the broker; that it does is shown in tests/integration/test_broker_outages.py."""
+"""The pieces of what outlives the broker; that it does is shown in
+tests/integration/test_broker_outages.py.
+"""
 
 from __future__ import annotations
 

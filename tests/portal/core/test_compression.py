@@ -35,7 +35,9 @@ def busy(
     acme_northgate: Subscription,
     acme_tidewall: Subscription,
 ) -> MitigationRequest:
-    """Six live requests, both providers filtering for each, and a full page of one's wire journal."""
+    """Six live requests, both providers filtering for each, and a full page of one's
+    wire journal.
+    """
     for number in range(LIVE):
         resource = ResourceFactory.create(organization=acme, value=f"198.51.{number}.0/24")
         request = services.submit(

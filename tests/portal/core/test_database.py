@@ -1,4 +1,7 @@
-"""What counts as a database that is away. The outages themselves: tests/integration/test_database_away.py."""
+"""What counts as a database that is away.
+
+The outages themselves: tests/integration/test_database_away.py.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ from tests.factories import PASSWORD
 pytestmark = pytest.mark.sqlite
 
 AWAY = (
-    "08000 08001 08003 08004 08006 08007 08P01 25006 25P03 25P04 28000 28P01 40001 40002 40003 40P01 "
+    "08000 08001 08003 08004 08006 08007 08P01 25006 25P03 25P04 28000 28P01 40001 40002 "
+    "40003 40P01 "
     "53000 53100 53200 53300 53400 55P03 57000 57014 57P01 57P02 57P03 57P04 57P05 58000 58030"
 )
 HERE = (

@@ -61,7 +61,11 @@ def test_signing_out_clears_what_the_browser_keeps_but_no_neighbours_cookies(
 
 
 def test_cookies_over_https_are_of_this_host_alone() -> None:
-    shown = "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_PATH, s.SESSION_COOKIE_DOMAIN)"  # fmt: skip
+    shown = (
+        "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, "
+        "s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.SESSION_COOKIE_PATH, "
+        "s.SESSION_COOKIE_DOMAIN)"
+    )  # fmt: skip
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "portal.settings", "PORTAL_HTTPS": "1"}
 
     said = subprocess.run(

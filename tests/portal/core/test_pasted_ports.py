@@ -90,7 +90,8 @@ def test_what_is_typed_is_read_or_refused_with_what_would_do(
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("6", 6), ("tcp", 6), ("TCP", 6), (" udp ", 17), ("icmp", 1), ("ICMPv6", 58), ("gre", 47), ("255", 255), ("٦", 6), ("256", 256)],
+    [("6", 6), ("tcp", 6), ("TCP", 6), (" udp ", 17), ("icmp", 1), ("ICMPv6", 58), ("gre", 47),
+    ("255", 255), ("٦", 6), ("256", 256)],
 )  # fmt: skip
 def test_a_protocol_is_read_by_its_name_or_number(text: str, number: int) -> None:
     assert protocol_number(text) == number

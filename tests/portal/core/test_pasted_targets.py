@@ -1,4 +1,6 @@
-"""What people paste in place of a target, and what comes of it: a target, or a code with what would do instead."""
+"""What people paste in place of a target, and what comes of it: a target, or a code with what would
+do instead.
+"""
 
 from __future__ import annotations
 
@@ -164,8 +166,10 @@ PASTED: list[tuple[str, str]] = [
     ("1.0.0.1-9.255.255.254", "too-many-prefixes"),
     ("0.0.0.1-255.255.255.254", "too-many-prefixes"),
     ("127.0.0.1-127.0.0.9", "not-protectable"),
-    ("2001:db8::1-2001:db8::9", "range: 2001:db8::1/128 2001:db8::2/127 2001:db8::4/126 2001:db8::8/127"),
-    ("2001:db8::1 - 2001:db8::9", "range: 2001:db8::1/128 2001:db8::2/127 2001:db8::4/126 2001:db8::8/127"),
+    ("2001:db8::1-2001:db8::9",
+    "range: 2001:db8::1/128 2001:db8::2/127 2001:db8::4/126 2001:db8::8/127"),
+    ("2001:db8::1 - 2001:db8::9",
+    "range: 2001:db8::1/128 2001:db8::2/127 2001:db8::4/126 2001:db8::8/127"),
     ("2001:db8::1-9", "range: 2001:db8::1/128 2001:db8::2/127 2001:db8::4/126 2001:db8::8/127"),
     ("2001:db8::-2001:db8::ffff", "range: 2001:db8::/112"),
     ("203.0.113.4-2001:db8::1", "mixed-range"),
@@ -187,7 +191,10 @@ PASTED: list[tuple[str, str]] = [
     ("*.acme.example", "wildcard-name"),
     ("203.0.113.*/24", "not-a-prefix"),
     # ports
-    ("203.0.113.7/24:443", "has-a-port: 203.0.113.7/32 :443 or 203.0.113.0/24 :443 or 203.0.113.7/32 or 203.0.113.0/24"),
+    ("203.0.113.7/24:443", (
+        "has-a-port: 203.0.113.7/32 :443 or 203.0.113.0/24 :443 or 203.0.113.7/32 or "
+        "203.0.113.0/24"
+    )),
     ("203.0.113.7:443", "has-a-port: 203.0.113.7/32 :443 or 203.0.113.7/32"),
     ("203.0.113.7:80-90", "has-a-port: 203.0.113.7/32 :80-90 or 203.0.113.7/32"),
     ("203.0.113.7:http", "has-a-port: 203.0.113.7/32 :80 or 203.0.113.7/32"),
@@ -210,7 +217,8 @@ PASTED: list[tuple[str, str]] = [
     ("shop.acme.example:https", "has-a-port: shop.acme.example :443 or shop.acme.example"),
     ("localhost:80", "one-label"),
     ("tcp://203.0.113.7:80", "has-a-port: 203.0.113.7/32 :80 protocol 6 or 203.0.113.7/32"),
-    ("udp://shop.acme.example:53", "has-a-port: shop.acme.example :53 protocol 17 or shop.acme.example"),
+    ("udp://shop.acme.example:53",
+    "has-a-port: shop.acme.example :53 protocol 17 or shop.acme.example"),
     ("tcp://203.0.113.7", "has-a-protocol: 203.0.113.7/32 protocol 6 or 203.0.113.7/32"),
     ("tcp://[2001:db8::1]:443", "has-a-port: 2001:db8::1/128 :443 protocol 6 or 2001:db8::1/128"),
     ("12:30", "number-form"),
@@ -349,13 +357,17 @@ PASTED: list[tuple[str, str]] = [
     ("//shop.acme.example/x", "not-a-uri: https://shop.acme.example/x"),
     ("shop.acme.example/login", "has-a-path: https://shop.acme.example/login or shop.acme.example"),
     ("203.0.113.7/login", "has-a-path: https://203.0.113.7/login or 203.0.113.7/32"),
-    ("shop.acme.example:8443/login", "has-a-path: https://shop.acme.example:8443/login or shop.acme.example :8443 or shop.acme.example"),
+    ("shop.acme.example:8443/login", (
+        "has-a-path: https://shop.acme.example:8443/login or shop.acme.example :8443 or "
+        "shop.acme.example"
+    )),
     ("shop.acme.example?x=1", "has-a-path: https://shop.acme.example/?x=1 or shop.acme.example"),
     ("shop.acme.example#top", "has-a-path: https://shop.acme.example/#top or shop.acme.example"),
     ("coaps://dots.acme.example", "coaps://dots.acme.example/"),
     ("https:/shop.acme.example/", "not-a-uri: https://shop.acme.example/"),
     ("https:shop.acme.example", "not-a-uri: https://shop.acme.example/"),
-    ("https://shop.acme.example/x https://shop.acme.example/y", "several-targets: https://shop.acme.example/x https://shop.acme.example/y"),
+    ("https://shop.acme.example/x https://shop.acme.example/y",
+    "several-targets: https://shop.acme.example/x https://shop.acme.example/y"),
     ("https//shop.acme.example/", "not-a-uri: https://shop.acme.example/"),
     ("view-source:https://shop.acme.example/", "unknown-scheme"),
     # several
@@ -421,10 +433,12 @@ def test_each_target_is_its_own_normal_form(text: str) -> None:
         ("203.0.113.7, 203.0.113.8;203.0.113.9", ["203.0.113.7", "203.0.113.8", "203.0.113.9"]),
         ("203.0.113.7 | shop.example", ["203.0.113.7", "shop.example"]),
         ("203.0.113.7，203.0.113.8、203.0.113.9", ["203.0.113.7", "203.0.113.8", "203.0.113.9"]),
-        ("203.0.113.7\n203.0.113.8\r\n\n203.0.113.9", ["203.0.113.7", "203.0.113.8", "203.0.113.9"]),
+        ("203.0.113.7\n203.0.113.8\r\n\n203.0.113.9", ["203.0.113.7", "203.0.113.8",
+        "203.0.113.9"]),
         ("203.0.113.7\u00a0203.0.113.8", ["203.0.113.7", "203.0.113.8"]),
         ("203.0.113.0 255.255.255.192", ["203.0.113.0 255.255.255.192"]),
-        ("a.example 203.0.113.0 0.0.0.63 b.example", ["a.example", "203.0.113.0 0.0.0.63", "b.example"]),
+        ("a.example 203.0.113.0 0.0.0.63 b.example", ["a.example", "203.0.113.0 0.0.0.63",
+        "b.example"]),
         ("203.0.113.0 mask 255.255.255.0", ["203.0.113.0 mask 255.255.255.0"]),
         ("203.0.113.4 - 203.0.113.9, a.example", ["203.0.113.4 - 203.0.113.9", "a.example"]),
         ("203.0.113.4 -203.0.113.9", ["203.0.113.4 -203.0.113.9"]),

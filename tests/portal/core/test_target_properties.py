@@ -32,8 +32,10 @@ from portal.core.wording import targets as words
 RULES = {Kind.PREFIX: prefix_violation, Kind.FQDN: fqdn_violation, Kind.URI: uri_violation}
 NOISE = st.sampled_from(
     [*"0123456789abfx.:/-[](){}<>%*@#?,;| \\'\"",
-     "\u200b", "\u200d", "\ufeff", "\u00a0", "\u2013", "\u2026", "ß", "²", "٣", "．", "\u3002", "\ud800",
-     "://", "https", "hxxp", "xn--", "203.0.113.", "2001:db8::", " to ", " - ", "255.255.", "0x", ".."]
+     "\u200b", "\u200d", "\ufeff", "\u00a0", "\u2013", "\u2026", "ß", "²", "٣", "．", "\u3002",
+     "\ud800",
+     "://", "https", "hxxp", "xn--", "203.0.113.", "2001:db8::", " to ", " - ", "255.255.", "0x",
+     ".."]
 )  # fmt: skip
 TYPED = st.text(max_size=60) | st.lists(NOISE, max_size=12).map("".join)
 PADDING = st.sampled_from(
@@ -226,8 +228,10 @@ def test_a_list_of_ports_is_read_however_it_is_separated(
 
 
 GARBAGE = [
-    "a", "1 ", ".", ":", "[", "[(", "-", "- ", "://", "//", "0.", "203.0.113.0 ", "1.2.3.4-", ",1", "xn--", "\u200b",
-    "\u0301", "0x", "h**p", "(.)", "@", "a@", "1:", "80/", "%", "\\.", "255.255.255.0 ", "é", "x:1 port ", "...", "/32",
+    "a", "1 ", ".", ":", "[", "[(", "-", "- ", "://", "//", "0.", "203.0.113.0 ", "1.2.3.4-", ",1",
+    "xn--", "\u200b",
+    "\u0301", "0x", "h**p", "(.)", "@", "a@", "1:", "80/", "%", "\\.", "255.255.255.0 ", "é",
+    "x:1 port ", "...", "/32",
 ]  # fmt: skip
 
 
@@ -238,5 +242,6 @@ def test_garbage_costs_little(act: Callable[[str], object], size: int) -> None:
         text = (one * size)[:size]
         began = time.process_time()
         act(text)
-        # Two seconds are a hundred times what it takes: what grows with the square takes far longer.
+        # Two seconds are a hundred times what it takes: what grows with the square takes far
+        # longer.
         assert time.process_time() - began < 2, one

@@ -48,12 +48,16 @@ def test_an_address_or_prefix_is_read_in_normal_form(text: str, network: str) ->
     [
         ("203.0.113.300", "not-a-prefix", "203.0.113.300 is not an address: 300 is more than 255."),
         ("203.0.113.0/33", "not-a-prefix", "203.0.113.0/33 is not a prefix: /33 is more than 32."),
-        ("2001:db8::/129", "not-a-prefix", "2001:db8::/129 is not a prefix: /129 is more than 128."),
-        ("127.0.0.1", "not-protectable", "127.0.0.1 cannot be protected: it is a loopback address."),
+        ("2001:db8::/129", "not-a-prefix",
+        "2001:db8::/129 is not a prefix: /129 is more than 128."),
+        ("127.0.0.1", "not-protectable",
+        "127.0.0.1 cannot be protected: it is a loopback address."),
         ("::1", "not-protectable", "::1 cannot be protected: it is a loopback address."),
-        ("224.0.0.0/4", "not-protectable", "224.0.0.0/4 cannot be protected: it is a multicast address."),
+        ("224.0.0.0/4", "not-protectable",
+        "224.0.0.0/4 cannot be protected: it is a multicast address."),
         ("0.0.0.0/0", "not-protectable", "0.0.0.0/0 cannot be protected: it is every address."),
-        ("255.255.255.255", "not-protectable", "255.255.255.255 cannot be protected: it is the broadcast address."),
+        ("255.255.255.255", "not-protectable",
+        "255.255.255.255 cannot be protected: it is the broadcast address."),
         ("fe80::1", "not-protectable", "fe80::1 cannot be protected: it is a link-local address."),
     ],
 )  # fmt: skip
@@ -194,7 +198,8 @@ def test_free_text_is_taken_for_what_it_looks_like(text: str, kind: str) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["shop", "-a.example", "a..example", "x" * 254, "a b.example", "", "203.0.113.7", "203.0.113.4-203.0.113.9"],
+    ["shop", "-a.example", "a..example", "x" * 254, "a b.example", "", "203.0.113.7",
+    "203.0.113.4-203.0.113.9"],
 )  # fmt: skip
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(TargetError):

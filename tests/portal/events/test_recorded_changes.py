@@ -1,4 +1,6 @@
-"""What happens to an organization is in its log: members read who did it, and no name of the portal's staff."""
+"""What happens to an organization is in its log: members read who did it, and no name of the
+portal's staff.
+"""
 
 from __future__ import annotations
 

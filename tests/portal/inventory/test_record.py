@@ -242,7 +242,8 @@ def test_a_person_withdraws_it_and_a_second_call_changes_nothing(
 
 
 RESTORED = [
-    # what a person had stopped, what the provider holds under that mid now, and whether that is the same
+    # what a person had stopped, what the provider holds under that mid now, and whether that is the
+    # same
     pytest.param({}, {}, True, id="the same"),
     pytest.param({}, {"prefix": "203.0.113.5/26", "dots_status": 3}, True, id="spelled otherwise"),
     pytest.param({}, {"more": {"prefixes": []}}, True, id="not described"),

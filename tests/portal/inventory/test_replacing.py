@@ -1,4 +1,6 @@
-"""A new request that overlaps an unknown mitigation would end it at the provider: every door says so first."""
+"""A new request that overlaps an unknown mitigation would end it at the provider: every door says
+so first.
+"""
 
 from __future__ import annotations
 
@@ -137,9 +139,9 @@ def test_the_form_warns_and_sends_it_alone_or_both_in_one(
     assert answer.status_code == 409
     said = page(answer)
     assert (
-        "Sending only this ends some of what Northgate holds for 203.0.113.0/26, which no request here asked for"
-        in said
-    )
+        "Sending only this ends some of what Northgate holds for 203.0.113.0/26, which no "
+        "request here asked for"
+    ) in said
     assert "At Northgate, 63 of 64 addresses of 203.0.113.0/26 lose their filter." in said
     assert "Send for both" in said
 

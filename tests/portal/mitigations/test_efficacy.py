@@ -1,4 +1,6 @@
-"""Efficacy updates: the provider's answer is saved and shown, and the update repeated if it asked to wait."""
+"""Efficacy updates: the provider's answer is saved and shown, and the update repeated if it asked
+to wait.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ def test_the_event_counter_is_locked_before_any_subscription(
 def test_mitigations_are_locked_before_the_event_counter(
     submit: Submit, dana: User, act: str
 ) -> None:
-    """A report locks a mitigation, then the counter: who takes them the other way round may wait for it, and it for them."""
+    """A report locks a mitigation, then the counter: who takes them the other way round may wait
+    for it, and it for them.
+    """
     request = submit()
     for mitigation in mitigations_of(request):
         confirm(mitigation)
@@ -73,7 +75,9 @@ def test_mitigations_are_locked_before_the_event_counter(
 def test_a_request_is_locked_before_the_failure_of_one_of_its_mitigations_is_written(
     submit: Submit,
 ) -> None:
-    """A transaction that locked the request may wait for the mitigation; the reverse order would deadlock."""
+    """A transaction that locked the request may wait for the mitigation; the reverse order would
+    deadlock.
+    """
     (mitigation, *_) = mitigations_of(submit())
     with CaptureQueriesContext(connection) as queries:
         services.mark_failure(mitigation_id=mitigation.pk, is_answered=True, now=NOW)

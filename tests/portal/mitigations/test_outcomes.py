@@ -196,7 +196,8 @@ def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
     services.extend(request_id=mitigation.request_id, actor=alice, lifetime_s=7200)
     extended = again(mitigation).refresh_asked_at
     assert extended is not None
-    # Begun after the time of the extension, and before it was committed: the row it was made from was an older one.
+    # Begun after the time of the extension, and before it was committed: the row it was made from
+    # was an older one.
     begun = extended + timedelta(milliseconds=80)
 
     for known, still_due in ((None, True), (extended, False)):
@@ -372,7 +373,9 @@ def test_a_mitigation_that_winds_down_ends_as_terminated_after_its_lifetime(
     is_asked: bool,
     auto_renew: bool,
 ) -> None:
-    """The lifetime in a report of 5 counts down to the end, and no sweep comes between it and the 6 or the 4.04."""
+    """The lifetime in a report of 5 counts down to the end, and no sweep comes between it and the 6
+    or the 4.04.
+    """
     mitigation = submit(auto_renew=auto_renew).mitigations.get()
     confirm(mitigation)
     if is_asked:

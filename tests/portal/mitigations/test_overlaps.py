@@ -1,4 +1,6 @@
-"""The arithmetic of overlaps against brute force over every address, port and protocol of a small world."""
+"""The arithmetic of overlaps against brute force over every address, port and protocol of a small
+world.
+"""
 
 from __future__ import annotations
 

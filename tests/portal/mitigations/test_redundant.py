@@ -1,4 +1,6 @@
-"""A request ends once a newer one that was let replace it filters all of it, also where no provider would end it."""
+"""A request ends once a newer one that was let replace it filters all of it, also where no provider
+would end it.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +145,9 @@ def test_a_newer_one_that_is_silent_or_stopped_or_was_not_let_replace_it_ends_no
     assert status_of(older) == "mitigating"
 
 
-SHORT, LONG, INDEFINITE = {"auto_renew": False}, {"auto_renew": False, "lifetime_s": 7200}, {"auto_renew": False, "lifetime_s": -1}  # fmt: skip
+SHORT: dict[str, Any] = {"auto_renew": False}
+LONG = {**SHORT, "lifetime_s": 7200}
+INDEFINITE = {**SHORT, "lifetime_s": -1}
 RENEWS: dict[str, Any] = {}
 
 
@@ -242,7 +246,8 @@ def test_pairs_that_stay_do_not_keep_other_tenants_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(redundant, "MAX_PAIRS", 1)
-    # The first is over, the second is filtered beside a newer one for less: both pairs are there for good.
+    # The first is over, the second is filtered beside a newer one for less: both pairs are there
+    # for good.
     for index, status in enumerate(("terminated", "mitigating")):
         theirs = [
             MitigationRequest.objects.create(

@@ -1,4 +1,6 @@
-"""A request that does not renew itself: its providers are asked for what remains of its lifetime, and for nothing after that."""
+"""A request that does not renew itself: its providers are asked for what remains of its lifetime,
+and for nothing after that.
+"""
 
 from __future__ import annotations
 

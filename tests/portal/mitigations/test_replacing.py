@@ -296,7 +296,9 @@ def _more(count: int) -> tuple[str, ...]:
 def apart(
     ask: Submit, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> tuple[MitigationRequest, MitigationRequest]:
-    """One asks Northgate, then Tidewall; another one, made later, has the wider part of it at Tidewall."""
+    """One asks Northgate, then Tidewall; another one, made later, has the wider part of it at
+    Tidewall.
+    """
     first = ask(prefixes=HOST)
     later = ask(
         prefixes=WIDE, subscriptions=(acme_tidewall.pk,), consent=Consent(named=(first.pk,))

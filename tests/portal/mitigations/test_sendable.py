@@ -1,4 +1,6 @@
-"""The client sends every request that passes the check, and every refusal is an error at its field."""
+"""The client sends every request that passes the check, and every refusal is an error
+at its field.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,8 @@ PREFIXES = st.one_of(
         lambda pair: str(ip_network((pair[0], pair[1] % (pair[0].max_prefixlen + 1)), strict=False))
     ),
     st.sampled_from([
-        "0.0.0.0/1", "::/1", "::ffff:203.0.113.0/120", "::fffe:0:0/95", "126.0.0.0/7", "192.0.0.0/2",
+        "0.0.0.0/1", "::/1", "::ffff:203.0.113.0/120", "::fffe:0:0/95", "126.0.0.0/7",
+        "192.0.0.0/2",
         "255.255.255.255", "255.255.255.254/31", "224.0.0.0/4", "fe00::/7", "::/127", "0.0.0.0",
     ]),
     st.text(max_size=30),
@@ -183,12 +186,15 @@ def test_the_fixes_of_port_ranges_end_in_a_request_for_the_same_ports(
         ({"ports": ((80, 100), (80, 90))}, "ports.1", "repeated", [""]),
         ({"ports": ((80, 80), (443, 443), (80, 81))}, "ports.2", "repeated", ["81"]),
         ({"ports": ((443, 80),)}, "ports.0", "upside-down", ["80–443"]),
-        ({"prefixes": ("::ffff:203.0.113.0/120",)}, "targets.prefixes.0", "not-protectable", ["203.0.113.0/24"]),
+        ({"prefixes": ("::ffff:203.0.113.0/120",)}, "targets.prefixes.0", "not-protectable",
+        ["203.0.113.0/24"]),
         ({"prefixes": ("::ffff:127.0.0.1",)}, "targets.prefixes.0", "not-protectable", []),
         ({"prefixes": ("0.0.0.0/1",)}, "targets.prefixes.0", "not-protectable", []),
         ({"prefixes": ("::/1",)}, "targets.prefixes.0", "not-protectable", []),
-        ({"prefixes": ("198.51.100.7", "192.0.0.0/2")}, "targets.prefixes.1", "not-protectable", []),
-        ({"uris": ("https://a.example/", "https://a.example/\x01")}, "targets.uris.1", "odd-characters", []),
+        ({"prefixes": ("198.51.100.7", "192.0.0.0/2")}, "targets.prefixes.1", "not-protectable",
+        []),
+        ({"uris": ("https://a.example/", "https://a.example/\x01")}, "targets.uris.1",
+        "odd-characters", []),
         ({"uris": ("https://a.example/a\tb",)}, "targets.uris.0", "not-a-uri", []),
         ({"uris": ("https://a.example/\x7fb",)}, "targets.uris.0", "odd-characters", []),
         ({"uris": ("https://b.example\\@a.example/",)}, "targets.uris.0", "backslash", []),

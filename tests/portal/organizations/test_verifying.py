@@ -1,4 +1,6 @@
-"""What staff verify: one resource at a time, nothing too broad, and what overlaps with another tenant's only with a reason."""
+"""What staff verify: one resource at a time, nothing too broad, and what overlaps with another
+tenant's only with a reason.
+"""
 
 from __future__ import annotations
 

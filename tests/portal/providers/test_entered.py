@@ -1,4 +1,6 @@
-"""Settings of a provider or subscription that could never work are refused at their field with a sentence."""
+"""Settings of a provider or subscription that could never work are refused at their field with a
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,8 @@ def test_working_settings_are_saved_in_normal_form(staff: Client) -> None:
         ("server_name", "https://dots.example.com", "Write dots.example.com."),
         ("port", "0", "A port is 1 to 65535."),
         ("port", "65536", "A port is 1 to 65535."),
-        ("max_lifetime_s", "0", "Write 30 to 4,294,967,295 seconds, or nothing when it is not known."),
+        ("max_lifetime_s", "0",
+        "Write 30 to 4,294,967,295 seconds, or nothing when it is not known."),
         ("max_lifetime_s", "4294967296", "Write 30 to"),
         ("max_targets", "0", "Write at least 1, or nothing when it is not known."),
         ("trust_anchors", "hello", "This is no certificate."),
@@ -105,7 +108,8 @@ def test_working_settings_are_saved_in_normal_form(staff: Client) -> None:
         ("trust_anchors", ROOT.pem.decode() + SECRET, "There is a private key in this text."),
         ("trust_anchors", ROOT.pem.decode()[:-30], "The certificate is cut off"),
         ("trust_anchors", OWN, "is not an authority"),
-        ("trust_anchors", certificate(ec_key(), "Old", ends=NOW - DAY).decode(), "The certificate of Old expired on"),
+        ("trust_anchors", certificate(ec_key(), "Old", ends=NOW - DAY).decode(),
+        "The certificate of Old expired on"),
         ("transports", [], "This field is required."),
     ],
 )  # fmt: skip
@@ -245,10 +249,12 @@ def test_only_the_certificates_of_a_subscription_are_kept(
 @pytest.mark.parametrize(
     ("chain", "key", "words"),
     [
-        (SECT283K1_CHAIN.decode(), SECT283K1_KEY.decode(), "This kind of private key is not supported."),
+        (SECT283K1_CHAIN.decode(), SECT283K1_KEY.decode(),
+        "This kind of private key is not supported."),
         (SM2_CHAIN.decode(), SM2_KEY.decode(), "This kind of private key is not supported."),
         (OWN + "-----BEGIN CERTIFICATE-----\nMIIB\n", SECRET, "Certificate 2 of 2 is cut off"),
-        (OWN + ROOT.pem.decode().replace("MI", "!!", 1), SECRET, "Certificate 2 of 2 cannot be read."),
+        (OWN + ROOT.pem.decode().replace("MI", "!!", 1), SECRET,
+        "Certificate 2 of 2 cannot be read."),
         (OWN, key_pem(ec_key()).decode(), "The key does not belong to the certificate."),
         (certificate(KEY, ends=NOW - DAY).decode(), SECRET, "The certificate expired on"),
         ("x" * 150_000, SECRET, "at most 131,072 are read"),

@@ -29,7 +29,10 @@ def holder(short: str, *, is_held: bool = True, is_active: bool = False) -> Hold
         (
             [holder("Northgate"), holder("Tidewall", is_held=False)],
             WARN,
-            "Northgate holds it. Tidewall has not confirmed that it holds it. Confirmed 4\u00a0min ago.",
+            (
+                "Northgate holds it. Tidewall has not confirmed that it holds it. Confirmed "
+                "4\u00a0min ago."
+            ),
         ),
         ([holder("Tidewall", is_held=False)], WARN, "Tidewall has not confirmed that it holds it."),
         ([], WARN, "No provider was asked to hold it."),
@@ -64,7 +67,8 @@ def test_a_drill_that_passed_is_evidence_with_its_age_and_the_slowest_time() -> 
 
     assert row.state == PASS
     assert row.evidence == (
-        "In the last drill that passed, 3\u00a0days ago, both providers confirmed within 1.4\u00a0s."
+        "In the last drill that passed, 3\u00a0days ago, both providers confirmed within "
+        "1.4\u00a0s."
     )
 
 

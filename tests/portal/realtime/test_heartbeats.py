@@ -1,4 +1,6 @@
-"""A quiet socket sends heartbeats: otherwise a page with a frozen connection would show old values as live."""
+"""A quiet socket sends heartbeats: otherwise a page with a frozen connection would show old values
+as live.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A session manager with real rows and a real session with a DOTS server on the loopback interface."""
+"""A session manager with real rows and a real session with a DOTS server on the
+loopback interface.
+"""
 
 from __future__ import annotations
 

@@ -255,7 +255,9 @@ async def test_a_key_that_cannot_be_decrypted_is_reported(
 async def test_the_provisioned_server_is_tried_at_once_when_the_alternate_cannot_be_opened(
     acme_northgate: Subscription, there: Provider, threads: DatabaseThreads
 ) -> None:
-    """OpenSSL does not accept its name: not a failed handshake, and not a lasting failure of the portal either."""
+    """OpenSSL does not accept its name: not a failed handshake, and not a lasting failure of the
+    portal either.
+    """
     async with running_manager(acme_northgate, threads) as manager:
         await until_row(acme_northgate, is_up)
         first = client_of(manager)

@@ -1,4 +1,6 @@
-"""A changed address, anchor, certificate or cuid is tried at once; only a working session replaces the present one."""
+"""A changed address, anchor, certificate or cuid is tried at once; only a working session replaces
+the present one.
+"""
 
 from __future__ import annotations
 

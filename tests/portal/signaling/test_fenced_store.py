@@ -1,4 +1,6 @@
-"""What a worker writes, and how long it waits, when another worker may own the subscription by now."""
+"""What a worker writes, and how long it waits, when another worker may own the
+subscription by now.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Requests that the portal cannot send and answers that it cannot save, with a real session, store and database."""
+"""Requests that the portal cannot send and answers that it cannot save, with a real session, store
+and database.
+"""
 
 from __future__ import annotations
 

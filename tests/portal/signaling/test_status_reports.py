@@ -28,7 +28,9 @@ pytestmark = pytest.mark.sqlite
 
 
 class Listing:
-    """A session with a provider that lists `listed`, holds `held` as well, and knows nothing else."""
+    """A session with a provider that lists `listed`, holds `held` as well, and knows
+    nothing else.
+    """
 
     def __init__(
         self,

@@ -46,7 +46,9 @@ CUID = "ours"
 
 
 class Server:
-    """Holds `held`, lists what is not in `unlisted`, and stops what it is told to unless it `refuses`."""
+    """Holds `held`, lists what is not in `unlisted`, and stops what it is told to unless it
+    `refuses`.
+    """
 
     cuid = CUID
 

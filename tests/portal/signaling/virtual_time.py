@@ -1,4 +1,5 @@
-"""Tests of timers without waiting: an event loop whose time advances when nothing else is left to do.
+"""Tests of timers without waiting: an event loop whose time advances when nothing else is left to
+do.
 
 Only for tests without sockets and threads. The database's time goes on with the loop's.
 """

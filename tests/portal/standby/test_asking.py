@@ -1,4 +1,6 @@
-"""Who said no to a plan, or was never reached, is asked again by hand: without a change of the plan."""
+"""Who said no to a plan, or was never reached, is asked again by hand: without a change of the
+plan.
+"""
 
 from __future__ import annotations
 

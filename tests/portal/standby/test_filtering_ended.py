@@ -1,4 +1,6 @@
-"""What a provider filtered for a plan and stopped by itself: on Now and with the plans until a person acknowledged it."""
+"""What a provider filtered for a plan and stopped by itself: on Now and with the plans until a
+person acknowledged it.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,10 @@ def forgets(mitigation: Mitigation, at: datetime | None = None) -> None:
 
 
 def stopped(*, holder: str = "Both providers hold the plan.", because: str = "") -> str:
-    return rf"Northgate stopped filtering for the plan {NAME} by itself at \d\d:\d\d{because}\. {holder}"
+    return (
+        rf"Northgate stopped filtering for the plan {NAME} by itself at \d\d:\d\d{because}\. "
+        rf"{holder}"
+    )
 
 
 def _withdraws(mitigation: Mitigation) -> None:
@@ -112,12 +117,15 @@ ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
     "forgets it": (
         forgets,
         "forgotten",
-        stopped(because=": it no longer knew the plan", holder="Tidewall holds the plan; Northgate has not answered yet."),
+        stopped(because=": it no longer knew the plan",
+        holder="Tidewall holds the plan; Northgate has not answered yet."),
     ),
     "withdraws it with a reason": (
         _withdraws,
         "provider",
-        stopped(holder=rf"Another customer needs the capacity\. {OTHER.format('put the plan aside')}"),
+        stopped(
+            holder=rf"Another customer needs the capacity\. {OTHER.format('put the plan aside')}"
+        ),
     ),
     "ends it": (
         lambda mitigation: says(mitigation, 6),
@@ -132,14 +140,18 @@ ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
     "lets its lifetime run out": (
         _outlives,
         "lifetime",
-        rf"The lifetime of the plan {NAME} ran out at \d\d:\d\d at Northgate, without a renewal: it should have stopped filtering\.",
+        (
+            rf"The lifetime of the plan {NAME} ran out at \d\d:\d\d at Northgate, without a "
+            rf"renewal: it should have stopped filtering\."
+        ),
     ),
     "gives it up while setting up": (
         _is_set_up_and_given_up,
         "rearmed",
         rf"Northgate gave up setting up the filter for the plan {NAME} by itself at \d\d:\d\d\.",
     ),
-    "gives it up at the end of its capacity": (_is_over_capacity_and_gives_up, "rearmed", stopped()),
+    "gives it up at the end of its capacity": (_is_over_capacity_and_gives_up, "rearmed",
+    stopped()),
 }  # fmt: skip
 
 

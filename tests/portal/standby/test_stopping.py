@@ -1,4 +1,6 @@
-"""Stop filtering, but stay prepared: who acts is told to stop, and holds the plan again once it has."""
+"""Stop filtering, but stay prepared: who acts is told to stop, and holds the plan again once it
+has.
+"""
 
 from __future__ import annotations
 

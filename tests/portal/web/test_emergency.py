@@ -1,4 +1,6 @@
-"""The number to call when the network cannot help is on every page, and promised only if it is set."""
+"""The number to call when the network cannot help is on every page, and promised only
+if it is set.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ def every_page(
     member, viewer, stranger = client_of(alice), client_of(bob), Client()
     acme, one = "/organizations/acme", request.get_absolute_url()
     paths = [
-        f"{acme}/", f"{acme}/requests", f"{acme}/requests/new", f"{acme}/standby", f"{acme}/standby/new",
+        f"{acme}/", f"{acme}/requests", f"{acme}/requests/new", f"{acme}/standby",
+        f"{acme}/standby/new",
         f"{acme}/readiness", f"{acme}/readiness/drills", one, f"{one}/terminate", f"{one}/report",
         f"{one}/wire", f"{one}/extend/preview", "/organizations/nowhere/", f"{acme}/nothing",
     ]  # fmt: skip

@@ -1,4 +1,6 @@
-"""Requests that ended by themselves stay on Now until a person acknowledges them, also while others are live."""
+"""Requests that ended by themselves stay on Now until a person acknowledges them, also while others
+are live.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def expire(ask: AskFor) -> Callable[[str], MitigationRequest]:
 
 @pytest.fixture
 def replaced(ask: AskFor) -> MitigationRequest:
-    """Northgate filtered for a /27; a newer request for one of its addresses, which is live, ended that."""
+    """Northgate filtered for a /27; a newer request for one of its addresses, which is live, ended
+    that.
+    """
     wide = ask(WIDE)
     filtering(mitigations_of(wide)[0])
     filtering(mitigations_of(ask(PART))[0])

@@ -101,7 +101,10 @@ WRONG = [
     ({}, "Choose at least one target.", 'href="#resources"'),
     (
         {"other": "203.0.113.7/24"},
-        "203.0.113.7/24 is not a network address: the part after /24 must be zero. Which did you mean?",
+        (
+            "203.0.113.7/24 is not a network address: the part after /24 must be zero. Which did "
+            "you mean?"
+        ),
         'href="#other"',
     ),
     (
@@ -214,7 +217,9 @@ def test_a_fix_that_does_not_fit_changes_nothing(browser: Client, fix: str) -> N
 
 @pytest.mark.parametrize("path", [FORM, "/organizations/acme/standby/new"])
 def test_enter_neither_sends_half_a_form_nor_presses_a_fix(browser: Client, path: str) -> None:
-    """Browsers press the first button of a form when a person presses Enter in a field or on a box."""
+    """Browsers press the first button of a form when a person presses Enter in a field
+    or on a box.
+    """
     page = browser.post(path, typed(other="203.0.113.7/24", name="x")).content.decode()
     form = page[page.index('<form id="ask"') :]
     first = Page(form).all("button")[0]
@@ -467,7 +472,10 @@ def test_what_is_pasted_with_its_clothes_on_is_sent_in_normal_form(browser: Clie
     browser.post(
         FORM,
         typed(
-            other="\ufeff“203[.]0[.]113[.]7”, (203.0.113.8); 203.0.113.32 255.255.255.248 |2０3.0.113.9",
+            other=(
+                "\ufeff“203[.]0[.]113[.]7”, (203.0.113.8); 203.0.113.32 255.255.255.248 "
+                "|2０3.0.113.9"
+            ),
             ports="http https\n8000..8100",
         ),
     )

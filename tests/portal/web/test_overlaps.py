@@ -1,4 +1,6 @@
-"""A request that takes protection from a live one: the page says so first, and sends only what the person chose."""
+"""A request that takes protection from a live one: the page says so first, and sends only what the
+person chose.
+"""
 
 from __future__ import annotations
 
@@ -354,7 +356,8 @@ def test_a_provider_that_fallback_passes_by_says_why(
     )
     filtering(mitigations_of(wide)[0])
     reason = (
-        "Not asked. The portal does not ask it by itself: that would take protection from 203.0.113.0/27."
+        "Not asked. The portal does not ask it by itself: that would take protection from "
+        "203.0.113.0/27."
         " At Tidewall, 31 of 32 addresses of 203.0.113.0/27 lose their filter."
     )
     services.record_refused(

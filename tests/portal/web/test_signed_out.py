@@ -1,4 +1,6 @@
-"""A form or a button that is sent after the session ended: nothing is done, and what was typed is kept for that person."""
+"""A form or a button that is sent after the session ended: nothing is done, and what was typed is
+kept for that person.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def signs_in(browser: Client, username: str, following: str) -> str:
 def sent_without_session(
     browser: Client, page: str, path: str, fields: dict[str, Any]
 ) -> tuple[str, str]:
-    """The form of `page` is sent to `path` after the session ended; the sign-in page, and where it leads."""
+    """The form of `page` is sent to `path` after the session ended; the sign-in page, and where it
+    leads.
+    """
     own = hidden(browser.get(page).content.decode())
     browser.cookies.pop(settings.SESSION_COOKIE_NAME)
     answer = browser.post(path, {**own, **fields}, headers=OURS)
@@ -197,7 +201,9 @@ def test_no_other_site_can_put_words_into_a_form(mark: str, dana: User) -> None:
 def test_what_another_site_sends_makes_no_session_even_with_a_mark(
     headers: dict[str, str], is_kept: bool, dana: User
 ) -> None:
-    """The cookie of such a session would replace that of a person who is signed in (SameSite=Lax keeps theirs back)."""
+    """The cookie of such a session would replace that of a person who is signed in (SameSite=Lax
+    keeps theirs back).
+    """
     browser = Client()
 
     answer = browser.post(

@@ -1,4 +1,6 @@
-"""The portal obeys the time that a provider names and shows it as such; it does not claim to try for years."""
+"""The portal obeys the time that a provider names and shows it as such; it does not claim to try
+for years.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Nothing is decided, sorted or found by the words of a sentence: they may be corrected, renamed or translated."""
+"""Nothing is decided, sorted or found by the words of a sentence: they may be corrected, renamed or
+translated.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,14 @@ PARSERS: Final = ("core/targets", "core/wording", "core/postgresql")
 """They read what a person typed or a server said; nothing of it is a sentence of ours."""
 WORDS: Final = re.compile(r"[A-Za-z’]{2,}[,.:;]? [^=/]*[A-Za-z’]{2,}|^[A-Z][a-z]{2,}$")
 SENTENCES: Final = {
-    "word", "headline", "summary", "because", "withdrawn_because", "cause_text", "withdrawn_cause_text", "session_detail",
+    "word", "headline", "summary", "because", "withdrawn_because", "cause_text",
+    "withdrawn_cause_text", "session_detail",
     "refusal", "what", "spoken",
 }  # fmt: skip
 """Attributes that hold words."""
 READS: Final = {
-    "startswith", "endswith", "removeprefix", "removesuffix", "index", "find", "partition", "rpartition", "count",
+    "startswith", "endswith", "removeprefix", "removesuffix", "index", "find", "partition",
+    "rpartition", "count",
     "match", "fullmatch", "search", "sub", "split",
 }  # fmt: skip
 
@@ -96,7 +100,8 @@ def test_what_reads_words_is_found(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ['code == "4.04"', "shown.__name__.removesuffix('Shown')", "message['type'] == 'http.request'", 'why == "by_hand"', 'name != ""', 'path.startswith("/static/")', 'kind in ("prefix", "fqdn")'],
+    ['code == "4.04"', "shown.__name__.removesuffix('Shown')", "message['type'] == 'http.request'",
+    'why == "by_hand"', 'name != ""', 'path.startswith("/static/")', 'kind in ("prefix", "fqdn")'],
 )  # fmt: skip
 def test_codes_are_not_words(source: str) -> None:
     assert not any(map(reads_words, ast.walk(ast.parse(source))))

@@ -1,4 +1,6 @@
-"""Every sentence of a request over one, two and three providers in every state: none may be malformed or untrue."""
+"""Every sentence of a request over one, two and three providers in every state: none may be
+malformed or untrue.
+"""
 
 from __future__ import annotations
 
@@ -38,34 +40,46 @@ STATES: Final[dict[str, MitigationFacts]] = {
     "not sent": mitigation("x", Status.PENDING),
     "not sent, no connection": mitigation("x", Status.PENDING, DOWN),
     "requested": mitigation("x", Status.PENDING, sent_at=ago(3), sends=1),
-    "no answer": mitigation("x", Status.PENDING, sent_at=ago(27), sends=83, last_sent_at=NOW, overdue_at=ago(17)),
-    "no answer, no connection": mitigation("x", Status.PENDING, DOWN, sent_at=ago(27), sends=4, overdue_at=ago(17)),
-    "told to wait": mitigation("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-60), refusal="It is too busy (code 5.03)."),
-    "told to wait for long": mitigation("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-(10**9))),
+    "no answer": mitigation("x", Status.PENDING, sent_at=ago(27), sends=83, last_sent_at=NOW,
+    overdue_at=ago(17)),
+    "no answer, no connection": mitigation("x", Status.PENDING, DOWN, sent_at=ago(27), sends=4,
+    overdue_at=ago(17)),
+    "told to wait": mitigation("x", Status.PENDING, sent_at=ago(20), retry_at=ago(-60),
+    refusal="It is too busy (code 5.03)."),
+    "told to wait for long": mitigation("x", Status.PENDING, sent_at=ago(20),
+    retry_at=ago(-(10**9))),
     "accepted": mitigation("x", Status.IN_PROGRESS),
     "mitigating": mitigation("x", Status.MITIGATING, **MITIGATING),
     "mitigating, no numbers": mitigation("x", Status.MITIGATING),
     "accepted, silent": mitigation("x", Status.IN_PROGRESS, DOWN, last_heard_at=ago(961)),
-    "mitigating, silent": mitigation("x", Status.MITIGATING, DOWN, last_heard_at=ago(961), **MITIGATING),
+    "mitigating, silent": mitigation("x", Status.MITIGATING, DOWN, last_heard_at=ago(961),
+    **MITIGATING),
     "attack stopped": mitigation("x", Status.ATTACK_STOPPED, status_at=ago(60), **MITIGATING),
-    "attack stopped, silent": mitigation("x", Status.ATTACK_STOPPED, DOWN, status_at=ago(990), last_heard_at=ago(961)),
+    "attack stopped, silent": mitigation("x", Status.ATTACK_STOPPED, DOWN, status_at=ago(990),
+    last_heard_at=ago(961)),
     "over capacity": mitigation("x", Status.EXCEEDED, **MITIGATING),
-    "over capacity, silent": mitigation("x", Status.EXCEEDED, DOWN, last_heard_at=ago(961), **MITIGATING),
+    "over capacity, silent": mitigation("x", Status.EXCEEDED, DOWN, last_heard_at=ago(961),
+    **MITIGATING),
     "replaced": mitigation("x", Status.WITHDRAWN, ended_at=ago(5), is_replaced=True),
     "not told": mitigation("x", Status.TERMINATING, **ASKED_TO_STOP),
     "not told, no connection": mitigation("x", Status.TERMINATING, DOWN, **ASKED_TO_STOP),
-    "told": mitigation("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **ASKED_TO_STOP, **MITIGATING),
+    "told": mitigation("x", Status.TERMINATING, withdrawal_confirmed_at=ago(9), **ASKED_TO_STOP,
+    **MITIGATING),
     "winding down by itself": mitigation("x", Status.TERMINATING, **MITIGATING),
-    "terminated": mitigation("x", Status.TERMINATED, ended_at=ago(5), **ASKED_TO_STOP, **MITIGATING),
-    "withdrawn": mitigation("x", Status.WITHDRAWN, ended_at=ago(60), retry_at=ago(-30), **MITIGATING),
+    "terminated": mitigation("x", Status.TERMINATED, ended_at=ago(5), **ASKED_TO_STOP,
+    **MITIGATING),
+    "withdrawn": mitigation("x", Status.WITHDRAWN, ended_at=ago(60), retry_at=ago(-30),
+    **MITIGATING),
     "withdrawn, no time": mitigation("x", Status.WITHDRAWN),
-    "refused": mitigation("x", Status.REFUSED, ended_at=ago(60), retry_at=ago(-30), refusal="It clashes."),
+    "refused": mitigation("x", Status.REFUSED, ended_at=ago(60), retry_at=ago(-30),
+    refusal="It clashes."),
     "refused, nothing known": mitigation("x", Status.REFUSED),
     "not reached": mitigation("x", Status.REFUSED, refusal_code=LOOP),
     "expired": mitigation("x", Status.EXPIRED, ended_at=ago(60)),
 }  # fmt: skip
 HELD_AGAIN: Final[dict[str, Any]] = {"is_held_again": True, **ASKED_TO_STOP}
-STILL_HELD: Final[dict[str, Any]] = {"is_still_held": True, "withdrawal_confirmed_at": ago(9), **ASKED_TO_STOP}  # fmt: skip
+STILL_HELD: Final[dict[str, Any]] = {"is_still_held": True, "withdrawal_confirmed_at": ago(9),
+**ASKED_TO_STOP}  # fmt: skip
 PLAN_STATES: Final = {
     name: replace(one, is_plan=True)
     for name, one in {
@@ -216,7 +230,8 @@ def test_no_sentence_of_a_plan_is_malformed(count: int) -> None:
 FILTERING_ENDS: Final = [
     wording.FilteringEnd(at=at, by=by, reported_at=before, has_filtered=has_filtered, reason=reason)
     for by in FilteringEndedBy
-    for at, before in ((ago(60), None), (ago(60), ago(70)), (ago(60), ago(3600)), (ago(86_400 * 4), ago(86_400 * 5)))
+    for at, before in ((ago(60), None), (ago(60), ago(70)), (ago(60), ago(3600)), (ago(86_400 * 4),
+    ago(86_400 * 5)))
     for has_filtered in (True, False)
     for reason in ("", "It clashes.")
 ]  # fmt: skip

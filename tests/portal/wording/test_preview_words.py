@@ -19,12 +19,14 @@ NAMES = ("Northgate", "Tidewall", "Highmoor")
         ),
         (
             NAMES[:2],
-            "Farport gets this only if Northgate and Tidewall both refuse, are over capacity, withdraw, "
+            "Farport gets this only if Northgate and Tidewall both refuse, are over capacity, "
+            "withdraw, "
             "or do not answer within 10\u00a0s each",
         ),
         (
             NAMES,
-            "Farport gets this only if Northgate, Tidewall and Highmoor all refuse, are over capacity, "
+            "Farport gets this only if Northgate, Tidewall and Highmoor all refuse, are over "
+            "capacity, "
             "withdraw, or do not answer within 10\u00a0s each",
         ),
     ],

@@ -223,7 +223,10 @@ LANES = [
             release_tried_at=ago(50),
         ),
         "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
-        "Northgate may start it by itself when contact is lost. The portal told it again at 03:26:51, with a lifetime of one second, and asks whether it is gone.",
+        (
+            "Northgate may start it by itself when contact is lost. The portal told it again at "
+            "03:26:51, with a lifetime of one second, and asks whether it is gone."
+        ),
     ),
     (
         mitigation(
@@ -237,7 +240,10 @@ LANES = [
             is_release_given_up=True,
         ),
         "Confirmed the withdrawal at 03:26:42, and still holds the plan.",
-        "Northgate may start it by itself when contact is lost. Telling it again has not helped: call and ask for the plan to be removed.",
+        (
+            "Northgate may start it by itself when contact is lost. Telling it again has not "
+            "helped: call and ask for the plan to be removed."
+        ),
     ),
     (
         mitigation("Northgate", Status.TERMINATED, ended_at=ago(30)),
@@ -263,7 +269,10 @@ LANES = [
             refusal="It is too busy (code 5.03).",
         ),
         "Asked the portal to wait. The portal asks again on 5 January 2163.",
-        "It is too busy (code 5.03). The portal does not ask again before then. Call Northgate if you need it sooner.",
+        (
+            "It is too busy (code 5.03). The portal does not ask again before then. Call "
+            "Northgate if you need it sooner."
+        ),
     ),
     (
         mitigation(
@@ -336,7 +345,8 @@ LANES = [
     (
         mitigation("Northgate", Status.MITIGATING, unsaved_at=ago(16), **MITIGATING),
         "Reports that it is filtering.",
-        "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer of 03:27:25. "
+        "3.1 Gbit/s dropped; 347 GB so far. The portal could not save Northgate’s answer of "
+        "03:27:25. "
         "The rest shown here is older.",
     ),
     (
@@ -383,7 +393,8 @@ def test_a_provider_not_asked_yet_says_when_it_will_be() -> None:
     _, rest = wording.tell(mitigation("Tidewall", None), NOW, before=[first], patience_s=10)
 
     assert plain(rest) == (
-        "It is asked if Northgate refuses, is over capacity, withdraws, or does not answer within 10 s."
+        "It is asked if Northgate refuses, is over capacity, withdraws, or does not answer "
+        "within 10 s."
     )
 
 

@@ -60,13 +60,20 @@ SAID = [
         "octagon",
     ),
     (
-        [replaced([newer(targets=(WIDE,), protocols=[6], ports=[{"lower": 443, "upper": 443}])], [WIDE])],
-        f"Northgate stopped filtering {WIDE}: the newer request covers only TCP, port 443 of {WIDE}.",
+        [replaced([newer(targets=(WIDE,), protocols=[6], ports=[{"lower": 443, "upper": 443}])],
+        [WIDE])],
+        (
+            f"Northgate stopped filtering {WIDE}: the newer request covers only TCP, port 443 of "
+            f"{WIDE}."
+        ),
         "octagon",
     ),
     (
         [replaced([newer("a", ("a.example",)), newer("b", ("b.example",))], ["c.example"])],
-        "Northgate stopped filtering c.example: the newer requests cover only a.example and b.example.",
+        (
+            "Northgate stopped filtering c.example: the newer requests cover only a.example and "
+            "b.example."
+        ),
         "octagon",
     ),
     (
@@ -224,7 +231,10 @@ LOST = [
      f"{PART} keeps its filter only for TCP."),
     (coverage(("203.0.113.64/27",)), coverage(("203.0.113.66/32",), ports=((443, 443),)),
      "203.0.113.64/27 except any protocol, port 443 of 203.0.113.66/32",
-     "31 of 32 addresses of 203.0.113.64/27 lose their filter; 203.0.113.66/32 keeps its filter only for any protocol, port 443."),
+     (
+         "31 of 32 addresses of 203.0.113.64/27 lose their filter; 203.0.113.66/32 keeps its "
+         "filter only for any protocol, port 443."
+     )),
     (coverage(fqdns=("a.example", "b.example")), coverage(fqdns=("a.example",)),
      "b.example",
      "b.example loses its filter."),

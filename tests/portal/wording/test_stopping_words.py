@@ -71,7 +71,10 @@ LANES = [
             retry_at=ago(-20),
         ),
         "Not told yet: the word to stop did not arrive.",
-        "It went round in a loop through edge-1. Northgate may still be filtering. The portal keeps trying.",
+        (
+            "It went round in a loop through edge-1. Northgate may still be filtering. The portal "
+            "keeps trying."
+        ),
     ),
     (
         told("Northgate"),
@@ -94,7 +97,10 @@ SAID = [
     (
         (told("Northgate"),),
         "Northgate is stopping.",
-        "It will hold the plan again after that. Providers may filter a little longer, to avoid a second wave.",
+        (
+            "It will hold the plan again after that. Providers may filter a little longer, to "
+            "avoid a second wave."
+        ),
     ),
     (
         (told("Northgate"), holding("Tidewall")),
@@ -158,7 +164,10 @@ def test_the_question_says_what_comes_through_and_who_goes_on_holding_the_plan()
     )
     assert [plain(point) for point in question.points] == [
         "Northgate is told to stop filtering 203.0.113.0/26.",
-        "Right now Northgate drops 3.1 Gbit/s. That traffic will reach you, usually within minutes.",
+        (
+            "Right now Northgate drops 3.1 Gbit/s. That traffic will reach you, usually within "
+            "minutes."
+        ),
         "Northgate will hold the plan again after that."
         " Until then it cannot start by itself if contact is lost.",
         "Tidewall holds the plan all the while.",

@@ -107,7 +107,10 @@ def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, wo
         (
             TOLD,
             "Was told at 03:11:30.",
-            "dana withdrew it. Northgate still filters 203.0.113.0/24. It may go on for up to five minutes.",
+            (
+                "dana withdrew it. Northgate still filters 203.0.113.0/24. It may go on for up to "
+                "five minutes."
+            ),
         ),
         (
             {**TOLD, "dots_status": 5},
@@ -129,18 +132,23 @@ def test_the_fact_is_the_providers_report(dots_status: int | None, fact: str, wo
         (
             {**TOLD, **KEPT},
             "Confirmed the withdrawal at 03:11:30, and still holds 203.0.113.0/24 in standby.",
-            "dana withdrew it. Northgate may start it by itself when contact is lost. The portal tells it again.",
+            (
+                "dana withdrew it. Northgate may start it by itself when contact is lost. The "
+                "portal tells it again."
+            ),
         ),
         (
             {**TOLD, **KEPT, "release_tried_at": NOW - timedelta(seconds=10)},
             "Confirmed the withdrawal at 03:11:30, and still holds 203.0.113.0/24 in standby.",
-            "dana withdrew it. Northgate may start it by itself when contact is lost. The portal told it again at"
+            "dana withdrew it. Northgate may start it by itself when contact is lost. The portal "
+            "told it again at"
             " 03:11:50, with a lifetime of one second, and asks whether it is gone.",
         ),
         (
             {**GOES_ON, **KEPT, "release_tried_at": NOW, "is_release_given_up": True},
             "Confirmed the withdrawal at 03:06:00, and still holds 203.0.113.0/24 in standby.",
-            "dana withdrew it. Northgate may start it by itself when contact is lost. Telling it again has not"
+            "dana withdrew it. Northgate may start it by itself when contact is lost. Telling it "
+            "again has not"
             " helped: call and ask for the plan to be removed.",
         ),
     ],
@@ -159,7 +167,10 @@ def test_each_step_of_a_withdrawal_has_a_sentence(
     [
         (
             {"released_for": "Shop front-end"},
-            "Northgate put 203.0.113.0/24 aside for your request Shop front-end but still holds it.",
+            (
+                "Northgate put 203.0.113.0/24 aside for your request Shop front-end but still "
+                "holds it."
+            ),
         ),
         ({}, "Northgate stopped filtering 203.0.113.0/24 by itself but still holds it."),
     ],

@@ -135,7 +135,10 @@ HEADLINES = [
     ),
     (
         asked(RequestStatus.FAILING, LOOPED, replace(REFUSED, retry_at=ago(-86400))),
-        "No provider has confirmed help. The portal asks no provider again before 03:27:41 tomorrow.",
+        (
+            "No provider has confirmed help. The portal asks no provider again before 03:27:41 "
+            "tomorrow."
+        ),
     ),
     (
         asked(RequestStatus.FAILING, WAITED_FOR, LOOPED),
@@ -229,7 +232,8 @@ def test_the_lead_of_a_request_says_how_much_and_until_when() -> None:
     one = asked(RequestStatus.MITIGATING, NORTHGATE, TIDEWALL)
 
     assert plain(wording.summary(one, NOW)) == (
-        "Together they drop 4.3 Gbit/s. Filtering stays on and renews itself until you terminate it."
+        "Together they drop 4.3 Gbit/s. Filtering stays on and renews itself until you "
+        "terminate it."
     )
 
 

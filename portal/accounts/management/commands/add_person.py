@@ -1,4 +1,6 @@
-"""Adds a person from a shell, such as the first member of the portal's staff, who cannot be added in `/admin/`."""
+"""Adds a person from a shell, such as the first member of the portal's staff, who cannot be added
+in `/admin/`.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,14 @@ from portal.accounts.models import User
 
 
 class Command(BaseCommand):
-    """Reads the password from standard input, because a list of processes would show an argument."""
+    """Reads the password from standard input, because a list of processes would show an
+    argument.
+    """
 
-    help = "Adds a person. Standard input is the password; the second factor is set up at the first sign-in."
+    help = (
+        "Adds a person. Standard input is the password; the second factor is set up at the first "
+        "sign-in."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", help="what the person signs in with")

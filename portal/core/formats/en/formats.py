@@ -1,4 +1,6 @@
-"""Time formats of Django's own pages (the staff site): 24 hours, day before month, as on the portal's pages."""
+"""Time formats of Django's own pages (the staff site): 24 hours, day before month, as on the
+portal's pages.
+"""
 
 DATE_FORMAT = "j F Y"
 TIME_FORMAT = "H:i:s"

@@ -1,4 +1,6 @@
-"""Encrypts all secrets in the database with the newest key, so that the older keys can be removed."""
+"""Encrypts all secrets in the database with the newest key, so that the older keys can
+be removed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
 
 
 class Command(BaseCommand):
-    """Fails if no key of PORTAL_ENCRYPTION_KEYS fits a secret, after it has encrypted the others."""
+    """Fails if no key of PORTAL_ENCRYPTION_KEYS fits a secret, after it has encrypted
+    the others.
+    """
 
     help = "Encrypts all secrets in the database with the first key of PORTAL_ENCRYPTION_KEYS."
 
@@ -46,7 +50,8 @@ class Command(BaseCommand):
                     rows.filter(pk=pk, **{field: sealed}).update(**{field: rotated})
         if unreadable:
             message = (
-                f"No key of PORTAL_ENCRYPTION_KEYS fits {unreadable} of {unreadable + read} secrets: the authenticators and"
+                f"No key of PORTAL_ENCRYPTION_KEYS fits {unreadable} of {unreadable + read} "
+                f"secrets: the authenticators and"
                 " client keys that were encrypted with another one do not work."
             )
             raise CommandError(message)

@@ -32,7 +32,8 @@ class Command(BaseCommand):
             for priority, provider in enumerate(description["providers"], start=1):
                 _add_provider(provider, priority)
         self.stdout.write(
-            f"{len(description['organizations'])} organizations, {len(description['users'])} users, "
+            f"{len(description['organizations'])} organizations, {len(description['users'])} "
+            f"users, "
             f"{len(description['providers'])} providers."
         )
 

@@ -1,7 +1,9 @@
-"""The date of a Python process, as many seconds off as a file says. Python imports this first where PYTHONPATH leads here.
+"""The date of a Python process, as many seconds off as a file says. Python imports this first where
+PYTHONPATH leads here.
 
-Only the date: the clocks that measure time go on, as they do when an administrator or NTP sets a machine's date. (libfaketime cannot do
-that to Python 3.11, whose sleeps are until a time of the monotonic clock.)
+Only the date: the clocks that measure time go on, as they do when an administrator or NTP sets a
+machine's date. (libfaketime cannot do that to Python 3.11, whose sleeps are until a time of the
+monotonic clock.)
 """
 
 from __future__ import annotations
