@@ -23,7 +23,7 @@ def locked(path: Path) -> dict[str, Locked]:
     """By normalized name."""
     lines = path.read_text().replace("\\\n", "").splitlines()
     entries = [line for line in lines if line.strip() and not line.strip().startswith("#")]
-    found = {}
+    found: dict[str, Locked] = {}
     for entry in entries:
         requirement = Requirement(entry.partition(" --hash")[0])
         [pin] = requirement.specifier

@@ -143,10 +143,7 @@ async def _in_session(
         server,
         credentials,
         cuid=arguments.cuid or cuid_from_certificate(credentials.certificate_chain),
-        settings=ClientSettings(
-            handshake_timeout_s=arguments.patience,
-            reads_configuration=False,
-        ),
+        settings=ClientSettings(handshake_timeout_s=arguments.patience, reads_configuration=False),
         on_wire=console.wire,
         cache=cache,
         is_under_attack=cache.is_redirected,

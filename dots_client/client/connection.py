@@ -51,9 +51,8 @@ async def connect(
     """
     settings = settings or ClientSettings()
     cache = cache or ClientCache()
-    now = asyncio.get_running_loop().time()
     site = HeartbeatSite()
-    target = cache.target(server, now=now, is_under_attack=is_under_attack)
+    target = cache.target(server, now=_time(), is_under_attack=is_under_attack)
     connector = Connector(
         target,
         credentials,
@@ -95,27 +94,30 @@ async def _open(
 
     After any error with an alternate server, the next attempt goes to the provisioned one.
     """
-    now = asyncio.get_running_loop().time
     name, redirections = connector.server.name, cache.redirections
     try:
         link = await connector.open(site, is_under_attack=is_under_attack)
     except AlternateRefused:
-        redirections.refused(name, now=now())
+        redirections.refused(name, now=_time())
         if cache.on_not_followed is not None:
             cache.on_not_followed(NotFollowed.INNER_ADDRESS)
         raise
     except DotsError:
-        redirections.failed(name, now=now())
+        redirections.failed(name, now=_time())
         raise
     except Exception as error:
-        redirections.failed(name, now=now())
+        redirections.failed(name, now=_time())
         raise ConnectCrashed(client_failed(error)) from error
-    redirections.contacted(name, now=now())
+    redirections.contacted(name, now=_time())
     return link
 
 
 def _note_early_end(client: Client, connector: Connector, cache: ClientCache) -> None:
     """Count an alternate server whose session ended at once as unreachable."""
-    now = asyncio.get_running_loop().time()
-    if client.is_lost and now - client.connected_at < MIN_ALTERNATE_SESSION_S:
-        cache.redirections.failed(connector.server.name, now=now)
+    lasted_s = _time() - client.connected_at
+    if client.is_lost and lasted_s < MIN_ALTERNATE_SESSION_S:
+        cache.redirections.failed(connector.server.name, now=_time())
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

@@ -76,9 +76,7 @@ class Session:
         )
         self._liveness = Liveness(
             now=self._loop.time(),
-            parameters=LivenessParameters.of(
-                settings.overriding(SessionParameters()), is_reliable=link.is_reliable
-            ),
+            parameters=self._liveness_parameters(settings.overriding(SessionParameters())),
         )
         self._heartbeats = Heartbeats(self._requests, self._liveness)
         self.mitigating = is_under_attack
@@ -288,8 +286,9 @@ class Session:
         return self._settings.overriding(known)
 
     def _reconfigure(self) -> None:
-        self._liveness.configure(
-            LivenessParameters.of(self._parameters(), is_reliable=self._link.is_reliable),
-            now=self._loop.time(),
-        )
+        parameters = self._liveness_parameters(self._parameters())
+        self._liveness.configure(parameters, now=self._loop.time())
         self._heartbeats.reschedule()
+
+    def _liveness_parameters(self, parameters: SessionParameters) -> LivenessParameters:
+        return LivenessParameters.of(parameters, is_reliable=self._link.is_reliable)
