@@ -44,6 +44,7 @@ from portal.organizations.models import Organization, Role
 from portal.standby import queries, services
 from portal.standby.access import plan_for
 from portal.standby.models import MAX_NAME_LENGTH, Drill, DrillCheck, Failure, StandbyPlan, Way
+from portal.wording.from_rows.drills import refused_because
 
 
 class PlanFields(StrictSerializer):
@@ -143,7 +144,13 @@ class DrillCheckShown(serializers.Serializer[DrillCheck]):
     told_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     failure = serializers.ChoiceField(choices=Failure.choices, allow_blank=True)
-    reason = serializers.CharField()
+    code = serializers.CharField(
+        source="refusal_code", help_text="For refused: the response code, or a code of the portal."
+    )
+    reason = serializers.SerializerMethodField(help_text="For refused: why, in words.")
+
+    def get_reason(self, check: DrillCheck) -> str:
+        return refused_because(check)
 
 
 class DrillShown(serializers.Serializer[Drill]):

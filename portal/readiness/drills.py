@@ -12,6 +12,7 @@ from portal.readiness.checks.prepared import seconds, when
 from portal.readiness.rows import BADGES, State
 from portal.standby import models, queries
 from portal.wording import Badge
+from portal.wording.from_rows.drills import refused_because
 
 FAILURES: Final = {
     models.Failure.NOT_SENT: "Nothing was sent to {provider}: it was not connected.",
@@ -55,7 +56,7 @@ def _part(check: models.DrillCheck) -> prepared.DrillPart:
     failure = ""
     if check.failure:
         words = FAILURES[models.Failure(check.failure)].format(provider=provider.short_name)
-        failure = f"{words} {check.reason}".strip()
+        failure = f"{words} {refused_because(check)}".strip()
         if check.mitigation.is_still_held:
             failure = (
                 f"{failure} It confirmed the withdrawal and still holds the request. Call "

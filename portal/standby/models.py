@@ -17,7 +17,6 @@ from portal.organizations.models import Organization
 from portal.providers.models import Subscription
 
 MAX_NAME_LENGTH = 100
-MAX_REASON_KEPT = 300
 
 
 class StandbyPlan(models.Model):
@@ -150,8 +149,15 @@ class DrillCheck(models.Model):
     ended_at = models.DateTimeField(null=True)
     """The provider no longer holds it; for a plan, when it was confirmed."""
     failure = models.CharField(max_length=16, choices=Failure.choices, blank=True)
-    reason = models.CharField(max_length=MAX_REASON_KEPT, blank=True)
-    """In the provider's words, made a sentence."""
+    refusal_code = models.CharField(max_length=16, blank=True, default="", db_default="")
+    """For `refused`: as of the mitigation, which a later answer changes."""
+    refusal_reason = models.TextField(blank=True, default="", db_default="")
+    """In the provider's words."""
+    conflict = models.JSONField(null=True)
+    reason_text = models.CharField(
+        max_length=300, blank=True, default="", db_default="", db_column="reason"
+    )
+    """The sentence that an earlier release saved: shown where there is no code."""
 
     class Meta:
         ordering: ClassVar = ["subscription__priority", "pk"]

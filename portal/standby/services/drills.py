@@ -13,7 +13,6 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal import wording
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.formatting import when
@@ -28,7 +27,6 @@ from portal.mitigations.unknown import replaceable_unknown
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization
 from portal.standby.models import (
-    MAX_REASON_KEPT,
     Drill,
     DrillCheck,
     Failure,
@@ -218,7 +216,7 @@ def _look_at_request(check: DrillCheck, mitigation: Mitigation) -> None:
         # The report of the end may outrun the answer to the withdrawal: who ended it was told.
         check.told_at = check.told_at or mitigation.ended_at
     elif mitigation.status == Status.REFUSED:
-        check.failure, check.reason = Failure.REFUSED, _refusal(mitigation)
+        _refuse(check, mitigation)
     elif mitigation.status in (*ACTIVE, Status.WITHDRAWN):
         check.failure = Failure.ACTED
     elif mitigation.is_over:
@@ -234,7 +232,7 @@ def _look_at_plan(check: DrillCheck, mitigation: Mitigation) -> None:
         return
     check.sent_at = mitigation.refreshed_at
     if mitigation.refusal_code:
-        check.failure, check.reason = Failure.REFUSED, _refusal(mitigation)
+        _refuse(check, mitigation)
     elif mitigation.status != Status.STANDBY:
         check.failure = Failure.NOT_HELD
     elif (
@@ -256,11 +254,8 @@ def _overdue(check: DrillCheck, age: timedelta) -> str:
     return Failure.NOT_ENDED if check.told_at else Failure.NOT_TOLD
 
 
-def _refusal(mitigation: Mitigation) -> str:
-    sentence = wording.refusal_sentence(
-        mitigation.subscription.provider.short_name,
-        code=mitigation.refusal_code,
-        reason=mitigation.refusal_reason,
-        conflict=mitigation.conflict,
-    )
-    return sentence[:MAX_REASON_KEPT]
+def _refuse(check: DrillCheck, mitigation: Mitigation) -> None:
+    check.failure = Failure.REFUSED
+    check.refusal_code = mitigation.refusal_code
+    check.refusal_reason = mitigation.refusal_reason
+    check.conflict = mitigation.conflict

@@ -15,6 +15,7 @@ from portal.providers.models import Subscription
 from portal.standby import queries, services
 from portal.standby.models import Drill, DrillCheck
 from portal.standby.services.drills import CONFIRM_WITHIN, END_WITHIN
+from portal.wording.from_rows.drills import refused_because
 from tests.portal.standby.conftest import Prepare, holds, mitigations_of, says, takes
 
 
@@ -117,7 +118,12 @@ def test_a_provider_that_refuses_fails_the_drill_with_its_reason(
     follow()
 
     first, second = checks(drill)
-    assert (first.failure, first.reason) == ("refused", "Northgate says: no contract.")
+    assert (first.failure, first.refusal_code, first.refusal_reason) == (
+        "refused",
+        "4.03",
+        "no contract",
+    )
+    assert refused_because(first) == "Northgate says: no contract."
     assert second.failure == ""
     last = queries.last_drill(acme)
     assert last is not None
