@@ -146,7 +146,7 @@ CACHES: dict[str, dict[str, Any]] = {
 PORTAL_SIGNAL_AGENT = env.flag("PORTAL_SIGNAL_AGENT")
 
 CELERY_BROKER_URL = env.broker(REDIS_URL or "redis://127.0.0.1:6379/0")
-CELERY_BROKER_TRANSPORT = "portal.core.broker:Transport"
+CELERY_BROKER_TRANSPORT = "portal.core.broker:RedisTransport"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -302,7 +302,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "CheckCode": "portal.readiness.rows.Code",
+        "CheckCode": "portal.readiness.rows.CheckCode",
         "CheckGroup": "portal.readiness.rows.Group",
         "CheckState": "portal.readiness.rows.State",
         "EventType": "portal.events.models.EventType",

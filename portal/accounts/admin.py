@@ -19,7 +19,7 @@ from portal.accounts.models import User
 from portal.core.addresses import address_of
 from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
 from portal.core.broadcast import access_changed_on_commit
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 
 
 class Identified(forms.Form):
@@ -127,7 +127,7 @@ class PersonAdmin(StaffAdmin, UserAdmin):  # type: ignore[type-arg]  # generic i
         if "is_active" in form.changed_data and not obj.is_active:
             services.end_access(user=obj)
             record(
-                Event.PERSON_DEACTIVATED,
+                SecurityEvent.PERSON_DEACTIVATED,
                 user=obj.username,
                 actor=person_of(request).username,
                 address=address_of(request),

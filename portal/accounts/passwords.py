@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from portal.accounts import services
 from portal.accounts.models import User
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 
 
 class NewPasswordEndsAccess:
@@ -26,4 +26,4 @@ class NewPasswordEndsAccess:
     def password_changed(self, password: str, user: User | None = None) -> None:
         if user is not None:
             services.end_access(user=user)
-            record(Event.PASSWORD_CHANGED, user=user.username)
+            record(SecurityEvent.PASSWORD_CHANGED, user=user.username)

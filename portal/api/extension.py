@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from portal.api.authentication import caller
 from portal.api.eligibility import LeftOutShown
-from portal.api.requests import Extension
+from portal.api.requests import ExtensionSerializer
 from portal.mitigations import queries
 from portal.mitigations.access import request_for
 from portal.mitigations.models import MitigationRequest
@@ -58,13 +58,15 @@ class ExtensionPreviewShown(serializers.Serializer[Any]):
 
 class ExtensionPreviewView(APIView):
     @extend_schema(
-        operation_id="preview_extension", request=Extension, responses=ExtensionPreviewShown
+        operation_id="preview_extension",
+        request=ExtensionSerializer,
+        responses=ExtensionPreviewShown,
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """What extending with this body would send, to whom and when. Nothing is sent or kept."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = Extension(data=request.data)
+        form = ExtensionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         found = extension(mitigation_request, form.validated_data["lifetime"])
         return Response(ExtensionPreviewShown(_told(mitigation_request, found)).data)

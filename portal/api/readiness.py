@@ -12,13 +12,13 @@ from rest_framework.views import APIView
 from portal.api.authentication import caller
 from portal.organizations.access import membership_for
 from portal.readiness.gather import Readiness, readiness_of
-from portal.readiness.rows import Code, Group, Row, State, of
+from portal.readiness.rows import CheckCode, Group, Row, State, of
 
 STATES = [(state.value, state.name) for state in State]
 
 
 class CheckShown(serializers.Serializer[Row]):
-    code = serializers.ChoiceField(choices=[(code.value, code.name) for code in Code])
+    code = serializers.ChoiceField(choices=[(code.value, code.name) for code in CheckCode])
     about = serializers.SerializerMethodField()
     group = serializers.ChoiceField(choices=[(group.value, group.name) for group in Group])
     state = serializers.ChoiceField(choices=STATES)

@@ -102,11 +102,11 @@ class NewRequest(Consenting):
         )
 
 
-class Extension(StrictSerializer):
+class ExtensionSerializer(StrictSerializer):
     lifetime = WholeNumber(at_least=-1, help_text="Seconds from now; -1: until terminated.")
 
 
-class Efficacy(StrictSerializer):
+class EfficacySerializer(StrictSerializer):
     attack_status = Choice(list(ATTACK_STATUSES))
 
 
@@ -202,13 +202,15 @@ class TerminateView(APIView):
 
 class ExtendView(APIView):
     @extend_schema(
-        operation_id="extend_mitigation_request", request=Extension, responses={202: RequestShown}
+        operation_id="extend_mitigation_request",
+        request=ExtensionSerializer,
+        responses={202: RequestShown},
     )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Ask for this lifetime, from now."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = Extension(data=request.data)
+        form = ExtensionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         services.extend(
             request_id=mitigation_request.pk,
@@ -219,12 +221,14 @@ class ExtendView(APIView):
 
 
 class EfficacyView(APIView):
-    @extend_schema(operation_id="report_efficacy", request=Efficacy, responses={202: RequestShown})
+    @extend_schema(
+        operation_id="report_efficacy", request=EfficacySerializer, responses={202: RequestShown}
+    )
     def post(self, request: Request, slug: str, request_id: UUID) -> Response:
         """Tell the providers how the attack looks from your side."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        form = Efficacy(data=request.data)
+        form = EfficacySerializer(data=request.data)
         form.is_valid(raise_exception=True)
         services.report_efficacy(
             request_id=mitigation_request.pk,
@@ -247,7 +251,7 @@ class EndOf(End):
     request = Identifier()
 
 
-class Ends(StrictSerializer):
+class EndsSerializer(StrictSerializer):
     ends = Several(child=EndOf(), limit=services.MAX_ACKNOWLEDGED)
 
 
@@ -257,7 +261,9 @@ class AcknowledgedShown(serializers.Serializer[Any]):
 
 class AcknowledgeAllView(APIView):
     @extend_schema(
-        operation_id="acknowledge_mitigation_requests", request=Ends, responses=AcknowledgedShown
+        operation_id="acknowledge_mitigation_requests",
+        request=EndsSerializer,
+        responses=AcknowledgedShown,
     )
     def post(self, request: Request, slug: str) -> Response:
         """Acknowledge these ends: all of them, or none if a request is unknown (400), has not ended
@@ -266,7 +272,7 @@ class AcknowledgeAllView(APIView):
         Repeating it is harmless.
         """
         organization = membership_for(caller(request), slug, Role.OPERATOR).organization
-        form = Ends(data=request.data)
+        form = EndsSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         ends = [
             services.SeenEnd(one["request"], one["ended_at"]) for one in form.validated_data["ends"]

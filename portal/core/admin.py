@@ -21,7 +21,7 @@ from django_otp.admin import OTPAdminSite
 
 from portal.core.addresses import address_of
 from portal.core.errors import NotAllowed
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 
 MAX_REASON_LENGTH: Final = 500
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
@@ -131,7 +131,7 @@ class StaffAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the 
 
     def _record(self, request: HttpRequest, act: str, obj: models.Model, message: Any = "") -> None:
         record(
-            Event.ADMIN_ACTION,
+            SecurityEvent.ADMIN_ACTION,
             actor=request.user.get_username(),
             act=act,
             target=f"{self.opts.model_name} {obj}",

@@ -41,7 +41,7 @@ class Channel(kombu_redis.Channel):
         return {**parameters, "retry": env.ONCE_MORE_ELSEWHERE}
 
 
-class Transport(kombu_redis.Transport):
+class RedisTransport(kombu_redis.Transport):
     """Setting `broker_transport`."""
 
     Channel = Channel

@@ -14,7 +14,7 @@ logger = logging.getLogger("portal.security")
 MAX_FACT_LENGTH: Final = 200
 
 
-class Event(StrEnum):
+class SecurityEvent(StrEnum):
     """The event of a line, its first word.
 
     The documentation and operators' alerts depend on these.
@@ -35,12 +35,12 @@ class Event(StrEnum):
 
 
 UNBOUNDED_BY_OTHERS: Final = frozenset(
-    {Event.SIGN_IN_REFUSED, Event.SIGN_IN_SLOWED, Event.MEMBERSHIP_REFUSED}
+    {SecurityEvent.SIGN_IN_REFUSED, SecurityEvent.SIGN_IN_SLOWED, SecurityEvent.MEMBERSHIP_REFUSED}
 )
 """Events that anybody can cause at any rate. portal.core.logs limits them per minute."""
 
 
-def record(event: Event, **facts: str) -> None:
+def record(event: SecurityEvent, **facts: str) -> None:
     """Write one line: `sign-in user="alice" address="192.0.2.1" …`. Never pass a secret.
 
     Values are JSON strings in ASCII, so that a value cannot start a new line or look like another

@@ -58,7 +58,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class EndedMitigation:
     """A mitigation that a new request would end."""
 
     mitigation: Mitigation | Unknown
@@ -77,7 +77,7 @@ class Replaced:
     """
 
     what: MitigationRequest | Unknown
-    endings: tuple[Ending, ...]
+    endings: tuple[EndedMitigation, ...]
     protects_all: bool = False
     """it asks for all of the new request already: the same or more targets and traffic, of the
     same providers
@@ -127,7 +127,7 @@ def would_replace(proposal: Proposal, live: Iterable[Mitigation | Unknown]) -> l
     found: list[Replaced] = []
     for what_id, mitigations in held.items():
         endings = tuple(
-            Ending(one, losses(coverage_of(one), [proposal.coverage(one.subscription_id)]))
+            EndedMitigation(one, losses(coverage_of(one), [proposal.coverage(one.subscription_id)]))
             for one in mitigations
             if _ends(one, proposal)
         )

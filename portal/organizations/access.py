@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portal.accounts.models import User
 from portal.core.errors import NotAllowed, NotFound
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 from portal.organizations.models import Membership, Role
 
 
@@ -27,7 +27,7 @@ def membership_for(user: User, slug: str, role: Role = Role.VIEWER) -> Membershi
 
 
 def _record(user: User, slug: str, role: str) -> None:
-    record(Event.MEMBERSHIP_REFUSED, user=user.username, organization=slug, role=role)
+    record(SecurityEvent.MEMBERSHIP_REFUSED, user=user.username, organization=slug, role=role)
 
 
 def _refusal(membership: Membership, role: Role) -> str:

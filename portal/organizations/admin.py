@@ -19,7 +19,7 @@ from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
 from portal.core.errors import Invalid
 from portal.core.targets import shown
 from portal.organizations import claims, queries, services
-from portal.organizations.admin_forms import NewResource
+from portal.organizations.admin_forms import NewResourceForm
 from portal.organizations.models import (
     Membership,
     Organization,
@@ -140,7 +140,7 @@ class ResourceAdmin(StaffAdmin):
     def get_fields(
         self, request: HttpRequest, obj: ProtectedResource | None = None
     ) -> tuple[str, ...]:
-        return self.fields if obj else NewResource.Meta.fields
+        return self.fields if obj else NewResourceForm.Meta.fields
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: ProtectedResource | None = None
@@ -155,7 +155,7 @@ class ResourceAdmin(StaffAdmin):
         **options: Any,
     ) -> type[forms.ModelForm[ProtectedResource]]:
         if not change:
-            options["form"] = NewResource
+            options["form"] = NewResourceForm
         return super().get_form(request, obj, change, **options)
 
     def save_model(

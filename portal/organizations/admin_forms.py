@@ -9,7 +9,7 @@ from portal.organizations.models import Organization, ProtectedResource, Resourc
 from portal.organizations.services import check_resource
 
 
-class NewResource(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
+class NewResourceForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
     """A resource that staff add for an organization, with the same checks as in the API and errors
     at the same fields.
     """

@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, FieldError, Invalid
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 from portal.core.targets import TargetError, parse_target, shown
 from portal.core.wording.targets import field_error
 from portal.events.log import lock_log
@@ -169,7 +169,7 @@ def verify_resource(
     locked.save(update_fields=["verified_at", "verified_by", "verification_reason"])
     _record_resource(EventType.RESOURCE_VERIFIED, locked, actor)
     record(
-        Event.RESOURCE_VERIFIED,
+        SecurityEvent.RESOURCE_VERIFIED,
         actor=actor.username,
         organization=locked.organization.slug,
         resource=locked.name,

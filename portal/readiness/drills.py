@@ -26,7 +26,9 @@ FAILURES: Final = {
 RUNNING: Final = Badge("Running", "ring-dot", "idle")
 
 
-def drills_of(organization: Organization) -> tuple[prepared.Drill | None, prepared.Drill | None]:
+def drills_of(
+    organization: Organization,
+) -> tuple[prepared.DrillFacts | None, prepared.DrillFacts | None]:
     """The newest, and the newest that passed."""
     last = queries.last_drill(organization)
     if last is None:
@@ -41,8 +43,8 @@ def drills_of(organization: Organization) -> tuple[prepared.Drill | None, prepar
     return (drill_of(passed) if passed.pk == last.pk else newest), drill_of(passed)
 
 
-def drill_of(row: models.Drill) -> prepared.Drill:
-    return prepared.Drill(
+def drill_of(row: models.Drill) -> prepared.DrillFacts:
+    return prepared.DrillFacts(
         started_at=row.started_at,
         by=row.started_by.username,
         is_over=row.is_over,
@@ -91,7 +93,7 @@ class PartShown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrillShown:
+class DrillTable:
     """A drill as its table shows it."""
 
     title: str
@@ -100,9 +102,9 @@ class DrillShown:
     parts: tuple[PartShown, ...]
 
 
-def shown(drill: prepared.Drill, now: datetime) -> DrillShown:
+def shown(drill: prepared.DrillFacts, now: datetime) -> DrillTable:
     at = when(drill.started_at, now)
-    return DrillShown(
+    return DrillTable(
         title=f"{at[:1].upper()}{at[1:]}, by {drill.by}",
         when=at,
         by=drill.by,

@@ -42,8 +42,8 @@ class Readiness:
     rows: tuple[Row, ...]
     answer: Answer
     checked_at: datetime
-    last_drill: prepared.Drill | None
-    passed_drill: prepared.Drill | None
+    last_drill: prepared.DrillFacts | None
+    passed_drill: prepared.DrillFacts | None
 
 
 def readiness_of(membership: Membership, now: datetime) -> Readiness:
@@ -113,10 +113,10 @@ def _subscriptions(organization: Organization) -> list[Subscription]:
 
 def _provider(
     subscription: Subscription, beside: str, now: datetime, *, is_staff: bool
-) -> providers.Provider:
+) -> providers.ProviderFacts:
     provider = subscription.provider
     lease_until = subscription.lease_until
-    return providers.Provider(
+    return providers.ProviderFacts(
         id=str(subscription.pk),
         name=provider.name,
         short=provider.short_name,
@@ -201,7 +201,7 @@ def _plan_rows(organization: Organization, now: datetime) -> list[Row]:
             plan.name,
             str(plan.pk),
             [
-                prepared.Holder(
+                prepared.HolderFacts(
                     short=one.subscription.provider.short_name,
                     is_held=one.is_held,
                     is_active=one.is_active,
@@ -219,8 +219,8 @@ def _plan_rows(organization: Organization, now: datetime) -> list[Row]:
 
 def _drill_row(
     organization: Organization,
-    last: prepared.Drill | None,
-    passed: prepared.Drill | None,
+    last: prepared.DrillFacts | None,
+    passed: prepared.DrillFacts | None,
     now: datetime,
 ) -> Row:
     every = Link("All drills", Destination.DRILLS)

@@ -27,7 +27,7 @@ class Group(StrEnum):
     PEOPLE = "people"
 
 
-class Code(StrEnum):
+class CheckCode(StrEnum):
     """The stable names of the checks, for programs."""
 
     SUBSCRIBED = "subscribed"
@@ -51,21 +51,24 @@ class Code(StrEnum):
 GROUPS: Final = {
     **dict.fromkeys(
         (
-            Code.SUBSCRIBED,
-            Code.KEPT,
-            Code.SESSION,
-            Code.LOOP,
-            Code.INVENTORY,
-            Code.CERTIFICATE,
-            Code.TRUST,
-            Code.PHONE,
+            CheckCode.SUBSCRIBED,
+            CheckCode.KEPT,
+            CheckCode.SESSION,
+            CheckCode.LOOP,
+            CheckCode.INVENTORY,
+            CheckCode.CERTIFICATE,
+            CheckCode.TRUST,
+            CheckCode.PHONE,
         ),
         Group.PROVIDERS,
     ),
     **dict.fromkeys(
-        (Code.RESOURCES, Code.COVERAGE, Code.SIZE, Code.PLAN, Code.DRILL), Group.TARGETS
+        (CheckCode.RESOURCES, CheckCode.COVERAGE, CheckCode.SIZE, CheckCode.PLAN, CheckCode.DRILL),
+        Group.TARGETS,
     ),
-    **dict.fromkeys((Code.REQUESTERS, Code.SECOND_FACTOR, Code.ADMINS), Group.PEOPLE),
+    **dict.fromkeys(
+        (CheckCode.REQUESTERS, CheckCode.SECOND_FACTOR, CheckCode.ADMINS), Group.PEOPLE
+    ),
 }
 GROUP_NAMES: Final = {
     Group.PROVIDERS: "Providers",
@@ -113,7 +116,7 @@ class Found(NamedTuple):
 class Row:
     """One check: what was asked, what was found, how old that is."""
 
-    code: Code
+    code: CheckCode
     question: str
     found: Found
     about: str = ""
@@ -190,7 +193,7 @@ def things(count: int) -> str:
 
 
 def _worst(rows: Sequence[Row], now: Sequence[Row]) -> str:
-    sessions = [row for row in rows if row.code == Code.SESSION]
+    sessions = [row for row in rows if row.code == CheckCode.SESSION]
     if sessions and all(row.state == State.FAIL for row in sessions):
         return NO_SESSION
     return now[0].clause

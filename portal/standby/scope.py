@@ -16,7 +16,7 @@ from portal.mitigations.validation import EligibleProvider, Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class DrillTarget:
     """One target: its kind ("prefix", "fqdn", "uri") and value."""
 
     kind: str
@@ -25,7 +25,7 @@ class Target:
 
 def drill_target(
     provider: EligibleProvider, resources: Iterable[Resource], held: Sequence[Targets]
-) -> Target | None:
+) -> DrillTarget | None:
     """The least that this provider takes and no plan touches; None when that cannot be told for
     certain.
     """
@@ -38,11 +38,11 @@ def drill_target(
         if resource.kind == "prefix":
             network = _free_network(provider, ipaddress.ip_network(resource.value), taken)
             if network is not None:
-                return Target("prefix", str(network))
+                return DrillTarget("prefix", str(network))
     if taken or provider.limited_to or not provider.takes_names:
         return None
     named = next((one for one in own if one.kind != "prefix"), None)
-    return None if named is None else Target(named.kind, named.value)
+    return None if named is None else DrillTarget(named.kind, named.value)
 
 
 def _free_network(

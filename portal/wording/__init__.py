@@ -22,7 +22,7 @@ from portal.wording.efficacy import efficacy_sentence
 from portal.wording.ends import end_badge, end_sentence, ended_says
 from portal.wording.facts import (
     Badge,
-    FilteringEnd,
+    FilteringEndFacts,
     MitigationFacts,
     Reported,
     RequestFacts,
@@ -30,7 +30,7 @@ from portal.wording.facts import (
 )
 from portal.wording.headlines import badge, headline, mark
 from portal.wording.plans import is_held_now, still_held
-from portal.wording.provider_cards import Step, needs_call, tell, track
+from portal.wording.provider_cards import ProgressStep, needs_call, tell, track
 from portal.wording.refusals import refusal_sentence
 from portal.wording.replaced import again_label, is_less
 from portal.wording.sessions import (
@@ -67,15 +67,15 @@ __all__ = [
     "DisplayStatus",
     "Entry",
     "EventFacts",
-    "FilteringEnd",
+    "FilteringEndFacts",
     "MitigationFacts",
     "NextStep",
+    "ProgressStep",
     "Question",
     "Reported",
     "RequestFacts",
     "Say",
     "Session",
-    "Step",
     "again_label",
     "announcement",
     "ask_label",

@@ -67,7 +67,7 @@ class TakenOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FilteringEnd:
+class FilteringEndFacts:
     """How a provider stopped filtering for a plan it had activated, although nobody here had asked
     for that.
     """
@@ -114,7 +114,7 @@ class MitigationFacts:
     status_at: datetime | None = None
     "when the present status was first reported, where known"
     withdrawal_asked_at: datetime | None = None
-    filtering_end: FilteringEnd | None = None
+    filtering_end: FilteringEndFacts | None = None
     "None: it did not stop by itself, or filters again"
     is_held_again: bool = False
     "it is told to stop, and asked to hold the plan again after that"

@@ -13,7 +13,7 @@ from portal.mitigations.models import FilteringEndedBy
 from portal.mitigations.states import RequestStatus
 from portal.wording import plans, replaced
 from portal.wording.badges import BADGES, STALE_AFTER, DisplayStatus
-from portal.wording.facts import Badge, FilteringEnd, MitigationFacts, RequestFacts
+from portal.wording.facts import Badge, FilteringEndFacts, MitigationFacts, RequestFacts
 from portal.wording.headlines import headline
 
 STOPPED: Final = Badge("Stopped", "octagon", "bad")
@@ -39,11 +39,11 @@ def ended_badge(mitigations: Sequence[MitigationFacts]) -> Badge:
 
 def ended_sentence(request: RequestFacts, now: datetime) -> str:
     """Who stopped, when and why, as far as that is known; then what is true of the plan now."""
-    said: dict[tuple[FilteringEnd, str], list[str]] = {}
+    said: dict[tuple[FilteringEndFacts, str], list[str]] = {}
     for mitigation in ended_mitigations(request):
         end = mitigation.filtering_end
         if end is not None:
-            same = FilteringEnd(
+            same = FilteringEndFacts(
                 at=end.at,
                 by=end.by,
                 has_filtered=end.has_filtered,
@@ -55,7 +55,7 @@ def ended_sentence(request: RequestFacts, now: datetime) -> str:
     return " ".join([*parts, _present(request, now)])
 
 
-def _at(end: FilteringEnd, now: datetime) -> str:
+def _at(end: FilteringEndFacts, now: datetime) -> str:
     """ "at 03:12"; a provider that was not heard for a while may have stopped long before it said
     so.
     """
@@ -65,7 +65,7 @@ def _at(end: FilteringEnd, now: datetime) -> str:
     return f"between {first} and {last}"
 
 
-def _stopped(who: Sequence[str], end: FilteringEnd, at: str, plan: str) -> str:
+def _stopped(who: Sequence[str], end: FilteringEndFacts, at: str, plan: str) -> str:
     names, itself = listed(who), "itself" if len(who) == 1 else "themselves"
     if end.by == FilteringEndedBy.NEWER_REQUEST and end.taken_over is not None:
         return replaced.less(who, end.taken_over, was_filtering=end.has_filtered)

@@ -417,7 +417,7 @@ def _late(mitigation: MitigationFacts, before: Sequence[MitigationFacts], now: d
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ProgressStep:
     """One of the four steps of a lane's track: confirmed facts, not progress."""
 
     word: str
@@ -444,7 +444,7 @@ _ODD_ENDS: Final = (
 )
 
 
-def track(mitigation: MitigationFacts, now: datetime) -> tuple[Step, ...]:
+def track(mitigation: MitigationFacts, now: datetime) -> tuple[ProgressStep, ...]:
     """Sent, Accepted, Mitigating, and the end it took."""
     here = display_status(mitigation, now)
     if mitigation.is_plan:
@@ -457,27 +457,27 @@ def track(mitigation: MitigationFacts, now: datetime) -> tuple[Step, ...]:
         ("Mitigating", mitigation.mitigating_at, here == DisplayStatus.MITIGATING),
         (BADGES[end].word, mitigation.ended_at or mitigation.status_at, is_at_end),
     )
-    steps: list[Step] = []
+    steps: list[ProgressStep] = []
     for index, (word, at, is_here) in enumerate(rows):
         is_last = index == len(rows) - 1
         if is_here:
             shape = BADGES[here].shape
-            steps.append(Step(word=word, place="here", shape=shape, at=at))
+            steps.append(ProgressStep(word=word, place="here", shape=shape, at=at))
         elif at is not None and not is_last:
-            steps.append(Step(word=word, place="past", shape="disc-tick", at=at))
+            steps.append(ProgressStep(word=word, place="past", shape="disc-tick", at=at))
         elif _is_lost(index, here, is_at_end=is_at_end, sent=mitigation.sent_at is not None):
             note = (
                 "not confirmed"
                 if here in (DisplayStatus.NO_ANSWER, DisplayStatus.REQUESTED)
                 else ""
             )
-            steps.append(Step(word=word, place="lost", shape="dashed-ring", note=note))
+            steps.append(ProgressStep(word=word, place="lost", shape="dashed-ring", note=note))
         else:
-            steps.append(Step(word=word, place="next", shape="ring"))
+            steps.append(ProgressStep(word=word, place="next", shape="ring"))
     return tuple(steps)
 
 
-def _plan_track(mitigation: MitigationFacts, here: DisplayStatus) -> tuple[Step, ...]:
+def _plan_track(mitigation: MitigationFacts, here: DisplayStatus) -> tuple[ProgressStep, ...]:
     """Sent, Standby, Mitigating while it is active, and the end it took."""
     end = here if here in _ODD_ENDS and here != DisplayStatus.STANDBY else DisplayStatus.TERMINATED
     rows = (
@@ -498,14 +498,14 @@ def _plan_track(mitigation: MitigationFacts, here: DisplayStatus) -> tuple[Step,
         ),
         (BADGES[end].word, mitigation.ended_at or mitigation.status_at, here == end),
     )
-    steps: list[Step] = []
+    steps: list[ProgressStep] = []
     for index, (word, at, is_here) in enumerate(rows):
         if is_here:
-            steps.append(Step(word=word, place="here", shape=BADGES[here].shape, at=at))
+            steps.append(ProgressStep(word=word, place="here", shape=BADGES[here].shape, at=at))
         elif at is not None and index < len(rows) - 1:
-            steps.append(Step(word=word, place="past", shape="disc-tick", at=at))
+            steps.append(ProgressStep(word=word, place="past", shape="disc-tick", at=at))
         else:
-            steps.append(Step(word=word, place="next", shape="ring"))
+            steps.append(ProgressStep(word=word, place="next", shape="ring"))
     return tuple(steps)
 
 

@@ -26,7 +26,9 @@ OVERLAPPING_TARGETS: Final = 1
 _CONFLICTS: Final[Mapping[int, str]] = {
     # by conflict-cause: RFC 9132 section 4.4.1.3; 4 is from RFC 9066 section 7.2, 5 from RFC 9244
     # section 13.2
-    OVERLAPPING_TARGETS: "Another of your organization’s clients asked for the same addresses; theirs is active.",
+    OVERLAPPING_TARGETS: (
+        "Another of your organization’s clients asked for the same addresses; theirs is active."
+    ),
     2: "It would block addresses on your accept list.",
     3: "Another client uses the same identity.",
     4: "It classified the traffic to these addresses as legitimate.",

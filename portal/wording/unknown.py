@@ -39,7 +39,7 @@ _FILTERING: Final = (2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
+class UnknownFacts:
     """The facts about an unknown mitigation that the sentences need."""
 
     provider: str
@@ -81,19 +81,19 @@ class Unknown:
         return listed(named) if self.targets else "something it does not name"
 
 
-def is_stale(unknown: Unknown, now: datetime) -> bool:
+def is_stale(unknown: UnknownFacts, now: datetime) -> bool:
     """Whether the last report is old."""
     return now - unknown.reported_at > STALE_AFTER
 
 
-def goes_on(unknown: Unknown, now: datetime) -> bool:
+def goes_on(unknown: UnknownFacts, now: datetime) -> bool:
     """Whether it continues although it should have ended by now, since the provider confirmed the
     withdrawal.
     """
     return unknown.confirmed_at is not None and now - unknown.confirmed_at > WINDS_DOWN_FOR
 
 
-def badge(unknown: Unknown) -> Badge:
+def badge(unknown: UnknownFacts) -> Badge:
     if unknown.is_still_held:
         return BADGES[DisplayStatus.STILL_HELD]
     if unknown.withdrawal_asked_at is not None:
@@ -104,7 +104,7 @@ def badge(unknown: Unknown) -> Badge:
     return NOT_TOLD if status is None else BADGES[STATUS_FACES[status]]
 
 
-def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
+def tell(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     """The fact, and what it means for the reader."""
     if unknown.withdrawal_asked_at is not None:
         fact, rest = _told(unknown, now) if unknown.confirmed_at else _not_told(unknown, now)
@@ -121,7 +121,7 @@ def tell(unknown: Unknown, now: datetime) -> tuple[str, str]:
     return fact, rest
 
 
-def does(unknown: Unknown) -> str:
+def does(unknown: UnknownFacts) -> str:
     """The provider's report as a clause without a subject."""
     if unknown.dots_status == 7 and unknown.released_for:
         return (
@@ -139,7 +139,7 @@ def does(unknown: Unknown) -> str:
     )
 
 
-def _nobody(unknown: Unknown, now: datetime) -> str:
+def _nobody(unknown: UnknownFacts, now: datetime) -> str:
     if not unknown.asked_by:
         return "No request here asked for it."
     return (
@@ -148,7 +148,7 @@ def _nobody(unknown: Unknown, now: datetime) -> str:
     )
 
 
-def _ends(unknown: Unknown, now: datetime) -> str:
+def _ends(unknown: UnknownFacts, now: datetime) -> str:
     if unknown.dots_status == 5:
         return ""
     if unknown.is_indefinite:
@@ -158,7 +158,7 @@ def _ends(unknown: Unknown, now: datetime) -> str:
     return f"It ends {when(unknown.expires_at, now, seconds=False)} unless it is renewed."
 
 
-def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:
+def _not_told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     who = f"{unknown.withdrawn_by} withdrew it{spaced_when(unknown.withdrawal_asked_at, now)}."
     may = f"{unknown.provider} may still be filtering {unknown.what}."
     if unknown.refusal_code:
@@ -172,7 +172,7 @@ def _not_told(unknown: Unknown, now: datetime) -> tuple[str, str]:
     return f"Not told to stop yet: unreachable{down}.", f"{who} {may} The portal keeps trying."
 
 
-def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
+def _told(unknown: UnknownFacts, now: datetime) -> tuple[str, str]:
     at, who = when(unknown.confirmed_at, now), f"{unknown.withdrawn_by} withdrew it."
     if unknown.is_still_held:
         rest = release_progress(
@@ -194,7 +194,7 @@ def _told(unknown: Unknown, now: datetime) -> tuple[str, str]:
     return f"Was told {at}.", f"{who} {still}. It may go on for up to five minutes."
 
 
-def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
+def says(found: Sequence[UnknownFacts], *, lost: Sequence[str]) -> Say:
     """The opening of the Now page if nothing else is live.
 
     `lost`: providers that are not connected.
@@ -214,7 +214,7 @@ def says(found: Sequence[Unknown], *, lost: Sequence[str]) -> Say:
     return Say(BADGES[DisplayStatus.NO_ANSWER], headline, " ".join(summary))
 
 
-def beside(found: Sequence[Unknown]) -> str:
+def beside(found: Sequence[UnknownFacts]) -> str:
     """One provider's unknown mitigations in one or two sentences."""
     first, more = found[0], len(found) - 1
     others = f" It holds {plural(more, 'other')} like it." if more else ""
@@ -235,7 +235,7 @@ def untold(refusal: str) -> str:
     return f"{why}: the portal would miss a filter that no request here asked for."
 
 
-def withdraw_question(unknown: Unknown) -> Question:
+def withdraw_question(unknown: UnknownFacts) -> Question:
     """The confirmation before the withdrawal is sent."""
     if unknown.is_filtering:
         points = [

@@ -10,7 +10,7 @@ from portal.accounts.models import ApiToken, Authenticator, KnownDevice, Recover
 from portal.accounts.signals import second_factor_reset
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import InvalidCredentials
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 
 EPOCH_BYTES = 16
 
@@ -37,7 +37,7 @@ def reset_second_factor(*, user: User, actor: User, address: str) -> None:
     RecoveryKit.objects.filter(user=user).delete()
     end_access(user=user)
     second_factor_reset.send(sender=User, user=user, actor=actor)
-    record(Event.FACTOR_RESET, user=user.username, actor=actor.username, address=address)
+    record(SecurityEvent.FACTOR_RESET, user=user.username, actor=actor.username, address=address)
 
 
 def lock_unchanged(user: User) -> None:

@@ -20,7 +20,7 @@ from portal.accounts.services.steps import count_try
 from portal.core import secrets as sealed
 from portal.core import throttle
 from portal.core.errors import Conflict, FieldError, Invalid
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 
 TRIES_PER_ADDRESS: Final = throttle.Limit(
     name="enrolment-address", tries=20, window_s=60, message="Too many tries from this address."
@@ -77,7 +77,7 @@ def confirm_enrolment(
             )
             raise Invalid(message, errors=[FieldError("code", "code-mismatch", message)])
         codes = renew_recovery_codes(user=user)
-    record(Event.FACTOR_ENROLLED, user=user.username, address=address)
+    record(SecurityEvent.FACTOR_ENROLLED, user=user.username, address=address)
     return device, codes
 
 

@@ -19,7 +19,7 @@ from portal.accounts.models import (
 from portal.accounts.services.known_devices import known_device
 from portal.core import throttle
 from portal.core.errors import InvalidCredentials, Throttled
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 
 TRIES_PER_ADDRESS: Final = throttle.Limit(
     name="sign-in-address", tries=20, window_s=60, message="Too many tries from this address."
@@ -65,13 +65,13 @@ def check_password(*, username: str, password: str, address: str, device_secret:
             throttle.count(limit, subject)
         _count_hash(username, address, known, budgets)
     except Throttled:
-        _record(Event.SIGN_IN_SLOWED, username, address, "password")
+        _record(SecurityEvent.SIGN_IN_SLOWED, username, address, "password")
         raise
     user = None
     if len(password) <= MAX_PASSWORD_LENGTH:
         user = auth.authenticate(username=username, password=password)
     if not isinstance(user, User):
-        _record(Event.SIGN_IN_REFUSED, username, address, "password")
+        _record(SecurityEvent.SIGN_IN_REFUSED, username, address, "password")
         raise InvalidCredentials
     _give_back(budgets)
     return user
@@ -120,19 +120,19 @@ def check_second_factor(
         count_try(TRIES_PER_ADDRESS, username=user.username, address=address, step="code")
     device, matched, wait_s = _try_code(user, _plain(code), known)
     if wait_s:
-        _record(Event.SIGN_IN_SLOWED, user.username, address, "code")
+        _record(SecurityEvent.SIGN_IN_SLOWED, user.username, address, "code")
         others = "" if known else " from unknown devices. A recovery code works at once"
         raise Throttled(
             f"Too many codes did not match{others}. Next try in {wait_s}\u00a0s.",
             retry_after_s=wait_s,
         )
     if device is None or not matched:
-        _record(Event.SIGN_IN_REFUSED, user.username, address, "code")
+        _record(SecurityEvent.SIGN_IN_REFUSED, user.username, address, "code")
         raise InvalidCredentials
     if known is None:
         throttle.give_back(TRIES_PER_ADDRESS, network)
     record(
-        Event.SIGN_IN,
+        SecurityEvent.SIGN_IN,
         user=user.username,
         address=address,
         factor=device.name,
@@ -182,11 +182,11 @@ def count_try(limit: throttle.Limit, *, username: str, address: str, step: str) 
     try:
         throttle.count(limit, throttle.network_of(address))
     except Throttled:
-        _record(Event.SIGN_IN_SLOWED, username, address, step)
+        _record(SecurityEvent.SIGN_IN_SLOWED, username, address, step)
         raise
 
 
-def _record(event: Event, username: str, address: str, step: str) -> None:
+def _record(event: SecurityEvent, username: str, address: str, step: str) -> None:
     # What is no name of anybody may be a password that was typed into the wrong field.
     is_name = _may_be_a_name(username) and User.objects.filter(username=username).exists()
     record(event, user=username if is_name else "(unknown)", address=address, step=step)

@@ -12,7 +12,7 @@ from portal.accounts.models import ApiToken, User
 from portal.accounts.services import known_devices
 from portal.accounts.services.ending import lock_unchanged
 from portal.core.broadcast import access_changed_on_commit
-from portal.core.security_log import Event, record
+from portal.core.security_log import SecurityEvent, record
 
 MAX_DEVICE_NAME_LENGTH: Final = 64
 MAX_DEVICES_PER_USER: Final = 20
@@ -42,7 +42,7 @@ def issue_token(
         access_changed_on_commit(user.pk)
     token, plain = ApiToken.objects.create(user=user, device_name=device_name)
     renewed = known_devices.remember(user=user, secret=device_token, is_program=True)
-    record(Event.TOKEN_ISSUED, user=user.username, device=device_name, address=address)
+    record(SecurityEvent.TOKEN_ISSUED, user=user.username, device=device_name, address=address)
     return IssuedToken(plain=plain, token=token, device_token=renewed)
 
 
@@ -51,7 +51,12 @@ def revoke_token(*, token: ApiToken, address: str = "") -> None:
     """Sign the device out. Repeating it is harmless."""
     ApiToken.objects.filter(pk=token.pk).delete()
     access_changed_on_commit(token.user_id)
-    record(Event.TOKEN_ENDED, user=token.user.username, device=token.device_name, address=address)
+    record(
+        SecurityEvent.TOKEN_ENDED,
+        user=token.user.username,
+        device=token.device_name,
+        address=address,
+    )
 
 
 def prune(*, now: datetime) -> None:

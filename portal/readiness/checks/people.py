@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.readiness.checks.targets import some
-from portal.readiness.rows import Code, Found, Row, State
+from portal.readiness.rows import CheckCode, Found, Row, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ def requesters(members: Sequence[Member]) -> Row:
         found = Found(State.FAIL, words, "nobody can send a request")
     elif len(able) == 1:
         found = _one_alone(able[0], f"only {able[0]} can send a request")
-    return Row(code=Code.REQUESTERS, question="Who can request", found=found)
+    return Row(code=CheckCode.REQUESTERS, question="Who can request", found=found)
 
 
 def second_factor(members: Sequence[Member]) -> Row:
@@ -44,7 +44,7 @@ def second_factor(members: Sequence[Member]) -> Row:
             "before anything else.",
             f"{some([one.name for one in without])} {has} no second factor",
         )
-    return Row(code=Code.SECOND_FACTOR, question="Second factor", found=found)
+    return Row(code=CheckCode.SECOND_FACTOR, question="Second factor", found=found)
 
 
 def admins(members: Sequence[Member]) -> Row:
@@ -54,7 +54,7 @@ def admins(members: Sequence[Member]) -> Row:
         found = Found(State.WARN, "Nobody. Portal staff name one.", "there is no admin")
     elif len(names) == 1:
         found = _one_alone(names[0], f"{names[0]} is the only admin")
-    return Row(code=Code.ADMINS, question="Who is admin", found=found)
+    return Row(code=CheckCode.ADMINS, question="Who is admin", found=found)
 
 
 def _one_alone(name: str, clause: str) -> Found:

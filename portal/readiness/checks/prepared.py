@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from portal.core.formatting import NBSP, ago, day, listed, moment
-from portal.readiness.rows import Code, Found, Link, Row, State
+from portal.readiness.rows import CheckCode, Found, Link, Row, State
 from portal.wording.headlines import everyone
 
 DRILL_AGES_AFTER: Final = timedelta(days=30)
@@ -18,7 +18,7 @@ NO_DRILL: Final = "No drill has passed yet. One takes a few seconds."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class HolderFacts:
     """One provider's part in a plan."""
 
     short: str
@@ -28,7 +28,7 @@ class Holder:
 
 
 def plan(
-    name: str, plan_id: str, holders: Sequence[Holder], now: datetime, link: Link | None
+    name: str, plan_id: str, holders: Sequence[HolderFacts], now: datetime, link: Link | None
 ) -> Row:
     """A plan that is on: who holds it, as far as each last said."""
     acting = [one.short for one in holders if one.is_active]
@@ -51,7 +51,7 @@ def plan(
         parts = ["No provider was asked to hold it."]
     nobody = not holding and not acting
     return Row(
-        code=Code.PLAN,
+        code=CheckCode.PLAN,
         question=f"Standby plan “{name}”",
         found=Found(
             state,
@@ -99,7 +99,7 @@ class DrillPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drill:
+class DrillFacts:
     """One test of every provider."""
 
     started_at: datetime
@@ -119,7 +119,9 @@ def seconds(length_s: float | None) -> str:
     return f"{length_s:.1f}{NBSP}s" if length_s < 10 else f"{length_s:.0f}{NBSP}s"
 
 
-def drill(last: Drill | None, passed: Drill | None, now: datetime, link: Link | None) -> Row:
+def drill(
+    last: DrillFacts | None, passed: DrillFacts | None, now: datetime, link: Link | None
+) -> Row:
     """`last` is the newest, running or not; `passed` the newest in which all went well."""
     parts = []
     state, clause = State.PASS, ""
@@ -141,14 +143,14 @@ def drill(last: Drill | None, passed: Drill | None, now: datetime, link: Link | 
         failures = " ".join(part.failure for part in last.parts if part.failure)
         parts.insert(0, f"The drill {when(last.started_at, now)} did not pass. {failures}".strip())
     return Row(
-        code=Code.DRILL,
+        code=CheckCode.DRILL,
         question="Drill",
         found=Found(state, " ".join(parts), clause),
         link=link if last is not None else None,
     )
 
 
-def outcome(passed: Drill, now: datetime) -> str:
+def outcome(passed: DrillFacts, now: datetime) -> str:
     """ "In the last drill that passed, 3 days ago, both providers confirmed within 1.4 s." """
     slowest = max(
         (part.confirmed_s for part in passed.parts if part.confirmed_s is not None), default=None

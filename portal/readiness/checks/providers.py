@@ -13,7 +13,7 @@ from portal.core.formatting import NBSP, ago, ahead, date, dialable, duration, l
 from portal.providers.models import PendingChange
 from portal.providers.wording import ignored_redirection, old_settings, still_connected
 from portal.readiness.certificates import Validity
-from portal.readiness.rows import Code, Destination, Found, Link, Row, State
+from portal.readiness.rows import CheckCode, Destination, Found, Link, Row, State
 from portal.wording import Session, session_sentence
 from portal.wording.badges import STALE_AFTER
 from portal.wording.refusals import gateways
@@ -26,7 +26,7 @@ OVER: Final = {"dtls": "UDP", "tls": "TCP"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
+class ProviderFacts:
     """What the portal knows of one provider an organization asks."""
 
     id: str
@@ -80,7 +80,7 @@ class Beside:
 def subscribed(organization: str) -> Row:
     """The row of an organization that has nobody to ask."""
     return Row(
-        code=Code.SUBSCRIBED,
+        code=CheckCode.SUBSCRIBED,
         question="Somebody to ask",
         found=Found(
             State.FAIL,
@@ -90,7 +90,7 @@ def subscribed(organization: str) -> Row:
     )
 
 
-def kept(providers: Sequence[Provider], seen_at: datetime | None, now: datetime) -> Row:
+def kept(providers: Sequence[ProviderFacts], seen_at: datetime | None, now: datetime) -> Row:
     """`seen_at`: when a part of the portal that talks to providers last gave a sign of life."""
     left = [one.short for one in providers if not one.is_kept]
     if not left:
@@ -104,17 +104,17 @@ def kept(providers: Sequence[Provider], seen_at: datetime | None, now: datetime)
             "start its signalling again.",
             f"the portal does not look after {_whose(left)}",
         )
-    return Row(code=Code.KEPT, question="The portal’s own part", found=found)
+    return Row(code=CheckCode.KEPT, question="The portal’s own part", found=found)
 
 
 def _whose(names: Sequence[str]) -> str:
     return f"the connection{'' if len(names) == 1 else 's'} to {listed(names)}"
 
 
-def session(provider: Provider, now: datetime) -> Row:
+def session(provider: ProviderFacts, now: datetime) -> Row:
     found = _connected(provider, now)
     return Row(
-        code=Code.SESSION,
+        code=CheckCode.SESSION,
         question=provider.name,
         found=found,
         about=provider.id,
@@ -122,7 +122,7 @@ def session(provider: Provider, now: datetime) -> Row:
     )
 
 
-def loop(provider: Provider, now: datetime) -> Row | None:
+def loop(provider: ProviderFacts, now: datetime) -> Row | None:
     """Only where the last request went round: a connection that is up says nothing of the way
     behind it.
     """
@@ -130,7 +130,7 @@ def loop(provider: Provider, now: datetime) -> Row | None:
         return None
     short = provider.short
     return Row(
-        code=Code.LOOP,
+        code=CheckCode.LOOP,
         question=f"The way to {short}",
         found=Found(
             State.FAIL,
@@ -145,12 +145,12 @@ def loop(provider: Provider, now: datetime) -> Row | None:
     )
 
 
-def inventory(provider: Provider) -> Row | None:
+def inventory(provider: ProviderFacts) -> Row | None:
     """A row only if a provider holds an unknown mitigation, which no request manages."""
     if provider.beside is None:
         return None
     return Row(
-        code=Code.INVENTORY,
+        code=CheckCode.INVENTORY,
         question=f"What {provider.short} holds",
         found=Found(
             State.WARN,
@@ -162,7 +162,7 @@ def inventory(provider: Provider) -> Row | None:
     )
 
 
-def _connected(provider: Provider, now: datetime) -> Found:
+def _connected(provider: ProviderFacts, now: datetime) -> Found:
     known, short = provider.session, provider.short
     if known.state != "up":
         return Found(State.FAIL, session_sentence(known, now), f"{short} is not connected")
@@ -195,7 +195,7 @@ def _connected(provider: Provider, now: datetime) -> Found:
     return Found(State.PASS, evidence)
 
 
-def _refused(provider: Provider, now: datetime) -> Found:
+def _refused(provider: ProviderFacts, now: datetime) -> Found:
     """The session works, but the server refuses what the portal sends over it."""
     short, code = provider.short, provider.refusal
     words = f"{_since_when(provider, now)}, but {short} refuses what the portal says there. "
@@ -209,7 +209,7 @@ def _refused(provider: Provider, now: datetime) -> Found:
     return Found(State.WARN, words, f"{short} refuses the portal’s heartbeats")
 
 
-def _since_when(provider: Provider, now: datetime) -> str:
+def _since_when(provider: ProviderFacts, now: datetime) -> str:
     known = provider.session
     over = OVER.get(provider.transport, "")
     from_when = since(known.since, now)
@@ -217,7 +217,7 @@ def _since_when(provider: Provider, now: datetime) -> str:
     return f"Connected{over_words}" + (f" since {from_when}" if from_when else "")
 
 
-def _other_transports(provider: Provider, now: datetime) -> list[str]:
+def _other_transports(provider: ProviderFacts, now: datetime) -> list[str]:
     words = []
     for name in provider.transports:
         at = provider.worked.get(name)
@@ -237,13 +237,13 @@ def _when(at: datetime, now: datetime) -> str:
     return f"at {words}" if ":" in words else f"on {words}"
 
 
-def certificate(provider: Provider, now: datetime) -> Row:
+def certificate(provider: ProviderFacts, now: datetime) -> Row:
     """The client's own chain: with an ended one the provider accepts nothing."""
     found = _own_chain(provider, now)
-    return _for_staff(provider, Code.CERTIFICATE, f"{provider.short} certificate", found)
+    return _for_staff(provider, CheckCode.CERTIFICATE, f"{provider.short} certificate", found)
 
 
-def _own_chain(provider: Provider, now: datetime) -> Found:
+def _own_chain(provider: ProviderFacts, now: datetime) -> Found:
     short = provider.short
     if not provider.chain:
         words = f"The portal cannot read it. {short} will not accept your requests."
@@ -270,7 +270,7 @@ def _own_chain(provider: Provider, now: datetime) -> Found:
     return Found(State.PASS, f"{subject}Ends on {date(first.ends)}, {left}.")
 
 
-def _which(provider: Provider, one: Validity) -> str:
+def _which(provider: ProviderFacts, one: Validity) -> str:
     return "It is " if one is provider.chain[0] else f"The one that signed it ({one.name}) is "
 
 
@@ -278,19 +278,19 @@ def _possessive(name: str) -> str:
     return f"{name}’" if name.endswith("s") else f"{name}’s"
 
 
-def trust(provider: Provider, now: datetime) -> Row:
+def trust(provider: ProviderFacts, now: datetime) -> Row:
     """What the portal knows the provider by: without it no connection can be made anew."""
     found = _anchors(provider, now)
-    return _for_staff(provider, Code.TRUST, f"How the portal knows {provider.short}", found)
+    return _for_staff(provider, CheckCode.TRUST, f"How the portal knows {provider.short}", found)
 
 
-def _for_staff(provider: Provider, code: Code, question: str, found: Found) -> Row:
+def _for_staff(provider: ProviderFacts, code: CheckCode, question: str, found: Found) -> Row:
     """What portal staff alone can mend."""
     link = provider.staff_link if found.state != State.PASS else None
     return Row(code=code, question=question, found=found, about=provider.id, link=link)
 
 
-def _anchors(provider: Provider, now: datetime) -> Found:
+def _anchors(provider: ProviderFacts, now: datetime) -> Found:
     short = provider.short
     if not provider.anchors:
         words = f"The portal cannot read the certificate it knows {short} by."
@@ -312,7 +312,7 @@ def _anchors(provider: Provider, now: datetime) -> Found:
     return Found(State.PASS, words)
 
 
-def phone(providers: Sequence[Provider]) -> Row:
+def phone(providers: Sequence[ProviderFacts]) -> Row:
     without = [one.short for one in providers if not one.phone.strip()]
     known = [
         f"{one.short} {one.phone.replace(' ', NBSP)}" for one in providers if one.phone.strip()
@@ -322,12 +322,12 @@ def phone(providers: Sequence[Provider]) -> Row:
         state, clause = State.WARN, f"no number is known for {listed(without)}"
         parts.append(f"No number is known for {listed(without)}. Portal staff enter it.")
     return Row(
-        code=Code.PHONE,
+        code=CheckCode.PHONE,
         question="Whom to call",
         found=Found(state, " ".join(parts), clause),
     )
 
 
-def _call(provider: Provider) -> Link | None:
+def _call(provider: ProviderFacts) -> Link | None:
     number = dialable(provider.phone)
     return Link(f"Call {number}", Destination.CALL, number) if number else None

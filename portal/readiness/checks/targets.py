@@ -15,7 +15,7 @@ from portal.mitigations.validation import (
     AssignedScope,
     message_bytes,
 )
-from portal.readiness.rows import Code, Found, Link, Row, State
+from portal.readiness.rows import CheckCode, Found, Link, Row, State
 
 NAMED: Final = 3
 """Names one row spells out; the rest is counted."""
@@ -55,7 +55,7 @@ def resources(
         )
     elif unverified:
         found = Found(State.WARN, left, f"{names} {_are(unverified)} not verified")
-    return Row(code=Code.RESOURCES, question="Resources verified", found=found)
+    return Row(code=CheckCode.RESOURCES, question="Resources verified", found=found)
 
 
 def _are(names: Sequence[str]) -> str:
@@ -79,7 +79,7 @@ def coverage(resources: Mapping[str, str], assigned_scopes: Sequence[AssignedSco
             f"No provider may protect {names}: {why}.",
             f"no provider may protect {names}",
         )
-    return Row(code=Code.COVERAGE, question="Every target has a provider", found=found)
+    return Row(code=CheckCode.COVERAGE, question="Every target has a provider", found=found)
 
 
 def _who_covers(total: int, assigned_scopes: Sequence[AssignedScope]) -> str:
@@ -116,7 +116,7 @@ def size(assigned_scopes: Sequence[AssignedScope], link: Link | None) -> Row:
             state = State.WARN
             evidence = f"{count} resources are verified; {who} takes at most {takes}. {SEVERAL}"
     return Row(
-        code=Code.SIZE,
+        code=CheckCode.SIZE,
         question="Largest request fits one message",
         found=Found(
             state,

@@ -33,7 +33,7 @@ from portal.standby.models import (
     Way,
 )
 from portal.standby.queries import IN_STANDBY, kept_in_standby
-from portal.standby.scope import Target, drill_target
+from portal.standby.scope import DrillTarget, drill_target
 
 CONFIRM_WITHIN: Final = timedelta(seconds=30)
 """A provider that has not confirmed by then has failed the drill; it is told to let go all the
@@ -65,7 +65,7 @@ def start_drill(*, organization: Organization, actor: User) -> Drill:
     resources = [
         one for one in mitigation_queries.verified_resources(organization) if one.is_askable
     ]
-    fresh: dict[Target, list[UUID]] = defaultdict(list)
+    fresh: dict[DrillTarget, list[UUID]] = defaultdict(list)
     plans = {
         provider.subscription: kept_in_standby(provider.subscription)
         for provider in eligible_providers
@@ -125,7 +125,7 @@ def _confirm_plan(drill: Drill, plan: Mitigation, now: datetime) -> None:
 
 
 def _send_request(
-    drill: Drill, target: Target, group: list[UUID], actor: User, now: datetime
+    drill: Drill, target: DrillTarget, group: list[UUID], actor: User, now: datetime
 ) -> None:
     request = mitigations.submit(
         organization=drill.organization,

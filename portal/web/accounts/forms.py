@@ -23,13 +23,13 @@ class Password:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class SecondFactorForm:
     """The second step: the code from the app, or a recovery code."""
 
     code: str
     is_recovery: bool
 
     @classmethod
-    def typed(cls, data: QueryDict) -> Code:
+    def typed(cls, data: QueryDict) -> SecondFactorForm:
         recovery = data.get("recovery_code", "").strip()[:MAX_CODE_LENGTH]
         return cls(recovery or data.get("code", "").strip()[:MAX_CODE_LENGTH], bool(recovery))

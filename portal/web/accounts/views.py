@@ -79,7 +79,7 @@ def code(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"following": following, "username": user.get_username()}
     if request.method == "GET":
         return render(request, "accounts/code.html", context)
-    form = forms.Code.typed(request.POST)
+    form = forms.SecondFactorForm.typed(request.POST)
     try:
         device = services.check_second_factor(
             user=user,
@@ -120,7 +120,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         device, codes = services.confirm_enrolment(
             user=user,
             key=key,
-            code=forms.Code.typed(request.POST).code,
+            code=forms.SecondFactorForm.typed(request.POST).code,
             address=address_of(request),
         )
     except (Invalid, Throttled) as error:

@@ -43,7 +43,7 @@ DIRECTIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class JournalRow:
     """One line of the journal: a message, with its copies folded in."""
 
     message: WireMessage
@@ -79,16 +79,16 @@ class JournalLine:
     questions they answer.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[JournalRow, ...]
     meaning: str = ""
     "of several, together"
 
     @property
-    def newest(self) -> Row:
+    def newest(self) -> JournalRow:
         return self.rows[0]
 
     @property
-    def oldest(self) -> Row:
+    def oldest(self) -> JournalRow:
         return self.rows[-1]
 
     @property
@@ -141,13 +141,13 @@ def journal_page(
     }
 
 
-def _folded(newest_first: Iterable[Row]) -> list[JournalLine]:
+def _folded(newest_first: Iterable[JournalRow]) -> list[JournalLine]:
     """A run is in the place of its newest message.
 
     Another status, and what else is said about its mitigation, end it.
     """
-    runs: list[list[Row]] = []
-    going_on: dict[int, tuple[str, list[Row]]] = {}
+    runs: list[list[JournalRow]] = []
+    going_on: dict[int, tuple[str, list[JournalRow]]] = {}
     for row in newest_first:
         message = row.message
         status = reported_status(said_by(message))
@@ -169,7 +169,7 @@ def _folded(newest_first: Iterable[Row]) -> list[JournalLine]:
     return [line for run in runs for line in _lines(run)]
 
 
-def _lines(run: list[Row]) -> list[JournalLine]:
+def _lines(run: list[JournalRow]) -> list[JournalLine]:
     reports = [row for row in run if row.message.code == "2.05"]
     if len(reports) < FOLD_FROM:
         return [JournalLine(rows=(row,)) for row in run]
@@ -184,10 +184,10 @@ def which_of(choice: Mapping[str, str]) -> Which:
 
 def _row(
     message: WireMessage, copies: Mapping[UUID, Copies], now: datetime, *, is_first: bool
-) -> Row:
+) -> JournalRow:
     icon, direction = DIRECTIONS[Direction(message.direction)]
     at = message.at.astimezone(UTC)
-    return Row(
+    return JournalRow(
         message=message,
         at=f"{at:%H:%M:%S}.{at.microsecond // 1000:03}",
         day="" if at.date() == now.astimezone(UTC).date() else day(at, now),

@@ -8,7 +8,7 @@ from typing import Final
 
 from portal.readiness.checks.prepared import outcome
 from portal.readiness.gather import Readiness
-from portal.readiness.rows import BADGES, Answer, Code, Row, State, of
+from portal.readiness.rows import BADGES, Answer, CheckCode, Row, State, of
 from portal.wording.badges import SESSION_BADGES
 from portal.wording.sessions import Say
 
@@ -32,7 +32,7 @@ def tonight(readiness: Readiness, say: Say, now: datetime) -> Tonight:
         say=_say(readiness, say, now),
         answer=readiness.answer,
         mend=_mend(readiness),
-        plans=tuple(row for row in readiness.rows if row.code == Code.PLAN)[:PLANS],
+        plans=tuple(row for row in readiness.rows if row.code == CheckCode.PLAN)[:PLANS],
     )
 
 

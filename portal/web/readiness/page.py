@@ -10,7 +10,7 @@ from portal.core.formatting import listed, moment
 from portal.organizations.models import Organization
 from portal.readiness.drills import drill_of, shown
 from portal.readiness.gather import Readiness
-from portal.readiness.rows import GROUP_NAMES, Code, Row, State, of
+from portal.readiness.rows import GROUP_NAMES, CheckCode, Row, State, of
 from portal.standby import queries
 from portal.wording.headlines import everyone
 
@@ -48,7 +48,7 @@ def readiness_page(readiness: Readiness, now: datetime) -> dict[str, Any]:
         )
         if last and not last.is_over
         else "",
-        "drill_offer": _offer([row.question for row in rows if row.code == Code.SESSION]),
+        "drill_offer": _offer([row.question for row in rows if row.code == CheckCode.SESSION]),
     }
 
 

@@ -30,7 +30,7 @@ SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Newer:
+class NewerLink:
     """A request that replaced this one."""
 
     name: str
@@ -47,7 +47,7 @@ class Ended:
     facts: wording.RequestFacts
     chip: Chip
     sentence: str
-    newer: tuple[Newer, ...]
+    newer: tuple[NewerLink, ...]
     again: str
     """the form to request it again, together with the narrower requests that replaced it; for a
     plan, where to activate it
@@ -98,7 +98,8 @@ def ended(request: MitigationRequest, facts: wording.RequestFacts, now: datetime
         chip=end_chip(facts, now),
         sentence=wording.end_sentence(facts, now),
         newer=tuple(
-            Newer(name, reverse("requests:request", args=[slug, pk])) for pk, name in newer.items()
+            NewerLink(name, reverse("requests:request", args=[slug, pk]))
+            for pk, name in newer.items()
         ),
         again_label=wording.again_label(len(ids) - 1),
         again=f"{reverse('requests:new', args=[slug])}?{urlencode({'again': ids}, doseq=True)}",

@@ -27,7 +27,7 @@ from portal.wording.from_rows.mitigations import request_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class MessageChange:
     """One provider's message on the page."""
 
     provider: str
@@ -99,7 +99,7 @@ def _change(
     request: MitigationRequest,
     wished_s: int,
     now: datetime,
-) -> Change:
+) -> MessageChange:
     mitigation = retold.mitigation
     headline, note = gets_extension(facts, now)
     then, why_less = asked_then(
@@ -108,7 +108,7 @@ def _change(
     before, after = changes(
         _decoded(retold.before.body) if retold.before else "", _decoded(retold.after.body)
     )
-    return Change(
+    return MessageChange(
         provider=facts.short,
         headline=headline,
         note=note,

@@ -50,7 +50,7 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ProviderChoice:
     """A provider to tick."""
 
     id: str
@@ -143,7 +143,7 @@ def form_page(
         "lifetimes": lifetime_choices(policy, form.lifetime),
         "limits": _limits(eligible_providers),
         "choices": [
-            Choice(
+            ProviderChoice(
                 id=str(eligible.subscription),
                 name=eligible.name,
                 is_ticked=form.subscriptions is None

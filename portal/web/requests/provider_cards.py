@@ -64,7 +64,7 @@ class ProviderCard:
     chip: Chip
     fact: str
     rest: str
-    steps: tuple[wording.Step, ...]
+    steps: tuple[wording.ProgressStep, ...]
     family: str
     needs_call: bool
     path: str = ""

@@ -40,7 +40,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class UnknownPage:
     """All unknown mitigations that an organization's providers hold."""
 
     shown: tuple[Shown, ...]
@@ -50,14 +50,14 @@ class Found:
     "the opening of the page if nothing is more urgent"
 
 
-def found(frame: Frame) -> Found:
+def found(frame: Frame) -> UnknownPage:
     rows = list(queries.present(frame.organization))
     if not rows:
-        return Found(shown=(), not_listed=0, say=None)
+        return UnknownPage(shown=(), not_listed=0, say=None)
     refusals = _why_not(frame.organization, rows, frame.now) if frame.membership.can_operate else {}
     facts = [facts_of(row, refusals.get(row)) for row in rows]
     inventories = Inventory.objects.filter(subscription__organization=frame.organization)
-    return Found(
+    return UnknownPage(
         shown=tuple(_shown(row, one, frame.now) for row, one in zip(rows, facts, strict=True)),
         not_listed=sum(inventories.values_list("not_kept", flat=True)),
         say=wording.says(facts, lost=lost(frame.organization)),
@@ -69,7 +69,7 @@ def question_of(membership: Membership, row: UnknownMitigation, now: datetime) -
     return _shown(row, facts_of(row, why_not.get(row)), now)
 
 
-def _shown(row: UnknownMitigation, unknown: wording.Unknown, now: datetime) -> Shown:
+def _shown(row: UnknownMitigation, unknown: wording.UnknownFacts, now: datetime) -> Shown:
     fact, rest = wording.tell(unknown, now)
     provider = row.subscription.provider
     is_down = unknown.session.state != "up"

@@ -157,12 +157,12 @@ def withdrawn_because(mitigation: Mitigation) -> str:
     )
 
 
-def _filtering_end(mitigation: Mitigation) -> wording.FilteringEnd | None:
+def _filtering_end(mitigation: Mitigation) -> wording.FilteringEndFacts | None:
     end: FilteringEnd | None = mitigation.filtering_end
     if end is None:
         return None
     reported_at = end["reported_at"]
-    return wording.FilteringEnd(
+    return wording.FilteringEndFacts(
         at=datetime.fromisoformat(end["at"]),
         by=FilteringEndedBy(end["by"]),
         reported_at=datetime.fromisoformat(reported_at) if reported_at else None,

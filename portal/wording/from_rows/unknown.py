@@ -17,7 +17,7 @@ from portal.wording.from_rows.mitigations import session_of
 
 def beside(organization: Organization) -> dict[UUID, str]:
     """The unknown mitigations of each provider in one or two sentences, by subscription."""
-    by_subscription: dict[UUID, list[wording.Unknown]] = defaultdict(list)
+    by_subscription: dict[UUID, list[wording.UnknownFacts]] = defaultdict(list)
     for row in queries.present(organization):
         by_subscription[row.subscription_id].append(facts_of(row))
     return {one: wording.beside(facts) for one, facts in by_subscription.items()}
@@ -28,11 +28,11 @@ def lost(organization: Organization) -> list[str]:
     return [one.provider.short_name for one in own if one.session_state != SessionState.UP]
 
 
-def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wording.Unknown:
+def facts_of(row: UnknownMitigation, why_not: NotAdoptable | None = None) -> wording.UnknownFacts:
     asked_by = row.asked_once.request if row.asked_once else None
     released_for = queries.released_for(row)
     targets = row.targets
-    return wording.Unknown(
+    return wording.UnknownFacts(
         provider=row.subscription.provider.short_name,
         session=session_of(row.subscription),
         targets=(

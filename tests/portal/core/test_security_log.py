@@ -16,7 +16,7 @@ from portal.accounts.models import User
 from portal.accounts.services import enrolment, steps
 from portal.api import sign_in
 from portal.core.logs import REFUSALS_PER_MINUTE, BoundedRefusals
-from portal.core.security_log import MAX_FACT_LENGTH, UNBOUNDED_BY_OTHERS, Event, record
+from portal.core.security_log import MAX_FACT_LENGTH, UNBOUNDED_BY_OTHERS, SecurityEvent, record
 from portal.core.throttle import Limit
 from portal.organizations.models import Organization
 from tests.conftest import ApiOf
@@ -52,7 +52,7 @@ def test_what_is_typed_stays_one_readable_value(typed: str) -> None:
     logger = logging.getLogger("portal.security")
     logger.addHandler(kept)
     try:
-        record(Event.SIGN_IN, user=typed, address="192.0.2.1")
+        record(SecurityEvent.SIGN_IN, user=typed, address="192.0.2.1")
     finally:
         logger.removeHandler(kept)
 
@@ -72,22 +72,24 @@ def test_each_event_is_recorded_somewhere_and_documented() -> None:
     )
     docs = (ROOT / "docs/operations.md").read_text()
 
-    assert [event for event in Event if not re.search(rf"Event\.{event.name}\b", sources)] == []
-    assert [event for event in Event if f"`{event}`" not in docs] == []
+    assert [
+        event for event in SecurityEvent if not re.search(rf"Event\.{event.name}\b", sources)
+    ] == []
+    assert [event for event in SecurityEvent if f"`{event}`" not in docs] == []
 
 
 def test_a_flood_of_refusals_is_counted_and_nothing_else_is_left_out() -> None:
     now = 0.0
     bounded = BoundedRefusals(clock=lambda: now)
 
-    def line(event: Event) -> logging.LogRecord:
+    def line(event: SecurityEvent) -> logging.LogRecord:
         told = logging.LogRecord("portal.security", logging.INFO, "", 0, "%s x", (event,), None)
         told.security_event = event
         return told
 
     for event in UNBOUNDED_BY_OTHERS:
         assert [bounded.filter(line(event)) for _ in range(1000)].count(True) == REFUSALS_PER_MINUTE
-    assert all(bounded.filter(line(event)) for event in set(Event) - UNBOUNDED_BY_OTHERS)
+    assert all(bounded.filter(line(event)) for event in set(SecurityEvent) - UNBOUNDED_BY_OTHERS)
 
     now = 60.0
     for event in UNBOUNDED_BY_OTHERS:

@@ -22,7 +22,7 @@ def valid(days: float, name: str = "acme", begins: float = -100) -> Validity:
     return Validity(name, NOW + begins * DAY, NOW + days * DAY)
 
 
-def provider(**changes: object) -> providers.Provider:
+def provider(**changes: object) -> providers.ProviderFacts:
     """Northgate, connected over UDP since 2 October, heard 8 s ago, and in order."""
     fields: dict[str, object] = {
         "id": "n",
@@ -37,7 +37,7 @@ def provider(**changes: object) -> providers.Provider:
         "anchors": [valid(900, "Northgate Root")],
         **changes,
     }
-    return providers.Provider(**fields)  # type: ignore[arg-type]  # the test names fields
+    return providers.ProviderFacts(**fields)  # type: ignore[arg-type]  # the test names fields
 
 
 def up(heard_s: float = 8) -> Session:

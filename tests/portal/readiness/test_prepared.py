@@ -5,16 +5,16 @@ from datetime import timedelta
 import pytest
 
 from portal.readiness.checks import prepared
-from portal.readiness.checks.prepared import Drill, DrillPart, Holder
+from portal.readiness.checks.prepared import DrillFacts, DrillPart, HolderFacts
 from portal.readiness.rows import State
 from tests.portal.readiness.conftest import NOW
 
 PASS, WARN = State.PASS, State.WARN
 
 
-def holder(short: str, *, is_held: bool = True, is_active: bool = False) -> Holder:
+def holder(short: str, *, is_held: bool = True, is_active: bool = False) -> HolderFacts:
     at = NOW - timedelta(minutes=4)
-    return Holder(short=short, is_held=is_held, is_active=is_active, reported_at=at)
+    return HolderFacts(short=short, is_held=is_held, is_active=is_active, reported_at=at)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def holder(short: str, *, is_held: bool = True, is_active: bool = False) -> Hold
         ),
     ],
 )
-def test_a_plan_says_who_holds_it(holders: list[Holder], state: State, evidence: str) -> None:
+def test_a_plan_says_who_holds_it(holders: list[HolderFacts], state: State, evidence: str) -> None:
     row = prepared.plan("Shop, full flood", "p", holders, NOW, None)
 
     assert (row.state, row.evidence) == (state, evidence)
@@ -53,13 +53,13 @@ def test_a_plan_says_who_holds_it(holders: list[Holder], state: State, evidence:
 
 def drill(
     days: float, *, failure: str = "", is_over: bool = True, confirmed_s: float | None = 1.4
-) -> Drill:
+) -> DrillFacts:
     northgate = DrillPart(name="Northgate Scrubbing", short="Northgate", confirmed_s=0.4)
     tidewall = DrillPart(
         name="Tidewall", short="Tidewall", confirmed_s=confirmed_s, failure=failure
     )
     started_at = NOW - timedelta(days=days)
-    return Drill(started_at=started_at, by="bob", is_over=is_over, parts=(northgate, tidewall))
+    return DrillFacts(started_at=started_at, by="bob", is_over=is_over, parts=(northgate, tidewall))
 
 
 def test_a_drill_that_passed_is_evidence_with_its_age_and_the_slowest_time() -> None:

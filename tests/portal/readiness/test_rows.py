@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from portal.readiness.rows import GROUPS, Code, Found, Row, State, answer
+from portal.readiness.rows import GROUPS, CheckCode, Found, Row, State, answer
 
 PASS, WARN, FAIL = State.PASS, State.WARN, State.FAIL
 
 
-def row(state: State, code: Code = Code.PHONE, clause: str = "Tidewall has no number") -> Row:
+def row(
+    state: State, code: CheckCode = CheckCode.PHONE, clause: str = "Tidewall has no number"
+) -> Row:
     return Row(code=code, question="?", found=Found(state, "!", clause))
 
 
@@ -32,12 +34,15 @@ def row(state: State, code: Code = Code.PHONE, clause: str = "Tidewall has no nu
             "0 of 2 checks pass.",
         ),
         (
-            [row(FAIL), row(FAIL, Code.SESSION, "Northgate is not connected")],
+            [row(FAIL), row(FAIL, CheckCode.SESSION, "Northgate is not connected")],
             "Not ready: no provider is connected. Fix two things now.",
             "0 of 2 checks pass.",
         ),
         (
-            [row(PASS, Code.SESSION), row(FAIL, Code.SESSION, "Northgate is not connected")],
+            [
+                row(PASS, CheckCode.SESSION),
+                row(FAIL, CheckCode.SESSION, "Northgate is not connected"),
+            ],
             "Not ready: Northgate is not connected.",
             "1 of 2 checks pass.",
         ),
@@ -52,7 +57,7 @@ def test_the_answer_names_the_worst_and_counts_the_rest(
 
 
 def test_codes_do_not_change_under_those_who_watch_them() -> None:
-    assert {code.value for code in Code} == {
+    assert {code.value for code in CheckCode} == {
         "subscribed",
         "kept",
         "session",
@@ -73,4 +78,4 @@ def test_codes_do_not_change_under_those_who_watch_them() -> None:
 
 
 def test_every_check_stands_in_a_group() -> None:
-    assert set(GROUPS) == set(Code)
+    assert set(GROUPS) == set(CheckCode)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from portal.mitigations.models import Targets
 from portal.mitigations.validation import EligibleProvider, Resource
-from portal.standby.scope import Target, drill_target
+from portal.standby.scope import DrillTarget, drill_target
 
 ANY = EligibleProvider(subscription=uuid4(), name="Northgate")
 
@@ -23,15 +23,15 @@ def held(*prefixes: str, fqdns: tuple[str, ...] = ()) -> Targets:
 
 
 def test_one_address_is_enough_and_it_is_neither_the_networks_name_nor_its_broadcast() -> None:
-    assert drill_target(ANY, own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.1/32")
-    assert drill_target(ANY, own("2001:db8::/48"), []) == Target("prefix", "2001:db8::1/128")
-    assert drill_target(ANY, own("203.0.113.7/32"), []) == Target("prefix", "203.0.113.7/32")
+    assert drill_target(ANY, own("203.0.113.0/24"), []) == DrillTarget("prefix", "203.0.113.1/32")
+    assert drill_target(ANY, own("2001:db8::/48"), []) == DrillTarget("prefix", "2001:db8::1/128")
+    assert drill_target(ANY, own("203.0.113.7/32"), []) == DrillTarget("prefix", "203.0.113.7/32")
 
 
 def test_what_a_plan_holds_is_left_alone() -> None:
     target = drill_target(ANY, own("203.0.113.0/24"), [held("203.0.113.0/25")])
 
-    assert target == Target("prefix", "203.0.113.129/32")
+    assert target == DrillTarget("prefix", "203.0.113.129/32")
 
 
 @pytest.mark.parametrize("plan", ["203.0.113.0/24", "203.0.112.0/20"])
@@ -46,7 +46,7 @@ def test_a_plan_for_a_name_may_hold_any_address() -> None:
 def test_a_name_is_asked_for_only_where_no_address_is_held() -> None:
     names = own("shop.example", kind="fqdn")
 
-    assert drill_target(ANY, names, []) == Target("fqdn", "shop.example")
+    assert drill_target(ANY, names, []) == DrillTarget("fqdn", "shop.example")
     assert drill_target(ANY, names, [held("198.51.100.0/24")]) is None
     assert drill_target(ANY, [], []) is None
 
@@ -80,17 +80,19 @@ def test_a_provider_is_asked_only_for_what_it_may_protect() -> None:
     one = drill_target(limited("198.51.100.64/26"), resources, [])
     other = drill_target(limited("198.51.0.0/16"), resources, [held("198.51.100.0/25")])
 
-    assert one == Target("prefix", "198.51.100.65/32")
-    assert other == Target("prefix", "198.51.100.129/32")
+    assert one == DrillTarget("prefix", "198.51.100.65/32")
+    assert other == DrillTarget("prefix", "198.51.100.129/32")
     assert drill_target(limited("192.0.2.0/24"), resources, []) is None
 
 
 def test_a_provider_that_takes_no_small_prefix_is_asked_for_its_smallest() -> None:
     provider = limited(longest_prefix_v4=26)
 
-    assert drill_target(provider, own("203.0.113.0/24"), []) == Target("prefix", "203.0.113.0/26")
+    assert drill_target(provider, own("203.0.113.0/24"), []) == DrillTarget(
+        "prefix", "203.0.113.0/26"
+    )
     beside = drill_target(provider, own("203.0.113.0/24"), [held("203.0.113.0/27")])
-    assert beside == Target("prefix", "203.0.113.128/26")
+    assert beside == DrillTarget("prefix", "203.0.113.128/26")
     assert drill_target(provider, own("203.0.113.0/27"), []) is None
 
 

@@ -228,7 +228,9 @@ def test_no_sentence_of_a_plan_is_malformed(count: int) -> None:
 
 
 FILTERING_ENDS: Final = [
-    wording.FilteringEnd(at=at, by=by, reported_at=before, has_filtered=has_filtered, reason=reason)
+    wording.FilteringEndFacts(
+        at=at, by=by, reported_at=before, has_filtered=has_filtered, reason=reason
+    )
     for by in FilteringEndedBy
     for at, before in ((ago(60), None), (ago(60), ago(70)), (ago(60), ago(3600)), (ago(86_400 * 4),
     ago(86_400 * 5)))

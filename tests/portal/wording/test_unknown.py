@@ -11,7 +11,15 @@ import pytest
 
 from portal.mitigations.states import reported_status
 from portal.wording import Session
-from portal.wording.unknown import Unknown, badge, beside, says, tell, untold, withdraw_question
+from portal.wording.unknown import (
+    UnknownFacts,
+    badge,
+    beside,
+    says,
+    tell,
+    untold,
+    withdraw_question,
+)
 
 NOW = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
 UP = Session(state="up", since=NOW - timedelta(hours=1), last_heard_at=NOW)
@@ -19,7 +27,7 @@ DOWN = Session(state="down", since=NOW - timedelta(minutes=5))
 SHOP = "203.0.113.0/24"
 
 
-def unknown(dots_status: int | None = 2, **fields: Any) -> Unknown:
+def unknown(dots_status: int | None = 2, **fields: Any) -> UnknownFacts:
     fields = {
         "provider": "Northgate",
         "session": UP,
@@ -28,7 +36,7 @@ def unknown(dots_status: int | None = 2, **fields: Any) -> Unknown:
         "expires_at": NOW + timedelta(hours=1),
         **fields,
     }
-    return Unknown(dots_status=dots_status, **fields)
+    return UnknownFacts(dots_status=dots_status, **fields)
 
 
 WITHDRAWN: dict[str, Any] = {
