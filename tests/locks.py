@@ -40,4 +40,4 @@ def wanted(path: Path) -> dict[str, Requirement]:
     """What an .in file names itself."""
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
     requirements = [Requirement(line) for line in lines if line and not line.startswith("-")]
-    return {canonicalize_name(one.name): one for one in requirements}
+    return {str(canonicalize_name(one.name)): one for one in requirements}

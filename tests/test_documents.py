@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+README = (ROOT / "README.md").read_text()
 CONTRIBUTING_LINES_MAX = 80
 
 
@@ -42,3 +45,46 @@ def test_every_module_that_the_glossary_of_signalling_names_exists() -> None:
         if not any((ROOT / folder / module).exists() for folder in ("", "portal/signaling"))
     ]
     assert missing == []
+
+
+def test_the_tree_of_the_readme_is_the_tree() -> None:
+    table = README.partition("## The tree")[2].partition("\n\nTo run it")[0]
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", table, re.MULTILINE)
+    folders = {folder for first, _ in rows for folder in re.findall(r"`(\w+)/`", first)}
+    [portal] = [second for first, second in rows if first == "`portal/`"]
+
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    tops = {path.split("/")[0] for path in tracked if "/" in path}
+    apps = {path.split("/")[1] for path in tracked if re.match(r"portal/\w+/\w", path)}
+
+    assert folders == {top for top in tops if not top.startswith(".")}
+    assert set(re.findall(r"`(\w+)`", portal)) == apps
+
+
+def test_the_index_leads_to_every_document() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    linked = set(re.findall(r"\]\(([^)#]+)", index))
+
+    documents = {path.name for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".yaml")}
+
+    assert documents - linked == {"index.md"}
+
+
+def test_the_python_that_is_claimed_is_the_one_that_runs() -> None:
+    [image] = re.findall(r"^FROM python:(\d\.\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+    for project in ("pyproject.toml", "dots_client/pyproject.toml"):
+        claims = tomllib.loads((ROOT / project).read_text())["project"]
+        named = [one for one in claims["classifiers"] if one.startswith("Programming Language")]
+        assert named == [f"Programming Language :: Python :: {image}"]
+        assert claims["requires-python"] == f">={image}"
+
+
+def test_the_newest_release_of_the_changelog_is_the_version() -> None:
+    titles = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert titles[0] == "Unreleased"
+    assert re.fullmatch(rf"{re.escape(version)} – \d{{4}}-\d\d-\d\d", titles[1])
