@@ -1,0 +1,103 @@
+"""The glossary of docs/architecture.md explains the domain words that the source uses often."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from django import forms, http
+from django.db import models
+from rest_framework import serializers
+
+ROOT = Path(__file__).resolve().parent.parent
+OFTEN = 50
+PLAIN_WORDS = """
+able after again at be because before every may more no of off other over own per short since
+still taken until up what who whole why within
+
+admin arg asyncio atomic body caller chosen clock close code context database dataclass day
+direction entry failure final frozen fullmatch host invalid ipaddress iterable kind kw label
+length limit line lock logger loop network now obj overlap page part piece place port problem
+progress protocol rate re reason record running schema second secret self sentence sequence
+service shape size slot source start state subject task thread timedelta token traffic transaction
+transport uri username view word
+
+allow answer call change changed checked earlier end ended ending kept left listed lost max min
+named newer pause person reported said saved say seen send sent seq shown stopped wait waiting
+"""
+"""Words of everyday English or of programming; a reader needs no explanation."""
+PLAIN = frozenset(PLAIN_WORDS.split())
+KNOWN_ELSEWHERE = (*keyword.kwlist, *keyword.softkwlist, *dir(builtins))
+FRAMEWORK = (str, dict, list, set, models, models.QuerySet, models.Field, forms, http, serializers)
+
+
+def names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name) | ast.keyword(arg=str(name)):
+                yield name
+
+
+def words(name: str) -> list[str]:
+    """The words of an identifier or a phrase in lower case and, roughly, in the singular."""
+    found = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+", name)
+    return [singular(word.lower()) for word in found]
+
+
+def singular(word: str) -> str:
+    if word.endswith("ies"):
+        return f"{word[:-3]}y"
+    if word.endswith("uses"):
+        return word[:-2]
+    is_plural = word.endswith("s") and not word.endswith(("ss", "us", "is", "as"))
+    return word[:-1] if is_plural else word
+
+
+def used() -> Counter[str]:
+    counted: Counter[str] = Counter()
+    for path in (ROOT / "portal").rglob("*.py"):
+        if "migrations" not in path.parts:
+            for name in names(ast.parse(path.read_text())):
+                counted.update(words(name))
+    return counted
+
+
+def glossary() -> set[str]:
+    text = (ROOT / "docs/architecture.md").read_text()
+    section = text[text.index("## The words") : text.index("## Further")]
+    rows = re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)
+    return {word for row in rows for word in words(row)}
+
+
+def test_every_domain_word_that_is_used_often_is_in_the_glossary() -> None:
+    library = {word for name in KNOWN_ELSEWHERE for word in words(name)}
+    library |= {word for thing in FRAMEWORK for name in dir(thing) for word in words(name)}
+    often = {word for word, count in used().items() if count > OFTEN and len(word) > 1}
+
+    assert sorted(often - PLAIN - library - glossary()) == []
+
+
+def test_the_glossary_explains_no_word_that_the_source_lost() -> None:
+    everywhere = {
+        singular(word)
+        for package in ("portal", "dots_client")
+        for path in (ROOT / package).rglob("*.py")
+        for word in re.findall(r"[a-z]+", path.read_text().lower())
+    }
+
+    assert sorted(word for word in glossary() if word not in everywhere) == []
+
+
+def test_no_plain_word_is_listed_in_vain() -> None:
+    counted = used()
+
+    assert sorted(word for word in PLAIN if counted[word] <= OFTEN) == []
