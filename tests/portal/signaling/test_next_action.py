@@ -14,8 +14,11 @@ from portal.signaling.next_action import (
     Action,
     MitigationHistory,
     NextAction,
+    gives_way,
+    last_call,
     lifetime_to_ask,
     next_action,
+    waits_for_older,
 )
 
 NOW = datetime(2026, 10, 6, 3, 12, tzinfo=UTC)
@@ -24,7 +27,7 @@ BEFORE = NOW - timedelta(seconds=60)
 
 
 def mitigation(
-    status: Status, *, auto_renew: bool = True, kind: str = "immediate", **columns: object
+    status: Status, *, auto_renew: bool = True, kind: str = "immediate", **columns: Any
 ) -> Mitigation:
     """A mitigation that was reported on just now, unless the test says otherwise."""
     fresh: dict[str, object] = {"asked_at": NOW, "last_heard_at": NOW, "lifetime_s": 3600}
@@ -181,3 +184,128 @@ def test_a_plan_is_polled_after_an_accepted_refresh() -> None:
 def test_a_plan_in_standby_is_no_attack(kind: str, status: Status, is_attack: bool) -> None:
     assert is_under_attack(mitigation(status, kind=kind)) is is_attack
     assert not is_under_attack(mitigation(status, kind=kind, wanted=Wanted.WITHDRAWN))
+
+
+SENT = {"last_sent_at": NOW - timedelta(minutes=30)}
+MAYBE_ACTIVATED = [
+    pytest.param({}, {}, Action.REQUEST, id="never sent"),
+    pytest.param(SENT, {}, Action.POLL, id="sent on a lost session"),
+    pytest.param({"refreshed_at": BEFORE}, {}, Action.POLL, id="refreshed on a lost session"),
+    pytest.param(SENT, {"is_introduced": True}, Action.REQUEST, id="answered on this session"),
+    pytest.param(SENT, {"is_absent": True}, Action.REQUEST, id="the provider does not know it"),
+    pytest.param({**SENT, "lifetime_s": 1800}, {}, Action.REQUEST, id="its lifetime is over"),
+    pytest.param({**SENT, "lifetime_s": 1801}, {}, Action.POLL, id="its last second"),
+    pytest.param({**SENT, "lifetime_s": -1}, {}, Action.POLL, id="it has no end"),
+    pytest.param(SENT, {"waits_for_older": True}, Action.WAIT, id="an older version may run"),
+]
+
+
+@pytest.mark.parametrize(("columns", "shown", "action"), MAYBE_ACTIVATED)
+def test_a_plan_that_a_lost_session_may_have_started_is_polled_before_it_is_sent(
+    columns: dict[str, Any], shown: dict[str, bool], action: Action
+) -> None:
+    for kind in ("standby", "drill"):
+        one = mitigation(Status.PENDING, kind=kind, **columns)
+        assert plan(one, **{"is_introduced": False, **shown}).action is action
+
+
+AGO_5, AGO_6 = NOW - timedelta(seconds=5), NOW - timedelta(seconds=6)
+FRESHNESS = [
+    pytest.param({"reported_at": AGO_5}, Action.REFRESH, id="fresh"),
+    pytest.param({"reported_at": AGO_6}, Action.POLL, id="old"),
+    pytest.param({"reported_at": None}, Action.POLL, id="no time"),
+    pytest.param({"reported_at": AGO_6, "tells_no_status": True}, Action.POLL, id="may be polled"),
+    pytest.param(
+        {"reported_at": AGO_6, "tells_no_status": True, "not_before": {Action.POLL: LATER}},
+        Action.REFRESH,
+        id="refuses polls",
+    ),
+    pytest.param(
+        {"reported_at": AGO_6, "tells_no_status": True, "not_before": {Action.POLL: BEFORE}},
+        Action.POLL,
+        id="may be polled again",
+    ),
+    pytest.param(
+        {"reported_at": AGO_6, "not_before": {Action.POLL: LATER}}, Action.WAIT, id="silent"
+    ),
+]
+
+
+@pytest.mark.parametrize(("shown", "action"), FRESHNESS)
+def test_an_extended_plan_is_sent_only_after_a_fresh_report_that_it_is_in_standby(
+    shown: dict[str, Any], action: Action
+) -> None:
+    one = mitigation(Status.STANDBY, kind="standby", refresh_asked_at=NOW)
+
+    assert one.is_extended
+    assert plan(one, dots_status=IN_STANDBY, **shown).action is action
+
+
+@pytest.mark.parametrize(
+    ("lifetime_s", "before_s"), [(3600, 60), (601, 60), (600, 60), (599, 59.9), (100, 10)]
+)
+def test_the_last_call_leaves_a_minute_or_a_tenth_of_a_short_lifetime(
+    lifetime_s: float, before_s: float
+) -> None:
+    ends = NOW + timedelta(seconds=lifetime_s)
+    one = mitigation(Status.MITIGATING, refreshed_at=NOW, expires_at=ends)
+
+    assert last_call(one) == ends - timedelta(seconds=before_s)
+
+
+MORE_URGENT = {
+    Action.WITHDRAW: set(Action) - {Action.WITHDRAW},
+    Action.REQUEST: {Action.EFFICACY, Action.POLL, Action.WAIT},
+    Action.REFRESH: {Action.EFFICACY, Action.POLL, Action.WAIT},
+    Action.RELEASE: {Action.EFFICACY, Action.POLL, Action.WAIT},
+    Action.EFFICACY: {Action.POLL, Action.WAIT},
+    Action.POLL: {Action.WAIT},
+    Action.WAIT: set(),
+}
+
+
+@pytest.mark.parametrize("running", Action)
+@pytest.mark.parametrize("due", Action)
+def test_only_a_more_urgent_action_interrupts_the_one_under_way(
+    running: Action, due: Action
+) -> None:
+    assert gives_way(running, to=due) is (running in MORE_URGENT[due])
+
+
+def scope_of(prefix: str) -> dict[str, list[str]]:
+    return {"prefixes": [prefix], "fqdns": [], "uris": []}
+
+
+OTHERS = [
+    pytest.param({"status": Status.STANDBY}, False, True, id="it may have been started"),
+    pytest.param({"status": Status.STANDBY}, True, False, id="it is known to be in standby"),
+    pytest.param({"status": Status.MITIGATING}, True, True, id="it filters"),
+    pytest.param({"status": Status.PENDING}, False, False, id="it was never confirmed"),
+    pytest.param({"status": Status.REFUSED}, False, False, id="it was refused"),
+    pytest.param({"status": Status.MITIGATING, "mid": 9}, True, False, id="it is newer"),
+    pytest.param({"status": Status.MITIGATING, "kind": "immediate"}, True, False, id="no plan"),
+    pytest.param(
+        {"status": Status.MITIGATING, "wanted": Wanted.WITHDRAWN}, True, False, id="withdrawn"
+    ),
+    pytest.param(
+        {"status": Status.MITIGATING, "scope": scope_of("198.51.100.0/24")},
+        True,
+        False,
+        id="other targets",
+    ),
+]
+
+
+@pytest.mark.parametrize(("columns", "is_known", "waits"), OTHERS)
+def test_a_new_version_of_a_plan_waits_while_an_older_one_may_filter(
+    columns: dict[str, Any], is_known: bool, waits: bool
+) -> None:
+    scope = scope_of("203.0.113.0/24")
+    new = mitigation(Status.PENDING, kind="standby", mid=8, scope=scope)
+    older = mitigation(**{"kind": "standby", "mid": 7, "scope": scope, **columns})
+
+    assert waits_for_older(new, [new, older], is_known=lambda _: is_known) is waits
+    new.status = Status.STANDBY
+    assert not waits_for_older(new, [new, older], is_known=lambda _: is_known)
+    immediate = mitigation(Status.PENDING, mid=8, scope=scope)
+    assert not waits_for_older(immediate, [older], is_known=lambda _: is_known)
