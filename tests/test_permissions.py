@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.inventory import services as inventory
 from portal.inventory.models import UnknownMitigation
@@ -166,7 +167,7 @@ def asked(
 ) -> MitigationRequest:
     standby.create_plan(
         organization=acme,
-        actor=dana,
+        actor=Actor.person(dana),
         name="Shop, full flood",
         submission=Submission(prefixes=("203.0.113.32/27",)),
     )
@@ -176,7 +177,9 @@ def asked(
         now=timezone.now(),
     )  # fmt: skip
     return services.submit(
-        organization=acme, actor=dana, submission=Submission(prefixes=("203.0.113.7/32",))
+        organization=acme,
+        actor=Actor.person(dana),
+        submission=Submission(prefixes=("203.0.113.7/32",)),
     )
 
 

@@ -19,6 +19,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.models import Device
 from knox.crypto import hash_token
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import ApiToken, User
 from portal.core.database import is_away
 
@@ -33,6 +34,10 @@ def person_of(request: HttpRequest) -> User:
     """The person of a request that passed RequireSecondFactor, which lets nobody else through."""
     assert isinstance(request.user, User)
     return request.user
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    return Actor.person(person_of(request))
 
 
 def token_for(plain: str) -> ApiToken | None:

@@ -12,6 +12,7 @@ from rest_framework.authentication import (
 from rest_framework.request import Request
 
 from portal.accounts import access
+from portal.accounts.actors import Actor
 from portal.accounts.models import ApiToken, User
 from portal.core.errors import NotSignedIn, SecondFactorRequired
 
@@ -52,3 +53,7 @@ def caller(request: Request) -> User:
     if not isinstance(request.user, User):
         raise NotSignedIn("Sign in first.")
     return request.user
+
+
+def actor_of(request: Request) -> Actor:
+    return Actor.person(caller(request))

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import actor_of, caller
 from portal.api.fields import Identifier
 from portal.api.replacing import WOULD_REPLACE, Consenting
 from portal.api.request_shown import RequestShown
@@ -48,7 +48,7 @@ class AskView(APIView):
         form.is_valid(raise_exception=True)
         services.ask_provider(
             request_id=mitigation_request.pk,
-            actor=caller(request),
+            actor=actor_of(request),
             subscription_id=form.validated_data.get("subscription"),
             consent=form.consent(),
         )
@@ -69,6 +69,6 @@ class WithdrawView(APIView):
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
         services.withdraw_provider(
-            request_id=mitigation_request.pk, mitigation_id=mitigation_id, actor=caller(request)
+            request_id=mitigation_request.pk, mitigation_id=mitigation_id, actor=actor_of(request)
         )
         return shown_request(reread(membership.organization, mitigation_request.pk), status=202)

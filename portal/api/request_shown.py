@@ -8,6 +8,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from portal.accounts.actors import ActorKind
 from portal.mitigations.models import (
     Cause,
     EndedBy,
@@ -291,7 +292,14 @@ class RequestShown(serializers.Serializer[MitigationRequest]):
         child=serializers.UUIDField(), help_text="The live requests it was allowed to replace."
     )
     created_at = serializers.DateTimeField()
-    created_by = serializers.CharField(source="created_by.username")
+    created_by = serializers.CharField(
+        source="created_by.username",
+        allow_null=True,
+        help_text="Null unless a person asked for it.",
+    )
+    origin = serializers.ChoiceField(
+        choices=ActorKind.choices, help_text="Who or what asked for it."
+    )
     terminate_requested_at = serializers.DateTimeField(source="terminate_asked_at", allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     ended_by = serializers.ChoiceField(

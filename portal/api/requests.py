@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import actor_of, caller
 from portal.api.fields import (
     Choice,
     Identifier,
@@ -156,7 +156,7 @@ class RequestsView(APIView):
         form.is_valid(raise_exception=True)
         submitted = services.submit(
             organization=membership.organization,
-            actor=caller(request),
+            actor=actor_of(request),
             submission=form.submission(),
             key=idempotency_key(request),
             consent=form.consent(),
@@ -196,7 +196,7 @@ class TerminateView(APIView):
         """Tell every provider to stop. Repeating it is harmless; it is never throttled."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         mitigation_request = request_for(membership, request_id)
-        services.terminate(request_id=mitigation_request.pk, actor=caller(request))
+        services.terminate(request_id=mitigation_request.pk, actor=actor_of(request))
         return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
 
 
@@ -214,7 +214,7 @@ class ExtendView(APIView):
         form.is_valid(raise_exception=True)
         services.extend(
             request_id=mitigation_request.pk,
-            actor=caller(request),
+            actor=actor_of(request),
             lifetime_s=form.validated_data["lifetime"],
         )
         return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
@@ -232,7 +232,7 @@ class EfficacyView(APIView):
         form.is_valid(raise_exception=True)
         services.report_efficacy(
             request_id=mitigation_request.pk,
-            actor=caller(request),
+            actor=actor_of(request),
             attack_status=form.validated_data["attack_status"],
         )
         return shown_request(reread(membership.organization, mitigation_request.pk), status=202)
@@ -277,7 +277,7 @@ class AcknowledgeAllView(APIView):
         ends = [
             services.SeenEnd(one["request"], one["ended_at"]) for one in form.validated_data["ends"]
         ]
-        services.acknowledge_all(organization=organization, ends=ends, actor=caller(request))
+        services.acknowledge_all(organization=organization, ends=ends, actor=actor_of(request))
         ids = list(dict.fromkeys(one.request_id for one in ends))
         shown = queries.requests(organization, kinds=queries.EVERY_KIND).in_bulk(ids)
         results = [shown[one] for one in ids]
@@ -298,5 +298,5 @@ class AcknowledgeView(APIView):
         form = End(data=request.data)
         form.is_valid(raise_exception=True)
         seen = services.SeenEnd(mitigation_request.pk, form.validated_data["ended_at"])
-        services.acknowledge(seen, actor=caller(request))
+        services.acknowledge(seen, actor=actor_of(request))
         return shown_request(reread(membership.organization, mitigation_request.pk), status=200)

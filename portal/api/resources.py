@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import actor_of, caller
 from portal.api.fields import Choice, StrictSerializer, Text
 from portal.api.pagination import ByName, page_of
 from portal.api.schema import CURSOR, IDEMPOTENCY_KEY, LIMIT, idempotency_key, page_schema
@@ -65,7 +65,7 @@ class ResourcesView(APIView):
         wanted: dict[str, Any] = form.validated_data
         resource = services.add_resource(
             organization=membership.organization,
-            actor=caller(request),
+            actor=actor_of(request),
             name=wanted["name"].strip(),
             kind=ResourceKind(wanted["kind"]),
             value=wanted["value"].strip(),

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import actor_of, caller
 from portal.api.fields import (
     Identifier,
     Protocol,
@@ -193,7 +193,7 @@ class PlansView(APIView):
         form.is_valid(raise_exception=True)
         plan = services.create_plan(
             organization=membership.organization,
-            actor=caller(request),
+            actor=actor_of(request),
             name=form.validated_data["name"],
             submission=form.submission(Submission()),
             key=idempotency_key(request),
@@ -224,7 +224,7 @@ class PlanView(APIView):
         form.is_valid(raise_exception=True)
         services.edit_plan(
             plan_id=plan.pk,
-            actor=caller(request),
+            actor=actor_of(request),
             name=form.validated_data.get("name"),
             submission=form.submission(services.submission_of(plan)) if form.has_content else None,
             is_on=form.validated_data.get("on"),
@@ -236,7 +236,7 @@ class PlanView(APIView):
         """Turn it off and forget it."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
-        services.remove_plan(plan_id=plan.pk, actor=caller(request))
+        services.remove_plan(plan_id=plan.pk, actor=actor_of(request))
         return Response(status=204)
 
 
@@ -260,7 +260,7 @@ class ActivateView(APIView):
         form.is_valid(raise_exception=True)
         mitigation_request = services.activate(
             plan_id=plan.pk,
-            actor=caller(request),
+            actor=actor_of(request),
             key=idempotency_key(request),
             consent=form.consent(),
         )
@@ -283,7 +283,7 @@ class StopView(APIView):
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         plan = plan_for(membership, plan_id)
-        services.stop_filtering(plan_id=plan.pk, actor=caller(request))
+        services.stop_filtering(plan_id=plan.pk, actor=actor_of(request))
         return _shown(membership.organization, plan.pk, status=202)
 
 
@@ -301,6 +301,8 @@ class DrillsView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Test every provider. One drill at a time: while one runs this answers 409."""
         membership = membership_for(caller(request), slug, Role.OPERATOR)
-        started = services.start_drill(organization=membership.organization, actor=caller(request))
+        started = services.start_drill(
+            organization=membership.organization, actor=actor_of(request)
+        )
         drill = queries.drills(membership.organization).get(pk=started.pk)
         return Response(DrillShown(drill).data, status=202)

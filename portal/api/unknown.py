@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from portal.api.authentication import caller
+from portal.api.authentication import actor_of, caller
 from portal.api.pagination import LatestFound, page_of
 from portal.api.request_shown import PortsShown, RequestShown, ScopeShown, StillHeldShown
 from portal.api.requests import reread, shown_request
@@ -146,7 +146,7 @@ class AdoptView(APIView):
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)
-        adopted = services.adopt(unknown_id=unknown.pk, actor=caller(request))
+        adopted = services.adopt(unknown_id=unknown.pk, actor=actor_of(request))
         location = reverse("api:request", args=[slug, adopted.pk])
         return shown_request(
             reread(membership.organization, adopted.pk), status=202, Location=location
@@ -167,5 +167,5 @@ class WithdrawUnknownView(APIView):
         """
         membership = membership_for(caller(request), slug, Role.OPERATOR)
         unknown = unknown_for(membership, unknown_id)
-        services.withdraw(unknown_id=unknown.pk, actor=caller(request))
+        services.withdraw(unknown_id=unknown.pk, actor=actor_of(request))
         return Response(UnknownShown(unknown_for(membership, unknown_id)).data, status=202)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.broadcast import broadcast_on_commit
 from portal.core.increment_returning import increment_returning
 from portal.events.models import Event, EventCounter, EventType
@@ -34,7 +34,7 @@ def append_event(
     at: datetime,
     request: _Request | None = None,
     mitigation: _Mitigation | None = None,
-    actor: User | None = None,
+    actor: Actor | None = None,
     is_by_staff: bool = False,
     data: dict[str, Any] | None = None,
 ) -> Event:
@@ -44,7 +44,7 @@ def append_event(
     Members read `data`. It has the name of `actor`, or, if the portal's staff acted, only that: the
     row alone keeps which person.
     """
-    who = {"by": "staff"} if is_by_staff else {"actor": actor.username} if actor else {}
+    who = {"by": "staff"} if is_by_staff else _actor_data(actor)
     event = Event.objects.create(
         organization_id=organization_id,
         seq=_next_seq(organization_id),
@@ -52,11 +52,18 @@ def append_event(
         type=type,
         request_id=mitigation.request_id if mitigation else request.pk if request else None,
         mitigation_id=mitigation.pk if mitigation else None,
-        actor=actor,
+        actor=actor.user if actor else None,
         data={**who, **(data or {})},
     )
     broadcast_on_commit(organization_id, event.as_message())
     return event
+
+
+def _actor_data(actor: Actor | None) -> dict[str, str]:
+    if actor is None:
+        return {}
+    name = {"actor": actor.name} if actor.name else {}
+    return {**name, "actor_kind": actor.kind.value}
 
 
 def lock_log(organization_id: UUID) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.wake import wake_on_commit
@@ -170,11 +171,12 @@ def _end(row: UnknownMitigation, ending: Ending, now: datetime) -> None:
 
 
 @transaction.atomic
-def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
+def withdraw(*, unknown_id: UUID, actor: Actor) -> UnknownMitigation:
     """Request its withdrawal. Repeated and concurrent calls have no further effect.
 
     Conflict if a request owns it by now: terminate that request instead.
     """
+    person = actor.require_person()
     row = _lock(unknown_id)
     if row.ending == Ending.ADOPTED:
         raise Conflict(
@@ -184,7 +186,7 @@ def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
     if row.is_over or row.withdrawal_asked_at:
         return row
     now = timezone.now()
-    row.withdrawal_asked_at, row.withdrawn_by = now, actor
+    row.withdrawal_asked_at, row.withdrawn_by = now, person
     row.save(update_fields=["withdrawal_asked_at", "withdrawn_by"])
     _tell(row, EventType.UNKNOWN_WITHDRAW_REQUESTED, now, actor=actor)
     wake_on_commit(row.subscription_id)
@@ -192,12 +194,13 @@ def withdraw(*, unknown_id: UUID, actor: User) -> UnknownMitigation:
 
 
 @transaction.atomic
-def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
+def adopt(*, unknown_id: UUID, actor: Actor) -> MitigationRequest:
     """Create a request that owns the mitigation. Repeated and concurrent calls return the same
     request.
 
     Conflict, with a code for the reason, if no request of the organization could ask for it.
     """
+    person = actor.require_person()
     row = _lock(unknown_id)
     if row.request is not None:
         return row.request
@@ -233,7 +236,7 @@ def adopt(*, unknown_id: UUID, actor: User) -> MitigationRequest:
         ),
         now=now,
     )
-    row.request, row.adopted_by, row.ended_at, row.ending = request, actor, now, Ending.ADOPTED
+    row.request, row.adopted_by, row.ended_at, row.ending = request, person, now, Ending.ADOPTED
     row.save(update_fields=["request", "adopted_by", "ended_at", "ending"])
     _tell(row, EventType.UNKNOWN_ADOPTED, now, actor=actor, request=str(request.pk))
     return request
@@ -300,7 +303,7 @@ def _tell(
     type: EventType,
     now: datetime,
     *,
-    actor: User | None = None,
+    actor: Actor | None = None,
     **more: object,
 ) -> None:
     append_event(

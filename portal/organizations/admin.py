@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 
-from portal.accounts.access import person_of
+from portal.accounts.access import actor_of, person_of
 from portal.accounts.models import User
 from portal.core.addresses import address_of
 from portal.core.admin import MAX_REASON_LENGTH, StaffAdmin, site
@@ -169,7 +169,7 @@ class ResourceAdmin(StaffAdmin):
             return
         added = services.add_resource(
             organization=obj.organization,
-            actor=person_of(request),
+            actor=actor_of(request),
             name=obj.name,
             kind=ResourceKind(obj.kind),
             value=obj.value,

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import FieldError, IdempotencyKeyReused, Invalid
 from portal.organizations.models import MAX_KEY_LENGTH, IdempotencyKey, Organization, ResultKind
 
@@ -48,7 +48,7 @@ class Call:
 
 
 def begin(
-    organization: Organization, actor: User, kind: ResultKind, key: str, content: Any
+    organization: Organization, actor: Actor, kind: ResultKind, key: str, content: Any
 ) -> Call:
     """Look for an earlier call with this key. Needs a transaction, and locks the organization's row
     until it ends.
@@ -68,7 +68,7 @@ def begin(
     digest = hashlib.sha256(text.encode()).hexdigest()
     identity = {
         "organization": organization,
-        "sender": f"person:{actor.pk}",
+        "sender": f"{actor.kind}:{actor.id}",
         "result_kind": kind,
         "key": key,
     }

@@ -210,7 +210,7 @@ class IdempotencyKey(models.Model):
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
     sender = models.CharField(max_length=100)
-    """Who sent it: `person:` and the user's id."""
+    """Who sent it: the kind of the actor and its id, such as `person:12`."""
     key = models.CharField(max_length=MAX_KEY_LENGTH)
     digest = models.CharField(max_length=64)
     """SHA-256 of the call's content, in hexadecimal."""

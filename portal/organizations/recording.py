@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.log import append_event
 from portal.events.models import EventType
@@ -26,7 +27,7 @@ def record_change(
         organization_id=organization_id,
         type=type,
         at=timezone.now(),
-        actor=actor,
+        actor=None if actor is None else Actor.person(actor),
         is_by_staff=actor is None or not own.filter(user=actor).exists(),
         data=data,
     )

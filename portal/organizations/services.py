@@ -9,6 +9,7 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.broadcast import access_changed_on_commit
 from portal.core.errors import Conflict, FieldError, Invalid
@@ -49,7 +50,7 @@ SETTINGS: Final = (
 def add_resource(
     *,
     organization: Organization,
-    actor: User,
+    actor: Actor,
     name: str,
     kind: ResourceKind,
     value: str,
@@ -62,6 +63,7 @@ def add_resource(
     # Lock the organization's row: the uniqueness of names and values, and the number of resources,
     # apply per organization.
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    person = actor.require_person()
     call = idempotency.begin(organization, actor, ResultKind.RESOURCE, key, [name, kind, value])
     if call.first_result is not None:
         # Staff may have deleted it.
@@ -70,7 +72,7 @@ def add_resource(
             return earlier
     resource = _create_resource(organization, name, kind, value)
     call.save_result(resource.pk)
-    _record_resource(EventType.RESOURCE_ADDED, resource, actor)
+    _record_resource(EventType.RESOURCE_ADDED, resource, person)
     return resource
 
 

@@ -40,6 +40,8 @@ class EventFacts:
     provider: str = ""
     "short name"
     actor: str = ""
+    "who acted, at the start of a sentence"
+    is_by_person: bool = True
     request: str = ""
     "the request's name"
     reason: str = ""
@@ -84,7 +86,8 @@ class Entry:
 
 
 def _submitted(event: EventFacts) -> Entry:
-    return Entry(at=event.at, badge=PERSON, what=asked_words(event), detail=event.reason)
+    badge = PERSON if event.is_by_person else TO_PROVIDER
+    return Entry(at=event.at, badge=badge, what=asked_words(event), detail=event.reason)
 
 
 def asked_words(event: EventFacts) -> str:

@@ -15,6 +15,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.services import ProviderReport
@@ -89,12 +90,14 @@ def test_acts_of_people_and_reports_of_providers_do_not_block_each_other(
         for index in range(ACTS):
             assert time.monotonic() < deadline
             for one in (request, parallel):
-                services.extend(request_id=one.pk, actor=dana, lifetime_s=7200 + index)
+                services.extend(
+                    request_id=one.pk, actor=Actor.person(dana), lifetime_s=7200 + index
+                )
                 services.report_efficacy(
-                    request_id=one.pk, actor=dana, attack_status="under-attack"
+                    request_id=one.pk, actor=Actor.person(dana), attack_status="under-attack"
                 )
         for one in (request, parallel):
-            services.terminate(request_id=one.pk, actor=dana)
+            services.terminate(request_id=one.pk, actor=Actor.person(dana))
 
     assert [reporter.errors for reporter in reporters] == [[]] * len(reporters)
     assert all(reporter.reports for reporter in reporters)

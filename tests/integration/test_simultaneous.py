@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import queries, services
 from portal.mitigations.consent import Consent, WouldReplace
@@ -54,7 +55,9 @@ def test_only_one_of_several_simultaneous_overlapping_requests_is_sent(
 ) -> None:
     def submit(length: int) -> Callable[[], object]:
         submission = Submission(prefixes=(f"203.0.113.0/{length}",))
-        return lambda: services.submit(organization=acme, actor=alice, submission=submission)
+        return lambda: services.submit(
+            organization=acme, actor=Actor.person(alice), submission=submission
+        )
 
     results = together(*(submit(32 - index % 4) for index in range(AT_ONCE)))
 
@@ -75,7 +78,7 @@ def test_fallback_and_a_submission_at_once_never_replace_each_other(
     for index in range(ROUNDS):
         first = services.submit(
             organization=acme,
-            actor=alice,
+            actor=Actor.person(alice),
             submission=Submission(prefixes=(f"203.0.113.{index * 8}/32",)),
         )
         wider = Submission(
@@ -86,7 +89,7 @@ def test_fallback_and_a_submission_at_once_never_replace_each_other(
             refuse(mitigations_of(first)[0])
 
         def submit(wider: Submission = wider) -> object:
-            return services.submit(organization=acme, actor=alice, submission=wider)
+            return services.submit(organization=acme, actor=Actor.person(alice), submission=wider)
 
         fell_back, submitted = together(fall_back, submit)
         assert fell_back is None
@@ -113,7 +116,7 @@ def test_an_older_request_goes_on_when_the_newer_one_is_terminated_meanwhile(
         submission = Submission(prefixes=("203.0.113.7/32",), **changes)
         consent = Consent(is_joint=True)
         return services.submit(
-            organization=acme, actor=alice, submission=submission, consent=consent
+            organization=acme, actor=Actor.person(alice), submission=submission, consent=consent
         )
 
     older = asked(subscriptions=(acme_tidewall.pk,))
@@ -131,7 +134,7 @@ def test_an_older_request_goes_on_when_the_newer_one_is_terminated_meanwhile(
 
     thread = threading.Thread(target=sweep)
     with transaction.atomic():
-        services.terminate(request_id=newer.pk, actor=alice)
+        services.terminate(request_id=newer.pk, actor=Actor.person(alice))
         thread.start()
         # Until it waits for this transaction, or decided without it.
         while thread.is_alive() and not _waits_for_a_lock():

@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.events.models import Event
@@ -65,8 +66,8 @@ def test_two_people_who_adopt_it_at_once_get_one_request(
         row = UnknownMitigation.objects.get(mid=mid)
 
         first, second = at_once(
-            lambda row=row: services.adopt(unknown_id=row.pk, actor=dana),  # type: ignore[misc]
-            lambda row=row: services.adopt(unknown_id=row.pk, actor=alice),  # type: ignore[misc]
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=Actor.person(dana)),  # type: ignore[misc]
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=Actor.person(alice)),  # type: ignore[misc]
         )
 
         assert first == second
@@ -82,8 +83,8 @@ def test_adopting_and_withdrawing_at_once_leaves_one_winner(
         row = UnknownMitigation.objects.get(mid=mid)
 
         answers = at_once(
-            lambda row=row: services.adopt(unknown_id=row.pk, actor=dana),  # type: ignore[misc]
-            lambda row=row: services.withdraw(unknown_id=row.pk, actor=alice),  # type: ignore[misc]
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=Actor.person(dana)),  # type: ignore[misc]
+            lambda row=row: services.withdraw(unknown_id=row.pk, actor=Actor.person(alice)),  # type: ignore[misc]
         )
 
         refused = [one for one in answers if isinstance(one, Conflict)]
@@ -103,7 +104,7 @@ def test_one_adopted_during_an_inventory_does_not_become_unknown_again(
         row = UnknownMitigation.objects.get(mid=mid)
 
         at_once(
-            lambda row=row: services.adopt(unknown_id=row.pk, actor=dana),  # type: ignore[misc]
+            lambda row=row: services.adopt(unknown_id=row.pk, actor=Actor.person(dana)),  # type: ignore[misc]
             lambda mid=mid: record(acme_northgate, held(mid)),  # type: ignore[misc]
             lambda mid=mid: record(acme_northgate, held(mid)),  # type: ignore[misc]
         )

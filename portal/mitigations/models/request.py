@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 
+from portal.accounts.actors import Actor, ActorKind
 from portal.core.targets import IPNetwork
 from portal.mitigations.models.columns import BY_ITSELF, EndedBy, RequestKind, Strategy
 from portal.mitigations.states import (
@@ -35,8 +37,18 @@ class MitigationRequest(models.Model):
     )
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests"
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="requests"
     )
+    """Null: no person asked for it; see `origin`."""
+    origin = models.CharField(
+        max_length=16,
+        choices=ActorKind.choices,
+        default=ActorKind.PERSON,
+        db_default=ActorKind.PERSON,
+    )
+    """Who or what asked for it."""
+    origin_name = models.CharField(max_length=200, blank=True, default="", db_default="")
+    """The name, at that time, of what asked if that was no person."""
     name = models.CharField(max_length=200)
     """What people call it: the names of its resources, else its first target."""
     asked = models.JSONField()
@@ -87,6 +99,13 @@ class MitigationRequest(models.Model):
     """No column: its mitigations, where `services.advance` locked it."""
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(origin=ActorKind.PERSON, created_by__isnull=False)
+                | (~Q(origin=ActorKind.PERSON) & Q(created_by__isnull=True)),
+                name="person_if_origin_is_person",
+            ),
+        ]
         indexes = [
             # the dashboard: live requests of a tenant; the history: newest first
             models.Index(fields=["organization", "status"], name="request_by_status"),
@@ -114,6 +133,13 @@ class MitigationRequest(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("requests:request", args=[self.organization.slug, self.pk])
+
+    @property
+    def requester(self) -> Actor:
+        """Who or what asked for it."""
+        if self.created_by is not None:
+            return Actor.person(self.created_by)
+        return Actor(ActorKind(self.origin), name=self.origin_name)
 
     @property
     def is_over(self) -> bool:

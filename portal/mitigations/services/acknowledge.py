@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.events.log import append_event
 from portal.events.models import EventType
@@ -34,12 +34,13 @@ class SeenEnd(NamedTuple):
 
 
 @transaction.atomic
-def acknowledge(seen: SeenEnd, *, actor: User) -> MitigationRequest:
+def acknowledge(seen: SeenEnd, *, actor: Actor) -> MitigationRequest:
     """A person has seen that the request ended, or that what providers filtered for a plan did.
     Repeating it changes nothing.
 
     Raises Conflict if it has not ended, or if another end came after the one that the person saw.
     """
+    person = actor.require_person()
     request = lock_request(seen.request_id)
     if request.last_end_at is None:
         raise Conflict("This request has not ended yet.", code="not-ended")
@@ -54,7 +55,7 @@ def acknowledge(seen: SeenEnd, *, actor: User) -> MitigationRequest:
     if request.acknowledged_at:
         return request
     now = timezone.now()
-    request.acknowledged_at, request.acknowledged_by = now, actor
+    request.acknowledged_at, request.acknowledged_by = now, person
     request.save(update_fields=["acknowledged_at", "acknowledged_by"])
     append_event(
         organization_id=request.organization_id,
@@ -68,7 +69,7 @@ def acknowledge(seen: SeenEnd, *, actor: User) -> MitigationRequest:
 
 @transaction.atomic
 def acknowledge_all(
-    *, organization: Organization, ends: Sequence[SeenEnd], actor: User
+    *, organization: Organization, ends: Sequence[SeenEnd], actor: Actor
 ) -> list[MitigationRequest]:
     """Acknowledge all or none; returns them in the given order. Repeating it changes nothing.
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.wake import wake_on_commit
 from portal.events.log import lock_log
 from portal.mitigations.causes import Cause
@@ -53,7 +53,7 @@ class Running:
 
 @transaction.atomic
 def adopt(
-    *, organization: Organization, actor: User, checked: Checked, running: Running, now: datetime
+    *, organization: Organization, actor: Actor, checked: Checked, running: Running, now: datetime
 ) -> MitigationRequest:
     """Create a request that owns `running`, with the reported status.
 
@@ -80,7 +80,7 @@ def adopt(
         scope=running.scope,
         asked_at=now,
         cause=Cause.BY_HAND,
-        asked_by=actor,
+        asked_by=actor.user,
         lifetime_s=running.lifetime_s,
         status=Status.PENDING,
         dots_status=running.dots_status,

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.increment_returning import increment_returning
 from portal.core.wake import wake_on_commit
 from portal.events.log import append_event, lock_log
@@ -98,7 +98,7 @@ class Step:
     "beside status and previous, in the event"
     event: EventType | None = None
     "None: an event only when the status changes"
-    actor: User | None = None
+    actor: Actor | None = None
 
 
 @transaction.atomic(savepoint=False)
@@ -450,7 +450,7 @@ def end_mitigation(
     mitigation: Mitigation,
     *,
     now: datetime,
-    actor: User | None = None,
+    actor: Actor | None = None,
     cause: WithdrawnCause | None = None,
     withdrawn_for: Sequence[str] = (),
     hold_again: bool = False,
@@ -468,7 +468,7 @@ def end_mitigation(
         columns={
             "wanted": Wanted.WITHDRAWN,
             "withdrawal_asked_at": now,
-            "withdrawn_by": actor,
+            "withdrawn_by": actor.user if actor else None,
             "withdrawn_cause": cause or "",
             "withdrawn_for": list(withdrawn_for),
             "hold_again": hold_again,
@@ -498,7 +498,7 @@ def start_mitigation(
     *,
     why: Why = FIRST,
     now: datetime,
-    actor: User | None = None,
+    actor: Actor | None = None,
 ) -> Mitigation:
     """Create the mitigation of one provider, with a mid of its own, and wake the worker that talks
     to it.
@@ -514,7 +514,7 @@ def start_mitigation(
         asked_at=now,
         cause=why.cause,
         cause_subscription_id=why.subscription,
-        asked_by=actor,
+        asked_by=actor.user if actor else None,
         lifetime_s=within_limits(request.lifetime_s, assigned.provider),
     )
     request.locked = None

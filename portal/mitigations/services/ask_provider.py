@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.formatting import moment
 from portal.core.wake import wake_on_commit
@@ -37,7 +37,7 @@ from portal.mitigations.validation import AssignedScope
 def ask_provider(
     *,
     request_id: UUID,
-    actor: User,
+    actor: Actor,
     subscription_id: UUID | None = None,
     consent: Consent = NO_CONSENT,
 ) -> MitigationRequest:
@@ -49,6 +49,7 @@ def ask_provider(
     named a time of its own is not (SC-046). Who was withdrawn is asked anew; of a plan, only who is
     wanted to hold it is asked.
     """
+    actor.require_person()
     request = lock_request(request_id)
     refuse_if_ending(request)
     now = timezone.now()
@@ -124,7 +125,7 @@ def _start(
     subscription_id: UUID,
     assigned_scopes: dict[UUID, AssignedScope],
     *,
-    actor: User,
+    actor: Actor,
     consent: Consent,
     now: datetime,
 ) -> None:
@@ -195,11 +196,11 @@ def _is_asked_already(mitigation: Mitigation, *, now: datetime) -> bool:
     return mitigation.status not in SET_BACK
 
 
-def _ask_again(mitigation: Mitigation, *, actor: User, now: datetime) -> None:
+def _ask_again(mitigation: Mitigation, *, actor: Actor, now: datetime) -> None:
     step = Step(
         mitigation_id=mitigation.pk,
         trigger=Trigger.TURN_CAME_AGAIN,
-        columns={"asked_at": now, "overdue_at": None, "retry_at": None, "asked_by": actor},
+        columns={"asked_at": now, "overdue_at": None, "retry_at": None, "asked_by": actor.user},
         told={"why": "by_hand"},
         event=EventType.MITIGATION_ASKED,
         actor=actor,

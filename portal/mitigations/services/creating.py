@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.events.log import append_event
 from portal.events.models import EventType
 from portal.mitigations.models import MitigationRequest, RequestKind
@@ -18,7 +18,7 @@ from portal.organizations.models import Organization
 def create_request(
     *,
     organization: Organization,
-    actor: User,
+    actor: Actor,
     checked: Checked,
     now: datetime,
     kind: RequestKind = RequestKind.IMMEDIATE,
@@ -33,7 +33,9 @@ def create_request(
         kind=kind,
         organization=organization,
         created_at=now,
-        created_by=actor,
+        created_by=actor.user,
+        origin=actor.kind,
+        origin_name="" if actor.user else actor.name,
         name=name or checked.name,
         asked=checked.asked,
         scope=checked.scope,
@@ -49,7 +51,7 @@ def create_request(
     )
 
 
-def append_submitted(request: MitigationRequest, actor: User, now: datetime, **more: bool) -> None:
+def append_submitted(request: MitigationRequest, actor: Actor, now: datetime, **more: bool) -> None:
     append_event(
         organization_id=request.organization_id,
         type=EventType.REQUEST_SUBMITTED,

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, FieldError, Invalid
 from portal.core.wake import wake_on_commit
 from portal.events.log import append_event
@@ -33,7 +33,7 @@ MAX_TRIES: Final = 5
 
 
 @transaction.atomic
-def report_efficacy(*, request_id: UUID, actor: User, attack_status: str) -> MitigationRequest:
+def report_efficacy(*, request_id: UUID, actor: Actor, attack_status: str) -> MitigationRequest:
     """Report the attack status to every provider that holds the request.
 
     Replaces a report that still waits.

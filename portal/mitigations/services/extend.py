@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, Invalid
 from portal.core.wake import wake_on_commit
 from portal.events.log import append_event
@@ -27,7 +27,7 @@ from portal.mitigations.validation import (
 
 
 @transaction.atomic
-def extend(*, request_id: UUID, actor: User, lifetime_s: int) -> MitigationRequest:
+def extend(*, request_id: UUID, actor: Actor, lifetime_s: int) -> MitigationRequest:
     """Ask each provider for `lifetime_s` from now (-1: until terminated), or for the longest it
     grants.
     """

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from portal.accounts.actors import Actor
 from portal.core.sweeping import count_done
 from portal.mitigations.failover import may_filter
 from portal.mitigations.models import (
@@ -80,5 +81,5 @@ def _end(pair: tuple[UUID, UUID], now: datetime) -> bool:
     still_filtering = [mitigation for mitigation in mitigations_of(older) if may_filter(mitigation)]
     if not is_redundant(older, still_filtering, newer, list(filtering)):
         return False
-    terminate(request_id=older.pk, actor=None, newer=newer)
+    terminate(request_id=older.pk, actor=Actor.portal(), newer=newer)
     return True

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.sweeping import count_done
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
 from portal.mitigations.services.advance import (
@@ -35,11 +35,12 @@ MAX_RESUMED: Final = 200
 
 
 @transaction.atomic
-def stop_filtering(*, request_id: UUID, actor: User) -> MitigationRequest:
+def stop_filtering(*, request_id: UUID, actor: Actor) -> MitigationRequest:
     """Tell whoever activated a plan to stop; who only holds it goes on holding it.
 
     Repeating it changes nothing.
     """
+    actor.require_person()
     request = lock_request(request_id)
     now = timezone.now()
     settle_ends_of_filtering(mitigations_of(request))

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.events.log import lock_log
 from portal.mitigations import queries
 from portal.mitigations.consent import NO_CONSENT, Consent
@@ -34,7 +34,7 @@ from portal.organizations.models import Organization, ProtectedResource, ResultK
 def submit(
     *,
     organization: Organization,
-    actor: User,
+    actor: Actor,
     submission: Submission,
     key: str = "",
     kind: RequestKind = RequestKind.IMMEDIATE,
@@ -79,7 +79,7 @@ def submit(
 def submitted_before(
     *,
     organization: Organization,
-    actor: User,
+    actor: Actor,
     submission: Submission,
     key: str,
     kind: RequestKind = RequestKind.IMMEDIATE,
@@ -92,7 +92,7 @@ def submitted_before(
 
 def _call(
     organization: Organization,
-    actor: User,
+    actor: Actor,
     submission: Submission,
     key: str,
     kind: RequestKind,
@@ -113,7 +113,7 @@ def _first_result(call: idempotency.Call) -> MitigationRequest | None:
 
 def _create(
     organization: Organization,
-    actor: User,
+    actor: Actor,
     checked: Checked,
     now: datetime,
     *,

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor, ActorKind
 from portal.core.errors import Conflict
 from portal.core.formatting import when
 from portal.events.log import append_event
@@ -24,18 +24,18 @@ from portal.mitigations.services.advance import (
 
 @transaction.atomic
 def terminate(
-    *, request_id: UUID, actor: User | None, newer: MitigationRequest | None = None
+    *, request_id: UUID, actor: Actor, newer: MitigationRequest | None = None
 ) -> MitigationRequest:
     """Ask every provider to stop. Repeating it, or coming second, changes nothing.
 
-    Without an actor it is the portal that ends it. `newer`: the request that filters all of it
-    instead.
+    Only a person or the portal may ask. `newer`: the request that filters all of it instead.
     """
+    person = None if actor.kind == ActorKind.PORTAL else actor.require_person()
     request = lock_request(request_id)
     if request.terminate_asked_at or request.is_over:
         return request
     now = timezone.now()
-    request.terminate_asked_at, request.terminate_asked_by = now, actor
+    request.terminate_asked_at, request.terminate_asked_by = now, person
     request.save(update_fields=["terminate_asked_at", "terminate_asked_by"])
     append_event(
         organization_id=request.organization_id,

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, NotFound
 from portal.mitigations.failover import current_mitigations, may_filter
 from portal.mitigations.models import Mitigation, MitigationRequest, Wanted
@@ -34,11 +34,12 @@ def withdraw_mitigation(*, mitigation_id: UUID) -> Mitigation:
 
 
 @transaction.atomic
-def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: User) -> MitigationRequest:
+def withdraw_provider(*, request_id: UUID, mitigation_id: UUID, actor: Actor) -> MitigationRequest:
     """Tell one provider to stop and let the others go on.
 
     Repeating it, or coming second, changes nothing.
     """
+    actor.require_person()
     request = lock_request(request_id)
     refuse_if_not_immediate(request)
     mitigations = mitigations_of(request)

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict
 from portal.core.formatting import when
 from portal.core.sweeping import count_done
@@ -50,18 +50,19 @@ MAX_FOLLOWED: Final = 200
 
 
 @transaction.atomic
-def start_drill(*, organization: Organization, actor: User) -> Drill:
+def start_drill(*, organization: Organization, actor: Actor) -> Drill:
     """Test every enabled provider.
 
     Conflict while another drill runs, or while something is mitigated.
     """
+    person = actor.require_person()
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     _refuse_if_unfit(organization)
     now = timezone.now()
     eligible_providers = mitigation_queries.eligible_providers(organization)
     if not eligible_providers:
         raise Conflict(f"{organization.name} has no provider to test.", code="no-provider")
-    drill = Drill.objects.create(organization=organization, started_at=now, started_by=actor)
+    drill = Drill.objects.create(organization=organization, started_at=now, started_by=person)
     resources = [
         one for one in mitigation_queries.verified_resources(organization) if one.is_askable
     ]
@@ -125,7 +126,7 @@ def _confirm_plan(drill: Drill, plan: Mitigation, now: datetime) -> None:
 
 
 def _send_request(
-    drill: Drill, target: DrillTarget, group: list[UUID], actor: User, now: datetime
+    drill: Drill, target: DrillTarget, group: list[UUID], actor: Actor, now: datetime
 ) -> None:
     request = mitigations.submit(
         organization=drill.organization,
@@ -180,7 +181,7 @@ def _runs_on(drill_id: UUID, now: datetime) -> bool:
 
 
 def _tell(
-    drill: Drill, type: EventType, at: datetime, *, actor: User | None = None, **data: bool
+    drill: Drill, type: EventType, at: datetime, *, actor: Actor | None = None, **data: bool
 ) -> None:
     append_event(
         organization_id=drill.organization_id,

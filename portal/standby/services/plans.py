@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
+from portal.accounts.wording import who_first
 from portal.core.errors import Conflict, FieldError, Invalid, NotFound
 from portal.core.formatting import listed, when
 from portal.core.sweeping import count_done
@@ -39,13 +40,14 @@ MAX_CHANGES_FINISHED: Final = 200
 
 @transaction.atomic
 def create_plan(
-    *, organization: Organization, actor: User, name: str, submission: Submission, key: str = ""
+    *, organization: Organization, actor: Actor, name: str, submission: Submission, key: str = ""
 ) -> StandbyPlan:
     """A plan that is on from now: every chosen provider is asked to hold it.
 
     The same `key` and content of the same person give the first plan again. Raises Invalid with
     every wrong field.
     """
+    person = actor.require_person()
     _lock(organization)
     prepared = _as_standby(organization, submission)
     name = name.strip()
@@ -71,7 +73,7 @@ def create_plan(
         organization=organization,
         name=name,
         created_at=request.created_at,
-        created_by=actor,
+        created_by=person,
         request=request,
     )
 
@@ -80,7 +82,7 @@ def create_plan(
 def change_plan(
     *,
     plan_id: UUID,
-    actor: User,
+    actor: Actor,
     name: str | None = None,
     submission: Submission | None = None,
 ) -> StandbyPlan:
@@ -110,7 +112,7 @@ def change_plan(
 def edit_plan(
     *,
     plan_id: UUID,
-    actor: User,
+    actor: Actor,
     name: str | None = None,
     submission: Submission | None = None,
     is_on: bool | None = None,
@@ -128,7 +130,7 @@ def edit_plan(
 
 
 @transaction.atomic
-def turn_off(*, plan_id: UUID, actor: User) -> StandbyPlan:
+def turn_off(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     """Nobody shall hold it any more. Repeating it changes nothing."""
     plan = locked(plan_id)
     if plan.is_on:
@@ -138,7 +140,7 @@ def turn_off(*, plan_id: UUID, actor: User) -> StandbyPlan:
 
 
 @transaction.atomic
-def turn_on(*, plan_id: UUID, actor: User) -> StandbyPlan:
+def turn_on(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     """Have it held again, as it was. Repeating it changes nothing."""
     plan = locked(plan_id)
     if not plan.is_on:
@@ -149,7 +151,7 @@ def turn_on(*, plan_id: UUID, actor: User) -> StandbyPlan:
 
 
 @transaction.atomic
-def remove_plan(*, plan_id: UUID, actor: User) -> None:
+def remove_plan(*, plan_id: UUID, actor: Actor) -> None:
     """Turn it off and forget it; what happened stays in the log."""
     plan = locked(plan_id)
     if plan.is_on:
@@ -161,7 +163,7 @@ def remove_plan(*, plan_id: UUID, actor: User) -> None:
 
 @transaction.atomic
 def activate(
-    *, plan_id: UUID, actor: User, key: str = "", consent: Consent = NO_CONSENT
+    *, plan_id: UUID, actor: Actor, key: str = "", consent: Consent = NO_CONSENT
 ) -> MitigationRequest:
     """Ask every provider of the plan for help now, with the plan's targets. The plan stays held.
 
@@ -182,7 +184,7 @@ def activate(
     going_on = plan.live_activation
     if going_on is not None and not going_on.terminate_asked_at:
         raise Conflict(
-            f"{going_on.created_by.username} activated this plan "
+            f"{who_first(going_on.requester)} activated this plan "
             f"{when(going_on.created_at, timezone.now(), zone=True)}. Nothing more to do.",
             code="already-active",
         )
@@ -248,7 +250,7 @@ def versions(plan: StandbyPlan) -> set[UUID]:
     return {plan.request_id, *plan.earlier.values_list("pk", flat=True)}
 
 
-def _renew(plan: StandbyPlan, actor: User, prepared: Submission) -> None:
+def _renew(plan: StandbyPlan, actor: Actor, prepared: Submission) -> None:
     request = _submit(plan.organization, actor, plan.name, prepared, instead_of=versions(plan))
     plan.earlier.add(plan.request)
     plan.request = request
@@ -336,7 +338,7 @@ def _as_standby(organization: Organization, submission: Submission) -> Submissio
 
 def _submit(
     organization: Organization,
-    actor: User,
+    actor: Actor,
     name: str,
     prepared: Submission,
     *,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from portal.accounts.models import User
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict
 from portal.mitigations import services as mitigations
 from portal.standby.models import StandbyPlan
@@ -14,7 +14,7 @@ from portal.standby.services.plans import locked
 
 
 @transaction.atomic
-def stop_filtering(*, plan_id: UUID, actor: User) -> StandbyPlan:
+def stop_filtering(*, plan_id: UUID, actor: Actor) -> StandbyPlan:
     """End what was asked for from the plan, and what providers do for it by themselves; the plan
     stays on.
 

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict
 from portal.core.numbers import whole_number
 from portal.organizations.models import Membership, Role
@@ -48,7 +49,9 @@ def _list(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _start(request: HttpRequest, membership: Membership) -> HttpResponse:
     try:
-        services.start_drill(organization=membership.organization, actor=membership.user)
+        services.start_drill(
+            organization=membership.organization, actor=Actor.person(membership.user)
+        )
     except Conflict as error:
         messages.warning(request, error.message)
     return redirect("readiness:readiness", slug=membership.organization.slug)

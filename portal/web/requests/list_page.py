@@ -80,6 +80,7 @@ def history_page(membership: Membership, now: datetime, choice: QueryDict) -> di
         rows = rows.filter(
             Q(name__icontains=find)
             | Q(created_by__username__icontains=find)
+            | Q(origin_name__icontains=find)
             | Q(reason__icontains=find)
             | Q(scope__icontains=find)
             | _numbered(find)

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal.accounts.models import User
+from portal.accounts.access import actor_of
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations import queries, services
 from portal.mitigations.access import request_for
@@ -21,7 +22,7 @@ from portal.mitigations.consent import WouldReplace
 from portal.mitigations.models import MitigationRequest
 from portal.mitigations.validation import check
 from portal.organizations.models import Membership, Role
-from portal.organizations.request_context import member_of, person_of
+from portal.organizations.request_context import member_of
 from portal.web.accounts import typed
 from portal.web.frame import frame
 from portal.web.parts import page_or_parts
@@ -143,7 +144,7 @@ def _send(request: HttpRequest, membership: Membership, form: RequestForm) -> Ht
     try:
         sent = services.submit(
             organization=membership.organization,
-            actor=person_of(request),
+            actor=actor_of(request),
             submission=submission,
             key=form.key,
             consent=consent_of(request.POST),
@@ -268,7 +269,7 @@ def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
         services.acknowledge_all(
             organization=membership.organization,
             ends=seen_ends(request.POST),
-            actor=person_of(request),
+            actor=actor_of(request),
         )
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
@@ -283,13 +284,13 @@ def acknowledge_all(request: HttpRequest, slug: str) -> HttpResponse:
 def _act(
     request: HttpRequest,
     mitigation_request: MitigationRequest,
-    act: Callable[[User], MitigationRequest],
+    act: Callable[[Actor], MitigationRequest],
 ) -> HttpResponse:
     """Do it and show the request; what does not fit any more is said there, beside what
     happened.
     """
     try:
-        act(person_of(request))
+        act(actor_of(request))
     except WouldReplace:
         raise
     except (Conflict, Invalid) as error:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from django.http import QueryDict
 
 from portal import wording
+from portal.accounts.wording import who_first
 from portal.core.formatting import in_words
 from portal.events.models import Event
 from portal.events.queries import timeline
@@ -112,7 +113,7 @@ def _card(plan: StandbyPlan, by_id: Mapping[str, Subscription], now: datetime) -
         provider_cards=provider_cards_of(facts, now, is_ordered=False) if plan.is_on else [],
         targets=scope_line(plan.request),
         tell="" if plan.is_on else _off(plan, now),
-        going_on=words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
+        going_on=words.activated_sentence(who_first(going_on.requester), going_on.created_at, now)
         if going_on
         else "",
         can_stop=plan.is_on and (_is_wanted(going_on) or plan.request.status in queries.ACTED_ON),
@@ -202,7 +203,9 @@ def plan_page(start: Frame, plan: StandbyPlan, choice: QueryDict) -> dict[str, A
             )
         ),
         "activation": going_on,
-        "going_on": words.activated_sentence(going_on.created_by.username, going_on.created_at, now)
+        "going_on": words.activated_sentence(
+            who_first(going_on.requester), going_on.created_at, now
+        )
         if going_on
         else "",
         "points": words.activation_points(

@@ -11,12 +11,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal.accounts.models import User
+from portal.accounts.access import actor_of
+from portal.accounts.actors import Actor
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid
 from portal.mitigations.consent import Consent, WouldReplace
 from portal.mitigations.services import ask_provider
 from portal.organizations.models import Membership, Role
-from portal.organizations.request_context import member_of, person_of
+from portal.organizations.request_context import member_of
 from portal.standby import queries, services
 from portal.standby.access import plan_for
 from portal.standby.models import StandbyPlan
@@ -69,7 +70,7 @@ def new(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         plan = services.create_plan(
             organization=membership.organization,
-            actor=person_of(request),
+            actor=actor_of(request),
             name=form.name,
             submission=submission,
             key=form.request_form.key,
@@ -105,7 +106,7 @@ def edit(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
         return _form(request, membership, wrong, plan=plan, status=400)
     try:
         services.change_plan(
-            plan_id=plan.pk, actor=person_of(request), name=form.name, submission=submission
+            plan_id=plan.pk, actor=actor_of(request), name=form.name, submission=submission
         )
     except Invalid as error:
         wrong = form.with_errors(error.errors)
@@ -139,7 +140,7 @@ def activate(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     key = request.POST.get("key", "")[:64]
     try:
         mitigation_request = services.activate(
-            plan_id=plan.pk, actor=person_of(request), key=key, consent=consent_of(request.POST)
+            plan_id=plan.pk, actor=actor_of(request), key=key, consent=consent_of(request.POST)
         )
     except WouldReplace:
         context = pages.plan_page(start, plan, request.GET) | {"key": key, "is_refused": True}
@@ -187,11 +188,11 @@ def ask(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
 
 
 def _change(
-    request: HttpRequest, slug: str, plan_id: UUID, act: Callable[[StandbyPlan, User], object]
+    request: HttpRequest, slug: str, plan_id: UUID, act: Callable[[StandbyPlan, Actor], object]
 ) -> HttpResponse:
     plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
     try:
-        act(plan, person_of(request))
+        act(plan, actor_of(request))
     except (Conflict, Invalid) as error:
         messages.warning(request, error.errors[0].message if error.errors else error.message)
     return redirect(f"{plan.get_absolute_url()}#h")
@@ -208,7 +209,7 @@ def stop(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
             return redirect(plan)
         return render(request, "standby/stop.html", context)
     try:
-        services.stop_filtering(plan_id=plan.pk, actor=person_of(request))
+        services.stop_filtering(plan_id=plan.pk, actor=actor_of(request))
     except Conflict as error:
         messages.warning(request, error.message)
     # Back to where it was pressed: on the page of the plan, or of what goes on.
@@ -219,5 +220,5 @@ def stop(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
 @require_POST
 def remove(request: HttpRequest, slug: str, plan_id: UUID) -> HttpResponse:
     plan = plan_for(member_of(request, slug, Role.OPERATOR), plan_id)
-    services.remove_plan(plan_id=plan.pk, actor=person_of(request))
+    services.remove_plan(plan_id=plan.pk, actor=actor_of(request))
     return redirect("standby:standby", slug=slug)

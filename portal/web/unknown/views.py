@@ -10,11 +10,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from portal.accounts.access import actor_of
 from portal.core.errors import Conflict
 from portal.inventory import services
 from portal.inventory.access import unknown_for
 from portal.organizations.models import Role
-from portal.organizations.request_context import member_of, person_of
+from portal.organizations.request_context import member_of
 from portal.web.frame import frame
 from portal.web.unknown import page as pages
 
@@ -23,7 +24,7 @@ from portal.web.unknown import page as pages
 def adopt(request: HttpRequest, slug: str, unknown_id: UUID) -> HttpResponse:
     row = unknown_for(member_of(request, slug, Role.OPERATOR), unknown_id)
     try:
-        adopted = services.adopt(unknown_id=row.pk, actor=person_of(request))
+        adopted = services.adopt(unknown_id=row.pk, actor=actor_of(request))
     except Conflict as error:
         messages.warning(request, error.message)
         return redirect("now:now", slug=slug)
@@ -44,7 +45,7 @@ def withdraw(request: HttpRequest, slug: str, unknown_id: UUID) -> HttpResponse:
         return render(request, "unknown/withdraw.html", context)
     if request.method == "POST":
         try:
-            services.withdraw(unknown_id=row.pk, actor=person_of(request))
+            services.withdraw(unknown_id=row.pk, actor=actor_of(request))
         except Conflict as error:
             messages.warning(request, error.message)
     return redirect("now:now", slug=slug)

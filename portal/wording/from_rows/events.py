@@ -8,6 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from portal import wording
+from portal.accounts.actors import Actor, ActorKind
+from portal.accounts.wording import who_first
 from portal.events.models import Event, EventType
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind, WithdrawnCause
 from portal.providers.models import Subscription
@@ -64,7 +66,8 @@ def event_facts(
         provider=mitigation.subscription.provider.short_name
         if mitigation
         else provider or str(event.data.get("provider", "")),
-        actor=str(event.data.get("actor", "")),
+        actor=_actor(event),
+        is_by_person=event.data.get("actor_kind", ActorKind.PERSON) == ActorKind.PERSON,
         request=request_name,
         reason=reason,
         because=asked_because(mitigation) if mitigation else "",
@@ -85,6 +88,15 @@ def _withdrawn_because(event: Event, subjects: Subjects) -> str:
         return str(event.data.get("because", ""))
     names = [subjects.providers[one] for one in event.data["subscriptions"]]
     return causes.withdrawn_because(WithdrawnCause(event.data["cause"]), names)
+
+
+def _actor(event: Event) -> str:
+    """At the start of a sentence; empty where the event names nobody.
+
+    Events of earlier releases have no kind.
+    """
+    kind, name = event.data.get("actor_kind"), str(event.data.get("actor", ""))
+    return who_first(Actor(ActorKind(kind), name=name)) if kind in ActorKind.values else name
 
 
 def status_moments(events: Iterable[Event]) -> dict[UUID, datetime]:

@@ -13,6 +13,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
+from portal.accounts.actors import Actor
 from portal.accounts.admin import PersonAdmin
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
@@ -184,7 +185,9 @@ def test_a_person_with_a_history_is_not_deleted_but_explained(
 ) -> None:
     ResourceFactory.create(organization=acme, value="203.0.113.0/26")
     mitigations.submit(
-        organization=acme, actor=dana, submission=Submission(prefixes=("203.0.113.7/32",))
+        organization=acme,
+        actor=Actor.person(dana),
+        submission=Submission(prefixes=("203.0.113.7/32",)),
     )
     browser = client_of(mo)
     chosen = {"action": "delete_selected", "_selected_action": [str(dana.pk)]}

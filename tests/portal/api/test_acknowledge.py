@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest
@@ -30,7 +31,7 @@ def ended(api: APIClient, dana: User) -> list[dict[str, str]]:
         for index in range(2)
     ]
     for one in ids:
-        services.terminate(request_id=one, actor=dana)
+        services.terminate(request_id=one, actor=Actor.person(dana))
     return [{"request": one, "ended_at": ended_at(api, one)} for one in ids]
 
 

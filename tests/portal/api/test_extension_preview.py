@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -115,7 +116,7 @@ def test_errors_are_those_of_extending(
 def test_what_has_ended_is_a_conflict(
     dana: User, alice: User, api_of: ApiOf, asked: MitigationRequest
 ) -> None:
-    services.terminate(request_id=asked.pk, actor=alice)
+    services.terminate(request_id=asked.pk, actor=Actor.person(alice))
 
     answer = api_of(dana).post(url(asked), {"lifetime": 3600})
 

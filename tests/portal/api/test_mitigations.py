@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.api.throttling import CALLS_PER_PERSON
 from portal.mitigations import services
@@ -83,7 +84,7 @@ def test_nobody_left_to_ask_is_a_conflict(
 def test_one_provider_is_withdrawn_and_repeating_it_is_harmless(
     dana: User, api_of: ApiOf, asked: MitigationRequest
 ) -> None:
-    services.ask_provider(request_id=asked.pk, actor=dana)
+    services.ask_provider(request_id=asked.pk, actor=Actor.person(dana))
     Mitigation.objects.update(sent_at=timezone.now())
     first = asked.mitigations.get(position=0)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest
@@ -97,7 +98,7 @@ def test_the_end_can_be_acknowledged(dana: User, api_of: ApiOf, asked: Mitigatio
     api = api_of(dana)
     early = api.post(f"{URL}/{asked.pk}/acknowledge", {"ended_at": asked.created_at.isoformat()})
     assert (early.status_code, early.json()["code"]) == (409, "not-ended")
-    services.terminate(request_id=asked.pk, actor=dana)
+    services.terminate(request_id=asked.pk, actor=Actor.person(dana))
     ended_at = api.get(f"{URL}/{asked.pk}").json()["ended_at"]
 
     answer = api.post(f"{URL}/{asked.pk}/acknowledge", {"ended_at": ended_at})

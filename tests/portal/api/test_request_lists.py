@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, RequestKind
@@ -30,7 +31,7 @@ def test_the_list_is_newest_first_and_can_be_filtered(
     dana: User, api_of: ApiOf, asked: MitigationRequest
 ) -> None:
     api = api_of(dana)
-    services.terminate(request_id=asked.pk, actor=dana)
+    services.terminate(request_id=asked.pk, actor=Actor.person(dana))
     live = api.post(URL, NEW).json()["id"]
 
     everything = [one["id"] for one in api.get(URL).json()["results"]]
@@ -45,7 +46,11 @@ def test_plans_and_drills_are_listed_only_when_asked_for(
 ) -> None:
     submission = Submission(prefixes=("203.0.113.9/32",))
     plan = services.submit(
-        organization=acme, actor=dana, submission=submission, kind=RequestKind.STANDBY, name="Plan"
+        organization=acme,
+        actor=Actor.person(dana),
+        submission=submission,
+        kind=RequestKind.STANDBY,
+        name="Plan",
     )
     api = api_of(dana)
 

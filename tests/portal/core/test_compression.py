@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import MitigationRequest
@@ -42,7 +43,7 @@ def busy(
         resource = ResourceFactory.create(organization=acme, value=f"198.51.{number}.0/24")
         request = services.submit(
             organization=acme,
-            actor=alice,
+            actor=Actor.person(alice),
             submission=Submission(
                 resources=(resource.pk,), strategy="parallel", reason="UDP flood"
             ),

@@ -11,6 +11,7 @@ import pytest
 
 from portal import wording
 from portal.accounts import services as accounts
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Invalid
 from portal.events.models import Event, EventType
@@ -54,7 +55,11 @@ def _reset_factor(request: Any, acme: Organization, mo: User) -> None:
 
 def _add_resource(request: Any, acme: Organization, mo: User) -> None:
     organizations.add_resource(
-        organization=acme, actor=mo, name="Shop", kind=ResourceKind.PREFIX, value="203.0.113.0/26"
+        organization=acme,
+        actor=Actor.person(mo),
+        name="Shop",
+        kind=ResourceKind.PREFIX,
+        value="203.0.113.0/26",
     )
 
 
@@ -224,7 +229,7 @@ def test_what_is_refused_is_no_event(
     with pytest.raises(Invalid):
         organizations.add_resource(
             organization=acme,
-            actor=dana,
+            actor=Actor.person(dana),
             name=shop.name,
             kind=ResourceKind.PREFIX,
             value=shop.value,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.inventory import services
@@ -28,7 +29,7 @@ SHOP = "203.0.113.0/26"
 
 
 def adopt(actor: User) -> MitigationRequest:
-    return services.adopt(unknown_id=one().pk, actor=actor)
+    return services.adopt(unknown_id=one().pk, actor=Actor.person(actor))
 
 
 def code_of(actor: User) -> str:
@@ -77,6 +78,7 @@ def test_a_request_owns_it_with_its_mid_scope_and_status(
     assert told()[-1] == {
         "type": "adopted",
         "actor": "dana",
+        "actor_kind": "person",
         "unknown_mitigation": str(one().pk),
         "subscription": str(acme_northgate.pk),
         "mid": 4,
@@ -155,7 +157,7 @@ def test_an_adopted_mitigation_ends_like_any_other(record: Record, dana: User) -
     record(held(4))
     request = adopt(dana)
 
-    mitigations.terminate(request_id=request.pk, actor=dana)
+    mitigations.terminate(request_id=request.pk, actor=Actor.person(dana))
 
     mitigation = request.mitigations.get()
     assert (mitigation.status, mitigation.sent_at is None) == (Status.TERMINATING, False)
@@ -174,7 +176,7 @@ def test_an_indefinite_mitigation_stays_indefinite_if_that_is_allowed(
     record(held(5, "203.0.113.32/27", lifetime_s=-1))
     row = UnknownMitigation.objects.get(ended_at=None)
 
-    request = services.adopt(unknown_id=row.pk, actor=dana)
+    request = services.adopt(unknown_id=row.pk, actor=Actor.person(dana))
 
     assert request.lifetime_s == acme.default_lifetime_s
     assert request.mitigations.get().expires_at is None
@@ -196,7 +198,7 @@ def test_only_its_request_ends_an_adopted_mitigation(record: Record, dana: User)
     adopt(dana)
 
     with pytest.raises(Conflict) as refused:
-        services.withdraw(unknown_id=one().pk, actor=dana)
+        services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
 
     assert refused.value.code == "adopted"
     record(told=[4])
@@ -228,7 +230,7 @@ def test_a_mitigation_that_no_request_could_ask_for_can_only_be_withdrawn(
     assert code_of(dana) == code
 
     assert not MitigationRequest.objects.exists()
-    assert services.withdraw(unknown_id=one().pk, actor=dana).withdrawn_by == dana
+    assert services.withdraw(unknown_id=one().pk, actor=Actor.person(dana)).withdrawn_by == dana
 
 
 def test_a_mitigation_at_a_provider_that_may_not_protect_it_cannot_be_adopted(
@@ -261,7 +263,7 @@ def test_an_ended_or_withdrawn_mitigation_cannot_be_adopted(
     if what == "ended":
         record(told=[4])
     else:
-        services.withdraw(unknown_id=one().pk, actor=dana)
+        services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
 
     assert code_of(dana) == what
 
@@ -274,7 +276,7 @@ def test_a_mid_that_a_request_has_or_had_is_not_given_to_another(
     [mitigation] = mitigations_of(request)
     if was_confirmed:
         confirm(mitigation)
-        mitigations.terminate(request_id=request.pk, actor=dana)
+        mitigations.terminate(request_id=request.pk, actor=Actor.person(dana))
         mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     else:
         sent(mitigation)

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.inventory import services
 from portal.mitigations.models import MitigationRequest
@@ -129,7 +130,7 @@ def test_an_adopted_one_is_withdrawn_through_its_request(
     record: Record, shop: ProtectedResource, dana: User, api_of: ApiOf
 ) -> None:
     record(held(4))
-    services.adopt(unknown_id=one().pk, actor=dana)
+    services.adopt(unknown_id=one().pk, actor=Actor.person(dana))
 
     answer = api_of(dana).post(f"{URL}/{one().pk}/withdraw")
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.inventory import services
 from portal.mitigations.models import MitigationRequest
@@ -133,7 +134,7 @@ def test_the_page_says_to_call_an_unreachable_provider(
     record: Record, dana: User, client_of: ClientOf
 ) -> None:
     record(held(4))
-    services.withdraw(unknown_id=one().pk, actor=dana)
+    services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     Subscription.objects.update(session_state=SessionState.DOWN)
 
     shown = page(dana, client_of)

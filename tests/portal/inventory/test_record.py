@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.inventory import services
 from portal.inventory.models import Ending, Inventory, UnknownMitigation
@@ -156,7 +157,7 @@ def test_the_ended_request_that_asked_for_it_is_remembered(record: Record, submi
     request = submit()
     [mitigation] = mitigations_of(request)
     confirm(mitigation)
-    mitigations.terminate(request_id=mitigation.request_id, actor=None)
+    mitigations.terminate(request_id=mitigation.request_id, actor=Actor.portal())
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
 
     record(held(mitigation.mid))
@@ -169,7 +170,7 @@ def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
 ) -> None:
     [mitigation] = mitigations_of(submit())
     confirm(mitigation)
-    mitigations.terminate(request_id=mitigation.request_id, actor=None)
+    mitigations.terminate(request_id=mitigation.request_id, actor=Actor.portal())
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
 
     record(held(mitigation.mid, "203.0.113.40/32"))
@@ -182,7 +183,7 @@ def test_what_took_its_mid_meanwhile_was_not_asked_for_by_the_ended_request(
 ) -> None:
     [mitigation] = mitigations_of(submit())
     confirm(mitigation)
-    mitigations.terminate(request_id=mitigation.request_id, actor=None)
+    mitigations.terminate(request_id=mitigation.request_id, actor=Actor.portal())
     mitigations.record_forgotten(mitigation_id=mitigation.pk, now=NOW)
     record(held(mitigation.mid))
     # The provider describes it no longer, and spells it otherwise: the same one still.
@@ -234,8 +235,8 @@ def test_a_person_withdraws_it_and_a_second_call_changes_nothing(
 ) -> None:
     record(held(4))
 
-    services.withdraw(unknown_id=one().pk, actor=dana)
-    again = services.withdraw(unknown_id=one().pk, actor=alice)
+    services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
+    again = services.withdraw(unknown_id=one().pk, actor=Actor.person(alice))
 
     assert again.withdrawn_by == dana
     assert [event["type"] for event in told()] == ["found", "withdraw_requested"]
@@ -261,7 +262,7 @@ def test_a_withdrawal_is_of_what_was_held_then_and_not_of_its_mid(
     record: Record, dana: User, before: dict[str, Any], now: dict[str, Any], *, is_same: bool
 ) -> None:
     record(held(4, **before))
-    asked = services.withdraw(unknown_id=one().pk, actor=dana)
+    asked = services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
 
     record(held(4, **now))
 
@@ -274,7 +275,7 @@ def test_a_withdrawal_is_of_what_was_held_then_and_not_of_its_mid(
 
 def test_the_first_and_last_confirmation_are_saved(record: Record, dana: User) -> None:
     record(held(4))
-    services.withdraw(unknown_id=one().pk, actor=dana)
+    services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     later = NOW + timedelta(minutes=2)
 
     services.record_told(unknown_id=one().pk, now=NOW)
@@ -287,7 +288,7 @@ def test_the_first_and_last_confirmation_are_saved(record: Record, dana: User) -
 
 def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> None:
     record(held(4))
-    services.withdraw(unknown_id=one().pk, actor=dana)
+    services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     for _ in range(3):
         services.record_withdrawal_refused(unknown_id=one().pk, code="4.03", now=NOW)
 
@@ -300,7 +301,7 @@ def test_a_refused_withdrawal_makes_one_event(record: Record, dana: User) -> Non
 def test_the_portal_stops_after_the_last_try_to_release_a_plan(record: Record, dana: User) -> None:
     plan = held(4, dots_status=8, is_preconfigured=True)
     record(plan, at=NOW)
-    services.withdraw(unknown_id=one().pk, actor=dana)
+    services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
     services.record_told(unknown_id=one().pk, now=NOW)
     # That report may have been on its way.
     record(plan, at=NOW + timedelta(seconds=1))
@@ -356,7 +357,7 @@ def test_an_ended_one_does_not_change(record: Record, dana: User, what: str) -> 
     record(told=[4])
     match what:
         case "withdraw":
-            services.withdraw(unknown_id=one().pk, actor=dana)
+            services.withdraw(unknown_id=one().pk, actor=Actor.person(dana))
         case "told":
             services.record_told(unknown_id=one().pk, now=NOW)
         case _:

@@ -14,6 +14,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Invalid
 from portal.inventory import services
@@ -182,7 +183,7 @@ def test_what_loses_nothing_is_sent_from_the_form_and_named_in_the_api(
 
 
 def _withdrawn(actor: User) -> None:
-    services.withdraw(unknown_id=one().pk, actor=actor)
+    services.withdraw(unknown_id=one().pk, actor=Actor.person(actor))
 
 
 NOTHING_IS_LOST = [
@@ -299,7 +300,7 @@ def test_a_drill_leaves_an_unknown_plan_alone(
     ResourceFactory.create(organization=acme, name="Warehouse", value="198.51.100.0/24")
     record(held(4, SHOP, dots_status=8, is_preconfigured=True))
 
-    drill = standby.start_drill(organization=acme, actor=dana)
+    drill = standby.start_drill(organization=acme, actor=Actor.person(dana))
 
     asked = {
         check.subscription.provider.short_name: check.mitigation.scope["prefixes"][0]

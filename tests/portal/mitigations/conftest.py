@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.consent import Consent
@@ -38,7 +39,11 @@ def submit(
         changes.setdefault("resources", (shop.pk,))
         submission = Submission(strategy=strategy, **changes)  # type: ignore[arg-type]  # the test names fields
         request = services.submit(
-            organization=acme, actor=alice, submission=submission, key=key, consent=consent
+            organization=acme,
+            actor=Actor.person(alice),
+            submission=submission,
+            key=key,
+            consent=consent,
         )
         # As anybody else finds it: what came back remembers its mitigations as committed.
         return MitigationRequest.objects.get(pk=request.pk)

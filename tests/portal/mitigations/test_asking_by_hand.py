@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
 from portal.events.models import Event
@@ -18,7 +19,7 @@ from tests.portal.mitigations.rows import NOW, mitigations_of, names, refuse, se
 def test_the_next_in_order_is_asked_by_hand(submit: Submit, dana: User) -> None:
     request = submit()
 
-    services.ask_provider(request_id=request.pk, actor=dana)
+    services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
 
     first, second = request.mitigations.all()
     assert names(request) == ["Northgate", "Tidewall"]
@@ -33,8 +34,10 @@ def test_a_chosen_one_is_asked_before_its_turn_and_keeps_its_place(
 ) -> None:
     request = submit()
 
-    services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_harbour.pk)
-    services.ask_provider(request_id=request.pk, actor=dana)
+    services.ask_provider(
+        request_id=request.pk, actor=Actor.person(dana), subscription_id=acme_harbour.pk
+    )
+    services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
 
     assert names(request) == ["Northgate", "Tidewall", "Harbour"]
     assert [mitigation.position for mitigation in request.mitigations.all()] == [0, 1, 2]
@@ -44,7 +47,9 @@ def test_asking_twice_asks_once(submit: Submit, dana: User, acme_tidewall: Subsc
     request = submit()
 
     for _ in range(2):
-        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
+        services.ask_provider(
+            request_id=request.pk, actor=Actor.person(dana), subscription_id=acme_tidewall.pk
+        )
 
     assert len(mitigations_of(request)) == 2
     assert Event.objects.filter(type="mitigation.asked").count() == 1
@@ -55,7 +60,9 @@ def test_who_was_not_chosen_at_first_can_join(
 ) -> None:
     request = submit(subscriptions=(acme_northgate.pk,))
 
-    services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
+    services.ask_provider(
+        request_id=request.pk, actor=Actor.person(dana), subscription_id=acme_tidewall.pk
+    )
 
     request.refresh_from_db()
     assert request.subscriptions == [str(acme_northgate.pk), str(acme_tidewall.pk)]
@@ -70,7 +77,9 @@ def test_who_joins_late_is_asked_for_no_longer_than_it_takes(
         may_be_indefinite=False, max_lifetime_s=7200
     )
 
-    services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_tidewall.pk)
+    services.ask_provider(
+        request_id=request.pk, actor=Actor.person(dana), subscription_id=acme_tidewall.pk
+    )
 
     assert [mitigation.lifetime_s for mitigation in mitigations_of(request)] == [-1, 7200]
 
@@ -90,7 +99,9 @@ def test_whom_one_may_not_ask_is_not_asked(
     )
 
     with pytest.raises((Invalid, Conflict)) as caught:
-        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=chosen.pk)
+        services.ask_provider(
+            request_id=request.pk, actor=Actor.person(dana), subscription_id=chosen.pk
+        )
 
     assert len(mitigations_of(request)) == 1
     if reason == "limited":
@@ -101,16 +112,16 @@ def test_when_all_are_asked_the_person_is_told(submit: Submit, dana: User) -> No
     request = submit(Strategy.PARALLEL)
 
     with pytest.raises(Conflict, match="Every provider of this request has been asked"):
-        services.ask_provider(request_id=request.pk, actor=dana)
+        services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
 
 
 def test_nobody_is_asked_for_what_was_terminated(submit: Submit, dana: User) -> None:
     request = submit()
     sent(mitigations_of(request)[0])
-    services.terminate(request_id=request.pk, actor=dana)
+    services.terminate(request_id=request.pk, actor=Actor.person(dana))
 
     with pytest.raises(Conflict, match="dana terminated this"):
-        services.ask_provider(request_id=request.pk, actor=dana)
+        services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
 
 
 def test_who_waits_for_our_own_backoff_is_tried_again_at_once(submit: Submit, dana: User) -> None:
@@ -119,7 +130,7 @@ def test_who_waits_for_our_own_backoff_is_tried_again_at_once(submit: Submit, da
         refuse(mitigation)
     assert status_of(request) == "failing"
 
-    services.ask_provider(request_id=request.pk, actor=dana)
+    services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
 
     first, second = request.mitigations.all()
     assert (first.status, first.retry_at, first.asked_by) == ("pending", None, dana)
@@ -135,7 +146,9 @@ def test_who_named_its_own_time_is_not_asked_before_it_by_hand_either(
     refuse(mitigations_of(request)[0], retry_after_s=1800)
 
     with pytest.raises(Conflict, match="Northgate asked the portal to wait until"):
-        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_northgate.pk)
+        services.ask_provider(
+            request_id=request.pk, actor=Actor.person(dana), subscription_id=acme_northgate.pk
+        )
 
 
 @pytest.mark.rule("SC-046")
@@ -153,4 +166,6 @@ def test_who_is_too_busy_is_not_asked_before_its_time_by_hand_either(
     )
 
     with pytest.raises(Conflict, match=f"{again_at:%H:%M:%S} UTC"):
-        services.ask_provider(request_id=request.pk, actor=dana, subscription_id=acme_northgate.pk)
+        services.ask_provider(
+            request_id=request.pk, actor=Actor.person(dana), subscription_id=acme_northgate.pk
+        )

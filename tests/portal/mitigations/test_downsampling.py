@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.log import append_event
 from portal.events.models import Event, EventCursor, EventType
@@ -112,7 +113,7 @@ def request_(
     dana: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
 ) -> MitigationRequest:
     submission = Submission(prefixes=("203.0.113.7/32",))
-    return services.submit(organization=acme, actor=dana, submission=submission)
+    return services.submit(organization=acme, actor=Actor.person(dana), submission=submission)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -33,7 +34,7 @@ def told(submit: Submit, alice: User) -> Mitigation:
 
 def report(mitigation: Mitigation, person: User, attack_status: str = "under-attack") -> Mitigation:
     services.report_efficacy(
-        request_id=mitigation.request_id, actor=person, attack_status=attack_status
+        request_id=mitigation.request_id, actor=Actor.person(person), attack_status=attack_status
     )
     return again(mitigation)
 

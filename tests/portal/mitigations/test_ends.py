@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
 from portal.events.models import Event
@@ -136,7 +137,7 @@ def test_a_newer_one_that_is_ending_by_now_is_named_when_the_provider_names_it(
     confirm(mitigations_of(wide)[0])
     part = ask(PART)
     confirm(mitigations_of(part)[0])
-    services.terminate(request_id=part.pk, actor=alice)
+    services.terminate(request_id=part.pk, actor=Actor.person(alice))
 
     superseded(wide, mid=mitigations_of(part)[0].mid)
 
@@ -195,7 +196,7 @@ def test_a_request_terminated_by_a_person_needs_no_acknowledgement(
     confirmed, silent = ask(PART), ask("203.0.113.9/32")
     for one in (confirmed, silent):
         confirm(mitigations_of(one)[0])
-        services.terminate(request_id=one.pk, actor=alice)
+        services.terminate(request_id=one.pk, actor=Actor.person(alice))
     report(mitigations_of(confirmed)[0], Trigger.ENDED)
     services.mark_expired(now=NOW + timedelta(hours=2))
 
@@ -214,7 +215,7 @@ def test_a_plan_waits_only_when_a_provider_was_filtering_for_it(
     held, acted = (
         services.submit(
             organization=acme,
-            actor=alice,
+            actor=Actor.person(alice),
             submission=Submission(
                 prefixes=(prefix,), strategy=Strategy.PARALLEL, auto_renew=False, lifetime_s=60
             ),
@@ -239,7 +240,7 @@ def test_an_ended_drill_needs_no_acknowledgement(
     submit()
     drill = services.submit(
         organization=acme,
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(prefixes=(PART,), auto_renew=False, lifetime_s=60),
         kind=RequestKind.DRILL,
     )
@@ -263,8 +264,8 @@ def test_several_ends_are_acknowledged_at_once_and_once(
 ) -> None:
     ends = [end_of(one) for one in expired[:2]]
 
-    services.acknowledge_all(organization=acme, ends=[*ends, ends[0]], actor=dana)
-    services.acknowledge_all(organization=acme, ends=ends, actor=alice)
+    services.acknowledge_all(organization=acme, ends=[*ends, ends[0]], actor=Actor.person(dana))
+    services.acknowledge_all(organization=acme, ends=ends, actor=Actor.person(alice))
 
     assert waiting(acme) == [expired[2]]
     events = Event.objects.filter(type="request.acknowledged").select_related("actor")
@@ -281,7 +282,7 @@ def test_a_live_request_among_them_acknowledges_none(
 
     with pytest.raises(Conflict) as caught:
         services.acknowledge_all(
-            organization=acme, ends=[end_of(expired[0]), end_of(live)], actor=dana
+            organization=acme, ends=[end_of(expired[0]), end_of(live)], actor=Actor.person(dana)
         )
 
     assert caught.value.code == "not-ended"
@@ -299,14 +300,14 @@ def test_another_tenants_request_among_them_acknowledges_none(
     ResourceFactory.create(organization=globex, value="198.51.100.0/24")
     theirs = services.submit(
         organization=globex,
-        actor=charlie,
+        actor=Actor.person(charlie),
         submission=Submission(prefixes=("198.51.100.1/32",)),
         consent=Consent(),
     )
 
     with pytest.raises(Invalid) as caught:
         services.acknowledge_all(
-            organization=acme, ends=[end_of(expired[0]), end_of(theirs)], actor=dana
+            organization=acme, ends=[end_of(expired[0]), end_of(theirs)], actor=Actor.person(dana)
         )
 
     [error] = caught.value.errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.events.models import EventType
 from portal.events.queries import of_mitigation
 from portal.mitigations import services
@@ -96,7 +97,7 @@ def test_a_confirmed_or_withdrawn_mitigation_keeps_its_mid(submit: Submit, what:
         confirm(mitigation)
     else:
         sent(mitigation)
-        services.terminate(request_id=request.pk, actor=None)
+        services.terminate(request_id=request.pk, actor=Actor.portal())
 
     assert take(mitigation, to=41) is None
     assert mitigations_of(request)[0].mid == 1

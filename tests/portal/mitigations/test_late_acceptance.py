@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -77,7 +78,7 @@ def test_policy_leaves_whom_a_person_asked(submit: Submit, acme: Organization, d
     acme.late_acceptance = LateAcceptance.WITHDRAW_LATER
     acme.save()
     request = submit()
-    services.ask_provider(request_id=request.pk, actor=dana)
+    services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
     first, second = mitigations_of(request)
     for mitigation in (second, first):
         confirm(mitigation)

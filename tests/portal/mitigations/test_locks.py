@@ -4,6 +4,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.states import Trigger
@@ -24,7 +25,7 @@ def test_the_event_counter_is_locked_before_any_subscription(
         if act == "submit":
             submit()
         elif act == "ask":
-            services.ask_provider(request_id=request.pk, actor=dana)
+            services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
         elif act == "refused":
             refuse(mitigations_of(request)[0])
         else:
@@ -51,15 +52,15 @@ def test_mitigations_are_locked_before_the_event_counter(
         report(mitigation, Trigger.FILTERING)
     with CaptureQueriesContext(connection) as queries, transaction.atomic():
         if act == "terminate":
-            services.terminate(request_id=request.pk, actor=dana)
+            services.terminate(request_id=request.pk, actor=Actor.person(dana))
         elif act == "extend":
-            services.extend(request_id=request.pk, actor=dana, lifetime_s=7200)
+            services.extend(request_id=request.pk, actor=Actor.person(dana), lifetime_s=7200)
         elif act == "efficacy":
             services.report_efficacy(
-                request_id=request.pk, actor=dana, attack_status="under-attack"
+                request_id=request.pk, actor=Actor.person(dana), attack_status="under-attack"
             )
         else:
-            services.stop_filtering(request_id=request.pk, actor=dana)
+            services.stop_filtering(request_id=request.pk, actor=Actor.person(dana))
 
     statements = [one["sql"] for one in queries.captured_queries]
     locked = next(

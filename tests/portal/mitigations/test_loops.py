@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -77,7 +78,9 @@ def test_a_person_has_it_asked_again_and_a_second_loop_waits_again(
     looped: Mitigation, alice: User
 ) -> None:
     services.ask_provider(
-        request_id=looped.request_id, actor=alice, subscription_id=looped.subscription_id
+        request_id=looped.request_id,
+        actor=Actor.person(alice),
+        subscription_id=looped.subscription_id,
     )
     assert (again(looped).status, again(looped).mid) == ("pending", looped.mid)
 
@@ -124,7 +127,7 @@ def test_what_was_changed_before_it_was_asked_does_not_count(
 def test_a_terminated_request_is_not_asked_again_when_settings_change(
     looped: Mitigation, alice: User
 ) -> None:
-    services.terminate(request_id=looped.request_id, actor=alice)
+    services.terminate(request_id=looped.request_id, actor=Actor.person(alice))
     set_order(subscription=looped.subscription, priority=1, enabled=True)
 
     assert asked_again() == 0
@@ -150,7 +153,7 @@ def test_an_end_that_goes_round_is_told_again_after_a_while_and_logged_once(
 ) -> None:
     now = timezone.now()
     services.record_confirmed(mitigation_id=looped.pk, lifetime_s=3600, asked_at=now, now=now)
-    services.terminate(request_id=looped.request_id, actor=alice)
+    services.terminate(request_id=looped.request_id, actor=Actor.person(alice))
 
     for _ in range(3):
         services.record_end_in_loop(mitigation_id=looped.pk, gateways=GATEWAYS, now=now)
@@ -180,6 +183,6 @@ def test_a_time_named_for_the_request_does_not_put_off_its_end(
         mitigation_id=mitigation.pk, code="5.03", reason="", retry_at=now + LONG, now=now
     )
 
-    services.terminate(request_id=request.pk, actor=alice)
+    services.terminate(request_id=request.pk, actor=Actor.person(alice))
 
     assert again(mitigation).retry_at is None

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -142,7 +143,7 @@ def test_the_largest_counter_of_the_protocol_is_kept_as_the_largest_we_hold(
 
 
 def test_late_words_about_what_is_over_change_nothing(mitigation: Mitigation, alice: User) -> None:
-    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
 
     assert services.record_report(mitigation_id=mitigation.pk, report=FILTERING, now=LATER) is None
     assert again(mitigation).status == "terminated"
@@ -193,7 +194,7 @@ def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
     mitigation: Mitigation, alice: User, answer: str
 ) -> None:
     confirm(mitigation)
-    services.extend(request_id=mitigation.request_id, actor=alice, lifetime_s=7200)
+    services.extend(request_id=mitigation.request_id, actor=Actor.person(alice), lifetime_s=7200)
     extended = again(mitigation).refresh_asked_at
     assert extended is not None
     # Begun after the time of the extension, and before it was committed: the row it was made from
@@ -280,7 +281,7 @@ def test_a_refused_mitigation_needs_no_termination(submit: Submit, alice: User) 
         services.record_sending(mitigation_id=mitigation.pk, now=NOW)
         refuse(mitigation)
 
-    request = services.terminate(request_id=request.pk, actor=alice)
+    request = services.terminate(request_id=request.pk, actor=Actor.person(alice))
 
     assert request.status == "terminated"
     assert {mitigation.status for mitigation in request.mitigations.all()} == {"refused"}
@@ -379,7 +380,7 @@ def test_a_mitigation_that_winds_down_ends_as_terminated_after_its_lifetime(
     mitigation = submit(auto_renew=auto_renew).mitigations.get()
     confirm(mitigation)
     if is_asked:
-        services.terminate(request_id=mitigation.request_id, actor=alice)
+        services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
         services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
     services.record_report(mitigation_id=mitigation.pk, report=WINDS_DOWN, now=NOW)
 
@@ -397,7 +398,7 @@ def test_a_mitigation_that_winds_down_ends_as_terminated_after_its_lifetime(
 def test_a_confirmed_withdrawal_waits_for_a_report_of_the_end(submit: Submit, alice: User) -> None:
     mitigation = submit(auto_renew=False).mitigations.get()
     confirm(mitigation, lifetime_s=2)
-    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
     services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
 
     assert services.mark_expired(now=after(3)) == 0
@@ -408,7 +409,7 @@ def test_a_confirmed_withdrawal_waits_for_a_report_of_the_end(submit: Submit, al
 
 def test_the_wait_for_a_report_of_the_end_is_limited(mitigation: Mitigation, alice: User) -> None:
     confirm(mitigation)
-    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
     services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
     services.record_report(mitigation_id=mitigation.pk, report=WINDS_DOWN, now=NOW)
 
@@ -422,7 +423,7 @@ def test_an_end_that_was_never_confirmed_is_decided_by_the_lifetime(
     mitigation: Mitigation, alice: User
 ) -> None:
     confirm(mitigation, lifetime_s=60)
-    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
 
     assert services.mark_expired(now=LATER) == 1
 
@@ -446,7 +447,7 @@ def test_a_provider_that_filters_on_after_it_was_told_is_told_again(
     mitigation: Mitigation, alice: User
 ) -> None:
     confirm(mitigation)
-    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
     services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=NOW)
 
     services.record_report(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import queries, services
@@ -160,7 +161,7 @@ def _filters_as_asked(mitigation: Mitigation) -> None:
 
 
 def _is_extended(request: MitigationRequest, lifetime_s: int, *, confirmed: bool = False) -> None:
-    services.extend(request_id=request.pk, actor=request.created_by, lifetime_s=lifetime_s)
+    services.extend(request_id=request.pk, actor=request.requester, lifetime_s=lifetime_s)
     if confirmed:
         for mitigation in Mitigation.objects.filter(request=request, status="mitigating"):
             now = mitigation.refresh_asked_at
@@ -298,7 +299,7 @@ def test_two_that_may_replace_each_other_both_go_on(
     filters(mitigations_of(second)[0])
     services.ask_provider(
         request_id=first.pk,
-        actor=dana,
+        actor=Actor.person(dana),
         subscription_id=acme_northgate.pk,
         consent=Consent(named=(second.pk,)),
     )

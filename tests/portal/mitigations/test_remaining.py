@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.events.models import Event
@@ -63,7 +64,9 @@ def _forgets(request: MitigationRequest, alice: User, harbour: Subscription) -> 
 
 
 def _asked_by_hand(request: MitigationRequest, alice: User, harbour: Subscription) -> Mitigation:
-    services.ask_provider(request_id=request.pk, actor=alice, subscription_id=harbour.pk)
+    services.ask_provider(
+        request_id=request.pk, actor=Actor.person(alice), subscription_id=harbour.pk
+    )
     return mitigations_of(request)[2]
 
 
@@ -89,7 +92,7 @@ def test_a_provider_that_is_asked_later_is_asked_for_what_remains(
 def test_an_extension_begins_it_again(
     request_: MitigationRequest, alice: User, acme_harbour: Subscription
 ) -> None:
-    services.extend(request_id=request_.pk, actor=alice, lifetime_s=7200)
+    services.extend(request_id=request_.pk, actor=Actor.person(alice), lifetime_s=7200)
     [extended_at] = Event.objects.filter(type="request.extended").values_list("at", flat=True)
 
     mitigation = _forgets(request_, alice, acme_harbour)
@@ -163,7 +166,9 @@ def test_a_provider_that_filters_longer_is_left_alone_and_nobody_else_is_asked(
     MitigationRequest.objects.filter(pk=request_.pk).update(requested_until=NOW)
 
     with pytest.raises(Conflict) as caught:
-        services.ask_provider(request_id=request_.pk, actor=alice, subscription_id=acme_harbour.pk)
+        services.ask_provider(
+            request_id=request_.pk, actor=Actor.person(alice), subscription_id=acme_harbour.pk
+        )
 
     assert caught.value.code == "lifetime-over"
     services.mark_expired(now=END)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
 from portal.mitigations import queries, services
@@ -173,11 +174,11 @@ def test_an_invalid_name_in_replaces_is_an_error_at_its_place(
     if stranger == "of another tenant":
         ResourceFactory.create(organization=globex, value="2001:db8:10::/48")
         other = services.submit(
-            organization=globex, actor=charlie, submission=Submission(prefixes=HOST)
+            organization=globex, actor=Actor.person(charlie), submission=Submission(prefixes=HOST)
         ).pk
     elif stranger == "ended":
         ended = ask(prefixes=("2001:db8:10:b1::/64",))
-        services.terminate(request_id=ended.pk, actor=alice)
+        services.terminate(request_id=ended.pk, actor=Actor.person(alice))
         other = ended.pk
     elif stranger == "elsewhere":
         other = ask(prefixes=("2001:db8:10:b1::/64",)).pk
@@ -194,7 +195,7 @@ def test_ended_and_ending_requests_are_not_replaced(ask: Submit, alice: User) ->
     wide = ask(prefixes=WIDE)
     for mitigation in mitigations_of(wide):
         confirm(mitigation)
-    services.terminate(request_id=wide.pk, actor=alice)
+    services.terminate(request_id=wide.pk, actor=Actor.person(alice))
 
     assert status_of(wide) == "terminating"
     assert ask(prefixes=HOST).replaces == []
@@ -204,7 +205,9 @@ def test_another_tenants_requests_are_neither_counted_nor_named(
     ask: Submit, charlie: User, globex: Organization, globex_northgate: Subscription
 ) -> None:
     ResourceFactory.create(organization=globex, value="2001:db8:10::/48")
-    services.submit(organization=globex, actor=charlie, submission=Submission(prefixes=WIDE))
+    services.submit(
+        organization=globex, actor=Actor.person(charlie), submission=Submission(prefixes=WIDE)
+    )
 
     assert ask(prefixes=HOST).replaces == []
 
@@ -345,7 +348,9 @@ def test_asking_a_provider_by_hand_needs_consent_too(
     first, later = apart
 
     with pytest.raises(WouldReplace) as caught:
-        services.ask_provider(request_id=first.pk, actor=dana, subscription_id=acme_tidewall.pk)
+        services.ask_provider(
+            request_id=first.pk, actor=Actor.person(dana), subscription_id=acme_tidewall.pk
+        )
     [told] = caught.value.members["replaces"]
     assert told["request"] == str(later.pk)
     assert told["loses"] == ["2001:db8:10:a0::/60 except 2001:db8:10:a1::/64"]
@@ -353,7 +358,7 @@ def test_asking_a_provider_by_hand_needs_consent_too(
 
     services.ask_provider(
         request_id=first.pk,
-        actor=dana,
+        actor=Actor.person(dana),
         subscription_id=acme_tidewall.pk,
         consent=Consent(named=(later.pk,), is_exact=True),
     )
@@ -367,7 +372,7 @@ def test_extending_replaces_nothing(
 ) -> None:
     first, later = apart
 
-    services.extend(request_id=first.pk, actor=dana, lifetime_s=7200)
+    services.extend(request_id=first.pk, actor=Actor.person(dana), lifetime_s=7200)
 
     assert queries.newer_overlapping(mitigations_of(later)[0].pk) == []
     assert Mitigation.objects.count() == 2
@@ -382,7 +387,7 @@ def test_a_plan_that_a_provider_activated_loses_its_filter_to_a_request_for_less
         report(mitigation, Trigger.FILTERING)
     services.terminate(
         request_id=MitigationRequest.objects.get(kind="immediate").pk,
-        actor=plan.created_by,
+        actor=plan.requester,
     )
 
     assert refused(ask, prefixes=HOST) == {
@@ -394,7 +399,7 @@ def ask_to_hold(ask: Submit) -> MitigationRequest:
     alice = User.objects.get(username="alice")
     plan = services.submit(
         organization=Organization.objects.get(slug="acme"),
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(prefixes=WIDE, strategy=Strategy.PARALLEL),
         kind=RequestKind.STANDBY,
         name="Plan",

@@ -13,6 +13,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.increment_returning import increment_returning
 from portal.events.models import Event, EventCounter
@@ -72,7 +73,7 @@ def test_a_termination_between_reading_and_writing_is_not_overwritten(
     mitigation: Mitigation, alice: User
 ) -> None:
     def terminate() -> None:
-        services.terminate(request_id=mitigation.request_id, actor=alice)
+        services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
 
     with connection.execute_wrapper(_between_reading_and_writing(terminate)):
         services.record_report(mitigation_id=mitigation.pk, report=MORE, now=LATER)
@@ -124,7 +125,7 @@ def test_what_is_repeated_is_heard(mitigation: Mitigation, alice: User) -> None:
 
     again = Mitigation.objects.get(pk=mitigation.pk)
     assert (again.last_heard_at, again.reported_at, again.counters_at) == (LATER, LATER, LATER)
-    services.terminate(request_id=mitigation.request_id, actor=alice)
+    services.terminate(request_id=mitigation.request_id, actor=Actor.person(alice))
     services.record_repeated(mitigation_ids=[mitigation.pk], now=LATER + timedelta(seconds=9))
     assert Mitigation.objects.get(pk=mitigation.pk).last_heard_at == LATER
 

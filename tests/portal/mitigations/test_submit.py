@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import IdempotencyKeyReused, Invalid
 from portal.events.models import Event
@@ -63,6 +64,7 @@ def test_a_submission_is_logged_and_wakes_the_signal_worker(
         "mitigation": None,
         "data": {
             "actor": "alice",
+            "actor_kind": "person",
             "status": "requesting",
             "name": "Shop front-end",
             "kind": "immediate",
@@ -95,7 +97,11 @@ def test_a_key_belongs_to_one_person(submit: Submit, acme: Organization, dana: U
     submission = Submission(resources=(first.resources.get().pk,))
 
     second = services.submit(
-        organization=acme, actor=dana, submission=submission, key="form-1", consent=to_replace_all()
+        organization=acme,
+        actor=Actor.person(dana),
+        submission=submission,
+        key="form-1",
+        consent=to_replace_all(),
     )
 
     assert second != first
@@ -123,7 +129,7 @@ def test_another_tenants_resource_and_subscription_are_unknown(
     submission = Submission(resources=(shop.pk,), subscriptions=(acme_northgate.pk,))
 
     with pytest.raises(Invalid) as caught:
-        services.submit(organization=globex, actor=charlie, submission=submission)
+        services.submit(organization=globex, actor=Actor.person(charlie), submission=submission)
 
     assert {error.code for error in caught.value.errors} == {
         "unknown-resource",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, Invalid
 from portal.events.models import Event
@@ -34,14 +35,14 @@ def confirmed(request: MitigationRequest) -> MitigationRequest:
 
 
 def test_what_never_left_the_portal_is_terminated_at_once(submit: Submit, alice: User) -> None:
-    request = services.terminate(request_id=submit().pk, actor=alice)
+    request = services.terminate(request_id=submit().pk, actor=Actor.person(alice))
 
     assert request.status == "terminated"
     assert request.mitigations.get().status == "terminated"
 
 
 def test_what_may_have_left_is_told_to_stop(submit: Submit, alice: User) -> None:
-    request = services.terminate(request_id=sent(submit()).pk, actor=alice)
+    request = services.terminate(request_id=sent(submit()).pk, actor=Actor.person(alice))
 
     mitigation = request.mitigations.get()
     assert (request.status, mitigation.status, mitigation.wanted) == (
@@ -53,7 +54,7 @@ def test_what_may_have_left_is_told_to_stop(submit: Submit, alice: User) -> None
 
 def test_nothing_is_sent_after_a_termination(submit: Submit, alice: User) -> None:
     request = submit()
-    services.terminate(request_id=request.pk, actor=alice)
+    services.terminate(request_id=request.pk, actor=Actor.person(alice))
 
     mitigation = request.mitigations.get()
     assert not services.record_sending(mitigation_id=mitigation.pk, now=timezone.now())
@@ -64,15 +65,15 @@ def test_terminating_twice_or_together_is_one_termination(
 ) -> None:
     request = sent(submit())
 
-    services.terminate(request_id=request.pk, actor=alice)
-    again = services.terminate(request_id=request.pk, actor=dana)
+    services.terminate(request_id=request.pk, actor=Actor.person(alice))
+    again = services.terminate(request_id=request.pk, actor=Actor.person(dana))
 
     assert again.terminate_asked_by == alice
     assert Event.objects.filter(type="request.terminate_requested").count() == 1
 
 
 def test_six_ends_it_and_a_person_can_say_seen(submit: Submit, alice: User) -> None:
-    request = services.terminate(request_id=confirmed(submit()).pk, actor=alice)
+    request = services.terminate(request_id=confirmed(submit()).pk, actor=Actor.person(alice))
     mitigation = request.mitigations.get()
     services.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=timezone.now())
     services.record_report(
@@ -81,23 +82,23 @@ def test_six_ends_it_and_a_person_can_say_seen(submit: Submit, alice: User) -> N
         now=timezone.now(),
     )
 
-    request = services.acknowledge(end_of(request), actor=alice)
+    request = services.acknowledge(end_of(request), actor=Actor.person(alice))
 
     assert request.status == "terminated"
     assert request.acknowledged_by == alice
-    services.acknowledge(end_of(request), actor=alice)
+    services.acknowledge(end_of(request), actor=Actor.person(alice))
     assert Event.objects.filter(type="request.acknowledged").count() == 1
 
 
 def test_an_end_that_did_not_come_cannot_be_seen(submit: Submit, alice: User) -> None:
     with pytest.raises(Conflict):
-        services.acknowledge(end_of(submit()), actor=alice)
+        services.acknowledge(end_of(submit()), actor=Actor.person(alice))
 
 
 def test_extending_asks_for_a_refresh(submit: Submit, alice: User) -> None:
     request = confirmed(submit())
 
-    services.extend(request_id=request.pk, actor=alice, lifetime_s=7200)
+    services.extend(request_id=request.pk, actor=Actor.person(alice), lifetime_s=7200)
 
     mitigation = request.mitigations.get()
     assert mitigation.lifetime_s == 7200
@@ -106,7 +107,7 @@ def test_extending_asks_for_a_refresh(submit: Submit, alice: User) -> None:
 
 def test_extending_beyond_the_policy_is_refused_at_the_field(submit: Submit, alice: User) -> None:
     with pytest.raises(Invalid) as caught:
-        services.extend(request_id=submit().pk, actor=alice, lifetime_s=10**12)
+        services.extend(request_id=submit().pk, actor=Actor.person(alice), lifetime_s=10**12)
 
     assert [error.field for error in caught.value.errors] == ["lifetime"]
 
@@ -137,7 +138,7 @@ def test_extending_asks_each_provider_for_what_it_grants(
     request = submit(strategy=Strategy.PARALLEL)
     limited(acme_tidewall, **limits)
 
-    services.extend(request_id=request.pk, actor=alice, lifetime_s=asked)
+    services.extend(request_id=request.pk, actor=Actor.person(alice), lifetime_s=asked)
 
     request.refresh_from_db()
     assert request.lifetime_s == asked
@@ -155,7 +156,7 @@ def test_who_said_no_is_asked_for_the_longer_time_when_its_turn_comes_again(
     now = timezone.now()
     services.record_refused(mitigation_id=mitigation.pk, code="4.00", reason="no", now=now)
 
-    services.extend(request_id=request.pk, actor=alice, lifetime_s=14400)
+    services.extend(request_id=request.pk, actor=Actor.person(alice), lifetime_s=14400)
 
     mitigation.refresh_from_db()
     assert (mitigation.status, mitigation.lifetime_s) == ("refused", 14400)
@@ -164,25 +165,25 @@ def test_who_said_no_is_asked_for_the_longer_time_when_its_turn_comes_again(
 def test_what_ends_is_not_extended_and_the_person_is_told_who_ended_it(
     submit: Submit, alice: User, dana: User
 ) -> None:
-    request = services.terminate(request_id=sent(submit()).pk, actor=alice)
+    request = services.terminate(request_id=sent(submit()).pk, actor=Actor.person(alice))
 
     with pytest.raises(Conflict, match="alice terminated this at"):
-        services.extend(request_id=request.pk, actor=dana, lifetime_s=3600)
+        services.extend(request_id=request.pk, actor=Actor.person(dana), lifetime_s=3600)
 
 
 def test_what_the_portal_ended_is_refused_at_every_door_in_its_name(
     submit: Submit, alice: User, acme_tidewall: Subscription
 ) -> None:
-    request = services.terminate(request_id=confirmed(submit()).pk, actor=None)
+    request = services.terminate(request_id=confirmed(submit()).pk, actor=Actor.portal())
     assert request.status == "terminating"
 
     doors: list[Callable[[], object]] = [
-        lambda: services.extend(request_id=request.pk, actor=alice, lifetime_s=7200),
+        lambda: services.extend(request_id=request.pk, actor=Actor.person(alice), lifetime_s=7200),
         lambda: services.ask_provider(
-            request_id=request.pk, actor=alice, subscription_id=acme_tidewall.pk
+            request_id=request.pk, actor=Actor.person(alice), subscription_id=acme_tidewall.pk
         ),
         lambda: services.report_efficacy(
-            request_id=request.pk, actor=alice, attack_status="under-attack"
+            request_id=request.pk, actor=Actor.person(alice), attack_status="under-attack"
         ),
     ]
     for door in doors:
@@ -200,7 +201,9 @@ def test_what_the_portal_ended_is_refused_at_every_door_in_its_name(
 def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
     request = confirmed(submit())
 
-    services.report_efficacy(request_id=request.pk, actor=alice, attack_status="under-attack")
+    services.report_efficacy(
+        request_id=request.pk, actor=Actor.person(alice), attack_status="under-attack"
+    )
 
     mitigation = request.mitigations.get()
     assert mitigation.efficacy == 1
@@ -210,11 +213,15 @@ def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
 
 def test_efficacy_needs_somebody_to_tell(submit: Submit, alice: User) -> None:
     with pytest.raises(Conflict):
-        services.report_efficacy(request_id=submit().pk, actor=alice, attack_status="under-attack")
+        services.report_efficacy(
+            request_id=submit().pk, actor=Actor.person(alice), attack_status="under-attack"
+        )
 
 
 def test_an_unknown_attack_status_is_refused_at_the_field(submit: Submit, alice: User) -> None:
     with pytest.raises(Invalid) as caught:
-        services.report_efficacy(request_id=submit().pk, actor=alice, attack_status="fine")
+        services.report_efficacy(
+            request_id=submit().pk, actor=Actor.person(alice), attack_status="fine"
+        )
 
     assert [error.field for error in caught.value.errors] == ["attack_status"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import queries, services
 from portal.mitigations.models import Mitigation
@@ -66,7 +67,7 @@ def test_an_extension_and_an_efficacy_update_are_found(
         confirm(mitigations_of(request)[0])
     assert queries.subscriptions_with_something_to_say(held) == set()
 
-    services.extend(request_id=extended.pk, actor=dana, lifetime_s=7200)
+    services.extend(request_id=extended.pk, actor=Actor.person(dana), lifetime_s=7200)
     assert queries.subscriptions_with_something_to_say(held) == set(held)
 
     mitigation, now = mitigations_of(extended)[0], timezone.now()
@@ -78,5 +79,7 @@ def test_an_extension_and_an_efficacy_update_are_found(
         now=now,
     )
     assert queries.subscriptions_with_something_to_say(held) == set()
-    services.report_efficacy(request_id=told.pk, actor=dana, attack_status="under-attack")
+    services.report_efficacy(
+        request_id=told.pk, actor=Actor.person(dana), attack_status="under-attack"
+    )
     assert queries.subscriptions_with_something_to_say(held) == set(held)

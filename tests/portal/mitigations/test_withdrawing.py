@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, NotFound
 from portal.events.models import Event
@@ -38,7 +39,7 @@ def both(submit: Submit) -> MitigationRequest:
 def test_one_is_told_to_stop_and_the_other_goes_on(both: MitigationRequest, dana: User) -> None:
     first, second = mitigations_of(both)
 
-    services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=dana)
+    services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=Actor.person(dana))
 
     first, second = mitigations_of(both)
     assert (first.status, first.wanted, first.withdrawn_by) == ("terminating", "withdrawn", dana)
@@ -54,7 +55,9 @@ def test_withdrawing_twice_is_one_withdrawal(
     first = mitigations_of(both)[0]
 
     for actor in (dana, alice):
-        services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=actor)
+        services.withdraw_provider(
+            request_id=both.pk, mitigation_id=first.pk, actor=Actor.person(actor)
+        )
 
     assert mitigations_of(both)[0].withdrawn_by == dana
     assert Event.objects.filter(type="mitigation.withdraw_requested").count() == 1
@@ -62,10 +65,12 @@ def test_withdrawing_twice_is_one_withdrawal(
 
 def test_the_last_one_that_may_filter_is_not_withdrawn(both: MitigationRequest, dana: User) -> None:
     first, second = mitigations_of(both)
-    services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=dana)
+    services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=Actor.person(dana))
 
     with pytest.raises(Conflict, match="Tidewall is the only one that may be filtering") as caught:
-        services.withdraw_provider(request_id=both.pk, mitigation_id=second.pk, actor=dana)
+        services.withdraw_provider(
+            request_id=both.pk, mitigation_id=second.pk, actor=Actor.person(dana)
+        )
 
     assert caught.value.code == "last-one"
     assert mitigations_of(both)[1].wanted == "active"
@@ -78,9 +83,13 @@ def test_who_refused_does_not_count_as_help(submit: Submit, dana: User) -> None:
     refuse(second)
 
     with pytest.raises(Conflict):
-        services.withdraw_provider(request_id=request.pk, mitigation_id=first.pk, actor=dana)
+        services.withdraw_provider(
+            request_id=request.pk, mitigation_id=first.pk, actor=Actor.person(dana)
+        )
 
-    services.withdraw_provider(request_id=request.pk, mitigation_id=second.pk, actor=dana)
+    services.withdraw_provider(
+        request_id=request.pk, mitigation_id=second.pk, actor=Actor.person(dana)
+    )
     assert services.mark_due_again(now=NOW + timedelta(days=1)) == 0
 
 
@@ -89,7 +98,9 @@ def test_what_never_left_is_dropped_without_a_word(submit: Submit, dana: User) -
     first, second = mitigations_of(request)
     confirm(first)
 
-    services.withdraw_provider(request_id=request.pk, mitigation_id=second.pk, actor=dana)
+    services.withdraw_provider(
+        request_id=request.pk, mitigation_id=second.pk, actor=Actor.person(dana)
+    )
 
     assert mitigations_of(request)[1].status == "terminated"
     assert not services.record_sending(mitigation_id=second.pk, now=NOW)
@@ -102,7 +113,7 @@ def test_a_mitigation_of_another_request_is_not_found(
 
     with pytest.raises(NotFound):
         services.withdraw_provider(
-            request_id=other.pk, mitigation_id=mitigations_of(both)[0].pk, actor=dana
+            request_id=other.pk, mitigation_id=mitigations_of(both)[0].pk, actor=Actor.person(dana)
         )
 
 
@@ -110,10 +121,12 @@ def test_the_order_does_not_bring_back_whom_a_person_withdrew(
     submit: Submit, dana: User, acme_harbour: Subscription
 ) -> None:
     request = submit()
-    services.ask_provider(request_id=request.pk, actor=dana)
+    services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
     first, second = mitigations_of(request)
     confirm(second)
-    services.withdraw_provider(request_id=request.pk, mitigation_id=first.pk, actor=dana)
+    services.withdraw_provider(
+        request_id=request.pk, mitigation_id=first.pk, actor=Actor.person(dana)
+    )
     assert names(request) == ["Northgate", "Tidewall"]
 
     report(second, Trigger.CAPACITY_EXCEEDED)
@@ -125,10 +138,12 @@ def test_whom_a_person_withdrew_can_be_asked_anew_under_another_mid(
     both: MitigationRequest, dana: User, acme_northgate: Subscription
 ) -> None:
     services.withdraw_provider(
-        request_id=both.pk, mitigation_id=mitigations_of(both)[0].pk, actor=dana
+        request_id=both.pk, mitigation_id=mitigations_of(both)[0].pk, actor=Actor.person(dana)
     )
 
-    services.ask_provider(request_id=both.pk, actor=dana, subscription_id=acme_northgate.pk)
+    services.ask_provider(
+        request_id=both.pk, actor=Actor.person(dana), subscription_id=acme_northgate.pk
+    )
 
     old, new = both.mitigations.filter(subscription=acme_northgate).order_by("mid")
     assert (old.wanted, new.wanted, new.status) == ("withdrawn", "active", "pending")
@@ -140,10 +155,10 @@ def test_terminating_keeps_who_was_withdrawn_before_by_whom(
     both: MitigationRequest, dana: User, alice: User
 ) -> None:
     services.withdraw_provider(
-        request_id=both.pk, mitigation_id=mitigations_of(both)[0].pk, actor=dana
+        request_id=both.pk, mitigation_id=mitigations_of(both)[0].pk, actor=Actor.person(dana)
     )
 
-    services.terminate(request_id=both.pk, actor=alice)
+    services.terminate(request_id=both.pk, actor=Actor.person(alice))
 
     assert [mitigation.withdrawn_by for mitigation in mitigations_of(both)] == [dana, None]
     assert status_of(both) == "terminating"
@@ -156,7 +171,9 @@ def test_a_request_fails_when_only_who_was_withdrawn_still_winds_down(
     first, second = mitigations_of(request)
     confirm(first)
     sent(second)
-    services.withdraw_provider(request_id=request.pk, mitigation_id=first.pk, actor=dana)
+    services.withdraw_provider(
+        request_id=request.pk, mitigation_id=first.pk, actor=Actor.person(dana)
+    )
 
     services.mark_overdue(now=timezone.now() + timedelta(seconds=60))
 
@@ -167,9 +184,11 @@ def test_a_termination_waits_for_whoever_was_withdrawn_and_asked_anew(
     both: MitigationRequest, dana: User, acme_northgate: Subscription
 ) -> None:
     old = mitigations_of(both)[0]
-    services.withdraw_provider(request_id=both.pk, mitigation_id=old.pk, actor=dana)
-    services.ask_provider(request_id=both.pk, actor=dana, subscription_id=acme_northgate.pk)
-    services.terminate(request_id=both.pk, actor=dana)
+    services.withdraw_provider(request_id=both.pk, mitigation_id=old.pk, actor=Actor.person(dana))
+    services.ask_provider(
+        request_id=both.pk, actor=Actor.person(dana), subscription_id=acme_northgate.pk
+    )
+    services.terminate(request_id=both.pk, actor=Actor.person(dana))
 
     for mitigation in mitigations_of(both):
         if mitigation.pk != old.pk and mitigation.status == "terminating":

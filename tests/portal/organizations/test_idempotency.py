@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import IdempotencyKeyReused
 from portal.organizations import idempotency, services, tasks
@@ -36,26 +38,32 @@ pytestmark = pytest.mark.django_db
 def test_a_key_belongs_to_one_sender_in_one_organization_and_one_kind_of_result(
     other: dict[str, str], request: pytest.FixtureRequest, acme: Organization, alice: User
 ) -> None:
-    fixtures = {
-        name: request.getfixturevalue(value) if name in {"actor", "organization"} else value
-        for name, value in other.items()
+    changed: dict[str, Any] = dict(other)
+    if "actor" in other:
+        changed["actor"] = Actor.person(request.getfixturevalue(other["actor"]))
+    if "organization" in other:
+        changed["organization"] = request.getfixturevalue(other["organization"])
+    first: dict[str, Any] = {
+        "organization": acme,
+        "actor": Actor.person(alice),
+        "kind": ResultKind.REQUEST,
+        "key": "k1",
     }
-    first = {"organization": acme, "actor": alice, "kind": ResultKind.REQUEST, "key": "k1"}
     result = uuid4()
-    idempotency.begin(**first, content=CONTENT).save_result(result)  # type: ignore[arg-type]
+    idempotency.begin(**first, content=CONTENT).save_result(result)
 
-    repeated = idempotency.begin(**first, content=CONTENT)  # type: ignore[arg-type]
-    another = idempotency.begin(**{**first, **fixtures}, content={"name": "Other"})  # type: ignore[arg-type]
+    repeated = idempotency.begin(**first, content=CONTENT)
+    another = idempotency.begin(**{**first, **changed}, content={"name": "Other"})
 
     assert repeated.first_result == result
     assert another.first_result is None
     with pytest.raises(IdempotencyKeyReused):
-        idempotency.begin(**first, content={"name": "Other"})  # type: ignore[arg-type]
+        idempotency.begin(**first, content={"name": "Other"})
 
 
 def test_keys_are_deleted_after_a_week(acme: Organization, alice: User) -> None:
     for key in ("old", "new"):
-        call = idempotency.begin(acme, alice, ResultKind.REQUEST, key, CONTENT)
+        call = idempotency.begin(acme, Actor.person(alice), ResultKind.REQUEST, key, CONTENT)
         call.save_result(uuid4())
     now = timezone.now()
     IdempotencyKey.objects.filter(key="old").update(created_at=now - timedelta(days=7))
@@ -70,7 +78,7 @@ def test_a_key_whose_resource_was_deleted_creates_it_again(acme: Organization, d
     def add() -> ProtectedResource:
         return services.add_resource(
             organization=acme,
-            actor=dana,
+            actor=Actor.person(dana),
             name="Shop",
             kind=ResourceKind.PREFIX,
             value="203.0.113.0/27",

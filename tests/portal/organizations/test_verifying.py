@@ -14,6 +14,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Invalid
 from portal.mitigations import services as mitigations
@@ -225,7 +226,9 @@ def test_deleting_a_resource_that_is_in_use_says_so_first(
     used = ResourceFactory.create(organization=acme, name="Shop", value="203.0.113.0/26")
     spare = ResourceFactory.create(organization=acme, name="Spare", value="198.51.100.0/24")
     mitigations.submit(
-        organization=acme, actor=dana, submission=Submission(prefixes=("203.0.113.7/32",))
+        organization=acme,
+        actor=Actor.person(dana),
+        submission=Submission(prefixes=("203.0.113.7/32",)),
     )
     staff = client_of(mo)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.validation import Submission
@@ -19,13 +20,13 @@ def passed(organization: Organization, person: User, *, ago: timedelta, failure:
     begin = timezone.now() - ago
     asked = mitigations.submit(
         organization=organization,
-        actor=person,
+        actor=Actor.person(person),
         submission=Submission(
             prefixes=("203.0.113.1/32",),
             strategy="parallel",
         ),
     )
-    mitigations.terminate(request_id=asked.pk, actor=person)
+    mitigations.terminate(request_id=asked.pk, actor=Actor.person(person))
     drill = Drill.objects.create(
         organization=organization,
         started_at=begin,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
@@ -62,7 +63,9 @@ def test_while_something_is_live_readiness_is_left_out(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     mitigations.submit(
-        organization=acme, actor=alice, submission=Submission(prefixes=("203.0.113.7/32",))
+        organization=acme,
+        actor=Actor.person(alice),
+        submission=Submission(prefixes=("203.0.113.7/32",)),
     )
     assert MitigationRequest.objects.count() == 2
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
@@ -215,7 +216,7 @@ def looped(acme: Organization, person: User, subscription: Subscription) -> None
     """What was asked of this provider alone went round between gateways."""
     request = mitigations.submit(
         organization=acme,
-        actor=person,
+        actor=Actor.person(person),
         submission=Submission(prefixes=("203.0.113.1/32",), subscriptions=(subscription.pk,)),
     )
     mitigation = request.mitigations.get()
@@ -325,7 +326,7 @@ def test_a_plan_is_said_to_be_held_by_those_who_said_so(
 ) -> None:
     submission = Submission(prefixes=("203.0.113.1/32",), strategy="parallel")
     plan = standby.create_plan(
-        organization=acme, actor=alice, name="Shop, full flood", submission=submission
+        organization=acme, actor=Actor.person(alice), name="Shop, full flood", submission=submission
     )
     browser = client_of(alice)
     first, second = plan.request.mitigations.order_by("position")
@@ -348,7 +349,9 @@ def test_a_plan_that_is_turned_off_is_not_claimed_to_be_prepared(
     alice: User, acme: Organization, all_well: None, client_of: ClientOf
 ) -> None:
     submission = Submission(prefixes=("203.0.113.1/32",), strategy="parallel")
-    plan = standby.create_plan(organization=acme, actor=alice, name="Off", submission=submission)
-    standby.turn_off(plan_id=plan.pk, actor=alice)
+    plan = standby.create_plan(
+        organization=acme, actor=Actor.person(alice), name="Off", submission=submission
+    )
+    standby.turn_off(plan_id=plan.pk, actor=Actor.person(alice))
 
     assert "Standby plan" not in client_of(alice).get(PAGE).content.decode()

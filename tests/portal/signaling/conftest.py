@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -41,7 +42,7 @@ def mitigation(
 ) -> Mitigation:
     """alice asks Northgate for one address."""
     submission = Submission(prefixes=("203.0.113.7/32",))
-    asked = services.submit(organization=acme, actor=alice, submission=submission)
+    asked = services.submit(organization=acme, actor=Actor.person(alice), submission=submission)
     return asked.mitigations.get()
 
 

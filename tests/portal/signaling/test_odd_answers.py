@@ -14,6 +14,7 @@ from aiocoap import Code
 from channels.db import database_sync_to_async
 
 from dots_client import Client, Server, connect
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import EventType
 from portal.events.queries import of_mitigation
@@ -49,7 +50,7 @@ def mitigation(
 ) -> Mitigation:
     Subscription.objects.filter(pk=acme_northgate.pk).update(owner=OWNER)
     submission = Submission(prefixes=("203.0.113.7/32",))
-    asked = services.submit(organization=acme, actor=alice, submission=submission)
+    asked = services.submit(organization=acme, actor=Actor.person(alice), submission=submission)
     mitigation = asked.mitigations.get()
     services.record_sending(mitigation_id=mitigation.pk, now=signaling_clock.now())
     return mitigation

@@ -19,6 +19,7 @@ from django.utils import timezone
 from dots_client import Client, ClientSettings, MitigationReport, MitigationStatus
 from dots_client.codec import encode_reports
 from portal import wording
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import queries, services
@@ -58,7 +59,7 @@ def mitigation(
 ) -> Mitigation:
     """alice asked Northgate, then Tidewall, for one address."""
     submission = Submission(prefixes=("203.0.113.7/32",))
-    services.submit(organization=acme, actor=alice, submission=submission)
+    services.submit(organization=acme, actor=Actor.person(alice), submission=submission)
     until = timezone.now() + timedelta(hours=1)
     Subscription.objects.update(owner=OWNER, lease_until=until)
     return again()
@@ -180,7 +181,7 @@ async def test_an_efficacy_update_that_cannot_be_sent_is_shown(
     async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
         await in_database(services.report_efficacy)(
-            request_id=mitigation.request_id, actor=dana, attack_status="under-attack"
+            request_id=mitigation.request_id, actor=Actor.person(dana), attack_status="under-attack"
         )
         await in_database(spoil_ports)(mitigation)
 
@@ -202,7 +203,9 @@ async def test_a_withdrawal_that_cannot_be_sent_is_shown_and_retried(
 ) -> None:
     async with acting(mitigation, threads) as (actions, client, provider):
         await actions.perform(client, mitigation, Action.REQUEST)
-        await in_database(services.terminate)(request_id=mitigation.request_id, actor=dana)
+        await in_database(services.terminate)(
+            request_id=mitigation.request_id, actor=Actor.person(dana)
+        )
         row = await in_database(again)()
         row.mid = 2**32  # with a counter that is too high
 
@@ -237,7 +240,9 @@ async def test_a_request_postponed_by_a_provider_is_not_called_unsendable(
         await actions.perform(client, await in_database(again)(), Action.REQUEST)
         await in_database(repair)(mitigation)
         await in_database(services.ask_provider)(
-            request_id=mitigation.request_id, actor=dana, subscription_id=mitigation.subscription_id
+            request_id=mitigation.request_id,
+            actor=Actor.person(dana),
+            subscription_id=mitigation.subscription_id,
         )
 
         await actions.perform(client, await in_database(again)(), Action.REQUEST)
@@ -438,7 +443,7 @@ def test_a_row_that_breaks_a_sweep_does_not_stop_the_others(
 ) -> None:
     ResourceFactory.create(organization=globex, value="198.51.100.0/24")
     submission = Submission(prefixes=("198.51.100.7/32",))
-    other = services.submit(organization=globex, actor=charlie, submission=submission)
+    other = services.submit(organization=globex, actor=Actor.person(charlie), submission=submission)
     Mitigation.objects.filter(pk=mitigation.pk).update(scope={"prefixes": ["203.0.113.7/32"]})
 
     marked = services.mark_overdue(now=timezone.now() + timedelta(minutes=1))

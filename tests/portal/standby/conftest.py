@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation, MitigationRequest
@@ -39,7 +40,7 @@ def prepare(
     ) -> StandbyPlan:
         submission = Submission(resources=tuple(one.pk for one in resources), **fields)  # type: ignore[arg-type]  # the test names fields
         plan = services.create_plan(
-            organization=acme, actor=alice, name=name, submission=submission, key=key
+            organization=acme, actor=Actor.person(alice), name=name, submission=submission, key=key
         )
         return again(plan)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.events.models import Event
@@ -71,7 +72,9 @@ def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
 def test_who_is_asked_already_is_not_asked_twice(
     plan: StandbyPlan, dana: User, acme_tidewall: Subscription
 ) -> None:
-    ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_tidewall.pk)
+    ask_provider(
+        request_id=plan.request_id, actor=Actor.person(dana), subscription_id=acme_tidewall.pk
+    )
 
     assert mitigations_of(plan.request)[1].status == Status.STANDBY
     assert not Event.objects.filter(type="mitigation.asked").exists()
@@ -83,7 +86,9 @@ def test_a_provider_that_is_not_part_of_the_plan_joins_by_a_change_only(
     plan = prepare(subscriptions=(acme_northgate.pk,))
 
     with pytest.raises(Conflict) as refused:
-        ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_tidewall.pk)
+        ask_provider(
+            request_id=plan.request_id, actor=Actor.person(dana), subscription_id=acme_tidewall.pk
+        )
 
     assert refused.value.code == "part-of-a-plan"
     assert len(mitigations_of(plan.request)) == 1
@@ -92,7 +97,7 @@ def test_a_provider_that_is_not_part_of_the_plan_joins_by_a_change_only(
 def test_a_plan_that_is_off_asks_nobody(
     plan: StandbyPlan, dana: User, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
-    services.turn_off(plan_id=plan.pk, actor=dana)
+    services.turn_off(plan_id=plan.pk, actor=Actor.person(dana))
     browser = client_of(dana)
     assert ASK not in browser.get(plan.get_absolute_url()).content.decode()
 
@@ -108,7 +113,9 @@ def test_a_drill_is_asked_of_nobody_again(
     MitigationRequest.objects.filter(pk=plan.request_id).update(kind="drill")
 
     with pytest.raises(Conflict):
-        ask_provider(request_id=plan.request_id, actor=dana, subscription_id=acme_northgate.pk)
+        ask_provider(
+            request_id=plan.request_id, actor=Actor.person(dana), subscription_id=acme_northgate.pk
+        )
 
     assert mitigations_of(plan.request)[0].status == Status.REFUSED
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.mitigations import services as mitigations
@@ -26,7 +27,7 @@ def both(acme_northgate: Subscription, acme_tidewall: Subscription) -> None:
 
 @pytest.fixture
 def drill(acme: Organization, alice: User, shop: ProtectedResource, both: None) -> Drill:
-    return services.start_drill(organization=acme, actor=alice)
+    return services.start_drill(organization=acme, actor=Actor.person(alice))
 
 
 def checks(drill: Drill) -> list[DrillCheck]:
@@ -185,7 +186,7 @@ def test_where_a_plan_covers_everything_the_plan_itself_is_confirmed(
         holds(mitigation)
     holding, _silent = mitigations_of(plan.request)
 
-    drill = services.start_drill(organization=acme, actor=alice)
+    drill = services.start_drill(organization=acme, actor=Actor.person(alice))
     assert [check.way for check in checks(drill)] == ["plan", "plan"]
     assert MitigationRequest.objects.filter(kind="drill").count() == 0
     follow()
@@ -217,7 +218,7 @@ def test_a_plan_that_a_provider_activates_during_a_drill_fails_it_and_is_left_al
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
-    drill = services.start_drill(organization=acme, actor=alice)
+    drill = services.start_drill(organization=acme, actor=Actor.person(alice))
     says(mitigations_of(plan.request)[0], 2)
 
     follow()
@@ -234,7 +235,7 @@ def test_a_drill_beside_a_plan_asks_for_what_the_plan_leaves(
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
 
-    drill = services.start_drill(organization=acme, actor=alice)
+    drill = services.start_drill(organization=acme, actor=Actor.person(alice))
 
     request = MitigationRequest.objects.get(kind="drill")
     assert request.scope["prefixes"] == ["203.0.113.33/32"]
@@ -247,7 +248,7 @@ def test_a_refused_confirmation_of_a_plan_is_no_success(
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
-    drill = services.start_drill(organization=acme, actor=alice)
+    drill = services.start_drill(organization=acme, actor=Actor.person(alice))
     refusing = checks(drill)[0]
     mitigations.record_refused(
         mitigation_id=refusing.mitigation_id,
@@ -268,14 +269,14 @@ def test_a_plan_a_provider_does_not_hold_fails_at_once(
 ) -> None:
     prepare()
 
-    drill = services.start_drill(organization=acme, actor=alice)
+    drill = services.start_drill(organization=acme, actor=Actor.person(alice))
 
     assert [check.failure for check in checks(drill)] == ["not_held", "not_held"]
 
 
 def test_one_drill_at_a_time(drill: Drill, acme: Organization, dana: User) -> None:
     with pytest.raises(Conflict) as refused:
-        services.start_drill(organization=acme, actor=dana)
+        services.start_drill(organization=acme, actor=Actor.person(dana))
 
     assert refused.value.code == "drill-running"
     assert "alice started a drill" in refused.value.message
@@ -284,10 +285,12 @@ def test_one_drill_at_a_time(drill: Drill, acme: Organization, dana: User) -> No
 def test_no_drill_while_something_is_mitigated(
     acme: Organization, alice: User, shop: ProtectedResource, both: None
 ) -> None:
-    mitigations.submit(organization=acme, actor=alice, submission=Submission(resources=(shop.pk,)))
+    mitigations.submit(
+        organization=acme, actor=Actor.person(alice), submission=Submission(resources=(shop.pk,))
+    )
 
     with pytest.raises(Conflict) as refused:
-        services.start_drill(organization=acme, actor=alice)
+        services.start_drill(organization=acme, actor=Actor.person(alice))
 
     assert refused.value.code == "under-attack"
     assert not Drill.objects.exists()
@@ -297,12 +300,12 @@ def test_a_drill_needs_a_provider_and_something_to_ask_for(
     acme: Organization, alice: User, acme_northgate: Subscription
 ) -> None:
     with pytest.raises(Conflict) as refused:
-        services.start_drill(organization=acme, actor=alice)
+        services.start_drill(organization=acme, actor=Actor.person(alice))
     assert refused.value.code == "nothing-to-test"
     acme_northgate.enabled = False
     acme_northgate.save(update_fields=["enabled"])
 
     with pytest.raises(Conflict) as refused:
-        services.start_drill(organization=acme, actor=alice)
+        services.start_drill(organization=acme, actor=Actor.person(alice))
     assert refused.value.code == "no-provider"
     assert not Drill.objects.exists()

@@ -16,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.core.formatting import NBSP
@@ -198,19 +199,19 @@ def _is_over_after_the_attack(plan: StandbyPlan, actor: User) -> None:
 
 
 def _is_stopped_by_a_person(plan: StandbyPlan, actor: User) -> None:
-    services.stop_filtering(plan_id=plan.pk, actor=actor)
+    services.stop_filtering(plan_id=plan.pk, actor=Actor.person(actor))
     says(mitigations_of(plan.request)[0], 6)
 
 
 def _is_turned_off(plan: StandbyPlan, actor: User) -> None:
-    services.turn_off(plan_id=plan.pk, actor=actor)
+    services.turn_off(plan_id=plan.pk, actor=Actor.person(actor))
     for mitigation in mitigations_of(plan.request):
         says(mitigation, 6)
 
 
 def _is_activated_by_a_person(plan: StandbyPlan, actor: User) -> None:
     """The provider takes the request for help now, filters for that, and arms the plan again."""
-    request = services.activate(plan_id=plan.pk, actor=actor)
+    request = services.activate(plan_id=plan.pk, actor=Actor.person(actor))
     for mitigation in mitigations_of(request):
         takes(mitigation)
     says(mitigations_of(plan.request)[0], 8)
@@ -228,7 +229,7 @@ def _goes_on_at_the_other(plan: StandbyPlan, actor: User) -> None:
 
 def _goes_on_at_the_other_until_a_person_stops_it(plan: StandbyPlan, actor: User) -> None:
     _goes_on_at_the_other(plan, actor)
-    services.stop_filtering(plan_id=plan.pk, actor=actor)
+    services.stop_filtering(plan_id=plan.pk, actor=Actor.person(actor))
     says(mitigations_of(plan.request)[1], 6)
 
 
@@ -306,7 +307,7 @@ def test_a_newer_request_that_protects_less_is_named_as_the_reason(
 ) -> None:
     request = mitigations.submit(
         organization=acme,
-        actor=dana,
+        actor=Actor.person(dana),
         submission=Submission(prefixes=("203.0.113.7/32",), subscriptions=(acme_northgate.pk,)),
         consent=Consent(named=(active.request_id,)),
     )
@@ -327,8 +328,8 @@ def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
 ) -> None:
     northgate = mitigations_of(active.request)[0]
     says(northgate, 8)
-    mitigations.acknowledge(end_of(active.request), actor=dana)
-    mitigations.acknowledge(end_of(active.request), actor=alice)
+    mitigations.acknowledge(end_of(active.request), actor=Actor.person(dana))
+    mitigations.acknowledge(end_of(active.request), actor=Actor.person(alice))
     assert Event.objects.filter(type="request.acknowledged").count() == 1
     # Reports that repeat themselves, and a plan that is lost later, are no news of the filter.
     says(northgate, 8)
@@ -337,7 +338,7 @@ def test_each_end_is_acknowledged_for_itself_and_twice_is_harmless(
 
     says(northgate, 2)
     with pytest.raises(Conflict):
-        mitigations.acknowledge(end_of(active.request), actor=dana)
+        mitigations.acknowledge(end_of(active.request), actor=Actor.person(dana))
     says(northgate, 8)
 
     assert waiting(acme) == [active.request]
@@ -409,7 +410,7 @@ def test_an_end_before_another_provider_began_is_not_named_with_the_next_end(
     northgate, tidewall = mitigations_of(active.request)
     says(northgate, 8)
     if is_acknowledged:
-        mitigations.acknowledge(end_of(active.request), actor=dana)
+        mitigations.acknowledge(end_of(active.request), actor=Actor.person(dana))
 
     says(tidewall, 2)
     assert waiting(acme) == []
@@ -431,7 +432,7 @@ def test_it_stays_when_the_plan_is_over_or_turned_off_afterwards(
 
     assert waiting(acme) == [active.request]
     assert re.search(stopped(holder=r"The plan is off\."), words(browser, NOW_PAGE))
-    services.remove_plan(plan_id=active.pk, actor=dana)
+    services.remove_plan(plan_id=active.pk, actor=Actor.person(dana))
     assert active.get_absolute_url() not in browser.get(NOW_PAGE).content.decode()
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import MitigationRequest
@@ -139,7 +140,9 @@ def test_the_page_names_an_old_version_that_filters_while_a_newer_one_waits(
     alice: User, held: StandbyPlan, shop: ProtectedResource, client_of: ClientOf
 ) -> None:
     services.change_plan(
-        plan_id=held.pk, actor=alice, submission=Submission(resources=(shop.pk,), ports=((80, 80),))
+        plan_id=held.pk,
+        actor=Actor.person(alice),
+        submission=Submission(resources=(shop.pk,), ports=((80, 80),)),
     )
     says(mitigations_of(held.request)[0], 2)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict, IdempotencyKeyReused, Invalid, NotFound
 from portal.events.models import Event
@@ -136,7 +137,7 @@ def test_an_activated_plan_stays_live_until_its_end_is_confirmed(
     holds(other)
     says(mitigation, 2)
 
-    mitigations.terminate(request_id=plan.request_id, actor=alice)
+    mitigations.terminate(request_id=plan.request_id, actor=Actor.person(alice))
     assert [one.status for one in mitigation_queries.live_requests(acme)] == ["terminating"]
     assert not again(plan).is_on
     for one in (mitigation, other):
@@ -153,11 +154,11 @@ def test_a_plan_turned_off_is_withdrawn_and_asked_for_anew_when_it_is_on_again(
     for mitigation in mitigations_of(first):
         holds(mitigation)
 
-    services.turn_off(plan_id=plan.pk, actor=alice)
-    services.turn_off(plan_id=plan.pk, actor=alice)
+    services.turn_off(plan_id=plan.pk, actor=Actor.person(alice))
+    services.turn_off(plan_id=plan.pk, actor=Actor.person(alice))
     assert statuses(first) == ["terminating", "terminating"]
     assert not again(plan).is_on
-    services.turn_on(plan_id=plan.pk, actor=alice)
+    services.turn_on(plan_id=plan.pk, actor=Actor.person(alice))
 
     second = again(plan).request
     assert second.pk != first.pk
@@ -165,7 +166,7 @@ def test_a_plan_turned_off_is_withdrawn_and_asked_for_anew_when_it_is_on_again(
     assert {mitigation.mid for mitigation in mitigations_of(second)}.isdisjoint(
         mitigation.mid for mitigation in mitigations_of(first)
     )
-    services.turn_on(plan_id=plan.pk, actor=alice)
+    services.turn_on(plan_id=plan.pk, actor=Actor.person(alice))
     assert again(plan).request_id == second.pk
 
 
@@ -178,7 +179,7 @@ def test_a_changed_plan_keeps_the_old_version_at_each_provider_until_the_new_one
         holds(mitigation)
 
     services.change_plan(
-        plan_id=plan.pk, actor=alice, submission=Submission(resources=(office.pk,))
+        plan_id=plan.pk, actor=Actor.person(alice), submission=Submission(resources=(office.pk,))
     )
     new = again(plan).request
     assert statuses(old) == ["standby", "standby"]
@@ -201,7 +202,7 @@ def test_a_provider_that_is_left_out_of_a_changed_plan_lets_go_at_once(
 
     services.change_plan(
         plan_id=plan.pk,
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(resources=(shop.pk,), subscriptions=(acme_northgate.pk,)),
     )
 
@@ -215,7 +216,7 @@ def test_what_never_left_the_portal_is_dropped_with_its_version(
 
     services.change_plan(
         plan_id=plan.pk,
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(resources=(shop.pk,), protocols=(17,)),
     )
 
@@ -229,7 +230,7 @@ def test_a_plan_saved_as_it_was_asks_nobody_anew(
 
     services.change_plan(
         plan_id=plan.pk,
-        actor=alice,
+        actor=Actor.person(alice),
         name=plan.name,
         submission=Submission(resources=(shop.pk,), reason="Agreed in March"),
     )
@@ -247,7 +248,7 @@ def test_a_provider_that_dropped_the_old_version_for_the_new_one_is_believed(
         holds(mitigation)
     services.change_plan(
         plan_id=plan.pk,
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(resources=(shop.pk,), protocols=(17,)),
     )
 
@@ -266,12 +267,12 @@ def test_a_plan_and_a_request_for_help_now_do_not_replace_each_other(
 ) -> None:
     submission = Submission(resources=(shop.pk,))
     if is_plan_newer:
-        mitigations.submit(organization=acme, actor=alice, submission=submission)
+        mitigations.submit(organization=acme, actor=Actor.person(alice), submission=submission)
     older = prepare().request
     if is_plan_newer:
         older = MitigationRequest.objects.get(kind="immediate")
     else:
-        mitigations.submit(organization=acme, actor=alice, submission=submission)
+        mitigations.submit(organization=acme, actor=Actor.person(alice), submission=submission)
     takes(mitigations_of(older)[0])
 
     assert mitigation_queries.newer_overlapping(mitigations_of(older)[0].pk) == []
@@ -294,11 +295,11 @@ def test_a_plan_that_is_off_covers_nothing(
     prepare: Prepare, alice: User, acme: Organization
 ) -> None:
     first = prepare()
-    services.turn_off(plan_id=first.pk, actor=alice)
+    services.turn_off(plan_id=first.pk, actor=Actor.person(alice))
     prepare("Another")
 
     with pytest.raises(Invalid):
-        services.turn_on(plan_id=first.pk, actor=alice)
+        services.turn_on(plan_id=first.pk, actor=Actor.person(alice))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +320,7 @@ def test_a_name_that_nobody_can_use_is_told(
 def test_a_renamed_plan_asks_nobody_anew(prepare: Prepare, alice: User) -> None:
     plan = prepare()
 
-    services.change_plan(plan_id=plan.pk, actor=alice, name="Shop")
+    services.change_plan(plan_id=plan.pk, actor=Actor.person(alice), name="Shop")
 
     renamed = again(plan)
     assert (renamed.name, renamed.request.name) == ("Shop", "Shop")
@@ -352,12 +353,12 @@ def test_a_removed_plan_is_released_and_its_name_is_free(prepare: Prepare, alice
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
 
-    services.remove_plan(plan_id=plan.pk, actor=alice)
+    services.remove_plan(plan_id=plan.pk, actor=Actor.person(alice))
 
     assert statuses(plan.request) == ["terminating", "terminating"]
     assert not queries.plans(plan.organization)
     with pytest.raises(NotFound):
-        services.turn_on(plan_id=plan.pk, actor=alice)
+        services.turn_on(plan_id=plan.pk, actor=Actor.person(alice))
     assert prepare().pk != plan.pk
 
 
@@ -368,7 +369,7 @@ def test_a_plan_activated_by_hand_asks_all_its_providers_now_and_stays_held(
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
 
-    request = services.activate(plan_id=plan.pk, actor=alice, key="k1")
+    request = services.activate(plan_id=plan.pk, actor=Actor.person(alice), key="k1")
 
     assert (request.kind, request.name, request.strategy) == (
         "immediate",
@@ -382,22 +383,22 @@ def test_a_plan_activated_by_hand_asks_all_its_providers_now_and_stays_held(
     )
     assert statuses(request) == ["pending", "pending"]
     assert statuses(plan.request) == ["standby", "standby"]
-    assert services.activate(plan_id=plan.pk, actor=alice, key="k1").pk == request.pk
+    assert services.activate(plan_id=plan.pk, actor=Actor.person(alice), key="k1").pk == request.pk
 
 
 def test_a_plan_is_activated_once_until_that_request_ends(
     prepare: Prepare, alice: User, dana: User
 ) -> None:
     plan = prepare()
-    request = services.activate(plan_id=plan.pk, actor=alice)
+    request = services.activate(plan_id=plan.pk, actor=Actor.person(alice))
 
     with pytest.raises(Conflict) as refused:
-        services.activate(plan_id=plan.pk, actor=dana)
+        services.activate(plan_id=plan.pk, actor=Actor.person(dana))
     assert refused.value.code == "already-active"
     assert "alice activated this plan" in refused.value.message
-    mitigations.terminate(request_id=request.pk, actor=alice)
+    mitigations.terminate(request_id=request.pk, actor=Actor.person(alice))
 
-    assert services.activate(plan_id=plan.pk, actor=dana).pk != request.pk
+    assert services.activate(plan_id=plan.pk, actor=Actor.person(dana)).pk != request.pk
 
 
 def test_a_plan_is_activated_at_the_providers_that_can_still_be_asked(
@@ -407,7 +408,7 @@ def test_a_plan_is_activated_at_the_providers_that_can_still_be_asked(
     acme_tidewall.enabled = False
     acme_tidewall.save(update_fields=["enabled"])
 
-    request = services.activate(plan_id=plan.pk, actor=alice)
+    request = services.activate(plan_id=plan.pk, actor=Actor.person(alice))
 
     assert request.subscriptions == plan.request.subscriptions[:1]
 
@@ -420,7 +421,7 @@ def test_a_plan_asks_nobody_else_when_none_of_its_providers_can_be_asked(
     acme_northgate.save(update_fields=["enabled"])
 
     with pytest.raises(Invalid) as refused:
-        services.activate(plan_id=plan.pk, actor=alice)
+        services.activate(plan_id=plan.pk, actor=Actor.person(alice))
 
     assert [error.code for error in refused.value.errors] == ["unknown-subscription"]
 
@@ -433,7 +434,7 @@ def test_a_plan_for_what_is_no_longer_verified_is_not_activated(
     shop.save(update_fields=["verified_at"])
 
     with pytest.raises(Invalid) as refused:
-        services.activate(plan_id=plan.pk, actor=alice)
+        services.activate(plan_id=plan.pk, actor=Actor.person(alice))
 
     assert refused.value.errors[0].code == "not-verified"
 
@@ -449,11 +450,11 @@ def test_a_plan_cannot_be_extended_and_takes_no_attack_report(
         says(mitigation, status)
 
     with pytest.raises(Conflict) as refused:
-        mitigations.extend(request_id=plan.request_id, actor=alice, lifetime_s=3600)
+        mitigations.extend(request_id=plan.request_id, actor=Actor.person(alice), lifetime_s=3600)
     assert refused.value.code == "renews-itself"
     with pytest.raises(Conflict) as refused:
         mitigations.report_efficacy(
-            request_id=plan.request_id, actor=alice, attack_status="under-attack"
+            request_id=plan.request_id, actor=Actor.person(alice), attack_status="under-attack"
         )
     assert refused.value.code == "nobody-to-tell"
 
@@ -469,15 +470,15 @@ def test_a_plan_can_be_renamed_but_not_changed_while_a_provider_filters_for_it(
     changed = Submission(resources=(office.pk,))
 
     with pytest.raises(Invalid) as refused:
-        services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+        services.change_plan(plan_id=plan.pk, actor=Actor.person(alice), submission=changed)
 
     assert [error.code for error in refused.value.errors] == ["plan-is-active"]
     assert "Northgate is filtering for this plan" in refused.value.errors[0].message
     same = services.submission_of(plan)
-    services.change_plan(plan_id=plan.pk, actor=alice, name="Flood", submission=same)
+    services.change_plan(plan_id=plan.pk, actor=Actor.person(alice), name="Flood", submission=same)
     assert (again(plan).name, again(plan).request_id) == ("Flood", plan.request_id)
     says(mitigations_of(plan.request)[0], 8)
-    services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+    services.change_plan(plan_id=plan.pk, actor=Actor.person(alice), submission=changed)
     assert again(plan).request_id != plan.request_id
 
 
@@ -490,7 +491,7 @@ def test_filtering_for_a_replaced_version_continues_until_it_ends(
         holds(mitigation)
     # Changed before the portal learned that a provider had activated it.
     changed = Submission(resources=(office.pk,))
-    services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+    services.change_plan(plan_id=plan.pk, actor=Actor.person(alice), submission=changed)
     acting, idle = mitigations_of(old)
     says(acting, 2)
     for mitigation in mitigations_of(again(plan).request):
@@ -514,9 +515,9 @@ def test_turning_a_plan_off_stops_filtering_for_its_replaced_versions(
     for mitigation in mitigations_of(old):
         holds(mitigation)
     changed = Submission(resources=(office.pk,))
-    services.change_plan(plan_id=plan.pk, actor=alice, submission=changed)
+    services.change_plan(plan_id=plan.pk, actor=Actor.person(alice), submission=changed)
     says(mitigations_of(old)[0], 2)
 
-    services.turn_off(plan_id=plan.pk, actor=alice)
+    services.turn_off(plan_id=plan.pk, actor=Actor.person(alice))
 
     assert {mitigation.wanted for mitigation in mitigations_of(old)} == {"withdrawn"}

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services as mitigations
@@ -47,7 +48,7 @@ def kept(prepare: Prepare, alice: User) -> StandbyPlan:
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
-    services.turn_off(plan_id=plan.pk, actor=alice)
+    services.turn_off(plan_id=plan.pk, actor=Actor.person(alice))
     northgate, tidewall = mitigations_of(plan.request)
     told_at = timezone.now() - timedelta(seconds=10)
     for mitigation in (northgate, tidewall):
@@ -148,7 +149,7 @@ def test_the_pages_say_so_with_the_number_to_call(
     assert "Call +1 555 0142" in page
 
     # A removed plan has no page, but is still held.
-    services.remove_plan(plan_id=kept.pk, actor=alice)
+    services.remove_plan(plan_id=kept.pk, actor=Actor.person(alice))
     listed = html.unescape(browser.get(STANDBY).content.decode())
     assert "Northgate confirmed the withdrawal of Shop, full flood, and still holds it." in listed
     assert "Call +1 555 0142" in listed

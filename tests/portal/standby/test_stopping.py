@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.errors import Conflict
 from portal.events.models import Event
@@ -50,7 +51,7 @@ def told(mitigation: Mitigation, ago: timedelta = timedelta()) -> None:
 def test_who_acts_is_told_to_stop_and_who_holds_it_is_left_alone(
     active: StandbyPlan, acme: Organization, dana: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
 
     northgate, tidewall = newest(active)
     assert (northgate.status, northgate.wanted, northgate.hold_again) == (
@@ -97,7 +98,7 @@ def _is_silent_for_longer_than_it_may_wind_down(mitigation: Mitigation) -> None:
 def test_once_it_has_stopped_it_is_asked_to_hold_the_plan_again(
     active: StandbyPlan, dana: User, ends: Callable[[Mitigation], None]
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     old = newest(active)[0]
 
     ends(old)
@@ -121,7 +122,7 @@ def test_once_it_has_stopped_it_is_asked_to_hold_the_plan_again(
 
 
 def test_until_then_nothing_is_asked(active: StandbyPlan, dana: User) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     mitigation = newest(active)[0]
     tasks.follow()
     told(mitigation, advance.WIND_DOWN_AT_MOST - timedelta(seconds=2))
@@ -142,7 +143,7 @@ def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
     holds(mitigation)
     says(mitigation, 2)
 
-    services.stop_filtering(plan_id=plan.pk, actor=dana)
+    services.stop_filtering(plan_id=plan.pk, actor=Actor.person(dana))
     told(mitigation)
     says(mitigation, 6)
 
@@ -162,13 +163,13 @@ def test_the_only_provider_stops_and_the_plan_is_not_off_for_a_moment(
 def test_pressing_twice_or_coming_second_changes_nothing(
     active: StandbyPlan, dana: User, alice: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
-    services.stop_filtering(plan_id=active.pk, actor=alice)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(alice))
     mitigation = newest(active)[0]
     says(mitigation, 6)
-    services.stop_filtering(plan_id=active.pk, actor=alice)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(alice))
     holds(newest(active)[0])
-    services.stop_filtering(plan_id=active.pk, actor=alice)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(alice))
     says(mitigation, 6)
     tasks.follow()
 
@@ -180,7 +181,7 @@ def test_pressing_twice_or_coming_second_changes_nothing(
 def test_a_worker_that_dies_as_it_hears_of_the_end_loses_nothing(
     active: StandbyPlan, dana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     mitigation = newest(active)[0]
 
     def die(*_args: object, **_facts: object) -> None:
@@ -200,7 +201,7 @@ def test_a_worker_that_dies_as_it_hears_of_the_end_loses_nothing(
 
 
 def test_an_end_that_nobody_settled_is_found_by_the_sweep(active: StandbyPlan, dana: User) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     Mitigation.objects.filter(hold_again=True).update(status="terminated", ended_at=timezone.now())
 
     tasks.follow()
@@ -214,10 +215,10 @@ def test_an_end_that_nobody_settled_is_found_by_the_sweep(active: StandbyPlan, d
 def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
     active: StandbyPlan, dana: User, act: Callable[..., object]
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     northgate, tidewall = newest(active)
 
-    act(plan_id=active.pk, actor=dana)
+    act(plan_id=active.pk, actor=Actor.person(dana))
     for mitigation in (northgate, tidewall):
         told(mitigation, advance.WIND_DOWN_AT_MOST)
         tasks.follow()
@@ -235,14 +236,14 @@ def test_a_plan_that_is_turned_off_meanwhile_is_not_held_again(
 def test_a_plan_that_is_changed_meanwhile_is_held_in_its_new_version_only(
     active: StandbyPlan, dana: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     old = again(active).request
     submission = services.submission_of(again(active))
     narrower = type(submission)(
         prefixes=("203.0.113.0/28",), strategy="parallel", lifetime_s=submission.lifetime_s
     )
 
-    services.change_plan(plan_id=active.pk, actor=dana, submission=narrower)
+    services.change_plan(plan_id=active.pk, actor=Actor.person(dana), submission=narrower)
     says(mitigations_of(old)[0], 6)
     for mitigation in newest(active):
         holds(mitigation)
@@ -259,7 +260,7 @@ def test_a_plan_that_is_changed_meanwhile_is_held_in_its_new_version_only(
 def test_a_provider_that_can_no_longer_be_asked_is_left_out(
     active: StandbyPlan, acme_northgate: Subscription, dana: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     acme_northgate.enabled = False
     acme_northgate.save(update_fields=["enabled"])
 
@@ -276,13 +277,13 @@ def test_what_a_person_asked_for_from_the_plan_ends_and_the_plan_stays_held(
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
-    request = services.activate(plan_id=plan.pk, actor=dana)
+    request = services.activate(plan_id=plan.pk, actor=Actor.person(dana))
     for mitigation in mitigations_of(request):
         takes(mitigation)
         says(mitigation, 2)
 
-    services.stop_filtering(plan_id=plan.pk, actor=dana)
-    services.stop_filtering(plan_id=plan.pk, actor=dana)
+    services.stop_filtering(plan_id=plan.pk, actor=Actor.person(dana))
+    services.stop_filtering(plan_id=plan.pk, actor=Actor.person(dana))
 
     request.refresh_from_db()
     assert (request.status, request.terminate_asked_by) == ("terminating", dana)
@@ -292,11 +293,11 @@ def test_what_a_person_asked_for_from_the_plan_ends_and_the_plan_stays_held(
 
 
 def test_both_ways_of_filtering_end_at_once(active: StandbyPlan, dana: User) -> None:
-    request = services.activate(plan_id=active.pk, actor=dana)
+    request = services.activate(plan_id=active.pk, actor=Actor.person(dana))
     for mitigation in mitigations_of(request):
         takes(mitigation)
 
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
 
     request.refresh_from_db()
     assert request.status == "terminating"
@@ -304,10 +305,10 @@ def test_both_ways_of_filtering_end_at_once(active: StandbyPlan, dana: User) -> 
 
 
 def test_a_plan_that_is_off_cannot_be_held_afterwards(active: StandbyPlan, dana: User) -> None:
-    services.turn_off(plan_id=active.pk, actor=dana)
+    services.turn_off(plan_id=active.pk, actor=Actor.person(dana))
 
     with pytest.raises(Conflict, match="Shop, full flood is off: nobody would hold it") as caught:
-        services.stop_filtering(plan_id=active.pk, actor=dana)
+        services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
 
     assert caught.value.code == "plan-is-off"
 
@@ -320,7 +321,7 @@ def test_a_provider_that_activates_it_again_can_be_stopped_again(
         if mitigation.status == "pending":
             holds(mitigation)
             says(mitigation, 2)
-        services.stop_filtering(plan_id=active.pk, actor=dana)
+        services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
         says(newest(active)[0], 6)
 
     mids = [
@@ -333,7 +334,7 @@ def test_a_provider_that_activates_it_again_can_be_stopped_again(
 def test_a_drill_leaves_alone_what_is_to_be_held_again(
     active: StandbyPlan, acme_northgate: Subscription, dana: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
 
     assert [one.pk for one in queries.kept_in_standby(acme_northgate.pk)] == [newest(active)[0].pk]
 
@@ -341,7 +342,7 @@ def test_a_drill_leaves_alone_what_is_to_be_held_again(
 def test_one_sweep_looks_at_a_bounded_number(
     active: StandbyPlan, dana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     Mitigation.objects.filter(hold_again=True).update(status="terminated")
     monkeypatch.setattr("portal.mitigations.services.stopping.MAX_RESUMED", 0)
 

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.api.throttling import CALLS_PER_PERSON
 from portal.providers.models import Subscription
@@ -74,7 +75,7 @@ def test_the_question_is_a_page_of_its_own_and_the_answer_leads_back(
 def test_the_pages_say_what_happens_meanwhile(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     told(newest(active)[0])
 
     for path in (active.get_absolute_url(), active.request.get_absolute_url(), STANDBY):
@@ -94,7 +95,7 @@ def test_the_pages_say_what_happens_meanwhile(
 def test_afterwards_the_plan_is_held_and_nobody_had_to_switch_it_on(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     says(newest(active)[0], 6)
     holds(newest(active)[0])
 
@@ -109,7 +110,7 @@ def test_afterwards_the_plan_is_held_and_nobody_had_to_switch_it_on(
 def test_who_cannot_be_told_is_to_be_called(
     browser: Client, active: StandbyPlan, acme_northgate: Subscription, dana: User
 ) -> None:
-    services.stop_filtering(plan_id=active.pk, actor=dana)
+    services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     lose(acme_northgate)
 
     page = words(browser, active.request.get_absolute_url())
@@ -126,7 +127,7 @@ def test_what_a_person_asked_for_from_a_plan_is_stopped_on_the_plans_page(
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)
     assert browser.get(stop_of(plan)).status_code == 302
-    request = services.activate(plan_id=plan.pk, actor=dana)
+    request = services.activate(plan_id=plan.pk, actor=Actor.person(dana))
     for mitigation in mitigations_of(request):
         takes(mitigation)
         says(mitigation, 2)
@@ -149,7 +150,7 @@ def test_what_a_person_asked_for_from_a_plan_is_stopped_on_the_plans_page(
 def test_a_plan_that_is_off_has_nothing_to_stop(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
-    services.turn_off(plan_id=active.pk, actor=dana)
+    services.turn_off(plan_id=active.pk, actor=Actor.person(dana))
 
     answer = browser.post(stop_of(active), follow=True)
 
@@ -166,7 +167,7 @@ def test_a_replaced_version_of_a_plan_can_still_be_looked_at(
     says(mitigations_of(old)[0], 8)
     submission = services.submission_of(active)
     narrower = type(submission)(prefixes=("203.0.113.0/28",), strategy="parallel")
-    services.change_plan(plan_id=active.pk, actor=dana, submission=narrower)
+    services.change_plan(plan_id=active.pk, actor=Actor.person(dana), submission=narrower)
     says(mitigations_of(old)[0], 2)
 
     assert "Stop filtering…" not in words(browser, old.get_absolute_url())
@@ -225,7 +226,7 @@ def test_the_api_stops_and_says_who_holds_it_again(
 def test_the_api_refuses_to_stop_a_plan_that_is_off(
     dana: User, api_of: ApiOf, active: StandbyPlan
 ) -> None:
-    services.turn_off(plan_id=active.pk, actor=dana)
+    services.turn_off(plan_id=active.pk, actor=Actor.person(dana))
 
     answer = api_of(dana).post(f"{PLANS}/{active.pk}/stop")
 

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.consent import Consent
@@ -38,7 +39,7 @@ def ask(
         submission = Submission(resources=(shop.pk,), strategy=strategy, reason="UDP flood")
         request = services.submit(
             organization=acme,
-            actor=alice,
+            actor=Actor.person(alice),
             submission=submission,
             # A second request for the same replaces the first.
             consent=Consent(named=tuple(MitigationRequest.objects.values_list("pk", flat=True))),
@@ -112,7 +113,7 @@ def filtering(one: Mitigation, *, bps: int = 100_000_000) -> None:
 
 def ended(request: MitigationRequest, actor: User) -> None:
     """Terminated, and confirmed by whom it had been sent to."""
-    services.terminate(request_id=request.pk, actor=actor)
+    services.terminate(request_id=request.pk, actor=Actor.person(actor))
     for one in mitigations_of(request):
         if one.sent_at:
             reports(one, Trigger.ENDED, timezone.now())

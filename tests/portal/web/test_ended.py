@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -44,7 +45,7 @@ def ask(
         every = tuple(MitigationRequest.objects.values_list("pk", flat=True))
         request = services.submit(
             organization=acme,
-            actor=alice,
+            actor=Actor.person(alice),
             submission=Submission(prefixes=(prefix,), auto_renew=renews),
             consent=Consent(named=every),
         )
@@ -293,6 +294,6 @@ def test_the_page_of_an_ended_request_updates_until_it_is_acknowledged(
     url = gone.get_absolute_url()
     assert 'id="refresh"' in browser.get(url).content.decode()
 
-    services.acknowledge(end_of(gone), actor=alice)
+    services.acknowledge(end_of(gone), actor=Actor.person(alice))
 
     assert 'id="refresh"' not in browser.get(url).content.decode()

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.models import Event
 from portal.mitigations import services
@@ -185,8 +186,10 @@ def test_who_refused_is_told_nothing_and_who_was_withdrawn_never_again(
     browser: Client, live: MitigationRequest, dana: User
 ) -> None:
     northgate, tidewall = mitigations_of(live)
-    services.withdraw_provider(request_id=live.pk, mitigation_id=northgate.pk, actor=dana)
-    services.extend(request_id=live.pk, actor=dana, lifetime_s=7200)
+    services.withdraw_provider(
+        request_id=live.pk, mitigation_id=northgate.pk, actor=Actor.person(dana)
+    )
+    services.extend(request_id=live.pk, actor=Actor.person(dana), lifetime_s=7200)
 
     words = told(page_of(browser, live, lifetime=14400))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest, Strategy
@@ -280,8 +281,12 @@ def test_who_was_withdrawn_and_asked_anew_is_one_lane_with_all_its_traffic(
     first, second = mitigations_of(request)
     filtering(first)
     filtering(second)
-    services.withdraw_provider(request_id=request.pk, mitigation_id=first.pk, actor=alice)
-    services.ask_provider(request_id=request.pk, actor=alice, subscription_id=acme_northgate.pk)
+    services.withdraw_provider(
+        request_id=request.pk, mitigation_id=first.pk, actor=Actor.person(alice)
+    )
+    services.ask_provider(
+        request_id=request.pk, actor=Actor.person(alice), subscription_id=acme_northgate.pk
+    )
     again = request.mitigations.get(subscription=acme_northgate, wanted="active")
     filtering(again, bps=50_000_000)
 
@@ -297,7 +302,9 @@ def test_what_was_never_sent_is_not_said_to_have_stopped(
     request = ask(Strategy.PARALLEL)
     first, second = mitigations_of(request)
     filtering(first)
-    services.withdraw_provider(request_id=request.pk, mitigation_id=second.pk, actor=alice)
+    services.withdraw_provider(
+        request_id=request.pk, mitigation_id=second.pk, actor=Actor.person(alice)
+    )
 
     page = page_of(client_of, alice, request)
 
@@ -316,7 +323,7 @@ def test_who_was_asked_at_once_with_another_is_not_said_to_stand_in_for_it(
     Subscription.objects.filter(pk=acme_northgate.pk).update(limited_to=["203.0.113.0/28"])
     request = services.submit(
         organization=acme,
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(prefixes=("203.0.113.1", "203.0.113.33")),
     )
     for one in reversed(mitigations_of(request)):

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.consent import Consent
@@ -128,7 +129,9 @@ def test_an_overlap_that_was_not_shown_needs_another_confirmation(
     browser: Client, live: MitigationRequest, alice: User, acme: Organization, other: str
 ) -> None:
     late = services.submit(
-        organization=acme, actor=alice, submission=Submission(prefixes=("198.51.100.0/25",))
+        organization=acme,
+        actor=Actor.person(alice),
+        submission=Submission(prefixes=("198.51.100.0/25",)),
     )
 
     answer = browser.post(
@@ -145,7 +148,7 @@ def test_an_overlap_that_was_not_shown_needs_another_confirmation(
 def test_a_shown_request_that_ended_meanwhile_is_no_error(
     browser: Client, live: MitigationRequest, alice: User, other: str
 ) -> None:
-    services.terminate(request_id=live.pk, actor=alice)
+    services.terminate(request_id=live.pk, actor=Actor.person(alice))
 
     answer = browser.post(FORM, typed(other="203.0.113.7", only="1", replaces=[str(live.pk), "x"]))
 
@@ -216,7 +219,7 @@ def test_a_joint_request_that_is_too_large_is_not_offered_and_the_page_says_why(
     )
     services.submit(
         organization=acme_northgate.organization,
-        actor=live.created_by,
+        actor=live.requester,
         submission=Submission(prefixes=("198.51.100.0/25",)),
     )
     type(acme_northgate.provider).objects.update(max_targets=2)
@@ -265,7 +268,7 @@ def test_asking_again_for_several_fills_one_form(
 ) -> None:
     office = services.submit(
         organization=acme,
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(prefixes=("198.51.100.0/25",), protocols=(17,), ports=((53, 53),)),
     )
 
@@ -287,7 +290,7 @@ def test_asking_another_provider_by_hand_asks_before_it_replaces(
     [first, later] = [
         services.submit(
             organization=acme,
-            actor=alice,
+            actor=Actor.person(alice),
             submission=Submission(prefixes=(prefix,), subscriptions=(one.pk,)),
         )
         for prefix, one in (("203.0.113.7/32", acme_northgate), ("203.0.113.0/27", acme_tidewall))
@@ -314,7 +317,7 @@ def test_asking_another_provider_by_hand_asks_before_it_replaces(
 def plan(acme: Organization, alice: User, browser: Client) -> StandbyPlan:
     return standby.create_plan(
         organization=acme,
-        actor=alice,
+        actor=Actor.person(alice),
         name="Checkout",
         submission=Submission(prefixes=("203.0.113.0/28",)),
     )
@@ -346,11 +349,13 @@ def test_a_provider_that_fallback_passes_by_says_why(
 ) -> None:
     """Asking Tidewall for the shop front would end part of what a wider request has there."""
     narrow = services.submit(
-        organization=acme, actor=alice, submission=Submission(prefixes=("203.0.113.7/32",))
+        organization=acme,
+        actor=Actor.person(alice),
+        submission=Submission(prefixes=("203.0.113.7/32",)),
     )
     wide = services.submit(
         organization=acme,
-        actor=alice,
+        actor=Actor.person(alice),
         submission=Submission(prefixes=("203.0.113.0/27",), subscriptions=(acme_tidewall.pk,)),
         consent=Consent(named=(narrow.pk,)),
     )
@@ -369,6 +374,6 @@ def test_a_provider_that_fallback_passes_by_says_why(
         assert reason in page, path
         assert "It is asked if" not in page
 
-    services.terminate(request_id=wide.pk, actor=alice)
+    services.terminate(request_id=wide.pk, actor=Actor.person(alice))
 
     assert reason not in text_of(browser.get(narrow.get_absolute_url()).content.decode())

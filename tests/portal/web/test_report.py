@@ -7,6 +7,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.core.formatting import date
 from portal.mitigations import services
@@ -76,7 +77,7 @@ def test_the_whole_timeline_is_in_it(alice: User, ask: Ask, client_of: ClientOf)
     request = ask()
     filtering(mitigations_of(request)[0])
     for n in range(SHOWN_ENTRIES + 5):
-        services.extend(request_id=request.pk, actor=alice, lifetime_s=600 + n)
+        services.extend(request_id=request.pk, actor=Actor.person(alice), lifetime_s=600 + n)
 
     page = report_of(client_of(alice), request)
 

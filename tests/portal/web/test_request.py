@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.events.queries import last_seq
 from portal.mitigations import services
@@ -104,7 +105,7 @@ def test_a_request_that_never_left_says_so_when_it_ends(
     alice: User, ask: Ask, client_of: ClientOf
 ) -> None:
     request = ask()
-    services.terminate(request_id=request.pk, actor=alice)
+    services.terminate(request_id=request.pk, actor=Actor.person(alice))
 
     page = page_of(client_of(alice), request)
 
@@ -157,7 +158,7 @@ def test_coming_second_is_told_who_was_first(
 ) -> None:
     request = ask()
     sent(mitigations_of(request)[0], timezone.now())
-    services.terminate(request_id=request.pk, actor=dana)
+    services.terminate(request_id=request.pk, actor=Actor.person(dana))
 
     answer = client_of(alice).post(
         f"{request.get_absolute_url()}/extend", {"lifetime": "3600"}, follow=True
@@ -213,7 +214,9 @@ def test_the_outcome_of_a_report_is_on_the_page_and_in_the_api(
 ) -> None:
     request, now = ask(), timezone.now()
     filtering(mitigations_of(request)[0])
-    services.report_efficacy(request_id=request.pk, actor=alice, attack_status="under-attack")
+    services.report_efficacy(
+        request_id=request.pk, actor=Actor.person(alice), attack_status="under-attack"
+    )
     mitigation = mitigations_of(request)[0]
     assert mitigation.efficacy_asked_at is not None
 
@@ -355,7 +358,7 @@ def test_what_happens_while_a_page_is_read_has_a_later_number(
         found = execute(sql, *rest)
         if not done and 'FROM "mitigations_mitigationrequest"' in sql:
             done.append(True)
-            services.terminate(request_id=request.pk, actor=alice)
+            services.terminate(request_id=request.pk, actor=Actor.person(alice))
         return found
 
     with connection.execute_wrapper(end_it_after_it_was_read):

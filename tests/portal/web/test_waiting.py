@@ -95,7 +95,9 @@ def test_a_retry_updates_the_time_of_sending(ask: Ask) -> None:
     sent(first, timezone.now())
     services.record_refused(mitigation_id=first.pk, code="4.03", reason="", now=timezone.now())
     services.ask_provider(
-        request_id=request.pk, actor=request.created_by, subscription_id=first.subscription_id
+        request_id=request.pk,
+        actor=request.requester,
+        subscription_id=first.subscription_id,
     )
 
     sent(first, timezone.now())

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services
 from portal.mitigations.models import Mitigation, MitigationRequest
@@ -33,7 +34,7 @@ def asked(
     dana: User, acme: Organization, shop: ProtectedResource, acme_northgate: Subscription
 ) -> MitigationRequest:
     submission = Submission(prefixes=("203.0.113.7/32",))
-    return services.submit(organization=acme, actor=dana, submission=submission)
+    return services.submit(organization=acme, actor=Actor.person(dana), submission=submission)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import DataError
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations import services as mitigations
 from portal.mitigations.models import Mitigation
@@ -35,7 +36,9 @@ def test_the_same_mid_of_two_organizations_never_mixes(
 ) -> None:
     ResourceFactory.create(organization=globex, value="198.51.100.0/24")
     theirs = mitigations.submit(
-        organization=globex, actor=charlie, submission=Submission(prefixes=("198.51.100.0/24",))
+        organization=globex,
+        actor=Actor.person(charlie),
+        submission=Submission(prefixes=("198.51.100.0/24",)),
     ).mitigations.get()
     assert theirs.mid == mitigation.mid
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from portal.accounts.actors import Actor
 from portal.accounts.models import User
 from portal.mitigations.validation import Submission
 from portal.organizations.models import Organization, ProtectedResource
@@ -34,7 +35,7 @@ def _add_plan(description: dict[str, Any]) -> None:
     )
     services.create_plan(
         organization=organization,
-        actor=User.objects.get(username=description["by"]),
+        actor=Actor.person(User.objects.get(username=description["by"])),
         name=description["name"],
         submission=Submission(resources=tuple(own.values_list("pk", flat=True))),
     )

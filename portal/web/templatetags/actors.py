@@ -1,0 +1,10 @@
+"""Who asked for something, in words."""
+
+from __future__ import annotations
+
+from django import template
+
+from portal.accounts.wording import who
+
+register = template.Library()
+register.filter("who", who)
