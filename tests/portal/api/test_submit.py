@@ -46,6 +46,7 @@ def test_one_target_is_enough(dana: User, api_of: ApiOf, acme_northgate: Subscri
         "replaces": [],
         "created_at": body["created_at"],
         "created_by": "dana",
+        "origin": "person",
         "terminate_requested_at": None,
         "ended_at": None,
         "ended_by": "",
