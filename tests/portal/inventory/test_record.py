@@ -153,7 +153,9 @@ def test_an_unknown_mitigation_ends_when_a_request_turns_out_to_own_it(
     assert one().ending == Ending.EXPLAINED
 
 
-def test_the_ended_request_that_asked_for_it_is_remembered(record: Record, submit: Submit) -> None:
+def test_an_unknown_mitigation_names_the_ended_request_that_asked_for_it(
+    record: Record, submit: Submit
+) -> None:
     request = submit()
     [mitigation] = mitigations_of(request)
     confirm(mitigation)
@@ -178,7 +180,7 @@ def test_what_had_its_mid_before_and_was_for_other_targets_did_not_ask_for_it(
     assert one().asked_once is None
 
 
-def test_what_took_its_mid_meanwhile_was_not_asked_for_by_the_ended_request(
+def test_a_mitigation_with_a_reused_mid_is_not_linked_to_the_ended_request(
     record: Record, submit: Submit
 ) -> None:
     [mitigation] = mitigations_of(submit())

@@ -101,7 +101,7 @@ def test_a_web_address_that_the_provider_spells_otherwise_overlaps_too(
     assert unknown.scope == {"prefixes": [], "fqdns": [], "uris": ["https://shop.example/"]}
 
 
-def test_activating_a_plan_and_asking_a_provider_by_hand_answer_the_same(
+def test_activating_a_plan_and_asking_one_provider_answer_the_same(
     api: APIClient, record: Record, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     only_tidewall = {**BODY, "subscriptions": [str(acme_tidewall.pk)]}

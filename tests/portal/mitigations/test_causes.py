@@ -38,7 +38,7 @@ def test_those_that_filter_instead_are_read_back(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("sentence", ["the moon was full", "refused", "Northgate  ", "’"])
-def test_what_nobody_knows_is_other_and_keeps_its_text(sentence: str) -> None:
+def test_an_unknown_cause_is_other_and_keeps_its_text(sentence: str) -> None:
     assert old_rows.asked(sentence, NAMED) == (Cause.OTHER, None)
     assert old_rows.withdrawn(sentence, NAMED) == (WithdrawnCause.OTHER, [])
     assert asked_because(Cause.OTHER, text=sentence) == sentence

@@ -78,7 +78,7 @@ def test_the_next_is_asked_with_the_reason(columns: dict[str, Any], cause: Cause
 @pytest.mark.parametrize(
     "status", [Status.PENDING, Status.IN_PROGRESS, Status.MITIGATING, Status.ATTACK_STOPPED]
 )
-def test_nobody_else_is_asked_while_somebody_helps_or_may(status: Status) -> None:
+def test_no_other_provider_is_asked_while_one_helps_or_may_help(status: Status) -> None:
     assert asked(ALL, mitigation(NORTHGATE, status)) == []
 
 
@@ -98,7 +98,7 @@ def test_what_one_cannot_help_with_goes_on_while_another_helps_with_the_rest() -
     assert asked(parts, helping, refusing) == [("Harbour", Why(Cause.REFUSED, TIDEWALL))]
 
 
-def test_what_only_one_may_protect_goes_to_nobody_else() -> None:
+def test_a_target_that_only_one_provider_may_protect_goes_to_that_one() -> None:
     parts = order(northgate=(OLD,), tidewall=(NEW,))
 
     assert (
@@ -111,7 +111,7 @@ def test_what_only_one_may_protect_goes_to_nobody_else() -> None:
     )
 
 
-def test_when_all_were_asked_nobody_is_left() -> None:
+def test_no_provider_is_due_when_all_were_asked() -> None:
     mitigations = [mitigation(one, Status.REFUSED) for one in NAMES]
 
     assert asked(ALL, *mitigations) == []
@@ -121,7 +121,7 @@ def withdrawn(subscription: UUID, **columns: Any) -> Mitigation:
     return mitigation(subscription, Status.TERMINATING, wanted=Wanted.WITHDRAWN, **columns)
 
 
-def test_whom_a_person_withdrew_is_neither_asked_again_nor_replaced() -> None:
+def test_a_provider_that_a_person_withdrew_is_neither_retried_nor_replaced() -> None:
     assert asked(ALL, withdrawn(NORTHGATE, withdrawn_by_id=1)) == []
     assert (
         asked(ALL, withdrawn(NORTHGATE, withdrawn_by_id=1), mitigation(TIDEWALL, Status.MITIGATING))
@@ -135,7 +135,7 @@ def test_when_the_rest_fails_after_a_person_withdrew_one_the_order_goes_on() -> 
     assert asked(ALL, *mitigations) == [("Harbour", Why(Cause.REFUSED, TIDEWALL))]
 
 
-def test_whom_policy_withdrew_is_asked_again_when_the_other_fails_after_all() -> None:
+def test_a_provider_that_policy_withdrew_is_due_when_the_other_fails() -> None:
     mitigations = (
         mitigation(NORTHGATE, Status.EXCEEDED),
         withdrawn(TIDEWALL, withdrawn_cause=WithdrawnCause.EARLIER_FILTERS),
@@ -154,7 +154,7 @@ def test_the_newest_mitigation_of_a_provider_speaks_for_it() -> None:
     assert [one.mid for one in current_mitigations(mitigations)] == [1, 9]
 
 
-def test_a_gap_is_what_nobody_holds_nor_was_just_asked_for() -> None:
+def test_targets_that_no_provider_holds_or_was_just_asked_for_are_uncovered() -> None:
     scope = targets(OLD, NEW)
 
     assert uncovered_targets(scope, [mitigation(NORTHGATE, Status.MITIGATING, OLD, NEW)]) == []
@@ -203,7 +203,7 @@ def test_nothing_less_than_filtering_takes_the_later_one_away(status: Status) ->
     )
 
 
-def test_an_old_word_that_it_filters_takes_nobody_away() -> None:
+def test_an_old_report_of_filtering_withdraws_no_provider() -> None:
     old = mitigation(NORTHGATE, Status.MITIGATING, last_heard_at=NOW - timedelta(seconds=91))
 
     assert needless(old, mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK)) == []
@@ -215,7 +215,7 @@ def test_policy_never_withdraws_what_a_person_started() -> None:
     assert needless(mitigation(NORTHGATE, Status.MITIGATING), by_hand) == []
 
 
-def test_policy_leaves_who_was_asked_from_the_start_and_who_had_to_be_asked_twice() -> None:
+def test_policy_withdraws_neither_a_first_provider_nor_one_asked_twice() -> None:
     first, later = (
         mitigation(NORTHGATE, Status.MITIGATING),
         mitigation(TIDEWALL, Status.MITIGATING, **FALLBACK),
@@ -225,7 +225,7 @@ def test_policy_leaves_who_was_asked_from_the_start_and_who_had_to_be_asked_twic
     assert needless(first, later, spared={TIDEWALL}) == []
 
 
-def test_policy_leaves_who_protects_something_that_the_earlier_one_does_not() -> None:
+def test_policy_keeps_a_provider_that_protects_more_than_the_earlier_one() -> None:
     later = mitigation(TIDEWALL, Status.MITIGATING, OLD, NEW, **FALLBACK)
 
     assert needless(mitigation(NORTHGATE, Status.MITIGATING, OLD), later) == []

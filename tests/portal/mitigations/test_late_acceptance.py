@@ -32,7 +32,7 @@ def late(submit: Submit, acme: Organization) -> MitigationRequest:
     return request
 
 
-def test_an_acceptance_alone_takes_nobody_away(late: MitigationRequest) -> None:
+def test_an_acceptance_alone_withdraws_no_provider(late: MitigationRequest) -> None:
     assert [mitigation.status for mitigation in mitigations_of(late)] == [
         "in_progress",
         "mitigating",
@@ -60,7 +60,7 @@ def test_the_later_one_is_withdrawn_in_the_same_breath_as_the_earlier_one_filter
     assert (event.actor, event.mitigation_id) == (None, second.pk)
 
 
-def test_whoever_was_withdrawn_by_policy_is_asked_again_once_and_then_stays(
+def test_a_provider_that_policy_withdrew_is_asked_again_once_and_stays(
     late: MitigationRequest,
 ) -> None:
     first = mitigations_of(late)[0]
@@ -74,7 +74,9 @@ def test_whoever_was_withdrawn_by_policy_is_asked_again_once_and_then_stays(
     assert third.wanted == "active"
 
 
-def test_policy_leaves_whom_a_person_asked(submit: Submit, acme: Organization, dana: User) -> None:
+def test_policy_never_withdraws_a_provider_that_a_person_asked(
+    submit: Submit, acme: Organization, dana: User
+) -> None:
     acme.late_acceptance = LateAcceptance.WITHDRAW_LATER
     acme.save()
     request = submit()

@@ -44,7 +44,7 @@ def asked_again(*, after: timedelta = timedelta()) -> int:
 
 
 @pytest.mark.rule("SC-107")
-def test_it_is_not_asked_again_by_itself_however_long_that_lasts(looped: Mitigation) -> None:
+def test_a_provider_behind_a_loop_is_never_retried_automatically(looped: Mitigation) -> None:
     assert (looped.status, looped.retry_at) == ("refused", None)
     assert looped.request.status == "failing"
 
@@ -64,7 +64,7 @@ def test_the_next_provider_is_asked_at_once(submit: Submit) -> None:
     )
 
 
-def test_who_refused_is_asked_again_beside_one_that_is_not_reached(submit: Submit) -> None:
+def test_a_refused_provider_is_retried_beside_one_that_is_not_reached(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL)
     lost, refusing = request.mitigations.order_by("position")
     goes_round(lost)
@@ -148,9 +148,7 @@ def test_a_refresh_that_goes_round_ends_nothing(looped: Mitigation) -> None:
     assert again(looped).status == "in_progress"
 
 
-def test_an_end_that_goes_round_is_told_again_after_a_while_and_logged_once(
-    looped: Mitigation, alice: User
-) -> None:
+def test_a_looping_withdrawal_is_retried_and_logged_once(looped: Mitigation, alice: User) -> None:
     now = timezone.now()
     services.record_confirmed(mitigation_id=looped.pk, lifetime_s=3600, asked_at=now, now=now)
     services.terminate(request_id=looped.request_id, actor=Actor.person(alice))
@@ -164,7 +162,7 @@ def test_an_end_that_goes_round_is_told_again_after_a_while_and_logged_once(
     assert Event.objects.filter(type="mitigation.refused", mitigation_id=looped.pk).count() == 2
 
 
-def test_a_late_word_of_a_loop_changes_nothing_that_is_over(looped: Mitigation) -> None:
+def test_a_late_report_of_a_loop_changes_no_ended_mitigation(looped: Mitigation) -> None:
     Mitigation.objects.filter(pk=looped.pk).update(status="terminated")
 
     services.record_end_in_loop(mitigation_id=looped.pk, gateways="edge-9", now=timezone.now())

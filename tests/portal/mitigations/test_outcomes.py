@@ -131,7 +131,7 @@ def test_a_report_confirms_when_the_answer_was_lost(mitigation: Mitigation) -> N
     assert again(mitigation).confirmed_at == LATER
 
 
-def test_the_largest_counter_of_the_protocol_is_kept_as_the_largest_we_hold(
+def test_a_counter_beyond_the_columns_range_is_saved_as_its_largest_value(
     mitigation: Mitigation,
 ) -> None:
     confirm(mitigation)
@@ -190,7 +190,7 @@ def refuse(mitigation: Mitigation, now: datetime = NOW, retry_after_s: int | Non
 
 
 @pytest.mark.parametrize("answer", ["confirmed", "refused"])
-def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
+def test_an_extension_made_during_a_refresh_is_still_sent(
     mitigation: Mitigation, alice: User, answer: str
 ) -> None:
     confirm(mitigation)
@@ -221,7 +221,7 @@ def test_an_extension_that_a_refresh_did_not_know_of_is_still_to_be_asked_for(
 
 @pytest.mark.rule("SC-046")
 @pytest.mark.rule("SC-073")
-def test_who_named_a_time_is_not_asked_before_it(
+def test_a_provider_that_named_a_retry_time_is_not_asked_before_it(
     submit: Submit, acme_northgate: Subscription
 ) -> None:
     mitigation = submit(subscriptions=(acme_northgate.pk,)).mitigations.get()
@@ -253,7 +253,7 @@ def test_when_all_refused_each_is_asked_again_and_waits_longer_each_time(submit:
     assert waits == [30, 60, 120, 240, 480, 600, 600]
 
 
-def test_nobody_is_asked_again_while_somebody_helps(submit: Submit) -> None:
+def test_no_provider_is_retried_while_another_one_helps(submit: Submit) -> None:
     first, second = submit(Strategy.PARALLEL).mitigations.all()
     refuse(first)
     confirm(second)
@@ -288,7 +288,7 @@ def test_a_refused_mitigation_needs_no_termination(submit: Submit, alice: User) 
     assert services.mark_due_again(now=LATER) == 0
 
 
-def test_who_asked_to_wait_is_followed_by_the_next_at_once(mitigation: Mitigation) -> None:
+def test_the_next_provider_is_asked_at_once_when_one_asks_to_wait(mitigation: Mitigation) -> None:
     services.record_unavailable(
         mitigation_id=mitigation.pk, code="5.03", reason="busy", retry_at=LATER, now=NOW
     )
@@ -443,7 +443,7 @@ def test_a_newer_request_in_its_place_ends_a_mitigation(mitigation: Mitigation) 
     )
 
 
-def test_a_provider_that_filters_on_after_it_was_told_is_told_again(
+def test_a_provider_that_filters_after_the_withdrawal_gets_it_again(
     mitigation: Mitigation, alice: User
 ) -> None:
     confirm(mitigation)

@@ -130,7 +130,7 @@ def test_every_loss_is_reported(old: Coverage, newer: list[Coverage]) -> None:
 
 
 @given(coverages(), coverages())
-def test_the_kept_parts_are_disjoint_and_smaller_than_the_target(
+def test_the_parts_that_keep_protection_are_disjoint_and_smaller(
     old: Coverage, newer: Coverage
 ) -> None:
     for loss in losses(old, [newer]):

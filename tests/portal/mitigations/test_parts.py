@@ -38,7 +38,7 @@ def test_each_provider_gets_only_what_it_may_protect_and_all_are_asked_at_once(
     assert (first.cause, second.cause) == ("first", "first")
 
 
-def test_when_the_one_that_may_protect_it_refuses_nobody_else_is_asked(
+def test_no_other_provider_is_asked_for_a_target_that_only_one_may_protect(
     mixed: MitigationRequest,
 ) -> None:
     first, second = mitigations_of(mixed)
@@ -51,7 +51,7 @@ def test_when_the_one_that_may_protect_it_refuses_nobody_else_is_asked(
     assert (mixed.status, mixed.has_uncovered_targets) == ("in_progress", True)
 
 
-def test_who_refused_its_part_is_asked_again_while_the_other_part_is_helped(
+def test_a_refused_provider_is_retried_while_another_protects_other_targets(
     mixed: MitigationRequest,
 ) -> None:
     first, second = mitigations_of(mixed)

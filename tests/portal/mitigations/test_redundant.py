@@ -116,7 +116,7 @@ def test_what_was_refused_is_not_asked_again_beside_the_request_for_both(
         ({"prefixes": WIDE}, {"prefixes": PART, "strategy": Strategy.PARALLEL}),
     ],
 )
-def test_what_the_newer_one_does_not_wholly_filter_goes_on(
+def test_a_request_continues_if_the_newer_one_filters_only_part_of_it(
     ask: Submit, newer: dict[str, Any], older: dict[str, Any]
 ) -> None:
     first = ask(*older.pop("prefixes"), **older)

@@ -143,7 +143,7 @@ def test_no_provider_is_asked_after_the_end(
     assert "failing" not in said
 
 
-def test_a_silent_provider_that_may_act_is_told_to_stop(submit: Submit) -> None:
+def test_a_silent_provider_that_may_filter_gets_a_withdrawal(submit: Submit) -> None:
     request = submit(Strategy.PARALLEL, auto_renew=False, lifetime_s=3600)
     services.record_sending(mitigation_id=mitigations_of(request)[0].pk, now=NOW)
     confirm(mitigations_of(request)[1])
@@ -157,7 +157,7 @@ def test_a_silent_provider_that_may_act_is_told_to_stop(submit: Submit) -> None:
     assert status_of(request) == "terminating"
 
 
-def test_a_provider_that_filters_longer_is_left_alone_and_nobody_else_is_asked(
+def test_after_the_lifetime_a_filtering_provider_goes_on_and_no_other_is_asked(
     request_: MitigationRequest, alice: User, acme_harbour: Subscription
 ) -> None:
     Mitigation.objects.filter(pk=mitigations_of(request_)[1].pk).update(

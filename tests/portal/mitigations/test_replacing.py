@@ -342,7 +342,7 @@ def test_fallback_continues_with_consent(ask: Submit, acme_tidewall: Subscriptio
     assert names(host) == ["Northgate", "Tidewall"]
 
 
-def test_asking_a_provider_by_hand_needs_consent_too(
+def test_asking_one_provider_needs_consent_too(
     apart: tuple[MitigationRequest, MitigationRequest], dana: User, acme_tidewall: Subscription
 ) -> None:
     first, later = apart

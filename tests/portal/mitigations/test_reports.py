@@ -110,7 +110,7 @@ def test_a_report_that_was_written_by_another_worker_first_counts_once(
         ({"mitigation_start": NOW}, False),
     ],
 )
-def test_what_only_repeats_the_row_is_told_apart(
+def test_a_report_that_only_repeats_the_row_is_recognized(
     mitigation: Mitigation, changes: dict[str, Any], is_nothing_new: bool
 ) -> None:
     row = Mitigation.objects.get(pk=mitigation.pk)
@@ -130,5 +130,5 @@ def test_what_is_repeated_is_heard(mitigation: Mitigation, alice: User) -> None:
     assert Mitigation.objects.get(pk=mitigation.pk).last_heard_at == LATER
 
 
-def test_nobody_can_count_for_an_organization_that_is_not_there(db: None) -> None:
+def test_an_unknown_organization_gets_no_event_number(db: None) -> None:
     assert increment_returning(EventCounter, uuid4(), "last_seq", 1) is None

@@ -81,7 +81,7 @@ def test_a_silence_between_equal_reports_stays_a_silence(mitigation: Mitigation)
     assert samples(mitigation) == [(0, 1000, False), (60, 1000, True), (121, 1000, False)]
 
 
-def test_who_reports_no_amounts_makes_no_event_and_no_sample(mitigation: Mitigation) -> None:
+def test_a_report_without_counters_makes_no_event_and_no_sample(mitigation: Mitigation) -> None:
     reported(mitigation, 0, None)
     reported(mitigation, 300, None)
 

@@ -52,7 +52,7 @@ def test_a_late_report_does_not_undo_a_termination(trigger: Trigger) -> None:
     assert next_status(Status.TERMINATING, trigger) is Status.TERMINATING
 
 
-def test_nobody_says_terminated_when_only_the_lifetime_ran_out() -> None:
+def test_a_request_whose_lifetime_ran_out_is_not_called_terminated() -> None:
     assert next_status(Status.TERMINATING, Trigger.LIFETIME_OVER) is Status.EXPIRED
 
 
@@ -68,7 +68,7 @@ def test_the_best_confirmed_mitigation_names_the_request() -> None:
     assert derived(Status.ATTACK_STOPPED, Status.REFUSED) is RequestStatus.ATTACK_STOPPED
 
 
-def test_a_plan_that_one_provider_holds_is_in_standby_until_somebody_acts() -> None:
+def test_a_plan_that_one_provider_holds_is_in_standby_until_it_is_activated() -> None:
     assert derived(Status.STANDBY, Status.PENDING) is RequestStatus.STANDBY
     assert derived(Status.STANDBY, Status.REFUSED) is RequestStatus.STANDBY
     assert derived(Status.STANDBY, Status.IN_PROGRESS) is RequestStatus.IN_PROGRESS
@@ -114,7 +114,7 @@ def test_a_request_that_ran_out_is_expired() -> None:
     assert derived(Status.TERMINATED) is RequestStatus.TERMINATED
 
 
-def test_a_request_is_not_over_before_whoever_was_withdrawn_alone_is_told() -> None:
+def test_a_request_ends_only_after_each_withdrawal_is_confirmed() -> None:
     withdrawn = MitigationState(status=Status.TERMINATING, is_given_up=True)
     ran_out = MitigationState(status=Status.EXPIRED)
     helps = MitigationState(status=Status.MITIGATING)

@@ -41,7 +41,7 @@ def test_what_never_left_the_portal_is_terminated_at_once(submit: Submit, alice:
     assert request.mitigations.get().status == "terminated"
 
 
-def test_what_may_have_left_is_told_to_stop(submit: Submit, alice: User) -> None:
+def test_a_request_that_may_have_left_gets_a_withdrawal(submit: Submit, alice: User) -> None:
     request = services.terminate(request_id=sent(submit()).pk, actor=Actor.person(alice))
 
     mitigation = request.mitigations.get()
@@ -148,9 +148,7 @@ def test_extending_asks_each_provider_for_what_it_grants(
     ]
 
 
-def test_who_said_no_is_asked_for_the_longer_time_when_its_turn_comes_again(
-    submit: Submit, alice: User
-) -> None:
+def test_a_retry_after_an_extension_asks_for_the_new_lifetime(submit: Submit, alice: User) -> None:
     request = sent(submit())
     mitigation = request.mitigations.get()
     now = timezone.now()
@@ -162,7 +160,7 @@ def test_who_said_no_is_asked_for_the_longer_time_when_its_turn_comes_again(
     assert (mitigation.status, mitigation.lifetime_s) == ("refused", 14400)
 
 
-def test_what_ends_is_not_extended_and_the_person_is_told_who_ended_it(
+def test_an_ending_request_is_not_extended_and_the_error_says_who_ended_it(
     submit: Submit, alice: User, dana: User
 ) -> None:
     request = services.terminate(request_id=sent(submit()).pk, actor=Actor.person(alice))
@@ -198,7 +196,7 @@ def test_what_the_portal_ended_is_refused_at_every_door_in_its_name(
     )
 
 
-def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
+def test_efficacy_goes_to_the_providers_that_confirmed(submit: Submit, alice: User) -> None:
     request = confirmed(submit())
 
     services.report_efficacy(
@@ -211,7 +209,7 @@ def test_efficacy_goes_to_who_confirmed(submit: Submit, alice: User) -> None:
     assert Event.objects.get(type="mitigation.efficacy").data["attack_status"] == "under-attack"
 
 
-def test_efficacy_needs_somebody_to_tell(submit: Submit, alice: User) -> None:
+def test_efficacy_needs_a_provider_that_confirmed(submit: Submit, alice: User) -> None:
     with pytest.raises(Conflict):
         services.report_efficacy(
             request_id=submit().pk, actor=Actor.person(alice), attack_status="under-attack"

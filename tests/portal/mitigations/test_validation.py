@@ -93,7 +93,7 @@ def test_ticked_resources_become_part_of_the_scope_and_name_the_request() -> Non
         (Submission(resources=(SHOP.id,), prefixes=("203.0.113.0/26",)), "Shop front-end"),
     ],
 )
-def test_what_equals_a_resource_has_its_name_however_it_was_asked_for(
+def test_a_target_that_equals_a_resource_gets_the_name_of_the_resource(
     submission: Submission, name: str
 ) -> None:
     assert checked(submission).name == name
@@ -107,7 +107,7 @@ def test_nothing_ticked_and_nothing_typed_asks_for_a_target() -> None:
     )
 
 
-def test_somebody_elses_prefix_names_who_can_help() -> None:
+def test_the_refusal_of_a_foreign_prefix_names_the_admins() -> None:
     assert error(Submission(prefixes=("198.51.100.0/24",))) == (
         "targets.prefixes.0",
         "not-verified",
@@ -116,7 +116,7 @@ def test_somebody_elses_prefix_names_who_can_help() -> None:
     )
 
 
-def test_each_wrong_target_is_told_at_its_place() -> None:
+def test_each_wrong_target_has_an_error_at_its_field() -> None:
     wrong = errors(
         Submission(prefixes=("203.0.113.7", "203.0.113.7/24", "x/y"), fqdns=("evil.example",))
     )
@@ -220,14 +220,14 @@ def test_chosen_providers_keep_their_order_of_priority() -> None:
     assert checked(replace(ONE, subscriptions=chosen)).subscriptions == chosen[::-1]
 
 
-def test_somebody_elses_subscription_is_refused() -> None:
+def test_a_subscription_of_another_organization_is_refused() -> None:
     assert error(replace(ONE, subscriptions=(uuid4(),)))[:2] == (
         "subscriptions.0",
         "unknown-subscription",
     )
 
 
-def test_without_a_provider_the_person_is_told() -> None:
+def test_an_organization_without_a_provider_gets_an_error() -> None:
     assert error(ONE, [])[:2] == ("subscriptions", "no-provider")
 
 
@@ -239,7 +239,7 @@ def test_an_unknown_strategy_is_refused() -> None:
     ("seconds", "words"),
     [(3600, "1 hour"), (86400, "24 hours"), (5400, "90 minutes"), (45, "45 s")],
 )
-def test_lifetimes_are_told_in_whole_units(seconds: int, words: str) -> None:
+def test_lifetimes_are_written_in_whole_units(seconds: int, words: str) -> None:
     assert hours(seconds) == words
 
 
@@ -269,11 +269,11 @@ def test_each_provider_gets_only_what_it_may_protect() -> None:
     }
 
 
-def test_who_may_protect_nothing_of_it_is_left_out() -> None:
+def test_a_provider_that_may_protect_no_target_is_left_out() -> None:
     assert checked(ONE, [LIMITED, OTHER]).subscriptions == (NORTHGATE.subscription,)
 
 
-def test_a_target_that_nobody_may_protect_is_an_error_at_its_place() -> None:
+def test_a_target_that_no_provider_may_protect_has_an_error_at_its_field() -> None:
     assert error(Submission(prefixes=(OLD, NEW)), [LIMITED]) == (
         "targets.prefixes.1",
         "nobody-may-protect",
@@ -287,7 +287,7 @@ def test_a_target_wider_than_the_limit_is_not_cut_to_it() -> None:
     assert (field, code) == ("targets.prefixes.0", "nobody-may-protect")
 
 
-def test_a_ticked_resource_that_nobody_may_protect_is_told_at_the_resource() -> None:
+def test_a_ticked_resource_that_no_provider_may_protect_has_an_error() -> None:
     field, _, message = error(Submission(resources=(SITE.id,)), [LIMITED, OTHER])
 
     assert field == "targets.resources.0"
@@ -353,7 +353,7 @@ def test_a_limit_of_one_provider_leaves_that_one_out(
         ),
     ],
 )
-def test_more_than_one_provider_takes_leaves_it_out_and_stops_only_when_nobody_is_left(
+def test_a_provider_whose_limits_are_too_small_is_left_out_or_an_error(
     limit: dict[str, Any], submission: Submission, field: str, message: str
 ) -> None:
     strict = replace(NORTHGATE, **limit)
@@ -362,7 +362,7 @@ def test_more_than_one_provider_takes_leaves_it_out_and_stops_only_when_nobody_i
     assert error(submission, [strict]) == (field, "beyond-limits", message)
 
 
-def test_the_lifetime_of_who_is_left_out_does_not_matter() -> None:
+def test_the_lifetime_limit_of_a_provider_that_is_left_out_does_not_matter() -> None:
     short = replace(OTHER, max_lifetime_s=60)
 
     assert checked(replace(ONE, lifetime_s=3600), [NORTHGATE, short]).lifetime_s == 3600
@@ -379,7 +379,7 @@ def test_the_lifetime_of_who_is_left_out_does_not_matter() -> None:
         (-1, {"may_be_indefinite": False}, 3600),
     ],
 )
-def test_who_joins_late_is_asked_for_what_it_takes(
+def test_a_provider_that_joins_late_gets_the_targets_it_accepts(
     lifetime_s: int, limits: dict[str, Any], asked_s: int
 ) -> None:
     assert within_limits(lifetime_s, replace(NORTHGATE, **limits)) == asked_s

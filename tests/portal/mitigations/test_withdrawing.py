@@ -36,7 +36,9 @@ def both(submit: Submit) -> MitigationRequest:
     return request
 
 
-def test_one_is_told_to_stop_and_the_other_goes_on(both: MitigationRequest, dana: User) -> None:
+def test_one_provider_is_withdrawn_and_the_other_continues(
+    both: MitigationRequest, dana: User
+) -> None:
     first, second = mitigations_of(both)
 
     services.withdraw_provider(request_id=both.pk, mitigation_id=first.pk, actor=Actor.person(dana))
@@ -76,7 +78,7 @@ def test_the_last_one_that_may_filter_is_not_withdrawn(both: MitigationRequest, 
     assert mitigations_of(both)[1].wanted == "active"
 
 
-def test_who_refused_does_not_count_as_help(submit: Submit, dana: User) -> None:
+def test_a_provider_that_refused_does_not_count_as_help(submit: Submit, dana: User) -> None:
     request = submit(Strategy.PARALLEL)
     first, second = mitigations_of(request)
     confirm(first)
@@ -117,7 +119,7 @@ def test_a_mitigation_of_another_request_is_not_found(
         )
 
 
-def test_the_order_does_not_bring_back_whom_a_person_withdrew(
+def test_failover_does_not_ask_a_provider_that_a_person_withdrew(
     submit: Submit, dana: User, acme_harbour: Subscription
 ) -> None:
     request = submit()
@@ -134,7 +136,7 @@ def test_the_order_does_not_bring_back_whom_a_person_withdrew(
     assert names(request) == ["Northgate", "Tidewall", "Harbour"]
 
 
-def test_whom_a_person_withdrew_can_be_asked_anew_under_another_mid(
+def test_a_person_can_ask_a_withdrawn_provider_again_under_a_new_mid(
     both: MitigationRequest, dana: User, acme_northgate: Subscription
 ) -> None:
     services.withdraw_provider(
@@ -151,7 +153,7 @@ def test_whom_a_person_withdrew_can_be_asked_anew_under_another_mid(
     assert new.position == old.position
 
 
-def test_terminating_keeps_who_was_withdrawn_before_by_whom(
+def test_terminating_keeps_the_person_who_withdrew_a_provider_before(
     both: MitigationRequest, dana: User, alice: User
 ) -> None:
     services.withdraw_provider(
@@ -164,7 +166,7 @@ def test_terminating_keeps_who_was_withdrawn_before_by_whom(
     assert status_of(both) == "terminating"
 
 
-def test_a_request_fails_when_only_who_was_withdrawn_still_winds_down(
+def test_a_request_fails_when_only_a_withdrawn_provider_winds_down(
     submit: Submit, dana: User
 ) -> None:
     request = submit(Strategy.PARALLEL)
@@ -180,7 +182,7 @@ def test_a_request_fails_when_only_who_was_withdrawn_still_winds_down(
     assert status_of(request) == "failing"
 
 
-def test_a_termination_waits_for_whoever_was_withdrawn_and_asked_anew(
+def test_a_termination_waits_for_both_mitigations_of_one_provider(
     both: MitigationRequest, dana: User, acme_northgate: Subscription
 ) -> None:
     old = mitigations_of(both)[0]

@@ -44,7 +44,7 @@ def ask_url(plan: StandbyPlan) -> str:
     return f"{plan.get_absolute_url()}/ask"
 
 
-def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
+def test_a_provider_that_the_plan_did_not_reach_can_be_retried_on_its_page(
     plan: StandbyPlan, dana: User, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     browser = client_of(dana)
@@ -69,7 +69,7 @@ def test_whom_the_plan_did_not_reach_is_asked_again_on_its_page(
     assert ASK not in browser.get(plan.get_absolute_url()).content.decode()
 
 
-def test_who_is_asked_already_is_not_asked_twice(
+def test_a_provider_that_was_asked_is_not_asked_twice(
     plan: StandbyPlan, dana: User, acme_tidewall: Subscription
 ) -> None:
     ask_provider(
@@ -94,7 +94,7 @@ def test_a_provider_that_is_not_part_of_the_plan_joins_by_a_change_only(
     assert len(mitigations_of(plan.request)) == 1
 
 
-def test_a_plan_that_is_off_asks_nobody(
+def test_a_plan_that_is_off_asks_no_provider(
     plan: StandbyPlan, dana: User, client_of: ClientOf, acme_northgate: Subscription
 ) -> None:
     services.turn_off(plan_id=plan.pk, actor=Actor.person(dana))
@@ -107,7 +107,7 @@ def test_a_plan_that_is_off_asks_nobody(
     assert mitigations_of(plan.request)[0].status == Status.REFUSED
 
 
-def test_a_drill_is_asked_of_nobody_again(
+def test_no_provider_of_a_drill_is_retried(
     dana: User, plan: StandbyPlan, acme_northgate: Subscription
 ) -> None:
     MitigationRequest.objects.filter(pk=plan.request_id).update(kind="drill")
@@ -120,7 +120,7 @@ def test_a_drill_is_asked_of_nobody_again(
     assert mitigations_of(plan.request)[0].status == Status.REFUSED
 
 
-def test_who_may_only_look_and_another_tenant_ask_nobody(
+def test_viewers_and_other_tenants_cannot_ask_a_provider(
     plan: StandbyPlan,
     bob: User,
     charlie: User,

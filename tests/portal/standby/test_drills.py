@@ -55,7 +55,7 @@ def test_a_drill_asks_every_provider_to_hold_one_address_for_a_short_while(drill
     assert [check.way for check in checks(drill)] == ["request", "request"]
 
 
-def test_what_a_provider_confirmed_is_withdrawn_and_its_times_are_kept(
+def test_a_confirmed_drill_is_withdrawn_and_its_times_are_saved(
     drill: Drill, acme: Organization
 ) -> None:
     northgate, tidewall = checks(drill)
@@ -91,7 +91,7 @@ def test_what_a_provider_confirmed_is_withdrawn_and_its_times_are_kept(
     assert MitigationRequest.objects.get().status == "terminated"
 
 
-def test_a_provider_whose_end_is_reported_before_its_answer_was_told(drill: Drill) -> None:
+def test_a_provider_that_reports_the_end_before_it_answers_was_told(drill: Drill) -> None:
     northgate, _ = checks(drill)
     holds(mitigation_facts(northgate))
     follow()
@@ -165,7 +165,7 @@ def test_a_provider_that_does_not_release_the_plan_fails_the_drill(
     assert {check.failure for check in checks(drill)} == {failure}
 
 
-def test_a_provider_that_filters_instead_of_holding_fails_the_drill_and_is_told_to_stop(
+def test_a_provider_that_filters_for_a_drill_fails_it_and_is_withdrawn(
     drill: Drill,
 ) -> None:
     acting = checks(drill)[0]

@@ -157,7 +157,7 @@ ENDS: dict[str, tuple[Callable[[Mitigation], None], str, str]] = {
 
 
 @pytest.mark.parametrize(("ends", "by", "sentence"), ENDS.values(), ids=ENDS)
-def test_what_ended_by_itself_is_on_now_and_with_the_plans_until_it_is_acknowledged(
+def test_an_end_nobody_asked_for_stays_on_the_pages_until_acknowledged(
     browser: Client,
     active: StandbyPlan,
     acme: Organization,
@@ -436,7 +436,7 @@ def test_it_stays_when_the_plan_is_over_or_turned_off_afterwards(
     assert active.get_absolute_url() not in browser.get(NOW_PAGE).content.decode()
 
 
-def test_who_may_not_operate_sees_it_without_buttons_and_others_do_not_see_it(
+def test_a_viewer_sees_no_buttons_and_other_tenants_see_nothing(
     active: StandbyPlan, bob: User, charlie: User, client_of: ClientOf
 ) -> None:
     says(mitigations_of(active.request)[0], 8)

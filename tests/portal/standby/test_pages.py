@@ -72,7 +72,7 @@ def test_a_provider_that_does_not_hold_it_is_named_first(
     assert "Tidewall says: no contract. The portal asks again at" in page
 
 
-def test_while_contact_is_lost_the_page_says_what_nobody_can_tell(
+def test_the_page_says_what_is_unknown_while_contact_is_lost(
     alice: User, held: StandbyPlan, acme_northgate: Subscription, client_of: ClientOf
 ) -> None:
     lose(acme_northgate)
@@ -197,7 +197,7 @@ def test_a_plan_is_prepared_by_name_and_tick(
     assert plan.request.subscriptions == [str(acme_northgate.pk)]
 
 
-def test_everything_wrong_with_a_plan_is_told_at_once(
+def test_a_refused_plan_lists_everything_that_is_wrong(
     alice: User, held: StandbyPlan, client_of: ClientOf
 ) -> None:
     answer = client_of(alice).post(
@@ -229,7 +229,7 @@ def test_a_fix_of_a_target_keeps_the_name(
     assert 'value="203.0.113.7/32"' in page
 
 
-def test_an_overlap_with_another_plan_is_told_at_the_targets(
+def test_an_overlap_with_another_plan_has_an_error_at_the_targets(
     alice: User, held: StandbyPlan, shop: ProtectedResource, client_of: ClientOf
 ) -> None:
     answer = client_of(alice).post(f"{STANDBY}/new", {"name": "Another", "resources": str(shop.pk)})
@@ -302,9 +302,7 @@ def test_a_plan_is_turned_off_and_on_and_removed(
     assert browser.get(url).status_code == 404
 
 
-def test_a_viewer_sees_and_is_told_who_may_do_more(
-    bob: User, held: StandbyPlan, client_of: ClientOf
-) -> None:
+def test_a_viewer_reads_who_may_do_more(bob: User, held: StandbyPlan, client_of: ClientOf) -> None:
     page = client_of(bob).get(held.get_absolute_url()).content.decode()
 
     assert (

@@ -146,7 +146,7 @@ def test_an_activated_plan_stays_live_until_its_end_is_confirmed(
     assert not mitigation_queries.live_requests(acme)
 
 
-def test_a_plan_turned_off_is_withdrawn_and_asked_for_anew_when_it_is_on_again(
+def test_turning_a_plan_off_withdraws_it_and_on_requests_it_again(
     prepare: Prepare, alice: User
 ) -> None:
     plan = prepare()
@@ -223,7 +223,7 @@ def test_what_never_left_the_portal_is_dropped_with_its_version(
     assert statuses(plan.request) == ["terminated", "terminated"]
 
 
-def test_a_plan_saved_as_it_was_asks_nobody_anew(
+def test_saving_a_plan_unchanged_sends_nothing(
     prepare: Prepare, alice: User, shop: ProtectedResource
 ) -> None:
     plan = prepare()
@@ -306,7 +306,7 @@ def test_a_plan_that_is_off_covers_nothing(
     ("name", "code"),
     [("", "required"), ("x" * 101, "too-long"), ("a\nb", "odd-characters"), ("One", "name-exists")],
 )
-def test_a_name_that_nobody_can_use_is_told(
+def test_an_unusable_name_has_an_error(
     prepare: Prepare, office: ProtectedResource, name: str, code: str
 ) -> None:
     prepare("One")
@@ -317,7 +317,7 @@ def test_a_name_that_nobody_can_use_is_told(
     assert [(one.field, one.code) for one in refused.value.errors] == [("name", code)]
 
 
-def test_a_renamed_plan_asks_nobody_anew(prepare: Prepare, alice: User) -> None:
+def test_renaming_a_plan_sends_nothing(prepare: Prepare, alice: User) -> None:
     plan = prepare()
 
     services.change_plan(plan_id=plan.pk, actor=Actor.person(alice), name="Shop")
@@ -362,7 +362,7 @@ def test_a_removed_plan_is_released_and_its_name_is_free(prepare: Prepare, alice
     assert prepare().pk != plan.pk
 
 
-def test_a_plan_activated_by_hand_asks_all_its_providers_now_and_stays_held(
+def test_activating_a_plan_asks_all_its_providers_and_keeps_it_held(
     prepare: Prepare, alice: User
 ) -> None:
     plan = prepare(ports=((80, 443),), protocols=(6,))
@@ -413,7 +413,7 @@ def test_a_plan_is_activated_at_the_providers_that_can_still_be_asked(
     assert request.subscriptions == plan.request.subscriptions[:1]
 
 
-def test_a_plan_asks_nobody_else_when_none_of_its_providers_can_be_asked(
+def test_a_plan_asks_only_its_own_providers_even_if_none_can_be_asked(
     prepare: Prepare, alice: User, acme_northgate: Subscription
 ) -> None:
     plan = prepare(subscriptions=(acme_northgate.pk,))

@@ -43,7 +43,7 @@ def test_a_plan_for_a_name_may_hold_any_address() -> None:
     assert drill_target(ANY, own("203.0.113.0/24"), [held(fqdns=("shop.example",))]) is None
 
 
-def test_a_name_is_asked_for_only_where_no_address_is_held() -> None:
+def test_a_drill_uses_a_name_only_if_the_provider_holds_no_address() -> None:
     names = own("shop.example", kind="fqdn")
 
     assert drill_target(ANY, names, []) == DrillTarget("fqdn", "shop.example")
@@ -85,7 +85,7 @@ def test_a_provider_is_asked_only_for_what_it_may_protect() -> None:
     assert drill_target(limited("192.0.2.0/24"), resources, []) is None
 
 
-def test_a_provider_that_takes_no_small_prefix_is_asked_for_its_smallest() -> None:
+def test_a_drill_uses_the_longest_prefix_that_the_provider_accepts() -> None:
     provider = limited(longest_prefix_v4=26)
 
     assert drill_target(provider, own("203.0.113.0/24"), []) == DrillTarget(
@@ -96,5 +96,5 @@ def test_a_provider_that_takes_no_small_prefix_is_asked_for_its_smallest() -> No
     assert drill_target(provider, own("203.0.113.0/27"), []) is None
 
 
-def test_a_provider_that_takes_no_names_is_asked_for_none() -> None:
+def test_a_drill_uses_no_name_at_a_provider_that_accepts_none() -> None:
     assert drill_target(limited(takes_names=False), own("shop.example", kind="fqdn"), []) is None

@@ -134,7 +134,7 @@ def test_it_ends_when_the_provider_no_longer_holds_it(kept: StandbyPlan) -> None
     assert (mitigation(kept).status, mitigation(kept).is_still_held) == ("terminated", False)
 
 
-def test_the_pages_say_so_with_the_number_to_call(
+def test_the_pages_say_that_it_is_still_held_with_the_number_to_call(
     alice: User, kept: StandbyPlan, acme: Organization, client_of: ClientOf
 ) -> None:
     browser = client_of(alice)

@@ -48,7 +48,7 @@ def told(mitigation: Mitigation, ago: timedelta = timedelta()) -> None:
     mitigations.record_withdrawal_confirmed(mitigation_id=mitigation.pk, now=timezone.now() - ago)
 
 
-def test_who_acts_is_told_to_stop_and_who_holds_it_is_left_alone(
+def test_stopping_a_plan_withdraws_only_the_providers_that_filter(
     active: StandbyPlan, acme: Organization, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_as_it_hears_of_the_end_loses_nothing(
     assert [one.status for one in newest(active)] == ["pending", "standby"]
 
 
-def test_an_end_that_nobody_settled_is_found_by_the_sweep(active: StandbyPlan, dana: User) -> None:
+def test_the_sweep_finds_an_unsettled_end(active: StandbyPlan, dana: User) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
     Mitigation.objects.filter(hold_again=True).update(status="terminated", ended_at=timezone.now())
 
@@ -271,9 +271,7 @@ def test_a_provider_that_can_no_longer_be_asked_is_left_out(
     assert not Mitigation.objects.filter(hold_again=True).exists()
 
 
-def test_what_a_person_asked_for_from_the_plan_ends_and_the_plan_stays_held(
-    prepare: Prepare, dana: User
-) -> None:
+def test_stopping_ends_the_activation_and_keeps_the_plan_held(prepare: Prepare, dana: User) -> None:
     plan = prepare()
     for mitigation in mitigations_of(plan.request):
         holds(mitigation)

@@ -92,7 +92,7 @@ def test_the_pages_say_what_happens_meanwhile(
     assert "Northgate is stopping; Tidewall holds the plan." in now
 
 
-def test_afterwards_the_plan_is_held_and_nobody_had_to_switch_it_on(
+def test_the_plan_is_held_again_without_being_turned_on(
     browser: Client, active: StandbyPlan, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -107,7 +107,7 @@ def test_afterwards_the_plan_is_held_and_nobody_had_to_switch_it_on(
     assert "Turn off…" in page
 
 
-def test_who_cannot_be_told_is_to_be_called(
+def test_a_provider_that_cannot_be_told_has_its_phone_number(
     browser: Client, active: StandbyPlan, acme_northgate: Subscription, dana: User
 ) -> None:
     services.stop_filtering(plan_id=active.pk, actor=Actor.person(dana))
@@ -120,7 +120,7 @@ def test_who_cannot_be_told_is_to_be_called(
     assert "It may still be filtering." in page
 
 
-def test_what_a_person_asked_for_from_a_plan_is_stopped_on_the_plans_page(
+def test_the_activation_of_a_plan_is_stopped_on_the_plans_page(
     browser: Client, prepare: Prepare, dana: User
 ) -> None:
     plan = prepare()
@@ -174,7 +174,7 @@ def test_a_replaced_version_of_a_plan_can_still_be_looked_at(
 
 
 @pytest.mark.parametrize(("who", "status"), [("bob", 403), ("charlie", 404)])
-def test_others_and_those_who_only_look_are_kept_out(
+def test_viewers_and_other_tenants_cannot_stop_a_plan(
     request: pytest.FixtureRequest,
     active: StandbyPlan,
     client_of: ClientOf,

@@ -16,7 +16,7 @@ from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.rows import NOW, mitigations_of, names, refuse, sent, status_of
 
 
-def test_the_next_in_order_is_asked_by_hand(submit: Submit, dana: User) -> None:
+def test_a_person_can_ask_the_next_provider_in_order(submit: Submit, dana: User) -> None:
     request = submit()
 
     services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
@@ -55,7 +55,7 @@ def test_asking_twice_asks_once(submit: Submit, dana: User, acme_tidewall: Subsc
     assert Event.objects.filter(type="mitigation.asked").count() == 1
 
 
-def test_who_was_not_chosen_at_first_can_join(
+def test_a_person_can_ask_a_provider_that_the_request_did_not_choose(
     submit: Submit, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     request = submit(subscriptions=(acme_northgate.pk,))
@@ -69,7 +69,7 @@ def test_who_was_not_chosen_at_first_can_join(
     assert names(request) == ["Northgate", "Tidewall"]
 
 
-def test_who_joins_late_is_asked_for_no_longer_than_it_takes(
+def test_a_provider_that_joins_late_gets_a_lifetime_within_its_limit(
     submit: Submit, dana: User, acme_northgate: Subscription, acme_tidewall: Subscription
 ) -> None:
     request = submit(subscriptions=(acme_northgate.pk,), lifetime_s=-1)
@@ -85,7 +85,7 @@ def test_who_joins_late_is_asked_for_no_longer_than_it_takes(
 
 
 @pytest.mark.parametrize("reason", ["another tenant's", "disabled", "limited"])
-def test_whom_one_may_not_ask_is_not_asked(
+def test_a_provider_that_may_not_be_asked_is_not_asked(
     submit: Submit,
     dana: User,
     acme_tidewall: Subscription,
@@ -108,14 +108,16 @@ def test_whom_one_may_not_ask_is_not_asked(
         assert str(caught.value) == ("Tidewall may protect only 2001:db8::/32. It was not asked.")
 
 
-def test_when_all_are_asked_the_person_is_told(submit: Submit, dana: User) -> None:
+def test_asking_the_next_provider_is_a_conflict_when_all_were_asked(
+    submit: Submit, dana: User
+) -> None:
     request = submit(Strategy.PARALLEL)
 
     with pytest.raises(Conflict, match="Every provider of this request has been asked"):
         services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
 
 
-def test_nobody_is_asked_for_what_was_terminated(submit: Submit, dana: User) -> None:
+def test_no_provider_can_be_asked_for_a_terminated_request(submit: Submit, dana: User) -> None:
     request = submit()
     sent(mitigations_of(request)[0])
     services.terminate(request_id=request.pk, actor=Actor.person(dana))
@@ -124,7 +126,9 @@ def test_nobody_is_asked_for_what_was_terminated(submit: Submit, dana: User) -> 
         services.ask_provider(request_id=request.pk, actor=Actor.person(dana))
 
 
-def test_who_waits_for_our_own_backoff_is_tried_again_at_once(submit: Submit, dana: User) -> None:
+def test_a_person_can_retry_a_provider_during_the_portals_backoff(
+    submit: Submit, dana: User
+) -> None:
     request = submit(Strategy.PARALLEL)
     for mitigation in mitigations_of(request):
         refuse(mitigation)
@@ -139,7 +143,7 @@ def test_who_waits_for_our_own_backoff_is_tried_again_at_once(submit: Submit, da
 
 
 @pytest.mark.rule("SC-046")
-def test_who_named_its_own_time_is_not_asked_before_it_by_hand_either(
+def test_a_person_cannot_ask_a_provider_before_the_time_it_named(
     submit: Submit, dana: User, acme_northgate: Subscription
 ) -> None:
     request = submit()
@@ -152,7 +156,7 @@ def test_who_named_its_own_time_is_not_asked_before_it_by_hand_either(
 
 
 @pytest.mark.rule("SC-046")
-def test_who_is_too_busy_is_not_asked_before_its_time_by_hand_either(
+def test_a_person_cannot_ask_a_busy_provider_before_the_time_it_named(
     submit: Submit, dana: User, acme_northgate: Subscription
 ) -> None:
     request = submit()
