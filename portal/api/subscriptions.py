@@ -20,10 +20,11 @@ from portal.providers.models import (
     PathKind,
     PendingChange,
     Provider,
+    SessionFault,
     SessionState,
     Subscription,
 )
-from portal.providers.wording import PARTS
+from portal.providers.wording import PARTS, no_session_because, try_failed_because
 
 
 class ProviderShown(serializers.Serializer[Provider]):
@@ -37,7 +38,15 @@ class PendingChangeShown(serializers.Serializer[PendingChange]):
     tried_at = serializers.DateTimeField(
         allow_null=True, help_text="When the portal last tried to connect with them; null: not yet."
     )
-    failure = serializers.CharField(help_text="Why that failed.")
+    fault = serializers.ChoiceField(
+        choices=SessionFault.choices,
+        required=False,
+        help_text="Why that failed, where the portal itself is the reason.",
+    )
+    failure = serializers.SerializerMethodField(help_text="Why that failed, in words.")
+
+    def get_failure(self, change: PendingChange) -> str:
+        return try_failed_because(change)
 
 
 class SessionShown(serializers.Serializer[Subscription]):
@@ -45,7 +54,15 @@ class SessionShown(serializers.Serializer[Subscription]):
     transport = serializers.SerializerMethodField()
     since = serializers.DateTimeField(source="session_since", allow_null=True)
     last_heartbeat_at = serializers.DateTimeField(source="last_heard_at", allow_null=True)
-    detail = serializers.CharField(source="session_detail")
+    fault = serializers.ChoiceField(
+        source="session_fault",
+        choices=SessionFault.choices,
+        allow_blank=True,
+        help_text="Why there is none, where the portal itself is the reason; else empty.",
+    )
+    detail = serializers.SerializerMethodField(
+        help_text="The server’s address while it is up; else why it is not, in words."
+    )
     refusal = serializers.CharField(
         source="session_refusal",
         help_text=(
@@ -65,6 +82,9 @@ class SessionShown(serializers.Serializer[Subscription]):
         allow_null=True,
         help_text="Saved settings that the present connection does not use yet.",
     )
+
+    def get_detail(self, subscription: Subscription) -> str:
+        return no_session_because(subscription.session_fault, subscription.session_detail)
 
     def get_transport(self, subscription: Subscription) -> str | None:
         return subscription.session_transport or None

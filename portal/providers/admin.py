@@ -20,7 +20,7 @@ from portal.providers.models import (
     default_transports,
 )
 from portal.providers.validation import checked_host, checked_trust_anchors, limit_problems
-from portal.providers.wording import still_connected
+from portal.providers.wording import no_session_because, still_connected
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -185,9 +185,14 @@ class SubscriptionAdmin(StaffAdmin):
         "session_transport",
         "session_since",
         "last_heard_at",
-        "session_detail",
+        "connection",
         "settings_in_use",
     )
+
+    @admin.display(description="Session detail")
+    def connection(self, subscription: Subscription) -> str:
+        """The server's address, or why there is no connection."""
+        return no_session_because(subscription.session_fault, subscription.session_detail)
 
     @admin.display(description="Settings in use")
     def settings_in_use(self, subscription: Subscription) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar, TypedDict
+from typing import ClassVar, NotRequired, TypedDict
 
 from django.db import models
 from django.db.models import Q
@@ -122,6 +122,17 @@ class SessionState(models.TextChoices):
     DOWN = "down"
 
 
+class SessionFault(models.TextChoices):
+    """Why there is no session, where the portal itself is the reason."""
+
+    NO_WORKER = "no_worker"
+    """No signal worker has the lease."""
+    CRASHED = "crashed"
+    """The portal failed; its log says how."""
+    KEY_UNREADABLE = "key_unreadable"
+    """The worker lacks the key that the private key was encrypted with."""
+
+
 class PendingChange(TypedDict):
     """Settings saved since the present session was opened and not used by a session yet."""
 
@@ -130,7 +141,9 @@ class PendingChange(TypedDict):
     tried_at: str | None
     """When the portal last tried a session with them (ISO 8601); null: not yet."""
     failure: str
-    """Why the last try failed, in words."""
+    """Why the last try failed, in the words of the client library or the network."""
+    fault: NotRequired[str]
+    """A `SessionFault`, where the portal itself is the reason."""
 
 
 class Subscription(models.Model):
@@ -165,6 +178,16 @@ class Subscription(models.Model):
     session_since = models.DateTimeField(null=True, blank=True)
     last_heard_at = models.DateTimeField(null=True, blank=True)
     session_detail = models.CharField(max_length=300, blank=True)
+    """The server's address while it is up; else why it is not, in the client library's words."""
+    session_fault = models.CharField(
+        max_length=16,
+        choices=SessionFault.choices,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+    )
+    """Why there is no session, where the portal itself is the reason; else empty."""
     session_refusal = models.CharField(max_length=4, blank=True, default="", editable=False)
     """The code with which the server refuses our heartbeats on the present session, such as 4.01;
     else empty.

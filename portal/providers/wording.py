@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from portal.core.formatting import ago, listed
-from portal.providers.models import PendingChange
+from portal.providers.models import PendingChange, SessionFault
 
 PARTS: Final = {
     "address": "address",
@@ -35,6 +35,28 @@ def ignored_redirection(provider: str, why: str) -> str:
     return f"{provider} sent the portal {where}; the portal stayed. Tell {provider}."
 
 
+FAULTS: Final = {
+    SessionFault.NO_WORKER: "The part of the portal that talks to providers is not running.",
+    SessionFault.CRASHED: (
+        "The portal could not keep this connection and is trying again. Its log says why."
+    ),
+    SessionFault.KEY_UNREADABLE: (
+        "The portal cannot decrypt the private key of this subscription: "
+        "PORTAL_ENCRYPTION_KEYS lacks the key it was encrypted with"
+    ),
+}
+
+
+def no_session_because(fault: str, detail: str) -> str:
+    """Why there is no session; `detail` where the portal itself is not the reason."""
+    return FAULTS[SessionFault(fault)] if fault else detail
+
+
+def try_failed_because(change: PendingChange) -> str:
+    """Why the last try with the new settings failed; empty while it did not."""
+    return no_session_because(change.get("fault", ""), change["failure"])
+
+
 def still_connected(change: PendingChange, now: datetime) -> str:
     """Says that the connection still uses the old settings, and why."""
     changed = change["changed"]
@@ -43,5 +65,6 @@ def still_connected(change: PendingChange, now: datetime) -> str:
     if change["tried_at"] is None:
         return f"{first}; the portal is trying the {new}."
     tried = ago(datetime.fromisoformat(change["tried_at"]), now)
-    why = f": {change['failure'].rstrip('.')}" if change["failure"] else ""
+    reason = try_failed_because(change).rstrip(".")
+    why = f": {reason}" if reason else ""
     return f"{first}. The {new} did not work {tried}{why}. The portal keeps trying."

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from dots_client import Reconnect
-from portal.providers.models import PendingChange
+from portal.providers.models import PendingChange, SessionFault
 from portal.signaling.connection_settings import ConnectionSettings, changed
 from portal.signaling.leases import SavedAt
 
@@ -77,9 +77,11 @@ class ChangedSettings:
         """Whether the settings changed since `tried`."""
         return self.wanted is not None and bool(changed(tried, self.wanted))
 
-    def failed(self, reason: str, *, at: datetime) -> None:
+    def failed(self, reason: str, fault: SessionFault | None, *, at: datetime) -> None:
         """An attempt with the pending settings failed; the present session stays."""
         if self.pending is not None:
             self.pending = PendingChange(
                 changed=self.pending["changed"], tried_at=at.isoformat(), failure=reason
             )
+            if fault is not None:
+                self.pending["fault"] = fault.value

@@ -10,10 +10,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from portal.events.log import lock_log
-from portal.providers.models import SessionState, Subscription
+from portal.providers.models import SessionFault, SessionState, Subscription
 from portal.signaling.session_status import append_session_event
 
-NO_WORKER: Final = "The part of the portal that talks to providers is not running."
 MAX_ORPHANS: Final = 200
 """One sweep marks at most this many; the next continues."""
 
@@ -38,10 +37,17 @@ def _mark_orphan(subscription_id: UUID, organization_id: UUID, now: datetime) ->
         return False
     subscription.session_state = SessionState.DOWN
     subscription.session_since = now
-    subscription.session_detail = NO_WORKER
+    subscription.session_detail = ""
+    subscription.session_fault = SessionFault.NO_WORKER
     subscription.pending_change = None
     subscription.save(
-        update_fields=["session_state", "session_since", "session_detail", "pending_change"]
+        update_fields=[
+            "session_state",
+            "session_since",
+            "session_detail",
+            "session_fault",
+            "pending_change",
+        ]
     )
-    append_session_event(subscription, state=SessionState.DOWN, detail=NO_WORKER, now=now)
+    append_session_event(subscription, detail="", now=now)
     return True

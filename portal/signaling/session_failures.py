@@ -1,13 +1,10 @@
-"""Why there is no session, in words for pages."""
+"""Why there is no session."""
 
 from __future__ import annotations
 
-from typing import Final
-
 from dots_client import ConnectCrashed, DotsError, SessionCrashed
+from portal.providers.models import SessionFault
 from portal.signaling.connection_settings import KeyUnreadable
-
-CRASHED: Final = "The portal could not keep this connection and is trying again. Its log says why."
 
 
 def is_our_failure(error: Exception | None) -> bool:
@@ -15,8 +12,13 @@ def is_our_failure(error: Exception | None) -> bool:
     return not isinstance(error, DotsError) or isinstance(error, ConnectCrashed | SessionCrashed)
 
 
+def fault_of(error: Exception | None) -> SessionFault | None:
+    """None: the network or the provider is the reason."""
+    if isinstance(error, KeyUnreadable):
+        return SessionFault.KEY_UNREADABLE
+    return SessionFault.CRASHED if is_our_failure(error) else None
+
+
 def failure_text(error: Exception | None) -> str:
-    """The reason. A failure of the portal itself shows no details on pages."""
-    if isinstance(error, KeyUnreadable) or not is_our_failure(error):
-        return str(error)
-    return CRASHED
+    """The reason in the client library's words; empty for a failure of the portal itself."""
+    return "" if is_our_failure(error) else str(error)

@@ -23,7 +23,7 @@ from portal.signaling.fenced_store import FencedStore
 from portal.signaling.lease_fence import LeaseFence
 from portal.signaling.leases import SavedAt
 from portal.signaling.live_session import LiveSession, is_under_attack
-from portal.signaling.session_failures import failure_text, is_our_failure
+from portal.signaling.session_failures import failure_text, fault_of, is_our_failure
 from portal.signaling.session_runner import SessionAttempt, SessionRunner
 from portal.signaling.session_status import SessionStatus
 from portal.signaling.session_status_writer import SessionStatusWriter
@@ -135,7 +135,9 @@ class SessionManager:
         crash = f"{self._name}: its session manager failed: {type(error).__name__}"
         self._log.error(crash, exc_info=error)
         if self.session is None:
-            status = SessionStatus(state=SessionState.CONNECTING, detail=failure_text(error))
+            status = SessionStatus(
+                state=SessionState.CONNECTING, detail=failure_text(error), fault=fault_of(error)
+            )
             self._status.report(status)
 
     async def _connect_when_due(self) -> None:
@@ -260,14 +262,14 @@ class SessionManager:
         return is_heard or self._changed_settings.is_outdated(attempt.settings)
 
     def _attempt_failed(self, attempt: SessionAttempt) -> None:
-        detail = failure_text(attempt.failure)
-        self._log.warning(f"{self._name}: no session: {detail}")
-        self._changed_settings.failed(detail, at=database_clock.now())
+        detail, fault = failure_text(attempt.failure), fault_of(attempt.failure)
+        self._log.warning(f"{self._name}: no session: {detail or fault}")
+        self._changed_settings.failed(detail, fault, at=database_clock.now())
         if self.session is not None and not self.session.is_suspect.is_set():
             self.runner.report_up(self.session)
             return
         state = SessionState.CONNECTING if is_our_failure(attempt.failure) else SessionState.DOWN
-        self._status.report(SessionStatus(state=state, detail=detail))
+        self._status.report(SessionStatus(state=state, detail=detail, fault=fault))
 
     async def _stop(self, saving: asyncio.Task[None]) -> None:
         try:

@@ -24,7 +24,7 @@ from portal.signaling.fenced_store import FencedStore
 from portal.signaling.live_session import LiveSession
 from portal.signaling.mitigation_actions import MitigationActions
 from portal.signaling.session_check import check_session
-from portal.signaling.session_failures import failure_text, is_our_failure
+from portal.signaling.session_failures import failure_text, fault_of, is_our_failure
 from portal.signaling.session_status import SessionStatus
 from portal.signaling.session_status_writer import SessionStatusWriter
 from portal.signaling.status_reports import StatusReports
@@ -183,9 +183,11 @@ class SessionRunner:
         if self.current is session:
             self.current = None
             self._changed_settings.compare(None)
-            detail = failure_text(reason) if reason else ""
-            self._log.warning(f"{self._store.name()}: session over: {detail}")
-            self._status.report(SessionStatus(state=SessionState.CONNECTING, detail=detail))
+            detail, fault = (failure_text(reason), fault_of(reason)) if reason else ("", None)
+            self._log.warning(f"{self._store.name()}: session over: {detail or fault or ''}")
+            self._status.report(
+                SessionStatus(state=SessionState.CONNECTING, detail=detail, fault=fault)
+            )
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)

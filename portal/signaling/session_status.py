@@ -11,7 +11,13 @@ from django.db import transaction
 
 from portal.events.log import append_event, lock_log
 from portal.events.models import EventType
-from portal.providers.models import PendingChange, SessionState, Subscription, Transport
+from portal.providers.models import (
+    PendingChange,
+    SessionFault,
+    SessionState,
+    Subscription,
+    Transport,
+)
 
 MAX_DETAIL: Final = 300
 MAX_EVENT_DETAIL: Final = 100
@@ -24,6 +30,7 @@ class SessionStatus:
     state: SessionState
     transport: str = ""
     detail: str = ""
+    fault: SessionFault | None = None
     opened_at: datetime | None = None
     "when the session that is up was made; None: now"
     refusal: str = ""
@@ -63,25 +70,25 @@ def record_session(
     subscription.session_state = status.state
     subscription.session_transport = status.transport
     subscription.session_detail = status.detail[:MAX_DETAIL]
+    subscription.session_fault = status.fault or ""
     subscription.session_refusal = status.refusal
     subscription.redirection_ignored = status.not_followed
     subscription.pending_change = status.pending_change
     columns += ["session_state", "session_transport", "session_detail", "session_refusal"]
-    columns += ["redirection_ignored", "pending_change"]
+    columns += ["session_fault", "redirection_ignored", "pending_change"]
     subscription.save(update_fields=columns)
     is_up_or_down = status.state in (SessionState.UP, SessionState.DOWN)
     is_lost = previous == SessionState.UP and status.state != SessionState.UP
     if is_lost or (is_up_or_down and status.state != previous):
-        append_session_event(subscription, state=status.state, detail=status.detail, now=now)
+        append_session_event(subscription, detail=status.detail, now=now)
 
 
-def append_session_event(
-    subscription: Subscription, *, state: SessionState, detail: str, now: datetime
-) -> None:
+def append_session_event(subscription: Subscription, *, detail: str, now: datetime) -> None:
     """Tell open pages that a session came up, was lost, or cannot be opened.
 
     The only writer of these events.
     """
+    state = SessionState(subscription.session_state)
     append_event(
         organization_id=subscription.organization_id,
         type=EventType.SESSION_UP if state == SessionState.UP else EventType.SESSION_DOWN,
@@ -90,6 +97,7 @@ def append_session_event(
             "subscription": str(subscription.pk),
             "state": state.value,
             "detail": detail[:MAX_EVENT_DETAIL],
+            "fault": subscription.session_fault,
         },
     )
 

@@ -59,7 +59,11 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
             """SELECT id, cause, cause_subscription_id, because, withdrawn_cause, withdrawn_for, withdrawn_because
                FROM mitigations_mitigation WHERE because <> ''"""
         ).fetchall()
+        faults = upgraded.execute(
+            "SELECT DISTINCT session_fault, session_detail FROM providers_subscription"
+        ).fetchall()
     assert sorted(causes) == sorted(expected_causes)
+    assert faults == [("no_worker", "")]
     assert before["mitigations_mitigationrequest"] >= 3
     assert set(keys) == expected_keys
     assert {table: after[table] for table in before if table in after} == before
@@ -111,6 +115,10 @@ def use_sentences(old: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
            WHERE request_id IN (SELECT request_id FROM public.mitigations_mitigation GROUP BY 1 HAVING count(*) = 2)
            ORDER BY provider.short_name"""
     ).fetchall()
+    old.execute(
+        "UPDATE public.providers_subscription SET session_detail = %s",
+        ("The part of the portal that talks to providers is not running.",),
+    )
     (first, northgate, name), (second, _, _) = rows
     known, unknown = (
         (f"{name} did not answer", f"{name} reports that it is filtering"),

@@ -31,6 +31,7 @@ from portal.mitigations.unknown import Unknown
 from portal.mitigations.validation import AssignedScope, assign_scope
 from portal.organizations.models import LateAcceptance, Organization
 from portal.providers.models import PathKind, Subscription
+from portal.providers.wording import no_session_because
 from portal.wording import causes
 from portal.wording.replaced import taken_over
 from portal.wording.replacing import left_out
@@ -44,7 +45,7 @@ def session_of(subscription: Subscription) -> wording.Session:
         state=subscription.session_state,
         since=subscription.session_since,
         last_heard_at=subscription.last_heard_at,
-        detail=subscription.session_detail,
+        detail=no_session_because(subscription.session_fault, subscription.session_detail),
     )
 
 

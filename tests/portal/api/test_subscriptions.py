@@ -48,6 +48,7 @@ def test_a_subscription_shows_provider_and_session(
                 "transport": "dtls",
                 "since": "2025-01-02T03:04:05Z",
                 "last_heartbeat_at": None,
+                "fault": "",
                 "detail": "",
                 "refusal": "",
                 "redirection_ignored": "",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from portal.accounts.models import User
-from portal.providers.models import PendingChange, SessionState, Subscription
+from portal.providers.models import PendingChange, SessionFault, SessionState, Subscription
+from portal.providers.wording import no_session_because
 from tests.conftest import ClientOf
 
+session_fault_migration = import_module("portal.providers.migrations.0011_session_fault")
 CHANGE = PendingChange(
     changed=["certificate"],
     tried_at=timezone.now().isoformat(),
@@ -37,3 +41,13 @@ def test_the_form_of_a_subscription_says_what_the_connection_uses(
     url = reverse("admin:providers_subscription_change", args=[acme_northgate.pk])
 
     assert said in client_of(mo).get(url).content.decode()
+
+
+@pytest.mark.parametrize("fault", list(SessionFault))
+def test_every_fault_of_the_portal_has_a_sentence_that_an_upgrade_reads_back(
+    fault: SessionFault,
+) -> None:
+    sentence = no_session_because(fault, "")
+
+    assert sentence.startswith(session_fault_migration.SENTENCES[fault])
+    assert no_session_because("", sentence) == sentence

@@ -26,7 +26,6 @@ from portal.signaling import (
     silence_watch,
 )
 from portal.signaling.database_threads import DatabaseThreads
-from portal.signaling.session_failures import CRASHED
 from portal.signaling.session_manager import SessionManager
 from portal.signaling.session_status import SessionStatus
 from tests.awaits import Awaits, Place
@@ -234,7 +233,7 @@ async def test_repeated_failures_end_the_session_and_the_row_says_why(
         monkeypatch.setattr(queries, "live_mitigations", fail)
 
         row = await until_row(
-            mitigation.subscription, lambda row: row.session_detail == CRASHED, within_s=40
+            mitigation.subscription, lambda row: row.session_fault == "crashed", within_s=40
         )
         assert row.session_state == SessionState.CONNECTING
         is_broken = False
@@ -247,7 +246,7 @@ async def test_a_key_that_cannot_be_decrypted_is_reported(
     own = Subscription.objects.filter(pk=acme_northgate.pk)
     await db(lambda: own.update(private_key=Fernet(Fernet.generate_key()).encrypt(b"key")))
     async with running_manager(acme_northgate, threads):
-        row = await until_row(acme_northgate, lambda row: "decrypt" in row.session_detail)
+        row = await until_row(acme_northgate, lambda row: row.session_fault == "key_unreadable")
 
     assert row.session_state == SessionState.CONNECTING
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from portal.providers.models import SessionState, Subscription
 from portal.signaling import leases
 from portal.signaling.lease_fence import LEASE
-from portal.signaling.orphaned_sessions import NO_WORKER, mark_orphans
+from portal.signaling.orphaned_sessions import mark_orphans
 from portal.signaling.session_status import (
     MAX_EVENT_DETAIL,
     SessionStatus,
@@ -93,7 +93,7 @@ def test_every_session_event_has_the_same_fields_and_a_short_detail(
     events = [event.data for event in session_events()]
     assert [event["state"] for event in events] == ["up", "down", "up", "down"]
     assert {frozenset(event) for event in events} == {
-        frozenset({"subscription", "state", "detail"})
+        frozenset({"subscription", "state", "detail", "fault"})
     }
     assert events[1]["detail"] == status.detail[:MAX_EVENT_DETAIL]
-    assert events[3]["detail"] == NO_WORKER
+    assert [event["fault"] for event in events] == ["", "", "", "no_worker"]
