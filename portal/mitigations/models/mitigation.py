@@ -101,11 +101,11 @@ class Mitigation(models.Model):
     """The reason as an earlier release saved it: shown where the code or a provider is
     not known.
     """
-    release_tried_at = models.DateTimeField(null=True)
+    release_tried_at = models.DateTimeField(null=True, db_column="let_go_at")
     """When the portal last tried, with a lifetime of 1, to end a withdrawn mitigation that the
     provider still held.
     """
-    release_tries = models.PositiveSmallIntegerField(default=0)
+    release_tries = models.PositiveSmallIntegerField(default=0, db_column="let_go_tries")
     hold_again = models.BooleanField(default=False)
     """Withdrawn to stop it, not to give it up: once it has ended, the provider is asked to hold the
     plan again.

@@ -90,7 +90,7 @@ class MitigationRequest(models.Model):
 
     A person has to acknowledge it. Each new end sets `acknowledged_at` back to null.
     """
-    has_uncovered_targets = models.BooleanField(default=False)
+    has_uncovered_targets = models.BooleanField(default=False, db_column="has_gap")
     """Some target has no provider that holds it or may still take it: who said no is
     asked again.
     """
