@@ -4,20 +4,17 @@
 
 from __future__ import annotations
 
+from portal.standby.services.activation import activate
 from portal.standby.services.drills import follow_drills, start_drill
+from portal.standby.services.plan_content import problems, proposal_of, submission_of
+from portal.standby.services.plan_versions import finish_changes, versions
 from portal.standby.services.plans import (
-    activate,
     change_plan,
     create_plan,
     edit_plan,
-    finish_changes,
-    problems,
-    proposal_of,
     remove_plan,
-    submission_of,
     turn_off,
     turn_on,
-    versions,
 )
 from portal.standby.services.stopping import stop_filtering
 

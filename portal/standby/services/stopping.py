@@ -10,7 +10,7 @@ from portal.accounts.actors import Actor
 from portal.core.errors import Conflict
 from portal.mitigations import services as mitigations
 from portal.standby.models import StandbyPlan
-from portal.standby.services.plans import locked
+from portal.standby.services.plan_versions import locked
 
 
 @transaction.atomic
