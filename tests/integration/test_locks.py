@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
@@ -17,14 +17,23 @@ from django.utils import timezone
 
 from portal.accounts.actors import Actor
 from portal.accounts.models import User
+from portal.events.models import Event
 from portal.mitigations import services
 from portal.mitigations.services import ProviderReport
 from portal.mitigations.states import Trigger
+from portal.mitigations.validation import Submission
+from portal.organizations import services as organizations
+from portal.organizations.models import Organization, ResourceKind, Role
+from portal.providers import services as providers
+from portal.providers.models import Subscription
+from tests.factories import ResourceFactory, UserFactory
+from tests.integration.test_simultaneous import together
 from tests.portal.mitigations.conftest import Submit
 from tests.portal.mitigations.conftest import submit as submit
 from tests.portal.mitigations.rows import confirm, mitigations_of, report
 
 ACTS: Final = 40
+CHANGES: Final = 12
 AT_MOST_S: Final = 30.0
 
 
@@ -101,3 +110,52 @@ def test_acts_of_people_and_reports_of_providers_do_not_block_each_other(
 
     assert [reporter.errors for reporter in reporters] == [[]] * len(reporters)
     assert all(reporter.reports for reporter in reporters)
+
+
+@pytest.mark.django_db
+def test_staff_and_members_change_an_organization_at_once(
+    acme: Organization, dana: User, mo: User, acme_northgate: Subscription
+) -> None:
+    """Each takes the locks of docs/locking.md in its order, so that no two wait for each other."""
+    people = [UserFactory.create() for _ in range(CHANGES)]
+
+    def repeat(act: Callable[[int], object]) -> Callable[[], None]:
+        def acts() -> None:
+            for index in range(CHANGES):
+                act(index)
+
+        return acts
+
+    def add(index: int) -> None:
+        organizations.add_resource(
+            organization=acme,
+            actor=dana,
+            name=f"Shop {index}",
+            kind=ResourceKind.PREFIX,
+            value=f"203.0.113.{index}/32",
+        )
+
+    def give_role(index: int) -> None:
+        organizations.set_role(organization=acme, user=people[index], role=Role.VIEWER, actor=mo)
+
+    def verify_and_ask(index: int) -> None:
+        resource = ResourceFactory.create(
+            organization=acme, name=f"Web {index}", value=f"198.51.100.{index}/32", verified_at=None
+        )
+        organizations.verify_resource(resource=resource, actor=mo)
+        submission = Submission(resources=(resource.pk,))
+        services.submit(organization=acme, actor=dana, submission=submission, key=f"key {index}")
+
+    def order(index: int) -> None:
+        providers.set_order(subscription=acme_northgate, priority=index + 1, enabled=True, actor=mo)
+
+    def change(index: int) -> None:
+        one = Organization.objects.get(pk=acme.pk)
+        one.patience_s = 20 + index
+        organizations.change_settings(organization=one, actor=mo)
+
+    acts = [repeat(act) for act in (add, give_role, verify_and_ask, order, change)]
+
+    assert together(*acts) == [None] * len(acts)
+    seqs = list(Event.objects.order_by("seq").values_list("seq", flat=True))
+    assert seqs == list(range(1, len(seqs) + 1))
