@@ -93,7 +93,7 @@ def timeline_of(
     """Newest first: events in words, silences nobody logged, and counter reports folded
     into one.
     """
-    subjects = subjects_of(events)
+    subjects = subjects_of(events, [request])
     entries = [
         words
         for event in events

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -27,23 +27,30 @@ class Subjects:
     "short names by subscription, of those that the events name"
 
 
-def subjects_of(events: Iterable[Event]) -> Subjects:
-    mitigation_ids = {event.mitigation_id for event in events if event.mitigation_id}
-    mitigations = Mitigation.objects.filter(pk__in=mitigation_ids)
-    request_ids = {event.request_id for event in events if event.request_id}
-    requests = MitigationRequest.objects.filter(pk__in=request_ids)
+def subjects_of(events: Iterable[Event], known: Iterable[MitigationRequest] = ()) -> Subjects:
+    """The rows of these events. `known`: requests already loaded, with their mitigations."""
+    requests: dict[UUID | None, MitigationRequest] = {one.pk: one for one in known}
+    mitigations: dict[UUID | None, Mitigation] = {
+        one.pk: one for request in known for one in request.mitigations.all()
+    }
+    if ids := _missing((event.request_id for event in events), requests):
+        requests |= MitigationRequest.objects.in_bulk(ids)
+    if ids := _missing((event.mitigation_id for event in events), mitigations):
+        rows = Mitigation.objects.select_related(
+            "subscription__provider", "cause_subscription__provider"
+        )
+        mitigations |= rows.in_bulk(ids)
     named = {UUID(one) for event in events for one in event.data.get("subscriptions", ())}
     providers = Subscription.objects.filter(pk__in=named).values_list("pk", "provider__short_name")
     return Subjects(
-        requests={one.pk: one for one in requests},
-        mitigations={
-            one.pk: one
-            for one in mitigations.select_related(
-                "subscription__provider", "cause_subscription__provider"
-            )
-        },
+        requests=requests,
+        mitigations=mitigations,
         providers={str(pk): name for pk, name in providers} if named else {},
     )
+
+
+def _missing(ids: Iterable[UUID | None], loaded: Collection[UUID | None]) -> set[UUID]:
+    return {one for one in ids if one is not None and one not in loaded}
 
 
 def event_facts(
