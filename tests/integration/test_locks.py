@@ -129,7 +129,7 @@ def test_staff_and_members_change_an_organization_at_once(
     def add(index: int) -> None:
         organizations.add_resource(
             organization=acme,
-            actor=dana,
+            actor=Actor.person(dana),
             name=f"Shop {index}",
             kind=ResourceKind.PREFIX,
             value=f"203.0.113.{index}/32",
@@ -144,7 +144,9 @@ def test_staff_and_members_change_an_organization_at_once(
         )
         organizations.verify_resource(resource=resource, actor=mo)
         submission = Submission(resources=(resource.pk,))
-        services.submit(organization=acme, actor=dana, submission=submission, key=f"key {index}")
+        services.submit(
+            organization=acme, actor=Actor.person(dana), submission=submission, key=f"key {index}"
+        )
 
     def order(index: int) -> None:
         providers.set_order(subscription=acme_northgate, priority=index + 1, enabled=True, actor=mo)
