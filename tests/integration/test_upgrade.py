@@ -69,7 +69,8 @@ def test_a_database_of_an_earlier_release_becomes_one_of_this(
     assert {table: after[table] for table in before if table in after} == before
     with connection.cursor() as fresh:
         assert schema == schema_of(fresh)
-    # Processes of the earlier release still insert rows until they are restarted.
+    # Processes of the earlier release still read and insert rows until they are restarted.
+    assert columns_before.keys() - columns_after.keys() == set()
     tables = {table for table, _ in columns_before}
     new = columns_after.keys() - columns_before.keys()
     assert [one for one in new if one[0] in tables and not columns_after[one]] == []
