@@ -163,7 +163,8 @@ def test_a_plan_is_polled_after_an_accepted_refresh() -> None:
 
     assert reported(None) is Action.POLL
     assert reported(BEFORE) is Action.POLL
-    assert reported(LATER) is Action.WAIT
+    for at in (NOW, LATER):
+        assert reported(at) is Action.WAIT
     assert plan(mitigation(Status.MITIGATING, refreshed_at=NOW)).action is Action.WAIT
 
 
